@@ -1,0 +1,78 @@
+/* The family: a program and all the processes that it starts through prong, and the arena that they share.
+ *
+ * There is nothing to set up: the first call into the library makes the family, and a child of any start method is
+ * in it. A process that the program forks by itself joins with its first call. The arena is anonymous: it has no name
+ * in the file system, no other user can open it, and the kernel frees it when the last member exits, however it
+ * exits. It is sparse: memory is used only as it is needed. */
+#ifndef PRONG_FAMILY_H
+#define PRONG_FAMILY_H
+
+#include <prong/status.h>
+#include <prong/time.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct prong_family_options {
+    uint64_t arena_size; /* bytes of address space, at least 64 MiB; 0: 64 GiB, or less where limits forbid it */
+} prong_family_options;
+
+/* Makes the family now, with options. Only of use before any other call that makes it.
+ * Errors: PRONG_INVALID (a size below 64 MiB), PRONG_ALREADY_STARTED (a size was given, and the family exists),
+ * PRONG_NO_MEMORY or PRONG_SYSTEM (not even 64 MiB, or not the size given, can be had). Thread-safe. */
+PRONG_API prong_status prong_family_create(const prong_family_options *options);
+
+/* --- memory that all members see --- */
+
+/* Allocates size bytes in the arena, aligned to 64, not cleared. The address is this process's own; a forked child
+ * has the same, other members convert with prong_memory_offset and prong_memory_at. Belongs to the family: it stays
+ * until prong_memory_free, whoever allocated it and dies.
+ * Errors: PRONG_NO_MEMORY. Thread-safe, fork-safe. */
+PRONG_API prong_status prong_memory_alloc(size_t size, void **memory);
+
+/* Gives it back; NULL is allowed. Errors: PRONG_STALE when no block in use begins there. */
+PRONG_API prong_status prong_memory_free(void *memory);
+
+/* The place of an address in the arena, the same number in every member, never 0; 0 for an address outside. */
+PRONG_API uint64_t prong_memory_offset(const void *memory);
+
+/* The address in this process of a place in the arena; NULL for 0 or a number beyond the arena. */
+PRONG_API void *prong_memory_at(uint64_t offset);
+
+/* Gives the pages of free arena memory back to the system. They are fetched again as they are needed. */
+PRONG_API prong_status prong_family_trim(void);
+
+/* --- looking at it --- */
+
+typedef struct prong_family_state {
+    uint64_t arena_size;     /* bytes of address space */
+    uint64_t used_bytes;     /* in blocks in use, headers included */
+    uint64_t used_blocks;    /* number of them */
+    uint64_t free_bytes;     /* in free blocks between them */
+    uint64_t touched_bytes;  /* from the arena's beginning, asked of the system so far */
+    uint64_t blocks_in_hand; /* messages reserved or received, and not yet committed or released */
+    uint64_t objects;        /* queues, pipes, processes, pools, jobs */
+    uint64_t members;        /* processes */
+    uint64_t deaths;         /* members buried since the family began, clean exits included */
+} prong_family_state;
+
+/* Buries members that died, then walks the whole arena and checks it. state may be NULL.
+ * Errors: PRONG_SYSTEM when the arena is corrupt; the message says where. Takes time in proportion to the number of
+ * blocks, during which nobody else can allocate. Thread-safe. */
+PRONG_API prong_status prong_family_check(prong_family_state *state);
+
+typedef struct prong_member {
+    int pid, parent_pid; /* parent_pid 0: none in the family */
+    char name[48];
+    uint64_t puts, gets; /* messages put or sent, taken or received */
+    uint64_t tasks;      /* pool tasks run */
+    uint64_t sleeps;     /* times that it waited long enough to sleep */
+    prong_time age;      /* since it joined */
+} prong_member;
+
+/* The rows of the family table; *count is how many there are, even if larger than capacity. Thread-safe. */
+PRONG_API prong_status prong_family_members(prong_member *members, size_t capacity, size_t *count);
+
+/* CPUs that this process may use: affinity and the cgroup's quota respected, at least 1. Thread-safe. */
+PRONG_API unsigned prong_cpu_count(void);
+
+#endif

@@ -1,0 +1,196 @@
+/* Pool: worker processes that run tasks.
+ *
+ * A worker that dies (by a signal, exit or abort) fails only the task it was running, with PRONG_WORKER_DIED and a
+ * message that names the signal or code; or that task is run again, up to `retries` times. The pool replaces the
+ * worker. Nothing ever waits for a dead worker.
+ *
+ * The pool belongs to the process that created it (the owner), where one sleeping thread looks after the workers and
+ * runs callbacks. Every member of the family may submit tasks to it, from any thread. Workers are daemonic, and may
+ * have pools and children of their own. */
+#ifndef PRONG_POOL_H
+#define PRONG_POOL_H
+
+#include <prong/process.h>
+#include <prong/progress.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct prong_pool {
+    uint64_t offset, generation;
+} prong_pool;
+
+/* A number of tasks submitted together. Values, as all handles; close each with prong_job_close. */
+typedef struct prong_job {
+    uint64_t offset, generation;
+} prong_job;
+
+/* --- what tasks run --- */
+
+typedef struct prong_result prong_result;
+
+/* A task of the general form: bytes in, bytes out (see prong_result_set). Returns 0, or a code of its own with which
+ * it fails (PRONG_TASK_FAILED). argument is aligned to 8 and writable, gone when the task ends. */
+typedef int prong_task(void *argument, size_t size, prong_result *result);
+
+/* A task of the typed form: one element in, one element out. Returns 0, or a code with which its chunk fails. */
+typedef int prong_element(const void *in, void *out);
+
+/* The same for a range of count elements at once, for functions that can do better with many. */
+typedef int prong_range(const void *in, void *out, size_t count);
+
+/* In a task: sets its result to a copy of size bytes, or its error text when it goes on to fail.
+ * Errors: PRONG_NO_MEMORY. */
+PRONG_API prong_status prong_result_set(prong_result *result, const void *data, size_t size);
+/* In a task: memory of size bytes in which to make the result, with no further copy. */
+PRONG_API prong_status prong_result_reserve(prong_result *result, size_t size, void **data);
+
+/* --- the pool --- */
+
+typedef struct prong_pool_options {
+    unsigned processes;      /* workers; 0: as many as CPUs that this process may use */
+    prong_target *initializer; /* run first in each worker; a result other than 0 breaks the pool */
+    const void *initializer_argument;
+    size_t initializer_size;
+    size_t maxtasksperchild;   /* a worker is replaced after so many tasks; 0: never */
+    prong_start_method method;
+    const char *name;          /* of workers: "NAME-1" …; NULL: "PoolWorker" */
+} prong_pool_options;
+
+/* Starts the workers. options may be NULL. Errors: as prong_process_start; PRONG_INVALID. */
+PRONG_API prong_status prong_pool_create(prong_pool *pool, const prong_pool_options *options);
+
+/* No further tasks; workers end when all are done. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_pool_close(prong_pool pool);
+/* Ends the workers at once; tasks that are not done fail with PRONG_CANCELLED. By the owner.
+ * Errors: PRONG_NOT_CHILD, PRONG_STALE. */
+PRONG_API prong_status prong_pool_terminate(prong_pool pool);
+/* Waits until the workers of a closed or terminated pool have ended. By the owner. Errors: PRONG_STILL_RUNNING
+ * (neither closed nor terminated), PRONG_TIMEOUT, PRONG_NOT_CHILD, PRONG_STALE. */
+PRONG_API prong_status prong_pool_join(prong_pool pool, prong_time timeout);
+/* Terminates the pool if it still runs, and frees it. By the owner. Jobs not yet closed remain, ended. */
+PRONG_API prong_status prong_pool_destroy(prong_pool pool);
+
+typedef struct prong_worker {
+    int pid;            /* 0: being replaced */
+    bool busy;          /* runs a task now */
+    uint64_t tasks;     /* done by this process */
+} prong_worker;
+
+/* The workers, in the order of their places; *count is how many places there are, even if larger than capacity. */
+PRONG_API prong_status prong_pool_workers(prong_pool pool, prong_worker *workers, size_t capacity, size_t *count);
+/* How many workers have died while running, or had to be killed, so far. */
+PRONG_API prong_status prong_pool_deaths(prong_pool pool, uint64_t *deaths);
+
+/* --- submitting tasks --- */
+
+typedef struct prong_task_options {
+    size_t chunk_size;     /* elements in a task of the typed form; 0: a quarter of a worker's share */
+    unsigned retries;      /* run a task again, up to so many times, when its worker died (at most 255) */
+    prong_time time_limit; /* a task that runs longer is killed with its worker: PRONG_TASK_TIMEOUT; 0: none */
+    size_t buffer;         /* imap: tasks read ahead of what has been taken, at most; 0: four a worker */
+    /* Called in the owner, by the pool's own thread, when the job has ended: callback when all tasks succeeded, else
+     * error_callback with the first failure and its message. Neither should wait long. */
+    void (*callback)(prong_job job, void *context);
+    void (*error_callback)(prong_job job, prong_status status, const char *message, void *context);
+    void *context;
+    prong_progress_callback *progress; /* called by the thread that waits for the job */
+    void *progress_context;
+} prong_task_options;
+
+typedef struct prong_bytes {
+    const void *data;
+    size_t size;
+} prong_bytes;
+
+/* What became of a task. data is in the arena, aligned to 8, valid until the job is closed (imap: until the next call).
+ * For PRONG_TASK_FAILED it is the error text the task has set, if any. */
+typedef struct prong_outcome {
+    prong_status status; /* PRONG_OK, PRONG_TASK_FAILED, PRONG_WORKER_DIED, PRONG_TASK_TIMEOUT, PRONG_CANCELLED, … */
+    int code;            /* what the task returned; or the worker's exit code, or minus the signal that killed it */
+    unsigned tries;      /* times it was begun */
+    size_t index;        /* of the task in its job */
+    void *data;
+    size_t size;
+} prong_outcome;
+
+/* The blocking forms return PRONG_OK when every task succeeded, else the status of the first that failed, with its
+ * message; PRONG_TIMEOUT when time is up first, and then the job is cancelled, running tasks left to end. All may
+ * return PRONG_NOT_RUNNING (pool closed), PRONG_POOL_BROKEN, PRONG_NO_MEMORY, PRONG_NO_FUNCTION, PRONG_INVALID,
+ * PRONG_STALE. options may be NULL. The _async forms return at once, with *job to wait for and to close. */
+
+/* One task of the general form. The result is copied to buffer; *size is its length, also when it is more than
+ * capacity, and then PRONG_TOO_LONG is returned. */
+PRONG_API prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument, size_t argument_size,
+                                        void *buffer, size_t capacity, size_t *size, const prong_task_options *options,
+                                        prong_time timeout);
+PRONG_API prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, prong_task *task, const void *argument,
+                                              size_t argument_size, const prong_task_options *options);
+
+/* out[i] = function(in[i]) for count elements. in and out are used where they are if they lie in the arena
+ * (prong_memory_alloc); else they are copied. Several failures: the rest of `out` is still filled. */
+PRONG_API prong_status prong_pool_map(prong_pool pool, prong_element *function, const void *in, size_t count,
+                                      size_t in_size, void *out, size_t out_size, const prong_task_options *options,
+                                      prong_time timeout);
+/* The same; out is filled when prong_job_wait or prong_job_get has returned PRONG_OK in the submitting process. */
+PRONG_API prong_status prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function, const void *in,
+                                            size_t count, size_t in_size, void *out, size_t out_size,
+                                            const prong_task_options *options);
+/* map with a function that takes a whole chunk. */
+PRONG_API prong_status prong_pool_map_range(prong_pool pool, prong_range *function, const void *in, size_t count,
+                                            size_t in_size, void *out, size_t out_size,
+                                            const prong_task_options *options, prong_time timeout);
+PRONG_API prong_status prong_pool_map_range_async(prong_pool pool, prong_job *job, prong_range *function, const void *in,
+                                                  size_t count, size_t in_size, void *out, size_t out_size,
+                                                  const prong_task_options *options);
+
+/* A task of the general form for each of count arguments; results by prong_job_outcome. The equivalent of starmap:
+ * each argument is a struct with as many members as you like. */
+PRONG_API prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task, const prong_bytes *arguments,
+                                          size_t count, const prong_task_options *options, prong_time timeout);
+PRONG_API prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task,
+                                                const prong_bytes *arguments, size_t count,
+                                                const prong_task_options *options);
+
+/* --- jobs --- */
+
+/* Waits until every task has ended, well or not. Errors: PRONG_TIMEOUT, PRONG_STALE. */
+PRONG_API prong_status prong_job_wait(prong_job job, prong_time timeout);
+/* Waits, then returns the first failure, or PRONG_OK. */
+PRONG_API prong_status prong_job_get(prong_job job, prong_time timeout);
+/* Whether every task has ended; whether well (false while it runs). */
+PRONG_API bool prong_job_ready(prong_job job);
+PRONG_API bool prong_job_successful(prong_job job);
+/* Waits for one task (of the typed form: one chunk) and tells what became of it. Returns PRONG_OK whatever that is.
+ * Errors: PRONG_TIMEOUT, PRONG_INVALID (no such task), PRONG_STALE. */
+PRONG_API prong_status prong_job_outcome(prong_job job, size_t index, prong_outcome *outcome, prong_time timeout);
+/* A sentence about an outcome other than PRONG_OK: "task 3: its worker was killed by signal 9 (Killed)". */
+PRONG_API void prong_outcome_text(const prong_outcome *outcome, char *text, size_t size);
+PRONG_API prong_status prong_job_progress(prong_job job, prong_progress *progress);
+/* Tasks not yet begun will not be; with force, workers running one of the job's tasks are killed and replaced. All
+ * these end as PRONG_CANCELLED. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_job_cancel(prong_job job, bool force);
+/* Frees the job; one that still runs is cancelled first, without force. Its outcomes' data go with it. */
+PRONG_API prong_status prong_job_close(prong_job job);
+
+/* --- imap --- */
+
+/* Gives the next argument and returns true, or returns false at the end. The bytes are copied before it is called
+ * again. Called by the thread that calls prong_imap_next. */
+typedef bool prong_generator(prong_bytes *argument, void *context);
+
+typedef struct prong_imap prong_imap;
+
+/* Results one at a time while further tasks run; reads ahead no more than options->buffer arguments. imap gives them
+ * in order, imap_unordered as they come. For one thread at a time; pair with prong_imap_close. */
+PRONG_API prong_status prong_pool_imap(prong_pool pool, prong_imap **imap, prong_task *task, prong_generator *generator,
+                                       void *context, const prong_task_options *options);
+PRONG_API prong_status prong_pool_imap_unordered(prong_pool pool, prong_imap **imap, prong_task *task,
+                                                 prong_generator *generator, void *context,
+                                                 const prong_task_options *options);
+/* PRONG_OK with the next outcome, good or bad (outcome->status); PRONG_EOF after the last. Errors: PRONG_TIMEOUT (and may
+ * be called again), PRONG_NO_MEMORY, PRONG_NOT_RUNNING, PRONG_POOL_BROKEN. */
+PRONG_API prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout);
+/* Cancels what has not begun, and frees. NULL is allowed. */
+PRONG_API void prong_imap_close(prong_imap *imap);
+
+#endif

@@ -1,0 +1,133 @@
+/* Process: run a function in a process of its own, by fork, spawn or forkserver.
+ *
+ * The three start methods mean what they mean in Python:
+ *   fork        the child is a copy of this process, as fork(2) makes it;
+ *   spawn       the child is this program's image started afresh; it has just what it is handed;
+ *   forkserver  the child is forked from a small clean single-threaded server, itself started as by spawn, once.
+ * spawn and forkserver need prong_main() in main(), and cost the same however much memory this process uses. Any
+ * function of the program or of a shared library can be a target, `static` ones too, with no registration.
+ *
+ * In the child, standard input is /dev/null. A child that returns from its target, or calls exit, first ends its own
+ * children as below, then flushes standard output streams. (A forked child ends by _exit: its parent's atexit
+ * handlers are not run.)
+ *
+ * When a process that started others exits, by exit() or by returning from main: it gives up its connection ends,
+ * ends its daemonic children (SIGTERM, and SIGKILL two seconds later) and waits for the others. When it dies without
+ * that, by a signal or _exit, the kernel kills its daemonic children at once; others live on.
+ *
+ * Handles are values; every member of the family may ask about a process and signal it. All calls are thread-safe. */
+#ifndef PRONG_PROCESS_H
+#define PRONG_PROCESS_H
+
+#include <prong/status.h>
+#include <prong/time.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct prong_process {
+    uint64_t offset, generation;
+} prong_process;
+
+typedef enum prong_start_method {
+    PRONG_START_DEFAULT = 0, /* what prong_set_start_method has set: fork, unless told otherwise */
+    PRONG_START_FORK,
+    PRONG_START_SPAWN,
+    PRONG_START_FORKSERVER,
+} prong_start_method;
+
+typedef enum prong_daemon {
+    PRONG_DAEMON_INHERIT = 0, /* as the process that creates it; the first process is none */
+    PRONG_DAEMON_YES,         /* ends with the process that started it */
+    PRONG_DAEMON_NO,
+} prong_daemon;
+
+/* What a child runs. argument: the child's own view of the bytes handed to it, which may hold handles; aligned to
+ * 64, writable, valid to the child's end. The result is the exit code (its low 8 bits, as exit(3)). */
+typedef int prong_target(void *argument, size_t size);
+
+/* The same for those who would subclass: context is a struct of your own, copied to the child. */
+typedef int prong_run(prong_process self, void *context);
+
+typedef struct prong_process_options {
+    prong_target *target; /* either target with argument … */
+    const void *argument;
+    size_t argument_size; /* bytes; copied when the process is created */
+    prong_run *run;       /* … or run with context */
+    const void *context;
+    size_t context_size;
+    const char *name; /* up to 47 bytes; NULL: "Process-N" */
+    prong_daemon daemon;
+    prong_start_method method;
+    prong_time start_timeout; /* for a spawned image to reach its target; 0: 60 s */
+} prong_process_options;
+
+/* The first line of main: in a spawned child or a fork server it runs what it was started for, and does not return;
+ * else it returns at once. Descriptors that the child was not handed are closed here. */
+PRONG_API void prong_main(int *argc, char ***argv);
+
+/* Sets and tells what PRONG_START_DEFAULT means in this process and those it starts. */
+PRONG_API prong_status prong_set_start_method(prong_start_method method);
+PRONG_API prong_start_method prong_get_start_method(void);
+/* "fork", "spawn", "forkserver", or "default". Never NULL. */
+PRONG_API const char *prong_start_method_name(prong_start_method method);
+
+/* For the fork server of this process, not started yet: shared libraries to load (as dlopen takes them), then a
+ * function to call (may be NULL), so that children find it done. A library that cannot be loaded makes the first
+ * start fail. Errors: PRONG_ALREADY_STARTED, PRONG_NO_MEMORY. */
+PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count,
+                                                    void (*function)(void));
+
+/* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
+ * a name too long, no such method), PRONG_NO_MEMORY. Pair with prong_process_close. */
+PRONG_API prong_status prong_process_create(prong_process *process, const prong_process_options *options);
+
+/* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
+ * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),
+ * PRONG_NO_MAIN, PRONG_NO_FUNCTION, PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_START_FAILED,
+ * PRONG_TIMEOUT, PRONG_STALE; after all but the first two it may be tried again. */
+PRONG_API prong_status prong_process_start(prong_process process);
+
+/* Waits until it has ended; any number of times, by any member. Errors: PRONG_TIMEOUT, PRONG_NOT_STARTED,
+ * PRONG_INVALID (a process cannot join itself), PRONG_STALE. */
+PRONG_API prong_status prong_process_join(prong_process process, prong_time timeout);
+
+/* How it ended: what the target returned or exit got, & 0xff; or minus the signal that killed it. 255 when nobody
+ * could tell (a fork server died, or the host program reaped the child by itself before it could say).
+ * Errors: PRONG_STILL_RUNNING, PRONG_NOT_STARTED, PRONG_STALE. */
+PRONG_API prong_status prong_process_exitcode(prong_process process, int *exitcode);
+
+/* False before the start, after the end, and for a stale handle. */
+PRONG_API bool prong_process_is_alive(prong_process process);
+
+/* SIGTERM, SIGKILL, SIGINT, or any. No error when it has ended already.
+ * Errors: PRONG_NOT_STARTED, PRONG_STALE, PRONG_INVALID (no such signal), PRONG_PERMISSION. */
+PRONG_API prong_status prong_process_terminate(prong_process process);
+PRONG_API prong_status prong_process_kill(prong_process process);
+PRONG_API prong_status prong_process_interrupt(prong_process process);
+PRONG_API prong_status prong_process_signal(prong_process process, int signal);
+
+/* Frees what the process object uses; the handle is stale in all members from then on. By the process that created
+ * it. Errors: PRONG_STILL_RUNNING, PRONG_NOT_CHILD, PRONG_STALE. */
+PRONG_API prong_status prong_process_close(prong_process process);
+
+/* Errors: PRONG_NOT_STARTED, PRONG_STALE. */
+PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
+/* Copies the name, always terminated. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_process_name(prong_process process, char *name, size_t size);
+/* Changes the name. Errors: PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_STALE. */
+PRONG_API prong_status prong_process_set_name(prong_process process, const char *name);
+PRONG_API bool prong_process_is_daemon(prong_process process);
+
+/* A descriptor that becomes readable when the process ends, for poll or prong_wait; in the process that started it.
+ * It belongs to the library, until prong_process_close. Errors: PRONG_NOT_STARTED, PRONG_NOT_CHILD, PRONG_STALE. */
+PRONG_API prong_status prong_process_sentinel(prong_process process, int *descriptor);
+
+/* The process that this is. The first of a family is "MainProcess". */
+PRONG_API prong_status prong_current_process(prong_process *process);
+/* The one that started this. Errors: PRONG_NOT_CHILD when none did. */
+PRONG_API prong_status prong_parent_process(prong_process *process);
+/* The children that this process started and that still run; *count is how many, even if larger than capacity. */
+PRONG_API prong_status prong_active_children(prong_process *children, size_t capacity, size_t *count);
+
+#endif

@@ -1,0 +1,23 @@
+/* Progress of a job, for a callback; and a bar for the terminal. */
+#ifndef PRONG_PROGRESS_H
+#define PRONG_PROGRESS_H
+
+#include <prong/export.h>
+#include <prong/time.h>
+#include <stddef.h>
+
+typedef struct prong_progress {
+    size_t done, total; /* tasks; total 0: not known yet */
+    double rate;        /* tasks a second since the beginning */
+    prong_time elapsed;
+    prong_time remaining; /* estimated; PRONG_FOREVER when there is nothing to go by */
+} prong_progress;
+
+/* Called by the thread that waits for the job, about ten times a second and once at the end. */
+typedef void prong_progress_callback(const prong_progress *progress, void *context);
+
+/* Ready-made: draws a bar on standard error, with context (a string, or NULL) as its title. Silent when standard
+ * error is no terminal. The one function of the library that writes anywhere, because it is asked to. */
+PRONG_API void prong_progress_bar(const prong_progress *progress, void *context);
+
+#endif

@@ -1,0 +1,24 @@
+/* Waiting on many things at once: queues, connections, and descriptors (process sentinels, sockets). */
+#ifndef PRONG_WAIT_H
+#define PRONG_WAIT_H
+
+#include <prong/connection.h>
+
+enum prong_waitable_kind { PRONG_WAIT_QUEUE = 1, PRONG_WAIT_CONNECTION, PRONG_WAIT_DESCRIPTOR };
+
+typedef struct prong_waitable {
+    enum prong_waitable_kind kind;
+    union {
+        prong_queue queue;           /* ready: something to get, or closed */
+        prong_connection connection; /* ready: something to receive, or EOF */
+        int descriptor;              /* ready: readable, hung up, or in error; as a process's sentinel at its end */
+    };
+    bool ready; /* set by prong_wait */
+} prong_waitable;
+
+/* Waits until at least one of the items is ready, and marks each that is; *count (may be NULL) is how many.
+ * Errors: PRONG_TIMEOUT (none is marked), PRONG_STALE or PRONG_CLOSED for a bad handle and PRONG_INVALID for a bad
+ * descriptor or kind (the message names the item's index), PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
+PRONG_API prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout);
+
+#endif

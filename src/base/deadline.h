@@ -1,0 +1,45 @@
+/* Deadlines: a span becomes a point in time once, at the door of a call. */
+#ifndef BASE_DEADLINE_H
+#define BASE_DEADLINE_H
+
+#include <prong/time.h>
+#include <stdbool.h>
+#include <time.h>
+
+/* A point on CLOCK_MONOTONIC in nanoseconds; PRONG_FOREVER never comes, PRONG_NOWAIT has passed. */
+typedef int64_t deadline_t;
+
+static inline int64_t clock_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline deadline_t deadline_after(prong_time span) {
+    if (span <= 0) return PRONG_NOWAIT;
+    if (span == PRONG_FOREVER) return PRONG_FOREVER;
+    int64_t now = clock_now();
+    return span > PRONG_FOREVER - now ? PRONG_FOREVER : now + span;
+}
+
+static inline bool deadline_passed(deadline_t deadline) {
+    if (deadline == PRONG_FOREVER) return false;
+    return deadline == PRONG_NOWAIT || clock_now() >= deadline;
+}
+
+/* The earlier of a deadline and a span from now. */
+static inline deadline_t deadline_within(deadline_t deadline, prong_time span) {
+    deadline_t soon = deadline_after(span);
+    return deadline < soon ? deadline : soon;
+}
+
+/* For poll(2): whole milliseconds left, rounded up; -1 is for ever. */
+static inline int deadline_poll_ms(deadline_t deadline) {
+    if (deadline == PRONG_FOREVER) return -1;
+    int64_t left = deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
+    if (left <= 0) return 0;
+    int64_t ms = (left + 999999) / 1000000;
+    return ms > 1000000000 ? 1000000000 : (int)ms;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* Status names and texts, and the per-thread message of the last failure. */
+#define _GNU_SOURCE
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_SIZE = 640 };
+static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local const char *current = ""; /* message, or a fixed text */
+
+static const struct {
+    const char *name, *text;
+} statuses[] = {
+    [PRONG_OK] = {"PRONG_OK", "success"},
+    [PRONG_INVALID] = {"PRONG_INVALID", "invalid argument"},
+    [PRONG_STALE] = {"PRONG_STALE", "the handle is of no live object of this family"},
+    [PRONG_TIMEOUT] = {"PRONG_TIMEOUT", "the time given has passed"},
+    [PRONG_FULL] = {"PRONG_FULL", "the queue is full"},
+    [PRONG_EMPTY] = {"PRONG_EMPTY", "the queue is empty"},
+    [PRONG_CLOSED] = {"PRONG_CLOSED", "the object is closed"},
+    [PRONG_EOF] = {"PRONG_EOF", "the other end is gone"},
+    [PRONG_BROKEN_PIPE] = {"PRONG_BROKEN_PIPE", "nobody holds the other end"},
+    [PRONG_TOO_LONG] = {"PRONG_TOO_LONG", "the message is too long"},
+    [PRONG_NO_MEMORY] = {"PRONG_NO_MEMORY", "no memory left"},
+    [PRONG_NO_DESCRIPTORS] = {"PRONG_NO_DESCRIPTORS", "no file descriptors left"},
+    [PRONG_NO_PROCESSES] = {"PRONG_NO_PROCESSES", "no further process can be started"},
+    [PRONG_NO_MAIN] = {"PRONG_NO_MAIN", "main() does not call prong_main()"},
+    [PRONG_NO_FUNCTION] = {"PRONG_NO_FUNCTION", "the function is not in the child's image"},
+    [PRONG_NOT_STARTED] = {"PRONG_NOT_STARTED", "the process has not been started"},
+    [PRONG_ALREADY_STARTED] = {"PRONG_ALREADY_STARTED", "the process was started before"},
+    [PRONG_NOT_CHILD] = {"PRONG_NOT_CHILD", "not a child of this process"},
+    [PRONG_STILL_RUNNING] = {"PRONG_STILL_RUNNING", "still running"},
+    [PRONG_START_FAILED] = {"PRONG_START_FAILED", "the child did not reach its target"},
+    [PRONG_OWNER_DIED] = {"PRONG_OWNER_DIED", "taken over from a process that died"},
+    [PRONG_WORKER_DIED] = {"PRONG_WORKER_DIED", "the worker died while it ran the task"},
+    [PRONG_TASK_FAILED] = {"PRONG_TASK_FAILED", "the task failed"},
+    [PRONG_TASK_TIMEOUT] = {"PRONG_TASK_TIMEOUT", "the task ran longer than its limit"},
+    [PRONG_CANCELLED] = {"PRONG_CANCELLED", "the task was cancelled"},
+    [PRONG_POOL_BROKEN] = {"PRONG_POOL_BROKEN", "the pool cannot run tasks"},
+    [PRONG_NOT_RUNNING] = {"PRONG_NOT_RUNNING", "the pool is not running"},
+    [PRONG_PERMISSION] = {"PRONG_PERMISSION", "not permitted"},
+    [PRONG_SYSTEM] = {"PRONG_SYSTEM", "the system reports a failure"},
+};
+
+static int known(prong_status status) {
+    return (unsigned)status < sizeof statuses / sizeof *statuses;
+}
+
+const char *prong_status_name(prong_status status) {
+    return known(status) ? statuses[status].name : "PRONG_UNKNOWN";
+}
+
+const char *prong_status_text(prong_status status) {
+    return known(status) ? statuses[status].text : "not a prong status";
+}
+
+const char *prong_error_message(void) {
+    return current;
+}
+
+prong_status fail_text(prong_status status, const char *text) {
+    current = text;
+    return status;
+}
+
+prong_status fail(prong_status status, const char *format, ...) {
+    current = message;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+static prong_status status_of_errno(int number) {
+    switch (number) {
+    case ENOMEM:
+    case ENOSPC: return PRONG_NO_MEMORY;
+    case EMFILE:
+    case ENFILE: return PRONG_NO_DESCRIPTORS;
+    case EAGAIN: return PRONG_NO_PROCESSES;
+    case EPERM:
+    case EACCES: return PRONG_PERMISSION;
+    case EINVAL: return PRONG_INVALID;
+    default: return PRONG_SYSTEM;
+    }
+}
+
+prong_status fail_errno(const char *format, ...) {
+    int number = errno;
+    current = message;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    size_t used = strlen(message);
+    snprintf(message + used, sizeof message - used, ": %s", strerror(number));
+    return status_of_errno(number);
+}
+
+prong_status fail_again(prong_status status, const char *format, ...) {
+    char before[MESSAGE_SIZE - 1]; /* ": " and a zero have to go before it */
+    snprintf(before, sizeof before, "%s", current);
+    current = message;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    size_t used = strlen(message);
+    snprintf(message + used, sizeof message - used, ": %.*s", (int)(sizeof message - used), before);
+    return status;
+}

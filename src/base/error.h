@@ -1,0 +1,19 @@
+/* Failing with a status and a message for the calling thread. */
+#ifndef BASE_ERROR_H
+#define BASE_ERROR_H
+
+#include <prong/status.h>
+
+/* Records the message and returns the status, so that a failure is one line: return fail(...). */
+__attribute__((format(printf, 2, 3))) prong_status fail(prong_status status, const char *format, ...);
+
+/* The same with a fixed text and no formatting, for outcomes that are part of ordinary work. */
+prong_status fail_text(prong_status status, const char *text);
+
+/* The same for a failed system call: picks the status from errno and appends its text. */
+__attribute__((format(printf, 1, 2))) prong_status fail_errno(const char *format, ...);
+
+/* Prefixes what the last failure said: "start of 'x': …". Returns the status unchanged. */
+__attribute__((format(printf, 2, 3))) prong_status fail_again(prong_status status, const char *format, ...);
+
+#endif

@@ -1,0 +1,543 @@
+/* Putting and taking messages, and repairing what a death left half done. */
+#include "channel/channel.h"
+
+#include "base/error.h"
+#include "family/heap.h"
+#include "family/member.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum {
+    SEGMENT_SIZE = 64 << 10,
+    SEGMENT_START = 8, /* behind the link to the next */
+    HEADER = 8,
+    LINK_RECORD = 16,
+    INLINE_MOST = 4096, /* larger messages get a block */
+    PLACE_BITS = 24,
+};
+enum record_type { RECORD_INLINE = 1, RECORD_BLOCK = 2, RECORD_LINK = 3 };
+#define COUNT_MASK ((1ull << 40) - 1)
+#define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
+
+/* --- records --- */
+
+struct block_record {
+    uint64_t block, size;
+};
+
+static inline uint64_t record_header(enum record_type type, uint64_t size) {
+    return size << 8 | type;
+}
+static inline enum record_type record_type(uint64_t header) {
+    return (enum record_type)(header & 0xff);
+}
+static inline uint64_t record_size(uint64_t header) {
+    return header >> 8;
+}
+static inline uint64_t record_length(uint64_t header) {
+    return HEADER + ((record_size(header) + 7) & ~7ull);
+}
+static inline uint64_t place_of(uint64_t position) {
+    return (position & ((1u << PLACE_BITS) - 1)) * 8;
+}
+static inline uint64_t count_of(uint64_t position) {
+    return position >> PLACE_BITS;
+}
+static inline uint64_t position_of(uint64_t count, uint64_t place) {
+    return count << PLACE_BITS | place / 8;
+}
+static inline _Atomic uint64_t *record_at(uint64_t segment, uint64_t position) {
+    return arena_at(segment + place_of(position));
+}
+static inline void *payload_of(_Atomic uint64_t *record) {
+    return (void *)(record + 1);
+}
+static inline uint64_t *segment_next(uint64_t segment) {
+    return arena_at(segment);
+}
+
+/* The common sizes by single moves; the rest by memcpy. */
+static inline void copy_small(void *to, const void *from, size_t size) {
+    if (size == 8)
+        memcpy(to, from, 8);
+    else
+        memcpy(to, from, size);
+}
+
+/* --- the putters' side --- */
+
+static void clear_segment(uint64_t segment) {
+    *segment_next(segment) = 0;
+    atomic_store_explicit(record_at(segment, position_of(0, SEGMENT_START)), 0, memory_order_relaxed);
+}
+
+/* Segments behind the takers come back here; one is kept for the next link. A segment that is both first and spare
+ * is one that died on its way from the one to the other: see repair_put. */
+static void recycle_segments(struct channel *c) {
+    while (c->put.first != atomic_load(&c->take.segment)) {
+        if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
+        c->put.spare = c->put.first;
+        IN_ORDER();
+        c->put.first = *segment_next(c->put.spare);
+        IN_ORDER();
+    }
+}
+
+/* From here on, all steps may be done again by whoever finds link_from set. */
+static void finish_link(struct channel *c) {
+    _Atomic uint64_t *record = arena_at(c->put.link_from);
+    bool linked = record_type(atomic_load_explicit(record, memory_order_relaxed)) == RECORD_LINK;
+    uint64_t to = linked ? *(uint64_t *)payload_of(record) : c->put.spare;
+    if (!linked) {
+        *(uint64_t *)payload_of(record) = to;
+        atomic_store_explicit(record, record_header(RECORD_LINK, 8), memory_order_release);
+    }
+    IN_ORDER();
+    uint64_t count = count_of(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
+    atomic_store_explicit(&c->put.tail, position_of(count, SEGMENT_START), memory_order_relaxed);
+    IN_ORDER();
+    atomic_store_explicit(&c->put.segment, to, memory_order_relaxed);
+    IN_ORDER();
+    c->put.spare = 0;
+    IN_ORDER();
+    c->put.link_from = 0;
+    IN_ORDER();
+}
+
+static __attribute__((noinline)) prong_status link_segment(struct channel *c) {
+    recycle_segments(c);
+    if (!c->put.spare) {
+        prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.spare, NULL);
+        if (status) return status;
+    }
+    uint64_t segment = atomic_load_explicit(&c->put.segment, memory_order_relaxed);
+    clear_segment(c->put.spare);
+    *segment_next(segment) = c->put.spare;
+    IN_ORDER();
+    c->put.link_from = segment + place_of(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
+    IN_ORDER();
+    finish_link(c);
+    return PRONG_OK;
+}
+
+static void advance_tail(struct channel *c, uint64_t tail, uint64_t header) {
+    uint64_t next = position_of(count_of(tail) + 1, place_of(tail) + record_length(header));
+    atomic_store_explicit(&c->put.tail, next, memory_order_relaxed);
+}
+
+static void repair_put(struct channel *c) {
+    if (c->put.link_from) finish_link(c);
+    if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);
+    IN_ORDER();
+    uint64_t tail = atomic_load(&c->put.tail);
+    uint64_t header = atomic_load(record_at(atomic_load(&c->put.segment), tail));
+    if (header) { /* put, but not yet counted */
+        advance_tail(c, tail, header);
+        IN_ORDER();
+        c->put.block = 0;
+    } else if (c->put.block) { /* its block had left the member's hands, and was not put */
+        heap_free(c->put.block, &c->put.block);
+    }
+    atomic_store(&c->put.bytes, atomic_load(&c->take.bytes)); /* not known for sure: begin anew */
+}
+
+static prong_status lock_put(struct channel *c, deadline_t deadline) {
+    enum lock_result result = lock_acquire(&c->put.lock, self_token(), deadline);
+    if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
+    if (result == LOCK_TIMED_OUT) return fail_text(PRONG_FULL, "a stopped process is in the middle of a put");
+    repair_put(c);
+    return PRONG_OK;
+}
+
+static inline int64_t bytes_used(struct channel *c, uint64_t taken) {
+    return (int64_t)(atomic_load_explicit(&c->put.bytes, memory_order_relaxed) - taken);
+}
+
+static __attribute__((noinline)) bool bytes_left(struct channel *c, size_t size) {
+    c->put.taken_seen = atomic_load(&c->take.bytes);
+    if (channel_count(c) == 0) { /* one message of any size always goes; and a miscount by a death ends here */
+        atomic_store_explicit(&c->put.bytes, c->put.taken_seen, memory_order_relaxed);
+        return true;
+    }
+    return bytes_used(c, c->put.taken_seen) + (int64_t)size <= (int64_t)c->fixed.byte_limit;
+}
+
+static bool has_room(struct channel *c, size_t size) {
+    if (c->fixed.message_limit && channel_count(c) >= c->fixed.message_limit) return false;
+    if (!c->fixed.byte_limit) return true;
+    bool fits = bytes_used(c, c->put.taken_seen) + (int64_t)size <= (int64_t)c->fixed.byte_limit;
+    return __builtin_expect(fits, 1) || bytes_left(c, size);
+}
+
+bool channel_has_room(struct channel *c) {
+    if (atomic_load(&c->fixed.state) != CHANNEL_OPEN) return true;
+    uint64_t count = channel_count(c);
+    if (c->fixed.message_limit && count >= c->fixed.message_limit) return false;
+    return !c->fixed.byte_limit || count == 0 ||
+           bytes_used(c, atomic_load(&c->take.bytes)) < (int64_t)c->fixed.byte_limit / 2;
+}
+
+static bool ready_to_put(void *channel) {
+    return channel_has_room(channel);
+}
+
+/* Under the lock, with room: makes the place at tail fit for a record of this length. */
+static inline prong_status make_place(struct channel *c, uint64_t length) {
+    uint64_t place = place_of(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
+    /* behind a record there is always space for the zero of the next header, or for a LINK */
+    if (__builtin_expect(place + length + LINK_RECORD <= SEGMENT_SIZE, 1)) return PRONG_OK;
+    return link_segment(c);
+}
+
+/* Under the lock: writes the record at tail; its header, stored last, is the moment of the put. */
+static inline void write_record(struct channel *c, uint64_t header, const void *payload) {
+    uint64_t tail = atomic_load_explicit(&c->put.tail, memory_order_relaxed);
+    _Atomic uint64_t *record = record_at(atomic_load_explicit(&c->put.segment, memory_order_relaxed), tail);
+    copy_small(payload_of(record), payload, record_size(header));
+    atomic_store_explicit(record + record_length(header) / 8, 0, memory_order_relaxed);
+    atomic_store_explicit(record, header, memory_order_release); /* pairs with the acquire in taking */
+    IN_ORDER();
+    advance_tail(c, tail, header);
+}
+
+static inline void count_bytes(_Atomic uint64_t *bytes, size_t size) {
+    atomic_store_explicit(bytes, atomic_load_explicit(bytes, memory_order_relaxed) + size, memory_order_relaxed);
+}
+
+static inline void put_done(struct channel *c) {
+    lock_release(&c->put.lock);
+    waitq_notify(&c->readable, 1);
+}
+
+/* Takes the lock when there is room for size bytes and a record of that length fits. */
+static inline prong_status begin_put(struct channel *c, size_t size, uint64_t length, deadline_t deadline) {
+    for (;;) {
+        prong_status status = lock_put(c, deadline);
+        if (__builtin_expect(status, 0)) return status;
+        if (__builtin_expect(atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN, 0))
+            status = fail_text(PRONG_CLOSED, "the queue is closed");
+        else if (__builtin_expect(has_room(c, size), 1))
+            status = make_place(c, length);
+        else
+            status = PRONG_FULL;
+        if (__builtin_expect(!status, 1)) return PRONG_OK;
+        lock_release(&c->put.lock);
+        if (status != PRONG_FULL) return status;
+        if (!waitq_wait(&c->writable, ready_to_put, c, deadline))
+            return fail_text(PRONG_FULL, "the queue stayed full for the time given");
+    }
+}
+
+static prong_status put_large(struct channel *c, const void *data, size_t size, deadline_t deadline) {
+    uint64_t block;
+    prong_status status = block_reserve(size, &block);
+    if (status) return status;
+    memcpy(arena_at(block), data, size);
+    status = channel_put_block(c, block, size, deadline);
+    if (status) block_release(block);
+    return status;
+}
+
+prong_status channel_put(struct channel *c, const void *data, size_t size, deadline_t deadline) {
+    if (size > INLINE_MOST) return put_large(c, data, size, deadline);
+    uint64_t header = record_header(RECORD_INLINE, size);
+    prong_status status = begin_put(c, size, record_length(header), deadline);
+    if (__builtin_expect(status, 0)) return status;
+    write_record(c, header, data);
+    count_bytes(&c->put.bytes, size);
+    put_done(c);
+    return PRONG_OK;
+}
+
+prong_status channel_put_block(struct channel *c, uint64_t block, size_t size, deadline_t deadline) {
+    struct block_record payload = {block, size};
+    uint64_t header = record_header(RECORD_BLOCK, sizeof payload);
+    prong_status status = begin_put(c, size, record_length(header), deadline);
+    if (status) return status;
+    c->put.block = block;
+    IN_ORDER();
+    __atomic_store_n(&heap_header(block)->owner, 0, __ATOMIC_RELAXED);
+    IN_ORDER();
+    write_record(c, header, &payload);
+    c->put.block = 0;
+    count_bytes(&c->put.bytes, size);
+    put_done(c);
+    atomic_fetch_sub(&self_row()->held, 1);
+    return PRONG_OK;
+}
+
+/* --- the takers' side --- */
+
+/* All steps may be done again by whoever finds `next` set. */
+static void finish_step(struct channel *c) {
+    uint64_t count = count_of(atomic_load_explicit(&c->take.head, memory_order_relaxed));
+    atomic_store_explicit(&c->take.head, position_of(count, SEGMENT_START), memory_order_relaxed);
+    IN_ORDER();
+    atomic_store_explicit(&c->take.segment, c->take.next, memory_order_release);
+    IN_ORDER();
+    c->take.next = 0;
+    IN_ORDER();
+}
+
+static void repair_take(struct channel *c) {
+    if (c->take.next) finish_step(c);
+    uint64_t head = atomic_load(&c->take.head);
+    if (c->take.block) {
+        _Atomic uint64_t *record = record_at(atomic_load(&c->take.segment), head);
+        uint64_t header = atomic_load(record);
+        const struct block_record *at_head = payload_of(record);
+        if (record_type(header) == RECORD_BLOCK && at_head->block == c->take.block) /* not taken after all */
+            __atomic_store_n(&heap_header(c->take.block)->owner, 0, __ATOMIC_RELAXED);
+        IN_ORDER();
+        c->take.block = 0; /* else it is in the dead member's hands, and freed with the rest of them */
+    }
+    if (c->take.ledger && head == c->take.ledger_head) *(uint64_t *)arena_at(c->take.ledger) = c->take.ledger_value;
+    IN_ORDER();
+    c->take.ledger = 0;
+}
+
+static prong_status lock_take(struct channel *c, deadline_t deadline) {
+    enum lock_result result = lock_acquire(&c->take.lock, self_token(), deadline);
+    if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
+    if (result == LOCK_TIMED_OUT) return fail_text(PRONG_EMPTY, "a stopped process is in the middle of a get");
+    repair_take(c);
+    return PRONG_OK;
+}
+
+/* Under the lock: the header of the next message, 0 when there is none. */
+static inline uint64_t next_header(struct channel *c, _Atomic uint64_t **record) {
+    for (;;) {
+        *record = record_at(atomic_load_explicit(&c->take.segment, memory_order_relaxed),
+                            atomic_load_explicit(&c->take.head, memory_order_relaxed));
+        uint64_t header = atomic_load_explicit(*record, memory_order_acquire);
+        if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
+        c->take.next = *(uint64_t *)payload_of(*record);
+        IN_ORDER();
+        finish_step(c);
+    }
+}
+
+static inline void advance_head(struct channel *c, uint64_t header, uint64_t bytes) {
+    uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+    IN_ORDER();
+    uint64_t next = position_of(count_of(head) + 1, place_of(head) + record_length(header));
+    atomic_store_explicit(&c->take.head, next, memory_order_release);
+    IN_ORDER();
+    count_bytes(&c->take.bytes, bytes);
+}
+
+/* Into the caller's hands: the block is his from the store of `owner` on, the message from that of `head`. */
+static void take_block(struct channel *c, uint64_t header, const struct block_record *from) {
+    uint64_t block = from->block, size = from->size;
+    atomic_fetch_add(&self_row()->held, 1);
+    c->take.block = block;
+    IN_ORDER();
+    __atomic_store_n(&heap_header(block)->owner, self_token(), __ATOMIC_RELAXED);
+    advance_head(c, header, size);
+    c->take.block = 0;
+}
+
+/* A joinable queue counts what each member has taken; repair_take uncounts what was not. */
+static void note_in_ledger(struct channel *c, uint64_t *ledger) {
+    c->take.ledger_head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+    uint64_t before = *ledger;
+    c->take.ledger_value = before;
+    IN_ORDER();
+    c->take.ledger = arena_offset(ledger);
+    IN_ORDER();
+    __atomic_store_n(ledger, before + 1, __ATOMIC_RELAXED);
+    IN_ORDER();
+}
+
+static prong_status lend_inline(struct channel *c, uint64_t header, const void *payload, struct taking *t) {
+    prong_status status = block_reserve(record_size(header), &t->block);
+    if (status) return status;
+    memcpy(arena_at(t->block), payload, record_size(header));
+    advance_head(c, header, record_size(header));
+    return PRONG_OK;
+}
+
+/* Under the lock, with a message there. A block that the caller wants as a copy is handed over first, and copied
+ * when the lock is free again. */
+static inline prong_status take_record(struct channel *c, uint64_t header, _Atomic uint64_t *record,
+                                       struct taking *t) {
+    void *payload = payload_of(record);
+    bool is_block = record_type(header) == RECORD_BLOCK;
+    t->size = is_block ? ((struct block_record *)payload)->size : record_size(header);
+    size_t most = t->lend ? (t->limit ? t->limit : SIZE_MAX) : t->capacity;
+    if (__builtin_expect(t->size > most, 0)) return PRONG_TOO_LONG;
+    if (__builtin_expect(t->ledger != NULL, 0)) note_in_ledger(c, t->ledger);
+    if (is_block) {
+        t->block = ((struct block_record *)payload)->block;
+        take_block(c, header, payload);
+    } else if (t->lend) {
+        return lend_inline(c, header, payload, t);
+    } else {
+        copy_small(t->buffer, payload, record_size(header));
+        advance_head(c, header, record_size(header));
+    }
+    return PRONG_OK;
+}
+
+static inline prong_status nothing_there(struct channel *c) {
+    if (atomic_load(&c->fixed.state) == CHANNEL_OPEN) return PRONG_EMPTY;
+    /* closed: what was put before is there by now */
+    return channel_has_message(c) ? PRONG_EMPTY : fail_text(PRONG_CLOSED, "the queue is closed, and empty");
+}
+
+static prong_status copy_out(struct taking *t) {
+    memcpy(t->buffer, arena_at(t->block), t->size);
+    uint64_t block = t->block;
+    t->block = 0;
+    return block_release(block);
+}
+
+static prong_status try_take(struct channel *c, struct taking *t, deadline_t deadline) {
+    _Atomic uint64_t *record;
+    t->block = 0;
+    prong_status status = lock_take(c, deadline);
+    if (__builtin_expect(status, 0)) return status;
+    if (__builtin_expect(c->take.destroyed, 0)) {
+        lock_release(&c->take.lock);
+        return fail_text(PRONG_STALE, "the queue was destroyed meanwhile");
+    }
+    uint64_t header = next_header(c, &record);
+    status = __builtin_expect(header != 0, 1) ? take_record(c, header, record, t) : nothing_there(c);
+    lock_release(&c->take.lock);
+    if (__builtin_expect(status, 0)) return status;
+    waitq_notify(&c->writable, 1);
+    /* One of several sleepers was woken for what may have been several messages: pass it on. */
+    if (__builtin_expect(atomic_load_explicit(&c->readable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
+        channel_has_message(c))
+        waitq_notify(&c->readable, 1);
+    return t->block && !t->lend ? copy_out(t) : PRONG_OK;
+}
+
+static bool ready_to_take(void *channel) {
+    struct channel *c = channel;
+    return channel_has_message(c) || atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN;
+}
+
+prong_status channel_try_take(struct channel *c, struct taking *t) {
+    return try_take(c, t, PRONG_NOWAIT);
+}
+
+prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
+    for (;;) {
+        /* do not fight for the lock, nor write to its line, just to find nothing */
+        if (__builtin_expect(ready_to_take(c), 1)) {
+            prong_status status = try_take(c, t, deadline);
+            if (__builtin_expect(status != PRONG_EMPTY, 1)) return status;
+        }
+        if (!waitq_wait(&c->readable, ready_to_take, c, deadline))
+            return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
+    }
+}
+
+prong_status channel_peek(struct channel *c, size_t *size) {
+    _Atomic uint64_t *record;
+    prong_status status = lock_take(c, PRONG_FOREVER);
+    if (status) return status;
+    uint64_t header = next_header(c, &record);
+    if (!header) status = PRONG_EMPTY;
+    else if (record_type(header) == RECORD_BLOCK) *size = ((struct block_record *)payload_of(record))->size;
+    else *size = record_size(header);
+    lock_release(&c->take.lock);
+    return status;
+}
+
+/* --- looking, without a lock: true as of a moment ago. The memory read may by now be of a recycled segment; it is
+ * still mapped, and whoever acts on the answer looks again under the lock. --- */
+
+bool channel_has_message(struct channel *c) {
+    uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_acquire);
+    uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+    uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
+    if (__builtin_expect(record_type(header) == RECORD_LINK, 0)) return channel_count(c) != 0;
+    return header != 0;
+}
+
+uint64_t channel_put_count(struct channel *c) {
+    return count_of(atomic_load(&c->put.tail));
+}
+
+uint64_t channel_count(struct channel *c) {
+    uint64_t taken = count_of(atomic_load(&c->take.head));
+    uint64_t count = (channel_put_count(c) - taken) & COUNT_MASK;
+    return count > COUNT_MASK / 2 ? 0 : count; /* a take may be seen before the put that it followed */
+}
+
+/* --- life --- */
+
+prong_status channel_init(struct channel *c, uint64_t message_limit, uint64_t byte_limit) {
+    prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL);
+    if (status) return status;
+    clear_segment(c->put.first);
+    c->fixed.message_limit = message_limit;
+    c->fixed.byte_limit = byte_limit;
+    atomic_store(&c->put.segment, c->put.first);
+    atomic_store(&c->take.segment, c->put.first);
+    atomic_store(&c->put.tail, position_of(0, SEGMENT_START));
+    atomic_store(&c->take.head, position_of(0, SEGMENT_START));
+    return PRONG_OK;
+}
+
+static void drop_messages(struct channel *c) {
+    _Atomic uint64_t *record;
+    for (uint64_t header; (header = next_header(c, &record));) {
+        uint64_t block = record_type(header) == RECORD_BLOCK ? ((struct block_record *)payload_of(record))->block : 0;
+        advance_head(c, header, 0);
+        if (block) heap_free(block, NULL);
+    }
+}
+
+/* Who still comes, with a handle that is stale by now, finds the channel closed for putters and destroyed for takers;
+ * the memory stays that of a channel. */
+void channel_dispose(struct channel *c) {
+    if (!c->put.first) return;
+    channel_close(c);
+    if (lock_put(c, PRONG_SECONDS(1)) || lock_take(c, PRONG_SECONDS(1))) return; /* stopped inside: leave it all */
+    drop_messages(c);
+    if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
+    uint64_t last = atomic_load(&c->put.segment), next;
+    for (uint64_t segment = c->put.first; segment; segment = next) {
+        next = segment == last ? 0 : *segment_next(segment);
+        heap_free(segment, next ? NULL : &c->put.first);
+    }
+    c->take.destroyed = 1;
+    lock_release(&c->take.lock);
+    lock_release(&c->put.lock);
+}
+
+void channel_close(struct channel *c) {
+    if (lock_put(c, PRONG_FOREVER)) return;
+    atomic_store(&c->fixed.state, CHANNEL_CLOSED);
+    lock_release(&c->put.lock);
+    waitq_notify(&c->readable, INT_MAX);
+    waitq_notify(&c->writable, INT_MAX);
+}
+
+void channel_recover(struct channel *c, uint32_t dead) {
+    if (!c->put.first) return;
+    if (lock_held_by(&c->put.lock, dead) && !lock_put(c, PRONG_SECONDS(1))) lock_release(&c->put.lock);
+    if (lock_held_by(&c->take.lock, dead) && !lock_take(c, PRONG_SECONDS(1))) lock_release(&c->take.lock);
+    waitq_forget(&c->readable, dead);
+    waitq_forget(&c->writable, dead);
+    /* it may have died just as it was woken, with the wake-up in its hands */
+    waitq_notify(&c->readable, INT_MAX);
+    waitq_notify(&c->writable, INT_MAX);
+}
+
+prong_status block_reserve(size_t size, uint64_t *block) {
+    atomic_fetch_add(&self_row()->held, 1);
+    prong_status status = heap_alloc(size, self_token(), NULL, block);
+    if (status) atomic_fetch_sub(&self_row()->held, 1);
+    return status;
+}
+
+prong_status block_release(uint64_t block) {
+    prong_status status = heap_free(block, NULL);
+    if (!status) atomic_fetch_sub(&self_row()->held, 1);
+    return status;
+}

@@ -1,0 +1,97 @@
+/* The channel: a queue of messages in the arena, any number of putters and takers, in order, each message taken
+ * once. Queue and Pipe are built of it.
+ *
+ * Messages stand one behind the other as records in segments, which are linked as the queue grows:
+ *
+ *     segment: next | record | record | … | LINK record → next segment
+ *     record:  header (0: not there yet) | payload, padded to 8 bytes
+ *
+ * Small messages are in the record; larger ones in a block of their own that the record names. Putters share one
+ * lock, takers another; a putter and a taker meet only at the header of a record, which is stored last. So each side
+ * works in its own cache lines until it reaches what the other wrote.
+ *
+ * Death. `tail` and `head` each are one word (message count and place), moved by one store. Killed before it, a put
+ * or take has not happened, or the header tells that it has; the few steps that need more words leave an intent
+ * first, and whoever takes over the lock completes or withdraws it (repair_put, repair_take). */
+#ifndef CHANNEL_CHANNEL_H
+#define CHANNEL_CHANNEL_H
+
+#include "family/lock.h"
+#include "family/waitq.h"
+
+#include <prong/status.h>
+#include <stddef.h>
+
+enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSED };
+
+struct channel {
+    struct { /* hardly ever written: both sides read it as they work or spin */
+        _Alignas(64) _Atomic uint32_t state;
+        uint64_t message_limit, byte_limit; /* 0: none */
+    } fixed;
+    struct {
+        _Alignas(64) lock_t lock;
+        uint32_t unused;
+        _Atomic uint64_t tail;    /* messages put << 24 | place of the next record in its segment, in 8 bytes */
+        _Atomic uint64_t segment; /* that segment */
+        _Atomic uint64_t bytes;   /* put so far, for the limit */
+        uint64_t taken_seen;      /* take.bytes when last looked at */
+        uint64_t block;           /* intent: this block is going into the record at tail */
+        uint64_t first;           /* the oldest segment not yet given back */
+        uint64_t spare;           /* a segment in hand for the next link */
+        uint64_t link_from;       /* intent: the LINK record at this offset leads to the spare */
+    } put;
+    struct {
+        _Alignas(64) lock_t lock;
+        uint32_t destroyed;
+        _Atomic uint64_t head; /* as tail, for the next message to take */
+        _Atomic uint64_t segment;
+        uint64_t next;  /* intent: takers move on to this segment */
+        uint64_t block; /* intent: this block is being taken from the record at head */
+        _Atomic uint64_t bytes;
+        uint64_t ledger, ledger_value, ledger_head; /* intent: this word counts what is taken at that head */
+    } take;
+    _Alignas(64) struct waitq readable;
+    _Alignas(64) struct waitq writable;
+};
+
+/* What a taker wants done with the next message. */
+struct taking {
+    void *buffer; /* copy here, if not more than capacity */
+    size_t capacity;
+    bool lend;      /* instead: hand over as a block */
+    size_t limit;   /* when lending: nothing longer than this; 0: any length */
+    uint64_t block; /* out, when lent */
+    size_t size;    /* out: the message's size, also when it is too long */
+    uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
+};
+
+prong_status channel_init(struct channel *channel, uint64_t message_limit, uint64_t byte_limit);
+void channel_dispose(struct channel *channel);
+
+/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_CLOSED. */
+prong_status channel_put(struct channel *channel, const void *data, size_t size, deadline_t deadline);
+prong_status channel_put_block(struct channel *channel, uint64_t block, size_t size, deadline_t deadline);
+prong_status channel_take(struct channel *channel, struct taking *taking, deadline_t deadline);
+/* The same without waiting; no message is recorded for PRONG_FULL and PRONG_EMPTY. */
+prong_status channel_try_take(struct channel *channel, struct taking *taking);
+
+/* Nothing more goes in; what is in can still be taken. */
+void channel_close(struct channel *channel);
+bool channel_has_message(struct channel *channel);
+bool channel_has_room(struct channel *channel);
+uint64_t channel_count(struct channel *channel);
+/* Messages ever put; modulo 2^40. */
+uint64_t channel_put_count(struct channel *channel);
+
+/* The size of a channel's next message, without taking it. PRONG_EMPTY when there is none. */
+prong_status channel_peek(struct channel *channel, size_t *size);
+
+/* A member died: release and repair what it held, forget its doorbells, wake all who wait. */
+void channel_recover(struct channel *channel, uint32_t dead);
+
+/* Blocks in a member's hands, on their way into or out of a channel. */
+prong_status block_reserve(size_t size, uint64_t *block);
+prong_status block_release(uint64_t block);
+
+#endif

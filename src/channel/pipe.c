@@ -1,0 +1,368 @@
+/* Pipe and Connection: one or two channels, and who holds the ends. */
+#include <prong/connection.h>
+
+#include "base/error.h"
+#include "channel/doorbell.h"
+#include "channel/types.h"
+#include "family/heap.h"
+#include "family/member.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum { SIDES = 2, HOLDER_WORDS = MEMBER_LIMIT / 64 };
+static const uint64_t DEFAULT_BUFFER = 8 << 20;
+static const prong_time LOOK_AT_PEER_EVERY = PRONG_MS(100);
+
+/* The handle of an end is that of the pipe with the side in the lowest bit of the offset. */
+struct end {
+    _Atomic uint64_t holders[HOLDER_WORDS]; /* a bit a row of the family table */
+    _Atomic uint64_t closed[HOLDER_WORDS];  /* rows that held it once and closed it */
+    _Atomic uint64_t provisional;           /* the maker's token, while it has not used the end */
+    _Atomic uint64_t gone;                  /* the last holder has left */
+    uint64_t padding[6];
+};
+
+struct pipe {
+    struct object object;
+    _Alignas(64) struct end end[SIDES];
+    bool one_way; /* side 0 receives, side 1 sends */
+    struct channel to[SIDES];
+};
+
+struct use {
+    struct pipe *pipe;
+    unsigned side;
+};
+
+/* --- holding --- */
+
+static uint32_t row_of(uint32_t token) {
+    return token & (MEMBER_LIMIT - 1);
+}
+
+static bool bit(_Atomic uint64_t *bits, uint32_t row) {
+    return atomic_load_explicit(&bits[row / 64], memory_order_relaxed) >> row % 64 & 1;
+}
+
+static void set_bit(_Atomic uint64_t *bits, uint32_t row) {
+    atomic_fetch_or(&bits[row / 64], 1ull << row % 64);
+}
+
+/* Whether it was set. */
+static bool clear_bit(_Atomic uint64_t *bits, uint32_t row) {
+    return atomic_fetch_and(&bits[row / 64], ~(1ull << row % 64)) >> row % 64 & 1;
+}
+
+static bool held(struct end *end) {
+    for (int i = 0; i < HOLDER_WORDS; i++)
+        if (atomic_load(&end->holders[i])) return true;
+    return false;
+}
+
+/* The last holder of an end has left: the other side may read what is left, and nobody needs what it sends. */
+static void end_is_gone(struct pipe *pipe, unsigned side) {
+    atomic_store(&pipe->end[side].gone, 1);
+    for (unsigned i = 0; i < SIDES; i++)
+        if (pipe->to[i].put.first) channel_close(&pipe->to[i]);
+}
+
+static bool drop(struct pipe *pipe, unsigned side, uint32_t row) {
+    struct end *end = &pipe->end[side];
+    if (!clear_bit(end->holders, row)) return false;
+    if (!held(end)) end_is_gone(pipe, side);
+    return true;
+}
+
+static void free_if_abandoned(struct pipe *pipe) {
+    uint64_t both = 2;
+    /* Of those who find both ends gone, one frees: the one that moves `gone` on. */
+    if (atomic_load(&pipe->end[0].gone) && atomic_load(&pipe->end[1].gone) &&
+        atomic_exchange(&pipe->end[0].gone, both) != both)
+        object_destroy(pipe);
+}
+
+/* The maker's hold on an end that it has not used passes on with this one. */
+static void hold(struct pipe *pipe, unsigned side, uint32_t token) {
+    struct end *end = &pipe->end[side];
+    set_bit(end->holders, row_of(token));
+    uint64_t maker = atomic_load(&end->provisional);
+    if (maker && atomic_compare_exchange_strong(&end->provisional, &maker, 0) && maker != token)
+        clear_bit(end->holders, row_of((uint32_t)maker));
+}
+
+static __attribute__((noinline)) prong_status begin_use(struct use *use) {
+    struct end *end = &use->pipe->end[use->side];
+    if (bit(end->closed, row_of(self_token()))) return fail(PRONG_CLOSED, "this process has closed the connection");
+    if (atomic_load(&end->gone)) return fail(PRONG_CLOSED, "every holder of this end has closed it or died");
+    hold(use->pipe, use->side, self_token());
+    return PRONG_OK;
+}
+
+static inline prong_status find(prong_connection handle, struct use *use) {
+    use->side = handle.offset & 1;
+    prong_status status =
+        object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use->pipe);
+    if (__builtin_expect(status, 0)) return status;
+    struct end *end = &use->pipe->end[use->side];
+    if (__builtin_expect(bit(end->holders, row_of(self_token())) &&
+                             atomic_load_explicit(&end->provisional, memory_order_relaxed) != self_token(),
+                         1))
+        return PRONG_OK;
+    return begin_use(use);
+}
+
+static prong_status find_to_send(prong_connection handle, struct use *use, struct channel **channel) {
+    prong_status status = find(handle, use);
+    if (__builtin_expect(status, 0)) return status;
+    if (use->pipe->one_way && use->side == 0) return fail(PRONG_INVALID, "this end of the pipe only receives");
+    *channel = &use->pipe->to[1 - use->side];
+    if (use->pipe->one_way) *channel = &use->pipe->to[0];
+    return PRONG_OK;
+}
+
+static prong_status find_to_receive(prong_connection handle, struct use *use) {
+    prong_status status = find(handle, use);
+    if (__builtin_expect(status, 0)) return status;
+    if (use->pipe->one_way && use->side == 1) return fail(PRONG_INVALID, "this end of the pipe only sends");
+    return PRONG_OK;
+}
+
+static void bury_dead_holders(struct end *end) {
+    for (uint32_t i = 0; i < HOLDER_WORDS; i++)
+        for (uint64_t word = atomic_load(&end->holders[i]); word; word &= word - 1) {
+            uint32_t token =
+                (uint32_t)atomic_load(&member_row(i * 64 + (uint32_t)__builtin_ctzll(word))->token);
+            if (!member_alive(token)) member_bury(token);
+        }
+}
+
+/* --- making and closing --- */
+
+prong_status prong_pipe_create(prong_connection *first, prong_connection *second, const prong_pipe_options *options) {
+    struct pipe *pipe;
+    if (!first || !second) return fail(PRONG_INVALID, "pipe create: no place for both handles");
+    prong_status status = family_enter();
+    if (!status) status = object_create(KIND_PIPE, (void **)&pipe);
+    if (status) return status;
+    uint64_t bytes = options && options->buffer_bytes ? options->buffer_bytes : DEFAULT_BUFFER;
+    pipe->one_way = options && options->one_way;
+    status = channel_init(&pipe->to[0], 0, bytes);
+    if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], 0, bytes);
+    if (status) {
+        object_destroy(pipe);
+        return status;
+    }
+    for (unsigned side = 0; side < SIDES; side++) {
+        set_bit(pipe->end[side].holders, row_of(self_token()));
+        atomic_store(&pipe->end[side].provisional, self_token());
+    }
+    *first = (prong_connection){arena_offset(pipe), atomic_load(&pipe->object.generation)};
+    *second = (prong_connection){first->offset | 1, first->generation};
+    object_publish(pipe);
+    return PRONG_OK;
+}
+
+prong_status prong_connection_close(prong_connection handle) {
+    struct pipe *pipe;
+    unsigned side = handle.offset & 1;
+    prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&pipe);
+    if (status) return status;
+    uint32_t row = row_of(self_token());
+    if (bit(pipe->end[side].closed, row)) return fail(PRONG_CLOSED, "this process has closed the connection before");
+    set_bit(pipe->end[side].closed, row);
+    if (!pipe->one_way || side == 0) doorbell_close(&pipe->to[side]);
+    drop(pipe, side, row);
+    free_if_abandoned(pipe);
+    return PRONG_OK;
+}
+
+/* --- sending --- */
+
+static prong_status sent(prong_status status) {
+    if (__builtin_expect(!status, 1)) {
+        count_event(&self_row()->puts);
+        return PRONG_OK;
+    }
+    if (status == PRONG_CLOSED) return fail_text(PRONG_BROKEN_PIPE, "nobody holds the other end of the connection");
+    if (status == PRONG_FULL) return fail_text(PRONG_TIMEOUT, "the other side received nothing in the time given");
+    return status;
+}
+
+prong_status prong_connection_send_bytes(prong_connection handle, const void *data, size_t size, prong_time timeout) {
+    struct use use;
+    struct channel *channel;
+    prong_status status = find_to_send(handle, &use, &channel);
+    if (status) return status;
+    deadline_t deadline = deadline_after(timeout);
+    do {
+        status = channel_put(channel, data, size, deadline_within(deadline, LOOK_AT_PEER_EVERY));
+        if (status != PRONG_FULL) break;
+        bury_dead_holders(&use.pipe->end[1 - use.side]);
+    } while (!deadline_passed(deadline));
+    return sent(status);
+}
+
+prong_status prong_connection_send_part(prong_connection handle, const void *buffer, size_t length, size_t offset,
+                                        size_t size, prong_time timeout) {
+    if (offset > length) return fail(PRONG_INVALID, "offset %zu is beyond the buffer's %zu bytes", offset, length);
+    if (size > length - offset)
+        return fail(PRONG_INVALID, "%zu bytes from offset %zu are more than the buffer's %zu", size, offset, length);
+    return prong_connection_send_bytes(handle, (const char *)buffer + offset, size, timeout);
+}
+
+prong_status prong_connection_reserve(prong_connection handle, size_t size, prong_message *message) {
+    struct use use;
+    struct channel *channel;
+    prong_status status = find_to_send(handle, &use, &channel);
+    return status ? status : message_reserve(size, message);
+}
+
+prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
+    struct use use;
+    struct channel *channel;
+    prong_status status = find_to_send(handle, &use, &channel);
+    if (status) return status;
+    deadline_t deadline = deadline_after(timeout);
+    do {
+        status = message_commit(channel, message, PRONG_NOWAIT);
+        if (status != PRONG_FULL) break;
+        waitq_wait(&channel->writable, (bool (*)(void *))channel_has_room, channel,
+                   deadline_within(deadline, LOOK_AT_PEER_EVERY));
+        bury_dead_holders(&use.pipe->end[1 - use.side]);
+    } while (!deadline_passed(deadline));
+    return sent(status);
+}
+
+/* --- receiving --- */
+
+static bool something_there(void *channel) {
+    struct channel *inbox = channel;
+    return channel_has_message(inbox) ||
+           atomic_load_explicit(&inbox->fixed.state, memory_order_acquire) != CHANNEL_OPEN;
+}
+
+static prong_status receive(prong_connection handle, struct taking *taking, prong_time timeout) {
+    struct use use;
+    prong_status status = find_to_receive(handle, &use);
+    if (__builtin_expect(status, 0)) return status;
+    struct channel *inbox = &use.pipe->to[use.side];
+    bool there = something_there(inbox) || (timeout > 0 && spin_until(something_there, inbox));
+    status = there ? channel_try_take(inbox, taking) : PRONG_EMPTY;
+    if (__builtin_expect(status == PRONG_EMPTY, 0)) {
+        deadline_t deadline = deadline_after(timeout);
+        do {
+            status = channel_take(inbox, taking, deadline_within(deadline, LOOK_AT_PEER_EVERY));
+            if (status != PRONG_EMPTY) break;
+            bury_dead_holders(&use.pipe->end[1 - use.side]);
+        } while (!deadline_passed(deadline));
+    }
+    if (__builtin_expect(!status, 1)) {
+        count_event(&self_row()->gets);
+        doorbell_settle(inbox);
+        return PRONG_OK;
+    }
+    if (status == PRONG_CLOSED) return fail_text(PRONG_EOF, "the other end of the connection is gone, and all is read");
+    if (status == PRONG_EMPTY) return fail_text(PRONG_TIMEOUT, "nothing was received in the time given");
+    return status;
+}
+
+prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buffer, size_t capacity, size_t *size,
+                                              prong_time timeout) {
+    struct taking taking = {.buffer = buffer, .capacity = capacity};
+    prong_status status = receive(handle, &taking, timeout);
+    if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
+    if (status == PRONG_TOO_LONG)
+        return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
+    return status;
+}
+
+prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxlength, prong_message *message,
+                                         prong_time timeout) {
+    struct taking taking = {.lend = true, .limit = maxlength};
+    prong_status status = receive(handle, &taking, timeout);
+    if (!status) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
+    if (status == PRONG_TOO_LONG) {
+        *message = (prong_message){.size = taking.size};
+        return fail(status, "the next message has %zu bytes, more than maxlength %zu", taking.size, maxlength);
+    }
+    return status;
+}
+
+prong_status prong_connection_poll(prong_connection handle, prong_time timeout) {
+    struct use use;
+    prong_status status = find_to_receive(handle, &use);
+    if (status) return status;
+    struct channel *inbox = &use.pipe->to[use.side];
+    deadline_t deadline = deadline_after(timeout);
+    while (!something_there(inbox)) {
+        bool more = waitq_wait(&inbox->readable, something_there, inbox, deadline);
+        if (something_there(inbox)) break;
+        bury_dead_holders(&use.pipe->end[1 - use.side]);
+        if (!more && !something_there(inbox)) {
+            doorbell_settle(inbox);
+            return fail_text(PRONG_TIMEOUT, "nothing to receive in the time given");
+        }
+    }
+    return PRONG_OK;
+}
+
+prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
+    struct channel *inbox;
+    prong_status status = connection_inbox(handle, &inbox);
+    return status ? status : doorbell_open(inbox, descriptor);
+}
+
+/* --- for the rooms below --- */
+
+prong_status connection_inbox(prong_connection handle, struct channel **inbox) {
+    struct use use;
+    prong_status status = find_to_receive(handle, &use);
+    if (!status) *inbox = &use.pipe->to[use.side];
+    return status;
+}
+
+void connection_look_at_peer(prong_connection handle) {
+    struct use use;
+    if (!find(handle, &use)) bury_dead_holders(&use.pipe->end[1 - use.side]);
+}
+
+void connections_hand_over(const void *data, size_t size, uint32_t token) {
+    for (size_t at = 0; at + sizeof(prong_connection) <= size; at += 8) {
+        prong_connection handle;
+        memcpy(&handle, (const char *)data + at, sizeof handle);
+        if (!object_is_live(KIND_PIPE, handle.offset & ~1ull, handle.generation)) continue;
+        hold(arena_at(handle.offset & ~1ull), handle.offset & 1, token);
+    }
+}
+
+static void drop_of_self(void *object, void *unused) {
+    struct pipe *pipe = object;
+    (void)unused;
+    if (atomic_load(&pipe->object.state) != OBJECT_LIVE) return;
+    for (unsigned side = 0; side < SIDES; side++) drop(pipe, side, row_of(self_token()));
+    free_if_abandoned(pipe);
+}
+
+void connections_drop_all(void) {
+    object_each(KIND_PIPE, drop_of_self, NULL);
+}
+
+/* --- as an object --- */
+
+static void recover(void *object, uint32_t dead) {
+    struct pipe *pipe = object;
+    for (unsigned i = 0; i < SIDES; i++) channel_recover(&pipe->to[i], dead);
+    for (unsigned side = 0; side < SIDES; side++) {
+        drop(pipe, side, row_of(dead));
+        clear_bit(pipe->end[side].closed, row_of(dead));
+    }
+    if (atomic_load(&pipe->object.state) == OBJECT_LIVE) free_if_abandoned(pipe);
+}
+
+static void dispose(void *object) {
+    struct pipe *pipe = object;
+    for (unsigned i = 0; i < SIDES; i++) channel_dispose(&pipe->to[i]);
+}
+
+const struct object_type pipe_type = {"connection", sizeof(struct pipe), recover, dispose};

@@ -1,0 +1,300 @@
+/* Queue, SimpleQueue, JoinableQueue: a channel, and the accounts of a joinable one. */
+#include <prong/queue.h>
+
+#include "base/error.h"
+#include "channel/channel.h"
+#include "channel/doorbell.h"
+#include "channel/types.h"
+#include "family/heap.h"
+#include "family/member.h"
+#include "family/object.h"
+
+#include <limits.h>
+
+enum { LEDGERS = 62 };
+
+struct queue {
+    struct object object;
+    bool joinable;
+    struct channel channel;
+    /* How many are done; how many were put is the channel's count. */
+    _Alignas(64) _Atomic uint64_t done;
+    _Atomic uint64_t lost; /* taken by processes that died, and not reported yet */
+    struct waitq joiners;
+    /* What each member has taken and not finished, so that its death does not keep joiners waiting. */
+    struct {
+        _Atomic uint64_t member, taken;
+    } ledgers[LEDGERS];
+};
+
+static prong_status find(prong_queue handle, struct queue **queue) {
+    return object_find(KIND_QUEUE, handle.offset, handle.generation, (void **)queue);
+}
+
+prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *options) {
+    struct queue *queue;
+    if (!handle) return fail(PRONG_INVALID, "queue create: no place for the handle");
+    prong_status status = family_enter();
+    if (!status) status = object_create(KIND_QUEUE, (void **)&queue);
+    if (status) return status;
+    status = channel_init(&queue->channel, options ? options->maxsize : 0, 0);
+    if (status) {
+        object_destroy(queue);
+        return status;
+    }
+    queue->joinable = options && options->joinable;
+    *handle = (prong_queue){arena_offset(queue), atomic_load(&queue->object.generation)};
+    object_publish(queue);
+    return PRONG_OK;
+}
+
+prong_status prong_simple_queue_create(prong_simple_queue *handle) {
+    return prong_queue_create(handle, NULL);
+}
+
+prong_status prong_joinable_queue_create(prong_joinable_queue *handle, size_t maxsize) {
+    return prong_queue_create(handle, &(prong_queue_options){.maxsize = maxsize, .joinable = true});
+}
+
+prong_status prong_queue_destroy(prong_queue handle) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (status) return status;
+    doorbell_close(&queue->channel);
+    object_destroy(queue);
+    waitq_notify(&queue->joiners, INT_MAX);
+    return PRONG_OK;
+}
+
+static void count_put(void) {
+    count_event(&self_row()->puts);
+}
+
+static void count_get(void) {
+    count_event(&self_row()->gets);
+}
+
+prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, prong_time timeout) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (status) return status;
+    status = channel_put(&queue->channel, data, size, deadline_after(timeout));
+    if (!status) count_put();
+    return status;
+}
+
+/* --- taking --- */
+
+/* This member's ledger; when all are in use by others, NULL: then its death is not accounted for. */
+static uint64_t *ledger_of_self(struct queue *queue) {
+    uint64_t token = self_token();
+    for (int i = 0; i < LEDGERS; i++)
+        if (atomic_load(&queue->ledgers[i].member) == token) return (uint64_t *)&queue->ledgers[i].taken;
+    for (int i = 0; i < LEDGERS; i++) {
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong(&queue->ledgers[i].member, &none, token))
+            return (uint64_t *)&queue->ledgers[i].taken;
+    }
+    return NULL;
+}
+
+static prong_status take(struct queue *queue, struct taking *taking, prong_time timeout) {
+    if (queue->joinable) taking->ledger = ledger_of_self(queue);
+    prong_status status = channel_take(&queue->channel, taking, deadline_after(timeout));
+    if (status) return status;
+    count_get();
+    doorbell_settle(&queue->channel);
+    return PRONG_OK;
+}
+
+prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, size_t *size, prong_time timeout) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (status) return status;
+    struct taking taking = {.buffer = buffer, .capacity = capacity};
+    status = take(queue, &taking, timeout);
+    if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
+    if (status == PRONG_TOO_LONG)
+        return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
+    return status;
+}
+
+prong_status prong_queue_receive(prong_queue handle, prong_message *message, prong_time timeout) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (status) return status;
+    struct taking taking = {.lend = true};
+    status = take(queue, &taking, timeout);
+    if (!status) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
+    return status;
+}
+
+/* --- in place --- */
+
+prong_status message_reserve(size_t size, prong_message *message) {
+    uint64_t block;
+    prong_status status = block_reserve(size, &block);
+    if (!status) *message = (prong_message){arena_at(block), size, block};
+    return status;
+}
+
+prong_status message_commit(struct channel *channel, prong_message *message, prong_time timeout) {
+    struct block *header = heap_block(message->block);
+    if (!header || header->owner != self_token())
+        return fail(PRONG_STALE, "commit of a message that is not lent to this process");
+    if (message->size > header->wanted)
+        return fail(PRONG_INVALID, "commit of %zu bytes where %llu were reserved", message->size,
+                    (unsigned long long)header->wanted);
+    prong_status status = channel_put_block(channel, message->block, message->size, deadline_after(timeout));
+    if (!status) *message = (prong_message){0};
+    return status;
+}
+
+prong_status prong_queue_reserve(prong_queue handle, size_t size, prong_message *message) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    return status ? status : message_reserve(size, message);
+}
+
+prong_status prong_queue_commit(prong_queue handle, prong_message *message, prong_time timeout) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (!status) status = message_commit(&queue->channel, message, timeout);
+    if (!status) count_put();
+    return status;
+}
+
+prong_status prong_message_release(prong_message *message) {
+    prong_status status = family_enter();
+    if (status) return status;
+    struct block *header = heap_block(message->block);
+    if (!header || header->owner != self_token())
+        return fail(PRONG_STALE, "release of a message that is not lent to this process");
+    status = block_release(message->block);
+    if (!status) *message = (prong_message){0};
+    return status;
+}
+
+/* --- looking, and closing --- */
+
+prong_status prong_queue_size(prong_queue handle, size_t *count) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (!status) *count = channel_count(&queue->channel);
+    return status;
+}
+
+bool prong_queue_empty(prong_queue handle) {
+    struct queue *queue;
+    return find(handle, &queue) || !channel_has_message(&queue->channel);
+}
+
+bool prong_queue_full(prong_queue handle) {
+    struct queue *queue;
+    return !find(handle, &queue) && !channel_has_room(&queue->channel);
+}
+
+prong_status prong_queue_close(prong_queue handle) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    if (!status) channel_close(&queue->channel);
+    return status;
+}
+
+prong_status prong_queue_fileno(prong_queue handle, int *descriptor) {
+    struct queue *queue;
+    prong_status status = find(handle, &queue);
+    return status ? status : doorbell_open(&queue->channel, descriptor);
+}
+
+struct channel *queue_channel(prong_queue handle) {
+    struct queue *queue;
+    return find(handle, &queue) ? NULL : &queue->channel;
+}
+
+/* --- joinable --- */
+
+enum { COUNT_BITS = 40 };
+
+static uint64_t unfinished(struct queue *queue) {
+    uint64_t done = atomic_load(&queue->done); /* first: more may be put meanwhile, none undone */
+    return (channel_put_count(&queue->channel) - done) & ((1ull << COUNT_BITS) - 1);
+}
+
+static bool finish(struct queue *queue, uint64_t count) {
+    uint64_t done = atomic_load(&queue->done);
+    do {
+        uint64_t left = (channel_put_count(&queue->channel) - done) & ((1ull << COUNT_BITS) - 1);
+        if (left < count || left > 1ull << (COUNT_BITS - 1)) return false;
+    } while (!atomic_compare_exchange_weak(&queue->done, &done, done + count));
+    if (unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
+    return true;
+}
+
+static prong_status find_joinable(prong_queue handle, struct queue **queue) {
+    prong_status status = find(handle, queue);
+    if (!status && !(*queue)->joinable) return fail(PRONG_INVALID, "the queue was not made joinable");
+    return status;
+}
+
+static void strike_from_ledger(struct queue *queue) {
+    uint64_t *ledger = ledger_of_self(queue);
+    if (!ledger) return;
+    uint64_t taken = __atomic_load_n(ledger, __ATOMIC_RELAXED);
+    while (taken > 0 && !__atomic_compare_exchange_n(ledger, &taken, taken - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {}
+}
+
+prong_status prong_queue_task_done(prong_joinable_queue handle) {
+    struct queue *queue;
+    prong_status status = find_joinable(handle, &queue);
+    if (status) return status;
+    strike_from_ledger(queue);
+    if (!finish(queue, 1)) return fail(PRONG_INVALID, "task_done was called more often than messages were put");
+    return PRONG_OK;
+}
+
+static bool all_done(void *queue) {
+    return unfinished(queue) == 0;
+}
+
+prong_status prong_queue_join(prong_joinable_queue handle, prong_time timeout) {
+    struct queue *queue;
+    prong_status status = find_joinable(handle, &queue);
+    if (status) return status;
+    deadline_t deadline = deadline_after(timeout);
+    while (!all_done(queue)) {
+        if (!object_is_live(KIND_QUEUE, handle.offset, handle.generation))
+            return fail(PRONG_STALE, "the queue was destroyed while it was joined");
+        if (!waitq_wait(&queue->joiners, all_done, queue, deadline) && !all_done(queue))
+            return fail(PRONG_TIMEOUT, "%llu messages are not done", (unsigned long long)unfinished(queue));
+    }
+    uint64_t lost = atomic_exchange(&queue->lost, 0);
+    if (lost)
+        return fail(PRONG_OWNER_DIED, "%llu messages had been taken by processes that died before they were done",
+                    (unsigned long long)lost);
+    return PRONG_OK;
+}
+
+/* --- as an object --- */
+
+static void settle_ledger(struct queue *queue, int i) {
+    uint64_t taken = atomic_exchange(&queue->ledgers[i].taken, 0), left = unfinished(queue);
+    if (taken > left) taken = left;
+    atomic_fetch_add(&queue->lost, taken);
+    if (taken) finish(queue, taken);
+    atomic_store(&queue->ledgers[i].member, 0);
+}
+
+static void recover(void *object, uint32_t dead) {
+    struct queue *queue = object;
+    channel_recover(&queue->channel, dead);
+    for (int i = 0; queue->joinable && i < LEDGERS; i++)
+        if (atomic_load(&queue->ledgers[i].member) == dead) settle_ledger(queue, i);
+    waitq_notify(&queue->joiners, INT_MAX);
+}
+
+static void dispose(void *object) {
+    channel_dispose(&((struct queue *)object)->channel);
+}
+
+const struct object_type queue_type = {"queue", sizeof(struct queue), recover, dispose};

@@ -1,0 +1,51 @@
+/* The undo journal. */
+#include "family/guard.h"
+
+#include "family/arena.h"
+#include "family/member.h"
+
+#define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
+
+bool guard_enter(struct guard *guard, deadline_t deadline) {
+    switch (lock_acquire(&guard->lock, self_token(), deadline)) {
+    case LOCK_TAKEN: return true;
+    case LOCK_RECOVERED: guard_undo(guard); return true;
+    default: return false;
+    }
+}
+
+void guard_commit(struct guard *guard) {
+    IN_ORDER();
+    atomic_store_explicit(&guard->journal.count, 0, memory_order_relaxed);
+    IN_ORDER();
+}
+
+void guard_leave(struct guard *guard) {
+    guard_commit(guard);
+    lock_release(&guard->lock);
+}
+
+/* Safe to be killed in and begun again: putting an old value back twice changes nothing. */
+void guard_undo(struct guard *guard) {
+    struct journal *journal = &guard->journal;
+    uint64_t count = atomic_load_explicit(&journal->count, memory_order_relaxed);
+    while (count > 0) {
+        count--;
+        *(uint64_t *)arena_at(journal->entry[count].where) = journal->entry[count].old;
+        IN_ORDER();
+    }
+    atomic_store_explicit(&journal->count, 0, memory_order_relaxed);
+    IN_ORDER();
+}
+
+void guard_set(struct guard *guard, uint64_t *word, uint64_t value) {
+    struct journal *journal = &guard->journal;
+    uint64_t count = atomic_load_explicit(&journal->count, memory_order_relaxed);
+    journal->entry[count].where = arena_offset(word);
+    journal->entry[count].old = *word;
+    IN_ORDER();
+    atomic_store_explicit(&journal->count, count + 1, memory_order_relaxed);
+    IN_ORDER();
+    __atomic_store_n(word, value, __ATOMIC_RELEASE); /* some words are also read without the guard, as hints */
+    IN_ORDER();
+}

@@ -1,0 +1,336 @@
+/* The allocator: blocks side by side with their sizes at both borders, free ones in bins by size, two-level bit
+ * maps to find a bin, neighbours joined at once (the scheme known as TLSF, by Masmano et al. 2004). Every operation
+ * is a fixed number of steps. The newest free block of a bin goes first: its pages are warm, and a first touch of a
+ * fresh page costs some 40 times as much.
+ *
+ * Invariants, all under the guard: blocks fill [first, top); no two neighbours are both free; the block that ends at
+ * top is in use; a bin holds just the free blocks of its class, and its map bits say whether there are any. */
+#include "family/heap.h"
+
+#include "base/error.h"
+#include "family/member.h"
+#include "os/os.h"
+
+#include <errno.h>
+
+enum { UNIT = 64, FREE = 1, LOOK_INTO_BIN = 4 };
+#define BLOCK_MAGIC 0x626c6f636b21ull
+static const uint64_t COMMIT_STEP = 256 << 10;
+
+static struct heap *heap(void) {
+    return &arena()->heap;
+}
+
+static struct block *block_at(uint64_t offset) {
+    return arena_at(offset);
+}
+
+static uint64_t size_of(const struct block *block) {
+    return block->size & ~(uint64_t)(UNIT - 1);
+}
+
+static bool is_free(const struct block *block) {
+    return block->size & FREE;
+}
+
+static void set(uint64_t *word, uint64_t value) {
+    guard_set(&heap()->guard, word, value);
+}
+
+/* --- bins --- */
+
+static void class_of(uint64_t size, unsigned *level, unsigned *step) {
+    uint64_t units = size / UNIT;
+    *level = 63u - (unsigned)__builtin_clzll(units);
+    uint64_t scaled = *level >= 3 ? units >> (*level - 3) : units << (3 - *level);
+    *step = (unsigned)(scaled & (BIN_STEPS - 1));
+}
+
+static void bin_insert(uint64_t offset) {
+    struct heap *h = heap();
+    struct block *block = block_at(offset);
+    unsigned level, step;
+    class_of(size_of(block), &level, &step);
+    uint64_t *head = &h->bins[level][step];
+    set(&block->next_free, *head);
+    set(&block->prev_free, 0);
+    if (*head) set(&block_at(*head)->prev_free, offset);
+    set(head, offset);
+    set(&h->step_map[level], h->step_map[level] | 1ull << step);
+    set(&h->level_map, h->level_map | 1ull << level);
+}
+
+static void bin_remove(uint64_t offset) {
+    struct heap *h = heap();
+    struct block *block = block_at(offset);
+    unsigned level, step;
+    class_of(size_of(block), &level, &step);
+    if (block->next_free) set(&block_at(block->next_free)->prev_free, block->prev_free);
+    if (block->prev_free) {
+        set(&block_at(block->prev_free)->next_free, block->next_free);
+        return;
+    }
+    set(&h->bins[level][step], block->next_free);
+    if (block->next_free) return;
+    set(&h->step_map[level], h->step_map[level] & ~(1ull << step));
+    if (h->step_map[level] == 0) set(&h->level_map, h->level_map & ~(1ull << level));
+}
+
+/* A free block of at least this size, or 0: one of the newest of its own class, else any of a larger class. */
+static uint64_t bin_find(uint64_t size) {
+    struct heap *h = heap();
+    unsigned level, step;
+    class_of(size, &level, &step);
+    uint64_t offset = h->bins[level][step];
+    for (int i = 0; offset && i < LOOK_INTO_BIN; i++, offset = block_at(offset)->next_free)
+        if (size_of(block_at(offset)) >= size) return offset;
+    uint64_t steps = h->step_map[level] & (~0ull << step << 1);
+    if (!steps) {
+        uint64_t levels = h->level_map & (~0ull << level << 1);
+        if (!levels) return 0;
+        level = (unsigned)__builtin_ctzll(levels);
+        steps = h->step_map[level];
+    }
+    return h->bins[level][__builtin_ctzll(steps)];
+}
+
+/* --- blocks --- */
+
+/* Tells the block behind [.., end) how large its neighbour now is. */
+static void set_size_before(uint64_t end, uint64_t size) {
+    struct heap *h = heap();
+    set(end == h->top ? &h->last_size : &block_at(end)->prev_size, size);
+}
+
+static void split(uint64_t offset, uint64_t size) {
+    struct block *block = block_at(offset);
+    uint64_t rest = size_of(block) - size;
+    if (rest < 2 * UNIT) return;
+    struct block *tail = block_at(offset + size);
+    set(&tail->size, rest | FREE);
+    set(&tail->prev_size, size);
+    set(&tail->magic, BLOCK_MAGIC);
+    set_size_before(offset + size + rest, rest);
+    set(&block->size, size);
+    bin_insert(offset + size);
+}
+
+static prong_status commit_up_to(uint64_t end) {
+    struct heap *h = heap();
+    if (end <= h->committed) return PRONG_OK;
+    uint64_t size = end - h->committed, limit = arena()->size - h->committed;
+    uint64_t roomy = (size + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1);
+    if (roomy > limit) roomy = limit;
+    if (os_memory_commit(arena_descriptor(), h->committed, roomy) != 0) {
+        if (roomy == size || os_memory_commit(arena_descriptor(), h->committed, size) != 0)
+            return fail_errno("the system has no memory for %llu more bytes of the arena", (unsigned long long)size);
+        roomy = size;
+    }
+    h->committed += roomy; /* holds whatever becomes of the allocation, so not in the journal */
+    return PRONG_OK;
+}
+
+static prong_status extend(uint64_t size, uint64_t *offset) {
+    struct heap *h = heap();
+    if (size > arena()->size - h->top)
+        return fail(PRONG_NO_MEMORY, "the arena of %llu MiB has no %llu bytes left in one piece",
+                    (unsigned long long)(arena()->size >> 20), (unsigned long long)size);
+    prong_status status = commit_up_to(h->top + size);
+    if (status) return status;
+    *offset = h->top;
+    struct block *block = block_at(*offset);
+    set(&block->prev_size, h->last_size);
+    set(&block->size, size);
+    set(&h->last_size, size);
+    set(&h->top, h->top + size);
+    return PRONG_OK;
+}
+
+static prong_status take(uint64_t size, uint64_t *offset) {
+    *offset = bin_find(size);
+    if (!*offset) return extend(size, offset);
+    bin_remove(*offset);
+    split(*offset, size);
+    struct block *block = block_at(*offset);
+    set(&block->size, size_of(block));
+    return PRONG_OK;
+}
+
+static void give_back(uint64_t offset) {
+    struct heap *h = heap();
+    uint64_t size = size_of(block_at(offset));
+    if (offset + size < h->top && is_free(block_at(offset + size))) {
+        bin_remove(offset + size);
+        size += size_of(block_at(offset + size));
+    }
+    uint64_t before = block_at(offset)->prev_size;
+    if (before && is_free(block_at(offset - before))) {
+        offset -= before;
+        bin_remove(offset);
+        size += before;
+    }
+    struct block *block = block_at(offset);
+    if (offset + size == h->top) { /* the last one: let the top sink, the next block rises from warm pages */
+        set(&h->last_size, block->prev_size);
+        set(&h->top, offset);
+        return;
+    }
+    set(&block->size, size | FREE);
+    set_size_before(offset + size, size);
+    bin_insert(offset);
+}
+
+/* --- the interface --- */
+
+static prong_status enter(void) {
+    if (guard_enter(&heap()->guard, PRONG_FOREVER)) return PRONG_OK;
+    return fail(PRONG_TIMEOUT, "the allocator's guard is held by a stopped process");
+}
+
+prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_t *block) {
+    if (wanted > arena()->size)
+        return fail(PRONG_NO_MEMORY, "%llu bytes are more than the whole arena of %llu MiB",
+                    (unsigned long long)wanted, (unsigned long long)(arena()->size >> 20));
+    uint64_t size = (wanted + sizeof(struct block) + UNIT - 1) & ~(uint64_t)(UNIT - 1), offset;
+    if (size < 2 * UNIT) size = 2 * UNIT;
+    prong_status status = enter();
+    if (status) return status;
+    status = take(size, &offset);
+    if (!status) {
+        struct block *header = block_at(offset);
+        set(&header->owner, owner);
+        set(&header->wanted, wanted);
+        set(&header->magic, BLOCK_MAGIC);
+        if (into) set(into, offset + sizeof(struct block));
+        if (block) *block = offset + sizeof(struct block);
+    } else {
+        guard_undo(&heap()->guard);
+    }
+    guard_leave(&heap()->guard);
+    return status;
+}
+
+struct block *heap_block(uint64_t block) {
+    if (block % UNIT || block < heap()->first + sizeof(struct block) || block >= arena()->size) return NULL;
+    struct block *header = heap_header(block);
+    return header->magic == BLOCK_MAGIC && !is_free(header) ? header : NULL;
+}
+
+prong_status heap_free(uint64_t block, uint64_t *from) {
+    prong_status status = enter();
+    if (status) return status;
+    if (heap_block(block)) {
+        set(&heap_header(block)->magic, 0);
+        give_back(block - sizeof(struct block));
+        if (from) set(from, 0);
+    } else {
+        status = fail(PRONG_STALE, "no block in use begins at offset %llu", (unsigned long long)block);
+    }
+    guard_leave(&heap()->guard);
+    return status;
+}
+
+void heap_free_owned(uint32_t owner) {
+    struct heap *h = heap();
+    if (enter()) return;
+    for (uint64_t offset = h->first; offset < h->top;) {
+        struct block *block = block_at(offset);
+        uint64_t next = offset + size_of(block);
+        if (!is_free(block) && __atomic_load_n(&block->owner, __ATOMIC_RELAXED) == owner) {
+            uint64_t before = block->prev_size;
+            bool joins = before && is_free(block_at(offset - before));
+            set(&block->magic, 0);
+            give_back(offset);
+            guard_commit(&h->guard); /* each block is an operation of its own */
+            next = joins ? offset - before : offset;
+            if (next < h->top && is_free(block_at(next))) next += size_of(block_at(next));
+        }
+        offset = next;
+    }
+    guard_leave(&h->guard);
+}
+
+void heap_lay_out(uint64_t from) {
+    heap()->first = heap()->top = heap()->committed = from;
+}
+
+/* --- looking after it --- */
+
+static prong_status check_bins(uint64_t free_blocks) {
+    struct heap *h = heap();
+    uint64_t found = 0;
+    for (unsigned level = 0; level < BIN_LEVELS; level++)
+        for (unsigned step = 0; step < BIN_STEPS; step++) {
+            uint64_t before = 0, head = h->bins[level][step];
+            if (!head != !(h->step_map[level] >> step & 1))
+                return fail(PRONG_SYSTEM, "arena: bin %u/%u and its map bit disagree", level, step);
+            for (uint64_t at = head; at; before = at, at = block_at(at)->next_free) {
+                unsigned l, s;
+                if (at < h->first || at >= h->top || !is_free(block_at(at)) || block_at(at)->prev_free != before)
+                    return fail(PRONG_SYSTEM, "arena: bin %u/%u is broken at %llu", level, step,
+                                (unsigned long long)at);
+                class_of(size_of(block_at(at)), &l, &s);
+                if (l != level || s != step || ++found > free_blocks)
+                    return fail(PRONG_SYSTEM, "arena: block %llu is in the wrong bin", (unsigned long long)at);
+            }
+        }
+    if (found != free_blocks)
+        return fail(PRONG_SYSTEM, "arena: %llu free blocks, %llu in bins", (unsigned long long)free_blocks,
+                    (unsigned long long)found);
+    return PRONG_OK;
+}
+
+static prong_status check_blocks(struct heap_summary *sum) {
+    struct heap *h = heap();
+    uint64_t before = 0;
+    bool was_free = false;
+    for (uint64_t at = h->first; at < h->top; at += before) {
+        struct block *block = block_at(at);
+        uint64_t size = size_of(block);
+        if (size < 2 * UNIT || size > h->top - at || block->prev_size != before || (was_free && is_free(block)))
+            return fail(PRONG_SYSTEM, "arena: block %llu does not fit its neighbours", (unsigned long long)at);
+        if (is_free(block)) {
+            sum->free_bytes += size;
+            sum->free_blocks++;
+        } else {
+            if (block->magic != BLOCK_MAGIC)
+                return fail(PRONG_SYSTEM, "arena: the header of block %llu was overwritten", (unsigned long long)at);
+            sum->used_bytes += size;
+            sum->used_blocks++;
+            sum->owned_blocks += block->owner != 0;
+        }
+        was_free = is_free(block);
+        before = size;
+    }
+    if (h->last_size != before || was_free) return fail(PRONG_SYSTEM, "arena: the last block and the top disagree");
+    return PRONG_OK;
+}
+
+prong_status heap_check(struct heap_summary *summary) {
+    prong_status status = enter();
+    if (status) return status;
+    *summary = (struct heap_summary){.top = heap()->top, .committed = heap()->committed};
+    status = check_blocks(summary);
+    if (!status) status = check_bins(summary->free_blocks);
+    guard_leave(&heap()->guard);
+    return status;
+}
+
+static void release_inside(uint64_t from, uint64_t end) {
+    from = (from + 4095) & ~4095ull;
+    end &= ~4095ull;
+    if (end > from) os_memory_release(arena_descriptor(), from, end - from);
+}
+
+void heap_trim(void) {
+    struct heap *h = heap();
+    if (enter()) return;
+    for (uint64_t at = h->first; at < h->top; at += size_of(block_at(at)))
+        if (is_free(block_at(at))) {
+            uint64_t end = at + size_of(block_at(at)), from = at + sizeof(struct block);
+            release_inside(from, end);
+        }
+    release_inside(h->top, h->committed);
+    if ((h->top + 4095) / 4096 * 4096 < h->committed) h->committed = (h->top + 4095) / 4096 * 4096;
+    guard_leave(&h->guard);
+}

@@ -1,0 +1,52 @@
+/* Taking a contended or abandoned lock. */
+#include "family/lock.h"
+
+#include "family/member.h"
+#include "os/os.h"
+
+/* A holder is inside for tens of nanoseconds, or it has been descheduled, or it is dead. Spin for the first, sleep
+ * for the second, and look whether it lives after the first millisecond, then ever more rarely. */
+enum { SPINS = 200 };
+static const prong_time FIRST_LOOK = PRONG_MS(1), LAST_LOOK = PRONG_MS(50);
+
+static bool spin_for(lock_t *lock, uint32_t token) {
+    for (int i = 0; i < SPINS; i++) {
+        uint32_t free = 0;
+        if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_weak(&lock->word, &free, token))
+            return true;
+        os_cpu_relax();
+    }
+    return false;
+}
+
+enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline) {
+    if (spin_for(lock, token)) return LOCK_TAKEN;
+    prong_time look = FIRST_LOOK;
+    for (;;) {
+        uint32_t word = atomic_load(&lock->word);
+        if (word == 0) {
+            /* We may have slept among others: the one who releases next must wake them. */
+            if (atomic_compare_exchange_weak(&lock->word, &word, token | LOCK_WAITERS)) return LOCK_TAKEN;
+            continue;
+        }
+        if (!(word & LOCK_WAITERS) && !atomic_compare_exchange_weak(&lock->word, &word, word | LOCK_WAITERS)) continue;
+        word |= LOCK_WAITERS;
+        int64_t before = clock_now();
+        os_futex_wait(&lock->word, word, deadline_within(deadline, look));
+        if (atomic_load(&lock->word) != word) continue;
+        if (clock_now() - before >= look) {
+            if (!member_alive(word & ~LOCK_WAITERS)) {
+                if (atomic_compare_exchange_strong(&lock->word, &word, token | LOCK_WAITERS)) return LOCK_RECOVERED;
+                continue;
+            }
+            if (look < LAST_LOOK) look *= 2;
+        }
+        /* NOWAIT says not to wait for a message, not to fail because somebody is within for a moment. */
+        if (deadline != PRONG_NOWAIT ? deadline_passed(deadline) : look >= LAST_LOOK) return LOCK_TIMED_OUT;
+    }
+}
+
+void lock_wake(lock_t *lock) {
+    os_futex_wake(&lock->word, 1);
+}

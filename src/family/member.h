@@ -1,0 +1,71 @@
+/* The family table: one row a process. A row names its process for good (pid and start time), carries what others
+ * need to recover what it held, and what a person wants to see. */
+#ifndef FAMILY_MEMBER_H
+#define FAMILY_MEMBER_H
+
+#include "family/arena.h"
+
+#include <sys/types.h>
+
+enum member_state { MEMBER_FREE, MEMBER_RESERVED, MEMBER_LIVE, MEMBER_GONE };
+enum { MEMBER_NAME_SIZE = 48 };
+
+struct member {
+    /* Generation and row number in 31 bits; never 0 once used. Reusing a row changes it. */
+    _Alignas(64) _Atomic uint64_t token;
+    _Atomic uint64_t state;
+    _Atomic uint64_t pid; /* of a reserved row: 0 until the child exists */
+    uint64_t joined_at;   /* nanoseconds after boot: a process of that pid that began later is another */
+    uint64_t parent;      /* token; who reserved the row */
+    uint64_t process;     /* offset of its process object, 0 for a root or a host's own fork */
+    char name[MEMBER_NAME_SIZE];
+    /* what it writes all the time, in a cache line that nobody else touches */
+    _Alignas(64) _Atomic uint64_t held; /* blocks in its hands, never less than there are */
+    _Atomic uint64_t puts, gets, tasks, sleeps;
+};
+
+/* For a person to see, not to count on: two threads at once may lose one. */
+static inline void count_event(_Atomic uint64_t *counter) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* What a process knows of itself, in memory that a fork wipes: a child finds a token of 0 and joins anew. */
+struct self {
+    _Atomic uint32_t token;
+    pid_t pid;
+};
+extern struct self *self;
+
+static inline uint32_t self_token(void) {
+    return atomic_load_explicit(&self->token, memory_order_relaxed);
+}
+
+struct member *member_row(uint32_t token);
+static inline struct member *self_row(void) {
+    return member_row(self_token());
+}
+
+prong_status family_enter_slow(void);
+/* Every public call's first line: makes the family at first use, joins it in a process the host forked. */
+static inline prong_status family_enter(void) {
+    return __builtin_expect(self_token() != 0, 1) ? PRONG_OK : family_enter_slow();
+}
+
+/* Reserves a row for a child about to start. */
+prong_status member_reserve(const char *name, uint64_t process, uint32_t *token);
+/* The parent tells the pid as soon as it knows it, so that a child that dies at once can be recognised. */
+void member_set_pid(uint32_t token, pid_t pid);
+/* In the child: this process is now the member of that row. */
+void member_become(uint32_t token);
+/* In a spawned child: maps the arena behind the descriptor; member_become comes next. */
+prong_status family_attach(int fd);
+
+/* Whether the member's process still runs. Costs system calls unless it is this process or long gone. */
+bool member_alive(uint32_t token);
+/* The member is dead (or leaves): takes back all it held and frees its row. Any member may call it, several may at
+ * once; a cleaner that dies is followed by another. */
+void member_bury(uint32_t token);
+/* Looks at one more row each time it is called and buries its process if it died: called from long sleeps. */
+void family_look_around(void);
+
+#endif

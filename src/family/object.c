@@ -1,0 +1,145 @@
+/* Slabs of objects and their free lists. */
+#include "family/object.h"
+
+#include "base/error.h"
+#include "family/heap.h"
+#include "family/member.h"
+
+#include <string.h>
+
+enum { SLAB_BYTES = 16 << 10 };
+
+struct slab {
+    uint64_t next, count, padding[6];
+};
+
+static struct kind_table *table(enum object_kind kind) {
+    return &arena()->kinds[kind];
+}
+
+static struct guard *guard(void) {
+    return &arena()->objects_guard;
+}
+
+static size_t stride(enum object_kind kind) {
+    return (object_types[kind]->size + 63) & ~(size_t)63;
+}
+
+static struct object *slab_object(enum object_kind kind, struct slab *slab, uint64_t i) {
+    return (struct object *)(void *)((char *)(slab + 1) + i * stride(kind));
+}
+
+/* The slab waits in `pending` until it is linked, so that none is lost. Its objects are chained before. */
+static prong_status add_slab(enum object_kind kind) {
+    struct kind_table *kinds = table(kind);
+    uint64_t count = SLAB_BYTES / stride(kind);
+    if (count == 0) count = 1;
+    if (!kinds->pending) {
+        prong_status status = heap_alloc(sizeof(struct slab) + count * stride(kind), 0, &kinds->pending, NULL);
+        if (status) return status;
+    }
+    struct slab *slab = arena_at(kinds->pending);
+    memset(slab, 0, sizeof *slab + count * stride(kind));
+    slab->next = kinds->slabs;
+    slab->count = count;
+    uint64_t next = kinds->free;
+    for (uint64_t i = count; i-- > 0;) {
+        struct object *object = slab_object(kind, slab, i);
+        object->kind = kind;
+        object->next_free = next;
+        next = arena_offset(object);
+    }
+    guard_set(guard(), &kinds->free, next);
+    guard_set(guard(), &kinds->slabs, kinds->pending);
+    guard_set(guard(), &kinds->pending, 0);
+    return PRONG_OK;
+}
+
+prong_status object_create(enum object_kind kind, void **result) {
+    struct kind_table *kinds = table(kind);
+    if (!guard_enter(guard(), PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the object table is held by a stopped process");
+    prong_status status = kinds->free ? PRONG_OK : add_slab(kind);
+    if (!status) {
+        struct object *object = arena_at(kinds->free);
+        uint64_t next = object->next_free;
+        memset(object + 1, 0, object_types[kind]->size - sizeof *object);
+        guard_set(guard(), &object->creator, self_token());
+        guard_set(guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
+        guard_set(guard(), &kinds->free, next);
+        guard_set(guard(), &kinds->live, kinds->live + 1);
+        /* odd steps from a random start: no generation of this family is met twice, nor one of another family */
+        uint64_t generation = atomic_fetch_add(&arena()->next_generation, 2);
+        atomic_store(&object->generation, generation);
+        *result = object;
+    }
+    guard_leave(guard());
+    return status;
+}
+
+void object_publish(void *object) {
+    atomic_store(&((struct object *)object)->state, OBJECT_LIVE);
+}
+
+static void destroy_inside(struct object *object) {
+    struct kind_table *kinds = table((enum object_kind)object->kind);
+    guard_set(guard(), (uint64_t *)&object->state, OBJECT_FREE);
+    guard_set(guard(), &object->next_free, kinds->free);
+    guard_set(guard(), &kinds->free, arena_offset(object));
+    guard_set(guard(), &kinds->live, kinds->live - 1);
+}
+
+void object_destroy(void *pointer) {
+    struct object *object = pointer;
+    if (atomic_exchange(&object->generation, 0) == 0) return; /* somebody else is at it */
+    object_types[object->kind]->dispose(object);
+    if (!guard_enter(guard(), PRONG_FOREVER)) return;
+    destroy_inside(object);
+    guard_leave(guard());
+}
+
+bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    if (!arena_base || offset % 64 || offset < arena()->heap.first || offset > arena()->size - 4096) return false;
+    struct object *object = arena_at(offset);
+    /* A header that stood here once stays one (slabs are never freed); anything else differs in 64 random bits. */
+    return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind &&
+           generation != 0;
+}
+
+prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **result) {
+    prong_status status = family_enter();
+    if (status) return status;
+    if (__builtin_expect(!object_is_live(kind, offset, generation), 0))
+        return fail(PRONG_STALE, "not a handle of a live %s: %s", object_types[kind]->name,
+                    offset == 0 && generation == 0 ? "it was never created"
+                                                   : "it was destroyed, or it is of another family");
+    *result = arena_at(offset);
+    return PRONG_OK;
+}
+
+void object_each(enum object_kind kind, void (*visit)(void *, void *), void *context) {
+    for (uint64_t at = __atomic_load_n(&table(kind)->slabs, __ATOMIC_ACQUIRE); at;) {
+        struct slab *slab = arena_at(at);
+        for (uint64_t i = 0; i < slab->count; i++) {
+            struct object *object = slab_object(kind, slab, i);
+            if (atomic_load(&object->state) != OBJECT_FREE) visit(object, context);
+        }
+        at = slab->next;
+    }
+}
+
+static void recover_one(void *pointer, void *context) {
+    struct object *object = pointer;
+    uint32_t dead = *(const uint32_t *)context;
+    object_types[object->kind]->recover(object, dead);
+    if (atomic_load(&object->state) == OBJECT_BUILDING && object->creator == dead) object_destroy(object);
+}
+
+void object_recover_all(uint32_t dead) {
+    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) object_each((enum object_kind)kind, recover_one, &dead);
+}
+
+uint64_t object_count(void) {
+    uint64_t count = 0;
+    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) count += table((enum object_kind)kind)->live;
+    return count;
+}

@@ -1,0 +1,10 @@
+/* All kinds of objects, for the family's recovery, which stands above the rooms that define them. */
+#include "channel/types.h"
+#include "family/object.h"
+#include "pool/types.h"
+#include "process/process.h"
+
+const struct object_type *const object_types[KIND_COUNT] = {
+    [KIND_QUEUE] = &queue_type, [KIND_PIPE] = &pipe_type, [KIND_PROCESS] = &process_type,
+    [KIND_POOL] = &pool_type,   [KIND_JOB] = &job_type,
+};

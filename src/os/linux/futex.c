@@ -1,0 +1,30 @@
+/* Futexes, shared between processes. */
+#define _GNU_SOURCE
+#include "os/os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* From <linux/futex.h>, which a libc other than the system's does not find. Not private: between processes. */
+enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9 };
+#define FUTEX_BITSET_MATCH_ANY 0xffffffffu
+
+void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
+    struct timespec until, *at = NULL;
+    if (deadline != PRONG_FOREVER) {
+        until.tv_sec = deadline / 1000000000;
+        until.tv_nsec = (long)(deadline % 1000000000);
+        at = &until;
+    }
+    int before = errno;
+    /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, at, NULL, FUTEX_BITSET_MATCH_ANY);
+    errno = before;
+}
+
+int os_futex_wake(_Atomic uint32_t *word, int count) {
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+    return woken > 0 ? (int)woken : 0;
+}

@@ -1,0 +1,81 @@
+/* All that is system-specific, behind plain functions. Each returns 0 (or a descriptor, or a count) on
+ * success and -1 with errno set on failure unless it says otherwise; none touches prong's own structures. */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include "base/deadline.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* --- futex: waits while *word == expected; may return early for any reason, so the caller looks again. --- */
+void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
+/* Wakes up to count waiters; returns how many woke. */
+int os_futex_wake(_Atomic uint32_t *word, int count);
+
+/* --- memory --- */
+/* An anonymous, sparse, close-on-exec shared memory object of the given size, at a descriptor of 10 or above
+ * where there is one, out of the way of a program that counts on low numbers. */
+int os_memory_create(const char *name, uint64_t size);
+/* Maps all of it for sharing; MAP_FAILED on failure. Costs no memory until touched. */
+void *os_memory_map(int fd, uint64_t size);
+/* Makes sure that the range can be touched without SIGBUS. */
+int os_memory_commit(int fd, uint64_t offset, uint64_t size);
+/* Gives the pages of the range back to the system; they read as zero afterwards. */
+void os_memory_release(int fd, uint64_t offset, uint64_t size);
+/* A private page that reads as zero in a forked child; NULL when there is no memory. */
+void *os_memory_wipe_on_fork(void);
+
+/* --- processor --- */
+static inline void os_cpu_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb" ::: "memory");
+#endif
+}
+/* CPUs this process may use: affinity and the cgroup's quota (rounded up), at least 1. */
+unsigned os_usable_cpus(void);
+
+/* --- processes --- */
+/* Nanoseconds since the system's start, now; and when the process began (in steps of a clock tick; 0 when there is
+ * no such process). A pid may be used again; a pid with a time may not. */
+uint64_t os_boot_time(void);
+uint64_t os_process_start_time(pid_t pid);
+/* A close-on-exec descriptor that becomes readable when the process ends. */
+int os_pidfd_open(pid_t pid);
+int os_pidfd_signal(int pidfd, int signal);
+bool os_pidfd_ended(int pidfd);
+/* Takes the end of a child: true when it was there to take. exit_code: status, or minus the signal; os_reap sets
+ * *stolen when somebody else has taken it. */
+bool os_reap(int pidfd, int *exit_code, bool *stolen);
+/* Starts this program's own image anew, without copying this process (vfork-like). kept: descriptors the child
+ * inherits under the same numbers. environment entry: added to the child's environment. */
+int os_spawn_self(char *const argv[], const char *environment_entry, const int *kept, size_t kept_count, pid_t *pid);
+/* In a spawned child, before anything else: closes all descriptors from 3 on but the kept ones. */
+void os_close_all_but(const int *kept, size_t kept_count);
+/* From now on this process is killed when the last write end of the pipe is closed. Independent of which thread
+ * of the parent started it, as PR_SET_PDEATHSIG is not. False when the writer is gone already. */
+bool os_die_with_writer(int pipe_read_end);
+/* From now on this process is killed when its (single-threaded) parent ends; false when it has ended already. */
+bool os_die_with_parent(pid_t parent);
+/* Standard input becomes /dev/null. */
+void os_detach_stdin(void);
+/* Undoes what a server process may have set, so that a child starts with every signal at its default. */
+void os_reset_signals(void);
+
+/* --- doorbells: a descriptor that other processes can make readable, by a 32-bit address. --- */
+/* A non-blocking, close-on-exec descriptor, nothing in the file system. */
+int os_doorbell_create(uint32_t *address);
+/* False when nobody has that doorbell any more. */
+bool os_doorbell_ring(uint32_t address);
+void os_doorbell_silence(int fd);
+
+/* --- descriptors --- */
+int os_send_with_fd(int socket, const void *data, size_t size, int fd);
+ssize_t os_receive_with_fd(int socket, void *data, size_t size, int *fd);
+
+#endif

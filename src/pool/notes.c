@@ -1,0 +1,99 @@
+/* What this process alone knows of the jobs it submitted: callbacks, and where results go in its own memory. */
+#include "base/error.h"
+#include "pool/types.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static struct note *notes;
+static _Atomic size_t noted;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void lock_for_fork(void) {
+    pthread_mutex_lock(&mutex);
+}
+
+static void unlock_in_parent(void) {
+    pthread_mutex_unlock(&mutex);
+}
+
+static void forget_in_child(void) {
+    for (struct note *note; (note = notes);) {
+        notes = note->next;
+        free(note);
+    }
+    atomic_store(&noted, 0);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void prepare_for_fork(void) {
+    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
+}
+
+prong_status note_add(const struct note *note) {
+    pthread_once(&once, prepare_for_fork);
+    struct note *copy = malloc(sizeof *copy);
+    if (!copy) return fail(PRONG_NO_MEMORY, "no memory to note a job");
+    *copy = *note;
+    pthread_mutex_lock(&mutex);
+    copy->next = notes;
+    notes = copy;
+    atomic_fetch_add(&noted, 1);
+    pthread_mutex_unlock(&mutex);
+    return PRONG_OK;
+}
+
+static struct note **find(prong_job job) {
+    struct note **at = &notes;
+    while (*at && ((*at)->job.offset != job.offset || (*at)->job.generation != job.generation)) at = &(*at)->next;
+    return at;
+}
+
+bool note_find(prong_job job, struct note *copy) {
+    if (atomic_load(&noted) == 0) return false;
+    pthread_mutex_lock(&mutex);
+    struct note *note = *find(job);
+    if (note) *copy = *note;
+    pthread_mutex_unlock(&mutex);
+    return note != NULL;
+}
+
+static void drop(struct note **at) {
+    struct note *note = *at;
+    *at = note->next;
+    free(note);
+    atomic_fetch_sub(&noted, 1);
+}
+
+void note_remove(prong_job job) {
+    if (atomic_load(&noted) == 0) return;
+    pthread_mutex_lock(&mutex);
+    struct note **at = find(job);
+    if (*at) drop(at);
+    pthread_mutex_unlock(&mutex);
+}
+
+bool note_take_ended(uint64_t pool, struct note *taken) {
+    bool found = false;
+    if (atomic_load(&noted) == 0) return false;
+    pthread_mutex_lock(&mutex);
+    for (struct note **at = &notes; *at && !found;) {
+        struct note *note = *at;
+        struct job *job = arena_at(note->job.offset);
+        bool waits = note->pool == pool && (note->callback || note->error_callback);
+        if (waits && !object_is_live(KIND_JOB, note->job.offset, note->job.generation)) {
+            drop(at); /* closed before it ended: nobody wants to know */
+            continue;
+        }
+        if (waits && job_has_ended(job)) {
+            *taken = *note;
+            note->callback = NULL;
+            note->error_callback = NULL;
+            found = true;
+        }
+        at = &note->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    return found;
+}

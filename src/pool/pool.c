@@ -1,0 +1,180 @@
+/* The pool: its life, and what can be asked of it. */
+#include "base/error.h"
+#include "family/heap.h"
+#include "family/member.h"
+#include "os/os.h"
+#include "pool/owner.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WORKERS_MOST = MEMBER_LIMIT / 2 };
+
+prong_status pool_find(prong_pool handle, struct pool **pool) {
+    return object_find(KIND_POOL, handle.offset, handle.generation, (void **)pool);
+}
+
+static prong_status check_options(const prong_pool_options *o) {
+    if (o->processes > WORKERS_MOST) return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
+    if (o->initializer_size && !o->initializer_argument)
+        return fail(PRONG_INVALID, "pool: initializer_size without an argument");
+    if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
+    if ((unsigned)o->method > PRONG_START_FORKSERVER)
+        return fail(PRONG_INVALID, "pool: start method %d is none of prong_start_method", (int)o->method);
+    return PRONG_OK;
+}
+
+static prong_status fill(struct pool *pool, const prong_pool_options *o) {
+    pool->owner = self_token();
+    pool->slot_count = o->processes ? o->processes : os_usable_cpus();
+    pool->maxtasks = o->maxtasksperchild;
+    pool->method = o->method ? o->method : (uint64_t)prong_get_start_method();
+    pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
+    snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
+    prong_status status = PRONG_OK;
+    pool->initializer_pointer = (any_function *)(void *)o->initializer;
+    if (o->initializer && pool->method != PRONG_START_FORK)
+        status = function_identify(pool->initializer_pointer, &pool->initializer);
+    if (!status) status = heap_alloc(pool->slot_count * sizeof(struct slot), 0, &pool->slots, NULL);
+    if (status) return status;
+    memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
+    if (!o->initializer_size) return PRONG_OK;
+    pool->initializer_size = o->initializer_size;
+    status = heap_alloc(o->initializer_size, 0, &pool->initializer_argument, NULL);
+    if (!status) memcpy(arena_at(pool->initializer_argument), o->initializer_argument, o->initializer_size);
+    return status;
+}
+
+prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {
+    static const prong_pool_options none;
+    struct pool *pool;
+    if (!options) options = &none;
+    if (!handle) return fail(PRONG_INVALID, "pool: no place for the handle");
+    prong_status status = check_options(options);
+    if (!status) status = family_enter();
+    if (!status) status = object_create(KIND_POOL, (void **)&pool);
+    if (status) return status;
+    prong_pool made = {arena_offset(pool), atomic_load(&pool->object.generation)};
+    status = fill(pool, options);
+    if (!status) {
+        object_publish(pool);
+        status = owner_start(pool, made);
+    }
+    if (status) {
+        object_destroy(pool);
+        return fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
+    }
+    *handle = made;
+    return PRONG_OK;
+}
+
+/* --- ending --- */
+
+static void leave_state(struct pool *pool, enum pool_state most, enum pool_state state) {
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    if (atomic_load(&pool->state) <= (uint64_t)most) guard_set(&pool->guard, (uint64_t *)&pool->state, state);
+    guard_leave(&pool->guard);
+    waitq_notify(&pool->work, INT_MAX);
+    waitq_notify(&pool->attention, 1);
+}
+
+prong_status prong_pool_close(prong_pool handle) {
+    struct pool *pool;
+    prong_status status = pool_find(handle, &pool);
+    if (!status) leave_state(pool, POOL_RUNNING, POOL_CLOSED);
+    return status;
+}
+
+static prong_status find_own(prong_pool handle, struct pool **pool) {
+    prong_status status = pool_find(handle, pool);
+    if (!status && !owner_is_self(*pool))
+        return fail(PRONG_NOT_CHILD, "pool '%s' belongs to another process", (*pool)->name);
+    return status;
+}
+
+prong_status prong_pool_terminate(prong_pool handle) {
+    struct pool *pool;
+    prong_status status = find_own(handle, &pool);
+    if (status) return status;
+    leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
+    owner_end_workers(pool);
+    return PRONG_OK;
+}
+
+static bool workers_gone(void *pool) {
+    return atomic_load(&((struct pool *)pool)->workers_gone);
+}
+
+prong_status prong_pool_join(prong_pool handle, prong_time timeout) {
+    struct pool *pool;
+    prong_status status = find_own(handle, &pool);
+    if (status) return status;
+    if (atomic_load(&pool->state) == POOL_RUNNING)
+        return fail(PRONG_STILL_RUNNING, "pool '%s' still runs: close or terminate it before join", pool->name);
+    deadline_t deadline = deadline_after(timeout);
+    while (!workers_gone(pool))
+        if (!waitq_sleep(&pool->ended, workers_gone, pool, deadline) && !workers_gone(pool))
+            return fail(PRONG_TIMEOUT, "pool '%s' still has workers", pool->name);
+    return PRONG_OK;
+}
+
+prong_status prong_pool_destroy(prong_pool handle) {
+    struct pool *pool;
+    prong_status status = find_own(handle, &pool);
+    if (status) return status;
+    if (!workers_gone(pool)) {
+        status = prong_pool_terminate(handle);
+        if (!status) status = prong_pool_join(handle, PRONG_FOREVER);
+        if (status) return status;
+    }
+    owner_finish(pool);
+    object_destroy(pool);
+    return PRONG_OK;
+}
+
+/* --- asking --- */
+
+prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t capacity, size_t *count) {
+    struct pool *pool;
+    prong_status status = pool_find(handle, &pool);
+    if (status) return status;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        workers[i] = (prong_worker){.pid = (int)slot->pid, .busy = slot->job != 0, .tasks = slot->tasks};
+    }
+    guard_leave(&pool->guard);
+    *count = pool->slot_count;
+    return PRONG_OK;
+}
+
+prong_status prong_pool_deaths(prong_pool handle, uint64_t *deaths) {
+    struct pool *pool;
+    prong_status status = pool_find(handle, &pool);
+    if (!status) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
+    return status;
+}
+
+/* --- as an object --- */
+
+static void recover(void *object, uint32_t dead) {
+    struct pool *pool = object;
+    waitq_forget(&pool->work, dead);
+    waitq_forget(&pool->attention, dead);
+    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, PRONG_SECONDS(1))) guard_leave(&pool->guard);
+    waitq_notify(&pool->work, INT_MAX);
+    if (pool->owner == dead && atomic_load(&pool->object.state) == OBJECT_LIVE) { /* its workers died with it */
+        leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
+        owner_end_workers(pool);
+    }
+}
+
+static void dispose(void *object) {
+    struct pool *pool = object;
+    if (pool->slots) heap_free(pool->slots, &pool->slots);
+    if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
+}
+
+const struct object_type pool_type = {"pool", sizeof(struct pool), recover, dispose};

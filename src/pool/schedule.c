@@ -1,0 +1,198 @@
+/* The steps that move tasks on, each under the pool's guard. */
+#include "family/member.h"
+#include "os/os.h"
+#include "pool/types.h"
+
+#include <limits.h>
+
+static void set(struct pool *pool, uint64_t *word, uint64_t value) {
+    guard_set(&pool->guard, word, value);
+}
+
+static void add(struct pool *pool, uint64_t *word, int64_t n) {
+    guard_set(&pool->guard, word, *word + (uint64_t)n);
+}
+
+/* --- the list of jobs with tasks to claim --- */
+
+void schedule_job(struct pool *pool, struct job *job) {
+    if (job->linked) return;
+    uint64_t offset = arena_offset(job);
+    set(pool, &job->next_job, 0);
+    set(pool, &job->linked, 1);
+    if (pool->last)
+        set(pool, &((struct job *)arena_at(pool->last))->next_job, offset);
+    else
+        set(pool, &pool->first, offset);
+    set(pool, &pool->last, offset);
+}
+
+static void unlink_job(struct pool *pool, struct job *job) {
+    uint64_t offset = arena_offset(job), before = 0;
+    if (!job->linked) return;
+    for (uint64_t at = pool->first; at != offset; at = ((struct job *)arena_at(at))->next_job) before = at;
+    set(pool, before ? &((struct job *)arena_at(before))->next_job : &pool->first, job->next_job);
+    if (pool->last == offset) set(pool, &pool->last, before);
+    set(pool, &job->linked, 0);
+}
+
+/* --- claiming --- */
+
+static uint64_t place_of_again(const struct job *job) {
+    uint64_t place = 0;
+    while (task_state(*job_word(job, place)) != TASK_AGAIN) place++;
+    return place;
+}
+
+static bool next_place(struct pool *pool, struct job *job, uint64_t *place) {
+    if (job->again) {
+        *place = place_of_again(job);
+        add(pool, &job->again, -1);
+        return true;
+    }
+    if (job->next == job->count) return false;
+    *place = job->order ? ((uint64_t *)arena_at(job->order))[job->next % job->capacity] : job->next;
+    add(pool, &job->next, 1);
+    return true;
+}
+
+bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
+    while (pool->first) {
+        struct job *job = arena_at(pool->first);
+        uint64_t place;
+        if (next_place(pool, job, &place)) {
+            unsigned tries = task_tries(*job_word(job, place)) + 1;
+            set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
+            add(pool, &job->running, 1);
+            set(pool, &slot->started_at, job->time_limit ? (uint64_t)clock_now() : 0);
+            set(pool, &slot->job, arena_offset(job));
+            set(pool, &slot->place, place);
+            *claim = (struct claim){arena_offset(job), place};
+            if (job->next == job->count && !job->again) unlink_job(pool, job);
+            return true;
+        }
+        unlink_job(pool, job);
+        guard_commit(&pool->guard);
+    }
+    return false;
+}
+
+/* --- ending --- */
+
+static void end_task(struct pool *pool, struct job *job, uint64_t place, prong_status status, int code) {
+    uint64_t *word = job_word(job, place);
+    set(pool, word, task_word(TASK_ENDED, status, task_tries(*word), code));
+    add(pool, &job->done, 1);
+    add(pool, &pool->unfinished, -1);
+    if (!status) return;
+    add(pool, &job->failed, 1);
+    if (!job->first_failure || place + 1 < job->first_failure) set(pool, &job->first_failure, place + 1);
+}
+
+/* Decided under the guard, as prong_job_close does, so that just one frees the job. */
+static bool is_last(struct pool *pool, struct job *job) {
+    if (!job->abandoned || job->running) return false;
+    set(pool, &job->freed_by, self_token());
+    return true;
+}
+
+bool schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code) {
+    struct job *job = arena_at(slot->job);
+    end_task(pool, job, slot->place, status, code);
+    add(pool, &job->running, -1);
+    set(pool, &slot->job, 0);
+    add(pool, &slot->tasks, 1);
+    return is_last(pool, job);
+}
+
+static prong_status status_of_doom(const struct slot *slot) {
+    switch (slot->doom) {
+    case DOOM_TIMEOUT: return PRONG_TASK_TIMEOUT;
+    case DOOM_CANCEL: return PRONG_CANCELLED;
+    default: return PRONG_WORKER_DIED;
+    }
+}
+
+bool schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
+    bool last = false;
+    if (slot->job) {
+        struct job *job = arena_at(slot->job);
+        uint64_t *word = job_word(job, slot->place);
+        prong_status status = status_of_doom(slot);
+        bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
+        if (again) {
+            set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
+            add(pool, &job->again, 1);
+            schedule_job(pool, job);
+        } else {
+            end_task(pool, job, slot->place, status, exit_code);
+        }
+        add(pool, &job->running, -1);
+        set(pool, &slot->job, 0);
+        last = is_last(pool, job);
+    }
+    set(pool, &slot->token, 0);
+    set(pool, &slot->pid, 0);
+    set(pool, &slot->doom, DOOM_NONE);
+    set(pool, &slot->tasks, 0);
+    return last;
+}
+
+/* Many steps, each one complete: tasks waiting to be run again one by one, the never begun ones all at once. */
+void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
+    while (job->again) {
+        end_task(pool, job, place_of_again(job), status, 0);
+        add(pool, &job->again, -1);
+        guard_commit(&pool->guard);
+    }
+    uint64_t left = job->count - job->next;
+    if (!job->cancel_status) {
+        set(pool, &job->cancel_from, job->next);
+        set(pool, &job->cancel_status, status);
+    }
+    if (left) {
+        if (!job->first_failure) set(pool, &job->first_failure, job->next + 1);
+        set(pool, &job->next, job->count);
+        add(pool, &job->done, (int64_t)left);
+        add(pool, &job->failed, (int64_t)left);
+        add(pool, &pool->unfinished, -(int64_t)left);
+    }
+    set(pool, &job->sealed, 1);
+    unlink_job(pool, job);
+    guard_commit(&pool->guard);
+}
+
+uint64_t schedule_word(const struct job *job, uint64_t place) {
+    uint64_t word = *job_word(job, place);
+    if (task_state(word) == TASK_PENDING && job->cancel_status && !job->order && place >= job->cancel_from)
+        return task_word(TASK_ENDED, (prong_status)job->cancel_status, 0, 0);
+    return word;
+}
+
+/* --- telling --- */
+
+bool job_ended(const struct job *job) {
+    return __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) == __atomic_load_n(&job->count, __ATOMIC_RELAXED) &&
+           __atomic_load_n(&job->sealed, __ATOMIC_RELAXED);
+}
+
+void schedule_tell(struct pool *pool, uint64_t offset, bool free_it) {
+    struct job *job = arena_at(offset);
+    bool ended = job_ended(job);
+    if (ended || job->tell_each) waitq_notify(&job->progress, INT_MAX);
+    if (ended && job->tell_owner) waitq_notify(&pool->attention, 1);
+    if (free_it) object_destroy(job);
+    if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
+        waitq_notify(&pool->work, INT_MAX);
+}
+
+/* What is seen without the guard may be taken back, if the worker that set it dies before it leaves. */
+bool job_has_ended(struct job *job) {
+    if (!job_ended(job)) return false;
+    struct pool *pool = arena_at(job->pool);
+    if (!object_is_live(KIND_POOL, job->pool, job->pool_generation)) return true;
+    if (!guard_enter(&pool->guard, PRONG_SECONDS(1))) return false;
+    bool ended = job_ended(job);
+    guard_leave(&pool->guard);
+    return ended;
+}

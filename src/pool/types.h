@@ -1,0 +1,198 @@
+/* The pool's and the jobs' structures in the arena, and what the pool room shares among its files.
+ *
+ * A job's tasks are claimed in order by workers, under the pool's guard. Each has one word (see task_word) that says
+ * how it stands; each worker has a slot that says which task it runs. A claim, a completion, and what follows from a
+ * death each change several words under the guard, and so happen wholly or not at all, whoever is killed when. */
+#ifndef POOL_TYPES_H
+#define POOL_TYPES_H
+
+#include "family/guard.h"
+#include "family/object.h"
+#include "family/waitq.h"
+#include "process/function.h"
+
+#include <prong/pool.h>
+#include <prong/queue.h>
+#include <signal.h>
+
+enum pool_state { POOL_RUNNING, POOL_CLOSED, POOL_TERMINATED, POOL_BROKEN };
+enum job_form { FORM_TASK, FORM_ELEMENT, FORM_RANGE };
+enum task_state { TASK_PENDING, TASK_AGAIN, TASK_RUNNING, TASK_ENDED };
+enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
+enum { SMALL_RESULT = 32, SUMMARY_SIZE = 160 };
+
+/* state, status, tries, and code in one word, so that the guard can set it. */
+static inline uint64_t task_word(enum task_state state, prong_status status, unsigned tries, int code) {
+    return (uint64_t)state | (uint64_t)status << 8 | (uint64_t)tries << 16 | (uint64_t)(uint32_t)code << 32;
+}
+static inline enum task_state task_state(uint64_t word) {
+    return (enum task_state)(word & 0xff);
+}
+static inline prong_status task_status(uint64_t word) {
+    return (prong_status)(word >> 8 & 0xff);
+}
+static inline unsigned task_tries(uint64_t word) {
+    return (unsigned)(word >> 16 & 0xffff);
+}
+static inline int task_code(uint64_t word) {
+    return (int)(uint32_t)(word >> 32);
+}
+
+/* A task of the general form: where its argument is, and its result. */
+struct call {
+    uint64_t argument, argument_size;
+    uint64_t argument_block; /* to be freed with the task; 0: part of the job's storage */
+    uint64_t result_block;   /* 0: in small */
+    uint64_t result_size;
+    uint64_t number; /* of the task, where places are used again */
+    _Alignas(8) char small[SMALL_RESULT];
+};
+
+struct slot {
+    _Alignas(64) uint64_t process_offset, process_generation;
+    uint64_t pid;
+    uint64_t token;      /* the worker's member token once it works */
+    uint64_t job, place; /* the task it runs; 0: none */
+    uint64_t started_at; /* set for jobs with a time limit */
+    uint64_t doom;       /* why it is being killed */
+    uint64_t tasks;
+};
+
+struct pool {
+    struct object object;
+    struct guard guard;
+    _Atomic uint64_t state;
+    uint64_t owner; /* token */
+    uint64_t slots, slot_count;
+    uint64_t first, last; /* jobs with tasks to claim, oldest first */
+    uint64_t unfinished;  /* tasks submitted and not ended */
+    uint64_t maxtasks, deaths, early_deaths;
+    uint64_t least_limit; /* the shortest time limit of unfinished jobs, or less; 0: none has one */
+    int64_t broken_code;
+    _Atomic uint64_t workers_gone;
+    struct function initializer;
+    any_function *initializer_pointer;
+    uint64_t initializer_argument, initializer_size;
+    uint64_t method;
+    sigset_t mask; /* the creator's, for workers that are forked by the owner's thread */
+    char name[32];
+    _Alignas(64) struct waitq work;      /* workers wait for tasks */
+    _Alignas(64) struct waitq attention; /* the owner's thread waits for jobs with callbacks, and the end */
+    _Alignas(64) struct waitq ended;     /* join waits for the last worker */
+};
+
+struct job {
+    struct object object;
+    uint64_t pool, pool_generation;
+    uint64_t submitter; /* token */
+    uint64_t form;
+    any_function *pointer; /* in processes forked from the submitter's image */
+    struct function function;
+    uint64_t next_job, linked; /* in the pool's list */
+    /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an imap, where
+     * `order` (a ring) says which place comes next. */
+    uint64_t storage; /* one block for the following */
+    uint64_t words, calls, order;
+    uint64_t capacity;
+    uint64_t count, next, done, running, again, failed;
+    uint64_t sealed;      /* nothing more will be added */
+    uint64_t abandoned;   /* free it when nothing runs */
+    uint64_t freed_by;    /* token of the one to whom that fell: if it dies first, its successors do it */
+    uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
+    uint64_t first_failure;              /* place + 1 */
+    uint64_t retries, time_limit;
+    uint64_t tell_each, tell_owner;      /* notify at each task; ring the owner at the end */
+    /* typed form */
+    uint64_t in, out, in_size, out_size, elements, chunk;
+    int64_t began;
+    _Alignas(64) struct waitq progress;
+};
+
+extern const struct object_type pool_type, job_type;
+
+static inline struct slot *pool_slot(const struct pool *pool, uint64_t i) {
+    return (struct slot *)arena_at(pool->slots) + i;
+}
+static inline uint64_t *job_word(const struct job *job, uint64_t place) {
+    return (uint64_t *)arena_at(job->words) + place;
+}
+static inline struct call *job_call(const struct job *job, uint64_t place) {
+    return (struct call *)arena_at(job->calls) + place;
+}
+
+prong_status pool_find(prong_pool handle, struct pool **pool);
+prong_status job_find(prong_job handle, struct job **job);
+
+/* --- schedule.c: the steps under the guard --- */
+struct claim {
+    uint64_t job, place;
+};
+/* Puts a job with tasks to claim on the pool's list. */
+void schedule_job(struct pool *pool, struct job *job);
+/* Takes the next task for the slot; false when there is none. */
+bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim);
+/* The slot's task has ended. True when its job is abandoned and this was the last that ran: the caller frees it. */
+bool schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code);
+/* The slot's worker is dead: its task ends or is run again. Returns as schedule_end. */
+bool schedule_death(struct pool *pool, struct slot *slot, int exit_code);
+void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
+/* After leaving the guard: wakes whoever waits for the job, which may have been freed by now (its memory stays that of
+ * a job, so the worst is a needless wake-up); or frees it, when that has fallen to the caller. */
+void schedule_tell(struct pool *pool, uint64_t job, bool free_it);
+/* Whether all tasks that there ever will be have ended. A hint unless under the guard. */
+bool job_ended(const struct job *job);
+/* The same for certain; recovers the guard if need be. */
+bool job_has_ended(struct job *job);
+/* How a task stands, under the guard. */
+uint64_t schedule_word(const struct job *job, uint64_t place);
+
+/* --- job.c --- */
+struct submission {
+    prong_pool pool;
+    enum job_form form;
+    any_function *function;
+    size_t count, capacity;
+    bool ring;
+    uint64_t extra; /* bytes of storage behind the tables */
+    const prong_task_options *options;
+};
+/* A job with its tables, not yet visible to workers; *extra is the place of the further bytes. */
+prong_status job_create(const struct submission *submission, struct pool **pool, struct job **job, uint64_t *extra);
+prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle);
+void job_discard(struct job *job);
+prong_status job_finish(struct job *job, prong_job handle, deadline_t deadline);
+void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome);
+void job_free_result(struct call *call);
+/* Says what callbacks and where results go, in this process alone. */
+prong_status job_note(prong_job handle, const struct submission *submission, void *out, size_t out_bytes);
+
+/* --- owner.c: what the owner alone knows --- */
+prong_status owner_watch_callbacks(struct pool *pool);
+
+/* --- notes.c --- */
+struct note {
+    prong_job job;
+    uint64_t pool;
+    void (*callback)(prong_job, void *);
+    void (*error_callback)(prong_job, prong_status, const char *, void *);
+    void *context;
+    prong_progress_callback *progress;
+    void *progress_context;
+    void *out; /* where the caller wants the elements, when they are not in the arena */
+    size_t out_bytes;
+    struct note *next;
+};
+prong_status note_add(const struct note *note);
+bool note_find(prong_job job, struct note *copy);
+void note_remove(prong_job job);
+/* Takes a job of the pool that has ended and has a callback off the list. */
+bool note_take_ended(uint64_t pool, struct note *note);
+
+/* --- worker.c --- */
+int worker_main(void *argument, size_t size);
+struct worker_argument {
+    prong_pool pool;
+    uint64_t slot;
+};
+
+#endif

@@ -1,0 +1,190 @@
+/* What a worker process does: claim, run, end, again. */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "family/heap.h"
+#include "family/member.h"
+#include "os/os.h"
+#include "pool/types.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+
+struct prong_result {
+    struct call *call;
+};
+
+struct worker {
+    struct pool *pool;
+    struct slot *slot;
+    /* the function last run */
+    struct function function;
+    any_function *pointer;
+};
+
+struct done {
+    prong_status status;
+    int code;
+};
+
+/* --- the task's side --- */
+
+prong_status prong_result_reserve(prong_result *result, size_t size, void **data) {
+    struct call *call = result->call;
+    job_free_result(call);
+    if (size > SMALL_RESULT) {
+        prong_status status = heap_alloc(size, 0, &call->result_block, NULL);
+        if (status) return status;
+    }
+    call->result_size = size;
+    *data = call->result_block ? arena_at(call->result_block) : call->small;
+    return PRONG_OK;
+}
+
+prong_status prong_result_set(prong_result *result, const void *data, size_t size) {
+    void *place;
+    prong_status status = prong_result_reserve(result, size, &place);
+    if (!status && size) memcpy(place, data, size);
+    return status;
+}
+
+/* --- running --- */
+
+static prong_status find_function(struct worker *w, const struct job *job) {
+    const struct function *f = &job->function;
+    if (!f->build_id_size) {
+        w->pointer = job->pointer;
+        return PRONG_OK;
+    }
+    if (w->pointer && w->function.offset == f->offset && w->function.build_id_size == f->build_id_size &&
+        memcmp(w->function.build_id, f->build_id, f->build_id_size) == 0)
+        return PRONG_OK;
+    prong_status status = function_resolve(f, &w->pointer);
+    if (status)
+        w->pointer = NULL;
+    else
+        w->function = *f;
+    return status;
+}
+
+static int run_range(any_function *pointer, const struct job *job, uint64_t chunk) {
+    uint64_t first = chunk * job->chunk, count = job->elements - first;
+    if (count > job->chunk) count = job->chunk;
+    const char *in = (char *)arena_at(job->in) + first * job->in_size;
+    char *out = job->out ? (char *)arena_at(job->out) + first * job->out_size : NULL;
+    if (job->form == FORM_RANGE) return ((prong_range *)(void *)pointer)(in, out, count);
+    prong_element *element = (prong_element *)(void *)pointer;
+    for (uint64_t i = 0; i < count; i++) {
+        int code = element(in + i * job->in_size, out + i * job->out_size);
+        if (code) return code;
+    }
+    return 0;
+}
+
+static int run_call(any_function *pointer, struct call *call) {
+    prong_result result = {call};
+    job_free_result(call); /* of a try that was killed */
+    void *argument = call->argument ? arena_at(call->argument) : NULL;
+    return ((prong_task *)(void *)pointer)(argument, call->argument_size, &result);
+}
+
+static struct done run(struct worker *w, const struct claim *claim) {
+    struct job *job = arena_at(claim->job);
+    prong_status status = find_function(w, job);
+    if (status) return (struct done){status, 0};
+    int code = job->form == FORM_TASK ? run_call(w->pointer, job_call(job, claim->place))
+                                      : run_range(w->pointer, job, claim->place);
+    count_event(&self_row()->tasks);
+    return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
+}
+
+/* --- claiming --- */
+
+static bool work_there(void *context) {
+    struct pool *pool = context;
+    return __atomic_load_n(&pool->first, __ATOMIC_ACQUIRE) || atomic_load(&pool->state) != POOL_RUNNING;
+}
+
+static bool must_end(const struct worker *w) {
+    uint64_t state = atomic_load(&w->pool->state);
+    return w->slot->doom || state == POOL_TERMINATED || state == POOL_BROKEN ||
+           (w->pool->maxtasks && w->slot->tasks >= w->pool->maxtasks) ||
+           (state == POOL_CLOSED && w->pool->unfinished == 0);
+}
+
+enum step { STEP_RUN, STEP_WAIT, STEP_END };
+
+/* One stay under the guard: hand in what is done, take what comes next. */
+static enum step step(struct worker *w, struct claim *claim, const struct done *done) {
+    struct pool *pool = w->pool;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
+    uint64_t ended = done ? w->slot->job : 0;
+    bool free_it = done && schedule_end(pool, w->slot, done->status, done->code);
+    enum step next = must_end(w) ? STEP_END : schedule_claim(pool, w->slot, claim) ? STEP_RUN : STEP_WAIT;
+    guard_leave(&pool->guard);
+    if (ended) schedule_tell(pool, ended, free_it);
+    if (next == STEP_RUN && __atomic_load_n(&pool->first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);
+    return next;
+}
+
+static void work(struct worker *w) {
+    struct claim claim;
+    struct done done;
+    bool have_done = false;
+    for (;;) {
+        switch (step(w, &claim, have_done ? &done : NULL)) {
+        case STEP_END: return;
+        case STEP_WAIT:
+            have_done = false;
+            waitq_wait(&w->pool->work, work_there, w->pool, PRONG_FOREVER);
+            break;
+        case STEP_RUN:
+            done = run(w, &claim);
+            have_done = true;
+        }
+    }
+}
+
+/* --- beginning --- */
+
+static int initialize(const struct pool *pool) {
+    any_function *function = pool->initializer_pointer;
+    if (!function) return 0;
+    if (pool->initializer.build_id_size && function_resolve(&pool->initializer, &function)) return 255;
+    void *argument = pool->initializer_argument ? arena_at(pool->initializer_argument) : NULL;
+    return ((prong_target *)(void *)function)(argument, pool->initializer_size);
+}
+
+/* A failed initializer would fail in the next worker too: the pool is broken, after this one try. */
+static void report_broken(struct pool *pool, int code) {
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
+    if (atomic_load(&pool->state) <= POOL_CLOSED) guard_set(&pool->guard, (uint64_t *)&pool->state, POOL_BROKEN);
+    guard_leave(&pool->guard);
+    waitq_notify(&pool->attention, 1);
+}
+
+static void report_ready(struct worker *w) {
+    if (!guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
+    guard_set(&w->pool->guard, &w->slot->token, self_token());
+    guard_set(&w->pool->guard, &w->pool->early_deaths, 0);
+    guard_leave(&w->pool->guard);
+}
+
+int worker_main(void *bytes, size_t size) {
+    struct worker_argument *argument = bytes;
+    struct worker w = {0};
+    (void)size;
+    if (pool_find(argument->pool, &w.pool)) return 0;
+    if (w.pool->method == PRONG_START_FORK) sigprocmask(SIG_SETMASK, &w.pool->mask, NULL);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group; what it means is the owner's to decide */
+    w.slot = pool_slot(w.pool, argument->slot);
+    int code = initialize(w.pool);
+    if (code) {
+        report_broken(w.pool, code);
+        return 0;
+    }
+    report_ready(&w);
+    work(&w);
+    return 0;
+}

@@ -1,0 +1,298 @@
+/* The fork server: a clean single-threaded image that forks children on request and reaps them.
+ *
+ * One per process that starts children this way, over a socket pair: when that process ends, however it ends, the
+ * server reads end-of-file and exits, and the kernel kills the daemonic children that it forked. */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "family/heap.h"
+#include "os/os.h"
+#include "process/process.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum request_kind { REQUEST_START, REQUEST_PRELOAD };
+
+struct request {
+    enum request_kind kind;
+    uint32_t token;
+    uint64_t process; /* START */
+    uint64_t text;    /* PRELOAD: a block of library names, each ended by a zero, and an empty one */
+    struct function function;
+    bool has_function;
+};
+
+struct reply {
+    prong_status status;
+    pid_t pid;
+    char text[400];
+};
+
+/* ------------------------------------------------ in the parent ------------------------------------------------ */
+
+static struct {
+    int socket, pidfd;
+    bool running;
+} server = {-1, -1, false};
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct {
+    char *names;
+    size_t size;
+    void (*function)(void);
+    bool set;
+} preload;
+
+static void lock_for_fork(void) {
+    pthread_mutex_lock(&mutex);
+}
+
+static void unlock_in_parent(void) {
+    pthread_mutex_unlock(&mutex);
+}
+
+static void close_server(void) {
+    if (!server.running) return;
+    close(server.socket);
+    close(server.pidfd);
+    server.socket = server.pidfd = -1;
+    server.running = false;
+}
+
+static void forget_in_child(void) {
+    close_server();
+    pthread_mutex_unlock(&mutex);
+}
+
+static void prepare_for_fork(void) {
+    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
+}
+
+/* The server is a child of ours; it is reaped where its end is noticed. */
+static void reap_server(void) {
+    int code;
+    bool stolen;
+    os_pidfd_signal(server.pidfd, SIGKILL);
+    for (int i = 0; i < 100 && !os_pidfd_ended(server.pidfd); i++) {
+        struct pollfd end = {.fd = server.pidfd, .events = POLLIN};
+        poll(&end, 1, 10);
+    }
+    os_reap(server.pidfd, &code, &stolen);
+    close_server();
+}
+
+static prong_status exchange(const struct request *request, struct reply *reply, int *pidfd, prong_time timeout) {
+    deadline_t deadline = deadline_after(timeout);
+    if (os_send_with_fd(server.socket, request, sizeof *request, -1) != 0) return fail_errno("the fork server is gone");
+    struct pollfd answer = {.fd = server.socket, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(&answer, 1, deadline_poll_ms(deadline));
+    while ((ready < 0 && errno == EINTR) || (ready == 0 && !deadline_passed(deadline)));
+    if (ready <= 0) return fail(PRONG_TIMEOUT, "the fork server does not answer");
+    ssize_t got = os_receive_with_fd(server.socket, reply, sizeof *reply, pidfd);
+    if (got != sizeof *reply) {
+        if (*pidfd >= 0) close(*pidfd);
+        return fail(PRONG_START_FAILED, "the fork server died");
+    }
+    return reply->status ? fail(reply->status, "%s", reply->text) : PRONG_OK;
+}
+
+static prong_status send_preload(void) {
+    struct request request = {.kind = REQUEST_PRELOAD};
+    struct reply reply;
+    int none = -1;
+    prong_status status = PRONG_OK;
+    if (preload.function) {
+        status = function_identify((any_function *)preload.function, &request.function);
+        request.has_function = true;
+    }
+    if (!status) status = heap_alloc(preload.size, 0, NULL, &request.text);
+    if (status) return status;
+    memcpy(arena_at(request.text), preload.names, preload.size);
+    status = exchange(&request, &reply, &none, PRONG_SECONDS(60));
+    heap_free(request.text, NULL);
+    return status ? fail_again(status, "fork server preload") : PRONG_OK;
+}
+
+static prong_status start_server(void) {
+    int pair[2];
+    uint32_t token;
+    pid_t pid;
+    if (!main_was_called()) /* say so before anything is made */
+        return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv) for a fork server to be started");
+    prong_status status = member_reserve("forkserver", 0, &token);
+    if (status) return status;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        status = fail_errno("no sockets for the fork server");
+        member_bury(token);
+        return status;
+    }
+    status = image_start("server", token, 0, pair[1], &pid, &server.pidfd);
+    close(pair[1]);
+    if (status) {
+        close(pair[0]);
+        member_bury(token);
+        return status;
+    }
+    member_set_pid(token, pid);
+    server.socket = pair[0];
+    server.running = true;
+    if (preload.set) status = send_preload();
+    if (status) reap_server();
+    return status;
+}
+
+bool server_is_gone(void) {
+    pthread_mutex_lock(&mutex);
+    bool gone = !server.running || os_pidfd_ended(server.pidfd);
+    pthread_mutex_unlock(&mutex);
+    return gone;
+}
+
+prong_status start_by_server(struct start *start) {
+    struct request request = {.kind = REQUEST_START, .token = start->token, .process = arena_offset(start->process)};
+    struct reply reply;
+    prong_time timeout = start->process->start_timeout ? (prong_time)start->process->start_timeout : PRONG_SECONDS(60);
+    pthread_once(&once, prepare_for_fork);
+    pthread_mutex_lock(&mutex);
+    if (server.running && os_pidfd_ended(server.pidfd)) reap_server();
+    prong_status status = server.running ? PRONG_OK : start_server();
+    start->pidfd = -1;
+    if (!status) status = exchange(&request, &reply, &start->pidfd, timeout);
+    if (!status && start->pidfd < 0) {
+        status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
+        kill(reply.pid, SIGKILL);
+    }
+    if (status == PRONG_TIMEOUT || status == PRONG_START_FAILED) reap_server(); /* it may answer late: begin anew */
+    pthread_mutex_unlock(&mutex);
+    if (!status) start->pid = reply.pid;
+    return status;
+}
+
+prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count, void (*function)(void)) {
+    size_t size = 1;
+    for (size_t i = 0; i < count; i++) size += strlen(libraries[i]) + 1;
+    char *names = calloc(1, size), *at = names;
+    if (!names) return fail(PRONG_NO_MEMORY, "no memory for %zu library names", count);
+    for (size_t i = 0; i < count; i++) at = stpcpy(at, libraries[i]) + 1;
+    pthread_mutex_lock(&mutex);
+    bool running = server.running;
+    if (!running) {
+        free(preload.names);
+        preload.names = names;
+        preload.size = size;
+        preload.function = function;
+        preload.set = true;
+    }
+    pthread_mutex_unlock(&mutex);
+    if (!running) return PRONG_OK;
+    free(names);
+    return fail(PRONG_ALREADY_STARTED, "the fork server runs already; preload comes before the first start");
+}
+
+/* ------------------------------------------------ in the server ------------------------------------------------ */
+
+struct forked {
+    struct process *process;
+    struct forked *next;
+    pid_t pid;
+    uint32_t token;
+};
+static struct forked *forked;
+
+static _Noreturn void run_forked(struct process *process, uint32_t token, any_function *function, pid_t server_pid) {
+    if (process->daemon && !os_die_with_parent(server_pid)) _exit(255);
+    os_reset_signals();
+    any_function *unused;
+    process->pointer = NULL;
+    child_settle(process, token, &unused);
+    child_exit(process, child_run(process, function));
+}
+
+static prong_status start_one(const struct request *request, int control, struct reply *reply, int *pidfd) {
+    struct process *process = arena_at(request->process);
+    any_function *function;
+    prong_status status = function_resolve(&process->function, &function);
+    if (status) return status;
+    struct forked *entry = malloc(sizeof *entry);
+    if (!entry) return fail(PRONG_NO_MEMORY, "the fork server has no memory left");
+    pid_t server_pid = getpid(), pid = fork();
+    if (pid == 0) {
+        close(control);
+        run_forked(process, request->token, function, server_pid);
+    }
+    if (pid < 0) {
+        free(entry);
+        return fail_errno("fork in the fork server");
+    }
+    *entry = (struct forked){process, forked, pid, request->token};
+    forked = entry;
+    *pidfd = os_pidfd_open(pid);
+    reply->pid = pid;
+    return *pidfd < 0 ? fail_errno("the fork server has no descriptor for child %d", (int)pid) : PRONG_OK;
+}
+
+static prong_status load(const struct request *request) {
+    any_function *function;
+    for (const char *name = arena_at(request->text); *name; name += strlen(name) + 1)
+        if (!dlopen(name, RTLD_NOW | RTLD_GLOBAL)) return fail(PRONG_NO_FUNCTION, "%s", dlerror());
+    if (!request->has_function) return PRONG_OK;
+    prong_status status = function_resolve(&request->function, &function);
+    if (!status) function();
+    return status;
+}
+
+static void serve(int control) {
+    struct request request;
+    struct reply reply = {0};
+    int none, pidfd = -1;
+    ssize_t got = os_receive_with_fd(control, &request, sizeof request, &none);
+    if (got != sizeof request) _exit(0); /* the parent is gone */
+    reply.status = request.kind == REQUEST_START ? start_one(&request, control, &reply, &pidfd) : load(&request);
+    if (reply.status) snprintf(reply.text, sizeof reply.text, "%s", prong_error_message());
+    os_send_with_fd(control, &reply, sizeof reply, pidfd);
+    if (pidfd >= 0) close(pidfd);
+}
+
+static void note_end(pid_t pid, int status) {
+    for (struct forked **at = &forked; *at; at = &(*at)->next)
+        if ((*at)->pid == pid) {
+            struct forked *entry = *at;
+            process_ended(entry->process, entry->token, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+            *at = entry->next;
+            free(entry);
+            return;
+        }
+}
+
+_Noreturn void server_run(int control) {
+    sigset_t child;
+    struct signalfd_siginfo drop;
+    int status;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C is for the program; its end is ours */
+    int signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signals < 0) _exit(255);
+    struct pollfd polls[] = {{.fd = control, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    for (;;) {
+        if (poll(polls, 2, -1) < 0 && errno != EINTR) _exit(255);
+        if (polls[1].revents) {
+            while (read(signals, &drop, sizeof drop) > 0) {}
+            for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) note_end(pid, status);
+        }
+        if (polls[0].revents) serve(control);
+    }
+}

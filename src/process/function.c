@@ -1,0 +1,97 @@
+/* Finding build-ids and functions in the objects loaded in this process. */
+#define _GNU_SOURCE
+#include "process/function.h"
+
+#include "base/error.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The build-id's bytes within the loaded object, NULL when it was linked without one. */
+static const uint8_t *find_build_id(const struct dl_phdr_info *object, uint64_t *size) {
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+        if (header->p_type != PT_NOTE) continue;
+        const char *at = (const char *)object->dlpi_addr + header->p_vaddr, *end = at + header->p_memsz;
+        while (end - at >= (ptrdiff_t)sizeof(ElfW(Nhdr))) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            const char *name = at + sizeof *note, *descriptor = name + ((note->n_namesz + 3) & ~3u);
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0) {
+                *size = note->n_descsz;
+                return (const uint8_t *)descriptor;
+            }
+            at = descriptor + ((note->n_descsz + 3) & ~3u);
+        }
+    }
+    return NULL;
+}
+
+static int holds(const struct dl_phdr_info *object, uintptr_t address) {
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
+        uintptr_t from = object->dlpi_addr + header->p_vaddr;
+        if (header->p_type == PT_LOAD && address >= from && address - from < header->p_memsz) return 1;
+    }
+    return 0;
+}
+
+struct search {
+    uintptr_t address; /* identify */
+    struct function *function;
+    const struct function *wanted; /* resolve */
+    uintptr_t found;
+    prong_status status;
+};
+
+static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
+    struct search *search = context;
+    (void)unused;
+    if (!holds(object, search->address)) return 0;
+    struct function *function = search->function;
+    const uint8_t *id = find_build_id(object, &function->build_id_size);
+    search->found = 1;
+    if (!id || function->build_id_size > BUILD_ID_SIZE) {
+        search->status = fail(PRONG_NO_FUNCTION, "%s has no build-id; link it with -Wl,--build-id",
+                              object->dlpi_name[0] ? object->dlpi_name : "the program");
+        return 1;
+    }
+    memcpy(function->build_id, id, function->build_id_size);
+    function->offset = search->address - object->dlpi_addr;
+    snprintf(function->path, sizeof function->path, "%s", object->dlpi_name);
+    return 1;
+}
+
+prong_status function_identify(any_function *pointer, struct function *function) {
+    struct search search = {.address = (uintptr_t)pointer, .function = function};
+    memset(function, 0, sizeof *function);
+    dl_iterate_phdr(identify, &search);
+    if (!search.found) return fail(PRONG_NO_FUNCTION, "no loaded object holds a function at %p", (void *)search.address);
+    return search.status;
+}
+
+static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
+    struct search *search = context;
+    uint64_t size = 0;
+    const uint8_t *id = find_build_id(object, &size);
+    (void)unused;
+    if (!id || size != search->wanted->build_id_size || memcmp(id, search->wanted->build_id, size) != 0) return 0;
+    search->found = object->dlpi_addr + search->wanted->offset;
+    return holds(object, search->found);
+}
+
+prong_status function_resolve(const struct function *function, any_function **pointer) {
+    struct search search = {.wanted = function};
+    int found = dl_iterate_phdr(resolve, &search);
+    if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) found = dl_iterate_phdr(resolve, &search);
+    if (found) {
+        *pointer = (any_function *)search.found;
+        return PRONG_OK;
+    }
+    char id[9];
+    for (int i = 0; i < 4; i++) snprintf(id + 2 * i, 3, "%02x", function->build_id[i]);
+    return fail(PRONG_NO_FUNCTION, "function at offset 0x%llx of %s (build-id %s…) is not in the child's image",
+                (unsigned long long)function->offset, function->path[0] ? function->path : "the program", id);
+}

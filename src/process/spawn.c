@@ -1,0 +1,132 @@
+/* Starting by spawn, and prong_main, where the new image takes up its work.
+ *
+ * The image learns what it is from one environment variable, PRONG_CHILD=kind:arena:token:process:descriptor, which
+ * prong_main removes. The descriptor is the life pipe of a daemonic child, or the control socket of a fork server. */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "os/os.h"
+#include "process/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define VARIABLE "PRONG_CHILD"
+static const prong_time DEFAULT_START_TIMEOUT = PRONG_SECONDS(60);
+
+static bool called;
+static char **arguments;
+
+bool main_was_called(void) {
+    return called;
+}
+
+/* --- in the parent --- */
+
+prong_status image_start(const char *kind, uint32_t token, uint64_t process, int descriptor, pid_t *pid, int *pidfd) {
+    static char *nameless[] = {(char *)(uintptr_t) "prong", NULL};
+    if (!called)
+        return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv), or the new image would run it all "
+                                   "over again");
+    char entry[128];
+    snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", kind, arena_descriptor(), token, process,
+             descriptor);
+    int kept[] = {arena_descriptor(), descriptor};
+    if (os_spawn_self(arguments ? arguments : nameless, entry, kept, descriptor >= 0 ? 2 : 1, pid) != 0)
+        return fail_errno("the program's image cannot be started");
+    *pidfd = os_pidfd_open(*pid);
+    if (*pidfd >= 0) return PRONG_OK;
+    prong_status status = fail_errno("no descriptor for child %d", (int)*pid);
+    kill(*pid, SIGKILL);
+    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
+    return status;
+}
+
+static bool settled(void *context) {
+    struct process *process = context;
+    return atomic_load(&process->state) != PROCESS_STARTING;
+}
+
+static prong_status wait_until_settled(struct start *start) {
+    struct process *process = start->process;
+    deadline_t deadline =
+        deadline_after(process->start_timeout ? (prong_time)process->start_timeout : DEFAULT_START_TIMEOUT);
+    while (!settled(process)) {
+        bool more = waitq_sleep(&process->changed, settled, process, deadline);
+        if (settled(process)) break;
+        if (os_pidfd_ended(start->pidfd)) return fail(PRONG_START_FAILED, "the child died before it reached its target");
+        if (!more) return fail(PRONG_TIMEOUT, "the child did not reach prong_main in the time given");
+    }
+    if (atomic_load(&process->state) == PROCESS_RUNNING) return PRONG_OK;
+    return fail((prong_status)process->failure, "%s", process->failure_text);
+}
+
+prong_status start_by_spawn(struct start *start) {
+    int life = -1;
+    prong_status status = start->process->daemon ? life_pipe(&life) : PRONG_OK;
+    if (!status)
+        status = image_start("process", start->token, arena_offset(start->process), life, &start->pid, &start->pidfd);
+    if (status) return status;
+    member_set_pid(start->token, start->pid);
+    status = wait_until_settled(start);
+    if (status) {
+        os_pidfd_signal(start->pidfd, SIGKILL);
+        while (waitpid(start->pid, NULL, 0) < 0 && errno == EINTR) {}
+        close(start->pidfd);
+    }
+    return status;
+}
+
+/* --- in the child --- */
+
+static void report_failure(struct process *process, prong_status status) {
+    process->failure = status;
+    snprintf(process->failure_text, sizeof process->failure_text, "%s", prong_error_message());
+    atomic_store(&process->state, PROCESS_FAILED);
+    waitq_notify(&process->changed, 1);
+}
+
+static _Noreturn void run_process(uint32_t token, uint64_t offset, int life) {
+    struct process *process = arena_at(offset);
+    any_function *function;
+    bool with_parent = !process->daemon || os_die_with_writer(life);
+    if (life >= 0) close(life);
+    if (!with_parent) _exit(255);
+    prong_status status = child_settle(process, token, &function);
+    if (status) {
+        report_failure(process, status);
+        _exit(255);
+    }
+    int code = child_run(process, function);
+    exit(code);
+}
+
+void prong_main(int *argc, char ***argv) {
+    const char *value = getenv(VARIABLE);
+    char kind[16];
+    int arena_fd, descriptor;
+    uint32_t token;
+    uint64_t process;
+    called = true;
+    arguments = argc && argv && *argc > 0 ? *argv : NULL;
+    if (!value) return;
+    bool understood = sscanf(value, "%15[a-z]:%d:%" SCNu32 ":%" SCNu64 ":%d", kind, &arena_fd, &token, &process,
+                             &descriptor) == 5;
+    unsetenv(VARIABLE);
+    if (!understood) return;
+    int kept[] = {arena_fd, descriptor};
+    os_close_all_but(kept, 2);
+    fcntl(arena_fd, F_SETFD, FD_CLOEXEC);
+    if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    if (family_attach(arena_fd)) _exit(255);
+    member_become(token);
+    children_prepare();
+    if (strcmp(kind, "server") == 0) server_run(descriptor);
+    run_process(token, process, descriptor);
+}

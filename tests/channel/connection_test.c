@@ -1,0 +1,235 @@
+/* Pipe and Connection. */
+#include "../support/test.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+static int echo(void *argument, size_t size) {
+    prong_connection connection = *(prong_connection *)argument;
+    prong_message message;
+    prong_status status;
+    (void)size;
+    while (!(status = prong_connection_recv_bytes(connection, 0, &message, PRONG_SECONDS(15))))
+        ok(prong_connection_commit(connection, &message, PRONG_SECONDS(10)));
+    return status == PRONG_EOF ? 0 : 1;
+}
+
+METHOD_TEST(a_duplex_pipe_carries_messages_both_ways) {
+    prong_connection ours, theirs;
+    static char in[100000], out[100000];
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    prong_process child = start_with(method, echo, theirs);
+    for (size_t size = 0; size < sizeof in; size = size * 2 + 1) {
+        size_t got;
+        memset(in, (int)size, size);
+        ok(prong_connection_send_bytes(ours, in, size, PRONG_SECONDS(5)));
+        ok(prong_connection_recv_bytes_into(ours, out, sizeof out, &got, PRONG_SECONDS(5)));
+        equal(got, size);
+        check(memcmp(in, out, size) == 0);
+    }
+    ok(prong_connection_close(ours));
+    equal(test_end(child), 0);
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(eof_comes_when_the_parent_closes_though_the_child_closed_nothing) {
+    prong_connection ours, theirs;
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    prong_process child = start_with(method, echo, theirs);
+    ok(prong_connection_close(ours));
+    equal(test_end(child), 0);
+}
+
+static int hang(void *argument, size_t size) {
+    prong_connection connection = *(prong_connection *)argument;
+    char text[8];
+    (void)size;
+    prong_connection_send_bytes(connection, "hello", 5, PRONG_FOREVER);
+    prong_connection_recv_bytes_into(connection, text, sizeof text, NULL, PRONG_FOREVER);
+    return 1;
+}
+
+METHOD_TEST(eof_comes_when_the_child_is_killed_after_what_it_sent) {
+    prong_connection ours, theirs;
+    char text[8];
+    size_t size;
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    prong_process child = start_with(method, hang, theirs);
+    ok(prong_connection_poll(ours, PRONG_SECONDS(10)));
+    ok(prong_process_kill(child));
+    ok(prong_connection_recv_bytes_into(ours, text, sizeof text, &size, PRONG_SECONDS(5)));
+    equal(size, 5);
+    is(prong_connection_recv_bytes_into(ours, text, sizeof text, &size, PRONG_SECONDS(5)), PRONG_EOF);
+    ok(prong_connection_poll(ours, PRONG_NOWAIT)); /* the end is something to receive */
+    is(prong_connection_send_bytes(ours, "x", 1, PRONG_SECONDS(5)), PRONG_BROKEN_PIPE);
+    equal(test_end(child), -SIGKILL);
+    ok(prong_connection_close(ours));
+    test_arena_is_clean(0);
+}
+
+TEST(eof_comes_though_a_forked_bystander_lives) {
+    prong_connection ours, theirs;
+    char text[8];
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    prong_process child = start_with(PRONG_START_FORK, hang, theirs);
+    prong_queue nothing;
+    ok(prong_queue_create(&nothing, NULL));
+    pid_t bystander = fork(); /* has copies of both handles, and uses neither */
+    if (bystander == 0) {
+        pause();
+        _exit(0);
+    }
+    ok(prong_connection_poll(ours, PRONG_SECONDS(10)));
+    ok(prong_process_kill(child));
+    ok(prong_connection_recv_bytes_into(ours, text, sizeof text, NULL, PRONG_SECONDS(5)));
+    is(prong_connection_recv_bytes_into(ours, text, sizeof text, NULL, PRONG_SECONDS(5)), PRONG_EOF);
+    kill(bystander, SIGKILL);
+}
+
+static int send_after_a_while(void *argument, size_t size) {
+    prong_connection connection = *(prong_connection *)argument;
+    (void)size;
+    test_sleep_ms(100);
+    ok(prong_connection_send_bytes(connection, "late", 4, PRONG_FOREVER));
+    return 0;
+}
+
+METHOD_TEST(an_end_handed_over_is_held_from_the_start) {
+    prong_connection ours, theirs;
+    char text[8];
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    prong_process child = start_with(method, send_after_a_while, theirs);
+    ok(prong_connection_close(theirs)); /* our own copy, as one does in Python */
+    ok(prong_connection_recv_bytes_into(ours, text, sizeof text, NULL, PRONG_SECONDS(10)));
+    is(prong_connection_recv_bytes_into(ours, text, sizeof text, NULL, PRONG_SECONDS(10)), PRONG_EOF);
+    equal(test_end(child), 0);
+}
+
+TEST(a_one_way_pipe_refuses_the_wrong_direction) {
+    prong_connection reader, writer;
+    char text[8];
+    size_t size;
+    ok(prong_pipe_create(&reader, &writer, &(prong_pipe_options){.one_way = true}));
+    is(prong_connection_send_bytes(reader, "x", 1, PRONG_NOWAIT), PRONG_INVALID);
+    says("only receives");
+    is(prong_connection_recv_bytes_into(writer, text, sizeof text, &size, PRONG_NOWAIT), PRONG_INVALID);
+    says("only sends");
+    is(prong_connection_poll(writer, PRONG_NOWAIT), PRONG_INVALID);
+    ok(prong_connection_send_bytes(writer, "yes", 3, PRONG_NOWAIT));
+    ok(prong_connection_recv_bytes_into(reader, text, sizeof text, &size, PRONG_NOWAIT));
+    equal(size, 3);
+    ok(prong_connection_close(writer));
+    is(prong_connection_recv_bytes_into(reader, text, sizeof text, &size, PRONG_FOREVER), PRONG_EOF);
+    ok(prong_connection_close(reader));
+    test_arena_is_clean(0);
+}
+
+TEST(parts_lengths_and_limits_are_checked) {
+    prong_connection a, b;
+    prong_message message;
+    char buffer[4];
+    size_t size;
+    ok(prong_pipe_create(&a, &b, NULL));
+    is(prong_connection_send_part(a, "hello", 5, 6, 0, PRONG_NOWAIT), PRONG_INVALID);
+    is(prong_connection_send_part(a, "hello", 5, 3, 3, PRONG_NOWAIT), PRONG_INVALID);
+    ok(prong_connection_send_part(a, "hello", 5, 1, 4, PRONG_NOWAIT));
+    is(prong_connection_recv_bytes(b, 3, &message, PRONG_NOWAIT), PRONG_TOO_LONG);
+    equal(message.size, 4);
+    says("maxlength 3");
+    is(prong_connection_recv_bytes_into(b, buffer, 3, &size, PRONG_NOWAIT), PRONG_TOO_LONG);
+    equal(size, 4);
+    ok(prong_connection_recv_bytes_into(b, buffer, 4, &size, PRONG_NOWAIT));
+    check(memcmp(buffer, "ello", 4) == 0);
+    is(prong_connection_recv_bytes_into(b, buffer, 4, &size, PRONG_MS(20)), PRONG_TIMEOUT);
+    is(prong_connection_poll(b, PRONG_MS(20)), PRONG_TIMEOUT);
+}
+
+TEST(a_closed_connection_is_an_error) {
+    prong_connection a, b;
+    ok(prong_pipe_create(&a, &b, NULL));
+    ok(prong_connection_close(a));
+    is(prong_connection_close(a), PRONG_CLOSED);
+    is(prong_connection_send_bytes(a, "x", 1, PRONG_NOWAIT), PRONG_CLOSED);
+    is(prong_connection_send_bytes(b, "x", 1, PRONG_NOWAIT), PRONG_BROKEN_PIPE);
+    ok(prong_connection_close(b));
+    is(prong_connection_close(b), PRONG_STALE);
+    test_arena_is_clean(0);
+}
+
+TEST(a_full_connection_waits_and_one_message_of_any_size_goes) {
+    prong_connection a, b;
+    static char large[3 << 20];
+    ok(prong_pipe_create(&a, &b, &(prong_pipe_options){.buffer_bytes = 1 << 20}));
+    ok(prong_connection_send_bytes(a, large, sizeof large, PRONG_NOWAIT));
+    is(prong_connection_send_bytes(a, large, 10, PRONG_MS(50)), PRONG_TIMEOUT);
+    ok(prong_connection_recv_bytes_into(b, large, sizeof large, NULL, PRONG_NOWAIT));
+    for (int i = 0; i < 10; i++) ok(prong_connection_send_bytes(a, large, 100000, PRONG_NOWAIT));
+    is(prong_connection_send_bytes(a, large, 100000, PRONG_MS(50)), PRONG_TIMEOUT);
+}
+
+static int fill_until_the_end(void *argument, size_t size) {
+    static char large[1 << 20];
+    prong_status status;
+    (void)size;
+    do
+        status = prong_connection_send_bytes(*(prong_connection *)argument, large, sizeof large, PRONG_SECONDS(15));
+    while (!status);
+    return status == PRONG_BROKEN_PIPE ? 0 : 1;
+}
+
+METHOD_TEST(a_sender_blocked_on_a_full_connection_learns_that_the_receiver_is_gone) {
+    prong_connection ours, theirs;
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    prong_process child = start_with(method, fill_until_the_end, theirs);
+    test_sleep_ms(100);
+    ok(prong_connection_close(ours));
+    equal(test_end(child), 0);
+    test_arena_is_clean(0);
+}
+
+static int send_soon(void *argument, size_t size) {
+    (void)size;
+    test_sleep_ms(60);
+    return prong_connection_send_bytes(*(prong_connection *)argument, "soon", 4, PRONG_FOREVER);
+}
+
+METHOD_TEST(fileno_is_readable_just_while_there_is_something_to_receive) {
+    prong_connection ours, theirs;
+    char text[8];
+    int fd, again;
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    ok(prong_connection_fileno(ours, &fd));
+    ok(prong_connection_fileno(ours, &again));
+    equal(fd, again);
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    equal(poll(&readable, 1, 0), 0);
+    prong_process child = start_with(method, send_soon, theirs);
+    equal(poll(&readable, 1, 10000), 1);
+    ok(prong_connection_recv_bytes_into(ours, text, sizeof text, NULL, PRONG_NOWAIT));
+    equal(test_end(child), 0);
+    equal(poll(&readable, 1, 10000), 1); /* the end */
+    is(prong_connection_recv_bytes_into(ours, text, sizeof text, NULL, PRONG_NOWAIT), PRONG_EOF);
+    ok(prong_connection_close(ours));
+}
+
+TEST(fileno_stays_readable_until_the_last_message_is_taken) {
+    prong_queue queue;
+    int fd;
+    long i = 0;
+    ok(prong_queue_create(&queue, NULL));
+    ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    ok(prong_queue_fileno(queue, &fd));
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    equal(poll(&readable, 1, 0), 1);
+    for (int round = 0; round < 3; round++) {
+        ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+        ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+        equal(poll(&readable, 1, 0), 1);
+        while (!prong_queue_get(queue, &i, sizeof i, NULL, PRONG_NOWAIT)) {}
+        equal(poll(&readable, 1, 0), 0);
+    }
+    int before = test_open_descriptors();
+    ok(prong_queue_destroy(queue));
+    equal(test_open_descriptors(), before - 1);
+}

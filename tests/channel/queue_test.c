@@ -1,0 +1,348 @@
+/* Queue and SimpleQueue. */
+#include "../support/test.h"
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+static prong_queue make(size_t maxsize) {
+    prong_queue queue;
+    ok(prong_queue_create(&queue, &(prong_queue_options){.maxsize = maxsize}));
+    return queue;
+}
+
+TEST(messages_come_out_in_the_order_of_the_puts) {
+    prong_queue queue = make(0);
+    for (long i = 0; i < 100000; i++) ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    size_t count, size;
+    ok(prong_queue_size(queue, &count));
+    equal(count, 100000);
+    for (long i = 0, got; i < 100000; i++) {
+        ok(prong_queue_get(queue, &got, sizeof got, &size, PRONG_NOWAIT));
+        equal(got, i);
+        equal(size, sizeof got);
+    }
+    check(prong_queue_empty(queue));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+TEST(every_size_from_0_to_beyond_a_segment_comes_out_whole) {
+    static char in[200000], out[200000];
+    prong_queue queue = make(0);
+    for (size_t i = 0; i < sizeof in; i++) in[i] = (char)(i * 7 + i / 251);
+    for (size_t size = 0; size < sizeof in; size = size < 70 ? size + 1 : size * 3 / 2) {
+        size_t got;
+        ok(prong_queue_put(queue, in, size, PRONG_NOWAIT));
+        ok(prong_queue_get(queue, out, sizeof out, &got, PRONG_NOWAIT));
+        equal(got, size);
+        check(memcmp(in, out, size) == 0);
+    }
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+TEST(a_message_of_1_GiB_goes_through) {
+    prong_queue queue = make(0);
+    prong_message message;
+    size_t size = (size_t)1 << 30;
+    ok(prong_queue_reserve(queue, size, &message));
+    ((char *)message.data)[0] = 1;
+    ((char *)message.data)[size - 1] = 2;
+    ok(prong_queue_commit(queue, &message, PRONG_NOWAIT));
+    check(message.data == NULL);
+    ok(prong_queue_receive(queue, &message, PRONG_NOWAIT));
+    equal(message.size, size);
+    equal(((char *)message.data)[0], 1);
+    equal(((char *)message.data)[size - 1], 2);
+    ok(prong_message_release(&message));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+TEST(get_returns_empty_after_timeout) {
+    prong_queue queue = make(0);
+    long got;
+    is(prong_queue_get(queue, &got, sizeof got, NULL, PRONG_NOWAIT), PRONG_EMPTY);
+    int64_t before = test_now();
+    is(prong_queue_get(queue, &got, sizeof got, NULL, PRONG_MS(150)), PRONG_EMPTY);
+    check(test_now() - before >= PRONG_MS(150));
+    is(prong_queue_get(queue, &got, sizeof got, NULL, -5), PRONG_EMPTY);
+    ok(prong_queue_destroy(queue));
+}
+
+TEST(put_returns_full_after_timeout) {
+    prong_queue queue = make(2);
+    long i = 1;
+    check(!prong_queue_full(queue));
+    ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    check(prong_queue_full(queue));
+    is(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT), PRONG_FULL);
+    int64_t before = test_now();
+    is(prong_queue_put(queue, &i, sizeof i, PRONG_MS(150)), PRONG_FULL);
+    check(test_now() - before >= PRONG_MS(150));
+    ok(prong_queue_get(queue, &i, sizeof i, NULL, PRONG_NOWAIT));
+    ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    ok(prong_queue_destroy(queue));
+}
+
+TEST(a_too_small_buffer_loses_nothing) {
+    prong_queue queue = make(0);
+    char small[4], large[5000];
+    size_t size = 0;
+    ok(prong_queue_put(queue, "five!", 5, PRONG_NOWAIT));
+    is(prong_queue_get(queue, small, sizeof small, &size, PRONG_NOWAIT), PRONG_TOO_LONG);
+    says("5 bytes");
+    equal(size, 5);
+    ok(prong_queue_get(queue, large, sizeof large, &size, PRONG_NOWAIT));
+    check(memcmp(large, "five!", 5) == 0);
+    ok(prong_queue_put(queue, large, 5000, PRONG_NOWAIT));
+    is(prong_queue_get(queue, small, sizeof small, &size, PRONG_NOWAIT), PRONG_TOO_LONG);
+    equal(size, 5000);
+    ok(prong_queue_get(queue, large, sizeof large, &size, PRONG_NOWAIT));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+TEST(a_closed_queue_is_drained_then_says_closed) {
+    prong_queue queue = make(0);
+    long i = 5;
+    ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    ok(prong_queue_close(queue));
+    ok(prong_queue_close(queue));
+    is(prong_queue_put(queue, &i, sizeof i, PRONG_FOREVER), PRONG_CLOSED);
+    ok(prong_queue_get(queue, &i, sizeof i, NULL, PRONG_FOREVER));
+    is(prong_queue_get(queue, &i, sizeof i, NULL, PRONG_FOREVER), PRONG_CLOSED);
+    ok(prong_queue_destroy(queue));
+}
+
+TEST(a_stale_a_foreign_and_a_made_up_handle_are_errors) {
+    prong_queue queue = make(0), none = {0}, foreign = {4096 * 300, 12345}, wild = {~0ull - 63, 1};
+    prong_connection first, second;
+    size_t count;
+    long i = 1;
+    ok(prong_queue_destroy(queue));
+    is(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT), PRONG_STALE);
+    says("destroyed");
+    is(prong_queue_destroy(queue), PRONG_STALE);
+    is(prong_queue_size(none, &count), PRONG_STALE);
+    says("never created");
+    is(prong_queue_get(foreign, &i, sizeof i, NULL, PRONG_FOREVER), PRONG_STALE);
+    is(prong_queue_close(wild), PRONG_STALE);
+    check(prong_queue_empty(none));
+    ok(prong_pipe_create(&first, &second, NULL));
+    is(prong_queue_put((prong_queue){first.offset, first.generation}, &i, sizeof i, PRONG_NOWAIT), PRONG_STALE);
+    prong_queue again = make(0); /* most likely in the same place */
+    is(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT), PRONG_STALE);
+    ok(prong_queue_put(again, &i, sizeof i, PRONG_NOWAIT));
+}
+
+TEST(a_lent_message_is_the_callers_until_committed_or_released) {
+    prong_queue queue = make(1);
+    prong_message message, other;
+    prong_family_state state;
+    ok(prong_queue_reserve(queue, 100, &message));
+    ok(prong_family_check(&state));
+    equal(state.blocks_in_hand, 1);
+    other = message;
+    message.size = 101;
+    is(prong_queue_commit(queue, &message, PRONG_NOWAIT), PRONG_INVALID);
+    message.size = 10;
+    memcpy(message.data, "0123456789", 10);
+    ok(prong_queue_commit(queue, &message, PRONG_NOWAIT));
+    is(prong_message_release(&other), PRONG_STALE);
+    is(prong_queue_commit(queue, &other, PRONG_NOWAIT), PRONG_STALE);
+    ok(prong_queue_reserve(queue, 0, &message));
+    is(prong_queue_commit(queue, &message, PRONG_NOWAIT), PRONG_FULL);
+    ok(prong_message_release(&message));
+    ok(prong_queue_receive(queue, &message, PRONG_NOWAIT));
+    equal(message.size, 10);
+    check(memcmp(message.data, "0123456789", 10) == 0);
+    ok(prong_queue_commit(queue, &message, PRONG_NOWAIT)); /* a received message may be sent on */
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+/* --- with other processes --- */
+
+struct counting {
+    prong_queue queue, results;
+    long count, first;
+};
+
+static int put_numbers(void *argument, size_t size) {
+    struct counting *c = argument;
+    check(size == sizeof *c);
+    for (long i = 0; i < c->count; i++) {
+        long number = c->first + i;
+        ok(prong_queue_put(c->queue, &number, sizeof number, PRONG_SECONDS(10)));
+    }
+    return 0;
+}
+
+METHOD_TEST(what_a_child_puts_outlives_it) {
+    struct counting c = {.queue = make(0), .count = 50000};
+    equal(test_end(start_with(method, put_numbers, c)), 0);
+    for (long i = 0, got; i < c.count; i++) {
+        ok(prong_queue_get(c.queue, &got, sizeof got, NULL, PRONG_NOWAIT));
+        equal(got, i);
+    }
+    ok(prong_queue_destroy(c.queue));
+    test_arena_is_clean(0);
+}
+
+static int sum_numbers(void *argument, size_t size) {
+    struct counting *c = argument;
+    long sums[2] = {0, 0}, got;
+    (void)size;
+    while (prong_queue_get(c->queue, &got, sizeof got, NULL, PRONG_SECONDS(10)) == PRONG_OK) {
+        sums[0]++;
+        sums[1] += got;
+    }
+    ok(prong_queue_put(c->results, sums, sizeof sums, PRONG_FOREVER));
+    return 0;
+}
+
+METHOD_TEST(four_producers_and_four_consumers_lose_and_double_nothing) {
+    enum { SIDES = 4, EACH = 20000 };
+    struct counting c = {.queue = make(1000), .results = make(0), .count = EACH};
+    prong_process producers[SIDES], consumers[SIDES];
+    for (int i = 0; i < SIDES; i++) {
+        consumers[i] = start_with(method, sum_numbers, c);
+        c.first = i * EACH;
+        producers[i] = start_with(method, put_numbers, c);
+    }
+    for (int i = 0; i < SIDES; i++) equal(test_end(producers[i]), 0);
+    ok(prong_queue_close(c.queue));
+    long count = 0, sum = 0;
+    for (int i = 0; i < SIDES; i++) {
+        long sums[2];
+        ok(prong_queue_get(c.results, sums, sizeof sums, NULL, PRONG_SECONDS(10)));
+        equal(test_end(consumers[i]), 0);
+        count += sums[0];
+        sum += sums[1];
+    }
+    equal(count, SIDES * EACH);
+    equal(sum, (long)SIDES * EACH * (SIDES * EACH - 1) / 2);
+    ok(prong_queue_destroy(c.queue));
+    ok(prong_queue_destroy(c.results));
+    test_arena_is_clean(0);
+}
+
+static int answer_on_the_queue_that_comes(void *argument, size_t size) {
+    prong_queue answers;
+    (void)size;
+    ok(prong_queue_get(*(prong_queue *)argument, &answers, sizeof answers, NULL, PRONG_SECONDS(10)));
+    return prong_queue_put(answers, "here", 4, PRONG_FOREVER);
+}
+
+METHOD_TEST(a_queue_can_be_sent_through_a_queue) {
+    prong_queue queue = make(0), answers = make(0);
+    char text[4];
+    prong_process child = start_with(method, answer_on_the_queue_that_comes, queue);
+    ok(prong_queue_put(queue, &answers, sizeof answers, PRONG_NOWAIT));
+    ok(prong_queue_get(answers, text, sizeof text, NULL, PRONG_SECONDS(10)));
+    check(memcmp(text, "here", 4) == 0);
+    equal(test_end(child), 0);
+}
+
+static int wait_in_get(void *argument, size_t size) {
+    long got;
+    (void)size;
+    prong_queue_get(*(prong_queue *)argument, &got, sizeof got, NULL, PRONG_FOREVER);
+    return 1;
+}
+
+METHOD_TEST(a_consumer_killed_while_it_waits_holds_up_nobody) {
+    prong_queue queue = make(0);
+    for (int round = 0; round < 3; round++) {
+        prong_process child = start_with(method, wait_in_get, queue);
+        test_sleep_ms(30);
+        ok(prong_process_kill(child));
+        equal(test_end(child), -SIGKILL);
+        long i = round, got;
+        ok(prong_queue_put(queue, &i, sizeof i, PRONG_SECONDS(1)));
+        ok(prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(1)));
+        equal(got, i);
+    }
+    test_arena_is_clean(1);
+}
+
+static int reserve_and_receive_then_die(void *argument, size_t size) {
+    prong_queue queue = *(prong_queue *)argument;
+    prong_message reserved, received;
+    (void)size;
+    ok(prong_queue_reserve(queue, 100000, &reserved));
+    ok(prong_queue_receive(queue, &received, PRONG_SECONDS(10)));
+    raise(SIGKILL);
+    return 0;
+}
+
+METHOD_TEST(what_a_dead_process_had_in_its_hands_is_freed) {
+    prong_queue queue = make(0);
+    static char large[50000];
+    ok(prong_queue_put(queue, large, sizeof large, PRONG_NOWAIT));
+    equal(test_end(start_with(method, reserve_and_receive_then_die, queue)), -SIGKILL);
+    check(prong_queue_empty(queue));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+static int destroy_soon(void *argument, size_t size) {
+    (void)size;
+    test_sleep_ms(50);
+    return prong_queue_destroy(*(prong_queue *)argument);
+}
+
+METHOD_TEST(who_waits_on_a_queue_that_is_destroyed_is_told) {
+    prong_queue queue = make(0);
+    long got;
+    prong_process child = start_with(method, destroy_soon, queue);
+    prong_status status = prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(10));
+    check(status == PRONG_CLOSED || status == PRONG_STALE);
+    equal(test_end(child), 0);
+}
+
+TEST(an_exhausted_arena_is_an_error_and_goes_on_when_there_is_room) {
+    ok(prong_family_create(&(prong_family_options){.arena_size = 64 << 20}));
+    prong_queue queue = make(0);
+    static char large[1 << 20];
+    prong_status status;
+    int count = 0;
+    while (!(status = prong_queue_put(queue, large, sizeof large, PRONG_NOWAIT))) count++;
+    equal(status, PRONG_NO_MEMORY);
+    says("64 MiB");
+    check(count > 50);
+    prong_message message;
+    is(prong_queue_reserve(queue, (size_t)1 << 40, &message), PRONG_NO_MEMORY);
+    ok(prong_queue_get(queue, large, sizeof large, NULL, PRONG_NOWAIT));
+    ok(prong_queue_put(queue, large, sizeof large, PRONG_NOWAIT));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+TEST(a_waiting_process_uses_no_processor) {
+    prong_queue queue = make(0);
+    long got;
+    clock_t before = clock();
+    is(prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(1)), PRONG_EMPTY);
+    check(clock() - before < CLOCKS_PER_SEC / 50); /* 2 %, of which most is this machine's noise */
+}
+
+TEST(memory_is_used_again_before_fresh_pages_are_touched) {
+    prong_queue queue = make(0);
+    static char large[300000];
+    prong_family_state before, after;
+    for (int i = 0; i < 20; i++) {
+        ok(prong_queue_put(queue, large, sizeof large, PRONG_NOWAIT));
+        ok(prong_queue_get(queue, large, sizeof large, NULL, PRONG_NOWAIT));
+    }
+    ok(prong_family_check(&before));
+    for (int i = 0; i < 2000; i++) {
+        ok(prong_queue_put(queue, large, sizeof large - (size_t)i * 13, PRONG_NOWAIT));
+        ok(prong_queue_get(queue, large, sizeof large, NULL, PRONG_NOWAIT));
+    }
+    ok(prong_family_check(&after));
+    equal(after.touched_bytes, before.touched_bytes);
+}

@@ -1,0 +1,214 @@
+/* The runner. */
+#define _GNU_SOURCE
+#include "test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef HAVE_CHECK
+#include <check.h>
+#endif
+
+static struct test *tests, **last = &tests;
+
+void test_register(struct test *test) {
+    *last = test;
+    last = &test->next;
+}
+
+/* --- helpers --- */
+
+int64_t test_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void test_sleep_ms(int milliseconds) {
+    usleep((useconds_t)milliseconds * 1000);
+}
+
+prong_process test_start(prong_start_method method, prong_target *target, const void *argument, size_t size, bool daemon) {
+    prong_process process;
+    ok(prong_process_create(&process, &(prong_process_options){.target = target,
+                                                               .argument = argument,
+                                                               .argument_size = size,
+                                                               .method = method,
+                                                               .daemon = daemon ? PRONG_DAEMON_YES : PRONG_DAEMON_NO}));
+    ok(prong_process_start(process));
+    return process;
+}
+
+int test_end(prong_process process) {
+    int code;
+    ok(prong_process_join(process, PRONG_SECONDS(10)));
+    ok(prong_process_exitcode(process, &code));
+    ok(prong_process_close(process));
+    return code;
+}
+
+void test_arena_is_clean(unsigned objects) {
+    prong_family_state state;
+    prong_process own;
+    ok(prong_current_process(&own));
+    ok(prong_family_check(&state));
+    equal(state.blocks_in_hand, 0);
+    equal(state.objects, objects + 1);
+}
+
+int test_open_descriptors(void) {
+    int count = -1; /* the directory's own */
+    DIR *directory = opendir("/proc/self/fd");
+    for (struct dirent *entry; (entry = readdir(directory));) count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+/* --- running one --- */
+
+void test_failed(const char *file, int line, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    fflush(stderr);
+    kill(0, SIGCONT); /* a stopped process must not outlive us */
+    _exit(99);
+}
+
+static bool orphans_end(void) {
+    for (int i = 0; i < 300; i++) {
+        pid_t pid;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {}
+        if (pid < 0 && errno == ECHILD) return true;
+        test_sleep_ms(10);
+    }
+    return false;
+}
+
+/* The test is a program of its own; orphans that it leaves become our children. Returns what went wrong, or NULL. */
+static const char *run(const struct test *test, int method) {
+    static char text[128];
+    int status;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        test->run(method);
+        exit(0);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    if (!orphans_end()) return "it left a process behind";
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 99) return "a check failed";
+    snprintf(text, sizeof text, "it ended with %s %d", WIFEXITED(status) ? "code" : "signal",
+             WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    return text;
+}
+
+/* Sanitizers and valgrind slow everything down. */
+static int limit_of(const struct test *test) {
+    const char *factor = getenv("TEST_TIME_FACTOR");
+    return test->limit * (factor ? atoi(factor) : 1);
+}
+
+static bool wanted(const struct test *test, int argc, char **argv) {
+    if (argc < 2) return true;
+    for (int i = 1; i < argc; i++)
+        if (strstr(test->name, argv[i])) return true;
+    return false;
+}
+
+#ifdef HAVE_CHECK
+
+static const struct test *current;
+
+static void run_under_check(int method) {
+    const char *wrong = run(current, method);
+    ck_assert_msg(wrong == NULL, "%s", wrong ? wrong : "");
+}
+
+/* Check calls a function with a loop index and no argument of ours: one test case at a time, then. */
+START_TEST(each) {
+    run_under_check(_i);
+}
+END_TEST
+
+static int run_one(const struct test *test, int *ran) {
+    Suite *suite = suite_create(test->name);
+    TCase *tcase = tcase_create(test->name);
+    current = test;
+    tcase_set_timeout(tcase, limit_of(test));
+    tcase_add_loop_test(tcase, each, test->each_method ? 1 : 0, test->each_method ? 4 : 1);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    *ran += srunner_ntests_run(runner);
+    TestResult **failures = srunner_failures(runner);
+    for (int i = 0; i < failed; i++) printf("  %s: %s\n", test->name, tr_msg(failures[i]));
+    free(failures);
+    srunner_free(runner);
+    return failed;
+}
+
+#else
+
+static volatile pid_t running;
+
+static void too_long(int signal) {
+    (void)signal;
+    kill(-running, SIGKILL);
+}
+
+static int run_with(const struct test *test, int method) {
+    int status;
+    fflush(NULL);
+    running = fork();
+    if (running == 0) {
+        setpgid(0, 0);
+        const char *wrong = run(test, method);
+        if (wrong) fprintf(stderr, "%s\n", wrong);
+        _exit(wrong ? 1 : 0);
+    }
+    setpgid(running, running);
+    signal(SIGALRM, too_long);
+    alarm((unsigned)limit_of(test));
+    while (waitpid(running, &status, 0) < 0 && errno == EINTR) {}
+    alarm(0);
+    if (status == 0) return 0;
+    printf("  %s: failed%s\n", test->name, WIFSIGNALED(status) ? " (time limit)" : "");
+    return 1;
+}
+
+static int run_one(const struct test *test, int *ran) {
+    int failed = 0;
+    for (int method = test->each_method ? 1 : 0; method < (test->each_method ? 4 : 1); method++, ++*ran)
+        failed += run_with(test, method);
+    return failed;
+}
+
+#endif
+
+/* With arguments: just the tests whose names contain one of them. */
+int main(int argc, char **argv) {
+    prong_main(&argc, &argv);
+    int ran = 0, failed = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (const struct test *test = tests; test; test = test->next) {
+        if (!wanted(test, argc, argv)) continue;
+        int before = failed;
+        failed += run_one(test, &ran);
+        printf("%s %s\n", failed > before ? "FAIL" : "ok  ", test->name);
+    }
+    printf("%d passed, %d failed\n", ran - failed, failed);
+    return failed ? 1 : 0;
+}
