@@ -153,6 +153,16 @@ static prong_status start_server(void) {
     return status;
 }
 
+static bool is_noted(void *process) {
+    return atomic_load(&((struct process *)process)->exited);
+}
+
+/* The server notes the end of a child that we gave up, before another is started for the same object. */
+static void wait_for_note(struct process *process) {
+    deadline_t deadline = deadline_after(PRONG_SECONDS(5));
+    while (!is_noted(process) && waitq_sleep(&process->changed, is_noted, process, deadline)) {}
+}
+
 bool server_is_gone(void) {
     pthread_mutex_lock(&mutex);
     bool gone = !server.running || os_pidfd_ended(server.pidfd);
@@ -171,8 +181,9 @@ prong_status start_by_server(struct start *start) {
     start->pidfd = -1;
     if (!status) status = exchange(&request, &reply, &start->pidfd, timeout);
     if (!status && start->pidfd < 0) {
-        status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
         kill(reply.pid, SIGKILL);
+        wait_for_note(start->process);
+        status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
     }
     if (status == PRONG_TIMEOUT || status == PRONG_START_FAILED) reap_server(); /* it may answer late: begin anew */
     pthread_mutex_unlock(&mutex);

@@ -154,6 +154,9 @@ prong_status prong_process_start(prong_process handle) {
     status = child ? start(p, child) : fail(PRONG_NO_MEMORY, "no memory for its entry");
     if (!status) return PRONG_OK;
     free(child);
+    atomic_store(&p->exited, 0);
+    atomic_store(&p->said_code, 0);
+    atomic_store(&p->pid, 0);
     atomic_store(&p->state, PROCESS_NEW);
     return fail_again(status, "start of '%s' by %s", p->name, prong_start_method_name((prong_start_method)p->method));
 }

@@ -102,6 +102,9 @@ static const char *run(const struct test *test, int method) {
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        signal(SIGTERM, SIG_DFL); /* Check has handlers of its own */
+        signal(SIGINT, SIG_DFL);
         test->run(method);
         exit(0);
     }

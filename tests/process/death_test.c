@@ -1,0 +1,190 @@
+/* Who dies with whom, and what is left. */
+#include "../support/test.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct family {
+    prong_queue pids;
+    int method;
+    bool daemon;
+};
+
+static int tell_pid_and_wait(void *argument, size_t size) {
+    struct family *family = argument;
+    int pid = getpid();
+    (void)size;
+    ok(prong_queue_put(family->pids, &pid, sizeof pid, PRONG_FOREVER));
+    for (;;) pause();
+    return 0;
+}
+
+static int start_one_and_wait(void *argument, size_t size) {
+    struct family *family = argument;
+    (void)size;
+    test_start(family->method, tell_pid_and_wait, family, sizeof *family, family->daemon);
+    for (;;) pause();
+    return 0;
+}
+
+static int start_one_and_return(void *argument, size_t size) {
+    struct family *family = argument;
+    (void)size;
+    test_start(family->method, tell_pid_and_wait, family, sizeof *family, family->daemon);
+    for (int i = 0; i < 1000 && prong_queue_empty(family->pids); i++) test_sleep_ms(5);
+    return 5;
+}
+
+static bool gone_within(int pid, int milliseconds) {
+    for (int i = 0; i < milliseconds / 5; i++, test_sleep_ms(5)) {
+        while (waitpid(-1, NULL, WNOHANG) > 0) {} /* orphans are ours to reap: see the runner */
+        if (kill(pid, 0) != 0) return true;
+    }
+    return false;
+}
+
+METHOD_TEST(daemons_die_with_a_parent_that_is_killed) {
+    struct family family = {.method = method, .daemon = true};
+    int pid;
+    ok(prong_queue_create(&family.pids, NULL));
+    prong_process parent = start_with(PRONG_START_FORK, start_one_and_wait, family);
+    ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    ok(prong_process_kill(parent));
+    equal(test_end(parent), -SIGKILL);
+    check(gone_within(pid, 5000));
+}
+
+METHOD_TEST(children_that_are_no_daemons_live_on_when_the_parent_is_killed) {
+    struct family family = {.method = method, .daemon = false};
+    int pid;
+    ok(prong_queue_create(&family.pids, NULL));
+    prong_process parent = start_with(PRONG_START_FORK, start_one_and_wait, family);
+    ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    ok(prong_process_kill(parent));
+    equal(test_end(parent), -SIGKILL);
+    check(!gone_within(pid, 200));
+    kill(pid, SIGKILL);
+    check(gone_within(pid, 5000));
+}
+
+METHOD_TEST(daemons_are_ended_when_their_parent_returns) {
+    struct family family = {.method = method, .daemon = true};
+    int pid;
+    ok(prong_queue_create(&family.pids, NULL));
+    prong_process parent = start_with(method, start_one_and_return, family);
+    ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    equal(test_end(parent), 5);
+    check(gone_within(pid, 5000));
+}
+
+static int wait_for_a_message(void *argument, size_t size) {
+    prong_queue *queues = argument;
+    char byte;
+    (void)size;
+    ok(prong_queue_get(queues[0], &byte, 1, NULL, PRONG_SECONDS(10)));
+    test_sleep_ms(50);
+    return prong_queue_put(queues[1], "y", 1, PRONG_FOREVER);
+}
+
+static int start_a_waiter_and_return(void *argument, size_t size) {
+    test_start(prong_get_start_method(), wait_for_a_message, argument, size, false);
+    return 0;
+}
+
+METHOD_TEST(children_that_are_no_daemons_are_joined_when_their_parent_returns) {
+    prong_queue queues[2];
+    char byte;
+    for (int i = 0; i < 2; i++) ok(prong_queue_create(&queues[i], NULL));
+    ok(prong_set_start_method((prong_start_method)method));
+    prong_process parent = start_with(PRONG_START_FORK, start_a_waiter_and_return, queues);
+    is(prong_process_join(parent, PRONG_MS(150)), PRONG_TIMEOUT);
+    ok(prong_queue_put(queues[0], "x", 1, PRONG_FOREVER));
+    equal(test_end(parent), 0);
+    ok(prong_queue_get(queues[1], &byte, 1, NULL, PRONG_NOWAIT)); /* it had ended before its parent did */
+}
+
+static int ignore_sigterm(void *argument, size_t size) {
+    signal(SIGTERM, SIG_IGN);
+    return tell_pid_and_wait(argument, size);
+}
+
+static int start_a_stubborn_one_and_return(void *argument, size_t size) {
+    struct family *family = argument;
+    int pid;
+    (void)size;
+    test_start(family->method, ignore_sigterm, family, sizeof *family, true);
+    ok(prong_queue_get(family->pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    return 0;
+}
+
+TEST(a_daemon_that_ignores_sigterm_does_not_keep_its_parent) {
+    struct family family = {.method = PRONG_START_FORK};
+    ok(prong_queue_create(&family.pids, NULL));
+    equal(test_end(start_with(PRONG_START_FORK, start_a_stubborn_one_and_return, family)), 0);
+}
+
+TEST(a_killed_fork_server_is_replaced_and_its_childrens_ends_are_known_as_far_as_can_be) {
+    struct family family = {.method = PRONG_START_FORKSERVER};
+    int pid, parent;
+    char path[64], line[512];
+    ok(prong_queue_create(&family.pids, NULL));
+    prong_process child = start_with(PRONG_START_FORKSERVER, tell_pid_and_wait, family);
+    ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "r");
+    check(file && fgets(line, sizeof line, file) && sscanf(strrchr(line, ')'), ") %*c %d", &parent) == 1);
+    fclose(file);
+    check(parent != getpid());
+    kill(parent, SIGKILL);
+    test_sleep_ms(50);
+    kill(pid, SIGKILL);
+    equal(test_end(child), 255);
+    child = start_with(PRONG_START_FORKSERVER, tell_pid_and_wait, family);
+    ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    ok(prong_process_kill(child));
+    equal(test_end(child), -SIGKILL);
+}
+
+static int return_three(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    return 3;
+}
+
+METHOD_TEST(an_exit_code_is_known_though_the_host_reaps_its_children_itself) {
+    int none = 0, code;
+    prong_process child = start_with(method, return_three, none);
+    int pid;
+    ok(prong_process_pid(child, &pid));
+    if (method != PRONG_START_FORKSERVER) check(waitpid(pid, NULL, 0) == pid);
+    ok(prong_process_join(child, PRONG_SECONDS(10)));
+    ok(prong_process_exitcode(child, &code));
+    equal(code, 3);
+}
+
+static _Atomic int handled;
+static void count_signal(int signal) {
+    (void)signal;
+    handled++;
+}
+
+TEST(the_hosts_sigchld_handler_is_left_alone) {
+    int none = 0;
+    signal(SIGCHLD, count_signal);
+    equal(test_end(start_with(PRONG_START_FORK, return_three, none)), 3);
+    check(handled >= 1);
+    check(signal(SIGCHLD, SIG_DFL) == count_signal);
+}
+
+TEST(nothing_has_a_name) {
+    prong_queue queue;
+    ok(prong_queue_create(&queue, NULL));
+    char command[128];
+    snprintf(command, sizeof command, "ls -l /proc/%d/fd | grep -v deleted | grep -c /dev/shm", getpid());
+    FILE *output = popen(command, "r");
+    int count = -1;
+    check(fscanf(output, "%d", &count) == 1);
+    pclose(output);
+    equal(count, 0);
+}
