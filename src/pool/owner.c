@@ -132,6 +132,19 @@ static void cancel_one(void *object, void *context) {
     schedule_tell(pool, arena_offset(job), false);
 }
 
+void cancel_jobs(struct pool *pool) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        uint64_t job = slot->job;
+        if (job) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
+        bool free_it = job && schedule_death(pool, slot, 0);
+        guard_leave(&pool->guard);
+        if (job) schedule_tell(pool, job, free_it);
+    }
+    object_each(KIND_JOB, cancel_one, pool);
+}
+
 static void break_pool(struct pool *pool, int code) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     if (atomic_load(&pool->state) <= POOL_CLOSED) {

@@ -4,6 +4,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/owner.h"
+#include "process/process.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -159,15 +160,31 @@ prong_status prong_pool_deaths(prong_pool handle, uint64_t *deaths) {
 
 /* --- as an object --- */
 
+static bool no_worker_lives(const struct pool *pool) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!object_is_live(KIND_PROCESS, slot->process_offset, slot->process_generation)) continue;
+        struct process *process = arena_at(slot->process_offset);
+        if (member_alive((uint32_t)atomic_load(&process->token))) return false;
+    }
+    return true;
+}
+
 static void recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     waitq_forget(&pool->work, dead);
     waitq_forget(&pool->attention, dead);
     if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, PRONG_SECONDS(1))) guard_leave(&pool->guard);
     waitq_notify(&pool->work, INT_MAX);
-    if (pool->owner == dead && atomic_load(&pool->object.state) == OBJECT_LIVE) { /* its workers died with it */
+    if (atomic_load(&pool->object.state) != OBJECT_LIVE) return;
+    if (pool->owner == dead) {
         leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
-        owner_end_workers(pool);
+        pool->orphaned = 1;
+    }
+    /* The kernel kills the workers with their owner, but not in the same instant. */
+    if (pool->orphaned && no_worker_lives(pool)) {
+        cancel_jobs(pool);
+        object_destroy(pool);
     }
 }
 

@@ -63,6 +63,7 @@ struct pool {
     struct guard guard;
     _Atomic uint64_t state;
     uint64_t owner; /* token */
+    uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t slots, slot_count;
     uint64_t first, last; /* jobs with tasks to claim, oldest first */
     uint64_t unfinished;  /* tasks submitted and not ended */
@@ -165,9 +166,6 @@ void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome);
 void job_free_result(struct call *call);
 /* Says what callbacks and where results go, in this process alone. */
 prong_status job_note(prong_job handle, const struct submission *submission, void *out, size_t out_bytes);
-
-/* --- owner.c: what the owner alone knows --- */
-prong_status owner_watch_callbacks(struct pool *pool);
 
 /* --- notes.c --- */
 struct note {

@@ -118,8 +118,8 @@ enum step { STEP_RUN, STEP_WAIT, STEP_END };
 static enum step step(struct worker *w, struct claim *claim, const struct done *done) {
     struct pool *pool = w->pool;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
-    uint64_t ended = done ? w->slot->job : 0;
-    bool free_it = done && schedule_end(pool, w->slot, done->status, done->code);
+    uint64_t ended = done ? w->slot->job : 0; /* 0 as well when the owner died, and others ended it for us */
+    bool free_it = ended && schedule_end(pool, w->slot, done->status, done->code);
     enum step next = must_end(w) ? STEP_END : schedule_claim(pool, w->slot, claim) ? STEP_RUN : STEP_WAIT;
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, free_it);

@@ -164,9 +164,11 @@ prong_status prong_process_start(prong_process handle) {
 /* --- ending --- */
 
 void process_ended(struct process *process, uint32_t token, int exit_code) {
+    uint64_t generation = atomic_load(&process->object.generation);
     if (atomic_load(&process->exited)) return;
     atomic_store(&process->exit_code, exit_code);
     member_bury(token); /* before anybody learns of the end: what it held is free by then */
+    if (atomic_load(&process->object.generation) != generation) return; /* its creator is gone as well */
     atomic_store(&process->exited, 1);
     waitq_notify(&process->changed, INT_MAX);
 }
@@ -194,8 +196,8 @@ static bool ended_unseen(struct process *p, const struct child *child) {
     return true;
 }
 
-static bool wait_for_any(struct process *p, const struct child *child, deadline_t deadline) {
-    while (!has_exited(p)) {
+static bool wait_for_any(struct process *p, uint64_t generation, const struct child *child, deadline_t deadline) {
+    while (!has_exited(p) && atomic_load(&p->object.generation) == generation) {
         bool more = waitq_sleep(&p->changed, has_exited, p, deadline);
         if (has_exited(p)) break;
         if (child ? ended_unseen(p, child) : !member_alive((uint32_t)atomic_load(&p->token))) return true;
@@ -223,7 +225,7 @@ prong_status prong_process_join(prong_process handle, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
     bool own = child_find(p, &child);
     bool ended = own && !child.by_server ? wait_for_own(p, &child, deadline)
-                                         : wait_for_any(p, own ? &child : NULL, deadline);
+                                         : wait_for_any(p, handle.generation, own ? &child : NULL, deadline);
     return ended ? PRONG_OK : fail(PRONG_TIMEOUT, "process '%s' still runs", p->name);
 }
 
@@ -402,10 +404,22 @@ prong_status prong_active_children(prong_process *handles, size_t capacity, size
 
 /* --- as an object --- */
 
+static bool lives(uint64_t token, uint32_t dead) {
+    return token && (uint32_t)token != dead && member_alive((uint32_t)token);
+}
+
+/* Neither the process nor the one that would close it: the object goes. */
+static bool nobody_left(struct process *p, uint32_t dead) {
+    uint64_t token = atomic_load(&p->token);
+    if (p->creator != dead && token != dead) return false;
+    return !lives(p->creator, dead) && !lives(token, dead);
+}
+
 static void recover(void *object, uint32_t dead) {
     struct process *p = object;
     waitq_forget(&p->changed, dead);
     if (atomic_load(&p->token) == dead) waitq_notify(&p->changed, INT_MAX);
+    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p);
 }
 
 static void dispose(void *object) {

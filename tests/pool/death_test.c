@@ -1,0 +1,233 @@
+/* Workers that die, tasks that run too long, cancelling. */
+#include "../support/test.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static prong_pool make(int method, unsigned processes) {
+    prong_pool pool;
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = processes, .method = (prong_start_method)method}));
+    return pool;
+}
+
+enum how { BY_KILL, BY_SEGV, BY_ABORT, BY_EXIT, BY_QUICK_EXIT, NOT_AT_ALL };
+
+static int die(void *argument, size_t size, prong_result *result) {
+    (void)size;
+    switch (*(int *)argument) {
+    case BY_KILL: raise(SIGKILL); break;
+    case BY_SEGV: signal(SIGSEGV, SIG_DFL); raise(SIGSEGV); break;
+    case BY_ABORT: signal(SIGABRT, SIG_DFL); raise(SIGABRT); break;
+    case BY_EXIT: exit(3);
+    case BY_QUICK_EXIT: _exit(0);
+    default: break;
+    }
+    return prong_result_set(result, "alive", 6);
+}
+
+METHOD_TEST(a_death_fails_just_its_task_and_says_how) {
+    enum { COUNT = 60 };
+    prong_pool pool = make(method, 2);
+    prong_bytes arguments[COUNT];
+    int hows[COUNT];
+    prong_job job;
+    prong_outcome outcome;
+    char text[200];
+    const char *says_what[] = {"signal 9", "signal 11", "signal 6", "code 3", "code 0"};
+    for (int i = 0; i < COUNT; i++) {
+        hows[i] = i % 10 == 4 ? i / 10 % 5 : NOT_AT_ALL;
+        arguments[i] = (prong_bytes){&hows[i], sizeof hows[i]};
+    }
+    is(prong_pool_starmap(pool, &job, die, arguments, COUNT, NULL, PRONG_SECONDS(15)), PRONG_WORKER_DIED);
+    says("task 4:");
+    says("signal 9");
+    for (size_t i = 0; i < COUNT; i++) {
+        ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
+        if (hows[i] == NOT_AT_ALL) {
+            check(outcome.status == PRONG_OK && strcmp(outcome.data, "alive") == 0);
+            continue;
+        }
+        equal(outcome.status, PRONG_WORKER_DIED);
+        prong_outcome_text(&outcome, text, sizeof text);
+        check(strstr(text, says_what[hows[i]]));
+    }
+    ok(prong_job_close(job));
+    prong_worker workers[2];
+    size_t count, alive = 0;
+    for (int i = 0; i < 500 && alive < 2; i++, test_sleep_ms(10)) {
+        ok(prong_pool_workers(pool, workers, 2, &count));
+        alive = (workers[0].pid != 0) + (workers[1].pid != 0);
+    }
+    equal(alive, 2);
+    uint64_t deaths;
+    ok(prong_pool_deaths(pool, &deaths));
+    equal(deaths, 6);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+struct attempt {
+    prong_queue tries;
+    int deaths;
+};
+
+static int die_a_few_times(void *argument, size_t size, prong_result *result) {
+    struct attempt *attempt = argument;
+    size_t tries;
+    (void)size;
+    (void)result;
+    ok(prong_queue_put(attempt->tries, "x", 1, PRONG_FOREVER));
+    ok(prong_queue_size(attempt->tries, &tries));
+    if (tries <= (size_t)attempt->deaths) raise(SIGKILL);
+    return 0;
+}
+
+METHOD_TEST(a_task_is_run_again_as_often_as_asked) {
+    prong_pool pool = make(method, 2);
+    struct attempt attempt = {.deaths = 2};
+    size_t tries;
+    prong_job job;
+    prong_outcome outcome;
+    ok(prong_queue_create(&attempt.tries, NULL));
+    ok(prong_pool_apply_async(pool, &job, die_a_few_times, &attempt, sizeof attempt, &(prong_task_options){.retries = 2}));
+    ok(prong_job_get(job, PRONG_SECONDS(10)));
+    ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
+    equal(outcome.tries, 3);
+    ok(prong_job_close(job));
+    attempt.deaths = 100;
+    is(prong_pool_apply(pool, die_a_few_times, &attempt, sizeof attempt, NULL, 0, NULL,
+                        &(prong_task_options){.retries = 3}, PRONG_SECONDS(10)), PRONG_WORKER_DIED);
+    ok(prong_queue_size(attempt.tries, &tries));
+    equal(tries, 3 + 4);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(1);
+}
+
+static int sleep_ms(void *argument, size_t size, prong_result *result) {
+    (void)size;
+    (void)result;
+    test_sleep_ms(*(int *)argument);
+    return 0;
+}
+
+METHOD_TEST(a_task_over_its_limit_is_killed_and_the_others_are_not) {
+    prong_pool pool = make(method, 2);
+    int naps[8] = {1, 1, 30000, 1, 1, 30000, 1, 1};
+    prong_bytes arguments[8];
+    prong_job job;
+    prong_outcome outcome;
+    for (int i = 0; i < 8; i++) arguments[i] = (prong_bytes){&naps[i], sizeof naps[i]};
+    int64_t before = test_now();
+    is(prong_pool_starmap(pool, &job, sleep_ms, arguments, 8, &(prong_task_options){.time_limit = PRONG_MS(300), .retries = 5},
+                          PRONG_SECONDS(10)), PRONG_TASK_TIMEOUT);
+    says("task 2 ran longer");
+    check(test_now() - before < PRONG_SECONDS(8));
+    for (size_t i = 0; i < 8; i++) {
+        ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
+        equal(outcome.status, naps[i] > 1 ? PRONG_TASK_TIMEOUT : PRONG_OK);
+    }
+    ok(prong_job_close(job));
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(cancel_stops_what_has_not_begun_and_by_force_what_has) {
+    enum { COUNT = 20 };
+    prong_pool pool = make(method, 2);
+    prong_bytes arguments[COUNT];
+    prong_job job;
+    prong_outcome outcome;
+    int nap = 300;
+    for (int i = 0; i < COUNT; i++) arguments[i] = (prong_bytes){&nap, sizeof nap};
+    for (int force = 0; force < 2; force++) {
+        ok(prong_pool_starmap_async(pool, &job, sleep_ms, arguments, COUNT, NULL));
+        for (int i = 0; i < 200; i++) {
+            prong_worker workers[2];
+            size_t count;
+            ok(prong_pool_workers(pool, workers, 2, &count));
+            if (workers[0].busy && workers[1].busy) break;
+            test_sleep_ms(5);
+        }
+        ok(prong_job_cancel(job, force));
+        ok(prong_job_cancel(job, force));
+        is(prong_job_get(job, PRONG_SECONDS(10)), PRONG_CANCELLED);
+        int good = 0;
+        for (size_t i = 0; i < COUNT; i++) {
+            ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
+            good += outcome.status == PRONG_OK;
+        }
+        check(force ? good == 0 : good > 0 && good < COUNT);
+        ok(prong_job_close(job));
+        nap = 30000;
+    }
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(killing_an_idle_worker_fails_nothing) {
+    prong_pool pool = make(method, 2);
+    prong_worker workers[2];
+    size_t count;
+    int nap = 1;
+    for (int round = 0; round < 5; round++) {
+        ok(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
+        ok(prong_pool_workers(pool, workers, 2, &count));
+        for (int i = 0; i < 2; i++)
+            if (workers[i].pid) kill(workers[i].pid, SIGKILL);
+        for (int i = 0; i < 4; i++)
+            ok(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, &(prong_task_options){.retries = 1},
+                                PRONG_SECONDS(10)));
+    }
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+static int own_a_pool(void *argument, size_t size) {
+    prong_queue queue = *(prong_queue *)argument;
+    prong_pool pool = make(0, 2);
+    prong_worker workers[2];
+    size_t count;
+    int nap = 30000;
+    prong_job job;
+    (void)size;
+    ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    do
+        ok(prong_pool_workers(pool, workers, 2, &count));
+    while (!workers[0].pid || !workers[1].pid);
+    ok(prong_queue_put(queue, workers, sizeof workers, PRONG_FOREVER));
+    for (;;) pause();
+    return 0;
+}
+
+METHOD_TEST(workers_die_with_an_owner_that_is_killed) {
+    prong_queue queue;
+    prong_worker workers[2];
+    ok(prong_set_start_method((prong_start_method)method));
+    ok(prong_queue_create(&queue, NULL));
+    prong_process owner = start_with(PRONG_START_FORK, own_a_pool, queue);
+    ok(prong_queue_get(queue, workers, sizeof workers, NULL, PRONG_SECONDS(10)));
+    ok(prong_process_kill(owner));
+    equal(test_end(owner), -SIGKILL);
+    /* the runner fails the test if a worker is left */
+}
+
+static int submit_and_die(void *argument, size_t size) {
+    prong_pool pool = *(prong_pool *)argument;
+    int nap = 50;
+    prong_job job;
+    (void)size;
+    for (int i = 0; i < 10; i++) ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    raise(SIGKILL);
+    return 0;
+}
+
+METHOD_TEST(jobs_of_a_submitter_that_died_are_freed) {
+    prong_pool pool = make(method, 2);
+    equal(test_end(start_with(method, submit_and_die, pool)), -SIGKILL);
+    int nap = 1;
+    ok(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_close(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(10)));
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
