@@ -130,6 +130,7 @@ static void repair_put(struct channel *c) {
     if (c->put.link_from) finish_link(c);
     if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);
     IN_ORDER();
+    if (c->take.destroyed) return;
     uint64_t tail = atomic_load(&c->put.tail);
     uint64_t header = atomic_load(record_at(atomic_load(&c->put.segment), tail));
     if (header) { /* put, but not yet counted */
@@ -281,6 +282,7 @@ static void finish_step(struct channel *c) {
 }
 
 static void repair_take(struct channel *c) {
+    if (c->take.destroyed) return;
     if (c->take.next) finish_step(c);
     uint64_t head = atomic_load(&c->take.head);
     if (c->take.block) {
@@ -454,8 +456,10 @@ bool channel_has_message(struct channel *c) {
     uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_acquire);
     uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
-    if (__builtin_expect(record_type(header) == RECORD_LINK, 0)) return channel_count(c) != 0;
-    return header != 0;
+    if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header != 0;
+    uint64_t to = *(uint64_t *)payload_of(record_at(segment, head));
+    if (to % 64 || to > arena()->size - SEGMENT_SIZE) return true; /* recycled under our eyes: go and look */
+    return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire) != 0;
 }
 
 uint64_t channel_put_count(struct channel *c) {
@@ -486,26 +490,40 @@ prong_status channel_init(struct channel *c, uint64_t message_limit, uint64_t by
 static void drop_messages(struct channel *c) {
     _Atomic uint64_t *record;
     for (uint64_t header; (header = next_header(c, &record));) {
-        uint64_t block = record_type(header) == RECORD_BLOCK ? ((struct block_record *)payload_of(record))->block : 0;
-        advance_head(c, header, 0);
-        if (block) heap_free(block, NULL);
+        if (record_type(header) != RECORD_BLOCK) {
+            advance_head(c, header, 0);
+            continue;
+        }
+        uint64_t block = ((struct block_record *)payload_of(record))->block;
+        take_block(c, header, payload_of(record));
+        block_release(block);
     }
+}
+
+/* From the oldest on, each by way of `spare`, as in recycle_segments: at any moment a segment is in the chain, or in
+ * spare, or (then repair_put sees that they are one) in both. */
+static void free_segments(struct channel *c) {
+    while (c->put.first) {
+        if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
+        c->put.spare = c->put.first;
+        IN_ORDER();
+        c->put.first = *segment_next(c->put.spare);
+        IN_ORDER();
+    }
+    if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
 }
 
 /* Who still comes, with a handle that is stale by now, finds the channel closed for putters and destroyed for takers;
  * the memory stays that of a channel. */
 void channel_dispose(struct channel *c) {
-    if (!c->put.first) return;
+    if (!c->put.first && !c->put.spare) return;
     channel_close(c);
-    if (lock_put(c, PRONG_SECONDS(1)) || lock_take(c, PRONG_SECONDS(1))) return; /* stopped inside: leave it all */
-    drop_messages(c);
-    if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
-    uint64_t last = atomic_load(&c->put.segment), next;
-    for (uint64_t segment = c->put.first; segment; segment = next) {
-        next = segment == last ? 0 : *segment_next(segment);
-        heap_free(segment, next ? NULL : &c->put.first);
-    }
+    if (lock_put(c, deadline_after(PRONG_SECONDS(1))) || lock_take(c, deadline_after(PRONG_SECONDS(1)))) return; /* stopped inside: leave it all */
+    if (!c->take.destroyed) drop_messages(c);
+    IN_ORDER();
     c->take.destroyed = 1;
+    IN_ORDER();
+    free_segments(c);
     lock_release(&c->take.lock);
     lock_release(&c->put.lock);
 }
@@ -519,9 +537,9 @@ void channel_close(struct channel *c) {
 }
 
 void channel_recover(struct channel *c, uint32_t dead) {
-    if (!c->put.first) return;
-    if (lock_held_by(&c->put.lock, dead) && !lock_put(c, PRONG_SECONDS(1))) lock_release(&c->put.lock);
-    if (lock_held_by(&c->take.lock, dead) && !lock_take(c, PRONG_SECONDS(1))) lock_release(&c->take.lock);
+    if (!c->put.first && !c->put.spare) return;
+    if (lock_held_by(&c->put.lock, dead) && !lock_put(c, deadline_after(PRONG_SECONDS(1)))) lock_release(&c->put.lock);
+    if (lock_held_by(&c->take.lock, dead) && !lock_take(c, deadline_after(PRONG_SECONDS(1)))) lock_release(&c->take.lock);
     waitq_forget(&c->readable, dead);
     waitq_forget(&c->writable, dead);
     /* it may have died just as it was woken, with the wake-up in its hands */

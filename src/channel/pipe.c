@@ -49,9 +49,8 @@ static void set_bit(_Atomic uint64_t *bits, uint32_t row) {
     atomic_fetch_or(&bits[row / 64], 1ull << row % 64);
 }
 
-/* Whether it was set. */
-static bool clear_bit(_Atomic uint64_t *bits, uint32_t row) {
-    return atomic_fetch_and(&bits[row / 64], ~(1ull << row % 64)) >> row % 64 & 1;
+static void clear_bit(_Atomic uint64_t *bits, uint32_t row) {
+    atomic_fetch_and(&bits[row / 64], ~(1ull << row % 64));
 }
 
 static bool held(struct end *end) {
@@ -67,19 +66,15 @@ static void end_is_gone(struct pipe *pipe, unsigned side) {
         if (pipe->to[i].put.first) channel_close(&pipe->to[i]);
 }
 
-static bool drop(struct pipe *pipe, unsigned side, uint32_t row) {
+/* Looks whether anybody is left even if the bit was clear: the holder may have died just between the two. */
+static void drop(struct pipe *pipe, unsigned side, uint32_t row) {
     struct end *end = &pipe->end[side];
-    if (!clear_bit(end->holders, row)) return false;
-    if (!held(end)) end_is_gone(pipe, side);
-    return true;
+    clear_bit(end->holders, row);
+    if (!held(end) && !atomic_load(&end->gone)) end_is_gone(pipe, side);
 }
 
-static void free_if_abandoned(struct pipe *pipe) {
-    uint64_t both = 2;
-    /* Of those who find both ends gone, one frees: the one that moves `gone` on. */
-    if (atomic_load(&pipe->end[0].gone) && atomic_load(&pipe->end[1].gone) &&
-        atomic_exchange(&pipe->end[0].gone, both) != both)
-        object_destroy(pipe);
+static void free_if_abandoned(struct pipe *pipe, uint64_t generation) {
+    if (atomic_load(&pipe->end[0].gone) && atomic_load(&pipe->end[1].gone)) object_destroy(pipe, generation);
 }
 
 /* The maker's hold on an end that it has not used passes on with this one. */
@@ -150,7 +145,7 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     status = channel_init(&pipe->to[0], 0, bytes);
     if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], 0, bytes);
     if (status) {
-        object_destroy(pipe);
+        object_destroy(pipe, object_generation(pipe));
         return status;
     }
     for (unsigned side = 0; side < SIDES; side++) {
@@ -173,7 +168,7 @@ prong_status prong_connection_close(prong_connection handle) {
     set_bit(pipe->end[side].closed, row);
     if (!pipe->one_way || side == 0) doorbell_close(&pipe->to[side]);
     drop(pipe, side, row);
-    free_if_abandoned(pipe);
+    free_if_abandoned(pipe, handle.generation);
     return PRONG_OK;
 }
 
@@ -338,10 +333,12 @@ void connections_hand_over(const void *data, size_t size, uint32_t token) {
 
 static void drop_of_self(void *object, void *unused) {
     struct pipe *pipe = object;
+    uint64_t generation = object_generation(pipe);
     (void)unused;
-    if (atomic_load(&pipe->object.state) != OBJECT_LIVE) return;
-    for (unsigned side = 0; side < SIDES; side++) drop(pipe, side, row_of(self_token()));
-    free_if_abandoned(pipe);
+    if (atomic_load(&pipe->object.state) != OBJECT_LIVE || !(generation & 1)) return;
+    for (unsigned side = 0; side < SIDES; side++)
+        if (bit(pipe->end[side].holders, row_of(self_token()))) drop(pipe, side, row_of(self_token()));
+    free_if_abandoned(pipe, generation);
 }
 
 void connections_drop_all(void) {
@@ -352,12 +349,14 @@ void connections_drop_all(void) {
 
 static void recover(void *object, uint32_t dead) {
     struct pipe *pipe = object;
+    uint64_t generation = object_generation(pipe);
     for (unsigned i = 0; i < SIDES; i++) channel_recover(&pipe->to[i], dead);
+    if (atomic_load(&pipe->object.state) != OBJECT_LIVE || !(generation & 1)) return;
     for (unsigned side = 0; side < SIDES; side++) {
         drop(pipe, side, row_of(dead));
         clear_bit(pipe->end[side].closed, row_of(dead));
     }
-    if (atomic_load(&pipe->object.state) == OBJECT_LIVE) free_if_abandoned(pipe);
+    free_if_abandoned(pipe, generation);
 }
 
 static void dispose(void *object) {

@@ -39,7 +39,7 @@ prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *
     if (status) return status;
     status = channel_init(&queue->channel, options ? options->maxsize : 0, 0);
     if (status) {
-        object_destroy(queue);
+        object_destroy(queue, object_generation(queue));
         return status;
     }
     queue->joinable = options && options->joinable;
@@ -61,7 +61,7 @@ prong_status prong_queue_destroy(prong_queue handle) {
     prong_status status = find(handle, &queue);
     if (status) return status;
     doorbell_close(&queue->channel);
-    object_destroy(queue);
+    object_destroy(queue, handle.generation);
     waitq_notify(&queue->joiners, INT_MAX);
     return PRONG_OK;
 }

@@ -80,21 +80,26 @@ void object_publish(void *object) {
     atomic_store(&((struct object *)object)->state, OBJECT_LIVE);
 }
 
-static void destroy_inside(struct object *object) {
+static void free_inside(struct object *object) {
     struct kind_table *kinds = table((enum object_kind)object->kind);
+    guard_set(guard(), (uint64_t *)&object->generation, 0);
     guard_set(guard(), (uint64_t *)&object->state, OBJECT_FREE);
     guard_set(guard(), &object->next_free, kinds->free);
     guard_set(guard(), &kinds->free, arena_offset(object));
     guard_set(guard(), &kinds->live, kinds->live - 1);
 }
 
-void object_destroy(void *pointer) {
-    struct object *object = pointer;
-    if (atomic_exchange(&object->generation, 0) == 0) return; /* somebody else is at it */
+/* From `from` (alive, or being destroyed by somebody now dead) on; dispose can be begun again at any point. */
+static void destroy_from(struct object *object, uint64_t from) {
+    if (!atomic_compare_exchange_strong(&object->generation, &from, (uint64_t)self_token() << 1)) return;
     object_types[object->kind]->dispose(object);
     if (!guard_enter(guard(), PRONG_FOREVER)) return;
-    destroy_inside(object);
+    free_inside(object);
     guard_leave(guard());
+}
+
+void object_destroy(void *object, uint64_t generation) {
+    if (generation & 1) destroy_from(object, generation);
 }
 
 bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation) {
@@ -130,8 +135,13 @@ void object_each(enum object_kind kind, void (*visit)(void *, void *), void *con
 static void recover_one(void *pointer, void *context) {
     struct object *object = pointer;
     uint32_t dead = *(const uint32_t *)context;
+    uint64_t generation = object_generation(object);
+    if (generation == (uint64_t)dead << 1) {
+        destroy_from(object, generation);
+        return;
+    }
     object_types[object->kind]->recover(object, dead);
-    if (atomic_load(&object->state) == OBJECT_BUILDING && object->creator == dead) object_destroy(object);
+    if (atomic_load(&object->state) == OBJECT_BUILDING && object->creator == dead) object_destroy(object, generation);
 }
 
 void object_recover_all(uint32_t dead) {

@@ -9,7 +9,9 @@ enum object_kind { KIND_NONE, KIND_QUEUE, KIND_PIPE, KIND_PROCESS, KIND_POOL, KI
 enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE };
 
 struct object {
-    _Atomic uint64_t generation; /* of the object that lives here now; changes when it is destroyed */
+    /* Of the object that lives here: odd, never the same twice. Even: the token of the member that is destroying it,
+     * shifted by one; 0: none lives here. So one compare-and-swap decides who destroys which object. */
+    _Atomic uint64_t generation;
     _Atomic uint64_t state;
     uint64_t kind;
     uint64_t next_free;
@@ -31,8 +33,12 @@ extern const struct object_type *const object_types[KIND_COUNT];
 /* A zeroed object in state BUILDING; object_publish makes it live. Disposed of if this process dies before that. */
 prong_status object_create(enum object_kind kind, void **object);
 void object_publish(void *object);
-/* Ends the object's generation. The caller has made sure that nobody is inside. */
-void object_destroy(void *object);
+/* Ends the object of that generation and disposes of it, unless somebody else does or did. A member that dies doing it
+ * is followed by the one that buries it. */
+void object_destroy(void *object, uint64_t generation);
+static inline uint64_t object_generation(void *object) {
+    return atomic_load(&((struct object *)object)->generation);
+}
 
 /* The live object of that kind and generation, or a clear error. low_bits of the offset are the caller's own. */
 prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **object);

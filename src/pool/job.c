@@ -88,14 +88,14 @@ prong_status job_create(const struct submission *s, struct pool **pool, struct j
     status = identify(s->function, (*pool)->method == PRONG_START_FORK, &job->function);
     if (!status) status = allocate(job, s, extra);
     if (status)
-        object_destroy(job);
+        object_destroy(job, object_generation(job));
     else
         *result = job;
     return status;
 }
 
 void job_discard(struct job *job) {
-    object_destroy(job);
+    object_destroy(job, object_generation(job));
 }
 
 static prong_status refuse(const struct pool *pool) {
@@ -336,7 +336,7 @@ prong_status prong_job_close(prong_job handle) {
         if (idle) guard_set(&pool->guard, &job->freed_by, self_token());
         guard_leave(&pool->guard);
     }
-    if (idle) object_destroy(job);
+    if (idle) object_destroy(job, handle.generation);
     return PRONG_OK;
 }
 
@@ -350,7 +350,7 @@ static void recover(void *object, uint32_t dead) {
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
     if (job->submitter == dead) prong_job_close(handle_of(job));
     else if (__atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) && (uint32_t)job->freed_by == dead)
-        object_destroy(job);
+        object_destroy(job, object_generation(job));
 }
 
 void job_free_result(struct call *call) {

@@ -64,7 +64,7 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
         status = owner_start(pool, made);
     }
     if (status) {
-        object_destroy(pool);
+        object_destroy(pool, made.generation);
         return fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
     }
     *handle = made;
@@ -131,7 +131,7 @@ prong_status prong_pool_destroy(prong_pool handle) {
         if (status) return status;
     }
     owner_finish(pool);
-    object_destroy(pool);
+    object_destroy(pool, handle.generation);
     return PRONG_OK;
 }
 
@@ -174,7 +174,7 @@ static void recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     waitq_forget(&pool->work, dead);
     waitq_forget(&pool->attention, dead);
-    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, PRONG_SECONDS(1))) guard_leave(&pool->guard);
+    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1)))) guard_leave(&pool->guard);
     waitq_notify(&pool->work, INT_MAX);
     if (atomic_load(&pool->object.state) != OBJECT_LIVE) return;
     if (pool->owner == dead) {
@@ -184,7 +184,7 @@ static void recover(void *object, uint32_t dead) {
     /* The kernel kills the workers with their owner, but not in the same instant. */
     if (pool->orphaned && no_worker_lives(pool)) {
         cancel_jobs(pool);
-        object_destroy(pool);
+        object_destroy(pool, object_generation(pool));
     }
 }
 

@@ -181,7 +181,7 @@ void schedule_tell(struct pool *pool, uint64_t offset, bool free_it) {
     bool ended = job_ended(job);
     if (ended || job->tell_each) waitq_notify(&job->progress, INT_MAX);
     if (ended && job->tell_owner) waitq_notify(&pool->attention, 1);
-    if (free_it) object_destroy(job);
+    if (free_it) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
         waitq_notify(&pool->work, INT_MAX);
 }
@@ -191,7 +191,7 @@ bool job_has_ended(struct job *job) {
     if (!job_ended(job)) return false;
     struct pool *pool = arena_at(job->pool);
     if (!object_is_live(KIND_POOL, job->pool, job->pool_generation)) return true;
-    if (!guard_enter(&pool->guard, PRONG_SECONDS(1))) return false;
+    if (!guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1)))) return false;
     bool ended = job_ended(job);
     guard_leave(&pool->guard);
     return ended;

@@ -100,7 +100,7 @@ prong_status prong_process_create(prong_process *handle, const prong_process_opt
     if (status) return status;
     status = fill(process, options);
     if (status) {
-        object_destroy(process);
+        object_destroy(process, object_generation(process));
         return status;
     }
     *handle = handle_of(process);
@@ -296,7 +296,7 @@ prong_status prong_process_close(prong_process handle) {
         if (!has_exited(p)) return fail(PRONG_STILL_RUNNING, "close of '%s': it still runs", p->name);
     }
     child_remove(p);
-    object_destroy(p);
+    object_destroy(p, handle.generation);
     return PRONG_OK;
 }
 
@@ -356,7 +356,7 @@ static prong_status make_own(struct process **process) {
     uint64_t none = 0;
     if (!__atomic_compare_exchange_n(&self_row()->process, &none, arena_offset(p), false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST)) {
-        object_destroy(p);
+        object_destroy(p, object_generation(p));
         *process = arena_at(none);
     }
     return PRONG_OK;
@@ -419,7 +419,8 @@ static void recover(void *object, uint32_t dead) {
     struct process *p = object;
     waitq_forget(&p->changed, dead);
     if (atomic_load(&p->token) == dead) waitq_notify(&p->changed, INT_MAX);
-    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p);
+    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead))
+        object_destroy(p, object_generation(p));
 }
 
 static void dispose(void *object) {

@@ -1,0 +1,377 @@
+/* Death at every instruction: a member is stepped through an operation by ptrace and killed after its first instruction,
+ * its second, its third, … until it gets through. After each kill the family must go on: nothing stuck, nothing
+ * lost that was put, nothing left over. */
+#define _GNU_SOURCE
+#include "../support/test.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the operation works on, in the arena, and made anew for each kill. */
+struct stage {
+    prong_queue queue;
+    prong_connection ours, theirs;
+    prong_pool pool;
+    prong_message message;
+    long before; /* messages in the queue */
+};
+
+struct operation {
+    void (*prepare)(struct stage *);
+    void (*warm)(struct stage *); /* in the child, not stepped */
+    void (*act)(struct stage *);  /* in the child, stepped */
+    void (*verify)(struct stage *);
+    int stride; /* kill at each so-manieth instruction, from a different first one each time */
+};
+
+static void join_family(struct stage *stage) {
+    size_t count;
+    (void)stage;
+    ok(prong_queue_size(stage->queue, &count));
+    prong_member member;
+    ok(prong_family_members(&member, 1, &count));
+}
+
+/* True when the child got through before the kill. */
+static bool run_to(const struct operation *operation, struct stage *stage, long steps) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        if (operation->warm) operation->warm(stage);
+        raise(SIGSTOP);
+        operation->act(stage);
+        raise(SIGUSR1); /* got through */
+        _exit(0);
+    }
+    check(pid > 0 && waitpid(pid, &status, 0) == pid);
+    check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    bool through = false;
+    for (long i = 0; i < steps && !through; i++) {
+        check(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0);
+        check(waitpid(pid, &status, 0) == pid);
+        check(WIFSTOPPED(status));
+        through = WSTOPSIG(status) == SIGUSR1;
+        if (!through && WSTOPSIG(status) != SIGTRAP) test_failed(__FILE__, __LINE__, "stopped by %d", WSTOPSIG(status));
+    }
+    kill(pid, SIGKILL);
+    check(waitpid(pid, &status, 0) == pid);
+    return through;
+}
+
+static uint64_t used_bytes(void) {
+    prong_family_state state;
+    ok(prong_family_check(&state));
+    equal(state.blocks_in_hand, 0);
+    equal(state.members, 1);
+    return state.used_bytes;
+}
+
+static void make_stage(const struct operation *operation, struct stage *stage) {
+    memset(stage, 0, sizeof *stage);
+    ok(prong_queue_create(&stage->queue, NULL));
+    operation->prepare(stage);
+}
+
+static void clear_stage(struct stage *stage) {
+    ok(prong_queue_destroy(stage->queue));
+}
+
+static void kill_everywhere(const struct operation *operation) {
+    struct stage stage;
+    uint64_t before = 0;
+    int stride = operation->stride * (getenv("PRONG_STEP_ALL") ? 0 : 1);
+    long kills = 0;
+    if (stride == 0) stride = 1;
+    bool through = false;
+    const char *from = getenv("PRONG_STEP_FROM");
+    for (long steps = from ? atol(from) : 0; !through; steps += stride == 1 ? 1 : stride + kills % 3 - 1, kills++) {
+        if (from) fprintf(stderr, "at instruction %ld\n", steps);
+        make_stage(operation, &stage);
+        through = run_to(operation, &stage, steps);
+        used_bytes(); /* buries it */
+        operation->verify(&stage);
+        clear_stage(&stage);
+        uint64_t now = used_bytes();
+        /* the first rounds may add slabs of objects, which stay */
+        if (kills < 3) before = now;
+        if (now > before) test_failed(__FILE__, __LINE__, "%lld bytes are left after a kill at instruction %ld",
+                                      (long long)(now - before), steps);
+        check(kills < 200000);
+    }
+    check(kills > 20);
+}
+
+/* --- what is in the queue: numbers from 0 on --- */
+
+static char large[20000];
+
+static void put_number(struct stage *stage, long number, size_t size) {
+    memcpy(large, &number, sizeof number);
+    ok(prong_queue_put(stage->queue, large, size, PRONG_SECONDS(5)));
+}
+
+static long drain(struct stage *stage, long first) {
+    long number;
+    size_t size;
+    static char bytes[sizeof large];
+    while (!prong_queue_get(stage->queue, bytes, sizeof bytes, &size, PRONG_NOWAIT)) {
+        memcpy(&number, bytes, sizeof number);
+        equal(number, first);
+        first++;
+    }
+    return first;
+}
+
+static void goes_on(struct stage *stage) {
+    put_number(stage, 5, 8);
+    put_number(stage, 6, sizeof large);
+    equal(drain(stage, 5), 7);
+}
+
+static void verify_put(struct stage *stage) {
+    long end = drain(stage, 0);
+    check(end == stage->before || end == stage->before + 1);
+    goes_on(stage);
+}
+
+static void verify_get(struct stage *stage) {
+    long number = -1;
+    static char bytes[sizeof large];
+    ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_SECONDS(5)));
+    memcpy(&number, bytes, sizeof number);
+    check(number == 0 || number == 1); /* taken by the dead, or not */
+    equal(drain(stage, number + 1), stage->before);
+    goes_on(stage);
+}
+
+/* --- puts --- */
+
+static void prepare_three(struct stage *stage) {
+    for (long i = 0; i < 3; i++) put_number(stage, i, 8);
+    stage->before = 3;
+}
+
+/* The next put, or get, goes over to another segment; and the one before has been used, for recycling. */
+static void prepare_at_segment_end(struct stage *stage) {
+    for (long i = 0; i < 31; i++) put_number(stage, 0, 4000);
+    static char bytes[sizeof large];
+    for (long i = 0; i < 31; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
+    for (long i = 0; i < 1; i++) put_number(stage, i, 4000);
+    stage->before = 1;
+}
+
+static void put_8(struct stage *stage) {
+    prong_queue_put(stage->queue, &stage->before, 8, PRONG_NOWAIT);
+}
+
+static void put_4000(struct stage *stage) {
+    memcpy(large, &stage->before, 8);
+    prong_queue_put(stage->queue, large, 4000, PRONG_NOWAIT);
+}
+
+static void put_block(struct stage *stage) {
+    memcpy(large, &stage->before, 8);
+    prong_queue_put(stage->queue, large, 5000, PRONG_NOWAIT);
+}
+
+static void reserve_and_commit(struct stage *stage) {
+    prong_message message;
+    if (prong_queue_reserve(stage->queue, 64, &message)) return;
+    memcpy(message.data, &stage->before, 8);
+    prong_queue_commit(stage->queue, &message, PRONG_NOWAIT);
+}
+
+LONG_TEST(put_of_a_small_message, 120) {
+    kill_everywhere(&(struct operation){prepare_three, join_family, put_8, verify_put, 1});
+}
+
+LONG_TEST(put_that_begins_a_new_segment, 120) {
+    kill_everywhere(&(struct operation){prepare_at_segment_end, join_family, put_4000, verify_put, 37});
+}
+
+LONG_TEST(put_of_a_large_message, 120) {
+    kill_everywhere(&(struct operation){prepare_three, join_family, put_block, verify_put, 61});
+}
+
+LONG_TEST(reserve_and_commit_of_a_message, 120) {
+    kill_everywhere(&(struct operation){prepare_three, join_family, reserve_and_commit, verify_put, 7});
+}
+
+/* --- gets --- */
+
+static void prepare_three_large(struct stage *stage) {
+    for (long i = 0; i < 3; i++) put_number(stage, i, 5000);
+    stage->before = 3;
+}
+
+static void prepare_get_at_segment_end(struct stage *stage) {
+    for (long i = 0; i < 30; i++) put_number(stage, i < 15 ? i : i, 4000);
+    static char bytes[sizeof large];
+    for (long i = 0; i < 15; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
+    drain(stage, 15);
+    for (long i = 0; i < 3; i++) put_number(stage, i, 4000);
+    stage->before = 3;
+}
+
+static void get_one(struct stage *stage) {
+    static char bytes[sizeof large];
+    prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT);
+}
+
+static void receive_and_release(struct stage *stage) {
+    prong_message message;
+    if (!prong_queue_receive(stage->queue, &message, PRONG_NOWAIT)) prong_message_release(&message);
+}
+
+LONG_TEST(get_of_a_small_message, 120) {
+    kill_everywhere(&(struct operation){prepare_three, join_family, get_one, verify_get, 1});
+}
+
+LONG_TEST(get_that_goes_over_to_a_new_segment, 120) {
+    kill_everywhere(&(struct operation){prepare_get_at_segment_end, join_family, get_one, verify_get, 37});
+}
+
+LONG_TEST(get_of_a_large_message, 120) {
+    kill_everywhere(&(struct operation){prepare_three_large, join_family, get_one, verify_get, 61});
+}
+
+LONG_TEST(receive_and_release_of_a_message, 120) {
+    kill_everywhere(&(struct operation){prepare_three, join_family, receive_and_release, verify_get, 7});
+}
+
+/* --- the allocator --- */
+
+static void prepare_holes(struct stage *stage) {
+    prong_message messages[6];
+    (void)stage;
+    for (int i = 0; i < 6; i++) ok(prong_queue_reserve(stage->queue, 1000, &messages[i]));
+    for (int i = 0; i < 6; i += 2) ok(prong_message_release(&messages[i]));
+    for (int i = 1; i < 6; i += 2) ok(prong_message_release(&messages[i]));
+}
+
+static void alloc_and_free(struct stage *stage) {
+    prong_message a, b, c;
+    if (prong_queue_reserve(stage->queue, 500, &a) || prong_queue_reserve(stage->queue, 3000, &b) ||
+        prong_queue_reserve(stage->queue, 100000, &c))
+        return;
+    prong_message_release(&b);
+    prong_message_release(&a);
+    prong_message_release(&c);
+}
+
+LONG_TEST(alloc_and_free_of_blocks, 240) {
+    kill_everywhere(&(struct operation){prepare_holes, join_family, alloc_and_free, goes_on, 17});
+}
+
+/* --- the table --- */
+
+static void prepare_nothing(struct stage *stage) {
+    (void)stage;
+}
+
+static void use_once(struct stage *stage) {
+    size_t count;
+    prong_queue_size(stage->queue, &count);
+}
+
+LONG_TEST(joining_the_family, 240) {
+    kill_everywhere(&(struct operation){prepare_nothing, NULL, use_once, goes_on, 17});
+}
+
+/* A process that died with things in its hands, to be buried by the one that is stepped. */
+static void prepare_a_dead_member(struct stage *stage) {
+    put_number(stage, 0, 5000);
+    put_number(stage, 1, 5000);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prong_message message;
+        ok(prong_queue_receive(stage->queue, &message, PRONG_NOWAIT));
+        ok(prong_queue_reserve(stage->queue, 10000, &message));
+        _exit(0);
+    }
+    check(waitpid(pid, NULL, 0) == pid);
+    stage->before = 2;
+}
+
+static void join_only(struct stage *stage) {
+    size_t count;
+    ok(prong_queue_size(stage->queue, &count));
+}
+
+static void bury(struct stage *stage) {
+    prong_member member;
+    size_t count;
+    (void)stage;
+    prong_family_members(&member, 1, &count);
+}
+
+static void verify_burial(struct stage *stage) {
+    equal(drain(stage, 1), 2);
+    goes_on(stage);
+}
+
+LONG_TEST(burying_a_dead_member, 400) {
+    kill_everywhere(&(struct operation){prepare_a_dead_member, join_only, bury, verify_burial, 997});
+}
+
+/* --- pipes: made, used and dropped by the one that is stepped --- */
+
+static void prepare_pipe(struct stage *stage) {
+    ok(prong_pipe_create(&stage->ours, &stage->theirs, NULL));
+    ok(prong_connection_send_bytes(stage->ours, "one", 3, PRONG_NOWAIT));
+}
+
+static void answer_and_close(struct stage *stage) {
+    char text[8];
+    prong_connection_recv_bytes_into(stage->theirs, text, sizeof text, NULL, PRONG_NOWAIT);
+    prong_connection_send_bytes(stage->theirs, "two", 3, PRONG_NOWAIT);
+    prong_connection_close(stage->theirs);
+}
+
+static void verify_pipe(struct stage *stage) {
+    char text[8];
+    size_t size;
+    prong_status status = prong_connection_recv_bytes_into(stage->ours, text, sizeof text, &size, PRONG_MS(1));
+    if (!status) {
+        check(size == 3 && memcmp(text, "two", 3) == 0);
+        is(prong_connection_recv_bytes_into(stage->ours, text, sizeof text, &size, PRONG_SECONDS(5)), PRONG_EOF);
+    }
+    ok(prong_connection_close(stage->ours));
+    if (status != PRONG_OK && status != PRONG_EOF) ok(prong_connection_close(stage->theirs)); /* never taken over */
+    goes_on(stage);
+}
+
+LONG_TEST(receiving_sending_and_closing, 240) {
+    kill_everywhere(&(struct operation){prepare_pipe, join_family, answer_and_close, verify_pipe, 31});
+}
+
+/* --- a joinable queue --- */
+
+static void prepare_joinable(struct stage *stage) {
+    ok(prong_queue_destroy(stage->queue));
+    ok(prong_joinable_queue_create(&stage->queue, 0));
+    prepare_three(stage);
+}
+
+static void get_and_finish(struct stage *stage) {
+    long number;
+    prong_queue_get(stage->queue, &number, sizeof number, NULL, PRONG_NOWAIT);
+    prong_queue_task_done(stage->queue);
+}
+
+static void verify_joinable(struct stage *stage) {
+    long number;
+    while (!prong_queue_get(stage->queue, &number, sizeof number, NULL, PRONG_NOWAIT)) ok(prong_queue_task_done(stage->queue));
+    prong_status status = prong_queue_join(stage->queue, PRONG_SECONDS(5));
+    check(status == PRONG_OK || status == PRONG_OWNER_DIED);
+    ok(prong_queue_join(stage->queue, PRONG_SECONDS(5)));
+    is(prong_queue_task_done(stage->queue), PRONG_INVALID);
+}
+
+LONG_TEST(get_and_task_done, 240) {
+    kill_everywhere(&(struct operation){prepare_joinable, join_family, get_and_finish, verify_joinable, 7});
+}
