@@ -20,8 +20,9 @@ typedef struct prong_connection {
 } prong_connection;
 
 typedef struct prong_pipe_options {
-    bool one_way;        /* first: receives only; second: sends only */
-    size_t buffer_bytes; /* sent and not yet received, before send waits; 0: 8 MiB. One message of any size always goes */
+    bool one_way; /* first: receives only; second: sends only */
+    size_t
+        buffer_bytes; /* sent and not yet received, before send waits; 0: 8 MiB. One message of any size always goes */
 } prong_pipe_options;
 
 /* Makes a pipe. options may be NULL. It is freed when both ends have no holders. Errors: PRONG_NO_MEMORY. */
@@ -52,8 +53,7 @@ PRONG_API prong_status prong_connection_recv_bytes_into(prong_connection connect
 
 /* Sending in place: reserve, write to message->data, commit; as for queues. */
 PRONG_API prong_status prong_connection_reserve(prong_connection connection, size_t size, prong_message *message);
-PRONG_API prong_status prong_connection_commit(prong_connection connection, prong_message *message,
-                                               prong_time timeout);
+PRONG_API prong_status prong_connection_commit(prong_connection connection, prong_message *message, prong_time timeout);
 
 /* PRONG_OK when a message, or the end of them, is there to receive; PRONG_TIMEOUT when none came in time. */
 PRONG_API prong_status prong_connection_poll(prong_connection connection, prong_time timeout);

@@ -47,13 +47,13 @@ PRONG_API prong_status prong_result_reserve(prong_result *result, size_t size, v
 /* --- the pool --- */
 
 typedef struct prong_pool_options {
-    unsigned processes;      /* workers; 0: as many as CPUs that this process may use */
+    unsigned processes;        /* workers; 0: as many as CPUs that this process may use */
     prong_target *initializer; /* run first in each worker; a result other than 0 breaks the pool */
     const void *initializer_argument;
     size_t initializer_size;
-    size_t maxtasksperchild;   /* a worker is replaced after so many tasks; 0: never */
+    size_t maxtasksperchild; /* a worker is replaced after so many tasks; 0: never */
     prong_start_method method;
-    const char *name;          /* of workers: "NAME-1" …; NULL: "PoolWorker" */
+    const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start; PRONG_INVALID. */
@@ -71,9 +71,9 @@ PRONG_API prong_status prong_pool_join(prong_pool pool, prong_time timeout);
 PRONG_API prong_status prong_pool_destroy(prong_pool pool);
 
 typedef struct prong_worker {
-    int pid;            /* 0: being replaced */
-    bool busy;          /* runs a task now */
-    uint64_t tasks;     /* done by this process */
+    int pid;        /* 0: being replaced */
+    bool busy;      /* runs a task now */
+    uint64_t tasks; /* done by this process */
 } prong_worker;
 
 /* The workers, in the order of their places; *count is how many places there are, even if larger than capacity. */
@@ -139,14 +139,15 @@ PRONG_API prong_status prong_pool_map_async(prong_pool pool, prong_job *job, pro
 PRONG_API prong_status prong_pool_map_range(prong_pool pool, prong_range *function, const void *in, size_t count,
                                             size_t in_size, void *out, size_t out_size,
                                             const prong_task_options *options, prong_time timeout);
-PRONG_API prong_status prong_pool_map_range_async(prong_pool pool, prong_job *job, prong_range *function, const void *in,
-                                                  size_t count, size_t in_size, void *out, size_t out_size,
-                                                  const prong_task_options *options);
+PRONG_API prong_status prong_pool_map_range_async(prong_pool pool, prong_job *job, prong_range *function,
+                                                  const void *in, size_t count, size_t in_size, void *out,
+                                                  size_t out_size, const prong_task_options *options);
 
 /* A task of the general form for each of count arguments; results by prong_job_outcome. The equivalent of starmap:
  * each argument is a struct with as many members as you like. */
-PRONG_API prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task, const prong_bytes *arguments,
-                                          size_t count, const prong_task_options *options, prong_time timeout);
+PRONG_API prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task,
+                                          const prong_bytes *arguments, size_t count, const prong_task_options *options,
+                                          prong_time timeout);
 PRONG_API prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task,
                                                 const prong_bytes *arguments, size_t count,
                                                 const prong_task_options *options);

@@ -75,8 +75,7 @@ PRONG_API const char *prong_start_method_name(prong_start_method method);
 /* For the fork server of this process, not started yet: shared libraries to load (as dlopen takes them), then a
  * function to call (may be NULL), so that children find it done. A library that cannot be loaded makes the first
  * start fail. Errors: PRONG_ALREADY_STARTED, PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count,
-                                                    void (*function)(void));
+PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count, void (*function)(void));
 
 /* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
  * a name too long, no such method), PRONG_NO_MEMORY. Pair with prong_process_close. */

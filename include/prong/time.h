@@ -9,8 +9,8 @@ typedef int64_t prong_time;
 
 #define PRONG_NOWAIT ((prong_time)0)
 #define PRONG_FOREVER INT64_MAX
-#define PRONG_US(n) ((prong_time)((n) * 1e3))
-#define PRONG_MS(n) ((prong_time)((n) * 1e6))
-#define PRONG_SECONDS(n) ((prong_time)((n) * 1e9))
+#define PRONG_US(n) ((prong_time)((n)*1e3))
+#define PRONG_MS(n) ((prong_time)((n)*1e6))
+#define PRONG_SECONDS(n) ((prong_time)((n)*1e9))
 
 #endif

@@ -362,8 +362,7 @@ static prong_status lend_inline(struct channel *c, uint64_t header, const void *
 
 /* Under the lock, with a message there. A block that the caller wants as a copy is handed over first, and copied
  * when the lock is free again. */
-static inline prong_status take_record(struct channel *c, uint64_t header, _Atomic uint64_t *record,
-                                       struct taking *t) {
+static inline prong_status take_record(struct channel *c, uint64_t header, _Atomic uint64_t *record, struct taking *t) {
     void *payload = payload_of(record);
     bool is_block = record_type(header) == RECORD_BLOCK;
     t->size = is_block ? ((struct block_record *)payload)->size : record_size(header);
@@ -442,9 +441,12 @@ prong_status channel_peek(struct channel *c, size_t *size) {
     prong_status status = lock_take(c, PRONG_FOREVER);
     if (status) return status;
     uint64_t header = next_header(c, &record);
-    if (!header) status = PRONG_EMPTY;
-    else if (record_type(header) == RECORD_BLOCK) *size = ((struct block_record *)payload_of(record))->size;
-    else *size = record_size(header);
+    if (!header)
+        status = PRONG_EMPTY;
+    else if (record_type(header) == RECORD_BLOCK)
+        *size = ((struct block_record *)payload_of(record))->size;
+    else
+        *size = record_size(header);
     lock_release(&c->take.lock);
     return status;
 }
@@ -518,7 +520,8 @@ static void free_segments(struct channel *c) {
 void channel_dispose(struct channel *c) {
     if (!c->put.first && !c->put.spare) return;
     channel_close(c);
-    if (lock_put(c, deadline_after(PRONG_SECONDS(1))) || lock_take(c, deadline_after(PRONG_SECONDS(1)))) return; /* stopped inside: leave it all */
+    if (lock_put(c, deadline_after(PRONG_SECONDS(1))) || lock_take(c, deadline_after(PRONG_SECONDS(1))))
+        return; /* stopped inside: leave it all */
     if (!c->take.destroyed) drop_messages(c);
     IN_ORDER();
     c->take.destroyed = 1;
@@ -539,7 +542,8 @@ void channel_close(struct channel *c) {
 void channel_recover(struct channel *c, uint32_t dead) {
     if (!c->put.first && !c->put.spare) return;
     if (lock_held_by(&c->put.lock, dead) && !lock_put(c, deadline_after(PRONG_SECONDS(1)))) lock_release(&c->put.lock);
-    if (lock_held_by(&c->take.lock, dead) && !lock_take(c, deadline_after(PRONG_SECONDS(1)))) lock_release(&c->take.lock);
+    if (lock_held_by(&c->take.lock, dead) && !lock_take(c, deadline_after(PRONG_SECONDS(1))))
+        lock_release(&c->take.lock);
     waitq_forget(&c->readable, dead);
     waitq_forget(&c->writable, dead);
     /* it may have died just as it was woken, with the wake-up in its hands */

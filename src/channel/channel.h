@@ -59,10 +59,10 @@ struct channel {
 struct taking {
     void *buffer; /* copy here, if not more than capacity */
     size_t capacity;
-    bool lend;      /* instead: hand over as a block */
-    size_t limit;   /* when lending: nothing longer than this; 0: any length */
-    uint64_t block; /* out, when lent */
-    size_t size;    /* out: the message's size, also when it is too long */
+    bool lend;        /* instead: hand over as a block */
+    size_t limit;     /* when lending: nothing longer than this; 0: any length */
+    uint64_t block;   /* out, when lent */
+    size_t size;      /* out: the message's size, also when it is too long */
     uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
 };
 

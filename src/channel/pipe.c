@@ -96,8 +96,7 @@ static __attribute__((noinline)) prong_status begin_use(struct use *use) {
 
 static inline prong_status find(prong_connection handle, struct use *use) {
     use->side = handle.offset & 1;
-    prong_status status =
-        object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use->pipe);
+    prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use->pipe);
     if (__builtin_expect(status, 0)) return status;
     struct end *end = &use->pipe->end[use->side];
     if (__builtin_expect(bit(end->holders, row_of(self_token())) &&
@@ -126,8 +125,7 @@ static prong_status find_to_receive(prong_connection handle, struct use *use) {
 static void bury_dead_holders(struct end *end) {
     for (uint32_t i = 0; i < HOLDER_WORDS; i++)
         for (uint64_t word = atomic_load(&end->holders[i]); word; word &= word - 1) {
-            uint32_t token =
-                (uint32_t)atomic_load(&member_row(i * 64 + (uint32_t)__builtin_ctzll(word))->token);
+            uint32_t token = (uint32_t)atomic_load(&member_row(i * 64 + (uint32_t)__builtin_ctzll(word))->token);
             if (!member_alive(token)) member_bury(token);
         }
 }

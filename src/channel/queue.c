@@ -241,7 +241,8 @@ static void strike_from_ledger(struct queue *queue) {
     uint64_t *ledger = ledger_of_self(queue);
     if (!ledger) return;
     uint64_t taken = __atomic_load_n(ledger, __ATOMIC_RELAXED);
-    while (taken > 0 && !__atomic_compare_exchange_n(ledger, &taken, taken - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {}
+    while (taken > 0 &&
+           !__atomic_compare_exchange_n(ledger, &taken, taken - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {}
 }
 
 prong_status prong_queue_task_done(prong_joinable_queue handle) {

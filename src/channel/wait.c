@@ -110,7 +110,8 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
         status = poll_descriptors(w, deadline_poll_ms(deadline_within(deadline, nap)));
         if (status || look(w)) break;
         look_at_peers(w);
-        if (deadline_passed(deadline) && !look(w)) return fail_text(PRONG_TIMEOUT, "nothing was ready in the time given");
+        if (deadline_passed(deadline) && !look(w))
+            return fail_text(PRONG_TIMEOUT, "nothing was ready in the time given");
     }
     return status;
 }

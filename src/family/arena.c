@@ -55,8 +55,7 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
     for (; size >= least; size /= 2)
         if ((base = create_and_map(size, &descriptor)) != MAP_FAILED) break;
     if (base == MAP_FAILED)
-        return fail_errno("no arena: even %llu MiB of shared memory cannot be had",
-                          (unsigned long long)(least >> 20));
+        return fail_errno("no arena: even %llu MiB of shared memory cannot be had", (unsigned long long)(least >> 20));
     arena_base = base;
     prong_status status = lay_out(size);
     if (status) {

@@ -19,10 +19,10 @@ enum {
 /* See heap.c. Offsets are of block headers. */
 struct heap {
     struct guard guard;
-    uint64_t first, top;         /* blocks fill [first, top) without a gap */
-    uint64_t last_size;          /* size of the block that ends at top, 0 when there is none */
-    uint64_t committed;          /* the system has promised memory up to here */
-    uint64_t level_map;          /* bit l: some bin of level l is not empty */
+    uint64_t first, top; /* blocks fill [first, top) without a gap */
+    uint64_t last_size;  /* size of the block that ends at top, 0 when there is none */
+    uint64_t committed;  /* the system has promised memory up to here */
+    uint64_t level_map;  /* bit l: some bin of level l is not empty */
     uint64_t step_map[BIN_LEVELS];
     uint64_t bins[BIN_LEVELS][BIN_STEPS]; /* newest free block first */
 };

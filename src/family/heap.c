@@ -189,8 +189,8 @@ static prong_status enter(void) {
 
 prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_t *block) {
     if (wanted > arena()->size)
-        return fail(PRONG_NO_MEMORY, "%llu bytes are more than the whole arena of %llu MiB",
-                    (unsigned long long)wanted, (unsigned long long)(arena()->size >> 20));
+        return fail(PRONG_NO_MEMORY, "%llu bytes are more than the whole arena of %llu MiB", (unsigned long long)wanted,
+                    (unsigned long long)(arena()->size >> 20));
     uint64_t size = (wanted + sizeof(struct block) + UNIT - 1) & ~(uint64_t)(UNIT - 1), offset;
     if (size < 2 * UNIT) size = 2 * UNIT;
     prong_status status = enter();

@@ -10,7 +10,7 @@ struct block {
     uint64_t size;      /* of the whole block, a multiple of 64; bit 0: free */
     uint64_t prev_size; /* of the block just before, 0 for the first */
     uint64_t next_free, prev_free;
-    uint64_t owner; /* member token or 0 */
+    uint64_t owner;  /* member token or 0 */
     uint64_t wanted; /* payload bytes asked for */
     uint64_t magic;
     uint64_t unused;

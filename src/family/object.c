@@ -57,7 +57,8 @@ static prong_status add_slab(enum object_kind kind) {
 
 prong_status object_create(enum object_kind kind, void **result) {
     struct kind_table *kinds = table(kind);
-    if (!guard_enter(guard(), PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the object table is held by a stopped process");
+    if (!guard_enter(guard(), PRONG_FOREVER))
+        return fail(PRONG_TIMEOUT, "the object table is held by a stopped process");
     prong_status status = kinds->free ? PRONG_OK : add_slab(kind);
     if (!status) {
         struct object *object = arena_at(kinds->free);

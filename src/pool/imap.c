@@ -41,13 +41,21 @@ static prong_status open(prong_pool pool_handle, prong_imap **result, prong_task
         free(used);
         return fail(PRONG_NO_MEMORY, "no memory for an imap that reads %zu ahead", capacity);
     }
-    *imap = (prong_imap){.generator = generator, .context = context, .ordered = ordered, .capacity = capacity,
-                         .used = used, .progress = without_callbacks.progress,
+    *imap = (prong_imap){.generator = generator,
+                         .context = context,
+                         .ordered = ordered,
+                         .capacity = capacity,
+                         .used = used,
+                         .progress = without_callbacks.progress,
                          .progress_context = without_callbacks.progress_context};
     without_callbacks.callback = NULL;
     without_callbacks.error_callback = NULL;
-    struct submission s = {.pool = pool_handle, .form = FORM_TASK, .function = (any_function *)(void *)task,
-                           .capacity = capacity, .ring = true, .options = &without_callbacks};
+    struct submission s = {.pool = pool_handle,
+                           .form = FORM_TASK,
+                           .function = (any_function *)(void *)task,
+                           .capacity = capacity,
+                           .ring = true,
+                           .options = &without_callbacks};
     status = job_create(&s, &pool, &imap->job, &unused);
     if (!status) status = job_submit(pool, imap->job, &imap->handle);
     if (status) {
@@ -155,8 +163,7 @@ static void return_lent(prong_imap *imap) {
 }
 
 static bool has_ended(const prong_imap *imap, uint64_t place) {
-    return imap->used[place] &&
-           task_state(__atomic_load_n(job_word(imap->job, place), __ATOMIC_ACQUIRE)) == TASK_ENDED;
+    return imap->used[place] && task_state(__atomic_load_n(job_word(imap->job, place), __ATOMIC_ACQUIRE)) == TASK_ENDED;
 }
 
 static bool find_ended(const prong_imap *imap, uint64_t *place) {
@@ -191,7 +198,8 @@ static bool take(prong_imap *imap, prong_outcome *outcome) {
 
 static void report(prong_imap *imap) {
     prong_progress progress;
-    if (imap->progress && !prong_job_progress(imap->handle, &progress)) imap->progress(&progress, imap->progress_context);
+    if (imap->progress && !prong_job_progress(imap->handle, &progress))
+        imap->progress(&progress, imap->progress_context);
 }
 
 prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout) {

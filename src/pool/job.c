@@ -100,8 +100,10 @@ void job_discard(struct job *job) {
 
 static prong_status refuse(const struct pool *pool) {
     if (atomic_load(&pool->state) == POOL_BROKEN)
-        return fail(PRONG_POOL_BROKEN, "pool '%s' is broken: its initializer failed with code %lld, or its workers "
-                                       "cannot be started", pool->name, (long long)pool->broken_code);
+        return fail(PRONG_POOL_BROKEN,
+                    "pool '%s' is broken: its initializer failed with code %lld, or its workers "
+                    "cannot be started",
+                    pool->name, (long long)pool->broken_code);
     return fail(PRONG_NOT_RUNNING, "pool '%s' was closed or terminated", pool->name);
 }
 
@@ -132,9 +134,15 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
 prong_status job_note(prong_job handle, const struct submission *s, void *out, size_t out_bytes) {
     const prong_task_options *o = s->options ? s->options : &no_options;
     if (!o->callback && !o->error_callback && !o->progress && !out) return PRONG_OK;
-    struct note note = {.job = handle, .pool = s->pool.offset, .callback = o->callback,
-                        .error_callback = o->error_callback, .context = o->context, .progress = o->progress,
-                        .progress_context = o->progress_context, .out = out, .out_bytes = out_bytes};
+    struct note note = {.job = handle,
+                        .pool = s->pool.offset,
+                        .callback = o->callback,
+                        .error_callback = o->error_callback,
+                        .context = o->context,
+                        .progress = o->progress,
+                        .progress_context = o->progress_context,
+                        .out = out,
+                        .out_bytes = out_bytes};
     return note_add(&note);
 }
 
@@ -191,7 +199,7 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
 }
 
 prong_status prong_job_get(prong_job handle, prong_time timeout) {
-    struct job *job;
+    struct job *job = NULL;
     prong_outcome outcome;
     char text[SUMMARY_SIZE];
     prong_status status = prong_job_wait(handle, timeout);
@@ -235,8 +243,8 @@ static uint64_t word_for_certain(struct job *job, uint64_t place) {
 
 void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome) {
     uint64_t word = word_for_certain(job, place);
-    *outcome = (prong_outcome){.status = task_status(word), .code = task_code(word), .tries = task_tries(word),
-                               .index = place};
+    *outcome = (prong_outcome){
+        .status = task_status(word), .code = task_code(word), .tries = task_tries(word), .index = place};
     if (job->form != FORM_TASK) return;
     struct call *call = job_call(job, place);
     if (job->order) outcome->index = call->number;
@@ -259,7 +267,8 @@ prong_status prong_job_outcome(prong_job handle, size_t index, prong_outcome *ou
     struct job *job;
     prong_status status = job_find(handle, &job);
     if (status) return status;
-    if (index >= job->count) return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
+    if (index >= job->count)
+        return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
     struct one_task task = {job, index};
     deadline_t deadline = deadline_after(timeout);
     __atomic_store_n(&job->tell_each, 1, __ATOMIC_RELAXED);
@@ -272,7 +281,8 @@ prong_status prong_job_outcome(prong_job handle, size_t index, prong_outcome *ou
 
 static void text_of_death(const prong_outcome *o, char *text, size_t size) {
     if (o->code < 0)
-        snprintf(text, size, "task %zu: its worker was killed by signal %d (%s)", o->index, -o->code, strsignal(-o->code));
+        snprintf(text, size, "task %zu: its worker was killed by signal %d (%s)", o->index, -o->code,
+                 strsignal(-o->code));
     else
         snprintf(text, size, "task %zu: its worker exited with code %d while running it", o->index, o->code);
 }
@@ -325,7 +335,8 @@ prong_status prong_job_close(prong_job handle) {
     struct pool *pool = arena_at(job->pool);
     bool idle = true;
     if (pool_lives(job)) {
-        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+        if (!guard_enter(&pool->guard, PRONG_FOREVER))
+            return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
         if (job->abandoned || atomic_load(&job->object.generation) != handle.generation) { /* somebody was faster */
             guard_leave(&pool->guard);
             return PRONG_OK;
@@ -348,7 +359,8 @@ static void recover(void *object, uint32_t dead) {
     waitq_forget(&job->progress, dead);
     waitq_notify(&job->progress, INT_MAX);
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
-    if (job->submitter == dead) prong_job_close(handle_of(job));
+    if (job->submitter == dead)
+        prong_job_close(handle_of(job));
     else if (__atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) && (uint32_t)job->freed_by == dead)
         object_destroy(job, object_generation(job));
 }

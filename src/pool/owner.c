@@ -99,8 +99,11 @@ static prong_status start_worker(struct owner *o, uint64_t i) {
     prong_process process;
     int pid, sentinel;
     snprintf(name, sizeof name, "%.31s-%llu", o->pool->name, (unsigned long long)i + 1);
-    prong_process_options options = {.target = worker_main, .argument = &argument, .argument_size = sizeof argument,
-                                     .name = name, .daemon = PRONG_DAEMON_YES,
+    prong_process_options options = {.target = worker_main,
+                                     .argument = &argument,
+                                     .argument_size = sizeof argument,
+                                     .name = name,
+                                     .daemon = PRONG_DAEMON_YES,
                                      .method = (prong_start_method)o->pool->method};
     prong_status status = prong_process_create(&process, &options);
     if (status) return status;
@@ -185,8 +188,7 @@ static void gather_ended(struct owner *o) {
 
 static bool wants_workers(const struct pool *pool) {
     uint64_t state = atomic_load(&pool->state);
-    return state == POOL_RUNNING ||
-           (state == POOL_CLOSED && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) > 0);
+    return state == POOL_RUNNING || (state == POOL_CLOSED && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) > 0);
 }
 
 static void replace_missing(struct owner *o) {

@@ -18,7 +18,8 @@ prong_status pool_find(prong_pool handle, struct pool **pool) {
 }
 
 static prong_status check_options(const prong_pool_options *o) {
-    if (o->processes > WORKERS_MOST) return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
+    if (o->processes > WORKERS_MOST)
+        return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
     if (o->initializer_size && !o->initializer_argument)
         return fail(PRONG_INVALID, "pool: initializer_size without an argument");
     if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
@@ -174,7 +175,8 @@ static void recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     waitq_forget(&pool->work, dead);
     waitq_forget(&pool->attention, dead);
-    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1)))) guard_leave(&pool->guard);
+    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1))))
+        guard_leave(&pool->guard);
     waitq_notify(&pool->work, INT_MAX);
     if (atomic_load(&pool->object.state) != OBJECT_LIVE) return;
     if (pool->owner == dead) {

@@ -13,16 +13,21 @@ static size_t padded(size_t size) {
 
 /* --- general: bytes in, bytes out --- */
 
-prong_status prong_pool_starmap_async(prong_pool handle, prong_job *result, prong_task *task, const prong_bytes *arguments,
-                                      size_t count, const prong_task_options *options) {
-    struct submission s = {.pool = handle, .form = FORM_TASK, .function = (any_function *)(void *)task, .count = count,
-                           .capacity = count, .options = options};
+prong_status prong_pool_starmap_async(prong_pool handle, prong_job *result, prong_task *task,
+                                      const prong_bytes *arguments, size_t count, const prong_task_options *options) {
+    struct submission s = {.pool = handle,
+                           .form = FORM_TASK,
+                           .function = (any_function *)(void *)task,
+                           .count = count,
+                           .capacity = count,
+                           .options = options};
     struct pool *pool;
     struct job *job;
     uint64_t at;
     prong_status status = family_enter();
     for (size_t i = 0; i < count && !status; i++) {
-        if (arguments[i].size && !arguments[i].data) status = fail(PRONG_INVALID, "argument %zu has a size and no bytes", i);
+        if (arguments[i].size && !arguments[i].data)
+            status = fail(PRONG_INVALID, "argument %zu has a size and no bytes", i);
         s.extra += padded(arguments[i].size);
     }
     if (!status) status = job_create(&s, &pool, &job, &at);
@@ -65,8 +70,9 @@ prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *tas
     return status ? status : wait_or_cancel(*job, timeout);
 }
 
-prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument, size_t argument_size, void *buffer,
-                              size_t capacity, size_t *size, const prong_task_options *options, prong_time timeout) {
+prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument, size_t argument_size,
+                              void *buffer, size_t capacity, size_t *size, const prong_task_options *options,
+                              prong_time timeout) {
     prong_job handle;
     struct job *job;
     prong_status status = prong_pool_apply_async(pool, &handle, task, argument, argument_size, options);
@@ -102,7 +108,8 @@ static prong_status check_map(const struct array_map *map) {
     if (map->count && (!map->in_size || !map->in)) return fail(PRONG_INVALID, "map: elements without a size or place");
     if (map->count && map->out_size && !map->out) return fail(PRONG_INVALID, "map: no place for the results");
     if (map->in_size && map->count > SIZE_MAX / 2 / map->in_size) return fail(PRONG_INVALID, "map: too many elements");
-    if (map->out_size && map->count > SIZE_MAX / 2 / map->out_size) return fail(PRONG_INVALID, "map: too many elements");
+    if (map->out_size && map->count > SIZE_MAX / 2 / map->out_size)
+        return fail(PRONG_INVALID, "map: too many elements");
     return PRONG_OK;
 }
 
@@ -119,7 +126,11 @@ static prong_status map_async(prong_pool handle, prong_job *result, enum job_for
     size_t tasks = map->count / chunk + (map->count % chunk != 0);
     size_t in_bytes = map->count * map->in_size, out_bytes = map->count * map->out_size;
     bool in_place = arena_contains(map->in, in_bytes), out_place = !out_bytes || arena_contains(map->out, out_bytes);
-    struct submission s = {.pool = handle, .form = form, .function = function, .count = tasks, .capacity = tasks,
+    struct submission s = {.pool = handle,
+                           .form = form,
+                           .function = function,
+                           .count = tasks,
+                           .capacity = tasks,
                            .extra = (in_place ? 0 : padded(in_bytes)) + (out_place ? 0 : out_bytes),
                            .options = options};
     if ((status = job_create(&s, &pool, &job, &at))) return status;
@@ -142,8 +153,8 @@ static prong_status map_async(prong_pool handle, prong_job *result, enum job_for
     return status;
 }
 
-static prong_status map_and_wait(prong_pool pool, enum job_form form, any_function *function, const struct array_map *map,
-                                 const prong_task_options *options, prong_time timeout) {
+static prong_status map_and_wait(prong_pool pool, enum job_form form, any_function *function,
+                                 const struct array_map *map, const prong_task_options *options, prong_time timeout) {
     prong_job job;
     prong_status status = map_async(pool, &job, form, function, map, options);
     if (status) return status;
@@ -159,8 +170,9 @@ prong_status prong_pool_map(prong_pool pool, prong_element *function, const void
     return map_and_wait(pool, FORM_ELEMENT, (any_function *)(void *)function, &map, options, timeout);
 }
 
-prong_status prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function, const void *in, size_t count,
-                                  size_t in_size, void *out, size_t out_size, const prong_task_options *options) {
+prong_status prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function, const void *in,
+                                  size_t count, size_t in_size, void *out, size_t out_size,
+                                  const prong_task_options *options) {
     struct array_map map = {in, out, count, in_size, out_size};
     return map_async(pool, job, FORM_ELEMENT, (any_function *)(void *)function, &map, options);
 }

@@ -62,7 +62,7 @@ struct pool {
     struct object object;
     struct guard guard;
     _Atomic uint64_t state;
-    uint64_t owner; /* token */
+    uint64_t owner;    /* token */
     uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t slots, slot_count;
     uint64_t first, last; /* jobs with tasks to claim, oldest first */
@@ -96,13 +96,13 @@ struct job {
     uint64_t words, calls, order;
     uint64_t capacity;
     uint64_t count, next, done, running, again, failed;
-    uint64_t sealed;      /* nothing more will be added */
-    uint64_t abandoned;   /* free it when nothing runs */
-    uint64_t freed_by;    /* token of the one to whom that fell: if it dies first, its successors do it */
+    uint64_t sealed;    /* nothing more will be added */
+    uint64_t abandoned; /* free it when nothing runs */
+    uint64_t freed_by;  /* token of the one to whom that fell: if it dies first, its successors do it */
     uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
     uint64_t first_failure;              /* place + 1 */
     uint64_t retries, time_limit;
-    uint64_t tell_each, tell_owner;      /* notify at each task; ring the owner at the end */
+    uint64_t tell_each, tell_owner; /* notify at each task; ring the owner at the end */
     /* typed form */
     uint64_t in, out, in_size, out_size, elements, chunk;
     int64_t began;

@@ -138,9 +138,7 @@ static void work(struct worker *w) {
             have_done = false;
             waitq_wait(&w->pool->work, work_there, w->pool, PRONG_FOREVER);
             break;
-        case STEP_RUN:
-            done = run(w, &claim);
-            have_done = true;
+        case STEP_RUN: done = run(w, &claim); have_done = true;
         }
     }
 }

@@ -36,6 +36,7 @@ void exit_children(void) {
     prong_process children[BATCH];
     size_t count;
     if (self_token() == 0) return;
+    fflush(stdout); /* what we said comes before what our ending makes others say */
     if (exit_hook) exit_hook();
     connections_drop_all();
     while ((count = children_list(children, BATCH)) > 0) {
@@ -43,7 +44,6 @@ void exit_children(void) {
         end_daemons(children, count);
         for (size_t i = 0; i < count; i++) prong_process_join(children[i], PRONG_FOREVER);
     }
-    fflush(stdout);
 }
 
 prong_status exit_prepare(void) {

@@ -96,8 +96,7 @@ static prong_status exchange(const struct request *request, struct reply *reply,
     if (os_send_with_fd(server.socket, request, sizeof *request, -1) != 0) return fail_errno("the fork server is gone");
     struct pollfd answer = {.fd = server.socket, .events = POLLIN};
     int ready;
-    do
-        ready = poll(&answer, 1, deadline_poll_ms(deadline));
+    do ready = poll(&answer, 1, deadline_poll_ms(deadline));
     while ((ready < 0 && errno == EINTR) || (ready == 0 && !deadline_passed(deadline)));
     if (ready <= 0) return fail(PRONG_TIMEOUT, "the fork server does not answer");
     ssize_t got = os_receive_with_fd(server.socket, reply, sizeof *reply, pidfd);

@@ -68,7 +68,8 @@ prong_status function_identify(any_function *pointer, struct function *function)
     struct search search = {.address = (uintptr_t)pointer, .function = function};
     memset(function, 0, sizeof *function);
     dl_iterate_phdr(identify, &search);
-    if (!search.found) return fail(PRONG_NO_FUNCTION, "no loaded object holds a function at %p", (void *)search.address);
+    if (!search.found)
+        return fail(PRONG_NO_FUNCTION, "no loaded object holds a function at %p", (void *)search.address);
     return search.status;
 }
 

@@ -220,8 +220,7 @@ prong_status prong_process_join(prong_process handle, prong_time timeout) {
     struct child child;
     prong_status status = find_started(handle, &p);
     if (status) return status;
-    if (atomic_load(&p->token) == self_token())
-        return fail(PRONG_INVALID, "process '%s' cannot join itself", p->name);
+    if (atomic_load(&p->token) == self_token()) return fail(PRONG_INVALID, "process '%s' cannot join itself", p->name);
     deadline_t deadline = deadline_after(timeout);
     bool own = child_find(p, &child);
     bool ended = own && !child.by_server ? wait_for_own(p, &child, deadline)
@@ -419,8 +418,7 @@ static void recover(void *object, uint32_t dead) {
     struct process *p = object;
     waitq_forget(&p->changed, dead);
     if (atomic_load(&p->token) == dead) waitq_notify(&p->changed, INT_MAX);
-    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead))
-        object_destroy(p, object_generation(p));
+    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p, object_generation(p));
 }
 
 static void dispose(void *object) {

@@ -35,8 +35,8 @@ prong_status image_start(const char *kind, uint32_t token, uint64_t process, int
         return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv), or the new image would run it all "
                                    "over again");
     char entry[128];
-    snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", kind, arena_descriptor(), token, process,
-             descriptor);
+    snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", kind, arena_descriptor(), token,
+             process, descriptor);
     int kept[] = {arena_descriptor(), descriptor};
     if (os_spawn_self(arguments ? arguments : nameless, entry, kept, descriptor >= 0 ? 2 : 1, pid) != 0)
         return fail_errno("the program's image cannot be started");
@@ -60,7 +60,8 @@ static prong_status wait_until_settled(struct start *start) {
     while (!settled(process)) {
         bool more = waitq_sleep(&process->changed, settled, process, deadline);
         if (settled(process)) break;
-        if (os_pidfd_ended(start->pidfd)) return fail(PRONG_START_FAILED, "the child died before it reached its target");
+        if (os_pidfd_ended(start->pidfd))
+            return fail(PRONG_START_FAILED, "the child died before it reached its target");
         if (!more) return fail(PRONG_TIMEOUT, "the child did not reach prong_main in the time given");
     }
     if (atomic_load(&process->state) == PROCESS_RUNNING) return PRONG_OK;
@@ -116,8 +117,8 @@ void prong_main(int *argc, char ***argv) {
     called = true;
     arguments = argc && argv && *argc > 0 ? *argv : NULL;
     if (!value) return;
-    bool understood = sscanf(value, "%15[a-z]:%d:%" SCNu32 ":%" SCNu64 ":%d", kind, &arena_fd, &token, &process,
-                             &descriptor) == 5;
+    bool understood =
+        sscanf(value, "%15[a-z]:%d:%" SCNu32 ":%" SCNu64 ":%d", kind, &arena_fd, &token, &process, &descriptor) == 5;
     unsetenv(VARIABLE);
     if (!understood) return;
     int kept[] = {arena_fd, descriptor};

@@ -172,8 +172,7 @@ static int fill_until_the_end(void *argument, size_t size) {
     static char large[1 << 20];
     prong_status status;
     (void)size;
-    do
-        status = prong_connection_send_bytes(*(prong_connection *)argument, large, sizeof large, PRONG_SECONDS(15));
+    do status = prong_connection_send_bytes(*(prong_connection *)argument, large, sizeof large, PRONG_SECONDS(15));
     while (!status);
     return status == PRONG_BROKEN_PIPE ? 0 : 1;
 }

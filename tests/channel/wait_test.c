@@ -104,8 +104,7 @@ TEST(twenty_processes_may_wait_on_one_queue) {
         if ((pids[i] = fork()) == 0) {
             prong_waitable item = {.kind = PRONG_WAIT_QUEUE, .queue = queue};
             char byte;
-            do
-                ok(prong_wait(&item, 1, NULL, PRONG_SECONDS(10)));
+            do ok(prong_wait(&item, 1, NULL, PRONG_SECONDS(10)));
             while (prong_queue_get(queue, &byte, 1, NULL, PRONG_NOWAIT) != PRONG_OK);
             _exit(0);
         }

@@ -126,8 +126,10 @@ METHOD_TEST(the_table_tells_who_is_there) {
     size_t count;
     int pid;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_process_create(&child, &(prong_process_options){.target = stay, .argument = &queue, .method = method,
-                                                             .argument_size = sizeof queue, .name = "stayer"}));
+    ok(prong_process_create(
+        &child,
+        &(prong_process_options){
+            .target = stay, .argument = &queue, .method = method, .argument_size = sizeof queue, .name = "stayer"}));
     ok(prong_process_start(child));
     ok(prong_process_pid(child, &pid));
     bool found = false;

@@ -16,8 +16,14 @@ static int die(void *argument, size_t size, prong_result *result) {
     (void)size;
     switch (*(int *)argument) {
     case BY_KILL: raise(SIGKILL); break;
-    case BY_SEGV: signal(SIGSEGV, SIG_DFL); raise(SIGSEGV); break;
-    case BY_ABORT: signal(SIGABRT, SIG_DFL); raise(SIGABRT); break;
+    case BY_SEGV:
+        signal(SIGSEGV, SIG_DFL);
+        raise(SIGSEGV);
+        break;
+    case BY_ABORT:
+        signal(SIGABRT, SIG_DFL);
+        raise(SIGABRT);
+        break;
     case BY_EXIT: exit(3);
     case BY_QUICK_EXIT: _exit(0);
     default: break;
@@ -89,14 +95,16 @@ METHOD_TEST(a_task_is_run_again_as_often_as_asked) {
     prong_job job;
     prong_outcome outcome;
     ok(prong_queue_create(&attempt.tries, NULL));
-    ok(prong_pool_apply_async(pool, &job, die_a_few_times, &attempt, sizeof attempt, &(prong_task_options){.retries = 2}));
+    ok(prong_pool_apply_async(pool, &job, die_a_few_times, &attempt, sizeof attempt,
+                              &(prong_task_options){.retries = 2}));
     ok(prong_job_get(job, PRONG_SECONDS(10)));
     ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
     equal(outcome.tries, 3);
     ok(prong_job_close(job));
     attempt.deaths = 100;
     is(prong_pool_apply(pool, die_a_few_times, &attempt, sizeof attempt, NULL, 0, NULL,
-                        &(prong_task_options){.retries = 3}, PRONG_SECONDS(10)), PRONG_WORKER_DIED);
+                        &(prong_task_options){.retries = 3}, PRONG_SECONDS(10)),
+       PRONG_WORKER_DIED);
     ok(prong_queue_size(attempt.tries, &tries));
     equal(tries, 3 + 4);
     ok(prong_pool_destroy(pool));
@@ -118,8 +126,9 @@ METHOD_TEST(a_task_over_its_limit_is_killed_and_the_others_are_not) {
     prong_outcome outcome;
     for (int i = 0; i < 8; i++) arguments[i] = (prong_bytes){&naps[i], sizeof naps[i]};
     int64_t before = test_now();
-    is(prong_pool_starmap(pool, &job, sleep_ms, arguments, 8, &(prong_task_options){.time_limit = PRONG_MS(300), .retries = 5},
-                          PRONG_SECONDS(10)), PRONG_TASK_TIMEOUT);
+    is(prong_pool_starmap(pool, &job, sleep_ms, arguments, 8,
+                          &(prong_task_options){.time_limit = PRONG_MS(300), .retries = 5}, PRONG_SECONDS(10)),
+       PRONG_TASK_TIMEOUT);
     says("task 2 ran longer");
     check(test_now() - before < PRONG_SECONDS(8));
     for (size_t i = 0; i < 8; i++) {
@@ -191,8 +200,7 @@ static int own_a_pool(void *argument, size_t size) {
     prong_job job;
     (void)size;
     ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
-    do
-        ok(prong_pool_workers(pool, workers, 2, &count));
+    do ok(prong_pool_workers(pool, workers, 2, &count));
     while (!workers[0].pid || !workers[1].pid);
     ok(prong_queue_put(queue, workers, sizeof workers, PRONG_FOREVER));
     for (;;) pause();

@@ -46,7 +46,8 @@ METHOD_TEST(apply_gives_the_result) {
     prong_pool pool = make(method, 2);
     long number = 12, squared;
     size_t size;
-    ok(prong_pool_apply(pool, square, &number, sizeof number, &squared, sizeof squared, &size, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_apply(pool, square, &number, sizeof number, &squared, sizeof squared, &size, NULL,
+                        PRONG_SECONDS(10)));
     equal(squared, 144);
     equal(size, sizeof squared);
     static char bytes[1 << 20];
@@ -153,10 +154,12 @@ METHOD_TEST(map_fills_arrays_wherever_they_are) {
                 for (int i = 0; i < COUNT; i++) check(out[to][i] == 2 * i);
             }
     ok(prong_pool_map(pool, twice, in[0], 0, sizeof(double), out[0], sizeof(double), NULL, PRONG_SECONDS(10)));
-    is(prong_pool_map(pool, twice, NULL, 5, sizeof(double), out[0], sizeof(double), NULL, PRONG_SECONDS(10)), PRONG_INVALID);
+    is(prong_pool_map(pool, twice, NULL, 5, sizeof(double), out[0], sizeof(double), NULL, PRONG_SECONDS(10)),
+       PRONG_INVALID);
     int ints[100];
-    is(prong_pool_map(pool, narrow, in[0], 100, sizeof(double), ints, sizeof(int), &(prong_task_options){.chunk_size = 10},
-                      PRONG_SECONDS(10)), PRONG_TASK_FAILED);
+    is(prong_pool_map(pool, narrow, in[0], 100, sizeof(double), ints, sizeof(int),
+                      &(prong_task_options){.chunk_size = 10}, PRONG_SECONDS(10)),
+       PRONG_TASK_FAILED);
     says("task 7");
     says("code 5");
     ok(prong_memory_free(in[1]));
@@ -402,8 +405,11 @@ METHOD_TEST(workers_are_initialized) {
     prong_pool pool;
     int level = 7;
     char text[8];
-    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2, .initializer = set_level, .method = method,
-                                                      .initializer_argument = &level, .initializer_size = sizeof level}));
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2,
+                                                      .initializer = set_level,
+                                                      .method = method,
+                                                      .initializer_argument = &level,
+                                                      .initializer_size = sizeof level}));
     ok(prong_pool_apply(pool, tell_level, NULL, 0, text, sizeof text, NULL, NULL, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
 }
@@ -419,12 +425,18 @@ METHOD_TEST(an_initializer_that_fails_breaks_the_pool_after_a_try_a_worker) {
     prong_job job;
     long number = 1;
     ok(prong_queue_create(&tries, NULL));
-    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2, .initializer = fail_to_start, .method = method,
-                                                      .initializer_argument = &tries, .initializer_size = sizeof tries}));
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2,
+                                                      .initializer = fail_to_start,
+                                                      .method = method,
+                                                      .initializer_argument = &tries,
+                                                      .initializer_size = sizeof tries}));
     prong_status status = prong_pool_apply_async(pool, &job, square, &number, sizeof number, NULL);
-    if (!status) is(prong_job_get(job, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
-    else check(status == PRONG_POOL_BROKEN);
-    is(prong_pool_apply(pool, square, &number, sizeof number, NULL, 0, NULL, NULL, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
+    if (!status)
+        is(prong_job_get(job, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
+    else
+        check(status == PRONG_POOL_BROKEN);
+    is(prong_pool_apply(pool, square, &number, sizeof number, NULL, 0, NULL, NULL, PRONG_SECONDS(10)),
+       PRONG_POOL_BROKEN);
     says("code 3");
     test_sleep_ms(100);
     size_t count;

@@ -11,7 +11,8 @@ static int target(void *argument, size_t size) {
 int main(void) {
     prong_process process;
     for (int method = PRONG_START_SPAWN; method <= PRONG_START_FORKSERVER; method++) {
-        if (prong_process_create(&process, &(prong_process_options){.target = target, .method = (prong_start_method)method}))
+        if (prong_process_create(&process,
+                                 &(prong_process_options){.target = target, .method = (prong_start_method)method}))
             return 1;
         if (prong_process_start(process) != PRONG_NO_MAIN) return 2;
         if (!strstr(prong_error_message(), "prong_main")) return 3;

@@ -111,9 +111,12 @@ METHOD_TEST(a_child_knows_itself_and_its_parent) {
     int pid;
     char name[48];
     ok(prong_queue_create(&report.queue, NULL));
-    ok(prong_process_create(&child, &(prong_process_options){.target = report_self, .argument = &report,
-                                                             .argument_size = sizeof report, .method = method,
-                                                             .name = "first", .daemon = PRONG_DAEMON_YES}));
+    ok(prong_process_create(&child, &(prong_process_options){.target = report_self,
+                                                             .argument = &report,
+                                                             .argument_size = sizeof report,
+                                                             .method = method,
+                                                             .name = "first",
+                                                             .daemon = PRONG_DAEMON_YES}));
     ok(prong_process_set_name(child, "renamed"));
     memset(&report.padding, 0, sizeof report.padding); /* the child has its copy */
     ok(prong_process_start(child));
@@ -155,8 +158,11 @@ METHOD_TEST(a_run_function_gets_its_own_struct) {
     struct counter counter = {.by = 21};
     prong_process child;
     ok(prong_queue_create(&counter.queue, NULL));
-    ok(prong_process_create(&child, &(prong_process_options){.run = run_counter, .context = &counter, .name = "Counter",
-                                                             .context_size = sizeof counter, .method = method}));
+    ok(prong_process_create(&child, &(prong_process_options){.run = run_counter,
+                                                             .context = &counter,
+                                                             .name = "Counter",
+                                                             .context_size = sizeof counter,
+                                                             .method = method}));
     ok(prong_process_start(child));
     equal(test_end(child), 42);
     equal(counter.by, 21);
@@ -167,7 +173,8 @@ METHOD_TEST(a_run_function_gets_its_own_struct) {
 METHOD_TEST(wrong_uses_are_named) {
     prong_process child, other;
     int zero = 0, code, fd;
-    prong_process_options options = {.target = return_it, .argument = &zero, .argument_size = sizeof zero, .method = method};
+    prong_process_options options = {
+        .target = return_it, .argument = &zero, .argument_size = sizeof zero, .method = method};
     is(prong_process_create(&child, NULL), PRONG_INVALID);
     is(prong_process_create(&child, &(prong_process_options){0}), PRONG_INVALID);
     says("neither");
@@ -175,8 +182,10 @@ METHOD_TEST(wrong_uses_are_named) {
     is(prong_process_create(&child, &(prong_process_options){.target = return_it, .argument_size = 4}), PRONG_INVALID);
     is(prong_process_create(&child, &(prong_process_options){.target = return_it, .method = 77}), PRONG_INVALID);
     says("77");
-    is(prong_process_create(&child, &(prong_process_options){.target = return_it, .name = "a name of far more than "
-                            "forty-seven bytes is too long for the table"}), PRONG_INVALID);
+    is(prong_process_create(&child, &(prong_process_options){.target = return_it,
+                                                             .name = "a name of far more than "
+                                                                     "forty-seven bytes is too long for the table"}),
+       PRONG_INVALID);
     is(prong_set_start_method(12), PRONG_INVALID);
     ok(prong_process_create(&child, &options));
     is(prong_process_join(child, PRONG_NOWAIT), PRONG_NOT_STARTED);
@@ -211,8 +220,9 @@ static int start_the_parents(void *argument, size_t size) {
 METHOD_TEST(only_the_creator_may_start_a_process_and_anybody_may_join_it) {
     int none = 0;
     prong_process child, helper;
-    ok(prong_process_create(&child, &(prong_process_options){.target = wait_for_ever, .argument = &none,
-                                                             .argument_size = sizeof none, .method = method}));
+    ok(prong_process_create(
+        &child, &(prong_process_options){
+                    .target = wait_for_ever, .argument = &none, .argument_size = sizeof none, .method = method}));
     helper = start_with(method, start_the_parents, child);
     equal(test_end(helper), 0);
     ok(prong_process_start(child));
@@ -331,7 +341,8 @@ METHOD_TEST(a_thousand_starts_leave_nothing) {
     int before = test_open_descriptors();
     prong_family_state first, last;
     ok(prong_family_check(&first));
-    for (int i = 0; i < (method == PRONG_START_SPAWN ? 200 : 1000); i++) equal(test_end(start_with(method, return_it, zero)), 0);
+    for (int i = 0; i < (method == PRONG_START_SPAWN ? 200 : 1000); i++)
+        equal(test_end(start_with(method, return_it, zero)), 0);
     ok(prong_family_check(&last));
     equal(test_open_descriptors(), before);
     equal(last.used_bytes, first.used_bytes);

@@ -98,8 +98,9 @@ static void kill_everywhere(const struct operation *operation) {
         uint64_t now = used_bytes();
         /* the first rounds may add slabs of objects, which stay */
         if (kills < 3) before = now;
-        if (now > before) test_failed(__FILE__, __LINE__, "%lld bytes are left after a kill at instruction %ld",
-                                      (long long)(now - before), steps);
+        if (now > before)
+            test_failed(__FILE__, __LINE__, "%lld bytes are left after a kill at instruction %ld",
+                        (long long)(now - before), steps);
         check(kills < 200000);
     }
     check(kills > 20);
@@ -365,7 +366,8 @@ static void get_and_finish(struct stage *stage) {
 
 static void verify_joinable(struct stage *stage) {
     long number;
-    while (!prong_queue_get(stage->queue, &number, sizeof number, NULL, PRONG_NOWAIT)) ok(prong_queue_task_done(stage->queue));
+    while (!prong_queue_get(stage->queue, &number, sizeof number, NULL, PRONG_NOWAIT))
+        ok(prong_queue_task_done(stage->queue));
     prong_status status = prong_queue_join(stage->queue, PRONG_SECONDS(5));
     check(status == PRONG_OK || status == PRONG_OWNER_DIED);
     ok(prong_queue_join(stage->queue, PRONG_SECONDS(5)));

@@ -153,7 +153,7 @@ LONG_METHOD_TEST(pools_survive_random_kills, 400) {
         for (size_t i = 0; i < 50; i++) {
             prong_outcome outcome;
             ok(prong_job_outcome(other, i, &outcome, PRONG_NOWAIT));
-            check(outcome.size == sizeof(long) * (i + 1) && memcmp(outcome.data, in, outcome.size) == 0);
+            check(outcome.size == sizeof(long) * (i + 1) && memcmp(outcome.data, &in[i], outcome.size) == 0);
         }
         ok(prong_job_close(job));
         ok(prong_job_close(other));

@@ -24,12 +24,12 @@ struct test {
 void test_register(struct test *test);
 void test_failed(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4), noreturn));
 
-#define TEST_(title, each, seconds)                                                                                   \
-    static void title(int method);                                                                                    \
-    __attribute__((constructor)) static void register_##title(void) {                                                 \
-        static struct test test = {#title, title, each, seconds, NULL};                                               \
-        test_register(&test);                                                                                         \
-    }                                                                                                                 \
+#define TEST_(title, each, seconds)                                                                                    \
+    static void title(int method);                                                                                     \
+    __attribute__((constructor)) static void register_##title(void) {                                                  \
+        static struct test test = {#title, title, each, seconds, NULL};                                                \
+        test_register(&test);                                                                                          \
+    }                                                                                                                  \
     static void title(__attribute__((unused)) int method)
 
 #define TEST(title) TEST_(title, false, 20)
@@ -37,40 +37,41 @@ void test_failed(const char *file, int line, const char *format, ...) __attribut
 #define LONG_TEST(title, seconds) TEST_(title, false, seconds)
 #define LONG_METHOD_TEST(title, seconds) TEST_(title, true, seconds)
 
-#define check(condition)                                                                                              \
-    do {                                                                                                              \
-        if (!(condition)) test_failed(__FILE__, __LINE__, "%s", #condition);                                          \
+#define check(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) test_failed(__FILE__, __LINE__, "%s", #condition);                                           \
     } while (0)
 
 /* The call returns this status. */
-#define is(call, wanted)                                                                                              \
-    do {                                                                                                              \
-        prong_status status_ = (call);                                                                                \
-        if (status_ != (wanted))                                                                                      \
-            test_failed(__FILE__, __LINE__, "%s is %s, not %s: %s", #call, prong_status_name(status_), #wanted,       \
-                        prong_error_message());                                                                       \
+#define is(call, wanted)                                                                                               \
+    do {                                                                                                               \
+        prong_status status_ = (call);                                                                                 \
+        if (status_ != (wanted))                                                                                       \
+            test_failed(__FILE__, __LINE__, "%s is %s, not %s: %s", #call, prong_status_name(status_), #wanted,        \
+                        prong_error_message());                                                                        \
     } while (0)
 #define ok(call) is(call, PRONG_OK)
 
-#define equal(a, b)                                                                                                   \
-    do {                                                                                                              \
-        long long a_ = (long long)(a), b_ = (long long)(b);                                                           \
-        if (a_ != b_) test_failed(__FILE__, __LINE__, "%s is %lld, not %lld (%s)", #a, a_, b_, #b);                   \
+#define equal(a, b)                                                                                                    \
+    do {                                                                                                               \
+        long long a_ = (long long)(a), b_ = (long long)(b);                                                            \
+        if (a_ != b_) test_failed(__FILE__, __LINE__, "%s is %lld, not %lld (%s)", #a, a_, b_, #b);                    \
     } while (0)
 
 /* The last failure's message says this. */
-#define says(text)                                                                                                    \
-    do {                                                                                                              \
-        if (!strstr(prong_error_message(), text))                                                                     \
-            test_failed(__FILE__, __LINE__, "the message \"%s\" does not say \"%s\"", prong_error_message(), text);   \
+#define says(text)                                                                                                     \
+    do {                                                                                                               \
+        if (!strstr(prong_error_message(), text))                                                                      \
+            test_failed(__FILE__, __LINE__, "the message \"%s\" does not say \"%s\"", prong_error_message(), text);    \
     } while (0)
 
 /* A process with a copy of *argument, started. */
-#define start_with(method_, target_, argument_)                                                                       \
+#define start_with(method_, target_, argument_)                                                                        \
     test_start((prong_start_method)(method_), target_, &(argument_), sizeof(argument_), false)
-#define start_daemon(method_, target_, argument_)                                                                     \
+#define start_daemon(method_, target_, argument_)                                                                      \
     test_start((prong_start_method)(method_), target_, &(argument_), sizeof(argument_), true)
-prong_process test_start(prong_start_method method, prong_target *target, const void *argument, size_t size, bool daemon);
+prong_process test_start(prong_start_method method, prong_target *target, const void *argument, size_t size,
+                         bool daemon);
 /* Joins it within ten seconds, returns its exit code, closes it. */
 int test_end(prong_process process);
 int64_t test_now(void);

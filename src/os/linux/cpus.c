@@ -62,8 +62,8 @@ static unsigned cgroup_cpus(void) {
     }
     long long v1_quota, v1_period;
     if (!least && read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", line, sizeof line) &&
-        sscanf(line, "%lld", &v1_quota) == 1 &&
-        read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", line, sizeof line) && sscanf(line, "%lld", &v1_period) == 1)
+        sscanf(line, "%lld", &v1_quota) == 1 && read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", line, sizeof line) &&
+        sscanf(line, "%lld", &v1_period) == 1)
         least = round_up(v1_quota, v1_period);
     return least;
 }

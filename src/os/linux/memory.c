@@ -30,8 +30,7 @@ void *os_memory_map(int fd, uint64_t size) {
 
 int os_memory_commit(int fd, uint64_t offset, uint64_t size) {
     int result;
-    do
-        result = fallocate(fd, 0, (off_t)offset, (off_t)size);
+    do result = fallocate(fd, 0, (off_t)offset, (off_t)size);
     while (result != 0 && errno == EINTR);
     return result;
 }

@@ -65,8 +65,7 @@ bool os_reap(int pidfd, int *exit_code, bool *stolen) {
     siginfo_t info = {0};
     int result;
     *stolen = false;
-    do
-        result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+    do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
     while (result != 0 && errno == EINTR);
     if (result != 0) {
         *stolen = errno == ECHILD && os_pidfd_ended(pidfd);
@@ -195,8 +194,7 @@ int os_send_with_fd(int socket, const void *data, size_t size, int fd) {
         memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
     ssize_t sent;
-    do
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    do sent = sendmsg(socket, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -1 : 0;
 }
@@ -207,14 +205,11 @@ ssize_t os_receive_with_fd(int socket, void *data, size_t size, int *fd) {
         char space[CMSG_SPACE(sizeof(int))];
     } control;
     struct iovec piece = {.iov_base = data, .iov_len = size};
-    struct msghdr message = {.msg_iov = &piece,
-                             .msg_iovlen = 1,
-                             .msg_control = control.space,
-                             .msg_controllen = sizeof control.space};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
     ssize_t received;
     *fd = -1;
-    do
-        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    do received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     while (received < 0 && errno == EINTR);
     if (received < 0) return -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);

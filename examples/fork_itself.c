@@ -1,0 +1,22 @@
+/* fork itself: a process that the program forks by hand is of the family as well. */
+#include "example.h"
+
+#include <sys/wait.h>
+
+int main(int argc, char **argv) {
+    prong_queue queue;
+    char text[64];
+    size_t size;
+    int status;
+    example_begin(argc, argv);
+    must(prong_queue_create(&queue, NULL));
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        must(prong_queue_put(queue, "from the forked child", 21, PRONG_FOREVER));
+        _exit(3);
+    }
+    must(prong_queue_get(queue, text, sizeof text, &size, PRONG_SECONDS(10)));
+    waitpid(pid, &status, 0);
+    printf("%.*s, which exited with %d\n", (int)size, text, WEXITSTATUS(status));
+}
