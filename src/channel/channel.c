@@ -464,8 +464,10 @@ bool channel_has_message(struct channel *c) {
     return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire) != 0;
 }
 
+/* What was taken was put, even if its putter died before it could count it. */
 uint64_t channel_put_count(struct channel *c) {
-    return count_of(atomic_load(&c->put.tail));
+    uint64_t put = count_of(atomic_load(&c->put.tail)), taken = count_of(atomic_load(&c->take.head));
+    return ((taken - put) & COUNT_MASK) - 1 < COUNT_MASK / 2 ? taken : put;
 }
 
 uint64_t channel_count(struct channel *c) {

@@ -17,13 +17,16 @@ struct queue {
     struct object object;
     bool joinable;
     struct channel channel;
-    /* How many are done; how many were put is the channel's count. */
-    _Alignas(64) _Atomic uint64_t done;
+    /* How many were put is the channel's count; how many are done is this sum: what members in the ledgers have
+     * finished, and what those before them, or without one, had. */
+    _Alignas(64) _Atomic uint64_t done_before;
     _Atomic uint64_t lost; /* taken by processes that died, and not reported yet */
     struct waitq joiners;
-    /* What each member has taken and not finished, so that its death does not keep joiners waiting. */
-    struct {
-        _Atomic uint64_t member, taken;
+    /* What each member has taken and finished, so that its death does not keep joiners waiting. */
+    struct ledger {
+        _Atomic uint64_t member;
+        uint64_t taken; /* under the takers' lock: see channel.c */
+        _Atomic uint64_t finished;
     } ledgers[LEDGERS];
 };
 
@@ -86,20 +89,20 @@ prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, 
 /* --- taking --- */
 
 /* This member's ledger; when all are in use by others, NULL: then its death is not accounted for. */
-static uint64_t *ledger_of_self(struct queue *queue) {
+static struct ledger *ledger_of_self(struct queue *queue) {
     uint64_t token = self_token();
     for (int i = 0; i < LEDGERS; i++)
-        if (atomic_load(&queue->ledgers[i].member) == token) return (uint64_t *)&queue->ledgers[i].taken;
+        if (atomic_load(&queue->ledgers[i].member) == token) return &queue->ledgers[i];
     for (int i = 0; i < LEDGERS; i++) {
         uint64_t none = 0;
-        if (atomic_compare_exchange_strong(&queue->ledgers[i].member, &none, token))
-            return (uint64_t *)&queue->ledgers[i].taken;
+        if (atomic_compare_exchange_strong(&queue->ledgers[i].member, &none, token)) return &queue->ledgers[i];
     }
     return NULL;
 }
 
 static prong_status take(struct queue *queue, struct taking *taking, prong_time timeout) {
-    if (queue->joinable) taking->ledger = ledger_of_self(queue);
+    struct ledger *ledger = queue->joinable ? ledger_of_self(queue) : NULL;
+    taking->ledger = ledger ? &ledger->taken : NULL;
     prong_status status = channel_take(&queue->channel, taking, deadline_after(timeout));
     if (status) return status;
     count_get();
@@ -217,18 +220,10 @@ struct channel *queue_channel(prong_queue handle) {
 enum { COUNT_BITS = 40 };
 
 static uint64_t unfinished(struct queue *queue) {
-    uint64_t done = atomic_load(&queue->done); /* first: more may be put meanwhile, none undone */
-    return (channel_put_count(&queue->channel) - done) & ((1ull << COUNT_BITS) - 1);
-}
-
-static bool finish(struct queue *queue, uint64_t count) {
-    uint64_t done = atomic_load(&queue->done);
-    do {
-        uint64_t left = (channel_put_count(&queue->channel) - done) & ((1ull << COUNT_BITS) - 1);
-        if (left < count || left > 1ull << (COUNT_BITS - 1)) return false;
-    } while (!atomic_compare_exchange_weak(&queue->done, &done, done + count));
-    if (unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
-    return true;
+    uint64_t done = atomic_load(&queue->done_before); /* first: more may be put meanwhile, none undone */
+    for (int i = 0; i < LEDGERS; i++) done += atomic_load(&queue->ledgers[i].finished);
+    uint64_t left = (channel_put_count(&queue->channel) - done) & ((1ull << COUNT_BITS) - 1);
+    return left > 1ull << (COUNT_BITS - 1) ? 0 : left;
 }
 
 static prong_status find_joinable(prong_queue handle, struct queue **queue) {
@@ -237,20 +232,15 @@ static prong_status find_joinable(prong_queue handle, struct queue **queue) {
     return status;
 }
 
-static void strike_from_ledger(struct queue *queue) {
-    uint64_t *ledger = ledger_of_self(queue);
-    if (!ledger) return;
-    uint64_t taken = __atomic_load_n(ledger, __ATOMIC_RELAXED);
-    while (taken > 0 &&
-           !__atomic_compare_exchange_n(ledger, &taken, taken - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {}
-}
-
+/* One store ends it: there is no moment at which it is neither taken nor done. */
 prong_status prong_queue_task_done(prong_joinable_queue handle) {
     struct queue *queue;
     prong_status status = find_joinable(handle, &queue);
     if (status) return status;
-    strike_from_ledger(queue);
-    if (!finish(queue, 1)) return fail(PRONG_INVALID, "task_done was called more often than messages were put");
+    if (unfinished(queue) == 0) return fail(PRONG_INVALID, "task_done was called more often than messages were put");
+    struct ledger *ledger = ledger_of_self(queue);
+    atomic_fetch_add(ledger ? &ledger->finished : &queue->done_before, 1);
+    if (unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
     return PRONG_OK;
 }
 
@@ -278,19 +268,25 @@ prong_status prong_queue_join(prong_joinable_queue handle, prong_time timeout) {
 
 /* --- as an object --- */
 
-static void settle_ledger(struct queue *queue, int i) {
-    uint64_t taken = atomic_exchange(&queue->ledgers[i].taken, 0), left = unfinished(queue);
-    if (taken > left) taken = left;
-    atomic_fetch_add(&queue->lost, taken);
-    if (taken) finish(queue, taken);
-    atomic_store(&queue->ledgers[i].member, 0);
+/* Closes a dead member's ledger, in one step under the guard of recovery, which is held. */
+static void settle_ledger(struct queue *queue, struct ledger *ledger) {
+    struct guard *guard = &arena()->recovery_guard;
+    uint64_t finished = atomic_load(&ledger->finished), left = unfinished(queue);
+    uint64_t lost = ledger->taken > finished ? ledger->taken - finished : 0;
+    if (lost > left) lost = left;
+    guard_set(guard, (uint64_t *)&queue->done_before, atomic_load(&queue->done_before) + finished + lost);
+    guard_set(guard, (uint64_t *)&queue->lost, atomic_load(&queue->lost) + lost);
+    guard_set(guard, &ledger->taken, 0);
+    guard_set(guard, (uint64_t *)&ledger->finished, 0);
+    guard_set(guard, (uint64_t *)&ledger->member, 0);
+    guard_commit(guard);
 }
 
 static void recover(void *object, uint32_t dead) {
     struct queue *queue = object;
     channel_recover(&queue->channel, dead);
     for (int i = 0; queue->joinable && i < LEDGERS; i++)
-        if (atomic_load(&queue->ledgers[i].member) == dead) settle_ledger(queue, i);
+        if (atomic_load(&queue->ledgers[i].member) == dead) settle_ledger(queue, &queue->ledgers[i]);
     waitq_notify(&queue->joiners, INT_MAX);
 }
 
