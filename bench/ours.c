@@ -1,0 +1,81 @@
+/* prong's Queue and Pipe. */
+#include "transport.h"
+
+#include <prong/prong.h>
+#include <string.h>
+
+#define must(call)                                                                                                     \
+    do {                                                                                                               \
+        if (call) bench_die(prong_error_message());                                                                    \
+    } while (0)
+
+static prong_queue queues[2];
+
+static int queue_open(size_t size) {
+    prong_queue_options bounded = {.maxsize = size >= 65536 ? 16 : 0};
+    for (int i = 0; i < 2; i++) must(prong_queue_create(&queues[i], &bounded));
+    return 0;
+}
+
+static void queue_send(int channel, const void *data, size_t size) {
+    must(prong_queue_put(queues[channel], data, size, PRONG_FOREVER));
+}
+
+static void queue_receive(int channel, void *data, size_t size) {
+    must(prong_queue_get(queues[channel], data, size, NULL, PRONG_FOREVER));
+}
+
+static void queue_send_in_place(int channel, size_t size, uint64_t stamp) {
+    prong_message message;
+    must(prong_queue_reserve(queues[channel], size, &message));
+    memcpy(message.data, &stamp, sizeof stamp);
+    memcpy((char *)message.data + size - sizeof stamp, &stamp, sizeof stamp);
+    must(prong_queue_commit(queues[channel], &message, PRONG_FOREVER));
+}
+
+static uint64_t queue_receive_in_place(int channel) {
+    prong_message message;
+    uint64_t first, last;
+    must(prong_queue_receive(queues[channel], &message, PRONG_FOREVER));
+    memcpy(&first, message.data, sizeof first);
+    memcpy(&last, (char *)message.data + message.size - sizeof last, sizeof last);
+    if (first != last) bench_die("a message was torn");
+    must(prong_message_release(&message));
+    return first;
+}
+
+static void queue_close(void) {
+    for (int i = 0; i < 2; i++) prong_queue_destroy(queues[i]);
+}
+
+const struct transport prong_queue_transport = {.name = "prong",
+                                                .open = queue_open,
+                                                .send = queue_send,
+                                                .receive = queue_receive,
+                                                .send_in_place = queue_send_in_place,
+                                                .receive_in_place = queue_receive_in_place,
+                                                .close = queue_close};
+
+/* One duplex pipe: channel 0 goes from the second end to the first, 1 back. The process that sends on 0 is the child
+ * in oneway, the parent in a round trip; each end is used by one process alone. */
+static prong_connection sides[2];
+
+static int pipe_open(size_t size) {
+    (void)size;
+    must(prong_pipe_create(&sides[0], &sides[1], NULL));
+    return 0;
+}
+
+static void pipe_send(int channel, const void *data, size_t size) {
+    must(prong_connection_send_bytes(sides[channel], data, size, PRONG_FOREVER));
+}
+
+static void pipe_receive(int channel, void *data, size_t size) {
+    must(prong_connection_recv_bytes_into(sides[1 - channel], data, size, NULL, PRONG_FOREVER));
+}
+
+static void pipe_close(void) {
+}
+
+const struct transport prong_pipe_transport = {
+    .name = "prong", .open = pipe_open, .send = pipe_send, .receive = pipe_receive, .close = pipe_close};

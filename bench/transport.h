@@ -1,0 +1,34 @@
+/* A way for processes to pass messages, behind one interface, so that all are measured by the same loops. */
+#ifndef BENCH_TRANSPORT_H
+#define BENCH_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Two channels (0: there, 1: back), made before the fork; messages of up to `size` bytes. */
+struct transport {
+    const char *name;
+    int (*open)(size_t size); /* 0, or -1 when this size, or this peer, cannot be had */
+    void (*child)(void);      /* in the forked child, before use; may be NULL */
+    void (*send)(int channel, const void *data, size_t size);
+    void (*receive)(int channel, void *data, size_t size);
+    /* Where a message can be written and read in place; NULL: by the two above. */
+    void (*send_in_place)(int channel, size_t size, uint64_t stamp);
+    uint64_t (*receive_in_place)(int channel);
+    void (*close)(void);
+};
+
+extern const struct transport prong_queue_transport, prong_pipe_transport, pipe_transport, unix_transport, mq_transport;
+extern const struct transport boost_transport, zmq_transport;
+
+double bench_now(void);
+void bench_die(const char *what);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
