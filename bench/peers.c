@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -78,7 +79,10 @@ static void mq_put(int channel, const void *data, size_t size) {
 }
 
 static void mq_get(int channel, void *data, size_t size) {
-    if (mq_receive(queues[channel], data, size, NULL) < 0) bench_die("mq_receive");
+    static char whole[1 << 20]; /* it wants room for the largest */
+    ssize_t n = mq_receive(queues[channel], whole, sizeof whole, NULL);
+    if (n < 0) bench_die("mq_receive");
+    memcpy(data, whole, (size_t)n < size ? (size_t)n : size);
 }
 
 static void mq_close_both(void) {

@@ -62,6 +62,8 @@ void os_close_all_but(const int *kept, size_t kept_count);
 bool os_die_with_writer(int pipe_read_end);
 /* From now on this process is killed when its (single-threaded) parent ends; false when it has ended already. */
 bool os_die_with_parent(pid_t parent);
+/* Takes that back. */
+void os_live_on(void);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
 /* Undoes what a server process may have set, so that a child starts with every signal at its default. */

@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -218,39 +219,112 @@ struct forked {
     struct forked *next;
     pid_t pid;
     uint32_t token;
+    uint64_t generation;
 };
 static struct forked *forked;
 
-static _Noreturn void run_forked(struct process *process, uint32_t token, any_function *function, pid_t server_pid) {
-    if (process->daemon && !os_die_with_parent(server_pid)) _exit(255);
-    os_reset_signals();
-    any_function *unused;
-    process->pointer = NULL;
-    child_settle(process, token, &unused);
-    child_exit(process, child_run(process, function));
+/* One child is forked ahead, and waits for its task: a start then costs the time to wake it, and the next is forked
+ * while it runs. */
+struct task {
+    struct process *process;
+    any_function *function;
+    uint32_t token;
+};
+static struct {
+    pid_t pid; /* 0: none */
+    int pidfd, socket;
+    unsigned long long loads; /* shared objects loaded until then */
+} spare;
+
+static int count_loads(struct dl_phdr_info *object, size_t unused, void *loads) {
+    (void)unused;
+    *(unsigned long long *)loads = object->dlpi_adds;
+    return 1;
 }
 
-static prong_status start_one(const struct request *request, int control, struct reply *reply, int *pidfd) {
-    struct process *process = arena_at(request->process);
-    any_function *function;
-    prong_status status = function_resolve(&process->function, &function);
+static unsigned long long loads_so_far(void) {
+    unsigned long long loads = 0;
+    dl_iterate_phdr(count_loads, &loads);
+    return loads;
+}
+
+static _Noreturn void run_spare(int socket, pid_t server_pid) {
+    struct task task;
+    ssize_t got;
+    any_function *unused;
+    if (!os_die_with_parent(server_pid)) _exit(0);
+    os_reset_signals();
+    do got = read(socket, &task, sizeof task);
+    while (got < 0 && errno == EINTR);
+    close(socket);
+    if (got != sizeof task) _exit(0);
+    if (!task.process->daemon) os_live_on();
+    child_settle(task.process, task.token, &unused);
+    child_exit(task.process, child_run(task.process, task.function));
+}
+
+static prong_status fork_spare(int control, int signals) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("no sockets for a child");
+    pid_t server_pid = getpid(), pid = fork();
+    if (pid == 0) {
+        close(pair[1]);
+        close(control);
+        close(signals);
+        run_spare(pair[0], server_pid);
+    }
+    close(pair[0]);
+    prong_status status = pid < 0 ? fail_errno("fork in the fork server") : PRONG_OK;
+    int pidfd = status ? -1 : os_pidfd_open(pid);
+    if (!status && pidfd < 0) status = fail_errno("the fork server has no descriptor for child %d", (int)pid);
+    if (status) { /* a child that reads end-of-file ends */
+        close(pair[1]);
+        return status;
+    }
+    spare.pid = pid;
+    spare.pidfd = pidfd;
+    spare.socket = pair[1];
+    spare.loads = loads_so_far();
+    return PRONG_OK;
+}
+
+static void drop_spare(void) {
+    if (!spare.pid) return;
+    close(spare.socket);
+    close(spare.pidfd);
+    spare.pid = 0;
+}
+
+/* The child that waits gets the task; false when it had died before. Once the task is sent it counts as begun, however
+ * soon the child ends: looking after the send could have the task run twice. */
+static bool hand_over(const struct task *task) {
+    return !os_pidfd_ended(spare.pidfd) && send(spare.socket, task, sizeof *task, MSG_NOSIGNAL) == sizeof *task;
+}
+
+static prong_status start_one(const struct request *request, int control, int signals, struct reply *reply,
+                              int *pidfd) {
+    struct task task = {.process = arena_at(request->process), .token = request->token};
+    prong_status status = function_resolve(&task.process->function, &task.function);
     if (status) return status;
     struct forked *entry = malloc(sizeof *entry);
     if (!entry) return fail(PRONG_NO_MEMORY, "the fork server has no memory left");
-    pid_t server_pid = getpid(), pid = fork();
-    if (pid == 0) {
-        close(control);
-        run_forked(process, request->token, function, server_pid);
+    if (spare.loads != loads_so_far()) drop_spare(); /* the function may be in what has been loaded since */
+    if (!spare.pid || !hand_over(&task)) {
+        drop_spare();
+        status = fork_spare(control, signals);
+        if (!status && !hand_over(&task)) status = fail(PRONG_START_FAILED, "the child was killed as it began");
+        if (status) {
+            free(entry);
+            return status;
+        }
     }
-    if (pid < 0) {
-        free(entry);
-        return fail_errno("fork in the fork server");
-    }
-    *entry = (struct forked){process, forked, pid, request->token};
+    *entry = (struct forked){task.process, forked, spare.pid, task.token, object_generation(task.process)};
     forked = entry;
-    *pidfd = os_pidfd_open(pid);
-    reply->pid = pid;
-    return *pidfd < 0 ? fail_errno("the fork server has no descriptor for child %d", (int)pid) : PRONG_OK;
+    reply->pid = spare.pid;
+    *pidfd = spare.pidfd;
+    close(spare.socket);
+    spare.pid = 0;
+    return PRONG_OK;
 }
 
 static prong_status load(const struct request *request) {
@@ -263,23 +337,29 @@ static prong_status load(const struct request *request) {
     return status;
 }
 
-static void serve(int control) {
+static void serve(int control, int signals) {
     struct request request;
     struct reply reply = {0};
     int none, pidfd = -1;
     ssize_t got = os_receive_with_fd(control, &request, sizeof request, &none);
     if (got != sizeof request) _exit(0); /* the parent is gone */
-    reply.status = request.kind == REQUEST_START ? start_one(&request, control, &reply, &pidfd) : load(&request);
+    reply.status =
+        request.kind == REQUEST_START ? start_one(&request, control, signals, &reply, &pidfd) : load(&request);
     if (reply.status) snprintf(reply.text, sizeof reply.text, "%s", prong_error_message());
     os_send_with_fd(control, &reply, sizeof reply, pidfd);
     if (pidfd >= 0) close(pidfd);
 }
 
 static void note_end(pid_t pid, int status) {
+    if (pid == spare.pid) drop_spare();
     for (struct forked **at = &forked; *at; at = &(*at)->next)
         if ((*at)->pid == pid) {
             struct forked *entry = *at;
-            process_ended(entry->process, entry->token, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+            /* One whose target returned has said its code, and the parent, who sees the end by itself, may have made the
+             * object another's by now. */
+            if (object_generation(entry->process) == entry->generation && !atomic_load(&entry->process->said_code))
+                process_ended(entry->process, entry->token,
+                              WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
             *at = entry->next;
             free(entry);
             return;
@@ -298,11 +378,14 @@ _Noreturn void server_run(int control) {
     if (signals < 0) _exit(255);
     struct pollfd polls[] = {{.fd = control, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     for (;;) {
-        if (poll(polls, 2, -1) < 0 && errno != EINTR) _exit(255);
+        int ready = poll(polls, 2, spare.pid ? -1 : 0);
+        if (ready < 0 && errno != EINTR) _exit(255);
+        if (ready == 0 && fork_spare(control, signals)) poll(polls, 2, -1); /* none to be had: with the next request */
+        if (ready <= 0) continue;
         if (polls[1].revents) {
             while (read(signals, &drop, sizeof drop) > 0) {}
             for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) note_end(pid, status);
         }
-        if (polls[0].revents) serve(control);
+        if (polls[0].revents) serve(control, signals);
     }
 }

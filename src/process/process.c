@@ -188,19 +188,34 @@ static bool wait_for_own(struct process *p, const struct child *child, deadline_
     return true;
 }
 
-/* A fork server's child is reaped, and its end noted, by the server; if that has died, nobody knows the code. */
+/* A fork server's child has ended. If its target returned, it has said with what; else the server, which reaps it,
+ * notes how it died; and if that is gone, nobody knows. */
 static bool ended_unseen(struct process *p, const struct child *child) {
-    if (!os_pidfd_ended(child->pidfd) || !server_is_gone() || has_exited(p)) return false;
+    if (!os_pidfd_ended(child->pidfd) || has_exited(p)) return false;
     uint64_t said = atomic_load(&p->said_code);
+    if (!said && !server_is_gone()) return false;
     process_ended(p, child->token, said ? (int)(said & 0xff) : 255);
     return true;
 }
 
-static bool wait_for_any(struct process *p, uint64_t generation, const struct child *child, deadline_t deadline) {
+static bool wait_for_forked(struct process *p, const struct child *child, deadline_t deadline) {
+    struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+    while (!has_exited(p) && !ended_unseen(p, child)) {
+        if (os_pidfd_ended(child->pidfd)) { /* to be noted by the server in a moment */
+            if (!waitq_sleep(&p->changed, has_exited, p, deadline)) return has_exited(p);
+            continue;
+        }
+        if (deadline_passed(deadline)) return false;
+        poll(&end, 1, deadline_poll_ms(deadline));
+    }
+    return true;
+}
+
+static bool wait_for_any(struct process *p, uint64_t generation, deadline_t deadline) {
     while (!has_exited(p) && atomic_load(&p->object.generation) == generation) {
         bool more = waitq_sleep(&p->changed, has_exited, p, deadline);
         if (has_exited(p)) break;
-        if (child ? ended_unseen(p, child) : !member_alive((uint32_t)atomic_load(&p->token))) return true;
+        if (!member_alive((uint32_t)atomic_load(&p->token))) return true;
         if (!more) return false;
     }
     return true;
@@ -223,8 +238,9 @@ prong_status prong_process_join(prong_process handle, prong_time timeout) {
     if (atomic_load(&p->token) == self_token()) return fail(PRONG_INVALID, "process '%s' cannot join itself", p->name);
     deadline_t deadline = deadline_after(timeout);
     bool own = child_find(p, &child);
-    bool ended = own && !child.by_server ? wait_for_own(p, &child, deadline)
-                                         : wait_for_any(p, handle.generation, own ? &child : NULL, deadline);
+    bool ended = !own              ? wait_for_any(p, handle.generation, deadline)
+                 : child.by_server ? wait_for_forked(p, &child, deadline)
+                                   : wait_for_own(p, &child, deadline);
     return ended ? PRONG_OK : fail(PRONG_TIMEOUT, "process '%s' still runs", p->name);
 }
 

@@ -162,6 +162,10 @@ bool os_die_with_parent(pid_t parent) {
     return getppid() == parent;
 }
 
+void os_live_on(void) {
+    prctl(PR_SET_PDEATHSIG, 0);
+}
+
 void os_detach_stdin(void) {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (fd <= 0) return;
