@@ -8,6 +8,8 @@
  * for the second, and look whether it lives after the first millisecond, then ever more rarely. */
 enum { SPINS = 200 };
 static const prong_time FIRST_LOOK = PRONG_MS(1), LAST_LOOK = PRONG_MS(50);
+/* A caller's deadline is for messages and room; that somebody is within for a moment is no reason to fail before this. */
+static const prong_time PATIENCE = PRONG_MS(100);
 
 static bool spin_for(lock_t *lock, uint32_t token) {
     for (int i = 0; i < SPINS; i++) {
@@ -23,6 +25,7 @@ static bool spin_for(lock_t *lock, uint32_t token) {
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline) {
     if (spin_for(lock, token)) return LOCK_TAKEN;
     prong_time look = FIRST_LOOK;
+    deadline_t patient = deadline_after(PATIENCE), give_up = deadline > patient ? deadline : patient;
     for (;;) {
         uint32_t word = atomic_load(&lock->word);
         if (word == 0) {
@@ -33,7 +36,7 @@ enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t dead
         if (!(word & LOCK_WAITERS) && !atomic_compare_exchange_weak(&lock->word, &word, word | LOCK_WAITERS)) continue;
         word |= LOCK_WAITERS;
         int64_t before = clock_now();
-        os_futex_wait(&lock->word, word, deadline_within(deadline, look));
+        os_futex_wait(&lock->word, word, deadline_within(give_up, look));
         if (atomic_load(&lock->word) != word) continue;
         if (clock_now() - before >= look) {
             if (!member_alive(word & ~LOCK_WAITERS)) {
@@ -42,8 +45,7 @@ enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t dead
             }
             if (look < LAST_LOOK) look *= 2;
         }
-        /* NOWAIT says not to wait for a message, not to fail because somebody is within for a moment. */
-        if (deadline != PRONG_NOWAIT ? deadline_passed(deadline) : look >= LAST_LOOK) return LOCK_TIMED_OUT;
+        if (deadline_passed(give_up)) return LOCK_TIMED_OUT;
     }
 }
 

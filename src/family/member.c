@@ -157,8 +157,17 @@ void family_look_around(void) {
 
 /* --- entering the family --- */
 
+static void lock_for_fork(void) {
+    pthread_mutex_lock(&entering);
+}
+
+static void unlock_in_parent(void) {
+    pthread_mutex_unlock(&entering);
+}
+
 static void forget_self(void) {
     atomic_store(&self->token, 0);
+    pthread_mutex_unlock(&entering);
 }
 
 /* Private state that a fork wipes. pthread_atfork comes on top, for kernels or tools without MADV_WIPEONFORK. */
@@ -167,7 +176,7 @@ static prong_status make_self(void) {
     struct self *page = os_memory_wipe_on_fork();
     if (!page) return fail_errno("no memory for a process's own page");
     self = page;
-    pthread_atfork(NULL, NULL, forget_self);
+    pthread_atfork(lock_for_fork, unlock_in_parent, forget_self);
     return PRONG_OK;
 }
 
