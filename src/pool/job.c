@@ -356,13 +356,14 @@ prong_status prong_job_close(prong_job handle) {
 /* A job whose submitter died is nobody's; and one whose last worker died before it could free it. */
 static void recover(void *object, uint32_t dead) {
     struct job *job = object;
+    uint64_t generation = object_generation(job); /* first: what is read below may be of the next to live here */
     waitq_forget(&job->progress, dead);
     waitq_notify(&job->progress, INT_MAX);
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
     if (job->submitter == dead)
-        prong_job_close(handle_of(job));
+        prong_job_close((prong_job){arena_offset(job), generation});
     else if (__atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) && (uint32_t)job->freed_by == dead)
-        object_destroy(job, object_generation(job));
+        object_destroy(job, generation);
 }
 
 void job_free_result(struct call *call) {

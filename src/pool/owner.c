@@ -124,15 +124,16 @@ static prong_status start_worker(struct owner *o, uint64_t i) {
     return PRONG_OK;
 }
 
+/* A job that is not abandoned, seen under the guard, stays while the guard is held: see prong_job_close. */
 static void cancel_one(void *object, void *context) {
     struct job *job = object;
     struct pool *pool = context;
-    if (job->pool != arena_offset(pool) || atomic_load(&job->object.state) != OBJECT_LIVE) return;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-    uint64_t state = atomic_load(&pool->state);
-    if (!job_ended(job)) schedule_cancel(pool, job, state == POOL_BROKEN ? PRONG_POOL_BROKEN : PRONG_CANCELLED);
+    bool ours = atomic_load(&job->object.state) == OBJECT_LIVE && job->pool == arena_offset(pool) && !job->abandoned;
+    if (ours && !job_ended(job))
+        schedule_cancel(pool, job, atomic_load(&pool->state) == POOL_BROKEN ? PRONG_POOL_BROKEN : PRONG_CANCELLED);
     guard_leave(&pool->guard);
-    schedule_tell(pool, arena_offset(job), false);
+    if (ours) schedule_tell(pool, arena_offset(job), false);
 }
 
 void cancel_jobs(struct pool *pool) {

@@ -179,7 +179,7 @@ bool job_ended(const struct job *job) {
 void schedule_tell(struct pool *pool, uint64_t offset, bool free_it) {
     struct job *job = arena_at(offset);
     bool ended = job_ended(job);
-    if (ended || job->tell_each) waitq_notify(&job->progress, INT_MAX);
+    if (ended || __atomic_load_n(&job->tell_each, __ATOMIC_RELAXED)) waitq_notify(&job->progress, INT_MAX);
     if (ended && job->tell_owner) waitq_notify(&pool->attention, 1);
     if (free_it) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)

@@ -369,8 +369,7 @@ static prong_status make_own(struct process **process) {
     atomic_store(&p->state, PROCESS_RUNNING);
     object_publish(p);
     uint64_t none = 0;
-    if (!__atomic_compare_exchange_n(&self_row()->process, &none, arena_offset(p), false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST)) {
+    if (!atomic_compare_exchange_strong(&self_row()->process, &none, arena_offset(p))) {
         object_destroy(p, object_generation(p));
         *process = arena_at(none);
     }
@@ -380,7 +379,7 @@ static prong_status make_own(struct process **process) {
 prong_status prong_current_process(prong_process *handle) {
     prong_status status = family_enter();
     if (status) return status;
-    uint64_t offset = __atomic_load_n(&self_row()->process, __ATOMIC_SEQ_CST);
+    uint64_t offset = atomic_load(&self_row()->process);
     struct process *process = offset ? arena_at(offset) : NULL;
     if (!process) status = make_own(&process);
     if (!status) *handle = handle_of(process);
@@ -393,7 +392,7 @@ prong_status prong_parent_process(prong_process *handle) {
     struct process *process = process_of_self();
     if (!process) return fail(PRONG_NOT_CHILD, "this process was not started by prong");
     struct member *row = member_row((uint32_t)process->creator);
-    uint64_t offset = __atomic_load_n(&row->process, __ATOMIC_SEQ_CST);
+    uint64_t offset = atomic_load(&row->process);
     if ((uint32_t)atomic_load(&row->token) != (uint32_t)process->creator || !offset)
         return fail(PRONG_STALE, "the parent is gone");
     *handle = handle_of(arena_at(offset));
