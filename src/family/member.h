@@ -14,10 +14,10 @@ struct member {
     /* Generation and row number in 31 bits; never 0 once used. Reusing a row changes it. */
     _Alignas(64) _Atomic uint64_t token;
     _Atomic uint64_t state;
-    _Atomic uint64_t pid; /* of a reserved row: 0 until the child exists */
+    _Atomic uint64_t pid;       /* of a reserved row: 0 until the child exists */
     _Atomic uint64_t joined_at; /* nanoseconds after boot: a process of that pid that began later is another */
-    _Atomic uint64_t parent; /* token; who reserved the row */
-    _Atomic uint64_t process; /* offset of its process object, 0 for a root or a host's own fork */
+    _Atomic uint64_t parent;    /* token; who reserved the row */
+    _Atomic uint64_t process;   /* offset of its process object, 0 for a root or a host's own fork */
     char name[MEMBER_NAME_SIZE];
     /* what it writes all the time, in a cache line that nobody else touches */
     _Alignas(64) _Atomic uint64_t held; /* blocks in its hands, never less than there are */

@@ -36,7 +36,7 @@ static prong_status identify(any_function *pointer, bool forked, struct function
         }
     prong_status status = function_identify(pointer, function);
     if (status && forked) { /* without a build-id, a forked worker still has the same addresses */
-        function->build_id_size = 0;
+        *function = (struct function){0};
         return PRONG_OK;
     }
     if (status) return status;

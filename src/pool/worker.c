@@ -52,11 +52,12 @@ prong_status prong_result_set(prong_result *result, const void *data, size_t siz
 
 static prong_status find_function(struct worker *w, const struct job *job) {
     const struct function *f = &job->function;
-    if (!f->build_id_size) {
+    if (!f->build_id_size && !f->in_program) {
         w->pointer = job->pointer;
         return PRONG_OK;
     }
-    if (w->pointer && w->function.offset == f->offset && w->function.build_id_size == f->build_id_size &&
+    if (w->pointer && w->function.offset == f->offset && w->function.in_program == f->in_program &&
+        w->function.build_id_size == f->build_id_size &&
         memcmp(w->function.build_id, f->build_id, f->build_id_size) == 0)
         return PRONG_OK;
     prong_status status = function_resolve(f, &w->pointer);
@@ -148,7 +149,7 @@ static void work(struct worker *w) {
 static int initialize(const struct pool *pool) {
     any_function *function = pool->initializer_pointer;
     if (!function) return 0;
-    if (pool->initializer.build_id_size && function_resolve(&pool->initializer, &function)) return 255;
+    if (pool->method != PRONG_START_FORK && function_resolve(&pool->initializer, &function)) return 255;
     void *argument = pool->initializer_argument ? arena_at(pool->initializer_argument) : NULL;
     return ((prong_target *)(void *)function)(argument, pool->initializer_size);
 }

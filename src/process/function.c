@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,23 +45,27 @@ struct search {
     const struct function *wanted; /* resolve */
     uintptr_t found;
     prong_status status;
+    bool past_program; /* the first object of all is the program */
 };
 
 static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
     struct search *search = context;
-    (void)unused;
-    if (!holds(object, search->address)) return 0;
     struct function *function = search->function;
+    (void)unused;
+    function->in_program = !search->past_program;
+    search->past_program = true;
+    if (!holds(object, search->address)) return 0;
+    function->offset = search->address - object->dlpi_addr;
     const uint8_t *id = find_build_id(object, &function->build_id_size);
     search->found = 1;
+    if (!id && function->in_program) return 1;
     if (!id || function->build_id_size > BUILD_ID_SIZE) {
         search->status = fail(PRONG_NO_FUNCTION, "%s has no build-id; link it with -Wl,--build-id",
                               object->dlpi_name[0] ? object->dlpi_name : "the program");
         return 1;
     }
     memcpy(function->build_id, id, function->build_id_size);
-    function->offset = search->address - object->dlpi_addr;
-    snprintf(function->path, sizeof function->path, "%s", object->dlpi_name);
+    if (!function->in_program) snprintf(function->path, sizeof function->path, "%s", object->dlpi_name);
     return 1;
 }
 
@@ -78,7 +83,12 @@ static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
     uint64_t size = 0;
     const uint8_t *id = find_build_id(object, &size);
     (void)unused;
-    if (!id || size != search->wanted->build_id_size || memcmp(id, search->wanted->build_id, size) != 0) return 0;
+    bool is_program = !search->past_program;
+    search->past_program = true;
+    if (!id) size = 0;
+    if (is_program != (bool)search->wanted->in_program || size != search->wanted->build_id_size) return 0;
+    if (size && memcmp(id, search->wanted->build_id, size) != 0) return 0;
+    if (!size && !is_program) return 0;
     search->found = object->dlpi_addr + search->wanted->offset;
     return holds(object, search->found);
 }
@@ -86,7 +96,10 @@ static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
 prong_status function_resolve(const struct function *function, any_function **pointer) {
     struct search search = {.wanted = function};
     int found = dl_iterate_phdr(resolve, &search);
-    if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) found = dl_iterate_phdr(resolve, &search);
+    if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) {
+        search.past_program = false;
+        found = dl_iterate_phdr(resolve, &search);
+    }
     if (found) {
         *pointer = (any_function *)search.found;
         return PRONG_OK;

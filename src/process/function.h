@@ -12,6 +12,7 @@ enum { BUILD_ID_SIZE = 32, OBJECT_PATH_SIZE = 216 };
 struct function {
     uint8_t build_id[BUILD_ID_SIZE];
     uint64_t build_id_size;
+    uint64_t in_program; /* it is in the program itself: a child's image is the same file, with a build-id or without */
     uint64_t offset;
     char path[OBJECT_PATH_SIZE]; /* "" for the program itself */
 };
