@@ -106,6 +106,7 @@ static const char *run(const struct test *test, int method) {
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         signal(SIGTERM, SIG_DFL); /* Check has handlers of its own */
         signal(SIGINT, SIG_DFL);
+        if (getenv("TEST_SMALL_ARENA")) ok(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}));
         test->run(method);
         exit(0);
     }
