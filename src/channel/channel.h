@@ -79,6 +79,10 @@ prong_status channel_try_take(struct channel *channel, struct taking *taking);
 /* Nothing more goes in; what is in can still be taken. */
 void channel_close(struct channel *channel);
 bool channel_has_message(struct channel *channel);
+/* A message, or that there will be none. Takes a channel, as a waitq's condition. */
+bool channel_ready_to_take(void *channel);
+/* Spins until then, for a bounded time: see spin_until. */
+bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);
 uint64_t channel_count(struct channel *channel);
 /* Messages ever put; modulo 2^40. */

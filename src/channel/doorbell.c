@@ -51,15 +51,11 @@ static struct doorbell **find(struct channel *channel) {
     return at;
 }
 
-static bool ready(struct channel *channel) {
-    return channel_has_message(channel) || atomic_load(&channel->fixed.state) != CHANNEL_OPEN;
-}
-
 static void settle(struct doorbell *bell) {
-    if (ready(bell->channel)) return;
+    if (channel_ready_to_take(bell->channel)) return;
     os_doorbell_silence(bell->fd);
     waitq_arm(&bell->channel->readable, bell->slot);
-    if (ready(bell->channel)) os_doorbell_ring(bell->address);
+    if (channel_ready_to_take(bell->channel)) os_doorbell_ring(bell->address);
 }
 
 static prong_status make(struct channel *channel, struct doorbell **made) {
@@ -79,7 +75,7 @@ static prong_status make(struct channel *channel, struct doorbell **made) {
     }
     doorbells = *made = bell;
     atomic_fetch_add(&doorbells_open, 1);
-    if (ready(channel)) os_doorbell_ring(bell->address);
+    if (channel_ready_to_take(channel)) os_doorbell_ring(bell->address);
     settle(bell);
     return PRONG_OK;
 }

@@ -184,7 +184,7 @@ static prong_status sent(prong_status status) {
 
 prong_status prong_connection_send_bytes(prong_connection handle, const void *data, size_t size, prong_time timeout) {
     struct use use;
-    struct channel *channel;
+    struct channel *channel = NULL;
     prong_status status = find_to_send(handle, &use, &channel);
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
@@ -206,14 +206,14 @@ prong_status prong_connection_send_part(prong_connection handle, const void *buf
 
 prong_status prong_connection_reserve(prong_connection handle, size_t size, prong_message *message) {
     struct use use;
-    struct channel *channel;
+    struct channel *channel = NULL;
     prong_status status = find_to_send(handle, &use, &channel);
     return status ? status : message_reserve(size, message);
 }
 
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
     struct use use;
-    struct channel *channel;
+    struct channel *channel = NULL;
     prong_status status = find_to_send(handle, &use, &channel);
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
@@ -229,18 +229,12 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
 
 /* --- receiving --- */
 
-static bool something_there(void *channel) {
-    struct channel *inbox = channel;
-    return channel_has_message(inbox) ||
-           atomic_load_explicit(&inbox->fixed.state, memory_order_acquire) != CHANNEL_OPEN;
-}
-
 static prong_status receive(prong_connection handle, struct taking *taking, prong_time timeout) {
     struct use use;
     prong_status status = find_to_receive(handle, &use);
     if (__builtin_expect(status, 0)) return status;
     struct channel *inbox = &use.pipe->to[use.side];
-    bool there = something_there(inbox) || (timeout > 0 && spin_until(something_there, inbox));
+    bool there = channel_ready_to_take(inbox) || (timeout > 0 && channel_spin(inbox));
     status = there ? channel_try_take(inbox, taking) : PRONG_EMPTY;
     if (__builtin_expect(status == PRONG_EMPTY, 0)) {
         deadline_t deadline = deadline_after(timeout);
@@ -288,11 +282,11 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
     if (status) return status;
     struct channel *inbox = &use.pipe->to[use.side];
     deadline_t deadline = deadline_after(timeout);
-    while (!something_there(inbox)) {
-        bool more = waitq_wait(&inbox->readable, something_there, inbox, deadline);
-        if (something_there(inbox)) break;
+    while (!channel_ready_to_take(inbox)) {
+        bool more = waitq_wait(&inbox->readable, channel_ready_to_take, inbox, deadline);
+        if (channel_ready_to_take(inbox)) break;
         bury_dead_holders(&use.pipe->end[1 - use.side]);
-        if (!more && !something_there(inbox)) {
+        if (!more && !channel_ready_to_take(inbox)) {
             doorbell_settle(inbox);
             return fail_text(PRONG_TIMEOUT, "nothing to receive in the time given");
         }

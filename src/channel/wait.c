@@ -52,7 +52,7 @@ static size_t look(struct waiting *w) {
     for (size_t i = 0; i < w->count; i++) {
         struct channel *channel = w->channels[i];
         if (channel)
-            w->items[i].ready = channel_has_message(channel) || atomic_load(&channel->fixed.state) != CHANNEL_OPEN;
+            w->items[i].ready = channel_ready_to_take(channel);
         else
             w->items[i].ready = w->polls[i + 1].revents != 0;
         ready += w->items[i].ready;
