@@ -175,7 +175,7 @@ static void *kill_workers(void *context) {
     size_t count;
     unsigned seed = (unsigned)time(NULL);
     while (!killer->stop) {
-        usleep(20000 + (useconds_t)rand_r(&seed) % 60000);
+        usleep(5000 + (useconds_t)rand_r(&seed) % 20000);
         if (killer->stop || prong_pool_workers(killer->pool, workers, 64, &count)) break;
         int pid = workers[(size_t)rand_r(&seed) % (count < 64 ? count : 64)].pid;
         if (pid && kill(pid, SIGKILL) == 0) killer->kills++;
