@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { SIDES = 2, HOLDER_WORDS = MEMBER_LIMIT / 64 };
+#define PASSING_ON (1ull << 32) /* in `provisional`, beside the maker's token: its hold is being taken away */
 static const uint64_t DEFAULT_BUFFER = 8 << 20;
 static const prong_time LOOK_AT_PEER_EVERY = PRONG_MS(100);
 
@@ -61,9 +62,9 @@ static bool held(struct end *end) {
 
 /* The last holder of an end has left: the other side may read what is left, and nobody needs what it sends. */
 static void end_is_gone(struct pipe *pipe, unsigned side) {
-    atomic_store(&pipe->end[side].gone, 1);
     for (unsigned i = 0; i < SIDES; i++)
         if (pipe->to[i].put.first) channel_close(&pipe->to[i]);
+    atomic_store(&pipe->end[side].gone, 1); /* last: who dies before it is followed by who buries it */
 }
 
 /* Looks whether anybody is left even if the bit was clear: the holder may have died just between the two. */
@@ -77,13 +78,25 @@ static void free_if_abandoned(struct pipe *pipe, uint64_t generation) {
     if (atomic_load(&pipe->end[0].gone) && atomic_load(&pipe->end[1].gone)) object_destroy(pipe, generation);
 }
 
+/* Finishes taking the hold from the maker; by whoever began it, or whoever finds it begun. */
+static void finish_passing_on(struct end *end) {
+    uint64_t passing = atomic_load(&end->provisional);
+    if (!(passing & PASSING_ON)) return;
+    clear_bit(end->holders, row_of((uint32_t)passing));
+    atomic_compare_exchange_strong(&end->provisional, &passing, 0);
+}
+
 /* The maker's hold on an end that it has not used passes on with this one. */
 static void hold(struct pipe *pipe, unsigned side, uint32_t token) {
     struct end *end = &pipe->end[side];
+    finish_passing_on(end);
     set_bit(end->holders, row_of(token));
     uint64_t maker = atomic_load(&end->provisional);
-    if (maker && atomic_compare_exchange_strong(&end->provisional, &maker, 0) && maker != token)
-        clear_bit(end->holders, row_of((uint32_t)maker));
+    if (maker == 0) return;
+    if (maker == token)
+        atomic_compare_exchange_strong(&end->provisional, &maker, 0);
+    else if (atomic_compare_exchange_strong(&end->provisional, &maker, maker | PASSING_ON))
+        finish_passing_on(end);
 }
 
 static __attribute__((noinline)) prong_status begin_use(struct use *use) {
@@ -345,6 +358,7 @@ static void recover(void *object, uint32_t dead) {
     for (unsigned i = 0; i < SIDES; i++) channel_recover(&pipe->to[i], dead);
     if (atomic_load(&pipe->object.state) != OBJECT_LIVE || !(generation & 1)) return;
     for (unsigned side = 0; side < SIDES; side++) {
+        finish_passing_on(&pipe->end[side]);
         drop(pipe, side, row_of(dead));
         clear_bit(pipe->end[side].closed, row_of(dead));
     }

@@ -195,11 +195,11 @@ LONG_TEST(put_that_begins_a_new_segment, 120) {
 }
 
 LONG_TEST(put_of_a_large_message, 120) {
-    kill_everywhere(&(struct operation){prepare_three, join_family, put_block, verify_put, 61});
+    kill_everywhere(&(struct operation){prepare_three, join_family, put_block, verify_put, 127});
 }
 
 LONG_TEST(reserve_and_commit_of_a_message, 120) {
-    kill_everywhere(&(struct operation){prepare_three, join_family, reserve_and_commit, verify_put, 7});
+    kill_everywhere(&(struct operation){prepare_three, join_family, reserve_and_commit, verify_put, 13});
 }
 
 /* --- gets --- */
@@ -237,11 +237,11 @@ LONG_TEST(get_that_goes_over_to_a_new_segment, 120) {
 }
 
 LONG_TEST(get_of_a_large_message, 120) {
-    kill_everywhere(&(struct operation){prepare_three_large, join_family, get_one, verify_get, 61});
+    kill_everywhere(&(struct operation){prepare_three_large, join_family, get_one, verify_get, 127});
 }
 
 LONG_TEST(receive_and_release_of_a_message, 120) {
-    kill_everywhere(&(struct operation){prepare_three, join_family, receive_and_release, verify_get, 7});
+    kill_everywhere(&(struct operation){prepare_three, join_family, receive_and_release, verify_get, 13});
 }
 
 /* --- the allocator --- */
@@ -265,7 +265,7 @@ static void alloc_and_free(struct stage *stage) {
 }
 
 LONG_TEST(alloc_and_free_of_blocks, 240) {
-    kill_everywhere(&(struct operation){prepare_holes, join_family, alloc_and_free, goes_on, 17});
+    kill_everywhere(&(struct operation){prepare_holes, join_family, alloc_and_free, goes_on, 29});
 }
 
 /* --- the table --- */
@@ -280,7 +280,7 @@ static void use_once(struct stage *stage) {
 }
 
 LONG_TEST(joining_the_family, 240) {
-    kill_everywhere(&(struct operation){prepare_nothing, NULL, use_once, goes_on, 17});
+    kill_everywhere(&(struct operation){prepare_nothing, NULL, use_once, goes_on, 29});
 }
 
 /* A process that died with things in its hands, to be buried by the one that is stepped. */
@@ -316,7 +316,7 @@ static void verify_burial(struct stage *stage) {
 }
 
 LONG_TEST(burying_a_dead_member, 400) {
-    kill_everywhere(&(struct operation){prepare_a_dead_member, join_only, bury, verify_burial, 997});
+    kill_everywhere(&(struct operation){prepare_a_dead_member, join_only, bury, verify_burial, 1999});
 }
 
 /* --- pipes: made, used and dropped by the one that is stepped --- */
@@ -347,7 +347,7 @@ static void verify_pipe(struct stage *stage) {
 }
 
 LONG_TEST(receiving_sending_and_closing, 240) {
-    kill_everywhere(&(struct operation){prepare_pipe, join_family, answer_and_close, verify_pipe, 31});
+    kill_everywhere(&(struct operation){prepare_pipe, join_family, answer_and_close, verify_pipe, 61});
 }
 
 /* --- a joinable queue --- */
@@ -375,5 +375,5 @@ static void verify_joinable(struct stage *stage) {
 }
 
 LONG_TEST(get_and_task_done, 240) {
-    kill_everywhere(&(struct operation){prepare_joinable, join_family, get_and_finish, verify_joinable, 7});
+    kill_everywhere(&(struct operation){prepare_joinable, join_family, get_and_finish, verify_joinable, 13});
 }
