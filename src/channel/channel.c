@@ -73,16 +73,19 @@ static void clear_segment(uint64_t segment) {
     atomic_store_explicit(record_at(segment, position_of(0, SEGMENT_START)), 0, memory_order_relaxed);
 }
 
-/* Segments behind the takers come back here; one is kept for the next link. A segment that is both first and spare
- * is one that died on its way from the one to the other: see repair_put. */
+/* Moves the oldest segment into spare, and frees what was there. At any moment a segment is in the chain, or in spare,
+ * or (then repair_put sees that they are one) in both. */
+static void retire_first(struct channel *c) {
+    if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
+    c->put.spare = c->put.first;
+    IN_ORDER();
+    c->put.first = *segment_next(c->put.spare);
+    IN_ORDER();
+}
+
+/* Segments behind the takers come back here; one is kept for the next link. */
 static void recycle_segments(struct channel *c) {
-    while (c->put.first != atomic_load(&c->take.segment)) {
-        if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
-        c->put.spare = c->put.first;
-        IN_ORDER();
-        c->put.first = *segment_next(c->put.spare);
-        IN_ORDER();
-    }
+    while (c->put.first != atomic_load(&c->take.segment)) retire_first(c);
 }
 
 /* From here on, all steps may be done again by whoever finds link_from set. */
@@ -180,7 +183,7 @@ bool channel_has_room(struct channel *c) {
            bytes_used(c, atomic_load(&c->take.bytes)) < (int64_t)c->fixed.byte_limit / 2;
 }
 
-static bool ready_to_put(void *channel) {
+bool channel_ready_to_put(void *channel) {
     return channel_has_room(channel);
 }
 
@@ -241,7 +244,7 @@ static inline prong_status begin_put(struct channel *c, size_t size, uint64_t le
         if (__builtin_expect(!status, 1)) return PRONG_OK;
         lock_release(&c->put.lock);
         if (status != PRONG_FULL) return status;
-        if (!waitq_wait(&c->writable, ready_to_put, c, deadline))
+        if (!waitq_wait(&c->writable, channel_ready_to_put, c, deadline))
             return fail_text(PRONG_FULL, "the queue stayed full for the time given");
     }
 }
@@ -452,21 +455,6 @@ prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadli
     }
 }
 
-prong_status channel_peek(struct channel *c, size_t *size) {
-    _Atomic uint64_t *record;
-    prong_status status = lock_take(c, PRONG_FOREVER);
-    if (status) return status;
-    uint64_t header = next_header(c, &record);
-    if (!header)
-        status = PRONG_EMPTY;
-    else if (record_type(header) == RECORD_BLOCK)
-        *size = ((struct block_record *)payload_of(record))->size;
-    else
-        *size = record_size(header);
-    lock_release(&c->take.lock);
-    return status;
-}
-
 /* --- looking, without a lock: true as of a moment ago. The memory read may by now be of a recycled segment; it is
  * still mapped, and whoever acts on the answer looks again under the lock. --- */
 
@@ -520,16 +508,8 @@ static void drop_messages(struct channel *c) {
     }
 }
 
-/* From the oldest on, each by way of `spare`, as in recycle_segments: at any moment a segment is in the chain, or in
- * spare, or (then repair_put sees that they are one) in both. */
 static void free_segments(struct channel *c) {
-    while (c->put.first) {
-        if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
-        c->put.spare = c->put.first;
-        IN_ORDER();
-        c->put.first = *segment_next(c->put.spare);
-        IN_ORDER();
-    }
+    while (c->put.first) retire_first(c);
     if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
 }
 

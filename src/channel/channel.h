@@ -81,15 +81,14 @@ void channel_close(struct channel *channel);
 bool channel_has_message(struct channel *channel);
 /* A message, or that there will be none. Takes a channel, as a waitq's condition. */
 bool channel_ready_to_take(void *channel);
+/* Room, or that there will be none. */
+bool channel_ready_to_put(void *channel);
 /* Spins until then, for a bounded time: see spin_until. */
 bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);
 uint64_t channel_count(struct channel *channel);
 /* Messages ever put; modulo 2^40. */
 uint64_t channel_put_count(struct channel *channel);
-
-/* The size of a channel's next message, without taking it. PRONG_EMPTY when there is none. */
-prong_status channel_peek(struct channel *channel, size_t *size);
 
 /* A member died: release and repair what it held, forget its doorbells, wake all who wait. */
 void channel_recover(struct channel *channel, uint32_t dead);

@@ -233,8 +233,7 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
     do {
         status = message_commit(channel, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
-        waitq_wait(&channel->writable, (bool (*)(void *))channel_has_room, channel,
-                   deadline_within(deadline, LOOK_AT_PEER_EVERY));
+        waitq_wait(&channel->writable, channel_ready_to_put, channel, deadline_within(deadline, LOOK_AT_PEER_EVERY));
         bury_dead_holders(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
     return sent(status);

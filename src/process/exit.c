@@ -79,8 +79,7 @@ int child_run(struct process *process, any_function *function) {
     return code & 0xff;
 }
 
-_Noreturn void child_exit(struct process *process, int code) {
-    (void)process;
+_Noreturn void child_exit(int code) {
     exit_children();
     fflush(NULL);
     _exit(code);

@@ -23,7 +23,7 @@ static _Noreturn void run_child(const struct start *start) {
     __fpurge(stderr);
     os_detach_stdin();
     child_settle(start->process, start->token, &function);
-    child_exit(start->process, child_run(start->process, start->process->pointer));
+    child_exit(child_run(start->process, start->process->pointer));
 }
 
 /* A descriptor is needed after the fork, when it is too late to fail: make sure of it before. */

@@ -153,14 +153,10 @@ static prong_status start_server(void) {
     return status;
 }
 
-static bool is_noted(void *process) {
-    return atomic_load(&((struct process *)process)->exited);
-}
-
 /* The server notes the end of a child that we gave up, before another is started for the same object. */
 static void wait_for_note(struct process *process) {
     deadline_t deadline = deadline_after(PRONG_SECONDS(5));
-    while (!is_noted(process) && waitq_sleep(&process->changed, is_noted, process, deadline)) {}
+    while (!process_has_exited(process) && waitq_sleep(&process->changed, process_has_exited, process, deadline)) {}
 }
 
 bool server_is_gone(void) {
@@ -260,7 +256,7 @@ static _Noreturn void run_spare(int socket, pid_t server_pid) {
     if (got != sizeof task) _exit(0);
     if (!task.process->daemon) os_live_on();
     child_settle(task.process, task.token, &unused);
-    child_exit(task.process, child_run(task.process, task.function));
+    child_exit(child_run(task.process, task.function));
 }
 
 static prong_status fork_spare(int control, int signals) {

@@ -173,14 +173,14 @@ void process_ended(struct process *process, uint32_t token, int exit_code) {
     waitq_notify(&process->changed, INT_MAX);
 }
 
-static bool has_exited(void *process) {
+bool process_has_exited(void *process) {
     return atomic_load(&((struct process *)process)->exited);
 }
 
 /* Waits on the descriptor, so the process's end wakes us whoever waits beside. */
 static bool wait_for_own(struct process *p, const struct child *child, deadline_t deadline) {
     struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
-    while (!has_exited(p)) {
+    while (!process_has_exited(p)) {
         if (child_reap(child)) return true;
         if (deadline_passed(deadline)) return false;
         poll(&end, 1, deadline_poll_ms(deadline));
@@ -191,7 +191,7 @@ static bool wait_for_own(struct process *p, const struct child *child, deadline_
 /* A fork server's child has ended. If its target returned, it has said with what; else the server, which reaps it,
  * notes how it died; and if that is gone, nobody knows. */
 static bool ended_unseen(struct process *p, const struct child *child) {
-    if (!os_pidfd_ended(child->pidfd) || has_exited(p)) return false;
+    if (!os_pidfd_ended(child->pidfd) || process_has_exited(p)) return false;
     uint64_t said = atomic_load(&p->said_code);
     if (!said && !server_is_gone()) return false;
     process_ended(p, child->token, said ? (int)(said & 0xff) : 255);
@@ -200,9 +200,9 @@ static bool ended_unseen(struct process *p, const struct child *child) {
 
 static bool wait_for_forked(struct process *p, const struct child *child, deadline_t deadline) {
     struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
-    while (!has_exited(p) && !ended_unseen(p, child)) {
+    while (!process_has_exited(p) && !ended_unseen(p, child)) {
         if (os_pidfd_ended(child->pidfd)) { /* to be noted by the server in a moment */
-            if (!waitq_sleep(&p->changed, has_exited, p, deadline)) return has_exited(p);
+            if (!waitq_sleep(&p->changed, process_has_exited, p, deadline)) return process_has_exited(p);
             continue;
         }
         if (deadline_passed(deadline)) return false;
@@ -212,9 +212,9 @@ static bool wait_for_forked(struct process *p, const struct child *child, deadli
 }
 
 static bool wait_for_any(struct process *p, uint64_t generation, deadline_t deadline) {
-    while (!has_exited(p) && atomic_load(&p->object.generation) == generation) {
-        bool more = waitq_sleep(&p->changed, has_exited, p, deadline);
-        if (has_exited(p)) break;
+    while (!process_has_exited(p) && atomic_load(&p->object.generation) == generation) {
+        bool more = waitq_sleep(&p->changed, process_has_exited, p, deadline);
+        if (process_has_exited(p)) break;
         if (!member_alive((uint32_t)atomic_load(&p->token))) return true;
         if (!more) return false;
     }
@@ -246,7 +246,7 @@ prong_status prong_process_join(prong_process handle, prong_time timeout) {
 
 static void notice_end(struct process *p) {
     struct child child;
-    if (has_exited(p) || !child_find(p, &child)) return;
+    if (process_has_exited(p) || !child_find(p, &child)) return;
     if (child.by_server)
         ended_unseen(p, &child);
     else
@@ -258,7 +258,7 @@ prong_status prong_process_exitcode(prong_process handle, int *exitcode) {
     prong_status status = find_started(handle, &p);
     if (status) return status;
     notice_end(p);
-    if (!has_exited(p)) return fail(PRONG_STILL_RUNNING, "process '%s' still runs", p->name);
+    if (!process_has_exited(p)) return fail(PRONG_STILL_RUNNING, "process '%s' still runs", p->name);
     *exitcode = (int)atomic_load(&p->exit_code);
     return PRONG_OK;
 }
@@ -267,7 +267,7 @@ bool prong_process_is_alive(prong_process handle) {
     struct process *p;
     if (find_started(handle, &p)) return false;
     notice_end(p);
-    return !has_exited(p) && member_alive((uint32_t)atomic_load(&p->token));
+    return !process_has_exited(p) && member_alive((uint32_t)atomic_load(&p->token));
 }
 
 /* --- signals --- */
@@ -282,7 +282,7 @@ prong_status prong_process_signal(prong_process handle, int number) {
     struct process *p;
     struct child child;
     prong_status status = find_started(handle, &p);
-    if (status || has_exited(p)) return status;
+    if (status || process_has_exited(p)) return status;
     if (!child_find(p, &child)) return signal_by_pid(p, number);
     if (os_pidfd_signal(child.pidfd, number) == 0 || errno == ESRCH) return PRONG_OK;
     return fail_errno("signal %d to process '%s'", number, p->name);
@@ -308,7 +308,7 @@ prong_status prong_process_close(prong_process handle) {
         return fail(PRONG_NOT_CHILD, "close of '%s': it was created by another process", p->name);
     if (atomic_load(&p->state) != PROCESS_NEW) {
         notice_end(p);
-        if (!has_exited(p)) return fail(PRONG_STILL_RUNNING, "close of '%s': it still runs", p->name);
+        if (!process_has_exited(p)) return fail(PRONG_STILL_RUNNING, "close of '%s': it still runs", p->name);
     }
     child_remove(p);
     object_destroy(p, handle.generation);

@@ -82,7 +82,7 @@ prong_status child_settle(struct process *process, uint32_t token, any_function 
 /* Runs the target and returns its result. */
 int child_run(struct process *process, any_function *function);
 /* Ends a forked child: its children, its streams, _exit. */
-_Noreturn void child_exit(struct process *process, int code);
+_Noreturn void child_exit(int code);
 
 /* --- at exit --- */
 prong_status exit_prepare(void);
@@ -95,5 +95,7 @@ prong_status process_find(prong_process handle, struct process **process);
 /* Notes how the process ended, tells all who wait, and buries the member. */
 void process_ended(struct process *process, uint32_t token, int exit_code);
 struct process *process_of_self(void);
+/* Takes a process, as a waitq's condition: its end has been noted. */
+bool process_has_exited(void *process);
 
 #endif
