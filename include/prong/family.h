@@ -72,6 +72,14 @@ typedef struct prong_member {
 /* The rows of the family table; *count is how many there are, even if larger than capacity. Thread-safe. */
 PRONG_API prong_status prong_family_members(prong_member *members, size_t capacity, size_t *count);
 
+/* What the family knows of itself, as text for people: its processes; who holds which lock, semaphore or barrier; who waits
+ * for what, and since when; every circle of waits, by name ("deadlock: process 12 'a' (thread 12) waits 3.1 s for lock 'x',
+ * held by process 13 'b' (thread 13); …"); and what was taken back from the dead, the last 128 times. Lines end in a newline.
+ * Written to text, at most `size` bytes with a terminating zero; *length (may be NULL) is what the whole takes without it.
+ * *deadlocks (may be NULL) is how many circles there are. A circle through a Lock is only so firm as that nobody but its
+ * holder is to release it. Thread-safe; looks without stopping anybody, so what changes meanwhile may be half seen. */
+PRONG_API prong_status prong_family_report(char *text, size_t size, size_t *length, unsigned *deadlocks);
+
 /* CPUs that this process may use: affinity and the cgroup's quota respected, at least 1. Thread-safe. */
 PRONG_API unsigned prong_cpu_count(void);
 

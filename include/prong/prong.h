@@ -2,14 +2,22 @@
 #ifndef PRONG_PRONG_H
 #define PRONG_PRONG_H
 
+#include <prong/barrier.h>
+#include <prong/condition.h>
 #include <prong/connection.h>
+#include <prong/event.h>
 #include <prong/family.h>
+#include <prong/lock.h>
 #include <prong/pool.h>
 #include <prong/process.h>
 #include <prong/progress.h>
 #include <prong/queue.h>
+#include <prong/semaphore.h>
+#include <prong/shared_memory.h>
 #include <prong/status.h>
+#include <prong/subprocess.h>
 #include <prong/time.h>
+#include <prong/value.h>
 #include <prong/wait.h>
 
 #endif

@@ -34,6 +34,11 @@ typedef enum prong_status {
     PRONG_CANCELLED,       /* the task was cancelled */
     PRONG_POOL_BROKEN,     /* the pool cannot run tasks: its initializer fails, or workers cannot be started */
     PRONG_NOT_RUNNING,     /* the pool was closed or terminated */
+    PRONG_NOT_OWNER,       /* a release of what the caller does not hold */
+    PRONG_BROKEN,          /* the barrier is broken: a party died, timed out, or aborted it */
+    PRONG_NOT_FOUND,       /* no such program, directory, file or name */
+    PRONG_EXISTS,          /* the name is taken */
+    PRONG_COMMAND_FAILED,  /* the program ended with a code other than 0, or by a signal */
     PRONG_PERMISSION,      /* the system refuses for lack of permission */
     PRONG_SYSTEM           /* any other failure of the system; the message has its reason */
 } prong_status;

@@ -41,6 +41,11 @@ static const struct {
     [PRONG_CANCELLED] = {"PRONG_CANCELLED", "the task was cancelled"},
     [PRONG_POOL_BROKEN] = {"PRONG_POOL_BROKEN", "the pool cannot run tasks"},
     [PRONG_NOT_RUNNING] = {"PRONG_NOT_RUNNING", "the pool is not running"},
+    [PRONG_NOT_OWNER] = {"PRONG_NOT_OWNER", "not held by the caller"},
+    [PRONG_BROKEN] = {"PRONG_BROKEN", "the barrier is broken"},
+    [PRONG_NOT_FOUND] = {"PRONG_NOT_FOUND", "there is no such thing"},
+    [PRONG_EXISTS] = {"PRONG_EXISTS", "it exists already"},
+    [PRONG_COMMAND_FAILED] = {"PRONG_COMMAND_FAILED", "the program did not succeed"},
     [PRONG_PERMISSION] = {"PRONG_PERMISSION", "not permitted"},
     [PRONG_SYSTEM] = {"PRONG_SYSTEM", "the system reports a failure"},
 };
@@ -85,6 +90,10 @@ static prong_status status_of_errno(int number) {
     case EPERM:
     case EACCES: return PRONG_PERMISSION;
     case EINVAL: return PRONG_INVALID;
+    case ENOENT:
+    case ENOTDIR: return PRONG_NOT_FOUND;
+    case E2BIG: return PRONG_TOO_LONG;
+    case EEXIST: return PRONG_EXISTS;
     default: return PRONG_SYSTEM;
     }
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "family/heap.h"
 #include "family/member.h"
+#include "family/waiter.h"
 #include "os/os.h"
 
 #include <sys/mman.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 #define ARENA_MAGIC 0x70726f6e67617231ull /* "prongar1" */
-enum { ARENA_VERSION = 1 };
+enum { ARENA_VERSION = 2 };
 
 char *arena_base;
 static int descriptor = -1;
@@ -36,7 +37,8 @@ static void *create_and_map(uint64_t size, int *fd) {
 
 static prong_status lay_out(uint64_t size) {
     uint64_t rows = (sizeof(struct arena) + 63) & ~63ull;
-    uint64_t heap = (rows + MEMBER_LIMIT * sizeof(struct member) + 4095) & ~4095ull;
+    uint64_t heap =
+        (rows + MEMBER_LIMIT * sizeof(struct member) + WAITER_LIMIT * sizeof(struct waiter) + 4095) & ~4095ull;
     if (os_memory_commit(descriptor, 0, heap) != 0) return fail_errno("no memory for the arena's first pages");
     struct arena *a = arena();
     a->size = size;

@@ -13,7 +13,9 @@ enum {
     MEMBER_LIMIT = 4096, /* rows of the family table; a token has 12 bits for the row */
     BIN_LEVELS = 40,     /* powers of two of 64 bytes, up to 64 TiB */
     BIN_STEPS = 8,       /* linear steps within each */
-    KIND_LIMIT = 8,
+    KIND_LIMIT = 24,
+    WAITER_LIMIT = 8192,  /* threads of the family that wait in a lock or the like at one time */
+    RECOVERY_NOTES = 128, /* the last ones are remembered */
 };
 
 /* See heap.c. Offsets are of block headers. */
@@ -35,6 +37,12 @@ struct kind_table {
     uint64_t live;
 };
 
+/* What was taken back from the dead, for prong_family_report: the newest RECOVERY_NOTES of `count`. */
+struct recovery_notes {
+    _Atomic uint64_t count;
+    char text[RECOVERY_NOTES][120];
+};
+
 struct arena {
     uint64_t magic, version;
     uint64_t size;
@@ -46,7 +54,9 @@ struct arena {
     struct guard objects_guard;
     struct kind_table kinds[KIND_LIMIT];
     struct heap heap;
-    /* the member rows follow, then the heap */
+    struct recovery_notes recoveries;
+    _Atomic uint64_t waiters_used; /* rows of the waiters' table that were ever in use are below this */
+    /* the member rows follow, then the waiters' table, then the heap */
 };
 
 extern char *arena_base; /* NULL before the family exists */

@@ -6,11 +6,13 @@
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/object.h"
+#include "family/waiter.h"
 #include "os/os.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,12 +26,12 @@ static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- rows --- */
 
-static struct member *rows(void) {
+struct member *member_rows(void) {
     return (struct member *)(void *)(arena_base + ((sizeof(struct arena) + 63) & ~63ull));
 }
 
 struct member *member_row(uint32_t token) {
-    return &rows()[token & (MEMBER_LIMIT - 1)];
+    return &member_rows()[token & (MEMBER_LIMIT - 1)];
 }
 
 static struct guard *guard(void) {
@@ -37,14 +39,14 @@ static struct guard *guard(void) {
 }
 
 static uint32_t next_token(uint64_t row) {
-    uint32_t generation = ((uint32_t)atomic_load(&rows()[row].token) >> ROW_BITS) + 1;
+    uint32_t generation = ((uint32_t)atomic_load(&member_rows()[row].token) >> ROW_BITS) + 1;
     if (generation == GENERATIONS) generation = 1;
     return generation << ROW_BITS | (uint32_t)row;
 }
 
 static bool take_row(const char *name, uint64_t process, uint32_t *token) {
     for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
-        struct member *row = &rows()[i];
+        struct member *row = &member_rows()[i];
         if (atomic_load(&row->state) != MEMBER_FREE) continue;
         *token = next_token(i);
         snprintf(row->name, sizeof row->name, "%s", name);
@@ -57,6 +59,8 @@ static bool take_row(const char *name, uint64_t process, uint32_t *token) {
         atomic_store(&row->gets, 0);
         atomic_store(&row->tasks, 0);
         atomic_store(&row->sleeps, 0);
+        atomic_store(&row->leaving, 0);
+        atomic_store(&row->looked_at, 0);
         guard_set(guard(), (uint64_t *)&row->token, *token);
         guard_set(guard(), (uint64_t *)&row->state, MEMBER_RESERVED);
         return true;
@@ -66,8 +70,8 @@ static bool take_row(const char *name, uint64_t process, uint32_t *token) {
 
 static void bury_all_dead(void) {
     for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
-        uint32_t token = (uint32_t)atomic_load(&rows()[i].token);
-        if (atomic_load(&rows()[i].state) != MEMBER_FREE && !member_alive(token)) member_bury(token);
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE && !member_alive(token)) member_bury(token);
     }
 }
 
@@ -137,6 +141,7 @@ void member_bury(uint32_t token) {
         /* First GONE, for all to see; FREE only at the end: a cleaner that dies in between is followed by another. */
         atomic_store(&row->state, MEMBER_GONE);
         object_recover_all(token);
+        waiters_forget(token);
         if (atomic_load(&row->held)) heap_free_owned(token);
         atomic_fetch_add(&arena()->deaths, 1);
         atomic_store(&row->state, MEMBER_FREE);
@@ -148,11 +153,45 @@ void family_look_around(void) {
     static _Atomic uint64_t next;
     for (int looked = 0; looked < MEMBER_LIMIT; looked++) {
         uint64_t i = atomic_fetch_add(&next, 1) % MEMBER_LIMIT;
-        uint32_t token = (uint32_t)atomic_load(&rows()[i].token);
-        if (atomic_load(&rows()[i].state) == MEMBER_FREE) continue;
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (atomic_load(&member_rows()[i].state) == MEMBER_FREE) continue;
         if (!member_alive(token)) member_bury(token);
         return;
     }
+}
+
+/* Waiters look every 50 ms at the latest, and may be many. */
+static const prong_time LOOK_AGAIN_AFTER = PRONG_MS(10);
+
+void member_look(uint32_t token) {
+    struct member *row = member_row(token);
+    int64_t now = clock_now(), before = atomic_load(&row->looked_at);
+    if (now - before < LOOK_AGAIN_AFTER || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
+    if (!member_alive(token)) member_bury(token);
+}
+
+const char *member_describe(uint32_t token, char *text, size_t size) {
+    struct member *row = member_row(token);
+    snprintf(text, size, "process %d '%.*s'", (int)atomic_load(&row->pid), MEMBER_NAME_SIZE - 1, row->name);
+    return text;
+}
+
+void recovery_note(const char *format, ...) {
+    struct recovery_notes *notes = &arena()->recoveries;
+    uint64_t number = atomic_load(&notes->count);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(notes->text[number % RECOVERY_NOTES], sizeof notes->text[0], format, arguments);
+    va_end(arguments);
+    atomic_store(&notes->count, number + 1);
+}
+
+void member_leaving(void) {
+    if (self_token()) atomic_store(&self_row()->leaving, 1);
+}
+
+bool member_is_leaving(uint32_t token) {
+    return atomic_load(&member_row(token)->leaving) != 0;
 }
 
 /* --- entering the family --- */
@@ -244,7 +283,7 @@ prong_status prong_family_check(prong_family_state *state) {
                                   .blocks_in_hand = sum.owned_blocks,
                                   .objects = object_count(),
                                   .deaths = atomic_load(&arena()->deaths)};
-    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) state->members += atomic_load(&rows()[i].state) != MEMBER_FREE;
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) state->members += atomic_load(&member_rows()[i].state) != MEMBER_FREE;
     return PRONG_OK;
 }
 
@@ -254,7 +293,7 @@ prong_status prong_family_members(prong_member *members, size_t capacity, size_t
     bury_all_dead();
     *count = 0;
     for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
-        struct member *row = &rows()[i];
+        struct member *row = &member_rows()[i];
         if (atomic_load(&row->state) != MEMBER_LIVE) continue;
         if (*count < capacity) {
             prong_member *member = &members[*count];

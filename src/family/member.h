@@ -22,6 +22,8 @@ struct member {
     /* what it writes all the time, in a cache line that nobody else touches */
     _Alignas(64) _Atomic uint64_t held; /* blocks in its hands, never less than there are */
     _Atomic uint64_t puts, gets, tasks, sleeps;
+    _Atomic uint64_t leaving;  /* it ends in good order: what it was part of does not miss it */
+    _Atomic int64_t looked_at; /* when somebody last saw whether it lives */
 };
 
 /* For a person to see, not to count on: two threads at once may lose one. */
@@ -40,6 +42,7 @@ static inline uint32_t self_token(void) {
     return atomic_load_explicit(&self->token, memory_order_relaxed);
 }
 
+struct member *member_rows(void);
 struct member *member_row(uint32_t token);
 static inline struct member *self_row(void) {
     return member_row(self_token());
@@ -65,6 +68,15 @@ bool member_alive(uint32_t token);
 /* The member is dead (or leaves): takes back all it held and frees its row. Any member may call it, several may at
  * once; a cleaner that dies is followed by another. */
 void member_bury(uint32_t token);
+/* Buries the member if it has died: for who waits for it. Costs little when somebody has just looked. */
+void member_look(uint32_t token);
+/* "process 123 'Worker-1'"; returns text. */
+const char *member_describe(uint32_t token, char *text, size_t size);
+/* For recover callbacks, which run one at a time: remembers what was taken back, for the report. */
+__attribute__((format(printf, 1, 2))) void recovery_note(const char *format, ...);
+/* This process ends in good order: exit was called, or main left. */
+void member_leaving(void);
+bool member_is_leaving(uint32_t token);
 /* Looks at one more row each time it is called and buries its process if it died: called from long sleeps. */
 void family_look_around(void);
 

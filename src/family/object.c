@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "family/heap.h"
-#include "family/member.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { SLAB_BYTES = 16 << 10 };
@@ -63,6 +63,7 @@ prong_status object_create(enum object_kind kind, void **result) {
     if (!status) {
         struct object *object = arena_at(kinds->free);
         uint64_t next = object->next_free;
+        object->label[0] = 0;
         memset(object + 1, 0, object_types[kind]->size - sizeof *object);
         guard_set(guard(), &object->creator, self_token());
         guard_set(guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
@@ -103,23 +104,32 @@ void object_destroy(void *object, uint64_t generation) {
     if (generation & 1) destroy_from(object, generation);
 }
 
-bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation) {
-    if (!arena_base || offset % 64 || offset < arena()->heap.first || offset > arena()->size - 4096) return false;
-    struct object *object = arena_at(offset);
-    /* A header that stood here once stays one (slabs are never freed); anything else differs in 64 random bits. */
-    return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind &&
-           generation != 0;
+/* The slow side of object_find: enters the family where that is still to be done, or says what is wrong. */
+prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    prong_status status = family_enter();
+    if (status || object_is_live(kind, offset, generation)) return status;
+    return fail(PRONG_STALE, "not a handle of a live %s: %s", object_types[kind]->name,
+                offset == 0 && generation == 0 ? "it was never created"
+                                               : "it was destroyed, or it is of another family");
 }
 
-prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **result) {
-    prong_status status = family_enter();
-    if (status) return status;
-    if (__builtin_expect(!object_is_live(kind, offset, generation), 0))
-        return fail(PRONG_STALE, "not a handle of a live %s: %s", object_types[kind]->name,
-                    offset == 0 && generation == 0 ? "it was never created"
-                                                   : "it was destroyed, or it is of another family");
-    *result = arena_at(offset);
+prong_status object_label(void *object, const char *name) {
+    if (!name) return PRONG_OK;
+    if (strlen(name) >= LABEL_SIZE)
+        return fail(PRONG_INVALID, "the name '%.40s' is longer than %d bytes", name, LABEL_SIZE - 1);
+    snprintf(((struct object *)object)->label, LABEL_SIZE, "%s", name);
     return PRONG_OK;
+}
+
+const char *object_describe(void *object, char *text, size_t size) {
+    struct object *header = object;
+    const char *kind =
+        header->kind > KIND_NONE && header->kind < KIND_COUNT ? object_types[header->kind]->name : "object";
+    if (header->label[0])
+        snprintf(text, size, "%s '%.*s'", kind, LABEL_SIZE - 1, header->label);
+    else
+        snprintf(text, size, "%s %llx", kind, (unsigned long long)arena_offset(object));
+    return text;
 }
 
 void object_each(enum object_kind kind, void (*visit)(void *, void *), void *context) {

@@ -3,9 +3,26 @@
 #ifndef FAMILY_OBJECT_H
 #define FAMILY_OBJECT_H
 
-#include "family/arena.h"
+#include "family/member.h"
 
-enum object_kind { KIND_NONE, KIND_QUEUE, KIND_PIPE, KIND_PROCESS, KIND_POOL, KIND_JOB, KIND_COUNT };
+enum object_kind {
+    KIND_NONE,
+    KIND_QUEUE,
+    KIND_PIPE,
+    KIND_PROCESS,
+    KIND_POOL,
+    KIND_JOB,
+    KIND_LOCK,
+    KIND_RLOCK,
+    KIND_SEMAPHORE,
+    KIND_EVENT,
+    KIND_CONDITION,
+    KIND_BARRIER,
+    KIND_SHARED,
+    KIND_BLOCK,
+    KIND_COUNT
+};
+enum { LABEL_SIZE = 24 };
 enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE };
 
 struct object {
@@ -15,11 +32,14 @@ struct object {
     _Atomic uint64_t state;
     uint64_t kind;
     uint64_t next_free;
-    uint64_t creator; /* token; while building */
-    uint64_t padding[3];
+    uint64_t creator;       /* token; while building */
+    char label[LABEL_SIZE]; /* a name for people; may be empty */
 };
 
 /* What the family needs to know of each kind; defined above this room, in kinds.c. */
+/* Who holds an object, or is to do something before a waiter can go on: a member, and the thread if it is known. */
+typedef void holder_visit(void *context, uint32_t token, uint32_t thread);
+
 struct object_type {
     const char *name;
     size_t size;
@@ -27,6 +47,8 @@ struct object_type {
     void (*recover)(void *object, uint32_t dead);
     /* Frees what hangs on an object that its creator died building, or that is being destroyed. */
     void (*dispose)(void *object);
+    /* Names the holders, for the report; NULL where there are none. `alone`: nobody else can let a waiter go on. */
+    void (*holders)(void *object, holder_visit *visit, void *context);
 };
 extern const struct object_type *const object_types[KIND_COUNT];
 
@@ -40,9 +62,30 @@ static inline uint64_t object_generation(void *object) {
     return atomic_load(&((struct object *)object)->generation);
 }
 
-/* The live object of that kind and generation, or a clear error. low_bits of the offset are the caller's own. */
-prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **object);
-bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation);
+/* Names it for people; PRONG_INVALID when the name is too long. name may be NULL. */
+prong_status object_label(void *object, const char *name);
+/* "lock 'accounts'", or "lock 2f30c0" by its place in the arena. Returns text. */
+const char *object_describe(void *object, char *text, size_t size);
+
+static inline bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    if (!arena_base || offset % 64 || offset < arena()->heap.first || offset > arena()->size - 4096) return false;
+    struct object *object = (struct object *)arena_at(offset);
+    /* A header that stood here once stays one (slabs are never freed); anything else differs in 64 random bits. */
+    return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind &&
+           generation != 0;
+}
+
+prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation);
+
+/* The live object of that kind and generation, or a clear error. */
+static inline prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **object) {
+    if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
+        prong_status status = object_stale(kind, offset, generation);
+        if (status) return status;
+    }
+    *object = arena_at(offset);
+    return PRONG_OK;
+}
 
 /* Calls visit for every object of the kind that is not free. */
 void object_each(enum object_kind kind, void (*visit)(void *object, void *context), void *context);

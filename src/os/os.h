@@ -15,6 +15,9 @@
 void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
 /* Wakes up to count waiters; returns how many woke. */
 int os_futex_wake(_Atomic uint32_t *word, int count);
+/* The same for those waiters alone that share a bit of the mask. */
+void os_futex_wait_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline);
+int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask);
 
 /* --- memory --- */
 /* An anonymous, sparse, close-on-exec shared memory object of the given size, at a descriptor of 10 or above
@@ -29,6 +32,15 @@ void os_memory_release(int fd, uint64_t offset, uint64_t size);
 /* A private page that reads as zero in a forked child; NULL when there is no memory. */
 void *os_memory_wipe_on_fork(void);
 
+void os_memory_unmap(void *memory, uint64_t size);
+/* Shared memory with a name, mapped; NULL with errno (EEXIST, ENOENT, …). What is created is this user's alone, zero, and
+ * can be touched without SIGBUS. */
+void *os_named_memory_create(const char *name, uint64_t size);
+void *os_named_memory_attach(const char *name, uint64_t *size);
+int os_named_memory_unlink(const char *name);
+/* 64 random bits. */
+uint64_t os_random(void);
+
 /* --- processor --- */
 static inline void os_cpu_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -41,6 +53,8 @@ static inline void os_cpu_relax(void) {
 unsigned os_usable_cpus(void);
 
 /* --- processes --- */
+/* The calling thread's number, unique in the system while it lives. */
+uint32_t os_thread_id(void);
 /* Nanoseconds since the system's start, now; and when the process began (in steps of a clock tick; 0 when there is
  * no such process). A pid may be used again; a pid with a time may not. */
 uint64_t os_boot_time(void);
@@ -55,6 +69,28 @@ bool os_reap(int pidfd, int *exit_code, bool *stolen);
 /* Starts this program's own image anew, without copying this process (vfork-like). kept: descriptors the child
  * inherits under the same numbers. environment entry: added to the child's environment. */
 int os_spawn_self(char *const argv[], const char *environment_entry, const int *kept, size_t kept_count, pid_t *pid);
+/* What another program is started with. */
+struct os_program {
+    const char *const *paths; /* to try, in turn, up to a NULL */
+    char *const *arguments, *const *environment;
+    const char *directory; /* NULL: as here */
+    int stdio[3];          /* what becomes 0, 1 and 2; -1: as here */
+    const int *kept;       /* further descriptors that it has */
+    size_t kept_count;
+    bool keep_all; /* every one that is not close-on-exec */
+    bool new_session, set_group_of_processes, restore_signals;
+    int group_of_processes;
+    int mask; /* umask; -1: as here */
+    int64_t user, group; /* -1: as here */
+    const gid_t *groups; /* NULL: as here */
+    size_t group_count;
+};
+/* At what a start failed; errno says why. */
+enum os_program_step { OS_STEP_START, OS_STEP_DESCRIPTORS, OS_STEP_DIRECTORY, OS_STEP_IDENTITY, OS_STEP_EXEC };
+/* Starts it without copying this process. 0, with its pid and a descriptor for it; or -1 and the step that failed. */
+int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, enum os_program_step *step);
+/* A pipe, close-on-exec: [0] to read, [1] to write. */
+int os_pipe(int ends[2]);
 /* In a spawned child, before anything else: closes all descriptors from 3 on but the kept ones. */
 void os_close_all_but(const int *kept, size_t kept_count);
 /* From now on this process is killed when the last write end of the pipe is closed. Independent of which thread

@@ -37,6 +37,7 @@ void exit_children(void) {
     size_t count;
     if (self_token() == 0) return;
     fflush(stdout); /* what we said comes before what our ending makes others say */
+    member_leaving();
     if (exit_hook) exit_hook();
     connections_drop_all();
     while ((count = children_list(children, BATCH)) > 0) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "channel/types.h"
 #include "family/heap.h"
+#include "family/waiter.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -237,10 +238,12 @@ prong_status prong_process_join(prong_process handle, prong_time timeout) {
     if (status) return status;
     if (atomic_load(&p->token) == self_token()) return fail(PRONG_INVALID, "process '%s' cannot join itself", p->name);
     deadline_t deadline = deadline_after(timeout);
+    struct waiter *waiter = deadline == PRONG_NOWAIT ? NULL : waiter_begin(p);
     bool own = child_find(p, &child);
     bool ended = !own              ? wait_for_any(p, handle.generation, deadline)
                  : child.by_server ? wait_for_forked(p, &child, deadline)
                                    : wait_for_own(p, &child, deadline);
+    waiter_end(waiter);
     return ended ? PRONG_OK : fail(PRONG_TIMEOUT, "process '%s' still runs", p->name);
 }
 
@@ -441,4 +444,11 @@ static void dispose(void *object) {
     if (p->argument) heap_free(p->argument, &p->argument);
 }
 
-const struct object_type process_type = {"process", sizeof(struct process), recover, dispose};
+/* Who joins it waits for itself to end. */
+static void holders(void *object, holder_visit *visit, void *context) {
+    struct process *p = object;
+    if (!atomic_load(&p->exited)) visit(context, (uint32_t)atomic_load(&p->token), 0);
+}
+
+const struct object_type process_type = {
+    .name = "process", .size = sizeof(struct process), .recover = recover, .dispose = dispose, .holders = holders};

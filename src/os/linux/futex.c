@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 /* From <linux/futex.h>, which a libc other than the system's does not find. Not private: between processes. */
-enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9 };
+enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
 
-void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
+void os_futex_wait_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline) {
     struct timespec until, *at = NULL;
     if (deadline != PRONG_FOREVER) {
         until.tv_sec = deadline / 1000000000;
@@ -20,8 +20,17 @@ void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadlin
     }
     int before = errno;
     /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, at, NULL, FUTEX_BITSET_MATCH_ANY);
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, at, NULL, mask);
     errno = before;
+}
+
+void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
+    os_futex_wait_masked(word, expected, FUTEX_BITSET_MATCH_ANY, deadline);
+}
+
+int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask) {
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE_BITSET, count, NULL, NULL, mask);
+    return woken > 0 ? (int)woken : 0;
 }
 
 int os_futex_wake(_Atomic uint32_t *word, int count) {

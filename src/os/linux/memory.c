@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOW_DESCRIPTORS = 10 };
@@ -45,4 +48,71 @@ void *os_memory_wipe_on_fork(void) {
     if (page == MAP_FAILED) return NULL;
     madvise(page, size, MADV_WIPEONFORK);
     return page;
+}
+
+void os_memory_unmap(void *memory, uint64_t size) {
+    munmap(memory, size);
+}
+
+uint64_t os_random(void) {
+    uint64_t bits = 0;
+    while (getrandom(&bits, sizeof bits, 0) != sizeof bits) {}
+    return bits;
+}
+
+/* --- with a name --- */
+
+static const char *path_of(const char *name, char *path, size_t size) {
+    snprintf(path, size, "/%s", name);
+    return path;
+}
+
+static void *map_and_close(int fd, uint64_t size) {
+    void *memory = os_memory_map(fd, size);
+    int number = errno;
+    close(fd);
+    errno = number;
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Makes the size, and the promise of memory behind it: fallocate does both at once where it is known. */
+static int make_room(int fd, uint64_t size) {
+    if (os_memory_commit(fd, 0, size) == 0) return 0;
+    return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)size) : -1;
+}
+
+void *os_named_memory_create(const char *name, uint64_t size) {
+    char path[300];
+    int fd = shm_open(path_of(name, path, sizeof path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return NULL;
+    void *memory = NULL;
+    int room = make_room(fd, size), number = errno;
+    if (room == 0)
+        memory = map_and_close(fd, size);
+    else
+        close(fd);
+    if (memory) return memory;
+    if (room == 0) number = errno;
+    shm_unlink(path);
+    errno = number;
+    return NULL;
+}
+
+void *os_named_memory_attach(const char *name, uint64_t *size) {
+    char path[300];
+    struct stat about;
+    int fd = shm_open(path_of(name, path, sizeof path), O_RDWR | O_CLOEXEC, 0);
+    if (fd < 0) return NULL;
+    if (fstat(fd, &about) != 0 || about.st_size == 0) {
+        close(fd);
+        errno = EINVAL;
+        return NULL;
+    }
+    *size = (uint64_t)about.st_size;
+    return map_and_close(fd, *size);
+}
+
+int os_named_memory_unlink(const char *name) {
+    char path[300];
+    return shm_unlink(path_of(name, path, sizeof path));
 }

@@ -42,6 +42,10 @@ uint64_t os_process_start_time(pid_t pid) {
     return strtoull(field + 1, NULL, 10) * (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
+uint32_t os_thread_id(void) {
+    return (uint32_t)syscall(SYS_gettid);
+}
+
 uint64_t os_boot_time(void) {
     struct timespec t;
     clock_gettime(CLOCK_BOOTTIME, &t);

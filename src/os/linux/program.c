@@ -1,0 +1,131 @@
+/* Starting another program as vfork does: the child runs in this process's memory, on a stack of its own, until it has become
+ * the program or failed; the calling thread waits meanwhile. So nothing is copied, and an error is simply left in memory. */
+#define _GNU_SOURCE
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+enum { CHILD_STACK = 32 << 10 };
+
+struct launch {
+    const struct os_program *program;
+    sigset_t mask; /* of the parent, for the program */
+    enum os_program_step step;
+    int error; /* 0: it runs */
+};
+
+/* --- in the child: nothing that takes a lock or changes what the parent still needs --- */
+
+/* Moves descriptors that stand where others are to go, then puts each in its place. */
+static bool place_stdio(const struct os_program *p) {
+    int from[3];
+    for (int i = 0; i < 3; i++) {
+        from[i] = p->stdio[i];
+        if (from[i] >= 0 && from[i] < 3 && from[i] != i && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3)) < 0)
+            return false;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (from[i] < 0) continue;
+        if (from[i] == i ? fcntl(i, F_SETFD, 0) != 0 : dup2(from[i], i) < 0) return false;
+    }
+    return true;
+}
+
+static bool place_descriptors(const struct os_program *p) {
+    if (!place_stdio(p)) return false;
+    for (size_t i = 0; i < p->kept_count; i++)
+        if (fcntl(p->kept[i], F_SETFD, 0) != 0) return false;
+    if (!p->keep_all) os_close_all_but(p->kept, p->kept_count);
+    return true;
+}
+
+/* The system calls themselves: the C library's would change all threads of the parent. */
+static bool take_identity(const struct os_program *p) {
+    if (p->new_session && setsid() < 0) return false;
+    if (p->set_group_of_processes && setpgid(0, p->group_of_processes) != 0) return false;
+    if (p->groups && syscall(SYS_setgroups, p->group_count, p->groups) != 0) return false;
+    if (p->group >= 0 && syscall(SYS_setresgid, (gid_t)p->group, (gid_t)p->group, (gid_t)p->group) != 0) return false;
+    return p->user < 0 || syscall(SYS_setresuid, (uid_t)p->user, (uid_t)p->user, (uid_t)p->user) == 0;
+}
+
+/* Before the mask is lifted: a handler of the parent's must not run here, in its memory. */
+static void reset_handlers(const struct os_program *p) {
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_DFL) continue;
+        bool restore = p->restore_signals && (number == SIGPIPE || number == SIGXFSZ);
+        if (action.sa_handler == SIG_IGN && !restore) continue;
+        action = (struct sigaction){.sa_handler = SIG_DFL};
+        sigaction(number, &action, NULL);
+    }
+}
+
+/* The first that can be run. Not found there: the next; not permitted: remembered, as it says more. */
+static int run_first(const struct os_program *p) {
+    int error = ENOENT;
+    for (const char *const *path = p->paths; *path; path++) {
+        execve(*path, p->arguments, p->environment);
+        if (errno != ENOENT && errno != ENOTDIR) error = errno;
+        if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
+    }
+    return error;
+}
+
+static int child(void *context) {
+    struct launch *launch = context;
+    const struct os_program *p = launch->program;
+    launch->step = OS_STEP_DESCRIPTORS;
+    if (!place_descriptors(p)) goto failed;
+    launch->step = OS_STEP_DIRECTORY;
+    if (p->directory && chdir(p->directory) != 0) goto failed;
+    launch->step = OS_STEP_IDENTITY;
+    if (p->mask >= 0) umask((mode_t)p->mask);
+    if (!take_identity(p)) goto failed;
+    reset_handlers(p);
+    sigprocmask(SIG_SETMASK, &launch->mask, NULL);
+    launch->step = OS_STEP_EXEC;
+    errno = run_first(p);
+failed:
+    launch->error = errno;
+    _exit(127);
+}
+
+/* --- in the parent --- */
+
+int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, enum os_program_step *step) {
+    _Alignas(16) char stack[CHILD_STACK];
+    struct launch launch = {.program = program};
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &launch.mask);
+    *pidfd = -1;
+    *pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &launch, pidfd);
+    if (*pid < 0) {
+        launch.error = errno;
+        launch.step = OS_STEP_START;
+    }
+    pthread_sigmask(SIG_SETMASK, &launch.mask, NULL);
+    *step = launch.step;
+    if (launch.error == 0) return 0;
+    if (*pid > 0) {
+        while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
+        close(*pidfd);
+    }
+    errno = launch.error;
+    return -1;
+}
+
+int os_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC);
+}

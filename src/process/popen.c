@@ -1,0 +1,381 @@
+/* Starting a program, waiting for it, signalling it, ending it. */
+#define _GNU_SOURCE
+#include "process/popen.h"
+
+#include "base/error.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* --- finding the program --- */
+
+struct paths {
+    const char **list; /* and a NULL */
+    char *text;        /* what they point into */
+};
+
+static const char *search_path(const char *const *environment) {
+    const char *path = NULL;
+    if (!environment)
+        path = getenv("PATH");
+    else
+        for (; *environment; environment++)
+            if (strncmp(*environment, "PATH=", 5) == 0) path = *environment + 5;
+    return path ? path : "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* An empty part of PATH is the current directory. */
+static void spread(struct paths *paths, const char *search, const char *program) {
+    char *at = paths->text;
+    size_t count = 0;
+    for (;;) {
+        size_t length = strcspn(search, ":");
+        paths->list[count++] = at;
+        at += sprintf(at, "%.*s%s%s", (int)length, search, length ? "/" : "./", program) + 1;
+        if (!search[length]) break;
+        search += length + 1;
+    }
+    paths->list[count] = NULL;
+}
+
+static prong_status find_program(struct paths *paths, const char *program, const char *search) {
+    size_t parts = 1;
+    if (strchr(program, '/')) search = "";
+    for (const char *c = search; *c; c++) parts += *c == ':';
+    paths->list = malloc((parts + 1) * sizeof *paths->list);
+    paths->text = malloc(strlen(search) + parts * (strlen(program) + 3));
+    if (!paths->list || !paths->text) return fail(PRONG_NO_MEMORY, "no memory for the places where it may be");
+    if (strchr(program, '/')) {
+        paths->list[0] = program;
+        paths->list[1] = NULL;
+    } else {
+        spread(paths, search, program);
+    }
+    return PRONG_OK;
+}
+
+static void paths_free(struct paths *paths) {
+    free(paths->list);
+    free(paths->text);
+}
+
+/* --- its streams --- */
+
+static const char *const stream_names[] = {"stdin", "stdout", "stderr"};
+
+/* What the start needs and then closes again: the program's ends. */
+struct ends {
+    int theirs[3];
+    bool close[3];
+};
+
+static prong_status open_file(const prong_stream *stream, int number, int *fd) {
+    int flags = number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | (stream->append ? O_APPEND : O_TRUNC);
+    const char *path = stream->kind == PRONG_STREAM_NULL ? "/dev/null" : stream->path;
+    if (!path) return fail(PRONG_INVALID, "%s: a file without a path", stream_names[number]);
+    *fd = open(path, flags | O_CLOEXEC, 0666);
+    return *fd >= 0 ? PRONG_OK : fail_errno("%s: file '%s'", stream_names[number], path);
+}
+
+static prong_status open_stream(prong_popen *popen, struct ends *ends, const prong_stream *stream, int number) {
+    int pair[2];
+    switch (stream->kind) {
+    case PRONG_STREAM_INHERIT: return PRONG_OK;
+    case PRONG_STREAM_DESCRIPTOR:
+        if (stream->descriptor < 0 || fcntl(stream->descriptor, F_GETFD) < 0)
+            return fail(PRONG_INVALID, "%s: descriptor %d is not open", stream_names[number], stream->descriptor);
+        ends->theirs[number] = stream->descriptor;
+        return PRONG_OK;
+    case PRONG_STREAM_STDOUT:
+        if (number != 2) return fail(PRONG_INVALID, "%s cannot go where stdout goes", stream_names[number]);
+        ends->theirs[2] = ends->theirs[1] >= 0 ? ends->theirs[1] : 1;
+        return PRONG_OK;
+    case PRONG_STREAM_NULL:
+    case PRONG_STREAM_FILE: ends->close[number] = true; return open_file(stream, number, &ends->theirs[number]);
+    case PRONG_STREAM_PIPE:
+        if (os_pipe(pair) != 0) return fail_errno("%s: no pipe", stream_names[number]);
+        popen->was_pipe[number] = true;
+        popen->pipes[number] = pair[number == 0];
+        ends->theirs[number] = pair[number != 0];
+        ends->close[number] = true;
+        return PRONG_OK;
+    }
+    return fail(PRONG_INVALID, "%s: there is no kind %d of stream", stream_names[number], (int)stream->kind);
+}
+
+static void close_ends(struct ends *ends) {
+    for (int i = 0; i < 3; i++)
+        if (ends->close[i] && ends->theirs[i] >= 0) close(ends->theirs[i]);
+}
+
+/* --- starting --- */
+
+static prong_status say_why(enum os_program_step step, const prong_popen_options *o, const char *program) {
+    switch (step) {
+    case OS_STEP_DIRECTORY: return fail_errno("start of '%s': directory '%s'", program, o->directory);
+    case OS_STEP_DESCRIPTORS: return fail_errno("start of '%s': its descriptors", program);
+    case OS_STEP_IDENTITY: return fail_errno("start of '%s': its session, group or user", program);
+    case OS_STEP_EXEC: return fail_errno("start of '%s'", program);
+    default: return fail_errno("start of '%s': no new process", program);
+    }
+}
+
+static prong_status launch(prong_popen *popen, const char *program, char *const *argv, const prong_popen_options *o,
+                           const struct ends *ends) {
+    struct paths paths = {0};
+    prong_status status = find_program(&paths, program, search_path(o->environment));
+    struct os_program start = {
+        .paths = paths.list,
+        .arguments = argv,
+        .environment = o->environment ? (char *const *)(uintptr_t)o->environment : environ,
+        .directory = o->directory,
+        .stdio = {ends->theirs[0], ends->theirs[1], ends->theirs[2]},
+        .kept = o->pass_fds,
+        .kept_count = o->pass_fd_count,
+        .keep_all = o->keep_fds,
+        .new_session = o->start_new_session,
+        .set_group_of_processes = o->set_process_group,
+        .group_of_processes = o->process_group,
+        .restore_signals = !o->keep_signals,
+        .mask = o->set_umask ? (int)(o->umask & 07777) : -1,
+        .user = o->set_user ? (int64_t)o->user : -1,
+        .group = o->set_group ? (int64_t)o->group : -1,
+        .groups = o->extra_groups,
+        .group_count = o->extra_group_count,
+    };
+    enum os_program_step step;
+    if (!status && os_program_start(&start, &popen->pid, &popen->pidfd, &step) != 0) status = say_why(step, o, program);
+    paths_free(&paths);
+    return status;
+}
+
+/* /bin/sh -c command, and the arguments that follow. */
+static char **shell_arguments(const char *const argv[]) {
+    size_t count = 0;
+    while (argv[count]) count++;
+    const char **with = malloc((count + 3) * sizeof *with);
+    if (!with) return NULL;
+    with[0] = "/bin/sh";
+    with[1] = "-c";
+    memcpy(with + 2, argv, (count + 1) * sizeof *with);
+    return (char **)(uintptr_t)with;
+}
+
+static prong_status start(prong_popen *popen, const char *const argv[], const prong_popen_options *o) {
+    struct ends ends = {.theirs = {-1, -1, -1}};
+    const prong_stream *streams[] = {&o->in, &o->out, &o->err};
+    prong_status status = PRONG_OK;
+    for (int i = 0; i < 3 && !status; i++) status = open_stream(popen, &ends, streams[i], i);
+    char **arguments = o->shell ? shell_arguments(argv) : (char **)(uintptr_t)argv;
+    if (!status && !arguments) status = fail(PRONG_NO_MEMORY, "no memory for the arguments");
+    if (!status)
+        status = launch(popen, o->executable ? o->executable : o->shell ? "/bin/sh" : argv[0], arguments, o, &ends);
+    if (o->shell) free(arguments);
+    close_ends(&ends);
+    return status;
+}
+
+/* --- those that nobody waits for --- */
+
+static pthread_mutex_t detached_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct detached {
+    int pidfd;
+    struct detached *next;
+} * detached;
+
+static void reap_detached(void) {
+    int code;
+    bool stolen;
+    if (pthread_mutex_trylock(&detached_lock) != 0) return; /* somebody else is at it, or was when we were forked */
+    for (struct detached **at = &detached; *at;) {
+        struct detached *one = *at;
+        if (os_reap(one->pidfd, &code, &stolen) || errno == EBADF) {
+            *at = one->next;
+            close(one->pidfd);
+            free(one);
+        } else {
+            at = &one->next;
+        }
+    }
+    pthread_mutex_unlock(&detached_lock);
+}
+
+/* --- open and close --- */
+
+static void popen_free(prong_popen *popen) {
+    for (int i = 0; i < 3; i++) {
+        popen_close_pipe(popen, i);
+        free(popen->read[i].data);
+    }
+    if (popen->pidfd >= 0) close(popen->pidfd);
+    pthread_mutex_destroy(&popen->lock);
+    free(popen);
+}
+
+prong_status prong_popen_start(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
+    const prong_popen_options o = options ? *options : (prong_popen_options){0};
+    if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen start: no program");
+    reap_detached();
+    prong_popen *popen = calloc(1, sizeof *popen);
+    if (!popen) return fail(PRONG_NO_MEMORY, "start of '%s': no memory", argv[0]);
+    pthread_mutex_init(&popen->lock, NULL);
+    for (int i = 0; i < 3; i++) popen->pipes[i] = -1;
+    popen->pidfd = -1;
+    popen->owner = getpid();
+    popen->wait_for_eof = o.wait_for_eof;
+    popen->own_group = o.start_new_session || (o.set_process_group && o.process_group == 0);
+    snprintf(popen->name, sizeof popen->name, "%s", argv[0]);
+    prong_status status = start(popen, argv, &o);
+    if (status) {
+        popen_free(popen);
+        return status;
+    }
+    *result = popen;
+    return PRONG_OK;
+}
+
+prong_status popen_check(const prong_popen *popen) {
+    if (!popen) return fail(PRONG_INVALID, "no program was started here");
+    if (popen->owner == getpid()) return PRONG_OK;
+    return fail(PRONG_NOT_CHILD, "'%s' was started by process %d", popen->name, (int)popen->owner);
+}
+
+prong_status prong_popen_close(prong_popen *popen) {
+    if (!popen) return PRONG_OK;
+    if (popen->owner == getpid() && !popen_has_ended(popen))
+        return fail(PRONG_STILL_RUNNING, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
+    popen_free(popen);
+    return PRONG_OK;
+}
+
+prong_status prong_popen_detach(prong_popen *popen) {
+    prong_status status = popen_check(popen);
+    if (status) return status;
+    if (!popen_has_ended(popen)) {
+        struct detached *one = malloc(sizeof *one);
+        if (!one) return fail(PRONG_NO_MEMORY, "detach of '%s': no memory", popen->name);
+        one->pidfd = popen->pidfd;
+        popen->pidfd = -1;
+        pthread_mutex_lock(&detached_lock);
+        one->next = detached;
+        detached = one;
+        pthread_mutex_unlock(&detached_lock);
+    }
+    popen_free(popen);
+    return PRONG_OK;
+}
+
+int prong_popen_pid(const prong_popen *popen) {
+    return popen ? (int)popen->pid : 0;
+}
+
+int prong_popen_fileno(const prong_popen *popen, int stream) {
+    return popen && stream >= 0 && stream < 3 ? popen->pipes[stream] : -1;
+}
+
+void popen_close_pipe(prong_popen *popen, int stream) {
+    if (popen->pipes[stream] >= 0) close(popen->pipes[stream]);
+    popen->pipes[stream] = -1;
+}
+
+prong_status prong_popen_close_stream(prong_popen *popen, int stream) {
+    prong_status status = popen_check(popen);
+    if (status) return status;
+    if (stream < 0 || stream > 2) return fail(PRONG_INVALID, "there is no stream %d", stream);
+    popen_close_pipe(popen, stream);
+    return PRONG_OK;
+}
+
+/* --- its end --- */
+
+bool popen_has_ended(prong_popen *popen) {
+    pthread_mutex_lock(&popen->lock);
+    if (!popen->ended) popen->ended = os_reap(popen->pidfd, &popen->returncode, &popen->stolen);
+    bool ended = popen->ended;
+    pthread_mutex_unlock(&popen->lock);
+    return ended;
+}
+
+prong_status popen_returncode(prong_popen *popen, int *returncode) {
+    if (popen->stolen)
+        return fail(PRONG_SYSTEM, "'%s' (pid %d) was reaped by the host program: how it ended is unknown", popen->name,
+                    (int)popen->pid);
+    if (returncode) *returncode = popen->returncode;
+    return PRONG_OK;
+}
+
+prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
+    prong_status status = popen_check(popen);
+    if (status) return status;
+    if (!popen_has_ended(popen)) return fail(PRONG_STILL_RUNNING, "'%s' still runs", popen->name);
+    return popen_returncode(popen, returncode);
+}
+
+static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
+    struct pollfd end = {.fd = popen->pidfd, .events = POLLIN};
+    while (!popen_has_ended(popen)) {
+        if (deadline_passed(deadline))
+            return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
+        poll(&end, 1, deadline_poll_ms(deadline));
+    }
+    return popen_returncode(popen, returncode);
+}
+
+prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {
+    prong_status status = popen_check(popen);
+    return status ? status : wait_until(popen, returncode, deadline_after(timeout));
+}
+
+/* --- signals --- */
+
+prong_status popen_signal(prong_popen *popen, int signal, bool group) {
+    /* A group may have members left when the program itself has ended. Its number is not used anew while it has. */
+    int result = group && popen->own_group ? kill(-popen->pid, signal) : os_pidfd_signal(popen->pidfd, signal);
+    if (result == 0 || errno == ESRCH) return PRONG_OK;
+    return fail_errno("signal %d to '%s'", signal, popen->name);
+}
+
+prong_status prong_popen_send_signal(prong_popen *popen, int signal) {
+    prong_status status = popen_check(popen);
+    if (status || popen_has_ended(popen)) return status;
+    return popen_signal(popen, signal, false);
+}
+
+prong_status prong_popen_terminate(prong_popen *popen) {
+    return prong_popen_send_signal(popen, SIGTERM);
+}
+
+prong_status prong_popen_kill(prong_popen *popen) {
+    return prong_popen_send_signal(popen, SIGKILL);
+}
+
+prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, int *returncode) {
+    static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
+    prong_status status = popen_check(popen);
+    if (status) return status;
+    if (!plan) plan = &usual;
+    if (plan->group && !popen->own_group)
+        return fail(PRONG_INVALID, "stop of '%s': it has no process group of its own", popen->name);
+    const struct {
+        prong_time time;
+        int signal;
+    } steps[] = {{plan->wait, 0}, {plan->terminate, SIGTERM}, {plan->kill, SIGKILL}};
+    status = popen_has_ended(popen) ? popen_returncode(popen, returncode) : PRONG_TIMEOUT;
+    for (int i = 0; i < 3 && status == PRONG_TIMEOUT; i++) {
+        if (steps[i].time <= 0) continue;
+        if (steps[i].signal && (status = popen_signal(popen, steps[i].signal, plan->group))) break;
+        status = wait_until(popen, returncode, deadline_after(steps[i].time));
+    }
+    if (status == PRONG_TIMEOUT)
+        return fail(PRONG_TIMEOUT, "'%s' (pid %d) has outlived its stop", popen->name, (int)popen->pid);
+    return status;
+}

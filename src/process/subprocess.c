@@ -1,0 +1,97 @@
+/* A program run to its end in one call. */
+#include "base/error.h"
+#include "process/popen.h"
+
+#include <signal.h>
+#include <string.h>
+
+static const prong_time KILLED_WITHIN = PRONG_SECONDS(10);
+
+static prong_status claim(prong_stream *stream, const char *name, const char *what) {
+    if (stream->kind != PRONG_STREAM_INHERIT && stream->kind != PRONG_STREAM_PIPE)
+        return fail(PRONG_INVALID, "%s, and %s goes elsewhere", what, name);
+    *stream = PRONG_PIPE;
+    return PRONG_OK;
+}
+
+static prong_status choose_streams(prong_run_options *o) {
+    prong_status status = PRONG_OK;
+    bool merged = o->popen.err.kind == PRONG_STREAM_STDOUT;
+    if (o->input) status = claim(&o->popen.in, "stdin", "input is given");
+    if (o->capture && !status) status = claim(&o->popen.out, "stdout", "output is to be captured");
+    if (o->capture && !status && !merged) status = claim(&o->popen.err, "stderr", "output is to be captured");
+    return status;
+}
+
+/* The time is over: it is killed, and what it wrote until then is the result. */
+static void cut_short(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
+    popen->wait_for_eof = false;
+    popen_signal(popen, SIGKILL, true);
+    prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN);
+    popen_returncode(popen, &completed->returncode);
+}
+
+static prong_status finish(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
+    prong_time timeout = o->timeout > 0 ? o->timeout : PRONG_FOREVER;
+    prong_status status =
+        prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, timeout);
+    if (!status) return popen_returncode(popen, &completed->returncode);
+    cut_short(popen, o, completed);
+    if (status != PRONG_TIMEOUT) return status;
+    return fail(PRONG_TIMEOUT, "'%s' ran for longer than %.3g s, and was killed", popen->name, (double)timeout / 1e9);
+}
+
+static prong_status check_code(const char *name, int code) {
+    if (code == 0) return PRONG_OK;
+    if (code < 0) return fail(PRONG_COMMAND_FAILED, "'%s' was killed by signal %d", name, -code);
+    return fail(PRONG_COMMAND_FAILED, "'%s' ended with %d", name, code);
+}
+
+prong_status prong_subprocess_run(const char *const argv[], const prong_run_options *options,
+                                  prong_completed *completed) {
+    prong_run_options o = options ? *options : (prong_run_options){0};
+    prong_popen *popen;
+    if (!completed) return fail(PRONG_INVALID, "subprocess run: no place for the outcome");
+    *completed = (prong_completed){0};
+    prong_status status = choose_streams(&o);
+    if (!status) status = prong_popen_start(&popen, argv, &o.popen);
+    if (status) return status;
+    status = finish(popen, &o, completed);
+    if (prong_popen_close(popen)) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
+    if (!status && o.check) status = check_code(argv[0], completed->returncode);
+    return status;
+}
+
+void prong_completed_clear(prong_completed *completed) {
+    prong_output_clear(&completed->out);
+    prong_output_clear(&completed->err);
+}
+
+prong_status prong_subprocess_call(const char *const argv[], const prong_run_options *options, int *returncode) {
+    prong_completed completed;
+    prong_status status = prong_subprocess_run(argv, options, &completed);
+    if (returncode) *returncode = completed.returncode;
+    prong_completed_clear(&completed);
+    return status;
+}
+
+prong_status prong_subprocess_check_call(const char *const argv[], const prong_run_options *options) {
+    prong_run_options o = options ? *options : (prong_run_options){0};
+    o.check = true;
+    return prong_subprocess_call(argv, &o, NULL);
+}
+
+prong_status prong_subprocess_check_output(const char *const argv[], const prong_run_options *options,
+                                           prong_output *output) {
+    prong_run_options o = options ? *options : (prong_run_options){0};
+    prong_completed completed;
+    if (!output) return fail(PRONG_INVALID, "check_output: no place for the output");
+    *output = (prong_output){NULL, 0};
+    prong_status status = claim(&o.popen.out, "stdout", "output is to be captured");
+    if (status) return status;
+    o.check = true;
+    status = prong_subprocess_run(argv, &o, &completed);
+    *output = completed.out;
+    prong_output_clear(&completed.err);
+    return status;
+}

@@ -1,0 +1,338 @@
+/* Barrier: a round, how many have arrived in it, and who they are; changed under a guard.
+ *
+ * Rounds are numbered. One that waits remembers its round, and when that is over looks whether it was completed or reset. */
+#include <prong/barrier.h>
+
+#include "base/error.h"
+#include "family/heap.h"
+#include "sync/types.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PARTIES_MOST = 1000000, ROUNDS_REMEMBERED = 64 };
+
+struct barrier {
+    struct object object;
+    uint64_t parties;
+    uint64_t round;   /* from 1 on */
+    uint64_t arrived; /* in this round; `parties` while the last one runs its action */
+    uint64_t broken;
+    uint64_t completed; /* bit n: the last round whose number ended in n was completed, not reset */
+    uint64_t members;   /* block of `parties` words: the round last waited in, and the token */
+    char cause[120];    /* what broke it */
+    struct waitq changed;
+    struct guard guard;
+};
+
+static prong_status find(prong_barrier handle, struct barrier **b) {
+    return object_find(KIND_BARRIER, handle.offset, handle.generation, (void **)b);
+}
+
+/* --- create, destroy --- */
+
+prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const prong_barrier_options *options) {
+    struct barrier *b;
+    if (parties < 1 || parties > PARTIES_MOST)
+        return fail(PRONG_INVALID, "barrier create: %u parties, not 1 to %d", parties, PARTIES_MOST);
+    prong_status status = sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b);
+    if (status) return status;
+    status = heap_alloc(parties * sizeof(uint64_t), 0, &b->members, NULL);
+    if (status) {
+        object_destroy(b, object_generation(b));
+        return status;
+    }
+    memset(arena_at(b->members), 0, parties * sizeof(uint64_t));
+    b->parties = parties;
+    b->round = 1;
+    sync_publish(b, handle);
+    return PRONG_OK;
+}
+
+prong_status prong_barrier_destroy(prong_barrier handle) {
+    struct barrier *b;
+    prong_status status = find(handle, &b);
+    if (status) return status;
+    object_destroy(b, handle.generation);
+    waitq_notify(&b->changed, INT_MAX);
+    return PRONG_OK;
+}
+
+static void dispose(void *object) {
+    struct barrier *b = object;
+    if (b->members) heap_free(b->members, &b->members);
+}
+
+/* --- who takes part --- */
+
+static uint64_t *member_words(struct barrier *b) {
+    return arena_at(b->members);
+}
+
+static uint64_t member_word(uint64_t round, uint32_t token) {
+    return round << 32 | token;
+}
+
+static bool of_round(uint64_t word, uint64_t round) {
+    return word >> 32 == (round & UINT32_MAX);
+}
+
+/* Its own word from before; or one that is free; or that of somebody who is not in this round, of which there is one:
+ * fewer than `parties` are. */
+static uint64_t *place_of_self(struct barrier *b) {
+    uint64_t *words = member_words(b), *place = NULL;
+    for (uint64_t i = 0; i < b->parties; i++) {
+        if ((uint32_t)words[i] == self_token()) return &words[i];
+        if (words[i] == 0 || (!place && !of_round(words[i], b->round))) place = &words[i];
+    }
+    return place;
+}
+
+static void sign_in(struct barrier *b, uint64_t round) {
+    uint64_t *place = place_of_self(b);
+    if (place) guard_set(&b->guard, place, member_word(round, self_token()));
+}
+
+/* --- changes of state, under the guard --- */
+
+static bool enter(struct barrier *b) {
+    return guard_enter(&b->guard, PRONG_FOREVER);
+}
+
+static void leave_and_tell(struct barrier *b) {
+    guard_leave(&b->guard);
+    waitq_notify(&b->changed, INT_MAX);
+}
+
+static void break_it(struct barrier *b, uint32_t token, const char *how) {
+    char who[80];
+    if (b->broken) return;
+    snprintf(b->cause, sizeof b->cause, "%s %s", member_describe(token, who, sizeof who), how);
+    guard_set(&b->guard, &b->broken, 1);
+}
+
+static void next_round(struct barrier *b, bool completed) {
+    uint64_t bit = 1ull << b->round % ROUNDS_REMEMBERED;
+    guard_set(&b->guard, &b->completed, completed ? b->completed | bit : b->completed & ~bit);
+    guard_set(&b->guard, &b->arrived, 0);
+    guard_set(&b->guard, &b->round, b->round + 1);
+}
+
+static bool was_completed(const struct barrier *b, uint64_t round) {
+    return b->round - round <= ROUNDS_REMEMBERED && (b->completed >> round % ROUNDS_REMEMBERED & 1);
+}
+
+/* --- waiting --- */
+
+struct wait {
+    struct barrier *barrier;
+    uint64_t generation, round;
+};
+
+static bool gone(const struct wait *wait) {
+    return object_generation(wait->barrier) != wait->generation;
+}
+
+static bool ready(void *context) {
+    const struct wait *wait = context;
+    return __atomic_load_n(&wait->barrier->round, __ATOMIC_ACQUIRE) != wait->round ||
+           __atomic_load_n(&wait->barrier->broken, __ATOMIC_ACQUIRE) || gone(wait);
+}
+
+static void look(void *object) {
+    struct barrier *b = object;
+    for (uint64_t i = 0; i < b->parties && b->members; i++) {
+        uint32_t token = (uint32_t)__atomic_load_n(&member_words(b)[i], __ATOMIC_RELAXED);
+        if (token) member_look(token);
+    }
+}
+
+static bool wait_until_over(struct wait *wait, deadline_t deadline) {
+    return sync_wait(&wait->barrier->changed, ready, wait, wait->barrier, look, deadline);
+}
+
+static prong_status say_broken(struct barrier *b) {
+    char what[80];
+    return fail(PRONG_BROKEN, "%s is broken: %s", object_describe(b, what, sizeof what), b->cause);
+}
+
+static prong_status say_gone(void) {
+    return fail(PRONG_STALE, "the barrier was destroyed while it was waited at");
+}
+
+/* Inside the guard, once there is room in the round; with an error, outside. */
+static prong_status enter_round(struct wait *wait, deadline_t deadline) {
+    struct barrier *b = wait->barrier;
+    for (;;) {
+        if (gone(wait) || !enter(b)) return say_gone();
+        if (b->broken) {
+            prong_status status = say_broken(b);
+            guard_leave(&b->guard);
+            return status;
+        }
+        wait->round = b->round;
+        if (b->arrived < b->parties) return PRONG_OK;
+        guard_leave(&b->guard);
+        if (!wait_until_over(wait, deadline))
+            return fail_text(PRONG_TIMEOUT, "the barrier's last round did not end in the time given");
+    }
+}
+
+/* The round is over, or the time. */
+static prong_status outcome(struct wait *wait) {
+    struct barrier *b = wait->barrier;
+    char what[80];
+    prong_status status;
+    if (gone(wait) || !enter(b)) return say_gone();
+    if (b->round != wait->round)
+        status = was_completed(b, wait->round) ? PRONG_OK : fail_text(PRONG_BROKEN, "the barrier was reset");
+    else if (b->broken)
+        status = say_broken(b);
+    else {
+        break_it(b, self_token(), "waited for as long as it could");
+        status = fail(PRONG_TIMEOUT, "%s: %llu of %llu parties came", object_describe(b, what, sizeof what),
+                      (unsigned long long)b->arrived, (unsigned long long)b->parties);
+    }
+    if (status == PRONG_TIMEOUT)
+        leave_and_tell(b);
+    else
+        guard_leave(&b->guard);
+    return status;
+}
+
+/* Everybody is there: inside the guard. The action runs outside of it, as it may take its time, or break things. */
+static prong_status complete(struct wait *wait, prong_barrier_action *action, void *context) {
+    struct barrier *b = wait->barrier;
+    prong_status status = PRONG_OK;
+    if (action) {
+        char how[60];
+        guard_leave(&b->guard);
+        int code = action(context);
+        if (gone(wait) || !enter(b)) return say_gone();
+        if (b->round != wait->round)
+            status = fail_text(PRONG_BROKEN, "the barrier was reset");
+        else if (code && !b->broken) {
+            snprintf(how, sizeof how, "had %d from its action", code);
+            break_it(b, self_token(), how);
+        }
+        if (!status && b->broken) status = say_broken(b);
+    }
+    if (!status) next_round(b, true);
+    leave_and_tell(b);
+    return status;
+}
+
+prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_action *action, void *context,
+                                       unsigned *index, prong_time timeout) {
+    struct wait wait = {.generation = handle.generation};
+    deadline_t deadline = deadline_after(timeout);
+    prong_status status = find(handle, &wait.barrier);
+    if (!status) status = enter_round(&wait, deadline);
+    if (status) return status;
+    struct barrier *b = wait.barrier;
+    uint64_t order = b->arrived;
+    if (index) *index = (unsigned)order;
+    sign_in(b, b->round);
+    guard_set(&b->guard, &b->arrived, order + 1);
+    if (order + 1 == b->parties) return complete(&wait, action, context);
+    guard_leave(&b->guard);
+    wait_until_over(&wait, deadline);
+    return outcome(&wait);
+}
+
+prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_time timeout) {
+    return prong_barrier_wait_action(handle, NULL, NULL, index, timeout);
+}
+
+/* --- the rest --- */
+
+static prong_status change(prong_barrier handle, void (*act)(struct barrier *)) {
+    struct barrier *b;
+    prong_status status = find(handle, &b);
+    if (status) return status;
+    if (!enter(b)) return fail(PRONG_TIMEOUT, "the barrier is held by a stopped process");
+    act(b);
+    leave_and_tell(b);
+    return PRONG_OK;
+}
+
+static void enroll(struct barrier *b) {
+    sign_in(b, b->round - 1);
+}
+
+static void abort_it(struct barrier *b) {
+    break_it(b, self_token(), "aborted it");
+}
+
+static void reset(struct barrier *b) {
+    for (uint64_t i = 0; i < b->parties; i++) member_words(b)[i] = 0; /* hints: no need to have them back */
+    next_round(b, false);
+    guard_set(&b->guard, &b->broken, 0);
+}
+
+prong_status prong_barrier_enroll(prong_barrier handle) {
+    return change(handle, enroll);
+}
+
+prong_status prong_barrier_abort(prong_barrier handle) {
+    return change(handle, abort_it);
+}
+
+prong_status prong_barrier_reset(prong_barrier handle) {
+    return change(handle, reset);
+}
+
+bool prong_barrier_broken(prong_barrier handle) {
+    struct barrier *b;
+    return !find(handle, &b) && __atomic_load_n(&b->broken, __ATOMIC_ACQUIRE);
+}
+
+unsigned prong_barrier_parties(prong_barrier handle) {
+    struct barrier *b;
+    return find(handle, &b) ? 0 : (unsigned)b->parties;
+}
+
+unsigned prong_barrier_n_waiting(prong_barrier handle) {
+    struct barrier *b;
+    return find(handle, &b) ? 0 : (unsigned)__atomic_load_n(&b->arrived, __ATOMIC_ACQUIRE);
+}
+
+/* --- death, report --- */
+
+/* It waited in this round; or took part in the one before, and did not end in good order since. */
+static bool is_missed(const struct barrier *b, uint64_t word) {
+    if (of_round(word, b->round)) return true;
+    return of_round(word, b->round - 1) && !member_is_leaving((uint32_t)word);
+}
+
+static void recover(void *object, uint32_t dead) {
+    struct barrier *b = object;
+    char what[80], who[80];
+    bool missed = false;
+    if (!b->members || !enter(b)) return;
+    for (uint64_t i = 0; i < b->parties; i++) {
+        uint64_t *word = &member_words(b)[i];
+        if ((uint32_t)*word != dead) continue;
+        missed = missed || is_missed(b, *word);
+        guard_set(&b->guard, word, 0);
+    }
+    missed = missed && !b->broken;
+    if (missed) break_it(b, dead, "died");
+    leave_and_tell(b);
+    if (missed)
+        recovery_note("%s died as a party of %s", member_describe(dead, who, sizeof who),
+                      object_describe(b, what, sizeof what));
+}
+
+/* Those it knows of that have not arrived in this round. */
+static void holders(void *object, holder_visit *visit, void *context) {
+    struct barrier *b = object;
+    for (uint64_t i = 0; i < b->parties && b->members; i++) {
+        uint64_t word = __atomic_load_n(&member_words(b)[i], __ATOMIC_RELAXED);
+        if (word && !of_round(word, b->round)) visit(context, (uint32_t)word, 0);
+    }
+}
+
+const struct object_type barrier_type = {
+    .name = "barrier", .size = sizeof(struct barrier), .recover = recover, .dispose = dispose, .holders = holders};

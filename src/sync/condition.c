@@ -1,0 +1,350 @@
+/* Condition: two lists of waiters, those to be notified and those that were and have not yet returned.
+ *
+ * The second is there for those that die with a notification: whoever buries them passes it on. A waiter moves from the first
+ * to the second under the guard, so a notifier that dies has notified it or not; `state` is stored after that, and is what
+ * the waiter spins and sleeps on. Should the notifier die before it stores that, the waiter finds out after a nap. */
+#include <prong/condition.h>
+
+#include "base/error.h"
+#include "os/os.h"
+#include "sync/types.h"
+
+#include <limits.h>
+
+enum { PLACE_NONE, PLACE_WAITING, PLACE_NOTIFIED };
+static const prong_time LOOK_EVERY = PRONG_MS(50);
+
+struct list {
+    uint64_t first, last; /* arena offsets of waiters, linked by next and prev */
+};
+
+struct condition {
+    struct object object;
+    struct lock_reference lock;
+    uint64_t lock_is_own;
+    struct list waiting, notified;
+    struct guard guard;
+};
+
+/* --- lists, under the guard --- */
+
+static struct list *list_of(struct condition *c, uint64_t place) {
+    return place == PLACE_WAITING ? &c->waiting : &c->notified;
+}
+
+static struct waiter *waiter_at(uint64_t offset) {
+    return offset ? arena_at(offset) : NULL;
+}
+
+static void append(struct condition *c, struct waiter *w, uint64_t place) {
+    struct list *list = list_of(c, place);
+    struct waiter *last = waiter_at(list->last);
+    guard_set(&c->guard, &w->place, place);
+    guard_set(&c->guard, &w->prev, list->last);
+    guard_set(&c->guard, &w->next, 0);
+    guard_set(&c->guard, last ? &last->next : &list->first, arena_offset(w));
+    guard_set(&c->guard, &list->last, arena_offset(w));
+}
+
+static void take_out(struct condition *c, struct waiter *w) {
+    struct list *list = list_of(c, w->place);
+    struct waiter *before = waiter_at(w->prev), *after = waiter_at(w->next);
+    guard_set(&c->guard, before ? &before->next : &list->first, w->next);
+    guard_set(&c->guard, after ? &after->prev : &list->last, w->prev);
+    guard_set(&c->guard, &w->place, PLACE_NONE);
+}
+
+/* The first that waits counts as notified from the commit on. It is to be woken if it sleeps: then its state is returned. */
+static bool notify_first(struct condition *c, _Atomic uint32_t **to_wake) {
+    struct waiter *w = waiter_at(c->waiting.first);
+    *to_wake = NULL;
+    if (!w) {
+        guard_commit(&c->guard);
+        return false;
+    }
+    take_out(c, w);
+    append(c, w, PLACE_NOTIFIED);
+    guard_commit(&c->guard);
+    if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) *to_wake = &w->state;
+    return true;
+}
+
+/* --- create, destroy --- */
+
+static prong_status find(prong_condition handle, struct condition **c) {
+    return object_find(KIND_CONDITION, handle.offset, handle.generation, (void **)c);
+}
+
+/* Also its lock. */
+static prong_status find_both(prong_condition handle, struct condition **c, struct lock **lock) {
+    prong_status status = find(handle, c);
+    return status ? status : lock_find(&(*c)->lock, lock);
+}
+
+static prong_status choose_lock(struct condition *c, const prong_condition_options *options) {
+    prong_rlock own;
+    struct lock *lock;
+    if (options && options->lock.generation && options->rlock.generation)
+        return fail(PRONG_INVALID, "condition create: a lock and an rlock, where one is wanted");
+    if (options && options->lock.generation)
+        c->lock = (struct lock_reference){KIND_LOCK, options->lock.offset, options->lock.generation};
+    else if (options && options->rlock.generation)
+        c->lock = (struct lock_reference){KIND_RLOCK, options->rlock.offset, options->rlock.generation};
+    else {
+        prong_status status = prong_rlock_create(&own, options ? &(prong_lock_options){options->name} : NULL);
+        if (status) return status;
+        c->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
+        c->lock_is_own = 1;
+    }
+    return lock_find(&c->lock, &lock);
+}
+
+prong_status prong_condition_create(prong_condition *handle, const prong_condition_options *options) {
+    struct condition *c;
+    prong_status status = sync_create(KIND_CONDITION, handle, options ? options->name : NULL, (void **)&c);
+    if (status) return status;
+    status = choose_lock(c, options);
+    if (status) {
+        object_destroy(c, object_generation(c));
+        return status;
+    }
+    sync_publish(c, handle);
+    return PRONG_OK;
+}
+
+prong_status prong_condition_destroy(prong_condition handle) {
+    struct condition *c;
+    prong_status status = find(handle, &c);
+    if (!status) object_destroy(c, handle.generation);
+    return status;
+}
+
+/* Those that wait find themselves in no list, and the condition gone. */
+static void turn_out(struct condition *c, struct waiter *w) {
+    take_out(c, w);
+    guard_commit(&c->guard);
+    if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) os_futex_wake(&w->state, 1);
+}
+
+static void dispose(void *object) {
+    struct condition *c = object;
+    if (guard_enter(&c->guard, PRONG_FOREVER)) {
+        while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
+        while (c->notified.first) turn_out(c, arena_at(c->notified.first));
+        guard_leave(&c->guard);
+    }
+    if (c->lock_is_own) prong_rlock_destroy((prong_rlock){c->lock.offset, c->lock.generation});
+}
+
+/* --- its lock --- */
+
+prong_status prong_condition_acquire(prong_condition handle, prong_time timeout) {
+    struct condition *c;
+    struct lock *lock;
+    prong_status status = find_both(handle, &c, &lock);
+    return status ? status : lock_acquire_any(lock, timeout);
+}
+
+prong_status prong_condition_release(prong_condition handle) {
+    struct condition *c;
+    struct lock *lock;
+    prong_status status = find_both(handle, &c, &lock);
+    if (status) return status;
+    if (mutex_holder(&lock->mutex) == 0)
+        return fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
+    return lock_release_any(lock);
+}
+
+static prong_status find_held(prong_condition handle, const char *call, struct condition **c, struct lock **lock) {
+    char what[80];
+    prong_status status = find_both(handle, c, lock);
+    if (status || lock_is_mine(*lock)) return status;
+    return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
+}
+
+/* --- waiting --- */
+
+struct wait {
+    struct condition *condition;
+    uint64_t generation;
+    struct waiter *waiter;
+};
+
+static bool was_told(void *context) {
+    return atomic_load_explicit(&((struct waiter *)context)->state, memory_order_acquire) == WAITER_NOTIFIED;
+}
+
+static bool enter(struct wait *wait) {
+    if (object_generation(wait->condition) != wait->generation) return false;
+    return guard_enter(&wait->condition->guard, PRONG_FOREVER);
+}
+
+/* Has it been notified by one that died before it could tell? And have others died with a notification? */
+static bool look(struct wait *wait) {
+    enum { SOME = 16 };
+    uint32_t tokens[SOME];
+    int count = 0;
+    if (!enter(wait)) return true;
+    bool notified = wait->waiter->place != PLACE_WAITING;
+    for (struct waiter *w = waiter_at(wait->condition->notified.first); w && count < SOME; w = waiter_at(w->next))
+        tokens[count++] = waiter_token(w);
+    guard_leave(&wait->condition->guard);
+    /* Not under the guard: a burial needs it. */
+    for (int i = 0; i < count; i++) member_look(tokens[i]);
+    return notified;
+}
+
+static bool sleep_until_notified(struct wait *wait, deadline_t deadline) {
+    _Atomic uint32_t *state = &wait->waiter->state;
+    while (!was_told(wait->waiter)) {
+        uint32_t waiting = WAITER_WAITING;
+        if (deadline_passed(deadline)) return false;
+        atomic_compare_exchange_strong(state, &waiting, WAITER_SLEEPING);
+        deadline_t nap = deadline_within(deadline, LOOK_EVERY);
+        os_futex_wait(state, WAITER_SLEEPING, nap);
+        if (deadline_passed(nap) && look(wait)) return true;
+    }
+    return true;
+}
+
+/* Out of the list of those that wait; or, where that is meant, of those notified. Whether it had been notified. */
+static bool withdraw(struct wait *wait, uint64_t from) {
+    if (!enter(wait)) return false;
+    bool notified = wait->waiter->place == PLACE_NOTIFIED;
+    if (wait->waiter->place == from) take_out(wait->condition, wait->waiter);
+    guard_leave(&wait->condition->guard);
+    return notified;
+}
+
+static prong_status line_up(struct wait *wait) {
+    if (!(wait->waiter = waiter_begin(wait->condition)))
+        return fail(PRONG_NO_MEMORY, "condition wait: %d threads of the family wait already", WAITER_LIMIT);
+    if (!guard_enter(&wait->condition->guard, PRONG_FOREVER)) {
+        waiter_end(wait->waiter);
+        return fail(PRONG_TIMEOUT, "condition wait: its list is held by a stopped process");
+    }
+    append(wait->condition, wait->waiter, PLACE_WAITING);
+    guard_leave(&wait->condition->guard);
+    return PRONG_OK;
+}
+
+/* However often it was taken; returns how often more than once. */
+static uint32_t release_all(struct lock *lock) {
+    uint32_t count = lock->mutex.count;
+    lock->mutex.count = 0;
+    lock_release_any(lock);
+    return count;
+}
+
+static prong_status outcome(struct wait *wait, bool notified, prong_status lock_status) {
+    char what[80];
+    if (object_generation(wait->condition) != wait->generation)
+        return fail(PRONG_STALE, "the condition was destroyed while it was waited for");
+    if (lock_status) return lock_status;
+    if (notified) return PRONG_OK;
+    return fail(PRONG_TIMEOUT, "%s was not notified", object_describe(wait->condition, what, sizeof what));
+}
+
+prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
+    struct wait wait = {.generation = handle.generation};
+    struct lock *lock;
+    deadline_t deadline = deadline_after(timeout);
+    prong_status status = find_held(handle, "wait", &wait.condition, &lock);
+    if (!status) status = line_up(&wait);
+    if (status) return status;
+    uint32_t count = release_all(lock);
+    bool told =
+        deadline != PRONG_NOWAIT && (spin_until(was_told, wait.waiter) || sleep_until_notified(&wait, deadline));
+    /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
+    bool notified = told || withdraw(&wait, PLACE_WAITING);
+    prong_status lock_status = lock_acquire_any(lock, PRONG_FOREVER);
+    if (!lock_status || lock_status == PRONG_OWNER_DIED) lock->mutex.count = count;
+    if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
+    waiter_end(wait.waiter);
+    return outcome(&wait, notified, lock_status);
+}
+
+prong_status prong_condition_wait_for(prong_condition handle, bool (*predicate)(void *), void *context,
+                                      prong_time timeout) {
+    deadline_t deadline = deadline_after(timeout);
+    if (!predicate) return fail(PRONG_INVALID, "condition wait_for: no predicate");
+    struct condition *c;
+    struct lock *lock;
+    prong_status status = find_held(handle, "wait_for", &c, &lock);
+    if (status) return status;
+    while (!predicate(context)) {
+        int64_t left = deadline == PRONG_FOREVER  ? PRONG_FOREVER
+                       : deadline == PRONG_NOWAIT ? 0
+                                                  : deadline - clock_now();
+        if (left <= 0) return fail_text(PRONG_TIMEOUT, "the predicate stayed false for the time given");
+        status = prong_condition_wait(handle, left);
+        if (status && status != PRONG_TIMEOUT) return status;
+    }
+    return PRONG_OK;
+}
+
+/* --- notifying --- */
+
+prong_status prong_condition_notify(prong_condition handle, unsigned count) {
+    struct condition *c;
+    struct lock *lock;
+    _Atomic uint32_t *sleeper = NULL, *next;
+    prong_status status = find_held(handle, "notify", &c, &lock);
+    if (status) return status;
+    /* Exact: waiters line up under the lock, which we hold; and the most frequent case of all. */
+    if (__atomic_load_n(&c->waiting.first, __ATOMIC_RELAXED) == 0) return PRONG_OK;
+    if (!guard_enter(&c->guard, PRONG_FOREVER))
+        return fail(PRONG_TIMEOUT, "notify: the list is held by a stopped process");
+    while (count-- > 0 && notify_first(c, &next)) {
+        if (sleeper) os_futex_wake(sleeper, 1);
+        sleeper = next;
+    }
+    guard_leave(&c->guard);
+    if (sleeper) os_futex_wake(sleeper, 1); /* after leaving: it will want the guard */
+    return PRONG_OK;
+}
+
+prong_status prong_condition_notify_all(prong_condition handle) {
+    return prong_condition_notify(handle, UINT_MAX);
+}
+
+/* --- death, report --- */
+
+/* One dead waiter leaves, and if it had been notified the next one is in its place, in one step. */
+static void bury_waiter(struct condition *c, struct waiter *w) {
+    _Atomic uint32_t *sleeper = NULL;
+    bool notified = w->place == PLACE_NOTIFIED;
+    take_out(c, w);
+    if (notified && c->waiting.first) {
+        notify_first(c, &sleeper);
+    } else {
+        guard_commit(&c->guard);
+    }
+    if (sleeper) os_futex_wake(sleeper, 1);
+}
+
+static void bury_in(struct condition *c, struct list *list, uint32_t dead) {
+    struct waiter *next;
+    for (struct waiter *w = waiter_at(list->first); w; w = next) {
+        next = waiter_at(w->next);
+        if (waiter_token(w) == dead) bury_waiter(c, w);
+    }
+}
+
+static void recover(void *object, uint32_t dead) {
+    struct condition *c = object;
+    char what[80], who[80];
+    if (!c->waiting.first && !c->notified.first && !lock_held_by(&c->guard.lock, dead)) return;
+    if (!guard_enter(&c->guard, PRONG_FOREVER)) return;
+    uint64_t first = c->notified.first;
+    bool passed = first && waiter_token(arena_at(first)) == dead;
+    bury_in(c, &c->waiting, dead); /* first, so that no notification is passed on to the dead itself */
+    bury_in(c, &c->notified, dead);
+    guard_leave(&c->guard);
+    if (passed)
+        recovery_note("%s died notified by %s", member_describe(dead, who, sizeof who),
+                      object_describe(c, what, sizeof what));
+}
+
+const struct object_type condition_type = {
+    .name = "condition", .size = sizeof(struct condition), .recover = recover, .dispose = dispose};

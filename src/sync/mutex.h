@@ -1,0 +1,81 @@
+/* The lock that users hold: a word in the arena, for as long as they like, and nobody starves.
+ *
+ * The word is 0 when free, else the holder's token, with two flags above it. A member that dies holding it leaves
+ * ABANDONED in the token's place (whoever buries it writes that), and the next one to take it is told.
+ *
+ * Taking it from those that wait is allowed, for throughput: a woken sleeper needs some 30 us to arrive, in which others
+ * take and release a hundred times. But not without bound: after BYPASSES such takings, or when a woken sleeper found it
+ * taken, the flag RESERVED is set; a free word with it goes to those alone that have slept. The kernel wakes sleepers in
+ * the order of their coming; one that was woken in vain waits under a mask of its own, and is woken before all others.
+ *
+ * Whoever sleeps looks again every NAP_MOST at the latest: at the word, and whether the holder lives. */
+#ifndef SYNC_MUTEX_H
+#define SYNC_MUTEX_H
+
+#include "base/deadline.h"
+#include "family/waiter.h"
+
+enum mutex_result { MUTEX_TAKEN, MUTEX_OWNER_DIED, MUTEX_TIMED_OUT };
+
+#define MUTEX_WAITERS 0x80000000u
+#define MUTEX_RESERVED 0x40000000u
+#define MUTEX_HOLDER 0x3fffffffu
+#define MUTEX_ABANDONED 1u /* no token: those have a generation from 1 on above bit 12 */
+
+struct mutex {
+    _Atomic uint32_t word;
+    _Atomic uint32_t thread; /* of the holder; for the report, and for recursion */
+    /* the holder's own */
+    uint32_t count;          /* further acquisitions by the same thread */
+    uint32_t bypassed;       /* releases since a sleeper last had it, while some slept */
+    _Atomic uint32_t waking; /* a sleeper was woken and is on its way */
+    uint32_t died_pid;
+    char died[48]; /* the name of the member that died holding it */
+};
+
+/* object: what the mutex is part of, for messages and the report. */
+enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline_t deadline);
+void mutex_release_slow(struct mutex *mutex);
+
+static inline bool mutex_try(struct mutex *mutex) {
+    uint32_t free = 0;
+    if (!atomic_compare_exchange_strong_explicit(&mutex->word, &free, self_token(), memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    atomic_store_explicit(&mutex->thread, thread_self(), memory_order_relaxed);
+    return true;
+}
+
+static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object, prong_time timeout) {
+    if (__builtin_expect(mutex_try(mutex), 1)) return MUTEX_TAKEN;
+    return mutex_acquire_slow(mutex, object, deadline_after(timeout));
+}
+
+/* By any member: who holds it is the caller's affair. Pairs with the acquire in mutex_try. */
+static inline void mutex_release(struct mutex *mutex) {
+    uint32_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);
+    if (__builtin_expect(!(word & (MUTEX_WAITERS | MUTEX_RESERVED)), 1) &&
+        atomic_compare_exchange_strong_explicit(&mutex->word, &word, 0, memory_order_release, memory_order_relaxed))
+        return;
+    mutex_release_slow(mutex);
+}
+
+/* The holder's token, MUTEX_ABANDONED, or 0. */
+static inline uint32_t mutex_holder(struct mutex *mutex) {
+    return atomic_load_explicit(&mutex->word, memory_order_relaxed) & MUTEX_HOLDER;
+}
+
+/* Whether the calling thread took it. Exact: nobody else writes this thread's number there, and it is wiped before a
+ * release wherever this is asked (see rlock). */
+static inline bool mutex_is_mine(struct mutex *mutex) {
+    return mutex_holder(mutex) == self_token() &&
+           atomic_load_explicit(&mutex->thread, memory_order_relaxed) == thread_self();
+}
+
+/* MUTEX_TAKEN is success; PRONG_OWNER_DIED and PRONG_TIMEOUT with a message that names holder and object. */
+prong_status mutex_status(enum mutex_result result, struct mutex *mutex, void *object);
+/* For object_type: a member has died; who holds it. */
+void mutex_recover(struct mutex *mutex, void *object, uint32_t dead);
+void mutex_holders(struct mutex *mutex, holder_visit *visit, void *context);
+
+#endif

@@ -1,0 +1,275 @@
+/* Semaphore: a count; where units are to be recovered, also how many each member holds, changed with the count as one.
+ *
+ * A waiter that was woken in vain becomes the heir: with RESERVED set, the last unit is for it alone. So nobody is passed
+ * more than once. RESERVED stands in the count's word, so that taking sees both at once; who the heir is, beside it. */
+#include <prong/semaphore.h>
+
+#include "base/error.h"
+#include "family/heap.h"
+#include "sync/types.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define RESERVED (1ull << 63)
+
+struct semaphore {
+    struct object object;
+    _Atomic uint64_t count; /* units, and RESERVED */
+    _Atomic uint64_t heir;  /* token and thread, as in waiter.h; 0: none */
+    uint64_t bound;         /* UINT64_MAX: none */
+    uint64_t units;         /* with recover: a word for each row of the family table; 0 without */
+    struct waitq waiting;
+    struct guard guard; /* with recover: over count and units */
+};
+
+static prong_status find(prong_semaphore handle, struct semaphore **s) {
+    return object_find(KIND_SEMAPHORE, handle.offset, handle.generation, (void **)s);
+}
+
+static uint64_t self_who(void) {
+    return (uint64_t)self_token() << 32 | thread_self();
+}
+
+static uint64_t *units_of(struct semaphore *s, uint32_t token) {
+    return (uint64_t *)arena_at(s->units) + (token & (MEMBER_LIMIT - 1));
+}
+
+/* --- create, destroy --- */
+
+prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, const prong_semaphore_options *options) {
+    struct semaphore *s;
+    prong_semaphore_options o = options ? *options : (prong_semaphore_options){0};
+    if (value > PRONG_SEMAPHORE_MOST)
+        return fail(PRONG_INVALID, "semaphore create: %u units are more than %d", value, PRONG_SEMAPHORE_MOST);
+    prong_status status = sync_create(KIND_SEMAPHORE, handle, o.name, (void **)&s);
+    if (status) return status;
+    atomic_store(&s->count, value);
+    s->bound = o.bounded ? value : UINT64_MAX;
+    if (o.recover && (status = heap_alloc(MEMBER_LIMIT * sizeof(uint64_t), 0, &s->units, NULL))) {
+        object_destroy(s, object_generation(s));
+        return status;
+    }
+    if (s->units) memset(arena_at(s->units), 0, MEMBER_LIMIT * sizeof(uint64_t));
+    sync_publish(s, handle);
+    return PRONG_OK;
+}
+
+prong_status prong_bounded_semaphore_create(prong_semaphore *handle, unsigned value,
+                                            const prong_semaphore_options *options) {
+    prong_semaphore_options bounded = options ? *options : (prong_semaphore_options){0};
+    bounded.bounded = true;
+    return prong_semaphore_create(handle, value, &bounded);
+}
+
+prong_status prong_semaphore_destroy(prong_semaphore handle) {
+    struct semaphore *s;
+    prong_status status = find(handle, &s);
+    if (status) return status;
+    object_destroy(s, handle.generation);
+    waitq_notify(&s->waiting, INT_MAX);
+    return PRONG_OK;
+}
+
+static void dispose(void *object) {
+    struct semaphore *s = object;
+    if (s->units) heap_free(s->units, &s->units);
+}
+
+/* --- taking and giving --- */
+
+static bool can_take(struct semaphore *s, uint64_t count) {
+    uint64_t kept = (count & RESERVED) && atomic_load(&s->heir) != self_who() ? 1 : 0;
+    return (count & ~RESERVED) > kept;
+}
+
+/* What the count becomes when the caller takes a unit: the heir gives up its reservation with that. */
+static uint64_t after_taking(struct semaphore *s, uint64_t count) {
+    return ((count & RESERVED) && atomic_load(&s->heir) == self_who() ? count & ~RESERVED : count) - 1;
+}
+
+static bool take_counted(struct semaphore *s) {
+    uint64_t count = atomic_load(&s->count);
+    while (can_take(s, count))
+        if (atomic_compare_exchange_weak(&s->count, &count, after_taking(s, count))) return true;
+    return false;
+}
+
+static bool take_owned(struct semaphore *s) {
+    if (!can_take(s, atomic_load(&s->count)) || !guard_enter(&s->guard, PRONG_FOREVER)) return false;
+    uint64_t count = atomic_load(&s->count), *units = units_of(s, self_token());
+    bool taken = can_take(s, count);
+    if (taken) {
+        guard_set(&s->guard, units, *units + 1);
+        guard_set(&s->guard, (uint64_t *)&s->count, after_taking(s, count));
+    }
+    guard_leave(&s->guard);
+    return taken;
+}
+
+static bool take(struct semaphore *s) {
+    return s->units ? take_owned(s) : take_counted(s);
+}
+
+static prong_status too_many(struct semaphore *s, uint64_t count) {
+    char what[80];
+    if (count >= s->bound)
+        return fail(PRONG_NOT_OWNER, "%s is released more often than acquired", object_describe(s, what, sizeof what));
+    if (count >= PRONG_SEMAPHORE_MOST)
+        return fail(PRONG_INVALID, "%s has its limit of %d units", object_describe(s, what, sizeof what),
+                    PRONG_SEMAPHORE_MOST);
+    return PRONG_OK;
+}
+
+static prong_status give_counted(struct semaphore *s) {
+    uint64_t count = atomic_load(&s->count);
+    do {
+        prong_status status = too_many(s, count & ~RESERVED);
+        if (status) return status;
+    } while (!atomic_compare_exchange_weak(&s->count, &count, count + 1));
+    return PRONG_OK;
+}
+
+static prong_status give_owned(struct semaphore *s) {
+    char what[80];
+    if (!guard_enter(&s->guard, PRONG_FOREVER))
+        return fail(PRONG_TIMEOUT, "the semaphore is held by a stopped process");
+    uint64_t count = atomic_load(&s->count), *units = units_of(s, self_token());
+    prong_status status = PRONG_OK;
+    if (*units == 0)
+        status = fail(PRONG_NOT_OWNER, "%s: this process holds no unit", object_describe(s, what, sizeof what));
+    else {
+        guard_set(&s->guard, units, *units - 1);
+        guard_set(&s->guard, (uint64_t *)&s->count, count + 1);
+    }
+    guard_leave(&s->guard);
+    return status;
+}
+
+/* One more is there: wake the one that came first; with a reservation all, as the heir must be among them. */
+static void tell(struct semaphore *s) {
+    waitq_notify(&s->waiting, atomic_load(&s->count) & RESERVED ? INT_MAX : 1);
+}
+
+prong_status prong_semaphore_release(prong_semaphore handle) {
+    struct semaphore *s;
+    prong_status status = find(handle, &s);
+    if (!status) status = s->units ? give_owned(s) : give_counted(s);
+    if (!status) tell(s);
+    return status;
+}
+
+prong_status prong_semaphore_value(prong_semaphore handle, unsigned *value) {
+    struct semaphore *s;
+    prong_status status = find(handle, &s);
+    if (!status) *value = (unsigned)(atomic_load(&s->count) & ~RESERVED);
+    return status;
+}
+
+/* --- waiting --- */
+
+static void set_reserved(struct semaphore *s, bool on) {
+    if (s->units && !guard_enter(&s->guard, PRONG_FOREVER)) return;
+    if (on)
+        atomic_fetch_or(&s->count, RESERVED);
+    else
+        atomic_fetch_and(&s->count, ~RESERVED);
+    if (s->units) guard_leave(&s->guard);
+}
+
+static void become_heir(struct semaphore *s) {
+    uint64_t nobody = 0;
+    if (atomic_compare_exchange_strong(&s->heir, &nobody, self_who())) set_reserved(s, true);
+}
+
+/* First the reservation, then the name: an heir without one is harmless, a reservation for nobody is not. */
+static void give_up_heir(struct semaphore *s, uint64_t who) {
+    if (atomic_load(&s->heir) != who) return;
+    set_reserved(s, false);
+    atomic_compare_exchange_strong(&s->heir, &who, 0);
+    tell(s);
+}
+
+struct wait {
+    struct semaphore *semaphore;
+    uint64_t generation;
+};
+
+static bool gone(const struct wait *wait) {
+    return object_generation(wait->semaphore) != wait->generation;
+}
+
+static bool ready(void *context) {
+    const struct wait *wait = context;
+    return gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count));
+}
+
+/* Buries those of the holders, and the heir, that have died. */
+static void look(void *object) {
+    struct semaphore *s = object;
+    uint64_t heir = atomic_load(&s->heir);
+    if (heir) member_look((uint32_t)(heir >> 32));
+    for (uint32_t row = 0; s->units && row < MEMBER_LIMIT; row++)
+        if (__atomic_load_n(units_of(s, row), __ATOMIC_RELAXED))
+            member_look((uint32_t)atomic_load(&member_rows()[row].token));
+}
+
+static bool wait_for(struct wait *wait, deadline_t deadline) {
+    struct semaphore *s = wait->semaphore;
+    if (deadline == PRONG_NOWAIT) {
+        look(s);
+        return take(s);
+    }
+    while (sync_wait(&s->waiting, ready, wait, s, look, deadline)) {
+        if (gone(wait)) return false;
+        if (take(s)) return true;
+        become_heir(s);
+    }
+    return false;
+}
+
+prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout) {
+    struct wait wait = {.generation = handle.generation};
+    char what[80];
+    prong_status status = find(handle, &wait.semaphore);
+    if (status || take(wait.semaphore)) return status;
+    bool taken = wait_for(&wait, deadline_after(timeout));
+    if (gone(&wait)) return fail(PRONG_STALE, "the semaphore was destroyed while it was waited for");
+    give_up_heir(wait.semaphore, self_who());
+    if (taken) return PRONG_OK;
+    return fail(PRONG_TIMEOUT, "%s has no unit left", object_describe(wait.semaphore, what, sizeof what));
+}
+
+/* --- death, report --- */
+
+static uint64_t take_back(struct semaphore *s, uint32_t dead) {
+    uint64_t *units = units_of(s, dead), back = *units;
+    if (!back && !lock_held_by(&s->guard.lock, dead)) return 0;
+    if (!guard_enter(&s->guard, PRONG_FOREVER)) return 0;
+    back = *units;
+    guard_set(&s->guard, units, 0);
+    guard_set(&s->guard, (uint64_t *)&s->count, atomic_load(&s->count) + back);
+    guard_leave(&s->guard);
+    return back;
+}
+
+static void recover(void *object, uint32_t dead) {
+    struct semaphore *s = object;
+    char what[80], who[80];
+    uint64_t heir = atomic_load(&s->heir), back = s->units ? take_back(s, dead) : 0;
+    if (heir >> 32 == dead) give_up_heir(s, heir);
+    if (back == 0) return;
+    recovery_note("%s died holding %llu of %s", member_describe(dead, who, sizeof who), (unsigned long long)back,
+                  object_describe(s, what, sizeof what));
+    waitq_notify(&s->waiting, INT_MAX);
+}
+
+static void holders(void *object, holder_visit *visit, void *context) {
+    struct semaphore *s = object;
+    for (uint32_t row = 0; s->units && row < MEMBER_LIMIT; row++)
+        if (__atomic_load_n(units_of(s, row), __ATOMIC_RELAXED))
+            visit(context, (uint32_t)atomic_load(&member_rows()[row].token), 0);
+}
+
+const struct object_type semaphore_type = {
+    .name = "semaphore", .size = sizeof(struct semaphore), .recover = recover, .dispose = dispose, .holders = holders};

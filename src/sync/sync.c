@@ -1,0 +1,36 @@
+/* Making and waiting, as all objects here do it. */
+#include "base/error.h"
+#include "sync/types.h"
+
+#include <string.h>
+
+static const prong_time LOOK_EVERY = PRONG_MS(50);
+
+prong_status sync_create(enum object_kind kind, const void *handle, const char *name, void **object) {
+    if (!handle) return fail(PRONG_INVALID, "%s create: no place for the handle", object_types[kind]->name);
+    prong_status status = family_enter();
+    if (!status) status = object_create(kind, object);
+    if (status) return status;
+    status = object_label(*object, name);
+    if (status) object_destroy(*object, object_generation(*object));
+    return status;
+}
+
+void sync_publish(void *object, void *handle) {
+    const uint64_t words[2] = {arena_offset(object), object_generation(object)};
+    memcpy(handle, words, sizeof words);
+    object_publish(object);
+}
+
+bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *object, void (*look)(void *object),
+               deadline_t deadline) {
+    if (ready(context)) return true;
+    if (deadline == PRONG_NOWAIT) return false;
+    if (spin_until(ready, context)) return true;
+    struct waiter *waiter = waiter_begin(object);
+    bool is_ready;
+    while (!(is_ready = ready(context)) && !deadline_passed(deadline))
+        if (!waitq_sleep(queue, ready, context, deadline_within(deadline, LOOK_EVERY)) && look) look(object);
+    waiter_end(waiter);
+    return is_ready;
+}

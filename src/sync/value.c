@@ -1,0 +1,417 @@
+/* Value and Array: typed memory with a lock beside it. */
+#include <prong/value.h>
+
+#include "base/error.h"
+#include "family/heap.h"
+#include "sync/types.h"
+
+#include <string.h>
+#include <wchar.h>
+
+enum { INLINE_BYTES = 64 };
+enum type_class { CLASS_NONE, CLASS_SIGNED, CLASS_UNSIGNED, CLASS_FLOATING };
+
+struct shared {
+    struct object object;
+    uint64_t data;  /* arena offset of the elements: of `small`, or of a block */
+    uint64_t size;  /* of an element */
+    uint64_t class; /* enum type_class */
+    uint64_t count;
+    uint64_t is_array;
+    uint64_t lock_is_own;
+    uint64_t block;             /* 0: the elements are in `small` */
+    struct lock_reference lock; /* kind 0: none */
+    _Alignas(64) char small[INLINE_BYTES];
+};
+
+static const struct {
+    uint8_t size, class;
+} types[] = {
+    [PRONG_TYPE_BOOL] = {sizeof(bool), CLASS_NONE},
+    [PRONG_TYPE_CHAR] = {1, (char)-1 < 0 ? CLASS_SIGNED : CLASS_UNSIGNED},
+    [PRONG_TYPE_SCHAR] = {1, CLASS_SIGNED},
+    [PRONG_TYPE_UCHAR] = {1, CLASS_UNSIGNED},
+    [PRONG_TYPE_SHORT] = {sizeof(short), CLASS_SIGNED},
+    [PRONG_TYPE_USHORT] = {sizeof(short), CLASS_UNSIGNED},
+    [PRONG_TYPE_INT] = {sizeof(int), CLASS_SIGNED},
+    [PRONG_TYPE_UINT] = {sizeof(int), CLASS_UNSIGNED},
+    [PRONG_TYPE_LONG] = {sizeof(long), CLASS_SIGNED},
+    [PRONG_TYPE_ULONG] = {sizeof(long), CLASS_UNSIGNED},
+    [PRONG_TYPE_LLONG] = {sizeof(long long), CLASS_SIGNED},
+    [PRONG_TYPE_ULLONG] = {sizeof(long long), CLASS_UNSIGNED},
+    [PRONG_TYPE_FLOAT] = {sizeof(float), CLASS_FLOATING},
+    [PRONG_TYPE_DOUBLE] = {sizeof(double), CLASS_FLOATING},
+    [PRONG_TYPE_LDOUBLE] = {sizeof(long double), CLASS_NONE},
+    [PRONG_TYPE_INT8] = {1, CLASS_SIGNED},
+    [PRONG_TYPE_UINT8] = {1, CLASS_UNSIGNED},
+    [PRONG_TYPE_INT16] = {2, CLASS_SIGNED},
+    [PRONG_TYPE_UINT16] = {2, CLASS_UNSIGNED},
+    [PRONG_TYPE_INT32] = {4, CLASS_SIGNED},
+    [PRONG_TYPE_UINT32] = {4, CLASS_UNSIGNED},
+    [PRONG_TYPE_INT64] = {8, CLASS_SIGNED},
+    [PRONG_TYPE_UINT64] = {8, CLASS_UNSIGNED},
+    [PRONG_TYPE_WCHAR] = {sizeof(wchar_t), WCHAR_MIN < 0 ? CLASS_SIGNED : CLASS_UNSIGNED},
+    [PRONG_TYPE_SIZE] = {sizeof(size_t), CLASS_UNSIGNED},
+};
+
+static bool is_type(prong_type type) {
+    return (unsigned)type < sizeof types / sizeof *types;
+}
+
+size_t prong_type_size(prong_type type) {
+    return is_type(type) ? types[type].size : 0;
+}
+
+/* --- create, destroy --- */
+
+static prong_status choose_lock(struct shared *s, const prong_value_options *o) {
+    prong_rlock own;
+    struct lock *lock;
+    bool given = o->lock.generation || o->rlock.generation;
+    if ((o->lock.generation && o->rlock.generation) || (given && o->unlocked))
+        return fail(PRONG_INVALID, "value create: more than one way to lock it");
+    if (o->unlocked) return PRONG_OK;
+    if (o->lock.generation)
+        s->lock = (struct lock_reference){KIND_LOCK, o->lock.offset, o->lock.generation};
+    else if (o->rlock.generation)
+        s->lock = (struct lock_reference){KIND_RLOCK, o->rlock.offset, o->rlock.generation};
+    else {
+        prong_status status = prong_rlock_create(&own, &(prong_lock_options){o->name});
+        if (status) return status;
+        s->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
+        s->lock_is_own = 1;
+    }
+    return lock_find(&s->lock, &lock);
+}
+
+static prong_status place_elements(struct shared *s) {
+    uint64_t bytes;
+    if (__builtin_mul_overflow(s->size, s->count, &bytes))
+        return fail(PRONG_NO_MEMORY, "array create: %llu elements of %llu bytes", (unsigned long long)s->count,
+                    (unsigned long long)s->size);
+    s->data = arena_offset(s->small);
+    if (bytes <= INLINE_BYTES) return PRONG_OK;
+    prong_status status = heap_alloc(bytes, 0, &s->block, NULL);
+    s->data = s->block;
+    return status;
+}
+
+static prong_status fill(struct shared *s, const void *initial, const prong_value_options *options) {
+    prong_status status = place_elements(s);
+    if (status) return status;
+    if (initial)
+        memcpy(arena_at(s->data), initial, s->size * s->count);
+    else
+        memset(arena_at(s->data), 0, s->size * s->count);
+    return choose_lock(s, options);
+}
+
+static prong_status create(void *handle, prong_type type, size_t count, bool is_array, const void *initial,
+                           const prong_value_options *options) {
+    struct shared *s;
+    const prong_value_options o = options ? *options : (prong_value_options){0};
+    size_t size = type == PRONG_TYPE_STRUCT ? o.size : prong_type_size(type);
+    const char *what = is_array ? "array" : "value";
+    if (!is_type(type)) return fail(PRONG_INVALID, "%s create: there is no type %d", what, (int)type);
+    if (size == 0) return fail(PRONG_INVALID, "%s create: a struct needs its size in the options", what);
+    if (count == 0) return fail(PRONG_INVALID, "%s create: no elements", what);
+    prong_status status = sync_create(KIND_SHARED, handle, o.name, (void **)&s);
+    if (status) return status;
+    s->size = size;
+    s->count = count;
+    s->class = types[type].class;
+    s->is_array = is_array;
+    status = fill(s, initial, &o);
+    if (status) {
+        object_destroy(s, object_generation(s));
+        return status;
+    }
+    sync_publish(s, handle);
+    return PRONG_OK;
+}
+
+static prong_status find(uint64_t offset, uint64_t generation, struct shared **s) {
+    return object_find(KIND_SHARED, offset, generation, (void **)s);
+}
+
+static prong_status destroy(uint64_t offset, uint64_t generation) {
+    struct shared *s;
+    prong_status status = find(offset, generation, &s);
+    if (!status) object_destroy(s, generation);
+    return status;
+}
+
+static void dispose(void *object) {
+    struct shared *s = object;
+    if (s->lock_is_own) prong_rlock_destroy((prong_rlock){s->lock.offset, s->lock.generation});
+    if (s->block) heap_free(s->block, &s->block);
+}
+
+static void recover(void *object, uint32_t dead) {
+    (void)object;
+    (void)dead;
+}
+
+const struct object_type shared_type = {
+    .name = "value", .size = sizeof(struct shared), .recover = recover, .dispose = dispose};
+
+/* --- under the lock --- */
+
+static prong_status acquire(struct shared *s, prong_time timeout) {
+    struct lock *lock;
+    if (!s->lock.kind) return PRONG_OK;
+    prong_status status = lock_find(&s->lock, &lock);
+    return status ? status : lock_acquire_any(lock, timeout);
+}
+
+static prong_status release(struct shared *s) {
+    struct lock *lock;
+    if (!s->lock.kind) return PRONG_OK;
+    prong_status status = lock_find(&s->lock, &lock);
+    return status ? status : lock_release_any(lock);
+}
+
+static prong_status check_range(const struct shared *s, size_t first, size_t count) {
+    if (first <= s->count && count <= s->count - first) return PRONG_OK;
+    return fail(PRONG_INVALID, "elements %zu to %zu of an array of %llu", first, first + count,
+                (unsigned long long)s->count);
+}
+
+static prong_status copy(struct shared *s, size_t first, size_t count, void *out, const void *in, prong_time timeout) {
+    prong_status status = check_range(s, first, count);
+    if (!status) status = acquire(s, timeout);
+    if (status && status != PRONG_OWNER_DIED) return status;
+    char *elements = (char *)arena_at(s->data) + first * s->size;
+    if (out)
+        memcpy(out, elements, count * s->size);
+    else
+        memcpy(elements, in, count * s->size);
+    release(s);
+    return status;
+}
+
+static prong_status acquire_own(uint64_t offset, uint64_t generation, prong_time timeout) {
+    struct shared *s;
+    prong_status status = find(offset, generation, &s);
+    if (status) return status;
+    return s->lock.kind ? acquire(s, timeout) : fail(PRONG_INVALID, "acquire of a value that has no lock");
+}
+
+static prong_status release_own(uint64_t offset, uint64_t generation) {
+    struct shared *s;
+    struct lock *lock;
+    prong_status status = find(offset, generation, &s);
+    if (status) return status;
+    if (!s->lock.kind) return fail(PRONG_INVALID, "release of a value that has no lock");
+    status = lock_find(&s->lock, &lock);
+    if (!status && mutex_holder(&lock->mutex) == 0)
+        return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
+    return status ? status : lock_release_any(lock);
+}
+
+static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock, prong_rlock *rlock) {
+    struct shared *s;
+    prong_status status = find(offset, generation, &s);
+    if (status) return status;
+    if (!s->lock.kind) return fail(PRONG_INVALID, "get_lock of a value that has none");
+    bool plain = s->lock.kind == KIND_LOCK;
+    if (lock) *lock = plain ? (prong_lock){s->lock.offset, s->lock.generation} : (prong_lock){0, 0};
+    if (rlock) *rlock = plain ? (prong_rlock){0, 0} : (prong_rlock){s->lock.offset, s->lock.generation};
+    return PRONG_OK;
+}
+
+/* --- atomic --- */
+
+#define RELAXED __ATOMIC_RELAXED
+#define ORDERED __ATOMIC_SEQ_CST
+
+#define ADD(signed_type, unsigned_type)                                                                                \
+    ((int64_t)(s->class == CLASS_SIGNED                                                                                \
+                   ? (int64_t)(signed_type)__atomic_fetch_add((unsigned_type *)at, (unsigned_type)amount, ORDERED)     \
+                   : (int64_t)(uint64_t)__atomic_fetch_add((unsigned_type *)at, (unsigned_type)amount, ORDERED)))
+
+static inline prong_status add(struct shared *s, uint64_t index, int64_t amount, int64_t *before) {
+    int64_t was;
+    if (__builtin_expect(s->class != CLASS_SIGNED && s->class != CLASS_UNSIGNED, 0))
+        return fail_text(PRONG_INVALID, "add to a value that is no integer");
+    void *at = (char *)arena_at(s->data) + index * s->size;
+    switch (s->size) {
+    case 8: was = (int64_t)__atomic_fetch_add((uint64_t *)at, (uint64_t)amount, ORDERED); break;
+    case 4: was = ADD(int32_t, uint32_t); break;
+    case 2: was = ADD(int16_t, uint16_t); break;
+    default: was = ADD(int8_t, uint8_t); break;
+    }
+    if (before) *before = was;
+    return PRONG_OK;
+}
+
+static double add_float(float *at, double amount) {
+    float was = 0, next;
+    __atomic_load(at, &was, RELAXED);
+    do next = (float)(was + amount);
+    while (!__atomic_compare_exchange(at, &was, &next, true, ORDERED, RELAXED));
+    return was;
+}
+
+static double add_double(double *at, double amount) {
+    double was = 0, next;
+    __atomic_load(at, &was, RELAXED);
+    do next = was + amount;
+    while (!__atomic_compare_exchange(at, &was, &next, true, ORDERED, RELAXED));
+    return was;
+}
+
+static bool compare_exchange(void *at, void *expected, const void *wanted, size_t size) {
+#define EXCHANGE_IF(type)                                                                                              \
+    do {                                                                                                               \
+        type old, next;                                                                                                \
+        memcpy(&old, expected, sizeof old);                                                                            \
+        memcpy(&next, wanted, sizeof next);                                                                            \
+        bool done = __atomic_compare_exchange_n((type *)at, &old, next, false, ORDERED, ORDERED);                      \
+        memcpy(expected, &old, sizeof old);                                                                            \
+        return done;                                                                                                   \
+    } while (0)
+    switch (size) {
+    case 8: EXCHANGE_IF(uint64_t);
+    case 4: EXCHANGE_IF(uint32_t);
+    case 2: EXCHANGE_IF(uint16_t);
+    default: EXCHANGE_IF(uint8_t);
+    }
+}
+
+static prong_status find_atomic(prong_value value, struct shared **s) {
+    prong_status status = find(value.offset, value.generation, s);
+    if (status) return status;
+    uint64_t size = (*s)->size;
+    if (size == 1 || size == 2 || size == 4 || size == 8) return PRONG_OK;
+    return fail(PRONG_INVALID, "no atomic change of a value of %llu bytes", (unsigned long long)size);
+}
+
+/* --- Value --- */
+
+prong_status prong_value_create(prong_value *value, prong_type type, const void *initial,
+                                const prong_value_options *options) {
+    return create(value, type, 1, false, initial, options);
+}
+
+prong_status prong_value_data(prong_value value, void **data) {
+    struct shared *s;
+    prong_status status = find(value.offset, value.generation, &s);
+    if (!status) *data = arena_at(s->data);
+    return status;
+}
+
+prong_status prong_value_get(prong_value value, void *content, prong_time timeout) {
+    struct shared *s;
+    prong_status status = find(value.offset, value.generation, &s);
+    return status ? status : copy(s, 0, 1, content, NULL, timeout);
+}
+
+prong_status prong_value_set(prong_value value, const void *content, prong_time timeout) {
+    struct shared *s;
+    prong_status status = find(value.offset, value.generation, &s);
+    return status ? status : copy(s, 0, 1, NULL, content, timeout);
+}
+
+prong_status prong_value_acquire(prong_value value, prong_time timeout) {
+    return acquire_own(value.offset, value.generation, timeout);
+}
+
+prong_status prong_value_release(prong_value value) {
+    return release_own(value.offset, value.generation);
+}
+
+prong_status prong_value_get_lock(prong_value value, prong_lock *lock, prong_rlock *rlock) {
+    return get_lock(value.offset, value.generation, lock, rlock);
+}
+
+prong_status prong_value_add(prong_value value, int64_t amount, int64_t *before) {
+    struct shared *s;
+    prong_status status = find(value.offset, value.generation, &s);
+    return status ? status : add(s, 0, amount, before);
+}
+
+prong_status prong_value_add_double(prong_value value, double amount, double *before) {
+    struct shared *s;
+    prong_status status = find(value.offset, value.generation, &s);
+    if (status) return status;
+    if (s->class != CLASS_FLOATING) return fail_text(PRONG_INVALID, "add_double to a value that is no float or double");
+    double was =
+        s->size == sizeof(float) ? add_float(arena_at(s->data), amount) : add_double(arena_at(s->data), amount);
+    if (before) *before = was;
+    return PRONG_OK;
+}
+
+prong_status prong_value_exchange(prong_value value, const void *content, void *before) {
+    struct shared *s;
+    char was[8] = {0};
+    prong_status status = find_atomic(value, &s);
+    if (status) return status;
+    while (!compare_exchange(arena_at(s->data), was, content, s->size)) {}
+    if (before) memcpy(before, was, s->size);
+    return PRONG_OK;
+}
+
+prong_status prong_value_compare_exchange(prong_value value, void *expected, const void *wanted, bool *done) {
+    struct shared *s;
+    prong_status status = find_atomic(value, &s);
+    if (status) return status;
+    bool did = compare_exchange(arena_at(s->data), expected, wanted, s->size);
+    if (done) *done = did;
+    return PRONG_OK;
+}
+
+prong_status prong_value_destroy(prong_value value) {
+    return destroy(value.offset, value.generation);
+}
+
+/* --- Array --- */
+
+prong_status prong_array_create(prong_array *array, prong_type type, size_t count, const void *initial,
+                                const prong_value_options *options) {
+    return create(array, type, count, true, initial, options);
+}
+
+prong_status prong_array_data(prong_array array, void **data, size_t *count) {
+    struct shared *s;
+    prong_status status = find(array.offset, array.generation, &s);
+    if (status) return status;
+    if (data) *data = arena_at(s->data);
+    if (count) *count = s->count;
+    return PRONG_OK;
+}
+
+prong_status prong_array_get(prong_array array, size_t first, size_t count, void *content, prong_time timeout) {
+    struct shared *s;
+    prong_status status = find(array.offset, array.generation, &s);
+    return status ? status : copy(s, first, count, content, NULL, timeout);
+}
+
+prong_status prong_array_set(prong_array array, size_t first, size_t count, const void *content, prong_time timeout) {
+    struct shared *s;
+    prong_status status = find(array.offset, array.generation, &s);
+    return status ? status : copy(s, first, count, NULL, content, timeout);
+}
+
+prong_status prong_array_acquire(prong_array array, prong_time timeout) {
+    return acquire_own(array.offset, array.generation, timeout);
+}
+
+prong_status prong_array_release(prong_array array) {
+    return release_own(array.offset, array.generation);
+}
+
+prong_status prong_array_get_lock(prong_array array, prong_lock *lock, prong_rlock *rlock) {
+    return get_lock(array.offset, array.generation, lock, rlock);
+}
+
+prong_status prong_array_add(prong_array array, size_t index, int64_t amount, int64_t *before) {
+    struct shared *s;
+    prong_status status = find(array.offset, array.generation, &s);
+    if (!status) status = check_range(s, index, 1);
+    return status ? status : add(s, index, amount, before);
+}
+
+prong_status prong_array_destroy(prong_array array) {
+    return destroy(array.offset, array.generation);
+}

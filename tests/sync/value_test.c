@@ -1,0 +1,283 @@
+/* Value, Array and shared memory. */
+#include "../support/test.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wchar.h>
+
+struct pair {
+    long a, b[20];
+};
+
+struct shared {
+    prong_value number, real, pair, ready;
+    prong_array array;
+    prong_block block;
+};
+
+static struct shared make(void) {
+    struct shared s;
+    ok(prong_value_create(&s.number, PRONG_TYPE_OF(long), NULL, NULL));
+    ok(prong_value_create(&s.real, PRONG_TYPE_OF(double), &(double){0.5}, NULL));
+    ok(prong_value_create(&s.pair, PRONG_TYPE_STRUCT, NULL, &(prong_value_options){.size = sizeof(struct pair)}));
+    ok(prong_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, &(prong_value_options){.unlocked = true}));
+    ok(prong_array_create(&s.array, PRONG_TYPE_OF(int), 1000, NULL, NULL));
+    ok(prong_block_create(&s.block, 100000));
+    return s;
+}
+
+static void end(struct shared *s) {
+    ok(prong_value_destroy(s->number));
+    ok(prong_value_destroy(s->real));
+    ok(prong_value_destroy(s->pair));
+    ok(prong_value_destroy(s->ready));
+    ok(prong_array_destroy(s->array));
+    ok(prong_block_destroy(s->block));
+    test_arena_is_clean(0);
+}
+
+static int work(void *argument, size_t size) {
+    struct shared *s = argument;
+    struct pair pair;
+    char *bytes;
+    (void)size;
+    for (int i = 0; i < 1000; i++) {
+        ok(prong_value_add(s->number, 1, NULL));
+        ok(prong_value_add_double(s->real, 0.25, NULL));
+        ok(prong_array_add(s->array, (size_t)i, i, NULL));
+        ok(prong_value_acquire(s->pair, PRONG_SECONDS(10)));
+        ok(prong_value_get(s->pair, &pair, PRONG_SECONDS(10)));
+        check(pair.a == pair.b[19]);
+        pair.a++;
+        pair.b[19]++;
+        ok(prong_value_set(s->pair, &pair, PRONG_SECONDS(10)));
+        ok(prong_value_release(s->pair));
+    }
+    ok(prong_block_data(s->block, (void **)&bytes, NULL));
+    bytes[99999] = 7;
+    return 0;
+}
+
+METHOD_TEST(values_arrays_and_blocks_are_shared) {
+    struct shared s = make();
+    prong_process processes[3];
+    struct pair pair;
+    long number;
+    double real;
+    int elements[1000];
+    char *bytes;
+    size_t size, count;
+    for (int i = 0; i < 3; i++) processes[i] = start_with(method, work, s);
+    for (int i = 0; i < 3; i++) equal(test_end(processes[i]), 0);
+    ok(prong_value_get(s.number, &number, PRONG_NOWAIT));
+    equal(number, 3000);
+    ok(prong_value_get(s.real, &real, PRONG_NOWAIT));
+    check(real == 750.5);
+    ok(prong_value_get(s.pair, &pair, PRONG_NOWAIT));
+    equal(pair.a, 3000);
+    ok(prong_array_get(s.array, 0, 1000, elements, PRONG_NOWAIT));
+    for (int i = 0; i < 1000; i++) equal(elements[i], 3 * i);
+    ok(prong_array_data(s.array, NULL, &count));
+    equal(count, 1000);
+    ok(prong_block_data(s.block, (void **)&bytes, &size));
+    equal(size, 100000);
+    equal(bytes[99999], 7);
+    equal(bytes[0], 0);
+    end(&s);
+}
+
+TEST(every_type_has_its_size_and_adds_in_it) {
+    static const struct {
+        prong_type type;
+        size_t size;
+        int64_t most; /* the largest; one more is the least, or 0 */
+    } types[] = {{PRONG_TYPE_CHAR, 1, (char)-1 < 0 ? 127 : 255},
+                 {PRONG_TYPE_SCHAR, 1, 127},
+                 {PRONG_TYPE_UCHAR, 1, 255},
+                 {PRONG_TYPE_SHORT, sizeof(short), 32767},
+                 {PRONG_TYPE_USHORT, sizeof(short), 65535},
+                 {PRONG_TYPE_INT, sizeof(int), INT32_MAX},
+                 {PRONG_TYPE_UINT, sizeof(int), UINT32_MAX},
+                 {PRONG_TYPE_INT8, 1, 127},
+                 {PRONG_TYPE_UINT8, 1, 255},
+                 {PRONG_TYPE_INT16, 2, 32767},
+                 {PRONG_TYPE_UINT16, 2, 65535},
+                 {PRONG_TYPE_INT32, 4, INT32_MAX},
+                 {PRONG_TYPE_UINT32, 4, UINT32_MAX},
+                 {PRONG_TYPE_INT64, 8, INT64_MAX},
+                 {PRONG_TYPE_LONG, sizeof(long), sizeof(long) == 8 ? INT64_MAX : INT32_MAX},
+                 {PRONG_TYPE_LLONG, 8, INT64_MAX},
+                 {PRONG_TYPE_WCHAR, sizeof(wchar_t), WCHAR_MAX}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        prong_value value;
+        int64_t before;
+        bool is_signed = types[i].most == INT64_MAX || (types[i].most & (types[i].most + 1)) != 0 ||
+                         (uint64_t)types[i].most + 1 == 1ull << (8 * types[i].size - 1);
+        equal(prong_type_size(types[i].type), types[i].size);
+        ok(prong_value_create(&value, types[i].type, NULL, NULL));
+        ok(prong_value_add(value, types[i].most, NULL));
+        ok(prong_value_add(value, 1, &before));
+        equal(before, types[i].most);
+        ok(prong_value_add(value, 0, &before));
+        equal(before, is_signed ? -(int64_t)((uint64_t)types[i].most) - 1 : 0);
+        ok(prong_value_destroy(value));
+    }
+    equal(PRONG_TYPE_OF(size_t), sizeof(size_t) == 8 ? PRONG_TYPE_ULONG : PRONG_TYPE_UINT);
+    equal(prong_type_size(PRONG_TYPE_STRUCT), 0);
+    equal(prong_type_size((prong_type)99), 0);
+    test_arena_is_clean(0);
+}
+
+TEST(exchange_and_compare_exchange) {
+    prong_value value;
+    uint16_t was, expected = 7;
+    bool done;
+    ok(prong_value_create(&value, PRONG_TYPE_OF(uint16_t), &(uint16_t){7}, NULL));
+    ok(prong_value_exchange(value, &(uint16_t){9}, &was));
+    equal(was, 7);
+    ok(prong_value_compare_exchange(value, &expected, &(uint16_t){1}, &done));
+    check(!done && expected == 9);
+    ok(prong_value_compare_exchange(value, &expected, &(uint16_t){1}, &done));
+    check(done);
+    ok(prong_value_get(value, &was, PRONG_NOWAIT));
+    equal(was, 1);
+    ok(prong_value_destroy(value));
+    test_arena_is_clean(0);
+}
+
+TEST(locks_are_own_given_or_none) {
+    prong_value own, given, none;
+    prong_lock lock, got;
+    prong_rlock rlock;
+    ok(prong_lock_create(&lock, NULL));
+    ok(prong_value_create(&own, PRONG_TYPE_INT, NULL, NULL));
+    ok(prong_value_create(&given, PRONG_TYPE_INT, NULL, &(prong_value_options){.lock = lock}));
+    ok(prong_value_create(&none, PRONG_TYPE_INT, NULL, &(prong_value_options){.unlocked = true}));
+    ok(prong_value_get_lock(own, &got, &rlock));
+    check(got.generation == 0 && rlock.generation != 0);
+    ok(prong_rlock_acquire(rlock, PRONG_NOWAIT));
+    ok(prong_value_set(own, &(int){5}, PRONG_NOWAIT)); /* recursive */
+    ok(prong_rlock_release(rlock));
+    is(prong_value_release(own), PRONG_NOT_OWNER);
+    ok(prong_value_get_lock(given, &got, NULL));
+    check(got.offset == lock.offset);
+    ok(prong_lock_acquire(lock, PRONG_NOWAIT));
+    is(prong_value_get(given, &(int){0}, PRONG_MS(10)), PRONG_TIMEOUT);
+    ok(prong_lock_release(lock));
+    is(prong_value_get_lock(none, &got, NULL), PRONG_INVALID);
+    is(prong_value_acquire(none, PRONG_NOWAIT), PRONG_INVALID);
+    is(prong_value_create(&own, PRONG_TYPE_INT, NULL, &(prong_value_options){.lock = lock, .unlocked = true}),
+       PRONG_INVALID);
+    is(prong_value_create(&own, PRONG_TYPE_STRUCT, NULL, NULL), PRONG_INVALID);
+    is(prong_value_create(&own, (prong_type)77, NULL, NULL), PRONG_INVALID);
+    prong_array array;
+    is(prong_array_create(&array, PRONG_TYPE_INT, 0, NULL, NULL), PRONG_INVALID);
+    is(prong_array_create(&array, PRONG_TYPE_INT, SIZE_MAX / 2, NULL, NULL), PRONG_NO_MEMORY);
+    ok(prong_array_create(&array, PRONG_TYPE_INT, 3, (int[]){1, 2, 3}, NULL));
+    int out[3];
+    is(prong_array_get(array, 1, 3, out, PRONG_NOWAIT), PRONG_INVALID);
+    says("elements 1 to 4 of an array of 3");
+    is(prong_array_add(array, 3, 1, NULL), PRONG_INVALID);
+    ok(prong_array_set(array, 1, 2, (int[]){8, 9}, PRONG_NOWAIT));
+    ok(prong_array_get(array, 0, 3, out, PRONG_NOWAIT));
+    check(out[0] == 1 && out[1] == 8 && out[2] == 9);
+    is(prong_value_add_double(given, 1, NULL), PRONG_INVALID);
+    ok(prong_array_destroy(array));
+    ok(prong_value_destroy(given));
+    ok(prong_value_destroy(none));
+    ok(prong_lock_destroy(lock));
+    is(prong_value_get(given, out, PRONG_NOWAIT), PRONG_STALE);
+    ok(prong_rlock_acquire(rlock, PRONG_NOWAIT)); /* the one value left */
+    ok(prong_rlock_release(rlock));
+}
+
+static int die_holding_it(void *argument, size_t size) {
+    struct shared *s = argument;
+    struct pair *pair;
+    (void)size;
+    ok(prong_value_acquire(s->pair, PRONG_SECONDS(5)));
+    ok(prong_value_data(s->pair, (void **)&pair));
+    pair->a = 1; /* and not b */
+    raise(SIGKILL);
+    return 0;
+}
+
+METHOD_TEST(a_value_left_half_changed_by_a_dead_process_says_so) {
+    struct shared s = make();
+    struct pair pair;
+    equal(test_end(start_with(method, die_holding_it, s)), -SIGKILL);
+    is(prong_value_get(s.pair, &pair, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
+    equal(pair.a, 1);
+    ok(prong_value_get(s.pair, &pair, PRONG_NOWAIT));
+    end(&s);
+}
+
+/* --- named --- */
+
+static void named(char *name, size_t size) {
+    snprintf(name, size, "prong-test-%d", (int)getpid());
+}
+
+TEST(an_unrelated_process_attaches_by_name) {
+    char name[64];
+    prong_shared_memory memory, again;
+    named(name, sizeof name);
+    ok(prong_shared_memory_create(&memory, name, 5000));
+    check(memory.size == 5000 && memory.data);
+    is(prong_shared_memory_create(&again, name, 10), PRONG_EXISTS);
+    says(name);
+    snprintf(memory.data, 5000, "hello");
+    pid_t pid = fork();
+    if (pid == 0) { /* unrelated: it knows the name alone */
+        prong_shared_memory theirs;
+        munmap(memory.data, memory.size);
+        if (prong_shared_memory_attach(&theirs, name) || strcmp(theirs.data, "hello") != 0) _exit(1);
+        snprintf(theirs.data, 5000, "answer");
+        prong_shared_memory_close(&theirs);
+        _exit(0);
+    }
+    int status;
+    check(waitpid(pid, &status, 0) == pid && status == 0);
+    check(strcmp(memory.data, "answer") == 0); /* and its exit did not unlink it */
+    ok(prong_shared_memory_attach(&again, name));
+    ok(prong_shared_memory_close(&again));
+    ok(prong_shared_memory_close(&again));
+    ok(prong_shared_memory_unlink(name));
+    is(prong_shared_memory_unlink(name), PRONG_NOT_FOUND);
+    is(prong_shared_memory_attach(&again, name), PRONG_NOT_FOUND);
+    check(strcmp(memory.data, "answer") == 0);
+    ok(prong_shared_memory_close(&memory));
+    check(memory.data == NULL);
+    is(prong_shared_memory_create(&memory, "a/b", 1), PRONG_INVALID);
+    is(prong_shared_memory_create(&memory, "", 1), PRONG_INVALID);
+    is(prong_shared_memory_create(&memory, name, 0), PRONG_INVALID);
+    is(prong_shared_memory_create(&memory, name, (size_t)1 << 60), PRONG_NO_MEMORY);
+    is(prong_shared_memory_attach(&again, name), PRONG_NOT_FOUND); /* the failed one left nothing */
+    ok(prong_shared_memory_create(&memory, NULL, 1));
+    check(strncmp(memory.name, "prong_", 6) == 0);
+    ok(prong_shared_memory_unlink(memory.name));
+    ok(prong_shared_memory_close(&memory));
+}
+
+TEST(a_program_killed_with_it_mapped_leaves_it_to_others) {
+    char name[64];
+    prong_shared_memory memory;
+    named(name, sizeof name);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (prong_shared_memory_create(&memory, name, 100)) _exit(1);
+        memset(memory.data, 'x', 100);
+        raise(SIGKILL);
+    }
+    int status;
+    check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+    ok(prong_shared_memory_attach(&memory, name));
+    equal(((char *)memory.data)[99], 'x');
+    ok(prong_shared_memory_close(&memory));
+    ok(prong_shared_memory_unlink(name));
+}
