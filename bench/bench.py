@@ -32,18 +32,32 @@ BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
     "start_forkserver": ("us", "lower", ["raw_fork", "cpython"], None),
     "start_forkserver_1GiB": ("us", "lower", ["raw_fork_small", "raw_fork_1GiB"], ("raw_fork_small", 0.67)),
     "start_spawn_1GiB": ("us", "lower", ["posix_spawn", "vfork_exec", "raw_fork_1GiB"], None),
+    "lock_pair": ("ns", "lower", ["robust_mutex", "shared_mutex", "sem_t", "cpython"], ("robust_mutex", 0.8)),
+    "lock_contended_2": ("pairs/s", "higher", ["robust_mutex", "shared_mutex", "sem_t", "cpython"], ("robust_mutex", 1)),
+    "lock_contended_8": ("pairs/s", "higher", ["robust_mutex", "shared_mutex", "sem_t"], None),
+    "lock_longest_wait_8": ("longest/mean", "lower", ["robust_mutex", "shared_mutex", "sem_t"], ("limit", 100)),
+    "event_handover": ("us", "lower", ["raw_futex", "cpython"], ("raw_futex", 10)),
+    "condition_handover": ("us", "lower", ["raw_futex", "pthread_cond", "cpython"], ("raw_futex", 10)),
+    "event_handover_blocked": ("us", "lower", ["raw_futex"], ("raw_futex", 0.9)),
+    "condition_handover_blocked": ("us", "lower", ["raw_futex", "pthread_cond"], ("raw_futex", 0.9)),
+    "value_add": ("ns", "lower", ["c11_atomic", "prong_lock", "robust_mutex_lock", "cpython"], ("c11_atomic", 0.67)),
+    "subprocess_start": ("us", "lower", ["vfork_exec", "posix_spawn", "libuv", "cpython"], None),
+    "subprocess_start_1GiB": ("us", "lower", ["vfork_exec", "posix_spawn", "libuv", "cpython"], ("vfork_exec", 0.95)),
+    "communicate_256MiB": ("MiB/s", "higher", ["cpython"], ("cpython", 1)),
+    "communicate_memory_256MiB": ("MiB", "lower", ["cpython"], ("cpython", 1)),
     "idle_private_KiB": ("KiB", "lower", ["cpython"], ("limit", 2048)),
 }
 
 
 def lean(name):
-    return "-lean" if name.startswith(("start_", "idle_")) else ""
+    return "-lean" if name.startswith(("start_", "idle_", "subprocess_", "communicate_")) else ""
 
 
 def measure(program, name, peer):
     here = os.path.dirname(os.path.abspath(__file__))
     command = [sys.executable, os.path.join(here, "cpython.py"), name] if peer == "cpython" else [program + lean(name), name, peer]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    environment = os.environ | {"BENCH_NOTHING": os.path.join(os.path.dirname(program), "nothing")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     if done.returncode != 0:
         sys.exit(f"bench: {name} {peer} failed: {done.stderr.strip()}")
     text = done.stdout.strip()

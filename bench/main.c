@@ -1,9 +1,8 @@
 /* bench NAME PEER: measures one thing once, in a process of its own, and prints the figure; "-" when that peer cannot do
  * it here. The driver, bench.py, runs all of them interleaved, several rounds. */
 #define _GNU_SOURCE
-#include "transport.h"
+#include "bench.h"
 
-#include <prong/prong.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -31,23 +30,18 @@ void bench_die(const char *what) {
     exit(1);
 }
 
-#define must(call)                                                                                                     \
-    do {                                                                                                               \
-        if (call) bench_die(prong_error_message());                                                                    \
-    } while (0)
-
-static void result(double value) {
+void bench_result(double value) {
     printf("%.6g\n", value);
 }
 
-static void pin(int cpu) {
+void bench_pin(int cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     sched_setaffinity(0, sizeof set, &set);
 }
 
-static void end_child(pid_t pid) {
+void bench_end_child(pid_t pid) {
     int status;
     if (waitpid(pid, &status, 0) != pid || status != 0) bench_die("a child failed");
 }
@@ -119,9 +113,9 @@ static void oneway(const struct transport *t, size_t size, bool in_place) {
     receive_many(t, size, warm, in_place);
     double start = bench_now();
     receive_many(t, size, count, in_place);
-    result((double)count / (bench_now() - start));
+    bench_result((double)count / (bench_now() - start));
     t->send(1, "x", 1);
-    end_child(pid);
+    bench_end_child(pid);
     t->close();
 }
 
@@ -143,8 +137,8 @@ static void mpmc(const struct transport *t, size_t size) {
                 receive_many(t, size, each, false);
             _exit(0);
         }
-    for (int i = 0; i < 4; i++) end_child(pids[i]);
-    result((double)(2 * each) / (bench_now() - start));
+    for (int i = 0; i < 4; i++) bench_end_child(pids[i]);
+    bench_result((double)(2 * each) / (bench_now() - start));
     t->close();
 }
 
@@ -156,7 +150,7 @@ static void round_trip(const struct transport *t, size_t size, bool one_core) {
         puts("-");
         return;
     }
-    if (one_core) pin(0);
+    if (one_core) bench_pin(0);
     pid_t pid = fork();
     if (pid == 0) {
         child_side(t);
@@ -173,8 +167,8 @@ static void round_trip(const struct transport *t, size_t size, bool one_core) {
         t->send(0, data, size);
         t->receive(1, data, size);
     }
-    result((bench_now() - start) * 1e6 / (double)count);
-    end_child(pid);
+    bench_result((bench_now() - start) * 1e6 / (double)count);
+    bench_end_child(pid);
     t->close();
 }
 
@@ -209,7 +203,7 @@ static int nothing(void *argument, size_t size) {
     return 0;
 }
 
-static void touch_1GiB(void) {
+void bench_touch_1GiB(void) {
     size_t size = (size_t)1 << 30;
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) bench_die("no gibibyte");
@@ -238,7 +232,7 @@ static void start_raw(const char *how) {
     } else if (posix_spawn(&pid, program, NULL, NULL, arguments, environ) != 0) {
         bench_die("posix_spawn");
     }
-    end_child(pid);
+    bench_end_child(pid);
 }
 
 /* Microseconds to start a process that does nothing and to see its end. */
@@ -249,11 +243,11 @@ static bool bench_start(const char *name, const char *peer) {
                                 : strstr(name, "spawn")    ? PRONG_START_SPAWN
                                                            : PRONG_START_FORK;
     int count = large && !(ours && method == PRONG_START_FORKSERVER) ? 60 : 300;
-    if (large) touch_1GiB();
+    if (large) bench_touch_1GiB();
     if (ours) start_ours(method); /* the server, and first touches */
     double start = bench_now();
     for (int i = 0; i < count; i++) ours ? start_ours(method) : start_raw(peer);
-    result((bench_now() - start) * 1e6 / count);
+    bench_result((bench_now() - start) * 1e6 / count);
     return true;
 }
 
@@ -295,7 +289,7 @@ static void map_doubles_ours(void) {
         if (took < best) best = took;
     }
     if (out[1000] != 2501) bench_die("wrong result");
-    result(best * 1e3);
+    bench_result(best * 1e3);
     must(prong_pool_destroy(pool));
 }
 
@@ -311,7 +305,7 @@ static void map_doubles_openmp(void) {
         if (took < best) best = took;
     }
     if (out[1000] != 2501) bench_die("wrong result");
-    result(best * 1e3);
+    bench_result(best * 1e3);
 #else
     puts("-");
 #endif
@@ -325,7 +319,7 @@ static void map_chunk1(void) {
     must(prong_pool_map(pool, empty_element, in, TASKS, 1, out, 1, &one, PRONG_FOREVER));
     double start = bench_now();
     must(prong_pool_map(pool, empty_element, in, TASKS, 1, out, 1, &one, PRONG_FOREVER));
-    result(TASKS / (bench_now() - start));
+    bench_result(TASKS / (bench_now() - start));
     must(prong_pool_destroy(pool));
 }
 
@@ -337,7 +331,7 @@ static void apply(void) {
     double start = bench_now();
     for (int i = 0; i < APPLIES; i++)
         must(prong_pool_apply(pool, empty_task, NULL, 0, NULL, 0, NULL, NULL, PRONG_FOREVER));
-    result((bench_now() - start) * 1e6 / APPLIES);
+    bench_result((bench_now() - start) * 1e6 / APPLIES);
     must(prong_pool_destroy(pool));
 }
 
@@ -366,7 +360,7 @@ static void idle_private(void) {
         long kib = private_kib(workers[i].pid);
         if (kib > most) most = kib;
     }
-    result((double)most);
+    bench_result((double)most);
     must(prong_pool_destroy(pool));
 }
 
@@ -385,7 +379,9 @@ static bool bench_pool(const char *name, const char *peer) {
 int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     if (argc != 3) bench_die("usage: bench NAME PEER");
-    if (bench_start(argv[1], argv[2]) || bench_pool(argv[1], argv[2]) || bench_messages(argv[1], argv[2])) return 0;
+    if (bench_start(argv[1], argv[2]) || bench_pool(argv[1], argv[2]) || bench_sync(argv[1], argv[2]) ||
+        bench_subprocess(argv[1], argv[2]) || bench_messages(argv[1], argv[2]))
+        return 0;
     puts("-");
     return 0;
 }

@@ -1,13 +1,7 @@
 /* prong's Queue and Pipe. */
-#include "transport.h"
+#include "bench.h"
 
-#include <prong/prong.h>
 #include <string.h>
-
-#define must(call)                                                                                                     \
-    do {                                                                                                               \
-        if (call) bench_die(prong_error_message());                                                                    \
-    } while (0)
 
 static prong_queue queues[2];
 

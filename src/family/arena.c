@@ -16,6 +16,13 @@
 enum { ARENA_VERSION = 2 };
 
 char *arena_base;
+uint64_t arena_places;
+
+/* An object takes a slab's worth of room at the least, hence not the last page. */
+static void use(char *base, uint64_t size) {
+    arena_base = base;
+    arena_places = base ? (size - 4096) / 64 : 0;
+}
 static int descriptor = -1;
 
 int arena_descriptor(void) {
@@ -58,12 +65,12 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
         if ((base = create_and_map(size, &descriptor)) != MAP_FAILED) break;
     if (base == MAP_FAILED)
         return fail_errno("no arena: even %llu MiB of shared memory cannot be had", (unsigned long long)(least >> 20));
-    arena_base = base;
+    use(base, size);
     prong_status status = lay_out(size);
     if (status) {
         munmap(base, size);
         close(descriptor);
-        arena_base = NULL;
+        use(NULL, 0);
         descriptor = -1;
     }
     return status;
@@ -79,7 +86,7 @@ prong_status arena_attach(int fd) {
         munmap(base, (size_t)about.st_size);
         return fail(PRONG_INVALID, "descriptor %d is not an arena of this version of prong", fd);
     }
-    arena_base = base;
+    use(base, (uint64_t)about.st_size);
     descriptor = fd;
     return PRONG_OK;
 }

@@ -59,7 +59,11 @@ struct arena {
     /* the member rows follow, then the waiters' table, then the heap */
 };
 
-extern char *arena_base; /* NULL before the family exists */
+/* Declared hidden, these are reached without a detour over the table of global symbols. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
+extern HIDDEN char *arena_base;      /* NULL before the family exists */
+extern HIDDEN uint64_t arena_places; /* how many times 64 bytes an object may begin at; 0 before */
 
 static inline struct arena *arena(void) {
     return (struct arena *)(void *)arena_base;

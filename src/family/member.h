@@ -36,7 +36,7 @@ struct self {
     _Atomic uint32_t token;
     pid_t pid;
 };
-extern struct self *self;
+extern HIDDEN struct self *self;
 
 static inline uint32_t self_token(void) {
     return atomic_load_explicit(&self->token, memory_order_relaxed);

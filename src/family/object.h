@@ -67,12 +67,17 @@ prong_status object_label(void *object, const char *name);
 /* "lock 'accounts'", or "lock 2f30c0" by its place in the arena. Returns text. */
 const char *object_describe(void *object, char *text, size_t size);
 
+/* Whether an object may begin there, aligned to 64 and within the arena: in one comparison, as the rotation makes an
+ * offset that is not aligned a huge one. False before there is an arena. */
+static inline bool object_is_place(uint64_t offset) {
+    return (offset >> 6 | offset << 58) < arena_places;
+}
+
 static inline bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation) {
-    if (!arena_base || offset % 64 || offset < arena()->heap.first || offset > arena()->size - 4096) return false;
+    if (!object_is_place(offset) || generation == 0) return false;
     struct object *object = (struct object *)arena_at(offset);
     /* A header that stood here once stays one (slabs are never freed); anything else differs in 64 random bits. */
-    return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind &&
-           generation != 0;
+    return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind;
 }
 
 prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation);

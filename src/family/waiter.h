@@ -35,7 +35,7 @@ uint32_t thread_self_slow(void);
 struct thread_self {
     uint32_t thread, token; /* as of which process: a fork has another */
 };
-extern _Thread_local struct thread_self thread_known;
+extern HIDDEN _Thread_local struct thread_self thread_known;
 
 static inline uint32_t thread_self(void) {
     return __builtin_expect(thread_known.token == self_token() && thread_known.token, 1) ? thread_known.thread

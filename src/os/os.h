@@ -63,6 +63,8 @@ uint64_t os_process_start_time(pid_t pid);
 int os_pidfd_open(pid_t pid);
 int os_pidfd_signal(int pidfd, int signal);
 bool os_pidfd_ended(int pidfd);
+/* Waits for a child's end, or for the deadline; may return early. */
+void os_pidfd_wait(int pidfd, deadline_t deadline);
 /* Takes the end of a child: true when it was there to take. exit_code: status, or minus the signal; os_reap sets
  * *stolen when somebody else has taken it. */
 bool os_reap(int pidfd, int *exit_code, bool *stolen);
@@ -80,7 +82,7 @@ struct os_program {
     bool keep_all; /* every one that is not close-on-exec */
     bool new_session, set_group_of_processes, restore_signals;
     int group_of_processes;
-    int mask; /* umask; -1: as here */
+    int mask;            /* umask; -1: as here */
     int64_t user, group; /* -1: as here */
     const gid_t *groups; /* NULL: as here */
     size_t group_count;

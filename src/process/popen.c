@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +18,9 @@ extern char **environ;
 /* --- finding the program --- */
 
 struct paths {
-    const char **list; /* and a NULL */
-    char *text;        /* what they point into */
+    const char *one[2]; /* a program whose place is given; most are, and nothing is allocated then */
+    const char **list;  /* and a NULL */
+    char *text;         /* what they point into */
 };
 
 static const char *search_path(const char *const *environment) {
@@ -47,24 +47,23 @@ static void spread(struct paths *paths, const char *search, const char *program)
     paths->list[count] = NULL;
 }
 
-static prong_status find_program(struct paths *paths, const char *program, const char *search) {
+static prong_status find_program(struct paths *paths, const char *program, const char *const *environment) {
+    paths->one[0] = program;
+    paths->list = paths->one;
+    if (strchr(program, '/')) return PRONG_OK;
+    const char *search = search_path(environment);
     size_t parts = 1;
-    if (strchr(program, '/')) search = "";
     for (const char *c = search; *c; c++) parts += *c == ':';
-    paths->list = malloc((parts + 1) * sizeof *paths->list);
     paths->text = malloc(strlen(search) + parts * (strlen(program) + 3));
-    if (!paths->list || !paths->text) return fail(PRONG_NO_MEMORY, "no memory for the places where it may be");
-    if (strchr(program, '/')) {
-        paths->list[0] = program;
-        paths->list[1] = NULL;
-    } else {
-        spread(paths, search, program);
-    }
+    const char **list = malloc((parts + 1) * sizeof *list);
+    if (list) paths->list = list;
+    if (!list || !paths->text) return fail(PRONG_NO_MEMORY, "no memory for the places where it may be");
+    spread(paths, search, program);
     return PRONG_OK;
 }
 
 static void paths_free(struct paths *paths) {
-    free(paths->list);
+    if (paths->list != paths->one) free(paths->list);
     free(paths->text);
 }
 
@@ -132,7 +131,7 @@ static prong_status say_why(enum os_program_step step, const prong_popen_options
 static prong_status launch(prong_popen *popen, const char *program, char *const *argv, const prong_popen_options *o,
                            const struct ends *ends) {
     struct paths paths = {0};
-    prong_status status = find_program(&paths, program, search_path(o->environment));
+    prong_status status = find_program(&paths, program, o->environment);
     struct os_program start = {
         .paths = paths.list,
         .arguments = argv,
@@ -195,6 +194,7 @@ static struct detached {
 static void reap_detached(void) {
     int code;
     bool stolen;
+    if (!__atomic_load_n(&detached, __ATOMIC_RELAXED)) return;
     if (pthread_mutex_trylock(&detached_lock) != 0) return; /* somebody else is at it, or was when we were forked */
     for (struct detached **at = &detached; *at;) {
         struct detached *one = *at;
@@ -233,7 +233,7 @@ prong_status prong_popen_start(prong_popen **result, const char *const argv[], c
     popen->owner = getpid();
     popen->wait_for_eof = o.wait_for_eof;
     popen->own_group = o.start_new_session || (o.set_process_group && o.process_group == 0);
-    snprintf(popen->name, sizeof popen->name, "%s", argv[0]);
+    strncpy(popen->name, argv[0], sizeof popen->name - 1);
     prong_status status = start(popen, argv, &o);
     if (status) {
         popen_free(popen);
@@ -321,13 +321,10 @@ prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
 }
 
 static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
-    struct pollfd end = {.fd = popen->pidfd, .events = POLLIN};
-    while (!popen_has_ended(popen)) {
-        if (deadline_passed(deadline))
-            return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
-        poll(&end, 1, deadline_poll_ms(deadline));
-    }
-    return popen_returncode(popen, returncode);
+    do os_pidfd_wait(popen->pidfd, deadline);
+    while (!popen_has_ended(popen) && !deadline_passed(deadline));
+    if (popen->ended) return popen_returncode(popen, returncode);
+    return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
 }
 
 prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {

@@ -65,6 +65,14 @@ bool os_pidfd_ended(int pidfd) {
     return poll(&fd, 1, 0) > 0 && (fd.revents & POLLIN);
 }
 
+void os_pidfd_wait(int pidfd, deadline_t deadline) {
+    siginfo_t info;
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    /* Without a deadline in waitid, which comes back some microseconds sooner; not where somebody else has reaped it. */
+    if (deadline == PRONG_FOREVER && waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT) == 0) return;
+    poll(&end, 1, deadline_poll_ms(deadline));
+}
+
 bool os_reap(int pidfd, int *exit_code, bool *stolen) {
     siginfo_t info = {0};
     int result;

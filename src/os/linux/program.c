@@ -20,7 +20,8 @@ enum { CHILD_STACK = 32 << 10 };
 
 struct launch {
     const struct os_program *program;
-    sigset_t mask; /* of the parent, for the program */
+    bool handlers_cleared; /* by the kernel, as the child was made */
+    sigset_t mask;         /* of the parent, for the program */
     enum os_program_step step;
     int error; /* 0: it runs */
 };
@@ -59,16 +60,21 @@ static bool take_identity(const struct os_program *p) {
     return p->user < 0 || syscall(SYS_setresuid, (uid_t)p->user, (uid_t)p->user, (uid_t)p->user) == 0;
 }
 
+static void set_default(int number) {
+    const struct sigaction action = {.sa_handler = SIG_DFL};
+    sigaction(number, &action, NULL);
+}
+
 /* Before the mask is lifted: a handler of the parent's must not run here, in its memory. */
-static void reset_handlers(const struct os_program *p) {
-    for (int number = 1; number < NSIG; number++) {
+static void reset_handlers(const struct launch *launch) {
+    for (int number = 1; number < NSIG && !launch->handlers_cleared; number++) {
         struct sigaction action;
-        if (sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_DFL) continue;
-        bool restore = p->restore_signals && (number == SIGPIPE || number == SIGXFSZ);
-        if (action.sa_handler == SIG_IGN && !restore) continue;
-        action = (struct sigaction){.sa_handler = SIG_DFL};
-        sigaction(number, &action, NULL);
+        if (sigaction(number, NULL, &action) != 0) continue;
+        if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN) set_default(number);
     }
+    if (!launch->program->restore_signals) return;
+    set_default(SIGPIPE);
+    set_default(SIGXFSZ);
 }
 
 /* The first that can be run. Not found there: the next; not permitted: remembered, as it says more. */
@@ -92,7 +98,7 @@ static int child(void *context) {
     launch->step = OS_STEP_IDENTITY;
     if (p->mask >= 0) umask((mode_t)p->mask);
     if (!take_identity(p)) goto failed;
-    reset_handlers(p);
+    reset_handlers(launch);
     sigprocmask(SIG_SETMASK, &launch->mask, NULL);
     launch->step = OS_STEP_EXEC;
     errno = run_first(p);
@@ -103,6 +109,57 @@ failed:
 
 /* --- in the parent --- */
 
+#ifdef __x86_64__
+/* clone3 alone can clear all handlers at once (Linux 5.5), and the C library has no way to call it with a stack: the child
+ * goes on at the instruction after the call, on a stack that has no frame to return to. */
+static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
+    enum { SYS_CLONE3 = 435 };
+    const uint64_t clear_handlers = 0x100000000ull;
+    struct {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } arguments = {.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | clear_handlers,
+                   .pidfd = (uint64_t)(uintptr_t)pidfd,
+                   .exit_signal = SIGCHLD,
+                   .stack = (uint64_t)(uintptr_t)stack,
+                   .stack_size = CHILD_STACK};
+    register int (*run)(void *) __asm__("r8") = child;
+    register void *context __asm__("r9") = launch;
+    long result;
+    launch->handlers_cleared = true;
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "mov %%r9, %%rdi\n\t"
+                     "call *%%r8\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "=a"(result)
+                     : "0"((long)SYS_CLONE3), "D"(&arguments), "S"(sizeof arguments), "r"(run), "r"(context)
+                     : "rcx", "r11", "memory", "cc");
+    if (result >= 0) return result;
+    launch->handlers_cleared = false;
+    errno = (int)-result;
+    return -1;
+}
+#else
+static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
+    (void)launch;
+    (void)stack;
+    (void)pidfd;
+    errno = ENOSYS;
+    return -1;
+}
+#endif
+
+static pid_t clone_child(struct launch *launch, char *stack, int *pidfd) {
+    long pid = clone_cleared(launch, stack, pidfd);
+    /* Old kernels, and sandboxes that do not let it through. */
+    if (pid < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM))
+        pid = clone(child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, launch, pidfd);
+    return (pid_t)pid;
+}
+
 int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, enum os_program_step *step) {
     _Alignas(16) char stack[CHILD_STACK];
     struct launch launch = {.program = program};
@@ -110,7 +167,7 @@ int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, e
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &launch.mask);
     *pidfd = -1;
-    *pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &launch, pidfd);
+    *pid = clone_child(&launch, stack, pidfd);
     if (*pid < 0) {
         launch.error = errno;
         launch.step = OS_STEP_START;

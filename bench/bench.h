@@ -1,0 +1,29 @@
+/* What the files of the benchmark program share. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include "transport.h"
+
+#include <prong/prong.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+#define must(call)                                                                                                     \
+    do {                                                                                                               \
+        if (call) bench_die(prong_error_message());                                                                    \
+    } while (0)
+
+/* The figure of this run. */
+void bench_result(double value);
+void bench_pin(int cpu);
+void bench_end_child(pid_t pid);
+/* This process uses a gibibyte from now on. */
+void bench_touch_1GiB(void);
+
+/* Each measures what it knows by that name; false when it knows none. */
+bool bench_sync(const char *name, const char *peer);
+bool bench_subprocess(const char *name, const char *peer);
+
+#endif
