@@ -178,6 +178,7 @@ int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, e
     if (*pid > 0) {
         while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
         close(*pidfd);
+        *pidfd = -1; /* the number may be another thread's by now */
     }
     errno = launch.error;
     return -1;
