@@ -179,6 +179,7 @@ static void contended(const struct locking *l, int parties, bool timed) {
         sum += common->sum[i];
         count += common->count[i];
     }
+
     bench_result(timed ? longest / (sum / (double)count) : (double)count / seconds);
 }
 

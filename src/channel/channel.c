@@ -9,12 +9,17 @@
 #include <limits.h>
 #include <string.h>
 
+#ifndef CHANNEL_SEGMENT
+#define CHANNEL_SEGMENT (64 << 10) /* the model in tests/model has smaller ones */
+#define CHANNEL_INLINE 4096
+#endif
+
 enum {
-    SEGMENT_SIZE = 64 << 10,
+    SEGMENT_SIZE = CHANNEL_SEGMENT,
     SEGMENT_START = 8, /* behind the link to the next */
     HEADER = 8,
     LINK_RECORD = 16,
-    INLINE_MOST = 4096, /* larger messages get a block */
+    INLINE_MOST = CHANNEL_INLINE, /* larger messages get a block */
     PLACE_BITS = 24,
 };
 enum record_type { RECORD_INLINE = 1, RECORD_BLOCK = 2, RECORD_LINK = 3 };

@@ -6,18 +6,21 @@
 
 #include <stdio.h>
 
-enum { SPINS = 200, BYPASSES = 16 };
+#ifndef MUTEX_SPINS
+#define MUTEX_SPINS 200 /* the model in tests/model has fewer of both */
+#define MUTEX_BYPASSES 16
+#endif
 static const prong_time NAP_FIRST = PRONG_MS(2), NAP_MOST = PRONG_MS(40);
 
-/* Masks of sleepers: one that was woken in vain, and all others. */
-enum { PASSED_OVER = 1, COMING = 2 };
+/* Masks of sleepers: those that were woken in vain, and all others. */
+enum { PASSED_OVER = 1, COMING = 2, ANYBODY = 3 };
 
 struct attempt {
     struct mutex *mutex;
     uint32_t token;
-    bool slept;     /* may take what is reserved */
-    bool heir;      /* it was woken in vain, and had the next release reserved */
-    bool abandoned; /* it took the lock over from a dead holder */
+    bool slept;       /* may take what is reserved */
+    bool passed_over; /* was woken, and found it taken */
+    bool abandoned;   /* took the lock over from a dead holder */
 };
 
 static bool may_take(const struct attempt *a, uint32_t word) {
@@ -25,7 +28,6 @@ static bool may_take(const struct attempt *a, uint32_t word) {
     return holder == MUTEX_ABANDONED || (holder == 0 && (a->slept || !(word & MUTEX_RESERVED)));
 }
 
-/* One that has slept leaves MUTEX_WAITERS set, as there may be others; the release after the last one clears it. */
 static bool take(struct attempt *a, uint32_t word) {
     uint32_t flags = a->slept ? MUTEX_WAITERS : word & (MUTEX_WAITERS | MUTEX_RESERVED);
     if (!atomic_compare_exchange_weak(&a->mutex->word, &word, a->token | flags)) return false;
@@ -40,81 +42,77 @@ static bool try_now(struct attempt *a) {
 
 /* The holder of a short critical section is done within this. */
 static bool spin(struct attempt *a) {
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0; i < MUTEX_SPINS; i++) {
         if (try_now(a)) return true;
         os_cpu_relax();
     }
     return false;
 }
 
-/* A try that fails on a holder that died must not fail for ever: it looks too, if nobody just has. */
-static bool try_after_a_look(struct attempt *a) {
-    uint32_t holder = mutex_holder(a->mutex);
+static void look_at_holder(struct mutex *mutex) {
+    uint32_t holder = mutex_holder(mutex);
     if (holder > MUTEX_ABANDONED) member_look(holder);
-    /* With no time to sleep it may take what is reserved: the one it is reserved for may be dead. */
+}
+
+/* A try that fails on a holder that died must not fail for ever: it looks too, if nobody just has. Nor on a reservation,
+ * as the one that it is for may be dead. */
+static bool try_after_a_look(struct attempt *a) {
+    look_at_holder(a->mutex);
     a->slept = true;
     return try_now(a);
 }
 
-/* Woken, and found it taken: the next release is for us, unless another sleeper has had it reserved. */
-static void reserve(struct attempt *a) {
-    uint32_t word = atomic_load(&a->mutex->word);
-    while ((word & MUTEX_HOLDER) && !(word & MUTEX_RESERVED))
-        if (atomic_compare_exchange_weak(&a->mutex->word, &word, word | MUTEX_RESERVED | MUTEX_WAITERS)) a->heir = true;
+/* --- waiting --- */
+
+/* Sets the flags on a word that is held; false when it is not. */
+static bool flag_holder(struct mutex *mutex, uint32_t flags) {
+    uint32_t word = atomic_load(&mutex->word);
+    while (word & MUTEX_HOLDER)
+        if ((word & flags) == flags || atomic_compare_exchange_weak(&mutex->word, &word, word | flags)) return true;
+    return false;
 }
 
-/* Sleeps until woken or for a nap. The store to `waking` comes before the kernel compares the word, the releaser's
- * store to the word before its load of `waking`: one of the two sees the other. */
-static void sleep_for(struct attempt *a, uint32_t word, prong_time nap, deadline_t deadline) {
-    atomic_store(&a->mutex->waking, 0);
-    os_futex_wait_masked(&a->mutex->word, word, a->heir ? PASSED_OVER : COMING, deadline_within(deadline, nap));
+/* It is free, and nobody may be on the way: for anybody from now on, and one of those who sleep is woken. */
+static void offer(struct mutex *mutex) {
+    uint32_t reserved = MUTEX_RESERVED;
+    atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
+    atomic_compare_exchange_strong(&mutex->word, &reserved, 0);
+    os_futex_wake_masked(&mutex->word, 1, ANYBODY);
 }
 
 static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
-    prong_time nap = NAP_FIRST;
-    for (;;) {
-        uint32_t word = atomic_load(&a->mutex->word);
+    struct mutex *mutex = a->mutex;
+    for (prong_time nap = NAP_FIRST;;) {
+        uint32_t word = atomic_load(&mutex->word);
         if (may_take(a, word)) {
             if (take(a, word)) return true;
             continue;
         }
         if (a->slept && deadline_passed(deadline)) return false;
-        if (!(word & MUTEX_WAITERS)) {
-            atomic_compare_exchange_weak(&a->mutex->word, &word, word | MUTEX_WAITERS);
+        if ((word & MUTEX_HOLDER) && !(word & MUTEX_WAITERS)) {
+            flag_holder(mutex, MUTEX_WAITERS);
             continue;
         }
         int64_t before = clock_now();
-        sleep_for(a, word, nap, deadline);
+        os_futex_wait_masked(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING, deadline_within(deadline, nap));
         a->slept = true;
         if (spin(a)) return true;
         if (clock_now() - before < nap) {
-            reserve(a);
-            continue;
+            a->passed_over = true;
+            flag_holder(mutex, MUTEX_RESERVED | MUTEX_WAITERS);
+        } else {
+            look_at_holder(mutex);
+            if (nap < NAP_MOST) nap *= 2;
         }
-        uint32_t holder = mutex_holder(a->mutex);
-        if (holder > MUTEX_ABANDONED) member_look(holder);
-        if (nap < NAP_MOST) nap *= 2;
     }
-}
-
-/* Gave up. A reservation that nobody waits for would make others sleep once; and if the last release woke us alone, or
- * none since we were on our way, somebody else must be woken in our place. */
-static void withdraw(struct attempt *a) {
-    if (a->heir) atomic_fetch_and(&a->mutex->word, ~MUTEX_RESERVED);
-    atomic_store(&a->mutex->waking, 0);
-    uint32_t word = atomic_load(&a->mutex->word);
-    if ((word & MUTEX_WAITERS) && !(word & MUTEX_HOLDER)) os_futex_wake(&a->mutex->word, 1);
 }
 
 static bool wait(struct attempt *a, void *object, deadline_t deadline) {
     struct waiter *waiter = waiter_begin(object);
     bool taken = sleep_until_taken(a, deadline);
     waiter_end(waiter);
-    if (!taken) withdraw(a);
-    if (taken && a->slept) {
-        a->mutex->bypassed = 0;
-        atomic_store(&a->mutex->waking, 0);
-    }
+    /* Gave up, perhaps after it was woken: what it would have done for those who still sleep is done now. */
+    if (!taken && !flag_holder(a->mutex, MUTEX_WAITERS)) offer(a->mutex);
     return taken;
 }
 
@@ -123,6 +121,7 @@ enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline
     bool taken =
         deadline == PRONG_NOWAIT ? try_now(&a) || try_after_a_look(&a) : spin(&a) || wait(&a, object, deadline);
     if (!taken) return MUTEX_TIMED_OUT;
+    if (a.slept) atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
     atomic_store_explicit(&mutex->thread, thread_self(), memory_order_relaxed);
     mutex->count = 0;
     return a.abandoned ? MUTEX_OWNER_DIED : MUTEX_TAKEN;
@@ -130,34 +129,44 @@ enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline
 
 /* --- releasing --- */
 
-/* To those that slept, the one first that was woken in vain. Nobody asleep: there is nobody to reserve it for. */
-static void hand_over(struct mutex *mutex) {
-    uint32_t reserved = MUTEX_RESERVED | MUTEX_WAITERS;
-    if (os_futex_wake_masked(&mutex->word, 1, PASSED_OVER) > 0 || os_futex_wake_masked(&mutex->word, 1, COMING) > 0)
-        return;
-    if (!atomic_load(&mutex->waking)) atomic_compare_exchange_strong(&mutex->word, &reserved, 0);
+/* What the word becomes, and the count with it, which is still ours to write. */
+static uint32_t word_after(struct mutex *mutex, uint32_t word) {
+    uint32_t bypasses = atomic_load_explicit(&mutex->bypasses, memory_order_relaxed);
+    bool enough = bypasses >= MUTEX_BYPASSES && !(word & MUTEX_WAITERS);
+    if (!enough)
+        atomic_store_explicit(&mutex->bypasses,
+                              word & MUTEX_WAITERS ? 1
+                              : bypasses           ? bypasses + 1
+                                                   : 0,
+                              memory_order_relaxed);
+    return enough ? MUTEX_RESERVED : word & MUTEX_RESERVED;
 }
 
-/* Nobody sleeps: whoever is about to finds the word changed, and sets the flag anew. */
+/* One of those that were woken in vain; if none of them sleeps, whoever does; if nobody does, it is for anybody. */
+static void hand_over(struct mutex *mutex) {
+    if (os_futex_wake_masked(&mutex->word, 1, PASSED_OVER) > 0 || os_futex_wake_masked(&mutex->word, 1, COMING) > 0)
+        return;
+    offer(mutex);
+}
+
+/* Where the flag was a leftover, nobody is on the way, whatever the count says. Who reserves the lock by that count looks at it
+ * again after (below), we look at the word after: one of the two sees the other. */
 static void wake_one(struct mutex *mutex) {
-    uint32_t idle = MUTEX_WAITERS;
-    if (atomic_exchange(&mutex->waking, 1) || os_futex_wake(&mutex->word, 1) > 0) return;
-    atomic_store(&mutex->waking, 0);
-    atomic_compare_exchange_strong(&mutex->word, &idle, 0);
+    if (os_futex_wake_masked(&mutex->word, 1, ANYBODY) > 0) return;
+    atomic_store(&mutex->bypasses, 0);
+    if (atomic_load(&mutex->word) == MUTEX_RESERVED) offer(mutex);
 }
 
 void mutex_release_slow(struct mutex *mutex) {
-    uint32_t word = atomic_load(&mutex->word), flags;
-    bool enough = mutex->bypassed >= BYPASSES;
-    mutex->bypassed = enough ? 0 : mutex->bypassed + 1;
-    do {
-        flags = word & (MUTEX_WAITERS | MUTEX_RESERVED);
-        if (enough && (flags & MUTEX_WAITERS)) flags |= MUTEX_RESERVED;
-    } while (!atomic_compare_exchange_weak(&mutex->word, &word, flags));
-    if (flags & MUTEX_RESERVED)
+    uint32_t word = atomic_load(&mutex->word), after;
+    do after = word_after(mutex, word);
+    while (!atomic_compare_exchange_weak(&mutex->word, &word, after));
+    if (word & MUTEX_RESERVED)
         hand_over(mutex);
-    else if (flags & MUTEX_WAITERS)
+    else if (word & MUTEX_WAITERS)
         wake_one(mutex);
+    else if (after == MUTEX_RESERVED && atomic_load(&mutex->bypasses) == 0)
+        offer(mutex);
 }
 
 /* --- outcome, death, report --- */

@@ -1,14 +1,19 @@
 /* The lock that users hold: a word in the arena, for as long as they like, and nobody starves.
  *
- * The word is 0 when free, else the holder's token, with two flags above it. A member that dies holding it leaves
- * ABANDONED in the token's place (whoever buries it writes that), and the next one to take it is told.
+ * The word is 0 when free, else the holder's token, with MUTEX_WAITERS beside it when somebody sleeps. A release of such a
+ * word wakes one sleeper and leaves a bare 0; the woken one, when it takes the lock, sets MUTEX_WAITERS again for those that
+ * may be left. So while anybody sleeps, either the word says so or somebody that has slept is on the way.
  *
- * Taking it from those that wait is allowed, for throughput: a woken sleeper needs some 30 us to arrive, in which others
- * take and release a hundred times. But not without bound: after BYPASSES such takings, or when a woken sleeper found it
- * taken, the flag RESERVED is set; a free word with it goes to those alone that have slept. The kernel wakes sleepers in
- * the order of their coming; one that was woken in vain waits under a mask of its own, and is woken before all others.
+ * Others may take the lock before the woken one has arrived, for throughput: it needs some 30 us, in which they take and
+ * release it a hundred times. But not without bound. After BYPASSES such releases, or when one was woken in vain and has said
+ * so by MUTEX_RESERVED on the holder's word, the release leaves MUTEX_RESERVED alone, and that is for those only that have
+ * slept. Sleepers are woken in the order of their coming (the kernel's), those woken in vain before all others.
  *
- * Whoever sleeps looks again every NAP_MOST at the latest: at the word, and whether the holder lives. */
+ * A member that dies holding it leaves MUTEX_ABANDONED in its token's place (whoever buries it writes that), and the next
+ * one to take it is told. A sleeper killed just as it was woken takes the wake-up with it: nobody sleeps longer than NAP_MOST
+ * without looking again, at the word and whether the holder lives.
+ *
+ * tests/model explores all this exhaustively, for two and three threads. */
 #ifndef SYNC_MUTEX_H
 #define SYNC_MUTEX_H
 
@@ -25,10 +30,11 @@ enum mutex_result { MUTEX_TAKEN, MUTEX_OWNER_DIED, MUTEX_TIMED_OUT };
 struct mutex {
     _Atomic uint32_t word;
     _Atomic uint32_t thread; /* of the holder; for the report, and for recursion */
+    /* While a sleeper is on its way: releases since it was woken. Written by holders, and, as no more than the bound depends
+     * on it, set to 0 by those that find it wrong. */
+    _Atomic uint32_t bypasses;
     /* the holder's own */
-    uint32_t count;          /* further acquisitions by the same thread */
-    uint32_t bypassed;       /* releases since a sleeper last had it, while some slept */
-    _Atomic uint32_t waking; /* a sleeper was woken and is on its way */
+    uint32_t count; /* further acquisitions by the same thread */
     uint32_t died_pid;
     char died[48]; /* the name of the member that died holding it */
 };
@@ -54,7 +60,9 @@ static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object,
 /* By any member: who holds it is the caller's affair. Pairs with the acquire in mutex_try. */
 static inline void mutex_release(struct mutex *mutex) {
     uint32_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);
-    if (__builtin_expect(!(word & (MUTEX_WAITERS | MUTEX_RESERVED)), 1) &&
+    if (__builtin_expect(!(word & (MUTEX_WAITERS | MUTEX_RESERVED)) &&
+                             atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0,
+                         1) &&
         atomic_compare_exchange_strong_explicit(&mutex->word, &word, 0, memory_order_release, memory_order_relaxed))
         return;
     mutex_release_slow(mutex);

@@ -181,12 +181,42 @@ static prong_status check_range(const struct shared *s, size_t first, size_t cou
                 (unsigned long long)s->count);
 }
 
+/* One element that a processor moves at once is moved at once, so that a value that others add to atomically may be read
+ * and written. The other side is the caller's, and need not be aligned. */
+static void element_out(void *out, const void *element, size_t size) {
+    uint64_t eight;
+    uint32_t four;
+    uint16_t two;
+    switch (size) {
+    case 8: eight = __atomic_load_n((const uint64_t *)element, __ATOMIC_RELAXED), memcpy(out, &eight, 8); break;
+    case 4: four = __atomic_load_n((const uint32_t *)element, __ATOMIC_RELAXED), memcpy(out, &four, 4); break;
+    case 2: two = __atomic_load_n((const uint16_t *)element, __ATOMIC_RELAXED), memcpy(out, &two, 2); break;
+    case 1: *(uint8_t *)out = __atomic_load_n((const uint8_t *)element, __ATOMIC_RELAXED); break;
+    default: memcpy(out, element, size);
+    }
+}
+
+static void element_in(void *element, const void *in, size_t size) {
+    uint64_t eight;
+    uint32_t four;
+    uint16_t two;
+    switch (size) {
+    case 8: memcpy(&eight, in, 8), __atomic_store_n((uint64_t *)element, eight, __ATOMIC_RELAXED); break;
+    case 4: memcpy(&four, in, 4), __atomic_store_n((uint32_t *)element, four, __ATOMIC_RELAXED); break;
+    case 2: memcpy(&two, in, 2), __atomic_store_n((uint16_t *)element, two, __ATOMIC_RELAXED); break;
+    case 1: __atomic_store_n((uint8_t *)element, *(const uint8_t *)in, __ATOMIC_RELAXED); break;
+    default: memcpy(element, in, size);
+    }
+}
+
 static prong_status copy(struct shared *s, size_t first, size_t count, void *out, const void *in, prong_time timeout) {
     prong_status status = check_range(s, first, count);
     if (!status) status = acquire(s, timeout);
     if (status && status != PRONG_OWNER_DIED) return status;
     char *elements = (char *)arena_at(s->data) + first * s->size;
-    if (out)
+    if (count == 1)
+        out ? element_out(out, elements, s->size) : element_in(elements, in, s->size);
+    else if (out)
         memcpy(out, elements, count * s->size);
     else
         memcpy(elements, in, count * s->size);

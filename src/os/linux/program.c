@@ -28,8 +28,12 @@ struct launch {
 
 /* --- in the child: nothing that takes a lock or changes what the parent still needs --- */
 
+/* AddressSanitizer marks what lies on a stack, and takes the marks off as functions return; these never do, and the marks
+ * would stay in the parent's memory. */
+#define IN_CHILD __attribute__((no_sanitize("address")))
+
 /* Moves descriptors that stand where others are to go, then puts each in its place. */
-static bool place_stdio(const struct os_program *p) {
+IN_CHILD static bool place_stdio(const struct os_program *p) {
     int from[3];
     for (int i = 0; i < 3; i++) {
         from[i] = p->stdio[i];
@@ -43,7 +47,7 @@ static bool place_stdio(const struct os_program *p) {
     return true;
 }
 
-static bool place_descriptors(const struct os_program *p) {
+IN_CHILD static bool place_descriptors(const struct os_program *p) {
     if (!place_stdio(p)) return false;
     for (size_t i = 0; i < p->kept_count; i++)
         if (fcntl(p->kept[i], F_SETFD, 0) != 0) return false;
@@ -52,7 +56,7 @@ static bool place_descriptors(const struct os_program *p) {
 }
 
 /* The system calls themselves: the C library's would change all threads of the parent. */
-static bool take_identity(const struct os_program *p) {
+IN_CHILD static bool take_identity(const struct os_program *p) {
     if (p->new_session && setsid() < 0) return false;
     if (p->set_group_of_processes && setpgid(0, p->group_of_processes) != 0) return false;
     if (p->groups && syscall(SYS_setgroups, p->group_count, p->groups) != 0) return false;
@@ -60,13 +64,13 @@ static bool take_identity(const struct os_program *p) {
     return p->user < 0 || syscall(SYS_setresuid, (uid_t)p->user, (uid_t)p->user, (uid_t)p->user) == 0;
 }
 
-static void set_default(int number) {
+IN_CHILD static void set_default(int number) {
     const struct sigaction action = {.sa_handler = SIG_DFL};
     sigaction(number, &action, NULL);
 }
 
 /* Before the mask is lifted: a handler of the parent's must not run here, in its memory. */
-static void reset_handlers(const struct launch *launch) {
+IN_CHILD static void reset_handlers(const struct launch *launch) {
     for (int number = 1; number < NSIG && !launch->handlers_cleared; number++) {
         struct sigaction action;
         if (sigaction(number, NULL, &action) != 0) continue;
@@ -78,7 +82,7 @@ static void reset_handlers(const struct launch *launch) {
 }
 
 /* The first that can be run. Not found there: the next; not permitted: remembered, as it says more. */
-static int run_first(const struct os_program *p) {
+IN_CHILD static int run_first(const struct os_program *p) {
     int error = ENOENT;
     for (const char *const *path = p->paths; *path; path++) {
         execve(*path, p->arguments, p->environment);
@@ -88,7 +92,7 @@ static int run_first(const struct os_program *p) {
     return error;
 }
 
-static int child(void *context) {
+IN_CHILD static int child(void *context) {
     struct launch *launch = context;
     const struct os_program *p = launch->program;
     launch->step = OS_STEP_DESCRIPTORS;

@@ -1,0 +1,223 @@
+/* The condition (src/sync/condition.c): no notification lost, none given to one that did not wait, and that of a dead waiter
+ * passed on. Its lists' guard counts as one step here (tests/storm steps through it), and so do taking and releasing its lock
+ * (lock_model.c has that). */
+#include "surroundings.h"
+
+#include "sync/types.h"
+#include <prong/condition.h>
+
+static struct member nobody;
+static void model_snprintf(char *text, size_t size, const char *format, ...) {
+    (void)format;
+    memset(text, 0, size);
+}
+#define member_row(token) (&nobody)
+#define snprintf model_snprintf
+#define guard_enter(guard, deadline) (model_begin_atomic(), true)
+#define guard_leave(guard) model_end_atomic()
+#define guard_commit(guard) ((void)0)
+#define guard_set(guard, word, value) ((void)(*(uint64_t *)(void *)(word) = (value)))
+#include "instrument.h"
+#include "sync/condition.c"
+#include "uninstrument.h"
+
+struct world_of_condition {
+    char header[64]; /* offset 0 is no place */
+    struct condition condition;
+    struct lock lock;
+    struct waiter rows[MODEL_THREADS];
+    struct burial burial;
+    int items, notified, returned;
+};
+
+static struct world_of_condition *w;
+static prong_condition handle;
+
+/* --- what stands around --- */
+
+struct waiter *waiter_begin(void *object) {
+    struct waiter *row = &w->rows[model_self()];
+    (void)object;
+    row->who = (uint64_t)self_token() << 32 | thread_self();
+    row->state = WAITER_WAITING;
+    row->place = PLACE_NONE;
+    return row;
+}
+
+void waiter_end(struct waiter *row) {
+    row->who = 0;
+}
+
+prong_status lock_find(const struct lock_reference *reference, struct lock **lock) {
+    (void)reference;
+    *lock = &w->lock;
+    return PRONG_OK;
+}
+
+static bool take_lock(uint32_t *holder, bool *died) {
+    model_begin_atomic();
+    *holder = w->lock.mutex.word;
+    bool free = *holder == 0 || !member_alive(*holder);
+    *died = *holder != 0;
+    if (free) w->lock.mutex.word = self_token();
+    model_end_atomic();
+    return free;
+}
+
+prong_status lock_acquire_any(struct lock *lock, prong_time timeout) {
+    uint32_t holder;
+    bool died;
+    (void)timeout;
+    while (!take_lock(&holder, &died)) model_futex_wait(&lock->mutex.word, holder, ~0u, false);
+    return died ? PRONG_OWNER_DIED : PRONG_OK;
+}
+
+prong_status lock_release_any(struct lock *lock) {
+    model_begin_atomic();
+    lock->mutex.word = 0;
+    model_futex_wake(&lock->mutex.word, MODEL_THREADS, ~0u);
+    model_end_atomic();
+    return PRONG_OK;
+}
+
+bool lock_is_mine(struct lock *lock) {
+    return lock->mutex.word == self_token();
+}
+
+bool spin_until(bool (*ready)(void *), void *context) {
+    return ready(context);
+}
+
+prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    (void)kind, (void)offset, (void)generation;
+    return PRONG_STALE;
+}
+prong_status sync_create(enum object_kind kind, const void *place, const char *name, void **object) {
+    (void)kind, (void)place, (void)name, (void)object;
+    return PRONG_SYSTEM;
+}
+void sync_publish(void *object, void *place) {
+    (void)object, (void)place;
+}
+void object_destroy(void *object, uint64_t generation) {
+    (void)object, (void)generation;
+}
+prong_status prong_rlock_create(prong_rlock *lock, const prong_lock_options *options) {
+    (void)lock, (void)options;
+    return PRONG_SYSTEM;
+}
+prong_status prong_rlock_destroy(prong_rlock lock) {
+    (void)lock;
+    return PRONG_OK;
+}
+
+static void model_recover(uint32_t dead) {
+    recover(&w->condition, dead);
+    w->rows[thread_of(dead)].who = 0;
+}
+
+static void prepare(void) {
+    arena_base = model_arena();
+    arena_places = MODEL_ARENA / 64;
+    selves[0].token = 1;
+    w = model_arena();
+    burial = &w->burial;
+    w->condition.object.kind = KIND_CONDITION;
+    w->condition.object.generation = 1;
+    handle = (prong_condition){arena_offset(&w->condition), 1};
+}
+
+static prong_status acquire(void) {
+    return lock_acquire_any(&w->lock, PRONG_FOREVER);
+}
+
+static prong_status wait_once(int thread) {
+    prong_status status = prong_condition_wait(handle, thread == timed_thread ? PRONG_MS(500) : PRONG_FOREVER);
+    model_check(status == PRONG_OK || (status == PRONG_TIMEOUT && thread == timed_thread) ||
+                (status == PRONG_OWNER_DIED && model_anybody_died()));
+    if (status == PRONG_OK) w->returned++;
+    if (!model_anybody_died()) model_check(w->returned <= w->notified);
+    return status;
+}
+
+static void notify_one(void) {
+    for (struct waiter *row = waiter_at(w->condition.waiting.first); row && w->condition.waiting.first; row = NULL)
+        w->notified++;
+    model_check(prong_condition_notify(handle, 1) == PRONG_OK);
+}
+
+/* --- two take an item each, the third brings two --- */
+
+static void take_or_bring(int thread) {
+    acquire();
+    if (thread == 2) {
+        for (int i = 0; i < 2; i++) {
+            w->items++;
+            notify_one();
+            lock_release_any(&w->lock);
+            if (i == 0) acquire();
+        }
+        return;
+    }
+    while (w->items == 0)
+        if (wait_once(thread) == PRONG_TIMEOUT) break; /* it goes without */
+    if (w->items > 0) w->items--;
+    lock_release_any(&w->lock);
+}
+
+/* --- one word for two, who pass it on; the first may die, and what it was notified of must go on to the other --- */
+
+static void pass_on(int thread) {
+    acquire();
+    if (thread < 2) {
+        while (w->items == 0) wait_once(thread);
+        /* back from wait, the word is passed on in one step: a death in here would not be the library's affair */
+        model_go_on_atomic();
+        notify_one();
+        lock_release_any(&w->lock);
+        model_end_atomic();
+        return;
+    }
+    w->items = 1;
+    notify_one();
+    lock_release_any(&w->lock);
+}
+
+static void finish(void) {
+    model_check(w->condition.waiting.first == 0 || model_anybody_died());
+    model_check(w->condition.notified.first == 0 || model_anybody_died());
+    model_check(w->lock.mutex.word == 0 || !member_alive(w->lock.mutex.word));
+}
+
+int main(void) {
+    int passed = 0;
+    passed += model_explore(&(struct model){.name = "condition: 2 waiters, 2 notifications",
+                                            .threads = 3,
+                                            .prepare = prepare,
+                                            .run = take_or_bring,
+                                            .finish = finish});
+    if (getenv("PRONG_MODEL_ALL")) {
+        passed += model_explore(&(struct model){.name = "condition: 2 waiters, 2 notifications, a waiter dies",
+                                                .threads = 3,
+                                                .kills = 1,
+                                                .mortal = 2,
+                                                .prepare = prepare,
+                                                .run = take_or_bring,
+                                                .finish = finish});
+        passed += model_explore(&(struct model){.name = "condition: a notified waiter dies, and another waits",
+                                                .threads = 3,
+                                                .kills = 1,
+                                                .mortal = 1,
+                                                .prepare = prepare,
+                                                .run = pass_on,
+                                                .finish = finish});
+        timed_thread = 0;
+        passed += model_explore(&(struct model){.name = "condition: 2 waiters, one with a time-out, 2 notifications",
+                                                .threads = 3,
+                                                .prepare = prepare,
+                                                .run = take_or_bring,
+                                                .finish = finish});
+    }
+    printf("%d passed, 0 failed\n", passed);
+    return 0;
+}

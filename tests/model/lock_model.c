@@ -1,0 +1,108 @@
+/* The lock that users hold (src/sync/mutex.c): exclusion, no lost wake-up, death of the holder and of waiters, time-outs. */
+#define MUTEX_SPINS 1
+#define MUTEX_BYPASSES 1
+#include "surroundings.h"
+
+struct waiter *waiter_begin(void *object) {
+    (void)object;
+    return NULL;
+}
+
+void waiter_end(struct waiter *waiter) {
+    (void)waiter;
+}
+
+static struct member nobody;
+static void model_snprintf(char *text, size_t size, const char *format, ...) {
+    (void)format;
+    memset(text, 0, size);
+}
+#define member_row(token) (&nobody)
+#define snprintf model_snprintf
+#include "instrument.h"
+#include "sync/mutex.c"
+#include "uninstrument.h"
+
+struct world_of_lock {
+    struct burial burial;
+    struct mutex mutex;
+    /* what the properties are told in */
+    int inside;      /* thread + 1 of who is in the critical section */
+    int died_inside; /* one died there, and nobody has been told yet */
+    int turns[MODEL_THREADS];
+};
+
+static struct world_of_lock *w;
+static int rounds, threads;
+
+static void model_recover(uint32_t dead) {
+    mutex_recover(&w->mutex, NULL, dead);
+}
+
+static void prepare(void) {
+    w = model_arena();
+    burial = &w->burial;
+}
+
+/* Whoever died between taking and releasing did so with the lock in its hand. */
+static void enter_section(enum mutex_result result) {
+    if (w->inside) {
+        model_check(model_is_dead(w->inside - 1)); /* exclusion */
+        model_check(result == MUTEX_OWNER_DIED);   /* and its death is told */
+    }
+    w->inside = model_self() + 1;
+    model_point();
+    model_check(w->inside == model_self() + 1);
+}
+
+static void run(int thread) {
+    for (int i = 0; i < rounds; i++) {
+        enum mutex_result result =
+            mutex_acquire(&w->mutex, NULL, thread == timed_thread ? PRONG_MS(500) : PRONG_FOREVER);
+        if (result == MUTEX_TIMED_OUT) {
+            model_check(thread == timed_thread);
+            continue;
+        }
+        enter_section(result);
+        w->inside = 0;
+        mutex_release(&w->mutex);
+        w->turns[thread]++;
+    }
+}
+
+static void finish(void) {
+    for (int i = 0; i < threads; i++) model_check(w->turns[i] == rounds || i == timed_thread || model_is_dead(i));
+    /* whoever comes now has it at once, or takes it over from one that died */
+    uint32_t holder = mutex_holder(&w->mutex);
+    model_check(holder == 0 || holder == MUTEX_ABANDONED || !member_alive(holder));
+}
+
+int main(void) {
+    static const struct {
+        const char *name;
+        int threads, kills, rounds, timed;
+    } cases[] = {
+        {"lock: 2 threads, 2 turns each, a death", 2, 1, 2, -1},
+        {"lock: 2 threads, 2 turns each, one with a time-out, a death", 2, 1, 2, 0},
+        {"lock: 2 threads, 3 turns each", 2, 0, 3, -1},
+        {"lock: 3 threads", 3, 0, 1, -1},
+        {"lock: 3 threads, a death", 3, 1, 1, -1},
+        {"lock: 3 threads, one with a time-out", 3, 0, 1, 0},
+    };
+    int passed = 0;
+    /* the last three take most of the time */
+    int count = (int)(sizeof cases / sizeof *cases) - (getenv("PRONG_MODEL_ALL") ? 0 : 3);
+    for (int i = 0; i < count; i++) {
+        rounds = cases[i].rounds;
+        threads = cases[i].threads;
+        timed_thread = cases[i].timed;
+        passed += model_explore(&(struct model){.name = cases[i].name,
+                                                .threads = cases[i].threads,
+                                                .kills = cases[i].kills,
+                                                .prepare = prepare,
+                                                .run = run,
+                                                .finish = finish});
+    }
+    printf("%d passed, 0 failed\n", passed);
+    return 0;
+}

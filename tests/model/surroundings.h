@@ -1,0 +1,110 @@
+/* What stands around the code that is explored: one member of the family for each thread, a clock, futexes, and a burial that
+ * calls the model's own recovery. Included once by each model, after it has defined nothing but its SPINS. */
+#ifndef MODEL_SURROUNDINGS_H
+#define MODEL_SURROUNDINGS_H
+
+#define _GNU_SOURCE
+#include "explorer.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <time.h>
+
+static int model_clock_gettime(struct timespec *t) {
+    *t = (struct timespec){.tv_sec = model_clock() / 1000000000, .tv_nsec = model_clock() % 1000000000};
+    return 0;
+}
+#define clock_gettime(clock, t) model_clock_gettime(t)
+#include "base/deadline.h"
+#include "base/error.h"
+
+#include "instrument.h"
+#include "family/lock.h"
+#include "family/waitq.h"
+#include "uninstrument.h"
+
+#include "family/heap.h"
+#include "family/member.h"
+#include "family/object.h"
+#include "family/waiter.h"
+#include "os/os.h"
+
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+char *arena_base;
+uint64_t arena_places;
+_Thread_local struct thread_self thread_known;
+static struct self selves[MODEL_THREADS];
+struct self *self = selves;
+
+/* Tokens are 1 << 12 and on, by thread. */
+static uint32_t token_of(int thread) {
+    return (uint32_t)(thread + 1) << 12;
+}
+
+static int thread_of(uint32_t token) {
+    return (int)(token >> 12) - 1;
+}
+
+#define self_token() token_of(model_self())
+#define thread_self() ((uint32_t)(100 + model_self()))
+
+/* Defined by the model: what a dead member held of it. */
+static void model_recover(uint32_t dead);
+/* Kept in the world by the model. */
+struct burial {
+    uint32_t buried[MODEL_THREADS];
+    uint32_t burier; /* token of who is at it; one that died there is followed by another */
+};
+static struct burial *burial;
+
+bool member_alive(uint32_t token) {
+    return !model_is_dead(thread_of(token));
+}
+
+void member_bury(uint32_t token) {
+    int dead = thread_of(token);
+    model_point();
+    if (burial->buried[dead] || (burial->burier && member_alive(burial->burier))) return;
+    burial->burier = self_token();
+    model_recover(token);
+    burial->buried[dead] = 1;
+    burial->burier = 0;
+}
+
+void member_look(uint32_t token) {
+    if (!member_alive(token)) member_bury(token);
+}
+
+void family_look_around(void) {
+    for (int i = 0; i < MODEL_THREADS; i++)
+        if (model_is_dead(i)) member_bury(token_of(i));
+}
+
+/* --- the system --- */
+
+#define os_futex_wait(word, expected, deadline) model_futex_wait(word, expected, ~0u, has_end(deadline))
+#define os_futex_wait_masked(word, expected, mask, deadline) model_futex_wait(word, expected, mask, has_end(deadline))
+#define os_futex_wake(word, count) model_futex_wake(word, count, ~0u)
+#define os_futex_wake_masked(word, count, mask) model_futex_wake(word, count, mask)
+#define os_cpu_relax() ((void)0)
+
+/* Only where the caller has a deadline may a wait end by itself at any moment; a nap is taken for endless. */
+static int timed_thread = -1;
+static bool has_end(deadline_t deadline) {
+    (void)deadline;
+    return model_self() == timed_thread;
+}
+
+/* --- no texts --- */
+
+#define fail(status, ...) (status)
+#define fail_text(status, text) (status)
+#define recovery_note(...) ((void)0)
+#define member_describe(token, text, size) ""
+#define object_describe(object, text, size) ""
+
+#endif
