@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "family/heap.h"
 #include "family/member.h"
+#include "family/waiter.h"
 #include "os/os.h"
 
 #include <limits.h>
@@ -235,6 +236,16 @@ static inline void put_done(struct channel *c) {
     waitq_notify(&c->readable, 1);
 }
 
+/* Waits for room, in view of the report. */
+static __attribute__((noinline)) bool wait_for_room(struct channel *c, deadline_t deadline) {
+    if (deadline == PRONG_NOWAIT) return false;
+    if (spin_until(channel_ready_to_put, c)) return true;
+    struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
+    bool more = waitq_sleep(&c->writable, channel_ready_to_put, c, deadline);
+    waiter_end(waiter);
+    return more;
+}
+
 /* Takes the lock when there is room for size bytes and a record of that length fits. */
 static inline prong_status begin_put(struct channel *c, size_t size, uint64_t length, deadline_t deadline) {
     for (;;) {
@@ -249,8 +260,7 @@ static inline prong_status begin_put(struct channel *c, size_t size, uint64_t le
         if (__builtin_expect(!status, 1)) return PRONG_OK;
         lock_release(&c->put.lock);
         if (status != PRONG_FULL) return status;
-        if (!waitq_wait(&c->writable, channel_ready_to_put, c, deadline))
-            return fail_text(PRONG_FULL, "the queue stayed full for the time given");
+        if (!wait_for_room(c, deadline)) return fail_text(PRONG_FULL, "the queue stayed full for the time given");
     }
 }
 
@@ -448,6 +458,16 @@ prong_status channel_try_take(struct channel *c, struct taking *t) {
     return try_take(c, t, PRONG_NOWAIT);
 }
 
+/* Sleeps until there is something or time is up, in view of the report; false for the latter. */
+static __attribute__((noinline)) bool wait_for_message(struct channel *c, deadline_t deadline) {
+    if (deadline == PRONG_NOWAIT) return false;
+    struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
+    bool more;
+    while ((more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline)) && !channel_ready_to_take(c)) {}
+    waiter_end(waiter);
+    return more;
+}
+
 prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
     for (;;) {
         /* do not fight for the lock, nor write to its line, just to find nothing */
@@ -455,8 +475,7 @@ prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadli
             prong_status status = try_take(c, t, deadline);
             if (__builtin_expect(status != PRONG_EMPTY, 1)) return status;
         }
-        if (!waitq_sleep(&c->readable, channel_ready_to_take, c, deadline))
-            return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
+        if (!wait_for_message(c, deadline)) return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
     }
 }
 
@@ -487,10 +506,11 @@ uint64_t channel_count(struct channel *c) {
 
 /* --- life --- */
 
-prong_status channel_init(struct channel *c, uint64_t message_limit, uint64_t byte_limit) {
+prong_status channel_init(struct channel *c, void *object, uint64_t message_limit, uint64_t byte_limit) {
     prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL);
     if (status) return status;
     clear_segment(c->put.first);
+    c->fixed.object = arena_offset(object);
     c->fixed.message_limit = message_limit;
     c->fixed.byte_limit = byte_limit;
     atomic_store(&c->put.segment, c->put.first);

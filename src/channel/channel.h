@@ -28,6 +28,7 @@ struct channel {
     struct { /* hardly ever written: both sides read it as they work or spin */
         _Alignas(64) _Atomic uint32_t state;
         uint64_t message_limit, byte_limit; /* 0: none */
+        uint64_t object;                    /* what it is part of, for the report of who waits for what */
     } fixed;
     struct {
         _Alignas(64) lock_t lock;
@@ -66,7 +67,8 @@ struct taking {
     uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
 };
 
-prong_status channel_init(struct channel *channel, uint64_t message_limit, uint64_t byte_limit);
+/* object: what the channel is part of. */
+prong_status channel_init(struct channel *channel, void *object, uint64_t message_limit, uint64_t byte_limit);
 void channel_dispose(struct channel *channel);
 
 /* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_CLOSED. */

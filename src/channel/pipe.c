@@ -153,8 +153,8 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     if (status) return status;
     uint64_t bytes = options && options->buffer_bytes ? options->buffer_bytes : DEFAULT_BUFFER;
     pipe->one_way = options && options->one_way;
-    status = channel_init(&pipe->to[0], 0, bytes);
-    if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], 0, bytes);
+    status = channel_init(&pipe->to[0], pipe, 0, bytes);
+    if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], pipe, 0, bytes);
     if (status) {
         object_destroy(pipe, object_generation(pipe));
         return status;

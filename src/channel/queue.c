@@ -40,7 +40,7 @@ prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *
     prong_status status = family_enter();
     if (!status) status = object_create(KIND_QUEUE, (void **)&queue);
     if (status) return status;
-    status = channel_init(&queue->channel, options ? options->maxsize : 0, 0);
+    status = channel_init(&queue->channel, queue, options ? options->maxsize : 0, 0);
     if (status) {
         object_destroy(queue, object_generation(queue));
         return status;

@@ -124,6 +124,26 @@ TEST(a_thread_waiting_for_another_is_no_circle) {
     end(&s);
 }
 
+static int wait_for_message(void *argument, size_t size) {
+    long number;
+    (void)size;
+    ok(prong_queue_get(*(prong_queue *)argument, &number, sizeof number, NULL, PRONG_SECONDS(20)));
+    return (int)number;
+}
+
+METHOD_TEST(who_waits_for_a_message_is_named) {
+    prong_queue queue;
+    ok(prong_queue_create(&queue, NULL));
+    prong_process child = start_with(method, wait_for_message, queue);
+    check(reports("s for queue ", 0));
+    ok(prong_queue_put(queue, &(long){7}, sizeof(long), PRONG_NOWAIT));
+    equal(test_end(child), 7);
+    ok(prong_family_report(report, sizeof report, NULL, NULL));
+    check(!strstr(report, "s for queue "));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
 TEST(a_report_is_cut_at_the_room_it_is_given_and_says_its_length) {
     char text[10] = "x";
     size_t length;

@@ -223,3 +223,27 @@ METHOD_TEST(a_consumer_can_wait_for_messages_and_for_the_producers_end_at_once) 
     check(!items[0].ready && items[1].ready);
     equal(test_end(producer), -SIGKILL);
 }
+
+/* --- waits do not poll --- */
+
+static long times_asleep(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_nvcsw;
+}
+
+TEST(a_wait_with_a_timeout_does_not_poll) {
+    prong_popen *popen;
+    prong_event event;
+    ok(prong_event_create(&event, NULL));
+    ok(prong_popen_start(&popen, (const char *const[]){"sleep", "30", NULL}, NULL));
+    long before = times_asleep();
+    is(prong_popen_wait(popen, NULL, PRONG_MS(500)), PRONG_TIMEOUT);
+    check(times_asleep() - before < 5);
+    before = times_asleep();
+    is(prong_event_wait(event, PRONG_MS(500)), PRONG_TIMEOUT);
+    check(times_asleep() - before < 40); /* it looks around every 50 ms; and yields for a moment at first */
+    ok(prong_popen_stop(popen, &(prong_stop_plan){.kill = PRONG_SECONDS(5)}, NULL));
+    ok(prong_popen_close(popen));
+    ok(prong_event_destroy(event));
+}
