@@ -50,7 +50,7 @@ BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
 
 
 def lean(name):
-    return "-lean" if name.startswith(("start_", "idle_", "subprocess_", "communicate_")) else ""
+    return "-lean" if name.startswith(("start_", "idle_", "communicate_")) else ""
 
 
 def measure(program, name, peer):
