@@ -321,9 +321,10 @@ prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
 }
 
 static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
+    bool ended;
     do os_pidfd_wait(popen->pidfd, deadline);
-    while (!popen_has_ended(popen) && !deadline_passed(deadline));
-    if (popen->ended) return popen_returncode(popen, returncode);
+    while (!(ended = popen_has_ended(popen)) && !deadline_passed(deadline));
+    if (ended) return popen_returncode(popen, returncode);
     return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
 }
 

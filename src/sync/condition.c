@@ -91,7 +91,8 @@ static prong_status choose_lock(struct condition *c, const prong_condition_optio
     else if (options && options->rlock.generation)
         c->lock = (struct lock_reference){KIND_RLOCK, options->rlock.offset, options->rlock.generation};
     else {
-        prong_status status = prong_rlock_create(&own, options ? &(prong_lock_options){options->name} : NULL);
+        const prong_lock_options named = {.name = options ? options->name : NULL};
+        prong_status status = prong_rlock_create(&own, &named);
         if (status) return status;
         c->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
         c->lock_is_own = 1;

@@ -6,13 +6,6 @@
 #include "sync/types.h"
 #include <prong/condition.h>
 
-static struct member nobody;
-static void model_snprintf(char *text, size_t size, const char *format, ...) {
-    (void)format;
-    memset(text, 0, size);
-}
-#define member_row(token) (&nobody)
-#define snprintf model_snprintf
 #define guard_enter(guard, deadline) (model_begin_atomic(), true)
 #define guard_leave(guard) model_end_atomic()
 #define guard_commit(guard) ((void)0)

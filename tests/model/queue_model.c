@@ -8,9 +8,7 @@
 
 #include "channel/channel.h"
 
-static struct member row;
-#define member_row(token) (&row)
-#define self_row() (&row)
+#define self_row() (&model_row)
 #define count_event(counter) ((void)0)
 #define spin_until(ready, context) ((ready)(context))
 #include "instrument.h"
