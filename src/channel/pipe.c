@@ -330,6 +330,7 @@ void connections_hand_over(const void *data, size_t size, uint32_t token) {
     for (size_t at = 0; at + sizeof(prong_connection) <= size; at += 8) {
         prong_connection handle;
         memcpy(&handle, (const char *)data + at, sizeof handle);
+        if (!object_was_issued(handle.generation)) continue;
         if (!object_is_live(KIND_PIPE, handle.offset & ~1ull, handle.generation)) continue;
         hold(arena_at(handle.offset & ~1ull), handle.offset & 1, token);
     }

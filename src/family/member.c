@@ -90,6 +90,9 @@ prong_status member_reserve(const char *name, uint64_t process, uint32_t *token)
 void member_set_pid(uint32_t token, pid_t pid) {
     struct member *row = member_row(token);
     uint64_t unset = 0;
+    if ((uint32_t)atomic_load(&row->token) != token) return; /* died at once, and was buried */
+    /* Not when the row was reserved: a process that took long to be started would seem to be another with its pid. */
+    row->joined_at = os_boot_time();
     atomic_compare_exchange_strong(&row->pid, &unset, (uint64_t)pid);
 }
 

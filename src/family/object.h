@@ -47,7 +47,7 @@ struct object_type {
     void (*recover)(void *object, uint32_t dead);
     /* Frees what hangs on an object that its creator died building, or that is being destroyed. */
     void (*dispose)(void *object);
-    /* Names the holders, for the report; NULL where there are none. `alone`: nobody else can let a waiter go on. */
+    /* Names the holders, for the report; NULL where there are none. */
     void (*holders)(void *object, holder_visit *visit, void *context);
 };
 extern const struct object_type *const object_types[KIND_COUNT];
@@ -81,6 +81,12 @@ static inline bool object_is_live(enum object_kind kind, uint64_t offset, uint64
 }
 
 prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation);
+
+/* Whether this family has ever given out that generation. Where a handle is only guessed from bytes that may be anything, this
+ * comes first: a program's own memory may hold what looks like an object of generation 3. */
+static inline bool object_was_issued(uint64_t generation) {
+    return generation - arena()->nonce < atomic_load(&arena()->next_generation) - arena()->nonce;
+}
 
 /* The live object of that kind and generation, or a clear error. */
 static inline prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **object) {

@@ -141,12 +141,22 @@ static void step_to(void *context, uint32_t token, uint32_t thread) {
     walk->depth--;
 }
 
+static void count_holder(void *count, uint32_t token, uint32_t thread) {
+    (void)token;
+    (void)thread;
+    ++*(unsigned *)count;
+}
+
+/* Of a semaphore's holders any one can let the waiter go on: only a single one keeps it for sure. */
 static void step_from(struct walk *walk) {
     uint64_t offset = atomic_load(&walk->path[walk->depth - 1]->object);
     if (!offset) return;
     struct object *object = arena_at(offset);
     const struct object_type *type = object->kind < KIND_COUNT ? object_types[object->kind] : NULL;
-    if (type && type->holders) type->holders(object, step_to, walk);
+    unsigned holders = 0;
+    if (!type || !type->holders) return;
+    if (object->kind == KIND_SEMAPHORE) type->holders(object, count_holder, &holders);
+    if (holders <= 1) type->holders(object, step_to, walk);
 }
 
 static void walk_from(struct waiter *waiter, void *context) {

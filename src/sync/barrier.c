@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 enum { PARTIES_MOST = 1000000, ROUNDS_REMEMBERED = 64 };
 
 struct barrier {
@@ -310,7 +311,7 @@ static void recover(void *object, uint32_t dead) {
     struct barrier *b = object;
     char what[80], who[80];
     bool missed = false;
-    if (!b->members || !enter(b)) return;
+    if (!b->members || !guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return;
     for (uint64_t i = 0; i < b->parties; i++) {
         uint64_t *word = &member_words(b)[i];
         if ((uint32_t)*word != dead) continue;

@@ -12,7 +12,7 @@
 #include <limits.h>
 
 enum { PLACE_NONE, PLACE_WAITING, PLACE_NOTIFIED };
-static const prong_time LOOK_EVERY = PRONG_MS(50);
+static const prong_time LOOK_EVERY = PRONG_MS(50), BURY_WITHIN = PRONG_SECONDS(1);
 
 struct list {
     uint64_t first, last; /* arena offsets of waiters, linked by next and prev */
@@ -336,7 +336,7 @@ static void recover(void *object, uint32_t dead) {
     struct condition *c = object;
     char what[80], who[80];
     if (!c->waiting.first && !c->notified.first && !lock_held_by(&c->guard.lock, dead)) return;
-    if (!guard_enter(&c->guard, PRONG_FOREVER)) return;
+    if (!guard_enter(&c->guard, deadline_after(BURY_WITHIN))) return;
     uint64_t first = c->notified.first;
     bool passed = first && waiter_token(arena_at(first)) == dead;
     bury_in(c, &c->waiting, dead); /* first, so that no notification is passed on to the dead itself */

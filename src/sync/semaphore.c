@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
+static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 #define RESERVED (1ull << 63)
 
 struct semaphore {
@@ -245,7 +246,7 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
 static uint64_t take_back(struct semaphore *s, uint32_t dead) {
     uint64_t *units = units_of(s, dead), back = *units;
     if (!back && !lock_held_by(&s->guard.lock, dead)) return 0;
-    if (!guard_enter(&s->guard, PRONG_FOREVER)) return 0;
+    if (!guard_enter(&s->guard, deadline_after(BURY_WITHIN))) return 0;
     back = *units;
     guard_set(&s->guard, units, 0);
     guard_set(&s->guard, (uint64_t *)&s->count, atomic_load(&s->count) + back);

@@ -232,3 +232,30 @@ TEST(fileno_stays_readable_until_the_last_message_is_taken) {
     ok(prong_queue_destroy(queue));
     equal(test_open_descriptors(), before - 1);
 }
+
+/* An argument is searched for connections to hand over: bytes that only look like one must stay as they are. */
+static int leave_at_once(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    return 0;
+}
+
+METHOD_TEST(memory_that_looks_like_a_connection_is_not_touched) {
+    uint64_t *memory, before[64], argument[2];
+    ok(prong_memory_alloc(sizeof before, (void **)&memory));
+    for (uint64_t generation = 1; generation < 10; generation++)
+        for (uint64_t kind = 0; kind < 5; kind++) {
+            memset(memory, 0, sizeof before);
+            memory[0] = generation;
+            memory[1] = 2;
+            memory[2] = kind;
+            memcpy(before, memory, sizeof before);
+            argument[0] = prong_memory_offset(memory);
+            argument[1] = generation;
+            if (method != PRONG_START_FORK && kind != 2) continue;
+            equal(test_end(start_with(method, leave_at_once, argument)), 0);
+            check(memcmp(before, memory, sizeof before) == 0);
+        }
+    ok(prong_memory_free(memory));
+    test_arena_is_clean(0);
+}
