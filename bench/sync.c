@@ -27,7 +27,7 @@ static struct common {
 } * common;
 
 static prong_lock lock;
-static prong_value value;
+static prong_shared_value value;
 
 /* --- locks, behind one interface --- */
 
@@ -314,22 +314,22 @@ static void hand_over(const struct handing *h, bool blocked) {
 enum { ADDS = 20000000 };
 
 static void add(const char *peer) {
-    must(prong_value_create(&value, PRONG_TYPE_OF(int64_t), NULL, NULL));
-    const prong_value handle = value; /* as a function that got it as an argument has it */
+    must(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), NULL, NULL));
+    const prong_shared_value handle = value; /* as a function that got it as an argument has it */
     int count = strstr(peer, "lock") ? ADDS / 10 : ADDS;
     robust_open();
     double start = bench_now();
     if (strcmp(peer, "prong") == 0)
-        for (int i = 0; i < count; i++) must(prong_value_add(handle, 1, NULL));
+        for (int i = 0; i < count; i++) must(prong_shared_value_add(handle, 1, NULL));
     else if (strcmp(peer, "c11_atomic") == 0)
         for (int i = 0; i < count; i++) atomic_fetch_add(&common->number, 1);
     else if (strcmp(peer, "prong_lock") == 0) {
         volatile int64_t *number;
-        must(prong_value_data(value, (void **)&number));
+        must(prong_shared_value_data(value, (void **)&number));
         for (int i = 0; i < count; i++) {
-            must(prong_value_acquire(value, PRONG_FOREVER));
+            must(prong_shared_value_acquire(value, PRONG_FOREVER));
             *number += 1;
-            must(prong_value_release(value));
+            must(prong_shared_value_release(value));
         }
     } else {
         for (int i = 0; i < count; i++) {

@@ -2,7 +2,7 @@
 #include "example.h"
 
 struct counters {
-    prong_value atomic, locked;
+    prong_shared_value atomic, locked;
 };
 
 static int count(void *argument, size_t size) {
@@ -10,12 +10,12 @@ static int count(void *argument, size_t size) {
     long number;
     (void)size;
     for (int i = 0; i < 1000; i++) {
-        must(prong_value_add(counters->atomic, 1, NULL));
-        must(prong_value_acquire(counters->locked, PRONG_SECONDS(10)));
-        must(prong_value_get(counters->locked, &number, PRONG_NOWAIT));
+        must(prong_shared_value_add(counters->atomic, 1, NULL));
+        must(prong_shared_value_acquire(counters->locked, PRONG_SECONDS(10)));
+        must(prong_shared_value_get(counters->locked, &number, PRONG_NOWAIT));
         number++;
-        must(prong_value_set(counters->locked, &number, PRONG_NOWAIT));
-        must(prong_value_release(counters->locked));
+        must(prong_shared_value_set(counters->locked, &number, PRONG_NOWAIT));
+        must(prong_shared_value_release(counters->locked));
     }
     return 0;
 }
@@ -25,14 +25,14 @@ int main(int argc, char **argv) {
     prong_process processes[4];
     long number;
     example_begin(argc, argv);
-    must(prong_value_create(&counters.atomic, PRONG_TYPE_OF(long), NULL, NULL));
-    must(prong_value_create(&counters.locked, PRONG_TYPE_OF(long), NULL, NULL));
+    must(prong_shared_value_create(&counters.atomic, PRONG_TYPE_OF(long), NULL, NULL));
+    must(prong_shared_value_create(&counters.locked, PRONG_TYPE_OF(long), NULL, NULL));
     for (int i = 0; i < 4; i++) processes[i] = example_start(count, &counters, sizeof counters);
     for (int i = 0; i < 4; i++) must(prong_process_join(processes[i], PRONG_SECONDS(10)));
-    must(prong_value_get(counters.atomic, &number, PRONG_NOWAIT));
+    must(prong_shared_value_get(counters.atomic, &number, PRONG_NOWAIT));
     printf("atomic: %ld\n", number);
-    must(prong_value_get(counters.locked, &number, PRONG_NOWAIT));
+    must(prong_shared_value_get(counters.locked, &number, PRONG_NOWAIT));
     printf("locked: %ld\n", number);
-    must(prong_value_destroy(counters.atomic));
-    must(prong_value_destroy(counters.locked));
+    must(prong_shared_value_destroy(counters.atomic));
+    must(prong_shared_value_destroy(counters.locked));
 }

@@ -17,7 +17,7 @@
 #include <prong/status.h>
 #include <prong/subprocess.h>
 #include <prong/time.h>
-#include <prong/value.h>
+#include <prong/shared_value.h>
 #include <prong/wait.h>
 
 #endif

@@ -25,7 +25,7 @@ struct stage {
     prong_event event;
     prong_condition condition;
     prong_barrier barrier;
-    prong_value value;
+    prong_shared_value value;
     pid_t helper; /* another member that takes part, and is not stepped; 0: none */
 };
 

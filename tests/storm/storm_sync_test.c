@@ -30,7 +30,7 @@ struct storm {
     prong_condition conditions[CONDITIONS];
     prong_event events[EVENTS];
     prong_barrier barriers[BARRIERS];
-    prong_value values[VALUES];
+    prong_shared_value values[VALUES];
     uint64_t ledger;
     int me;
 };
@@ -121,12 +121,12 @@ static void use_barrier(int i) {
 static void use_value(int i) {
     struct pair pair;
     int64_t before = test_now();
-    if (!got(prong_value_acquire(storm->values[i], PRONG_SECONDS(10)))) return;
+    if (!got(prong_shared_value_acquire(storm->values[i], PRONG_SECONDS(10)))) return;
     note_wait(before);
-    fail_unless(!prong_value_get(storm->values[i], &pair, PRONG_NOWAIT));
+    fail_unless(!prong_shared_value_get(storm->values[i], &pair, PRONG_NOWAIT));
     pair.b = ++pair.a;
-    fail_unless(!prong_value_set(storm->values[i], &pair, PRONG_NOWAIT));
-    fail_unless(!prong_value_release(storm->values[i]));
+    fail_unless(!prong_shared_value_set(storm->values[i], &pair, PRONG_NOWAIT));
+    fail_unless(!prong_shared_value_release(storm->values[i]));
 }
 
 static int work(void *argument, size_t size) {
@@ -165,8 +165,8 @@ static void make(struct storm *s) {
     for (int i = 0; i < EVENTS; i++) ok(prong_event_create(&s->events[i], NULL));
     for (int i = 0; i < BARRIERS; i++) ok(prong_barrier_create(&s->barriers[i], 2, NULL));
     for (int i = 0; i < VALUES; i++)
-        ok(prong_value_create(&s->values[i], PRONG_TYPE_STRUCT, NULL,
-                              &(prong_value_options){.size = sizeof(struct pair)}));
+        ok(prong_shared_value_create(&s->values[i], PRONG_TYPE_STRUCT, NULL,
+                                     &(prong_shared_value_options){.size = sizeof(struct pair)}));
     ok(prong_memory_alloc(sizeof *ledger, (void **)&ledger));
     memset(ledger, 0, sizeof *ledger);
     s->ledger = prong_memory_offset(ledger);
@@ -179,7 +179,7 @@ static void destroy(struct storm *s) {
     for (int i = 0; i < CONDITIONS; i++) ok(prong_condition_destroy(s->conditions[i]));
     for (int i = 0; i < EVENTS; i++) ok(prong_event_destroy(s->events[i]));
     for (int i = 0; i < BARRIERS; i++) ok(prong_barrier_destroy(s->barriers[i]));
-    for (int i = 0; i < VALUES; i++) ok(prong_value_destroy(s->values[i]));
+    for (int i = 0; i < VALUES; i++) ok(prong_shared_value_destroy(s->values[i]));
     ok(prong_memory_free(ledger));
     test_arena_is_clean(0);
 }

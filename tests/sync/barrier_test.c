@@ -6,28 +6,28 @@
 
 struct shared {
     prong_barrier barrier;
-    prong_value count, actions;
+    prong_shared_value count, actions;
     int rounds, arrive_once;
 };
 
 static struct shared make(unsigned parties) {
     struct shared s = {.rounds = 200};
     ok(prong_barrier_create(&s.barrier, parties, &(prong_barrier_options){.name = "phase"}));
-    ok(prong_value_create(&s.count, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_value_create(&s.actions, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.count, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.actions, PRONG_TYPE_OF(int), NULL, NULL));
     return s;
 }
 
 static void end(struct shared *s) {
     ok(prong_barrier_destroy(s->barrier));
-    ok(prong_value_destroy(s->count));
-    ok(prong_value_destroy(s->actions));
+    ok(prong_shared_value_destroy(s->count));
+    ok(prong_shared_value_destroy(s->actions));
     test_arena_is_clean(0);
 }
 
-static int value_of(prong_value value) {
+static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
     return number;
 }
 
@@ -38,7 +38,7 @@ static void wait_until_waiting(struct shared *s, unsigned wanted) {
 
 static int count_round(void *context) {
     struct shared *s = context;
-    ok(prong_value_add(s->actions, 1, NULL));
+    ok(prong_shared_value_add(s->actions, 1, NULL));
     return 0;
 }
 
@@ -49,7 +49,7 @@ static int go_through_rounds(void *argument, size_t size) {
     unsigned index;
     (void)size;
     for (int round = 1; round <= s->rounds; round++) {
-        ok(prong_value_add(s->count, 1, NULL));
+        ok(prong_shared_value_add(s->count, 1, NULL));
         ok(prong_barrier_wait_action(s->barrier, count_round, s, &index, PRONG_SECONDS(20)));
         check(index < (unsigned)parties);
         equal(value_of(s->count), round * parties);
@@ -136,7 +136,7 @@ static int pass_once_and_stay(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(s->arrive_once ? prong_barrier_wait(s->barrier, NULL, PRONG_SECONDS(10)) : prong_barrier_enroll(s->barrier));
-    ok(prong_value_add(s->count, 1, NULL));
+    ok(prong_shared_value_add(s->count, 1, NULL));
     test_sleep_ms(20000);
     return 0;
 }

@@ -8,7 +8,7 @@
 struct shared {
     prong_lock lock;
     prong_condition condition;
-    prong_value waiting, woken, turn;
+    prong_shared_value waiting, woken, turn;
 };
 
 static struct shared make(bool own_lock) {
@@ -17,28 +17,28 @@ static struct shared make(bool own_lock) {
     prong_condition_options options = {.name = "news"};
     if (!own_lock) options.lock = s.lock;
     ok(prong_condition_create(&s.condition, &options));
-    ok(prong_value_create(&s.waiting, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_value_create(&s.woken, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_value_create(&s.turn, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.waiting, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.woken, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.turn, PRONG_TYPE_OF(int), NULL, NULL));
     return s;
 }
 
 static void end(struct shared *s) {
     ok(prong_condition_destroy(s->condition));
     ok(prong_lock_destroy(s->lock));
-    ok(prong_value_destroy(s->waiting));
-    ok(prong_value_destroy(s->woken));
-    ok(prong_value_destroy(s->turn));
+    ok(prong_shared_value_destroy(s->waiting));
+    ok(prong_shared_value_destroy(s->woken));
+    ok(prong_shared_value_destroy(s->turn));
     test_arena_is_clean(0);
 }
 
-static int value_of(prong_value value) {
+static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
     return number;
 }
 
-static void wait_until(prong_value value, int wanted) {
+static void wait_until(prong_shared_value value, int wanted) {
     for (int i = 0; i < 2000 && value_of(value) != wanted; i++) test_sleep_ms(5);
     equal(value_of(value), wanted);
 }
@@ -47,10 +47,10 @@ static int wait_once(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(prong_condition_acquire(s->condition, PRONG_SECONDS(5)));
-    ok(prong_value_add(s->waiting, 1, NULL));
+    ok(prong_shared_value_add(s->waiting, 1, NULL));
     prong_status status = prong_condition_wait(s->condition, PRONG_SECONDS(15));
     if (status != PRONG_OK) return (int)status;
-    ok(prong_value_add(s->woken, 1, NULL));
+    ok(prong_shared_value_add(s->woken, 1, NULL));
     ok(prong_condition_release(s->condition));
     return 0;
 }
@@ -95,7 +95,7 @@ METHOD_TEST(a_notification_goes_to_who_waited_before_it_not_after) {
         says("condition 'news' was not notified");
         ok(prong_condition_release(s.condition));
         equal(test_end(first), 0);
-        ok(prong_value_set(s.waiting, &(int){0}, PRONG_SECONDS(1)));
+        ok(prong_shared_value_set(s.waiting, &(int){0}, PRONG_SECONDS(1)));
     }
     end(&s);
 }
@@ -138,7 +138,7 @@ static int hand_over(void *argument, size_t size) {
     struct hand_over *h = argument;
     int *turn;
     (void)size;
-    ok(prong_value_data(h->s.turn, (void **)&turn));
+    ok(prong_shared_value_data(h->s.turn, (void **)&turn));
     for (int i = 0; i < h->rounds; i++) {
         ok(prong_condition_acquire(h->s.condition, PRONG_SECONDS(10)));
         while (*(volatile int *)turn != h->me) ok(prong_condition_wait(h->s.condition, PRONG_SECONDS(10)));

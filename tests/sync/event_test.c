@@ -6,28 +6,28 @@
 
 struct shared {
     prong_event event, ready;
-    prong_value count;
+    prong_shared_value count;
 };
 
 static struct shared make(void) {
     struct shared s;
     ok(prong_event_create(&s.event, &(prong_event_options){.name = "gun"}));
     ok(prong_event_create(&s.ready, NULL));
-    ok(prong_value_create(&s.count, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.count, PRONG_TYPE_OF(int), NULL, NULL));
     return s;
 }
 
 static void end(struct shared *s) {
     ok(prong_event_destroy(s->event));
     ok(prong_event_destroy(s->ready));
-    ok(prong_value_destroy(s->count));
+    ok(prong_shared_value_destroy(s->count));
     test_arena_is_clean(0);
 }
 
 static void wait_for_count(struct shared *s, int wanted) {
     int count = -1;
     for (int i = 0; i < 1000 && count != wanted; i++) {
-        ok(prong_value_get(s->count, &count, PRONG_SECONDS(1)));
+        ok(prong_shared_value_get(s->count, &count, PRONG_SECONDS(1)));
         if (count != wanted) test_sleep_ms(5);
     }
     equal(count, wanted);
@@ -36,7 +36,7 @@ static void wait_for_count(struct shared *s, int wanted) {
 static int wait_for_event(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_value_add(s->count, 1, NULL));
+    ok(prong_shared_value_add(s->count, 1, NULL));
     return prong_event_wait(s->event, PRONG_SECONDS(10));
 }
 

@@ -6,29 +6,29 @@
 
 struct shared {
     prong_semaphore semaphore;
-    prong_value inside, most, ready;
+    prong_shared_value inside, most, ready;
 };
 
 static struct shared make(unsigned units, const prong_semaphore_options *options) {
     struct shared s;
     ok(prong_semaphore_create(&s.semaphore, units, options));
-    ok(prong_value_create(&s.inside, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_value_create(&s.most, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.inside, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.most, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, NULL));
     return s;
 }
 
 static void end(struct shared *s) {
     ok(prong_semaphore_destroy(s->semaphore));
-    ok(prong_value_destroy(s->inside));
-    ok(prong_value_destroy(s->most));
-    ok(prong_value_destroy(s->ready));
+    ok(prong_shared_value_destroy(s->inside));
+    ok(prong_shared_value_destroy(s->most));
+    ok(prong_shared_value_destroy(s->ready));
     test_arena_is_clean(0);
 }
 
-static int value_of(prong_value value) {
+static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
     return number;
 }
 
@@ -43,10 +43,11 @@ static int go_in_and_out(void *argument, size_t size) {
     for (int i = 0; i < 300; i++) {
         int64_t before;
         ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(20)));
-        ok(prong_value_add(s->inside, 1, &before));
-        if (before + 1 > value_of(s->most)) ok(prong_value_set(s->most, &(int){(int)before + 1}, PRONG_SECONDS(5)));
+        ok(prong_shared_value_add(s->inside, 1, &before));
+        if (before + 1 > value_of(s->most))
+            ok(prong_shared_value_set(s->most, &(int){(int)before + 1}, PRONG_SECONDS(5)));
         if (i % 10 == 0) usleep(100);
-        ok(prong_value_add(s->inside, -1, NULL));
+        ok(prong_shared_value_add(s->inside, -1, NULL));
         ok(prong_semaphore_release(s->semaphore));
     }
     return 0;
@@ -99,7 +100,7 @@ static int take_two_and_wait(void *argument, size_t size) {
     (void)size;
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
-    ok(prong_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 1, NULL));
     test_sleep_ms(20000);
     return 0;
 }
@@ -136,7 +137,7 @@ METHOD_TEST(units_of_a_dead_process_stay_taken_otherwise) {
 static int wait_for_unit(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 1, NULL));
     return prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(10));
 }
 
@@ -168,7 +169,7 @@ static int hog(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
-    ok(prong_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 1, NULL));
     while (value_of(s->inside) == 0) {
         ok(prong_semaphore_release(s->semaphore));
         ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
@@ -186,7 +187,7 @@ METHOD_TEST(a_holder_that_takes_its_unit_again_at_once_does_not_keep_it) {
             ok(prong_semaphore_acquire(s.semaphore, PRONG_SECONDS(2)));
             ok(prong_semaphore_release(s.semaphore));
         }
-        ok(prong_value_set(s.inside, &(int){1}, PRONG_SECONDS(5)));
+        ok(prong_shared_value_set(s.inside, &(int){1}, PRONG_SECONDS(5)));
         equal(test_end(process), 0);
         end(&s);
     }

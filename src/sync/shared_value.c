@@ -1,5 +1,5 @@
 /* Value and Array: typed memory with a lock beside it. */
-#include <prong/value.h>
+#include <prong/shared_value.h>
 
 #include "base/error.h"
 #include "family/heap.h"
@@ -65,7 +65,7 @@ size_t prong_type_size(prong_type type) {
 
 /* --- create, destroy --- */
 
-static prong_status choose_lock(struct shared *s, const prong_value_options *o) {
+static prong_status choose_lock(struct shared *s, const prong_shared_value_options *o) {
     prong_rlock own;
     struct lock *lock;
     bool given = o->lock.generation || o->rlock.generation;
@@ -97,7 +97,7 @@ static prong_status place_elements(struct shared *s) {
     return status;
 }
 
-static prong_status fill(struct shared *s, const void *initial, const prong_value_options *options) {
+static prong_status fill(struct shared *s, const void *initial, const prong_shared_value_options *options) {
     prong_status status = place_elements(s);
     if (status) return status;
     if (initial)
@@ -108,9 +108,9 @@ static prong_status fill(struct shared *s, const void *initial, const prong_valu
 }
 
 static prong_status create(void *handle, prong_type type, size_t count, bool is_array, const void *initial,
-                           const prong_value_options *options) {
+                           const prong_shared_value_options *options) {
     struct shared *s;
-    const prong_value_options o = options ? *options : (prong_value_options){0};
+    const prong_shared_value_options o = options ? *options : (prong_shared_value_options){0};
     size_t size = type == PRONG_TYPE_STRUCT ? o.size : prong_type_size(type);
     const char *what = is_array ? "array" : "value";
     if (!is_type(type)) return fail(PRONG_INVALID, "%s create: there is no type %d", what, (int)type);
@@ -312,7 +312,7 @@ static bool compare_exchange(void *at, void *expected, const void *wanted, size_
     }
 }
 
-static prong_status find_atomic(prong_value value, struct shared **s) {
+static prong_status find_atomic(prong_shared_value value, struct shared **s) {
     prong_status status = find(value.offset, value.generation, s);
     if (status) return status;
     uint64_t size = (*s)->size;
@@ -322,45 +322,45 @@ static prong_status find_atomic(prong_value value, struct shared **s) {
 
 /* --- Value --- */
 
-prong_status prong_value_create(prong_value *value, prong_type type, const void *initial,
-                                const prong_value_options *options) {
+prong_status prong_shared_value_create(prong_shared_value *value, prong_type type, const void *initial,
+                                       const prong_shared_value_options *options) {
     return create(value, type, 1, false, initial, options);
 }
 
-prong_status prong_value_data(prong_value value, void **data) {
+prong_status prong_shared_value_data(prong_shared_value value, void **data) {
     struct shared *s;
     prong_status status = find(value.offset, value.generation, &s);
     if (!status) *data = arena_at(s->data);
     return status;
 }
 
-prong_status prong_value_get(prong_value value, void *content, prong_time timeout) {
+prong_status prong_shared_value_get(prong_shared_value value, void *content, prong_time timeout) {
     struct shared *s;
     prong_status status = find(value.offset, value.generation, &s);
     return status ? status : copy(s, 0, 1, content, NULL, timeout);
 }
 
-prong_status prong_value_set(prong_value value, const void *content, prong_time timeout) {
+prong_status prong_shared_value_set(prong_shared_value value, const void *content, prong_time timeout) {
     struct shared *s;
     prong_status status = find(value.offset, value.generation, &s);
     return status ? status : copy(s, 0, 1, NULL, content, timeout);
 }
 
-prong_status prong_value_acquire(prong_value value, prong_time timeout) {
+prong_status prong_shared_value_acquire(prong_shared_value value, prong_time timeout) {
     return acquire_own(value.offset, value.generation, timeout);
 }
 
-prong_status prong_value_release(prong_value value) {
+prong_status prong_shared_value_release(prong_shared_value value) {
     return release_own(value.offset, value.generation);
 }
 
-prong_status prong_value_get_lock(prong_value value, prong_lock *lock, prong_rlock *rlock) {
+prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *lock, prong_rlock *rlock) {
     return get_lock(value.offset, value.generation, lock, rlock);
 }
 
 /* The most frequent case, an integer of 8 bytes: one look at the handle, and the place of the value without a load that
  * the atomic operation would wait for. */
-static inline bool add_quickly(prong_value value, int64_t amount, int64_t *before) {
+static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t *before) {
     struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
     if (!object_is_place(value.offset) || value.generation == 0) return false;
     if (__atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation) return false;
@@ -373,17 +373,17 @@ static inline bool add_quickly(prong_value value, int64_t amount, int64_t *befor
 }
 
 /* Out of line, so that the way above it needs no registers saved. */
-__attribute__((noinline)) static prong_status add_slowly(prong_value value, int64_t amount, int64_t *before) {
+__attribute__((noinline)) static prong_status add_slowly(prong_shared_value value, int64_t amount, int64_t *before) {
     struct shared *s;
     prong_status status = find(value.offset, value.generation, &s);
     return status ? status : add(s, 0, amount, before);
 }
 
-prong_status prong_value_add(prong_value value, int64_t amount, int64_t *before) {
+prong_status prong_shared_value_add(prong_shared_value value, int64_t amount, int64_t *before) {
     return __builtin_expect(add_quickly(value, amount, before), 1) ? PRONG_OK : add_slowly(value, amount, before);
 }
 
-prong_status prong_value_add_double(prong_value value, double amount, double *before) {
+prong_status prong_shared_value_add_double(prong_shared_value value, double amount, double *before) {
     struct shared *s;
     prong_status status = find(value.offset, value.generation, &s);
     if (status) return status;
@@ -394,7 +394,7 @@ prong_status prong_value_add_double(prong_value value, double amount, double *be
     return PRONG_OK;
 }
 
-prong_status prong_value_exchange(prong_value value, const void *content, void *before) {
+prong_status prong_shared_value_exchange(prong_shared_value value, const void *content, void *before) {
     struct shared *s;
     char was[8] = {0};
     prong_status status = find_atomic(value, &s);
@@ -404,7 +404,8 @@ prong_status prong_value_exchange(prong_value value, const void *content, void *
     return PRONG_OK;
 }
 
-prong_status prong_value_compare_exchange(prong_value value, void *expected, const void *wanted, bool *done) {
+prong_status prong_shared_value_compare_exchange(prong_shared_value value, void *expected, const void *wanted,
+                                                 bool *done) {
     struct shared *s;
     prong_status status = find_atomic(value, &s);
     if (status) return status;
@@ -413,18 +414,18 @@ prong_status prong_value_compare_exchange(prong_value value, void *expected, con
     return PRONG_OK;
 }
 
-prong_status prong_value_destroy(prong_value value) {
+prong_status prong_shared_value_destroy(prong_shared_value value) {
     return destroy(value.offset, value.generation);
 }
 
 /* --- Array --- */
 
-prong_status prong_array_create(prong_array *array, prong_type type, size_t count, const void *initial,
-                                const prong_value_options *options) {
+prong_status prong_shared_array_create(prong_shared_array *array, prong_type type, size_t count, const void *initial,
+                                       const prong_shared_value_options *options) {
     return create(array, type, count, true, initial, options);
 }
 
-prong_status prong_array_data(prong_array array, void **data, size_t *count) {
+prong_status prong_shared_array_data(prong_shared_array array, void **data, size_t *count) {
     struct shared *s;
     prong_status status = find(array.offset, array.generation, &s);
     if (status) return status;
@@ -433,37 +434,39 @@ prong_status prong_array_data(prong_array array, void **data, size_t *count) {
     return PRONG_OK;
 }
 
-prong_status prong_array_get(prong_array array, size_t first, size_t count, void *content, prong_time timeout) {
+prong_status prong_shared_array_get(prong_shared_array array, size_t first, size_t count, void *content,
+                                    prong_time timeout) {
     struct shared *s;
     prong_status status = find(array.offset, array.generation, &s);
     return status ? status : copy(s, first, count, content, NULL, timeout);
 }
 
-prong_status prong_array_set(prong_array array, size_t first, size_t count, const void *content, prong_time timeout) {
+prong_status prong_shared_array_set(prong_shared_array array, size_t first, size_t count, const void *content,
+                                    prong_time timeout) {
     struct shared *s;
     prong_status status = find(array.offset, array.generation, &s);
     return status ? status : copy(s, first, count, NULL, content, timeout);
 }
 
-prong_status prong_array_acquire(prong_array array, prong_time timeout) {
+prong_status prong_shared_array_acquire(prong_shared_array array, prong_time timeout) {
     return acquire_own(array.offset, array.generation, timeout);
 }
 
-prong_status prong_array_release(prong_array array) {
+prong_status prong_shared_array_release(prong_shared_array array) {
     return release_own(array.offset, array.generation);
 }
 
-prong_status prong_array_get_lock(prong_array array, prong_lock *lock, prong_rlock *rlock) {
+prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *lock, prong_rlock *rlock) {
     return get_lock(array.offset, array.generation, lock, rlock);
 }
 
-prong_status prong_array_add(prong_array array, size_t index, int64_t amount, int64_t *before) {
+prong_status prong_shared_array_add(prong_shared_array array, size_t index, int64_t amount, int64_t *before) {
     struct shared *s;
     prong_status status = find(array.offset, array.generation, &s);
     if (!status) status = check_range(s, index, 1);
     return status ? status : add(s, index, amount, before);
 }
 
-prong_status prong_array_destroy(prong_array array) {
+prong_status prong_shared_array_destroy(prong_shared_array array) {
     return destroy(array.offset, array.generation);
 }

@@ -15,28 +15,29 @@ struct pair {
 };
 
 struct shared {
-    prong_value number, real, pair, ready;
-    prong_array array;
+    prong_shared_value number, real, pair, ready;
+    prong_shared_array array;
     prong_block block;
 };
 
 static struct shared make(void) {
     struct shared s;
-    ok(prong_value_create(&s.number, PRONG_TYPE_OF(long), NULL, NULL));
-    ok(prong_value_create(&s.real, PRONG_TYPE_OF(double), &(double){0.5}, NULL));
-    ok(prong_value_create(&s.pair, PRONG_TYPE_STRUCT, NULL, &(prong_value_options){.size = sizeof(struct pair)}));
-    ok(prong_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, &(prong_value_options){.unlocked = true}));
-    ok(prong_array_create(&s.array, PRONG_TYPE_OF(int), 1000, NULL, NULL));
+    ok(prong_shared_value_create(&s.number, PRONG_TYPE_OF(long), NULL, NULL));
+    ok(prong_shared_value_create(&s.real, PRONG_TYPE_OF(double), &(double){0.5}, NULL));
+    ok(prong_shared_value_create(&s.pair, PRONG_TYPE_STRUCT, NULL,
+                                 &(prong_shared_value_options){.size = sizeof(struct pair)}));
+    ok(prong_shared_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, &(prong_shared_value_options){.unlocked = true}));
+    ok(prong_shared_array_create(&s.array, PRONG_TYPE_OF(int), 1000, NULL, NULL));
     ok(prong_block_create(&s.block, 100000));
     return s;
 }
 
 static void end(struct shared *s) {
-    ok(prong_value_destroy(s->number));
-    ok(prong_value_destroy(s->real));
-    ok(prong_value_destroy(s->pair));
-    ok(prong_value_destroy(s->ready));
-    ok(prong_array_destroy(s->array));
+    ok(prong_shared_value_destroy(s->number));
+    ok(prong_shared_value_destroy(s->real));
+    ok(prong_shared_value_destroy(s->pair));
+    ok(prong_shared_value_destroy(s->ready));
+    ok(prong_shared_array_destroy(s->array));
     ok(prong_block_destroy(s->block));
     test_arena_is_clean(0);
 }
@@ -47,16 +48,16 @@ static int work(void *argument, size_t size) {
     char *bytes;
     (void)size;
     for (int i = 0; i < 1000; i++) {
-        ok(prong_value_add(s->number, 1, NULL));
-        ok(prong_value_add_double(s->real, 0.25, NULL));
-        ok(prong_array_add(s->array, (size_t)i, i, NULL));
-        ok(prong_value_acquire(s->pair, PRONG_SECONDS(10)));
-        ok(prong_value_get(s->pair, &pair, PRONG_SECONDS(10)));
+        ok(prong_shared_value_add(s->number, 1, NULL));
+        ok(prong_shared_value_add_double(s->real, 0.25, NULL));
+        ok(prong_shared_array_add(s->array, (size_t)i, i, NULL));
+        ok(prong_shared_value_acquire(s->pair, PRONG_SECONDS(10)));
+        ok(prong_shared_value_get(s->pair, &pair, PRONG_SECONDS(10)));
         check(pair.a == pair.b[19]);
         pair.a++;
         pair.b[19]++;
-        ok(prong_value_set(s->pair, &pair, PRONG_SECONDS(10)));
-        ok(prong_value_release(s->pair));
+        ok(prong_shared_value_set(s->pair, &pair, PRONG_SECONDS(10)));
+        ok(prong_shared_value_release(s->pair));
     }
     ok(prong_block_data(s->block, (void **)&bytes, NULL));
     bytes[99999] = 7;
@@ -74,15 +75,15 @@ METHOD_TEST(values_arrays_and_blocks_are_shared) {
     size_t size, count;
     for (int i = 0; i < 3; i++) processes[i] = start_with(method, work, s);
     for (int i = 0; i < 3; i++) equal(test_end(processes[i]), 0);
-    ok(prong_value_get(s.number, &number, PRONG_NOWAIT));
+    ok(prong_shared_value_get(s.number, &number, PRONG_NOWAIT));
     equal(number, 3000);
-    ok(prong_value_get(s.real, &real, PRONG_NOWAIT));
+    ok(prong_shared_value_get(s.real, &real, PRONG_NOWAIT));
     check(real == 750.5);
-    ok(prong_value_get(s.pair, &pair, PRONG_NOWAIT));
+    ok(prong_shared_value_get(s.pair, &pair, PRONG_NOWAIT));
     equal(pair.a, 3000);
-    ok(prong_array_get(s.array, 0, 1000, elements, PRONG_NOWAIT));
+    ok(prong_shared_array_get(s.array, 0, 1000, elements, PRONG_NOWAIT));
     for (int i = 0; i < 1000; i++) equal(elements[i], 3 * i);
-    ok(prong_array_data(s.array, NULL, &count));
+    ok(prong_shared_array_data(s.array, NULL, &count));
     equal(count, 1000);
     ok(prong_block_data(s.block, (void **)&bytes, &size));
     equal(size, 100000);
@@ -114,18 +115,18 @@ TEST(every_type_has_its_size_and_adds_in_it) {
                  {PRONG_TYPE_LLONG, 8, INT64_MAX},
                  {PRONG_TYPE_WCHAR, sizeof(wchar_t), WCHAR_MAX}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        prong_value value;
+        prong_shared_value value;
         int64_t before;
         bool is_signed = types[i].most == INT64_MAX || (types[i].most & (types[i].most + 1)) != 0 ||
                          (uint64_t)types[i].most + 1 == 1ull << (8 * types[i].size - 1);
         equal(prong_type_size(types[i].type), types[i].size);
-        ok(prong_value_create(&value, types[i].type, NULL, NULL));
-        ok(prong_value_add(value, types[i].most, NULL));
-        ok(prong_value_add(value, 1, &before));
+        ok(prong_shared_value_create(&value, types[i].type, NULL, NULL));
+        ok(prong_shared_value_add(value, types[i].most, NULL));
+        ok(prong_shared_value_add(value, 1, &before));
         equal(before, types[i].most);
-        ok(prong_value_add(value, 0, &before));
+        ok(prong_shared_value_add(value, 0, &before));
         equal(before, is_signed ? -(int64_t)((uint64_t)types[i].most) - 1 : 0);
-        ok(prong_value_destroy(value));
+        ok(prong_shared_value_destroy(value));
     }
     equal(PRONG_TYPE_OF(size_t), sizeof(size_t) == 8 ? PRONG_TYPE_ULONG : PRONG_TYPE_UINT);
     equal(prong_type_size(PRONG_TYPE_STRUCT), 0);
@@ -134,64 +135,65 @@ TEST(every_type_has_its_size_and_adds_in_it) {
 }
 
 TEST(exchange_and_compare_exchange) {
-    prong_value value;
+    prong_shared_value value;
     uint16_t was, expected = 7;
     bool done;
-    ok(prong_value_create(&value, PRONG_TYPE_OF(uint16_t), &(uint16_t){7}, NULL));
-    ok(prong_value_exchange(value, &(uint16_t){9}, &was));
+    ok(prong_shared_value_create(&value, PRONG_TYPE_OF(uint16_t), &(uint16_t){7}, NULL));
+    ok(prong_shared_value_exchange(value, &(uint16_t){9}, &was));
     equal(was, 7);
-    ok(prong_value_compare_exchange(value, &expected, &(uint16_t){1}, &done));
+    ok(prong_shared_value_compare_exchange(value, &expected, &(uint16_t){1}, &done));
     check(!done && expected == 9);
-    ok(prong_value_compare_exchange(value, &expected, &(uint16_t){1}, &done));
+    ok(prong_shared_value_compare_exchange(value, &expected, &(uint16_t){1}, &done));
     check(done);
-    ok(prong_value_get(value, &was, PRONG_NOWAIT));
+    ok(prong_shared_value_get(value, &was, PRONG_NOWAIT));
     equal(was, 1);
-    ok(prong_value_destroy(value));
+    ok(prong_shared_value_destroy(value));
     test_arena_is_clean(0);
 }
 
 TEST(locks_are_own_given_or_none) {
-    prong_value own, given, none;
+    prong_shared_value own, given, none;
     prong_lock lock, got;
     prong_rlock rlock;
     ok(prong_lock_create(&lock, NULL));
-    ok(prong_value_create(&own, PRONG_TYPE_INT, NULL, NULL));
-    ok(prong_value_create(&given, PRONG_TYPE_INT, NULL, &(prong_value_options){.lock = lock}));
-    ok(prong_value_create(&none, PRONG_TYPE_INT, NULL, &(prong_value_options){.unlocked = true}));
-    ok(prong_value_get_lock(own, &got, &rlock));
+    ok(prong_shared_value_create(&own, PRONG_TYPE_INT, NULL, NULL));
+    ok(prong_shared_value_create(&given, PRONG_TYPE_INT, NULL, &(prong_shared_value_options){.lock = lock}));
+    ok(prong_shared_value_create(&none, PRONG_TYPE_INT, NULL, &(prong_shared_value_options){.unlocked = true}));
+    ok(prong_shared_value_get_lock(own, &got, &rlock));
     check(got.generation == 0 && rlock.generation != 0);
     ok(prong_rlock_acquire(rlock, PRONG_NOWAIT));
-    ok(prong_value_set(own, &(int){5}, PRONG_NOWAIT)); /* recursive */
+    ok(prong_shared_value_set(own, &(int){5}, PRONG_NOWAIT)); /* recursive */
     ok(prong_rlock_release(rlock));
-    is(prong_value_release(own), PRONG_NOT_OWNER);
-    ok(prong_value_get_lock(given, &got, NULL));
+    is(prong_shared_value_release(own), PRONG_NOT_OWNER);
+    ok(prong_shared_value_get_lock(given, &got, NULL));
     check(got.offset == lock.offset);
     ok(prong_lock_acquire(lock, PRONG_NOWAIT));
-    is(prong_value_get(given, &(int){0}, PRONG_MS(10)), PRONG_TIMEOUT);
+    is(prong_shared_value_get(given, &(int){0}, PRONG_MS(10)), PRONG_TIMEOUT);
     ok(prong_lock_release(lock));
-    is(prong_value_get_lock(none, &got, NULL), PRONG_INVALID);
-    is(prong_value_acquire(none, PRONG_NOWAIT), PRONG_INVALID);
-    is(prong_value_create(&own, PRONG_TYPE_INT, NULL, &(prong_value_options){.lock = lock, .unlocked = true}),
+    is(prong_shared_value_get_lock(none, &got, NULL), PRONG_INVALID);
+    is(prong_shared_value_acquire(none, PRONG_NOWAIT), PRONG_INVALID);
+    is(prong_shared_value_create(&own, PRONG_TYPE_INT, NULL,
+                                 &(prong_shared_value_options){.lock = lock, .unlocked = true}),
        PRONG_INVALID);
-    is(prong_value_create(&own, PRONG_TYPE_STRUCT, NULL, NULL), PRONG_INVALID);
-    is(prong_value_create(&own, (prong_type)77, NULL, NULL), PRONG_INVALID);
-    prong_array array;
-    is(prong_array_create(&array, PRONG_TYPE_INT, 0, NULL, NULL), PRONG_INVALID);
-    is(prong_array_create(&array, PRONG_TYPE_INT, SIZE_MAX / 2, NULL, NULL), PRONG_NO_MEMORY);
-    ok(prong_array_create(&array, PRONG_TYPE_INT, 3, (int[]){1, 2, 3}, NULL));
+    is(prong_shared_value_create(&own, PRONG_TYPE_STRUCT, NULL, NULL), PRONG_INVALID);
+    is(prong_shared_value_create(&own, (prong_type)77, NULL, NULL), PRONG_INVALID);
+    prong_shared_array array;
+    is(prong_shared_array_create(&array, PRONG_TYPE_INT, 0, NULL, NULL), PRONG_INVALID);
+    is(prong_shared_array_create(&array, PRONG_TYPE_INT, SIZE_MAX / 2, NULL, NULL), PRONG_NO_MEMORY);
+    ok(prong_shared_array_create(&array, PRONG_TYPE_INT, 3, (int[]){1, 2, 3}, NULL));
     int out[3];
-    is(prong_array_get(array, 1, 3, out, PRONG_NOWAIT), PRONG_INVALID);
+    is(prong_shared_array_get(array, 1, 3, out, PRONG_NOWAIT), PRONG_INVALID);
     says("elements 1 to 4 of an array of 3");
-    is(prong_array_add(array, 3, 1, NULL), PRONG_INVALID);
-    ok(prong_array_set(array, 1, 2, (int[]){8, 9}, PRONG_NOWAIT));
-    ok(prong_array_get(array, 0, 3, out, PRONG_NOWAIT));
+    is(prong_shared_array_add(array, 3, 1, NULL), PRONG_INVALID);
+    ok(prong_shared_array_set(array, 1, 2, (int[]){8, 9}, PRONG_NOWAIT));
+    ok(prong_shared_array_get(array, 0, 3, out, PRONG_NOWAIT));
     check(out[0] == 1 && out[1] == 8 && out[2] == 9);
-    is(prong_value_add_double(given, 1, NULL), PRONG_INVALID);
-    ok(prong_array_destroy(array));
-    ok(prong_value_destroy(given));
-    ok(prong_value_destroy(none));
+    is(prong_shared_value_add_double(given, 1, NULL), PRONG_INVALID);
+    ok(prong_shared_array_destroy(array));
+    ok(prong_shared_value_destroy(given));
+    ok(prong_shared_value_destroy(none));
     ok(prong_lock_destroy(lock));
-    is(prong_value_get(given, out, PRONG_NOWAIT), PRONG_STALE);
+    is(prong_shared_value_get(given, out, PRONG_NOWAIT), PRONG_STALE);
     ok(prong_rlock_acquire(rlock, PRONG_NOWAIT)); /* the one value left */
     ok(prong_rlock_release(rlock));
 }
@@ -200,8 +202,8 @@ static int die_holding_it(void *argument, size_t size) {
     struct shared *s = argument;
     struct pair *pair;
     (void)size;
-    ok(prong_value_acquire(s->pair, PRONG_SECONDS(5)));
-    ok(prong_value_data(s->pair, (void **)&pair));
+    ok(prong_shared_value_acquire(s->pair, PRONG_SECONDS(5)));
+    ok(prong_shared_value_data(s->pair, (void **)&pair));
     pair->a = 1; /* and not b */
     raise(SIGKILL);
     return 0;
@@ -211,9 +213,9 @@ METHOD_TEST(a_value_left_half_changed_by_a_dead_process_says_so) {
     struct shared s = make();
     struct pair pair;
     equal(test_end(start_with(method, die_holding_it, s)), -SIGKILL);
-    is(prong_value_get(s.pair, &pair, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
+    is(prong_shared_value_get(s.pair, &pair, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
     equal(pair.a, 1);
-    ok(prong_value_get(s.pair, &pair, PRONG_NOWAIT));
+    ok(prong_shared_value_get(s.pair, &pair, PRONG_NOWAIT));
     end(&s);
 }
 
