@@ -8,6 +8,7 @@
 #include <prong/event.h>
 #include <prong/family.h>
 #include <prong/lock.h>
+#include <prong/pickle.h>
 #include <prong/pool.h>
 #include <prong/process.h>
 #include <prong/progress.h>
@@ -17,6 +18,7 @@
 #include <prong/status.h>
 #include <prong/subprocess.h>
 #include <prong/time.h>
+#include <prong/value.h>
 #include <prong/shared_value.h>
 #include <prong/wait.h>
 

@@ -1,0 +1,135 @@
+/* Building values by format. */
+#include "base/error.h"
+#include "value/node.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NESTING_MAX = 32 };
+
+/* What is being built: values wait here until their bracket closes. */
+struct builder {
+    prong_document *document;
+    const char *format, *at;
+    prong_value fixed[32], *items;
+    size_t count, capacity;
+    size_t opened[NESTING_MAX]; /* how many values there were at each open bracket */
+    char brackets[NESTING_MAX];
+    int nesting;
+};
+
+static prong_status bad_format(const struct builder *builder, const char *what) {
+    return fail(PRONG_INVALID, "build \"%.60s\": %s at position %td", builder->format, what,
+                builder->at - builder->format);
+}
+
+static prong_status push(struct builder *builder, prong_value value) {
+    if (builder->count == builder->capacity) {
+        size_t capacity = builder->capacity * 2;
+        prong_value *items =
+            realloc(builder->items == builder->fixed ? NULL : builder->items, capacity * sizeof(value));
+        if (!items) return fail_text(PRONG_NO_MEMORY, "build: the system has no memory left");
+        if (builder->items == builder->fixed) memcpy(items, builder->fixed, sizeof(builder->fixed));
+        builder->items = items;
+        builder->capacity = capacity;
+    }
+    builder->items[builder->count++] = value;
+    return PRONG_OK;
+}
+
+static prong_status open_bracket(struct builder *builder, char bracket) {
+    if (builder->nesting == NESTING_MAX) return bad_format(builder, "too many brackets");
+    builder->brackets[builder->nesting] = bracket;
+    builder->opened[builder->nesting++] = builder->count;
+    return PRONG_OK;
+}
+
+static prong_status build_dict(prong_document *document, const prong_value *items, size_t count, prong_value *dict) {
+    prong_status status = prong_make_dict(document, dict);
+    for (size_t i = 0; i < count && !status; i += 2) status = prong_dict_set(document, *dict, items[i], items[i + 1]);
+    return status;
+}
+
+static prong_status close_bracket(struct builder *builder, char bracket) {
+    static const char pairs[] = "()[]{}<>";
+    if (!builder->nesting || strchr(pairs, builder->brackets[builder->nesting - 1])[1] != bracket)
+        return bad_format(builder, "this bracket closes none");
+    size_t from = builder->opened[--builder->nesting], count = builder->count - from;
+    prong_value *items = builder->items + from, made;
+    if (bracket == '}' && count % 2) return bad_format(builder, "a key without a value");
+    prong_status status = bracket == ')'   ? prong_make_tuple(builder->document, items, count, &made)
+                          : bracket == ']' ? prong_make_list(builder->document, items, count, &made)
+                          : bracket == '>' ? prong_make_set(builder->document, items, count, &made)
+                                           : build_dict(builder->document, items, count, &made);
+    if (status) return status;
+    builder->count = from;
+    return push(builder, made);
+}
+
+/* A va_list in a struct can be passed on by pointer. */
+struct arguments {
+    va_list list;
+};
+
+static prong_status build_one(struct builder *builder, char letter, struct arguments *given) {
+    prong_document *document = builder->document;
+    prong_value made = prong_null();
+    prong_status status = PRONG_OK;
+    switch (letter) {
+    case 'n': break;
+    case 'b': made = prong_bool(va_arg(given->list, int) != 0); break;
+    case 'i': made = prong_int(va_arg(given->list, int)); break;
+    case 'l': made = prong_int(va_arg(given->list, long)); break;
+    case 'I': made = prong_int(va_arg(given->list, int64_t)); break;
+    case 'U': status = prong_make_uint(document, va_arg(given->list, uint64_t), &made); break;
+    case 'z': status = prong_make_uint(document, va_arg(given->list, size_t), &made); break;
+    case 'd': made = prong_float(va_arg(given->list, double)); break;
+    case 'v': made = va_arg(given->list, prong_value); break;
+    case 's': {
+        const char *text = va_arg(given->list, const char *);
+        if (text) status = prong_make_text(document, text, &made);
+        break;
+    }
+    case 'S':
+    case 'y':
+    case 'Y': {
+        const void *data = va_arg(given->list, const void *);
+        size_t size = va_arg(given->list, size_t);
+        status = letter == 'S'   ? prong_make_str(document, data, size, &made)
+                 : letter == 'y' ? prong_make_bytes(document, data, size, &made)
+                                 : prong_make_bytearray(document, data, size, &made);
+        break;
+    }
+    default: return bad_format(builder, "no such letter");
+    }
+    return status ? status : push(builder, made);
+}
+
+static prong_status build(struct builder *builder, struct arguments *given) {
+    prong_status status = PRONG_OK;
+    for (; *builder->at && !status; builder->at++) {
+        char c = *builder->at;
+        if (strchr(" ,:\t\n", c)) continue;
+        if (strchr("([{<", c))
+            status = open_bracket(builder, c);
+        else if (strchr(")]}>", c))
+            status = close_bracket(builder, c);
+        else
+            status = build_one(builder, c, given);
+    }
+    if (!status && builder->nesting) return bad_format(builder, "an open bracket");
+    if (!status && builder->count != 1) return bad_format(builder, "not one value (bracket them)");
+    return status;
+}
+
+prong_status prong_build(prong_document *document, prong_value *value, const char *format, ...) {
+    struct builder builder = {.document = document, .format = format, .at = format, .capacity = 32};
+    builder.items = builder.fixed;
+    struct arguments given;
+    va_start(given.list, format);
+    prong_status status = build(&builder, &given);
+    va_end(given.list);
+    if (!status) *value = builder.items[0];
+    if (builder.items != builder.fixed) free(builder.items);
+    return status;
+}

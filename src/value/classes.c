@@ -1,0 +1,242 @@
+/* The usual classes: data and exceptions of Python's standard library, and what multiprocessing sends. None of them does
+ * anything when made but hold what it was given. */
+#include "value/classes.h"
+#include "base/error.h"
+#include "value/node.h"
+#include "value/text.h"
+#include <string.h>
+
+/* A module's names, each with a blank on both sides. */
+static const struct {
+    const char *module, *names;
+} usual[] = {
+    {"builtins",
+     " set frozenset bytearray bytes complex range slice list dict tuple int float str bool object type Ellipsis "
+     "NotImplemented "
+     "BaseException Exception BaseExceptionGroup ExceptionGroup GeneratorExit KeyboardInterrupt SystemExit "
+     "StopIteration "
+     "StopAsyncIteration ArithmeticError FloatingPointError OverflowError ZeroDivisionError AssertionError "
+     "AttributeError "
+     "BufferError EOFError ImportError ModuleNotFoundError LookupError IndexError KeyError MemoryError NameError "
+     "UnboundLocalError OSError IOError EnvironmentError BlockingIOError ChildProcessError ConnectionError "
+     "BrokenPipeError ConnectionAbortedError ConnectionRefusedError ConnectionResetError FileExistsError "
+     "FileNotFoundError InterruptedError IsADirectoryError NotADirectoryError PermissionError ProcessLookupError "
+     "TimeoutError ReferenceError RuntimeError NotImplementedError RecursionError PythonFinalizationError SyntaxError "
+     "IndentationError TabError SystemError TypeError ValueError UnicodeError UnicodeDecodeError UnicodeEncodeError "
+     "UnicodeTranslateError Warning BytesWarning DeprecationWarning EncodingWarning FutureWarning ImportWarning "
+     "PendingDeprecationWarning ResourceWarning RuntimeWarning SyntaxWarning UnicodeWarning UserWarning "},
+    {"_codecs", " encode "},
+    {"copyreg", " __newobj__ __newobj_ex__ "},
+    {"collections", " OrderedDict deque defaultdict Counter "},
+    {"datetime", " datetime date time timedelta timezone "},
+    {"decimal", " Decimal "},
+    {"fractions", " Fraction "},
+    {"uuid", " UUID SafeUUID "},
+    {"array", " array _array_reconstructor "},
+    {"types", " SimpleNamespace "},
+    {"queue", " Empty Full ShutDown "},
+    {"_queue", " Empty "},
+    {"threading", " BrokenBarrierError "},
+    {"multiprocessing.context", " ProcessError BufferTooShort TimeoutError AuthenticationError "},
+    {"multiprocessing.managers",
+     " Token Namespace Value RemoteError RebuildProxy AutoProxy BaseProxy ListProxy DictProxy SetProxy NamespaceProxy "
+     "AcquirerProxy ConditionProxy EventProxy BarrierProxy ValueProxy ArrayProxy IteratorProxy PoolProxy "
+     "_BaseDictProxy _BaseSetProxy BaseListProxy "},
+    {"multiprocessing.pool", " rebuild_exc MaybeEncodingError ExceptionWithTraceback "},
+    {"prong", " Handle "},
+};
+
+static bool names_have(const char *names, const char *name) {
+    size_t size = strlen(name);
+    for (const char *at = strstr(names, name); size && at; at = strstr(at + 1, name))
+        if (at[-1] == ' ' && at[size] == ' ') return true;
+    return false;
+}
+
+bool class_is_usual(const char *module, const char *name) {
+    if (strchr(name, ' ')) return false;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+        if (!strcmp(usual[i].module, module)) return names_have(usual[i].names, name);
+    return false;
+}
+
+const struct prong_class *class_registered(const prong_unpickle_options *options, const char *module,
+                                           const char *name) {
+    for (size_t i = 0; options && i < options->class_count; i++) {
+        const struct prong_class *class = &options->classes[i];
+        if (!strcmp(class->module, module) && (!strcmp(class->name, "*") || !strcmp(class->name, name))) return class;
+    }
+    return NULL;
+}
+
+/* Python 2's name first; NULL as a name: all of the module. */
+static const struct {
+    const char *old_module, *old_name, *module, *name;
+} renamed[] = {
+    {"__builtin__", "xrange", "builtins", "range"},
+    {"__builtin__", "unicode", "builtins", "str"},
+    {"__builtin__", "long", "builtins", "int"},
+    {"__builtin__", NULL, "builtins", NULL},
+    {"exceptions", NULL, "builtins", NULL},
+    {"copy_reg", NULL, "copyreg", NULL},
+    {"Queue", NULL, "queue", NULL},
+    {"multiprocessing", NULL, "multiprocessing.context", NULL},
+    {"UserDict", "UserDict", "collections", "UserDict"},
+};
+enum { RENAMED = sizeof(renamed) / sizeof(*renamed) };
+
+void class_modernize(const char **module, const char **name) {
+    for (size_t i = 0; i < RENAMED; i++) {
+        if (strcmp(renamed[i].old_module, *module)) continue;
+        if (renamed[i].old_name && strcmp(renamed[i].old_name, *name)) continue;
+        *module = renamed[i].module;
+        if (renamed[i].name) *name = renamed[i].name;
+        return;
+    }
+}
+
+/* Data only: Python 3 reads what else is in builtins under that name in every protocol, and Python 2 has not all of it. */
+void class_antiquate(const char **module, const char **name) {
+    if (!strcmp(*module, "copyreg")) *module = "copy_reg";
+    if (strcmp(*module, "builtins")) return;
+    if (!strcmp(*name, "range"))
+        *name = "xrange";
+    else if (!names_have(" set frozenset bytearray bytes complex ", *name))
+        return;
+    *module = "__builtin__";
+}
+
+/* --- calls that are values --- */
+
+static prong_status bad_arguments(prong_value class) {
+    return fail(PRONG_INVALID, "%s.%s is not made from such arguments", (const char *)class_of(class)->module.pointer,
+                (const char *)class_of(class)->name.pointer);
+}
+
+/* Characters up to 255, each a byte. */
+static prong_status latin1(prong_document *document, prong_value text, prong_value *bytes) {
+    prong_status status = make_text(document, PRONG_KIND_BYTES, text.pointer, size_of(text), bytes);
+    if (status) return status;
+    char *out = (char *)(uintptr_t)bytes->pointer, *from = out;
+    for (const char *at = text.pointer, *end = at + size_of(text); at < end;) {
+        uint32_t c = utf8_get(&at);
+        if (c > 0xff) return fail_text(PRONG_INVALID, "text that stands for bytes has a character above 255");
+        *out++ = (char)c;
+    }
+    *out = 0;
+    *bytes = value_of(PRONG_KIND_BYTES, (size_t)(out - from), from);
+    return PRONG_OK;
+}
+
+static bool is_latin1(prong_value name) {
+    static const char *const names[] = {"latin1", "latin-1", "iso-8859-1"};
+    for (size_t i = 0; i < 3; i++)
+        if (kind_of(name) == PRONG_KIND_STR && !strcmp(name.pointer, names[i])) return true;
+    return false;
+}
+
+static prong_status call_set(prong_document *document, prong_value class, prong_kind kind, const prong_value *items,
+                             size_t count, prong_value *value) {
+    if (count == 0) return make_table(document, kind, value);
+    prong_value from = items[0];
+    if (count != 1 ||
+        !(is_sequence(kind_of(from)) || kind_of(from) == PRONG_KIND_SET || kind_of(from) == PRONG_KIND_FROZENSET))
+        return bad_arguments(class);
+    prong_status status = make_table(document, kind, value);
+    size_t at = 0;
+    for (prong_value item; !status && prong_value_next(from, &at, NULL, &item);)
+        status = table_put(document, *value, item, prong_null());
+    return status;
+}
+
+static prong_status call_list(prong_document *document, prong_value class, const prong_value *items, size_t count,
+                              prong_value *value) {
+    if (count == 0) return make_list(document, NULL, 0, value);
+    if (count != 1 || !is_sequence(kind_of(items[0]))) return bad_arguments(class);
+    size_t size;
+    const prong_value *from = items_of(items[0], &size);
+    return make_list(document, from, size, value);
+}
+
+static prong_status call_bytes(prong_document *document, prong_value class, bool array, const prong_value *items,
+                               size_t count, prong_value *value) {
+    prong_value bytes;
+    prong_status status = PRONG_OK;
+    if (count == 0)
+        status = make_text(document, PRONG_KIND_BYTES, NULL, 0, &bytes);
+    else if (count == 1 && kind_of(items[0]) == PRONG_KIND_BYTES)
+        bytes = items[0];
+    else if (count == 2 && kind_of(items[0]) == PRONG_KIND_STR && is_latin1(items[1]))
+        status = latin1(document, items[0], &bytes);
+    else
+        return bad_arguments(class);
+    if (status) return status;
+    *value = bytes;
+    return array ? prong_make_bytearray(document, bytes.pointer, size_of(bytes), value) : PRONG_OK;
+}
+
+static prong_status call_complex(prong_document *document, prong_value class, const prong_value *items, size_t count,
+                                 prong_value *value) {
+    if (count != 2 || kind_of(items[0]) != PRONG_KIND_FLOAT || kind_of(items[1]) != PRONG_KIND_FLOAT)
+        return bad_arguments(class);
+    return prong_make_complex(document, items[0].real, items[1].real, value);
+}
+
+static prong_status call_handle(prong_document *document, prong_value class, const prong_value *items, size_t count,
+                                prong_value *value) {
+    uint64_t offset, generation;
+    const char *type =
+        count == 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
+    if (!type || prong_value_get_uint(items[1], &offset) || prong_value_get_uint(items[2], &generation))
+        return bad_arguments(class);
+    return make_handle(document, type, offset, generation, value);
+}
+
+static prong_status call_range(prong_document *document, prong_value class, const prong_value *items, size_t count,
+                               prong_value *value) {
+    if (count != 2 && count != 3) return bad_arguments(class);
+    return prong_make_range(document, items[0], items[1], count == 3 ? items[2] : prong_int(1), value);
+}
+
+/* copyreg's stand-ins for NEWOBJ and NEWOBJ_EX: the class is the first argument. */
+static prong_status call_new(prong_document *document, prong_value class, bool keywords, const prong_value *items,
+                             size_t count, prong_value *value) {
+    prong_value arguments;
+    if (count < 1 || kind_of(items[0]) != PRONG_KIND_CLASS) return bad_arguments(class);
+    if (keywords && (count != 3 || kind_of(items[1]) != PRONG_KIND_TUPLE || kind_of(items[2]) != PRONG_KIND_DICT))
+        return bad_arguments(class);
+    prong_status status = PRONG_OK;
+    if (keywords)
+        arguments = items[1];
+    else
+        status = make_tuple(document, items + 1, count - 1, &arguments);
+    if (!status) status = make_object(document, items[0], arguments, true, value);
+    if (!status && keywords) object_of(*value)->keywords = items[2];
+    return status;
+}
+
+prong_status class_call(prong_document *document, prong_value class, prong_value arguments, bool *native,
+                        prong_value *value) {
+    const char *module = class_of(class)->module.pointer, *name = class_of(class)->name.pointer;
+    size_t count;
+    const prong_value *items = items_of(arguments, &count);
+    *native = true;
+    if (!strcmp(module, "_codecs")) {
+        if (count != 2) return bad_arguments(class);
+        return call_bytes(document, class, false, items, count, value);
+    }
+    if (!strcmp(module, "copyreg") && !strncmp(name, "__newobj_", 9))
+        return call_new(document, class, strlen(name) > 10, items, count, value);
+    if (!strcmp(module, "prong")) return call_handle(document, class, items, count, value);
+    if (!strcmp(module, "builtins")) {
+        if (!strcmp(name, "set")) return call_set(document, class, PRONG_KIND_SET, items, count, value);
+        if (!strcmp(name, "frozenset")) return call_set(document, class, PRONG_KIND_FROZENSET, items, count, value);
+        if (!strcmp(name, "list")) return call_list(document, class, items, count, value);
+        if (!strcmp(name, "bytes")) return call_bytes(document, class, false, items, count, value);
+        if (!strcmp(name, "bytearray")) return call_bytes(document, class, true, items, count, value);
+        if (!strcmp(name, "complex")) return call_complex(document, class, items, count, value);
+        if (!strcmp(name, "range")) return call_range(document, class, items, count, value);
+    }
+    *native = false;
+    return PRONG_OK;
+}

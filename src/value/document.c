@@ -1,0 +1,146 @@
+/* Documents: a bump allocator on chunks. */
+#include "value/document.h"
+#include "base/error.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 1 << 20 };
+
+static prong_status no_room(const prong_document *document, size_t size) {
+    if (document && document->fixed)
+        return fail(PRONG_NO_MEMORY, "%zu bytes do not fit where the value is to go", size);
+    if (document && document->limit)
+        return fail(PRONG_NO_MEMORY, "document: %zu bytes more would pass its limit of %zu", size, document->limit);
+    return fail(PRONG_NO_MEMORY, "document: the system has no %zu bytes left", size);
+}
+
+struct chunk *chunk_new(size_t size) {
+    if (size > SIZE_MAX / 2) return NULL;
+    struct chunk *chunk = malloc(sizeof(*chunk) + size);
+    if (chunk) chunk->size = size;
+    return chunk;
+}
+
+void document_adopt(prong_document *document, struct chunk *chunk) {
+    chunk->next = document->chunks;
+    document->chunks = chunk;
+    document->taken += chunk->size;
+}
+
+/* The newest chunk is first in the list, except that large pieces go behind it: it still has room for small ones. */
+static struct chunk *document_chunk(prong_document *document, size_t size, bool behind) {
+    if (document->fixed || (document->limit && size > document->limit - document->taken)) return NULL;
+    struct chunk *chunk = chunk_new(size);
+    if (!chunk) return NULL;
+    if (behind && document->chunks) {
+        chunk->next = document->chunks->next;
+        document->chunks->next = chunk;
+        document->taken += size;
+    } else {
+        document_adopt(document, chunk);
+    }
+    return chunk;
+}
+
+void *document_take_slow(prong_document *document, size_t size) {
+    void *memory = NULL;
+    if (!document) {
+        memory = malloc(size ? size : 1);
+    } else if (size <= SIZE_MAX / 2 && size > document->next_size / 4 && document->chunks) {
+        struct chunk *chunk = document_chunk(document, size, true);
+        memory = chunk ? chunk + 1 : NULL;
+    } else if (size <= SIZE_MAX / 2) {
+        size_t wanted = size > document->next_size ? size : document->next_size;
+        if (document->limit && wanted > document->limit - document->taken) wanted = size;
+        struct chunk *chunk = document_chunk(document, wanted, false);
+        if (chunk) {
+            memory = chunk + 1;
+            document->at = (char *)memory + size;
+            document->end = (char *)memory + wanted;
+            if (document->next_size < LARGEST_CHUNK) document->next_size *= 2;
+        }
+    }
+    if (!memory) no_room(document, size);
+    return memory;
+}
+
+void *document_grow(prong_document *document, void *memory, size_t old, size_t size) {
+    if (!document) {
+        void *moved = realloc(memory, size ? size : 1);
+        if (!moved) no_room(document, size);
+        return moved;
+    }
+    size_t held = (old + 7) & ~(size_t)7;
+    size_t more = ((size + 7) & ~(size_t)7) - held;
+    if (memory && (char *)memory + held == document->at && more <= (size_t)(document->end - document->at)) {
+        document->at += more;
+        return memory;
+    }
+    void *moved = document_take(document, size);
+    if (moved && old) memcpy(moved, memory, old);
+    return moved;
+}
+
+void document_drop(prong_document *document, void *memory, size_t size) {
+    size = (size + 7) & ~(size_t)7;
+    if (!document)
+        free(memory);
+    else if (memory && (char *)memory + size == document->at)
+        document->at = memory;
+}
+
+void document_on(prong_document *document, void *memory, size_t size) {
+    *document = (prong_document){.at = memory, .end = (char *)memory + size, .fixed = true};
+}
+
+prong_status prong_document_open(prong_document **document, const prong_document_options *options) {
+    if (!document) return fail_text(PRONG_INVALID, "document: nowhere to put it (NULL)");
+    prong_document *made = calloc(1, sizeof(*made));
+    if (!made) return fail_text(PRONG_NO_MEMORY, "document: the system has no memory left");
+    made->limit = options ? options->max_memory : 0;
+    made->next_size = FIRST_CHUNK;
+    *document = made;
+    return PRONG_OK;
+}
+
+static void free_chunks(struct chunk *chunk) {
+    while (chunk) {
+        struct chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
+/* What the document has, without the document itself. */
+void document_close(prong_document *document) {
+    free_chunks(document->chunks);
+    document->chunks = NULL;
+}
+
+void prong_document_close(prong_document *document) {
+    if (!document) return;
+    document_close(document);
+    free(document);
+}
+
+void prong_document_reset(prong_document *document) {
+    if (!document) return;
+    struct chunk *kept = document->chunks;
+    if (kept && kept->size <= LARGEST_CHUNK) {
+        free_chunks(kept->next);
+        kept->next = NULL;
+        document->taken = kept->size;
+        document->at = (char *)(kept + 1);
+        document->end = document->at + kept->size;
+    } else {
+        free_chunks(kept);
+        document->chunks = NULL;
+        document->taken = 0;
+        document->at = document->end = NULL;
+        document->next_size = FIRST_CHUNK;
+    }
+}
+
+size_t prong_document_memory(const prong_document *document) {
+    return document ? document->taken : 0;
+}

@@ -1,0 +1,304 @@
+/* Making values. */
+#include "base/error.h"
+#include "value/document.h"
+#include "value/number.h"
+#include "value/text.h"
+#include <stdatomic.h>
+#include <string.h>
+
+uint64_t walk_begin(void) {
+    static _Atomic uint64_t walks;
+    return atomic_fetch_add_explicit(&walks, 1, memory_order_relaxed) + 1;
+}
+
+prong_status expected(const char *what, prong_value found) {
+    return fail(PRONG_INVALID, "expected %s, found %s", what, prong_kind_name(kind_of(found)));
+}
+
+const char *prong_kind_name(prong_kind kind) {
+    static const char *const names[] = {
+        "NoneType", "bool",   "int",    "float", "complex",   "str",   "bytes",    "bytearray",
+        "list",     "tuple",  "dict",   "set",   "frozenset", "range", "ellipsis", "NotImplementedType",
+        "type",     "object", "buffer", "handle"};
+    return (unsigned)kind < sizeof(names) / sizeof(*names) ? names[kind] : "?";
+}
+
+/* The bytes, and a NUL behind them. */
+prong_status make_text(prong_document *document, prong_kind kind, const void *data, size_t size, prong_value *value) {
+    char *copy = document_take(document, size + 1);
+    if (!copy) return PRONG_NO_MEMORY;
+    if (size) memcpy(copy, data, size);
+    copy[size] = 0;
+    *value = value_of(kind, size, copy);
+    return PRONG_OK;
+}
+
+prong_status prong_make_str(prong_document *document, const char *text, size_t size, prong_value *value) {
+    size_t bad;
+    if (!utf8_valid(text, size, &bad)) return fail(PRONG_INVALID, "str: not UTF-8 at byte %zu", bad);
+    return make_text(document, PRONG_KIND_STR, text, size, value);
+}
+
+prong_status prong_make_text(prong_document *document, const char *text, prong_value *value) {
+    if (!text) return fail_text(PRONG_INVALID, "str: no text (NULL)");
+    return prong_make_str(document, text, strlen(text), value);
+}
+
+prong_status prong_make_bytes(prong_document *document, const void *data, size_t size, prong_value *value) {
+    return make_text(document, PRONG_KIND_BYTES, data, size, value);
+}
+
+/* `size` bytes of a struct that begins with a node, cleared. */
+prong_status make_node(prong_document *document, size_t size, void *node) {
+    struct node *made = document_take(document, size);
+    if (!made) return PRONG_NO_MEMORY;
+    memset(made, 0, size);
+    made->height = 1;
+    *(struct node **)node = made;
+    return PRONG_OK;
+}
+
+uint32_t height_of(prong_value value) {
+    if (!has_node(kind_of(value)) || !value.pointer) return 0;
+    return ((const struct node *)value.pointer)->height;
+}
+
+static void raise_height(struct node *node, const prong_value *below, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t height = height_of(below[i]) + 1;
+        if (height > node->height) node->height = height;
+    }
+}
+
+prong_status make_bytes_node(prong_document *document, prong_kind kind, const void *data, size_t size, bool read_only,
+                             prong_value *value) {
+    struct bytes_node *node;
+    prong_status status = make_node(document, sizeof(*node), &node);
+    if (status) return status;
+    node->data = data;
+    node->size = size;
+    node->read_only = read_only;
+    *value = value_of(kind, 0, node);
+    return PRONG_OK;
+}
+
+prong_status prong_make_bytearray(prong_document *document, const void *data, size_t size, prong_value *value) {
+    prong_value copy;
+    prong_status status = make_text(document, PRONG_KIND_BYTES, data, size, &copy);
+    return status ? status : make_bytes_node(document, PRONG_KIND_BYTEARRAY, copy.pointer, size, false, value);
+}
+
+prong_status prong_make_buffer(prong_document *document, void *data, size_t size, bool read_only, prong_value *value) {
+    if (!data && size) return fail_text(PRONG_INVALID, "buffer: a size without data (NULL)");
+    return make_bytes_node(document, PRONG_KIND_BUFFER, data, size, read_only, value);
+}
+
+prong_status prong_make_complex(prong_document *document, double real, double imaginary, prong_value *value) {
+    struct complex_node *node;
+    prong_status status = make_node(document, sizeof(*node), &node);
+    if (status) return status;
+    node->real = real;
+    node->imaginary = imaginary;
+    *value = value_of(PRONG_KIND_COMPLEX, 0, node);
+    return PRONG_OK;
+}
+
+prong_status make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    struct tuple_node *node = NULL;
+    if (count) {
+        node = document_take(document, sizeof(*node) + count * sizeof(*items));
+        if (!node) return PRONG_NO_MEMORY;
+        node->node = (struct node){.height = 1};
+        node->hash = 0;
+        memcpy(node->items, items, count * sizeof(*items));
+        raise_height(&node->node, items, count);
+    }
+    *value = value_of(PRONG_KIND_TUPLE, count, node);
+    return PRONG_OK;
+}
+
+prong_status prong_make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    return make_tuple(document, items, count, value);
+}
+
+prong_status make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    struct list_node *node = document_take(document, sizeof(*node));
+    if (!node) return PRONG_NO_MEMORY;
+    *node = (struct list_node){.node.height = 1};
+    *value = value_of(PRONG_KIND_LIST, 0, node);
+    return list_extend(document, *value, items, count);
+}
+
+prong_status prong_make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    return make_list(document, items, count, value);
+}
+
+prong_status list_reserve(prong_document *document, prong_value list, size_t more) {
+    struct list_node *node = list_of(list);
+    if (more <= node->capacity - node->count) return PRONG_OK;
+    size_t wanted = node->count + more;
+    if (node->capacity && wanted < node->capacity * 2) wanted = node->capacity * 2;
+    prong_value *items = document_grow(document, node->items, node->capacity * sizeof(*items), wanted * sizeof(*items));
+    if (!items) return PRONG_NO_MEMORY;
+    node->items = items;
+    node->capacity = wanted;
+    return PRONG_OK;
+}
+
+prong_status list_extend(prong_document *document, prong_value list, const prong_value *items, size_t count) {
+    if (!count) return PRONG_OK;
+    prong_status status = list_reserve(document, list, count);
+    if (status) return status;
+    struct list_node *node = list_of(list);
+    memcpy(node->items + node->count, items, count * sizeof(*items));
+    node->count += count;
+    raise_height(&node->node, items, count);
+    return PRONG_OK;
+}
+
+prong_status make_table(prong_document *document, prong_kind kind, prong_value *value) {
+    struct table_node *node = document_take(document, sizeof(*node));
+    if (!node) return PRONG_NO_MEMORY;
+    *node = (struct table_node){.node.height = 1};
+    *value = value_of(kind, 0, node);
+    return PRONG_OK;
+}
+
+prong_status table_put(prong_document *document, prong_value container, prong_value key, prong_value value) {
+    struct table_node *node = (struct table_node *)(uintptr_t)container.pointer;
+    struct entry *entry;
+    bool added;
+    prong_status status = table_insert(document, &node->table, key, &entry, &added);
+    if (status) return status;
+    raise_height(&node->node, &key, 1);
+    if (kind_of(container) == PRONG_KIND_DICT) {
+        entry->value = value;
+        raise_height(&node->node, &value, 1);
+    }
+    return PRONG_OK;
+}
+
+prong_status prong_make_dict(prong_document *document, prong_value *value) {
+    return make_table(document, PRONG_KIND_DICT, value);
+}
+
+static prong_status make_set(prong_document *document, prong_kind kind, const prong_value *items, size_t count,
+                             prong_value *value) {
+    prong_status status = make_table(document, kind, value);
+    for (size_t i = 0; i < count && !status; i++) status = table_put(document, *value, items[i], prong_null());
+    return status;
+}
+
+prong_status prong_make_set(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    return make_set(document, PRONG_KIND_SET, items, count, value);
+}
+prong_status prong_make_frozenset(prong_document *document, const prong_value *items, size_t count,
+                                  prong_value *value) {
+    return make_set(document, PRONG_KIND_FROZENSET, items, count, value);
+}
+
+prong_status prong_make_range(prong_document *document, prong_value start, prong_value stop, prong_value step,
+                              prong_value *value) {
+    if (kind_of(start) != PRONG_KIND_INT || kind_of(stop) != PRONG_KIND_INT || kind_of(step) != PRONG_KIND_INT)
+        return fail_text(PRONG_INVALID, "range: start, stop and step must be ints");
+    if (step.integer == 0 && !is_big(step)) return fail_text(PRONG_INVALID, "range: the step must not be zero");
+    struct range_node *node;
+    prong_status status = make_node(document, sizeof(*node), &node);
+    if (status) return status;
+    node->start = start;
+    node->stop = stop;
+    node->step = step;
+    *value = value_of(PRONG_KIND_RANGE, 0, node);
+    return PRONG_OK;
+}
+
+prong_status make_class(prong_document *document, prong_value module, prong_value name, prong_value *value) {
+    struct class_node *node;
+    prong_status status = make_node(document, sizeof(*node), &node);
+    if (status) return status;
+    node->module = module;
+    node->name = name;
+    *value = value_of(PRONG_KIND_CLASS, 0, node);
+    return PRONG_OK;
+}
+
+prong_status prong_make_class(prong_document *document, const char *module, const char *name, prong_value *value) {
+    if (!module || !*module || !name || !*name) return fail_text(PRONG_INVALID, "class: no module or no name");
+    prong_value texts[2];
+    prong_status status = prong_make_text(document, module, &texts[0]);
+    if (!status) status = prong_make_text(document, name, &texts[1]);
+    return status ? status : make_class(document, texts[0], texts[1], value);
+}
+
+prong_status make_object(prong_document *document, prong_value class, prong_value arguments, bool by_new,
+                         prong_value *value) {
+    struct object_node *node;
+    prong_status status = make_node(document, sizeof(*node), &node);
+    if (status) return status;
+    node->class = class_of(class);
+    node->arguments = arguments;
+    node->by_new = by_new;
+    raise_height(&node->node, &arguments, 1);
+    *value = value_of(PRONG_KIND_OBJECT, 0, node);
+    return PRONG_OK;
+}
+
+static prong_status of_kind_or_none(prong_value value, prong_kind kind, const char *what) {
+    if (kind_of(value) == PRONG_KIND_NULL || kind_of(value) == kind) return PRONG_OK;
+    return fail(PRONG_INVALID, "object: %s must be a %s or None, not %s", what, prong_kind_name(kind),
+                prong_kind_name(kind_of(value)));
+}
+
+prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value) {
+    prong_value class, arguments = object->arguments;
+    prong_status status = of_kind_or_none(object->keywords, PRONG_KIND_DICT, "keywords");
+    if (!status) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
+    if (!status) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");
+    if (!status) status = of_kind_or_none(arguments, PRONG_KIND_TUPLE, "arguments");
+    if (!status) status = prong_make_class(document, object->module, object->name, &class);
+    if (!status && kind_of(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
+    if (!status) status = make_object(document, class, arguments, object->by_new, value);
+    if (status) return status;
+    struct object_node *node = object_of(*value);
+    node->keywords = object->keywords;
+    node->items = object->items;
+    node->pairs = object->pairs;
+    node->has_state = object->has_state;
+    node->state = object->state;
+    raise_height(&node->node, &node->keywords, 1);
+    raise_height(&node->node, &node->items, 1);
+    raise_height(&node->node, &node->pairs, 1);
+    raise_height(&node->node, &node->state, 1);
+    return PRONG_OK;
+}
+
+/* --- handles --- */
+
+const char *handle_type(const char *name, size_t size) {
+    static const char *const types[] = {"queue",   "connection",   "process",      "pool",      "job",
+                                        "lock",    "rlock",        "semaphore",    "condition", "event",
+                                        "barrier", "shared_value", "shared_array", "manager"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        if (strlen(types[i]) == size && !memcmp(types[i], name, size)) return types[i];
+    return NULL;
+}
+
+prong_status make_handle(prong_document *document, const char *type, uint64_t offset, uint64_t generation,
+                         prong_value *value) {
+    struct handle_node *node;
+    prong_status status = make_node(document, sizeof(*node), &node);
+    if (status) return status;
+    node->type = type;
+    node->offset = offset;
+    node->generation = generation;
+    *value = value_of(PRONG_KIND_HANDLE, 0, node);
+    return PRONG_OK;
+}
+
+prong_status prong_make_handle(prong_document *document, const char *type, const void *handle, prong_value *value) {
+    const char *known = handle_type(type, strlen(type));
+    if (!known) return fail(PRONG_INVALID, "handle: there is no type \"%s\"", type);
+    uint64_t words[2];
+    memcpy(words, handle, sizeof(words));
+    return make_handle(document, known, words[0], words[1], value);
+}

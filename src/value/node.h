@@ -1,0 +1,156 @@
+/* How values look inside.
+ *
+ * A value's head has its kind in the low 8 bits and a size in the others: bytes of text, items of a tuple. None, bool,
+ * int up to 64 bits and float are the value itself. str, bytes and larger ints point to their bytes (a str's are followed
+ * by a NUL). All others point to a node; a node is what can be shared, refer to others, and be met twice. */
+#ifndef VALUE_NODE_H
+#define VALUE_NODE_H
+
+#include "value/table.h"
+#include <prong/value.h>
+
+enum { DEPTH_MAX = PRONG_VALUE_DEPTH }; /* recursion is bounded everywhere: some threads have stacks of 128 KiB */
+
+static inline prong_kind kind_of(prong_value value) {
+    return (prong_kind)(value.head & 0xff);
+}
+static inline size_t size_of(prong_value value) {
+    return (size_t)(value.head >> 8);
+}
+static inline prong_value value_of(prong_kind kind, size_t size, const void *pointer) {
+    return (prong_value){.head = (uint64_t)kind | (uint64_t)size << 8, .pointer = pointer};
+}
+static inline bool is_big(prong_value value) { /* an int that does not fit 64 bits */
+    return size_of(value) != 0;
+}
+
+/* A walk (a dump, a copy) takes a number nobody had before and notes it in the nodes that it has met, with what it
+ * needs to know of them. */
+struct node {
+    uint64_t walk;
+    uint32_t index;
+    uint32_t height; /* of nesting below, as far as known when it was made; never less than 1 */
+};
+uint64_t walk_begin(void);
+
+/* Kept nodes of a fixed size; those with items have them behind. */
+struct tuple_node {
+    struct node node;
+    uint32_t hash; /* once computed; 0 before. Else one that holds another twice, and so on, would take for ever */
+    prong_value items[];
+};
+struct list_node {
+    struct node node;
+    prong_value *items;
+    size_t count, capacity;
+};
+struct table_node { /* dict, set, frozenset */
+    struct node node;
+    uint32_t hash; /* of a frozenset, as of a tuple */
+    struct table table;
+};
+struct bytes_node { /* bytearray, buffer */
+    struct node node;
+    const void *data;
+    size_t size;
+    bool read_only;
+};
+struct complex_node {
+    struct node node;
+    double real, imaginary;
+};
+struct range_node {
+    struct node node;
+    prong_value start, stop, step;
+};
+struct class_node {
+    struct node node;
+    prong_value module, name; /* str */
+};
+struct object_node {
+    struct node node;
+    const struct class_node *class;
+    bool by_new, has_state;
+    prong_value arguments, keywords, items, pairs, state;
+};
+struct handle_node {
+    struct node node;
+    const char *type;
+    uint64_t offset, generation;
+};
+
+static inline struct list_node *list_of(prong_value value) {
+    return (struct list_node *)(uintptr_t)value.pointer;
+}
+static inline struct table *table_of(prong_value value) {
+    return &((struct table_node *)(uintptr_t)value.pointer)->table;
+}
+static inline const struct bytes_node *bytes_of(prong_value value) {
+    return value.pointer;
+}
+static inline struct object_node *object_of(prong_value value) {
+    return (struct object_node *)(uintptr_t)value.pointer;
+}
+static inline const struct class_node *class_of(prong_value value) {
+    return value.pointer;
+}
+static inline bool has_node(prong_kind kind) {
+    return (kind >= PRONG_KIND_BYTEARRAY && kind <= PRONG_KIND_RANGE) || kind == PRONG_KIND_COMPLEX ||
+           kind >= PRONG_KIND_CLASS;
+}
+
+/* The items of a list or tuple, for reading. */
+static inline const prong_value *items_of(prong_value value, size_t *count) {
+    if (kind_of(value) == PRONG_KIND_LIST) {
+        *count = list_of(value)->count;
+        return list_of(value)->items;
+    }
+    *count = size_of(value);
+    return *count ? ((const struct tuple_node *)value.pointer)->items : NULL;
+}
+
+static inline bool is_sequence(prong_kind kind) {
+    return kind == PRONG_KIND_LIST || kind == PRONG_KIND_TUPLE;
+}
+static inline bool is_table(prong_kind kind) {
+    return kind == PRONG_KIND_DICT || kind == PRONG_KIND_SET || kind == PRONG_KIND_FROZENSET;
+}
+static inline bool is_number(prong_kind kind) {
+    return kind == PRONG_KIND_BOOL || kind == PRONG_KIND_INT || kind == PRONG_KIND_FLOAT;
+}
+
+/* Steps that comparing has taken on this thread so far. Values that hold each other many times over can make it take
+ * for ever: a reader of foreign bytes looks at this, and one comparison ends at a number of steps. */
+extern _Thread_local size_t equal_steps;
+
+/* Height of a node that has these below; of what has none, 0. */
+uint32_t height_of(prong_value value);
+
+/* --- making, without checks: what the readers and the public makers share --- */
+prong_status make_text(prong_document *document, prong_kind kind, const void *data, size_t size, prong_value *value);
+prong_status make_node(prong_document *document, size_t size, void *node);
+prong_status make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value);
+prong_status make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value);
+prong_status make_table(prong_document *document, prong_kind kind, prong_value *value);
+prong_status make_bytes_node(prong_document *document, prong_kind kind, const void *data, size_t size, bool read_only,
+                             prong_value *value);
+prong_status make_class(prong_document *document, prong_value module, prong_value name, prong_value *value);
+prong_status make_object(prong_document *document, prong_value class, prong_value arguments, bool by_new,
+                         prong_value *value);
+prong_status make_handle(prong_document *document, const char *type, uint64_t offset, uint64_t generation,
+                         prong_value *value);
+prong_status list_reserve(prong_document *document, prong_value list, size_t more);
+prong_status list_extend(prong_document *document, prong_value list, const prong_value *items, size_t count);
+/* Puts or replaces; of a set, value is not looked at. */
+prong_status table_put(prong_document *document, prong_value container, prong_value key, prong_value value);
+
+/* The library's name for a handle's type, or NULL. */
+const char *handle_type(const char *name, size_t size);
+
+prong_status expected(const char *what, prong_value found); /* fails: "expected str, found int" */
+
+/* A whole copy in one piece of malloc'ed memory, which the copy points to (free_packed); none for what needs no memory. */
+prong_status value_pack(prong_value value, prong_value *packed);
+void free_packed(prong_value packed);
+
+#endif

@@ -1,0 +1,369 @@
+/* Values as text: Python's repr, and JSON. */
+#include "base/error.h"
+#include "value/node.h"
+#include "value/number.h"
+#include "value/text.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the text goes: what does not fit is only counted. */
+struct printer {
+    char *buffer;
+    size_t capacity, size;
+    uint64_t walk; /* nodes that are being printed carry it */
+    bool json;
+};
+
+static void put(struct printer *out, const char *text, size_t size) {
+    if (out->size < out->capacity) {
+        size_t room = out->capacity - out->size;
+        memcpy(out->buffer + out->size, text, size < room ? size : room);
+    }
+    out->size += size;
+}
+static void put_text(struct printer *out, const char *text) {
+    put(out, text, strlen(text));
+}
+__attribute__((format(printf, 2, 3))) static void put_format(struct printer *out, const char *format, ...) {
+    char text[64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    put_text(out, text);
+}
+
+static prong_status print(struct printer *out, prong_value value, unsigned depth);
+
+static prong_status put_int(struct printer *out, prong_value value) {
+    if (!is_big(value)) {
+        put_format(out, "%lld", (long long)value.integer);
+        return PRONG_OK;
+    }
+    if (size_of(value) > DIGITS_MAX / 2) {
+        put_format(out, "<int of %zu bytes>", size_of(value));
+        return PRONG_OK;
+    }
+    char *digits = int_to_text(value);
+    if (!digits) return fail_text(PRONG_NO_MEMORY, "no memory left to print an int");
+    put_text(out, digits);
+    free(digits);
+    return PRONG_OK;
+}
+
+static void put_float(struct printer *out, double number) {
+    char text[FLOAT_TEXT];
+    put(out, text, float_to_text(number, text));
+}
+
+/* As Python: the imaginary part alone if the other is 0; without ".0". */
+static void put_complex(struct printer *out, double real, double imaginary) {
+    char text[2][FLOAT_TEXT];
+    float_to_text(real, text[0]);
+    float_to_text(imaginary, text[1]);
+    for (int i = 0; i < 2; i++) {
+        size_t size = strlen(text[i]);
+        if (size > 2 && !strcmp(text[i] + size - 2, ".0")) text[i][size - 2] = 0;
+    }
+    if (real == 0 && !signbit(real)) {
+        put_text(out, text[1]);
+        put_text(out, "j");
+        return;
+    }
+    put_text(out, "(");
+    put_text(out, text[0]);
+    if (*text[1] != '-') put_text(out, "+");
+    put_text(out, text[1]);
+    put_text(out, "j)");
+}
+
+/* Python quotes with ' unless there is one in it and no ". */
+static char quote_for(const char *data, size_t size) {
+    return memchr(data, '\'', size) && !memchr(data, '"', size) ? '"' : '\'';
+}
+
+static bool put_escape(struct printer *out, unsigned char c, char quote) {
+    const char *escape = c == '\\' ? "\\\\" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
+    if (c == (unsigned char)quote) put_format(out, "\\%c", quote);
+    if (escape) put_text(out, escape);
+    return escape || c == (unsigned char)quote;
+}
+
+static void put_str(struct printer *out, const char *text, size_t size) {
+    char quote = quote_for(text, size);
+    put(out, &quote, 1);
+    for (const char *at = text, *end = text + size; at < end;) {
+        const char *from = at;
+        uint32_t c = utf8_get(&at);
+        if (c < 0x80 && put_escape(out, (unsigned char)c, quote)) continue;
+        if (c < 0x20 || (c >= 0x7f && c < 0xa1) || c == 0xad)
+            put_format(out, "\\x%02x", c);
+        else if (c >= 0xd800 && c < 0xe000)
+            put_format(out, "\\u%04x", c);
+        else
+            put(out, from, (size_t)(at - from));
+    }
+    put(out, &quote, 1);
+}
+
+static void put_bytes(struct printer *out, const unsigned char *data, size_t size) {
+    char quote = quote_for((const char *)data, size);
+    put_format(out, "b%c", quote);
+    for (size_t i = 0; i < size; i++) {
+        if (put_escape(out, data[i], quote)) continue;
+        if (data[i] < 0x20 || data[i] >= 0x7f)
+            put_format(out, "\\x%02x", data[i]);
+        else
+            put(out, (const char *)&data[i], 1);
+    }
+    put(out, &quote, 1);
+}
+
+static prong_status put_items(struct printer *out, const prong_value *items, size_t count, unsigned depth) {
+    prong_status status = PRONG_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        if (i) put_text(out, ", ");
+        status = print(out, items[i], depth);
+        if (status && out->json) status = fail_again(status, "[%zu]", i);
+    }
+    return status;
+}
+
+static prong_status put_sequence(struct printer *out, prong_value value, unsigned depth) {
+    size_t count;
+    const prong_value *items = items_of(value, &count);
+    bool list = kind_of(value) == PRONG_KIND_LIST || out->json;
+    put_text(out, list ? "[" : "(");
+    prong_status status = put_items(out, items, count, depth);
+    put_text(out, list ? "]" : count == 1 ? ",)" : ")");
+    return status;
+}
+
+static prong_status put_members(struct printer *out, prong_value value, unsigned depth) {
+    const struct table *table = table_of(value);
+    bool frozen = kind_of(value) == PRONG_KIND_FROZENSET;
+    if (!table->count) {
+        put_text(out, frozen ? "frozenset()" : "set()");
+        return PRONG_OK;
+    }
+    prong_status status = PRONG_OK;
+    put_text(out, frozen ? "frozenset({" : "{");
+    size_t at = 0, count = 0;
+    for (struct entry *entry = table_next(table, &at); entry && !status; entry = table_next(table, &at)) {
+        if (count++) put_text(out, ", ");
+        status = print(out, entry->key, depth);
+    }
+    put_text(out, frozen ? "})" : "}");
+    return status;
+}
+
+static prong_status put_json_key(struct printer *out, prong_value key) {
+    switch (kind_of(key)) {
+    case PRONG_KIND_STR: return print(out, key, 0);
+    case PRONG_KIND_NULL:
+    case PRONG_KIND_BOOL:
+    case PRONG_KIND_INT:
+    case PRONG_KIND_FLOAT: {
+        put_text(out, "\"");
+        prong_status status = print(out, key, 0);
+        put_text(out, "\"");
+        return status;
+    }
+    default: return fail(PRONG_INVALID, "a %s cannot be a key in JSON", prong_kind_name(kind_of(key)));
+    }
+}
+
+static prong_status put_pairs(struct printer *out, prong_value dict, unsigned depth) {
+    const struct table *table = table_of(dict);
+    prong_status status = PRONG_OK;
+    put_text(out, "{");
+    size_t at = 0, count = 0;
+    for (struct entry *entry = table_next(table, &at); entry && !status; entry = table_next(table, &at)) {
+        if (count++) put_text(out, ", ");
+        status = out->json ? put_json_key(out, entry->key) : print(out, entry->key, depth);
+        put_text(out, ": ");
+        if (!status) status = print(out, entry->value, depth);
+        if (status && out->json && kind_of(entry->key) == PRONG_KIND_STR)
+            status = fail_again(status, ".%.60s", (const char *)entry->key.pointer);
+    }
+    put_text(out, "}");
+    return status;
+}
+
+static void put_class(struct printer *out, const struct class_node *class) {
+    const char *module = class->module.pointer;
+    put_format(out, "<class '");
+    if (strcmp(module, "builtins")) {
+        put_text(out, module);
+        put_text(out, ".");
+    }
+    put_text(out, class->name.pointer);
+    put_text(out, "'>");
+}
+
+/* What it would be made by; attributes follow as if they were keywords. */
+static prong_status put_object(struct printer *out, const struct object_node *object, unsigned depth) {
+    size_t count, written = 0;
+    const prong_value *items = items_of(object->arguments, &count);
+    put_text(out, object->class->name.pointer);
+    put_text(out, "(");
+    prong_status status = put_items(out, items, count, depth);
+    written = count;
+    const prong_value more[] = {object->items, object->pairs, object->keywords, object->state};
+    for (int i = 0; i < 4 && !status; i++) {
+        bool attributes = i >= 2 && kind_of(more[i]) == PRONG_KIND_DICT;
+        if (i == 3 ? !object->has_state : kind_of(more[i]) == PRONG_KIND_NULL) continue;
+        if (!attributes) {
+            if (written++) put_text(out, ", ");
+            if (i == 3) put_text(out, "state=");
+            status = print(out, more[i], depth);
+            continue;
+        }
+        size_t at = 0;
+        for (struct entry *entry; !status && (entry = table_next(table_of(more[i]), &at));) {
+            if (written++) put_text(out, ", ");
+            if (kind_of(entry->key) == PRONG_KIND_STR)
+                put(out, entry->key.pointer, size_of(entry->key));
+            else
+                status = print(out, entry->key, depth);
+            put_text(out, "=");
+            if (!status) status = print(out, entry->value, depth);
+        }
+    }
+    put_text(out, ")");
+    return status;
+}
+
+static prong_status put_range(struct printer *out, const struct range_node *range) {
+    put_text(out, "range(");
+    print(out, range->start, 0);
+    put_text(out, ", ");
+    print(out, range->stop, 0);
+    if (is_big(range->step) || range->step.integer != 1) {
+        put_text(out, ", ");
+        print(out, range->step, 0);
+    }
+    put_text(out, ")");
+    return PRONG_OK;
+}
+
+static prong_status print_other(struct printer *out, prong_value value) {
+    const struct bytes_node *bytes = value.pointer;
+    switch (kind_of(value)) {
+    case PRONG_KIND_BYTES: put_bytes(out, value.pointer, size_of(value)); break;
+    case PRONG_KIND_BYTEARRAY:
+        put_text(out, "bytearray(");
+        put_bytes(out, bytes->data, bytes->size);
+        put_text(out, ")");
+        break;
+    case PRONG_KIND_BUFFER: put_format(out, "<buffer of %zu bytes>", bytes->size); break;
+    case PRONG_KIND_COMPLEX: {
+        const struct complex_node *complex = value.pointer;
+        put_complex(out, complex->real, complex->imaginary);
+        break;
+    }
+    case PRONG_KIND_RANGE: return put_range(out, value.pointer);
+    case PRONG_KIND_ELLIPSIS: put_text(out, "Ellipsis"); break;
+    case PRONG_KIND_NOT_IMPLEMENTED: put_text(out, "NotImplemented"); break;
+    case PRONG_KIND_CLASS: put_class(out, class_of(value)); break;
+    case PRONG_KIND_HANDLE: {
+        const struct handle_node *handle = value.pointer;
+        put_format(out, "<%s %#llx>", handle->type, (unsigned long long)handle->offset);
+        break;
+    }
+    default: break;
+    }
+    return PRONG_OK;
+}
+
+static void put_json_str(struct printer *out, const char *text, size_t size) {
+    put_text(out, "\"");
+    for (const char *at = text, *end = text + size; at < end;) {
+        const char *from = at;
+        uint32_t c = utf8_get(&at);
+        if (c == '"' || c == '\\')
+            put_format(out, "\\%c", (char)c);
+        else if (c == '\n' || c == '\r' || c == '\t')
+            put_text(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+        else if (c < 0x20 || (c >= 0xd800 && c < 0xe000))
+            put_format(out, "\\u%04x", c);
+        else
+            put(out, from, (size_t)(at - from));
+    }
+    put_text(out, "\"");
+}
+
+static prong_status print_below(struct printer *out, prong_value value, unsigned depth) {
+    switch (kind_of(value)) {
+    case PRONG_KIND_LIST:
+    case PRONG_KIND_TUPLE: return put_sequence(out, value, depth);
+    case PRONG_KIND_DICT: return put_pairs(out, value, depth);
+    case PRONG_KIND_SET:
+    case PRONG_KIND_FROZENSET: return put_members(out, value, depth);
+    default: return put_object(out, object_of(value), depth);
+    }
+}
+
+/* A node is marked while it is printed, so that one met within itself is known. */
+static prong_status print_node(struct printer *out, prong_value value, unsigned depth) {
+    prong_kind kind = kind_of(value);
+    struct node *node = (struct node *)(uintptr_t)value.pointer;
+    if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "values are nested deeper than %d", DEPTH_MAX);
+    if (!node) return print_below(out, value, depth);
+    if (node->walk == out->walk) {
+        if (out->json) return fail_text(PRONG_INVALID, "refers to itself, which JSON cannot say");
+        put_text(out, kind == PRONG_KIND_LIST ? "[...]" : kind == PRONG_KIND_TUPLE ? "(...)" : "{...}");
+        return PRONG_OK;
+    }
+    node->walk = out->walk;
+    prong_status status = print_below(out, value, depth + 1);
+    node->walk = 0;
+    return status;
+}
+
+static bool json_has(prong_value value) {
+    prong_kind kind = kind_of(value);
+    return kind <= PRONG_KIND_INT || kind == PRONG_KIND_STR || kind == PRONG_KIND_LIST || kind == PRONG_KIND_TUPLE ||
+           kind == PRONG_KIND_DICT || (kind == PRONG_KIND_FLOAT && isfinite(value.real));
+}
+
+static prong_status print(struct printer *out, prong_value value, unsigned depth) {
+    if (out->json && !json_has(value))
+        return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(kind_of(value)));
+    switch (kind_of(value)) {
+    case PRONG_KIND_NULL: put_text(out, out->json ? "null" : "None"); return PRONG_OK;
+    case PRONG_KIND_BOOL:
+        put_text(out, value.integer ? (out->json ? "true" : "True") : (out->json ? "false" : "False"));
+        return PRONG_OK;
+    case PRONG_KIND_INT: return put_int(out, value);
+    case PRONG_KIND_FLOAT: put_float(out, value.real); return PRONG_OK;
+    case PRONG_KIND_STR: (out->json ? put_json_str : put_str)(out, value.pointer, size_of(value)); return PRONG_OK;
+    case PRONG_KIND_LIST:
+    case PRONG_KIND_TUPLE:
+    case PRONG_KIND_DICT:
+    case PRONG_KIND_SET:
+    case PRONG_KIND_FROZENSET:
+    case PRONG_KIND_OBJECT: return print_node(out, value, depth);
+    default: return print_other(out, value);
+    }
+}
+
+static prong_status print_to(prong_value value, char *buffer, size_t capacity, size_t *size, bool json) {
+    struct printer out = {
+        .buffer = buffer, .capacity = capacity ? capacity - 1 : 0, .walk = walk_begin(), .json = json};
+    prong_status status = print(&out, value, 0);
+    if (capacity) buffer[out.size < out.capacity ? out.size : out.capacity] = 0;
+    if (size) *size = out.size;
+    return status;
+}
+
+prong_status prong_value_repr(prong_value value, char *buffer, size_t capacity, size_t *size) {
+    return print_to(value, buffer, capacity, size, false);
+}
+
+prong_status prong_value_json(prong_value value, char *buffer, size_t capacity, size_t *size) {
+    return print_to(value, buffer, capacity, size, true);
+}

@@ -1,0 +1,158 @@
+/* Tables: insertion-ordered, indexed by open addressing. */
+#include "value/table.h"
+#include "base/error.h"
+#include "value/document.h"
+#include "value/equal.h"
+#include "value/node.h"
+#include <string.h>
+
+enum { FEW = 8, FIRST_CAPACITY = 4 };
+
+static bool is_gap(const struct entry *entry) {
+    return (entry->key.head & 0xff) == GAP;
+}
+
+/* Most keys are short strings: told apart here by length and first bytes, without a call. */
+static inline bool same_key(prong_value a, prong_value b) {
+    if (kind_of(a) == PRONG_KIND_STR && kind_of(b) == PRONG_KIND_STR)
+        return a.head == b.head && (a.pointer == b.pointer || memcmp(a.pointer, b.pointer, size_of(a)) == 0);
+    return value_same(a, b) || prong_value_equal(a, b);
+}
+
+static struct entry *find_among_few(const struct table *table, prong_value key) {
+    for (uint32_t i = 0; i < table->used; i++)
+        if (!is_gap(&table->entries[i]) && same_key(table->entries[i].key, key)) return &table->entries[i];
+    return NULL;
+}
+
+/* Slots of removed entries keep their place, so that a search passes over them. */
+static struct entry *find_by_index(const struct table *table, prong_value key, uint32_t hash) {
+    for (uint32_t i = hash & table->mask; table->index[i].place; i = (i + 1) & table->mask) {
+        if (table->index[i].hash != hash) continue;
+        struct entry *entry = &table->entries[table->index[i].place - 1];
+        if (!is_gap(entry) && same_key(entry->key, key)) return entry;
+    }
+    return NULL;
+}
+
+prong_status table_find(const struct table *table, prong_value key, struct entry **entry) {
+    uint32_t hash = 0;
+    *entry = NULL;
+    if (table->index || kind_of(key) != PRONG_KIND_STR) { /* a str is always a key; others may not be */
+        prong_status status = value_hash(key, &hash);
+        if (status) return status;
+    }
+    *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
+    return PRONG_OK;
+}
+
+static void index_add(struct table *table, uint32_t hash, uint32_t place) {
+    uint32_t i = hash & table->mask;
+    while (table->index[i].place) i = (i + 1) & table->mask;
+    table->index[i] = (struct slot){hash, place + 1};
+}
+
+/* Slots are made for all the entries there is room for, and half as many again. */
+static prong_status index_make(prong_document *document, struct table *table) {
+    uint32_t slots = 16;
+    while (slots < table->capacity + table->capacity / 2) slots *= 2;
+    size_t size = slots * sizeof(struct slot);
+    if (!table->index || table->mask + 1 != slots) {
+        struct slot *index = document_take(document, size);
+        if (!index) return PRONG_NO_MEMORY;
+        document_drop(document, table->index, table->index ? (table->mask + 1) * sizeof(struct slot) : 0);
+        table->index = index;
+        table->mask = slots - 1;
+    }
+    memset(table->index, 0, size);
+    for (uint32_t i = 0; i < table->used; i++) {
+        uint32_t hash;
+        prong_status status = value_hash(table->entries[i].key, &hash);
+        if (status) return status;
+        index_add(table, hash, i);
+    }
+    return PRONG_OK;
+}
+
+static void close_gaps(struct table *table) {
+    uint32_t to = 0;
+    for (uint32_t from = 0; from < table->used; from++)
+        if (!is_gap(&table->entries[from])) table->entries[to++] = table->entries[from];
+    table->used = to;
+}
+
+static prong_status table_resize(prong_document *document, struct table *table, size_t capacity) {
+    if (capacity > UINT32_MAX / 4) return fail(PRONG_NO_MEMORY, "a dict or set of %zu items is too large", capacity);
+    if (table->count < table->used) close_gaps(table);
+    if (capacity > table->capacity) {
+        struct entry *entries = document_grow(document, table->entries, table->capacity * sizeof(struct entry),
+                                              capacity * sizeof(struct entry));
+        if (!entries) return PRONG_NO_MEMORY;
+        table->entries = entries;
+        table->capacity = (uint32_t)capacity;
+    }
+    return table->capacity > FEW ? index_make(document, table) : PRONG_OK;
+}
+
+prong_status table_reserve(prong_document *document, struct table *table, size_t entries) {
+    return entries > table->capacity ? table_resize(document, table, entries) : PRONG_OK;
+}
+
+/* No room: either it is all gaps, or it grows. */
+static prong_status make_room(prong_document *document, struct table *table) {
+    size_t wanted = table->count < table->used / 2 ? table->capacity
+                    : table->capacity < FEW        ? table->capacity ? FEW : FIRST_CAPACITY
+                                                   : (size_t)table->capacity + table->capacity / 2;
+    return table_resize(document, table, wanted);
+}
+
+prong_status table_insert(prong_document *document, struct table *table, prong_value key, struct entry **entry,
+                          bool *added) {
+    uint32_t hash = 0;
+    prong_status status = PRONG_OK;
+    *added = false;
+    if (table->index || kind_of(key) != PRONG_KIND_STR) status = value_hash(key, &hash);
+    if (status) return status;
+    *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
+    if (*entry) return PRONG_OK;
+    bool had_index = table->index != NULL;
+    if (table->used == table->capacity) status = make_room(document, table);
+    if (!status && table->index && !had_index) status = value_hash(key, &hash);
+    if (status) return status;
+    *entry = &table->entries[table->used];
+    **entry = (struct entry){.key = key};
+    if (table->index) index_add(table, hash, table->used);
+    table->used++;
+    table->count++;
+    *added = true;
+    return PRONG_OK;
+}
+
+void table_remove(struct table *table, struct entry *entry) {
+    *entry = (struct entry){.key.head = GAP};
+    if (--table->count == 0) table_clear(table);
+}
+
+void table_clear(struct table *table) {
+    table->used = table->count = 0;
+    if (table->index) memset(table->index, 0, ((size_t)table->mask + 1) * sizeof(struct slot));
+}
+
+struct entry *table_next(const struct table *table, size_t *at) {
+    while (*at < table->used) {
+        struct entry *entry = &table->entries[(*at)++];
+        if (!is_gap(entry)) return entry;
+    }
+    return NULL;
+}
+
+void table_free(struct table *table) {
+    document_drop(NULL, table->entries, 0);
+    document_drop(NULL, table->index, 0);
+    *table = (struct table){0};
+}
+
+size_t table_memory(const struct table *table) {
+    return table->capacity * sizeof(struct entry) +
+           (table->index ? ((size_t)table->mask + 1) * sizeof(struct slot) : 0);
+}

@@ -1,0 +1,45 @@
+/* Tables: what is in dicts and sets. Entries stand in order of insertion; an index by hash is made when there are more
+ * than a few. Keys are equal as in Python. A removed entry leaves a gap, which the next growth closes. */
+#ifndef VALUE_TABLE_H
+#define VALUE_TABLE_H
+
+#include <prong/value.h>
+
+struct entry {
+    prong_value key, value;
+};
+
+/* The hash beside the place lets a look-up pass over others without touching their entries. */
+struct slot {
+    uint32_t hash;
+    uint32_t place; /* of the entry, plus 1; 0: free */
+};
+
+struct table {
+    struct entry *entries;
+    struct slot *index;      /* NULL while there are few */
+    uint32_t used, count;    /* entries with gaps; without */
+    uint32_t capacity, mask; /* entries there is room for; slots - 1 */
+};
+
+/* Hash of a key. Fails for what cannot be one. */
+prong_status value_hash(prong_value key, uint32_t *hash);
+
+/* Finds the key: its entry, or NULL. Fails for a key that cannot be one. */
+prong_status table_find(const struct table *table, prong_value key, struct entry **entry);
+/* Finds or makes it: *added says which. A new entry's value is None. */
+prong_status table_insert(prong_document *document, struct table *table, prong_value key, struct entry **entry,
+                          bool *added);
+void table_remove(struct table *table, struct entry *entry);
+/* The next entry from *at on, or NULL. */
+struct entry *table_next(const struct table *table, size_t *at);
+prong_status table_reserve(prong_document *document, struct table *table, size_t entries);
+void table_clear(struct table *table);
+/* For tables on malloc. */
+void table_free(struct table *table);
+size_t table_memory(const struct table *table);
+
+/* Marks a gap; no value has this kind. */
+enum { GAP = 0xff };
+
+#endif

@@ -1,0 +1,18 @@
+/* UTF-8, with lone surrogates let pass. */
+#ifndef VALUE_TEXT_H
+#define VALUE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whether it is; *bad (may be NULL) is the position of the first byte that is not. */
+bool utf8_valid(const char *text, size_t size, size_t *bad);
+/* Writes a character, up to 4 bytes; how many. */
+size_t utf8_put(char *out, uint32_t character);
+/* Reads a character of valid text and goes past it. */
+uint32_t utf8_get(const char **text);
+/* Characters in valid text. */
+size_t utf8_length(const char *text, size_t size);
+
+#endif
