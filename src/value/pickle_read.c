@@ -91,7 +91,7 @@ static inline prong_status has(const struct reader *r, size_t count) {
     return __builtin_expect(r->count - r->floor < count, 0) ? underflow(r) : PRONG_OK;
 }
 static inline prong_value *top(const struct reader *r) {
-    return &r->stack[r->count - 1];
+    return r->stack + r->count - 1;
 }
 
 static prong_status open_mark(struct reader *r) {
@@ -687,7 +687,7 @@ static prong_status drop(struct reader *r) {
     }
     TRY(has(r, 1));
     r->count--;
-    return is_lost(top(r)[1]) ? malformed("the result of a call is dropped") : PRONG_OK;
+    return is_lost(r->stack[r->count]) ? malformed("the result of a call is dropped") : PRONG_OK;
 }
 
 static prong_status drop_marked(struct reader *r) {

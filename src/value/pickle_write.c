@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 1000, TEXTS = 64, SHORT_TEXT = 64, FRAME_HEADER = 9, FIRST_SIZE = 512 };
+enum { BATCH = 1000, TEXTS = 256, SHORT_TEXT = 64, FRAME_HEADER = 9, FIRST_SIZE = 512 };
 
 /* Texts that are in the memo, by a hash of their bytes (longer ones: of their address). */
 struct text_cache {
@@ -72,7 +72,7 @@ static inline void put_raw(struct writer *w, const void *data, size_t size) {
     w->at += size;
 }
 
-static prong_status write_byte(struct writer *w, int byte) {
+static inline prong_status write_byte(struct writer *w, int byte) {
     TRY(room(w, 1));
     put_byte(w, byte);
     return PRONG_OK;
@@ -86,6 +86,23 @@ static prong_status write_line(struct writer *w, int opcode, const char *text, s
     return PRONG_OK;
 }
 
+/* Up to 16 bytes in two overlapping words each: most texts are that short, and memcpy would cost more than they do. */
+static inline void put_short(struct writer *w, const char *data, size_t size) {
+    uint64_t first, last;
+    if (size > 16) {
+        memcpy(w->at, data, size);
+    } else if (size >= 8) {
+        memcpy(&first, data, 8);
+        memcpy(&last, data + size - 8, 8);
+        memcpy(w->at, &first, 8);
+        memcpy(w->at + size - 8, &last, 8);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            w->at[i] = data[i];
+    }
+    w->at += size;
+}
+
 /* An opcode, a count of `width` bytes, and the bytes. */
 static inline prong_status write_counted(struct writer *w, int opcode, size_t width, const void *data, size_t size) {
     TRY(room(w, size + 9));
@@ -97,11 +114,9 @@ static inline prong_status write_counted(struct writer *w, int opcode, size_t wi
 
 /* --- the memo --- */
 
-static prong_status write_put(struct writer *w, uint32_t index) {
+static prong_status write_old_put(struct writer *w, uint32_t index) {
     TRY(room(w, 16));
-    if (w->protocol >= 4) {
-        put_byte(w, MEMOIZE);
-    } else if (w->protocol == 0) {
+    if (w->protocol == 0) {
         w->at += sprintf(w->at, "p%u\n", index);
     } else if (index < 256) {
         put_byte(w, BINPUT);
@@ -113,9 +128,13 @@ static prong_status write_put(struct writer *w, uint32_t index) {
     return PRONG_OK;
 }
 
-static prong_status write_get(struct writer *w, uint32_t index) {
+static inline prong_status write_put(struct writer *w, uint32_t index) {
+    return __builtin_expect(w->protocol >= 4, 1) ? write_byte(w, MEMOIZE) : write_old_put(w, index);
+}
+
+static inline prong_status write_get(struct writer *w, uint32_t index) {
     TRY(room(w, 16));
-    if (w->protocol == 0) {
+    if (__builtin_expect(w->protocol == 0, 0)) {
         w->at += sprintf(w->at, "g%u\n", index);
     } else if (index < 256) {
         put_byte(w, BINGET);
@@ -133,7 +152,7 @@ static inline struct node *node_of(prong_value value) {
 static inline bool is_met(const struct writer *w, const struct node *node) {
     return node->walk == w->walk;
 }
-static prong_status memoize(struct writer *w, struct node *node) {
+static inline prong_status memoize(struct writer *w, struct node *node) {
     node->walk = w->walk;
     node->index = w->memo++;
     return write_put(w, node->index);
@@ -217,11 +236,12 @@ static uint32_t text_slot(const char *text, size_t size) {
         memcpy(&last, text + size - 8, 8);
         word ^= last * 3;
     } else {
-        memcpy(&word, text, size);
+        for (size_t i = 0; i < size; i++)
+            word = word << 8 | (unsigned char)text[i];
     }
-    return (uint32_t)((word + size) * 0x9e3779b97f4a7c15u >> 58);
+    return (uint32_t)((word + size) * 0x9e3779b97f4a7c15u >> 56);
 }
-_Static_assert(TEXTS == 1 << (64 - 58), "the slot is the top bits of a product");
+_Static_assert(TEXTS == 1 << (64 - 56), "the slot is the top bits of a product");
 
 /* raw-unicode-escape: what is above 255, and what would end the line or be taken for an escape, is written as one. */
 static prong_status write_raw_unicode(struct writer *w, const char *text, size_t size) {
@@ -253,10 +273,19 @@ static prong_status save_text(struct writer *w, struct text_cache *cache, const 
     if (cache->sizes[slot] == (uint32_t)size + 1 && size < UINT32_MAX &&
         (cache->texts[slot] == text || (size <= SHORT_TEXT && memcmp(cache->texts[slot], text, size) == 0)))
         return write_get(w, cache->indices[slot]);
-    TRY(write_text(w, text, size));
     cache->sizes[slot] = (uint32_t)size + 1;
     cache->texts[slot] = text;
     cache->indices[slot] = w->memo;
+    if (__builtin_expect(size < 256 && w->protocol >= 4, 1)) {
+        TRY(room(w, size + 3));
+        put_byte(w, SHORT_BINUNICODE);
+        put_byte(w, (int)size);
+        put_short(w, text, size);
+        put_byte(w, MEMOIZE);
+        w->memo++;
+        return PRONG_OK;
+    }
+    TRY(write_text(w, text, size));
     return write_put(w, w->memo++);
 }
 

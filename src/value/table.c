@@ -138,14 +138,6 @@ void table_clear(struct table *table) {
     if (table->index) memset(table->index, 0, ((size_t)table->mask + 1) * sizeof(struct slot));
 }
 
-struct entry *table_next(const struct table *table, size_t *at) {
-    while (*at < table->used) {
-        struct entry *entry = &table->entries[(*at)++];
-        if (!is_gap(entry)) return entry;
-    }
-    return NULL;
-}
-
 void table_free(struct table *table) {
     document_drop(NULL, table->entries, 0);
     document_drop(NULL, table->index, 0);

@@ -22,6 +22,9 @@ struct table {
     uint32_t capacity, mask; /* entries there is room for; slots - 1 */
 };
 
+/* Marks a gap; no value has this kind. */
+enum { GAP = 0xff };
+
 /* Hash of a key. Fails for what cannot be one. */
 prong_status value_hash(prong_value key, uint32_t *hash);
 
@@ -32,14 +35,17 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
                           bool *added);
 void table_remove(struct table *table, struct entry *entry);
 /* The next entry from *at on, or NULL. */
-struct entry *table_next(const struct table *table, size_t *at);
+static inline struct entry *table_next(const struct table *table, size_t *at) {
+    while (*at < table->used) {
+        struct entry *entry = &table->entries[(*at)++];
+        if ((entry->key.head & 0xff) != GAP) return entry;
+    }
+    return NULL;
+}
 prong_status table_reserve(prong_document *document, struct table *table, size_t entries);
 void table_clear(struct table *table);
 /* For tables on malloc. */
 void table_free(struct table *table);
 size_t table_memory(const struct table *table);
-
-/* Marks a gap; no value has this kind. */
-enum { GAP = 0xff };
 
 #endif

@@ -13,9 +13,8 @@ static unsigned char *from_hex(const char *hex, size_t *size) {
     *size = strlen(hex) / 2;
     unsigned char *bytes = malloc(*size + 1);
     for (size_t i = 0; i < *size; i++) {
-        unsigned byte;
-        sscanf(hex + 2 * i, "%2x", &byte);
-        bytes[i] = (unsigned char)byte;
+        char digits[3] = {hex[2 * i], hex[2 * i + 1], 0};
+        bytes[i] = (unsigned char)strtoul(digits, NULL, 16);
     }
     return bytes;
 }

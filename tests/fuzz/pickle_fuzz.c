@@ -1,0 +1,62 @@
+/* Fuzzes the pickle reader, and what works on the values it makes. What was read must be written and read again as the
+ * same. The first byte chooses the protocol to write and whether all classes are allowed.
+ * With -DFUZZ_MAIN: runs the files named as arguments, as the tests do with the kept corpus. */
+#include <prong/prong.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void use(prong_document *document, prong_value value, int protocol, bool any) {
+    static char text[4096];
+    prong_value copy, again;
+    prong_pickle pickle;
+    prong_value_repr(value, text, sizeof(text), NULL);
+    prong_value_json(value, text, sizeof(text), NULL);
+    bool same = prong_value_equal(value, value);
+    if (prong_value_copy(document, value, &copy)) return;
+    prong_pickle_options writing = {.protocol = protocol ? protocol : PRONG_PICKLE_TEXT};
+    if (prong_pickle_dumps(document, copy, &pickle, &writing)) return;
+    prong_unpickle_options reading = {.any_class = any};
+    prong_status status = prong_pickle_loads(document, pickle.data, pickle.size, &again, &reading);
+    if (status == PRONG_NO_MEMORY || status == PRONG_TOO_LONG) return;
+    if (status) {
+        fprintf(stderr, "what was written is not read: %s\n", prong_error_message());
+        abort();
+    }
+    prong_pickle second;
+    if (same && prong_pickle_dumps(document, again, &second, &writing) == PRONG_OK && second.size != pickle.size) {
+        fprintf(stderr, "written again it is another: %zu and %zu bytes\n", pickle.size, second.size);
+        abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < 1) return 0;
+    prong_document *document;
+    prong_document_options limits = {.max_memory = 64 << 20};
+    if (prong_document_open(&document, &limits)) return 0;
+    bool any = data[0] & 8;
+    prong_unpickle_options options = {.any_class = any};
+    prong_value value;
+    if (!prong_pickle_loads(document, data + 1, size - 1, &value, &options)) use(document, value, data[0] % 6, any);
+    prong_document_close(document);
+    return 0;
+}
+
+#ifdef FUZZ_MAIN
+int main(int count, char **names) {
+    static uint8_t data[1 << 20];
+    int ran = 0;
+    for (int i = 1; i < count; i++, ran++) {
+        FILE *file = fopen(names[i], "rb");
+        if (!file) return 2;
+        LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), file));
+        fclose(file);
+    }
+    printf("%d passed, 0 failed\n", ran);
+    return 0;
+}
+#endif
