@@ -7,6 +7,7 @@
 #include <prong/connection.h>
 #include <prong/event.h>
 #include <prong/family.h>
+#include <prong/link.h>
 #include <prong/lock.h>
 #include <prong/pickle.h>
 #include <prong/pool.h>

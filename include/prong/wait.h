@@ -1,16 +1,25 @@
-/* Waiting on many things at once: queues, connections, and descriptors (process sentinels, sockets). */
+/* Waiting on many things at once: queues, connections, and links, listeners, and descriptors (process sentinels, sockets). */
 #ifndef PRONG_WAIT_H
 #define PRONG_WAIT_H
 
 #include <prong/connection.h>
+#include <prong/link.h>
 
-enum prong_waitable_kind { PRONG_WAIT_QUEUE = 1, PRONG_WAIT_CONNECTION, PRONG_WAIT_DESCRIPTOR };
+enum prong_waitable_kind {
+    PRONG_WAIT_QUEUE = 1,
+    PRONG_WAIT_CONNECTION,
+    PRONG_WAIT_DESCRIPTOR,
+    PRONG_WAIT_LINK,
+    PRONG_WAIT_LISTENER
+};
 
 typedef struct prong_waitable {
     enum prong_waitable_kind kind;
     union {
         prong_queue queue;           /* ready: something to get, or closed */
         prong_connection connection; /* ready: something to receive, or EOF */
+        prong_link *link;            /* ready: something to receive, or the end */
+        prong_listener *listener;    /* ready: an accept may have something to do */
         int descriptor;              /* ready: readable, hung up, or in error; as a process's sentinel at its end */
     };
     bool ready; /* set by prong_wait */

@@ -2,6 +2,7 @@
 #include <prong/wait.h>
 
 #include "base/error.h"
+#include "channel/source.h"
 #include "channel/types.h"
 #include "family/member.h"
 #include "os/os.h"
@@ -26,6 +27,15 @@ struct waiting {
     bool unwatched;
 };
 
+static struct source *source_of(const prong_waitable *item) {
+    return (struct source *)item->link; /* link and listener alike begin with one */
+}
+
+static bool read_already(const prong_waitable *item) {
+    if (item->kind != PRONG_WAIT_LINK && item->kind != PRONG_WAIT_LISTENER) return false;
+    return source_of(item)->ready && source_of(item)->ready(source_of(item));
+}
+
 static prong_status resolve(struct waiting *w, size_t i) {
     prong_waitable *item = &w->items[i];
     prong_status status = PRONG_OK;
@@ -42,6 +52,13 @@ static prong_status resolve(struct waiting *w, size_t i) {
         w->polls[i + 1] = (struct pollfd){.fd = item->descriptor, .events = POLLIN};
         if (item->descriptor < 0) status = fail(PRONG_INVALID, "descriptor %d", item->descriptor);
         break;
+    case PRONG_WAIT_LINK:
+    case PRONG_WAIT_LISTENER:
+        if (!item->link)
+            status = fail_text(PRONG_INVALID, "no link (NULL)");
+        else
+            w->polls[i + 1] = (struct pollfd){.fd = source_of(item)->descriptor, .events = POLLIN};
+        break;
     default: status = fail(PRONG_INVALID, "kind %d is none of prong_waitable_kind", (int)item->kind);
     }
     return status ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
@@ -54,7 +71,7 @@ static size_t look(struct waiting *w) {
         if (channel)
             w->items[i].ready = channel_ready_to_take(channel);
         else
-            w->items[i].ready = w->polls[i + 1].revents != 0;
+            w->items[i].ready = w->polls[i + 1].revents != 0 || read_already(&w->items[i]);
         ready += w->items[i].ready;
     }
     return ready;
@@ -64,7 +81,7 @@ static prong_status poll_descriptors(struct waiting *w, int milliseconds) {
     if (poll(w->polls, w->count + 1, milliseconds) < 0 && errno != EINTR) return fail_errno("wait");
     for (size_t i = 0; i < w->count; i++)
         if (w->polls[i + 1].revents & POLLNVAL)
-            return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, w->items[i].descriptor);
+            return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, w->polls[i + 1].fd);
     return PRONG_OK;
 }
 

@@ -1,0 +1,54 @@
+/* Links inside: a socket, what was read from it and not yet taken, what is to be written and did not fit. All here is
+ * non-blocking; the public calls wait in between, a manager's loop waits for all its links together. */
+#ifndef NET_LINK_H
+#define NET_LINK_H
+
+#include "base/deadline.h"
+#include "channel/source.h"
+#include "net/address.h"
+#include "net/auth.h"
+#include "net/tls.h"
+#include <prong/link.h>
+
+enum link_state { LINK_TLS, LINK_AUTH, LINK_OPEN, LINK_CUT };
+
+struct bytes {
+    char *data;
+    size_t start, end, capacity; /* data[start] up to data[end] is there */
+};
+
+struct prong_link {
+    struct source source; /* first: prong_wait looks at it */
+    enum link_state state;
+    bool listens;       /* this side accepted it */
+    bool ended, unread; /* the other side has ended; what comes is out of step and must not be read */
+    struct tls *tls;    /* NULL: none */
+    bool wants_write;   /* TLS must write before it can read */
+    struct auth auth;
+    size_t max_message;
+    struct bytes in, out;
+    size_t lent; /* bytes at the start of `in` that a message lent to the caller has */
+    int peer_pid;
+    char address[ADDRESS_TEXT];
+};
+
+/* A link on a connected socket, which it owns from then on, as on failure. */
+prong_status link_new(prong_link **link, int socket, bool listens, const prong_link_options *options,
+                      const char *address, struct tls_context *tls);
+/* Goes on with the handshake as far as it can without waiting. PRONG_TIMEOUT: it has to wait. */
+prong_status link_advance(prong_link *link);
+/* The next whole message, if it has been read; PRONG_TIMEOUT if not; PRONG_EOF, PRONG_INVALID, PRONG_TOO_LONG. Lent until
+ * the next call. */
+prong_status link_take(prong_link *link, size_t maxlength, const void **data, size_t *size);
+/* Reads what there is, once. PRONG_TIMEOUT: nothing. PRONG_EOF is told by link_take when all is taken. */
+prong_status link_fill(prong_link *link);
+/* Puts a message, in two parts, behind what is still to be written, and writes what can be. PRONG_TIMEOUT: some is left. */
+prong_status link_put(prong_link *link, const void *data, size_t size);
+prong_status link_flush(prong_link *link);
+static inline size_t link_unwritten(const prong_link *link) {
+    return link->out.end - link->out.start;
+}
+/* What to poll for: POLLIN, POLLOUT. */
+short link_events(const prong_link *link);
+
+#endif

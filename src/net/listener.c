@@ -1,0 +1,235 @@
+/* Listening: handshakes go on side by side, so that one that stalls holds up none but itself. An epoll descriptor stands
+ * for the socket and all that have begun. */
+#define _GNU_SOURCE
+#include "net/listener.h"
+#include "base/error.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BACKLOG = 128, HANDSHAKES = 256 };
+static const prong_time HANDSHAKE_TIME = PRONG_SECONDS(10);
+
+/* A connection that has not proved itself yet. In the order of their deadlines. */
+struct handshake {
+    struct handshake *next;
+    prong_link *link;
+    deadline_t deadline;
+};
+
+struct prong_listener {
+    struct source source; /* first; its descriptor is the epoll's */
+    int socket;
+    char address[ADDRESS_TEXT], path[ADDRESS_TEXT];
+    prong_link_options options;
+    struct tls_context *tls;
+    struct handshake *first, **last;
+    unsigned handshakes, max_handshakes;
+    prong_time handshake_timeout;
+    size_t refused;
+    char reason[512];
+};
+
+/* --- the socket --- */
+
+static prong_status bind_failed(const char *address) {
+    if (errno == EADDRINUSE) return fail(PRONG_EXISTS, "listen at %s: the address is in use", address);
+    if (errno == EADDRNOTAVAIL) return fail(PRONG_NOT_FOUND, "listen at %s: no address of this computer", address);
+    return fail_errno("listen at %s", address);
+}
+
+prong_status listen_at(const char *address, int backlog, int *made, char text[ADDRESS_TEXT], char path[ADDRESS_TEXT]) {
+    struct address at;
+    prong_status status = address_parse(address, true, &at);
+    if (status) return status;
+    int fd = socket(at.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    if (fd < 0) return fail_errno("listen at %s: socket", address);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&at.socket, at.size) < 0 || listen(fd, backlog) < 0) {
+        status = bind_failed(address);
+        close(fd);
+        return status;
+    }
+    at.size = sizeof(at.socket);
+    getsockname(fd, (struct sockaddr *)&at.socket, &at.size);
+    address_text(&at, text);
+    snprintf(path, ADDRESS_TEXT, "%s", address_path(&at) ? address_path(&at) : "");
+    *made = fd;
+    return PRONG_OK;
+}
+
+prong_status accept_at(int fd, const prong_link_options *options, struct tls_context *tls, prong_link **link) {
+    struct address from = {.size = sizeof(from.socket)};
+    int made = accept4(fd, (struct sockaddr *)&from.socket, &from.size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (made < 0) {
+        if (errno == EMFILE || errno == ENFILE) return fail_errno("accept");
+        return PRONG_TIMEOUT; /* nobody, or one who gave up before */
+    }
+    char text[ADDRESS_TEXT];
+    address_text(&from, text);
+    return link_new(link, made, true, options, text, tls);
+}
+
+/* --- options --- */
+
+prong_status keep_options(prong_link_options *kept, const prong_link_options *options) {
+    *kept = options ? *options : (prong_link_options){0};
+    kept->tls = NULL;
+    if (!kept->authkey) return PRONG_OK;
+    void *key = malloc(kept->authkey_size + 1);
+    if (!key) return fail_text(PRONG_NO_MEMORY, "no memory for the authkey");
+    memcpy(key, kept->authkey, kept->authkey_size);
+    kept->authkey = key;
+    return PRONG_OK;
+}
+
+void drop_options(prong_link_options *kept) {
+    free((void *)(uintptr_t)kept->authkey);
+}
+
+/* --- the public calls --- */
+
+prong_status prong_listener_open(prong_listener **listener, const char *address, const prong_link_options *options) {
+    prong_listener *made = calloc(1, sizeof(*made));
+    if (!made) return fail_text(PRONG_NO_MEMORY, "listener: no memory");
+    made->socket = made->source.descriptor = -1;
+    made->last = &made->first;
+    made->max_handshakes = options && options->max_handshakes ? options->max_handshakes : HANDSHAKES;
+    made->handshake_timeout = options && options->handshake_timeout ? options->handshake_timeout : HANDSHAKE_TIME;
+    prong_status status = keep_options(&made->options, options);
+    if (!status) status = tls_context_new(&made->tls, options ? options->tls : NULL, true);
+    int backlog = options && options->backlog ? options->backlog : BACKLOG;
+    if (!status) status = listen_at(address, backlog, &made->socket, made->address, made->path);
+    if (!status) {
+        struct epoll_event event = {.events = EPOLLIN};
+        made->source.descriptor = epoll_create1(EPOLL_CLOEXEC);
+        if (made->source.descriptor < 0 || epoll_ctl(made->source.descriptor, EPOLL_CTL_ADD, made->socket, &event) < 0)
+            status = fail_errno("listener: epoll");
+    }
+    if (status) {
+        prong_listener_close(made);
+        return status;
+    }
+    *listener = made;
+    return PRONG_OK;
+}
+
+const char *prong_listener_address(const prong_listener *listener) {
+    return listener->address;
+}
+int prong_listener_fileno(const prong_listener *listener) {
+    return listener->source.descriptor;
+}
+size_t prong_listener_refused(const prong_listener *listener, const char **last_reason) {
+    if (last_reason) *last_reason = listener->reason;
+    return listener->refused;
+}
+
+static void take_out(prong_listener *listener, struct handshake **place) {
+    struct handshake *one = *place;
+    *place = one->next;
+    if (listener->last == &one->next) listener->last = place;
+    listener->handshakes--;
+    free(one);
+}
+
+static void refuse(prong_listener *listener, struct handshake **place, const char *reason) {
+    listener->refused++;
+    snprintf(listener->reason, sizeof(listener->reason), "%s", reason);
+    prong_link_close((*place)->link);
+    take_out(listener, place);
+}
+
+void prong_listener_close(prong_listener *listener) {
+    if (!listener) return;
+    while (listener->first) refuse(listener, &listener->first, "the listener was closed");
+    if (listener->socket >= 0) close(listener->socket);
+    if (listener->source.descriptor >= 0) close(listener->source.descriptor);
+    if (*listener->path) unlink(listener->path);
+    tls_context_free(listener->tls);
+    drop_options(&listener->options);
+    free(listener);
+}
+
+/* Watches it for what its handshake waits for. */
+static prong_status watch(prong_listener *listener, struct handshake *one, int operation) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
+    if (link_events(one->link) & POLLOUT) event.events |= EPOLLOUT;
+    if (epoll_ctl(listener->source.descriptor, operation, one->link->source.descriptor, &event) < 0)
+        return fail_errno("listener: epoll");
+    return PRONG_OK;
+}
+
+static prong_status begin_one(prong_listener *listener, prong_link *link) {
+    struct handshake *one = calloc(1, sizeof(*one));
+    if (!one) {
+        prong_link_close(link);
+        return fail_text(PRONG_NO_MEMORY, "listener: no memory for a handshake");
+    }
+    *one = (struct handshake){.link = link, .deadline = deadline_after(listener->handshake_timeout)};
+    if (listener->handshakes == listener->max_handshakes)
+        refuse(listener, &listener->first, "too many handshakes at once: the oldest gave way");
+    *listener->last = one;
+    listener->last = &one->next;
+    listener->handshakes++;
+    return watch(listener, one, EPOLL_CTL_ADD);
+}
+
+static prong_status take_new_ones(prong_listener *listener) {
+    for (prong_link *link;;) {
+        prong_status status = accept_at(listener->socket, &listener->options, listener->tls, &link);
+        if (status == PRONG_TIMEOUT) return PRONG_OK;
+        if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* those that stall make way for those that wait */
+            refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
+            continue;
+        }
+        if (!status) status = begin_one(listener, link);
+        if (status) return status;
+    }
+}
+
+/* The first whose handshake is complete becomes *link. */
+static void advance_all(prong_listener *listener, prong_link **link) {
+    for (struct handshake **place = &listener->first; *place && !*link;) {
+        struct handshake *one = *place;
+        prong_status status = link_advance(one->link);
+        if (status == PRONG_TIMEOUT && deadline_passed(one->deadline)) {
+            refuse(listener, place, "the handshake took too long");
+        } else if (status == PRONG_TIMEOUT) {
+            watch(listener, one, EPOLL_CTL_MOD);
+            place = &one->next;
+        } else if (status) {
+            refuse(listener, place, prong_error_message());
+        } else if (one->link->state == LINK_OPEN) {
+            *link = one->link;
+            epoll_ctl(listener->source.descriptor, EPOLL_CTL_DEL, one->link->source.descriptor, NULL);
+            take_out(listener, place);
+        } else {
+            place = &one->next;
+        }
+    }
+}
+
+prong_status prong_listener_accept(prong_listener *listener, prong_link **link, prong_time timeout) {
+    deadline_t deadline = deadline_after(timeout);
+    *link = NULL;
+    for (;;) {
+        prong_status status = take_new_ones(listener);
+        if (status) return status;
+        advance_all(listener, link);
+        if (*link) return PRONG_OK;
+        deadline_t until = deadline;
+        if (listener->first && listener->first->deadline < until) until = listener->first->deadline;
+        struct pollfd one = {.fd = listener->source.descriptor, .events = POLLIN};
+        int ready = poll(&one, 1, deadline_poll_ms(until));
+        if (ready < 0 && errno != EINTR) return fail_errno("listener: poll");
+        if (ready == 0 && deadline_passed(deadline))
+            return fail_text(PRONG_TIMEOUT, "nobody connected in the time given");
+    }
+}
