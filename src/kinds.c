@@ -1,6 +1,7 @@
 /* All kinds of objects, for the family's recovery, which stands above the rooms that define them. */
 #include "channel/types.h"
 #include "family/object.h"
+#include "manager/manager.h"
 #include "pool/types.h"
 #include "process/process.h"
 #include "sync/types.h"
@@ -12,5 +13,5 @@ const struct object_type *const object_types[KIND_COUNT] = {
     [KIND_RLOCK] = &rlock_type,     [KIND_SEMAPHORE] = &semaphore_type,
     [KIND_EVENT] = &event_type,     [KIND_CONDITION] = &condition_type,
     [KIND_BARRIER] = &barrier_type, [KIND_SHARED] = &shared_type,
-    [KIND_BLOCK] = &block_type,
+    [KIND_BLOCK] = &block_type,     [KIND_MANAGER] = &manager_type,
 };

@@ -9,6 +9,7 @@
 #include <prong/family.h>
 #include <prong/link.h>
 #include <prong/lock.h>
+#include <prong/manager.h>
 #include <prong/pickle.h>
 #include <prong/pool.h>
 #include <prong/process.h>

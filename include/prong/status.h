@@ -39,6 +39,7 @@ typedef enum prong_status {
     PRONG_NOT_FOUND,       /* no such program, directory, file or name */
     PRONG_EXISTS,          /* the name is taken */
     PRONG_COMMAND_FAILED,  /* the program ended with a code other than 0, or by a signal */
+    PRONG_REMOTE_ERROR,    /* what was called on a manager's server has failed there; the message says how */
     PRONG_PERMISSION,      /* the system refuses for lack of permission */
     PRONG_SYSTEM           /* any other failure of the system; the message has its reason */
 } prong_status;

@@ -33,6 +33,13 @@ static inline deadline_t deadline_within(deadline_t deadline, prong_time span) {
     return deadline < soon ? deadline : soon;
 }
 
+/* The span that is left. */
+static inline prong_time deadline_left(deadline_t deadline) {
+    if (deadline == PRONG_FOREVER || deadline == PRONG_NOWAIT) return deadline;
+    int64_t left = deadline - clock_now();
+    return left > 0 ? left : PRONG_NOWAIT;
+}
+
 /* For poll(2): whole milliseconds left, rounded up; -1 is for ever. */
 static inline int deadline_poll_ms(deadline_t deadline) {
     if (deadline == PRONG_FOREVER) return -1;

@@ -46,6 +46,7 @@ static const struct {
     [PRONG_NOT_FOUND] = {"PRONG_NOT_FOUND", "there is no such thing"},
     [PRONG_EXISTS] = {"PRONG_EXISTS", "it exists already"},
     [PRONG_COMMAND_FAILED] = {"PRONG_COMMAND_FAILED", "the program did not succeed"},
+    [PRONG_REMOTE_ERROR] = {"PRONG_REMOTE_ERROR", "the call failed on the server"},
     [PRONG_PERMISSION] = {"PRONG_PERMISSION", "not permitted"},
     [PRONG_SYSTEM] = {"PRONG_SYSTEM", "the system reports a failure"},
 };

@@ -20,6 +20,7 @@ enum object_kind {
     KIND_BARRIER,
     KIND_SHARED,
     KIND_BLOCK,
+    KIND_MANAGER,
     KIND_COUNT
 };
 enum { LABEL_SIZE = 24 };

@@ -297,6 +297,7 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
     made->listens = listens;
     made->max_message = options && options->max_message ? options->max_message : MESSAGE_DEFAULT;
     made->peer_pid = peer_of(socket);
+    made->owner = getpid();
     snprintf(made->address, sizeof(made->address), "%s", *address ? address : "a Unix socket");
     if (options && options->authkey) {
         made->auth.key = options->authkey;
@@ -325,7 +326,7 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
 
 void prong_link_close(prong_link *link) {
     if (!link) return;
-    tls_free(link->tls);
+    tls_free(link->tls, link->owner == getpid());
     close(link->source.descriptor);
     free(link->in.data);
     free(link->out.data);

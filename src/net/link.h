@@ -29,6 +29,7 @@ struct prong_link {
     struct bytes in, out;
     size_t lent; /* bytes at the start of `in` that a message lent to the caller has */
     int peer_pid;
+    int owner; /* pid: a forked child must not say goodbye for its parent */
     char address[ADDRESS_TEXT];
 };
 

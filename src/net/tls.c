@@ -80,7 +80,7 @@ prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, 
     if (!made) return fail_text(PRONG_NO_MEMORY, "TLS: no memory");
     made->ssl = SSL_new(context->ctx);
     if (!made->ssl || SSL_set_fd(made->ssl, socket) != 1) {
-        tls_free(made);
+        tls_free(made, false);
         return openssl_failed("connection");
     }
     if (context->checks_name) host = context->name;
@@ -97,9 +97,9 @@ prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, 
     return PRONG_OK;
 }
 
-void tls_free(struct tls *tls) {
+void tls_free(struct tls *tls, bool goodbye) {
     if (!tls) return;
-    if (tls->ssl && SSL_is_init_finished(tls->ssl)) SSL_shutdown(tls->ssl);
+    if (goodbye && tls->ssl && SSL_is_init_finished(tls->ssl)) SSL_shutdown(tls->ssl);
     SSL_free(tls->ssl);
     free(tls);
 }
@@ -163,8 +163,8 @@ prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, 
     (void)tls, (void)context, (void)socket, (void)listens, (void)host;
     return PRONG_SYSTEM;
 }
-void tls_free(struct tls *tls) {
-    (void)tls;
+void tls_free(struct tls *tls, bool goodbye) {
+    (void)tls, (void)goodbye;
 }
 prong_status tls_handshake(struct tls *tls, bool *wants_write) {
     (void)tls, (void)wants_write;

@@ -13,7 +13,8 @@ prong_status tls_context_new(struct tls_context **context, const prong_tls *opti
 void tls_context_free(struct tls_context *context);
 /* host: whom the certificate must name, on the side that connects; may be NULL. */
 prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, bool listens, const char *host);
-void tls_free(struct tls *tls);
+/* Tells the other side, if it is to. */
+void tls_free(struct tls *tls, bool goodbye);
 /* PRONG_TIMEOUT: it has to wait; *wants_write says for what. */
 prong_status tls_handshake(struct tls *tls, bool *wants_write);
 /* As recv and send: -1 with errno, EAGAIN among them. */

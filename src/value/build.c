@@ -122,14 +122,22 @@ static prong_status build(struct builder *builder, struct arguments *given) {
     return status;
 }
 
-prong_status prong_build(prong_document *document, prong_value *value, const char *format, ...) {
+prong_status value_build(prong_document *document, prong_value *value, const char *format, va_list list) {
     struct builder builder = {.document = document, .format = format, .at = format, .capacity = 32};
     builder.items = builder.fixed;
     struct arguments given;
-    va_start(given.list, format);
+    va_copy(given.list, list);
     prong_status status = build(&builder, &given);
     va_end(given.list);
     if (!status) *value = builder.items[0];
     if (builder.items != builder.fixed) free(builder.items);
+    return status;
+}
+
+prong_status prong_build(prong_document *document, prong_value *value, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    prong_status status = value_build(document, value, format, list);
+    va_end(list);
     return status;
 }

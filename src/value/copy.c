@@ -82,7 +82,11 @@ static prong_status copy_table(struct copier *copier, prong_value from, prong_va
     to->pointer = made;
     const struct table *table = table_of(from);
     struct table *copy = &made->table;
-    *copy = (struct table){.used = table->used, .count = table->count, .capacity = table->used, .mask = table->mask};
+    *copy = (struct table){.used = table->used,
+                           .count = table->count,
+                           .capacity = table->used,
+                           .mask = table->mask,
+                           .written = table->written};
     if (!table->used) return PRONG_OK;
     copy->entries = document_take(copier->document, table->used * sizeof(struct entry));
     if (!copy->entries) return PRONG_NO_MEMORY;

@@ -8,6 +8,7 @@
 
 #include "value/table.h"
 #include <prong/value.h>
+#include <stdarg.h>
 
 enum { DEPTH_MAX = PRONG_VALUE_DEPTH }; /* recursion is bounded everywhere: some threads have stacks of 128 KiB */
 
@@ -148,6 +149,9 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
 const char *handle_type(const char *name, size_t size);
 
 prong_status expected(const char *what, prong_value found); /* fails: "expected str, found int" */
+
+/* prong_build with its arguments as a list. */
+prong_status value_build(prong_document *document, prong_value *value, const char *format, va_list list);
 
 /* A whole copy in one piece of malloc'ed memory, which the copy points to (free_packed); none for what needs no memory. */
 prong_status value_pack(prong_value value, prong_value *packed);

@@ -97,8 +97,7 @@ static inline void put_short(struct writer *w, const char *data, size_t size) {
         memcpy(w->at, &first, 8);
         memcpy(w->at + size - 8, &last, 8);
     } else {
-        for (size_t i = 0; i < size; i++)
-            w->at[i] = data[i];
+        for (size_t i = 0; i < size; i++) w->at[i] = data[i];
     }
     w->at += size;
 }
@@ -236,8 +235,7 @@ static uint32_t text_slot(const char *text, size_t size) {
         memcpy(&last, text + size - 8, 8);
         word ^= last * 3;
     } else {
-        for (size_t i = 0; i < size; i++)
-            word = word << 8 | (unsigned char)text[i];
+        for (size_t i = 0; i < size; i++) word = word << 8 | (unsigned char)text[i];
     }
     return (uint32_t)((word + size) * 0x9e3779b97f4a7c15u >> 56);
 }

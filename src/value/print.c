@@ -9,11 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What holds others many times over can be printed for ever: containers, before that is given up. */
+enum { NODES_MAX = 1 << 22 };
+
 /* Where the text goes: what does not fit is only counted. */
 struct printer {
     char *buffer;
     size_t capacity, size;
     uint64_t walk; /* nodes that are being printed carry it */
+    size_t nodes;
     bool json;
 };
 
@@ -312,6 +316,7 @@ static prong_status print_node(struct printer *out, prong_value value, unsigned 
     prong_kind kind = kind_of(value);
     struct node *node = (struct node *)(uintptr_t)value.pointer;
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "values are nested deeper than %d", DEPTH_MAX);
+    if (++out->nodes > NODES_MAX) return fail(PRONG_TOO_LONG, "more than %d containers to print", NODES_MAX);
     if (!node) return print_below(out, value, depth);
     if (node->walk == out->walk) {
         if (out->json) return fail_text(PRONG_INVALID, "refers to itself, which JSON cannot say");

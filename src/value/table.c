@@ -47,6 +47,7 @@ prong_status table_find(const struct table *table, prong_value key, struct entry
 }
 
 static void index_add(struct table *table, uint32_t hash, uint32_t place) {
+    table->written++;
     uint32_t i = hash & table->mask;
     while (table->index[i].place) i = (i + 1) & table->mask;
     table->index[i] = (struct slot){hash, place + 1};
@@ -65,6 +66,7 @@ static prong_status index_make(prong_document *document, struct table *table) {
         table->mask = slots - 1;
     }
     memset(table->index, 0, size);
+    table->written = 0;
     for (uint32_t i = 0; i < table->used; i++) {
         uint32_t hash;
         prong_status status = value_hash(table->entries[i].key, &hash);
@@ -98,11 +100,11 @@ prong_status table_reserve(prong_document *document, struct table *table, size_t
     return entries > table->capacity ? table_resize(document, table, entries) : PRONG_OK;
 }
 
-/* No room: either it is all gaps, or it grows. */
+/* No room: gaps are closed, or if there are few it grows. */
 static prong_status make_room(prong_document *document, struct table *table) {
-    size_t wanted = table->count < table->used / 2 ? table->capacity
-                    : table->capacity < FEW        ? table->capacity ? FEW : FIRST_CAPACITY
-                                                   : (size_t)table->capacity + table->capacity / 2;
+    size_t wanted = table->count < table->capacity - table->capacity / 4 ? table->capacity
+                    : table->capacity < FEW                              ? table->capacity ? FEW : FIRST_CAPACITY
+                                            : (size_t)table->capacity + table->capacity / 2;
     return table_resize(document, table, wanted);
 }
 
@@ -116,7 +118,8 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
     if (*entry) return PRONG_OK;
     bool had_index = table->index != NULL;
-    if (table->used == table->capacity) status = make_room(document, table);
+    if (table->used == table->capacity || (table->index && table->written == table->capacity))
+        status = make_room(document, table);
     if (!status && table->index && !had_index) status = value_hash(key, &hash);
     if (status) return status;
     *entry = &table->entries[table->used];
@@ -131,10 +134,12 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
 void table_remove(struct table *table, struct entry *entry) {
     *entry = (struct entry){.key.head = GAP};
     if (--table->count == 0) table_clear(table);
+    while (table->used && is_gap(&table->entries[table->used - 1]))
+        table->used--; /* slots may point to places beyond: what is there is a gap, or another with another hash */
 }
 
 void table_clear(struct table *table) {
-    table->used = table->count = 0;
+    table->used = table->count = table->written = 0;
     if (table->index) memset(table->index, 0, ((size_t)table->mask + 1) * sizeof(struct slot));
 }
 

@@ -20,6 +20,7 @@ struct table {
     struct slot *index;      /* NULL while there are few */
     uint32_t used, count;    /* entries with gaps; without */
     uint32_t capacity, mask; /* entries there is room for; slots - 1 */
+    uint32_t written;        /* slots used since the index was made: those of removed entries stay */
 };
 
 /* Marks a gap; no value has this kind. */

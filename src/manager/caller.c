@@ -1,0 +1,299 @@
+/* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
+ * other thread, and locks belong to the thread that took them. A forked child begins anew. */
+#include "base/error.h"
+#include "manager/family.h"
+#include "manager/manager.h"
+#include "net/link.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* While it waits for a reply the server of the family may die: looked at this often. */
+static const prong_time LOOK_EVERY = PRONG_MS(50), CONNECT_WITHIN = PRONG_SECONDS(20);
+
+struct caller {
+    struct caller *next;
+    prong_manager manager;
+    int pid;
+    prong_link *link;    /* or, in the family: */
+    prong_queue mailbox; /* … */
+    prong_queue requests;
+    bool wanted; /* the mailbox was told to the server */
+    prong_document *scratch;
+};
+
+static _Thread_local struct caller *callers;
+static pthread_key_t at_exit;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static bool same_manager(prong_manager a, prong_manager b) {
+    return a.offset == b.offset && a.generation == b.generation;
+}
+
+/* --- coming and going --- */
+
+/* The server then forgets the mailbox, and destroys it. */
+static void say_leaving(const struct caller *caller) {
+    struct family_request request = {.mailbox = caller->mailbox, .pid = caller->pid, .leaves = 1};
+    if (!caller->wanted || prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT))
+        prong_queue_destroy(caller->mailbox);
+}
+
+static void caller_free(struct caller *caller) {
+    bool own = caller->pid == getpid();
+    prong_link_close(caller->link);
+    if (own && caller->mailbox.offset) say_leaving(caller);
+    prong_document_close(caller->scratch);
+    free(caller);
+}
+
+static void leave_all(void *first) {
+    for (struct caller *caller = first, *next; caller; caller = next) {
+        next = caller->next;
+        caller_free(caller);
+    }
+    callers = NULL;
+}
+
+static void make_key(void) {
+    pthread_key_create(&at_exit, leave_all);
+}
+
+static void forget(struct caller *caller) {
+    struct caller **place = &callers;
+    while (*place != caller) place = &(*place)->next;
+    *place = caller->next;
+    pthread_setspecific(at_exit, callers);
+    caller_free(caller);
+}
+
+void manager_leave(prong_manager handle) {
+    for (struct caller *caller = callers; caller; caller = caller->next)
+        if (same_manager(caller->manager, handle)) {
+            forget(caller);
+            return;
+        }
+}
+
+/* --- requests and replies --- */
+
+static prong_status write_request(prong_document *scratch, const struct request_parts *parts, prong_pickle *pickle) {
+    prong_value ident = prong_null(), request, keywords = parts->keywords;
+    prong_pickle_options options = {.protocol = 4};
+    prong_status status = PRONG_OK;
+    if (!parts->to_server) {
+        char text[24];
+        snprintf(text, sizeof(text), "%llx", (unsigned long long)parts->id);
+        status = prong_make_text(scratch, text, &ident);
+    }
+    if (!status && prong_value_kind(keywords) == PRONG_KIND_NULL) status = prong_make_dict(scratch, &keywords);
+    if (!status) status = prong_build(scratch, &request, "(vsvv)", ident, parts->method, parts->arguments, keywords);
+    return status ? status : prong_pickle_dumps(scratch, request, pickle, &options);
+}
+
+/* The status that an exception has here. */
+static prong_status status_of(prong_value exception) {
+    static const struct {
+        const char *name;
+        prong_status status;
+    } known[] = {{"Empty", PRONG_EMPTY},
+                 {"Full", PRONG_FULL},
+                 {"KeyError", PRONG_NOT_FOUND},
+                 {"IndexError", PRONG_NOT_FOUND},
+                 {"AttributeError", PRONG_NOT_FOUND},
+                 {"BrokenBarrierError", PRONG_BROKEN},
+                 {"ShutDown", PRONG_CLOSED},
+                 {"MemoryError", PRONG_NO_MEMORY}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (prong_value_is(exception, NULL, known[i].name)) return known[i].status;
+    return PRONG_REMOTE_ERROR;
+}
+
+/* The last line of a traceback, which says what happened. */
+static prong_status fail_by_traceback(const char *method, prong_value result) {
+    const char *text = "";
+    size_t size = 0;
+    prong_value_get_str(result, &text, &size);
+    while (size && text[size - 1] == '\n') size--;
+    size_t from = size;
+    while (from && text[from - 1] != '\n') from--;
+    return fail(PRONG_REMOTE_ERROR, "%s: the server says: %.*s", method, (int)(size - from), text + from);
+}
+
+static prong_status fail_by_exception(const char *method, prong_value exception) {
+    char text[400];
+    prong_value_repr(exception, text, sizeof(text), NULL);
+    return fail(status_of(exception), "%s: %s", method, text);
+}
+
+/* Exceptions of the program's own classes are data here. */
+static prong_status read_reply(const char *method, const void *data, size_t size, prong_document *document,
+                               prong_value *result) {
+    prong_value reply;
+    const char *kind = "";
+    prong_unpickle_options options = {.any_class = true};
+    prong_status status = prong_pickle_loads(document, data, size, &reply, &options);
+    if (!status) status = prong_scan(reply, "(sv)", &kind, result);
+    if (status) return fail_again(status, "%s: the server's reply", method);
+    if (!strcmp(kind, "#RETURN") || !strcmp(kind, "#PROXY")) return PRONG_OK;
+    return strcmp(kind, "#ERROR") ? fail_by_traceback(method, *result) : fail_by_exception(method, *result);
+}
+
+static prong_status exchange(prong_link *link, const struct request_parts *parts, prong_document *scratch,
+                             prong_document *document, prong_value *result, deadline_t deadline) {
+    prong_pickle pickle;
+    const void *data;
+    size_t size;
+    prong_status status = write_request(scratch, parts, &pickle);
+    if (!status) status = prong_link_send_bytes(link, pickle.data, pickle.size, deadline_left(deadline));
+    if (!status) status = prong_link_recv_bytes(link, 0, &data, &size, deadline_left(deadline));
+    if (status) {
+        link->state = LINK_CUT; /* a reply may still come: nothing more can be asked here */
+        return status;
+    }
+    return read_reply(parts->method, data, size, document, result);
+}
+
+/* --- by socket --- */
+
+static prong_status link_to(const struct reach *reach, prong_link **link, deadline_t deadline) {
+    prong_link_options options;
+    prong_tls tls;
+    reach_options(reach, &options, &tls);
+    prong_time left = deadline_left(deadline);
+    return prong_client_connect(link, reach->address, &options, left < CONNECT_WITHIN ? left : CONNECT_WITHIN);
+}
+
+/* "From now on I call objects". The name is for people who look at the server. */
+static prong_status introduce(prong_link *link, prong_document *scratch, deadline_t deadline) {
+    prong_value ignored;
+    struct request_parts hello = {.to_server = true, .method = "accept_connection"};
+    prong_status status = prong_build(scratch, &hello.arguments, "(s)", "prong");
+    return status ? status : exchange(link, &hello, scratch, scratch, &ignored, deadline);
+}
+
+prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
+                               prong_document *document, prong_value *result, deadline_t deadline) {
+    prong_link *link;
+    prong_status status = link_to(reach, &link, deadline);
+    if (status) return status;
+    status = exchange(link, request, document, document, result, deadline);
+    prong_link_close(link);
+    if (status || !stateless) return status;
+    /* A prong server answers the same again on a connection that calls objects; Python's knows no object None. */
+    status = link_to(reach, &link, deadline);
+    if (status) return status;
+    status = introduce(link, document, deadline);
+    if (!status) *stateless = exchange(link, request, document, document, result, deadline) != PRONG_OK;
+    prong_link_close(link);
+    return status;
+}
+
+/* --- this thread's connection --- */
+
+static prong_status open_caller(struct caller *caller, struct manager *manager, deadline_t deadline) {
+    prong_status status = prong_document_open(&caller->scratch, NULL);
+    if (status) return status;
+    if (manager->in_family) {
+        caller->requests = manager->requests;
+        return prong_queue_create(&caller->mailbox, NULL);
+    }
+    status = link_to(&manager->reach, &caller->link, deadline);
+    return status ? status : introduce(caller->link, caller->scratch, deadline);
+}
+
+static prong_status find_caller(prong_manager handle, struct manager *manager, struct caller **found,
+                                deadline_t deadline) {
+    struct caller *caller = callers;
+    while (caller && !same_manager(caller->manager, handle)) caller = caller->next;
+    if (caller && caller->pid != getpid()) { /* it is the parent's */
+        forget(caller);
+        caller = NULL;
+    }
+    *found = caller;
+    if (caller) return PRONG_OK;
+    pthread_once(&once, make_key);
+    caller = calloc(1, sizeof(*caller));
+    if (!caller) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
+    caller->manager = handle;
+    caller->pid = getpid();
+    prong_status status = open_caller(caller, manager, deadline);
+    if (status) {
+        caller_free(caller);
+        return status;
+    }
+    caller->next = callers;
+    callers = caller;
+    pthread_setspecific(at_exit, callers);
+    *found = caller;
+    return PRONG_OK;
+}
+
+/* --- in the family --- */
+
+static prong_status put_request(struct caller *caller, const struct request_parts *parts) {
+    struct family_request header = {.mailbox = caller->mailbox, .pid = caller->pid};
+    prong_pickle pickle;
+    prong_message message;
+    prong_status status = write_request(caller->scratch, parts, &pickle);
+    if (!status) status = prong_queue_reserve(caller->requests, sizeof(header) + pickle.size, &message);
+    if (status) return status;
+    memcpy(message.data, &header, sizeof(header));
+    memcpy((char *)message.data + sizeof(header), pickle.data, pickle.size);
+    status = prong_queue_commit(caller->requests, &message, PRONG_FOREVER);
+    if (status)
+        prong_message_release(&message);
+    else
+        caller->wanted = true;
+    return status;
+}
+
+static prong_status await_reply(struct caller *caller, const struct manager *manager, prong_message *message,
+                                deadline_t deadline) {
+    for (;;) {
+        prong_status status =
+            prong_queue_receive(caller->mailbox, message, deadline_left(deadline_within(deadline, LOOK_EVERY)));
+        if (status != PRONG_EMPTY) return status;
+        if (!prong_process_is_alive(manager->process))
+            return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");
+        if (deadline_passed(deadline)) return fail_text(PRONG_TIMEOUT, "the manager's server did not answer in time");
+    }
+}
+
+static prong_status call_in_family(struct caller *caller, struct manager *manager, const struct request_parts *request,
+                                   prong_document *document, prong_value *result, deadline_t deadline, bool *broken) {
+    prong_message message;
+    prong_status status = put_request(caller, request);
+    if (!status) status = await_reply(caller, manager, &message, deadline);
+    *broken = status != PRONG_OK;
+    if (status)
+        return status == PRONG_STALE || status == PRONG_CLOSED
+                   ? fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone")
+                   : status;
+    status = read_reply(request->method, message.data, message.size, document, result);
+    prong_message_release(&message);
+    return status;
+}
+
+prong_status manager_call(prong_manager handle, struct manager *manager, const struct request_parts *request,
+                          prong_document *document, prong_value *result, deadline_t deadline) {
+    if (request->to_server && manager->stateless)
+        return manager_call_once(&manager->reach, request, NULL, document, result, deadline);
+    struct caller *caller;
+    bool broken = false;
+    prong_status status = find_caller(handle, manager, &caller, deadline);
+    if (status) return status;
+    if (caller->link) {
+        status = exchange(caller->link, request, caller->scratch, document, result, deadline);
+        broken = caller->link->state == LINK_CUT;
+    } else {
+        status = call_in_family(caller, manager, request, document, result, deadline, &broken);
+    }
+    if (broken)
+        forget(caller); /* the server takes back what this thread held */
+    else
+        prong_document_reset(caller->scratch);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* What a member of the family sends to its manager's server: this, and a request as pickle. */
+#ifndef MANAGER_FAMILY_H
+#define MANAGER_FAMILY_H
+
+#include <prong/manager.h>
+#include <prong/queue.h>
+
+struct family_request {
+    prong_queue mailbox; /* of the asking thread; where the reply goes */
+    int pid;
+    int leaves; /* the thread ends: no request follows */
+};
+
+/* The server answers these too. The queue is its own from then on. */
+void server_join_family(prong_server *server, prong_queue requests);
+
+#endif

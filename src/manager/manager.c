@@ -1,0 +1,399 @@
+/* Managers: starting a server, connecting to one, and what is asked of the server itself. */
+#include "manager/manager.h"
+#include "base/error.h"
+#include "manager/family.h"
+#include "os/os.h"
+#include "process/function.h"
+#include "value/node.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const prong_time START_WITHIN = PRONG_SECONDS(60), CALL_WITHIN = PRONG_SECONDS(60);
+
+/* --- how to reach a server, by value --- */
+
+static prong_status keep_path(char kept[MANAGER_PATH], const char *given, const char *what) {
+    if (given && strlen(given) >= MANAGER_PATH)
+        return fail(PRONG_TOO_LONG, "manager: TLS %s: a path of %zu bytes", what, strlen(given));
+    snprintf(kept, MANAGER_PATH, "%s", given ? given : "");
+    return PRONG_OK;
+}
+
+static prong_status keep_tls(struct tls_paths *kept, const prong_tls *tls) {
+    kept->used = tls != NULL;
+    if (!tls) return PRONG_OK;
+    prong_status status = keep_path(kept->certificate, tls->certificate, "certificate");
+    if (!status) status = keep_path(kept->key, tls->key, "key");
+    if (!status) status = keep_path(kept->authority, tls->authority, "authority");
+    return status ? status : keep_path(kept->name, tls->name, "name");
+}
+
+prong_status reach_keep(struct reach *reach, const char *address, const prong_link_options *options) {
+    static const prong_link_options none;
+    if (!options) options = &none;
+    memset(reach, 0, sizeof(*reach));
+    if (address && strlen(address) >= MANAGER_ADDRESS)
+        return fail_text(PRONG_INVALID, "manager: the address is too long");
+    if (options->authkey && options->authkey_size > MANAGER_KEY)
+        return fail(PRONG_TOO_LONG, "manager: an authkey of %zu bytes, of at most %d", options->authkey_size,
+                    MANAGER_KEY);
+    snprintf(reach->address, sizeof(reach->address), "%s", address ? address : "");
+    reach->has_key = options->authkey != NULL;
+    reach->key_size = options->authkey ? options->authkey_size : 0;
+    if (reach->key_size) memcpy(reach->key, options->authkey, reach->key_size);
+    reach->allow_md5 = options->allow_md5;
+    reach->max_message = options->max_message;
+    return keep_tls(&reach->tls, options->tls);
+}
+
+static const char *path_or_null(const char *path) {
+    return *path ? path : NULL;
+}
+
+void reach_options(const struct reach *reach, prong_link_options *options, prong_tls *tls) {
+    *options = (prong_link_options){.authkey = reach->has_key ? reach->key : NULL,
+                                    .authkey_size = reach->key_size,
+                                    .allow_md5 = reach->allow_md5,
+                                    .max_message = reach->max_message};
+    if (!reach->tls.used) return;
+    *tls = (prong_tls){path_or_null(reach->tls.certificate), path_or_null(reach->tls.key),
+                       path_or_null(reach->tls.authority), path_or_null(reach->tls.name)};
+    options->tls = tls;
+}
+
+/* --- the object --- */
+
+static void recover(void *object, uint32_t dead) {
+    (void)object, (void)dead; /* nobody holds it */
+}
+static void dispose(void *object) {
+    (void)object;
+}
+const struct object_type manager_type = {
+    .name = "manager", .size = sizeof(struct manager), .recover = recover, .dispose = dispose};
+
+prong_status manager_find(prong_manager handle, struct manager **manager) {
+    return object_find(KIND_MANAGER, handle.offset, handle.generation, (void **)manager);
+}
+
+prong_status manager_new(struct manager **manager) {
+    prong_status status = family_enter();
+    return status ? status : object_create(KIND_MANAGER, (void **)manager);
+}
+
+static void publish(struct manager *manager, prong_manager *handle) {
+    object_publish(manager);
+    *handle = (prong_manager){arena_offset(manager), object_generation(manager)};
+}
+
+static void drop(struct manager *manager) {
+    object_destroy(manager, object_generation(manager));
+}
+
+/* --- a server in a process of its own --- */
+
+/* What its process needs; followed by the argument of setup. */
+struct start {
+    struct reach reach;
+    prong_server_options options; /* without pointers */
+    struct function setup;
+    bool has_setup;
+    prong_queue requests, ready;
+};
+
+/* What it says when it serves, or cannot. */
+struct ready {
+    prong_status status;
+    int pid;
+    char address[MANAGER_ADDRESS], message[400];
+};
+
+static prong_status set_up(prong_server *server, const struct start *start, const void *argument, size_t size) {
+    any_function *function;
+    if (!start->has_setup) return PRONG_OK;
+    prong_status status = function_resolve(&start->setup, &function);
+    if (status) return status;
+    int code = ((int (*)(prong_server *, const void *, size_t))function)(server, argument, size);
+    return code ? fail(PRONG_START_FAILED, "manager: setup returned %d", code) : PRONG_OK;
+}
+
+static prong_status open_server(const struct start *start, prong_server **server) {
+    prong_server_options options = start->options;
+    prong_tls tls;
+    prong_link_options link;
+    reach_options(&start->reach, &link, &tls);
+    link.backlog = options.link.backlog;
+    link.handshake_timeout = options.link.handshake_timeout;
+    options.link = link;
+    options.address = *start->reach.address ? start->reach.address : NULL;
+    prong_status status = prong_server_open(server, &options);
+    if (!status) server_join_family(*server, start->requests);
+    return status;
+}
+
+static int serve(void *argument, size_t size) {
+    const struct start *start = argument;
+    struct ready ready = {.pid = getpid()};
+    prong_server *server = NULL;
+    ready.status = open_server(start, &server);
+    if (!ready.status) ready.status = set_up(server, start, start + 1, size - sizeof(*start));
+    snprintf(ready.message, sizeof(ready.message), "%s", ready.status ? prong_error_message() : "");
+    if (server) snprintf(ready.address, sizeof(ready.address), "%s", prong_server_address(server));
+    if (prong_queue_put(start->ready, &ready, sizeof(ready), PRONG_SECONDS(10)) || ready.status) {
+        prong_server_close(server);
+        return 1;
+    }
+    prong_status status = prong_server_run(server, PRONG_FOREVER);
+    prong_server_close(server);
+    return status != PRONG_OK;
+}
+
+static prong_status await_ready(struct manager *manager, prong_queue ready, deadline_t deadline) {
+    struct ready said;
+    size_t size;
+    for (;;) {
+        prong_status status = prong_queue_get(ready, &said, sizeof(said), &size, PRONG_MS(100));
+        if (!status) break;
+        if (status != PRONG_EMPTY) return status;
+        if (!prong_process_is_alive(manager->process) && prong_queue_empty(ready))
+            return fail_text(PRONG_START_FAILED, "manager: the server's process ended before it served");
+        if (deadline_passed(deadline)) return fail_text(PRONG_TIMEOUT, "manager: the server did not come up in time");
+    }
+    if (said.status) return fail(said.status, "manager: the server's process: %s", said.message);
+    snprintf(manager->reach.address, sizeof(manager->reach.address), "%s", said.address);
+    manager->pid = said.pid;
+    return PRONG_OK;
+}
+
+static prong_status run_server(struct manager *manager, struct start *start, size_t size,
+                               const prong_manager_options *options) {
+    prong_process_options process = {.target = serve,
+                                     .argument = start,
+                                     .argument_size = size,
+                                     .name = "Manager",
+                                     .daemon = PRONG_DAEMON_YES,
+                                     .method = options->method};
+    deadline_t deadline = deadline_after(START_WITHIN);
+    prong_status status = prong_process_create(&manager->process, &process);
+    if (!status) status = prong_process_start(manager->process);
+    if (!status) status = await_ready(manager, start->ready, deadline);
+    return status;
+}
+
+static void end_process(struct manager *manager, prong_time patience) {
+    if (!manager->process.offset) return;
+    if (prong_process_join(manager->process, patience) == PRONG_TIMEOUT) {
+        prong_process_terminate(manager->process);
+        if (prong_process_join(manager->process, PRONG_SECONDS(1)) == PRONG_TIMEOUT) {
+            prong_process_kill(manager->process);
+            prong_process_join(manager->process, PRONG_SECONDS(10));
+        }
+    }
+    prong_process_close(manager->process);
+}
+
+/* A key nobody else knows, if none was given. */
+static void make_key(struct reach *reach) {
+    if (reach->has_key) return;
+    for (size_t i = 0; i < 32; i += sizeof(uint64_t)) {
+        uint64_t word = os_random();
+        memcpy(reach->key + i, &word, sizeof(word));
+    }
+    reach->key_size = 32;
+    reach->has_key = true;
+}
+
+static prong_status fill_start(struct start *start, const prong_manager_options *options) {
+    prong_status status = reach_keep(&start->reach, options->server.address, &options->server.link);
+    if (status) return status;
+    if (!options->server.open) make_key(&start->reach);
+    start->options = options->server;
+    start->options.address = NULL;
+    if (options->argument_size) memcpy(start + 1, options->argument, options->argument_size);
+    if (!options->setup) return PRONG_OK;
+    start->has_setup = true;
+    return function_identify((any_function *)options->setup, &start->setup);
+}
+
+static prong_status start_server(struct manager *manager, struct start *start, const prong_manager_options *options) {
+    prong_status status = fill_start(start, options);
+    if (!status) status = prong_queue_create(&start->requests, NULL);
+    if (!status) status = prong_queue_create(&start->ready, NULL);
+    manager->reach = start->reach;
+    manager->requests = start->requests;
+    manager->in_family = true;
+    if (!status) status = run_server(manager, start, sizeof(*start) + options->argument_size, options);
+    if (start->ready.offset) prong_queue_destroy(start->ready);
+    if (status) {
+        char message[500]; /* what follows must not hide it */
+        snprintf(message, sizeof(message), "%s", prong_error_message());
+        end_process(manager, PRONG_NOWAIT);
+        prong_queue_destroy(start->requests);
+        fail(status, "%s", message);
+    }
+    return status;
+}
+
+prong_status prong_manager_start(prong_manager *handle, const prong_manager_options *options) {
+    static const prong_manager_options none;
+    if (!options) options = &none;
+    struct manager *manager;
+    struct start *start = calloc(1, sizeof(*start) + options->argument_size);
+    if (!start) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
+    prong_status status = manager_new(&manager);
+    if (!status) {
+        status = start_server(manager, start, options);
+        if (status)
+            drop(manager);
+        else
+            publish(manager, handle);
+    }
+    free(start);
+    return status;
+}
+
+/* --- a server that runs --- */
+
+prong_status prong_manager_connect(prong_manager *handle, const char *address, const prong_link_options *options,
+                                   prong_time timeout) {
+    struct manager *manager;
+    prong_document *scratch;
+    prong_value ignored;
+    struct reach reach;
+    bool stateless = false;
+    struct request_parts dummy = {.to_server = true, .method = "dummy"};
+    prong_status status = reach_keep(&reach, address, options);
+    if (!status) status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    status = prong_make_tuple(scratch, NULL, 0, &dummy.arguments);
+    if (!status) status = manager_call_once(&reach, &dummy, &stateless, scratch, &ignored, deadline_after(timeout));
+    prong_document_close(scratch);
+    if (!status) status = manager_new(&manager);
+    if (status) return status;
+    manager->reach = reach;
+    manager->stateless = stateless;
+    publish(manager, handle);
+    return PRONG_OK;
+}
+
+static prong_status ask_server(prong_manager handle, struct manager *manager, const char *method, prong_time timeout,
+                               int64_t *number) {
+    prong_document *scratch;
+    prong_value result;
+    struct request_parts request = {.to_server = true, .method = method};
+    prong_status status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    status = prong_make_tuple(scratch, NULL, 0, &request.arguments);
+    if (!status) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
+    if (!status && number) status = prong_value_get_int(result, number);
+    prong_document_close(scratch);
+    return status;
+}
+
+prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
+    struct manager *manager;
+    prong_status status = manager_find(handle, &manager);
+    if (status) return status;
+    deadline_t deadline = deadline_after(timeout);
+    status = ask_server(handle, manager, "shutdown", timeout, NULL);
+    if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)
+        status = PRONG_OK; /* it has ended */
+    int sentinel;
+    bool ours = manager->process.offset && !prong_process_sentinel(manager->process, &sentinel);
+    manager_leave(handle);
+    if (ours) {
+        end_process(manager, deadline_left(deadline));
+        prong_queue_destroy(manager->requests);
+        status = PRONG_OK;
+    }
+    if (!status) drop(manager);
+    return status;
+}
+
+prong_status prong_manager_close(prong_manager handle) {
+    struct manager *manager;
+    prong_status status = manager_find(handle, &manager);
+    if (status) return status;
+    if (manager->in_family)
+        return fail_text(PRONG_INVALID, "manager: this family's own is ended with prong_manager_shutdown");
+    manager_leave(handle);
+    drop(manager);
+    return PRONG_OK;
+}
+
+/* --- asking --- */
+
+prong_status prong_manager_address(prong_manager handle, char *address, size_t size) {
+    struct manager *manager;
+    prong_status status = manager_find(handle, &manager);
+    if (status) return status;
+    if (strlen(manager->reach.address) >= size)
+        return fail(PRONG_TOO_LONG, "the address has %zu bytes", strlen(manager->reach.address));
+    strcpy(address, manager->reach.address);
+    return PRONG_OK;
+}
+
+prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capacity, size_t *size) {
+    struct manager *manager;
+    prong_status status = manager_find(handle, &manager);
+    if (status) return status;
+    *size = manager->reach.key_size;
+    if (*size > capacity) return fail(PRONG_TOO_LONG, "the authkey has %zu bytes", *size);
+    memcpy(key, manager->reach.key, *size);
+    return PRONG_OK;
+}
+
+prong_status prong_manager_pid(prong_manager handle, int *pid) {
+    struct manager *manager;
+    prong_status status = manager_find(handle, &manager);
+    if (status) return status;
+    if (!manager->pid) return fail_text(PRONG_NOT_FOUND, "the manager's server is not of this family");
+    *pid = manager->pid;
+    return PRONG_OK;
+}
+
+prong_status prong_manager_count(prong_manager handle, size_t *count, prong_time timeout) {
+    struct manager *manager;
+    int64_t number = 0;
+    prong_status status = manager_find(handle, &manager);
+    if (!status) status = ask_server(handle, manager, "number_of_objects", timeout, &number);
+    *count = (size_t)number;
+    return status;
+}
+
+/* --- creating --- */
+
+prong_status prong_manager_create(prong_manager handle, prong_proxy *proxy, const char *type, const char *format, ...) {
+    struct manager *manager;
+    prong_document *scratch;
+    prong_value given, all, one, result, name;
+    prong_status status = manager_find(handle, &manager);
+    if (!status && strlen(type) >= sizeof(proxy->type))
+        status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);
+    if (!status) status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    va_list list;
+    va_start(list, format);
+    status = value_build(scratch, &given, format, list);
+    va_end(list);
+    if (!status && prong_value_kind(given) != PRONG_KIND_TUPLE)
+        status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
+    if (!status) status = prong_make_list(scratch, NULL, 0, &all);
+    if (!status) status = prong_make_text(scratch, type, &name);
+    if (!status) status = prong_list_append(scratch, all, name);
+    for (size_t at = 0; !status && prong_value_next(given, &at, NULL, &one);)
+        status = prong_list_append(scratch, all, one);
+    struct request_parts request = {.to_server = true, .method = "create"};
+    if (!status) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
+    if (!status) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(CALL_WITHIN));
+    const char *ident = "";
+    if (!status) status = prong_scan(result, "(s.)", &ident);
+    if (!status) {
+        *proxy = (prong_proxy){.manager = handle, .id = strtoull(ident, NULL, 16)};
+        snprintf(proxy->type, sizeof(proxy->type), "%s", type);
+    }
+    prong_document_close(scratch);
+    return status;
+}

@@ -1,0 +1,194 @@
+/* Proxies: calls of objects on a server, and proxies as values. */
+#include "base/error.h"
+#include "manager/manager.h"
+#include "net/address.h"
+#include "value/node.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const prong_time CALL_WITHIN = PRONG_SECONDS(60), ANSWER_WITHIN = PRONG_SECONDS(10);
+
+/* --- calls --- */
+
+prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document, prong_value *result,
+                                    const char *method, prong_time timeout, prong_value arguments,
+                                    prong_value keywords) {
+    struct manager *manager;
+    prong_document *own = NULL;
+    prong_value ignored;
+    prong_status status = manager_find(proxy.manager, &manager);
+    if (!status && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
+        status = expected("a tuple of arguments", arguments);
+    if (!status && !document) status = prong_document_open(&own, NULL);
+    if (status) return status;
+    struct request_parts request = {.id = proxy.id, .method = method, .arguments = arguments, .keywords = keywords};
+    status = manager_call(proxy.manager, manager, &request, document ? document : own, result ? result : &ignored,
+                          deadline_after(timeout));
+    prong_document_close(own);
+    return status;
+}
+
+prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong_value *result, const char *method,
+                              prong_time timeout, const char *format, ...) {
+    prong_document *own = NULL;
+    prong_value arguments, ignored;
+    prong_status status = document ? PRONG_OK : prong_document_open(&own, NULL);
+    if (status) return status;
+    if (own) document = own;
+    va_list list;
+    va_start(list, format);
+    status = value_build(document, &arguments, format, list);
+    va_end(list);
+    if (!status)
+        status = prong_proxy_call_value(proxy, document, result ? result : &ignored, method, timeout, arguments,
+                                        prong_null());
+    prong_document_close(own);
+    return status;
+}
+
+static prong_status count_reference(prong_proxy proxy, const char *method) {
+    struct manager *manager;
+    prong_document *scratch;
+    prong_value ignored;
+    char ident[24];
+    struct request_parts request = {.to_server = true, .method = method};
+    prong_status status = manager_find(proxy.manager, &manager);
+    if (!status) status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    snprintf(ident, sizeof(ident), "%llx", (unsigned long long)proxy.id);
+    status = prong_build(scratch, &request.arguments, "(s)", ident);
+    if (!status)
+        status = manager_call(proxy.manager, manager, &request, scratch, &ignored, deadline_after(CALL_WITHIN));
+    prong_document_close(scratch);
+    return status;
+}
+
+prong_status prong_proxy_retain(prong_proxy proxy) {
+    return count_reference(proxy, "incref");
+}
+prong_status prong_proxy_release(prong_proxy proxy) {
+    return count_reference(proxy, "decref");
+}
+
+/* --- what is called often --- */
+
+/* The server waits for so long; the call a little longer, for the answer. */
+static prong_time patience(prong_time timeout) {
+    return timeout > PRONG_FOREVER - ANSWER_WITHIN ? PRONG_FOREVER : (timeout < 0 ? 0 : timeout) + ANSWER_WITHIN;
+}
+
+prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
+    prong_document *scratch;
+    prong_value result;
+    bool taken = false;
+    prong_status status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    if (timeout == PRONG_FOREVER)
+        status = prong_proxy_call(lock, scratch, &result, "acquire", PRONG_FOREVER, "(b)", 1);
+    else if (timeout <= 0)
+        status = prong_proxy_call(lock, scratch, &result, "acquire", patience(0), "(b)", 0);
+    else
+        status =
+            prong_proxy_call(lock, scratch, &result, "acquire", patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+    if (!status) status = prong_value_get_bool(result, &taken);
+    prong_document_close(scratch);
+    if (status || taken) return status;
+    return fail_text(PRONG_TIMEOUT, "the lock was not free in the time given");
+}
+
+prong_status prong_proxy_unlock(prong_proxy lock) {
+    return prong_proxy_call(lock, NULL, NULL, "release", CALL_WITHIN, "()");
+}
+
+prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout) {
+    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, NULL, NULL, "put", PRONG_FOREVER, "(v)", item);
+    if (timeout <= 0) return prong_proxy_call(queue, NULL, NULL, "put", patience(0), "(vb)", item, 0);
+    return prong_proxy_call(queue, NULL, NULL, "put", patience(timeout), "(vbd)", item, 1, (double)timeout / 1e9);
+}
+
+prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item, prong_time timeout) {
+    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, document, item, "get", PRONG_FOREVER, "()");
+    if (timeout <= 0) return prong_proxy_call(queue, document, item, "get", patience(0), "(b)", 0);
+    return prong_proxy_call(queue, document, item, "get", patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+}
+
+/* --- as values: RebuildProxy(class, Token(type, address, id), "pickle", {}) --- */
+
+static const char *proxy_class(const char *type) {
+    static const struct {
+        const char *type, *class;
+    } classes[] = {{"list", "ListProxy"},
+                   {"dict", "DictProxy"},
+                   {"Namespace", "NamespaceProxy"},
+                   {"Lock", "AcquirerProxy"},
+                   {"RLock", "AcquirerProxy"},
+                   {"Semaphore", "AcquirerProxy"},
+                   {"BoundedSemaphore", "AcquirerProxy"},
+                   {"Condition", "ConditionProxy"},
+                   {"Event", "EventProxy"},
+                   {"Barrier", "BarrierProxy"},
+                   {"Value", "ValueProxy"},
+                   {"Array", "ArrayProxy"},
+                   {"Iterator", "IteratorProxy"}};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
+        if (!strcmp(classes[i].type, type)) return classes[i].class;
+    return "AutoProxy"; /* asks the server for the methods */
+}
+
+prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, prong_value *value) {
+    struct manager *manager;
+    prong_value address, token, class;
+    char ident[24];
+    prong_status status = manager_find(proxy.manager, &manager);
+    if (!status) status = address_to_value(document, manager->reach.address, &address);
+    if (status) return status;
+    snprintf(ident, sizeof(ident), "%llx", (unsigned long long)proxy.id);
+    prong_object made = {.module = "multiprocessing.managers", .name = "Token", .by_new = true, .has_state = true};
+    status = prong_build(document, &made.state, "(svs)", proxy.type, address, ident);
+    if (!status) status = prong_make_object(document, &made, &token);
+    if (!status) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
+    prong_object rebuild = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
+    if (!status) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
+    return status ? status : prong_make_object(document, &rebuild, value);
+}
+
+/* A token stands in a proxy's arguments, or is what "#PROXY" came with: (exposed, token). */
+static prong_status find_token(prong_value value, prong_value *token) {
+    prong_object view;
+    if (prong_value_is(value, "multiprocessing.managers", "RebuildProxy")) {
+        prong_value_get_object(value, &view);
+        return prong_value_item(view.arguments, 1, token);
+    }
+    if (prong_value_kind(value) == PRONG_KIND_TUPLE) return prong_scan(value, "(.v)", token);
+    return expected("a proxy", value);
+}
+
+/* By TCP a server has as many names as its computer: the port tells. */
+static bool same_server(const char *a, const char *b) {
+    if (*a == '/' || *a == '@' || *b == '/' || *b == '@') return !strcmp(a, b);
+    const char *port_a = strrchr(a, ':'), *port_b = strrchr(b, ':');
+    return port_a && port_b && !strcmp(port_a, port_b);
+}
+
+prong_status prong_proxy_from_value(prong_manager handle, prong_value value, prong_proxy *proxy) {
+    struct manager *manager;
+    prong_value token, address;
+    prong_object view;
+    const char *type, *ident;
+    char text[ADDRESS_TEXT];
+    prong_status status = manager_find(handle, &manager);
+    if (!status) status = find_token(value, &token);
+    if (!status) status = prong_value_get_object(token, &view);
+    if (!status) status = prong_scan(view.state, "(svs)", &type, &address, &ident);
+    if (!status) status = address_from_value(address, text);
+    if (status) return fail_again(status, "proxy");
+    if (!same_server(text, manager->reach.address))
+        return fail(PRONG_INVALID, "proxy: it is of the server at %s, not of the one at %s", text,
+                    manager->reach.address);
+    if (strlen(type) >= sizeof(proxy->type))
+        return fail(PRONG_TOO_LONG, "proxy: a type's name of %zu bytes", strlen(type));
+    *proxy = (prong_proxy){.manager = handle, .id = strtoull(ident, NULL, 16)};
+    snprintf(proxy->type, sizeof(proxy->type), "%s", type);
+    return PRONG_OK;
+}

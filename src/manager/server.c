@@ -1,0 +1,253 @@
+/* The server's loop: one epoll over its socket, its sessions, its clients' processes and what stops it. */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "manager/server.h"
+#include "net/listener.h"
+#include "os/os.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { EVENTS = 64, CLIENTS = 4096, OBJECTS = 1000000, FIRST_SLOTS = 64 };
+static const size_t MESSAGE_MAX = 256 << 20;
+
+/* --- opening and closing --- */
+
+static size_t half_of_memory(void) {
+    return (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* "@prong-…": nobody else's, and nothing of it is left behind. */
+static void own_address(char address[ADDRESS_TEXT]) {
+    snprintf(address, ADDRESS_TEXT, "@prong-%d-%016llx", (int)getpid(), (unsigned long long)os_random());
+}
+
+static void set_defaults(prong_server *server) {
+    prong_server_options *o = &server->options;
+    if (!o->max_memory) o->max_memory = half_of_memory();
+    if (!o->max_clients) o->max_clients = CLIENTS;
+    if (!o->max_objects) o->max_objects = OBJECTS;
+    if (!o->link.max_message) o->link.max_message = MESSAGE_MAX;
+}
+
+static prong_status watch(prong_server *server, int descriptor, void *what) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, descriptor, &event) < 0) return fail_errno("server: epoll");
+    return PRONG_OK;
+}
+
+static prong_status open_descriptors(prong_server *server) {
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    server->stopper = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->epoll < 0 || server->stopper < 0) return fail_errno("server: epoll");
+    char address[ADDRESS_TEXT];
+    own_address(address);
+    int backlog = server->options.link.backlog ? server->options.link.backlog : 1024;
+    prong_status status = listen_at(server->options.address ? server->options.address : address, backlog,
+                                    &server->socket, server->address, server->path);
+    if (!status) status = watch(server, server->socket, &server->socket);
+    if (!status) status = watch(server, server->stopper, &server->stopper);
+    server->accepting = true;
+    return status;
+}
+
+prong_status prong_server_open(prong_server **server, const prong_server_options *options) {
+    if (!options || (!options->link.authkey && !options->open))
+        return fail_text(PRONG_INVALID, "server: an authkey is needed (or `open`, for all who can connect)");
+    prong_server *made = calloc(1, sizeof(*made));
+    if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory");
+    made->socket = made->epoll = made->stopper = made->doorbell = -1;
+    made->options = *options;
+    made->next_id = 0x7f0000000000;
+    set_defaults(made);
+    made->objects = calloc(FIRST_SLOTS, sizeof(*made->objects));
+    made->object_slots = FIRST_SLOTS;
+    prong_status status =
+        made->objects ? prong_document_open(&made->scratch, NULL) : fail_text(PRONG_NO_MEMORY, "server: no memory");
+    if (!status) status = keep_options(&made->options.link, &made->options.link);
+    if (!status) status = tls_context_new(&made->tls, options->link.tls, true);
+    if (!status) status = open_descriptors(made);
+    if (status) {
+        prong_server_close(made);
+        return status;
+    }
+    *server = made;
+    return PRONG_OK;
+}
+
+static void close_descriptor(int descriptor) {
+    if (descriptor >= 0) close(descriptor);
+}
+
+void prong_server_close(prong_server *server) {
+    if (!server) return;
+    while (server->sessions) session_close(server->sessions);
+    sessions_sweep(server);
+    clients_free(server);
+    objects_free(server);
+    family_requests_close(server);
+    close_descriptor(server->socket);
+    close_descriptor(server->epoll);
+    close_descriptor(server->stopper);
+    if (*server->path) unlink(server->path);
+    for (struct type *type = server->types, *next; type; type = next) {
+        next = type->next;
+        free((char *)(uintptr_t)type->given.name);
+        free(type);
+    }
+    prong_document_close(server->scratch);
+    tls_context_free(server->tls);
+    drop_options(&server->options.link);
+    free(server->heap);
+    free(server);
+}
+
+const char *prong_server_address(const prong_server *server) {
+    return server->address;
+}
+
+void prong_server_stop(prong_server *server) {
+    uint64_t one = 1;
+    int before = errno;
+    if (write(server->stopper, &one, sizeof(one)) < 0) errno = before; /* it is full: it will stop */
+}
+
+prong_status prong_server_register(prong_server *server, const prong_type_options *given) {
+    if (!given->name || !*given->name || !given->methods)
+        return fail_text(PRONG_INVALID, "type: a name and methods are needed");
+    if (strlen(given->name) >= sizeof(((prong_proxy *)0)->type))
+        return fail(PRONG_INVALID, "type \"%.60s\": the name is too long", given->name);
+    if (type_by_name(server, given->name)) return fail(PRONG_EXISTS, "type \"%s\": there is one already", given->name);
+    struct type *type = calloc(1, sizeof(*type));
+    char *name = strdup(given->name);
+    if (!type || !name) {
+        free(type);
+        free(name);
+        return fail_text(PRONG_NO_MEMORY, "type: no memory");
+    }
+    type->given = *given;
+    type->given.name = name;
+    if (!given->create) type->given.destroy = NULL; /* the one object is the program's own */
+    type->next = server->types;
+    server->types = type;
+    return PRONG_OK;
+}
+
+/* --- serving --- */
+
+static void stop_accepting(prong_server *server) {
+    if (!server->accepting) return;
+    epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->socket, NULL);
+    server->accepting = false;
+}
+
+/* Of those that have not proved themselves, the one that has taken longest. */
+static bool drop_a_handshake(prong_server *server) {
+    struct session *oldest = NULL;
+    for (struct session *session = server->sessions; session; session = session->next)
+        if (session->state == SESSION_HANDSHAKE && (!oldest || session->deadline < oldest->deadline)) oldest = session;
+    if (oldest) session_close(oldest);
+    return oldest != NULL;
+}
+
+static void accept_all(prong_server *server) {
+    enum { TURN = 64 };
+    for (int turn = 0; turn < TURN; turn++) {
+        prong_link *link;
+        struct session *session;
+        if (server->session_count >= server->options.max_clients && !drop_a_handshake(server)) {
+            stop_accepting(server);
+            return;
+        }
+        prong_status status = accept_at(server->socket, &server->options.link, server->tls, &link);
+        if (status == PRONG_TIMEOUT) return;
+        if (status == PRONG_NO_DESCRIPTORS && drop_a_handshake(server)) continue;
+        if (status) {
+            stop_accepting(server); /* until somebody leaves, or a second has passed */
+            return;
+        }
+        if (!session_new(server, link, &session)) session_progress(session);
+    }
+}
+
+static void accept_again(prong_server *server) {
+    if (server->accepting || server->session_count >= server->options.max_clients) return;
+    server->accepting = watch(server, server->socket, &server->socket) == PRONG_OK;
+}
+
+static void drain_stopper(prong_server *server) {
+    uint64_t count;
+    if (read(server->stopper, &count, sizeof(count)) > 0) server->stopped = true;
+}
+
+static void handle_event(prong_server *server, const struct epoll_event *event) {
+    if (event->data.ptr == &server->socket) {
+        accept_all(server);
+    } else if (event->data.ptr == &server->stopper) {
+        drain_stopper(server);
+    } else if (event->data.ptr == &server->requests) {
+        family_requests_handle(server);
+    } else if (event->data.u64 & 1) {
+        client_ended(server, (struct client *)(uintptr_t)(event->data.u64 & ~(uint64_t)1));
+    } else {
+        struct session *session = event->data.ptr;
+        if (session->closed) return;
+        if (session->parked && event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) session->lost = true;
+        session_progress(session);
+    }
+}
+
+static void run_runnable(prong_server *server) {
+    struct session *list = server->runnable;
+    server->runnable = NULL;
+    for (struct session *session = list, *next; session; session = next) {
+        next = session->next_runnable;
+        session->runnable = false;
+        if (session->closed) continue;
+        if (session->link)
+            session_progress(session);
+        else if (session->lost)
+            session_close(session);
+    }
+}
+
+static void look_around(prong_server *server) {
+    if (!deadline_passed(server->look_at)) return;
+    objects_look(server);
+    clients_look(server);
+    accept_again(server);
+    server->look_at = deadline_after(PRONG_SECONDS(1));
+}
+
+static int how_long(const prong_server *server, deadline_t deadline) {
+    if (server->runnable || server->stopped) return 0;
+    if (server->heap_count && server->heap[0]->deadline < deadline) deadline = server->heap[0]->deadline;
+    bool looks = server->limbo || !server->accepting || server->clients;
+    if (looks && server->look_at < deadline) deadline = server->look_at;
+    return deadline_poll_ms(deadline);
+}
+
+prong_status prong_server_run(prong_server *server, prong_time timeout) {
+    deadline_t deadline = deadline_after(timeout);
+    family_requests_open(server);
+    while (!server->stopped) {
+        struct epoll_event events[EVENTS];
+        int wait = how_long(server, deadline);
+        if (wait && family_requests_spin(server)) wait = 0;
+        int count = epoll_wait(server->epoll, events, EVENTS, wait);
+        if (count < 0 && errno != EINTR) return fail_errno("server: epoll");
+        for (int i = 0; i < count; i++) handle_event(server, &events[i]);
+        run_runnable(server);
+        server_deadlines(server);
+        look_around(server);
+        sessions_sweep(server);
+        clients_sweep(server);
+        prong_document_reset(server->scratch);
+        if (deadline_passed(deadline) && !server->stopped) return fail_text(PRONG_TIMEOUT, "the server's time is up");
+    }
+    return PRONG_OK;
+}
