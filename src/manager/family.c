@@ -1,28 +1,33 @@
 /* Requests of the server's own family, through the arena: one queue to the server, a mailbox for each of the clients'
- * threads. The server answers them between its rounds, and looks for the next a moment longer than it must. */
+ * threads. */
 #include "base/error.h"
-#include "family/waitq.h"
+#include "channel/types.h"
 #include "manager/family.h"
 #include "manager/server.h"
+#include "os/os.h"
 #include <string.h>
 #include <sys/epoll.h>
-
-/* After a request the next is often near: this long the queue is looked at before anything else. */
-static const prong_time SPIN_AFTER = PRONG_US(200);
+#include <unistd.h>
 
 void server_join_family(prong_server *server, prong_queue requests) {
     server->requests = requests;
     server->in_family = true;
 }
 
+/* The doorbell hangs at the queue from now on, and is rung only when the server is about to sleep: see arm. */
 void family_requests_open(struct prong_server *server) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->requests};
+    uint32_t address;
     if (!server->in_family || server->doorbell >= 0) return;
-    if (prong_queue_fileno(server->requests, &server->doorbell)) return;
-    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->doorbell, &event);
+    server->doorbell = os_doorbell_create(&address);
+    server->doorbell_slot = waitq_watch(&queue_channel(server->requests)->readable, address);
+    if (server->doorbell >= 0) epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->doorbell, &event);
 }
 
 void family_requests_close(struct prong_server *server) {
+    struct channel *channel = server->in_family ? queue_channel(server->requests) : NULL;
+    if (channel && server->doorbell >= 0) waitq_unwatch(&channel->readable, server->doorbell_slot);
+    if (server->doorbell >= 0) close(server->doorbell);
     if (server->in_family) prong_queue_destroy(server->requests);
 }
 
@@ -49,29 +54,25 @@ static void handle(struct prong_server *server, const prong_message *message) {
         request_handle(session, (const char *)message->data + sizeof(request), message->size - sizeof(request));
 }
 
-bool family_requests_handle(struct prong_server *server) {
-    enum { TURN = 64 };
+static bool handle_one(struct prong_server *server) {
     prong_message message;
-    int turn = 0;
-    while (turn < TURN && !prong_queue_receive(server->requests, &message, PRONG_NOWAIT)) {
-        handle(server, &message);
-        prong_message_release(&message);
-        prong_document_reset(server->scratch);
-        turn++;
-    }
-    if (turn) server->last_family = clock_now();
-    return turn > 0;
+    if (prong_queue_receive(server->requests, &message, PRONG_NOWAIT)) return false;
+    handle(server, &message);
+    prong_message_release(&message);
+    prong_document_reset(server->scratch);
+    return true;
 }
 
-static bool requests_there(void *queue) {
-    return !prong_queue_empty(*(prong_queue *)queue);
+void family_requests_handle(struct prong_server *server) {
+    enum { TURN = 64 };
+    for (int turn = 0; turn < TURN && family_requests_there(server); turn++) handle_one(server);
 }
 
-bool family_requests_spin(struct prong_server *server) {
-    if (!server->in_family || clock_now() - server->last_family > SPIN_AFTER) return false;
-    while (spin_until(requests_there, &server->requests))
-        if (!family_requests_handle(server) || server->stopped || server->runnable) return true;
-    return false;
+void family_requests_arm(struct prong_server *server) {
+    struct channel *channel = server->in_family ? queue_channel(server->requests) : NULL;
+    if (!channel) return;
+    os_doorbell_silence(server->doorbell);
+    waitq_arm(&channel->readable, server->doorbell_slot);
 }
 
 /* Its sessions end, and what they hold is given back. */

@@ -231,16 +231,36 @@ static int how_long(const prong_server *server, deadline_t deadline) {
     return deadline_poll_ms(deadline);
 }
 
+/* Whether anything has come, by socket or in the family. */
+static bool has_come(void *context) {
+    prong_server *server = context;
+    if (family_requests_there(server)) return true;
+    server->event_count = epoll_wait(server->epoll, server->events, EVENTS, 0);
+    return server->event_count != 0;
+}
+
+/* Waits for something to do; what sockets have is in server->events. */
+static prong_status await_events(prong_server *server, deadline_t deadline) {
+    int wait = how_long(server, deadline);
+    server->event_count = 0;
+    if (wait && spin(&server->spin, has_come, server)) wait = 0;
+    if (wait) family_requests_arm(server);
+    if (server->event_count == 0 && !family_requests_there(server))
+        server->event_count = epoll_wait(server->epoll, server->events, EVENTS, how_long(server, deadline) ? wait : 0);
+    if (server->event_count < 0 && errno != EINTR) return fail_errno("server: epoll");
+    return PRONG_OK;
+}
+
 prong_status prong_server_run(prong_server *server, prong_time timeout) {
+    struct epoll_event events[EVENTS];
     deadline_t deadline = deadline_after(timeout);
+    server->events = events;
     family_requests_open(server);
     while (!server->stopped) {
-        struct epoll_event events[EVENTS];
-        int wait = how_long(server, deadline);
-        if (wait && family_requests_spin(server)) wait = 0;
-        int count = epoll_wait(server->epoll, events, EVENTS, wait);
-        if (count < 0 && errno != EINTR) return fail_errno("server: epoll");
-        for (int i = 0; i < count; i++) handle_event(server, &events[i]);
+        prong_status status = await_events(server, deadline);
+        if (status) return status;
+        for (int i = 0; i < server->event_count; i++) handle_event(server, &events[i]);
+        if (server->in_family) family_requests_handle(server);
         run_runnable(server);
         server_deadlines(server);
         look_around(server);

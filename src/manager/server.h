@@ -4,6 +4,7 @@
 #define MANAGER_SERVER_H
 
 #include "base/deadline.h"
+#include "base/spin.h"
 #include "manager/item.h"
 #include "net/link.h"
 #include <prong/manager.h>
@@ -129,8 +130,10 @@ struct prong_server {
     deadline_t look_at;   /* when limbo and leases are looked at next */
     prong_queue requests; /* of the family */
     bool in_family;
-    int doorbell;        /* of requests; -1: none yet */
-    int64_t last_family; /* when the family last asked */
+    int doorbell, doorbell_slot; /* of requests; -1: none yet */
+    struct spin spin;            /* while the next request is waited for */
+    struct epoll_event *events;
+    int event_count; /* of the round */
 };
 
 /* --- one call --- */
@@ -239,10 +242,13 @@ extern const struct type container_types[], sync_types[], queue_types[];
 /* --- family.c: requests through the arena --- */
 void family_requests_open(struct prong_server *server);
 void family_requests_close(struct prong_server *server);
-/* Handles what there is; whether there was any. */
-bool family_requests_handle(struct prong_server *server);
-/* The same, looking for a while if there have just been some. */
-bool family_requests_spin(struct prong_server *server);
+/* Handles what there is. */
+void family_requests_handle(struct prong_server *server);
+static inline bool family_requests_there(const struct prong_server *server) {
+    return server->in_family && !prong_queue_empty(server->requests);
+}
+/* From now on the descriptor shows when one comes; look at the queue after this. */
+void family_requests_arm(struct prong_server *server);
 void family_member_gone(struct prong_server *server, int pid);
 
 #endif

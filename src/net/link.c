@@ -378,14 +378,20 @@ prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t si
     return status;
 }
 
+/* Whether there is something to look at: data, the end, a failure. */
+static bool has_come(void *link) {
+    return link_fill(link) != PRONG_TIMEOUT;
+}
+
 prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const void **data, size_t *size,
                                    prong_time timeout) {
     prong_status status = link_take(link, maxlength, data, size);
     if (status != PRONG_TIMEOUT) return status;
     deadline_t deadline = deadline_after(timeout);
     while (status == PRONG_TIMEOUT) {
-        status = link_fill(link);
-        if (status == PRONG_TIMEOUT) {
+        bool came = deadline == PRONG_NOWAIT ? has_come(link) : spin(&link->spin, has_come, link);
+        status = came ? PRONG_OK : PRONG_TIMEOUT;
+        if (!came) {
             status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, "no message came");
             if (status) return status;
             status = link_fill(link);

@@ -4,6 +4,7 @@
 #define NET_LINK_H
 
 #include "base/deadline.h"
+#include "base/spin.h"
 #include "channel/source.h"
 #include "net/address.h"
 #include "net/auth.h"
@@ -27,7 +28,8 @@ struct prong_link {
     struct auth auth;
     size_t max_message;
     struct bytes in, out;
-    size_t lent; /* bytes at the start of `in` that a message lent to the caller has */
+    size_t lent;      /* bytes at the start of `in` that a message lent to the caller has */
+    struct spin spin; /* while a reply is waited for */
     int peer_pid;
     int owner; /* pid: a forked child must not say goodbye for its parent */
     char address[ADDRESS_TEXT];
