@@ -51,6 +51,12 @@ PRONG_API prong_status prong_connection_recv_bytes(prong_connection connection, 
 PRONG_API prong_status prong_connection_recv_bytes_into(prong_connection connection, void *buffer, size_t capacity,
                                                         size_t *size, prong_time timeout);
 
+/* Values (see <prong/value.h>), as pickle. Errors: as above, prong_pickle_dumps and prong_pickle_loads; a message received
+ * that is no pickle is gone. */
+PRONG_API prong_status prong_connection_send_value(prong_connection connection, prong_value value, prong_time timeout);
+PRONG_API prong_status prong_connection_recv_value(prong_connection connection, prong_document *document,
+                                                   prong_value *value, prong_time timeout);
+
 /* Sending in place: reserve, write to message->data, commit; as for queues. */
 PRONG_API prong_status prong_connection_reserve(prong_connection connection, size_t size, prong_message *message);
 PRONG_API prong_status prong_connection_commit(prong_connection connection, prong_message *message, prong_time timeout);

@@ -152,6 +152,36 @@ PRONG_API prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job,
                                                 const prong_bytes *arguments, size_t count,
                                                 const prong_task_options *options);
 
+/* --- tasks with values --- */
+
+/* A task that is called with values: arguments (a tuple) and keywords (a dict, or None); its result is a value too. All lie
+ * in document. A status other than PRONG_OK fails the task (PRONG_TASK_FAILED, its code the status), with
+ * prong_error_message() as its text. */
+typedef prong_status prong_value_task(prong_document *document, prong_value arguments, prong_value keywords,
+                                      prong_value *result);
+
+/* task(*arguments, **keywords). result lies in document. Errors: as prong_pool_apply, prong_pickle_dumps. */
+PRONG_API prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,
+                                              prong_value keywords, prong_document *document, prong_value *result,
+                                              const prong_task_options *options, prong_time timeout);
+PRONG_API prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
+                                                    prong_value arguments, prong_value keywords,
+                                                    const prong_task_options *options);
+/* task(item) for each item of a list or tuple; starmap: task(*item), each being a tuple. One task an item; *results is a
+ * list in their order. Errors: as above; the first failure in their order. */
+PRONG_API prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items,
+                                            prong_document *document, prong_value *results,
+                                            const prong_task_options *options, prong_time timeout);
+PRONG_API prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, prong_value items,
+                                                prong_document *document, prong_value *results,
+                                                const prong_task_options *options, prong_time timeout);
+PRONG_API prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
+                                                      prong_value items, const prong_task_options *options);
+/* Waits for one task of such a job and reads its result. Errors: as prong_job_outcome, prong_pickle_loads; the task's
+ * failure. */
+PRONG_API prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
+                                       prong_time timeout);
+
 /* --- jobs --- */
 
 /* Waits until every task has ended, well or not. Errors: PRONG_TIMEOUT, PRONG_STALE. */

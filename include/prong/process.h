@@ -21,6 +21,7 @@
 
 #include <prong/status.h>
 #include <prong/time.h>
+#include <prong/value.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +81,17 @@ PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries
 /* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
  * a name too long, no such method), PRONG_NO_MEMORY. Pair with prong_process_close. */
 PRONG_API prong_status prong_process_create(prong_process *process, const prong_process_options *options);
+
+/* What a child runs that is called with values: arguments (a tuple) and keywords (a dict, or None), which lie in document, as
+ * what it makes itself may. The result is the exit code. */
+typedef int prong_value_target(prong_document *document, prong_value arguments, prong_value keywords);
+
+/* The same as prong_process_create, for target(*arguments, **keywords) by value; options' target, run and what goes with
+ * them must not be set. options may be NULL. Errors: also PRONG_NO_FUNCTION, and as prong_pickle_dumps. A child that
+ * cannot read its arguments ends with code 125. */
+PRONG_API prong_status prong_process_create_value(prong_process *process, prong_value_target *target,
+                                                  prong_value arguments, prong_value keywords,
+                                                  const prong_process_options *options);
 
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),

@@ -11,6 +11,7 @@
 
 #include <prong/status.h>
 #include <prong/time.h>
+#include <prong/value.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,15 @@ PRONG_API prong_status prong_queue_put(prong_queue queue, const void *data, size
  * PRONG_CLOSED when the queue is closed and empty; PRONG_STALE. */
 PRONG_API prong_status prong_queue_get(prong_queue queue, void *buffer, size_t capacity, size_t *size,
                                        prong_time timeout);
+
+/* --- values (see <prong/value.h>), as pickle --- */
+
+/* Errors: as prong_queue_put, prong_queue_get (never PRONG_TOO_LONG for size), prong_pickle_dumps and
+ * prong_pickle_loads. What is taken and is no pickle is gone. The value lies in document. All classes are read, as data:
+ * who is in the family is trusted. */
+PRONG_API prong_status prong_queue_put_value(prong_queue queue, prong_value value, prong_time timeout);
+PRONG_API prong_status prong_queue_get_value(prong_queue queue, prong_document *document, prong_value *value,
+                                             prong_time timeout);
 
 /* --- in place, without a copy --- */
 

@@ -1,0 +1,146 @@
+/* Tasks that are called with values: the bytes of a call go in, the result's pickle comes out. */
+#include "base/error.h"
+#include "process/calls.h"
+#include "value/document.h"
+
+#include <prong/pool.h>
+#include <string.h>
+
+static prong_status run(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
+    prong_value arguments, keywords, value = prong_null();
+    any_function *function;
+    prong_status status = call_read(document, argument, size, &function, &arguments, &keywords);
+    if (!status) status = ((prong_value_task *)function)(document, arguments, keywords, &value);
+    return status ? status : prong_pickle_dumps(document, value, pickle, NULL);
+}
+
+/* What a worker runs. */
+static int run_task(void *argument, size_t size, prong_result *result) {
+    prong_document *document;
+    prong_pickle pickle;
+    prong_status status = prong_document_open(&document, NULL);
+    if (status) return status;
+    status = run(document, argument, size, &pickle);
+    if (status)
+        prong_result_set(result, prong_error_message(), strlen(prong_error_message()) + 1);
+    else
+        status = prong_result_set(result, pickle.data, pickle.size);
+    prong_document_close(document);
+    return status;
+}
+
+prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
+                                          prong_value arguments, prong_value keywords,
+                                          const prong_task_options *options) {
+    prong_document *scratch;
+    void *bytes;
+    size_t size;
+    prong_status status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    status = call_write(scratch, (any_function *)task, arguments, keywords, &bytes, &size);
+    if (!status) status = prong_pool_apply_async(pool, job, run_task, bytes, size, options);
+    prong_document_close(scratch);
+    return status;
+}
+
+prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
+                             prong_time timeout) {
+    static const prong_unpickle_options trusting = {.any_class = true};
+    prong_outcome outcome;
+    prong_status status = prong_job_outcome(job, index, &outcome, timeout);
+    if (status) return status;
+    if (outcome.status == PRONG_TASK_FAILED && outcome.data)
+        return fail(PRONG_TASK_FAILED, "task %zu: %s", index, (const char *)outcome.data);
+    if (outcome.status) {
+        char text[300];
+        prong_outcome_text(&outcome, text, sizeof(text));
+        return fail(outcome.status, "%s", text);
+    }
+    return prong_pickle_loads(document, outcome.data, outcome.size, result, &trusting);
+}
+
+prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,
+                                    prong_value keywords, prong_document *document, prong_value *result,
+                                    const prong_task_options *options, prong_time timeout) {
+    prong_job job;
+    prong_status status = prong_pool_apply_value_async(pool, &job, task, arguments, keywords, options);
+    if (status) return status;
+    status = prong_job_value(job, 0, document, result, timeout);
+    char message[400]; /* closing must not hide it */
+    if (status) strncpy(message, prong_error_message(), sizeof(message) - 1)[sizeof(message) - 1] = 0;
+    prong_job_close(job);
+    return status ? fail(status, "%s", message) : PRONG_OK;
+}
+
+/* --- many --- */
+
+/* The calls for all items: of a starmap each item is the arguments, else the only one. */
+static prong_status write_calls(prong_document *scratch, prong_value_task *task, prong_value items, bool star,
+                                prong_bytes **calls, size_t *count) {
+    prong_kind kind = prong_value_kind(items);
+    if (kind != PRONG_KIND_LIST && kind != PRONG_KIND_TUPLE)
+        return fail(PRONG_INVALID, "map: the items must be a list or tuple, not %s", prong_kind_name(kind));
+    *count = prong_value_size(items);
+    *calls = document_take(scratch, (*count + 1) * sizeof(**calls));
+    if (!*calls) return PRONG_NO_MEMORY;
+    size_t at = 0, index = 0;
+    for (prong_value item; prong_value_next(items, &at, NULL, &item); index++) {
+        void *bytes;
+        prong_status status = star ? PRONG_OK : prong_make_tuple(scratch, &item, 1, &item);
+        if (!status)
+            status = call_write(scratch, (any_function *)task, item, prong_null(), &bytes, &(*calls)[index].size);
+        if (status) return fail_again(status, "map: item %zu", index);
+        (*calls)[index].data = bytes;
+    }
+    return PRONG_OK;
+}
+
+static prong_status submit(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items, bool star,
+                           const prong_task_options *options) {
+    prong_document *scratch;
+    prong_bytes *calls;
+    size_t count;
+    prong_status status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    status = write_calls(scratch, task, items, star, &calls, &count);
+    if (!status) status = prong_pool_starmap_async(pool, job, run_task, calls, count, options);
+    prong_document_close(scratch);
+    return status;
+}
+
+static prong_status collect(prong_job job, size_t count, prong_document *document, prong_value *results) {
+    prong_value one;
+    prong_status status = prong_make_list(document, NULL, 0, results);
+    for (size_t i = 0; i < count && !status; i++) {
+        status = prong_job_value(job, i, document, &one, PRONG_NOWAIT);
+        if (!status) status = prong_list_append(document, *results, one);
+    }
+    return status;
+}
+
+static prong_status map(prong_pool pool, prong_value_task *task, prong_value items, bool star, prong_document *document,
+                        prong_value *results, const prong_task_options *options, prong_time timeout) {
+    prong_job job;
+    prong_status status = submit(pool, &job, task, items, star, options);
+    if (status) return status;
+    status = prong_job_wait(job, timeout);
+    if (!status) status = collect(job, prong_value_size(items), document, results);
+    char message[400];
+    if (status) strncpy(message, prong_error_message(), sizeof(message) - 1)[sizeof(message) - 1] = 0;
+    prong_job_close(job);
+    return status ? fail(status, "%s", message) : PRONG_OK;
+}
+
+prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items, prong_document *document,
+                                  prong_value *results, const prong_task_options *options, prong_time timeout) {
+    return map(pool, task, items, false, document, results, options, timeout);
+}
+prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, prong_value items,
+                                      prong_document *document, prong_value *results, const prong_task_options *options,
+                                      prong_time timeout) {
+    return map(pool, task, items, true, document, results, options, timeout);
+}
+prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items,
+                                            const prong_task_options *options) {
+    return submit(pool, job, task, items, true, options);
+}

@@ -1,0 +1,77 @@
+#include "process/calls.h"
+
+#include "base/error.h"
+#include "value/document.h"
+
+#include <prong/process.h>
+#include <string.h>
+
+enum { CANNOT_READ = 125 };
+
+prong_status call_write(prong_document *scratch, any_function *function, prong_value arguments, prong_value keywords,
+                        void **bytes, size_t *size) {
+    struct call_header header;
+    prong_value both;
+    prong_pickle pickle;
+    if (!function) return fail_text(PRONG_INVALID, "call: no function (NULL)");
+    if (prong_value_kind(arguments) != PRONG_KIND_TUPLE)
+        return fail(PRONG_INVALID, "call: the arguments must be a tuple, not %s",
+                    prong_kind_name(prong_value_kind(arguments)));
+    if (prong_value_kind(keywords) != PRONG_KIND_NULL && prong_value_kind(keywords) != PRONG_KIND_DICT)
+        return fail(PRONG_INVALID, "call: the keywords must be a dict or None, not %s",
+                    prong_kind_name(prong_value_kind(keywords)));
+    prong_status status = function_identify(function, &header.function);
+    if (!status) status = prong_build(scratch, &both, "(vv)", arguments, keywords);
+    if (!status) status = prong_pickle_dumps(scratch, both, &pickle, NULL);
+    if (status) return status;
+    *size = sizeof(header) + pickle.size;
+    *bytes = document_take(scratch, *size);
+    if (!*bytes) return PRONG_NO_MEMORY;
+    memcpy(*bytes, &header, sizeof(header));
+    memcpy((char *)*bytes + sizeof(header), pickle.data, pickle.size);
+    return PRONG_OK;
+}
+
+prong_status call_read(prong_document *document, const void *bytes, size_t size, any_function **function,
+                       prong_value *arguments, prong_value *keywords) {
+    static const prong_unpickle_options trusting = {.any_class = true};
+    struct call_header header;
+    prong_value both;
+    if (size < sizeof(header)) return fail_text(PRONG_INVALID, "call: cut short");
+    memcpy(&header, bytes, sizeof(header));
+    prong_status status = function_resolve(&header.function, function);
+    if (!status)
+        status =
+            prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both, &trusting);
+    return status ? status : prong_scan(both, "(vv)", arguments, keywords);
+}
+
+/* What the child runs. */
+static int run_call(void *argument, size_t size) {
+    prong_document *document;
+    prong_value arguments, keywords;
+    any_function *function;
+    if (prong_document_open(&document, NULL)) return CANNOT_READ;
+    int code = CANNOT_READ;
+    if (!call_read(document, argument, size, &function, &arguments, &keywords))
+        code = ((prong_value_target *)function)(document, arguments, keywords);
+    prong_document_close(document);
+    return code;
+}
+
+prong_status prong_process_create_value(prong_process *process, prong_value_target *target, prong_value arguments,
+                                        prong_value keywords, const prong_process_options *options) {
+    prong_process_options by_bytes = options ? *options : (prong_process_options){0};
+    prong_document *scratch;
+    void *bytes;
+    if (by_bytes.target || by_bytes.run || by_bytes.argument)
+        return fail_text(PRONG_INVALID, "process: a target beside the one that is called with values");
+    prong_status status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    status = call_write(scratch, (any_function *)target, arguments, keywords, &bytes, &by_bytes.argument_size);
+    by_bytes.target = run_call;
+    if (!status) by_bytes.argument = bytes;
+    if (!status) status = prong_process_create(process, &by_bytes);
+    prong_document_close(scratch);
+    return status;
+}
