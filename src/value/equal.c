@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS_MAX = 1 << 24 };
+enum { STEPS_MAX = 1 << 20 };
 _Thread_local size_t equal_steps;
 static _Thread_local size_t last_step; /* of the comparison that runs */
 

@@ -121,12 +121,15 @@ prong_status prong_make_tuple(prong_document *document, const prong_value *items
     return make_tuple(document, items, count, value);
 }
 
+/* The items may be where the value is to go: a list of one, made in its place. */
 prong_status make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
     struct list_node *node = document_take(document, sizeof(*node));
     if (!node) return PRONG_NO_MEMORY;
     *node = (struct list_node){.node.height = 1};
-    *value = value_of(PRONG_KIND_LIST, 0, node);
-    return list_extend(document, *value, items, count);
+    prong_value made = value_of(PRONG_KIND_LIST, 0, node);
+    prong_status status = list_extend(document, made, items, count);
+    if (!status) *value = made;
+    return status;
 }
 
 prong_status prong_make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
@@ -184,8 +187,11 @@ prong_status prong_make_dict(prong_document *document, prong_value *value) {
 
 static prong_status make_set(prong_document *document, prong_kind kind, const prong_value *items, size_t count,
                              prong_value *value) {
-    prong_status status = make_table(document, kind, value);
-    for (size_t i = 0; i < count && !status; i++) status = table_put(document, *value, items[i], prong_null());
+    prong_value made;
+    prong_status status = make_table(document, kind, &made);
+    for (size_t i = 0; i < count && !status; i++)
+        status = table_put(document, made, items[i], prong_null());
+    if (!status) *value = made;
     return status;
 }
 

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What holds others many times over can be printed for ever: containers, before that is given up. */
-enum { NODES_MAX = 1 << 22 };
+/* What holds others many times over can be printed for ever: values, before that is given up. */
+enum { VALUES_MAX = 1 << 24 };
 
 /* Where the text goes: what does not fit is only counted. */
 struct printer {
     char *buffer;
     size_t capacity, size;
     uint64_t walk; /* nodes that are being printed carry it */
-    size_t nodes;
+    size_t values;
     bool json;
 };
 
@@ -316,7 +316,6 @@ static prong_status print_node(struct printer *out, prong_value value, unsigned 
     prong_kind kind = kind_of(value);
     struct node *node = (struct node *)(uintptr_t)value.pointer;
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "values are nested deeper than %d", DEPTH_MAX);
-    if (++out->nodes > NODES_MAX) return fail(PRONG_TOO_LONG, "more than %d containers to print", NODES_MAX);
     if (!node) return print_below(out, value, depth);
     if (node->walk == out->walk) {
         if (out->json) return fail_text(PRONG_INVALID, "refers to itself, which JSON cannot say");
@@ -336,6 +335,7 @@ static bool json_has(prong_value value) {
 }
 
 static prong_status print(struct printer *out, prong_value value, unsigned depth) {
+    if (++out->values > VALUES_MAX) return fail(PRONG_TOO_LONG, "more than %d values to print", VALUES_MAX);
     if (out->json && !json_has(value))
         return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(kind_of(value)));
     switch (kind_of(value)) {

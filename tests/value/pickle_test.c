@@ -1,0 +1,207 @@
+/* Pickle: what the recorded vectors do not show. */
+#include "../support/test.h"
+
+static prong_document *document;
+
+static void begin(void) {
+    ok(prong_document_open(&document, NULL));
+}
+
+static prong_value round_trip(prong_value value, int protocol) {
+    prong_pickle pickle;
+    prong_pickle_options options = {.protocol = protocol};
+    prong_value back;
+    ok(prong_pickle_dumps(document, value, &pickle, &options));
+    ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, NULL));
+    return back;
+}
+
+TEST(all_protocols_bring_back_what_went_in) {
+    begin();
+    prong_value v, back, big;
+    ok(prong_make_int_text(document, "-123456789012345678901234567890", &big));
+    ok(prong_build(document, &v, "{s:[i,I,U,v], s:(d,b,n), s:[s,S], s:y, s:Y, s:<i,s>}", "ints", -1, INT64_MIN,
+                   UINT64_MAX, big, "t", 0.1, 1, "strs", "h\xc3\xa9\\n", "a\0b", (size_t)3, "bytes", "\x00\xff",
+                   (size_t)2, "array", "xy", (size_t)2, "set", 1, "one"));
+    const int protocols[] = {PRONG_PICKLE_TEXT, 1, 2, 3, 4, 5};
+    for (int i = 0; i < 6; i++) {
+        back = round_trip(v, protocols[i]);
+        check(prong_value_equal(v, back));
+    }
+    prong_document_close(document);
+}
+
+TEST(handles_cross_in_a_pickle) {
+    begin();
+    prong_queue queue, back;
+    prong_value v;
+    ok(prong_queue_create(&queue, NULL));
+    ok(prong_make_handle(document, "queue", &queue, &v));
+    ok(prong_value_get_handle(round_trip(v, 4), "queue", &back));
+    ok(prong_queue_put(back, "x", 1, PRONG_NOWAIT));
+    prong_document_close(document);
+}
+
+TEST(buffers_go_beside_the_pickle_when_asked) {
+    begin();
+    static char large[100000];
+    prong_value v, back, item;
+    prong_pickle pickle;
+    prong_pickle_buffer buffers[2];
+    size_t count;
+    prong_pickle_options beside = {.buffers = buffers, .buffer_capacity = 2, .buffer_count = &count};
+    ok(prong_make_buffer(document, large, sizeof(large), true, &v));
+    ok(prong_build(document, &v, "[v,i]", v, 1));
+    ok(prong_pickle_dumps(document, v, &pickle, &beside));
+    equal(count, 1);
+    check(pickle.size < 100 && buffers[0].data == large && buffers[0].read_only);
+    prong_unpickle_options given = {.buffers = buffers, .buffer_count = 1};
+    ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, &given));
+    ok(prong_value_item(back, 0, &item));
+    const void *data;
+    size_t size;
+    ok(prong_value_get_bytes(item, &data, &size));
+    check(data == large && size == sizeof(large));
+    is(prong_pickle_loads(document, pickle.data, pickle.size, &back, NULL), PRONG_INVALID);
+    says("buffer 0 was not handed over");
+    ok(prong_pickle_dumps(document, v, &pickle, NULL));
+    check(pickle.size > sizeof(large));
+    prong_document_close(document);
+}
+
+TEST(borrowed_bytes_stay_where_they_are) {
+    begin();
+    static char large[1000];
+    prong_value v, back;
+    prong_pickle pickle;
+    const void *data;
+    size_t size;
+    prong_unpickle_options borrow = {.borrow_bytes = true};
+    ok(prong_make_bytes(document, large, sizeof(large), &v));
+    ok(prong_pickle_dumps(document, v, &pickle, NULL));
+    ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, &borrow));
+    ok(prong_value_get_bytes(back, &data, &size));
+    check((const char *)data > (const char *)pickle.data &&
+          (const char *)data < (const char *)pickle.data + pickle.size);
+    prong_document_close(document);
+}
+
+static prong_status build_point(prong_document *d, const prong_object *object, prong_value *value, void *context) {
+    (void)context;
+    if (!object->has_state) return prong_make_list(d, NULL, 0, value);
+    prong_value x, y;
+    prong_status status = prong_scan(object->state, "{s:v, s:v}", "x", &x, "y", &y);
+    if (!status) status = prong_list_append(d, *value, x);
+    return status ? status : prong_list_append(d, *value, y);
+}
+
+TEST(own_classes_are_built_by_their_functions_and_others_refused) {
+    begin();
+    prong_value state, v, back;
+    prong_pickle pickle;
+    ok(prong_build(document, &state, "{s:i, s:i}", "x", 3, "y", 4));
+    prong_object point = {.module = "geometry", .name = "Point", .by_new = true, .has_state = true, .state = state};
+    ok(prong_make_object(document, &point, &v));
+    ok(prong_build(document, &v, "[vv]", v, v));
+    ok(prong_pickle_dumps(document, v, &pickle, NULL));
+    is(prong_pickle_loads(document, pickle.data, pickle.size, &back, NULL), PRONG_PERMISSION);
+    says("geometry.Point");
+    prong_class classes[] = {{"geometry", "*", build_point, NULL}};
+    prong_unpickle_options options = {.classes = classes, .class_count = 1};
+    ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, &options));
+    char text[100];
+    ok(prong_value_repr(back, text, sizeof(text), NULL));
+    check(!strcmp(text, "[[3, 4], [3, 4]]"));
+    prong_document_close(document);
+}
+
+TEST(every_cut_of_a_pickle_is_an_error) {
+    begin();
+    prong_value v, back;
+    prong_pickle pickle;
+    ok(prong_build(document, &v, "{s:[i,d,s], s:(y,n), i:<i>}", "a", 100000, 0.5, "text", "b", "bytes", (size_t)5, 7,
+                   8));
+    for (int protocol = 1; protocol <= 5; protocol++) {
+        prong_pickle_options options = {.protocol = protocol};
+        ok(prong_pickle_dumps(document, v, &pickle, &options));
+        for (size_t size = 0; size < pickle.size; size++) {
+            char *copy = malloc(size + 1); /* so that a read beyond is seen by the sanitizer */
+            memcpy(copy, pickle.data, size);
+            check(prong_pickle_loads(document, copy, size, &back, NULL) != PRONG_OK);
+            free(copy);
+        }
+    }
+    prong_document_close(document);
+}
+
+TEST(every_changed_byte_of_a_pickle_is_a_value_or_an_error) {
+    begin();
+    prong_value v, back;
+    prong_pickle pickle;
+    ok(prong_build(document, &v, "[{s:[i,d,s], s:(y,n), i:<i>}]", "a", 100000, 0.5, "text", "b", "bytes", (size_t)5, 7,
+                   8));
+    for (int protocol = 1; protocol <= 5; protocol++) {
+        prong_pickle_options options = {.protocol = protocol};
+        prong_document_reset(document);
+        ok(prong_build(document, &v, "[{s:[i,d,s], s:(y,n), i:<i>}]", "a", 100000, 0.5, "text", "b", "bytes", (size_t)5,
+                       7, 8));
+        ok(prong_pickle_dumps(document, v, &pickle, &options));
+        for (size_t i = 0; i < pickle.size; i++)
+            for (int byte = 0; byte < 256; byte++) {
+                prong_document *own;
+                ok(prong_document_open(&own, NULL));
+                char *copy = malloc(pickle.size);
+                memcpy(copy, pickle.data, pickle.size);
+                copy[i] = (char)byte;
+                prong_pickle_loads(own, copy, pickle.size, &back, NULL);
+                free(copy);
+                prong_document_close(own);
+            }
+    }
+    prong_document_close(document);
+}
+
+TEST(keys_that_take_for_ever_to_compare_are_refused_in_time) {
+    begin();
+    /* two towers of tuples that hold the same twice, equal and not the same; then each as a key, again and again */
+    char data[4096];
+    size_t n = 0;
+    data[n++] = '}';
+    data[n++] = '(';
+    for (int tower = 0; tower < 2; tower++) {
+        data[n++] = ')';
+        for (int i = 0; i < 100; i++) {
+            data[n++] = '2';
+            data[n++] = (char)0x86;
+        }
+        data[n++] = 'q';
+        data[n++] = (char)tower;
+        data[n++] = 'N';
+    }
+    for (int i = 0; i < 500; i++) {
+        data[n++] = 'h';
+        data[n++] = (char)(i % 2);
+        data[n++] = 'N';
+    }
+    data[n++] = 'u';
+    data[n++] = '.';
+    prong_value back;
+    int64_t before = test_now();
+    prong_status status = prong_pickle_loads(document, data, n, &back, NULL);
+    check(status == PRONG_TOO_LONG || status == PRONG_OK);
+    check(test_now() - before < PRONG_SECONDS(10));
+    prong_document_close(document);
+}
+
+TEST(bad_options_are_named) {
+    begin();
+    prong_pickle pickle;
+    prong_pickle_options options = {.protocol = 6};
+    is(prong_pickle_dumps(document, prong_null(), &pickle, &options), PRONG_INVALID);
+    says("protocol 6");
+    prong_value back;
+    prong_unpickle_options shallow = {.max_depth = 3};
+    is(prong_pickle_loads(document, "]]]]aaa.", 8, &back, &shallow), PRONG_TOO_LONG);
+    ok(prong_pickle_loads(document, "]]]aa.", 6, &back, &shallow));
+    prong_document_close(document);
+}

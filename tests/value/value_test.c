@@ -1,0 +1,303 @@
+/* Values: making, reading, changing, comparing, printing. */
+#include "../support/test.h"
+#include <math.h>
+
+static prong_document *document;
+
+static void begin(void) {
+    ok(prong_document_open(&document, NULL));
+}
+
+static void shows(prong_value value, const char *wanted) {
+    char text[4096];
+    ok(prong_value_repr(value, text, sizeof(text), NULL));
+    if (strcmp(text, wanted)) test_failed(__FILE__, __LINE__, "%s is not %s", text, wanted);
+}
+
+static void is_json(prong_value value, const char *wanted) {
+    char text[4096];
+    ok(prong_value_json(value, text, sizeof(text), NULL));
+    if (strcmp(text, wanted)) test_failed(__FILE__, __LINE__, "%s is not %s", text, wanted);
+}
+
+TEST(what_is_built_is_shown_as_python_would) {
+    begin();
+    prong_value v;
+    ok(prong_build(document, &v, "{s:i, s:[d,n,b,b], s:(s), s:y, s:()}", "a", -3, "b", 2.5, 1, 0, "c", "it's", "d",
+                   "\x00z'", (size_t)3, "e"));
+    shows(v, "{'a': -3, 'b': [2.5, None, True, False], 'c': (\"it's\",), 'd': b\"\\x00z'\", 'e': ()}");
+    ok(prong_build(document, &v, "[S, Y, U, z, <i>]", "h\xc3\xa9\n", (size_t)4, "ab", (size_t)2, UINT64_MAX, (size_t)7,
+                   1));
+    shows(v, "['h\xc3\xa9\\n', bytearray(b'ab'), 18446744073709551615, 7, {1}]");
+    ok(prong_make_complex(document, 1.5, -2, &v));
+    shows(v, "(1.5-2j)");
+    ok(prong_make_range(document, prong_int(0), prong_int(5), prong_int(1), &v));
+    shows(v, "range(0, 5)");
+    shows(prong_float(1e100), "1e+100");
+    shows(prong_float(0.1), "0.1");
+    shows(prong_float(1e16), "1e+16");
+    shows(prong_float(123456789012345680), "1.2345678901234568e+17");
+    shows(prong_float(0.0001), "0.0001");
+    shows(prong_float(5e-324), "5e-324");
+    shows(prong_float(-INFINITY), "-inf");
+    prong_document_close(document);
+}
+
+TEST(json_says_what_json_can_and_names_what_it_cannot) {
+    begin();
+    prong_value v;
+    ok(prong_build(document, &v, "{s:[i,n,b], s:s, i:d}", "a", 1, 1, "q\"", "x\n\x01", 3, 0.5));
+    is_json(v, "{\"a\": [1, null, true], \"q\\\"\": \"x\\n\\u0001\", \"3\": 0.5}");
+    ok(prong_build(document, &v, "{s:[i,y]}", "a", 1, "b", (size_t)1));
+    char text[100];
+    is(prong_value_json(v, text, sizeof(text), NULL), PRONG_INVALID);
+    says(".a: [1]: JSON has no way to say this bytes");
+    is(prong_value_json(prong_float(NAN), text, sizeof(text), NULL), PRONG_INVALID);
+    prong_document_close(document);
+}
+
+TEST(repr_is_cut_to_the_buffer_and_tells_its_length) {
+    begin();
+    char text[6];
+    size_t size;
+    prong_value v;
+    ok(prong_build(document, &v, "[iii]", 100, 200, 300));
+    ok(prong_value_repr(v, text, sizeof(text), &size));
+    equal(size, 15);
+    check(!strcmp(text, "[100,"));
+    ok(prong_value_repr(v, NULL, 0, &size));
+    equal(size, 15);
+    prong_document_close(document);
+}
+
+TEST(scan_takes_apart_and_says_where_it_fails) {
+    begin();
+    prong_value v, rest;
+    ok(prong_build(document, &v, "{s:s, s:[i,d,s], s:(I,b)}", "name", "n", "size", 640, 1.5, "px", "t", INT64_MAX, 1));
+    const char *name, *unit;
+    int width, absent = 9;
+    double scale;
+    int64_t large;
+    bool truth;
+    ok(prong_scan(v, "{s:s, s:[i,d,s], s:(I,b), s?:i}", "name", &name, "size", &width, &scale, &unit, "t", &large,
+                  &truth, "none", &absent));
+    check(!strcmp(name, "n") && width == 640 && scale == 1.5 && !strcmp(unit, "px") && large == INT64_MAX && truth);
+    equal(absent, 9);
+    ok(prong_scan(v, "{s:[v*]}", "size", &rest));
+    is(prong_scan(v, "{s:[i,i,s]}", "size", &width, &width, &unit), PRONG_INVALID);
+    says("in .size[1]: expected int, found float");
+    is(prong_scan(v, "{s:[i,d]}", "size", &width, &scale), PRONG_INVALID);
+    is(prong_scan(v, "{s:i}", "nothing", &width), PRONG_NOT_FOUND);
+    is(prong_scan(v, "{s:(i,b)}", "t", &width, &truth), PRONG_TOO_LONG);
+    is(prong_scan(v, "{s:q}", "name", &width), PRONG_INVALID);
+    says("no such letter");
+    is(prong_build(document, &v, "[i", 1), PRONG_INVALID);
+    is(prong_build(document, &v, "{s}", "a"), PRONG_INVALID);
+    prong_document_close(document);
+}
+
+TEST(paths_find_and_say_where_they_end) {
+    begin();
+    prong_value v, found;
+    int64_t number;
+    ok(prong_build(document, &v, "{s:[{s:i},{s:i}], s:{s:i}}", "servers", "port", 1, "port", 2, "a.b", "c", 3));
+    ok(prong_value_at(v, "servers[-1].port", &found));
+    ok(prong_value_get_int(found, &number));
+    equal(number, 2);
+    ok(prong_value_at(v, "['a.b'].c", &found));
+    is(prong_value_at(v, "servers[5].port", &found), PRONG_NOT_FOUND);
+    is(prong_value_at(v, "servers.port", &found), PRONG_INVALID);
+    is(prong_value_at(v, "servers[x]", &found), PRONG_INVALID);
+    says("cannot be read at position");
+    prong_document_close(document);
+}
+
+TEST(keys_are_equal_as_in_python) {
+    begin();
+    prong_value dict, found, big;
+    ok(prong_make_dict(document, &dict));
+    ok(prong_dict_set(document, dict, prong_int(1), prong_int(10)));
+    ok(prong_dict_set(document, dict, prong_float(1.0), prong_int(20)));
+    ok(prong_dict_set(document, dict, prong_bool(true), prong_int(30)));
+    shows(dict, "{1: 30}");
+    ok(prong_make_int_text(document, "18446744073709551616", &big));
+    ok(prong_dict_set(document, dict, big, prong_int(1)));
+    ok(prong_value_find(dict, prong_float(18446744073709551616.0), &found));
+    is(prong_value_find(dict, prong_float(18446744073709551616.0 * 2), &found), PRONG_NOT_FOUND);
+    prong_value list;
+    ok(prong_make_list(document, NULL, 0, &list));
+    is(prong_dict_set(document, dict, list, prong_int(1)), PRONG_INVALID);
+    says("unhashable type: 'list'");
+    prong_document_close(document);
+}
+
+TEST(large_dicts_keep_order_through_removals) {
+    begin();
+    prong_value dict;
+    char key[32];
+    ok(prong_make_dict(document, &dict));
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 5000; i++) {
+            snprintf(key, sizeof(key), "key %d", i);
+            ok(prong_dict_put(document, dict, key, prong_int(i)));
+        }
+        for (int i = 0; i < 5000; i += 2) {
+            prong_value text;
+            snprintf(key, sizeof(key), "key %d", i);
+            ok(prong_make_text(document, key, &text));
+            ok(prong_dict_remove(dict, text));
+            is(prong_dict_remove(dict, text), PRONG_NOT_FOUND);
+        }
+        equal(prong_value_size(dict), 2500);
+    }
+    size_t at = 0;
+    int64_t number, last = -1;
+    for (prong_value value; prong_value_next(dict, &at, NULL, &value); last = number) {
+        ok(prong_value_get_int(value, &number));
+        check(number > last && number % 2 == 1);
+    }
+    prong_document_close(document);
+}
+
+TEST(a_stack_by_set_and_remove_does_not_grow_or_hang) {
+    begin();
+    prong_value dict;
+    ok(prong_make_dict(document, &dict));
+    for (int i = 0; i < 100; i++) ok(prong_dict_set(document, dict, prong_int(i), prong_null()));
+    size_t before = prong_document_memory(document);
+    for (int i = 0; i < 100000; i++) {
+        ok(prong_dict_set(document, dict, prong_int(1000 + i), prong_null()));
+        ok(prong_dict_remove(dict, prong_int(1000 + i)));
+    }
+    equal(prong_value_size(dict), 100);
+    check(prong_document_memory(document) <= before + 65536);
+    prong_document_close(document);
+}
+
+TEST(lists_change_in_place_and_are_shared) {
+    begin();
+    prong_value list, twice;
+    ok(prong_build(document, &list, "[iii]", 1, 2, 3));
+    ok(prong_build(document, &twice, "[vv]", list, list));
+    ok(prong_list_insert(document, list, 0, prong_int(0)));
+    ok(prong_list_append(document, list, prong_int(4)));
+    ok(prong_list_set(list, 2, prong_int(9)));
+    ok(prong_list_remove(list, 1));
+    shows(twice, "[[0, 9, 3, 4], [0, 9, 3, 4]]");
+    is(prong_list_set(list, 4, prong_null()), PRONG_NOT_FOUND);
+    is(prong_list_insert(document, list, 9, prong_null()), PRONG_NOT_FOUND);
+    is(prong_list_append(document, prong_int(1), prong_null()), PRONG_INVALID);
+    prong_document_close(document);
+}
+
+TEST(order_is_pythons) {
+    begin();
+    prong_value a, b;
+    int order;
+    ok(prong_build(document, &a, "(is)", 1, "b"));
+    ok(prong_build(document, &b, "(ds)", 1.0, "c"));
+    ok(prong_value_compare(a, b, &order));
+    equal(order, -1);
+    ok(prong_value_compare(prong_float(9007199254740992.0), prong_int(9007199254740993), &order));
+    equal(order, -1);
+    is(prong_value_compare(prong_int(1), a, &order), PRONG_INVALID);
+    is(prong_value_compare(prong_float(NAN), prong_int(1), &order), PRONG_INVALID);
+    prong_document_close(document);
+}
+
+TEST(what_refers_to_itself_is_copied_and_shown) {
+    begin();
+    prong_document *other;
+    prong_value list, copy, inner;
+    ok(prong_document_open(&other, NULL));
+    ok(prong_build(document, &list, "[i]", 1));
+    ok(prong_list_append(document, list, list));
+    ok(prong_value_copy(other, list, &copy));
+    prong_document_close(document);
+    shows(copy, "[1, [...]]");
+    ok(prong_value_item(copy, 1, &inner));
+    check(inner.pointer == copy.pointer);
+    prong_document_close(other);
+}
+
+TEST(deep_values_are_errors_not_crashes) {
+    begin();
+    prong_value v = prong_int(1), copy;
+    for (int i = 0; i < 50000; i++) ok(prong_make_list(document, &v, 1, &v));
+    prong_pickle pickle;
+    char text[100];
+    is(prong_value_copy(document, v, &copy), PRONG_TOO_LONG);
+    is(prong_pickle_dumps(document, v, &pickle, NULL), PRONG_TOO_LONG);
+    is(prong_value_repr(v, text, sizeof(text), NULL), PRONG_TOO_LONG);
+    for (int i = 0; i < 50000; i++) ok(prong_make_tuple(document, &v, 1, &v));
+    prong_value dict;
+    ok(prong_make_dict(document, &dict));
+    is(prong_dict_set(document, dict, v, prong_null()), PRONG_TOO_LONG);
+    prong_document_close(document);
+}
+
+TEST(values_that_hold_each_other_many_times_take_no_time) {
+    begin();
+    prong_value a = prong_int(1), b = prong_int(1), dict;
+    for (int i = 0; i < 60; i++) {
+        prong_value two[2] = {a, a}, others[2] = {b, b};
+        ok(prong_make_tuple(document, two, 2, &a));
+        ok(prong_make_tuple(document, others, 2, &b));
+    }
+    ok(prong_make_dict(document, &dict));
+    ok(prong_dict_set(document, dict, a, prong_int(1)));
+    prong_value_equal(a, b); /* gives up, in bounded time */
+    char text[100];
+    is(prong_value_repr(a, text, sizeof(text), NULL), PRONG_TOO_LONG);
+    prong_document_close(document);
+}
+
+TEST(a_document_has_a_limit_and_can_be_reset) {
+    prong_document_options options = {.max_memory = 100000};
+    prong_value v;
+    char data[1000] = {0};
+    ok(prong_document_open(&document, &options));
+    prong_status status = PRONG_OK;
+    for (int i = 0; i < 1000 && !status; i++) status = prong_make_bytes(document, data, sizeof(data), &v);
+    is(status, PRONG_NO_MEMORY);
+    says("limit of 100000");
+    check(prong_document_memory(document) <= 100000);
+    prong_document_reset(document);
+    ok(prong_make_bytes(document, data, sizeof(data), &v));
+    prong_document_close(document);
+    prong_document_close(NULL);
+}
+
+TEST(bad_text_is_refused_and_surrogates_are_not) {
+    begin();
+    prong_value v;
+    is(prong_make_str(document, "a\xff", 2, &v), PRONG_INVALID);
+    says("byte 1");
+    ok(prong_make_str(document, "\xed\xb2\x80", 3, &v));
+    shows(v, "'\\udc80'");
+    is(prong_make_int_text(document, "12x", &v), PRONG_INVALID);
+    is(prong_make_range(document, prong_int(0), prong_int(1), prong_int(0), &v), PRONG_INVALID);
+    prong_document_close(document);
+}
+
+TEST(objects_and_handles_are_read_back) {
+    begin();
+    prong_value v, arguments;
+    prong_object view;
+    ok(prong_build(document, &arguments, "(s)", "why"));
+    prong_object error = {.module = "builtins", .name = "KeyError", .arguments = arguments};
+    ok(prong_make_object(document, &error, &v));
+    check(prong_value_is(v, "builtins", "KeyError") && !prong_value_is(v, "builtins", "ValueError"));
+    ok(prong_value_get_object(v, &view));
+    shows(v, "KeyError('why')");
+    prong_object bad = {.module = "m", .name = "C", .arguments = prong_int(1)};
+    is(prong_make_object(document, &bad, &v), PRONG_INVALID);
+    prong_queue queue, back;
+    ok(prong_queue_create(&queue, NULL));
+    ok(prong_make_handle(document, "queue", &queue, &v));
+    ok(prong_value_get_handle(v, "queue", &back));
+    check(back.offset == queue.offset && back.generation == queue.generation);
+    is(prong_value_get_handle(v, "lock", &back), PRONG_INVALID);
+    is(prong_make_handle(document, "teapot", &queue, &v), PRONG_INVALID);
+    prong_document_close(document);
+}
