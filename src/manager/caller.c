@@ -20,6 +20,7 @@ struct caller {
     prong_link *link;    /* or, in the family: */
     prong_queue mailbox; /* … */
     prong_queue requests;
+    prong_process server;
     bool wanted; /* the mailbox was told to the server */
     prong_document *scratch;
 };
@@ -34,10 +35,11 @@ static bool same_manager(prong_manager a, prong_manager b) {
 
 /* --- coming and going --- */
 
-/* The server then forgets the mailbox, and destroys it. */
+/* The server then forgets the mailbox, and destroys it; unless it has died. */
 static void say_leaving(const struct caller *caller) {
     struct family_request request = {.mailbox = caller->mailbox, .pid = caller->pid, .leaves = 1};
-    if (!caller->wanted || prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT))
+    if (!caller->wanted || !prong_process_is_alive(caller->server) ||
+        prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT))
         prong_queue_destroy(caller->mailbox);
 }
 
@@ -198,6 +200,7 @@ static prong_status open_caller(struct caller *caller, struct manager *manager, 
     if (status) return status;
     if (manager->in_family) {
         caller->requests = manager->requests;
+        caller->server = manager->process;
         return prong_queue_create(&caller->mailbox, NULL);
     }
     status = link_to(&manager->reach, &caller->link, deadline);

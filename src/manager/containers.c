@@ -357,15 +357,12 @@ static prong_status list_set_slice(prong_call *call, struct items *items, prong_
 
 static prong_status list_set(prong_call *call) {
     struct items *items = call->object->state;
-    prong_value given[2], item;
+    prong_value given[2];
     size_t place;
     BIND(call, "index value", given);
     if (is_slice(given[0])) return list_set_slice(call, items, given[0], given[1]);
     if (!list_place(call, given[0], items->count, "list assignment index", &place)) return PRONG_OK;
-    TRY(item_store(call->server, given[1], &item));
-    item_free(call->server, items->at[place]);
-    items->at[place] = item;
-    return PRONG_OK;
+    return item_replace(call->server, &items->at[place], given[1]);
 }
 
 static prong_status list_delete(prong_call *call) {
@@ -464,8 +461,8 @@ static prong_status list_times(prong_call *call, int64_t *times) {
     struct items *items = call->object->state;
     prong_value given;
     if (call_bind(call, "value", &given) || call_index(call, given, times)) return PRONG_REMOTE_ERROR;
-    if (*times < 0) *times = 0;
-    if (items->count && (size_t)*times > call->server->options.max_memory / sizeof(prong_value) / items->count)
+    if (*times < 0 || !items->count) *times = 0;
+    if ((size_t)*times > call->server->options.max_memory / sizeof(prong_value) / (items->count + 1))
         return fail_text(PRONG_NO_MEMORY, "the list would be too long");
     return PRONG_OK;
 }
@@ -617,12 +614,8 @@ static prong_status items_table_put(prong_call *call, struct table *table, prong
         unhashable(call);
         return PRONG_REMOTE_ERROR;
     }
+    if (entry) return item_replace(call->server, &entry->value, value);
     TRY(item_store(call->server, value, &stored));
-    if (entry) {
-        item_free(call->server, entry->value);
-        entry->value = stored;
-        return PRONG_OK;
-    }
     status = item_store(call->server, key, &stored_key);
     if (!status) {
         status = table_insert(NULL, table, stored_key, &entry, &added);
@@ -1236,12 +1229,9 @@ static prong_status value_get(prong_call *call) {
 
 static prong_status value_set(prong_call *call) {
     struct value_state *state = call->object->state;
-    prong_value given, item;
+    prong_value given;
     BIND(call, "value", &given);
-    TRY(item_store(call->server, given, &item));
-    item_free(call->server, state->value);
-    state->value = item;
-    return PRONG_OK;
+    return item_replace(call->server, &state->value, given);
 }
 
 static prong_status value_value(struct managed *object, prong_document *document, prong_value *value) {

@@ -83,6 +83,18 @@ void item_free(struct prong_server *server, prong_value item) {
     free_packed(item_value(item));
 }
 
+prong_status item_replace(struct prong_server *server, prong_value *place, prong_value value) {
+    prong_value item;
+    size_t old = in_memory(*place) ? malloc_usable_size((void *)(uintptr_t)place->pointer) : 0;
+    server->memory -= old; /* it makes room */
+    prong_status status = item_store(server, value, &item);
+    server->memory += old;
+    if (status) return status;
+    item_free(server, *place);
+    *place = item;
+    return PRONG_OK;
+}
+
 /* --- lists of items --- */
 
 prong_status items_reserve(struct items *items, size_t more) {

@@ -565,6 +565,14 @@ static prong_status save_object(struct writer *w, prong_value value, unsigned de
     return write_byte(w, BUILD);
 }
 
+/* An int that may need all 64 bits and no sign. */
+static prong_value uint_value(uint64_t number, unsigned char room[9]) {
+    if (number <= INT64_MAX) return prong_int((int64_t)number);
+    memcpy(room, &number, 8);
+    room[8] = 0;
+    return value_of(PRONG_KIND_INT, 9, room);
+}
+
 static prong_status save_named(struct writer *w, prong_value value, unsigned depth) {
     switch (kind_of(value)) {
     case PRONG_KIND_COMPLEX: {
@@ -580,8 +588,9 @@ static prong_status save_named(struct writer *w, prong_value value, unsigned dep
     }
     case PRONG_KIND_HANDLE: {
         const struct handle_node *handle = value.pointer;
+        unsigned char room[2][9];
         prong_value items[] = {value_of(PRONG_KIND_STR, strlen(handle->type), handle->type),
-                               prong_int((int64_t)handle->offset), prong_int((int64_t)handle->generation)};
+                               uint_value(handle->offset, room[0]), uint_value(handle->generation, room[1])};
         TRY(save_call(w, "prong", "Handle", items, 3, depth));
         return memoize(w, node_of(value));
     }

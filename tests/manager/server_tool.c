@@ -38,8 +38,8 @@ static prong_status counter_twin(prong_call *call) {
 
 static prong_status counter_echo(prong_call *call) {
     prong_value both;
-    prong_status status = prong_build(prong_call_document(call), &both, "[v,v]", prong_call_arguments(call),
-                                      prong_call_keywords(call));
+    prong_status status =
+        prong_build(prong_call_document(call), &both, "[v,v]", prong_call_arguments(call), prong_call_keywords(call));
     return status ? status : prong_call_return(call, both);
 }
 

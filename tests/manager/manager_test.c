@@ -1,0 +1,598 @@
+/* Managers between C processes: in the family and by socket, in every start method; and what becomes of what the dead
+ * held. What Python does with the same server is in interop.py. */
+#include "../support/test.h"
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const prong_time SOON = PRONG_SECONDS(10);
+static const prong_link_options KEY = {.authkey = "secret", .authkey_size = 6};
+static prong_document *document;
+
+/* A manager of this family's own. */
+static prong_manager started(int method) {
+    prong_manager manager;
+    prong_manager_options options = {.method = (prong_start_method)method};
+    ok(prong_document_open(&document, NULL));
+    ok(prong_manager_start(&manager, &options));
+    return manager;
+}
+
+static void ended(prong_manager manager) {
+    ok(prong_manager_shutdown(manager, SOON));
+    prong_document_close(document);
+    test_arena_is_clean(0);
+}
+
+/* The same server by socket: as another program would see it. */
+static prong_manager by_socket(prong_manager manager) {
+    char address[400];
+    unsigned char key[256];
+    prong_link_options options = {.authkey = key};
+    prong_manager other;
+    ok(prong_manager_address(manager, address, sizeof(address)));
+    ok(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
+    ok(prong_manager_connect(&other, address, &options, SOON));
+    return other;
+}
+
+static void shows(prong_value value, const char *wanted) {
+    char text[500];
+    ok(prong_value_repr(value, text, sizeof(text), NULL));
+    if (strcmp(text, wanted)) test_failed(__FILE__, __LINE__, "%s is not %s", text, wanted);
+}
+
+#define call(proxy, result, ...) prong_proxy_call(proxy, document, result, __VA_ARGS__)
+
+/* --- what children do --- */
+
+struct order {
+    prong_proxy proxy, other;
+    prong_queue said;
+    int number;
+};
+
+static void say(struct order *order) {
+    prong_queue_put(order->said, "x", 1, PRONG_FOREVER);
+}
+static void hear(struct order *order) {
+    char heard[4];
+    size_t size;
+    ok(prong_queue_get(order->said, heard, sizeof(heard), &size, SOON));
+}
+
+static int change_dict(void *argument, size_t size) {
+    struct order *order = argument;
+    (void)size;
+    if (prong_proxy_call(order->proxy, NULL, NULL, "__setitem__", SOON, "(si)", "child", order->number)) return 1;
+    return prong_proxy_call(order->other, NULL, NULL, "append", SOON, "(s)", "from child") != PRONG_OK;
+}
+
+METHOD_TEST(a_child_changes_dict_and_list) {
+    prong_manager manager = started(method);
+    struct order order = {.number = 42};
+    prong_value result;
+    ok(prong_manager_create(manager, &order.proxy, "dict", "({s:i})", "a", 1));
+    ok(prong_manager_create(manager, &order.other, "list", "([i])", 1));
+    equal(test_end(start_with(method, change_dict, order)), 0);
+    ok(call(order.proxy, &result, "copy", SOON, "()"));
+    shows(result, "{'a': 1, 'child': 42}");
+    ok(call(order.other, &result, "__getitem__", SOON, "(i)", 1));
+    shows(result, "'from child'");
+    ended(manager);
+}
+
+METHOD_TEST(both_ways_lead_to_the_same_objects) {
+    prong_manager manager = started(method), other = by_socket(manager);
+    prong_proxy list, seen;
+    prong_value value, result;
+    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_to_value(list, document, &value));
+    ok(prong_proxy_from_value(other, value, &seen));
+    ok(call(seen, NULL, "append", SOON, "(s)", "by socket"));
+    ok(call(list, NULL, "append", SOON, "(s)", "in the family"));
+    ok(call(seen, &result, "copy", SOON, "()"));
+    shows(result, "['by socket', 'in the family']");
+    size_t count;
+    ok(prong_manager_count(other, &count, SOON));
+    equal(count, 1);
+    ok(prong_manager_close(other));
+    is(call(seen, &result, "copy", SOON, "()"), PRONG_STALE);
+    ended(manager);
+}
+
+TEST(exceptions_are_statuses_with_the_exception) {
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy dict, list, queue;
+    prong_value result;
+    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    is(call(dict, &result, "__getitem__", SOON, "(s)", "none"), PRONG_NOT_FOUND);
+    says("KeyError('none')");
+    check(prong_value_is(result, "builtins", "KeyError"));
+    is(call(dict, &result, "__setitem__", SOON, "([]i)", 1), PRONG_REMOTE_ERROR);
+    says("unhashable type: 'list'");
+    is(call(dict, &result, "nonsense", SOON, "()"), PRONG_REMOTE_ERROR);
+    says("'nonsense' of 'dict' object is not exposed");
+    is(call(dict, &result, "get", SOON, "()"), PRONG_REMOTE_ERROR);
+    says("missing required argument: 'key'");
+    ok(prong_manager_create(manager, &list, "list", "([ii])", 1, 2));
+    is(call(list, &result, "__getitem__", SOON, "(i)", 7), PRONG_NOT_FOUND);
+    says("list index out of range");
+    is(prong_manager_create(manager, &queue, "Teapot", "()"), PRONG_REMOTE_ERROR);
+    says("'Teapot': there is no such type");
+    is(prong_manager_create(manager, &queue, "Semaphore", "(i)", -1), PRONG_REMOTE_ERROR);
+    says("semaphore initial value must be >= 0");
+    is(prong_manager_create(manager, &queue, "dict", "[i]", 1), PRONG_INVALID);
+    prong_proxy stale = list;
+    stale.id += 16 * 1000;
+    is(call(stale, &result, "pop", SOON, "()"), PRONG_REMOTE_ERROR);
+    says("KeyError");
+    ended(manager);
+}
+
+METHOD_TEST(queues_wait_and_time_out) {
+    prong_manager manager = started(method);
+    prong_proxy queue;
+    prong_value item;
+    ok(prong_manager_create(manager, &queue, "Queue", "(i)", 1));
+    is(prong_proxy_get(queue, document, &item, PRONG_NOWAIT), PRONG_EMPTY);
+    is(prong_proxy_get(queue, document, &item, PRONG_MS(30)), PRONG_EMPTY);
+    ok(prong_proxy_put(queue, prong_int(1), SOON));
+    is(prong_proxy_put(queue, prong_int(2), PRONG_MS(30)), PRONG_FULL);
+    ok(prong_proxy_get(queue, document, &item, SOON));
+    shows(item, "1");
+    ended(manager);
+}
+
+static int put_later(void *argument, size_t size) {
+    struct order *order = argument;
+    (void)size;
+    test_sleep_ms(50);
+    return prong_proxy_put(order->proxy, prong_int(7), SOON) != PRONG_OK;
+}
+
+METHOD_TEST(a_get_waits_for_a_put_of_another) {
+    prong_manager manager = started(method);
+    struct order order = {0};
+    prong_value item;
+    ok(prong_manager_create(manager, &order.proxy, "Queue", "()"));
+    prong_process child = start_with(method, put_later, order);
+    ok(prong_proxy_get(order.proxy, document, &item, SOON));
+    shows(item, "7");
+    equal(test_end(child), 0);
+    ended(manager);
+}
+
+/* --- death --- */
+
+static int die_with_lock(void *argument, size_t size) {
+    struct order *order = argument;
+    (void)size;
+    if (prong_proxy_acquire(order->proxy, SOON)) return 1;
+    say(order);
+    pause();
+    return 0;
+}
+
+static void kill_holder(int method, const char *type, bool socket) {
+    prong_manager manager = started(method), way = socket ? by_socket(manager) : manager;
+    struct order order = {0};
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(way, &order.proxy, type, !strcmp(type, "BoundedSemaphore") ? "(i)" : "()", 1));
+    prong_process child = start_with(method, die_with_lock, order);
+    hear(&order);
+    is(prong_proxy_acquire(order.proxy, PRONG_MS(30)), PRONG_TIMEOUT);
+    ok(prong_process_kill(child));
+    ok(prong_proxy_acquire(order.proxy, SOON));
+    ok(prong_proxy_unlock(order.proxy));
+    equal(test_end(child), -SIGKILL);
+    if (socket) ok(prong_manager_close(way));
+    ok(prong_queue_destroy(order.said));
+    ended(manager);
+}
+
+METHOD_TEST(a_lock_comes_back_from_the_dead) {
+    kill_holder(method, "Lock", false);
+    kill_holder(method, "Lock", true);
+}
+METHOD_TEST(an_rlock_comes_back_from_the_dead) {
+    kill_holder(method, "RLock", false);
+    kill_holder(method, "RLock", true);
+}
+METHOD_TEST(a_bounded_semaphore_comes_back_from_the_dead) {
+    kill_holder(method, "BoundedSemaphore", true);
+}
+
+static int wait_in_get(void *argument, size_t size) {
+    struct order *order = argument;
+    prong_value item;
+    prong_document *own;
+    (void)size;
+    if (prong_document_open(&own, NULL)) return 1;
+    say(order);
+    prong_proxy_get(order->proxy, own, &item, PRONG_FOREVER);
+    return 0;
+}
+
+METHOD_TEST(an_item_is_not_lost_to_one_who_died_waiting) {
+    for (int socket = 0; socket < 2; socket++) {
+        prong_manager manager = started(method), way = socket ? by_socket(manager) : manager;
+        struct order order = {0};
+        prong_value item;
+        ok(prong_queue_create(&order.said, NULL));
+        ok(prong_manager_create(way, &order.proxy, "Queue", "()"));
+        prong_process child = start_with(method, wait_in_get, order);
+        hear(&order);
+        test_sleep_ms(50);
+        ok(prong_process_kill(child));
+        equal(test_end(child), -SIGKILL);
+        test_sleep_ms(100); /* until the server has seen it */
+        ok(prong_proxy_put(order.proxy, prong_int(5), SOON));
+        ok(prong_proxy_get(order.proxy, document, &item, SOON));
+        shows(item, "5");
+        if (socket) ok(prong_manager_close(way));
+        ok(prong_queue_destroy(order.said));
+        ended(manager);
+    }
+}
+
+static int wait_in_barrier(void *argument, size_t size) {
+    struct order *order = argument;
+    (void)size;
+    say(order);
+    prong_status status = prong_proxy_call(order->proxy, NULL, NULL, "wait", SOON, "()");
+    return status == PRONG_BROKEN ? 7 : status;
+}
+
+METHOD_TEST(a_barrier_breaks_when_a_party_dies) {
+    prong_manager manager = started(method);
+    struct order order = {0};
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(manager, &order.proxy, "Barrier", "(i)", 3));
+    prong_process victim = start_with(method, wait_in_barrier, order);
+    prong_process other = start_with(method, wait_in_barrier, order);
+    hear(&order);
+    hear(&order);
+    test_sleep_ms(100);
+    ok(prong_process_kill(victim));
+    equal(test_end(victim), -SIGKILL);
+    equal(test_end(other), 7);
+    ok(prong_queue_destroy(order.said));
+    ended(manager);
+}
+
+static int create_and_die(void *argument, size_t size) {
+    struct order *order = argument;
+    prong_proxy made;
+    (void)size;
+    for (int i = 0; i < 5; i++)
+        if (prong_manager_create(order->proxy.manager, &made, "dict", "()")) return 1;
+    if (prong_proxy_retain(order->proxy)) return 2;
+    say(order);
+    pause();
+    return 0;
+}
+
+METHOD_TEST(references_of_the_dead_return) {
+    for (int socket = 0; socket < 2; socket++) {
+        prong_manager manager = started(method), way = socket ? by_socket(manager) : manager;
+        struct order order = {0};
+        size_t count = 0;
+        ok(prong_queue_create(&order.said, NULL));
+        ok(prong_manager_create(way, &order.proxy, "dict", "()"));
+        prong_process child = start_with(method, create_and_die, order);
+        hear(&order);
+        ok(prong_manager_count(way, &count, SOON));
+        equal(count, 6);
+        ok(prong_process_kill(child));
+        equal(test_end(child), -SIGKILL);
+        for (int i = 0; i < 100 && count != 1; i++) {
+            test_sleep_ms(20);
+            ok(prong_manager_count(way, &count, SOON));
+        }
+        equal(count, 1);
+        ok(prong_proxy_release(order.proxy));
+        ok(prong_manager_count(way, &count, SOON));
+        equal(count, 0);
+        is(prong_proxy_release(order.proxy), PRONG_REMOTE_ERROR);
+        if (socket) ok(prong_manager_close(way));
+        ok(prong_queue_destroy(order.said));
+        ended(manager);
+    }
+}
+
+METHOD_TEST(a_server_that_is_killed_is_an_error_for_its_clients) {
+    prong_manager manager = started(method), other = by_socket(manager);
+    prong_proxy list, seen;
+    prong_value value;
+    int pid;
+    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_to_value(list, document, &value));
+    ok(prong_proxy_from_value(other, value, &seen));
+    ok(call(seen, NULL, "append", SOON, "(i)", 1));
+    ok(prong_manager_pid(manager, &pid));
+    kill(pid, SIGKILL);
+    is(call(list, NULL, "append", SOON, "(i)", 1), PRONG_BROKEN_PIPE);
+    prong_status status = call(seen, NULL, "append", SOON, "(i)", 1);
+    check(status == PRONG_EOF || status == PRONG_BROKEN_PIPE);
+    is(call(seen, NULL, "append", SOON, "(i)", 1), PRONG_NOT_FOUND);
+    says("nobody listens");
+    ok(prong_manager_close(other));
+    ended(manager);
+}
+
+METHOD_TEST(a_call_that_times_out_gives_its_lock_back) {
+    prong_manager manager = started(method);
+    struct order order = {0};
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(manager, &order.proxy, "Lock", "()"));
+    prong_process child = start_with(method, die_with_lock, order);
+    hear(&order);
+    is(prong_proxy_call(order.proxy, NULL, NULL, "acquire", PRONG_MS(50), "()"), PRONG_TIMEOUT);
+    ok(prong_process_kill(child));
+    equal(test_end(child), -SIGKILL);
+    ok(prong_proxy_acquire(order.proxy, SOON)); /* not held by the call that nobody waited for */
+    ok(prong_queue_destroy(order.said));
+    ended(manager);
+}
+
+/* --- condition, and what is returned as an object --- */
+
+static int wait_for_notification(void *argument, size_t size) {
+    struct order *order = argument;
+    prong_document *own;
+    prong_value result;
+    bool notified = false;
+    (void)size;
+    if (prong_document_open(&own, NULL) || prong_proxy_acquire(order->proxy, SOON)) return 1;
+    say(order);
+    if (prong_proxy_call(order->proxy, own, &result, "wait", SOON, "(d)", 5.0)) return 2;
+    prong_value_get_bool(result, &notified);
+    return notified && !prong_proxy_unlock(order->proxy) ? 0 : 3;
+}
+
+METHOD_TEST(a_condition_wakes_those_that_wait) {
+    prong_manager manager = started(method);
+    struct order order = {0};
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(manager, &order.proxy, "Condition", "()"));
+    is(call(order.proxy, NULL, "notify", SOON, "()"), PRONG_REMOTE_ERROR);
+    says("un-acquired lock");
+    prong_process first = start_with(method, wait_for_notification, order);
+    prong_process second = start_with(method, wait_for_notification, order);
+    hear(&order);
+    hear(&order);
+    ok(prong_proxy_acquire(order.proxy, SOON));
+    ok(call(order.proxy, NULL, "notify_all", SOON, "()"));
+    ok(prong_proxy_unlock(order.proxy));
+    equal(test_end(first), 0);
+    equal(test_end(second), 0);
+    ok(prong_queue_destroy(order.said));
+    ended(manager);
+}
+
+TEST(an_iterator_is_a_proxy) {
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy dict, iterator;
+    prong_value result;
+    ok(prong_manager_create(manager, &dict, "dict", "({s:i, s:i})", "a", 1, "b", 2));
+    ok(call(dict, &result, "__iter__", SOON, "()"));
+    ok(prong_proxy_from_value(manager, result, &iterator));
+    ok(call(iterator, &result, "__next__", SOON, "()"));
+    shows(result, "'a'");
+    ok(call(iterator, &result, "__next__", SOON, "()"));
+    is(call(iterator, &result, "__next__", SOON, "()"), PRONG_REMOTE_ERROR);
+    check(prong_value_is(result, "builtins", "StopIteration"));
+    ok(prong_proxy_release(iterator));
+    ended(manager);
+}
+
+TEST(a_nested_proxy_keeps_its_object) {
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy outer, inner, again;
+    prong_value value, result;
+    size_t count;
+    ok(prong_manager_create(manager, &outer, "dict", "()"));
+    ok(prong_manager_create(manager, &inner, "list", "([i])", 1));
+    ok(prong_proxy_to_value(inner, document, &value));
+    ok(call(outer, NULL, "__setitem__", SOON, "(s[v])", "nested", value));
+    ok(prong_proxy_release(inner));
+    ok(prong_manager_count(manager, &count, SOON));
+    equal(count, 2);
+    ok(call(outer, &result, "__getitem__", SOON, "(s)", "nested"));
+    ok(prong_value_item(result, 0, &value));
+    ok(prong_proxy_from_value(manager, value, &again));
+    ok(call(again, NULL, "append", SOON, "(i)", 2));
+    ok(call(again, &result, "copy", SOON, "()"));
+    shows(result, "[1, 2]");
+    ok(call(outer, NULL, "clear", SOON, "()"));
+    ok(prong_manager_count(manager, &count, SOON));
+    equal(count, 1);
+    ended(manager);
+}
+
+/* --- own types --- */
+
+static prong_status adder_add(prong_call *c) {
+    int64_t a, b;
+    prong_status status = prong_scan(prong_call_arguments(c), "(II)", &a, &b);
+    return status ? status : prong_call_return(c, prong_int(a + b + *(int *)prong_call_object(c)));
+}
+static const prong_method_entry adder_methods[] = {{"add", adder_add, NULL}, {0}};
+static int bias = 100;
+
+static int register_adder(prong_server *server, const void *argument, size_t size) {
+    bias = size ? *(const int *)argument : 0;
+    prong_type_options adder = {.name = "Adder", .object = &bias, .methods = adder_methods};
+    if (prong_server_register(server, &adder)) return 1;
+    return prong_server_register(server, &adder) != PRONG_EXISTS;
+}
+
+METHOD_TEST(own_types_run_in_the_server) {
+    int given = 1000;
+    prong_manager manager;
+    prong_proxy adder;
+    prong_value result;
+    prong_manager_options options = {.method = (prong_start_method)method,
+                                     .setup = register_adder,
+                                     .argument = &given,
+                                     .argument_size = sizeof(given)};
+    ok(prong_document_open(&document, NULL));
+    ok(prong_manager_start(&manager, &options));
+    ok(prong_manager_create(manager, &adder, "Adder", "()"));
+    ok(call(adder, &result, "add", SOON, "(ii)", 1, 2));
+    shows(result, "1003");
+    is(call(adder, &result, "add", SOON, "(is)", 1, "two"), PRONG_REMOTE_ERROR);
+    says("expected int, found str");
+    ended(manager);
+}
+
+static int fail_setup(prong_server *server, const void *argument, size_t size) {
+    (void)server, (void)argument, (void)size;
+    return 3;
+}
+
+METHOD_TEST(a_setup_that_fails_fails_the_start) {
+    prong_manager manager;
+    prong_manager_options options = {.method = (prong_start_method)method, .setup = fail_setup};
+    is(prong_manager_start(&manager, &options), PRONG_START_FAILED);
+    says("setup returned 3");
+    options = (prong_manager_options){.server.address = "nonsense", .method = (prong_start_method)method};
+    is(prong_manager_start(&manager, &options), PRONG_INVALID);
+    says("neither");
+    prong_server *server;
+    is(prong_server_open(&server, NULL), PRONG_INVALID);
+    says("authkey");
+    test_arena_is_clean(0);
+}
+
+/* --- limits, and peers that mean no good --- */
+
+static prong_server *small_server(void) {
+    prong_server *server;
+    char name[60];
+    snprintf(name, sizeof(name), "@prong-manager-test-%d", (int)getpid());
+    prong_server_options options = {
+        .address = name, .link = KEY, .max_memory = 1 << 20, .max_clients = 40, .max_objects = 20};
+    options.link.max_message = 4 << 20;
+    ok(prong_server_open(&server, &options));
+    return server;
+}
+
+static int serve_small(void *argument, size_t size) {
+    (void)size;
+    prong_server *server;
+    prong_server_options options = {
+        .address = argument, .link = KEY, .max_memory = 1 << 20, .max_clients = 40, .max_objects = 20};
+    options.link.max_message = 4 << 20;
+    if (prong_server_open(&server, &options)) return 1;
+    prong_status status = prong_server_run(server, PRONG_SECONDS(30));
+    prong_server_close(server);
+    return status != PRONG_OK;
+}
+
+/* A small server in a process, connected to. */
+static prong_manager small_manager(prong_process *process, char name[60]) {
+    prong_manager manager;
+    prong_status status = PRONG_NOT_FOUND;
+    snprintf(name, 60, "@prong-small-test-%d", (int)getpid());
+    ok(prong_document_open(&document, NULL));
+    *process = test_start(PRONG_START_FORK, serve_small, name, 60, true);
+    for (int i = 0; i < 200 && status == PRONG_NOT_FOUND; i++) {
+        status = prong_manager_connect(&manager, name, &KEY, SOON);
+        if (status) test_sleep_ms(20);
+    }
+    ok(status);
+    return manager;
+}
+
+static void small_ended(prong_manager manager, prong_process process) {
+    ok(prong_manager_shutdown(manager, SOON));
+    equal(test_end(process), 0);
+    prong_document_close(document);
+}
+
+TEST(limits_hold_and_what_was_there_stays) {
+    static char large[600000], huge[5 << 20];
+    char name[60];
+    prong_process process;
+    prong_manager manager = small_manager(&process, name);
+    prong_proxy dict, list[30];
+    prong_value result;
+    prong_status status = PRONG_OK;
+    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(call(dict, NULL, "__setitem__", SOON, "(sy)", "a", large, sizeof(large)));
+    is(call(dict, NULL, "__setitem__", SOON, "(sy)", "b", large, sizeof(large)), PRONG_NO_MEMORY);
+    says("limit of 1048576");
+    ok(call(dict, NULL, "__setitem__", SOON, "(sy)", "a", large, sizeof(large)));
+    ok(call(dict, &result, "__len__", SOON, "()"));
+    shows(result, "1");
+    status = call(dict, NULL, "__setitem__", SOON, "(sy)", "c", huge, sizeof(huge));
+    check(status == PRONG_EOF || status == PRONG_BROKEN_PIPE); /* too long a message: the server hangs up */
+    ok(call(dict, &result, "__len__", SOON, "()"));
+    status = PRONG_OK;
+    for (int i = 0; i < 30 && !status; i++) status = prong_manager_create(manager, &list[i], "list", "()");
+    is(status, PRONG_REMOTE_ERROR);
+    says("limit of 20 objects");
+    is(call(list[0], NULL, "__mul__", SOON, "(I)", INT64_MAX), PRONG_OK); /* empty, however often */
+    ok(call(list[0], NULL, "append", SOON, "(i)", 1));
+    is(call(list[0], NULL, "__imul__", SOON, "(I)", INT64_MAX), PRONG_NO_MEMORY);
+    small_ended(manager, process);
+}
+
+static int connect_to(const char *name) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    memcpy(to.sun_path + 1, name + 1, strlen(name) - 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(connect(fd, (struct sockaddr *)&to, (socklen_t)(sizeof(to.sun_family) + strlen(name))) == 0);
+    return fd;
+}
+
+TEST(half_open_connections_give_way) {
+    char name[60];
+    prong_process process;
+    prong_manager manager = small_manager(&process, name), other;
+    int silent[200];
+    for (int i = 0; i < 200; i++) {
+        silent[i] = connect_to(name);
+        if (i % 2) check(write(silent[i], "\x7f\xff\xff\xff#CHALLENGE#", 15) > 0);
+    }
+    ok(prong_manager_connect(&other, name, &KEY, SOON));
+    ok(prong_manager_close(other));
+    for (int i = 0; i < 200; i++) close(silent[i]);
+    small_ended(manager, process);
+}
+
+/* One that has the key, and sends bytes that are no request. */
+TEST(bad_requests_are_answered_and_harm_nobody) {
+    static const char *const bad[] = {
+        "", "\x80\x04N.", "nonsense", "\x80\x04]\x94.", "\x80\x04(NX\x01\0\0\0xNNt.", "cos\nsystem\n(S'x'\ntR."};
+    char name[60];
+    prong_process process;
+    prong_manager manager = small_manager(&process, name);
+    prong_proxy dict;
+    prong_value reply, result;
+    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        prong_link *link;
+        const char *kind;
+        ok(prong_client_connect(&link, name, &KEY, SOON));
+        size_t size = i == 1 ? 4 : i == 3 ? 5 : i == 4 ? 13 : strlen(bad[i]);
+        ok(prong_link_send_bytes(link, bad[i], size, SOON));
+        ok(prong_link_recv(link, document, &reply, NULL, SOON));
+        ok(prong_scan(reply, "(sv)", &kind, &result));
+        check(!strcmp(kind, "#TRACEBACK"));
+        prong_link_close(link);
+    }
+    ok(call(dict, &result, "__len__", SOON, "()"));
+    small_ended(manager, process);
+}
+
+TEST(many_clients_at_once) {
+    prong_server *server = small_server();
+    is(prong_server_run(server, PRONG_MS(20)), PRONG_TIMEOUT);
+    prong_server_stop(server);
+    ok(prong_server_run(server, PRONG_SECONDS(5)));
+    prong_server_close(server);
+}
