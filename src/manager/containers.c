@@ -528,9 +528,13 @@ static const prong_method_entry list_methods[] = {{"__getitem__", list_get, NULL
 
 /* ---------------------------------------------------------------- Iterator */
 
+static prong_status dict_value(struct managed *object, prong_document *document, prong_value *value);
+
+/* The keys as they were; what is iterated over must keep its size, as in Python. */
 struct iterator {
     struct items items;
     size_t at;
+    struct managed *over; /* has a reference */
 };
 
 static prong_status iterator_return(prong_call *call, prong_value list) {
@@ -541,19 +545,29 @@ static prong_status iterator_return(prong_call *call, prong_value list) {
     if (status) {
         items_clear(call->server, &iterator->items);
         free(iterator);
+        return status;
     }
-    return status;
+    iterator->over = call->object;
+    object_retain(iterator->over);
+    return PRONG_OK;
 }
 
 static void iterator_unmake(struct prong_server *server, void *state) {
-    items_clear(server, &((struct iterator *)state)->items);
+    struct iterator *iterator = state;
+    items_clear(server, &iterator->items);
+    object_release(server, iterator->over);
     free(state);
 }
 
 static prong_status iterator_next(prong_call *call) {
     struct iterator *iterator = call->object->state;
-    if (iterator->at < iterator->items.count) return call_return_item(call, iterator->items.at[iterator->at++]);
+    const struct table *table = iterator->over->state;
     prong_value none;
+    if (iterator->at < iterator->items.count) {
+        if (table->count == iterator->items.count) return call_return_item(call, iterator->items.at[iterator->at++]);
+        bool dict = iterator->over->type->value == dict_value;
+        return call_raise(call, "RuntimeError", "%s changed size during iteration", dict ? "dictionary" : "Set");
+    }
     TRY(prong_make_tuple(scratch_of(call), NULL, 0, &none));
     return prong_call_raise(call, "builtins", "StopIteration", none);
 }

@@ -292,7 +292,7 @@ static prong_status condition_make(prong_call *call, struct managed *object) {
 
 static void condition_unmake(struct prong_server *server, void *given) {
     struct condition *condition = given;
-    if (condition->lock && server->objects) object_release(server, condition->lock);
+    if (condition->lock) object_release(server, condition->lock);
     free(condition);
 }
 
@@ -484,7 +484,8 @@ static prong_status barrier_wait(prong_call *call) {
     prong_value given, none;
     deadline_t deadline;
     BIND(call, "=timeout", &given);
-    if (is_absent(given) && barrier->timeout >= 0) given = prong_float(barrier->timeout);
+    bool none_given = is_absent(given) || prong_value_kind(given) == PRONG_KIND_NULL;
+    if (none_given && barrier->timeout >= 0) given = prong_float(barrier->timeout);
     if (call_timeout(call, given, &deadline)) return PRONG_OK;
     if (barrier->broken) {
         TRY(prong_make_tuple(call->server->scratch, NULL, 0, &none));

@@ -53,15 +53,21 @@ void object_retain(struct managed *object) {
     object->refs++;
 }
 
+static void unmake(struct prong_server *server, struct managed *object) {
+    void *state = object->state;
+    object->state = NULL;
+    if (object->type->unmake && state)
+        object->type->unmake(server, state);
+    else if (object->type->given.destroy && state)
+        object->type->given.destroy(state);
+}
+
 static void object_free(struct prong_server *server, struct managed *object) {
     struct managed **place = slot_of(server, object->id);
     while (*place != object) place = &(*place)->next;
     *place = object->next;
     server->object_count--;
-    if (object->type->unmake && object->state)
-        object->type->unmake(server, object->state);
-    else if (object->type->given.destroy && object->state)
-        object->type->given.destroy(object->state);
+    unmake(server, object);
     free(object);
 }
 
@@ -105,12 +111,28 @@ void objects_look(struct prong_server *server) {
         }
 }
 
-void objects_free(struct prong_server *server) {
+static void each_object(struct prong_server *server, void (*visit)(struct prong_server *, struct managed *)) {
     for (size_t i = 0; i < server->object_slots; i++)
-        while (server->objects && server->objects[i]) {
-            server->objects[i]->refs = 1u << 31; /* not by those that are freed with it */
-            object_free(server, server->objects[i]);
+        for (struct managed *object = server->objects[i], *next; object; object = next) {
+            next = object->next;
+            visit(server, object);
         }
+}
+static void keep(struct prong_server *server, struct managed *object) {
+    (void)server;
+    object->refs = UINT64_MAX / 2; /* none is freed by what another gives up */
+}
+static void free_empty(struct prong_server *server, struct managed *object) {
+    (void)server;
+    free(object);
+}
+
+/* All of them: they refer to each other, so they are emptied first. */
+void objects_free(struct prong_server *server) {
+    if (!server->objects) return;
+    each_object(server, keep);
+    each_object(server, unmake);
+    each_object(server, free_empty);
     free(server->objects);
 }
 
