@@ -25,5 +25,7 @@ void bench_touch_1GiB(void);
 /* Each measures what it knows by that name; false when it knows none. */
 bool bench_sync(const char *name, const char *peer);
 bool bench_subprocess(const char *name, const char *peer);
+bool bench_value(const char *name, const char *peer);
+bool bench_manager(const char *name, const char *peer);
 
 #endif

@@ -8,8 +8,10 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 ROUNDS = 5
+KINDS = ["tuple", "request", "json", "ints", "floats", "strs", "bytes"]
 IPC = ["pipe", "unix_socket", "posix_mq", "boost_mq", "zmq_ipc"]
 BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
     "queue_oneway_8B": ("msg/s", "higher", IPC + ["cpython"], ("boost_mq", 3)),
@@ -45,6 +47,17 @@ BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
     "subprocess_start_1GiB": ("us", "lower", ["vfork_exec", "posix_spawn", "libuv", "cpython"], ("vfork_exec", 0.95)),
     "communicate_256MiB": ("MiB/s", "higher", ["cpython"], ("cpython", 1)),
     "communicate_memory_256MiB": ("MiB", "lower", ["cpython"], ("cpython", 1)),
+    **{f"dumps_{kind}": ("us", "lower", ["cpython", "msgpack"], ("limit", 1048) if kind == "bytes" else ("cpython", 1.5)) for kind in KINDS},
+    **{f"loads_{kind}": ("us", "lower", ["cpython", "msgpack"], ("limit", 1048) if kind == "bytes" else ("cpython", 1.5)) for kind in KINDS},
+    "manager_dict_c_client": ("us", "lower", ["cpython_server", "cpython"], ("cpython", 2)),
+    "manager_dict_py_client": ("us", "lower", ["cpython"], ("cpython", 1.2)),
+    "manager_family_call": ("us", "lower", ["cpython"], ("cpython", 10)),
+    "manager_queue": ("us", "lower", ["cpython_server", "cpython"], None),
+    "manager_1_clients": ("requests/s", "higher", ["cpython_server"], None),
+    "manager_4_clients": ("requests/s", "higher", ["cpython_server"], None),
+    "manager_64_clients": ("requests/s", "higher", ["cpython_server"], ("cpython_server", 5)),
+    "manager_64_clients_p99": ("us", "lower", ["cpython_server"], None),
+    "manager_100k_entries_KiB": ("KiB", "lower", ["cpython"], ("cpython", 1)),
     "idle_private_KiB": ("KiB", "lower", ["cpython"], ("limit", 2048)),
 }
 
@@ -56,12 +69,18 @@ def lean(name):
 def measure(program, name, peer):
     here = os.path.dirname(os.path.abspath(__file__))
     command = [sys.executable, os.path.join(here, "cpython.py"), name] if peer == "cpython" else [program + lean(name), name, peer]
-    environment = os.environ | {"BENCH_NOTHING": os.path.join(os.path.dirname(program), "nothing")}
+    if name == "manager_dict_py_client" and peer == "prong":  # a Python client in any case: of our server
+        command = [sys.executable, os.path.join(here, "cpython.py"), name, program]
+    environment = os.environ | {"BENCH_NOTHING": os.path.join(os.path.dirname(program), "nothing"),
+                                "BENCH_CPYTHON": os.path.join(here, "cpython.py"), "BENCH_DOCUMENTS": DOCUMENTS.name}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     if done.returncode != 0:
         sys.exit(f"bench: {name} {peer} failed: {done.stderr.strip()}")
     text = done.stdout.strip()
     return None if text == "-" else float(text)
+
+
+DOCUMENTS = tempfile.TemporaryDirectory()
 
 
 def run(program, name):
@@ -112,6 +131,9 @@ def main():
     names = [n for n in BENCHES if not arguments or any(a in n for a in arguments)]
     if not names:
         sys.exit(f"bench: no benchmark's name holds {' or '.join(arguments)}; there are: {' '.join(BENCHES)}")
+    if any(name.startswith(("dumps_", "loads_")) for name in names):
+        here = os.path.dirname(os.path.abspath(__file__))
+        subprocess.run([sys.executable, os.path.join(here, "cpython.py"), "documents", DOCUMENTS.name], check=True)
     for name in names:
         values = run(sys.argv[1], name)
         medians = {peer: statistics.median(v) for peer, v in values.items()}

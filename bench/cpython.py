@@ -202,7 +202,148 @@ def communicate_memory_256MiB():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+# --- values and managers ---
+
+def documents():
+    """What dumps_* and loads_* measure; made anew the same way each time."""
+    import random
+    chosen = random.Random(1)
+    address = lambda i: {"city": "Berlin", "zip": str(10000 + i)}
+    return {
+        "tuple": (1, "two", 3.0),
+        "request": ("7f0000000010", "__setitem__", ("key", [1, 2]), {}),
+        "json": {"users": [{"id": i, "name": f"user {i}", "email": f"u{i}@example.org", "tags": ["a", "b", "c"],
+                            "score": i * 1.5, "active": i % 2 == 0, "address": address(i)} for i in range(50)]},
+        "ints": [chosen.randrange(1 << 30) for _ in range(262144)],
+        "floats": [chosen.random() for _ in range(131072)],
+        "strs": [f"string number {i}" for i in range(60000)],
+        "bytes": bytes(1 << 20),
+    }
+
+
+def write_documents(directory):
+    import pickle
+    for name, document in documents().items():
+        with open(os.path.join(directory, name + ".pickle"), "wb") as file:
+            file.write(pickle.dumps(document, 5))
+
+
+def pickled(kind, writes):
+    import pickle
+    document = documents()[kind]
+    data = pickle.dumps(document, 5)
+    count = 200000 if len(data) < 1000 else 10000 if len(data) < 20000 else 50
+    best = 1e30
+    for _ in range(5):
+        start = time.perf_counter()
+        if writes:
+            for _ in range(count):
+                pickle.dumps(document, 5)
+        else:
+            for _ in range(count):
+                pickle.loads(data)
+        best = min(best, time.perf_counter() - start)
+    return best * 1e6 / count
+
+
+KEY = b"bench"
+
+
+def sync_manager(address):
+    from multiprocessing.managers import SyncManager
+    mp.current_process().authkey = KEY
+    return SyncManager(address, authkey=KEY)
+
+
+def serve(address):
+    sync_manager(address).get_server().serve_forever()
+
+
+def in_background(command, address):
+    import atexit
+    import signal
+    server = subprocess.Popen(command)
+    atexit.register(lambda: (server.kill(), server.wait(), os.path.exists(address) and os.unlink(address)))
+    while not os.path.exists(address):
+        time.sleep(0.02)
+    time.sleep(0.2)
+    return server
+
+
+def own_address():
+    return f"/tmp/prong-bench-py-{os.getpid()}"
+
+
+def dict_pairs(manager, count=10000):
+    d = manager.dict()
+    for i in range(count // 10):
+        d["key"] = i
+    start = time.perf_counter()
+    for i in range(count):
+        d["key"] = i
+        d["key"]
+    return (time.perf_counter() - start) * 1e6 / (2 * count)
+
+
+def connected_to_python():
+    address = own_address()
+    server = in_background([sys.executable, os.path.abspath(__file__), "serve", address], address)
+    manager = sync_manager(address)
+    manager.connect()
+    return manager, server
+
+
+def manager_dict():
+    return dict_pairs(connected_to_python()[0])
+
+
+def manager_dict_py_client_of(program):
+    address = own_address()
+    in_background([program, "serve", address], address)
+    manager = sync_manager(address)
+    manager.connect()
+    return dict_pairs(manager)
+
+
+def manager_queue():
+    queue = connected_to_python()[0].Queue()
+    start = time.perf_counter()
+    for i in range(5000):
+        queue.put(i)
+        queue.get()
+    return (time.perf_counter() - start) * 1e6 / 5000
+
+
+def manager_family_call():
+    mp.set_start_method("fork")
+    with mp.Manager() as manager:
+        return dict_pairs(manager)
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def manager_100k_entries_KiB():
+    manager, server = connected_to_python()
+    d = manager.dict()
+    before = resident_kib(server.pid)
+    for i in range(0, 100000, 1000):
+        d.update({f"key {k}": f"value {k}" for k in range(i, i + 1000)})
+    return resident_kib(server.pid) - before
+
+
+KINDS = ["tuple", "request", "json", "ints", "floats", "strs", "bytes"]
+
 BENCHES = {
+    **{f"dumps_{kind}": lambda kind=kind: pickled(kind, True) for kind in KINDS},
+    **{f"loads_{kind}": lambda kind=kind: pickled(kind, False) for kind in KINDS},
+    "manager_dict_c_client": manager_dict,
+    "manager_dict_py_client": manager_dict,
+    "manager_family_call": manager_family_call,
+    "manager_queue": manager_queue,
+    "manager_100k_entries_KiB": manager_100k_entries_KiB,
     "lock_pair": lock_pair,
     "lock_contended_2": lock_contended_2,
     "event_handover": event_handover,
@@ -223,4 +364,12 @@ BENCHES = {
 }
 
 if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(sys.argv[2])
+    if sys.argv[1] == "documents":
+        write_documents(sys.argv[2])
+        sys.exit()
+    if len(sys.argv) > 2:
+        print(manager_dict_py_client_of(sys.argv[2]))
+        sys.exit()
     print(BENCHES[sys.argv[1]]() if sys.argv[1] in BENCHES else "-")

@@ -380,7 +380,8 @@ int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     if (argc != 3) bench_die("usage: bench NAME PEER");
     if (bench_start(argv[1], argv[2]) || bench_pool(argv[1], argv[2]) || bench_sync(argv[1], argv[2]) ||
-        bench_subprocess(argv[1], argv[2]) || bench_messages(argv[1], argv[2]))
+        bench_subprocess(argv[1], argv[2]) || bench_value(argv[1], argv[2]) || bench_manager(argv[1], argv[2]) ||
+        bench_messages(argv[1], argv[2]))
         return 0;
     puts("-");
     return 0;

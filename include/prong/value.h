@@ -78,9 +78,9 @@ typedef struct prong_document_options {
 PRONG_API prong_status prong_document_open(prong_document **document, const prong_document_options *options);
 /* Frees the document and all that is in it. NULL is allowed. */
 PRONG_API void prong_document_close(prong_document *document);
-/* Forgets all that is in it, and keeps some of the memory for what comes next. */
+/* Forgets all that is in it, and keeps the memory for what comes next, up to 32 MiB. */
 PRONG_API void prong_document_reset(prong_document *document);
-/* Bytes that it has from the system. */
+/* Bytes in use. */
 PRONG_API size_t prong_document_memory(const prong_document *document);
 
 /* --- making values ---

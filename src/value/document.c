@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 1 << 20 };
+/* What a reset keeps: as much is likely to be needed again, and getting it from the system means touching each page. */
+enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 1 << 20, KEPT_BYTES = 32 << 20 };
 
 static prong_status no_room(const prong_document *document, size_t size) {
     if (document && document->fixed)
@@ -14,10 +15,28 @@ static prong_status no_room(const prong_document *document, size_t size) {
     return fail(PRONG_NO_MEMORY, "document: the system has no %zu bytes left", size);
 }
 
-struct chunk *chunk_new(size_t size) {
+static struct chunk *chunk_new(size_t size) {
     if (size > SIZE_MAX / 2) return NULL;
     struct chunk *chunk = malloc(sizeof(*chunk) + size);
     if (chunk) chunk->size = size;
+    return chunk;
+}
+
+/* The smallest of the spare ones that is large enough, but does not waste more than it serves. */
+static struct chunk *take_spare(prong_document *document, size_t size) {
+    struct chunk **best = NULL;
+    for (struct chunk **place = &document->spare; *place && (*place)->size >= size; place = &(*place)->next)
+        if ((*place)->size / 4 <= size) best = place;
+    if (!best) return NULL;
+    struct chunk *chunk = *best;
+    *best = chunk->next;
+    return chunk;
+}
+
+struct chunk *document_large_chunk(prong_document *document, size_t size) {
+    struct chunk *chunk = document->spare;
+    if (!chunk || chunk->size < size) return chunk_new(size);
+    document->spare = chunk->next;
     return chunk;
 }
 
@@ -30,12 +49,13 @@ void document_adopt(prong_document *document, struct chunk *chunk) {
 /* The newest chunk is first in the list, except that large pieces go behind it: it still has room for small ones. */
 static struct chunk *document_chunk(prong_document *document, size_t size, bool behind) {
     if (document->fixed || (document->limit && size > document->limit - document->taken)) return NULL;
-    struct chunk *chunk = chunk_new(size);
+    struct chunk *chunk = take_spare(document, size);
+    if (!chunk) chunk = chunk_new(size);
     if (!chunk) return NULL;
     if (behind && document->chunks) {
         chunk->next = document->chunks->next;
         document->chunks->next = chunk;
-        document->taken += size;
+        document->taken += chunk->size;
     } else {
         document_adopt(document, chunk);
     }
@@ -56,7 +76,7 @@ void *document_take_slow(prong_document *document, size_t size) {
         if (chunk) {
             memory = chunk + 1;
             document->at = (char *)memory + size;
-            document->end = (char *)memory + wanted;
+            document->end = (char *)memory + chunk->size;
             if (document->next_size < LARGEST_CHUNK) document->next_size *= 2;
         }
     }
@@ -114,7 +134,8 @@ static void free_chunks(struct chunk *chunk) {
 /* What the document has, without the document itself. */
 void document_close(prong_document *document) {
     free_chunks(document->chunks);
-    document->chunks = NULL;
+    free_chunks(document->spare);
+    document->chunks = document->spare = NULL;
 }
 
 void prong_document_close(prong_document *document) {
@@ -123,22 +144,40 @@ void prong_document_close(prong_document *document) {
     free(document);
 }
 
+static void keep_spare(prong_document *document, struct chunk *chunk) {
+    struct chunk **place = &document->spare;
+    while (*place && (*place)->size > chunk->size)
+        place = &(*place)->next;
+    chunk->next = *place;
+    *place = chunk;
+}
+
+/* The one small pieces come from goes on as it is; the others are put aside, up to a number of bytes. */
 void prong_document_reset(prong_document *document) {
     if (!document) return;
-    struct chunk *kept = document->chunks;
-    if (kept && kept->size <= LARGEST_CHUNK) {
-        free_chunks(kept->next);
-        kept->next = NULL;
-        document->taken = kept->size;
+    struct chunk *kept = document->chunks, *next;
+    if (kept && !kept->next && !document->spare && kept->size <= LARGEST_CHUNK) {
         document->at = (char *)(kept + 1);
         document->end = document->at + kept->size;
-    } else {
-        free_chunks(kept);
-        document->chunks = NULL;
-        document->taken = 0;
-        document->at = document->end = NULL;
-        document->next_size = FIRST_CHUNK;
+        return;
     }
+    size_t bytes = 0;
+    for (struct chunk *spare = document->spare; spare; spare = spare->next)
+        bytes += spare->size;
+    for (struct chunk *chunk = kept; chunk; chunk = next) {
+        next = chunk->next;
+        bytes += chunk->size;
+        if (bytes <= KEPT_BYTES) {
+            keep_spare(document, chunk);
+        } else {
+            bytes -= chunk->size;
+            free(chunk);
+        }
+    }
+    document->chunks = NULL;
+    document->at = document->end = NULL;
+    document->taken = 0;
+    document->next_size = FIRST_CHUNK;
 }
 
 size_t prong_document_memory(const prong_document *document) {

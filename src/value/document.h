@@ -13,8 +13,8 @@ struct chunk {
 
 struct prong_document {
     char *at, *end; /* what is left of the newest chunk */
-    struct chunk *chunks;
-    size_t taken, limit; /* bytes from the system; 0: no limit */
+    struct chunk *chunks, *spare; /* in use; kept from before the last reset, the largest first */
+    size_t taken, limit;          /* bytes in use; 0: no limit */
     size_t next_size;    /* of the next chunk */
     bool fixed;          /* on somebody else's memory: takes no chunks */
 };
@@ -40,8 +40,8 @@ static inline void *document_take(prong_document *document, size_t size) {
 void *document_grow(prong_document *document, void *memory, size_t old, size_t size);
 /* Gives back what came from document_take; of a document nothing happens, unless it was the last thing taken. */
 void document_drop(prong_document *document, void *memory, size_t size);
-/* Makes malloc'ed memory the document's. False: it could not (and is still the caller's). */
-struct chunk *chunk_new(size_t size);
+/* A chunk of at least so many bytes, that may grow (realloc) before the document takes it. NULL: no memory. */
+struct chunk *document_large_chunk(prong_document *document, size_t size);
 void document_adopt(prong_document *document, struct chunk *chunk);
 
 #endif

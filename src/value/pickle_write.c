@@ -665,10 +665,10 @@ prong_status prong_pickle_dumps(prong_document *document, prong_value value, pro
                                 const prong_pickle_options *options) {
     struct writer w;
     TRY(choose_protocol(options, &w.protocol));
-    w.chunk = chunk_new(FIRST_SIZE);
+    w.chunk = document_large_chunk(document, FIRST_SIZE);
     if (!w.chunk) return fail_text(PRONG_NO_MEMORY, "pickle: the system has no memory left");
     w.at = (char *)(w.chunk + 1);
-    w.end = w.at + FIRST_SIZE;
+    w.end = w.at + w.chunk->size;
     w.limit = document->limit;
     w.walk = walk_begin();
     w.memo = 0;
