@@ -334,6 +334,41 @@ def manager_100k_entries_KiB():
     return resident_kib(server.pid) - before
 
 
+def one_of_many(address, count, gate, latencies, place):
+    manager = sync_manager(address)
+    manager.connect()
+    d = manager.dict()
+    d["key"] = 1
+    gate.wait()
+    for i in range(count):
+        start = time.perf_counter()
+        d["key"] = i
+        middle = time.perf_counter()
+        d["key"]
+        latencies[place + 2 * i] = middle - start
+        latencies[place + 2 * i + 1] = time.perf_counter() - middle
+
+
+def manager_clients(clients, percentile=False):
+    count = 100 if clients > 8 else 2000
+    manager, _ = connected_to_python()
+    context = mp.get_context("fork")
+    gate = context.Event()
+    latencies = context.RawArray("d", 2 * count * clients)
+    children = [context.Process(target=one_of_many, args=(manager._address, count, gate, latencies, 2 * count * i))
+                for i in range(clients)]
+    for child in children:
+        child.start()
+    time.sleep(4 if clients > 8 else 1)
+    start = time.perf_counter()
+    gate.set()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+    took = time.perf_counter() - start
+    return sorted(latencies)[len(latencies) * 99 // 100] * 1e6 if percentile else 2 * count * clients / took
+
+
 KINDS = ["tuple", "request", "json", "ints", "floats", "strs", "bytes"]
 
 BENCHES = {
@@ -342,6 +377,10 @@ BENCHES = {
     "manager_dict_c_client": manager_dict,
     "manager_dict_py_client": manager_dict,
     "manager_family_call": manager_family_call,
+    "manager_1_clients": lambda: manager_clients(1),
+    "manager_4_clients": lambda: manager_clients(4),
+    "manager_64_clients": lambda: manager_clients(64),
+    "manager_64_clients_p99": lambda: manager_clients(64, True),
     "manager_queue": manager_queue,
     "manager_100k_entries_KiB": manager_100k_entries_KiB,
     "lock_pair": lock_pair,

@@ -188,7 +188,7 @@ bool bench_manager(const char *name, const char *peer) {
     if (strncmp(name, "manager_", 8)) return false;
     if (!strcmp(name, "manager_family_call")) return family_call(), true;
     start_server(peer);
-    if (sscanf(name, "manager_%d_clients%19s", &clients, rest) >= 1)
+    if (strstr(name, "_clients") && sscanf(name, "manager_%d_clients%19s", &clients, rest) >= 1)
         many_clients(clients, *rest);
     else if (!strcmp(name, "manager_dict_c_client"))
         dict_pairs(connected(), PAIRS);

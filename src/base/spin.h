@@ -6,29 +6,30 @@
 #include "base/deadline.h"
 #include <sched.h>
 
-enum {
-    SPIN_LONGEST = 50000,
-    SPIN_FULL_EVERY = 64
-}; /* nanoseconds; a full try now and then, in case things have changed */
+/* Nanoseconds; and a full try now and then, in case things have changed. */
+enum { SPIN_LONGEST = 50000, SPIN_SHORTEST = 1000, SPIN_FULL_EVERY = 64 };
 
 struct spin {
-    int64_t span; /* how long, the next time */
+    int64_t span; /* how long, the next time; begins with the longest */
     unsigned tries;
 };
 
-/* True as soon as look(context) is; gives the processor away between two looks. */
+/* True as soon as look(context) is, giving the processor away between two looks. False without a look where it has not
+ * paid lately: going to sleep then does as well. */
 static inline bool spin(struct spin *spin, bool (*look)(void *), void *context) {
-    if (spin->tries++ % SPIN_FULL_EVERY == 0) spin->span = SPIN_LONGEST;
-    if (spin->span < 1000) return look(context);
+    if (spin->span < SPIN_SHORTEST) {
+        if (++spin->tries % SPIN_FULL_EVERY) return false;
+        spin->span = SPIN_LONGEST;
+    }
     int64_t end = clock_now() + spin->span;
     do {
         if (look(context)) {
-            spin->span = SPIN_LONGEST;
+            if (spin->span < SPIN_LONGEST) spin->span *= 2;
             return true;
         }
         sched_yield();
     } while (clock_now() < end);
-    spin->span /= 2;
+    spin->span /= 4;
     return false;
 }
 

@@ -63,6 +63,7 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
     made->socket = made->epoll = made->stopper = made->doorbell = -1;
     made->options = *options;
     made->next_id = 0x7f0000000000;
+    made->spin.span = SPIN_LONGEST;
     set_defaults(made);
     made->objects = calloc(FIRST_SLOTS, sizeof(*made->objects));
     made->object_slots = FIRST_SLOTS;

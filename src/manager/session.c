@@ -226,29 +226,39 @@ static bool one_request(struct session *session) {
     if (session->lost || session->parked || session->state == SESSION_CLOSING || link_unwritten(session->link))
         return false;
     prong_status status = link_take(session->link, 0, &data, &size);
-    if (status == PRONG_TIMEOUT)
-        status = link_fill(session->link);
-    else if (!status) {
-        request_handle(session, data, size);
-        prong_document_reset(session->server->scratch);
-        return true;
+    if (status) {
+        session->lost = status != PRONG_TIMEOUT;
+        return false;
     }
-    if (status && status != PRONG_TIMEOUT) session->lost = true;
-    return !status;
+    request_handle(session, data, size);
+    prong_document_reset(session->server->scratch);
+    return true;
 }
 
-/* Between two requests others have their turn. */
+/* Reads once: what does not come with that will be told by epoll, or is looked at the next time. */
+static void read_more(struct session *session) {
+    if (session->lost || session->parked || link_unwritten(session->link)) return;
+    prong_status status = link_fill(session->link);
+    if (status && status != PRONG_TIMEOUT) session->lost = true;
+}
+
+static void shake_hands(struct session *session) {
+    prong_status status = link_advance(session->link);
+    if (!status && session->link->state == LINK_OPEN) enter(session);
+    if (status && status != PRONG_TIMEOUT) session->lost = true;
+}
+
+/* Between some requests and the next others have their turn. */
 void session_progress(struct session *session) {
     enum { TURN = 4 };
     if (!session->link) return;
-    prong_status status = PRONG_OK;
-    if (session->state == SESSION_HANDSHAKE) {
-        status = link_advance(session->link);
-        if (!status && session->link->state == LINK_OPEN) enter(session);
+    if (session->state == SESSION_HANDSHAKE) shake_hands(session);
+    if (!session->lost && link_unwritten(session->link)) {
+        prong_status status = link_flush(session->link);
+        if (status && status != PRONG_TIMEOUT) session->lost = true;
     }
-    if (link_unwritten(session->link)) status = link_flush(session->link);
-    if (status && status != PRONG_TIMEOUT) session->lost = true;
     bool more = session->state != SESSION_HANDSHAKE;
+    if (more) read_more(session);
     for (int turn = 0; more && turn < TURN; turn++) more = one_request(session);
     if (session->state == SESSION_CLOSING && !link_unwritten(session->link)) session->lost = true;
     if (session->lost)

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 enum { READ_LEAST = 16384, HEADER_MAX = 12, KEEP_BUFFER = 1 << 20 };
+/* Who has at least so long to wait does it in recv, which saves a call of poll; the socket's own limit is this. */
+enum { BLOCK_SECONDS = 10 };
 static const size_t MESSAGE_DEFAULT = (size_t)1 << 30;
 
 /* --- buffers --- */
@@ -48,11 +50,10 @@ static void bytes_shrink(struct bytes *bytes) {
 /* --- the socket --- */
 
 /* > 0; 0: nothing now; -1: broken, errno says how; the end sets link->ended. */
-static ssize_t read_some(prong_link *link, void *data, size_t size) {
+static ssize_t read_some(prong_link *link, void *data, size_t size, int flags) {
     int fd = link->source.descriptor;
     for (;;) {
-        ssize_t got =
-            link->tls ? tls_read(link->tls, data, size, &link->wants_write) : recv(fd, data, size, MSG_DONTWAIT);
+        ssize_t got = link->tls ? tls_read(link->tls, data, size, &link->wants_write) : recv(fd, data, size, flags);
         if (got > 0) return got;
         if (got == 0 || errno == ECONNRESET || errno == EPIPE) {
             link->ended = true;
@@ -145,13 +146,17 @@ static size_t worth_reading(const prong_link *link) {
     return lacks > READ_LEAST ? lacks : READ_LEAST;
 }
 
-prong_status link_fill(prong_link *link) {
+static prong_status fill(prong_link *link, int flags) {
     prong_status status = bytes_reserve(&link->in, worth_reading(link));
     if (status) return status;
-    ssize_t got = read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end);
+    ssize_t got = read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end, flags);
     if (got < 0) return fail_errno("link to %s: receive", link->address);
     link->in.end += (size_t)got;
     return got || link->ended ? PRONG_OK : PRONG_TIMEOUT;
+}
+
+prong_status link_fill(prong_link *link) {
+    return fill(link, MSG_DONTWAIT);
 }
 
 /* --- writing --- */
@@ -298,13 +303,18 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
     made->max_message = options && options->max_message ? options->max_message : MESSAGE_DEFAULT;
     made->peer_pid = peer_of(socket);
     made->owner = getpid();
+    made->spin.span = SPIN_LONGEST;
     snprintf(made->address, sizeof(made->address), "%s", *address ? address : "a Unix socket");
     if (options && options->authkey) {
         made->auth.key = options->authkey;
         made->auth.key_size = options->authkey_size;
         made->auth.allow_md5 = options->allow_md5;
     }
-    fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
+    struct timeval limit = {.tv_sec = BLOCK_SECONDS};
+    int flags = fcntl(socket, F_GETFL);
+    fcntl(socket, F_SETFL,
+          tls ? flags | O_NONBLOCK : flags & ~O_NONBLOCK); /* else each call says that it must not block */
+    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     int on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     char host[256];
@@ -383,20 +393,26 @@ static bool has_come(void *link) {
     return link_fill(link) != PRONG_TIMEOUT;
 }
 
+static prong_status wait_and_fill(prong_link *link, deadline_t deadline) {
+    if (!link->tls && deadline_left(deadline) >= PRONG_SECONDS(BLOCK_SECONDS)) return fill(link, 0);
+    prong_status status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, "no message came");
+    return status ? status : link_fill(link);
+}
+
 prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const void **data, size_t *size,
                                    prong_time timeout) {
     prong_status status = link_take(link, maxlength, data, size);
     if (status != PRONG_TIMEOUT) return status;
     deadline_t deadline = deadline_after(timeout);
+    bool came = deadline == PRONG_NOWAIT ? has_come(link) : spin(&link->spin, has_come, link);
     while (status == PRONG_TIMEOUT) {
-        bool came = deadline == PRONG_NOWAIT ? has_come(link) : spin(&link->spin, has_come, link);
-        status = came ? PRONG_OK : PRONG_TIMEOUT;
         if (!came) {
-            status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, "no message came");
+            status = wait_and_fill(link, deadline);
+            if (status == PRONG_TIMEOUT && !deadline_passed(deadline)) continue;
             if (status) return status;
-            status = link_fill(link);
         }
-        if (!status) status = link_take(link, maxlength, data, size);
+        came = false;
+        status = link_take(link, maxlength, data, size);
     }
     return status;
 }
