@@ -46,7 +46,8 @@ static prong_status has_crypto(void) {
 #else
 static prong_status hmac(int which, const void *key, size_t key_size, const void *data, size_t size, unsigned char *mac,
                          size_t *mac_size) {
-    (void)which, (void)key, (void)key_size, (void)data, (void)size, (void)mac, (void)mac_size;
+    (void)which, (void)key, (void)key_size, (void)data, (void)size, (void)mac;
+    *mac_size = 0;
     return PRONG_SYSTEM;
 }
 static bool same(const void *a, const void *b, size_t size) {

@@ -186,6 +186,7 @@ static prong_status keep_rest(prong_link *link, const struct iovec *parts, size_
     for (int i = 0; i < 2; i++) {
         size_t skip = written < parts[i].iov_len ? written : parts[i].iov_len;
         written -= skip;
+        if (skip == parts[i].iov_len) continue;
         prong_status status = bytes_reserve(&link->out, parts[i].iov_len - skip);
         if (status) {
             link->state = LINK_CUT;

@@ -482,16 +482,20 @@ static prong_status set_pairs(struct reader *r, prong_value to, const prong_valu
     }
     if (kind_of(dict) != PRONG_KIND_DICT) return expected("a dict to set in", to);
     if (count > 16) TRY(table_reserve(r->document, table_of(dict), table_of(dict)->count + count / 2));
-    for (size_t i = 0; i < count; i += 2) TRY(table_put(r->document, dict, items[i], items[i + 1]));
-    TRY(check_steps(r));
+    for (size_t i = 0; i < count; i += 2) {
+        TRY(table_put(r->document, dict, items[i], items[i + 1]));
+        TRY(check_steps(r));
+    }
     if (kind_of(to) == PRONG_KIND_OBJECT && height_of(dict) >= height_of(to))
         object_of(to)->node.height = height_of(dict) + 1;
     return check_depth(r, to);
 }
 
 static prong_status add_members(struct reader *r, prong_value set, const prong_value *items, size_t count) {
-    for (size_t i = 0; i < count; i++) TRY(table_put(r->document, set, items[i], prong_null()));
-    TRY(check_steps(r));
+    for (size_t i = 0; i < count; i++) {
+        TRY(table_put(r->document, set, items[i], prong_null()));
+        TRY(check_steps(r));
+    }
     return check_depth(r, set);
 }
 
