@@ -166,6 +166,12 @@ typedef struct prong_type_options {
  * Errors: PRONG_EXISTS, PRONG_INVALID, PRONG_NO_MEMORY. */
 PRONG_API prong_status prong_server_register(prong_server *server, const prong_type_options *type);
 
+/* One object under a name: whoever creates `name` (Python: registers and calls it, as get_queue()) gets this same object of
+ * the library's own or a registered type, made now from arguments by format. It lives as long as the server.
+ * Errors: PRONG_EXISTS, PRONG_NOT_FOUND (no such type), PRONG_INVALID (arguments), PRONG_NO_MEMORY. */
+PRONG_API prong_status prong_server_share(prong_server *server, const char *name, const char *type, const char *format,
+                                          ...);
+
 PRONG_API void *prong_call_object(const prong_call *call);
 PRONG_API prong_value prong_call_arguments(const prong_call *call); /* a tuple */
 PRONG_API prong_value prong_call_keywords(const prong_call *call);  /* a dict */

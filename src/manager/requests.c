@@ -113,7 +113,7 @@ static void reply_raised(struct session *session, prong_value exception) {
     reply_traceback(session, view.name, said);
 }
 
-static prong_status fill_object(prong_call *call) {
+prong_status fill_object(prong_call *call) {
     const struct type *type = call->object->type;
     if (type->make) return type->make(call, call->object);
     if (type->given.create) return type->given.create(call, &call->object->state);
@@ -121,11 +121,30 @@ static prong_status fill_object(prong_call *call) {
     return PRONG_OK;
 }
 
+/* (ident, exposed methods), of an object that the client has been given a reference to. */
+static void reply_created(struct session *session, struct managed *object) {
+    struct prong_server *server = session->server;
+    prong_value ident, exposed, reply;
+    prong_status status = client_hold(session->client, object->id);
+    if (!status) {
+        status = id_to_value(server->scratch, object->id, &ident);
+        if (!status) status = exposed_methods(server, object->type, &exposed);
+        if (!status) status = prong_build(server->scratch, &reply, "(vv)", ident, exposed);
+        if (!status) {
+            session_reply(session, "#RETURN", reply);
+            return;
+        }
+        client_unhold(session->client, object->id);
+    }
+    reply_failed(session, status, "RuntimeError");
+    object_release(server, object);
+}
+
 /* The type and its arguments are the request's. */
 static void create(struct session *session, const struct request *request) {
     struct prong_server *server = session->server;
     size_t count = prong_value_size(request->args);
-    prong_value first, exposed, ident, reply;
+    prong_value first;
     const char *name = "";
     if (prong_value_item(request->args, 0, &first) || prong_value_get_str(first, &name, NULL)) {
         reply_traceback(session, "TypeError", "create() needs a typeid");
@@ -136,6 +155,11 @@ static void create(struct session *session, const struct request *request) {
         char text[160];
         snprintf(text, sizeof(text), "'%.80s': there is no such type on this server", name);
         reply_traceback(session, "KeyError", text);
+        return;
+    }
+    if (type->shared) {
+        object_retain(type->shared);
+        reply_created(session, type->shared);
         return;
     }
     prong_call call = {.server = server, .session = session, .method = name, .keywords = request->kwds};
@@ -150,21 +174,14 @@ static void create(struct session *session, const struct request *request) {
     struct managed *object = call.object;
     object->refs = 1; /* the client's, from now on */
     status = fill_object(&call);
-    if (call.outcome == CALL_RAISED) {
-        reply_raised(session, call.result);
-    } else if (status || (status = client_hold(session->client, object->id)) != PRONG_OK) {
-        reply_failed(session, status, "TypeError");
-    } else {
-        status = id_to_value(server->scratch, object->id, &ident);
-        if (!status) status = exposed_methods(server, type, &exposed);
-        if (!status) status = prong_build(server->scratch, &reply, "(vv)", ident, exposed);
-        if (!status) {
-            session_reply(session, "#RETURN", reply);
-            return;
-        }
-        reply_failed(session, status, "RuntimeError");
-        client_unhold(session->client, object->id);
+    if (!status && call.outcome != CALL_RAISED) {
+        reply_created(session, object);
+        return;
     }
+    if (call.outcome == CALL_RAISED)
+        reply_raised(session, call.result);
+    else
+        reply_failed(session, status, "TypeError");
     object_release(server, object);
 }
 

@@ -138,6 +138,49 @@ prong_status prong_server_register(prong_server *server, const prong_type_option
     return PRONG_OK;
 }
 
+static prong_status make_shared(prong_server *server, const struct type *type, const char *format, va_list list,
+                                struct managed **object) {
+    prong_call call = {.server = server, .method = type->given.name, .keywords = prong_null()};
+    prong_status status = value_build(server->scratch, &call.arguments, format, list);
+    if (!status && prong_value_kind(call.arguments) != PRONG_KIND_TUPLE)
+        status = fail(PRONG_INVALID, "the format \"%.60s\" makes no tuple", format);
+    if (!status) status = object_new(server, type, &call.object);
+    if (status) return status;
+    call.object->refs = 1; /* the server's own */
+    status = fill_object(&call);
+    if (!status && call.outcome == CALL_RAISED) {
+        char text[300];
+        prong_value_repr(call.result, text, sizeof(text), NULL);
+        status = fail(PRONG_INVALID, "%s", text);
+    }
+    if (status)
+        object_release(server, call.object);
+    else
+        *object = call.object;
+    return status;
+}
+
+prong_status prong_server_share(prong_server *server, const char *name, const char *type_name, const char *format,
+                                ...) {
+    const struct type *type = type_by_name(server, type_name);
+    if (!type || type->hidden || type->shared)
+        return fail(PRONG_NOT_FOUND, "share: there is no type \"%s\"", type_name);
+    prong_type_options alias = {.name = name, .methods = type->given.methods};
+    prong_status status = prong_server_register(server, &alias);
+    if (status) return status;
+    va_list list;
+    va_start(list, format);
+    status = make_shared(server, type, format, list, &server->types->shared);
+    va_end(list);
+    prong_document_reset(server->scratch);
+    if (!status) return PRONG_OK;
+    struct type *registered = server->types;
+    server->types = registered->next;
+    free((char *)(uintptr_t)registered->given.name);
+    free(registered);
+    return fail_again(status, "share \"%s\"", name);
+}
+
 /* --- serving --- */
 
 static void stop_accepting(prong_server *server) {

@@ -18,6 +18,7 @@ struct managed;
 struct type {
     struct type *next; /* of the program's own; the library's stand in a table */
     prong_type_options given;
+    struct managed *shared; /* the one object that goes by this name */
     bool hidden; /* not to be created by clients: what methods return */
     /* Of the library's own types: */
     prong_status (*make)(prong_call *call, struct managed *object); /* sets object->state */
@@ -226,6 +227,7 @@ void deadline_set(struct session *session, deadline_t deadline);
 void deadline_clear(struct session *session);
 
 /* --- requests.c --- */
+prong_status fill_object(prong_call *call);
 /* Does what a message asks; replies, unless it is parked. */
 void request_handle(struct session *session, const void *data, size_t size);
 /* The text of a traceback, as Python's, for a request that could not be done. */
