@@ -238,6 +238,10 @@ static prong_status semaphore_get_value(prong_call *call) {
     return prong_call_return(call, prong_int((int64_t)((struct semaphore *)call->object->state)->value));
 }
 
+static prong_status semaphore_locked(prong_call *call) {
+    return call_return_bool(call, ((struct semaphore *)call->object->state)->value == 0);
+}
+
 static void semaphore_give_back(struct prong_server *server, struct managed *object, struct session *session,
                                 uint64_t count) {
     (void)server, (void)session;
@@ -249,10 +253,13 @@ static void semaphore_describe(const struct managed *object, char *text, size_t 
              (unsigned long long)object->id, (unsigned long long)((struct semaphore *)object->state)->value);
 }
 
-static const prong_method_entry semaphore_methods[] = {
-    {"acquire", semaphore_acquire, NULL},     {"release", semaphore_release, NULL},
-    {"__enter__", semaphore_acquire, NULL},   {"__exit__", semaphore_release, NULL},
-    {"get_value", semaphore_get_value, NULL}, {0}};
+static const prong_method_entry semaphore_methods[] = {{"acquire", semaphore_acquire, NULL},
+                                                       {"release", semaphore_release, NULL},
+                                                       {"__enter__", semaphore_acquire, NULL},
+                                                       {"__exit__", semaphore_release, NULL},
+                                                       {"get_value", semaphore_get_value, NULL},
+                                                       {"locked", semaphore_locked, NULL},
+                                                       {0}};
 
 /* ---------------------------------------------------------------- Condition */
 
@@ -310,6 +317,9 @@ static prong_status condition_acquire(prong_call *call) {
 }
 static prong_status condition_release(prong_call *call) {
     return with_lock(call, lock_release);
+}
+static prong_status condition_locked(prong_call *call) {
+    return with_lock(call, lock_locked);
 }
 
 /* From the condition's list to the lock's: he returns when he has the lock again. */
@@ -371,6 +381,7 @@ static void condition_describe(const struct managed *object, char *text, size_t 
 
 static const prong_method_entry condition_methods[] = {{"acquire", condition_acquire, NULL},
                                                        {"release", condition_release, NULL},
+                                                       {"locked", condition_locked, NULL},
                                                        {"wait", condition_wait, NULL},
                                                        {"notify", condition_notify, NULL},
                                                        {"notify_all", condition_notify_all, NULL},

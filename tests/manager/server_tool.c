@@ -67,7 +67,8 @@ int main(int count, char **words) {
                                   .methods = counter_methods,
                                   .represent = counter_value};
     prong_server *server;
-    if (prong_server_open(&server, &options) || prong_server_register(server, &counter)) {
+    if (prong_server_open(&server, &options) || prong_server_register(server, &counter) ||
+        prong_server_share(server, "get_queue", "Queue", "()")) {
         printf("error: %s\n", prong_error_message());
         return 1;
     }
