@@ -1,26 +1,10 @@
 /* Lock, RLock, Semaphore, BoundedSemaphore, Condition, Event and Barrier. Who waits is parked; what he waits for is
  * handed to him by the one that gives it up, in the order in which they came. */
 #include "base/error.h"
-#include "manager/server.h"
+#include "manager/types.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        prong_status status_ = (call);                                                                                 \
-        if (status_) return status_;                                                                                   \
-    } while (0)
-#define BIND(call, names, values)                                                                                      \
-    do {                                                                                                               \
-        if (call_bind(call, names, values)) return PRONG_OK;                                                           \
-    } while (0)
-
-static void *new_state(size_t size) {
-    void *state = calloc(1, size);
-    if (!state) fail_text(PRONG_NO_MEMORY, "no memory for an object");
-    return state;
-}
 
 static void plain_unmake(struct prong_server *server, void *state) {
     (void)server;

@@ -281,7 +281,7 @@ prong_status prong_manager_connect(prong_manager *handle, const char *address, c
 static prong_status ask_server(prong_manager handle, struct manager *manager, const char *method, prong_time timeout,
                                int64_t *number) {
     prong_document *scratch;
-    prong_value result;
+    prong_value result = {0};
     struct request_parts request = {.to_server = true, .method = method};
     prong_status status = prong_document_open(&scratch, NULL);
     if (status) return status;
@@ -368,7 +368,7 @@ prong_status prong_manager_count(prong_manager handle, size_t *count, prong_time
 prong_status prong_manager_create(prong_manager handle, prong_proxy *proxy, const char *type, const char *format, ...) {
     struct manager *manager;
     prong_document *scratch;
-    prong_value given, all, one, result, name;
+    prong_value given = {0}, all = {0}, one, result = {0}, name = {0};
     prong_status status = manager_find(handle, &manager);
     if (!status && strlen(type) >= sizeof(proxy->type))
         status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);

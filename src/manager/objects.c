@@ -139,8 +139,10 @@ void objects_free(struct prong_server *server) {
 const struct type *type_by_name(const struct prong_server *server, const char *name) {
     for (const struct type *type = server->types; type; type = type->next)
         if (!strcmp(type->given.name, name)) return type;
-    const struct type *const tables[] = {container_types, queue_types, sync_types};
-    for (int i = 0; i < 3; i++)
+    for (const struct type *const *type = container_types; *type; type++)
+        if (!strcmp((*type)->given.name, name)) return *type;
+    const struct type *const tables[] = {queue_types, sync_types};
+    for (int i = 0; i < 2; i++)
         for (const struct type *type = tables[i]; type->given.name; type++)
             if (!strcmp(type->given.name, name)) return type;
     return NULL;

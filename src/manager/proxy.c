@@ -173,8 +173,8 @@ static bool same_server(const char *a, const char *b) {
 
 prong_status prong_proxy_from_value(prong_manager handle, prong_value value, prong_proxy *proxy) {
     struct manager *manager;
-    prong_value token, address;
-    prong_object view;
+    prong_value token = {0}, address = {0};
+    prong_object view = {0};
     const char *type, *ident;
     char text[ADDRESS_TEXT];
     prong_status status = manager_find(handle, &manager);

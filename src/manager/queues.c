@@ -1,19 +1,9 @@
 /* Queue and JoinableQueue: as queue.Queue. An item goes straight from who puts to who waits; one that turns out to be
  * gone as it is told leaves the item to the next. */
 #include "base/error.h"
-#include "manager/server.h"
+#include "manager/types.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        prong_status status_ = (call);                                                                                 \
-        if (status_) return status_;                                                                                   \
-    } while (0)
-#define BIND(call, names, values)                                                                                      \
-    do {                                                                                                               \
-        if (call_bind(call, names, values)) return PRONG_OK;                                                           \
-    } while (0)
 
 struct queue {
     struct items items; /* a ring would save moving them: instead the start moves */

@@ -124,7 +124,7 @@ prong_status fill_object(prong_call *call) {
 /* (ident, exposed methods), of an object that the client has been given a reference to. */
 static void reply_created(struct session *session, struct managed *object) {
     struct prong_server *server = session->server;
-    prong_value ident, exposed, reply;
+    prong_value ident, exposed, reply = {0};
     prong_status status = client_hold(session->client, object->id);
     if (!status) {
         status = id_to_value(server->scratch, object->id, &ident);
@@ -238,7 +238,7 @@ static void get_methods(struct session *session, const struct request *request) 
 }
 
 static void describe(const struct managed *object, prong_document *scratch, char *text, size_t size) {
-    prong_value value;
+    prong_value value = {0};
     *text = 0;
     if (object->type->describe) {
         object->type->describe(object, text, size);

@@ -19,7 +19,7 @@ struct type {
     struct type *next; /* of the program's own; the library's stand in a table */
     prong_type_options given;
     struct managed *shared; /* the one object that goes by this name */
-    bool hidden; /* not to be created by clients: what methods return */
+    bool hidden;            /* not to be created by clients: what methods return */
     /* Of the library's own types: */
     prong_status (*make)(prong_call *call, struct managed *object); /* sets object->state */
     void (*unmake)(struct prong_server *server, void *state);
@@ -239,7 +239,8 @@ struct managed *object_of_proxy(struct prong_server *server, prong_value value);
 prong_status token_id(prong_value id, uint64_t *number);
 
 /* The library's own types. */
-extern const struct type container_types[], sync_types[], queue_types[];
+extern const struct type *const container_types[]; /* each ends with an empty one */
+extern const struct type sync_types[], queue_types[];
 
 /* --- family.c: requests through the arena --- */
 void family_requests_open(struct prong_server *server);

@@ -11,7 +11,7 @@ enum { CANNOT_READ = 125 };
 prong_status call_write(prong_document *scratch, any_function *function, prong_value arguments, prong_value keywords,
                         void **bytes, size_t *size) {
     struct call_header header;
-    prong_value both;
+    prong_value both = {0};
     prong_pickle pickle;
     if (!function) return fail_text(PRONG_INVALID, "call: no function (NULL)");
     if (prong_value_kind(arguments) != PRONG_KIND_TUPLE)

@@ -146,8 +146,7 @@ void prong_document_close(prong_document *document) {
 
 static void keep_spare(prong_document *document, struct chunk *chunk) {
     struct chunk **place = &document->spare;
-    while (*place && (*place)->size > chunk->size)
-        place = &(*place)->next;
+    while (*place && (*place)->size > chunk->size) place = &(*place)->next;
     chunk->next = *place;
     *place = chunk;
 }
@@ -162,8 +161,7 @@ void prong_document_reset(prong_document *document) {
         return;
     }
     size_t bytes = 0;
-    for (struct chunk *spare = document->spare; spare; spare = spare->next)
-        bytes += spare->size;
+    for (struct chunk *spare = document->spare; spare; spare = spare->next) bytes += spare->size;
     for (struct chunk *chunk = kept; chunk; chunk = next) {
         next = chunk->next;
         bytes += chunk->size;

@@ -12,11 +12,11 @@ struct chunk {
 };
 
 struct prong_document {
-    char *at, *end; /* what is left of the newest chunk */
+    char *at, *end;               /* what is left of the newest chunk */
     struct chunk *chunks, *spare; /* in use; kept from before the last reset, the largest first */
     size_t taken, limit;          /* bytes in use; 0: no limit */
-    size_t next_size;    /* of the next chunk */
-    bool fixed;          /* on somebody else's memory: takes no chunks */
+    size_t next_size;             /* of the next chunk */
+    bool fixed;                   /* on somebody else's memory: takes no chunks */
 };
 
 /* A document on memory of the caller's, which never grows: what does not fit fails. */

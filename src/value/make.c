@@ -189,8 +189,7 @@ static prong_status make_set(prong_document *document, prong_kind kind, const pr
                              prong_value *value) {
     prong_value made;
     prong_status status = make_table(document, kind, &made);
-    for (size_t i = 0; i < count && !status; i++)
-        status = table_put(document, made, items[i], prong_null());
+    for (size_t i = 0; i < count && !status; i++) status = table_put(document, made, items[i], prong_null());
     if (!status) *value = made;
     return status;
 }
@@ -256,7 +255,7 @@ static prong_status of_kind_or_none(prong_value value, prong_kind kind, const ch
 }
 
 prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value) {
-    prong_value class, arguments = object->arguments;
+    prong_value class = {0}, arguments = object->arguments;
     prong_status status = of_kind_or_none(object->keywords, PRONG_KIND_DICT, "keywords");
     if (!status) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
     if (!status) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");

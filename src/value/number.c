@@ -267,7 +267,7 @@ static int shortest(double number, char text[FLOAT_TEXT]) {
 size_t float_to_text(double number, char text[FLOAT_TEXT]) {
     if (isnan(number)) return (size_t)snprintf(text, FLOAT_TEXT, "nan");
     if (isinf(number)) return (size_t)snprintf(text, FLOAT_TEXT, number < 0 ? "-inf" : "inf");
-    char scientific[FLOAT_TEXT], digits[FLOAT_TEXT], *out = text;
+    char scientific[FLOAT_TEXT], digits[FLOAT_TEXT] = "", *out = text;
     shortest(number, scientific);
     char *at = scientific, *e = strchr(scientific, 'e');
     int exponent = atoi(e + 1), count = 0;
