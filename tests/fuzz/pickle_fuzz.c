@@ -15,7 +15,7 @@ static void use(prong_document *document, prong_value value, int protocol, bool 
     prong_pickle pickle;
     prong_value_repr(value, text, sizeof(text), NULL);
     prong_value_json(value, text, sizeof(text), NULL);
-    bool same = prong_value_equal(value, value);
+    prong_value_equal(value, value);
     if (prong_value_copy(document, value, &copy)) return;
     prong_pickle_options writing = {.protocol = protocol ? protocol : PRONG_PICKLE_TEXT};
     if (prong_pickle_dumps(document, copy, &pickle, &writing)) return;
@@ -26,9 +26,12 @@ static void use(prong_document *document, prong_value value, int protocol, bool 
         fprintf(stderr, "what was written is not read: %s\n", prong_error_message());
         abort();
     }
-    prong_pickle second;
-    if (same && prong_pickle_dumps(document, again, &second, &writing) == PRONG_OK && second.size != pickle.size) {
-        fprintf(stderr, "written again it is another: %zu and %zu bytes\n", pickle.size, second.size);
+    static char text_again[sizeof(text)];
+    size_t size = 0, size_again = 0;
+    if (prong_value_repr(copy, text, sizeof(text), &size)) return;
+    prong_value_repr(again, text_again, sizeof(text_again), &size_again);
+    if (size != size_again || strcmp(text, text_again)) {
+        fprintf(stderr, "what was read again is another:\n%s\n%s\n", text, text_again);
         abort();
     }
 }
