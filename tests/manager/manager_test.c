@@ -2,6 +2,7 @@
  * held. What Python does with the same server is in interop.py. */
 #include "../support/test.h"
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -600,7 +601,148 @@ TEST(bad_requests_are_answered_and_harm_nobody) {
     small_ended(manager, process);
 }
 
-TEST(many_clients_at_once) {
+/* --- killed again and again --- */
+
+struct ring {
+    prong_proxy lock, rlock, semaphore, queue, dict, condition;
+    unsigned seed;
+};
+
+/* Locks, queues and dicts as they come, until killed. */
+static int live_dangerously(void *argument, size_t size) {
+    struct ring *ring = argument;
+    prong_document *own;
+    prong_value value;
+    prong_proxy made;
+    (void)size;
+    srand(ring->seed);
+    if (prong_document_open(&own, NULL)) return 1;
+    for (;;) {
+        prong_proxy lock = rand() % 3 == 0 ? ring->lock : rand() % 2 ? ring->rlock : ring->semaphore;
+        if (!prong_proxy_acquire(lock, PRONG_MS(rand() % 20))) {
+            prong_proxy_call(ring->dict, own, &value, "__setitem__", SOON, "(ii)", rand() % 50, rand());
+            prong_proxy_unlock(lock);
+        }
+        prong_proxy_put(ring->queue, prong_int(rand()), PRONG_MS(rand() % 5));
+        prong_proxy_get(ring->queue, own, &value, PRONG_MS(rand() % 5));
+        if (!prong_proxy_acquire(ring->condition, PRONG_MS(20))) {
+            prong_proxy_call(ring->condition, NULL, NULL, rand() % 2 ? "notify" : "wait", SOON, "(i)", 0);
+            prong_proxy_unlock(ring->condition);
+        }
+        if (!prong_manager_create(ring->dict.manager, &made, "list", "()") && rand() % 2) prong_proxy_release(made);
+        prong_document_reset(own);
+    }
+}
+
+static void storm(int method, bool socket) {
+    enum { CLIENTS = 4, KILLS = 25 };
+    prong_manager manager = started(method), way = socket ? by_socket(manager) : manager;
+    struct ring ring = {.seed = 1};
+    prong_process clients[CLIENTS];
+    size_t count = 0;
+    ok(prong_manager_create(way, &ring.lock, "Lock", "()"));
+    ok(prong_manager_create(way, &ring.rlock, "RLock", "()"));
+    ok(prong_manager_create(way, &ring.semaphore, "BoundedSemaphore", "(i)", 2));
+    ok(prong_manager_create(way, &ring.queue, "Queue", "(i)", 3));
+    ok(prong_manager_create(way, &ring.dict, "dict", "()"));
+    ok(prong_manager_create(way, &ring.condition, "Condition", "()"));
+    for (int i = 0; i < CLIENTS; i++, ring.seed++) clients[i] = start_with(method, live_dangerously, ring);
+    for (int i = 0; i < KILLS; i++, ring.seed++) {
+        test_sleep_ms(20);
+        ok(prong_process_kill(clients[i % CLIENTS]));
+        equal(test_end(clients[i % CLIENTS]), -SIGKILL);
+        clients[i % CLIENTS] = start_with(method, live_dangerously, ring);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        ok(prong_process_kill(clients[i]));
+        equal(test_end(clients[i]), -SIGKILL);
+    }
+    ok(prong_proxy_acquire(ring.lock, SOON)); /* all is free again */
+    ok(prong_proxy_acquire(ring.rlock, SOON));
+    ok(prong_proxy_acquire(ring.semaphore, SOON));
+    ok(prong_proxy_acquire(ring.semaphore, SOON));
+    ok(prong_proxy_acquire(ring.condition, SOON));
+    for (int i = 0; i < 200 && count != 7; i++) { /* and only what is held here: the Condition has an RLock */
+        test_sleep_ms(20);
+        ok(prong_manager_count(way, &count, SOON));
+    }
+    equal(count, 7);
+    if (socket) ok(prong_manager_close(way));
+    ended(manager);
+}
+
+TEST_(clients_are_killed_at_random_by_socket, true, 60) {
+    storm(method, true);
+}
+TEST_(clients_are_killed_at_random_in_the_family, true, 60) {
+    storm(method, false);
+}
+
+/* --- a thousand at once --- */
+
+enum { MANY = 1000 };
+static prong_link *many[MANY];
+
+static void tell(prong_link *link, const char *ident, const char *method, prong_value arguments) {
+    prong_value request, none;
+    ok(prong_make_dict(document, &none));
+    if (ident)
+        ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
+    else
+        ok(prong_build(document, &request, "(nsvv)", method, arguments, none));
+    ok(prong_link_send(link, request, SOON));
+}
+
+static void hear_return(prong_link *link, prong_value *result) {
+    prong_value reply;
+    const char *kind;
+    ok(prong_link_recv(link, document, &reply, NULL, PRONG_SECONDS(30)));
+    ok(prong_scan(reply, "(sv)", &kind, result));
+    if (strcmp(kind, "#RETURN")) shows(reply, "a #RETURN");
+}
+
+/* Half of them wait in get while the others set and get; then all have their item. */
+LONG_TEST(a_thousand_clients_at_once, 120) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < MANY + 100) return;
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy queue, dict;
+    prong_value none, name, result;
+    char address[400], queue_id[24], dict_id[24];
+    unsigned char key[256];
+    prong_link_options options = {.authkey = OPEN ? NULL : key};
+    ok(prong_manager_create(manager, &queue, "Queue", "()"));
+    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    snprintf(queue_id, sizeof(queue_id), "%llx", (unsigned long long)queue.id);
+    snprintf(dict_id, sizeof(dict_id), "%llx", (unsigned long long)dict.id);
+    ok(prong_manager_address(manager, address, sizeof(address)));
+    ok(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
+    ok(prong_make_tuple(document, NULL, 0, &none));
+    ok(prong_build(document, &name, "(s)", "one of many"));
+    for (int i = 0; i < MANY; i++) {
+        ok(prong_client_connect(&many[i], address, &options, SOON));
+        tell(many[i], NULL, "accept_connection", name);
+        hear_return(many[i], &result);
+    }
+    for (int i = 0; i < MANY; i += 2) tell(many[i], queue_id, "get", none);
+    for (int i = 1; i < MANY; i += 2) {
+        prong_value pair;
+        ok(prong_build(document, &pair, "(ii)", i, i * 2));
+        tell(many[i], dict_id, "__setitem__", pair);
+    }
+    for (int i = 1; i < MANY; i += 2) hear_return(many[i], &result);
+    for (int i = 0; i < MANY; i += 2) ok(prong_proxy_put(queue, prong_int(i), SOON));
+    for (int i = 0; i < MANY; i += 2) hear_return(many[i], &result);
+    ok(call(dict, &result, "__len__", SOON, "()"));
+    shows(result, "500");
+    for (int i = 0; i < MANY; i++) prong_link_close(many[i]);
+    ended(manager);
+}
+
+TEST(a_server_serves_for_a_time_and_until_stopped) {
     prong_server *server = small_server();
     is(prong_server_run(server, PRONG_MS(20)), PRONG_TIMEOUT);
     prong_server_stop(server);
