@@ -77,6 +77,11 @@ void clients_sweep(struct prong_server *server) {
 /* A session ends. Without pidfd a process counts as gone when its last session is. */
 void client_leave(struct prong_server *server, struct client *client) {
     if (--client->sessions) return;
+    if (client->pid && client->pidfd < 0) { /* also what came after it was seen to be dead goes back */
+        give_up(server, client);
+        client_free(server, client);
+        return;
+    }
     client->lease_end = server->options.lease ? deadline_after(server->options.lease) : PRONG_FOREVER;
     if (client->held_count == 0 && !client->holds) client_free(server, client);
 }

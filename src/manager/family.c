@@ -37,8 +37,10 @@ static struct session *session_of(struct prong_server *server, const struct fami
             session->mailbox.generation == request->mailbox.generation)
             return session;
     struct session *session = NULL;
-    session_new_family(server, request->pid, request->mailbox, &session);
-    return session;
+    if (session_new_family(server, request->pid, request->mailbox, &session)) return NULL;
+    if (session->client->pidfd >= 0) return session;
+    session_close(session); /* it died before its request was read: what it would take nobody would give back */
+    return NULL;
 }
 
 /* A thread's last word: its mailbox is no longer looked at. */
