@@ -90,7 +90,7 @@ int main(int count, char **words) {
         call(gen, "boom", "(i)", 0);
     }
     prong_value nested, back;
-    prong_proxy seen;
+    prong_proxy seen = list;
     if (!prong_proxy_to_value(list, document, &nested)) {
         call(dict, "__setitem__", "(sv)", "nested", nested);
         prong_status status = prong_proxy_call(dict, document, &back, "__getitem__", SOON, "(s)", "nested");
