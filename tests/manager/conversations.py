@@ -59,7 +59,7 @@ def replay(name, lines, address, key):
         if line.get("event") == "client connects":
             try:
                 connections[number] = Client(address, authkey=key)
-            except (ConnectionRefusedError, FileNotFoundError):
+            except (ConnectionError, FileNotFoundError, EOFError):
                 return  # the server was shut down
         elif line.get("event") == "client closes" and number in connections:
             connections.pop(number).close()

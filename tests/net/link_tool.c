@@ -39,7 +39,7 @@ static int listen_there(const char *address, const char *key, bool md5) {
     fflush(stdout);
     for (bool stop = false; !stop;) {
         prong_link *link;
-        if (prong_listener_accept(listener, &link, PRONG_SECONDS(5))) {
+        if (prong_listener_accept(listener, &link, PRONG_SECONDS(2))) {
             const char *reason;
             prong_listener_refused(listener, &reason);
             printf("refused: %s\n", reason);
