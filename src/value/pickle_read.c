@@ -461,6 +461,7 @@ static prong_status append(struct reader *r, prong_value to, const prong_value *
     if (kind_of(to) == PRONG_KIND_OBJECT) {
         struct object_node *object = object_of(to);
         TRY(record_grows(object));
+        if (!count) return PRONG_OK; /* an object without items has none */
         if (kind_of(object->items) == PRONG_KIND_NULL) TRY(make_list(r->document, NULL, 0, &object->items));
         list = object->items;
     }
@@ -477,6 +478,7 @@ static prong_status set_pairs(struct reader *r, prong_value to, const prong_valu
     if (kind_of(to) == PRONG_KIND_OBJECT) {
         struct object_node *object = object_of(to);
         TRY(record_grows(object));
+        if (!count) return PRONG_OK;
         if (kind_of(object->pairs) == PRONG_KIND_NULL) TRY(make_table(r->document, PRONG_KIND_DICT, &object->pairs));
         dict = object->pairs;
     }
