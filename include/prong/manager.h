@@ -45,6 +45,7 @@ typedef struct prong_server_options {
     bool open;               /* needs no authkey: anybody who can connect may use the server */
     /* Beyond these a request fails with MemoryError, a connection is refused: */
     size_t max_memory;    /* bytes of what is stored; 0: half of this computer's memory */
+    size_t max_request;   /* bytes that a request may need while it is read and answered; 0: an eighth of it */
     unsigned max_clients; /* connections; 0: 4096 */
     size_t max_objects;   /* 0: 1,000,000 */
     /* Python clients by TCP cannot be seen to die. Their references are given up when their computer has had no

@@ -445,7 +445,8 @@ void request_handle(struct session *session, const void *data, size_t size) {
     prong_status status = prong_pickle_loads(session->server->scratch, data, size, &message, &options);
     if (!status) status = read_request(message, &request);
     if (status) {
-        reply_traceback(session, "UnpicklingError", prong_error_message());
+        prong_document_reset(session->server->scratch); /* it may be full */
+        reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : "UnpicklingError", prong_error_message());
         if (session->state == SESSION_FRESH) session->state = SESSION_CLOSING;
     } else if (prong_value_kind(request.ident) == PRONG_KIND_NULL || session->state == SESSION_FRESH) {
         serve(session, &request);

@@ -29,6 +29,7 @@ static void own_address(char address[ADDRESS_TEXT]) {
 static void set_defaults(prong_server *server) {
     prong_server_options *o = &server->options;
     if (!o->max_memory) o->max_memory = half_of_memory();
+    if (!o->max_request) o->max_request = half_of_memory() / 4;
     if (!o->max_clients) o->max_clients = CLIENTS;
     if (!o->max_objects) o->max_objects = OBJECTS;
     if (!o->link.max_message) o->link.max_message = MESSAGE_MAX;
@@ -67,8 +68,9 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
     set_defaults(made);
     made->objects = calloc(FIRST_SLOTS, sizeof(*made->objects));
     made->object_slots = FIRST_SLOTS;
+    prong_document_options scratch = {.max_memory = made->options.max_request};
     prong_status status =
-        made->objects ? prong_document_open(&made->scratch, NULL) : fail_text(PRONG_NO_MEMORY, "server: no memory");
+        made->objects ? prong_document_open(&made->scratch, &scratch) : fail_text(PRONG_NO_MEMORY, "server: no memory");
     if (!status) status = keep_options(&made->options.link, &made->options.link);
     if (!status) status = tls_context_new(&made->tls, options->link.tls, true);
     if (!status) status = open_descriptors(made);

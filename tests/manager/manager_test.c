@@ -483,8 +483,13 @@ static prong_server *small_server(void) {
     prong_server *server;
     char name[60];
     snprintf(name, sizeof(name), "@prong-manager-test-%d", (int)getpid());
-    prong_server_options options = {
-        .address = name, .link = KEY, .open = OPEN, .max_memory = 1 << 20, .max_clients = 40, .max_objects = 20};
+    prong_server_options options = {.address = name,
+                                    .link = KEY,
+                                    .open = OPEN,
+                                    .max_memory = 1 << 20,
+                                    .max_request = 16 << 20,
+                                    .max_clients = 40,
+                                    .max_objects = 20};
     options.link.max_message = 4 << 20;
     ok(prong_server_open(&server, &options));
     return server;
@@ -493,8 +498,13 @@ static prong_server *small_server(void) {
 static int serve_small(void *argument, size_t size) {
     (void)size;
     prong_server *server;
-    prong_server_options options = {
-        .address = argument, .link = KEY, .open = OPEN, .max_memory = 1 << 20, .max_clients = 40, .max_objects = 20};
+    prong_server_options options = {.address = argument,
+                                    .link = KEY,
+                                    .open = OPEN,
+                                    .max_memory = 1 << 20,
+                                    .max_request = 16 << 20,
+                                    .max_clients = 40,
+                                    .max_objects = 20};
     options.link.max_message = 4 << 20;
     if (prong_server_open(&server, &options)) return 1;
     prong_status status = prong_server_run(server, PRONG_SECONDS(30));
@@ -598,6 +608,31 @@ TEST(bad_requests_are_answered_and_harm_nobody) {
         prong_link_close(link);
     }
     ok(call(dict, &result, "__len__", SOON, "()"));
+    small_ended(manager, process);
+}
+
+/* A message of a megabyte that would need eighty. */
+TEST(a_request_that_needs_too_much_is_refused) {
+    enum { LISTS = 1 << 20 };
+    static char bomb[LISTS * 2 + 10];
+    char name[60];
+    prong_process process;
+    prong_manager manager = small_manager(&process, name);
+    prong_link *link;
+    prong_value reply;
+    const char *kind, *text;
+    size_t size = 0;
+    memcpy(bomb, "\x80\x04](", 4);
+    size = 4;
+    for (int i = 0; i < LISTS; i++) bomb[size++] = '}';
+    bomb[size++] = 'e';
+    bomb[size++] = '.';
+    ok(prong_client_connect(&link, name, &KEY, SOON));
+    ok(prong_link_send_bytes(link, bomb, size, SOON));
+    ok(prong_link_recv(link, document, &reply, NULL, SOON));
+    ok(prong_scan(reply, "(ss)", &kind, &text));
+    check(!strcmp(kind, "#TRACEBACK") && strstr(text, "MemoryError"));
+    prong_link_close(link);
     small_ended(manager, process);
 }
 

@@ -1,0 +1,174 @@
+/* Values through queues, connections, processes and pools. */
+#include "../support/test.h"
+#include <signal.h>
+#include <unistd.h>
+
+static const prong_time SOON = PRONG_SECONDS(10);
+static prong_document *document;
+
+static void shows(prong_value value, const char *wanted) {
+    char text[500];
+    ok(prong_value_repr(value, text, sizeof(text), NULL));
+    if (strcmp(text, wanted)) test_failed(__FILE__, __LINE__, "%s is not %s", text, wanted);
+}
+
+/* --- queues and connections --- */
+
+struct ways {
+    prong_queue questions, answers;
+    prong_connection end;
+};
+
+static int answer(void *argument, size_t size) {
+    struct ways *ways = argument;
+    prong_value value, doubled;
+    (void)size;
+    if (prong_document_open(&document, NULL)) return 1;
+    if (prong_queue_get_value(ways->questions, document, &value, SOON)) return 2;
+    if (prong_build(document, &doubled, "[v,v]", value, value)) return 3;
+    if (prong_queue_put_value(ways->answers, doubled, SOON)) return 4;
+    if (prong_connection_recv_value(ways->end, document, &value, SOON)) return 5;
+    return prong_connection_send_value(ways->end, value, SOON);
+}
+
+METHOD_TEST(values_go_through_queue_and_connection) {
+    struct ways ways;
+    prong_connection mine;
+    prong_value value, back;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_queue_create(&ways.questions, NULL));
+    ok(prong_queue_create(&ways.answers, NULL));
+    ok(prong_pipe_create(&mine, &ways.end, NULL));
+    prong_process child = start_with(method, answer, ways);
+    ok(prong_build(document, &value, "{s:[i,d]}", "a", 1, 2.5));
+    ok(prong_queue_put_value(ways.questions, value, SOON));
+    ok(prong_queue_get_value(ways.answers, document, &back, SOON));
+    shows(back, "[{'a': [1, 2.5]}, {'a': [1, 2.5]}]");
+    check(back.pointer);
+    ok(prong_connection_send_value(mine, value, SOON));
+    ok(prong_connection_recv_value(mine, document, &back, SOON));
+    shows(back, "{'a': [1, 2.5]}");
+    equal(test_end(child), 0);
+    is(prong_connection_recv_value(mine, document, &back, SOON), PRONG_EOF);
+    is(prong_queue_get_value(ways.answers, document, &back, PRONG_MS(20)), PRONG_EMPTY);
+    ok(prong_queue_put(ways.answers, "no pickle", 9, SOON));
+    is(prong_queue_get_value(ways.answers, document, &back, SOON), PRONG_INVALID);
+    is(prong_queue_get_value(ways.answers, document, &back, PRONG_NOWAIT), PRONG_EMPTY);
+}
+
+/* A handle in a value is of use to who gets it. */
+static int use_handle(void *argument, size_t size) {
+    prong_queue *queue = argument, inner;
+    prong_value value;
+    (void)size;
+    if (prong_document_open(&document, NULL) || prong_queue_get_value(*queue, document, &value, SOON)) return 1;
+    if (prong_value_get(value, "reply to", &value) || prong_value_get_handle(value, "queue", &inner)) return 2;
+    return prong_queue_put_value(inner, prong_int(7), SOON);
+}
+
+METHOD_TEST(a_handle_travels_in_a_value) {
+    prong_queue queue, reply;
+    prong_value handle, value;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_queue_create(&queue, NULL));
+    ok(prong_queue_create(&reply, NULL));
+    prong_process child = start_with(method, use_handle, queue);
+    ok(prong_make_handle(document, "queue", &reply, &handle));
+    ok(prong_build(document, &value, "{s:v}", "reply to", handle));
+    ok(prong_queue_put_value(queue, value, SOON));
+    ok(prong_queue_get_value(reply, document, &value, SOON));
+    shows(value, "7");
+    equal(test_end(child), 0);
+}
+
+/* --- processes --- */
+
+static int add_up(prong_document *own, prong_value arguments, prong_value keywords) {
+    int64_t sum = 0, number, times = 1;
+    prong_value item, given;
+    (void)own;
+    for (size_t at = 0; prong_value_next(arguments, &at, NULL, &item); sum += number)
+        if (prong_value_get_int(item, &number)) return 99;
+    if (prong_value_kind(keywords) == PRONG_KIND_DICT && !prong_value_get(keywords, "times", &given))
+        prong_value_get_int(given, &times);
+    return (int)(sum * times);
+}
+
+METHOD_TEST(a_process_is_called_with_arguments_and_keywords) {
+    prong_process process;
+    prong_value arguments, keywords;
+    int code;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_build(document, &arguments, "(iii)", 1, 2, 3));
+    ok(prong_build(document, &keywords, "{s:i}", "times", 10));
+    prong_process_options options = {.method = (prong_start_method)method, .name = "adder"};
+    ok(prong_process_create_value(&process, add_up, arguments, keywords, &options));
+    ok(prong_process_start(process));
+    ok(prong_process_join(process, SOON));
+    ok(prong_process_exitcode(process, &code));
+    equal(code, 60);
+    ok(prong_process_close(process));
+    is(prong_process_create_value(&process, add_up, prong_int(1), prong_null(), &options), PRONG_INVALID);
+    says("must be a tuple, not int");
+    options.argument = "x";
+    is(prong_process_create_value(&process, add_up, arguments, keywords, &options), PRONG_INVALID);
+}
+
+/* --- pools --- */
+
+static prong_status divide(prong_document *own, prong_value arguments, prong_value keywords, prong_value *result) {
+    double a, b;
+    (void)keywords;
+    prong_status status = prong_scan(arguments, "(dd)", &a, &b);
+    if (status) return status;
+    if (b == 0) kill(getpid(), SIGKILL);
+    return prong_build(own, result, "{s:d}", "ratio", a / b);
+}
+
+static prong_status square(prong_document *own, prong_value arguments, prong_value keywords, prong_value *result) {
+    int64_t number;
+    (void)own, (void)keywords;
+    prong_status status = prong_scan(arguments, "(I)", &number);
+    if (!status) *result = prong_int(number * number);
+    return status;
+}
+
+METHOD_TEST(tasks_take_and_give_values) {
+    prong_pool pool;
+    prong_value arguments, result, items;
+    prong_pool_options options = {.processes = 2, .method = (prong_start_method)method};
+    ok(prong_document_open(&document, NULL));
+    ok(prong_pool_create(&pool, &options));
+    ok(prong_build(document, &arguments, "(id)", 1, 4.0));
+    ok(prong_pool_apply_value(pool, divide, arguments, prong_null(), document, &result, NULL, SOON));
+    shows(result, "{'ratio': 0.25}");
+    ok(prong_build(document, &items, "[iiii]", 1, 2, 3, 4));
+    ok(prong_pool_map_value(pool, square, items, document, &result, NULL, SOON));
+    shows(result, "[1, 4, 9, 16]");
+    ok(prong_build(document, &items, "[(ii)(ii)]", 6, 3, 1, 2));
+    ok(prong_pool_starmap_value(pool, divide, items, document, &result, NULL, SOON));
+    shows(result, "[{'ratio': 2.0}, {'ratio': 0.5}]");
+    ok(prong_build(document, &arguments, "(is)", 1, "two"));
+    is(prong_pool_apply_value(pool, divide, arguments, prong_null(), document, &result, NULL, SOON), PRONG_TASK_FAILED);
+    says("in [1]: expected float, found str");
+    ok(prong_pool_destroy(pool));
+}
+
+METHOD_TEST(a_worker_killed_in_a_task_of_values_fails_that_task) {
+    prong_pool pool;
+    prong_job job;
+    prong_value items, result;
+    prong_pool_options options = {.processes = 2, .method = (prong_start_method)method};
+    ok(prong_document_open(&document, NULL));
+    ok(prong_pool_create(&pool, &options));
+    ok(prong_build(document, &items, "[(ii)(ii)(ii)]", 6, 3, 1, 0, 1, 2));
+    ok(prong_pool_starmap_value_async(pool, &job, divide, items, NULL));
+    ok(prong_job_value(job, 0, document, &result, SOON));
+    shows(result, "{'ratio': 2.0}");
+    is(prong_job_value(job, 1, document, &result, SOON), PRONG_WORKER_DIED);
+    ok(prong_job_value(job, 2, document, &result, SOON));
+    ok(prong_job_close(job));
+    is(prong_pool_starmap_value(pool, divide, items, document, &result, NULL, SOON), PRONG_WORKER_DIED);
+    says("signal 9");
+    ok(prong_pool_destroy(pool));
+}
