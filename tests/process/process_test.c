@@ -243,8 +243,8 @@ METHOD_TEST(a_sibling_may_end_and_join_it) {
     int none = 0;
     prong_process child = start_with(method, wait_for_ever, none);
     prong_process sibling = start_with(method, join_a_sibling, child);
+    equal(test_end(sibling), 0); /* first: to end the child here closes its handle */
     equal(test_end(child), -SIGTERM);
-    equal(test_end(sibling), 0);
 }
 
 static void *join_it(void *process) {
