@@ -98,7 +98,8 @@ PRONG_API prong_status prong_manager_create(prong_manager manager, prong_proxy *
 PRONG_API prong_status prong_proxy_retain(prong_proxy proxy);
 PRONG_API prong_status prong_proxy_release(prong_proxy proxy);
 
-/* Calls a method with arguments by format (a tuple). *result lies in document; it may be NULL. A method that waits
+/* Calls a method with arguments by format (a tuple). *result lies in document; both may be
+ * NULL. A method that waits
  * (acquire, get, wait, …) does so on the server for as long as its own argument says, up to `timeout` here.
  * What the method raises is a status, with the exception in *result (a prong_object): PRONG_EMPTY, PRONG_FULL,
  * PRONG_NOT_FOUND (KeyError, IndexError, AttributeError), PRONG_BROKEN (BrokenBarrierError), else PRONG_REMOTE_ERROR; the

@@ -17,6 +17,7 @@ prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document,
     struct manager *manager;
     prong_document *own = NULL;
     prong_value ignored;
+    if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
     prong_status status = manager_find(proxy.manager, &manager);
     if (!status && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
         status = expected("a tuple of arguments", arguments);
@@ -33,6 +34,7 @@ prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong
                               prong_time timeout, const char *format, ...) {
     prong_document *own = NULL;
     prong_value arguments, ignored;
+    if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
     prong_status status = document ? PRONG_OK : prong_document_open(&own, NULL);
     if (status) return status;
     if (own) document = own;

@@ -131,6 +131,8 @@ TEST(exceptions_are_statuses_with_the_exception) {
     is(prong_manager_create(manager, &queue, "Semaphore", "(i)", -1), PRONG_REMOTE_ERROR);
     says("semaphore initial value must be >= 0");
     is(prong_manager_create(manager, &queue, "dict", "[i]", 1), PRONG_INVALID);
+    is(prong_proxy_call(dict, NULL, &result, "copy", SOON, "()"), PRONG_INVALID);
+    says("a document to lie in");
     prong_proxy stale = list;
     stale.id += 16 * 1000;
     is(call(stale, &result, "pop", SOON, "()"), PRONG_REMOTE_ERROR);
