@@ -254,7 +254,7 @@ PRONG_API prong_status prong_set_remove(prong_value set, prong_value item);
 
 /* Writes the value as Python's repr would, cut to `capacity` and always terminated; *size (may be NULL) is its whole
  * length. What refers to itself shows as "[...]". Errors: PRONG_TOO_LONG (nested deeper than PRONG_VALUE_DEPTH, or more than
- * 16,777,216 values to print, which few can become that hold each other twice and twice again). */
+ * 1,048,576 values printed again because they are held more than once). */
 PRONG_API prong_status prong_value_repr(prong_value value, char *buffer, size_t capacity, size_t *size);
 /* The same as JSON. Tuples are arrays; dict keys that are bool, int, float or None become strings, as in Python's json.
  * Errors: PRONG_INVALID (what JSON has no way to say: bytes, sets, NaN, objects, …; the message has its path),

@@ -9,15 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What holds others many times over can be printed for ever: values, before that is given up. */
-enum { VALUES_MAX = 1 << 24 };
+/* What is held many times over is printed as often, and could be for ever: values printed again, before that is given up. */
+enum { AGAIN_MAX = 1 << 20 };
 
 /* Where the text goes: what does not fit is only counted. */
 struct printer {
     char *buffer;
     size_t capacity, size;
-    uint64_t walk; /* nodes that are being printed carry it */
-    size_t values;
+    uint64_t walk, done; /* nodes that are being printed carry the one, those that were the other */
+    unsigned again;      /* within how many that were printed before */
+    size_t values;       /* printed again */
     bool json;
 };
 
@@ -322,9 +323,12 @@ static prong_status print_node(struct printer *out, prong_value value, unsigned 
         put_text(out, kind == PRONG_KIND_LIST ? "[...]" : kind == PRONG_KIND_TUPLE ? "(...)" : "{...}");
         return PRONG_OK;
     }
+    bool again = node->walk == out->done;
+    out->again += again;
     node->walk = out->walk;
     prong_status status = print_below(out, value, depth + 1);
-    node->walk = 0;
+    node->walk = out->done;
+    out->again -= again;
     return status;
 }
 
@@ -335,7 +339,8 @@ static bool json_has(prong_value value) {
 }
 
 static prong_status print(struct printer *out, prong_value value, unsigned depth) {
-    if (++out->values > VALUES_MAX) return fail(PRONG_TOO_LONG, "more than %d values to print", VALUES_MAX);
+    if (out->again && ++out->values > AGAIN_MAX)
+        return fail(PRONG_TOO_LONG, "more than %d values to print that were printed before", AGAIN_MAX);
     if (out->json && !json_has(value))
         return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(kind_of(value)));
     switch (kind_of(value)) {
@@ -357,8 +362,11 @@ static prong_status print(struct printer *out, prong_value value, unsigned depth
 }
 
 static prong_status print_to(prong_value value, char *buffer, size_t capacity, size_t *size, bool json) {
-    struct printer out = {
-        .buffer = buffer, .capacity = capacity ? capacity - 1 : 0, .walk = walk_begin(), .json = json};
+    struct printer out = {.buffer = buffer,
+                          .capacity = capacity ? capacity - 1 : 0,
+                          .walk = walk_begin(),
+                          .done = walk_begin(),
+                          .json = json};
     prong_status status = print(&out, value, 0);
     if (capacity) buffer[out.size < out.capacity ? out.size : out.capacity] = 0;
     if (size) *size = out.size;
