@@ -82,8 +82,9 @@ prong_status job_create(const struct submission *s, struct pool **pool, struct j
     job->sealed = !s->ring;
     job->retries = o->retries;
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
-    job->tell_each = s->ring;
-    job->tell_owner = o->callback || o->error_callback;
+    /* Atomically: a worker that ended a job before this one in the same memory may be about to tell (schedule_tell). */
+    __atomic_store_n(&job->tell_each, s->ring, __ATOMIC_RELAXED);
+    __atomic_store_n(&job->tell_owner, o->callback || o->error_callback, __ATOMIC_RELAXED);
     job->began = clock_now();
     status = identify(s->function, (*pool)->method == PRONG_START_FORK, &job->function);
     if (!status) status = allocate(job, s, extra);

@@ -180,7 +180,7 @@ void schedule_tell(struct pool *pool, uint64_t offset, bool free_it) {
     struct job *job = arena_at(offset);
     bool ended = job_ended(job);
     if (ended || __atomic_load_n(&job->tell_each, __ATOMIC_RELAXED)) waitq_notify(&job->progress, INT_MAX);
-    if (ended && job->tell_owner) waitq_notify(&pool->attention, 1);
+    if (ended && __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED)) waitq_notify(&pool->attention, 1);
     if (free_it) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
         waitq_notify(&pool->work, INT_MAX);
