@@ -3,6 +3,7 @@
 #include "channel/doorbell.h"
 
 #include "base/error.h"
+#include "base/fork_mutex.h"
 #include "family/member.h"
 #include "os/os.h"
 
@@ -19,16 +20,6 @@ struct doorbell {
 
 _Atomic int doorbells_open;
 static struct doorbell *doorbells;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void lock_for_fork(void) {
-    pthread_mutex_lock(&mutex);
-}
-
-static void unlock_in_parent(void) {
-    pthread_mutex_unlock(&mutex);
-}
 
 /* The parent's doorbells are not the child's: their slots belong to the parent's row. */
 static void forget_in_child(void) {
@@ -38,12 +29,9 @@ static void forget_in_child(void) {
         free(bell);
     }
     atomic_store(&doorbells_open, 0);
-    pthread_mutex_unlock(&mutex);
 }
 
-static void prepare_for_fork(void) {
-    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
-}
+FORK_MUTEX(mutex, forget_in_child)
 
 static struct doorbell **find(struct channel *channel) {
     struct doorbell **at = &doorbells;
@@ -82,7 +70,7 @@ static prong_status make(struct channel *channel, struct doorbell **made) {
 
 prong_status doorbell_open(struct channel *channel, int *descriptor) {
     prong_status status = PRONG_OK;
-    pthread_once(&once, prepare_for_fork);
+    mutex_prepare();
     pthread_mutex_lock(&mutex);
     struct doorbell *bell = *find(channel);
     if (!bell) status = make(channel, &bell);

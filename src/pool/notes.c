@@ -1,5 +1,6 @@
 /* What this process alone knows of the jobs it submitted: callbacks, and where results go in its own memory. */
 #include "base/error.h"
+#include "base/fork_mutex.h"
 #include "pool/types.h"
 
 #include <pthread.h>
@@ -7,16 +8,6 @@
 
 static struct note *notes;
 static _Atomic size_t noted;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void lock_for_fork(void) {
-    pthread_mutex_lock(&mutex);
-}
-
-static void unlock_in_parent(void) {
-    pthread_mutex_unlock(&mutex);
-}
 
 static void forget_in_child(void) {
     for (struct note *note; (note = notes);) {
@@ -24,15 +15,12 @@ static void forget_in_child(void) {
         free(note);
     }
     atomic_store(&noted, 0);
-    pthread_mutex_unlock(&mutex);
 }
 
-static void prepare_for_fork(void) {
-    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
-}
+FORK_MUTEX(mutex, forget_in_child)
 
 prong_status note_add(const struct note *note) {
-    pthread_once(&once, prepare_for_fork);
+    mutex_prepare();
     struct note *copy = malloc(sizeof *copy);
     if (!copy) return fail(PRONG_NO_MEMORY, "no memory to note a job");
     *copy = *note;

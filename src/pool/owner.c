@@ -6,6 +6,7 @@
 #include "pool/owner.h"
 
 #include "base/error.h"
+#include "base/fork_mutex.h"
 #include "family/member.h"
 #include "os/os.h"
 #include "process/process.h"
@@ -34,18 +35,8 @@ struct owner {
 };
 
 static struct owner *owners;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* --- the list of pools of this process --- */
-
-static void lock_for_fork(void) {
-    pthread_mutex_lock(&mutex);
-}
-
-static void unlock_in_parent(void) {
-    pthread_mutex_unlock(&mutex);
-}
 
 /* The thread is not in the child, nor are the pools the child's. */
 static void forget_in_child(void) {
@@ -55,15 +46,9 @@ static void forget_in_child(void) {
         free(owner->polls);
         free(owner);
     }
-    pthread_mutex_unlock(&mutex);
 }
 
-static void terminate_all(void);
-
-static void prepare(void) {
-    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
-    exit_hook = terminate_all;
-}
+FORK_MUTEX(mutex, forget_in_child)
 
 static struct owner *find(const struct pool *pool) {
     pthread_mutex_lock(&mutex);
@@ -337,7 +322,7 @@ static prong_status prepare_owner(struct pool *pool, prong_pool handle, struct o
 
 prong_status owner_start(struct pool *pool, prong_pool handle) {
     struct owner *o = NULL;
-    pthread_once(&once, prepare);
+    mutex_prepare();
     prong_status status = prepare_owner(pool, handle, &o);
     if (status) return status;
     for (uint64_t i = 0; i < pool->slot_count && !status; i++) status = start_worker(o, i);
@@ -348,6 +333,7 @@ prong_status owner_start(struct pool *pool, prong_pool handle) {
         return status;
     }
     pthread_mutex_lock(&mutex);
+    exit_hook = terminate_all;
     o->next = owners;
     owners = o;
     pthread_mutex_unlock(&mutex);

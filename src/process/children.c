@@ -1,6 +1,7 @@
 /* This process's children: descriptors that others cannot use, kept in private memory, forgotten by a fork. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "base/fork_mutex.h"
 #include "os/os.h"
 #include "process/process.h"
 
@@ -10,18 +11,8 @@
 #include <unistd.h>
 
 static struct child *children;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int life[2] = {-1, -1};
 static int inherited_life = -1;
-
-static void lock_for_fork(void) {
-    pthread_mutex_lock(&mutex);
-}
-
-static void unlock_in_parent(void) {
-    pthread_mutex_unlock(&mutex);
-}
 
 /* A copy of the write end would keep the parent's daemons alive for as long as this child. */
 static void forget_in_child(void) {
@@ -34,15 +25,12 @@ static void forget_in_child(void) {
     if (inherited_life >= 0) close(inherited_life);
     inherited_life = life[0];
     life[0] = life[1] = -1;
-    pthread_mutex_unlock(&mutex);
 }
 
-static void prepare_for_fork(void) {
-    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
-}
+FORK_MUTEX(mutex, forget_in_child)
 
 prong_status children_prepare(void) {
-    pthread_once(&once, prepare_for_fork);
+    mutex_prepare();
     return exit_prepare();
 }
 

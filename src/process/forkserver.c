@@ -4,6 +4,7 @@
  * server reads end-of-file and exits, and the kernel kills the daemonic children that it forked. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "base/fork_mutex.h"
 #include "family/heap.h"
 #include "os/os.h"
 #include "process/process.h"
@@ -45,22 +46,12 @@ static struct {
     int socket, pidfd;
     bool running;
 } server = {-1, -1, false};
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct {
     char *names;
     size_t size;
     void (*function)(void);
     bool set;
 } preload;
-
-static void lock_for_fork(void) {
-    pthread_mutex_lock(&mutex);
-}
-
-static void unlock_in_parent(void) {
-    pthread_mutex_unlock(&mutex);
-}
 
 static void close_server(void) {
     if (!server.running) return;
@@ -72,12 +63,9 @@ static void close_server(void) {
 
 static void forget_in_child(void) {
     close_server();
-    pthread_mutex_unlock(&mutex);
 }
 
-static void prepare_for_fork(void) {
-    pthread_atfork(lock_for_fork, unlock_in_parent, forget_in_child);
-}
+FORK_MUTEX(mutex, forget_in_child)
 
 /* The server is a child of ours; it is reaped where its end is noticed. */
 static void reap_server(void) {
@@ -170,7 +158,7 @@ prong_status start_by_server(struct start *start) {
     struct request request = {.kind = REQUEST_START, .token = start->token, .process = arena_offset(start->process)};
     struct reply reply;
     prong_time timeout = start->process->start_timeout ? (prong_time)start->process->start_timeout : PRONG_SECONDS(60);
-    pthread_once(&once, prepare_for_fork);
+    mutex_prepare();
     pthread_mutex_lock(&mutex);
     if (server.running && os_pidfd_ended(server.pidfd)) reap_server();
     prong_status status = server.running ? PRONG_OK : start_server();

@@ -3,6 +3,7 @@
 #include "process/function.h"
 
 #include "base/error.h"
+#include "base/fork_mutex.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -39,6 +40,13 @@ static int holds(const struct dl_phdr_info *object, uintptr_t address) {
     return 0;
 }
 
+static void forget_nothing(void) {
+}
+
+/* The loader's own lock is not mended after a fork: a child forked while another thread is in dl_iterate_phdr would wait
+ * there for ever. */
+FORK_MUTEX(looking, forget_nothing)
+
 struct search {
     uintptr_t address; /* identify */
     struct function *function;
@@ -69,10 +77,18 @@ static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
     return 1;
 }
 
+static int look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct search *search) {
+    looking_prepare();
+    pthread_mutex_lock(&looking);
+    int found = dl_iterate_phdr(at_object, search);
+    pthread_mutex_unlock(&looking);
+    return found;
+}
+
 prong_status function_identify(any_function *pointer, struct function *function) {
     struct search search = {.address = (uintptr_t)pointer, .function = function};
     memset(function, 0, sizeof *function);
-    dl_iterate_phdr(identify, &search);
+    look(identify, &search);
     if (!search.found)
         return fail(PRONG_NO_FUNCTION, "no loaded object holds a function at %p", (void *)search.address);
     return search.status;
@@ -95,10 +111,10 @@ static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
 
 prong_status function_resolve(const struct function *function, any_function **pointer) {
     struct search search = {.wanted = function};
-    int found = dl_iterate_phdr(resolve, &search);
+    int found = look(resolve, &search);
     if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) {
         search.past_program = false;
-        found = dl_iterate_phdr(resolve, &search);
+        found = look(resolve, &search);
     }
     if (found) {
         *pointer = (any_function *)search.found;
