@@ -80,6 +80,10 @@ PRONG_API prong_status prong_family_members(prong_member *members, size_t capaci
  * holder is to release it. Thread-safe; looks without stopping anybody, so what changes meanwhile may be half seen. */
 PRONG_API prong_status prong_family_report(char *text, size_t size, size_t *length, unsigned *deadlocks);
 
+/* How many members the family has, fork servers not counted: 1 when nobody else can have a handle; 0 when the family cannot be
+ * made. Buries the dead first. Thread-safe. */
+PRONG_API unsigned prong_family_count(void);
+
 /* CPUs that this process may use: affinity and the cgroup's quota respected, at least 1. Thread-safe. */
 PRONG_API unsigned prong_cpu_count(void);
 

@@ -15,6 +15,7 @@
 #include <prong/process.h>
 #include <prong/progress.h>
 #include <prong/queue.h>
+#include <prong/runtime.h>
 #include <prong/semaphore.h>
 #include <prong/shared_memory.h>
 #include <prong/status.h>

@@ -2,6 +2,8 @@
 #ifndef BASE_DEADLINE_H
 #define BASE_DEADLINE_H
 
+#include "base/interrupt.h"
+
 #include <prong/time.h>
 #include <stdbool.h>
 #include <time.h>
@@ -23,6 +25,7 @@ static inline deadline_t deadline_after(prong_time span) {
 }
 
 static inline bool deadline_passed(deadline_t deadline) {
+    if (__builtin_expect(wait_cancelled, 0)) return true;
     if (deadline == PRONG_FOREVER) return false;
     return deadline == PRONG_NOWAIT || clock_now() >= deadline;
 }

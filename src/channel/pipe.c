@@ -1,5 +1,5 @@
 /* Pipe and Connection: one or two channels, and who holds the ends. */
-#include <prong/connection.h>
+#include <prong/runtime.h>
 
 #include "base/error.h"
 #include "channel/doorbell.h"
@@ -181,6 +181,11 @@ prong_status prong_connection_close(prong_connection handle) {
     drop(pipe, side, row);
     free_if_abandoned(pipe, handle.generation);
     return PRONG_OK;
+}
+
+prong_status prong_connection_hold(prong_connection handle) {
+    struct use use;
+    return find(handle, &use);
 }
 
 /* --- sending --- */

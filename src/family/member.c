@@ -314,6 +314,18 @@ prong_status prong_family_members(prong_member *members, size_t capacity, size_t
     return PRONG_OK;
 }
 
+unsigned prong_family_count(void) {
+    unsigned count = 0;
+    if (family_enter()) return 0;
+    bury_all_dead();
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
+        const struct member *row = &member_rows()[i];
+        uint64_t state = atomic_load(&row->state);
+        count += (state == MEMBER_LIVE || state == MEMBER_RESERVED) && strcmp(row->name, FORK_SERVER_NAME) != 0;
+    }
+    return count;
+}
+
 prong_status prong_family_trim(void) {
     prong_status status = family_enter();
     if (!status) heap_trim();

@@ -9,6 +9,7 @@
 
 enum member_state { MEMBER_FREE, MEMBER_RESERVED, MEMBER_LIVE, MEMBER_GONE };
 enum { MEMBER_NAME_SIZE = 48 };
+#define FORK_SERVER_NAME "forkserver"
 
 struct member {
     /* Generation and row number in 31 bits; never 0 once used. Reusing a row changes it. */

@@ -61,6 +61,7 @@ bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, dead
         count_event(&self_row()->sleeps);
         int64_t before = clock_now();
         os_futex_wait(&queue->sequence, sequence, deadline_within(deadline, LONGEST_NAP));
+        interrupt_look();
         if (atomic_load(&queue->sequence) == sequence && clock_now() - before >= LONGEST_NAP) family_look_around();
     }
     /* The notifier took the flag off and woke one of us; there may be others. */

@@ -68,9 +68,11 @@ void os_pidfd_wait(int pidfd, deadline_t deadline);
 /* Takes the end of a child: true when it was there to take. exit_code: status, or minus the signal; os_reap sets
  * *stolen when somebody else has taken it. */
 bool os_reap(int pidfd, int *exit_code, bool *stolen);
-/* Starts this program's own image anew, without copying this process (vfork-like). kept: descriptors the child
+/* Starts a program's image, without copying this process (vfork-like). kept: descriptors the child
  * inherits under the same numbers. environment entry: added to the child's environment. */
-int os_spawn_self(char *const argv[], const char *environment_entry, const int *kept, size_t kept_count, pid_t *pid);
+#define OS_OWN_IMAGE "/proc/self/exe"
+int os_spawn_image(const char *path, char *const argv[], const char *environment_entry, const int *kept,
+                   size_t kept_count, pid_t *pid);
 /* What another program is started with. */
 struct os_program {
     const char *const *paths; /* to try, in turn, up to a NULL */

@@ -76,6 +76,7 @@ int child_run(struct process *process, any_function *function) {
     prong_process self_handle = {arena_offset(process), atomic_load(&process->object.generation)};
     int code = process->is_run ? ((prong_run *)(void *)function)(self_handle, argument)
                                : ((prong_target *)(void *)function)(argument, process->argument_size);
+    if (runtime.after_target) code = runtime.after_target(code);
     atomic_store(&process->said_code, 256u | (code & 0xff));
     return code & 0xff;
 }

@@ -38,7 +38,7 @@ prong_status start_by_fork(struct start *start) {
     int spare = spare_descriptor();
     if (spare < 0) return fail_errno("no descriptor for the child");
     fflush(NULL); /* what is buffered now is the parent's to write, and would be written twice */
-    start->pid = fork();
+    start->pid = fork_with_runtime();
     if (start->pid == 0) {
         close(spare);
         run_child(start);

@@ -119,7 +119,7 @@ static prong_status start_server(void) {
     pid_t pid;
     if (!main_was_called()) /* say so before anything is made */
         return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv) for a fork server to be started");
-    prong_status status = member_reserve("forkserver", 0, &token);
+    prong_status status = member_reserve(FORK_SERVER_NAME, 0, &token);
     if (status) return status;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         status = fail_errno("no sockets for the fork server");
@@ -250,7 +250,7 @@ static _Noreturn void run_spare(int socket, pid_t server_pid) {
 static prong_status fork_spare(int control, int signals) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("no sockets for a child");
-    pid_t server_pid = getpid(), pid = fork();
+    pid_t server_pid = getpid(), pid = fork_with_runtime();
     if (pid == 0) {
         close(pair[1]);
         close(control);

@@ -9,6 +9,7 @@
 #include "process/function.h"
 
 #include <prong/process.h>
+#include <prong/runtime.h>
 
 enum process_state { PROCESS_NEW, PROCESS_STARTING, PROCESS_RUNNING, PROCESS_FAILED };
 
@@ -90,6 +91,11 @@ prong_status exit_prepare(void);
 void exit_children(void);
 /* A hook of the room below, run first. */
 extern void (*exit_hook)(void);
+
+/* --- runtime.c: what a language runtime has asked for; all members may be NULL --- */
+extern prong_runtime runtime;
+/* fork(2), with what the runtime does around it. */
+pid_t fork_with_runtime(void);
 
 prong_status process_find(prong_process handle, struct process **process);
 /* Notes how the process ended, tells all who wait, and buries the member. */

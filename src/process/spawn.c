@@ -31,15 +31,19 @@ bool main_was_called(void) {
 
 prong_status image_start(const char *kind, uint32_t token, uint64_t process, int descriptor, pid_t *pid, int *pidfd) {
     static char *nameless[] = {(char *)(uintptr_t) "prong", NULL};
-    if (!called)
+    bool server = strcmp(kind, "server") == 0;
+    char *const *own = arguments ? arguments : nameless;
+    char *const *of_runtime = server ? runtime.server_arguments : runtime.child_arguments;
+    if (!called && !runtime.program)
         return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv), or the new image would run it all "
                                    "over again");
     char entry[128];
     snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", kind, arena_descriptor(), token,
              process, descriptor);
     int kept[] = {arena_descriptor(), descriptor};
-    if (os_spawn_self(arguments ? arguments : nameless, entry, kept, descriptor >= 0 ? 2 : 1, pid) != 0)
-        return fail_errno("the program's image cannot be started");
+    if (os_spawn_image(runtime.program ? runtime.program : OS_OWN_IMAGE, runtime.program ? of_runtime : own, entry,
+                       kept, descriptor >= 0 ? 2 : 1, pid) != 0)
+        return fail_errno("%s cannot be started", runtime.program ? runtime.program : "the program's image");
     *pidfd = os_pidfd_open(*pid);
     if (*pidfd >= 0) return PRONG_OK;
     prong_status status = fail_errno("no descriptor for child %d", (int)*pid);
@@ -75,7 +79,7 @@ prong_status start_by_spawn(struct start *start) {
         status = image_start("process", start->token, arena_offset(start->process), life, &start->pid, &start->pidfd);
     if (status) return status;
     member_set_pid(start->token, start->pid);
-    status = wait_until_settled(start);
+    status = runtime.program ? PRONG_OK : wait_until_settled(start);
     if (status) {
         os_pidfd_signal(start->pidfd, SIGKILL);
         while (waitpid(start->pid, NULL, 0) < 0 && errno == EINTR) {}

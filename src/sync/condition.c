@@ -203,6 +203,7 @@ static bool sleep_until_notified(struct wait *wait, deadline_t deadline) {
         atomic_compare_exchange_strong(state, &waiting, WAITER_SLEEPING);
         deadline_t nap = deadline_within(deadline, LOOK_EVERY);
         os_futex_wait(state, WAITER_SLEEPING, nap);
+        interrupt_look();
         if (deadline_passed(nap) && look(wait)) return true;
     }
     return true;
@@ -258,6 +259,7 @@ prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
         deadline != PRONG_NOWAIT && (spin_until(was_told, wait.waiter) || sleep_until_notified(&wait, deadline));
     /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
     bool notified = told || withdraw(&wait, PLACE_WAITING);
+    wait_cancelled = false; /* the lock is taken again all the same */
     prong_status lock_status = lock_acquire_any(lock, PRONG_FOREVER);
     if (!lock_status || lock_status == PRONG_OWNER_DIED) lock->mutex.count = count;
     if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */

@@ -96,6 +96,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
         int64_t before = clock_now();
         os_futex_wait_masked(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING, deadline_within(deadline, nap));
         a->slept = true;
+        interrupt_look();
         if (spin(a)) return true;
         if (clock_now() - before < nap) {
             a->passed_over = true;

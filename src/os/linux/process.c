@@ -99,7 +99,8 @@ static char **environment_with(const char *entry) {
     return environment;
 }
 
-int os_spawn_self(char *const argv[], const char *environment_entry, const int *kept, size_t kept_count, pid_t *pid) {
+int os_spawn_image(const char *path, char *const argv[], const char *environment_entry, const int *kept,
+                   size_t kept_count, pid_t *pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     char **environment = environment_with(environment_entry);
@@ -115,7 +116,7 @@ int os_spawn_self(char *const argv[], const char *environment_entry, const int *
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int number = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, argv, environment);
+    int number = posix_spawn(pid, path, &actions, &attributes, argv, environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     free(environment);

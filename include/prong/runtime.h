@@ -1,0 +1,38 @@
+/* For language runtimes on top of the library: what an interpreter must do around a fork, how its own image is started, and
+ * how a child of its own making takes its place. A C program needs nothing of this. */
+#ifndef PRONG_RUNTIME_H
+#define PRONG_RUNTIME_H
+
+#include <prong/connection.h>
+#include <prong/process.h>
+
+/* Any member may be NULL. Nothing is copied: what is pointed to must stay. */
+typedef struct prong_runtime {
+    /* Around each fork that the library makes, in the thread that forks (a pool's replacement workers are forked by the
+     * pool's own thread), with no lock of the library held. */
+    void (*before_fork)(void);
+    void (*after_fork_in_parent)(void);
+    void (*after_fork_in_child)(void);
+    /* In a child, when its target has returned with this code, and before it ends its children: returns the code to end with. */
+    int (*after_target)(int code);
+    /* Called in a waiting thread whenever it wakes, and some ten times a second, by the waits for locks, semaphores,
+     * conditions, events, barriers, queues, connections, jobs and pools. True: the wait ends as if its time were up. */
+    bool (*interrupted)(void);
+    /* What spawn, and the fork server, start in the place of this program's image: a program and its arguments, up to a
+     * NULL. It must call prong_main(NULL, NULL) once it is ready for its target. With them, a start by spawn returns as soon
+     * as the image is begun; one that does not find its target ends with code 255. */
+    const char *program;
+    char *const *child_arguments, *const *server_arguments;
+} prong_runtime;
+
+/* Takes effect for starts from then on; once, before the first of them. Not thread-safe. */
+PRONG_API void prong_set_runtime(const prong_runtime *runtime);
+
+/* The calling thread may wait again, after `interrupted` said true. */
+PRONG_API void prong_clear_interrupt(void);
+
+/* This process holds the end from now on, as if it had used it (see <prong/connection.h>). Errors: PRONG_CLOSED (closed by this
+ * process, or by all holders), PRONG_STALE. Thread-safe. */
+PRONG_API prong_status prong_connection_hold(prong_connection connection);
+
+#endif
