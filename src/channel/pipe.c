@@ -21,7 +21,8 @@ struct end {
     _Atomic uint64_t closed[HOLDER_WORDS];  /* rows that held it once and closed it */
     _Atomic uint64_t provisional;           /* the maker's token, while it has not used the end */
     _Atomic uint64_t gone;                  /* the last holder has left */
-    uint64_t padding[6];
+    _Atomic uint64_t posted;                /* on the way in messages: so many holds that are nobody's yet */
+    uint64_t padding[5];
 };
 
 struct pipe {
@@ -57,7 +58,7 @@ static void clear_bit(_Atomic uint64_t *bits, uint32_t row) {
 static bool held(struct end *end) {
     for (int i = 0; i < HOLDER_WORDS; i++)
         if (atomic_load(&end->holders[i])) return true;
-    return false;
+    return atomic_load(&end->posted) != 0;
 }
 
 /* The last holder of an end has left: the other side may read what is left, and nobody needs what it sends. */
@@ -186,6 +187,28 @@ prong_status prong_connection_close(prong_connection handle) {
 prong_status prong_connection_hold(prong_connection handle) {
     struct use use;
     return find(handle, &use);
+}
+
+prong_status prong_connection_post(prong_connection handle) {
+    struct use use;
+    prong_status status = find(handle, &use);
+    if (!status) atomic_fetch_add(&use.pipe->end[use.side].posted, 1);
+    return status;
+}
+
+/* Held first, then no longer posted: there is no moment between at which nobody has it. */
+prong_status prong_connection_accept(prong_connection handle) {
+    struct use use;
+    prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use.pipe);
+    if (status) return status;
+    struct end *end = &use.pipe->end[handle.offset & 1];
+    if (!atomic_load(&end->gone)) {
+        clear_bit(end->closed, row_of(self_token()));
+        hold(use.pipe, handle.offset & 1, self_token());
+    }
+    uint64_t posted = atomic_load(&end->posted);
+    while (posted && !atomic_compare_exchange_weak(&end->posted, &posted, posted - 1)) {}
+    return atomic_load(&end->gone) ? fail(PRONG_CLOSED, "every holder of this end has closed it or died") : PRONG_OK;
 }
 
 /* --- sending --- */

@@ -79,6 +79,7 @@ static size_t look(struct waiting *w) {
 
 static prong_status poll_descriptors(struct waiting *w, int milliseconds) {
     if (poll(w->polls, w->count + 1, milliseconds) < 0 && errno != EINTR) return fail_errno("wait");
+    interrupt_look();
     for (size_t i = 0; i < w->count; i++)
         if (w->polls[i + 1].revents & POLLNVAL)
             return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, w->polls[i + 1].fd);

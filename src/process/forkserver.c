@@ -117,7 +117,7 @@ static prong_status start_server(void) {
     int pair[2];
     uint32_t token;
     pid_t pid;
-    if (!main_was_called()) /* say so before anything is made */
+    if (!main_was_called() && !runtime.program) /* say so before anything is made */
         return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv) for a fork server to be started");
     prong_status status = member_reserve(FORK_SERVER_NAME, 0, &token);
     if (status) return status;

@@ -185,6 +185,7 @@ static bool wait_for_own(struct process *p, const struct child *child, deadline_
         if (child_reap(child)) return true;
         if (deadline_passed(deadline)) return false;
         poll(&end, 1, deadline_poll_ms(deadline));
+        interrupt_look();
     }
     return true;
 }
@@ -208,6 +209,7 @@ static bool wait_for_forked(struct process *p, const struct child *child, deadli
         }
         if (deadline_passed(deadline)) return false;
         poll(&end, 1, deadline_poll_ms(deadline));
+        interrupt_look();
     }
     return true;
 }

@@ -65,6 +65,7 @@ static uint64_t hash_number(prong_value number, uint64_t key) {
         double real = number.real;
         if (real >= -9223372036854775808.0 && real < 9223372036854775808.0 && real == floor(real))
             return hash_word((uint64_t)(int64_t)real, key);
+        if (isnan(real)) return hash_word(0, ~key); /* whatever its bits: see value_same */
         if (!isfinite(real) || real != floor(real)) return hash_word((uint64_t)number.integer, ~key);
         size = integral_bytes(real, bytes);
         return hash_bytes(bytes, size, key);
