@@ -35,4 +35,9 @@ PRONG_API void prong_clear_interrupt(void);
  * process, or by all holders), PRONG_STALE. Thread-safe. */
 PRONG_API prong_status prong_connection_hold(prong_connection connection);
 
+/* The end is on its way in a message: it stays open, whoever closes it, until a process accepts it, which holds it from then
+ * on. Once accepted for each time that it is posted. One that nobody accepts stays open. Errors: as prong_connection_hold. */
+PRONG_API prong_status prong_connection_post(prong_connection connection);
+PRONG_API prong_status prong_connection_accept(prong_connection connection);
+
 #endif

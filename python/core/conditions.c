@@ -1,0 +1,346 @@
+/* Condition, Event and Barrier. */
+#include "core.h"
+
+#include <pythread.h>
+
+/* ------------------------------------------------ Condition ------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    struct handle handle;
+    LockObject *lock;
+} Condition;
+
+static prong_condition condition_of(const Condition *self) {
+    return (prong_condition){self->handle.offset, self->handle.generation};
+}
+
+static prong_status destroy_condition(uint64_t offset, uint64_t generation) {
+    return prong_condition_destroy((prong_condition){offset, generation});
+}
+
+/* (lock, handle=None) */
+static int condition_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"lock", "handle", NULL};
+    Condition *self = (Condition *)object;
+    PyObject *lock, *handle = NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O!", names, &lock, &PyTuple_Type, &handle)) return -1;
+    bool is_rlock = PyObject_TypeCheck(lock, &RLock_type);
+    if (!is_rlock && !PyObject_TypeCheck(lock, &Lock_type)) {
+        PyErr_Format(PyExc_TypeError, "a Condition's lock must be a Lock or an RLock, not %s", Py_TYPE(lock)->tp_name);
+        return -1;
+    }
+    Py_XSETREF(self->lock, (LockObject *)new_reference(lock));
+    if (handle) return handle_parse(handle, &self->handle);
+    prong_condition_options options = {0};
+    if (is_rlock)
+        options.rlock = (prong_rlock){self->lock->handle.offset, self->lock->handle.generation};
+    else
+        options.lock = (prong_lock){self->lock->handle.offset, self->lock->handle.generation};
+    prong_condition made;
+    prong_status status = prong_condition_create(&made, &options);
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    self->handle.offset = made.offset;
+    self->handle.generation = made.generation;
+    handle_made(&self->handle);
+    return 0;
+}
+
+static void condition_dealloc(PyObject *object) {
+    Condition *self = (Condition *)object;
+    handle_drop(&self->handle, destroy_condition);
+    Py_XDECREF(self->lock);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *not_held(prong_status status, const char *what) {
+    if (status != PRONG_NOT_OWNER) return raise_status(status);
+    PyErr_Format(PyExc_AssertionError, "must acquire() condition before using %s()", what);
+    return NULL;
+}
+
+static PyObject *condition_wait(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"timeout", NULL};
+    Condition *self = (Condition *)object;
+    PyObject *timeout = NULL;
+    prong_time span;
+    prong_status status;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    uint64_t count = self->lock->count; /* meanwhile other threads may hold it */
+    unsigned long thread = self->lock->thread;
+    self->lock->count = 0;
+    WAITING(prong_condition_wait(condition_of(self), span));
+    counts[COUNT_SYNC]++;
+    self->lock->count = count;
+    self->lock->thread = thread;
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_OWNER_DIED) return note_owner_died(&self->lock->owner_died) ? NULL : new_reference(Py_True);
+    if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
+    if (status) return not_held(status, "wait");
+    Py_RETURN_TRUE;
+}
+
+static PyObject *condition_notify(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"n", NULL};
+    Py_ssize_t count = 1;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|n", names, &count)) return NULL;
+    counts[COUNT_SYNC]++;
+    prong_status status = prong_condition_notify(condition_of((Condition *)object), count < 0 ? 0 : count > 1 << 30 ? 1u << 30 : (unsigned)count);
+    if (status) return not_held(status, "notify");
+    Py_RETURN_NONE;
+}
+
+static PyObject *condition_notify_all(PyObject *object, PyObject *unused) {
+    (void)unused;
+    counts[COUNT_SYNC]++;
+    prong_status status = prong_condition_notify_all(condition_of((Condition *)object));
+    if (status) return not_held(status, "notify_all");
+    Py_RETURN_NONE;
+}
+
+static PyObject *condition_handle(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return handle_build(&((Condition *)object)->handle);
+}
+
+static PyMethodDef condition_methods[] = {
+    {"wait", (PyCFunction)(void (*)(void))condition_wait, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("wait(timeout=None) -> bool\n\nGives the lock back, waits to be notified, and takes it again; False when timeout "
+               "seconds have passed. AssertionError when the lock is not held.")},
+    {"notify", (PyCFunction)(void (*)(void))condition_notify, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("notify(n=1)\n\nWakes up to n of those that wait now. Never waits for them.")},
+    {"notify_all", condition_notify_all, METH_NOARGS, PyDoc_STR("Wakes all that wait now.")},
+    {"_handle", condition_handle, METH_NOARGS, NULL},
+    {0}};
+
+static PyTypeObject Condition_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Condition",
+                                      .tp_basicsize = sizeof(Condition),
+                                      .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                      .tp_new = PyType_GenericNew,
+                                      .tp_init = condition_init,
+                                      .tp_dealloc = condition_dealloc,
+                                      .tp_methods = condition_methods};
+
+/* ------------------------------------------------ Event ------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    struct handle handle;
+} Event;
+
+static prong_event event_of(PyObject *object) {
+    const Event *self = (Event *)object;
+    return (prong_event){self->handle.offset, self->handle.generation};
+}
+
+static prong_status destroy_event(uint64_t offset, uint64_t generation) {
+    return prong_event_destroy((prong_event){offset, generation});
+}
+
+static int event_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"handle", NULL};
+    Event *self = (Event *)object;
+    PyObject *handle = NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O!", names, &PyTuple_Type, &handle)) return -1;
+    if (handle) return handle_parse(handle, &self->handle);
+    prong_event made;
+    prong_status status = prong_event_create(&made, NULL);
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    self->handle.offset = made.offset;
+    self->handle.generation = made.generation;
+    handle_made(&self->handle);
+    return 0;
+}
+
+static void event_dealloc(PyObject *object) {
+    handle_drop(&((Event *)object)->handle, destroy_event);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *done(prong_status status) {
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *event_set(PyObject *object, PyObject *unused) {
+    (void)unused;
+    counts[COUNT_SYNC]++;
+    return done(prong_event_set(event_of(object)));
+}
+
+static PyObject *event_clear(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return done(prong_event_clear(event_of(object)));
+}
+
+static PyObject *event_is_set(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(prong_event_is_set(event_of(object)));
+}
+
+static PyObject *event_wait(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"timeout", NULL};
+    PyObject *timeout = NULL;
+    prong_time span;
+    prong_status status = PRONG_OK;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    counts[COUNT_SYNC]++;
+    if (!prong_event_is_set(event_of(object))) WAITING(prong_event_wait(event_of(object), span));
+    if (PyErr_Occurred()) return NULL;
+    if (status && status != PRONG_TIMEOUT) return raise_status(status);
+    return PyBool_FromLong(status == PRONG_OK);
+}
+
+static PyObject *event_handle(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return handle_build(&((Event *)object)->handle);
+}
+
+static PyMethodDef event_methods[] = {
+    {"set", event_set, METH_NOARGS, PyDoc_STR("Sets it and wakes all that wait. Waits for nobody.")},
+    {"clear", event_clear, METH_NOARGS, NULL},
+    {"is_set", event_is_set, METH_NOARGS, NULL},
+    {"wait", (PyCFunction)(void (*)(void))event_wait, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("wait(timeout=None) -> bool\n\nWaits until it is set; False when timeout seconds have passed.")},
+    {"_handle", event_handle, METH_NOARGS, NULL},
+    {0}};
+
+static PyTypeObject Event_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Event",
+                                  .tp_basicsize = sizeof(Event),
+                                  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                  .tp_new = PyType_GenericNew,
+                                  .tp_init = event_init,
+                                  .tp_dealloc = event_dealloc,
+                                  .tp_methods = event_methods};
+
+/* ------------------------------------------------ Barrier ------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    struct handle handle;
+} Barrier;
+
+static prong_barrier barrier_of(PyObject *object) {
+    const Barrier *self = (Barrier *)object;
+    return (prong_barrier){self->handle.offset, self->handle.generation};
+}
+
+static prong_status destroy_barrier(uint64_t offset, uint64_t generation) {
+    return prong_barrier_destroy((prong_barrier){offset, generation});
+}
+
+static int barrier_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"parties", "handle", NULL};
+    Barrier *self = (Barrier *)object;
+    int parties = 0;
+    PyObject *handle = NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|O!", names, &parties, &PyTuple_Type, &handle)) return -1;
+    if (handle) return handle_parse(handle, &self->handle);
+    prong_barrier made;
+    if (parties < 1) {
+        PyErr_SetString(PyExc_ValueError, "parties must be >= 1");
+        return -1;
+    }
+    prong_status status = prong_barrier_create(&made, (unsigned)parties, NULL);
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    self->handle.offset = made.offset;
+    self->handle.generation = made.generation;
+    handle_made(&self->handle);
+    return 0;
+}
+
+static void barrier_dealloc(PyObject *object) {
+    handle_drop(&((Barrier *)object)->handle, destroy_barrier);
+    Py_TYPE(object)->tp_free(object);
+}
+
+/* What the action raised belongs to the one who ran it; the others learn that the barrier is broken. */
+static int run_action(void *action) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *result = PyObject_CallNoArgs(action);
+    int failed = result == NULL; /* the exception stays set, for barrier_wait */
+    Py_XDECREF(result);
+    PyGILState_Release(state);
+    return failed;
+}
+
+/* wait(action, timeout) -> index, or None when the barrier is broken */
+static PyObject *barrier_wait(PyObject *object, PyObject *arguments) {
+    PyObject *action, *timeout;
+    prong_time span;
+    prong_status status;
+    unsigned index = 0;
+    if (!PyArg_ParseTuple(arguments, "OO", &action, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    counts[COUNT_SYNC]++;
+    if (action == Py_None)
+        WAITING(prong_barrier_wait(barrier_of(object), &index, span));
+    else
+        WAITING(prong_barrier_wait_action(barrier_of(object), run_action, action, &index, span));
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_BROKEN || status == PRONG_TIMEOUT) Py_RETURN_NONE;
+    if (status) return raise_status(status);
+    return PyLong_FromUnsignedLong(index);
+}
+
+static PyObject *barrier_abort(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return done(prong_barrier_abort(barrier_of(object)));
+}
+
+static PyObject *barrier_reset(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return done(prong_barrier_reset(barrier_of(object)));
+}
+
+static PyObject *barrier_handle(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return handle_build(&((Barrier *)object)->handle);
+}
+
+static PyObject *barrier_parties(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLong(prong_barrier_parties(barrier_of(object)));
+}
+
+static PyObject *barrier_n_waiting(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLong(prong_barrier_n_waiting(barrier_of(object)));
+}
+
+static PyObject *barrier_broken(PyObject *object, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(prong_barrier_broken(barrier_of(object)));
+}
+
+static PyMethodDef barrier_methods[] = {{"_wait", barrier_wait, METH_VARARGS, NULL},
+                                        {"abort", barrier_abort, METH_NOARGS, PyDoc_STR("Breaks it: who waits gets BrokenBarrierError.")},
+                                        {"reset", barrier_reset, METH_NOARGS, PyDoc_STR("Begins anew; who waits gets BrokenBarrierError.")},
+                                        {"_handle", barrier_handle, METH_NOARGS, NULL},
+                                        {0}};
+static PyGetSetDef barrier_members[] = {{"parties", barrier_parties, NULL, NULL, NULL},
+                                        {"n_waiting", barrier_n_waiting, NULL, NULL, NULL},
+                                        {"broken", barrier_broken, NULL, NULL, NULL},
+                                        {0}};
+
+static PyTypeObject Barrier_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Barrier",
+                                    .tp_basicsize = sizeof(Barrier),
+                                    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                    .tp_new = PyType_GenericNew,
+                                    .tp_init = barrier_init,
+                                    .tp_dealloc = barrier_dealloc,
+                                    .tp_methods = barrier_methods,
+                                    .tp_getset = barrier_members};
+
+int add_conditions(PyObject *module) {
+    return add_type(module, "Condition", &Condition_type) || add_type(module, "Event", &Event_type) ||
+           add_type(module, "Barrier", &Barrier_type);
+}

@@ -1,0 +1,121 @@
+/* The CPython extension prong._core: what its files share. All functions are called with the GIL held. */
+#ifndef CORE_H
+#define CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <prong/prong.h>
+#include <stdbool.h>
+
+/* --- errors.c: statuses as exceptions, and waits --- */
+
+extern PyObject *ProcessError, *WorkerDied, *TaskTimeout, *OwnerDiedWarning; /* set by configure() */
+/* Raises what the status stands for, with the library's message; returns NULL. */
+PyObject *raise_status(prong_status status);
+int raise_closed(const char *what); /* OSError("what is closed"); -1 */
+/* None is for ever, less than zero is now; seconds as int or float. */
+int parse_timeout(PyObject *timeout, prong_time *span);
+/* What is left of a span that began at `began` (by wait_clock). */
+prong_time wait_clock(void);
+
+/* A call that may wait runs without the GIL; a signal's handler that raises ends the wait, and the exception is set. */
+void wait_begin(void);
+void wait_end(void);
+#define WAITING(call)                  \
+    (wait_begin(), (status = (call)), wait_end())
+void waits_install(prong_runtime *runtime);
+void waits_after_fork(void);
+
+/* --- handles.c: who destroys a shared object --- */
+
+/* An object of the family as its Python wrapper sees it. */
+struct handle {
+    uint64_t offset, generation;
+    uint64_t forks; /* of this process when it was made; what is older may be known to a child */
+    long made_by;   /* pid; 0: got from another process */
+    bool travelled; /* to another process */
+};
+typedef prong_status destroy_function(uint64_t offset, uint64_t generation);
+void handle_made(struct handle *handle);
+/* The wrapper goes: destroys the object if nobody else can know it, now or when nobody else is left. */
+void handle_drop(struct handle *handle, destroy_function *destroy);
+extern uint64_t fork_count; /* forks of this process so far */
+extern long own_pid;
+int handles_init(void);
+
+/* Reads "(KK)" given by a wrapper's _handle() in another process. */
+int handle_parse(PyObject *pair, struct handle *handle);
+PyObject *handle_build(struct handle *handle);
+
+/* --- codec.c: objects as bytes --- */
+
+enum { SMALL = 512 };
+struct encoded {
+    size_t size;         /* of the whole */
+    PyObject *chunks;    /* bytes objects to be written one after another; NULL: all is in small */
+    PyObject *buffers;   /* large buffers that go beside the pickle; NULL: none */
+    size_t pickle_size;
+    char small[SMALL];
+};
+int encode(PyObject *object, struct encoded *encoded);
+void encoded_write(const struct encoded *encoded, void *to);
+void encoded_clear(struct encoded *encoded);
+/* message: what the bytes lie in, NULL when they are to be copied. It is taken over: released, or kept while buffers are
+ * in use; and cleared. */
+PyObject *decode(const void *data, size_t size, prong_message *message);
+int codec_configure(PyObject *arguments);
+int codec_init(void);
+extern PyTypeObject Lent_type;
+/* Whether a pickle is being made for another member of the family: handles may go into it. */
+extern bool travelling;
+
+/* --- counting: that it is the core that does the work --- */
+enum { COUNT_LOCK, COUNT_SYNC, COUNT_QUEUE, COUNT_CONNECTION, COUNT_PROCESS, COUNT_POOL, COUNT_MEMORY, COUNTS };
+extern uint64_t counts[COUNTS];
+
+/* --- types --- */
+int add_locks(PyObject *module);
+int add_conditions(PyObject *module);
+int add_queue(PyObject *module);
+int add_connection(PyObject *module);
+int add_memory(PyObject *module);
+int add_process(PyObject *module);
+int add_pool(PyObject *module);
+int add_type(PyObject *module, const char *name, PyTypeObject *type);
+
+typedef struct {
+    PyObject_HEAD
+    struct handle handle;
+    uint64_t count; /* times that this process holds it */
+    unsigned long thread;
+    PyObject *owner_died; /* what the last acquire took it over from */
+} LockObject;
+extern PyTypeObject Lock_type, RLock_type;
+/* OWNER_DIED: notes it, warns. Returns -1 when the warning raises. */
+int note_owner_died(PyObject **text);
+
+typedef struct {
+    PyObject_HEAD
+    struct handle handle;
+    bool readable, writable, closed;
+    PyObject *weak;
+} ConnectionObject;
+extern PyTypeObject Connection_type;
+static inline prong_connection connection_of(const ConnectionObject *self) {
+    return (prong_connection){self->handle.offset, self->handle.generation};
+}
+/* All open connections of this process, for a fork. */
+PyObject *connections_open(void);
+
+/* process.c, for pool.c */
+int call_in_child(PyObject *function, const void *bytes, size_t size);
+extern PyObject *image_run, *worker_run; /* of prong.spawn: called with a payload */
+enum { HEADER_WORDS = 2 };
+
+static inline PyObject *new_reference(PyObject *object) {
+    Py_INCREF(object);
+    return object;
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* Statuses as Python's exceptions, time spans, and waits that a signal's handler can end. */
+#include "core.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pythread.h>
+#include <time.h>
+
+PyObject *ProcessError, *WorkerDied, *TaskTimeout, *OwnerDiedWarning;
+
+static PyObject *raise_errno(int number, const char *message) {
+    PyObject *arguments = Py_BuildValue("(is)", number, message);
+    if (arguments) PyErr_SetObject(PyExc_OSError, arguments); /* the subclass that belongs to the number */
+    Py_XDECREF(arguments);
+    return NULL;
+}
+
+PyObject *raise_status(prong_status status) {
+    const char *message = prong_error_message();
+    if (PyErr_Occurred()) return NULL; /* a signal's handler said so */
+    switch (status) {
+    case PRONG_NO_MEMORY: PyErr_SetString(PyExc_MemoryError, message); return NULL;
+    case PRONG_EOF: PyErr_SetNone(PyExc_EOFError); return NULL;
+    case PRONG_BROKEN_PIPE: return raise_errno(EPIPE, "Broken pipe");
+    case PRONG_NO_DESCRIPTORS: return raise_errno(EMFILE, message);
+    case PRONG_NO_PROCESSES: return raise_errno(EAGAIN, message);
+    case PRONG_PERMISSION: return raise_errno(EPERM, message);
+    case PRONG_NOT_FOUND: return raise_errno(ENOENT, message);
+    case PRONG_EXISTS: return raise_errno(EEXIST, message);
+    case PRONG_CLOSED: PyErr_SetString(PyExc_OSError, "handle is closed"); return NULL;
+    case PRONG_STALE: PyErr_Format(PyExc_ValueError, "the object is gone, or is of another family: %s", message); return NULL;
+    case PRONG_INVALID: PyErr_SetString(PyExc_ValueError, message); return NULL;
+    case PRONG_SYSTEM: PyErr_SetString(PyExc_OSError, message); return NULL;
+    default: break;
+    }
+    PyErr_Format(ProcessError ? ProcessError : PyExc_RuntimeError, "%s", *message ? message : prong_status_text(status));
+    return NULL;
+}
+
+int raise_closed(const char *what) {
+    PyErr_Format(PyExc_OSError, "%s is closed", what);
+    return -1;
+}
+
+int parse_timeout(PyObject *timeout, prong_time *span) {
+    if (!timeout || timeout == Py_None) {
+        *span = PRONG_FOREVER;
+        return 0;
+    }
+    double seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1 && PyErr_Occurred()) return -1;
+    if (isnan(seconds)) {
+        PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
+        return -1;
+    }
+    *span = seconds <= 0 ? PRONG_NOWAIT : seconds >= 9e9 ? PRONG_FOREVER : (prong_time)(seconds * 1e9);
+    return 0;
+}
+
+prong_time wait_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (prong_time)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* --- waits --- */
+
+static _Thread_local PyThreadState *waiting;
+static unsigned long main_thread;
+
+void wait_begin(void) {
+    waiting = PyEval_SaveThread();
+}
+
+void wait_end(void) {
+    PyEval_RestoreThread(waiting);
+    waiting = NULL;
+    prong_clear_interrupt();
+}
+
+/* The thread for which signals are handled looks whether there are any. */
+static bool interrupted(void) {
+    if (!waiting || PyThread_get_thread_ident() != main_thread) return false;
+    PyEval_RestoreThread(waiting);
+    bool raised = PyErr_CheckSignals() != 0;
+    waiting = PyEval_SaveThread();
+    return raised;
+}
+
+void waits_after_fork(void) {
+    main_thread = PyThread_get_thread_ident();
+    waiting = NULL;
+}
+
+void waits_install(prong_runtime *runtime) {
+    runtime->interrupted = interrupted;
+    PyObject *threading = PyImport_ImportModule("threading"), *thread = NULL, *ident = NULL;
+    if (threading) thread = PyObject_CallMethod(threading, "main_thread", NULL);
+    if (thread) ident = PyObject_GetAttrString(thread, "ident");
+    main_thread = ident ? PyLong_AsUnsignedLong(ident) : PyThread_get_thread_ident();
+    PyErr_Clear();
+    Py_XDECREF(threading);
+    Py_XDECREF(thread);
+    Py_XDECREF(ident);
+}

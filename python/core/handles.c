@@ -1,0 +1,83 @@
+/* Who destroys a shared object. Python's wrappers come and go in many processes; the object goes with the wrapper of the
+ * process that made it, unless another process may know it: one forked since, or one it was sent to. Then it stays until
+ * nobody else is left in the family. */
+#include "core.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+uint64_t fork_count;
+long own_pid;
+
+struct late {
+    uint64_t offset, generation;
+    destroy_function *destroy;
+};
+static struct late *late;
+static size_t late_count, late_room;
+static size_t look_at = 16; /* how many are worth a look at the family */
+
+static void forked(void) {
+    fork_count++;
+}
+
+static void in_child(void) {
+    fork_count++;
+    own_pid = getpid();
+    late_count = 0; /* the parent's to destroy */
+}
+
+int handles_init(void) {
+    own_pid = getpid();
+    return pthread_atfork(NULL, forked, in_child) == 0 ? 0 : -1;
+}
+
+void handle_made(struct handle *handle) {
+    handle->forks = fork_count;
+    handle->made_by = own_pid;
+    handle->travelled = false;
+}
+
+static void destroy_late(void) {
+    if (prong_family_count() == 1) {
+        for (size_t i = 0; i < late_count; i++) late[i].destroy(late[i].offset, late[i].generation);
+        late_count = 0;
+    }
+    look_at = late_count * 2 < 16 ? 16 : late_count * 2;
+}
+
+static void postpone(const struct handle *handle, destroy_function *destroy) {
+    if (late_count == late_room) {
+        size_t room = late_room ? late_room * 2 : 16;
+        struct late *more = realloc(late, room * sizeof *more);
+        if (!more) return; /* it stays until the family ends */
+        late = more;
+        late_room = room;
+    }
+    late[late_count++] = (struct late){handle->offset, handle->generation, destroy};
+    if (late_count >= look_at) destroy_late();
+}
+
+void handle_drop(struct handle *handle, destroy_function *destroy) {
+    if (!handle->generation || handle->made_by != own_pid) return;
+    if (handle->travelled || handle->forks != fork_count)
+        postpone(handle, destroy);
+    else
+        destroy(handle->offset, handle->generation);
+    handle->generation = 0;
+}
+
+int handle_parse(PyObject *pair, struct handle *handle) {
+    *handle = (struct handle){0};
+    unsigned long long offset, generation;
+    if (!PyArg_ParseTuple(pair, "KK;a handle is two numbers", &offset, &generation)) return -1;
+    handle->offset = offset;
+    handle->generation = generation;
+    return 0;
+}
+
+PyObject *handle_build(struct handle *handle) {
+    handle->travelled = true;
+    return Py_BuildValue("(KK)", (unsigned long long)handle->offset, (unsigned long long)handle->generation);
+}

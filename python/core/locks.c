@@ -1,0 +1,267 @@
+/* Lock, RLock, Semaphore and BoundedSemaphore. */
+#include "core.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pythread.h>
+
+enum kind { KIND_LOCK, KIND_RLOCK, KIND_SEMAPHORE };
+
+typedef struct {
+    LockObject lock; /* first: shared with Condition */
+    enum kind kind;
+    bool bounded;
+} Lock;
+
+static prong_status destroy_lock(uint64_t offset, uint64_t generation) {
+    return prong_lock_destroy((prong_lock){offset, generation});
+}
+static prong_status destroy_rlock(uint64_t offset, uint64_t generation) {
+    return prong_rlock_destroy((prong_rlock){offset, generation});
+}
+static prong_status destroy_semaphore(uint64_t offset, uint64_t generation) {
+    return prong_semaphore_destroy((prong_semaphore){offset, generation});
+}
+static destroy_function *const destroyers[] = {destroy_lock, destroy_rlock, destroy_semaphore};
+
+static inline prong_status take(const Lock *self, prong_time timeout) {
+    uint64_t offset = self->lock.handle.offset, generation = self->lock.handle.generation;
+    switch (self->kind) {
+    case KIND_LOCK: return prong_lock_acquire((prong_lock){offset, generation}, timeout);
+    case KIND_RLOCK: return prong_rlock_acquire((prong_rlock){offset, generation}, timeout);
+    default: return prong_semaphore_acquire((prong_semaphore){offset, generation}, timeout);
+    }
+}
+
+static inline prong_status give(const Lock *self) {
+    uint64_t offset = self->lock.handle.offset, generation = self->lock.handle.generation;
+    switch (self->kind) {
+    case KIND_LOCK: return prong_lock_release((prong_lock){offset, generation});
+    case KIND_RLOCK: return prong_rlock_release((prong_rlock){offset, generation});
+    default: return prong_semaphore_release((prong_semaphore){offset, generation});
+    }
+}
+
+int note_owner_died(PyObject **text) {
+    PyObject *message = PyUnicode_FromString(prong_error_message());
+    if (!message) return -1;
+    Py_XSETREF(*text, message);
+    return PyErr_WarnFormat(OwnerDiedWarning ? OwnerDiedWarning : PyExc_RuntimeWarning, 2, "%U", message);
+}
+
+static PyObject *taken(Lock *self, prong_status status) {
+    if (status == PRONG_TIMEOUT && !PyErr_Occurred()) Py_RETURN_FALSE;
+    if (status != PRONG_OK && status != PRONG_OWNER_DIED) return raise_status(status);
+    self->lock.count++;
+    self->lock.thread = PyThread_get_thread_ident();
+    counts[COUNT_LOCK]++;
+    if (__builtin_expect(status == PRONG_OWNER_DIED, 0) && note_owner_died(&self->lock.owner_died)) {
+        self->lock.count--;
+        give(self);
+        return NULL;
+    }
+    if (PyErr_Occurred()) { /* taken as a signal's handler raised */
+        self->lock.count--;
+        give(self);
+        return NULL;
+    }
+    Py_RETURN_TRUE;
+}
+
+static PyObject *acquire(Lock *self, prong_time timeout) {
+    prong_status status = take(self, PRONG_NOWAIT);
+    if (status == PRONG_TIMEOUT && timeout != PRONG_NOWAIT) WAITING(take(self, timeout));
+    return taken(self, status);
+}
+
+/* acquire(block=True, timeout=None) */
+static PyObject *lock_acquire(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    Lock *self = (Lock *)object;
+    PyObject *values[2] = {NULL, NULL};
+    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    if (count == 0 && named == 0) return acquire(self, PRONG_FOREVER);
+    if (count + named > 2) {
+        PyErr_SetString(PyExc_TypeError, "acquire() takes at most 2 arguments");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) values[i] = arguments[i];
+    for (Py_ssize_t i = 0; i < named; i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        int which = PyUnicode_CompareWithASCIIString(name, "block") == 0     ? 0
+                    : PyUnicode_CompareWithASCIIString(name, "timeout") == 0 ? 1
+                                                                             : -1;
+        if (which < 0 || values[which]) {
+            PyErr_Format(PyExc_TypeError, "acquire() got an unexpected keyword argument '%U'", name);
+            return NULL;
+        }
+        values[which] = arguments[count + i];
+    }
+    prong_time timeout;
+    int block = values[0] ? PyObject_IsTrue(values[0]) : 1;
+    if (block < 0 || parse_timeout(values[1], &timeout)) return NULL;
+    return acquire(self, block ? timeout : PRONG_NOWAIT);
+}
+
+static PyObject *not_released(const Lock *self, prong_status status) {
+    if (status == PRONG_NOT_OWNER && self->kind == KIND_RLOCK)
+        PyErr_SetString(PyExc_AssertionError, "attempt to release recursive lock not owned by thread");
+    else if (status == PRONG_NOT_OWNER)
+        PyErr_SetString(PyExc_ValueError, "semaphore or lock released too many times");
+    else
+        raise_status(status);
+    return NULL;
+}
+
+static PyObject *lock_release(PyObject *object, PyObject *unused) {
+    Lock *self = (Lock *)object;
+    (void)unused;
+    prong_status status = give(self);
+    if (__builtin_expect(status, 0)) return not_released(self, status);
+    if (self->lock.count) self->lock.count--;
+    Py_RETURN_NONE;
+}
+
+static PyObject *lock_enter(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return acquire((Lock *)object, PRONG_FOREVER);
+}
+
+static PyObject *lock_exit(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
+    (void)arguments;
+    (void)count;
+    return lock_release(object, NULL);
+}
+
+static int value_of(const Lock *self, unsigned *value) {
+    uint64_t offset = self->lock.handle.offset, generation = self->lock.handle.generation;
+    prong_status status = PRONG_OK;
+    switch (self->kind) {
+    case KIND_LOCK: *value = !prong_lock_locked((prong_lock){offset, generation}); break;
+    case KIND_RLOCK: *value = !prong_rlock_locked((prong_rlock){offset, generation}); break;
+    default: status = prong_semaphore_value((prong_semaphore){offset, generation}, value);
+    }
+    if (status) raise_status(status);
+    return status ? -1 : 0;
+}
+
+static PyObject *lock_value(PyObject *object, PyObject *unused) {
+    unsigned value;
+    (void)unused;
+    return value_of((Lock *)object, &value) ? NULL : PyLong_FromUnsignedLong(value);
+}
+
+static PyObject *lock_locked(PyObject *object, PyObject *unused) {
+    unsigned value;
+    (void)unused;
+    return value_of((Lock *)object, &value) ? NULL : PyBool_FromLong(value == 0);
+}
+
+static PyObject *lock_count(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(((Lock *)object)->lock.count);
+}
+
+static PyObject *lock_is_mine(PyObject *object, PyObject *unused) {
+    const Lock *self = (Lock *)object;
+    (void)unused;
+    return PyBool_FromLong(self->lock.count > 0 && self->lock.thread == PyThread_get_thread_ident());
+}
+
+/* A forked child holds nothing. */
+static PyObject *lock_after_fork(PyObject *object, PyObject *unused) {
+    (void)unused;
+    ((Lock *)object)->lock.count = 0;
+    Py_RETURN_NONE;
+}
+
+static PyObject *lock_handle(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return handle_build(&((Lock *)object)->lock.handle);
+}
+
+static prong_status create(Lock *self, unsigned value, bool recover) {
+    const prong_semaphore_options options = {.bounded = self->bounded, .recover = recover};
+    switch (self->kind) {
+    case KIND_LOCK: return prong_lock_create((prong_lock *)(void *)&self->lock.handle, NULL);
+    case KIND_RLOCK: return prong_rlock_create((prong_rlock *)(void *)&self->lock.handle, NULL);
+    default: return prong_semaphore_create((prong_semaphore *)(void *)&self->lock.handle, value, &options);
+    }
+}
+
+/* (value=1, bounded=False, recover=False, handle=None): the first three for a semaphore, handle to know one made elsewhere */
+static int lock_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"value", "bounded", "recover", "handle", NULL};
+    Lock *self = (Lock *)object;
+    long long value = 1;
+    int bounded = 0, recover = 0;
+    PyObject *handle = NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|LppO!", names, &value, &bounded, &recover, &PyTuple_Type, &handle))
+        return -1;
+    self->kind = PyType_IsSubtype(Py_TYPE(self), &Lock_type)    ? KIND_LOCK
+                 : PyType_IsSubtype(Py_TYPE(self), &RLock_type) ? KIND_RLOCK
+                                                                : KIND_SEMAPHORE;
+    self->bounded = bounded;
+    if (handle) return handle_parse(handle, &self->lock.handle);
+    if (value < 0 || value > INT_MAX) {
+        errno = EINVAL;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    prong_status status = create(self, (unsigned)value, recover);
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    handle_made(&self->lock.handle);
+    return 0;
+}
+
+static void lock_dealloc(PyObject *object) {
+    Lock *self = (Lock *)object;
+    handle_drop(&self->lock.handle, destroyers[self->kind]);
+    Py_XDECREF(self->lock.owner_died);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *get_owner_died(PyObject *object, void *unused) {
+    const Lock *self = (Lock *)object;
+    (void)unused;
+    return new_reference(self->lock.owner_died ? self->lock.owner_died : Py_None);
+}
+
+static PyGetSetDef lock_members[] = {
+    {"owner_died", get_owner_died, NULL,
+     "None; or a sentence about the process that died while it held this, from which the last acquire took it over.", NULL},
+    {0}};
+
+static PyMethodDef lock_methods[] = {
+    {"acquire", (PyCFunction)(void (*)(void))lock_acquire, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("acquire(block=True, timeout=None) -> bool\n\nTakes it; waits, up to timeout seconds (None: for ever; less than 0: "
+               "not at all). True even when it was taken over from a process that died: see owner_died.")},
+    {"release", lock_release, METH_NOARGS, PyDoc_STR("Gives it back. ValueError when it is free; RLock: AssertionError when it is "
+                                                     "another's.")},
+    {"__enter__", lock_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL, NULL},
+    {"locked", lock_locked, METH_NOARGS, PyDoc_STR("Whether an acquire would have to wait.")},
+    {"_get_value", lock_value, METH_NOARGS, NULL},
+    {"_count", lock_count, METH_NOARGS, NULL},
+    {"_is_mine", lock_is_mine, METH_NOARGS, NULL},
+    {"_is_zero", lock_locked, METH_NOARGS, NULL},
+    {"_after_fork", lock_after_fork, METH_NOARGS, NULL},
+    {"_handle", lock_handle, METH_NOARGS, NULL},
+    {0}};
+
+#define LOCK_TYPE(name, doc)                                                                                      \
+    {                                                                                                             \
+        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core." name, .tp_doc = PyDoc_STR(doc), .tp_basicsize = sizeof(Lock), \
+        .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = PyType_GenericNew, .tp_init = lock_init,  \
+        .tp_dealloc = lock_dealloc, .tp_methods = lock_methods, .tp_getset = lock_members                         \
+    }
+PyTypeObject Lock_type = LOCK_TYPE("Lock", "A lock for processes and threads, which outlives who dies holding it.");
+PyTypeObject RLock_type = LOCK_TYPE("RLock", "A lock that one thread of one process may take many times.");
+static PyTypeObject Semaphore_type = LOCK_TYPE("Semaphore", "A number of units to be acquired and released.");
+
+int add_locks(PyObject *module) {
+    return add_type(module, "Lock", &Lock_type) || add_type(module, "RLock", &RLock_type) ||
+           add_type(module, "Semaphore", &Semaphore_type);
+}

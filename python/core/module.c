@@ -1,0 +1,128 @@
+/* The module prong._core. */
+#include "core.h"
+
+uint64_t counts[COUNTS];
+
+int add_type(PyObject *module, const char *name, PyTypeObject *type) {
+    if (PyType_Ready(type)) return -1;
+    Py_INCREF(type);
+    if (PyModule_AddObject(module, name, (PyObject *)type) == 0) return 0;
+    Py_DECREF(type);
+    return -1;
+}
+
+/* calls() -> how often each part of the core was called in this process */
+static PyObject *calls(PyObject *module, PyObject *unused) {
+    static const char *const names[COUNTS] = {"lock", "sync", "queue", "connection", "process", "pool", "memory"};
+    PyObject *result = PyDict_New();
+    (void)module;
+    (void)unused;
+    for (int i = 0; result && i < COUNTS; i++) {
+        PyObject *count = PyLong_FromUnsignedLongLong(counts[i]);
+        if (!count || PyDict_SetItemString(result, names[i], count)) Py_CLEAR(result);
+        Py_XDECREF(count);
+    }
+    return result;
+}
+
+static PyObject *configure(PyObject *module, PyObject *arguments) {
+    (void)module;
+    if (codec_configure(arguments)) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_errors(PyObject *module, PyObject *arguments) {
+    PyObject *values[4];
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOOO", &values[0], &values[1], &values[2], &values[3])) return NULL;
+    Py_XSETREF(ProcessError, new_reference(values[0]));
+    Py_XSETREF(WorkerDied, new_reference(values[1]));
+    Py_XSETREF(TaskTimeout, new_reference(values[2]));
+    Py_XSETREF(OwnerDiedWarning, new_reference(values[3]));
+    Py_RETURN_NONE;
+}
+
+/* Whether a pickle is being made for another member of the family. */
+static PyObject *is_travelling(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(travelling);
+}
+
+static PyObject *dumps(PyObject *module, PyObject *object) {
+    struct encoded encoded;
+    (void)module;
+    if (encode(object, &encoded)) return NULL;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)encoded.size);
+    if (bytes) encoded_write(&encoded, PyBytes_AS_STRING(bytes));
+    encoded_clear(&encoded);
+    return bytes;
+}
+
+static PyObject *loads(PyObject *module, PyObject *bytes) {
+    Py_buffer view;
+    (void)module;
+    if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE)) return NULL;
+    PyObject *object = decode(view.buf, (size_t)view.len, NULL);
+    PyBuffer_Release(&view);
+    return object;
+}
+
+static PyObject *cpu_count(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    return PyLong_FromUnsignedLong(prong_cpu_count());
+}
+
+static PyObject *connections(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    return connections_open();
+}
+
+static PyObject *report(PyObject *module, PyObject *unused) {
+    size_t length = 0;
+    (void)module;
+    (void)unused;
+    prong_status status = prong_family_report(NULL, 0, &length, NULL);
+    if (status) return raise_status(status);
+    char *text = PyMem_Malloc(length + 4096);
+    if (!text) return PyErr_NoMemory();
+    status = prong_family_report(text, length + 4096, NULL, NULL);
+    PyObject *result = status ? raise_status(status) : PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    PyMem_Free(text);
+    return result;
+}
+
+static PyMethodDef functions[] = {
+    {"calls", calls, METH_NOARGS, PyDoc_STR("How often each part of the core was called in this process, as a dict.")},
+    {"report", report, METH_NOARGS,
+     PyDoc_STR("What the family knows of itself, as text: processes, who holds and awaits what, deadlocks, recoveries.")},
+    {"usable_cpu_count", cpu_count, METH_NOARGS, PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
+    {"dumps", dumps, METH_O, NULL},
+    {"loads", loads, METH_O, NULL},
+    {"_configure", configure, METH_VARARGS, NULL},
+    {"_set_errors", set_errors, METH_VARARGS, NULL},
+    {"_is_travelling", is_travelling, METH_NOARGS, NULL},
+    {"_connections", connections, METH_NOARGS, NULL},
+    {0}};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1, .m_methods = functions};
+
+PyMODINIT_FUNC PyInit__core(void);
+PyMODINIT_FUNC PyInit__core(void) {
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+        PyErr_SetString(PyExc_ImportError, "prong works in the main interpreter only: it is one member of a family of processes, "
+                                           "and a subinterpreter is none of its own");
+        return NULL;
+    }
+    PyObject *module = PyModule_Create(&definition);
+    if (!module) return NULL;
+    if (handles_init() || codec_init() || add_locks(module) || add_conditions(module) || add_queue(module) ||
+        add_connection(module) || add_memory(module) || add_process(module) || add_pool(module)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "prong._core cannot be set up");
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,591 @@
+/* Pool: the core's pool, whose tasks are calls of Python functions. */
+#include "core.h"
+
+#include <stdlib.h>
+
+enum form { FORM_CALL, FORM_ITEM, FORM_STAR, FORM_MAP, FORM_STARMAP };
+
+/* A task's argument: this, the function's pickle, padding to 8, and the pickle of what it is called with. */
+struct task {
+    uint32_t form, function_size;
+};
+
+static PyObject *describe; /* of prong.pool: an exception as bytes, never fails */
+static PyObject *forked_setup;
+
+/* ------------------------------------------------ in a worker ------------------------------------------------ */
+
+static PyThreadState *worker_state;
+static struct {
+    char *bytes;
+    size_t size;
+    PyObject *function;
+} known; /* the function of the task before */
+
+static bool is_constant(PyObject *function) {
+    return PyFunction_Check(function) || PyCFunction_Check(function) || PyType_Check(function);
+}
+
+/* A function that is pickled by its name is the same each time; anything else is made anew for each task, as what one call
+ * leaves in it is not for the next. */
+static PyObject *function_of(const char *bytes, size_t size) {
+    if (known.function && known.size == size && memcmp(known.bytes, bytes, size) == 0) return new_reference(known.function);
+    PyObject *function = decode(bytes, size, NULL);
+    if (!function || !is_constant(function)) return function;
+    char *copy = malloc(size);
+    if (!copy) return function;
+    memcpy(copy, bytes, size);
+    free(known.bytes);
+    known.bytes = copy;
+    known.size = size;
+    Py_XSETREF(known.function, new_reference(function));
+    return function;
+}
+
+static PyObject *call_star(PyObject *function, PyObject *item) {
+    PyObject *arguments = PySequence_Tuple(item), *result = NULL;
+    if (arguments) result = PyObject_Call(function, arguments, NULL);
+    Py_XDECREF(arguments);
+    return result;
+}
+
+static PyObject *call_each(PyObject *function, PyObject *items, bool star) {
+    PyObject *fast = PySequence_Fast(items, "a chunk is a sequence"), *results = NULL;
+    Py_ssize_t count = fast ? PySequence_Fast_GET_SIZE(fast) : 0;
+    if (fast) results = PyList_New(count);
+    for (Py_ssize_t i = 0; results && i < count; i++) {
+        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
+        PyObject *result = star ? call_star(function, item) : PyObject_CallOneArg(function, item);
+        if (result)
+            PyList_SET_ITEM(results, i, result);
+        else
+            Py_CLEAR(results);
+    }
+    Py_XDECREF(fast);
+    return results;
+}
+
+static PyObject *call(enum form form, PyObject *function, PyObject *data) {
+    switch (form) {
+    case FORM_CALL: return PyObject_Call(function, PyTuple_GET_ITEM(data, 0), PyTuple_GET_ITEM(data, 1));
+    case FORM_ITEM: return PyObject_CallOneArg(function, data);
+    case FORM_STAR: return call_star(function, data);
+    default: return call_each(function, data, form == FORM_STARMAP);
+    }
+}
+
+static PyObject *run(const void *argument, size_t size) {
+    const struct task *task = argument;
+    size_t data_at = (sizeof *task + task->function_size + 7) & ~(size_t)7;
+    PyObject *result = NULL, *data = NULL, *function = function_of((const char *)argument + sizeof *task, task->function_size);
+    if (function) data = decode((const char *)argument + data_at, size - data_at, NULL);
+    if (data) result = call((enum form)task->form, function, data);
+    Py_XDECREF(data);
+    Py_XDECREF(function);
+    return result;
+}
+
+static int set_result(prong_result *result, const struct encoded *encoded) {
+    void *place;
+    prong_status status = prong_result_reserve(result, encoded->size, &place);
+    if (status) raise_status(status);
+    if (!status) encoded_write(encoded, place);
+    return status ? -1 : 0;
+}
+
+/* The exception that is set, as the task's error. */
+static void set_failure(prong_result *result, PyObject *value) {
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback && error) PyException_SetTraceback(error, traceback);
+    PyObject *bytes = PyObject_CallFunctionObjArgs(describe, error ? error : Py_None, value ? value : Py_None,
+                                                   value ? Py_True : Py_False, NULL);
+    if (bytes && PyBytes_Check(bytes)) prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+}
+
+static int run_task(void *argument, size_t size, prong_result *result) {
+    struct encoded encoded;
+    PyEval_RestoreThread(worker_state);
+    PyObject *value = run(argument, size);
+    bool good = value && encode(value, &encoded) == 0;
+    if (good) {
+        good = set_result(result, &encoded) == 0;
+        encoded_clear(&encoded);
+    }
+    if (!good) set_failure(result, value);
+    Py_XDECREF(value);
+    worker_state = PyEval_SaveThread();
+    return good ? 0 : 1;
+}
+
+static int worker_target(void *argument, size_t size) {
+    PyObject *setup = *(PyObject **)argument;
+    int code = 1;
+    if (setup) {
+        PyObject *result = PyObject_CallNoArgs(setup);
+        code = result && PyLong_Check(result) ? (int)PyLong_AsLong(result) : 1;
+        if (!result) PyErr_WriteUnraisable(setup);
+        Py_XDECREF(result);
+    } else {
+        code = call_in_child(worker_run, (char *)argument + sizeof setup, size - sizeof setup);
+    }
+    if (code == 0) worker_state = PyEval_SaveThread();
+    return code;
+}
+
+/* ------------------------------------------------ Job ------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    prong_job job;
+    PyObject *pool;
+    size_t count;
+    bool open;
+} Job;
+
+/* A task whose result nobody wants is run all the same. */
+static void leave_job(PyObject *pool, prong_job job);
+
+static void job_dealloc(PyObject *object) {
+    Job *self = (Job *)object;
+    if (self->open && prong_job_ready(self->job))
+        prong_job_close(self->job);
+    else if (self->open)
+        leave_job(self->pool, self->job);
+    Py_XDECREF(self->pool);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *job_wait(PyObject *object, PyObject *timeout) {
+    prong_time span;
+    prong_status status = PRONG_OK;
+    Job *self = (Job *)object;
+    if (parse_timeout(timeout, &span)) return NULL;
+    if (!prong_job_ready(self->job)) WAITING(prong_job_wait(self->job, span));
+    if (PyErr_Occurred()) return NULL;
+    if (status && status != PRONG_TIMEOUT) return raise_status(status);
+    return PyBool_FromLong(status == PRONG_OK);
+}
+
+static PyObject *job_ready(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(prong_job_ready(((Job *)object)->job));
+}
+
+/* (status, what it returned | error bytes | a sentence, code, tries) */
+static PyObject *tell(const prong_outcome *outcome) {
+    char text[512];
+    PyObject *value;
+    if (outcome->status == PRONG_OK)
+        value = decode(outcome->data, outcome->size, NULL);
+    else if (outcome->status == PRONG_TASK_FAILED)
+        value = PyBytes_FromStringAndSize(outcome->data, (Py_ssize_t)outcome->size);
+    else {
+        prong_outcome_text(outcome, text, sizeof text);
+        value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    }
+    if (!value) return NULL;
+    return Py_BuildValue("(iNiI)", (int)outcome->status, value, outcome->code, outcome->tries);
+}
+
+/* outcome(index, timeout): None when time is up */
+static PyObject *job_outcome(PyObject *object, PyObject *arguments) {
+    Job *self = (Job *)object;
+    Py_ssize_t index;
+    PyObject *timeout;
+    prong_time span;
+    prong_outcome outcome;
+    if (!PyArg_ParseTuple(arguments, "nO", &index, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    prong_status status = prong_job_outcome(self->job, (size_t)index, &outcome, PRONG_NOWAIT);
+    if (status == PRONG_TIMEOUT && span != PRONG_NOWAIT) WAITING(prong_job_outcome(self->job, (size_t)index, &outcome, span));
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
+    return status ? raise_status(status) : tell(&outcome);
+}
+
+static int extend(PyObject *list, PyObject *chunk) {
+    Py_ssize_t end = PyList_GET_SIZE(list);
+    return PyList_SetSlice(list, end, end, chunk);
+}
+
+/* results(chunked) -> (list, None), or (None, (index, outcome)) of the first that failed. Of a job that has ended. */
+static PyObject *job_results(PyObject *object, PyObject *chunked) {
+    Job *self = (Job *)object;
+    bool in_chunks = PyObject_IsTrue(chunked);
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < self->count; i++) {
+        prong_outcome outcome;
+        prong_status status = prong_job_outcome(self->job, i, &outcome, PRONG_NOWAIT);
+        if (status) raise_status(status);
+        if (!status && outcome.status) {
+            Py_DECREF(list);
+            PyObject *told = tell(&outcome);
+            return told ? Py_BuildValue("(O(nN))", Py_None, (Py_ssize_t)i, told) : NULL;
+        }
+        PyObject *value = status ? NULL : decode(outcome.data, outcome.size, NULL);
+        if (!value || (in_chunks ? extend(list, value) : PyList_Append(list, value))) Py_CLEAR(list);
+        Py_XDECREF(value);
+    }
+    return list ? Py_BuildValue("(NO)", list, Py_None) : NULL;
+}
+
+static PyObject *job_cancel(PyObject *object, PyObject *force) {
+    int forced = PyObject_IsTrue(force);
+    prong_status status = forced < 0 ? PRONG_OK : prong_job_cancel(((Job *)object)->job, forced);
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *job_progress(PyObject *object, PyObject *unused) {
+    prong_progress progress;
+    (void)unused;
+    prong_status status = prong_job_progress(((Job *)object)->job, &progress);
+    if (status) return raise_status(status);
+    return Py_BuildValue("(nnd)", (Py_ssize_t)progress.done, (Py_ssize_t)progress.total, progress.rate);
+}
+
+static PyMethodDef job_methods[] = {{"wait", job_wait, METH_O, NULL},         {"ready", job_ready, METH_NOARGS, NULL},
+                                    {"outcome", job_outcome, METH_VARARGS, NULL}, {"results", job_results, METH_O, NULL},
+                                    {"cancel", job_cancel, METH_O, NULL},     {"progress", job_progress, METH_NOARGS, NULL},
+                                    {0}};
+static PyTypeObject Job_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Job",
+                                .tp_basicsize = sizeof(Job),
+                                .tp_flags = Py_TPFLAGS_DEFAULT,
+                                .tp_dealloc = job_dealloc,
+                                .tp_methods = job_methods};
+
+/* ------------------------------------------------ Pool ------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    prong_pool pool;
+    PyObject *setup; /* what forked workers call, those that come later as well */
+    long owner;
+    prong_job *left; /* jobs whose results nobody wants */
+    size_t left_count, left_room, sweep_at;
+} Pool;
+
+static void sweep_left(Pool *self, bool all) {
+    size_t kept = 0;
+    for (size_t i = 0; i < self->left_count; i++)
+        if (all || prong_job_ready(self->left[i]))
+            prong_job_close(self->left[i]);
+        else
+            self->left[kept++] = self->left[i];
+    self->left_count = kept;
+    self->sweep_at = kept * 2 < 64 ? 64 : kept * 2;
+}
+
+static void leave_job(PyObject *pool, prong_job job) {
+    Pool *self = (Pool *)pool;
+    if (self->owner != own_pid) return;
+    if (self->left_count >= self->sweep_at) sweep_left(self, false);
+    if (self->left_count == self->left_room) {
+        size_t room = self->left_room ? self->left_room * 2 : 64;
+        prong_job *more = realloc(self->left, room * sizeof *more);
+        if (!more) return; /* it stays until the family ends */
+        self->left = more;
+        self->left_room = room;
+    }
+    self->left[self->left_count++] = job;
+}
+
+/* Pool(processes, method, name, maxtasksperchild, setup or None, payload) */
+static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    Pool *self = (Pool *)object;
+    unsigned processes;
+    int method;
+    const char *name, *payload;
+    Py_ssize_t maxtasks, payload_size;
+    PyObject *setup;
+    prong_status status;
+    (void)keywords;
+    (void)forked_setup;
+    if (!PyArg_ParseTuple(arguments, "IisnOy#", &processes, &method, &name, &maxtasks, &setup, &payload, &payload_size)) return -1;
+    self->setup = setup == Py_None ? NULL : new_reference(setup);
+    self->owner = own_pid;
+    size_t size = sizeof self->setup + (size_t)payload_size;
+    char *bytes = PyMem_Malloc(size);
+    if (!bytes) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(bytes, &self->setup, sizeof self->setup);
+    memcpy(bytes + sizeof self->setup, payload, (size_t)payload_size);
+    prong_pool_options options = {.processes = processes,
+                                  .initializer = worker_target,
+                                  .initializer_argument = bytes,
+                                  .initializer_size = size,
+                                  .maxtasksperchild = (size_t)maxtasks,
+                                  .method = (prong_start_method)method,
+                                  .name = name};
+    counts[COUNT_POOL]++;
+    WAITING(prong_pool_create(&self->pool, &options));
+    PyMem_Free(bytes);
+    if (status) raise_status(status);
+    return status ? -1 : 0;
+}
+
+static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
+    Pool *self = (Pool *)object;
+    prong_status status;
+    (void)unused;
+    if (self->pool.generation && self->owner == own_pid) {
+        prong_pool pool = self->pool;
+        self->pool.generation = 0;
+        WAITING(prong_pool_destroy(pool));
+        (void)status;
+        sweep_left(self, true);
+    }
+    Py_RETURN_NONE;
+}
+
+static void pool_dealloc(PyObject *object) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_XDECREF(pool_destroy(object, NULL));
+    PyErr_Restore(type, value, traceback);
+    Py_XDECREF(((Pool *)object)->setup);
+    free(((Pool *)object)->left);
+    Py_TYPE(object)->tp_free(object);
+}
+
+/* --- submitting --- */
+
+static struct {
+    PyObject *function;
+    struct encoded encoded;
+} last; /* the function submitted before */
+
+/* The pickle of a function, which for one that goes by name is kept for the next time. */
+static int encode_function(PyObject *function, struct encoded *encoded, bool *kept) {
+    *kept = is_constant(function);
+    if (*kept && last.function == function) {
+        *encoded = last.encoded;
+        return 0;
+    }
+    if (encode(function, encoded)) return -1;
+    if (*kept) {
+        encoded_clear(&last.encoded);
+        last.encoded = *encoded;
+        Py_XSETREF(last.function, new_reference(function));
+    }
+    return 0;
+}
+
+struct buffer {
+    char *bytes;
+    size_t size, room;
+};
+
+static int reserve(struct buffer *buffer, size_t more) {
+    if (buffer->size + more <= buffer->room) return 0;
+    size_t wanted = (buffer->size + more) * 2;
+    char *bytes = PyMem_Realloc(buffer->bytes, wanted);
+    if (!bytes) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    buffer->bytes = bytes;
+    buffer->room = wanted;
+    return 0;
+}
+
+/* One task's argument at the end of the buffer; its size, or -1. */
+static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct encoded *function, PyObject *data) {
+    struct encoded encoded;
+    if (encode(data, &encoded)) return -1;
+    size_t data_at = (sizeof(struct task) + function->size + 7) & ~(size_t)7, size = data_at + encoded.size;
+    int bad = reserve(buffer, size + 8);
+    if (!bad) {
+        char *at = buffer->bytes + buffer->size;
+        *(struct task *)(void *)at = (struct task){form, (uint32_t)function->size};
+        encoded_write(function, at + sizeof(struct task));
+        encoded_write(&encoded, at + data_at);
+        buffer->size += (size + 7) & ~(size_t)7;
+    }
+    encoded_clear(&encoded);
+    return bad ? -1 : (Py_ssize_t)size;
+}
+
+static void finished(PyObject *done) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *result = PyObject_CallNoArgs(done);
+    if (!result) PyErr_WriteUnraisable(done);
+    Py_XDECREF(result);
+    Py_DECREF(done);
+    PyGILState_Release(state);
+}
+
+static void finished_well(prong_job job, void *done) {
+    (void)job;
+    finished(done);
+}
+
+static void finished_badly(prong_job job, prong_status status, const char *message, void *done) {
+    (void)job;
+    (void)status;
+    (void)message;
+    finished(done);
+}
+
+/* (function, form, data, time limit or None, retries, done or None); many: data is a sequence, one task each */
+static PyObject *submit(Pool *self, PyObject *arguments, bool many) {
+    PyObject *function, *data, *limit, *done;
+    int form;
+    unsigned retries;
+    if (!PyArg_ParseTuple(arguments, "OiOOIO", &function, &form, &data, &limit, &retries, &done)) return NULL;
+    prong_task_options options = {.retries = retries};
+    prong_time span = 0;
+    if (limit != Py_None && parse_timeout(limit, &span)) return NULL;
+    options.time_limit = span == PRONG_FOREVER || limit == Py_None ? 0 : span > 0 ? span : 1;
+    PyObject *sequence = many ? PySequence_Fast(data, "a sequence of tasks") : NULL;
+    if (many && !sequence) return NULL;
+    size_t count = many ? (size_t)PySequence_Fast_GET_SIZE(sequence) : 1;
+    prong_bytes one, *bytes = many ? PyMem_Calloc(count + 1, sizeof *bytes) : &one;
+    struct encoded encoded;
+    struct buffer buffer = {0};
+    bool kept = true;
+    Job *job = NULL;
+    bool good = bytes && encode_function(function, &encoded, &kept) == 0;
+    bool function_read = good;
+    for (size_t i = 0; good && i < count; i++) {
+        PyObject *item = many ? PySequence_Fast_GET_ITEM(sequence, (Py_ssize_t)i) : data;
+        size_t at = buffer.size;
+        Py_ssize_t size = add_task(&buffer, (enum form)form, &encoded, item);
+        good = size >= 0;
+        bytes[i] = (prong_bytes){(const void *)(uintptr_t)at, good ? (size_t)size : 0};
+    }
+    for (size_t i = 0; good && i < count; i++) bytes[i].data = buffer.bytes + (uintptr_t)bytes[i].data;
+    if (function_read && !kept) encoded_clear(&encoded);
+    if (good) job = (Job *)PyType_GenericNew(&Job_type, NULL, NULL);
+    if (job) {
+        if (done != Py_None) {
+            options.callback = finished_well;
+            options.error_callback = finished_badly;
+            options.context = new_reference(done);
+        }
+        counts[COUNT_POOL] += count;
+        prong_status status = many ? prong_pool_starmap_async(self->pool, &job->job, run_task, bytes, count, &options)
+                                   : prong_pool_apply_async(self->pool, &job->job, run_task, bytes[0].data, bytes[0].size, &options);
+        if (status) {
+            if (status == PRONG_NOT_RUNNING || (status == PRONG_STALE && !PyErr_Occurred()))
+                PyErr_SetString(PyExc_ValueError, "Pool not running");
+            else
+                raise_status(status);
+            if (done != Py_None) Py_DECREF(done);
+            Py_CLEAR(job);
+        } else {
+            job->open = true;
+            job->count = count;
+            job->pool = new_reference((PyObject *)self);
+        }
+    }
+    if (many) PyMem_Free(bytes);
+    PyMem_Free(buffer.bytes);
+    Py_XDECREF(sequence);
+    return (PyObject *)job;
+}
+
+static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
+    return submit((Pool *)object, arguments, false);
+}
+
+static PyObject *pool_submit_many(PyObject *object, PyObject *arguments) {
+    return submit((Pool *)object, arguments, true);
+}
+
+/* --- the end --- */
+
+static PyObject *pool_close(PyObject *object, PyObject *unused) {
+    (void)unused;
+    prong_pool_close(((Pool *)object)->pool); /* of one that is gone there is nothing left to close */
+    Py_RETURN_NONE;
+}
+
+static PyObject *pool_terminate(PyObject *object, PyObject *unused) {
+    prong_status status;
+    (void)unused;
+    WAITING(prong_pool_terminate(((Pool *)object)->pool));
+    if (PyErr_Occurred()) return NULL;
+    (void)status;
+    Py_RETURN_NONE;
+}
+
+static PyObject *pool_join(PyObject *object, PyObject *timeout) {
+    prong_time span;
+    prong_status status;
+    if (parse_timeout(timeout, &span)) return NULL;
+    WAITING(prong_pool_join(((Pool *)object)->pool, span));
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
+    if (status && status != PRONG_STALE) return raise_status(status);
+    Py_RETURN_TRUE;
+}
+
+/* [(pid, busy, tasks), …] */
+static PyObject *pool_workers(PyObject *object, PyObject *unused) {
+    prong_worker workers[2048];
+    size_t count = 0;
+    (void)unused;
+    prong_status status = prong_pool_workers(((Pool *)object)->pool, workers, 2048, &count);
+    if (status) count = 0;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < count && i < 2048; i++) {
+        PyObject *worker = Py_BuildValue("(iNK)", workers[i].pid, PyBool_FromLong(workers[i].busy), (unsigned long long)workers[i].tasks);
+        if (!worker || PyList_Append(list, worker)) Py_CLEAR(list);
+        Py_XDECREF(worker);
+    }
+    return list;
+}
+
+static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
+    uint64_t deaths = 0;
+    (void)unused;
+    prong_status status = prong_pool_deaths(((Pool *)object)->pool, &deaths);
+    return status ? raise_status(status) : PyLong_FromUnsignedLongLong(deaths);
+}
+
+static PyMethodDef pool_methods[] = {{"submit", pool_submit, METH_VARARGS, NULL},
+                                     {"submit_many", pool_submit_many, METH_VARARGS, NULL},
+                                     {"close", pool_close, METH_NOARGS, NULL},
+                                     {"terminate", pool_terminate, METH_NOARGS, NULL},
+                                     {"join", pool_join, METH_O, NULL},
+                                     {"destroy", pool_destroy, METH_NOARGS, NULL},
+                                     {"workers", pool_workers, METH_NOARGS, NULL},
+                                     {"deaths", pool_deaths, METH_NOARGS, NULL},
+                                     {0}};
+static PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
+                                 .tp_basicsize = sizeof(Pool),
+                                 .tp_flags = Py_TPFLAGS_DEFAULT,
+                                 .tp_new = PyType_GenericNew,
+                                 .tp_init = pool_init,
+                                 .tp_dealloc = pool_dealloc,
+                                 .tp_methods = pool_methods};
+
+static PyObject *set_describe(PyObject *module, PyObject *function) {
+    (void)module;
+    Py_XSETREF(describe, new_reference(function));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {{"_set_describe", set_describe, METH_O, NULL}, {0}};
+
+int add_pool(PyObject *module) {
+    static const struct {
+        const char *name;
+        long value;
+    } constants[] = {{"CALL", FORM_CALL}, {"ITEM", FORM_ITEM}, {"STAR", FORM_STAR}, {"MAP", FORM_MAP}, {"STARMAP", FORM_STARMAP},
+                     {"OK", PRONG_OK}, {"TASK_FAILED", PRONG_TASK_FAILED}, {"WORKER_DIED", PRONG_WORKER_DIED},
+                     {"TASK_TIMEOUT", PRONG_TASK_TIMEOUT}, {"CANCELLED", PRONG_CANCELLED}, {"POOL_BROKEN", PRONG_POOL_BROKEN}};
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
+    if (PyType_Ready(&Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
+    return PyModule_AddFunctions(module, functions);
+}

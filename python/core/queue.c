@@ -1,0 +1,386 @@
+/* Queue: what Queue, JoinableQueue and SimpleQueue of prong.queues are made of. */
+#include "core.h"
+
+#include <stddef.h>
+
+static PyObject *Full, *Empty;
+
+typedef struct {
+    PyObject_HEAD
+    struct handle handle;
+    bool closed;
+    bool reports; /* what cannot be pickled goes to _on_queue_feeder_error; else it is raised */
+} Queue;
+
+static prong_queue queue_of(const Queue *self) {
+    return (prong_queue){self->handle.offset, self->handle.generation};
+}
+
+static prong_status destroy_queue(uint64_t offset, uint64_t generation) {
+    return prong_queue_destroy((prong_queue){offset, generation});
+}
+
+/* (maxsize=0, joinable=False, handle=None) */
+static int queue_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"maxsize", "joinable", "handle", NULL};
+    Queue *self = (Queue *)object;
+    Py_ssize_t maxsize = 0;
+    int joinable = 0;
+    PyObject *handle = NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|npO!", names, &maxsize, &joinable, &PyTuple_Type, &handle)) return -1;
+    if (handle) return handle_parse(handle, &self->handle);
+    prong_queue made;
+    prong_queue_options options = {.maxsize = maxsize > 0 ? (size_t)maxsize : 0, .joinable = joinable};
+    prong_status status = prong_queue_create(&made, &options);
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    self->handle.offset = made.offset;
+    self->handle.generation = made.generation;
+    handle_made(&self->handle);
+    return 0;
+}
+
+static void queue_dealloc(PyObject *object) {
+    Queue *self = (Queue *)object;
+    handle_drop(&self->handle, destroy_queue);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static int check_open(Queue *self) {
+    if (!self->closed) return 0;
+    PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
+    return -1;
+}
+
+static PyObject *failed(prong_status status) {
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_FULL)
+        PyErr_SetNone(Full);
+    else if (status == PRONG_EMPTY)
+        PyErr_SetNone(Empty);
+    else
+        raise_status(status);
+    return NULL;
+}
+
+/* --- putting --- */
+
+static prong_status put_small(Queue *self, const struct encoded *encoded, prong_time timeout) {
+    prong_status status = prong_queue_put(queue_of(self), encoded->small, encoded->size, PRONG_NOWAIT);
+    if (status == PRONG_FULL && timeout != PRONG_NOWAIT)
+        WAITING(prong_queue_put(queue_of(self), encoded->small, encoded->size, timeout));
+    return status;
+}
+
+static prong_status put_large(Queue *self, const struct encoded *encoded, prong_time timeout) {
+    prong_message message;
+    prong_status status = prong_queue_reserve(queue_of(self), encoded->size, &message);
+    if (status) return status;
+    encoded_write(encoded, message.data);
+    status = prong_queue_commit(queue_of(self), &message, PRONG_NOWAIT);
+    if (status == PRONG_FULL && timeout != PRONG_NOWAIT) WAITING(prong_queue_commit(queue_of(self), &message, timeout));
+    if (status) {
+        char kept[200]; /* the message of what failed */
+        snprintf(kept, sizeof kept, "%s", prong_error_message());
+        prong_message_release(&message);
+    }
+    return status;
+}
+
+/* What cannot be pickled is reported as multiprocessing's feeder thread does: to the hook, not to who puts. */
+static int report(Queue *self, PyObject *object) {
+    PyObject *type, *value, *traceback;
+    if (!self->reports || !PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback) PyException_SetTraceback(value, traceback);
+    /* within an except clause of sorts: the hook prints what is being handled */
+    PyObject *before_type, *before_value, *before_traceback;
+    PyErr_GetExcInfo(&before_type, &before_value, &before_traceback);
+    PyErr_SetExcInfo(new_reference(type), new_reference(value), traceback ? new_reference(traceback) : NULL);
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_on_queue_feeder_error", "OO", value, object);
+    PyErr_SetExcInfo(before_type, before_value, before_traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+static int put(Queue *self, PyObject *object, prong_time timeout) {
+    struct encoded encoded;
+    if (encode(object, &encoded)) return report(self, object);
+    prong_status status = encoded.chunks ? put_large(self, &encoded, timeout) : put_small(self, &encoded, timeout);
+    encoded_clear(&encoded);
+    counts[COUNT_QUEUE]++;
+    if (status) failed(status);
+    return status || PyErr_Occurred() ? -1 : 0;
+}
+
+/* The arguments (…, block=True, timeout=None), of which `first` come before; values[0] … are what was given. */
+static int parse_wait(PyObject *const *arguments, Py_ssize_t count, PyObject *names, const char *const *known, Py_ssize_t known_count,
+                      PyObject **values) {
+    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+    if (count > known_count) {
+        PyErr_Format(PyExc_TypeError, "at most %zd arguments are expected, not %zd", known_count, count);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) values[i] = arguments[i];
+    for (Py_ssize_t i = 0; i < named; i++) {
+        Py_ssize_t which = 0;
+        while (which < known_count && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), known[which]) != 0) which++;
+        if (which == known_count || values[which]) {
+            PyErr_Format(PyExc_TypeError, "got an unexpected keyword argument '%U'", PyTuple_GET_ITEM(names, i));
+            return -1;
+        }
+        values[which] = arguments[count + i];
+    }
+    return 0;
+}
+
+static int wait_span(PyObject *block, PyObject *timeout, prong_time *span) {
+    int blocks = block ? PyObject_IsTrue(block) : 1;
+    if (blocks < 0 || parse_timeout(timeout, span)) return -1;
+    if (!blocks) *span = PRONG_NOWAIT;
+    return 0;
+}
+
+static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"obj", "block", "timeout"};
+    PyObject *values[3] = {NULL, NULL, NULL};
+    prong_time span = PRONG_FOREVER;
+    if (count == 1 && !names)
+        values[0] = arguments[0];
+    else if (parse_wait(arguments, count, names, known, 3, values) || wait_span(values[1], values[2], &span))
+        return NULL;
+    if (!values[0]) {
+        PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
+        return NULL;
+    }
+    if (check_open((Queue *)object) || put((Queue *)object, values[0], span)) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *queue_put_nowait(PyObject *object, PyObject *item) {
+    if (check_open((Queue *)object) || put((Queue *)object, item, PRONG_NOWAIT)) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* put_many(iterable, timeout=None) -> how many went in */
+static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"items", "timeout", NULL};
+    PyObject *items, *timeout = NULL, *item;
+    prong_time span;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O", names, &items, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (check_open((Queue *)object)) return NULL;
+    PyObject *iterator = PyObject_GetIter(items);
+    if (!iterator) return NULL;
+    prong_time end = span == PRONG_FOREVER || span == PRONG_NOWAIT ? span : wait_clock() + span;
+    Py_ssize_t count = 0;
+    while ((item = PyIter_Next(iterator))) {
+        prong_time left = end == PRONG_FOREVER || end == PRONG_NOWAIT ? end : end - wait_clock();
+        int bad = put((Queue *)object, item, left > 0 ? left : PRONG_NOWAIT);
+        Py_DECREF(item);
+        if (bad) break;
+        count++;
+    }
+    Py_DECREF(iterator);
+    if (PyErr_Occurred() && !(count > 0 && PyErr_ExceptionMatches(Full))) return NULL;
+    PyErr_Clear();
+    return PyLong_FromSsize_t(count);
+}
+
+/* --- getting --- */
+
+static prong_status get_message(Queue *self, char *small, size_t *size, prong_message *large, prong_time timeout) {
+    prong_status status = prong_queue_get(queue_of(self), small, SMALL, size, PRONG_NOWAIT);
+    if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT) {
+        WAITING(prong_queue_get(queue_of(self), small, SMALL, size, timeout));
+        if (PyErr_Occurred() && !status) return PRONG_OK; /* taken all the same: see get */
+    }
+    /* Somebody else may take it between; then it is what comes next. */
+    while (status == PRONG_TOO_LONG) {
+        status = prong_queue_receive(queue_of(self), large, PRONG_NOWAIT);
+        if (!status) *size = large->size;
+        if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT) WAITING(prong_queue_receive(queue_of(self), large, timeout));
+        if (!status) *size = large->size;
+    }
+    return status;
+}
+
+static PyObject *get(Queue *self, prong_time timeout) {
+    char small[SMALL];
+    size_t size = 0;
+    prong_message large = {0};
+    prong_status status = get_message(self, small, &size, &large, timeout);
+    counts[COUNT_QUEUE]++;
+    if (status) return failed(status);
+    if (PyErr_Occurred()) { /* a signal's handler raised just as it came: back with it */
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        if (large.block)
+            prong_queue_commit(queue_of(self), &large, PRONG_NOWAIT);
+        else
+            prong_queue_put(queue_of(self), small, size, PRONG_NOWAIT);
+        PyErr_Restore(type, value, traceback);
+        return NULL;
+    }
+    return large.block ? decode(large.data, size, &large) : decode(small, size, NULL);
+}
+
+static PyObject *queue_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"block", "timeout"};
+    PyObject *values[2] = {NULL, NULL};
+    prong_time span = PRONG_FOREVER;
+    if ((count || names) &&
+        (parse_wait(arguments, count, names, known, 2, values) || wait_span(values[0], values[1], &span)))
+        return NULL;
+    return check_open((Queue *)object) ? NULL : get((Queue *)object, span);
+}
+
+static PyObject *queue_get_nowait(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return check_open((Queue *)object) ? NULL : get((Queue *)object, PRONG_NOWAIT);
+}
+
+/* get_many(most, timeout=None): waits for the first, takes what else is there */
+static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"most", "timeout", NULL};
+    Py_ssize_t most = 1000;
+    PyObject *timeout = NULL;
+    prong_time span;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|nO", names, &most, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (check_open((Queue *)object)) return NULL;
+    PyObject *list = PyList_New(0);
+    while (list && PyList_GET_SIZE(list) < most) {
+        PyObject *item = get((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
+        if (!item && PyErr_ExceptionMatches(Empty) && PyList_GET_SIZE(list)) {
+            PyErr_Clear();
+            break;
+        }
+        if (!item || PyList_Append(list, item)) Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+/* --- looking, and the rest --- */
+
+static PyObject *queue_size(PyObject *object, PyObject *unused) {
+    size_t size;
+    (void)unused;
+    prong_status status = prong_queue_size(queue_of((Queue *)object), &size);
+    return status ? raise_status(status) : PyLong_FromSize_t(size);
+}
+
+static PyObject *queue_empty(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(prong_queue_empty(queue_of((Queue *)object)));
+}
+
+static PyObject *queue_full(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(prong_queue_full(queue_of((Queue *)object)));
+}
+
+static PyObject *queue_fileno(PyObject *object, PyObject *unused) {
+    int descriptor;
+    (void)unused;
+    prong_status status = prong_queue_fileno(queue_of((Queue *)object), &descriptor);
+    return status ? raise_status(status) : PyLong_FromLong(descriptor);
+}
+
+static PyObject *queue_task_done(PyObject *object, PyObject *unused) {
+    (void)unused;
+    prong_status status = prong_queue_task_done(queue_of((Queue *)object));
+    if (status == PRONG_INVALID) {
+        PyErr_SetString(PyExc_ValueError, "task_done() called too many times");
+        return NULL;
+    }
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+/* join(timeout=None): False when the time has passed; a text when processes died with items in hand */
+static PyObject *queue_join(PyObject *object, PyObject *timeout) {
+    prong_time span;
+    prong_status status;
+    if (parse_timeout(timeout, &span)) return NULL;
+    WAITING(prong_queue_join(queue_of((Queue *)object), span));
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_OWNER_DIED) return PyUnicode_FromString(prong_error_message());
+    if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
+    if (status) return raise_status(status);
+    Py_RETURN_TRUE;
+}
+
+/* Nothing more goes in, for any process. */
+static PyObject *queue_shutdown(PyObject *object, PyObject *unused) {
+    (void)unused;
+    prong_status status = prong_queue_close(queue_of((Queue *)object));
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *queue_handle(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return handle_build(&((Queue *)object)->handle);
+}
+
+static PyMethodDef queue_methods[] = {
+    {"put", (PyCFunction)(void (*)(void))queue_put, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("put(obj, block=True, timeout=None)\n\nPuts a copy; it is in shared memory when this returns. queue.Full when there "
+               "was no room for timeout seconds; ValueError after close().")},
+    {"put_nowait", queue_put_nowait, METH_O, PyDoc_STR("put(obj, block=False)")},
+    {"put_many", (PyCFunction)(void (*)(void))queue_put_many, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("put_many(items, timeout=None) -> int\n\nPuts each; how many went in within timeout seconds. queue.Full when none did.")},
+    {"get", (PyCFunction)(void (*)(void))queue_get, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("get(block=True, timeout=None)\n\nTakes the oldest. queue.Empty when none came for timeout seconds.")},
+    {"get_nowait", queue_get_nowait, METH_NOARGS, PyDoc_STR("get(block=False)")},
+    {"get_many", (PyCFunction)(void (*)(void))queue_get_many, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("get_many(most=1000, timeout=None) -> list\n\nWaits for one item, and takes what else is there, up to most.")},
+    {"qsize", queue_size, METH_NOARGS, PyDoc_STR("How many items there are: exact, at some moment of the call.")},
+    {"empty", queue_empty, METH_NOARGS, NULL},
+    {"full", queue_full, METH_NOARGS, NULL},
+    {"fileno", queue_fileno, METH_NOARGS,
+     PyDoc_STR("A descriptor that is readable when there may be something to get; the library's own.")},
+    {"_task_done", queue_task_done, METH_NOARGS, NULL},
+    {"_join", queue_join, METH_O, NULL},
+    {"_shutdown", queue_shutdown, METH_NOARGS, NULL},
+    {"_handle", queue_handle, METH_NOARGS, NULL},
+    {0}};
+
+static PyObject *get_flag(PyObject *object, void *offset) {
+    return PyBool_FromLong(*(bool *)((char *)object + (size_t)offset));
+}
+
+static int set_flag(PyObject *object, PyObject *value, void *offset) {
+    int set = value ? PyObject_IsTrue(value) : 0;
+    if (set >= 0) *(bool *)((char *)object + (size_t)offset) = set;
+    return set < 0 ? -1 : 0;
+}
+
+static PyGetSetDef queue_members[] = {{"_closed", get_flag, set_flag, NULL, (void *)offsetof(Queue, closed)},
+                                      {"_reports", get_flag, set_flag, NULL, (void *)offsetof(Queue, reports)},
+                                      {0}};
+
+static PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
+                                  .tp_basicsize = sizeof(Queue),
+                                  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                  .tp_new = PyType_GenericNew,
+                                  .tp_init = queue_init,
+                                  .tp_dealloc = queue_dealloc,
+                                  .tp_methods = queue_methods,
+                                  .tp_getset = queue_members};
+
+int add_queue(PyObject *module) {
+    PyObject *queue = PyImport_ImportModule("_queue");
+    Empty = queue ? PyObject_GetAttrString(queue, "Empty") : NULL;
+    Py_XDECREF(queue);
+    queue = Empty ? PyImport_ImportModule("queue") : NULL;
+    Full = queue ? PyObject_GetAttrString(queue, "Full") : NULL;
+    Py_XDECREF(queue);
+    return !Full || add_type(module, "Queue", &Queue_type);
+}

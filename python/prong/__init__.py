@@ -1,0 +1,54 @@
+"""Process-based parallelism: multiprocessing, on a core in C.
+
+Use it in multiprocessing's place, in one of three ways:
+
+    import prong as multiprocessing          # this program's own uses
+    context = prong.get_context("fork")      # where a library takes a context
+    prong.install()                          # every library's `import multiprocessing`, in children too
+
+All of multiprocessing's names are here, and its submodules under theirs (prong.pool, prong.queues, …). What is new:
+WorkerDied, timeout= and retries= for tasks, put_many and get_many, ProcessPoolExecutor, report(); see the documentation.
+"""
+
+import sys as _sys
+
+from . import _core
+from .context import DefaultContext as _DefaultContext, _default_context
+
+__version__ = "0.1.0"
+
+# Everything multiprocessing exports is a method of the default context, as there.
+_names = [name for name in dir(_default_context) if not name.startswith("_")]
+globals().update((name, getattr(_default_context, name)) for name in _names)
+
+# What is new, and where it is. Imported when it is first asked for.
+_new = {
+    "WorkerDied": "errors", "TaskTimeout": "errors", "TaskCancelled": "errors", "PoolBroken": "errors",
+    "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "executor", "install": "install", "uninstall": "install",
+}
+
+SUBDEBUG = 5
+SUBWARNING = 25
+
+__all__ = sorted(_names) + sorted(_new) + ["report", "usable_cpu_count"]
+
+report = _core.report
+usable_cpu_count = _core.usable_cpu_count
+
+# As multiprocessing does: a child that imports the main module finds it under its spawn name, too.
+if "__main__" in _sys.modules:
+    _sys.modules["__mp_main__"] = _sys.modules["__main__"]
+
+
+def __getattr__(name):
+    from importlib import import_module
+
+    if name in _new:
+        value = getattr(import_module("." + _new[name], __name__), name)
+        globals()[name] = value
+        return value
+    if name in ("pool", "managers", "queues", "synchronize", "shared_memory", "sharedctypes", "connection", "dummy", "heap",
+                "popen_fork", "popen_spawn_posix", "popen_forkserver", "spawn", "forkserver", "resource_tracker",
+                "resource_sharer", "util"):
+        return import_module("." + name, __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,226 @@
+"""Contexts: one for each start method, and the default one that the package's own names belong to."""
+
+import sys
+from multiprocessing import context as _std
+from multiprocessing import process
+from multiprocessing.context import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: F401
+from multiprocessing.context import assert_spawning, get_spawning_popen, set_spawning_popen  # noqa: F401
+
+from . import errors, reduction  # noqa: F401  (what the core raises, and how it pickles)
+
+__all__ = ()
+
+
+class _Factories:
+    """What a context makes, from prong's own modules."""
+
+    reducer = _std.BaseContext.reducer
+
+    def Pipe(self, duplex=True):
+        """Two connections; not duplex: the first receives, the second sends."""
+        from .connection import Pipe
+        return Pipe(duplex)
+
+    def Lock(self):
+        """A lock that outlives who dies holding it."""
+        from .synchronize import Lock
+        return Lock(ctx=self.get_context())
+
+    def RLock(self):
+        """A lock that one thread may take many times."""
+        from .synchronize import RLock
+        return RLock(ctx=self.get_context())
+
+    def Condition(self, lock=None):
+        """A condition, with a Lock or RLock, or an RLock of its own."""
+        from .synchronize import Condition
+        return Condition(lock, ctx=self.get_context())
+
+    def Semaphore(self, value=1, **options):
+        """A semaphore; recover=True gives back what a dead process held."""
+        from .synchronize import Semaphore
+        return Semaphore(value, ctx=self.get_context(), **options)
+
+    def BoundedSemaphore(self, value=1, **options):
+        """A semaphore that cannot be released more often than it was acquired."""
+        from .synchronize import BoundedSemaphore
+        return BoundedSemaphore(value, ctx=self.get_context(), **options)
+
+    def Event(self):
+        """An event that is not set."""
+        from .synchronize import Event
+        return Event(ctx=self.get_context())
+
+    def Barrier(self, parties, action=None, timeout=None):
+        """A barrier for so many parties."""
+        from .synchronize import Barrier
+        return Barrier(parties, action, timeout, ctx=self.get_context())
+
+    def Queue(self, maxsize=0, **options):
+        """A queue; strict=True raises in put what cannot be pickled."""
+        from .queues import Queue
+        return Queue(maxsize, ctx=self.get_context(), **options)
+
+    def JoinableQueue(self, maxsize=0, **options):
+        """A queue with task_done and join."""
+        from .queues import JoinableQueue
+        return JoinableQueue(maxsize, ctx=self.get_context(), **options)
+
+    def SimpleQueue(self):
+        """A queue with put, get, empty and close."""
+        from .queues import SimpleQueue
+        return SimpleQueue(ctx=self.get_context())
+
+    def Pool(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
+        """A pool of worker processes."""
+        from .pool import Pool
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
+
+    def RawValue(self, typecode_or_type, *args):
+        """A shared ctypes object without a lock."""
+        from .sharedctypes import RawValue
+        return RawValue(typecode_or_type, *args)
+
+    def RawArray(self, typecode_or_type, size_or_initializer):
+        """A shared ctypes array without a lock."""
+        from .sharedctypes import RawArray
+        return RawArray(typecode_or_type, size_or_initializer)
+
+    def Value(self, typecode_or_type, *args, lock=True):
+        """A shared ctypes object with a lock."""
+        from .sharedctypes import Value
+        return Value(typecode_or_type, *args, lock=lock, ctx=self.get_context())
+
+    def Array(self, typecode_or_type, size_or_initializer, *, lock=True):
+        """A shared ctypes array with a lock."""
+        from .sharedctypes import Array
+        return Array(typecode_or_type, size_or_initializer, lock=lock, ctx=self.get_context())
+
+    def get_context(self, method=None):
+        """The context of a start method; of none: this one."""
+        if method is None:
+            return self
+        try:
+            context = _concrete_contexts[method]
+        except KeyError:
+            raise ValueError("cannot find context for %r" % method) from None
+        context._check_available()
+        return context
+
+    def set_executable(self, executable):
+        """The interpreter that spawn and forkserver start."""
+        from .spawn import set_executable
+        set_executable(executable)
+
+    def set_forkserver_preload(self, module_names):
+        """Modules that the fork server imports before it forks."""
+        from .forkserver import set_forkserver_preload
+        set_forkserver_preload(module_names)
+
+    def allow_connection_pickling(self):
+        """Nothing to do: connections can always be sent."""
+
+
+class BaseContext(_Factories, _std.BaseContext):
+    """What all of prong's contexts are."""
+
+
+# ------------------------------------------------ processes ------------------------------------------------
+
+
+def _popen(method, process_obj):
+    from .popen import Popen
+    return Popen(process_obj, method)
+
+
+class Process(process.BaseProcess):
+    """A process of the default context's start method."""
+
+    _start_method = None
+
+    @staticmethod
+    def _Popen(process_obj):
+        return _default_context.get_context().Process._Popen(process_obj)
+
+    @staticmethod
+    def _after_fork():
+        return _default_context.get_context().Process._after_fork()
+
+
+def _process_class(base, method):
+    class Started(base):
+        _start_method = method
+
+        @staticmethod
+        def _Popen(process_obj):
+            return _popen(method, process_obj)
+
+    Started.__name__ = Started.__qualname__ = base.__name__
+    Started.__module__ = __name__
+    Started.__doc__ = f"A process started by {method}."
+    return Started
+
+
+ForkProcess = _process_class(_std.ForkProcess, "fork")
+SpawnProcess = _process_class(_std.SpawnProcess, "spawn")
+ForkServerProcess = _process_class(_std.ForkServerProcess, "forkserver")
+
+# ------------------------------------------------ contexts ------------------------------------------------
+
+
+class ForkContext(BaseContext, _std.ForkContext):
+    """Children are copies of this process."""
+
+    _name = "fork"
+    Process = ForkProcess
+
+
+class SpawnContext(BaseContext, _std.SpawnContext):
+    """Children are fresh interpreters, with what they are handed."""
+
+    _name = "spawn"
+    Process = SpawnProcess
+
+
+class ForkServerContext(BaseContext, _std.ForkServerContext):
+    """Children are forked from a small clean server."""
+
+    _name = "forkserver"
+    Process = ForkServerProcess
+
+    def _check_available(self):
+        pass
+
+
+_concrete_contexts = {"fork": ForkContext(), "spawn": SpawnContext(), "forkserver": ForkServerContext()}
+
+
+class DefaultContext(_Factories, _std.DefaultContext):
+    """The context of the package's own names; its start method can be set, once."""
+
+    Process = Process
+
+    def get_context(self, method=None):
+        """The context of a start method; of none: the one in force, which is fixed by that."""
+        if method is not None:
+            return _Factories.get_context(self, method)
+        if self._actual_context is None:
+            self._actual_context = self._default_context
+        return self._actual_context
+
+    def set_start_method(self, method, force=False):
+        """Sets the start method. RuntimeError when it is set already, but for force."""
+        if self._actual_context is not None and not force:
+            raise RuntimeError("context has already been set")
+        if method is None and force:
+            self._actual_context = None
+            return
+        self._actual_context = self.get_context(method)
+
+    def get_all_start_methods(self):
+        """The start methods that there are, the default one first."""
+        default = self._default_context._name
+        return [default] + [name for name in ("fork", "spawn", "forkserver") if name != default]
+
+
+_default_context = DefaultContext(_concrete_contexts["forkserver" if sys.version_info >= (3, 14) else "fork"])

@@ -1,0 +1,57 @@
+"""install(): from then on multiprocessing is prong, for every library of this process and its children."""
+
+import sys
+
+installed = False
+_before = []
+
+# Modules of which some names are prong's own.
+_MODULES = ("context", "connection", "heap", "managers", "pool", "queues", "reduction", "sharedctypes", "spawn", "synchronize",
+            "forkserver")
+
+
+def _replace(module, name, value):
+    _before.append((module, name, module.__dict__.get(name, _before)))
+    setattr(module, name, value)
+
+
+def _names(ours):
+    for name, value in vars(ours).items():
+        if not name.startswith("__") and getattr(value, "__module__", "").startswith("prong") and not isinstance(value, type(sys)):
+            yield name, value
+
+
+def install():
+    """Puts prong's classes and functions in the place of multiprocessing's, in its own modules. Call it before libraries take
+    theirs: what was imported by `from multiprocessing… import` earlier stays as it was."""
+    global installed
+    if installed:
+        return
+    import importlib
+    import multiprocessing
+    import prong
+    pairs = []
+    for name in _MODULES:
+        ours = importlib.import_module("prong." + name)
+        theirs = importlib.import_module("multiprocessing." + name)
+        if ours is not theirs:
+            pairs.append((theirs, list(_names(ours))))
+    for theirs, names in pairs:
+        for name, value in names:
+            if not name.startswith("_") or name in theirs.__dict__:
+                _replace(theirs, name, value)
+    for name in prong._names:
+        _replace(multiprocessing, name, getattr(prong, name))
+    installed = True
+
+
+def uninstall():
+    """Puts multiprocessing back as it was."""
+    global installed
+    while _before:
+        module, name, value = _before.pop()
+        if value is _before:
+            delattr(module, name)
+        else:
+            setattr(module, name, value)
+    installed = False

@@ -1,0 +1,708 @@
+"""Pool: worker processes that run tasks. The core schedules them, replaces who dies, and keeps time."""
+
+import itertools
+import os
+import pickle
+import sys
+import threading
+import traceback
+import warnings
+import weakref
+from collections import deque
+from multiprocessing import process, util
+from multiprocessing.pool import (MaybeEncodingError, RemoteTraceback, ThreadPool, CLOSE, INIT, RUN, TERMINATE,  # noqa: F401
+                                  ExceptionWithTraceback, mapstar, starmapstar, job_counter)
+
+from . import _core
+from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
+from .popen import METHODS
+
+__all__ = ["Pool", "ThreadPool"]
+
+# ------------------------------------------------ in a worker ------------------------------------------------
+
+
+def _describe(error, value, unsendable):
+    """A task's exception as bytes: itself if it can be pickled and unpickled, and its text in any case."""
+    try:
+        if isinstance(error, SystemExit):
+            error = ProcessError(f"the task called sys.exit({error.code!r})")
+        elif unsendable:
+            error = MaybeEncodingError(error, value)
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        try:
+            pickled = _core.dumps(error)
+            pickle.loads(pickled)
+        except BaseException:
+            pickled = None
+        return pickle.dumps((pickled, text, f"{type(error).__name__}: {error}"))
+    except BaseException as failure:  # an exception whose own text cannot be had
+        return pickle.dumps((None, "", f"{type(error).__name__}, and {type(failure).__name__} as it was described"))
+
+
+_core._set_describe(_describe)
+
+
+def _begin_worker(context, name, initializer, initargs):
+    """Makes this process a worker: what BaseProcess._bootstrap does before run, for a process that the core started."""
+    worker = context.Process(name=name)
+    worker._config = dict(process.current_process()._config, daemon=True)
+    util._finalizer_registry.clear()
+    process._children = set()
+    process._process_counter = itertools.count(1)
+    worker._parent_pid = os.getppid()
+    process._current_process = worker
+    process._parent_process = process._ParentProcess("MainProcess", os.getppid(), _sentinel())
+    util._run_after_forkers()
+    if context._name == "fork":
+        import signal
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def _sentinel():
+    from .popen import _parent_sentinel
+    return _parent_sentinel()
+
+
+class _Setup:
+    """What a worker calls first; 0, or 1 when the initializer fails."""
+
+    def __init__(self, context, name, initializer, initargs, failure):
+        self.context, self.name = context, name
+        self.initializer, self.initargs = initializer, initargs
+        self.failure = failure
+        self.counter = itertools.count(1)
+
+    def __call__(self):
+        try:
+            _begin_worker(self.context, f"{self.name}-{os.getpid()}", self.initializer, self.initargs)
+            return 0
+        except BaseException:
+            text = traceback.format_exc().encode("utf-8", "replace")
+            view = memoryview(self.failure)
+            text = text[-(len(view) - 8):]
+            view[8:8 + len(text)] = text
+            view[:8] = len(text).to_bytes(8, "little")
+            return 1
+
+
+def _worker_ends():
+    """What BaseProcess._bootstrap does after run."""
+    try:
+        threading._shutdown()
+        util._exit_function()
+    finally:
+        util._flush_std_streams()
+
+
+# ------------------------------------------------ results ------------------------------------------------
+
+
+def _rebuilt(data):
+    """The exception that _describe described."""
+    pickled, text, summary = pickle.loads(data)
+    error = None
+    if pickled is not None:
+        try:
+            error = _core.loads(pickled)
+        except BaseException:
+            error = None
+    if not isinstance(error, BaseException):
+        error = ProcessError(f"the task raised {summary}, which cannot be rebuilt here")
+    if text:
+        error.__cause__ = RemoteTraceback('\n"""\n%s"""' % text)
+    return error
+
+
+def _failure(index, outcome, pool):
+    """What a task's outcome other than success raises."""
+    status, value, code, tries = outcome
+    if status == _core.TASK_FAILED:
+        return _rebuilt(value)
+    if status == _core.WORKER_DIED:
+        return WorkerDied(value, code, index)
+    if status == _core.TASK_TIMEOUT:
+        return TaskTimeout(value)
+    if status == _core.CANCELLED:
+        return TaskCancelled(value)
+    if status == _core.POOL_BROKEN:
+        return pool._broken() if pool is not None else PoolBroken(value)
+    return ProcessError(value)
+
+
+class AsyncResult:
+    """The result of an apply_async; of tasks submitted together: of map_async and starmap_async."""
+
+    def __init__(self, pool, job, shape, callback=None, error_callback=None):
+        self._pool, self._job, self._shape = pool, job, shape
+        self._callback, self._error_callback = callback, error_callback
+        self._success = None
+        self._value = None
+        self._lock = threading.Lock()
+
+    def ready(self):
+        """Whether it has ended."""
+        return self._job is None or self._job.ready()
+
+    def successful(self):
+        """Whether it ended without an exception. ValueError when it has not ended."""
+        if not self.ready():
+            raise ValueError("{0!r} not ready".format(self))
+        self._load()
+        return self._success
+
+    def wait(self, timeout=None):
+        """Waits for the end, up to timeout seconds."""
+        if self._job is not None:
+            self._job.wait(timeout)
+
+    def get(self, timeout=None):
+        """The result, or what was raised. TimeoutError when timeout seconds have passed."""
+        job = self._job
+        if job is not None:
+            if not job.wait(timeout):
+                raise TimeoutError
+            self._load()
+        if self._success:
+            return self._value
+        raise self._value
+
+    def cancel(self, force=False):
+        """Tasks that have not begun will not; with force, those that run are killed. They end as TaskCancelled."""
+        if self._job is not None:
+            self._job.cancel(force)
+
+    def progress(self):
+        """(tasks done, tasks in all, tasks a second)."""
+        if self._job is not None:
+            self._progress = self._job.progress()
+        return self._progress
+
+    def _load(self):
+        with self._lock:
+            if self._job is None:
+                return
+            try:
+                if self._shape == "one":
+                    outcome = self._job.outcome(0, None)
+                    failed = None if outcome[0] == _core.OK else (0, outcome)
+                    values = outcome[1]
+                else:
+                    values, failed = self._job.results(self._shape == "chunks")
+                self._success = failed is None
+                self._value = values if failed is None else _failure(failed[0], failed[1], self._pool)
+            except Exception as error:  # a result that pickles, and does not unpickle
+                self._success, self._value = False, error
+            self._progress = self._job.progress()
+            self._job = None
+
+    def _finished(self):
+        """Called in the pool's thread: what a callback raises is reported, and harms nobody."""
+        if self._job is not None:
+            self._job.wait(None)
+        self._load()
+        callback = self._callback if self._success else self._error_callback
+        self._callback = self._error_callback = None
+        if callback is not None:
+            try:
+                callback(self._value)
+            except Exception:
+                sys.excepthook(*sys.exc_info())
+        self._tell_waiters()
+
+    _waiters = ()
+
+    def _tell_waiters(self):
+        for wake in self._waiters:
+            wake()
+
+    def __await__(self):
+        import asyncio
+        loop = asyncio.get_running_loop()
+        return (yield from loop.run_in_executor(None, self.get).__await__())
+
+    __class_getitem__ = classmethod(__import__("types").GenericAlias)
+
+
+ApplyResult = AsyncResult
+
+
+class MapResult(AsyncResult):
+    """The results of tasks submitted together, in their order."""
+
+
+class _Raised:
+    """Stands in imap's order where the iterable raised."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def wait(self, timeout):
+        return True
+
+    def ready(self):
+        return True
+
+
+class IMapIterator:
+    """Results one at a time; reads ahead of what is taken no more than `ahead` tasks, until the pool is closed."""
+
+    def __init__(self, pool, function, form, tasks, chunked, ahead, options):
+        self._pool, self._function, self._form = pool, function, form
+        self._tasks, self._chunked, self._ahead, self._options = iter(tasks), chunked, ahead, options
+        self._pending = deque()
+        self._values = deque()
+        self._index = 0
+        self._exhausted = False
+        self._lock = threading.RLock()
+        self._fill(ahead)
+
+    def __iter__(self):
+        return self
+
+    def _done(self):
+        return None
+
+    def _fill(self, most):
+        with self._lock:
+            while not self._exhausted and len(self._pending) < most:
+                try:
+                    task = next(self._tasks)
+                except StopIteration:
+                    self._exhausted = True
+                    return
+                except Exception as error:
+                    self._exhausted = True
+                    self._add(_Raised(error))
+                    return
+                self._submit(task)
+
+    def _submit(self, task):
+        limit, retries = self._options
+        try:
+            job = self._pool._core.submit(self._function, self._form, task, limit, retries, self._done())
+        except ValueError:
+            raise
+        except Exception as error:  # a task that cannot be pickled is the error of its own result
+            job = _Raised(error)
+        self._add(job)
+
+    def _add(self, job):
+        self._pending.append(job)
+
+    def _take(self, timeout):
+        """The next job that has ended; None when timeout seconds have passed."""
+        job = self._pending[0]
+        if not job.wait(timeout):
+            return None
+        self._pending.popleft()
+        return job
+
+    def next(self, timeout=None):
+        """The next result; TimeoutError when timeout seconds have passed."""
+        while True:
+            if self._values:
+                return self._values.popleft()
+            self._fill(self._ahead)
+            if not self._pending:
+                self._pool = None
+                raise StopIteration
+            job = self._take(timeout)
+            if job is None:
+                raise TimeoutError
+            self._fill(self._ahead)
+            index, self._index = self._index, self._index + 1
+            if isinstance(job, _Raised):
+                raise job.error
+            outcome = job.outcome(0, None)
+            if outcome[0] != _core.OK:
+                raise _failure(index, outcome, self._pool)
+            if not self._chunked:
+                return outcome[1]
+            self._values.extend(outcome[1])
+
+    __next__ = next
+
+    def _drain(self):
+        """The pool is closed: all the rest is submitted before."""
+        self._fill(float("inf"))
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        import asyncio
+
+        def step():
+            try:
+                return True, self.next()
+            except StopIteration:
+                return False, None
+        more, value = await asyncio.get_running_loop().run_in_executor(None, step)
+        if not more:
+            raise StopAsyncIteration
+        return value
+
+
+class IMapUnorderedIterator(IMapIterator):
+    """Results as they come."""
+
+    def __init__(self, *args):
+        self._came = threading.Condition()
+        self._ended = 0
+        super().__init__(*args)
+
+    def _done(self):
+        return self._tell
+
+    def _tell(self):
+        with self._came:
+            self._ended += 1
+            self._came.notify()
+
+    def _add(self, job):
+        self._pending.append(job)
+        if isinstance(job, _Raised):
+            self._tell()
+
+    def _take(self, timeout):
+        with self._came:
+            if not self._came.wait_for(lambda: self._ended, timeout):
+                return None
+            self._ended -= 1
+        with self._lock:
+            while True:
+                for place, job in enumerate(self._pending):
+                    if job.ready():
+                        del self._pending[place]
+                        return job
+
+
+# ------------------------------------------------ Pool ------------------------------------------------
+
+
+class _Worker:
+    """A worker, as multiprocessing's pool._pool lists them."""
+
+    def __init__(self, pid):
+        self.pid = self.ident = pid
+
+    def is_alive(self):
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    @property
+    def exitcode(self):
+        return None if self.is_alive() else 0
+
+    def terminate(self):
+        os.kill(self.pid, 15)
+
+    def join(self, timeout=None):
+        """Its end is the pool's to wait for."""
+
+
+_FAILURE_SIZE = 8192
+
+
+def _close_if_running(core):
+    core.destroy()
+
+
+class Pool:
+    """Pool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): so many workers (as CPUs).
+
+    A worker that dies fails the one task it ran, with WorkerDied; the pool goes on with another. Of every form that runs tasks,
+    timeout= kills a task that takes longer (TaskTimeout), and retries= runs one again whose worker died. ValueError for a
+    pool that is closed.
+    """
+
+    _wrap_exception = True
+
+    def __init__(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None, context=None):
+        self._pool_lock = threading.Lock()
+        self._state = INIT
+        if context is None:
+            from .context import _default_context
+            context = _default_context.get_context()
+        if processes is None:
+            processes = _core.usable_cpu_count()
+        if processes < 1:
+            raise ValueError("Number of processes must be at least 1")
+        if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild <= 0):
+            raise ValueError("maxtasksperchild must be a positive int or None")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        self._ctx = context.get_context()
+        self._processes = processes
+        self._maxtasksperchild = maxtasksperchild
+        self._imaps = weakref.WeakSet()
+        self._failure = None
+        self._start(initializer, initargs)
+        self._state = RUN
+        self._terminate = util.Finalize(self, _close_if_running, args=(self._core,), exitpriority=15)
+
+    def _start(self, initializer, initargs):
+        from .heap import BufferWrapper
+        method = self._ctx._name
+        name = type(self._ctx.Process).__name__ if False else self._ctx.Process.__name__.replace("Process", "PoolWorker")
+        self._failure = BufferWrapper(_FAILURE_SIZE)
+        setup = _Setup(self._ctx, name, initializer, initargs, self._failure)
+        payload = b""
+        if method != "fork":
+            payload, setup = self._pickled(setup, name), None
+        self._core = _core.Pool(self._processes, METHODS[method], name, self._maxtasksperchild or 0, setup, payload)
+
+    def _pickled(self, setup, name):
+        """What a worker that is no copy of this process reads."""
+        import io
+        from . import reduction, spawn
+        stream = io.BytesIO()
+        spawning = _Spawning()
+        process_set(spawning)
+        try:
+            reduction.dump(spawn.get_preparation_data(name, self._ctx._name), stream)
+            reduction.dump(setup, stream)
+        finally:
+            process_set(None)
+        spawn.set_program()
+        return stream.getvalue()
+
+    def __del__(self, _warn=warnings.warn, RUN=RUN):
+        if getattr(self, "_state", None) == RUN:
+            _warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
+
+    def __repr__(self):
+        cls = type(self)
+        return f"<{cls.__module__}.{cls.__qualname__} state={self._state} pool_size={self._processes}>"
+
+    def __reduce__(self):
+        raise NotImplementedError("pool objects cannot be passed between processes or pickled")
+
+    @property
+    def _pool(self):
+        return [_Worker(pid) for pid, busy, tasks in self._core.workers() if pid]
+
+    @staticmethod
+    def Process(ctx, *args, **kwds):
+        return ctx.Process(*args, **kwds)
+
+    def _broken(self):
+        view = memoryview(self._failure)
+        size = int.from_bytes(view[:8], "little")
+        text = bytes(view[8:8 + size]).decode("utf-8", "replace")
+        error = PoolBroken("the pool's initializer failed" if text else "the pool is broken: its workers cannot be started")
+        if text:
+            error.__cause__ = RemoteTraceback('\n"""\n%s"""' % text)
+        return error
+
+    def _check_running(self):
+        if self._state != RUN:
+            raise ValueError("Pool not running")
+
+    # --- submitting ---
+
+    def _submit(self, function, form, data, timeout, retries, done):
+        try:
+            return self._core.submit(function, form, data, timeout, retries, done)
+        except ProcessError:
+            if memoryview(self._failure)[:8] != b"\0" * 8:
+                raise self._broken() from None
+            raise
+
+    def apply(self, func, args=(), kwds={}, *, timeout=None, retries=0):
+        """func(*args, **kwds) in a worker."""
+        return self.apply_async(func, args, kwds, timeout=timeout, retries=retries).get()
+
+    def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None, *, timeout=None, retries=0):
+        """The same; returns an AsyncResult at once. callback(result) or error_callback(exception) is called when it has ended."""
+        self._check_running()
+        data = (args if type(args) is tuple else tuple(args), kwds)
+        if callback is None and error_callback is None:
+            try:
+                return AsyncResult(self, self._submit(func, _core.CALL, data, timeout, retries, None), "one")
+            except (ValueError, ProcessError) as error:
+                if isinstance(error, ProcessError) or self._state != RUN or "not running" in str(error):
+                    raise
+                return self._unsendable(error, None, None)
+            except Exception as error:
+                return self._unsendable(error, None, None)
+        result = AsyncResult(self, None, "one", callback, error_callback)
+        return self._begin(result, lambda done: self._submit(func, _core.CALL, data, timeout, retries, done))
+
+    def _unsendable(self, error, callback, error_callback):
+        """A task that cannot be pickled: the error of its result, as multiprocessing has it."""
+        result = AsyncResult(self, None, "one", callback, error_callback)
+        result._success, result._value = False, error
+        if error_callback is not None:
+            error_callback(error)
+        return result
+
+    def _begin(self, result, submit):
+        """Submits with a call of result._finished at the end, which may come before the job is known here."""
+        result._lock.acquire()
+        try:
+            result._job = submit(result._finished)
+        except ProcessError:
+            result._lock.release()
+            raise
+        except Exception as error:
+            result._lock.release()
+            if "not running" in str(error):
+                raise
+            return self._unsendable(error, result._callback, result._error_callback)
+        result._lock.release()
+        return result
+
+    def _tasks(self, function_form, chunk_form, items, chunksize):
+        """(form, data of each task, shape) for items in chunks."""
+        if chunksize == 1:
+            return function_form, items, "many"
+        return chunk_form, [items[at:at + chunksize] for at in range(0, len(items), chunksize)], "chunks"
+
+    def _map_async(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries):
+        self._check_running()
+        items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
+        if chunksize is None:
+            chunksize, extra = divmod(len(items), self._processes * 4)
+            chunksize += bool(extra)
+        if chunksize < 1 and items:
+            raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
+        if not items:
+            result = MapResult(self, None, "many", callback, error_callback)
+            result._success, result._value = True, []
+            if callback is not None:
+                callback([])
+            return result
+        form, data, shape = self._tasks(*forms, items, chunksize)
+        if type(data) is range:
+            data = list(data)
+        result = MapResult(self, None, shape, callback, error_callback)
+        if callback is None and error_callback is None:
+            try:
+                result._job = self._core.submit_many(func, form, data, timeout, retries, None)
+                return result
+            except Exception as error:
+                if isinstance(error, ProcessError):
+                    raise (self._broken() if memoryview(self._failure)[:8] != b"\0" * 8 else error) from None
+                if "not running" in str(error):
+                    raise
+                return self._unsendable(error, None, None)
+        return self._begin(result, lambda done: self._core.submit_many(func, form, data, timeout, retries, done))
+
+    def map(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
+        """[func(x) for x in iterable], by the workers, in chunks."""
+        result = self._map_async(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries)
+        return _with_progress(result, progress)
+
+    def map_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
+        """The same; returns an AsyncResult at once."""
+        return self._map_async(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries)
+
+    def starmap(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
+        """[func(*x) for x in iterable], by the workers, in chunks."""
+        result = self._map_async(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries)
+        return _with_progress(result, progress)
+
+    def starmap_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
+        """The same; returns an AsyncResult at once."""
+        return self._map_async(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
+                               retries)
+
+    def _imap(self, cls, func, iterable, chunksize, timeout, retries, buffersize, progress):
+        self._check_running()
+        if chunksize < 1:
+            raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
+        ahead = max(buffersize, 1) if buffersize else max(4 * self._processes, 64)
+        if chunksize == 1:
+            tasks, form = iterable, _core.ITEM
+        else:
+            tasks, form = _chunks(iter(iterable), chunksize), _core.MAP
+        iterator = cls(self, func, form, tasks, chunksize != 1, ahead, (timeout, retries))
+        self._imaps.add(iterator)
+        if progress:
+            from .progress import over
+            return over(iterator, len(iterable) if hasattr(iterable, "__len__") else None)
+        return iterator
+
+    def imap(self, func, iterable, chunksize=1, *, timeout=None, retries=0, buffersize=None, progress=False):
+        """An iterator over the results, in order; reads ahead at most buffersize tasks (default: 4 a worker, at least 64)."""
+        return self._imap(IMapIterator, func, iterable, chunksize, timeout, retries, buffersize, progress)
+
+    def imap_unordered(self, func, iterable, chunksize=1, *, timeout=None, retries=0, buffersize=None, progress=False):
+        """An iterator over the results, as they come."""
+        return self._imap(IMapUnorderedIterator, func, iterable, chunksize, timeout, retries, buffersize, progress)
+
+    # --- the end ---
+
+    def close(self):
+        """No further tasks; the workers end when all are done."""
+        if self._state == RUN:
+            for iterator in list(self._imaps):
+                iterator._drain()
+            self._state = CLOSE
+            self._core.close()
+
+    def terminate(self):
+        """Ends the workers at once; what is not done ends as TaskCancelled."""
+        self._state = TERMINATE
+        self._core.terminate()
+        self._core.join(None)
+
+    def join(self, timeout=None):
+        """Waits until the workers of a closed or terminated pool have ended; False when timeout seconds have passed."""
+        if self._state == RUN:
+            raise ValueError("Pool is still running")
+        if self._state not in (CLOSE, TERMINATE):
+            raise ValueError("In unknown state")
+        return self._core.join(timeout)
+
+    def deaths(self):
+        """How many workers have died while they ran."""
+        return self._core.deaths()
+
+    def __enter__(self):
+        self._check_running()
+        return self
+
+    def __exit__(self, exc_type, exc_val, exc_tb):
+        self.terminate()
+
+
+class _Spawning:
+    """Stands for the process being started while its arguments are pickled."""
+
+    def __init__(self):
+        self.connections = []
+
+    def duplicate_for_child(self, fd):
+        return fd
+
+    def DupFd(self, fd):
+        from multiprocessing.resource_sharer import DupFd
+        return DupFd(fd)
+
+
+def process_set(popen):
+    from multiprocessing.context import set_spawning_popen
+    set_spawning_popen(popen)
+
+
+def _chunks(iterator, size):
+    while True:
+        chunk = tuple(itertools.islice(iterator, size))
+        if not chunk:
+            return
+        yield chunk
+
+
+def _with_progress(result, progress):
+    if progress:
+        from .progress import watch
+        watch(result)
+    return result.get()

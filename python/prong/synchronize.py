@@ -1,0 +1,215 @@
+"""Locks and what is made of them, for processes and threads."""
+
+import threading
+from multiprocessing import process
+from multiprocessing import util
+from multiprocessing.context import assert_spawning
+
+from . import _core
+
+__all__ = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"]
+
+SEM_VALUE_MAX = 2**31 - 1
+
+
+def _may_travel(obj):
+    """To a child as it starts, or to another member of the family through prong's own queues and pipes."""
+    if not _core._is_travelling():
+        assert_spawning(obj)
+
+
+class _Shared:
+    """Of locks and semaphores: how they are handed to others, and what they say of themselves."""
+
+    def __reduce__(self):
+        _may_travel(self)
+        return _restore, (type(self), self._handle(), self._options())
+
+    def _options(self):
+        return {}
+
+    def _owner(self):
+        if self._is_mine():
+            name = process.current_process().name
+            thread = threading.current_thread().name
+            return name if thread == "MainThread" else f"{name}|{thread}"
+        if not self.locked():
+            return "None"
+        return "SomeOtherThread" if self._count() > 0 else "SomeOtherProcess"
+
+    def _made(self):
+        util.register_after_fork(self, _forget_held)
+        self._semlock = self  # what programs that know multiprocessing's inside look for
+
+
+def _forget_held(obj):
+    obj._after_fork()
+
+
+def _restore(cls, handle, options):
+    obj = cls.__new__(cls)
+    obj._attach(handle, **options)
+    return obj
+
+
+class Lock(_Shared, _core.Lock):
+    """Lock(): free. Taken over from a process that died holding it: acquire returns True, and owner_died says who died."""
+
+    def __init__(self, *, ctx=None):
+        _core.Lock.__init__(self)
+        self._made()
+
+    def _attach(self, handle):
+        _core.Lock.__init__(self, handle=handle)
+        self._made()
+
+    def __repr__(self):
+        return f"<{type(self).__name__}(owner={self._owner()})>"
+
+
+class RLock(_Shared, _core.RLock):
+    """RLock(): free. One thread of one process may take it any number of times."""
+
+    def __init__(self, *, ctx=None):
+        _core.RLock.__init__(self)
+        self._made()
+
+    def _attach(self, handle):
+        _core.RLock.__init__(self, handle=handle)
+        self._made()
+
+    def __repr__(self):
+        owner = self._owner()
+        count = self._count() if self._is_mine() else 0 if owner == "None" else "nonzero"
+        return f"<{type(self).__name__}({owner}, {count})>"
+
+
+class Semaphore(_Shared, _core.Semaphore):
+    """Semaphore(value=1): so many units. recover=True: a unit belongs to the process that acquired it, which alone may
+    release it, and comes back when it dies."""
+
+    _bounded = False
+
+    def __init__(self, value=1, *, ctx=None, recover=False):
+        _core.Semaphore.__init__(self, value, self._bounded, recover)
+        self._maxvalue = value if self._bounded else SEM_VALUE_MAX
+        self._made()
+
+    def _attach(self, handle, maxvalue):
+        _core.Semaphore.__init__(self, handle=handle)
+        self._maxvalue = maxvalue
+        self._made()
+
+    def _options(self):
+        return {"maxvalue": self._maxvalue}
+
+    def get_value(self):
+        """Units that can be acquired now."""
+        return self._get_value()
+
+    def __repr__(self):
+        return f"<{type(self).__name__}(value={self.get_value()})>"
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that cannot be released more often than it was acquired."""
+
+    _bounded = True
+
+    def __repr__(self):
+        return f"<{type(self).__name__}(value={self.get_value()}, maxvalue={self._maxvalue})>"
+
+
+class Condition(_core.Condition):
+    """Condition(lock=None): with a Lock or an RLock, or an RLock of its own. A waiter that is killed holds up nobody."""
+
+    def __init__(self, lock=None, *, ctx=None, handle=None):
+        self._lock = lock if lock is not None else RLock(ctx=ctx)
+        if handle is None:
+            _core.Condition.__init__(self, self._lock)
+        else:
+            _core.Condition.__init__(self, self._lock, handle)
+        self.acquire = self._lock.acquire
+        self.release = self._lock.release
+
+    def __reduce__(self):
+        _may_travel(self)
+        return _restore_condition, (type(self), self._lock, self._handle())
+
+    def __enter__(self):
+        return self._lock.__enter__()
+
+    def __exit__(self, *args):
+        return self._lock.__exit__(*args)
+
+    def __repr__(self):
+        return f"<{type(self).__name__}({self._lock})>"
+
+    def wait_for(self, predicate, timeout=None):
+        """Waits until predicate() is true; its last value, which is false when timeout seconds have passed."""
+        import time
+        result = predicate()
+        end = None if timeout is None else time.monotonic() + timeout
+        while not result:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            self.wait(left)
+            result = predicate()
+        return result
+
+
+def _restore_condition(cls, lock, handle):
+    return cls(lock, handle=handle)
+
+
+class Event(_core.Event):
+    """Event(): not set. set() waits for nobody, dead or alive."""
+
+    def __init__(self, *, ctx=None):
+        _core.Event.__init__(self)
+
+    def __reduce__(self):
+        _may_travel(self)
+        return _restore_event, (type(self), self._handle())
+
+    def __repr__(self):
+        state = "set" if self.is_set() else "unset"
+        return f"<{type(self).__qualname__} at {id(self):#x} {state}>"
+
+
+def _restore_event(cls, handle):
+    event = cls.__new__(cls)
+    _core.Event.__init__(event, handle)
+    return event
+
+
+class Barrier(_core.Barrier):
+    """Barrier(parties, action=None, timeout=None). A party that dies breaks it for the others."""
+
+    def __init__(self, parties, action=None, timeout=None, *, ctx=None):
+        _core.Barrier.__init__(self, parties)
+        self._action, self._timeout = action, timeout
+
+    def wait(self, timeout=None):
+        """Waits for all parties; which of them this is. BrokenBarrierError when it is, or gets, broken."""
+        index = self._wait(self._action, self._timeout if timeout is None else timeout)
+        if index is None:
+            raise threading.BrokenBarrierError
+        return index
+
+    def __reduce__(self):
+        _may_travel(self)
+        return _restore_barrier, (type(self), self._handle(), self._action, self._timeout)
+
+    def __repr__(self):
+        if self.broken:
+            return f"<{type(self).__qualname__} at {id(self):#x}: broken>"
+        return f"<{type(self).__qualname__} at {id(self):#x}: waiters={self.n_waiting}/{self.parties}>"
+
+
+def _restore_barrier(cls, handle, action, timeout):
+    barrier = cls.__new__(cls)
+    _core.Barrier.__init__(barrier, 0, handle)
+    barrier._action, barrier._timeout = action, timeout
+    return barrier

@@ -1,0 +1,140 @@
+"""Runs one of CPython's own test modules in this interpreter, in which a .pth file has put prong in multiprocessing's place.
+
+usage: run_suite.py MODULE [--shard I/N] [--only TEXT] [--list FILE]
+
+Each case has a time limit. What fails must be in the list of exceptions; what is in it and passes is said. The last lines say
+how much of the core's work each group of cases asked for."""
+
+import argparse
+import collections
+import importlib
+import signal
+import sys
+import time
+import unittest
+
+LIMIT = 60  # seconds for a case
+
+
+class TooLong(BaseException):
+    pass
+
+
+def too_long(number, frame):
+    raise TooLong(f"the case took longer than {LIMIT} s")
+
+
+class Result(unittest.TextTestResult):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.groups = collections.Counter()
+        self.counts = collections.defaultdict(collections.Counter)
+        self.passed = []
+        self.failed = {}
+
+    def startTest(self, test):
+        import prong
+        super().startTest(test)
+        self.before = prong._core.calls()
+        self.began = time.monotonic()
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(LIMIT)
+
+    def stopTest(self, test):
+        import prong
+        signal.alarm(0)
+        group = type(test).__name__
+        self.groups[group] += 1
+        for name, count in prong._core.calls().items():
+            self.counts[group][name] += count - self.before[name]
+        super().stopTest(test)
+        took = time.monotonic() - self.began
+        if took > 20:
+            print(f"slow: {test.id()} {took:.1f} s", flush=True)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed.append(test.id())
+
+    def addFailure(self, test, error):
+        super().addFailure(test, error)
+        self.failed[test.id()] = self._exc_info_to_string(error, test)
+
+    addError = addFailure
+
+    def addSubTest(self, test, subtest, error):
+        super().addSubTest(test, subtest, error)
+        if error is not None:
+            self.failed[test.id()] = self._exc_info_to_string(error, test)
+
+
+def cases(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from cases(test)
+        else:
+            yield test
+
+
+def selected(module, options):
+    """The suites of the module's classes, those of this shard."""
+    by_class = collections.OrderedDict()
+    for test in cases(unittest.defaultTestLoader.loadTestsFromModule(module)):
+        if not options.only or options.only in test.id():
+            by_class.setdefault(type(test), []).append(test)
+    place, shards = (int(part) for part in options.shard.split("/"))
+    suite = unittest.TestSuite()
+    for index, tests in enumerate(by_class.values()):
+        if index % shards == place:
+            suite.addTests(tests)
+    return suite
+
+
+def exceptions(path):
+    found = {}
+    for line in open(path):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            name, reason = line.split(None, 1)
+            found[name] = reason
+    return found
+
+
+def short(name):
+    return name.split(".", 2)[-1]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("module")
+    parser.add_argument("--shard", default="0/1")
+    parser.add_argument("--only")
+    parser.add_argument("--list")
+    options = parser.parse_args()
+    import prong.install
+    if not prong.install.installed:
+        sys.exit("prong is not in multiprocessing's place in this interpreter")
+    module = importlib.import_module("test." + options.module)
+    accepted = exceptions(options.list) if options.list else {}
+    suite = selected(module, options)
+    if accepted:
+        for test in cases(suite):
+            for name, reason in accepted.items():
+                if short(test.id()) == name or test.id().endswith("." + name):
+                    setattr(test, test._testMethodName, lambda reason=reason, test=test: test.skipTest("exception: " + reason))
+    runner = unittest.TextTestRunner(stream=open("/dev/null", "w"), resultclass=Result, verbosity=0)
+    result = runner.run(suite)
+    for name, text in result.failed.items():
+        print("FAIL", name, "\n" + text, flush=True)
+    for group, counts in sorted(result.counts.items()):
+        print(f"{group}: {result.groups[group]} cases,", ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none of the core")
+    excepted = sum("exception: " in reason for test, reason in result.skipped)
+    print(f"{options.module} {options.shard}: {len(result.passed)} passed, {len(result.failed)} failed, "
+          f"{len(result.skipped) - excepted} skipped, {excepted} excepted", flush=True)
+    return bool(result.failed)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.exit(code)
