@@ -23,6 +23,9 @@ typedef struct prong_runtime {
      * as the image is begun; one that does not find its target ends with code 255. */
     const char *program;
     char *const *child_arguments, *const *server_arguments;
+    /* Further descriptors that images keep, under the same numbers; to be set in them as well, before prong_main. At most 8. */
+    int kept[8];
+    size_t kept_count;
 } prong_runtime;
 
 /* Takes effect for starts from then on; once, before the first of them. Not thread-safe. */

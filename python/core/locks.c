@@ -70,6 +70,12 @@ static PyObject *taken(Lock *self, prong_status status) {
 
 static PyObject *acquire(Lock *self, prong_time timeout) {
     prong_status status = take(self, PRONG_NOWAIT);
+    if (__builtin_expect(status == PRONG_OK, 1)) {
+        self->lock.count++;
+        self->lock.thread = PyThread_get_thread_ident();
+        counts[COUNT_LOCK]++;
+        Py_RETURN_TRUE;
+    }
     if (status == PRONG_TIMEOUT && timeout != PRONG_NOWAIT) WAITING(take(self, timeout));
     return taken(self, status);
 }

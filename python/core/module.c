@@ -80,6 +80,18 @@ static PyObject *connections(PyObject *module, PyObject *unused) {
     return connections_open();
 }
 
+/* The fork server's pid, or None. */
+static PyObject *server_pid(PyObject *module, PyObject *unused) {
+    prong_member members[256];
+    size_t count = 0;
+    (void)module;
+    (void)unused;
+    if (prong_family_members(members, 256, &count)) count = 0;
+    for (size_t i = 0; i < count && i < 256; i++)
+        if (strcmp(members[i].name, "forkserver") == 0 && members[i].parent_pid == own_pid) return PyLong_FromLong(members[i].pid);
+    Py_RETURN_NONE;
+}
+
 static PyObject *report(PyObject *module, PyObject *unused) {
     size_t length = 0;
     (void)module;
@@ -105,6 +117,7 @@ static PyMethodDef functions[] = {
     {"_set_errors", set_errors, METH_VARARGS, NULL},
     {"_is_travelling", is_travelling, METH_NOARGS, NULL},
     {"_connections", connections, METH_NOARGS, NULL},
+    {"_server_pid", server_pid, METH_NOARGS, NULL},
     {0}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1, .m_methods = functions};

@@ -254,11 +254,18 @@ static PyMethodDef job_methods[] = {{"wait", job_wait, METH_O, NULL},         {"
                                     {"outcome", job_outcome, METH_VARARGS, NULL}, {"results", job_results, METH_O, NULL},
                                     {"cancel", job_cancel, METH_O, NULL},     {"progress", job_progress, METH_NOARGS, NULL},
                                     {0}};
+static PyObject *job_count(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromSize_t(((Job *)object)->count);
+}
+
+static PyGetSetDef job_members[] = {{"count", job_count, NULL, NULL, NULL}, {0}};
 static PyTypeObject Job_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Job",
                                 .tp_basicsize = sizeof(Job),
                                 .tp_flags = Py_TPFLAGS_DEFAULT,
                                 .tp_dealloc = job_dealloc,
-                                .tp_methods = job_methods};
+                                .tp_methods = job_methods,
+                                .tp_getset = job_members};
 
 /* ------------------------------------------------ Pool ------------------------------------------------ */
 

@@ -266,6 +266,17 @@ static PyObject *set_program(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* _keep(descriptor): new images have it, too; in a new image: it is not closed */
+static PyObject *keep(PyObject *module, PyObject *descriptor) {
+    long number = PyLong_AsLong(descriptor);
+    (void)module;
+    if (number == -1 && PyErr_Occurred()) return NULL;
+    runtime.kept[0] = (int)number;
+    runtime.kept_count = number >= 0;
+    prong_set_runtime(&runtime);
+    Py_RETURN_NONE;
+}
+
 /* _set_callbacks(flush, image_run, worker_run, after_target): what the core calls */
 static PyObject *set_callbacks(PyObject *module, PyObject *arguments) {
     PyObject *values[4];
@@ -296,6 +307,7 @@ static PyObject *is_image(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NULL},
+                                  {"_keep", keep, METH_O, NULL},
                                   {"_set_callbacks", set_callbacks, METH_VARARGS, NULL},
                                   {"_child_main", child_main, METH_NOARGS, NULL},
                                   {"_is_image", is_image, METH_NOARGS, NULL},

@@ -223,4 +223,10 @@ class DefaultContext(_Factories, _std.DefaultContext):
         return [default] + [name for name in ("fork", "spawn", "forkserver") if name != default]
 
 
+def force_start_method(method):
+    """In a child of a given start method: it is the default there."""
+    if method is not None:
+        _default_context._actual_context = _concrete_contexts[method]
+
+
 _default_context = DefaultContext(_concrete_contexts["forkserver" if sys.version_info >= (3, 14) else "fork"])

@@ -25,8 +25,10 @@ def preload_argument():
     return repr((_preload, data.get("sys_path"), data.get("init_main_from_path"), data.get("init_main_from_name")))
 
 
-def main(data):
+def main(tracker, data):
     """The first call of the fork server; does not return."""
+    from .spawn import share_tracker
+    share_tracker(tracker)
     preload, sys_path, main_path, main_name = data
     if sys_path is not None:
         sys.path[:] = sys_path

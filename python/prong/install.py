@@ -6,7 +6,7 @@ installed = False
 _before = []
 
 # Modules of which some names are prong's own.
-_MODULES = ("context", "connection", "heap", "managers", "pool", "queues", "reduction", "sharedctypes", "spawn", "synchronize",
+_MODULES = ("context", "connection", "heap", "pool", "queues", "reduction", "sharedctypes", "spawn", "synchronize",
             "forkserver")
 
 
@@ -40,9 +40,22 @@ def install():
         for name, value in names:
             if not name.startswith("_") or name in theirs.__dict__:
                 _replace(theirs, name, value)
+    from . import context
+    _replace(multiprocessing.context, "_concrete_contexts", context._concrete_contexts)
     for name in prong._names:
         _replace(multiprocessing, name, getattr(prong, name))
+    _install_managers(importlib.import_module("multiprocessing.managers"))
     installed = True
+
+
+def _install_managers(managers):
+    """Their classes stay, since they call one another by name; their servers are started by prong, and have its pools."""
+    from .context import _default_context
+    from .managers import _pool
+    _replace(managers, "get_context", _default_context.get_context)
+    _replace(managers.SyncManager, "_registry", dict(managers.SyncManager._registry))
+    theirs = managers.SyncManager._registry["Pool"]
+    managers.SyncManager._registry["Pool"] = (_pool,) + theirs[1:]
 
 
 def uninstall():

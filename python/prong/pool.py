@@ -5,19 +5,34 @@ import os
 import pickle
 import sys
 import threading
+import time
 import traceback
 import warnings
 import weakref
 from collections import deque
 from multiprocessing import process, util
-from multiprocessing.pool import (MaybeEncodingError, RemoteTraceback, ThreadPool, CLOSE, INIT, RUN, TERMINATE,  # noqa: F401
-                                  ExceptionWithTraceback, mapstar, starmapstar, job_counter)
+from multiprocessing.pool import (CLOSE, INIT, RUN, TERMINATE, ExceptionWithTraceback, MaybeEncodingError,  # noqa: F401
+                                  RemoteTraceback, job_counter, mapstar, starmapstar)
 
 from . import _core
 from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .popen import METHODS
 
 __all__ = ["Pool", "ThreadPool"]
+
+
+def _their_pool():
+    """multiprocessing.pool once more, with names of its own, which stay when install() puts ours into the first."""
+    import importlib.util
+    import multiprocessing.pool
+    spec = importlib.util.spec_from_file_location("multiprocessing._pool_of_threads", multiprocessing.pool.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ThreadPool = _their_pool().ThreadPool
+ThreadPool.__module__ = __name__
 
 # ------------------------------------------------ in a worker ------------------------------------------------
 
@@ -141,10 +156,20 @@ class AsyncResult:
         self._success = None
         self._value = None
         self._lock = threading.Lock()
+        # with callbacks it has ended when they have been called
+        self._told = None if callback is None and error_callback is None else threading.Event()
 
     def ready(self):
-        """Whether it has ended."""
+        """Whether it has ended, and its callback, if any, has been called."""
+        if self._told is not None:
+            return self._told.is_set()
         return self._job is None or self._job.ready()
+
+    def _wait(self, timeout):
+        if self._told is not None:
+            return self._told.wait(timeout)
+        job = self._job
+        return job is None or job.wait(timeout)
 
     def successful(self):
         """Whether it ended without an exception. ValueError when it has not ended."""
@@ -155,15 +180,13 @@ class AsyncResult:
 
     def wait(self, timeout=None):
         """Waits for the end, up to timeout seconds."""
-        if self._job is not None:
-            self._job.wait(timeout)
+        self._wait(timeout)
 
     def get(self, timeout=None):
         """The result, or what was raised. TimeoutError when timeout seconds have passed."""
-        job = self._job
-        if job is not None:
-            if not job.wait(timeout):
-                raise TimeoutError
+        if not self._wait(timeout):
+            raise TimeoutError
+        if self._job is not None:
             self._load()
         if self._success:
             return self._value
@@ -179,6 +202,31 @@ class AsyncResult:
         if self._job is not None:
             self._progress = self._job.progress()
         return self._progress
+
+    def _cancelled(self):
+        """Cancels it; whether it has ended that way."""
+        self.cancel()
+        job = self._job
+        if job is None:
+            return isinstance(self._value, TaskCancelled)
+        outcome = job.outcome(0, -1.0)
+        return outcome is not None and outcome[0] == _core.CANCELLED
+
+    def _each(self, end):
+        """The results one after another, each as soon as it is there; TimeoutError when it is not by the time `end`."""
+        job = self._job
+        for index in range(job.count if job is not None else 0):
+            outcome = job.outcome(index, None if end is None else end - time.monotonic())
+            if outcome is None:
+                raise TimeoutError
+            if outcome[0] != _core.OK:
+                raise _failure(index, outcome, self._pool)
+            if self._shape == "chunks":
+                yield from outcome[1]
+            else:
+                yield outcome[1]
+        if job is None:
+            yield from self.get()
 
     def _load(self):
         with self._lock:
@@ -200,23 +248,20 @@ class AsyncResult:
 
     def _finished(self):
         """Called in the pool's thread: what a callback raises is reported, and harms nobody."""
-        if self._job is not None:
-            self._job.wait(None)
         self._load()
+        self._tell()
+
+    def _tell(self):
         callback = self._callback if self._success else self._error_callback
         self._callback = self._error_callback = None
-        if callback is not None:
-            try:
+        try:
+            if callback is not None:
                 callback(self._value)
-            except Exception:
-                sys.excepthook(*sys.exc_info())
-        self._tell_waiters()
-
-    _waiters = ()
-
-    def _tell_waiters(self):
-        for wake in self._waiters:
-            wake()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            if self._told is not None:
+                self._told.set()
 
     def __await__(self):
         import asyncio
@@ -450,7 +495,7 @@ class Pool:
     def _start(self, initializer, initargs):
         from .heap import BufferWrapper
         method = self._ctx._name
-        name = type(self._ctx.Process).__name__ if False else self._ctx.Process.__name__.replace("Process", "PoolWorker")
+        name = self._ctx.Process.__name__.replace("Process", "PoolWorker")
         self._failure = BufferWrapper(_FAILURE_SIZE)
         setup = _Setup(self._ctx, name, initializer, initargs, self._failure)
         payload = b""
@@ -488,9 +533,8 @@ class Pool:
     def _pool(self):
         return [_Worker(pid) for pid, busy, tasks in self._core.workers() if pid]
 
-    @staticmethod
-    def Process(ctx, *args, **kwds):
-        return ctx.Process(*args, **kwds)
+    def _repopulate_pool(self):
+        """The core replaces workers by itself."""
 
     def _broken(self):
         view = memoryview(self._failure)
@@ -539,8 +583,7 @@ class Pool:
         """A task that cannot be pickled: the error of its result, as multiprocessing has it."""
         result = AsyncResult(self, None, "one", callback, error_callback)
         result._success, result._value = False, error
-        if error_callback is not None:
-            error_callback(error)
+        result._tell()
         return result
 
     def _begin(self, result, submit):
@@ -576,8 +619,7 @@ class Pool:
         if not items:
             result = MapResult(self, None, "many", callback, error_callback)
             result._success, result._value = True, []
-            if callback is not None:
-                callback([])
+            result._tell()
             return result
         form, data, shape = self._tasks(*forms, items, chunksize)
         if type(data) is range:

@@ -2,11 +2,11 @@
 
 import io
 import os
-from multiprocessing import process
 from multiprocessing.context import set_spawning_popen
 from multiprocessing.util import _flush_std_streams
 
 from . import _core, spawn
+from .context import force_start_method
 
 __all__ = ["Popen"]
 
@@ -137,8 +137,5 @@ class Popen:
 
 
 def _run_forked(process_obj):
+    force_start_method(process_obj._start_method)
     return process_obj._bootstrap(parent_sentinel=_parent_sentinel())
-
-
-def current_is_daemonic():
-    return process.current_process()._config.get("daemon")

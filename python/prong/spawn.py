@@ -44,22 +44,33 @@ def set_program():
     from . import forkserver
     executable = os.fsencode(_std.get_executable())
     flags = tuple(util._args_from_interpreter_flags())
-    wanted = executable, flags, forkserver.preload_argument()
+    from multiprocessing.resource_tracker import getfd
+    tracker = getfd()  # one tracker for the whole family, or a child's would free at its end what others use
+    wanted = executable, flags, tracker, forkserver.preload_argument()
     if wanted == _program:
         return
     begin = [executable] + [os.fsencode(flag) for flag in flags] + [b"-c"]
     end = [b"--multiprocessing-fork"]
-    _core._set_program(executable, begin + [os.fsencode(_code("spawn"))] + end,
-                       begin + [os.fsencode(_code("forkserver", forkserver.preload_argument()))] + end)
+    _core._keep(tracker)
+    _core._set_program(executable, begin + [os.fsencode(_code("spawn", str(tracker)))] + end,
+                       begin + [os.fsencode(_code("forkserver", f"{tracker}, {forkserver.preload_argument()}"))] + end)
     _program = wanted
 
 
 # ------------------------------------------------ in the child ------------------------------------------------
 
 
-def main():
+def main(tracker):
     """The first call of a spawned interpreter; does not return."""
+    share_tracker(tracker)
     _core._child_main()
+
+
+def share_tracker(descriptor):
+    """This image reports to the resource tracker of the process that started it."""
+    from multiprocessing import resource_tracker
+    resource_tracker._resource_tracker._fd = descriptor
+    _core._keep(descriptor)
 
 
 def _take_over(data):
@@ -103,6 +114,8 @@ def run_image(payload):
         traceback.print_exc()
         util._flush_std_streams()
         return 1
+    from .context import force_start_method
+    force_start_method(process_obj._start_method)
     global _at_exit
     _at_exit = True
     return process_obj._bootstrap(parent_sentinel=_parent_sentinel())

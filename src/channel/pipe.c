@@ -140,7 +140,7 @@ static void bury_dead_holders(struct end *end) {
     for (uint32_t i = 0; i < HOLDER_WORDS; i++)
         for (uint64_t word = atomic_load(&end->holders[i]); word; word &= word - 1) {
             uint32_t token = (uint32_t)atomic_load(&member_row(i * 64 + (uint32_t)__builtin_ctzll(word))->token);
-            if (!member_alive(token)) member_bury(token);
+            if (token != self_token()) member_look(token);
         }
 }
 

@@ -94,6 +94,9 @@ extern void (*exit_hook)(void);
 
 /* --- runtime.c: what a language runtime has asked for; all members may be NULL --- */
 extern prong_runtime runtime;
+/* Puts the runtime's descriptors behind `count` others; how many there are then. The list has room for RUNTIME_KEPT more. */
+enum { RUNTIME_KEPT = 8 };
+size_t runtime_keep(int *list, size_t count);
 /* fork(2), with what the runtime does around it. */
 pid_t fork_with_runtime(void);
 

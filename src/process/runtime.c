@@ -4,6 +4,7 @@
 #include "base/interrupt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 prong_runtime runtime;
@@ -15,6 +16,12 @@ void prong_set_runtime(const prong_runtime *wanted) {
 
 void prong_clear_interrupt(void) {
     wait_cancelled = false;
+}
+
+size_t runtime_keep(int *list, size_t count) {
+    for (size_t i = 0; i < runtime.kept_count && i < RUNTIME_KEPT; i++)
+        if (fcntl(runtime.kept[i], F_GETFD) >= 0) list[count++] = runtime.kept[i];
+    return count;
 }
 
 pid_t fork_with_runtime(void) {

@@ -40,9 +40,10 @@ prong_status image_start(const char *kind, uint32_t token, uint64_t process, int
     char entry[128];
     snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", kind, arena_descriptor(), token,
              process, descriptor);
-    int kept[] = {arena_descriptor(), descriptor};
+    int kept[2 + RUNTIME_KEPT] = {arena_descriptor(), descriptor};
+    size_t kept_count = runtime_keep(kept, descriptor >= 0 ? 2 : 1);
     if (os_spawn_image(runtime.program ? runtime.program : OS_OWN_IMAGE, runtime.program ? of_runtime : own, entry,
-                       kept, descriptor >= 0 ? 2 : 1, pid) != 0)
+                       kept, kept_count, pid) != 0)
         return fail_errno("%s cannot be started", runtime.program ? runtime.program : "the program's image");
     *pidfd = os_pidfd_open(*pid);
     if (*pidfd >= 0) return PRONG_OK;
@@ -125,8 +126,8 @@ void prong_main(int *argc, char ***argv) {
         sscanf(value, "%15[a-z]:%d:%" SCNu32 ":%" SCNu64 ":%d", kind, &arena_fd, &token, &process, &descriptor) == 5;
     unsetenv(VARIABLE);
     if (!understood) return;
-    int kept[] = {arena_fd, descriptor};
-    os_close_all_but(kept, 2);
+    int kept[2 + RUNTIME_KEPT] = {arena_fd, descriptor};
+    os_close_all_but(kept, runtime_keep(kept, 2));
     fcntl(arena_fd, F_SETFD, FD_CLOEXEC);
     if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     if (family_attach(arena_fd)) _exit(255);
