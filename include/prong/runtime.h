@@ -31,6 +31,10 @@ typedef struct prong_runtime {
 /* Takes effect for starts from then on; once, before the first of them. Not thread-safe. */
 PRONG_API void prong_set_runtime(const prong_runtime *runtime);
 
+/* Ends the fork server of this process, if there is one; the next start by forkserver begins another. Its daemonic children end
+ * with it. Waits up to 5 s for its end. Thread-safe. */
+PRONG_API void prong_stop_forkserver(void);
+
 /* The calling thread may wait again, after `interrupted` said true. */
 PRONG_API void prong_clear_interrupt(void);
 

@@ -348,6 +348,17 @@ PyTypeObject Connection_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.
 
 /* --- waiting for many --- */
 
+/* A queue, or its _reader. By itself, and not by its descriptor: that may be readable when the queue is empty. */
+static bool add_queue_of(PyObject *object, prong_waitable *item) {
+    item->kind = PRONG_WAIT_QUEUE;
+    if (queue_known(object, &item->queue)) return true;
+    PyObject *queue = PyObject_GetAttrString(object, "_prong_queue");
+    PyErr_Clear();
+    bool known = queue && queue_known(queue, &item->queue);
+    Py_XDECREF(queue);
+    return known;
+}
+
 static int add_waitable(PyObject *object, prong_waitable *item) {
     if (Py_TYPE(object) == &Connection_type) {
         ConnectionObject *self = (ConnectionObject *)object;
@@ -355,6 +366,7 @@ static int add_waitable(PyObject *object, prong_waitable *item) {
         *item = (prong_waitable){.kind = PRONG_WAIT_CONNECTION, .connection = connection_of(self)};
         return 0;
     }
+    if (add_queue_of(object, item)) return 0;
     int descriptor = PyObject_AsFileDescriptor(object);
     if (descriptor < 0) return -1;
     *item = (prong_waitable){.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = descriptor};

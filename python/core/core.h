@@ -105,6 +105,9 @@ extern PyTypeObject Connection_type;
 static inline prong_connection connection_of(const ConnectionObject *self) {
     return (prong_connection){self->handle.offset, self->handle.generation};
 }
+extern PyTypeObject Queue_type;
+/* Whether it is a queue, and which. */
+bool queue_known(PyObject *object, prong_queue *queue);
 /* All open connections of this process, for a fork. */
 PyObject *connections_open(void);
 

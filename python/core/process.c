@@ -299,6 +299,15 @@ static PyObject *child_main(PyObject *module, PyObject *unused) {
     return NULL;
 }
 
+static PyObject *stop_server(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS
+    prong_stop_forkserver();
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 /* Whether this process's image was begun by prong, before child_main takes it up. */
 static PyObject *is_image(PyObject *module, PyObject *unused) {
     (void)module;
@@ -310,6 +319,7 @@ static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NU
                                   {"_keep", keep, METH_O, NULL},
                                   {"_set_callbacks", set_callbacks, METH_VARARGS, NULL},
                                   {"_child_main", child_main, METH_NOARGS, NULL},
+                                  {"_stop_server", stop_server, METH_NOARGS, NULL},
                                   {"_is_image", is_image, METH_NOARGS, NULL},
                                   {0}};
 

@@ -16,6 +16,12 @@ static prong_queue queue_of(const Queue *self) {
     return (prong_queue){self->handle.offset, self->handle.generation};
 }
 
+bool queue_known(PyObject *object, prong_queue *queue) {
+    bool is_queue = PyObject_TypeCheck(object, &Queue_type);
+    if (is_queue) *queue = queue_of((Queue *)object);
+    return is_queue;
+}
+
 static prong_status destroy_queue(uint64_t offset, uint64_t generation) {
     return prong_queue_destroy((prong_queue){offset, generation});
 }
@@ -366,7 +372,7 @@ static PyGetSetDef queue_members[] = {{"_closed", get_flag, set_flag, NULL, (voi
                                       {"_reports", get_flag, set_flag, NULL, (void *)offsetof(Queue, reports)},
                                       {0}};
 
-static PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
+PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
                                   .tp_basicsize = sizeof(Queue),
                                   .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                   .tp_new = PyType_GenericNew,

@@ -67,7 +67,8 @@ class ForkServer:
         return _core._server_pid()
 
     def _stop(self):
-        pass
+        """Ends it; the next start begins another."""
+        _core._stop_server()
 
 
 _forkserver = ForkServer()

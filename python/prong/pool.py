@@ -1,5 +1,6 @@
 """Pool: worker processes that run tasks. The core schedules them, replaces who dies, and keeps time."""
 
+import functools
 import itertools
 import os
 import pickle
@@ -320,6 +321,7 @@ class IMapIterator:
                     return
                 except Exception as error:
                     self._exhausted = True
+                    self._done()
                     self._add(_Raised(error))
                     return
                 self._submit(task)
@@ -396,33 +398,34 @@ class IMapUnorderedIterator(IMapIterator):
 
     def __init__(self, *args):
         self._came = threading.Condition()
-        self._ended = 0
+        self._ended = deque()  # tickets of jobs, in the order in which they ended
+        self._tickets = itertools.count()
+        self._jobs = {}
         super().__init__(*args)
 
     def _done(self):
-        return self._tell
+        self._ticket = next(self._tickets)
+        return functools.partial(self._tell, self._ticket)
 
-    def _tell(self):
+    def _tell(self, ticket):
         with self._came:
-            self._ended += 1
+            self._ended.append(ticket)
             self._came.notify()
 
     def _add(self, job):
-        self._pending.append(job)
+        self._pending.append(None)
+        self._jobs[self._ticket] = job
         if isinstance(job, _Raised):
-            self._tell()
+            self._tell(self._ticket)
 
     def _take(self, timeout):
         with self._came:
             if not self._came.wait_for(lambda: self._ended, timeout):
                 return None
-            self._ended -= 1
+            ticket = self._ended.popleft()
         with self._lock:
-            while True:
-                for place, job in enumerate(self._pending):
-                    if job.ready():
-                        del self._pending[place]
-                        return job
+            self._pending.pop()
+            return self._jobs.pop(ticket)
 
 
 # ------------------------------------------------ Pool ------------------------------------------------

@@ -16,27 +16,27 @@ class _End:
     """What programs that know multiprocessing's inside use: a queue's _reader or _writer, as a connection."""
 
     def __init__(self, queue, reads):
-        self._queue, self._reads = queue, reads
+        self._prong_queue, self._reads = queue, reads
         self.closed = False
 
     def fileno(self):
-        return self._queue.fileno()
+        return self._prong_queue.fileno()
 
     def recv(self):
-        return self._queue._take(None)
+        return self._prong_queue._take(None)
 
     def recv_bytes(self):
         return _core.dumps(self.recv())
 
     def poll(self, timeout=0.0):
         from .connection import wait
-        return not self._queue.empty() or bool(wait([self], timeout)) and not self._queue.empty()
+        return not self._prong_queue.empty() or bool(wait([self], timeout)) and not self._prong_queue.empty()
 
     def send(self, obj):
-        self._queue._give(obj)
+        self._prong_queue._give(obj)
 
     def send_bytes(self, data):
-        self._queue._give(_core.loads(data))
+        self._prong_queue._give(_core.loads(data))
 
     def close(self):
         self.closed = True
@@ -71,8 +71,10 @@ class _Base(_core.Queue):
         _may_travel(self)
         return _restore, (type(self), self._handle(), self._state())
 
+    _travels = ()  # what goes along of its attributes: as in multiprocessing, not a subclass's own
+
     def _state(self):
-        return {name: value for name, value in self.__dict__.items() if name not in ("_reader_end", "_writer_end")}
+        return {name: self.__dict__[name] for name in self._travels}
 
     @classmethod
     def __class_getitem__(cls, item):
@@ -95,6 +97,7 @@ class Queue(_Base):
     """
 
     _joinable = False
+    _travels = ("_maxsize", "_strict", "_opid")
 
     def __init__(self, maxsize=0, *, ctx=None, strict=False):
         if maxsize <= 0:

@@ -175,6 +175,18 @@ prong_status start_by_server(struct start *start) {
     return status;
 }
 
+/* It reads end-of-file, and exits. */
+void prong_stop_forkserver(void) {
+    mutex_prepare();
+    pthread_mutex_lock(&mutex);
+    if (server.running) {
+        shutdown(server.socket, SHUT_RDWR);
+        os_pidfd_wait(server.pidfd, deadline_after(PRONG_SECONDS(5)));
+        reap_server();
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
 prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count, void (*function)(void)) {
     size_t size = 1;
     for (size_t i = 0; i < count; i++) size += strlen(libraries[i]) + 1;
