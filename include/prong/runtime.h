@@ -15,6 +15,8 @@ typedef struct prong_runtime {
     void (*after_fork_in_child)(void);
     /* In a child, when its target has returned with this code, and before it ends its children: returns the code to end with. */
     int (*after_target)(int code);
+    /* In a pool's own thread, when it has run all callbacks that were due (see prong_task_options). */
+    void (*after_callbacks)(void);
     /* Called in a waiting thread whenever it wakes, and some ten times a second, by the waits for locks, semaphores,
      * conditions, events, barriers, queues, connections, jobs and pools. True: the wait ends as if its time were up. */
     bool (*interrupted)(void);

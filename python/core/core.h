@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include <prong/prong.h>
+#include <pythread.h>
 #include <stdbool.h>
 
 /* --- errors.c: statuses as exceptions, and waits --- */
@@ -111,10 +112,23 @@ bool queue_known(PyObject *object, prong_queue *queue);
 /* All open connections of this process, for a fork. */
 PyObject *connections_open(void);
 
+/* pool.c, for the runtime: the pool's thread has run its callbacks */
+void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
 extern PyObject *image_run, *worker_run; /* of prong.spawn: called with a payload */
 enum { HEADER_WORDS = 2 };
+
+/* As threading.get_ident(), without a call where the C library makes it the thread pointer. */
+static inline unsigned long this_thread(void) {
+#if defined(__GLIBC__) && defined(__x86_64__)
+    unsigned long pointer;
+    __asm__("mov %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+#else
+    return PyThread_get_thread_ident();
+#endif
+}
 
 static inline PyObject *new_reference(PyObject *object) {
     Py_INCREF(object);

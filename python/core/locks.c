@@ -53,7 +53,7 @@ static PyObject *taken(Lock *self, prong_status status) {
     if (status == PRONG_TIMEOUT && !PyErr_Occurred()) Py_RETURN_FALSE;
     if (status != PRONG_OK && status != PRONG_OWNER_DIED) return raise_status(status);
     self->lock.count++;
-    self->lock.thread = PyThread_get_thread_ident();
+    self->lock.thread = this_thread();
     counts[COUNT_LOCK]++;
     if (__builtin_expect(status == PRONG_OWNER_DIED, 0) && note_owner_died(&self->lock.owner_died)) {
         self->lock.count--;
@@ -72,7 +72,7 @@ static PyObject *acquire(Lock *self, prong_time timeout) {
     prong_status status = take(self, PRONG_NOWAIT);
     if (__builtin_expect(status == PRONG_OK, 1)) {
         self->lock.count++;
-        self->lock.thread = PyThread_get_thread_ident();
+        self->lock.thread = this_thread();
         counts[COUNT_LOCK]++;
         Py_RETURN_TRUE;
     }
@@ -170,7 +170,7 @@ static PyObject *lock_count(PyObject *object, PyObject *unused) {
 static PyObject *lock_is_mine(PyObject *object, PyObject *unused) {
     const Lock *self = (Lock *)object;
     (void)unused;
-    return PyBool_FromLong(self->lock.count > 0 && self->lock.thread == PyThread_get_thread_ident());
+    return PyBool_FromLong(self->lock.count > 0 && self->lock.thread == this_thread());
 }
 
 /* A forked child holds nothing. */

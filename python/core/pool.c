@@ -1,6 +1,7 @@
 /* Pool: the core's pool, whose tasks are calls of Python functions. */
 #include "core.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum form { FORM_CALL, FORM_ITEM, FORM_STAR, FORM_MAP, FORM_STARMAP };
@@ -421,28 +422,62 @@ static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct e
     return bad ? -1 : (Py_ssize_t)size;
 }
 
-static void finished(PyObject *done) {
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *result = PyObject_CallNoArgs(done);
+/* A pool's thread keeps its thread state from one callback to the next, and the GIL until it has run all that are due: either
+ * costs more than the callback. */
+static _Thread_local struct {
+    PyThreadState *state;
+    bool held;
+} owner;
+static pthread_key_t owner_ends;
+
+static void take_gil(void) {
+    if (owner.held) return;
+    if (owner.state)
+        PyEval_RestoreThread(owner.state);
+    else {
+        PyGILState_Ensure();
+        pthread_setspecific(owner_ends, &owner);
+    }
+    owner.held = true;
+}
+
+void pool_give_gil(void) {
+    if (!owner.held) return;
+    owner.held = false;
+    owner.state = PyEval_SaveThread();
+}
+
+static void owner_thread_ends(void *unused) {
+    (void)unused;
+    if (!owner.state || !Py_IsInitialized()) return;
+    PyEval_RestoreThread(owner.state);
+    PyThreadState_Clear(owner.state);
+    PyThreadState_DeleteCurrent();
+}
+
+/* waiting: what to call, and the job, which is its argument. */
+static void finished(PyObject *waiting) {
+    take_gil();
+    PyObject *done = PyTuple_GET_ITEM(waiting, 0);
+    PyObject *result = PyObject_CallOneArg(done, PyTuple_GET_ITEM(waiting, 1));
     if (!result) PyErr_WriteUnraisable(done);
     Py_XDECREF(result);
-    Py_DECREF(done);
-    PyGILState_Release(state);
+    Py_DECREF(waiting);
 }
 
-static void finished_well(prong_job job, void *done) {
+static void finished_well(prong_job job, void *waiting) {
     (void)job;
-    finished(done);
+    finished(waiting);
 }
 
-static void finished_badly(prong_job job, prong_status status, const char *message, void *done) {
+static void finished_badly(prong_job job, prong_status status, const char *message, void *waiting) {
     (void)job;
     (void)status;
     (void)message;
-    finished(done);
+    finished(waiting);
 }
 
-/* (function, form, data, time limit or None, retries, done or None); many: data is a sequence, one task each */
+/* (function, form, data, time limit or None, retries, done or None, called with the job when it has ended); many: data is a sequence, one task each */
 static PyObject *submit(Pool *self, PyObject *arguments, bool many) {
     PyObject *function, *data, *limit, *done;
     int form;
@@ -476,7 +511,7 @@ static PyObject *submit(Pool *self, PyObject *arguments, bool many) {
         if (done != Py_None) {
             options.callback = finished_well;
             options.error_callback = finished_badly;
-            options.context = new_reference(done);
+            options.context = PyTuple_Pack(2, done, job);
         }
         counts[COUNT_POOL] += count;
         prong_status status = many ? prong_pool_starmap_async(self->pool, &job->job, run_task, bytes, count, &options)
@@ -486,7 +521,7 @@ static PyObject *submit(Pool *self, PyObject *arguments, bool many) {
                 PyErr_SetString(PyExc_ValueError, "Pool not running");
             else
                 raise_status(status);
-            if (done != Py_None) Py_DECREF(done);
+            if (done != Py_None) Py_XDECREF((PyObject *)options.context);
             Py_CLEAR(job);
         } else {
             job->open = true;
@@ -593,6 +628,7 @@ int add_pool(PyObject *module) {
                      {"TASK_TIMEOUT", PRONG_TASK_TIMEOUT}, {"CANCELLED", PRONG_CANCELLED}, {"POOL_BROKEN", PRONG_POOL_BROKEN}};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
+    if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;
     if (PyType_Ready(&Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
     return PyModule_AddFunctions(module, functions);
 }

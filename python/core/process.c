@@ -327,7 +327,8 @@ int add_process(PyObject *module) {
     runtime = (prong_runtime){.before_fork = before_fork,
                               .after_fork_in_parent = after_fork_in_parent,
                               .after_fork_in_child = after_fork_in_child,
-                              .after_target = after_target};
+                              .after_target = after_target,
+                              .after_callbacks = pool_give_gil};
     waits_install(&runtime);
     prong_set_runtime(&runtime);
     return add_type(module, "Process", &Process_type) || PyModule_AddFunctions(module, functions);

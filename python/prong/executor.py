@@ -4,8 +4,8 @@ import concurrent.futures as _futures
 import threading
 
 from . import _core
-from .errors import TaskCancelled, TimeoutError
-from .pool import Pool
+from .errors import ProcessError, TaskCancelled, TimeoutError
+from .pool import Pool, _failure
 
 __all__ = ["ProcessPoolExecutor"]
 
@@ -13,24 +13,33 @@ __all__ = ["ProcessPoolExecutor"]
 class _Future(_futures.Future):
     """A future whose task can be cancelled until it has begun."""
 
-    _task = None
+    _job = None
 
     def cancel(self):
         """Cancels a task that has not begun; False when it has."""
-        task = self._task
-        if task is None or not task._cancelled():
-            return self.cancelled()
-        return super().cancel()
+        job = self._job
+        if job is not None and not self.done():
+            job.cancel(False)
+            outcome = job.outcome(0, -1.0)
+            if outcome is not None and outcome[0] == _core.CANCELLED:
+                return super().cancel()
+        return self.cancelled()
 
-    def _succeeded(self, value):
-        if self.set_running_or_notify_cancel():
-            self.set_result(value)
-
-    def _failed(self, error):
+    def _finished(self, job):
+        """Called in the pool's thread."""
+        try:
+            outcome = job.outcome(0, None)
+            error = None if outcome[0] == _core.OK else _failure(0, outcome, None)
+        except Exception as raised:  # a result that pickles, and does not unpickle
+            error = raised
+        self._job = None
         if isinstance(error, TaskCancelled):
             super().cancel()
-            self.set_running_or_notify_cancel()
-        elif self.set_running_or_notify_cancel():
+        if not self.set_running_or_notify_cancel():
+            return
+        if error is None:
+            self.set_result(outcome[1])
+        else:
             self.set_exception(error)
 
 
@@ -59,7 +68,16 @@ class ProcessPoolExecutor(_futures.Executor):
             future = _Future()
             self._pending.add(future)
         future.add_done_callback(self._pending.discard)
-        future._task = self._pool.apply_async(fn, args, kwargs, future._succeeded, future._failed)
+        try:
+            job = self._pool._submit(fn, _core.CALL, (args, kwargs), None, 0, future._finished)
+        except ProcessError:
+            self._pending.discard(future)
+            raise
+        except Exception as error:  # what cannot be pickled is the future's
+            future.set_exception(error)
+            return future
+        if not future.done():
+            future._job = job
         return future
 
     def map(self, fn, *iterables, timeout=None, chunksize=1):

@@ -16,6 +16,7 @@ from multiprocessing.pool import (CLOSE, INIT, RUN, TERMINATE, ExceptionWithTrac
                                   RemoteTraceback, job_counter, mapstar, starmapstar)
 
 from . import _core
+from .child import _Parent
 from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .popen import METHODS
 
@@ -61,6 +62,7 @@ _core._set_describe(_describe)
 
 def _begin_worker(context, name, initializer, initargs):
     """Makes this process a worker: what BaseProcess._bootstrap does before run, for a process that the core started."""
+    parent = process.current_process()
     worker = context.Process(name=name)
     worker._config = dict(process.current_process()._config, daemon=True)
     util._finalizer_registry.clear()
@@ -68,18 +70,13 @@ def _begin_worker(context, name, initializer, initargs):
     process._process_counter = itertools.count(1)
     worker._parent_pid = os.getppid()
     process._current_process = worker
-    process._parent_process = process._ParentProcess("MainProcess", os.getppid(), _sentinel())
+    process._parent_process = _Parent(parent.name, os.getppid())
     util._run_after_forkers()
     if context._name == "fork":
         import signal
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if initializer is not None:
         initializer(*initargs)
-
-
-def _sentinel():
-    from .popen import _parent_sentinel
-    return _parent_sentinel()
 
 
 class _Setup:
@@ -247,8 +244,9 @@ class AsyncResult:
             self._progress = self._job.progress()
             self._job = None
 
-    def _finished(self):
+    def _finished(self, job):
         """Called in the pool's thread: what a callback raises is reported, and harms nobody."""
+        self._job = job
         self._load()
         self._tell()
 
@@ -407,7 +405,7 @@ class IMapUnorderedIterator(IMapIterator):
         self._ticket = next(self._tickets)
         return functools.partial(self._tell, self._ticket)
 
-    def _tell(self, ticket):
+    def _tell(self, ticket, job=None):
         with self._came:
             self._ended.append(ticket)
             self._came.notify()
@@ -591,18 +589,17 @@ class Pool:
 
     def _begin(self, result, submit):
         """Submits with a call of result._finished at the end, which may come before the job is known here."""
-        result._lock.acquire()
         try:
-            result._job = submit(result._finished)
+            job = submit(result._finished)
         except ProcessError:
-            result._lock.release()
             raise
         except Exception as error:
-            result._lock.release()
             if "not running" in str(error):
                 raise
             return self._unsendable(error, result._callback, result._error_callback)
-        result._lock.release()
+        with result._lock:
+            if result._success is None:
+                result._job = job
         return result
 
     def _tasks(self, function_form, chunk_form, items, chunksize):

@@ -1,25 +1,16 @@
 """A started process, as Process sees it: by fork, spawn or forkserver, all through the core."""
 
 import io
-import os
 from multiprocessing.context import set_spawning_popen
 from multiprocessing.util import _flush_std_streams
 
 from . import _core, spawn
-from .context import force_start_method
+from .child import run_forked
 
 __all__ = ["Popen"]
 
 METHODS = {"fork": 1, "spawn": 2, "forkserver": 3}
 _NAME_MOST = 47  # bytes, in the core
-
-
-def _parent_sentinel():
-    """A descriptor that is readable when the parent has ended."""
-    try:
-        return os.pidfd_open(os.getppid())
-    except (AttributeError, OSError):
-        return os.open(os.devnull, os.O_RDONLY)
 
 
 def _given(value, found, depth=3):
@@ -72,7 +63,7 @@ class Popen:
         name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
         daemon = bool(process_obj._config.get("daemon"))
         if method == "fork":
-            self._core = _core.Process(METHODS[method], name, daemon, lambda: _run_forked(process_obj), b"",
+            self._core = _core.Process(METHODS[method], name, daemon, lambda: run_forked(process_obj), b"",
                                        _connections_for_fork(process_obj))
         else:
             _flush_std_streams()
@@ -134,8 +125,3 @@ class Popen:
     def close(self):
         """Frees what the core keeps of a process that has ended."""
         self._core.close()
-
-
-def _run_forked(process_obj):
-    force_start_method(process_obj._start_method)
-    return process_obj._bootstrap(parent_sentinel=_parent_sentinel())

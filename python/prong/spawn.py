@@ -104,7 +104,7 @@ def _read(payload):
 
 def run_image(payload):
     """Called by the core in a spawned child, or one of the fork server; the exit code."""
-    from .popen import _parent_sentinel
+    from .child import parent_sentinel
     os.environ.pop("PRONG_CHILD", None)
     _signals()
     try:
@@ -118,7 +118,7 @@ def run_image(payload):
     force_start_method(process_obj._start_method)
     global _at_exit
     _at_exit = True
-    return process_obj._bootstrap(parent_sentinel=_parent_sentinel())
+    return process_obj._bootstrap(parent_sentinel=parent_sentinel())
 
 
 _at_exit = False

@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static struct note *notes;
+/* The oldest first: jobs end about in the order in which they were submitted, and so are found near the beginning. */
+static struct note *notes, **last = &notes;
 static _Atomic size_t noted;
 
 static void forget_in_child(void) {
@@ -14,6 +15,7 @@ static void forget_in_child(void) {
         notes = note->next;
         free(note);
     }
+    last = &notes;
     atomic_store(&noted, 0);
 }
 
@@ -25,8 +27,9 @@ prong_status note_add(const struct note *note) {
     if (!copy) return fail(PRONG_NO_MEMORY, "no memory to note a job");
     *copy = *note;
     pthread_mutex_lock(&mutex);
-    copy->next = notes;
-    notes = copy;
+    copy->next = NULL;
+    *last = copy;
+    last = &copy->next;
     atomic_fetch_add(&noted, 1);
     pthread_mutex_unlock(&mutex);
     return PRONG_OK;
@@ -50,6 +53,7 @@ bool note_find(prong_job job, struct note *copy) {
 static void drop(struct note **at) {
     struct note *note = *at;
     *at = note->next;
+    if (last == &note->next) last = at;
     free(note);
     atomic_fetch_sub(&noted, 1);
 }

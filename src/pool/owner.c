@@ -198,6 +198,7 @@ static void run_callbacks(struct owner *o) {
         if (status && note.error_callback) note.error_callback(note.job, status, prong_error_message(), note.context);
         if (!status && note.callback) note.callback(note.job, note.context);
     }
+    if (runtime.after_callbacks) runtime.after_callbacks();
 }
 
 /* Kills whoever is over its limit; returns when the next one may be. */
