@@ -92,6 +92,17 @@ static PyObject *server_pid(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* (objects, blocks, bytes in use): for looking whether anything is left behind. */
+static PyObject *memory_state(PyObject *module, PyObject *unused) {
+    prong_family_state state;
+    (void)module;
+    (void)unused;
+    prong_status status = prong_family_check(&state);
+    if (status) return raise_status(status);
+    return Py_BuildValue("(KKK)", (unsigned long long)state.objects, (unsigned long long)state.used_blocks,
+                         (unsigned long long)state.used_bytes);
+}
+
 static PyObject *report(PyObject *module, PyObject *unused) {
     size_t length = 0;
     (void)module;
@@ -110,6 +121,7 @@ static PyMethodDef functions[] = {
     {"calls", calls, METH_NOARGS, PyDoc_STR("How often each part of the core was called in this process, as a dict.")},
     {"report", report, METH_NOARGS,
      PyDoc_STR("What the family knows of itself, as text: processes, who holds and awaits what, deadlocks, recoveries.")},
+    {"memory_state", memory_state, METH_NOARGS, PyDoc_STR("(objects, blocks, bytes) in use in the family, after a check of it all.")},
     {"usable_cpu_count", cpu_count, METH_NOARGS, PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
     {"dumps", dumps, METH_O, NULL},
     {"loads", loads, METH_O, NULL},
@@ -131,7 +143,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     }
     PyObject *module = PyModule_Create(&definition);
     if (!module) return NULL;
-    if (handles_init() || codec_init() || add_locks(module) || add_conditions(module) || add_queue(module) ||
+    if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) || add_conditions(module) || add_queue(module) ||
         add_connection(module) || add_memory(module) || add_process(module) || add_pool(module)) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "prong._core cannot be set up");
         Py_DECREF(module);

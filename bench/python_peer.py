@@ -1,0 +1,185 @@
+"""One measurement of one library, in an interpreter of its own: python_peer.py LIBRARY BENCHMARK -> seconds for one operation."""
+
+import importlib
+import sys
+import time
+
+LIBRARY = sys.argv[1]
+now = time.perf_counter
+
+
+def library():
+    return importlib.import_module("multiprocessing" if LIBRARY == "faster_fifo" else LIBRARY)
+
+
+def make_queue(m):
+    if LIBRARY == "faster_fifo":
+        import faster_fifo
+        return faster_fifo.Queue(64 << 20)
+    return m.Queue()
+
+
+def get_all(q, count):
+    for _ in range(count):
+        q.get(timeout=60)
+
+
+def put_all(q, count):
+    for n in range(count):
+        q.put(n)
+
+
+def echo(connection, count):
+    for _ in range(count):
+        connection.send(connection.recv())
+
+
+def same(x):
+    return x
+
+
+def nothing():
+    pass
+
+
+def queue_of(m, item, count):
+    q = make_queue(m)
+    reader = m.Process(target=get_all, args=(q, count))
+    reader.start()
+    q.put(item)
+    time.sleep(0.2)
+    began = now()
+    for _ in range(count - 1):
+        q.put(item)
+    reader.join()
+    return (now() - began) / (count - 1)
+
+
+def py_queue_int(m):
+    return queue_of(m, 7, 60000)
+
+
+def py_queue_1MiB(m):
+    return queue_of(m, b"x" * (1 << 20), 200)
+
+
+def py_queue_array(m):
+    import numpy
+    return queue_of(m, numpy.zeros(1 << 17), 200)
+
+
+def py_queue_many(m):
+    q, count = make_queue(m), 20000
+    processes = [m.Process(target=target, args=(q, count)) for target in (get_all, get_all, put_all, put_all)]
+    began = now()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return (now() - began) / (2 * count)
+
+
+def py_pipe_rtt(m):
+    ours, theirs = m.Pipe()
+    count, item = 5000, (1, "two", 3.0)
+    process = m.Process(target=echo, args=(theirs, count))
+    process.start()
+    ours.send(item)
+    ours.recv()
+    began = now()
+    for _ in range(count - 1):
+        ours.send(item)
+        ours.recv()
+    took = now() - began
+    process.join()
+    return took / (count - 1)
+
+
+def py_lock(m):
+    lock = m.Lock()
+    acquire, release = lock.acquire, lock.release
+    began = now()
+    for _ in range(300000):
+        acquire()
+        release()
+    return (now() - began) / 300000
+
+
+def py_pool_map_chunk1(m):
+    with m.Pool(2) as pool:
+        pool.map(same, range(10))
+        began = now()
+        pool.map(same, range(20000), 1)
+        return (now() - began) / 20000
+
+
+def py_pool_apply(m):
+    with m.Pool(2) as pool:
+        pool.apply(same, (1,))
+        began = now()
+        for n in range(2000):
+            pool.apply(same, (n,))
+        return (now() - began) / 2000
+
+
+def py_pool_map(m):
+    items = list(range(1000000))
+    with m.Pool(2) as pool:
+        pool.map(same, range(10))
+        began = now()
+        pool.map(same, items)
+        return now() - began
+
+
+def started(m, method, count):
+    context = m.get_context(method)
+    process = context.Process(target=nothing)
+    process.start()
+    process.join()
+    began = now()
+    for _ in range(count):
+        process = context.Process(target=nothing)
+        process.start()
+        process.join()
+    return (now() - began) / count
+
+
+def py_start_fork(m):
+    return started(m, "fork", 100)
+
+
+def py_start_spawn(m):
+    return started(m, "spawn", 15)
+
+
+def py_start_forkserver(m):
+    return started(m, "forkserver", 30)
+
+
+def py_pool_start(m):
+    began = now()
+    pool = m.get_context("fork").Pool(8)
+    pool.map(same, range(8), 1)
+    took = now() - began
+    pool.terminate()
+    pool.join()
+    return took
+
+
+def py_executor_submit(m):
+    if LIBRARY == "prong":
+        executor = m.ProcessPoolExecutor(2)
+    else:
+        from concurrent.futures import ProcessPoolExecutor
+        executor = ProcessPoolExecutor(2)
+    with executor:
+        executor.submit(same, 1).result()
+        began = now()
+        futures = [executor.submit(same, n) for n in range(10000)]
+        for future in futures:
+            future.result()
+        return (now() - began) / 10000
+
+
+if __name__ == "__main__":
+    print(globals()[sys.argv[2]](library()))

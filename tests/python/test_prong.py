@@ -1,0 +1,743 @@
+"""prong's own tests of its Python package: what multiprocessing has not, deaths, and programs as people write them.
+
+The methods' tests run in each start method; each has a limit on its waits."""
+
+import asyncio
+import gc
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import warnings
+
+import prong
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+METHODS = ("fork", "spawn", "forkserver")
+SOON = 30
+
+
+# ------------------------------------------------ what children run ------------------------------------------------
+
+
+def same(x):
+    return x
+
+
+def add(a, b=0):
+    return a + b
+
+
+def die(signal_number=9):
+    os.kill(os.getpid(), signal_number)
+    time.sleep(SOON)
+
+
+def die_if(x):
+    if x == "die":
+        die()
+    return x
+
+
+def die_first(path):
+    """Dies the first time that it runs."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "done"
+    die()
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def leave():
+    sys.exit(3)
+
+
+class DoesNotUnpickle(Exception):
+    def __init__(self, a, b):
+        super().__init__("one argument only")
+
+
+def raise_what_does_not_unpickle():
+    raise DoesNotUnpickle(1, 2)
+
+
+def generator():
+    return (n for n in range(3))
+
+
+def hold(lock, told):
+    lock.acquire()
+    told.set()
+    time.sleep(SOON)
+
+
+def get_one(q, told):
+    told.set()
+    q.get()
+
+
+def wait_for(condition, told):
+    with condition:
+        told.set()
+        condition.wait(SOON)
+
+
+def put_and_die(q):
+    q.put("said before")
+    die()
+
+
+def take_and_die(q):
+    q.get()
+    die()
+
+
+def send_end(connection):
+    with connection.recv() as end:
+        end.send("through an end that was sent")
+
+
+def queue_in_queue(q):
+    inner = q.get(timeout=SOON)
+    inner.put("hello")
+
+
+def fail():
+    raise ValueError("no initializer of mine")
+
+
+def twice(array):
+    return array * 2
+
+
+def cross(barrier):
+    try:
+        barrier.wait(SOON)
+    except threading.BrokenBarrierError:
+        sys.exit(5)
+
+
+# ------------------------------------------------ the tests ------------------------------------------------
+
+
+class Methods:
+    """Tests for each start method."""
+
+    method = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.context = prong.get_context(cls.method)
+
+    def start(self, target, *args):
+        process = self.context.Process(target=target, args=args)
+        process.start()
+        self.addCleanup(process.join, SOON)
+        self.addCleanup(process.kill)
+        return process
+
+    # --- pools ---
+
+    def test_a_killed_worker_fails_its_task_alone(self):
+        with self.context.Pool(2) as pool:
+            with self.assertRaises(prong.WorkerDied) as caught:
+                pool.apply_async(die).get(SOON)
+            self.assertEqual(caught.exception.exitcode, -9)
+            self.assertIn("signal 9", str(caught.exception))
+            self.assertIsInstance(caught.exception, prong.ProcessError)
+            self.assertEqual(pool.map_async(same, range(100)).get(SOON), list(range(100)))
+            with self.assertRaises(prong.WorkerDied) as caught:
+                pool.map_async(die_if, ["a", "b", "die", "c"], 1).get(SOON)
+            self.assertEqual(caught.exception.index, 2)
+            self.assertGreaterEqual(pool.deaths(), 2)
+
+    def test_a_task_is_run_again_when_its_worker_died(self):
+        path = f"/tmp/prong-test-{os.getpid()}-{self.method}"
+        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
+        with self.context.Pool(2) as pool:
+            self.assertEqual(pool.apply_async(die_first, (path,), retries=2).get(SOON), "done")
+
+    def test_a_task_that_takes_too_long_is_killed(self):
+        with self.context.Pool(2) as pool:
+            began = time.monotonic()
+            with self.assertRaises(prong.TaskTimeout):
+                pool.apply_async(sleep, (SOON * 3,), timeout=0.2).get(SOON)
+            self.assertLess(time.monotonic() - began, SOON)
+            self.assertEqual(pool.apply_async(add, (1,), {"b": 2}).get(SOON), 3)
+
+    def test_a_task_that_calls_exit_or_cannot_be_described_is_an_error(self):
+        with self.context.Pool(1) as pool:
+            for function in (leave, raise_what_does_not_unpickle):
+                with self.assertRaises(prong.ProcessError):
+                    pool.apply_async(function).get(SOON)
+            with self.assertRaises(prong.pool.MaybeEncodingError):
+                pool.apply_async(generator).get(SOON)
+            self.assertEqual(pool.apply_async(same, (1,)).get(SOON), 1)
+
+    def test_an_initializer_that_raises_breaks_the_pool_with_its_text(self):
+        pool = self.context.Pool(2, initializer=fail)
+        with self.assertRaises(prong.PoolBroken) as caught:
+            for _ in range(1000):
+                pool.apply_async(same, (1,)).get(SOON)
+        self.assertIn("no initializer of mine", str(caught.exception.__cause__))
+        pool.terminate()
+
+    def test_tasks_are_cancelled(self):
+        with self.context.Pool(1) as pool:
+            first, second = pool.apply_async(sleep, (0.5,)), pool.apply_async(sleep, (0.5,))
+            second.cancel()
+            with self.assertRaises(prong.TaskCancelled):
+                second.get(SOON)
+            self.assertEqual(first.get(SOON), 0.5)
+            third = pool.apply_async(sleep, (SOON,))
+            time.sleep(0.2)
+            third.cancel(force=True)
+            with self.assertRaises(prong.TaskCancelled):
+                third.get(SOON)
+
+    def test_a_callback_that_raises_harms_nobody(self):
+        with self.context.Pool(1) as pool:
+            hook, sys.excepthook = sys.excepthook, lambda *args: None
+            try:
+                result = pool.apply_async(same, (1,), callback=lambda value: 1 / 0)
+                self.assertEqual(result.get(SOON), 1)
+            finally:
+                sys.excepthook = hook
+            self.assertEqual(pool.apply_async(same, (2,)).get(SOON), 2)
+
+    def test_imap_reads_no_further_ahead_than_it_is_told(self):
+        read = []
+
+        def numbers():
+            for n in range(1000):
+                read.append(n)
+                yield n
+        with self.context.Pool(2) as pool:
+            iterator = pool.imap(same, numbers(), buffersize=5)
+            self.assertEqual(next(iterator), 0)
+            self.assertLess(len(read), 10)
+            self.assertEqual(list(iterator), list(range(1, 1000)))
+            for function in (pool.imap, pool.imap_unordered):
+                self.assertEqual(sorted(function(same, range(500), chunksize=7)), list(range(500)))
+
+    def test_what_was_submitted_runs_though_nobody_keeps_the_result(self):
+        done = self.context.Queue()
+        with self.context.Pool(2, initializer=_keep, initargs=(done,)) as pool:
+            for n in range(20):
+                pool.apply_async(_put_kept, (n,))
+            pool.imap_unordered(_put_kept, range(20, 220))
+            pool.close()
+            self.assertTrue(pool.join(SOON))
+        self.assertEqual(sorted(done.get_many(220)), list(range(220)))
+
+    def test_a_result_can_be_awaited_and_imap_iterated_by_asyncio(self):
+        async def main(pool):
+            total = await pool.apply_async(add, (1, 2))
+            async for value in pool.imap(same, range(5)):
+                total += value
+            return total
+        with self.context.Pool(2) as pool:
+            self.assertEqual(asyncio.run(asyncio.wait_for(main(pool), SOON)), 13)
+
+    def test_the_executor_outlives_a_worker(self):
+        with prong.ProcessPoolExecutor(2, mp_context=self.context) as executor:
+            futures = [executor.submit(die_if, x) for x in ("a", "die", "b")]
+            self.assertEqual(futures[0].result(SOON), "a")
+            with self.assertRaises(prong.WorkerDied):
+                futures[1].result(SOON)
+            self.assertEqual(futures[2].result(SOON), "b")
+            self.assertEqual(list(executor.map(add, range(5), range(5), timeout=SOON)), [0, 2, 4, 6, 8])
+            with self.assertRaises(TypeError):
+                executor.submit(add, generator()).result(SOON)
+
+    def test_a_worker_may_have_a_pool(self):
+        with self.context.Pool(1) as pool:
+            self.assertEqual(pool.apply_async(inner_pool).get(SOON), [0, 1, 4])
+
+    def test_a_function_that_cannot_be_found_is_an_error(self):
+        with self.context.Pool(1) as pool:
+            with self.assertRaises((AttributeError, ImportError)):
+                pool.apply_async(Vanishing()).get(SOON)
+            self.assertEqual(pool.apply_async(same, (1,)).get(SOON), 1)
+
+    def test_progress(self):
+        with self.context.Pool(2) as pool:
+            result = pool.map_async(same, range(10), 1)
+            result.wait(SOON)
+            self.assertEqual(result.progress()[:2], (10, 10))
+            self.assertEqual(pool.map(same, range(10), 1, progress=True), list(range(10)))
+            self.assertEqual(list(pool.imap(same, range(10), progress=True)), list(range(10)))
+
+    # --- queues and pipes ---
+
+    def test_joining_a_producer_before_reading(self):
+        q = self.context.Queue()
+        process = self.start(put_much, q)
+        process.join(SOON)
+        self.assertEqual(process.exitcode, 0)
+        self.assertEqual(len(q.get(timeout=SOON)), 10000000)
+
+    def test_what_was_put_before_a_death_is_there(self):
+        q = self.context.Queue()
+        process = self.start(put_and_die, q)
+        self.assertEqual(q.get(timeout=SOON), "said before")
+        process.join(SOON)
+        self.assertEqual(process.exitcode, -9)
+
+    def test_a_killed_getter_holds_up_nobody(self):
+        q, told = self.context.Queue(), self.context.Event()
+        process = self.start(get_one, q, told)
+        self.assertTrue(told.wait(SOON))
+        time.sleep(0.2)
+        process.kill()
+        process.join(SOON)
+        q.put(1)
+        self.assertEqual(q.get(timeout=SOON), 1)
+
+    def test_what_a_dead_process_had_taken_counts_as_done(self):
+        q = self.context.JoinableQueue()
+        q.put(1)
+        process = self.start(take_and_die, q)
+        process.join(SOON)
+        with self.assertWarns(prong.OwnerDiedWarning):
+            self.assertTrue(q.join(SOON))
+
+    def test_batches(self):
+        q = self.context.Queue(maxsize=5)
+        self.assertEqual(q.put_many(range(10), timeout=0.05), 5)
+        self.assertEqual(q.get_many(3), [0, 1, 2])
+        self.assertEqual(q.get_many(), [3, 4])
+        with self.assertRaises(queue.Empty):
+            q.get_many(timeout=0.05)
+
+    def test_queues_and_connections_travel(self):
+        outer, inner = self.context.Queue(), self.context.Queue()
+        self.start(queue_in_queue, outer)
+        outer.put(inner)
+        self.assertEqual(inner.get(timeout=SOON), "hello")
+        ours, theirs = self.context.Pipe()
+        process = self.start(send_end, theirs)
+        reader, writer = self.context.Pipe(duplex=False)
+        ours.send(writer)
+        writer.close()
+        self.assertTrue(reader.poll(SOON))
+        self.assertEqual(reader.recv(), "through an end that was sent")
+        process.join(SOON)
+        with self.assertRaises(EOFError):
+            reader.recv()
+
+    def test_a_dead_peer_is_the_end(self):
+        ours, theirs = self.context.Pipe()
+        process = self.start(die_if_told, theirs)
+        theirs.close()
+        self.assertEqual(ours.recv(), "ready")
+        process.kill()
+        self.assertTrue(ours.poll(SOON))
+        with self.assertRaises(EOFError):
+            ours.recv()
+        with self.assertRaises(BrokenPipeError):
+            ours.send(1)
+
+    # --- locks ---
+
+    def test_a_lock_outlives_its_holder(self):
+        for lock in (self.context.Lock(), self.context.RLock(), self.context.Semaphore(1, recover=True)):
+            told = self.context.Event()
+            process = self.start(hold, lock, told)
+            self.assertTrue(told.wait(SOON))
+            self.assertFalse(lock.acquire(timeout=0.05))
+            process.kill()
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                self.assertIs(lock.acquire(timeout=SOON), True)
+            if not isinstance(lock, prong.synchronize.Semaphore):
+                self.assertIn("died", lock.owner_died)
+                self.assertTrue(any(issubclass(w.category, prong.OwnerDiedWarning) for w in seen))
+            lock.release()
+
+    def test_a_killed_waiter_holds_up_nobody(self):
+        condition, event = self.context.Condition(), self.context.Event()
+        processes = []
+        for target, thing in ((wait_for, condition), (wait_event, event)):
+            told = self.context.Event()
+            processes.append(self.start(target, thing, told))
+            self.assertTrue(told.wait(SOON))
+        time.sleep(0.2)
+        for process in processes:
+            process.kill()
+            process.join(SOON)
+        with condition:
+            condition.notify_all()
+        event.set()
+
+    def test_a_party_that_dies_breaks_the_barrier(self):
+        barrier = self.context.Barrier(3)
+        one, two = self.start(cross, barrier), self.start(cross, barrier)
+        end = time.monotonic() + SOON
+        while barrier.n_waiting < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        one.kill()
+        two.join(SOON)
+        self.assertEqual(two.exitcode, 5)
+
+    # --- programs ---
+
+    def test_programs_print_what_they_do_under_multiprocessing(self):
+        programs = os.path.join(HERE, "programs")
+        for name in sorted(os.listdir(programs)):
+            if not name.endswith(".py"):
+                continue
+            base = os.path.join(programs, name[:-3])
+            expected = f"{base}.{self.method}.txt" if os.path.exists(f"{base}.{self.method}.txt") else f"{base}.txt"
+            with self.subTest(name):
+                ran = subprocess.run([sys.executable, f"{base}.py", self.method], capture_output=True, text=True, timeout=4 * SOON)
+                self.assertEqual(ran.stdout, read(expected), ran.stderr[-2000:])
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def _keep(q):
+    global kept
+    kept = q
+
+
+def _put_kept(n):
+    kept.put(n)
+
+
+def die_if_told(connection):
+    connection.send("ready")
+    connection.recv()
+
+
+def inner_pool():
+    with prong.Pool(2) as pool:
+        return pool.map(square, range(3))
+
+
+def square(x):
+    return x * x
+
+
+def put_much(q):
+    q.put(b"x" * 10000000)
+
+
+class Vanishing:
+    """Pickled as a function that is nowhere."""
+
+    def __call__(self):
+        return 1
+
+    def __reduce__(self):
+        return _look_up, ("no_such_function",)
+
+
+def _look_up(name):
+    return getattr(sys.modules[__name__], name)
+
+
+def wait_event(event, told):
+    told.set()
+    event.wait(SOON)
+
+
+class ForkTest(Methods, unittest.TestCase):
+    method = "fork"
+
+
+class SpawnTest(Methods, unittest.TestCase):
+    method = "spawn"
+
+
+class ForkServerTest(Methods, unittest.TestCase):
+    method = "forkserver"
+
+
+class PackageTest(unittest.TestCase):
+    """What has no start method."""
+
+    def test_every_name_of_multiprocessing_is_here(self):
+        import importlib
+        import multiprocessing
+        for name in multiprocessing.__all__:
+            self.assertTrue(hasattr(prong, name), name)
+        for module in ("connection", "context", "dummy", "managers", "pool", "process", "queues", "reduction", "shared_memory",
+                       "sharedctypes", "spawn", "synchronize", "util"):
+            ours, theirs = importlib.import_module("prong." + module), importlib.import_module("multiprocessing." + module)
+            for name in getattr(theirs, "__all__", ()):
+                self.assertTrue(hasattr(ours, name), f"{module}.{name}")
+
+    def test_contexts_are_multiprocessings(self):
+        from multiprocessing.context import BaseContext
+        for method in METHODS:
+            self.assertIsInstance(prong.get_context(method), BaseContext)
+        with self.assertRaises(ValueError):
+            prong.get_context("other")
+
+    def test_strict_queues_raise_and_others_call_the_hook(self):
+        with self.assertRaises(TypeError):
+            prong.Queue(strict=True).put(generator())
+
+        class Telling(prong.queues.Queue):
+            def _on_queue_feeder_error(self, error, obj):
+                told.append((type(error), obj))
+        told, item = [], generator()
+        Telling(ctx=prong.get_context()).put(item)
+        self.assertEqual(told, [(TypeError, item)])
+
+    def test_locks_are_shared_by_inheritance_or_travel_only(self):
+        import pickle
+        for thing in (prong.Lock(), prong.Queue(), prong.Event(), prong.Barrier(2), prong.Condition()):
+            with self.assertRaisesRegex(RuntimeError, "only be shared between processes through inheritance"):
+                pickle.dumps(thing)
+
+    def test_a_signals_handler_that_raises_ends_a_wait(self):
+        def handler(number, frame):
+            raise InterruptedError("told")
+        before = signal.signal(signal.SIGALRM, handler)
+        reader, writer = prong.Pipe(duplex=False)
+        lock = prong.Lock()
+        lock.acquire()
+        waits = (prong.Queue().get, reader.recv, lock.acquire, prong.Event().wait,
+                 lambda: prong.connection.wait([reader]), prong.Barrier(2).wait)
+        try:
+            for wait in waits:
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                began = time.monotonic()
+                with self.assertRaisesRegex(InterruptedError, "told"):
+                    wait()
+                self.assertLess(time.monotonic() - began, SOON)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    def test_a_queue_says_what_is_in_it(self):
+        q = prong.Queue(2)
+        self.assertTrue(q.empty())
+        q.put(1)
+        self.assertEqual((q.empty(), q.qsize(), q.full()), (False, 1, False))
+        q.put(2)
+        self.assertTrue(q.full())
+        with self.assertRaises(queue.Full):
+            q.put_nowait(3)
+        self.assertEqual((q.get_nowait(), q.get_nowait()), (1, 2))
+        with self.assertRaises(queue.Empty):
+            q.get_nowait()
+
+    def test_a_queue_that_was_shut_down(self):
+        q = prong.Queue()
+        q.put(1)
+        q.shutdown()
+        with self.assertRaises(OSError):
+            q.put(2)
+        self.assertEqual(q.get(timeout=SOON), 1)
+        with self.assertRaises(OSError):
+            q.get(timeout=SOON)
+
+    def test_waiting_for_queues_and_connections(self):
+        q, (reader, writer) = prong.Queue(), prong.Pipe(duplex=False)
+        self.assertEqual(prong.connection.wait([q, reader], 0.05), [])
+        q.put(1)
+        self.assertEqual(prong.connection.wait([q, reader], SOON), [q])
+        writer.send(2)
+        self.assertEqual(prong.connection.wait([q, reader], SOON), [q, reader])
+
+    def test_queues_cost_no_descriptors(self):
+        prong.Queue().put(1)
+        before = len(os.listdir("/proc/self/fd"))
+        kept = [prong.Queue() for _ in range(100)] + [prong.Pipe() for _ in range(100)] + [prong.Lock() for _ in range(100)]
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        del kept
+
+    def test_pools_count_usable_cpus(self):
+        with prong.Pool() as pool:
+            self.assertEqual(len(pool._pool), prong.usable_cpu_count())
+        self.assertLessEqual(prong.usable_cpu_count(), len(os.sched_getaffinity(0)))
+
+    def test_plain_objects_are_what_pickle_makes_of_them(self):
+        import pickle
+        shared = ["s"]
+        objects = [None, True, 0, 255, 256, 65536, -1, 2**31, -2**63, 2**64, 1.5, float("inf"), "", "x" * 300, "\udc80", "ä",
+                   b"", b"x" * 300, (), (1,), (1, 2, 3, (4, (5, 6, 7, 8), "x")), [], [1, "a", (2, 3, 4, 5)], {}, {"a": 1, 2: (3,)},
+                   [[1], [2]], [shared, shared], {1: [2]}, {1, 2}, 1j, object, len, range(5)]
+        for item in objects:
+            data = prong._core.dumps(item)
+            self.assertEqual(pickle.loads(data), item)
+            self.assertEqual(prong._core.loads(data), item)
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+                self.assertEqual(prong._core.loads(pickle.dumps(item, protocol)), item)
+        one, two = prong._core.loads(prong._core.dumps([shared, shared]))
+        self.assertIs(one, two)
+
+    def test_what_is_cut_short_or_corrupt_is_an_error(self):
+        import random
+        good = [prong._core.dumps(item) for item in ([1, "a", (2, 3, 4, 5)], {"a": 1.5}, bytearray(100000), list(range(1000)))]
+        random.seed(1)
+        for data in good:
+            for _ in range(300):
+                bad = bytearray(data[:random.randrange(len(data))] if random.random() < 0.5 else data)
+                for _ in range(random.randrange(3)):
+                    if bad:
+                        bad[random.randrange(len(bad))] = random.randrange(256)
+                try:
+                    prong._core.loads(bytes(bad))
+                except Exception:
+                    pass
+
+    def test_other_threads_run_while_one_waits(self):
+        q, came = prong.Queue(), []
+        thread = threading.Thread(target=lambda: came.append(q.get()))
+        thread.start()
+        time.sleep(0.1)
+        q.put(1)
+        thread.join(SOON)
+        self.assertEqual(came, [1])
+
+    def test_objects_leave_nothing_behind(self):
+        def state():
+            return prong.report().count("\n"), sum(1 for line in prong.report().splitlines() if line)
+
+        def once():
+            for make in (prong.Lock, prong.RLock, prong.Event, prong.Condition, prong.Queue, prong.SimpleQueue):
+                make()
+            q = prong.Queue()
+            q.put(b"x" * 100000)
+            q.get()
+            prong.Pipe()
+            prong.Value("i", 1)
+        for _ in range(50):
+            once()
+        gc.collect()
+        before = prong._core.memory_state()
+        for _ in range(500):
+            once()
+        gc.collect()
+        after = prong._core.memory_state()
+        self.assertLessEqual(after[0], before[0] + 20, (before, after))
+
+    def test_arrays_are_received_where_they_lie(self):
+        try:
+            import numpy
+        except ImportError:
+            self.skipTest("numpy is not installed")
+        q, array = prong.Queue(), numpy.arange(1000000, dtype="int64").reshape(1000, 1000)
+        q.put(array)
+        received = q.get()
+        self.assertTrue((received == array).all())
+        base = received
+        while getattr(base, "base", None) is not None:
+            base = base.base
+        self.assertIsInstance(getattr(base, "obj", base), prong._core.Message)
+        received[0, 0] = -1
+        self.assertEqual(array[0, 0], 0)
+        with prong.Pool(2) as pool:
+            self.assertTrue((pool.apply_async(twice, (array,)).get(SOON) == array * 2).all())
+
+    def test_an_interrupted_program_ends_soon_and_quietly(self):
+        program = ("import prong, time, sys\n"
+                   "def work(x): time.sleep(100)\n"
+                   "if __name__ == '__main__':\n"
+                   "    with prong.Pool(2) as pool:\n"
+                   "        r = pool.map_async(work, range(4), 1)\n"
+                   "        print('ready', flush=True)\n"
+                   "        r.get()\n")
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   start_new_session=True)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=SOON)
+        self.assertEqual(err.count("KeyboardInterrupt"), 1, err)
+
+    def test_install_serves_other_libraries(self):
+        program = ("import prong; prong.install()\n"
+                   "import multiprocessing, multiprocessing.pool\n"
+                   "assert multiprocessing.Queue().__class__ is prong.queues.Queue\n"
+                   "assert multiprocessing.pool.Pool is prong.pool.Pool\n"
+                   "from concurrent.futures import ProcessPoolExecutor\n"
+                   "if __name__ == '__main__':\n"
+                   "    with ProcessPoolExecutor(2) as executor:\n"
+                   "        assert list(executor.map(abs, [-1, -2])) == [1, 2]\n"
+                   "    assert prong._core.calls()['queue'] > 0\n"
+                   "    try:\n"
+                   "        from joblib import Parallel, delayed, parallel_backend\n"
+                   "    except ImportError:\n"
+                   "        pass\n"
+                   "    else:\n"
+                   "        with parallel_backend('multiprocessing'):\n"
+                   "            assert Parallel(n_jobs=2)(delayed(abs)(-n) for n in range(10)) == list(range(10))\n"
+                   "    print('good')\n")
+        ran = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=4 * SOON)
+        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
+    def test_daemons_end_with_a_parent_that_is_killed(self):
+        program = ("import prong, time, os\n"
+                   "if __name__ == '__main__':\n"
+                   "    p = prong.Process(target=time.sleep, args=(100,), daemon=True); p.start()\n"
+                   "    print(p.pid, flush=True); time.sleep(100)\n")
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        child = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        end = time.monotonic() + SOON
+        while time.monotonic() < end:
+            try:
+                os.kill(child, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.01)
+        self.fail("the daemon lives on")
+
+
+class StormTest(unittest.TestCase):
+    """Workers killed at random while tasks run."""
+
+    TASKS = int(os.environ.get("PRONG_PYTHON_STORM", "20000"))
+
+    def test_every_task_is_done_or_reported(self):
+        stop = threading.Event()
+        with prong.get_context("fork").Pool(4) as pool:
+            def kill():
+                import random
+                while not stop.wait(0.02):
+                    workers = [pid for pid, busy, tasks in pool._core.workers() if pid]
+                    if workers:
+                        try:
+                            os.kill(random.choice(workers), 9)
+                        except ProcessLookupError:
+                            pass
+            killer = threading.Thread(target=kill)
+            killer.start()
+            try:
+                results = [pool.map_async(same, range(at, at + 100), 1, retries=200) for at in range(0, self.TASKS // 2, 100)]
+                done = [value for result in results for value in result.get(120)]
+                self.assertEqual(done, list(range(self.TASKS // 2)))
+                singles = [pool.apply_async(same, (n,)) for n in range(self.TASKS // 2)]
+                lost = 0
+                for n, single in enumerate(singles):
+                    try:
+                        self.assertEqual(single.get(120), n)
+                    except prong.WorkerDied:
+                        lost += 1
+            finally:
+                stop.set()
+                killer.join()
+            self.assertGreater(pool.deaths(), 0)
+            self.assertLess(lost, self.TASKS // 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
