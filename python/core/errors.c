@@ -9,9 +9,10 @@
 PyObject *ProcessError, *WorkerDied, *TaskTimeout, *OwnerDiedWarning;
 
 static PyObject *raise_errno(int number, const char *message) {
-    PyObject *arguments = Py_BuildValue("(is)", number, message);
-    if (arguments) PyErr_SetObject(PyExc_OSError, arguments); /* the subclass that belongs to the number */
-    Py_XDECREF(arguments);
+    /* made here, not when it is caught: it is of the subclass that belongs to the number */
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "is", number, message);
+    if (error) PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
     return NULL;
 }
 

@@ -557,7 +557,8 @@ class Pool:
             return self._core.submit(function, form, data, timeout, retries, done)
         except ProcessError:
             if memoryview(self._failure)[:8] != b"\0" * 8:
-                raise self._broken() from None
+                error = self._broken()
+                raise error from error.__cause__
             raise
 
     def apply(self, func, args=(), kwds={}, *, timeout=None, retries=0):
@@ -631,7 +632,8 @@ class Pool:
                 return result
             except Exception as error:
                 if isinstance(error, ProcessError):
-                    raise (self._broken() if memoryview(self._failure)[:8] != b"\0" * 8 else error) from None
+                    error = self._broken() if memoryview(self._failure)[:8] != b"\0" * 8 else error
+                    raise error from error.__cause__
                 if "not running" in str(error):
                     raise
                 return self._unsendable(error, None, None)
