@@ -13,6 +13,10 @@ bool travelling;
 enum { BUFFER_LEAST = 16 << 10, ALIGNMENT = 64 };
 static const char MAGIC[8] = "\0prong5\n";
 
+/* PROTO 4, EMPTY_LIST, MARK; and how much a number takes at most. */
+static const char NUMBERS_BEGIN[] = "\x80\x04](";
+enum { NUMBERS_BEGIN_SIZE = 4, NUMBERS_LEAST = 32, NUMBER_MOST = 11 };
+
 struct header {
     char magic[8];
     uint64_t pickle_size, buffer_count;
@@ -155,6 +159,26 @@ static bool encode_plain(PyObject *object, struct encoded *encoded) {
     return true;
 }
 
+/* A long list of numbers, as pools are given: one MARK, all items, APPENDS. */
+static int encode_numbers(PyObject *list, struct encoded *encoded) {
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, count * NUMBER_MOST + 8);
+    if (!bytes) return -1;
+    struct writer w = {PyBytes_AS_STRING(bytes), PyBytes_AS_STRING(bytes) + PyBytes_GET_SIZE(bytes)};
+    memcpy(w.at, NUMBERS_BEGIN, NUMBERS_BEGIN_SIZE);
+    w.at += NUMBERS_BEGIN_SIZE;
+    bool good = true;
+    for (Py_ssize_t i = 0; good && i < count; i++) {
+        PyObject *item = PyList_GET_ITEM(list, i);
+        good = PyLong_CheckExact(item) ? write_int(&w, item) : PyFloat_CheckExact(item) && write_float(&w, item);
+    }
+    good = good && write_byte(&w, 'e') && write_byte(&w, '.');
+    encoded->size = encoded->pickle_size = (size_t)(w.at - PyBytes_AS_STRING(bytes));
+    if (good && _PyBytes_Resize(&bytes, (Py_ssize_t)encoded->size) == 0) encoded->chunks = Py_BuildValue("[O]", bytes);
+    Py_XDECREF(bytes);
+    return encoded->chunks ? 0 : -1;
+}
+
 /* ------------------------------------------------ writing by the pickle module ------------------------------------------------ */
 
 /* What the pickler writes to: keeps the pieces, so that large bytes are not copied before they are in the arena. */
@@ -273,6 +297,10 @@ int encode(PyObject *object, struct encoded *encoded) {
     encoded->chunks = encoded->buffers = NULL;
     if (encode_plain(object, encoded)) return 0;
     if (other_dumps) return encode_by_other(object, encoded);
+    if (PyList_CheckExact(object) && PyList_GET_SIZE(object) >= NUMBERS_LEAST) {
+        if (encode_numbers(object, encoded) == 0) return 0;
+        PyErr_Clear(); /* something else is in it */
+    }
     return encode_by_pickle(object, encoded);
 }
 
@@ -464,6 +492,29 @@ static PyObject *decode_plain(const void *data, size_t size) {
     return NULL;
 }
 
+/* What encode_numbers wrote. NULL without an exception: something that is for the pickle module. */
+static PyObject *decode_numbers(const void *data, size_t size) {
+    struct reader r = {.at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE, .end = (const uint8_t *)data + size, .top = 0, .mark = -1};
+    PyObject *list = PyList_New(0);
+    bool good = list != NULL;
+    while (good && r.end - r.at > 2) {
+        switch (*r.at++) {
+        case 'K': good = read_number(&r, 1, false); break;
+        case 'M': good = read_number(&r, 2, false); break;
+        case 'J': good = read_number(&r, 4, true); break;
+        case 0x8a: good = read_long(&r); break;
+        case 'G': good = read_float(&r); break;
+        default: good = false;
+        }
+        if (good) good = PyList_Append(list, r.stack[0]) == 0;
+        while (r.top > 0) Py_DECREF(r.stack[--r.top]);
+    }
+    if (good && r.end - r.at == 2 && r.at[0] == 'e' && r.at[1] == '.') return list;
+    PyErr_Clear();
+    Py_XDECREF(list);
+    return NULL;
+}
+
 /* ------------------------------------------------ reading by the pickle module ------------------------------------------------ */
 
 /* A message that somebody still looks into. */
@@ -564,7 +615,11 @@ static PyObject *decode_with_buffers(const void *data, size_t size, prong_messag
 }
 
 static PyObject *decode_pickle(const void *data, size_t size) {
-    PyObject *object = size < SMALL ? decode_plain(data, size) : NULL;
+    PyObject *object = NULL;
+    if (size < SMALL)
+        object = decode_plain(data, size);
+    else if (memcmp(data, NUMBERS_BEGIN, NUMBERS_BEGIN_SIZE) == 0)
+        object = decode_numbers(data, size);
     if (object) return object;
     PyObject *view = PyMemoryView_FromMemory((char *)(uintptr_t)data, (Py_ssize_t)size, PyBUF_READ);
     object = view ? load(view, NULL) : NULL;

@@ -571,6 +571,7 @@ class PackageTest(unittest.TestCase):
         shared = ["s"]
         objects = [None, True, 0, 255, 256, 65536, -1, 2**31, -2**63, 2**64, 1.5, float("inf"), "", "x" * 300, "\udc80", "ä",
                    b"", b"x" * 300, (), (1,), (1, 2, 3, (4, (5, 6, 7, 8), "x")), [], [1, "a", (2, 3, 4, 5)], {}, {"a": 1, 2: (3,)},
+                   list(range(-100, 1000)), [2**40, -2**63, 1.5] * 50, [1] * 100 + [2**64], [1.5] * 100 + ["x"], [True] * 100,
                    [[1], [2]], [shared, shared], {1: [2]}, {1, 2}, 1j, object, len, range(5)]
         for item in objects:
             data = prong._core.dumps(item)
