@@ -23,7 +23,8 @@ struct header {
     uint64_t place[]; /* offset and size, for each buffer; the pickle follows */
 };
 
-static PyObject *pickler, *loads, *copyreg_table, *extra_reducers, *other_dumps, *keyword_names, *table_name, *dump_name;
+static PyObject *pickler, *loads, *copyreg_table, *extra_reducers, *other_dumps, *keyword_names, *table_name,
+    *dump_name;
 static PyObject *buffers_name;
 
 /* ------------------------------------------------ writing plain objects ------------------------------------------------ */
@@ -183,8 +184,7 @@ static int encode_numbers(PyObject *list, struct encoded *encoded) {
 
 /* What the pickler writes to: keeps the pieces, so that large bytes are not copied before they are in the arena. */
 typedef struct {
-    PyObject_HEAD
-    PyObject *chunks, *buffers;
+    PyObject_HEAD PyObject *chunks, *buffers;
     size_t size;
 } Sink;
 
@@ -219,10 +219,8 @@ static void sink_dealloc(PyObject *object) {
 
 static PyMethodDef sink_methods[] = {{"write", sink_write, METH_O, NULL}, {"buffer", sink_buffer, METH_O, NULL}, {0}};
 static PyTypeObject Sink_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core._Sink",
-                                 .tp_basicsize = sizeof(Sink),
-                                 .tp_flags = Py_TPFLAGS_DEFAULT,
-                                 .tp_dealloc = sink_dealloc,
-                                 .tp_methods = sink_methods};
+                                 .tp_basicsize = sizeof(Sink), .tp_flags = Py_TPFLAGS_DEFAULT,
+                                 .tp_dealloc = sink_dealloc, .tp_methods = sink_methods};
 
 /* The tables may grow at any time by a register(), so they are joined for each message; they are small. */
 static PyObject *new_pickler(Sink *sink) {
@@ -494,7 +492,8 @@ static PyObject *decode_plain(const void *data, size_t size) {
 
 /* What encode_numbers wrote. NULL without an exception: something that is for the pickle module. */
 static PyObject *decode_numbers(const void *data, size_t size) {
-    struct reader r = {.at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE, .end = (const uint8_t *)data + size, .top = 0, .mark = -1};
+    struct reader r = {
+        .at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE, .end = (const uint8_t *)data + size, .top = 0, .mark = -1};
     PyObject *list = PyList_New(0);
     bool good = list != NULL;
     while (good && r.end - r.at > 2) {
@@ -519,8 +518,7 @@ static PyObject *decode_numbers(const void *data, size_t size) {
 
 /* A message that somebody still looks into. */
 typedef struct {
-    PyObject_HEAD
-    prong_message message;
+    PyObject_HEAD prong_message message;
     uint64_t forks;
     long owner;
 } Lent;
@@ -659,5 +657,8 @@ int codec_init(void) {
     copyreg_table = PyDict_New();
     extra_reducers = PyDict_New();
     if (PyType_Ready(&Sink_type) || PyType_Ready(&Lent_type)) return -1;
-    return pickler && loads && keyword_names && buffers_name && table_name && dump_name && copyreg_table && extra_reducers ? 0 : -1;
+    return pickler && loads && keyword_names && buffers_name && table_name && dump_name && copyreg_table &&
+                   extra_reducers
+               ? 0
+               : -1;
 }

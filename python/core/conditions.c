@@ -6,8 +6,7 @@
 /* ------------------------------------------------ Condition ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle;
+    PyObject_HEAD struct handle handle;
     LockObject *lock;
 } Condition;
 
@@ -68,7 +67,8 @@ static PyObject *condition_wait(PyObject *object, PyObject *arguments, PyObject 
     PyObject *timeout = NULL;
     prong_time span;
     prong_status status;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span))
+        return NULL;
     uint64_t count = self->lock->count; /* meanwhile other threads may hold it */
     unsigned long thread = self->lock->thread;
     self->lock->count = 0;
@@ -88,7 +88,10 @@ static PyObject *condition_notify(PyObject *object, PyObject *arguments, PyObjec
     Py_ssize_t count = 1;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|n", names, &count)) return NULL;
     counts[COUNT_SYNC]++;
-    prong_status status = prong_condition_notify(condition_of((Condition *)object), count < 0 ? 0 : count > 1 << 30 ? 1u << 30 : (unsigned)count);
+    prong_status status =
+        prong_condition_notify(condition_of((Condition *)object), count < 0         ? 0
+                                                                  : count > 1 << 30 ? 1u << 30
+                                                                                    : (unsigned)count);
     if (status) return not_held(status, "notify");
     Py_RETURN_NONE;
 }
@@ -108,7 +111,8 @@ static PyObject *condition_handle(PyObject *object, PyObject *unused) {
 
 static PyMethodDef condition_methods[] = {
     {"wait", (PyCFunction)(void (*)(void))condition_wait, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("wait(timeout=None) -> bool\n\nGives the lock back, waits to be notified, and takes it again; False when timeout "
+     PyDoc_STR("wait(timeout=None) -> bool\n\nGives the lock back, waits to be notified, and takes it again; False "
+               "when timeout "
                "seconds have passed. AssertionError when the lock is not held.")},
     {"notify", (PyCFunction)(void (*)(void))condition_notify, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("notify(n=1)\n\nWakes up to n of those that wait now. Never waits for them.")},
@@ -127,8 +131,7 @@ static PyTypeObject Condition_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "
 /* ------------------------------------------------ Event ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle;
+    PyObject_HEAD struct handle handle;
 } Event;
 
 static prong_event event_of(PyObject *object) {
@@ -189,7 +192,8 @@ static PyObject *event_wait(PyObject *object, PyObject *arguments, PyObject *key
     PyObject *timeout = NULL;
     prong_time span;
     prong_status status = PRONG_OK;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span))
+        return NULL;
     counts[COUNT_SYNC]++;
     if (!prong_event_is_set(event_of(object))) WAITING(prong_event_wait(event_of(object), span));
     if (PyErr_Occurred()) return NULL;
@@ -222,8 +226,7 @@ static PyTypeObject Event_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "pron
 /* ------------------------------------------------ Barrier ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle;
+    PyObject_HEAD struct handle handle;
 } Barrier;
 
 static prong_barrier barrier_of(PyObject *object) {
@@ -321,11 +324,12 @@ static PyObject *barrier_broken(PyObject *object, void *unused) {
     return PyBool_FromLong(prong_barrier_broken(barrier_of(object)));
 }
 
-static PyMethodDef barrier_methods[] = {{"_wait", barrier_wait, METH_VARARGS, NULL},
-                                        {"abort", barrier_abort, METH_NOARGS, PyDoc_STR("Breaks it: who waits gets BrokenBarrierError.")},
-                                        {"reset", barrier_reset, METH_NOARGS, PyDoc_STR("Begins anew; who waits gets BrokenBarrierError.")},
-                                        {"_handle", barrier_handle, METH_NOARGS, NULL},
-                                        {0}};
+static PyMethodDef barrier_methods[] = {
+    {"_wait", barrier_wait, METH_VARARGS, NULL},
+    {"abort", barrier_abort, METH_NOARGS, PyDoc_STR("Breaks it: who waits gets BrokenBarrierError.")},
+    {"reset", barrier_reset, METH_NOARGS, PyDoc_STR("Begins anew; who waits gets BrokenBarrierError.")},
+    {"_handle", barrier_handle, METH_NOARGS, NULL},
+    {0}};
 static PyGetSetDef barrier_members[] = {{"parties", barrier_parties, NULL, NULL, NULL},
                                         {"n_waiting", barrier_n_waiting, NULL, NULL, NULL},
                                         {"broken", barrier_broken, NULL, NULL, NULL},

@@ -73,10 +73,13 @@ static PyObject *connect_end(PyObject *module, PyObject *arguments) {
     struct handle handle;
     int readable, writable, posted;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "O!ppp", &PyTuple_Type, &pair, &readable, &writable, &posted) || handle_parse(pair, &handle)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "O!ppp", &PyTuple_Type, &pair, &readable, &writable, &posted) ||
+        handle_parse(pair, &handle))
+        return NULL;
     prong_connection connection = {handle.offset, handle.generation};
     prong_status status = posted ? prong_connection_accept(connection) : prong_connection_hold(connection);
-    if (status == PRONG_CLOSED || status == PRONG_STALE) { /* closed before it arrived: as a pipe whose other end is gone */
+    if (status == PRONG_CLOSED ||
+        status == PRONG_STALE) { /* closed before it arrived: as a pipe whose other end is gone */
         ConnectionObject *dead = make(connection, readable, writable);
         return (PyObject *)dead;
     }
@@ -143,14 +146,16 @@ static PyObject *connection_send_bytes(PyObject *object, PyObject *arguments, Py
     PyObject *buffer, *size_given = Py_None;
     Py_ssize_t offset = 0;
     Py_buffer view;
-    if (!may_write(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|nO", names, &buffer, &offset, &size_given)) return NULL;
+    if (!may_write(self) ||
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|nO", names, &buffer, &offset, &size_given))
+        return NULL;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)) return NULL;
     Py_ssize_t size = size_given == Py_None ? view.len - offset : PyNumber_AsSsize_t(size_given, PyExc_OverflowError);
-    const char *wrong = offset < 0             ? "offset is negative"
-                        : view.len < offset    ? "buffer length < offset"
-                        : size < 0             ? "size is negative"
+    const char *wrong = offset < 0                 ? "offset is negative"
+                        : view.len < offset        ? "buffer length < offset"
+                        : size < 0                 ? "size is negative"
                         : offset + size > view.len ? "buffer length < offset + size"
-                                               : NULL;
+                                                   : NULL;
     PyObject *result = NULL;
     if (wrong && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, wrong);
     if (!wrong && !PyErr_Occurred()) result = sent(send_data(self, (char *)view.buf + offset, (size_t)size));
@@ -175,7 +180,8 @@ static PyObject *connection_recv(PyObject *object, PyObject *unused) {
     (void)unused;
     if (!may_read(self)) return NULL;
     prong_status status = prong_connection_recv_bytes_into(connection_of(self), small, SMALL, &size, PRONG_NOWAIT);
-    if (status == PRONG_TIMEOUT) WAITING(prong_connection_recv_bytes_into(connection_of(self), small, SMALL, &size, PRONG_FOREVER));
+    if (status == PRONG_TIMEOUT)
+        WAITING(prong_connection_recv_bytes_into(connection_of(self), small, SMALL, &size, PRONG_FOREVER));
     if (status == PRONG_TOO_LONG) status = receive(self, &message);
     if (status == PRONG_STALE) status = PRONG_EOF;
     counts[COUNT_CONNECTION]++;
@@ -226,7 +232,8 @@ static PyObject *connection_recv_bytes_into(PyObject *object, PyObject *argument
     Py_ssize_t offset = 0;
     Py_buffer view;
     prong_message message = {0};
-    if (!may_read(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|n", names, &buffer, &offset)) return NULL;
+    if (!may_read(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|n", names, &buffer, &offset))
+        return NULL;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)) return NULL;
     if (offset < 0 || offset > view.len) {
         PyErr_SetString(PyExc_ValueError, offset < 0 ? "negative offset" : "offset too large");
@@ -312,24 +319,29 @@ static PyObject *get_flag(PyObject *object, void *offset) {
 }
 
 static PyGetSetDef connection_members[] = {
-    {"closed", get_flag, NULL, PyDoc_STR("Whether this process has closed it."), (void *)offsetof(ConnectionObject, closed)},
+    {"closed", get_flag, NULL, PyDoc_STR("Whether this process has closed it."),
+     (void *)offsetof(ConnectionObject, closed)},
     {"readable", get_flag, NULL, NULL, (void *)offsetof(ConnectionObject, readable)},
     {"writable", get_flag, NULL, NULL, (void *)offsetof(ConnectionObject, writable)},
     {0}};
 
 static PyMethodDef connection_methods[] = {
     {"send", connection_send, METH_O, PyDoc_STR("Sends an object. BrokenPipeError when nobody has the other end.")},
-    {"recv", connection_recv, METH_NOARGS, PyDoc_STR("Receives an object. EOFError when nobody has the other end and all is read.")},
+    {"recv", connection_recv, METH_NOARGS,
+     PyDoc_STR("Receives an object. EOFError when nobody has the other end and all is read.")},
     {"send_bytes", (PyCFunction)(void (*)(void))connection_send_bytes, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("send_bytes(buf, offset=0, size=None)\n\nSends bytes of a buffer as one message.")},
     {"recv_bytes", (PyCFunction)(void (*)(void))connection_recv_bytes, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("recv_bytes(maxlength=None) -> bytes\n\nOSError, and the connection is closed, when the message is longer.")},
+     PyDoc_STR(
+         "recv_bytes(maxlength=None) -> bytes\n\nOSError, and the connection is closed, when the message is longer.")},
     {"recv_bytes_into", (PyCFunction)(void (*)(void))connection_recv_bytes_into, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("recv_bytes_into(buf, offset=0) -> int\n\nBufferTooShort, with the message as its argument, when it does not fit.")},
+     PyDoc_STR("recv_bytes_into(buf, offset=0) -> int\n\nBufferTooShort, with the message as its argument, when it "
+               "does not fit.")},
     {"poll", (PyCFunction)(void (*)(void))connection_poll, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("poll(timeout=0.0) -> bool\n\nWhether there is something to receive, or the end; None waits for ever.")},
     {"fileno", connection_fileno, METH_NOARGS,
-     PyDoc_STR("A descriptor that is readable when there may be something to receive. Not a pipe or socket: nothing can be read "
+     PyDoc_STR("A descriptor that is readable when there may be something to receive. Not a pipe or socket: nothing "
+               "can be read "
                "from it or sent over it.")},
     {"close", connection_close, METH_NOARGS, NULL},
     {"__enter__", connection_enter, METH_NOARGS, NULL},
@@ -388,13 +400,16 @@ static PyObject *wait_many(PyObject *module, PyObject *arguments, PyObject *keyw
     prong_status status = PRONG_OK;
     size_t count = 0;
     (void)module;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O", names, &objects, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O", names, &objects, &timeout) ||
+        parse_timeout(timeout, &span))
+        return NULL;
     PyObject *list = PySequence_List(objects);
     if (!list) return NULL;
     size_t length = (size_t)PyList_GET_SIZE(list);
     prong_waitable *items = PyMem_Calloc(length + 1, sizeof *items);
     bool good = items != NULL;
-    for (size_t i = 0; good && i < length; i++) good = add_waitable(PyList_GET_ITEM(list, (Py_ssize_t)i), &items[i]) == 0;
+    for (size_t i = 0; good && i < length; i++)
+        good = add_waitable(PyList_GET_ITEM(list, (Py_ssize_t)i), &items[i]) == 0;
     if (good) {
         counts[COUNT_CONNECTION]++;
         WAITING(prong_wait(items, length, &count, span));
@@ -416,7 +431,8 @@ static PyMethodDef functions[] = {
     {"Pipe", (PyCFunction)(void (*)(void))pipe_create, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("Pipe(duplex=True) -> two connections; not duplex: the first receives, the second sends.")},
     {"wait", (PyCFunction)(void (*)(void))wait_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("wait(object_list, timeout=None) -> list\n\nWaits until one of connections, descriptors, or objects with a fileno() is "
+     PyDoc_STR("wait(object_list, timeout=None) -> list\n\nWaits until one of connections, descriptors, or objects "
+               "with a fileno() is "
                "ready; those that are.")},
     {"_post", post, METH_O, NULL},
     {"_connect", connect_end, METH_VARARGS, NULL},

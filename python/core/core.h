@@ -23,8 +23,7 @@ prong_time wait_clock(void);
 /* A call that may wait runs without the GIL; a signal's handler that raises ends the wait, and the exception is set. */
 void wait_begin(void);
 void wait_end(void);
-#define WAITING(call)                  \
-    (wait_begin(), (status = (call)), wait_end())
+#define WAITING(call) (wait_begin(), (status = (call)), wait_end())
 void waits_install(prong_runtime *runtime);
 void waits_after_fork(void);
 
@@ -53,9 +52,9 @@ PyObject *handle_build(struct handle *handle);
 
 enum { SMALL = 512 };
 struct encoded {
-    size_t size;         /* of the whole */
-    PyObject *chunks;    /* bytes objects to be written one after another; NULL: all is in small */
-    PyObject *buffers;   /* large buffers that go beside the pickle; NULL: none */
+    size_t size;       /* of the whole */
+    PyObject *chunks;  /* bytes objects to be written one after another; NULL: all is in small */
+    PyObject *buffers; /* large buffers that go beside the pickle; NULL: none */
     size_t pickle_size;
     char small[SMALL];
 };
@@ -86,8 +85,7 @@ int add_pool(PyObject *module);
 int add_type(PyObject *module, const char *name, PyTypeObject *type);
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle;
+    PyObject_HEAD struct handle handle;
     uint64_t count; /* times that this process holds it */
     unsigned long thread;
     PyObject *owner_died; /* what the last acquire took it over from */
@@ -97,8 +95,7 @@ extern PyTypeObject Lock_type, RLock_type;
 int note_owner_died(PyObject **text);
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle;
+    PyObject_HEAD struct handle handle;
     bool readable, writable, closed;
     PyObject *weak;
 } ConnectionObject;

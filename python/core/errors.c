@@ -29,12 +29,15 @@ PyObject *raise_status(prong_status status) {
     case PRONG_NOT_FOUND: return raise_errno(ENOENT, message);
     case PRONG_EXISTS: return raise_errno(EEXIST, message);
     case PRONG_CLOSED: PyErr_SetString(PyExc_OSError, "handle is closed"); return NULL;
-    case PRONG_STALE: PyErr_Format(PyExc_ValueError, "the object is gone, or is of another family: %s", message); return NULL;
+    case PRONG_STALE:
+        PyErr_Format(PyExc_ValueError, "the object is gone, or is of another family: %s", message);
+        return NULL;
     case PRONG_INVALID: PyErr_SetString(PyExc_ValueError, message); return NULL;
     case PRONG_SYSTEM: PyErr_SetString(PyExc_OSError, message); return NULL;
     default: break;
     }
-    PyErr_Format(ProcessError ? ProcessError : PyExc_RuntimeError, "%s", *message ? message : prong_status_text(status));
+    PyErr_Format(ProcessError ? ProcessError : PyExc_RuntimeError, "%s",
+                 *message ? message : prong_status_text(status));
     return NULL;
 }
 

@@ -201,7 +201,8 @@ static int lock_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
     long long value = 1;
     int bounded = 0, recover = 0;
     PyObject *handle = NULL;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|LppO!", names, &value, &bounded, &recover, &PyTuple_Type, &handle))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|LppO!", names, &value, &bounded, &recover, &PyTuple_Type,
+                                     &handle))
         return -1;
     self->kind = PyType_IsSubtype(Py_TYPE(self), &Lock_type)    ? KIND_LOCK
                  : PyType_IsSubtype(Py_TYPE(self), &RLock_type) ? KIND_RLOCK
@@ -237,15 +238,18 @@ static PyObject *get_owner_died(PyObject *object, void *unused) {
 
 static PyGetSetDef lock_members[] = {
     {"owner_died", get_owner_died, NULL,
-     "None; or a sentence about the process that died while it held this, from which the last acquire took it over.", NULL},
+     "None; or a sentence about the process that died while it held this, from which the last acquire took it over.",
+     NULL},
     {0}};
 
 static PyMethodDef lock_methods[] = {
     {"acquire", (PyCFunction)(void (*)(void))lock_acquire, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("acquire(block=True, timeout=None) -> bool\n\nTakes it; waits, up to timeout seconds (None: for ever; less than 0: "
+     PyDoc_STR("acquire(block=True, timeout=None) -> bool\n\nTakes it; waits, up to timeout seconds (None: for ever; "
+               "less than 0: "
                "not at all). True even when it was taken over from a process that died: see owner_died.")},
-    {"release", lock_release, METH_NOARGS, PyDoc_STR("Gives it back. ValueError when it is free; RLock: AssertionError when it is "
-                                                     "another's.")},
+    {"release", lock_release, METH_NOARGS,
+     PyDoc_STR("Gives it back. ValueError when it is free; RLock: AssertionError when it is "
+               "another's.")},
     {"__enter__", lock_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL, NULL},
     {"locked", lock_locked, METH_NOARGS, PyDoc_STR("Whether an acquire would have to wait.")},
@@ -257,11 +261,13 @@ static PyMethodDef lock_methods[] = {
     {"_handle", lock_handle, METH_NOARGS, NULL},
     {0}};
 
-#define LOCK_TYPE(name, doc)                                                                                      \
-    {                                                                                                             \
-        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core." name, .tp_doc = PyDoc_STR(doc), .tp_basicsize = sizeof(Lock), \
-        .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = PyType_GenericNew, .tp_init = lock_init,  \
-        .tp_dealloc = lock_dealloc, .tp_methods = lock_methods, .tp_getset = lock_members                         \
+#define LOCK_TYPE(name, doc)                                                                                           \
+    {                                                                                                                  \
+        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core." name, .tp_doc = PyDoc_STR(doc),                        \
+                                    .tp_basicsize = sizeof(Lock),                                                      \
+                                    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = PyType_GenericNew, \
+                                    .tp_init = lock_init, .tp_dealloc = lock_dealloc, .tp_methods = lock_methods,      \
+                                    .tp_getset = lock_members                                                          \
     }
 PyTypeObject Lock_type = LOCK_TYPE("Lock", "A lock for processes and threads, which outlives who dies holding it.");
 PyTypeObject RLock_type = LOCK_TYPE("RLock", "A lock that one thread of one process may take many times.");

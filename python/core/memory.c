@@ -2,8 +2,7 @@
 #include "core.h"
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle; /* generation: 1 */
+    PyObject_HEAD struct handle handle; /* generation: 1 */
     void *data;
     Py_ssize_t size;
 } Block;

@@ -88,7 +88,8 @@ static PyObject *server_pid(PyObject *module, PyObject *unused) {
     (void)unused;
     if (prong_family_members(members, 256, &count)) count = 0;
     for (size_t i = 0; i < count && i < 256; i++)
-        if (strcmp(members[i].name, "forkserver") == 0 && members[i].parent_pid == own_pid) return PyLong_FromLong(members[i].pid);
+        if (strcmp(members[i].name, "forkserver") == 0 && members[i].parent_pid == own_pid)
+            return PyLong_FromLong(members[i].pid);
     Py_RETURN_NONE;
 }
 
@@ -120,9 +121,12 @@ static PyObject *report(PyObject *module, PyObject *unused) {
 static PyMethodDef functions[] = {
     {"calls", calls, METH_NOARGS, PyDoc_STR("How often each part of the core was called in this process, as a dict.")},
     {"report", report, METH_NOARGS,
-     PyDoc_STR("What the family knows of itself, as text: processes, who holds and awaits what, deadlocks, recoveries.")},
-    {"memory_state", memory_state, METH_NOARGS, PyDoc_STR("(objects, blocks, bytes) in use in the family, after a check of it all.")},
-    {"usable_cpu_count", cpu_count, METH_NOARGS, PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
+     PyDoc_STR(
+         "What the family knows of itself, as text: processes, who holds and awaits what, deadlocks, recoveries.")},
+    {"memory_state", memory_state, METH_NOARGS,
+     PyDoc_STR("(objects, blocks, bytes) in use in the family, after a check of it all.")},
+    {"usable_cpu_count", cpu_count, METH_NOARGS,
+     PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
     {"dumps", dumps, METH_O, NULL},
     {"loads", loads, METH_O, NULL},
     {"_configure", configure, METH_VARARGS, NULL},
@@ -132,19 +136,22 @@ static PyMethodDef functions[] = {
     {"_server_pid", server_pid, METH_NOARGS, NULL},
     {0}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1, .m_methods = functions};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1,
+                                        .m_methods = functions};
 
 PyMODINIT_FUNC PyInit__core(void);
 PyMODINIT_FUNC PyInit__core(void) {
     if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
-        PyErr_SetString(PyExc_ImportError, "prong works in the main interpreter only: it is one member of a family of processes, "
-                                           "and a subinterpreter is none of its own");
+        PyErr_SetString(PyExc_ImportError,
+                        "prong works in the main interpreter only: it is one member of a family of processes, "
+                        "and a subinterpreter is none of its own");
         return NULL;
     }
     PyObject *module = PyModule_Create(&definition);
     if (!module) return NULL;
-    if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) || add_conditions(module) || add_queue(module) ||
-        add_connection(module) || add_memory(module) || add_process(module) || add_pool(module)) {
+    if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) ||
+        add_conditions(module) || add_queue(module) || add_connection(module) || add_memory(module) ||
+        add_process(module) || add_pool(module)) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "prong._core cannot be set up");
         Py_DECREF(module);
         return NULL;

@@ -30,7 +30,8 @@ static bool is_constant(PyObject *function) {
 /* A function that is pickled by its name is the same each time; anything else is made anew for each task, as what one call
  * leaves in it is not for the next. */
 static PyObject *function_of(const char *bytes, size_t size) {
-    if (known.function && known.size == size && memcmp(known.bytes, bytes, size) == 0) return new_reference(known.function);
+    if (known.function && known.size == size && memcmp(known.bytes, bytes, size) == 0)
+        return new_reference(known.function);
     PyObject *function = decode(bytes, size, NULL);
     if (!function || !is_constant(function)) return function;
     char *copy = malloc(size);
@@ -78,7 +79,8 @@ static PyObject *call(enum form form, PyObject *function, PyObject *data) {
 static PyObject *run(const void *argument, size_t size) {
     const struct task *task = argument;
     size_t data_at = (sizeof *task + task->function_size + 7) & ~(size_t)7;
-    PyObject *result = NULL, *data = NULL, *function = function_of((const char *)argument + sizeof *task, task->function_size);
+    PyObject *result = NULL, *data = NULL,
+             *function = function_of((const char *)argument + sizeof *task, task->function_size);
     if (function) data = decode((const char *)argument + data_at, size - data_at, NULL);
     if (data) result = call((enum form)task->form, function, data);
     Py_XDECREF(data);
@@ -102,7 +104,8 @@ static void set_failure(prong_result *result, PyObject *value) {
     if (traceback && error) PyException_SetTraceback(error, traceback);
     PyObject *bytes = PyObject_CallFunctionObjArgs(describe, error ? error : Py_None, value ? value : Py_None,
                                                    value ? Py_True : Py_False, NULL);
-    if (bytes && PyBytes_Check(bytes)) prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    if (bytes && PyBytes_Check(bytes))
+        prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
     PyErr_Clear();
     Py_XDECREF(bytes);
     Py_XDECREF(type);
@@ -143,8 +146,7 @@ static int worker_target(void *argument, size_t size) {
 /* ------------------------------------------------ Job ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD
-    prong_job job;
+    PyObject_HEAD prong_job job;
     PyObject *pool;
     size_t count;
     bool open;
@@ -204,7 +206,8 @@ static PyObject *job_outcome(PyObject *object, PyObject *arguments) {
     prong_outcome outcome;
     if (!PyArg_ParseTuple(arguments, "nO", &index, &timeout) || parse_timeout(timeout, &span)) return NULL;
     prong_status status = prong_job_outcome(self->job, (size_t)index, &outcome, PRONG_NOWAIT);
-    if (status == PRONG_TIMEOUT && span != PRONG_NOWAIT) WAITING(prong_job_outcome(self->job, (size_t)index, &outcome, span));
+    if (status == PRONG_TIMEOUT && span != PRONG_NOWAIT)
+        WAITING(prong_job_outcome(self->job, (size_t)index, &outcome, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
     return status ? raise_status(status) : tell(&outcome);
@@ -251,9 +254,12 @@ static PyObject *job_progress(PyObject *object, PyObject *unused) {
     return Py_BuildValue("(nnd)", (Py_ssize_t)progress.done, (Py_ssize_t)progress.total, progress.rate);
 }
 
-static PyMethodDef job_methods[] = {{"wait", job_wait, METH_O, NULL},         {"ready", job_ready, METH_NOARGS, NULL},
-                                    {"outcome", job_outcome, METH_VARARGS, NULL}, {"results", job_results, METH_O, NULL},
-                                    {"cancel", job_cancel, METH_O, NULL},     {"progress", job_progress, METH_NOARGS, NULL},
+static PyMethodDef job_methods[] = {{"wait", job_wait, METH_O, NULL},
+                                    {"ready", job_ready, METH_NOARGS, NULL},
+                                    {"outcome", job_outcome, METH_VARARGS, NULL},
+                                    {"results", job_results, METH_O, NULL},
+                                    {"cancel", job_cancel, METH_O, NULL},
+                                    {"progress", job_progress, METH_NOARGS, NULL},
                                     {0}};
 static PyObject *job_count(PyObject *object, void *unused) {
     (void)unused;
@@ -271,8 +277,7 @@ static PyTypeObject Job_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.
 /* ------------------------------------------------ Pool ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD
-    prong_pool pool;
+    PyObject_HEAD prong_pool pool;
     PyObject *setup; /* what forked workers call, those that come later as well */
     long owner;
     prong_job *left; /* jobs whose results nobody wants */
@@ -315,7 +320,8 @@ static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
     prong_status status;
     (void)keywords;
     (void)forked_setup;
-    if (!PyArg_ParseTuple(arguments, "IisnOy#", &processes, &method, &name, &maxtasks, &setup, &payload, &payload_size)) return -1;
+    if (!PyArg_ParseTuple(arguments, "IisnOy#", &processes, &method, &name, &maxtasks, &setup, &payload, &payload_size))
+        return -1;
     self->setup = setup == Py_None ? NULL : new_reference(setup);
     self->owner = own_pid;
     size_t size = sizeof self->setup + (size_t)payload_size;
@@ -514,8 +520,9 @@ static PyObject *submit(Pool *self, PyObject *arguments, bool many) {
             options.context = PyTuple_Pack(2, done, job);
         }
         counts[COUNT_POOL] += count;
-        prong_status status = many ? prong_pool_starmap_async(self->pool, &job->job, run_task, bytes, count, &options)
-                                   : prong_pool_apply_async(self->pool, &job->job, run_task, bytes[0].data, bytes[0].size, &options);
+        prong_status status =
+            many ? prong_pool_starmap_async(self->pool, &job->job, run_task, bytes, count, &options)
+                 : prong_pool_apply_async(self->pool, &job->job, run_task, bytes[0].data, bytes[0].size, &options);
         if (status) {
             if (status == PRONG_NOT_RUNNING || (status == PRONG_STALE && !PyErr_Occurred()))
                 PyErr_SetString(PyExc_ValueError, "Pool not running");
@@ -580,7 +587,8 @@ static PyObject *pool_workers(PyObject *object, PyObject *unused) {
     if (status) count = 0;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < count && i < 2048; i++) {
-        PyObject *worker = Py_BuildValue("(iNK)", workers[i].pid, PyBool_FromLong(workers[i].busy), (unsigned long long)workers[i].tasks);
+        PyObject *worker = Py_BuildValue("(iNK)", workers[i].pid, PyBool_FromLong(workers[i].busy),
+                                         (unsigned long long)workers[i].tasks);
         if (!worker || PyList_Append(list, worker)) Py_CLEAR(list);
         Py_XDECREF(worker);
     }
@@ -623,9 +631,17 @@ int add_pool(PyObject *module) {
     static const struct {
         const char *name;
         long value;
-    } constants[] = {{"CALL", FORM_CALL}, {"ITEM", FORM_ITEM}, {"STAR", FORM_STAR}, {"MAP", FORM_MAP}, {"STARMAP", FORM_STARMAP},
-                     {"OK", PRONG_OK}, {"TASK_FAILED", PRONG_TASK_FAILED}, {"WORKER_DIED", PRONG_WORKER_DIED},
-                     {"TASK_TIMEOUT", PRONG_TASK_TIMEOUT}, {"CANCELLED", PRONG_CANCELLED}, {"POOL_BROKEN", PRONG_POOL_BROKEN}};
+    } constants[] = {{"CALL", FORM_CALL},
+                     {"ITEM", FORM_ITEM},
+                     {"STAR", FORM_STAR},
+                     {"MAP", FORM_MAP},
+                     {"STARMAP", FORM_STARMAP},
+                     {"OK", PRONG_OK},
+                     {"TASK_FAILED", PRONG_TASK_FAILED},
+                     {"WORKER_DIED", PRONG_WORKER_DIED},
+                     {"TASK_TIMEOUT", PRONG_TASK_TIMEOUT},
+                     {"CANCELLED", PRONG_CANCELLED},
+                     {"POOL_BROKEN", PRONG_POOL_BROKEN}};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 PyObject *image_run, *worker_run;
-static PyObject *fork_run;   /* what the child about to be forked calls */
+static PyObject *fork_run; /* what the child about to be forked calls */
 static PyObject *flush, *child_begin, *after_target_run;
 static char **child_arguments, **server_arguments;
 static char *program;
@@ -88,8 +88,7 @@ static int after_target(int code) {
 /* ------------------------------------------------ Process ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD
-    prong_process process;
+    PyObject_HEAD prong_process process;
     int pid, sentinel;
     bool closed;
 } Process;
@@ -100,7 +99,8 @@ struct argument {
 };
 
 /* Lays out the connections that the child is to hold, and the payload. */
-static int make_argument(PyObject *connections, const char *payload, Py_ssize_t payload_size, struct argument *argument) {
+static int make_argument(PyObject *connections, const char *payload, Py_ssize_t payload_size,
+                         struct argument *argument) {
     Py_ssize_t count = PyList_GET_SIZE(connections);
     size_t header = (HEADER_WORDS + 2 * (size_t)count) * sizeof(uint64_t);
     argument->size = header + (size_t)payload_size;
@@ -149,7 +149,8 @@ static int process_init(PyObject *object, PyObject *arguments, PyObject *keyword
     PyObject *run, *connections;
     struct argument argument;
     (void)keywords;
-    if (!PyArg_ParseTuple(arguments, "ispOy#O!", &method, &name, &daemon, &run, &payload, &payload_size, &PyList_Type, &connections) ||
+    if (!PyArg_ParseTuple(arguments, "ispOy#O!", &method, &name, &daemon, &run, &payload, &payload_size, &PyList_Type,
+                          &connections) ||
         make_argument(connections, payload, payload_size, &argument))
         return -1;
     prong_process_options options = {.target = method == PRONG_START_FORK ? forked_child : image_child,
@@ -167,7 +168,8 @@ static int process_init(PyObject *object, PyObject *arguments, PyObject *keyword
 
 static void process_dealloc(PyObject *object) {
     Process *self = (Process *)object;
-    if (!self->closed && self->process.generation) prong_process_close(self->process); /* a running one stays the core's */
+    if (!self->closed && self->process.generation)
+        prong_process_close(self->process); /* a running one stays the core's */
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -225,7 +227,8 @@ static PyMethodDef process_methods[] = {{"poll", process_poll, METH_NOARGS, NULL
                                         {"signal", process_signal, METH_O, NULL},
                                         {"close", process_close, METH_NOARGS, NULL},
                                         {0}};
-static PyGetSetDef process_members[] = {{"pid", get_pid, NULL, NULL, NULL}, {"sentinel", get_sentinel, NULL, NULL, NULL}, {0}};
+static PyGetSetDef process_members[] = {
+    {"pid", get_pid, NULL, NULL, NULL}, {"sentinel", get_sentinel, NULL, NULL, NULL}, {0}};
 static PyTypeObject Process_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Process",
                                     .tp_basicsize = sizeof(Process),
                                     .tp_flags = Py_TPFLAGS_DEFAULT,
@@ -302,10 +305,8 @@ static PyObject *child_main(PyObject *module, PyObject *unused) {
 static PyObject *stop_server(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
-    Py_BEGIN_ALLOW_THREADS
-    prong_stop_forkserver();
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS prong_stop_forkserver();
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 /* Whether this process's image was begun by prong, before child_main takes it up. */

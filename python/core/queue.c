@@ -6,8 +6,7 @@
 static PyObject *Full, *Empty;
 
 typedef struct {
-    PyObject_HEAD
-    struct handle handle;
+    PyObject_HEAD struct handle handle;
     bool closed;
     bool reports; /* what cannot be pickled goes to _on_queue_feeder_error; else it is raised */
 } Queue;
@@ -33,7 +32,8 @@ static int queue_init(PyObject *object, PyObject *arguments, PyObject *keywords)
     Py_ssize_t maxsize = 0;
     int joinable = 0;
     PyObject *handle = NULL;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|npO!", names, &maxsize, &joinable, &PyTuple_Type, &handle)) return -1;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|npO!", names, &maxsize, &joinable, &PyTuple_Type, &handle))
+        return -1;
     if (handle) return handle_parse(handle, &self->handle);
     prong_queue made;
     prong_queue_options options = {.maxsize = maxsize > 0 ? (size_t)maxsize : 0, .joinable = joinable};
@@ -126,8 +126,8 @@ static int put(Queue *self, PyObject *object, prong_time timeout) {
 }
 
 /* The arguments (…, block=True, timeout=None), of which `first` come before; values[0] … are what was given. */
-static int parse_wait(PyObject *const *arguments, Py_ssize_t count, PyObject *names, const char *const *known, Py_ssize_t known_count,
-                      PyObject **values) {
+static int parse_wait(PyObject *const *arguments, Py_ssize_t count, PyObject *names, const char *const *known,
+                      Py_ssize_t known_count, PyObject **values) {
     Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
     if (count > known_count) {
         PyErr_Format(PyExc_TypeError, "at most %zd arguments are expected, not %zd", known_count, count);
@@ -136,7 +136,8 @@ static int parse_wait(PyObject *const *arguments, Py_ssize_t count, PyObject *na
     for (Py_ssize_t i = 0; i < count; i++) values[i] = arguments[i];
     for (Py_ssize_t i = 0; i < named; i++) {
         Py_ssize_t which = 0;
-        while (which < known_count && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), known[which]) != 0) which++;
+        while (which < known_count && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), known[which]) != 0)
+            which++;
         if (which == known_count || values[which]) {
             PyErr_Format(PyExc_TypeError, "got an unexpected keyword argument '%U'", PyTuple_GET_ITEM(names, i));
             return -1;
@@ -179,7 +180,9 @@ static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject 
     static char *names[] = {"items", "timeout", NULL};
     PyObject *items, *timeout = NULL, *item;
     prong_time span;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O", names, &items, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O", names, &items, &timeout) ||
+        parse_timeout(timeout, &span))
+        return NULL;
     if (check_open((Queue *)object)) return NULL;
     PyObject *iterator = PyObject_GetIter(items);
     if (!iterator) return NULL;
@@ -210,7 +213,8 @@ static prong_status get_message(Queue *self, char *small, size_t *size, prong_me
     while (status == PRONG_TOO_LONG) {
         status = prong_queue_receive(queue_of(self), large, PRONG_NOWAIT);
         if (!status) *size = large->size;
-        if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT) WAITING(prong_queue_receive(queue_of(self), large, timeout));
+        if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT)
+            WAITING(prong_queue_receive(queue_of(self), large, timeout));
         if (!status) *size = large->size;
     }
     return status;
@@ -257,7 +261,9 @@ static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject 
     Py_ssize_t most = 1000;
     PyObject *timeout = NULL;
     prong_time span;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|nO", names, &most, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|nO", names, &most, &timeout) ||
+        parse_timeout(timeout, &span))
+        return NULL;
     if (check_open((Queue *)object)) return NULL;
     PyObject *list = PyList_New(0);
     while (list && PyList_GET_SIZE(list) < most) {
@@ -337,16 +343,19 @@ static PyObject *queue_handle(PyObject *object, PyObject *unused) {
 
 static PyMethodDef queue_methods[] = {
     {"put", (PyCFunction)(void (*)(void))queue_put, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("put(obj, block=True, timeout=None)\n\nPuts a copy; it is in shared memory when this returns. queue.Full when there "
+     PyDoc_STR("put(obj, block=True, timeout=None)\n\nPuts a copy; it is in shared memory when this returns. "
+               "queue.Full when there "
                "was no room for timeout seconds; ValueError after close().")},
     {"put_nowait", queue_put_nowait, METH_O, PyDoc_STR("put(obj, block=False)")},
     {"put_many", (PyCFunction)(void (*)(void))queue_put_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("put_many(items, timeout=None) -> int\n\nPuts each; how many went in within timeout seconds. queue.Full when none did.")},
+     PyDoc_STR("put_many(items, timeout=None) -> int\n\nPuts each; how many went in within timeout seconds. queue.Full "
+               "when none did.")},
     {"get", (PyCFunction)(void (*)(void))queue_get, METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("get(block=True, timeout=None)\n\nTakes the oldest. queue.Empty when none came for timeout seconds.")},
     {"get_nowait", queue_get_nowait, METH_NOARGS, PyDoc_STR("get(block=False)")},
     {"get_many", (PyCFunction)(void (*)(void))queue_get_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("get_many(most=1000, timeout=None) -> list\n\nWaits for one item, and takes what else is there, up to most.")},
+     PyDoc_STR(
+         "get_many(most=1000, timeout=None) -> list\n\nWaits for one item, and takes what else is there, up to most.")},
     {"qsize", queue_size, METH_NOARGS, PyDoc_STR("How many items there are: exact, at some moment of the call.")},
     {"empty", queue_empty, METH_NOARGS, NULL},
     {"full", queue_full, METH_NOARGS, NULL},
@@ -373,13 +382,13 @@ static PyGetSetDef queue_members[] = {{"_closed", get_flag, set_flag, NULL, (voi
                                       {0}};
 
 PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
-                                  .tp_basicsize = sizeof(Queue),
-                                  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-                                  .tp_new = PyType_GenericNew,
-                                  .tp_init = queue_init,
-                                  .tp_dealloc = queue_dealloc,
-                                  .tp_methods = queue_methods,
-                                  .tp_getset = queue_members};
+                           .tp_basicsize = sizeof(Queue),
+                           .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                           .tp_new = PyType_GenericNew,
+                           .tp_init = queue_init,
+                           .tp_dealloc = queue_dealloc,
+                           .tp_methods = queue_methods,
+                           .tp_getset = queue_members};
 
 int add_queue(PyObject *module) {
     PyObject *queue = PyImport_ImportModule("_queue");
