@@ -269,6 +269,16 @@ class Methods:
                 pool.apply_async(Vanishing()).get(SOON)
             self.assertEqual(pool.apply_async(same, (1,)).get(SOON), 1)
 
+    def test_functions_go_by_value_where_that_is_asked_for(self):
+        try:
+            import cloudpickle  # noqa: F401
+        except ImportError:
+            self.skipTest("cloudpickle is not installed")
+        calls = []
+        with self.context.Pool(1) as pool:
+            function = prong.by_value(lambda x: (calls.append(x), len(calls))[1])
+            self.assertEqual(pool.map_async(function, range(3), 1).get(SOON), [1, 1, 1])
+
     def test_progress(self):
         with self.context.Pool(2) as pool:
             result = pool.map_async(same, range(10), 1)
