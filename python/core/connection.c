@@ -165,11 +165,28 @@ static PyObject *connection_send_bytes(PyObject *object, PyObject *arguments, Py
 
 /* --- receiving --- */
 
+/* Waits for something to receive, and takes nothing: a signal's handler that raises must not cost a message. */
+static prong_status wait_for_message(ConnectionObject *self) {
+    prong_status status;
+    WAITING(prong_connection_poll(connection_of(self), PRONG_FOREVER));
+    if (PyErr_Occurred()) return PRONG_TIMEOUT;
+    return status;
+}
+
+/* Others may take what was there: then it waits again. PRONG_TIMEOUT means that a handler raised. */
 static prong_status receive(ConnectionObject *self, prong_message *message) {
-    prong_status status = prong_connection_recv_bytes(connection_of(self), 0, message, PRONG_NOWAIT);
-    if (status == PRONG_TIMEOUT) WAITING(prong_connection_recv_bytes(connection_of(self), 0, message, PRONG_FOREVER));
+    prong_status status;
+    do status = prong_connection_recv_bytes(connection_of(self), 0, message, PRONG_NOWAIT);
+    while (status == PRONG_TIMEOUT && (status = wait_for_message(self)) == PRONG_OK);
     counts[COUNT_CONNECTION]++;
     return status == PRONG_STALE ? PRONG_EOF : status;
+}
+
+static prong_status receive_small(ConnectionObject *self, char *small, size_t *size) {
+    prong_status status;
+    do status = prong_connection_recv_bytes_into(connection_of(self), small, SMALL, size, PRONG_NOWAIT);
+    while (status == PRONG_TIMEOUT && (status = wait_for_message(self)) == PRONG_OK);
+    return status;
 }
 
 static PyObject *connection_recv(PyObject *object, PyObject *unused) {
@@ -179,16 +196,10 @@ static PyObject *connection_recv(PyObject *object, PyObject *unused) {
     prong_message message = {0};
     (void)unused;
     if (!may_read(self)) return NULL;
-    prong_status status = prong_connection_recv_bytes_into(connection_of(self), small, SMALL, &size, PRONG_NOWAIT);
-    if (status == PRONG_TIMEOUT)
-        WAITING(prong_connection_recv_bytes_into(connection_of(self), small, SMALL, &size, PRONG_FOREVER));
+    prong_status status = receive_small(self, small, &size);
     if (status == PRONG_TOO_LONG) status = receive(self, &message);
     if (status == PRONG_STALE) status = PRONG_EOF;
     counts[COUNT_CONNECTION]++;
-    if (PyErr_Occurred()) {
-        if (message.block) prong_message_release(&message);
-        return NULL;
-    }
     if (status) return raise_status(status);
     return message.block ? decode(message.data, message.size, &message) : decode(small, size, NULL);
 }
@@ -205,7 +216,6 @@ static PyObject *connection_recv_bytes(PyObject *object, PyObject *arguments, Py
         return NULL;
     }
     prong_status status = receive(self, &message);
-    if (PyErr_Occurred()) return NULL;
     if (status) return raise_status(status);
     PyObject *bytes = NULL;
     if (message.size <= (size_t)most)
@@ -241,7 +251,7 @@ static PyObject *connection_recv_bytes_into(PyObject *object, PyObject *argument
         return NULL;
     }
     prong_status status = receive(self, &message);
-    if (PyErr_Occurred() || status)
+    if (status)
         raise_status(status);
     else if (message.size > (size_t)(view.len - offset))
         too_short(&message);
