@@ -4,6 +4,13 @@
 
 #include <prong/status.h>
 
+/* Passes a failure on. */
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        prong_status status_ = (call);                                                                                 \
+        if (__builtin_expect(status_ != PRONG_OK, 0)) return status_;                                                  \
+    } while (0)
+
 /* Records the message and returns the status, so that a failure is one line: return fail(...). */
 __attribute__((format(printf, 2, 3))) prong_status fail(prong_status status, const char *format, ...);
 

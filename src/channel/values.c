@@ -1,11 +1,11 @@
 /* Values through queues and connections: as pickle, written to a scratch document and copied into the channel. */
 #include "base/error.h"
+#include "value/classes.h"
 #include "channel/types.h"
 
 #include <prong/pickle.h>
 
 /* Who is in the family is trusted, and classes are only data in any case. */
-static const prong_unpickle_options TRUSTING = {.any_class = true};
 
 static prong_status write_value(prong_value value, prong_document **scratch, prong_pickle *pickle) {
     prong_status status = prong_document_open(scratch, NULL);
@@ -16,7 +16,7 @@ static prong_status write_value(prong_value value, prong_document **scratch, pro
 }
 
 static prong_status read_value(prong_message *message, prong_document *document, prong_value *value) {
-    prong_status status = prong_pickle_loads(document, message->data, message->size, value, &TRUSTING);
+    prong_status status = prong_pickle_loads(document, message->data, message->size, value, &ANY_CLASS);
     prong_message_release(message);
     return status;
 }

@@ -269,14 +269,14 @@ void server_unhold(struct session *session, struct managed *object, uint64_t cou
         if (take_hold(server, &client->holds, object, count)) return;
 }
 
-void holds_give_back(struct prong_server *server, struct hold **holds, struct session *session, struct client *keeper) {
+void holds_give_back(struct prong_server *server, struct hold **holds, struct client *keeper) {
     while (*holds) {
         struct hold *hold = *holds;
         *holds = hold->next;
         if (keeper && hold->object->type->held_by_process)
             add_hold(&keeper->holds, hold->object, hold->count);
         else if (hold->object->type->give_back)
-            hold->object->type->give_back(server, hold->object, session, hold->count);
+            hold->object->type->give_back(hold->object, hold->count);
         object_release(server, hold->object);
         free(hold);
     }

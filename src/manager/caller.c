@@ -1,6 +1,7 @@
 /* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
  * other thread, and locks belong to the thread that took them. A forked child begins anew. */
 #include "base/error.h"
+#include "value/classes.h"
 #include "manager/family.h"
 #include "manager/manager.h"
 #include "net/link.h"
@@ -135,8 +136,7 @@ static prong_status read_reply(const char *method, const void *data, size_t size
                                prong_value *result) {
     prong_value reply;
     const char *kind = "";
-    prong_unpickle_options options = {.any_class = true};
-    prong_status status = prong_pickle_loads(document, data, size, &reply, &options);
+    prong_status status = prong_pickle_loads(document, data, size, &reply, &ANY_CLASS);
     if (!status) status = prong_scan(reply, "(sv)", &kind, result);
     if (status) return fail_again(status, "%s: the server's reply", method);
     if (!strcmp(kind, "#RETURN") || !strcmp(kind, "#PROXY")) return PRONG_OK;

@@ -50,7 +50,7 @@ static void give_up(struct prong_server *server, struct client *client) {
         }
     }
     client->held_count = 0;
-    holds_give_back(server, &client->holds, NULL, NULL);
+    holds_give_back(server, &client->holds, NULL);
 }
 
 static void client_free(struct prong_server *server, struct client *client) {

@@ -43,16 +43,15 @@ static struct session *session_of(struct prong_server *server, const struct fami
     return NULL;
 }
 
-/* A thread's last word: its mailbox is no longer looked at. */
 static void handle(struct prong_server *server, const prong_message *message) {
     struct family_request request;
     if (message->size < sizeof(request)) return;
     memcpy(&request, message->data, sizeof(request));
     struct session *session = session_of(server, &request);
     if (!session) return;
-    if (request.leaves)
+    if (request.leaves) /* a thread's last word: its mailbox is no longer looked at */
         session_close(session);
-    else if (!session->parked) /* one that gave up waiting and asks again has cancelled before: see cancel */
+    else if (!session->parked) /* one that gave up waiting and asks again has cancelled before */
         request_handle(session, (const char *)message->data + sizeof(request), message->size - sizeof(request));
 }
 

@@ -125,10 +125,8 @@ static prong_status lock_exit(prong_call *call) {
     return lock_release(call);
 }
 
-static void lock_give_back(struct prong_server *server, struct managed *object, struct session *session,
-                           uint64_t count) {
+static void lock_give_back(struct managed *object, uint64_t count) {
     struct lock *lock = object->state;
-    (void)server, (void)session;
     lock->count -= count < lock->count ? count : lock->count;
     if (!lock->count) lock->owner = NULL;
     lock_pass(object);
@@ -226,9 +224,7 @@ static prong_status semaphore_locked(prong_call *call) {
     return call_return_bool(call, ((struct semaphore *)call->object->state)->value == 0);
 }
 
-static void semaphore_give_back(struct prong_server *server, struct managed *object, struct session *session,
-                                uint64_t count) {
-    (void)server, (void)session;
+static void semaphore_give_back(struct managed *object, uint64_t count) {
     semaphore_give(object, count);
 }
 

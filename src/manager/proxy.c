@@ -166,13 +166,6 @@ static prong_status find_token(prong_value value, prong_value *token) {
     return expected("a proxy", value);
 }
 
-/* By TCP a server has as many names as its computer: the port tells. */
-static bool same_server(const char *a, const char *b) {
-    if (*a == '/' || *a == '@' || *b == '/' || *b == '@') return !strcmp(a, b);
-    const char *port_a = strrchr(a, ':'), *port_b = strrchr(b, ':');
-    return port_a && port_b && !strcmp(port_a, port_b);
-}
-
 prong_status prong_proxy_from_value(prong_manager handle, prong_value value, prong_proxy *proxy) {
     struct manager *manager;
     prong_value token = {0}, address = {0};
@@ -185,7 +178,7 @@ prong_status prong_proxy_from_value(prong_manager handle, prong_value value, pro
     if (!status) status = prong_scan(view.state, "(svs)", &type, &address, &ident);
     if (!status) status = address_from_value(address, text);
     if (status) return fail_again(status, "proxy");
-    if (!same_server(text, manager->reach.address))
+    if (!address_same(text, manager->reach.address))
         return fail(PRONG_INVALID, "proxy: it is of the server at %s, not of the one at %s", text,
                     manager->reach.address);
     if (strlen(type) >= sizeof(proxy->type))

@@ -1,5 +1,6 @@
 /* Requests: (ident, method, args, kwds). Without an ident they go to the server itself, else to an object. */
 #include "base/error.h"
+#include "value/classes.h"
 #include "manager/server.h"
 #include "value/document.h"
 #include <stdio.h>
@@ -58,14 +59,6 @@ static prong_status read_token(prong_value token, prong_value *address, uint64_t
     return status ? status : token_id(ident, id);
 }
 
-/* By TCP clients name this computer as they know it: the port tells. */
-static bool is_own_address(const struct prong_server *server, const char *address) {
-    if (!strcmp(address, server->address)) return true;
-    const char *port = strrchr(address, ':'), *own = strrchr(server->address, ':');
-    bool tcp = *address != '/' && *address != '@' && *server->address != '/' && *server->address != '@';
-    return tcp && port && own && !strcmp(port, own);
-}
-
 struct managed *object_of_proxy(struct prong_server *server, prong_value value) {
     prong_object view;
     prong_value token, address;
@@ -74,7 +67,7 @@ struct managed *object_of_proxy(struct prong_server *server, prong_value value) 
     if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_value_get_object(value, &view))
         return NULL;
     if (prong_value_item(view.arguments, 1, &token) || read_token(token, &address, &id)) return NULL;
-    if (address_from_value(address, text) || !is_own_address(server, text)) return NULL;
+    if (address_from_value(address, text) || !address_same(text, server->address)) return NULL;
     struct managed *object = object_by_id(server, id);
     const char *type = "";
     prong_value state;
@@ -257,11 +250,10 @@ static void describe(const struct managed *object, prong_document *scratch, char
 
 static void debug_info(struct session *session) {
     struct prong_server *server = session->server;
-    prong_value lines, text;
-    prong_status status = prong_make_list(server->scratch, NULL, 0, &lines);
+    prong_value text;
     char whole[8192] = "";
     size_t used = 0;
-    for (size_t i = 0; !status && i < server->object_slots; i++)
+    for (size_t i = 0; i < server->object_slots; i++)
         for (struct managed *object = server->objects[i]; object && used < sizeof(whole) - 200; object = object->next) {
             char about[76];
             describe(object, server->scratch, about, sizeof(about));
@@ -269,7 +261,7 @@ static void debug_info(struct session *session) {
                                      used ? "\n" : "", (unsigned long long)object->id, (unsigned long long)object->refs,
                                      about);
         }
-    status = prong_make_text(server->scratch, whole, &text);
+    prong_status status = prong_make_text(server->scratch, whole, &text);
     if (status)
         reply_failed(session, status, "RuntimeError");
     else
@@ -441,8 +433,7 @@ static prong_status read_request(prong_value message, struct request *request) {
 void request_handle(struct session *session, const void *data, size_t size) {
     prong_value message;
     struct request request = {.method = ""};
-    prong_unpickle_options options = {.any_class = true}; /* data only, to be handed out again as it came */
-    prong_status status = prong_pickle_loads(session->server->scratch, data, size, &message, &options);
+    prong_status status = prong_pickle_loads(session->server->scratch, data, size, &message, &ANY_CLASS);
     if (!status) status = read_request(message, &request);
     if (status) {
         prong_document_reset(session->server->scratch); /* it may be full */

@@ -24,7 +24,7 @@ struct type {
     prong_status (*make)(prong_call *call, struct managed *object); /* sets object->state */
     void (*unmake)(struct prong_server *server, void *state);
     /* Takes back what a session that went, or a process that died, held of it. */
-    void (*give_back)(struct prong_server *server, struct managed *object, struct session *session, uint64_t count);
+    void (*give_back)(struct managed *object, uint64_t count);
     bool held_by_process; /* any thread may give it back: kept while the process lives, though the connection ends */
     void (*describe)(const struct managed *object, char *text, size_t size); /* repr; NULL: that of its value */
     prong_status (*value)(struct managed *object, prong_document *document, prong_value *value);
@@ -77,7 +77,6 @@ struct session {
     enum session_state state;
     prong_link *link; /* NULL: of the family */
     prong_queue mailbox;
-    uint64_t family_token;
     struct client *client;
     uint32_t watched; /* epoll events */
     bool closed;      /* to be freed at the end of the round */
@@ -184,7 +183,7 @@ void session_hold(struct session *session, struct managed *object, uint64_t coun
 /* It gives up so much; or, if it has none, any other that has: an unlock by another than the holder. */
 void server_unhold(struct session *session, struct managed *object, uint64_t count);
 /* All goes back; or what belongs to a process goes to keeper (may be NULL), which is alive. */
-void holds_give_back(struct prong_server *server, struct hold **holds, struct session *session, struct client *keeper);
+void holds_give_back(struct prong_server *server, struct hold **holds, struct client *keeper);
 
 /* --- objects.c --- */
 struct managed *object_by_id(struct prong_server *server, uint64_t id);
@@ -219,7 +218,6 @@ void session_run_later(struct session *session);
 /* Sends a reply; false: the client is gone. */
 bool session_reply(struct session *session, const char *kind, prong_value value);
 /* What may be read from it is all that there is: handled. */
-void session_message(struct session *session, const void *data, size_t size);
 prong_status session_new_family(struct prong_server *server, int pid, prong_queue mailbox, struct session **session);
 /* Those whose time is up. */
 void server_deadlines(struct prong_server *server);
@@ -239,7 +237,7 @@ struct managed *object_of_proxy(struct prong_server *server, prong_value value);
 prong_status token_id(prong_value id, uint64_t *number);
 
 /* The library's own types. */
-extern const struct type *const container_types[]; /* each ends with an empty one */
+extern const struct type *const container_types[]; /* each ends with NULL */
 extern const struct type sync_types[], queue_types[];
 
 /* --- family.c: requests through the arena --- */

@@ -141,7 +141,7 @@ void session_close(struct session *session) {
         object_release(server, session->object);
     }
     bool process_lives = session->client && session->client->pidfd >= 0;
-    holds_give_back(server, &session->holds, session, process_lives ? session->client : NULL);
+    holds_give_back(server, &session->holds, process_lives ? session->client : NULL);
     if (session->client) client_leave(server, session->client);
     *session->place = session->next;
     if (session->next) session->next->place = session->place;

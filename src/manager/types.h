@@ -5,12 +5,6 @@
 #include "manager/server.h"
 
 /* Returns the status if it is none. */
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        prong_status status_ = (call);                                                                                 \
-        if (status_) return status_;                                                                                   \
-    } while (0)
-
 /* Binding raises on failure: the method then ends as raised. */
 #define BIND(call, names, values)                                                                                      \
     do {                                                                                                               \

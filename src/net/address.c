@@ -120,3 +120,13 @@ prong_status address_from_value(prong_value value, char text[ADDRESS_TEXT]) {
     if (text[0] == 0) text[0] = '@';
     return PRONG_OK;
 }
+
+static bool is_local(const char *text) {
+    return *text == '/' || *text == '@';
+}
+
+bool address_same(const char *a, const char *b) {
+    if (is_local(a) || is_local(b)) return !strcmp(a, b);
+    const char *port_a = strrchr(a, ':'), *port_b = strrchr(b, ':');
+    return port_a && port_b && !strcmp(port_a, port_b);
+}

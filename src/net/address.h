@@ -19,6 +19,8 @@ prong_status address_parse(const char *text, bool listening, struct address *add
 void address_text(const struct address *address, char text[ADDRESS_TEXT]);
 /* The path of a Unix socket in the file system, or NULL. */
 const char *address_path(const struct address *address);
+/* Whether both texts name one server. By TCP a computer has as many names as it is called by: the port tells. */
+bool address_same(const char *a, const char *b);
 
 /* The str, bytes or (host, port) that Python's managers put into tokens; and back. */
 prong_status address_to_value(prong_document *document, const char *text, prong_value *value);

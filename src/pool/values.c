@@ -1,5 +1,6 @@
 /* Tasks that are called with values: the bytes of a call go in, the result's pickle comes out. */
 #include "base/error.h"
+#include "value/classes.h"
 #include "process/calls.h"
 #include "value/document.h"
 
@@ -45,7 +46,6 @@ prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong
 
 prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
                              prong_time timeout) {
-    static const prong_unpickle_options trusting = {.any_class = true};
     prong_outcome outcome;
     prong_status status = prong_job_outcome(job, index, &outcome, timeout);
     if (status) return status;
@@ -56,7 +56,7 @@ prong_status prong_job_value(prong_job job, size_t index, prong_document *docume
         prong_outcome_text(&outcome, text, sizeof(text));
         return fail(outcome.status, "%s", text);
     }
-    return prong_pickle_loads(document, outcome.data, outcome.size, result, &trusting);
+    return prong_pickle_loads(document, outcome.data, outcome.size, result, &ANY_CLASS);
 }
 
 prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,

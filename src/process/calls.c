@@ -1,6 +1,7 @@
 #include "process/calls.h"
 
 #include "base/error.h"
+#include "value/classes.h"
 #include "value/document.h"
 
 #include <prong/process.h>
@@ -34,15 +35,14 @@ prong_status call_write(prong_document *scratch, any_function *function, prong_v
 
 prong_status call_read(prong_document *document, const void *bytes, size_t size, any_function **function,
                        prong_value *arguments, prong_value *keywords) {
-    static const prong_unpickle_options trusting = {.any_class = true};
     struct call_header header;
     prong_value both;
     if (size < sizeof(header)) return fail_text(PRONG_INVALID, "call: cut short");
     memcpy(&header, bytes, sizeof(header));
     prong_status status = function_resolve(&header.function, function);
     if (!status)
-        status =
-            prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both, &trusting);
+        status = prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both,
+                                    &ANY_CLASS);
     return status ? status : prong_scan(both, "(vv)", arguments, keywords);
 }
 

@@ -240,3 +240,5 @@ prong_status class_call(prong_document *document, prong_value class, prong_value
     *native = false;
     return PRONG_OK;
 }
+
+const prong_unpickle_options ANY_CLASS = {.any_class = true};

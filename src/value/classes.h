@@ -19,4 +19,7 @@ const struct prong_class *class_registered(const prong_unpickle_options *options
 prong_status class_call(prong_document *document, prong_value class, prong_value arguments, bool *native,
                         prong_value *value);
 
+/* For what comes from within the family, or is only handed on: all classes, as data. */
+extern const prong_unpickle_options ANY_CLASS;
+
 #endif

@@ -48,12 +48,6 @@ struct reader {
 /* What no value is: a memo entry that is not set. */
 enum { UNSET = 0xfe };
 
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        prong_status status_ = (call);                                                                                 \
-        if (__builtin_expect(status_ != PRONG_OK, 0)) return status_;                                                  \
-    } while (0)
-
 /* A macro, so that the compiler sees that it is a failure. */
 #define malformed(what) (fail_text(PRONG_INVALID, what), PRONG_INVALID)
 

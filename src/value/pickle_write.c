@@ -31,12 +31,6 @@ struct writer {
     struct text_cache keys, texts;
 };
 
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        prong_status status_ = (call);                                                                                 \
-        if (__builtin_expect(status_ != PRONG_OK, 0)) return status_;                                                  \
-    } while (0)
-
 static prong_status save(struct writer *w, prong_value value, unsigned depth);
 
 /* --- output --- */
