@@ -16,6 +16,7 @@ enum { LEDGERS = 62 };
 struct queue {
     struct object object;
     bool joinable;
+    _Atomic uint64_t private_to; /* the member with which it goes; 0: it stays until it is destroyed */
     struct channel channel;
     /* How many were put is the channel's count; how many are done is this sum: what members in the ledgers have
      * finished, and what those before them, or without one, had. */
@@ -34,7 +35,7 @@ static prong_status find(prong_queue handle, struct queue **queue) {
     return object_find(KIND_QUEUE, handle.offset, handle.generation, (void **)queue);
 }
 
-prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *options) {
+static prong_status create(prong_queue *handle, const prong_queue_options *options, uint32_t private_to) {
     struct queue *queue;
     if (!handle) return fail(PRONG_INVALID, "queue create: no place for the handle");
     prong_status status = family_enter();
@@ -46,9 +47,26 @@ prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *
         return status;
     }
     queue->joinable = options && options->joinable;
+    atomic_store(&queue->private_to, private_to);
     *handle = (prong_queue){arena_offset(queue), atomic_load(&queue->object.generation)};
     object_publish(queue);
     return PRONG_OK;
+}
+
+prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *options) {
+    return create(handle, options, 0);
+}
+
+prong_status queue_create_private(prong_queue *handle) {
+    prong_status status = family_enter();
+    return status ? status : create(handle, NULL, self_token());
+}
+
+bool queue_take_over(prong_queue handle) {
+    struct queue *queue;
+    if (object_find(KIND_QUEUE, handle.offset, handle.generation, (void **)&queue)) return false;
+    uint64_t maker = atomic_load(&queue->private_to);
+    return maker && atomic_compare_exchange_strong(&queue->private_to, &maker, 0);
 }
 
 prong_status prong_simple_queue_create(prong_simple_queue *handle) {
@@ -288,6 +306,8 @@ static void recover(void *object, uint32_t dead) {
     for (int i = 0; queue->joinable && i < LEDGERS; i++)
         if (atomic_load(&queue->ledgers[i].member) == dead) settle_ledger(queue, &queue->ledgers[i]);
     waitq_notify(&queue->joiners, INT_MAX);
+    uint64_t maker = dead; /* it is this recovery's to destroy, or who took it over is there for it */
+    if (atomic_compare_exchange_strong(&queue->private_to, &maker, 0)) object_destroy(queue, object_generation(queue));
 }
 
 static void dispose(void *object) {

@@ -12,6 +12,10 @@ extern const struct object_type queue_type, pipe_type;
 prong_status message_reserve(size_t size, prong_message *message);
 prong_status message_commit(struct channel *channel, prong_message *message, prong_time timeout);
 
+/* A queue that is destroyed when this process dies, unless another has taken it over by then: true for the one that has. */
+prong_status queue_create_private(prong_queue *queue);
+bool queue_take_over(prong_queue queue);
+
 /* The channel behind a queue, or the one that a connection receives from; NULL with an error recorded. */
 struct channel *queue_channel(prong_queue queue);
 prong_status connection_inbox(prong_connection connection, struct channel **inbox);

@@ -1,6 +1,7 @@
 /* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
  * other thread, and locks belong to the thread that took them. A forked child begins anew. */
 #include "base/error.h"
+#include "channel/types.h"
 #include "value/classes.h"
 #include "manager/family.h"
 #include "manager/manager.h"
@@ -201,7 +202,7 @@ static prong_status open_caller(struct caller *caller, struct manager *manager, 
     if (manager->in_family) {
         caller->requests = manager->requests;
         caller->server = manager->process;
-        return prong_queue_create(&caller->mailbox, NULL);
+        return queue_create_private(&caller->mailbox);
     }
     status = link_to(&manager->reach, &caller->link, deadline);
     return status ? status : introduce(caller->link, caller->scratch, deadline);

@@ -37,7 +37,11 @@ static struct session *session_of(struct prong_server *server, const struct fami
             session->mailbox.generation == request->mailbox.generation)
             return session;
     struct session *session = NULL;
-    if (session_new_family(server, request->pid, request->mailbox, &session)) return NULL;
+    if (!queue_take_over(request->mailbox)) return NULL; /* it went with its maker */
+    if (session_new_family(server, request->pid, request->mailbox, &session)) {
+        prong_queue_destroy(request->mailbox);
+        return NULL;
+    }
     if (session->client->pidfd >= 0) return session;
     session_close(session); /* it died before its request was read: what it would take nobody would give back */
     return NULL;
