@@ -9,6 +9,9 @@ enum { STEPS_MAX = 1 << 20 };
 _Thread_local size_t equal_steps;
 static _Thread_local size_t last_step; /* of the comparison that runs */
 
+/* How deep the comparison is that is looking up keys in a table, which compares them in turn; 0: none is. */
+static _Thread_local unsigned looking_up_at;
+
 static bool same(prong_value a, prong_value b, unsigned depth);
 
 static bool same_items(prong_value a, prong_value b, unsigned depth) {
@@ -20,15 +23,23 @@ static bool same_items(prong_value a, prong_value b, unsigned depth) {
     return true;
 }
 
-static bool same_tables(prong_value a, prong_value b, unsigned depth) {
+static bool same_entries(prong_value a, prong_value b, unsigned depth) {
     const struct table *one = table_of(a), *other = table_of(b);
-    if (one->count != other->count) return false;
     size_t at = 0;
     for (struct entry *entry = table_next(one, &at), *match; entry; entry = table_next(one, &at)) {
         if (table_find(other, entry->key, &match) || !match) return false;
         if (kind_of(a) == PRONG_KIND_DICT && !same(entry->value, match->value, depth)) return false;
     }
     return true;
+}
+
+static bool same_tables(prong_value a, prong_value b, unsigned depth) {
+    unsigned before = looking_up_at;
+    if (table_of(a)->count != table_of(b)->count) return false;
+    looking_up_at = depth;
+    bool are_same = same_entries(a, b, depth);
+    looking_up_at = before;
+    return are_same;
 }
 
 static bool same_bytes(prong_value a, prong_value b) {
@@ -100,8 +111,8 @@ static bool same(prong_value a, prong_value b, unsigned depth) {
 }
 
 bool prong_value_equal(prong_value a, prong_value b) {
-    last_step = equal_steps + STEPS_MAX;
-    return same(a, b, 0);
+    if (!looking_up_at) last_step = equal_steps + STEPS_MAX;
+    return same(a, b, looking_up_at);
 }
 
 static int sign(int order) {
