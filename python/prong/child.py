@@ -72,8 +72,10 @@ def _begin(process_obj):
     process._current_process = process_obj
     process._parent_process = _Parent(process_obj._parent_name, process_obj._parent_pid)
     threading.main_thread()._set_native_id()
-    util._finalizer_registry.clear()
-    util._run_after_forkers()
+    if util._finalizer_registry:
+        util._finalizer_registry.clear()
+    if util._afterfork_registry:
+        util._run_after_forkers()
     del before
 
 
