@@ -12,7 +12,6 @@ struct task {
 };
 
 static PyObject *describe; /* of prong.pool: an exception as bytes, never fails */
-static PyObject *forked_setup;
 
 /* ------------------------------------------------ in a worker ------------------------------------------------ */
 
@@ -319,7 +318,6 @@ static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
     PyObject *setup;
     prong_status status;
     (void)keywords;
-    (void)forked_setup;
     if (!PyArg_ParseTuple(arguments, "IisnOy#", &processes, &method, &name, &maxtasks, &setup, &payload, &payload_size))
         return -1;
     self->setup = setup == Py_None ? NULL : new_reference(setup);

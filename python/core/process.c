@@ -8,7 +8,7 @@
 
 PyObject *image_run, *worker_run;
 static PyObject *fork_run; /* what the child about to be forked calls */
-static PyObject *flush, *child_begin, *after_target_run;
+static PyObject *flush, *after_target_run;
 static char **child_arguments, **server_arguments;
 static char *program;
 static prong_runtime runtime;
@@ -296,7 +296,6 @@ static PyObject *set_callbacks(PyObject *module, PyObject *arguments) {
 static PyObject *child_main(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
-    (void)child_begin;
     prong_main(NULL, NULL);
     PyErr_SetString(PyExc_RuntimeError, "this program was not started by prong");
     return NULL;
@@ -309,20 +308,10 @@ static PyObject *stop_server(PyObject *module, PyObject *unused) {
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
-/* Whether this process's image was begun by prong, before child_main takes it up. */
-static PyObject *is_image(PyObject *module, PyObject *unused) {
-    (void)module;
-    (void)unused;
-    return PyBool_FromLong(getenv("PRONG_CHILD") != NULL);
-}
-
-static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NULL},
-                                  {"_keep", keep, METH_O, NULL},
-                                  {"_set_callbacks", set_callbacks, METH_VARARGS, NULL},
-                                  {"_child_main", child_main, METH_NOARGS, NULL},
-                                  {"_stop_server", stop_server, METH_NOARGS, NULL},
-                                  {"_is_image", is_image, METH_NOARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"_set_program", set_program, METH_VARARGS, NULL},     {"_keep", keep, METH_O, NULL},
+    {"_set_callbacks", set_callbacks, METH_VARARGS, NULL}, {"_child_main", child_main, METH_NOARGS, NULL},
+    {"_stop_server", stop_server, METH_NOARGS, NULL},      {0}};
 
 int add_process(PyObject *module) {
     runtime = (prong_runtime){.before_fork = before_fork,
