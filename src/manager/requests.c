@@ -62,7 +62,7 @@ static prong_status read_token(prong_value token, prong_value *address, uint64_t
 struct managed *object_of_proxy(struct prong_server *server, prong_value value) {
     prong_object view;
     prong_value token, address;
-    uint64_t id;
+    uint64_t id = 0;
     char text[ADDRESS_TEXT];
     if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_value_get_object(value, &view))
         return NULL;
@@ -180,7 +180,7 @@ static void create(struct session *session, const struct request *request) {
 
 static struct managed *object_named(struct session *session, const struct request *request) {
     prong_value ident;
-    uint64_t id;
+    uint64_t id = 0;
     if (prong_value_item(request->args, 0, &ident) || token_id(ident, &id)) {
         reply_traceback(session, "TypeError", "an ident is needed");
         return NULL;
@@ -220,7 +220,7 @@ static void decref(struct session *session, const struct request *request) {
 
 static void get_methods(struct session *session, const struct request *request) {
     prong_value token, address, exposed;
-    uint64_t id;
+    uint64_t id = 0;
     prong_status status = prong_value_item(request->args, 0, &token);
     if (!status) status = read_token(token, &address, &id);
     struct managed *object = status ? NULL : object_by_id(session->server, id);
@@ -393,7 +393,7 @@ static void not_exposed(struct session *session, const struct managed *object, c
 
 static void call_object(struct session *session, const struct request *request) {
     struct prong_server *server = session->server;
-    uint64_t id;
+    uint64_t id = 0;
     struct managed *object = token_id(request->ident, &id) ? NULL : object_by_id(server, id);
     if (!object) {
         char text[80];

@@ -82,7 +82,7 @@ static prong_status md5_refused(const char *what) {
 
 prong_status auth_answer(const void *key, size_t key_size, const void *nonce, size_t nonce_size, bool allow_md5,
                          unsigned char *answer, size_t *answer_size) {
-    size_t prefix = 0, mac_size;
+    size_t prefix = 0, mac_size = 0;
     int digest = MD5;
     if (nonce_size < OLD_NONCE)
         return fail(PRONG_PERMISSION, "authentication: a challenge of %zu bytes is too short", nonce_size);
@@ -97,7 +97,7 @@ prong_status auth_answer(const void *key, size_t key_size, const void *nonce, si
 
 prong_status auth_verify(const void *key, size_t key_size, const void *nonce, size_t nonce_size, const void *answer,
                          size_t answer_size, bool allow_md5) {
-    size_t prefix = 0, mac_size;
+    size_t prefix = 0, mac_size = 0;
     int digest = answer_size == OLD_ANSWER ? MD5 : named_digest(answer, answer_size, &prefix);
     if (digest < 0) return fail_text(PRONG_PERMISSION, "authentication: an answer names no digest that is known");
     if (digest == MD5 && !allow_md5) return md5_refused("answers");

@@ -98,8 +98,8 @@ static prong_status write_calls(prong_document *scratch, prong_value_task *task,
 static prong_status submit(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items, bool star,
                            const prong_task_options *options) {
     prong_document *scratch;
-    prong_bytes *calls;
-    size_t count;
+    prong_bytes *calls = NULL;
+    size_t count = 0;
     prong_status status = prong_document_open(&scratch, NULL);
     if (status) return status;
     status = write_calls(scratch, task, items, star, &calls, &count);
