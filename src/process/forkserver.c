@@ -171,7 +171,15 @@ prong_status start_by_server(struct start *start) {
     }
     if (status == PRONG_TIMEOUT || status == PRONG_START_FAILED) reap_server(); /* it may answer late: begin anew */
     pthread_mutex_unlock(&mutex);
-    if (!status) start->pid = reply.pid;
+    if (status) return status;
+    start->pid = reply.pid;
+    /* Until then it dies with the server, so that a start that failed has begun nothing. */
+    status = start_wait_until_settled(start);
+    if (status) {
+        os_pidfd_signal(start->pidfd, SIGKILL);
+        close(start->pidfd);
+        wait_for_note(start->process);
+    }
     return status;
 }
 

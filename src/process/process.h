@@ -68,6 +68,8 @@ struct start {
 prong_status start_by_fork(struct start *start);
 prong_status start_by_spawn(struct start *start);
 prong_status start_by_server(struct start *start);
+/* Waits until the child has taken up its work, or has failed to. */
+prong_status start_wait_until_settled(const struct start *start);
 /* Whether this process's fork server, if it had one, is gone. */
 bool server_is_gone(void);
 

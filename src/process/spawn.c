@@ -58,7 +58,7 @@ static bool settled(void *context) {
     return atomic_load(&process->state) != PROCESS_STARTING;
 }
 
-static prong_status wait_until_settled(struct start *start) {
+prong_status start_wait_until_settled(const struct start *start) {
     struct process *process = start->process;
     deadline_t deadline =
         deadline_after(process->start_timeout ? (prong_time)process->start_timeout : DEFAULT_START_TIMEOUT);
@@ -80,7 +80,7 @@ prong_status start_by_spawn(struct start *start) {
         status = image_start("process", start->token, arena_offset(start->process), life, &start->pid, &start->pidfd);
     if (status) return status;
     member_set_pid(start->token, start->pid);
-    status = runtime.program ? PRONG_OK : wait_until_settled(start);
+    status = runtime.program ? PRONG_OK : start_wait_until_settled(start);
     if (status) {
         os_pidfd_signal(start->pidfd, SIGKILL);
         while (waitpid(start->pid, NULL, 0) < 0 && errno == EINTR) {}
