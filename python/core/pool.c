@@ -151,15 +151,12 @@ typedef struct {
     bool open;
 } Job;
 
-/* A task whose result nobody wants is run all the same. */
+/* Its result is of no more interest: but the task, if it is not done, is run all the same. */
 static void leave_job(PyObject *pool, prong_job job);
 
 static void job_dealloc(PyObject *object) {
     Job *self = (Job *)object;
-    if (self->open && prong_job_ready(self->job))
-        prong_job_close(self->job);
-    else if (self->open)
-        leave_job(self->pool, self->job);
+    if (self->open) leave_job(self->pool, self->job);
     Py_XDECREF(self->pool);
     Py_TYPE(object)->tp_free(object);
 }
@@ -296,7 +293,11 @@ static void sweep_left(Pool *self, bool all) {
 
 static void leave_job(PyObject *pool, prong_job job) {
     Pool *self = (Pool *)pool;
-    if (self->owner != own_pid) return;
+    if (self->owner != own_pid) return; /* a forked child's copy */
+    if (prong_job_ready(job)) {
+        prong_job_close(job);
+        return;
+    }
     if (self->left_count >= self->sweep_at) sweep_left(self, false);
     if (self->left_count == self->left_room) {
         size_t room = self->left_room ? self->left_room * 2 : 64;
