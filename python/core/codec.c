@@ -402,6 +402,18 @@ static bool read_float(struct reader *r) {
     return push(r, PyFloat_FromDouble(value));
 }
 
+/* What follows a number's code. */
+static inline bool read_numeric(struct reader *r, uint8_t code) {
+    switch (code) {
+    case 'K': return read_number(r, 1, false);
+    case 'M': return read_number(r, 2, false);
+    case 'J': return read_number(r, 4, true);
+    case 0x8a: return read_long(r);
+    case 'G': return read_float(r);
+    default: return false;
+    }
+}
+
 /* The topmost `count` objects become a tuple. */
 static bool gather(struct reader *r, int count) {
     if (count > r->top) return false;
@@ -450,11 +462,6 @@ static PyObject *decode_plain(const void *data, size_t size) {
     r.at += 2;
     while (good && r.at < r.end) {
         switch (*r.at++) {
-        case 'K': good = read_number(&r, 1, false); break;
-        case 'M': good = read_number(&r, 2, false); break;
-        case 'J': good = read_number(&r, 4, true); break;
-        case 0x8a: good = read_long(&r); break;
-        case 'G': good = read_float(&r); break;
         case 0x8c: good = read_sized(&r, 1, true); break;
         case 'X': good = read_sized(&r, 4, true); break;
         case 'C': good = read_sized(&r, 1, false); break;
@@ -483,7 +490,7 @@ static PyObject *decode_plain(const void *data, size_t size) {
             if (r.top == 1) return r.stack[0];
             good = false;
             break;
-        default: good = false;
+        default: good = read_numeric(&r, r.at[-1]);
         }
     }
     while (r.top > 0) Py_DECREF(r.stack[--r.top]);
@@ -497,15 +504,8 @@ static PyObject *decode_numbers(const void *data, size_t size) {
     PyObject *list = PyList_New(0);
     bool good = list != NULL;
     while (good && r.end - r.at > 2) {
-        switch (*r.at++) {
-        case 'K': good = read_number(&r, 1, false); break;
-        case 'M': good = read_number(&r, 2, false); break;
-        case 'J': good = read_number(&r, 4, true); break;
-        case 0x8a: good = read_long(&r); break;
-        case 'G': good = read_float(&r); break;
-        default: good = false;
-        }
-        if (good) good = PyList_Append(list, r.stack[0]) == 0;
+        uint8_t code = *r.at++;
+        good = read_numeric(&r, code) && PyList_Append(list, r.stack[0]) == 0;
         while (r.top > 0) Py_DECREF(r.stack[--r.top]);
     }
     if (good && r.end - r.at == 2 && r.at[0] == 'e' && r.at[1] == '.') return list;

@@ -6,12 +6,12 @@
 /* ------------------------------------------------ Condition ------------------------------------------------ */
 
 typedef struct {
-    PyObject_HEAD struct handle handle;
+    SharedObject shared;
     LockObject *lock;
 } Condition;
 
 static prong_condition condition_of(const Condition *self) {
-    return (prong_condition){self->handle.offset, self->handle.generation};
+    return (prong_condition){self->shared.handle.offset, self->shared.handle.generation};
 }
 
 static prong_status destroy_condition(uint64_t offset, uint64_t generation) {
@@ -30,29 +30,20 @@ static int condition_init(PyObject *object, PyObject *arguments, PyObject *keywo
         return -1;
     }
     Py_XSETREF(self->lock, (LockObject *)new_reference(lock));
-    if (handle) return handle_parse(handle, &self->handle);
+    if (handle) return handle_parse(handle, &self->shared.handle);
     prong_condition_options options = {0};
     if (is_rlock)
-        options.rlock = (prong_rlock){self->lock->handle.offset, self->lock->handle.generation};
+        options.rlock = (prong_rlock){self->lock->shared.handle.offset, self->lock->shared.handle.generation};
     else
-        options.lock = (prong_lock){self->lock->handle.offset, self->lock->handle.generation};
+        options.lock = (prong_lock){self->lock->shared.handle.offset, self->lock->shared.handle.generation};
     prong_condition made;
     prong_status status = prong_condition_create(&made, &options);
-    if (status) {
-        raise_status(status);
-        return -1;
-    }
-    self->handle.offset = made.offset;
-    self->handle.generation = made.generation;
-    handle_made(&self->handle);
-    return 0;
+    return shared_made(&self->shared, status, made.offset, made.generation, destroy_condition);
 }
 
 static void condition_dealloc(PyObject *object) {
-    Condition *self = (Condition *)object;
-    handle_drop(&self->handle, destroy_condition);
-    Py_XDECREF(self->lock);
-    Py_TYPE(object)->tp_free(object);
+    Py_XDECREF(((Condition *)object)->lock);
+    shared_dealloc(object);
 }
 
 static PyObject *not_held(prong_status status, const char *what) {
@@ -104,11 +95,6 @@ static PyObject *condition_notify_all(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *condition_handle(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return handle_build(&((Condition *)object)->handle);
-}
-
 static PyMethodDef condition_methods[] = {
     {"wait", (PyCFunction)(void (*)(void))condition_wait, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("wait(timeout=None) -> bool\n\nGives the lock back, waits to be notified, and takes it again; False "
@@ -117,10 +103,10 @@ static PyMethodDef condition_methods[] = {
     {"notify", (PyCFunction)(void (*)(void))condition_notify, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("notify(n=1)\n\nWakes up to n of those that wait now. Never waits for them.")},
     {"notify_all", condition_notify_all, METH_NOARGS, PyDoc_STR("Wakes all that wait now.")},
-    {"_handle", condition_handle, METH_NOARGS, NULL},
     {0}};
 
 static PyTypeObject Condition_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Condition",
+                                      .tp_base = &Shared_type,
                                       .tp_basicsize = sizeof(Condition),
                                       .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                       .tp_new = PyType_GenericNew,
@@ -130,12 +116,8 @@ static PyTypeObject Condition_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "
 
 /* ------------------------------------------------ Event ------------------------------------------------ */
 
-typedef struct {
-    PyObject_HEAD struct handle handle;
-} Event;
-
 static prong_event event_of(PyObject *object) {
-    const Event *self = (Event *)object;
+    const SharedObject *self = (SharedObject *)object;
     return (prong_event){self->handle.offset, self->handle.generation};
 }
 
@@ -145,41 +127,24 @@ static prong_status destroy_event(uint64_t offset, uint64_t generation) {
 
 static int event_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
     static char *names[] = {"handle", NULL};
-    Event *self = (Event *)object;
+    SharedObject *self = (SharedObject *)object;
     PyObject *handle = NULL;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O!", names, &PyTuple_Type, &handle)) return -1;
     if (handle) return handle_parse(handle, &self->handle);
     prong_event made;
     prong_status status = prong_event_create(&made, NULL);
-    if (status) {
-        raise_status(status);
-        return -1;
-    }
-    self->handle.offset = made.offset;
-    self->handle.generation = made.generation;
-    handle_made(&self->handle);
-    return 0;
-}
-
-static void event_dealloc(PyObject *object) {
-    handle_drop(&((Event *)object)->handle, destroy_event);
-    Py_TYPE(object)->tp_free(object);
-}
-
-static PyObject *done(prong_status status) {
-    if (status) return raise_status(status);
-    Py_RETURN_NONE;
+    return shared_made(self, status, made.offset, made.generation, destroy_event);
 }
 
 static PyObject *event_set(PyObject *object, PyObject *unused) {
     (void)unused;
     counts[COUNT_SYNC]++;
-    return done(prong_event_set(event_of(object)));
+    return none_or_raise(prong_event_set(event_of(object)));
 }
 
 static PyObject *event_clear(PyObject *object, PyObject *unused) {
     (void)unused;
-    return done(prong_event_clear(event_of(object)));
+    return none_or_raise(prong_event_clear(event_of(object)));
 }
 
 static PyObject *event_is_set(PyObject *object, PyObject *unused) {
@@ -201,36 +166,26 @@ static PyObject *event_wait(PyObject *object, PyObject *arguments, PyObject *key
     return PyBool_FromLong(status == PRONG_OK);
 }
 
-static PyObject *event_handle(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return handle_build(&((Event *)object)->handle);
-}
-
 static PyMethodDef event_methods[] = {
     {"set", event_set, METH_NOARGS, PyDoc_STR("Sets it and wakes all that wait. Waits for nobody.")},
     {"clear", event_clear, METH_NOARGS, NULL},
     {"is_set", event_is_set, METH_NOARGS, NULL},
     {"wait", (PyCFunction)(void (*)(void))event_wait, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("wait(timeout=None) -> bool\n\nWaits until it is set; False when timeout seconds have passed.")},
-    {"_handle", event_handle, METH_NOARGS, NULL},
     {0}};
 
 static PyTypeObject Event_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Event",
-                                  .tp_basicsize = sizeof(Event),
+                                  .tp_base = &Shared_type,
+                                  .tp_basicsize = sizeof(SharedObject),
                                   .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                   .tp_new = PyType_GenericNew,
                                   .tp_init = event_init,
-                                  .tp_dealloc = event_dealloc,
                                   .tp_methods = event_methods};
 
 /* ------------------------------------------------ Barrier ------------------------------------------------ */
 
-typedef struct {
-    PyObject_HEAD struct handle handle;
-} Barrier;
-
 static prong_barrier barrier_of(PyObject *object) {
-    const Barrier *self = (Barrier *)object;
+    const SharedObject *self = (SharedObject *)object;
     return (prong_barrier){self->handle.offset, self->handle.generation};
 }
 
@@ -240,7 +195,7 @@ static prong_status destroy_barrier(uint64_t offset, uint64_t generation) {
 
 static int barrier_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
     static char *names[] = {"parties", "handle", NULL};
-    Barrier *self = (Barrier *)object;
+    SharedObject *self = (SharedObject *)object;
     int parties = 0;
     PyObject *handle = NULL;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|O!", names, &parties, &PyTuple_Type, &handle)) return -1;
@@ -251,19 +206,7 @@ static int barrier_init(PyObject *object, PyObject *arguments, PyObject *keyword
         return -1;
     }
     prong_status status = prong_barrier_create(&made, (unsigned)parties, NULL);
-    if (status) {
-        raise_status(status);
-        return -1;
-    }
-    self->handle.offset = made.offset;
-    self->handle.generation = made.generation;
-    handle_made(&self->handle);
-    return 0;
-}
-
-static void barrier_dealloc(PyObject *object) {
-    handle_drop(&((Barrier *)object)->handle, destroy_barrier);
-    Py_TYPE(object)->tp_free(object);
+    return shared_made(self, status, made.offset, made.generation, destroy_barrier);
 }
 
 /* What the action raised belongs to the one who ran it; the others learn that the barrier is broken. */
@@ -296,17 +239,12 @@ static PyObject *barrier_wait(PyObject *object, PyObject *arguments) {
 
 static PyObject *barrier_abort(PyObject *object, PyObject *unused) {
     (void)unused;
-    return done(prong_barrier_abort(barrier_of(object)));
+    return none_or_raise(prong_barrier_abort(barrier_of(object)));
 }
 
 static PyObject *barrier_reset(PyObject *object, PyObject *unused) {
     (void)unused;
-    return done(prong_barrier_reset(barrier_of(object)));
-}
-
-static PyObject *barrier_handle(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return handle_build(&((Barrier *)object)->handle);
+    return none_or_raise(prong_barrier_reset(barrier_of(object)));
 }
 
 static PyObject *barrier_parties(PyObject *object, void *unused) {
@@ -328,7 +266,6 @@ static PyMethodDef barrier_methods[] = {
     {"_wait", barrier_wait, METH_VARARGS, NULL},
     {"abort", barrier_abort, METH_NOARGS, PyDoc_STR("Breaks it: who waits gets BrokenBarrierError.")},
     {"reset", barrier_reset, METH_NOARGS, PyDoc_STR("Begins anew; who waits gets BrokenBarrierError.")},
-    {"_handle", barrier_handle, METH_NOARGS, NULL},
     {0}};
 static PyGetSetDef barrier_members[] = {{"parties", barrier_parties, NULL, NULL, NULL},
                                         {"n_waiting", barrier_n_waiting, NULL, NULL, NULL},
@@ -336,11 +273,11 @@ static PyGetSetDef barrier_members[] = {{"parties", barrier_parties, NULL, NULL,
                                         {0}};
 
 static PyTypeObject Barrier_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Barrier",
-                                    .tp_basicsize = sizeof(Barrier),
+                                    .tp_base = &Shared_type,
+                                    .tp_basicsize = sizeof(SharedObject),
                                     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                     .tp_new = PyType_GenericNew,
                                     .tp_init = barrier_init,
-                                    .tp_dealloc = barrier_dealloc,
                                     .tp_methods = barrier_methods,
                                     .tp_getset = barrier_members};
 

@@ -3,11 +3,11 @@
 
 #include <stddef.h>
 
-static PyObject *BufferTooShort, *open_ones; /* a weak set: what a fork has to look at */
+static PyObject *open_ones; /* a weak set: what a fork has to look at */
 
 static bool may(ConnectionObject *self, bool allowed, const char *only) {
     if (self->closed)
-        raise_closed("handle");
+        raise_closed();
     else if (!allowed)
         PyErr_Format(PyExc_OSError, "connection is %s-only", only);
     return !self->closed && allowed;
@@ -60,7 +60,7 @@ static PyObject *post(PyObject *module, PyObject *object) {
     if (Py_TYPE(object) != &Connection_type) return PyErr_Format(PyExc_TypeError, "a Connection is expected");
     ConnectionObject *self = (ConnectionObject *)object;
     if (self->closed) {
-        raise_closed("handle");
+        raise_closed();
         return NULL;
     }
     prong_status status = prong_connection_post(connection_of(self));
@@ -286,7 +286,7 @@ static PyObject *connection_fileno(PyObject *object, PyObject *unused) {
     int descriptor;
     (void)unused;
     if (self->closed) {
-        raise_closed("handle");
+        raise_closed();
         return NULL;
     }
     prong_status status = prong_connection_fileno(connection_of(self), &descriptor);
@@ -318,14 +318,10 @@ static PyObject *connection_handle(PyObject *object, PyObject *unused) {
     ConnectionObject *self = (ConnectionObject *)object;
     (void)unused;
     if (self->closed) {
-        raise_closed("handle");
+        raise_closed();
         return NULL;
     }
     return handle_build(&self->handle);
-}
-
-static PyObject *get_flag(PyObject *object, void *offset) {
-    return PyBool_FromLong(*(bool *)((char *)object + (size_t)offset));
 }
 
 static PyGetSetDef connection_members[] = {
@@ -431,12 +427,6 @@ static PyObject *wait_many(PyObject *module, PyObject *arguments, PyObject *keyw
     return result;
 }
 
-static PyObject *set_buffer_too_short(PyObject *module, PyObject *type) {
-    (void)module;
-    Py_XSETREF(BufferTooShort, new_reference(type));
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef functions[] = {
     {"Pipe", (PyCFunction)(void (*)(void))pipe_create, METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("Pipe(duplex=True) -> two connections; not duplex: the first receives, the second sends.")},
@@ -446,7 +436,6 @@ static PyMethodDef functions[] = {
                "ready; those that are.")},
     {"_post", post, METH_O, NULL},
     {"_connect", connect_end, METH_VARARGS, NULL},
-    {"_set_buffer_too_short", set_buffer_too_short, METH_O, NULL},
     {0}};
 
 int add_connection(PyObject *module) {

@@ -11,14 +11,12 @@
 
 /* --- errors.c: statuses as exceptions, and waits --- */
 
-extern PyObject *ProcessError, *WorkerDied, *TaskTimeout, *OwnerDiedWarning; /* set by configure() */
+extern PyObject *ProcessError, *BufferTooShort, *OwnerDiedWarning; /* set by prong.errors */
 /* Raises what the status stands for, with the library's message; returns NULL. */
 PyObject *raise_status(prong_status status);
-int raise_closed(const char *what); /* OSError("what is closed"); -1 */
-/* None is for ever, less than zero is now; seconds as int or float. */
-int parse_timeout(PyObject *timeout, prong_time *span);
-/* What is left of a span that began at `began` (by wait_clock). */
-prong_time wait_clock(void);
+/* None, or what raise_status does. */
+PyObject *none_or_raise(prong_status status);
+int raise_closed(void); /* OSError("handle is closed"); -1 */
 
 /* A call that may wait runs without the GIL; a signal's handler that raises ends the wait, and the exception is set. */
 void wait_begin(void);
@@ -26,6 +24,18 @@ void wait_end(void);
 #define WAITING(call) (wait_begin(), (status = (call)), wait_end())
 void waits_install(prong_runtime *runtime);
 void waits_after_fork(void);
+
+/* --- arguments.c: what calls are given --- */
+
+/* None is for ever, less than zero is now; seconds as int or float. */
+int parse_timeout(PyObject *timeout, prong_time *span);
+/* block=True, timeout=None, of which either may be NULL: not given. */
+int parse_wait(PyObject *block, PyObject *timeout, prong_time *span);
+/* Those of a fast call, by place or by name; values[0] … [most - 1] stay as they are where none is given. */
+int parse_fast(const char *call, PyObject *const *arguments, Py_ssize_t count, PyObject *names,
+               const char *const *known, Py_ssize_t most, PyObject **values);
+/* A member of the type bool, for tables of members: the closure is its offset. */
+PyObject *get_flag(PyObject *object, void *offset);
 
 /* --- handles.c: who destroys a shared object --- */
 
@@ -47,6 +57,17 @@ int handles_init(void);
 /* Reads "(KK)" given by a wrapper's _handle() in another process. */
 int handle_parse(PyObject *pair, struct handle *handle);
 PyObject *handle_build(struct handle *handle);
+
+/* What the types for shared objects have in common: _handle(), and how they go. */
+typedef struct {
+    PyObject_HEAD struct handle handle;
+    destroy_function *destroy; /* NULL: not made here */
+} SharedObject;
+extern PyTypeObject Shared_type;
+void shared_dealloc(PyObject *object);
+/* After making it: takes its handle, or raises. For a tp_init. */
+int shared_made(SharedObject *self, prong_status status, uint64_t offset, uint64_t generation,
+                destroy_function *destroy);
 
 /* --- codec.c: objects as bytes --- */
 
@@ -85,7 +106,7 @@ int add_pool(PyObject *module);
 int add_type(PyObject *module, const char *name, PyTypeObject *type);
 
 typedef struct {
-    PyObject_HEAD struct handle handle;
+    SharedObject shared;
     uint64_t count; /* times that this process holds it */
     unsigned long thread;
     PyObject *owner_died; /* what the last acquire took it over from */
@@ -113,8 +134,7 @@ PyObject *connections_open(void);
 void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
-extern PyObject *image_run, *worker_run; /* of prong.spawn: called with a payload */
-enum { HEADER_WORDS = 2 };
+extern PyObject *worker_run; /* of prong.spawn: called with a payload */
 
 /* As threading.get_ident(), without a call where the C library makes it the thread pointer. */
 static inline unsigned long this_thread(void) {

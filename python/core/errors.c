@@ -1,12 +1,9 @@
-/* Statuses as Python's exceptions, time spans, and waits that a signal's handler can end. */
+/* Statuses as Python's exceptions, and waits that a signal's handler can end. */
 #include "core.h"
 
 #include <errno.h>
-#include <math.h>
-#include <pythread.h>
-#include <time.h>
 
-PyObject *ProcessError, *WorkerDied, *TaskTimeout, *OwnerDiedWarning;
+PyObject *ProcessError, *BufferTooShort, *OwnerDiedWarning;
 
 static PyObject *raise_errno(int number, const char *message) {
     /* made here, not when it is caught: it is of the subclass that belongs to the number */
@@ -28,7 +25,7 @@ PyObject *raise_status(prong_status status) {
     case PRONG_PERMISSION: return raise_errno(EPERM, message);
     case PRONG_NOT_FOUND: return raise_errno(ENOENT, message);
     case PRONG_EXISTS: return raise_errno(EEXIST, message);
-    case PRONG_CLOSED: PyErr_SetString(PyExc_OSError, "handle is closed"); return NULL;
+    case PRONG_CLOSED: raise_closed(); return NULL;
     case PRONG_STALE:
         PyErr_Format(PyExc_ValueError, "the object is gone, or is of another family: %s", message);
         return NULL;
@@ -41,30 +38,14 @@ PyObject *raise_status(prong_status status) {
     return NULL;
 }
 
-int raise_closed(const char *what) {
-    PyErr_Format(PyExc_OSError, "%s is closed", what);
+PyObject *none_or_raise(prong_status status) {
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+int raise_closed(void) {
+    PyErr_SetString(PyExc_OSError, "handle is closed");
     return -1;
-}
-
-int parse_timeout(PyObject *timeout, prong_time *span) {
-    if (!timeout || timeout == Py_None) {
-        *span = PRONG_FOREVER;
-        return 0;
-    }
-    double seconds = PyFloat_AsDouble(timeout);
-    if (seconds == -1 && PyErr_Occurred()) return -1;
-    if (isnan(seconds)) {
-        PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
-        return -1;
-    }
-    *span = seconds <= 0 ? PRONG_NOWAIT : seconds >= 9e9 ? PRONG_FOREVER : (prong_time)(seconds * 1e9);
-    return 0;
-}
-
-prong_time wait_clock(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (prong_time)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* --- waits --- */

@@ -30,7 +30,7 @@ static void in_child(void) {
 
 int handles_init(void) {
     own_pid = getpid();
-    return pthread_atfork(NULL, forked, in_child) == 0 ? 0 : -1;
+    return pthread_atfork(NULL, forked, in_child) == 0 ? PyType_Ready(&Shared_type) : -1;
 }
 
 void handle_made(struct handle *handle) {
@@ -81,3 +81,35 @@ PyObject *handle_build(struct handle *handle) {
     handle->travelled = true;
     return Py_BuildValue("(KK)", (unsigned long long)handle->offset, (unsigned long long)handle->generation);
 }
+
+/* --- the base of the types --- */
+
+int shared_made(SharedObject *self, prong_status status, uint64_t offset, uint64_t generation,
+                destroy_function *destroy) {
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    self->handle.offset = offset;
+    self->handle.generation = generation;
+    self->destroy = destroy;
+    handle_made(&self->handle);
+    return 0;
+}
+
+void shared_dealloc(PyObject *object) {
+    SharedObject *self = (SharedObject *)object;
+    if (self->destroy) handle_drop(&self->handle, self->destroy);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *shared_handle(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return handle_build(&((SharedObject *)object)->handle);
+}
+
+static PyMethodDef shared_methods[] = {{"_handle", shared_handle, METH_NOARGS, NULL}, {0}};
+
+PyTypeObject Shared_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core._Shared",
+                            .tp_basicsize = sizeof(SharedObject), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                            .tp_dealloc = shared_dealloc, .tp_methods = shared_methods};

@@ -25,7 +25,7 @@ static prong_status destroy_semaphore(uint64_t offset, uint64_t generation) {
 static destroy_function *const destroyers[] = {destroy_lock, destroy_rlock, destroy_semaphore};
 
 static inline prong_status take(const Lock *self, prong_time timeout) {
-    uint64_t offset = self->lock.handle.offset, generation = self->lock.handle.generation;
+    uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
     switch (self->kind) {
     case KIND_LOCK: return prong_lock_acquire((prong_lock){offset, generation}, timeout);
     case KIND_RLOCK: return prong_rlock_acquire((prong_rlock){offset, generation}, timeout);
@@ -34,7 +34,7 @@ static inline prong_status take(const Lock *self, prong_time timeout) {
 }
 
 static inline prong_status give(const Lock *self) {
-    uint64_t offset = self->lock.handle.offset, generation = self->lock.handle.generation;
+    uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
     switch (self->kind) {
     case KIND_LOCK: return prong_lock_release((prong_lock){offset, generation});
     case KIND_RLOCK: return prong_rlock_release((prong_rlock){offset, generation});
@@ -82,30 +82,13 @@ static PyObject *acquire(Lock *self, prong_time timeout) {
 
 /* acquire(block=True, timeout=None) */
 static PyObject *lock_acquire(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
-    Lock *self = (Lock *)object;
+    static const char *const known[] = {"block", "timeout"};
     PyObject *values[2] = {NULL, NULL};
-    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
-    if (count == 0 && named == 0) return acquire(self, PRONG_FOREVER);
-    if (count + named > 2) {
-        PyErr_SetString(PyExc_TypeError, "acquire() takes at most 2 arguments");
+    prong_time span = PRONG_FOREVER;
+    if ((count || names) &&
+        (parse_fast("acquire", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
         return NULL;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) values[i] = arguments[i];
-    for (Py_ssize_t i = 0; i < named; i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        int which = PyUnicode_CompareWithASCIIString(name, "block") == 0     ? 0
-                    : PyUnicode_CompareWithASCIIString(name, "timeout") == 0 ? 1
-                                                                             : -1;
-        if (which < 0 || values[which]) {
-            PyErr_Format(PyExc_TypeError, "acquire() got an unexpected keyword argument '%U'", name);
-            return NULL;
-        }
-        values[which] = arguments[count + i];
-    }
-    prong_time timeout;
-    int block = values[0] ? PyObject_IsTrue(values[0]) : 1;
-    if (block < 0 || parse_timeout(values[1], &timeout)) return NULL;
-    return acquire(self, block ? timeout : PRONG_NOWAIT);
+    return acquire((Lock *)object, span);
 }
 
 static PyObject *not_released(const Lock *self, prong_status status) {
@@ -139,7 +122,7 @@ static PyObject *lock_exit(PyObject *object, PyObject *const *arguments, Py_ssiz
 }
 
 static int value_of(const Lock *self, unsigned *value) {
-    uint64_t offset = self->lock.handle.offset, generation = self->lock.handle.generation;
+    uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
     prong_status status = PRONG_OK;
     switch (self->kind) {
     case KIND_LOCK: *value = !prong_lock_locked((prong_lock){offset, generation}); break;
@@ -180,17 +163,12 @@ static PyObject *lock_after_fork(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *lock_handle(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return handle_build(&((Lock *)object)->lock.handle);
-}
-
-static prong_status create(Lock *self, unsigned value, bool recover) {
+static prong_status create(const Lock *self, unsigned value, bool recover, struct handle *made) {
     const prong_semaphore_options options = {.bounded = self->bounded, .recover = recover};
     switch (self->kind) {
-    case KIND_LOCK: return prong_lock_create((prong_lock *)(void *)&self->lock.handle, NULL);
-    case KIND_RLOCK: return prong_rlock_create((prong_rlock *)(void *)&self->lock.handle, NULL);
-    default: return prong_semaphore_create((prong_semaphore *)(void *)&self->lock.handle, value, &options);
+    case KIND_LOCK: return prong_lock_create((prong_lock *)(void *)made, NULL);
+    case KIND_RLOCK: return prong_rlock_create((prong_rlock *)(void *)made, NULL);
+    default: return prong_semaphore_create((prong_semaphore *)(void *)made, value, &options);
     }
 }
 
@@ -208,26 +186,20 @@ static int lock_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
                  : PyType_IsSubtype(Py_TYPE(self), &RLock_type) ? KIND_RLOCK
                                                                 : KIND_SEMAPHORE;
     self->bounded = bounded;
-    if (handle) return handle_parse(handle, &self->lock.handle);
+    if (handle) return handle_parse(handle, &self->lock.shared.handle);
     if (value < 0 || value > INT_MAX) {
         errno = EINVAL;
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
-    prong_status status = create(self, (unsigned)value, recover);
-    if (status) {
-        raise_status(status);
-        return -1;
-    }
-    handle_made(&self->lock.handle);
-    return 0;
+    struct handle made = {0};
+    prong_status status = create(self, (unsigned)value, recover, &made);
+    return shared_made(&self->lock.shared, status, made.offset, made.generation, destroyers[self->kind]);
 }
 
 static void lock_dealloc(PyObject *object) {
-    Lock *self = (Lock *)object;
-    handle_drop(&self->lock.handle, destroyers[self->kind]);
-    Py_XDECREF(self->lock.owner_died);
-    Py_TYPE(object)->tp_free(object);
+    Py_XDECREF(((LockObject *)object)->owner_died);
+    shared_dealloc(object);
 }
 
 static PyObject *get_owner_died(PyObject *object, void *unused) {
@@ -258,13 +230,12 @@ static PyMethodDef lock_methods[] = {
     {"_is_mine", lock_is_mine, METH_NOARGS, NULL},
     {"_is_zero", lock_locked, METH_NOARGS, NULL},
     {"_after_fork", lock_after_fork, METH_NOARGS, NULL},
-    {"_handle", lock_handle, METH_NOARGS, NULL},
     {0}};
 
 #define LOCK_TYPE(name, doc)                                                                                           \
     {                                                                                                                  \
-        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core." name, .tp_doc = PyDoc_STR(doc),                        \
-                                    .tp_basicsize = sizeof(Lock),                                                      \
+        PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core." name, .tp_base = &Shared_type,                         \
+                                    .tp_doc = PyDoc_STR(doc), .tp_basicsize = sizeof(Lock),                            \
                                     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = PyType_GenericNew, \
                                     .tp_init = lock_init, .tp_dealloc = lock_dealloc, .tp_methods = lock_methods,      \
                                     .tp_getset = lock_members                                                          \

@@ -32,13 +32,12 @@ static PyObject *configure(PyObject *module, PyObject *arguments) {
 }
 
 static PyObject *set_errors(PyObject *module, PyObject *arguments) {
-    PyObject *values[4];
+    PyObject *process_error, *buffer_too_short, *owner_died;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOO", &values[0], &values[1], &values[2], &values[3])) return NULL;
-    Py_XSETREF(ProcessError, new_reference(values[0]));
-    Py_XSETREF(WorkerDied, new_reference(values[1]));
-    Py_XSETREF(TaskTimeout, new_reference(values[2]));
-    Py_XSETREF(OwnerDiedWarning, new_reference(values[3]));
+    if (!PyArg_ParseTuple(arguments, "OOO", &process_error, &buffer_too_short, &owner_died)) return NULL;
+    Py_XSETREF(ProcessError, new_reference(process_error));
+    Py_XSETREF(BufferTooShort, new_reference(buffer_too_short));
+    Py_XSETREF(OwnerDiedWarning, new_reference(owner_died));
     Py_RETURN_NONE;
 }
 

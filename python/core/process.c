@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-PyObject *image_run, *worker_run;
+/* A process's argument: how many connections it is to hold, and a word for alignment; the connections; the payload. */
+enum { HEADER_WORDS = 2 };
+
+PyObject *worker_run;
+static PyObject *image_run;
 static PyObject *fork_run; /* what the child about to be forked calls */
 static PyObject *flush, *after_target_run;
 static char **child_arguments, **server_arguments;
@@ -62,7 +66,6 @@ static int forked_child(void *argument, size_t size) {
     return code_of(PyObject_CallNoArgs(fork_run));
 }
 
-/* The argument: a count, so many connections, and the payload. */
 static const char *payload_of(const void *argument, size_t *size) {
     const uint64_t *words = argument;
     size_t header = (HEADER_WORDS + 2 * (size_t)words[0]) * sizeof(uint64_t);
@@ -197,8 +200,7 @@ static PyObject *process_signal(PyObject *object, PyObject *number) {
     long value = PyLong_AsLong(number);
     if (value == -1 && PyErr_Occurred()) return NULL;
     prong_status status = prong_process_signal(((Process *)object)->process, (int)value);
-    if (status) return raise_status(status);
-    Py_RETURN_NONE;
+    return none_or_raise(status);
 }
 
 static PyObject *process_close(PyObject *object, PyObject *unused) {

@@ -2,17 +2,18 @@
 #include "core.h"
 
 #include <stddef.h>
+#include <time.h>
 
 static PyObject *Full, *Empty;
 
 typedef struct {
-    PyObject_HEAD struct handle handle;
+    SharedObject shared;
     bool closed;
     bool reports; /* what cannot be pickled goes to _on_queue_feeder_error; else it is raised */
 } Queue;
 
 static prong_queue queue_of(const Queue *self) {
-    return (prong_queue){self->handle.offset, self->handle.generation};
+    return (prong_queue){self->shared.handle.offset, self->shared.handle.generation};
 }
 
 bool queue_known(PyObject *object, prong_queue *queue) {
@@ -34,24 +35,11 @@ static int queue_init(PyObject *object, PyObject *arguments, PyObject *keywords)
     PyObject *handle = NULL;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|npO!", names, &maxsize, &joinable, &PyTuple_Type, &handle))
         return -1;
-    if (handle) return handle_parse(handle, &self->handle);
+    if (handle) return handle_parse(handle, &self->shared.handle);
     prong_queue made;
     prong_queue_options options = {.maxsize = maxsize > 0 ? (size_t)maxsize : 0, .joinable = joinable};
     prong_status status = prong_queue_create(&made, &options);
-    if (status) {
-        raise_status(status);
-        return -1;
-    }
-    self->handle.offset = made.offset;
-    self->handle.generation = made.generation;
-    handle_made(&self->handle);
-    return 0;
-}
-
-static void queue_dealloc(PyObject *object) {
-    Queue *self = (Queue *)object;
-    handle_drop(&self->handle, destroy_queue);
-    Py_TYPE(object)->tp_free(object);
+    return shared_made(&self->shared, status, made.offset, made.generation, destroy_queue);
 }
 
 static int check_open(Queue *self) {
@@ -87,11 +75,7 @@ static prong_status put_large(Queue *self, const struct encoded *encoded, prong_
     encoded_write(encoded, message.data);
     status = prong_queue_commit(queue_of(self), &message, PRONG_NOWAIT);
     if (status == PRONG_FULL && timeout != PRONG_NOWAIT) WAITING(prong_queue_commit(queue_of(self), &message, timeout));
-    if (status) {
-        char kept[200]; /* the message of what failed */
-        snprintf(kept, sizeof kept, "%s", prong_error_message());
-        prong_message_release(&message);
-    }
+    if (status) prong_message_release(&message);
     return status;
 }
 
@@ -125,42 +109,13 @@ static int put(Queue *self, PyObject *object, prong_time timeout) {
     return status || PyErr_Occurred() ? -1 : 0;
 }
 
-/* The arguments (…, block=True, timeout=None), of which `first` come before; values[0] … are what was given. */
-static int parse_wait(PyObject *const *arguments, Py_ssize_t count, PyObject *names, const char *const *known,
-                      Py_ssize_t known_count, PyObject **values) {
-    Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
-    if (count > known_count) {
-        PyErr_Format(PyExc_TypeError, "at most %zd arguments are expected, not %zd", known_count, count);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) values[i] = arguments[i];
-    for (Py_ssize_t i = 0; i < named; i++) {
-        Py_ssize_t which = 0;
-        while (which < known_count && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), known[which]) != 0)
-            which++;
-        if (which == known_count || values[which]) {
-            PyErr_Format(PyExc_TypeError, "got an unexpected keyword argument '%U'", PyTuple_GET_ITEM(names, i));
-            return -1;
-        }
-        values[which] = arguments[count + i];
-    }
-    return 0;
-}
-
-static int wait_span(PyObject *block, PyObject *timeout, prong_time *span) {
-    int blocks = block ? PyObject_IsTrue(block) : 1;
-    if (blocks < 0 || parse_timeout(timeout, span)) return -1;
-    if (!blocks) *span = PRONG_NOWAIT;
-    return 0;
-}
-
 static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
     static const char *const known[] = {"obj", "block", "timeout"};
     PyObject *values[3] = {NULL, NULL, NULL};
     prong_time span = PRONG_FOREVER;
     if (count == 1 && !names)
         values[0] = arguments[0];
-    else if (parse_wait(arguments, count, names, known, 3, values) || wait_span(values[1], values[2], &span))
+    else if (parse_fast("put", arguments, count, names, known, 3, values) || parse_wait(values[1], values[2], &span))
         return NULL;
     if (!values[0]) {
         PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
@@ -175,6 +130,12 @@ static PyObject *queue_put_nowait(PyObject *object, PyObject *item) {
     Py_RETURN_NONE;
 }
 
+static prong_time now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (prong_time)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 /* put_many(iterable, timeout=None) -> how many went in */
 static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject *keywords) {
     static char *names[] = {"items", "timeout", NULL};
@@ -186,10 +147,10 @@ static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject 
     if (check_open((Queue *)object)) return NULL;
     PyObject *iterator = PyObject_GetIter(items);
     if (!iterator) return NULL;
-    prong_time end = span == PRONG_FOREVER || span == PRONG_NOWAIT ? span : wait_clock() + span;
+    prong_time end = span == PRONG_FOREVER || span == PRONG_NOWAIT ? span : now() + span;
     Py_ssize_t count = 0;
     while ((item = PyIter_Next(iterator))) {
-        prong_time left = end == PRONG_FOREVER || end == PRONG_NOWAIT ? end : end - wait_clock();
+        prong_time left = end == PRONG_FOREVER || end == PRONG_NOWAIT ? end : end - now();
         int bad = put((Queue *)object, item, left > 0 ? left : PRONG_NOWAIT);
         Py_DECREF(item);
         if (bad) break;
@@ -212,7 +173,6 @@ static prong_status get_message(Queue *self, char *small, size_t *size, prong_me
     /* Somebody else may take it between; then it is what comes next. */
     while (status == PRONG_TOO_LONG) {
         status = prong_queue_receive(queue_of(self), large, PRONG_NOWAIT);
-        if (!status) *size = large->size;
         if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT)
             WAITING(prong_queue_receive(queue_of(self), large, timeout));
         if (!status) *size = large->size;
@@ -245,7 +205,7 @@ static PyObject *queue_get(PyObject *object, PyObject *const *arguments, Py_ssiz
     PyObject *values[2] = {NULL, NULL};
     prong_time span = PRONG_FOREVER;
     if ((count || names) &&
-        (parse_wait(arguments, count, names, known, 2, values) || wait_span(values[0], values[1], &span)))
+        (parse_fast("get", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
         return NULL;
     return check_open((Queue *)object) ? NULL : get((Queue *)object, span);
 }
@@ -311,8 +271,7 @@ static PyObject *queue_task_done(PyObject *object, PyObject *unused) {
         PyErr_SetString(PyExc_ValueError, "task_done() called too many times");
         return NULL;
     }
-    if (status) return raise_status(status);
-    Py_RETURN_NONE;
+    return none_or_raise(status);
 }
 
 /* join(timeout=None): False when the time has passed; a text when processes died with items in hand */
@@ -331,14 +290,7 @@ static PyObject *queue_join(PyObject *object, PyObject *timeout) {
 /* Nothing more goes in, for any process. */
 static PyObject *queue_shutdown(PyObject *object, PyObject *unused) {
     (void)unused;
-    prong_status status = prong_queue_close(queue_of((Queue *)object));
-    if (status) return raise_status(status);
-    Py_RETURN_NONE;
-}
-
-static PyObject *queue_handle(PyObject *object, PyObject *unused) {
-    (void)unused;
-    return handle_build(&((Queue *)object)->handle);
+    return none_or_raise(prong_queue_close(queue_of((Queue *)object)));
 }
 
 static PyMethodDef queue_methods[] = {
@@ -364,12 +316,7 @@ static PyMethodDef queue_methods[] = {
     {"_task_done", queue_task_done, METH_NOARGS, NULL},
     {"_join", queue_join, METH_O, NULL},
     {"_shutdown", queue_shutdown, METH_NOARGS, NULL},
-    {"_handle", queue_handle, METH_NOARGS, NULL},
     {0}};
-
-static PyObject *get_flag(PyObject *object, void *offset) {
-    return PyBool_FromLong(*(bool *)((char *)object + (size_t)offset));
-}
 
 static int set_flag(PyObject *object, PyObject *value, void *offset) {
     int set = value ? PyObject_IsTrue(value) : 0;
@@ -382,11 +329,11 @@ static PyGetSetDef queue_members[] = {{"_closed", get_flag, set_flag, NULL, (voi
                                       {0}};
 
 PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
+                           .tp_base = &Shared_type,
                            .tp_basicsize = sizeof(Queue),
                            .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                            .tp_new = PyType_GenericNew,
                            .tp_init = queue_init,
-                           .tp_dealloc = queue_dealloc,
                            .tp_methods = queue_methods,
                            .tp_getset = queue_members};
 

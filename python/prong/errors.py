@@ -39,5 +39,4 @@ class OwnerDiedWarning(RuntimeWarning):
     """A lock was taken over from a process that died while it held it: what it protects may be half changed."""
 
 
-_core._set_errors(ProcessError, WorkerDied, TaskTimeout, OwnerDiedWarning)
-_core._set_buffer_too_short(BufferTooShort)
+_core._set_errors(ProcessError, BufferTooShort, OwnerDiedWarning)

@@ -1,7 +1,6 @@
 """Queue, JoinableQueue and SimpleQueue. An item is in shared memory when put returns."""
 
 import os
-import sys
 import warnings
 from queue import Empty, Full  # noqa: F401
 
