@@ -237,9 +237,7 @@ static PyObject *job_results(PyObject *object, PyObject *chunked) {
 
 static PyObject *job_cancel(PyObject *object, PyObject *force) {
     int forced = PyObject_IsTrue(force);
-    prong_status status = forced < 0 ? PRONG_OK : prong_job_cancel(((Job *)object)->job, forced);
-    if (status) return raise_status(status);
-    Py_RETURN_NONE;
+    return forced < 0 ? NULL : none_or_raise(prong_job_cancel(((Job *)object)->job, forced));
 }
 
 static PyObject *job_progress(PyObject *object, PyObject *unused) {
@@ -482,71 +480,93 @@ static void finished_badly(prong_job job, prong_status status, const char *messa
     finished(waiting);
 }
 
-/* (function, form, data, time limit or None, retries, done or None, called with the job when it has ended); many: data is a sequence, one task each */
-static PyObject *submit(Pool *self, PyObject *arguments, bool many) {
-    PyObject *function, *data, *limit, *done;
-    int form;
-    unsigned retries;
-    if (!PyArg_ParseTuple(arguments, "OiOOIO", &function, &form, &data, &limit, &retries, &done)) return NULL;
-    prong_task_options options = {.retries = retries};
-    prong_time span = 0;
-    if (limit != Py_None && parse_timeout(limit, &span)) return NULL;
-    options.time_limit = span == PRONG_FOREVER || limit == Py_None ? 0 : span > 0 ? span : 1;
-    PyObject *sequence = many ? PySequence_Fast(data, "a sequence of tasks") : NULL;
-    if (many && !sequence) return NULL;
-    size_t count = many ? (size_t)PySequence_Fast_GET_SIZE(sequence) : 1;
-    prong_bytes one, *bytes = many ? PyMem_Calloc(count + 1, sizeof *bytes) : &one;
+/* The arguments of tasks of one function, in one buffer. */
+struct tasks {
+    struct buffer buffer;
+    prong_bytes *bytes; /* of each */
+    size_t count;
+};
+
+static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *function, PyObject *sequence) {
+    tasks->bytes = PyMem_Calloc(tasks->count + 1, sizeof *tasks->bytes);
+    if (!tasks->bytes) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < tasks->count; i++) {
+        Py_ssize_t size = add_task(&tasks->buffer, form, function, PySequence_Fast_GET_ITEM(sequence, (Py_ssize_t)i));
+        if (size < 0) return -1;
+        tasks->bytes[i].size = (size_t)size;
+    }
+    const char *at = tasks->buffer.bytes; /* which may have moved until now */
+    for (size_t i = 0; i < tasks->count; i++) {
+        tasks->bytes[i].data = at;
+        at += (tasks->bytes[i].size + 7) & ~(size_t)7;
+    }
+    return 0;
+}
+
+static int read_tasks(struct tasks *tasks, enum form form, PyObject *function, PyObject *sequence) {
     struct encoded encoded;
-    struct buffer buffer = {0};
-    bool kept = true;
-    Job *job = NULL;
-    bool good = bytes && encode_function(function, &encoded, &kept) == 0;
-    bool function_read = good;
-    for (size_t i = 0; good && i < count; i++) {
-        PyObject *item = many ? PySequence_Fast_GET_ITEM(sequence, (Py_ssize_t)i) : data;
-        size_t at = buffer.size;
-        Py_ssize_t size = add_task(&buffer, (enum form)form, &encoded, item);
-        good = size >= 0;
-        bytes[i] = (prong_bytes){(const void *)(uintptr_t)at, good ? (size_t)size : 0};
+    bool kept;
+    if (encode_function(function, &encoded, &kept)) return -1;
+    int bad = add_tasks(tasks, form, &encoded, sequence);
+    if (!kept) encoded_clear(&encoded);
+    return bad;
+}
+
+static PyObject *not_submitted(prong_status status) {
+    if (status != PRONG_NOT_RUNNING && status != PRONG_STALE) return raise_status(status);
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "Pool not running");
+    return NULL;
+}
+
+static PyObject *start_job(Pool *self, const struct tasks *tasks, prong_task_options *options, PyObject *done) {
+    Job *job = (Job *)PyType_GenericNew(&Job_type, NULL, NULL);
+    PyObject *waiting = job && done != Py_None ? PyTuple_Pack(2, done, job) : NULL;
+    if (!job || (done != Py_None && !waiting)) {
+        Py_XDECREF(job);
+        return NULL;
     }
-    for (size_t i = 0; good && i < count; i++) bytes[i].data = buffer.bytes + (uintptr_t)bytes[i].data;
-    if (function_read && !kept) encoded_clear(&encoded);
-    if (good) job = (Job *)PyType_GenericNew(&Job_type, NULL, NULL);
-    if (job) {
-        if (done != Py_None) {
-            options.callback = finished_well;
-            options.error_callback = finished_badly;
-            options.context = PyTuple_Pack(2, done, job);
-        }
-        counts[COUNT_POOL] += count;
-        prong_status status =
-            many ? prong_pool_starmap_async(self->pool, &job->job, run_task, bytes, count, &options)
-                 : prong_pool_apply_async(self->pool, &job->job, run_task, bytes[0].data, bytes[0].size, &options);
-        if (status) {
-            if (status == PRONG_NOT_RUNNING || (status == PRONG_STALE && !PyErr_Occurred()))
-                PyErr_SetString(PyExc_ValueError, "Pool not running");
-            else
-                raise_status(status);
-            if (done != Py_None) Py_XDECREF((PyObject *)options.context);
-            Py_CLEAR(job);
-        } else {
-            job->open = true;
-            job->count = count;
-            job->pool = new_reference((PyObject *)self);
-        }
+    if (waiting) {
+        options->callback = finished_well;
+        options->error_callback = finished_badly;
+        options->context = waiting;
     }
-    if (many) PyMem_Free(bytes);
-    PyMem_Free(buffer.bytes);
-    Py_XDECREF(sequence);
+    counts[COUNT_POOL] += tasks->count;
+    prong_status status =
+        prong_pool_starmap_async(self->pool, &job->job, run_task, tasks->bytes, tasks->count, options);
+    if (status) {
+        Py_XDECREF(waiting);
+        Py_DECREF(job);
+        return not_submitted(status);
+    }
+    job->open = true;
+    job->count = tasks->count;
+    job->pool = new_reference((PyObject *)self);
     return (PyObject *)job;
 }
 
+/* submit(function, form, tasks, time limit or None, retries, done): tasks is a sequence of what each is called with; done is None,
+ * or called with the job when it has ended */
 static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
-    return submit((Pool *)object, arguments, false);
-}
-
-static PyObject *pool_submit_many(PyObject *object, PyObject *arguments) {
-    return submit((Pool *)object, arguments, true);
+    PyObject *function, *data, *limit, *done, *job = NULL;
+    int form;
+    unsigned retries;
+    prong_time span = PRONG_FOREVER;
+    if (!PyArg_ParseTuple(arguments, "OiOOIO", &function, &form, &data, &limit, &retries, &done) ||
+        parse_timeout(limit, &span))
+        return NULL;
+    prong_task_options options = {.retries = retries, .time_limit = span == PRONG_FOREVER ? 0 : span > 0 ? span : 1};
+    PyObject *sequence = PySequence_Fast(data, "a sequence of tasks");
+    if (!sequence) return NULL;
+    struct tasks tasks = {.count = (size_t)PySequence_Fast_GET_SIZE(sequence)};
+    if (read_tasks(&tasks, (enum form)form, function, sequence) == 0)
+        job = start_job((Pool *)object, &tasks, &options, done);
+    PyMem_Free(tasks.bytes);
+    PyMem_Free(tasks.buffer.bytes);
+    Py_DECREF(sequence);
+    return job;
 }
 
 /* --- the end --- */
@@ -601,15 +621,11 @@ static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
     return status ? raise_status(status) : PyLong_FromUnsignedLongLong(deaths);
 }
 
-static PyMethodDef pool_methods[] = {{"submit", pool_submit, METH_VARARGS, NULL},
-                                     {"submit_many", pool_submit_many, METH_VARARGS, NULL},
-                                     {"close", pool_close, METH_NOARGS, NULL},
-                                     {"terminate", pool_terminate, METH_NOARGS, NULL},
-                                     {"join", pool_join, METH_O, NULL},
-                                     {"destroy", pool_destroy, METH_NOARGS, NULL},
-                                     {"workers", pool_workers, METH_NOARGS, NULL},
-                                     {"deaths", pool_deaths, METH_NOARGS, NULL},
-                                     {0}};
+static PyMethodDef pool_methods[] = {
+    {"submit", pool_submit, METH_VARARGS, NULL},      {"close", pool_close, METH_NOARGS, NULL},
+    {"terminate", pool_terminate, METH_NOARGS, NULL}, {"join", pool_join, METH_O, NULL},
+    {"destroy", pool_destroy, METH_NOARGS, NULL},     {"workers", pool_workers, METH_NOARGS, NULL},
+    {"deaths", pool_deaths, METH_NOARGS, NULL},       {0}};
 static PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
                                  .tp_basicsize = sizeof(Pool),
                                  .tp_flags = Py_TPFLAGS_DEFAULT,

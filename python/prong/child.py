@@ -63,20 +63,25 @@ class _Stdin:
         pass
 
 
-def _begin(process_obj):
-    force_start_method(process_obj._start_method)
+def become(process_obj):
+    """This process is that one from now on, with no children and nothing to finalize."""
     process._process_counter = itertools.count(1)
     process._children = set()
-    sys.stdin = _Stdin()
     before = process._current_process  # kept until what is to run after a fork has run
     process._current_process = process_obj
     process._parent_process = _Parent(process_obj._parent_name, process_obj._parent_pid)
-    threading.main_thread()._set_native_id()
     if util._finalizer_registry:
         util._finalizer_registry.clear()
     if util._afterfork_registry:
         util._run_after_forkers()
     del before
+
+
+def _begin(process_obj):
+    force_start_method(process_obj._start_method)
+    sys.stdin = _Stdin()
+    threading.main_thread()._set_native_id()
+    become(process_obj)
 
 
 def _run(process_obj):

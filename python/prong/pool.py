@@ -16,9 +16,9 @@ from multiprocessing.pool import (CLOSE, INIT, RUN, TERMINATE, ExceptionWithTrac
                                   RemoteTraceback, job_counter, mapstar, starmapstar)
 
 from . import _core
-from .child import _Parent
+from .child import become
 from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
-from .popen import METHODS
+from .popen import METHODS, Spawning
 
 __all__ = ["Pool", "ThreadPool"]
 
@@ -62,16 +62,10 @@ _core._set_describe(_describe)
 
 def _begin_worker(context, name, initializer, initargs):
     """Makes this process a worker: what BaseProcess._bootstrap does before run, for a process that the core started."""
-    parent = process.current_process()
     worker = context.Process(name=name)
     worker._config = dict(process.current_process()._config, daemon=True)
-    util._finalizer_registry.clear()
-    process._children = set()
-    process._process_counter = itertools.count(1)
     worker._parent_pid = os.getppid()
-    process._current_process = worker
-    process._parent_process = _Parent(parent.name, os.getppid())
-    util._run_after_forkers()
+    become(worker)
     if context._name == "fork":
         import signal
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,7 +80,6 @@ class _Setup:
         self.context, self.name = context, name
         self.initializer, self.initargs = initializer, initargs
         self.failure = failure
-        self.counter = itertools.count(1)
 
     def __call__(self):
         try:
@@ -201,15 +194,6 @@ class AsyncResult:
             self._progress = self._job.progress()
         return self._progress
 
-    def _cancelled(self):
-        """Cancels it; whether it has ended that way."""
-        self.cancel()
-        job = self._job
-        if job is None:
-            return isinstance(self._value, TaskCancelled)
-        outcome = job.outcome(0, -1.0)
-        return outcome is not None and outcome[0] == _core.CANCELLED
-
     def _each(self, end):
         """The results one after another, each as soon as it is there; TimeoutError when it is not by the time `end`."""
         job = self._job
@@ -248,6 +232,11 @@ class AsyncResult:
         """Called in the pool's thread: what a callback raises is reported, and harms nobody."""
         self._job = job
         self._load()
+        self._tell()
+
+    def _settle(self, success, value):
+        """It has ended without having been submitted."""
+        self._success, self._value = success, value
         self._tell()
 
     def _tell(self):
@@ -327,7 +316,7 @@ class IMapIterator:
     def _submit(self, task):
         limit, retries = self._options
         try:
-            job = self._pool._core.submit(self._function, self._form, task, limit, retries, self._done())
+            job = self._pool._core.submit(self._function, self._form, (task,), limit, retries, self._done())
         except ValueError:
             raise
         except Exception as error:  # a task that cannot be pickled is the error of its own result
@@ -456,10 +445,6 @@ class _Worker:
 _FAILURE_SIZE = 8192
 
 
-def _close_if_running(core):
-    core.destroy()
-
-
 class Pool:
     """Pool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): so many workers (as CPUs).
 
@@ -491,7 +476,7 @@ class Pool:
         self._failure = None
         self._start(initializer, initargs)
         self._state = RUN
-        self._terminate = util.Finalize(self, _close_if_running, args=(self._core,), exitpriority=15)
+        self._terminate = util.Finalize(self, self._core.destroy, exitpriority=15)
 
     def _start(self, initializer, initargs):
         from .heap import BufferWrapper
@@ -501,23 +486,8 @@ class Pool:
         setup = _Setup(self._ctx, name, initializer, initargs, self._failure)
         payload = b""
         if method != "fork":
-            payload, setup = self._pickled(setup, name), None
+            payload, setup = Spawning().payload(name, method, setup), None
         self._core = _core.Pool(self._processes, METHODS[method], name, self._maxtasksperchild or 0, setup, payload)
-
-    def _pickled(self, setup, name):
-        """What a worker that is no copy of this process reads."""
-        import io
-        from . import reduction, spawn
-        stream = io.BytesIO()
-        spawning = _Spawning()
-        process_set(spawning)
-        try:
-            reduction.dump(spawn.get_preparation_data(name, self._ctx._name), stream)
-            reduction.dump(setup, stream)
-        finally:
-            process_set(None)
-        spawn.set_program()
-        return stream.getvalue()
 
     def __del__(self, _warn=warnings.warn, RUN=RUN):
         if getattr(self, "_state", None) == RUN:
@@ -537,10 +507,13 @@ class Pool:
     def _repopulate_pool(self):
         """The core replaces workers by itself."""
 
-    def _broken(self):
+    def _failure_text(self):
+        """What an initializer raised; empty when none did."""
         view = memoryview(self._failure)
-        size = int.from_bytes(view[:8], "little")
-        text = bytes(view[8:8 + size]).decode("utf-8", "replace")
+        return bytes(view[8:8 + int.from_bytes(view[:8], "little")]).decode("utf-8", "replace")
+
+    def _broken(self):
+        text = self._failure_text()
         error = PoolBroken("the pool's initializer failed" if text else "the pool is broken: its workers cannot be started")
         if text:
             error.__cause__ = RemoteTraceback('\n"""\n%s"""' % text)
@@ -552,14 +525,32 @@ class Pool:
 
     # --- submitting ---
 
-    def _submit(self, function, form, data, timeout, retries, done):
+    def _submit(self, function, form, tasks, timeout, retries, done):
+        """The job of tasks, each of which is what function is called with. done(job), if any, is called when it has ended."""
         try:
-            return self._core.submit(function, form, data, timeout, retries, done)
+            return self._core.submit(function, form, tasks, timeout, retries, done)
         except ProcessError:
-            if memoryview(self._failure)[:8] != b"\0" * 8:
+            if self._failure_text():
                 error = self._broken()
                 raise error from error.__cause__
             raise
+
+    def _begin(self, result, *task):
+        """Submits; what cannot be pickled is the error of the result, as multiprocessing has it."""
+        done = None if result._told is None else result._finished
+        try:
+            job = self._submit(*task, done)
+        except ProcessError:
+            raise
+        except Exception as error:
+            if "not running" in str(error):
+                raise
+            result._settle(False, error)
+            return result
+        with result._lock:
+            if result._success is None:  # it may have ended before the job is known here
+                result._job = job
+        return result
 
     def apply(self, func, args=(), kwds={}, *, timeout=None, retries=0):
         """func(*args, **kwds) in a worker."""
@@ -568,40 +559,9 @@ class Pool:
     def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None, *, timeout=None, retries=0):
         """The same; returns an AsyncResult at once. callback(result) or error_callback(exception) is called when it has ended."""
         self._check_running()
-        data = (args if type(args) is tuple else tuple(args), kwds)
-        if callback is None and error_callback is None:
-            try:
-                return AsyncResult(self, self._submit(func, _core.CALL, data, timeout, retries, None), "one")
-            except (ValueError, ProcessError) as error:
-                if isinstance(error, ProcessError) or self._state != RUN or "not running" in str(error):
-                    raise
-                return self._unsendable(error, None, None)
-            except Exception as error:
-                return self._unsendable(error, None, None)
+        task = (args if type(args) is tuple else tuple(args), kwds)
         result = AsyncResult(self, None, "one", callback, error_callback)
-        return self._begin(result, lambda done: self._submit(func, _core.CALL, data, timeout, retries, done))
-
-    def _unsendable(self, error, callback, error_callback):
-        """A task that cannot be pickled: the error of its result, as multiprocessing has it."""
-        result = AsyncResult(self, None, "one", callback, error_callback)
-        result._success, result._value = False, error
-        result._tell()
-        return result
-
-    def _begin(self, result, submit):
-        """Submits with a call of result._finished at the end, which may come before the job is known here."""
-        try:
-            job = submit(result._finished)
-        except ProcessError:
-            raise
-        except Exception as error:
-            if "not running" in str(error):
-                raise
-            return self._unsendable(error, result._callback, result._error_callback)
-        with result._lock:
-            if result._success is None:
-                result._job = job
-        return result
+        return self._begin(result, func, _core.CALL, (task,), timeout, retries)
 
     def _tasks(self, function_form, chunk_form, items, chunksize):
         """(form, data of each task, shape) for items in chunks."""
@@ -619,25 +579,10 @@ class Pool:
             raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
         if not items:
             result = MapResult(self, None, "many", callback, error_callback)
-            result._success, result._value = True, []
-            result._tell()
+            result._settle(True, [])
             return result
-        form, data, shape = self._tasks(*forms, items, chunksize)
-        if type(data) is range:
-            data = list(data)
-        result = MapResult(self, None, shape, callback, error_callback)
-        if callback is None and error_callback is None:
-            try:
-                result._job = self._core.submit_many(func, form, data, timeout, retries, None)
-                return result
-            except Exception as error:
-                if isinstance(error, ProcessError):
-                    error = self._broken() if memoryview(self._failure)[:8] != b"\0" * 8 else error
-                    raise error from error.__cause__
-                if "not running" in str(error):
-                    raise
-                return self._unsendable(error, None, None)
-        return self._begin(result, lambda done: self._core.submit_many(func, form, data, timeout, retries, done))
+        form, tasks, shape = self._tasks(*forms, items, chunksize)
+        return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, tasks, timeout, retries)
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
         """[func(x) for x in iterable], by the workers, in chunks."""
@@ -716,25 +661,6 @@ class Pool:
 
     def __exit__(self, exc_type, exc_val, exc_tb):
         self.terminate()
-
-
-class _Spawning:
-    """Stands for the process being started while its arguments are pickled."""
-
-    def __init__(self):
-        self.connections = []
-
-    def duplicate_for_child(self, fd):
-        return fd
-
-    def DupFd(self, fd):
-        from multiprocessing.resource_sharer import DupFd
-        return DupFd(fd)
-
-
-def process_set(popen):
-    from multiprocessing.context import set_spawning_popen
-    set_spawning_popen(popen)
 
 
 def _chunks(iterator, size):

@@ -7,7 +7,7 @@ from multiprocessing.util import _flush_std_streams
 from . import _core, spawn
 from .child import run_forked
 
-__all__ = ["Popen"]
+__all__ = ["Popen", "Spawning"]
 
 METHODS = {"fork": 1, "spawn": 2, "forkserver": 3}
 _NAME_MOST = 47  # bytes, in the core
@@ -52,37 +52,23 @@ def _connections_for_fork(process_obj):
     return list(given)
 
 
-class Popen:
-    """What started a process, and how it fares."""
+class Spawning:
+    """Stands for a process being started, while what a new image reads is pickled."""
 
-    def __init__(self, process_obj, method):
-        self.method = method
-        self.returncode = None
-        self.connections = []
-        self._core = None
-        name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
-        daemon = bool(process_obj._config.get("daemon"))
-        if method == "fork":
-            self._core = _core.Process(METHODS[method], name, daemon, lambda: run_forked(process_obj), b"",
-                                       _connections_for_fork(process_obj))
-        else:
-            _flush_std_streams()
-            payload = self._pickle(process_obj)
-            spawn.set_program()
-            self._core = _core.Process(METHODS[method], name, daemon, None, payload, self.connections)
-        self.pid = self._core.pid
-        self.sentinel = self._core.sentinel
+    def __init__(self):
+        self.connections = []  # handles of those that it is to hold
 
-    def _pickle(self, process_obj):
+    def payload(self, name, method, obj):
+        """What an image needs before it can read obj, and obj."""
         from . import reduction
-        from .spawn import get_preparation_data
         stream = io.BytesIO()
         set_spawning_popen(self)
         try:
-            reduction.dump(get_preparation_data(process_obj._name, self.method), stream)
-            reduction.dump(process_obj, stream)
+            reduction.dump(spawn.get_preparation_data(name, method), stream)
+            reduction.dump(obj, stream)
         finally:
             set_spawning_popen(None)
+        spawn.set_program()
         return stream.getvalue()
 
     def duplicate_for_child(self, fd):
@@ -93,6 +79,26 @@ class Popen:
         """The same, as what is pickled."""
         from multiprocessing.resource_sharer import DupFd
         return DupFd(fd)
+
+
+class Popen(Spawning):
+    """What started a process, and how it fares."""
+
+    def __init__(self, process_obj, method):
+        super().__init__()
+        self.method = method
+        self.returncode = None
+        name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
+        daemon = bool(process_obj._config.get("daemon"))
+        if method == "fork":
+            self._core = _core.Process(METHODS[method], name, daemon, lambda: run_forked(process_obj), b"",
+                                       _connections_for_fork(process_obj))
+        else:
+            _flush_std_streams()
+            payload = self.payload(process_obj._name, method, process_obj)
+            self._core = _core.Process(METHODS[method], name, daemon, None, payload, self.connections)
+        self.pid = self._core.pid
+        self.sentinel = self._core.sentinel
 
     def poll(self, flag=0):
         """The exit code, or None while it runs."""

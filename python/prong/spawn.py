@@ -46,14 +46,15 @@ def set_program():
     flags = tuple(util._args_from_interpreter_flags())
     from multiprocessing.resource_tracker import getfd
     tracker = getfd()  # one tracker for the whole family, or a child's would free at its end what others use
-    wanted = executable, flags, tracker, forkserver.preload_argument()
+    preload = forkserver.preload_argument()
+    wanted = executable, flags, tracker, preload
     if wanted == _program:
         return
     begin = [executable] + [os.fsencode(flag) for flag in flags] + [b"-c"]
     end = [b"--multiprocessing-fork"]
     _core._keep(tracker)
     _core._set_program(executable, begin + [os.fsencode(_code("spawn", str(tracker)))] + end,
-                       begin + [os.fsencode(_code("forkserver", f"{tracker}, {forkserver.preload_argument()}"))] + end)
+                       begin + [os.fsencode(_code("forkserver", f"{tracker}, {preload}"))] + end)
     _program = wanted
 
 
@@ -102,6 +103,14 @@ def _read(payload):
         del process.current_process()._inheriting
 
 
+def _failed():
+    """Says why a child cannot begin; its exit code."""
+    import traceback
+    traceback.print_exc()
+    util._flush_std_streams()
+    return 1
+
+
 def run_image(payload):
     """Called by the core in a spawned child, or one of the fork server; the exit code."""
     from .child import parent_sentinel
@@ -110,10 +119,7 @@ def run_image(payload):
     try:
         process_obj = _read(payload)
     except BaseException:
-        import traceback
-        traceback.print_exc()
-        util._flush_std_streams()
-        return 1
+        return _failed()
     from .context import force_start_method
     force_start_method(process_obj._start_method)
     global _at_exit
@@ -142,10 +148,7 @@ def run_worker(payload):
     try:
         return _read(payload)()
     except BaseException:
-        import traceback
-        traceback.print_exc()
-        util._flush_std_streams()
-        return 1
+        return _failed()
 
 
 _core._set_callbacks(util._flush_std_streams, run_image, run_worker, after_target)
