@@ -37,7 +37,8 @@ typedef struct prong_pickle {
 } prong_pickle;
 
 /* Writes value; the bytes lie in document. What is shared, or refers to itself, does so for the reader. options may be
- * NULL. Errors: PRONG_NO_MEMORY, PRONG_TOO_LONG (nested deeper than PRONG_VALUE_DEPTH), PRONG_INVALID (no such protocol). */
+ * NULL. Errors: PRONG_NO_MEMORY, PRONG_TOO_LONG (nested deeper than PRONG_VALUE_DEPTH), PRONG_INVALID (no such protocol, or a
+ * class that cannot be named in it: below 3 those of Python 2's modules, __builtin__ and others, are read as Python 3's). */
 PRONG_API prong_status prong_pickle_dumps(prong_document *document, prong_value value, prong_pickle *pickle,
                                           const prong_pickle_options *options);
 

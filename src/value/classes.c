@@ -96,7 +96,7 @@ void class_modernize(const char **module, const char **name) {
 }
 
 /* Data only: Python 3 reads what else is in builtins under that name in every protocol, and Python 2 has not all of it. */
-void class_antiquate(const char **module, const char **name) {
+static void rename_old(const char **module, const char **name) {
     if (!strcmp(*module, "copyreg")) *module = "copy_reg";
     if (strcmp(*module, "builtins")) return;
     if (!strcmp(*name, "range"))
@@ -104,6 +104,17 @@ void class_antiquate(const char **module, const char **name) {
     else if (!names_have(" set frozenset bytearray bytes complex ", *name))
         return;
     *module = "__builtin__";
+}
+
+prong_status class_antiquate(const char **module, const char **name) {
+    const char *read_module, *read_name, *own_module = *module, *own_name = *name;
+    rename_old(module, name);
+    read_module = *module;
+    read_name = *name;
+    class_modernize(&read_module, &read_name);
+    if (!strcmp(read_module, own_module) && !strcmp(read_name, own_name)) return PRONG_OK;
+    return fail(PRONG_INVALID, "pickle: %s.%s would be read as %s.%s: it needs protocol 3 or later", own_module,
+                own_name, read_module, read_name);
 }
 
 /* --- calls that are values --- */

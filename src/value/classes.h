@@ -6,8 +6,8 @@
 
 /* Below protocol 3 pickles name Python 2's modules: *module and *name become Python 3's. */
 void class_modernize(const char **module, const char **name);
-/* The other way. */
-void class_antiquate(const char **module, const char **name);
+/* The other way. Fails for a class whose own name is one of Python 2's: it would be read as another. */
+prong_status class_antiquate(const char **module, const char **name);
 
 /* On the usual list. */
 bool class_is_usual(const char *module, const char *name);

@@ -287,7 +287,7 @@ static prong_status save_class(struct writer *w, const char *module, const char 
         TRY(save_text(w, &w->texts, name, strlen(name)));
         return write_byte(w, STACK_GLOBAL);
     }
-    if (w->protocol < 3) class_antiquate(&module, &name);
+    if (w->protocol < 3) TRY(class_antiquate(&module, &name));
     if (strchr(module, '\n') || strchr(name, '\n'))
         return fail_text(PRONG_INVALID, "pickle: a class's name has a line end");
     TRY(write_line(w, GLOBAL, module, strlen(module)));

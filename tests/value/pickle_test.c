@@ -205,3 +205,18 @@ TEST(bad_options_are_named) {
     ok(prong_pickle_loads(document, "]]]aa.", 6, &back, &shallow));
     prong_document_close(document);
 }
+
+TEST(a_name_of_python_2_is_not_written_where_it_means_another) {
+    begin();
+    static const char old_name[] = "\x80\x04"
+                                   "cQueue\nQueue\n.";
+    prong_unpickle_options all = {.any_class = true};
+    prong_value class;
+    prong_pickle pickle;
+    prong_pickle_options two = {.protocol = 2}, three = {.protocol = 3};
+    ok(prong_pickle_loads(document, old_name, sizeof(old_name) - 1, &class, &all));
+    is(prong_pickle_dumps(document, class, &pickle, &two), PRONG_INVALID);
+    says("Queue.Queue would be read as queue.Queue");
+    ok(prong_pickle_dumps(document, class, &pickle, &three));
+    prong_document_close(document);
+}
