@@ -1,8 +1,10 @@
-/* All kinds of objects, for the family's recovery, which stands above the rooms that define them. */
+/* What rooms above need to know of those below: all kinds of objects, for the family's recovery; and the functions that images
+ * of another build are told to call. */
 #include "channel/types.h"
 #include "family/object.h"
 #include "manager/manager.h"
 #include "pool/types.h"
+#include "process/calls.h"
 #include "process/process.h"
 #include "sync/types.h"
 
@@ -15,3 +17,6 @@ const struct object_type *const object_types[KIND_COUNT] = {
     [KIND_BARRIER] = &barrier_type, [KIND_SHARED] = &shared_type,
     [KIND_BLOCK] = &block_type,     [KIND_MANAGER] = &manager_type,
 };
+
+any_function *const own_functions[OWN_FUNCTIONS] = {
+    (any_function *)(void *)worker_main, (any_function *)(void *)call_target, (any_function *)(void *)call_task};

@@ -54,6 +54,14 @@ typedef struct prong_pool_options {
     size_t maxtasksperchild; /* a worker is replaced after so many tasks; 0: never */
     prong_start_method method;
     const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
+    /* Workers whose image is another program, as prong_process_options has it: {"prong-worker", NULL} has just prong and the
+     * libraries that tasks name; {"python3", "-m", "prong.worker", NULL} runs Python's functions. Such a start does not
+     * wait until workers are ready; where none of them ever is, the pool breaks. */
+    char *const *program;
+    /* In the place of initializer: a prong_value_target by its name (see prong_task_options), and its arguments: a tuple, or
+     * null. */
+    const char *initializer_name;
+    prong_value initializer_arguments;
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start; PRONG_INVALID. */
@@ -95,6 +103,10 @@ typedef struct prong_task_options {
     void *context;
     prong_progress_callback *progress; /* called by the thread that waits for the job */
     void *progress_context;
+    /* With NULL as the function: its name, for the worker to find, up to 215 bytes: "LIBRARY.so:SYMBOL", as dlopen and dlsym
+     * take them, the worker's program itself without a library; in a worker that is Python "MODULE:NAME", for the calls with
+     * values alone. A name that is not found fails the task: PRONG_NO_FUNCTION, or PRONG_TASK_FAILED where it is called with values. */
+    const char *task_name;
 } prong_task_options;
 
 typedef struct prong_bytes {

@@ -61,6 +61,12 @@ typedef struct prong_process_options {
     prong_daemon daemon;
     prong_start_method method;
     prong_time start_timeout; /* for a spawned image to reach its target; 0: 60 s */
+    /* Another program whose image spawn starts in the place of this one's, and its arguments, up to a NULL; looked for along
+     * PATH. It must come to prong_main. Of this program's functions it has none: a target is prong's, a shared library's, or
+     * one by name. Copied. */
+    char *const *program;
+    const char *target_name; /* for prong_process_create_value alone */
+    bool no_wait; /* spawn: the start returns as soon as the image is begun; one that fails then ends with code 255 */
 } prong_process_options;
 
 /* The first line of main: in a spawned child or a fork server it runs what it was started for, and does not return;
@@ -87,15 +93,16 @@ PRONG_API prong_status prong_process_create(prong_process *process, const prong_
 typedef int prong_value_target(prong_document *document, prong_value arguments, prong_value keywords);
 
 /* The same as prong_process_create, for target(*arguments, **keywords) by value; options' target, run and what goes with
- * them must not be set. options may be NULL. Errors: also PRONG_NO_FUNCTION, and as prong_pickle_dumps. A child that
- * cannot read its arguments ends with code 125. */
+ * them must not be set. A target of NULL is found by the child under options' target_name, as prong_task_options has it.
+ * options may be NULL. Errors: also PRONG_NO_FUNCTION, and as prong_pickle_dumps. A child that cannot read its arguments,
+ * or does not find a name, ends with code 125. */
 PRONG_API prong_status prong_process_create_value(prong_process *process, prong_value_target *target,
                                                   prong_value arguments, prong_value keywords,
                                                   const prong_process_options *options);
 
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),
- * PRONG_NO_MAIN, PRONG_NO_FUNCTION, PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_START_FAILED,
+ * PRONG_NO_MAIN, PRONG_NO_FUNCTION, PRONG_NOT_FOUND (no such program), PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_START_FAILED,
  * PRONG_TIMEOUT, PRONG_STALE; after all but the first two it may be tried again. */
 PRONG_API prong_status prong_process_start(prong_process process);
 

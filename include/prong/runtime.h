@@ -4,6 +4,7 @@
 #define PRONG_RUNTIME_H
 
 #include <prong/connection.h>
+#include <prong/pool.h>
 #include <prong/process.h>
 
 /* Any member may be NULL. Nothing is copied: what is pointed to must stay. */
@@ -20,6 +21,10 @@ typedef struct prong_runtime {
     /* Called in a waiting thread whenever it wakes, and some ten times a second, by the waits for locks, semaphores,
      * conditions, events, barriers, queues, connections, jobs and pools. True: the wait ends as if its time were up. */
     bool (*interrupted)(void);
+    /* Calls a function of the runtime's by name, with a pickle of (arguments, keywords); keywords may be None. In a task: result is
+     * to get the pickle of what it returns, or an error's text if it returns other than 0. As a process's target, or a
+     * pool's initializer: result is NULL, the exit code is returned. NULL: names are those of C functions. */
+    int (*call)(const char *name, const void *pickle, size_t size, prong_result *result);
     /* What spawn, and the fork server, start in the place of this program's image: a program and its arguments, up to a
      * NULL. It must call prong_main(NULL, NULL) once it is ready for its target. With them, a start by spawn returns as soon
      * as the image is begun; one that does not find its target ends with code 255. */
@@ -36,6 +41,12 @@ PRONG_API void prong_set_runtime(const prong_runtime *runtime);
 /* Ends the fork server of this process, if there is one; the next start by forkserver begins another. Its daemonic children end
  * with it. Waits up to 5 s for its end. Thread-safe. */
 PRONG_API void prong_stop_forkserver(void);
+
+/* Tasks that call a function by name (see prong_task_options; options' own task_name must be NULL), each with a pickle of
+ * (arguments, keywords). The outcome's data is the result's pickle. Errors: as prong_pool_starmap_async. */
+PRONG_API prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name,
+                                             const prong_bytes *pickles, size_t count,
+                                             const prong_task_options *options);
 
 /* The calling thread may wait again, after `interrupted` said true. */
 PRONG_API void prong_clear_interrupt(void);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define ARENA_MAGIC 0x70726f6e67617231ull /* "prongar1" */
-enum { ARENA_VERSION = 2 };
+enum { ARENA_VERSION = 3 };
 
 char *arena_base;
 uint64_t arena_places;
@@ -42,6 +42,12 @@ static void *create_and_map(uint64_t size, int *fd) {
     return base;
 }
 
+static uint64_t layout(void) {
+    uint64_t all = sizeof(struct arena) * 31 + sizeof(struct member);
+    for (int kind = 1; kind < KIND_COUNT; kind++) all = all * 31 + object_types[kind]->size;
+    return all;
+}
+
 static prong_status lay_out(uint64_t size) {
     uint64_t rows = (sizeof(struct arena) + 63) & ~63ull;
     uint64_t heap =
@@ -54,6 +60,7 @@ static prong_status lay_out(uint64_t size) {
     atomic_store(&a->next_generation, a->nonce);
     heap_lay_out(heap);
     a->version = ARENA_VERSION;
+    a->layout = layout();
     a->magic = ARENA_MAGIC;
     return PRONG_OK;
 }
@@ -82,7 +89,8 @@ prong_status arena_attach(int fd) {
     void *base = os_memory_map(fd, (uint64_t)about.st_size);
     if (base == MAP_FAILED) return fail_errno("the arena of %lld bytes cannot be mapped", (long long)about.st_size);
     const struct arena *a = base;
-    if ((uint64_t)about.st_size < sizeof *a || a->magic != ARENA_MAGIC || a->version != ARENA_VERSION) {
+    if ((uint64_t)about.st_size < sizeof *a || a->magic != ARENA_MAGIC || a->version != ARENA_VERSION ||
+        a->layout != layout()) {
         munmap(base, (size_t)about.st_size);
         return fail(PRONG_INVALID, "descriptor %d is not an arena of this version of prong", fd);
     }

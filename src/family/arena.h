@@ -45,6 +45,7 @@ struct recovery_notes {
 
 struct arena {
     uint64_t magic, version;
+    uint64_t layout; /* of all that lies in it: images of other builds attach, if theirs is the same */
     uint64_t size;
     uint64_t nonce; /* random; makes handles of other families invalid here */
     _Atomic uint64_t next_generation;

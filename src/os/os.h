@@ -68,7 +68,7 @@ void os_pidfd_wait(int pidfd, deadline_t deadline);
 /* Takes the end of a child: true when it was there to take. exit_code: status, or minus the signal; os_reap sets
  * *stolen when somebody else has taken it. */
 bool os_reap(int pidfd, int *exit_code, bool *stolen);
-/* Starts a program's image, without copying this process (vfork-like). kept: descriptors the child
+/* Starts a program's image, without copying this process (vfork-like); looked for along PATH. kept: descriptors the child
  * inherits under the same numbers. environment entry: added to the child's environment. */
 #define OS_OWN_IMAGE "/proc/self/exe"
 int os_spawn_image(const char *path, char *const argv[], const char *environment_entry, const int *kept,

@@ -4,11 +4,13 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/types.h"
+#include "process/process.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+enum { TEXT_SIZE = 400 };
 static const prong_time PROGRESS_EVERY = PRONG_MS(100);
 
 prong_status job_find(prong_job handle, struct job **job) {
@@ -68,7 +70,9 @@ prong_status job_create(const struct submission *s, struct pool **pool, struct j
     const prong_task_options *o = s->options ? s->options : &no_options;
     prong_status status = pool_find(s->pool, pool);
     if (status) return status;
-    if (!s->function) return fail(PRONG_INVALID, "pool: no function to run");
+    if (!s->function && !o->task_name) return fail(PRONG_INVALID, "pool: no function to run");
+    if (s->function && o->task_name)
+        return fail(PRONG_INVALID, "pool: both a function and a name ('%s')", o->task_name);
     if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
     if (o->time_limit < 0) return fail(PRONG_INVALID, "pool: a negative time limit");
     if ((status = object_create(KIND_JOB, (void **)&job))) return status;
@@ -86,7 +90,8 @@ prong_status job_create(const struct submission *s, struct pool **pool, struct j
     __atomic_store_n(&job->tell_each, s->ring, __ATOMIC_RELAXED);
     __atomic_store_n(&job->tell_owner, o->callback || o->error_callback, __ATOMIC_RELAXED);
     job->began = clock_now();
-    status = identify(s->function, (*pool)->method == PRONG_START_FORK, &job->function);
+    status = s->function ? identify(s->function, (*pool)->method == PRONG_START_FORK, &job->function)
+                         : function_by_name(o->task_name, &job->function);
     if (!status) status = allocate(job, s, extra);
     if (status)
         object_destroy(job, object_generation(job));
@@ -99,12 +104,21 @@ void job_discard(struct job *job) {
     object_destroy(job, object_generation(job));
 }
 
+static bool pool_lives(const struct job *job) {
+    return object_is_live(KIND_POOL, job->pool, job->pool_generation);
+}
+
+/* Why a pool is broken. */
+static prong_status fail_broken(const struct pool *pool) {
+    char otherwise[OBJECT_PATH_SIZE + 80] = "its workers cannot be started";
+    if (pool->program)
+        snprintf(otherwise, sizeof otherwise, "%s ended before it took up work", program_name(pool->program));
+    return fail(PRONG_POOL_BROKEN, "pool '%s' is broken: its initializer failed with code %lld, or %s", pool->name,
+                (long long)pool->broken_code, otherwise);
+}
+
 static prong_status refuse(const struct pool *pool) {
-    if (atomic_load(&pool->state) == POOL_BROKEN)
-        return fail(PRONG_POOL_BROKEN,
-                    "pool '%s' is broken: its initializer failed with code %lld, or its workers "
-                    "cannot be started",
-                    pool->name, (long long)pool->broken_code);
+    if (atomic_load(&pool->state) == POOL_BROKEN) return fail_broken(pool);
     return fail(PRONG_NOT_RUNNING, "pool '%s' was closed or terminated", pool->name);
 }
 
@@ -202,13 +216,11 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
 prong_status prong_job_get(prong_job handle, prong_time timeout) {
     struct job *job = NULL;
     prong_outcome outcome;
-    char text[SUMMARY_SIZE];
     prong_status status = prong_job_wait(handle, timeout);
     if (!status) status = job_find(handle, &job);
     if (status || !job->first_failure) return status;
     job_read_outcome(job, job->first_failure - 1, &outcome);
-    prong_outcome_text(&outcome, text, sizeof text);
-    return fail(outcome.status, "%s%s", text, job->failed > 1 ? " (and others failed)" : "");
+    return job_fail(job, &outcome, job->failed > 1 ? " (and others failed)" : "");
 }
 
 bool prong_job_ready(prong_job handle) {
@@ -229,10 +241,6 @@ prong_status prong_job_progress(prong_job handle, prong_progress *progress) {
 }
 
 /* --- outcomes --- */
-
-static bool pool_lives(const struct job *job) {
-    return object_is_live(KIND_POOL, job->pool, job->pool_generation);
-}
 
 static uint64_t word_for_certain(struct job *job, uint64_t place) {
     struct pool *pool = arena_at(job->pool);
@@ -297,8 +305,20 @@ void prong_outcome_text(const prong_outcome *o, char *text, size_t size) {
         break;
     case PRONG_TASK_TIMEOUT: snprintf(text, size, "task %zu ran longer than its limit and was killed", o->index); break;
     case PRONG_CANCELLED: snprintf(text, size, "task %zu was cancelled", o->index); break;
+    case PRONG_NO_FUNCTION:
+        if (o->size) { /* the worker has said more */
+            snprintf(text, size, "task %zu: %.*s", o->index, (int)o->size, (const char *)o->data);
+            break;
+        } /* fall through */
     default: snprintf(text, size, "task %zu: %s", o->index, prong_status_text(o->status));
     }
+}
+
+prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark) {
+    char text[TEXT_SIZE];
+    if (outcome->status == PRONG_POOL_BROKEN && pool_lives(job)) return fail_broken(arena_at(job->pool));
+    prong_outcome_text(outcome, text, sizeof text);
+    return fail(outcome->status, "%s%s", text, remark);
 }
 
 /* --- cancelling and closing --- */

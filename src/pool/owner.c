@@ -83,14 +83,19 @@ static prong_status start_worker(struct owner *o, uint64_t i) {
     char name[48];
     prong_process process;
     int pid, sentinel;
+    char **program = program_arguments(o->pool->program);
+    if (o->pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
     snprintf(name, sizeof name, "%.31s-%llu", o->pool->name, (unsigned long long)i + 1);
     prong_process_options options = {.target = worker_main,
                                      .argument = &argument,
                                      .argument_size = sizeof argument,
                                      .name = name,
                                      .daemon = PRONG_DAEMON_YES,
-                                     .method = (prong_start_method)o->pool->method};
+                                     .method = (prong_start_method)o->pool->method,
+                                     .program = program,
+                                     .no_wait = program != NULL};
     prong_status status = prong_process_create(&process, &options);
+    free(program);
     if (status) return status;
     status = prong_process_start(process);
     if (!status) status = prong_process_pid(process, &pid);
@@ -153,7 +158,7 @@ static void worker_ended(struct owner *o, uint64_t i) {
     o->polls[i + 1].fd = -1;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     uint64_t job = slot->job;
-    bool early = !slot->token && (code != 0 || slot->job), died = code != 0 || slot->job;
+    bool early = !slot->token, died = code != 0 || slot->job;
     bool free_it = schedule_death(pool, slot, code);
     guard_commit(&pool->guard);
     if (died) guard_set(&pool->guard, &pool->deaths, pool->deaths + 1);

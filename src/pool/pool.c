@@ -4,6 +4,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/owner.h"
+#include "process/calls.h"
 #include "process/process.h"
 
 #include <limits.h>
@@ -25,28 +26,59 @@ static prong_status check_options(const prong_pool_options *o) {
     if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
     if ((unsigned)o->method > PRONG_START_FORKSERVER)
         return fail(PRONG_INVALID, "pool: start method %d is none of prong_start_method", (int)o->method);
+    if (o->program && o->method && o->method != PRONG_START_SPAWN)
+        return fail(PRONG_INVALID, "pool: a program of its own is started by spawn, not by %s",
+                    prong_start_method_name(o->method));
+    if (o->initializer && o->initializer_name)
+        return fail(PRONG_INVALID, "pool: both an initializer and a name ('%s')", o->initializer_name);
     return PRONG_OK;
+}
+
+static prong_status keep_argument(struct pool *pool, const void *bytes, size_t size) {
+    pool->initializer_size = size;
+    prong_status status = size ? heap_alloc(size, 0, &pool->initializer_argument, NULL) : PRONG_OK;
+    if (!status && size) memcpy(arena_at(pool->initializer_argument), bytes, size);
+    return status;
+}
+
+static prong_status keep_named_initializer(struct pool *pool, const char *name, prong_value arguments) {
+    prong_document *scratch;
+    struct function function;
+    void *bytes;
+    size_t size;
+    prong_status status = function_by_name(name, &function);
+    pool->initializer_pointer = (any_function *)(void *)call_target;
+    if (!status) status = function_identify(pool->initializer_pointer, &pool->initializer);
+    if (!status) status = prong_document_open(&scratch, NULL);
+    if (status) return status;
+    if (prong_value_kind(arguments) == PRONG_KIND_NULL) status = prong_build(scratch, &arguments, "()");
+    if (!status) status = call_write(scratch, &function, arguments, prong_null(), &bytes, &size);
+    if (!status) status = keep_argument(pool, bytes, size);
+    prong_document_close(scratch);
+    return status;
+}
+
+static prong_status keep_initializer(struct pool *pool, const prong_pool_options *o) {
+    if (o->initializer_name) return keep_named_initializer(pool, o->initializer_name, o->initializer_arguments);
+    pool->initializer_pointer = (any_function *)(void *)o->initializer;
+    prong_status status = PRONG_OK;
+    if (o->initializer && pool->method != PRONG_START_FORK)
+        status = function_identify(pool->initializer_pointer, &pool->initializer);
+    return status ? status : keep_argument(pool, o->initializer_argument, o->initializer_size);
 }
 
 static prong_status fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
     pool->slot_count = o->processes ? o->processes : os_usable_cpus();
     pool->maxtasks = o->maxtasksperchild;
-    pool->method = o->method ? o->method : (uint64_t)prong_get_start_method();
+    pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
-    prong_status status = PRONG_OK;
-    pool->initializer_pointer = (any_function *)(void *)o->initializer;
-    if (o->initializer && pool->method != PRONG_START_FORK)
-        status = function_identify(pool->initializer_pointer, &pool->initializer);
-    if (!status) status = heap_alloc(pool->slot_count * sizeof(struct slot), 0, &pool->slots, NULL);
+    prong_status status = heap_alloc(pool->slot_count * sizeof(struct slot), 0, &pool->slots, NULL);
     if (status) return status;
     memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
-    if (!o->initializer_size) return PRONG_OK;
-    pool->initializer_size = o->initializer_size;
-    status = heap_alloc(o->initializer_size, 0, &pool->initializer_argument, NULL);
-    if (!status) memcpy(arena_at(pool->initializer_argument), o->initializer_argument, o->initializer_size);
-    return status;
+    if (o->program) status = program_keep(o->program, &pool->program);
+    return status ? status : keep_initializer(pool, o);
 }
 
 prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {
@@ -194,6 +226,7 @@ static void dispose(void *object) {
     struct pool *pool = object;
     if (pool->slots) heap_free(pool->slots, &pool->slots);
     if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
+    if (pool->program) heap_free(pool->program, &pool->program);
 }
 
 const struct object_type pool_type = {"pool", sizeof(struct pool), recover, dispose};

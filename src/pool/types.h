@@ -75,7 +75,8 @@ struct pool {
     any_function *initializer_pointer;
     uint64_t initializer_argument, initializer_size;
     uint64_t method;
-    sigset_t mask; /* the creator's, for workers that are forked by the owner's thread */
+    uint64_t program; /* a block: of the workers' images; 0: as the method has it */
+    sigset_t mask;    /* the creator's, for workers that are forked by the owner's thread */
     char name[32];
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
     _Alignas(64) struct waitq attention; /* the owner's thread waits for jobs with callbacks, and the end */
@@ -163,6 +164,8 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle);
 void job_discard(struct job *job);
 prong_status job_finish(struct job *job, prong_job handle, deadline_t deadline);
 void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome);
+/* An outcome other than success as this call's failure. */
+prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark);
 void job_free_result(struct call *call);
 /* Says what callbacks and where results go, in this process alone. */
 prong_status job_note(prong_job handle, const struct submission *submission, void *out, size_t out_bytes);
@@ -185,6 +188,9 @@ bool note_find(prong_job job, struct note *copy);
 void note_remove(prong_job job);
 /* Takes a job of the pool that has ended and has a callback off the list. */
 bool note_take_ended(uint64_t pool, struct note *note);
+
+/* --- values.c --- */
+int call_task(void *argument, size_t size, prong_result *result);
 
 /* --- worker.c --- */
 int worker_main(void *argument, size_t size);

@@ -1,10 +1,13 @@
 /* Tasks that are called with values: the bytes of a call go in, the result's pickle comes out. */
 #include "base/error.h"
 #include "value/classes.h"
+#include "pool/types.h"
 #include "process/calls.h"
+#include "process/process.h"
 #include "value/document.h"
 
 #include <prong/pool.h>
+#include <stdlib.h>
 #include <string.h>
 
 static prong_status run(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
@@ -15,10 +18,13 @@ static prong_status run(prong_document *document, const void *argument, size_t s
     return status ? status : prong_pickle_dumps(document, value, pickle, NULL);
 }
 
-/* What a worker runs. */
-static int run_task(void *argument, size_t size, prong_result *result) {
+int call_task(void *argument, size_t size, prong_result *result) {
     prong_document *document;
     prong_pickle pickle;
+    const void *bytes;
+    size_t count;
+    const char *name = call_of_runtime(argument, size, &bytes, &count);
+    if (name) return runtime.call(name, bytes, count, result);
     prong_status status = prong_document_open(&document, NULL);
     if (status) return status;
     status = run(document, argument, size, &pickle);
@@ -30,16 +36,28 @@ static int run_task(void *argument, size_t size, prong_result *result) {
     return status;
 }
 
+/* Which task, and the options but for its name. */
+static prong_status identify(prong_value_task *task, const prong_task_options *options, struct function *function,
+                             prong_task_options *others) {
+    *others = options ? *options : (prong_task_options){0};
+    prong_status status = call_identify((any_function *)task, others->task_name, function);
+    others->task_name = NULL;
+    return status;
+}
+
 prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
                                           prong_value arguments, prong_value keywords,
                                           const prong_task_options *options) {
+    struct function function;
+    prong_task_options by_bytes;
     prong_document *scratch;
     void *bytes;
     size_t size;
-    prong_status status = prong_document_open(&scratch, NULL);
+    prong_status status = identify(task, options, &function, &by_bytes);
+    if (!status) status = prong_document_open(&scratch, NULL);
     if (status) return status;
-    status = call_write(scratch, (any_function *)task, arguments, keywords, &bytes, &size);
-    if (!status) status = prong_pool_apply_async(pool, job, run_task, bytes, size, options);
+    status = call_write(scratch, &function, arguments, keywords, &bytes, &size);
+    if (!status) status = prong_pool_apply_async(pool, job, call_task, bytes, size, &by_bytes);
     prong_document_close(scratch);
     return status;
 }
@@ -51,11 +69,8 @@ prong_status prong_job_value(prong_job job, size_t index, prong_document *docume
     if (status) return status;
     if (outcome.status == PRONG_TASK_FAILED && outcome.data)
         return fail(PRONG_TASK_FAILED, "task %zu: %s", index, (const char *)outcome.data);
-    if (outcome.status) {
-        char text[300];
-        prong_outcome_text(&outcome, text, sizeof(text));
-        return fail(outcome.status, "%s", text);
-    }
+    struct job *found;
+    if (outcome.status) return (status = job_find(job, &found)) ? status : job_fail(found, &outcome, "");
     return prong_pickle_loads(document, outcome.data, outcome.size, result, &ANY_CLASS);
 }
 
@@ -75,7 +90,7 @@ prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, pro
 /* --- many --- */
 
 /* The calls for all items: of a starmap each item is the arguments, else the only one. */
-static prong_status write_calls(prong_document *scratch, prong_value_task *task, prong_value items, bool star,
+static prong_status write_calls(prong_document *scratch, const struct function *task, prong_value items, bool star,
                                 prong_bytes **calls, size_t *count) {
     prong_kind kind = prong_value_kind(items);
     if (kind != PRONG_KIND_LIST && kind != PRONG_KIND_TUPLE)
@@ -87,8 +102,7 @@ static prong_status write_calls(prong_document *scratch, prong_value_task *task,
     for (prong_value item; prong_value_next(items, &at, NULL, &item); index++) {
         void *bytes;
         prong_status status = star ? PRONG_OK : prong_make_tuple(scratch, &item, 1, &item);
-        if (!status)
-            status = call_write(scratch, (any_function *)task, item, prong_null(), &bytes, &(*calls)[index].size);
+        if (!status) status = call_write(scratch, task, item, prong_null(), &bytes, &(*calls)[index].size);
         if (status) return fail_again(status, "map: item %zu", index);
         (*calls)[index].data = bytes;
     }
@@ -97,13 +111,16 @@ static prong_status write_calls(prong_document *scratch, prong_value_task *task,
 
 static prong_status submit(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items, bool star,
                            const prong_task_options *options) {
+    struct function function;
+    prong_task_options by_bytes;
     prong_document *scratch;
     prong_bytes *calls = NULL;
     size_t count = 0;
-    prong_status status = prong_document_open(&scratch, NULL);
+    prong_status status = identify(task, options, &function, &by_bytes);
+    if (!status) status = prong_document_open(&scratch, NULL);
     if (status) return status;
-    status = write_calls(scratch, task, items, star, &calls, &count);
-    if (!status) status = prong_pool_starmap_async(pool, job, run_task, calls, count, options);
+    status = write_calls(scratch, &function, items, star, &calls, &count);
+    if (!status) status = prong_pool_starmap_async(pool, job, call_task, calls, count, &by_bytes);
     prong_document_close(scratch);
     return status;
 }
@@ -143,4 +160,28 @@ prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, p
 prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items,
                                             const prong_task_options *options) {
     return submit(pool, job, task, items, true, options);
+}
+
+/* --- calls that are pickled already --- */
+
+prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name, const prong_bytes *pickles,
+                                   size_t count, const prong_task_options *options) {
+    struct call_header header;
+    size_t size = 0;
+    prong_status status = name ? function_by_name(name, &header.function) : fail_text(PRONG_INVALID, "call: no name");
+    for (size_t i = 0; i < count; i++) size += (sizeof header + pickles[i].size + 7) & ~(size_t)7;
+    if (status) return status;
+    prong_bytes *calls = malloc((count + 1) * sizeof *calls);
+    char *bytes = malloc(size + 1), *at = bytes;
+    if (!calls || !bytes) status = fail(PRONG_NO_MEMORY, "no memory for %zu calls", count);
+    for (size_t i = 0; i < count && !status; i++) {
+        calls[i] = (prong_bytes){at, sizeof header + pickles[i].size};
+        memcpy(at, &header, sizeof header);
+        memcpy(at + sizeof header, pickles[i].data, pickles[i].size);
+        at += (calls[i].size + 7) & ~(size_t)7;
+    }
+    if (!status) status = prong_pool_starmap_async(pool, job, call_task, calls, count, options);
+    free(calls);
+    free(bytes);
+    return status;
 }

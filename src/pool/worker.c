@@ -52,14 +52,12 @@ prong_status prong_result_set(prong_result *result, const void *data, size_t siz
 
 static prong_status find_function(struct worker *w, const struct job *job) {
     const struct function *f = &job->function;
-    if (!f->build_id_size && !f->in_program) {
+    if (f->place == FUNCTION_FORKED) {
         w->pointer = job->pointer;
+        w->function = *f;
         return PRONG_OK;
     }
-    if (w->pointer && w->function.offset == f->offset && w->function.in_program == f->in_program &&
-        w->function.build_id_size == f->build_id_size &&
-        memcmp(w->function.build_id, f->build_id, f->build_id_size) == 0)
-        return PRONG_OK;
+    if (w->pointer && memcmp(&w->function, f, sizeof *f) == 0) return PRONG_OK;
     prong_status status = function_resolve(f, &w->pointer);
     if (status)
         w->pointer = NULL;
@@ -89,9 +87,15 @@ static int run_call(any_function *pointer, struct call *call) {
     return ((prong_task *)(void *)pointer)(argument, call->argument_size, &result);
 }
 
+static void say_why(struct call *call, const char *text) {
+    prong_result result = {call};
+    prong_result_set(&result, text, strlen(text) + 1);
+}
+
 static struct done run(struct worker *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
     prong_status status = find_function(w, job);
+    if (status && job->form == FORM_TASK) say_why(job_call(job, claim->place), prong_error_message());
     if (status) return (struct done){status, 0};
     int code = job->form == FORM_TASK ? run_call(w->pointer, job_call(job, claim->place))
                                       : run_range(w->pointer, job, claim->place);
@@ -149,7 +153,7 @@ static void work(struct worker *w) {
 static int initialize(const struct pool *pool) {
     any_function *function = pool->initializer_pointer;
     if (!function) return 0;
-    if (pool->method != PRONG_START_FORK && function_resolve(&pool->initializer, &function)) return 255;
+    if (pool->initializer.place != FUNCTION_FORKED && function_resolve(&pool->initializer, &function)) return 255;
     void *argument = pool->initializer_argument ? arena_at(pool->initializer_argument) : NULL;
     return ((prong_target *)(void *)function)(argument, pool->initializer_size);
 }

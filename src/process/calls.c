@@ -1,6 +1,7 @@
 #include "process/calls.h"
 
 #include "base/error.h"
+#include "process/process.h"
 #include "value/classes.h"
 #include "value/document.h"
 
@@ -9,20 +10,24 @@
 
 enum { CANNOT_READ = 125 };
 
-prong_status call_write(prong_document *scratch, any_function *function, prong_value arguments, prong_value keywords,
-                        void **bytes, size_t *size) {
-    struct call_header header;
+prong_status call_identify(any_function *function, const char *name, struct function *identity) {
+    if (function && name) return fail(PRONG_INVALID, "call: both a function and a name ('%s')", name);
+    if (name) return function_by_name(name, identity);
+    return function ? function_identify(function, identity) : fail_text(PRONG_INVALID, "call: no function (NULL)");
+}
+
+prong_status call_write(prong_document *scratch, const struct function *function, prong_value arguments,
+                        prong_value keywords, void **bytes, size_t *size) {
+    struct call_header header = {*function};
     prong_value both = {0};
     prong_pickle pickle;
-    if (!function) return fail_text(PRONG_INVALID, "call: no function (NULL)");
     if (prong_value_kind(arguments) != PRONG_KIND_TUPLE)
         return fail(PRONG_INVALID, "call: the arguments must be a tuple, not %s",
                     prong_kind_name(prong_value_kind(arguments)));
     if (prong_value_kind(keywords) != PRONG_KIND_NULL && prong_value_kind(keywords) != PRONG_KIND_DICT)
         return fail(PRONG_INVALID, "call: the keywords must be a dict or None, not %s",
                     prong_kind_name(prong_value_kind(keywords)));
-    prong_status status = function_identify(function, &header.function);
-    if (!status) status = prong_build(scratch, &both, "(vv)", arguments, keywords);
+    prong_status status = prong_build(scratch, &both, "(vv)", arguments, keywords);
     if (!status) status = prong_pickle_dumps(scratch, both, &pickle, NULL);
     if (status) return status;
     *size = sizeof(header) + pickle.size;
@@ -33,24 +38,48 @@ prong_status call_write(prong_document *scratch, any_function *function, prong_v
     return PRONG_OK;
 }
 
+/* Looking a function up takes longer than many a call. */
+static prong_status resolve(const struct function *function, any_function **pointer) {
+    static _Thread_local struct function last;
+    static _Thread_local any_function *last_pointer;
+    if (!last_pointer || memcmp(&last, function, sizeof last) != 0) {
+        prong_status status = function_resolve(function, &last_pointer);
+        if (status) return status;
+        last = *function;
+    }
+    *pointer = last_pointer;
+    return PRONG_OK;
+}
+
 prong_status call_read(prong_document *document, const void *bytes, size_t size, any_function **function,
                        prong_value *arguments, prong_value *keywords) {
     struct call_header header;
     prong_value both;
     if (size < sizeof(header)) return fail_text(PRONG_INVALID, "call: cut short");
     memcpy(&header, bytes, sizeof(header));
-    prong_status status = function_resolve(&header.function, function);
+    prong_status status = resolve(&header.function, function);
     if (!status)
         status = prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both,
                                     &ANY_CLASS);
     return status ? status : prong_scan(both, "(vv)", arguments, keywords);
 }
 
-/* What the child runs. */
-static int run_call(void *argument, size_t size) {
+const char *call_of_runtime(const void *bytes, size_t size, const void **pickle, size_t *pickle_size) {
+    const struct call_header *header = bytes;
+    if (!runtime.call || size < sizeof *header || header->function.place != FUNCTION_BY_NAME) return NULL;
+    *pickle = header + 1;
+    *pickle_size = size - sizeof *header;
+    return header->function.path;
+}
+
+int call_target(void *argument, size_t size) {
     prong_document *document;
     prong_value arguments, keywords;
     any_function *function;
+    const void *pickle;
+    size_t pickle_size;
+    const char *name = call_of_runtime(argument, size, &pickle, &pickle_size);
+    if (name) return runtime.call(name, pickle, pickle_size, NULL);
     if (prong_document_open(&document, NULL)) return CANNOT_READ;
     int code = CANNOT_READ;
     if (!call_read(document, argument, size, &function, &arguments, &keywords))
@@ -62,14 +91,17 @@ static int run_call(void *argument, size_t size) {
 prong_status prong_process_create_value(prong_process *process, prong_value_target *target, prong_value arguments,
                                         prong_value keywords, const prong_process_options *options) {
     prong_process_options by_bytes = options ? *options : (prong_process_options){0};
+    struct function function;
     prong_document *scratch;
     void *bytes;
     if (by_bytes.target || by_bytes.run || by_bytes.argument)
         return fail_text(PRONG_INVALID, "process: a target beside the one that is called with values");
-    prong_status status = prong_document_open(&scratch, NULL);
+    prong_status status = call_identify((any_function *)target, by_bytes.target_name, &function);
+    if (!status) status = prong_document_open(&scratch, NULL);
     if (status) return status;
-    status = call_write(scratch, (any_function *)target, arguments, keywords, &bytes, &by_bytes.argument_size);
-    by_bytes.target = run_call;
+    status = call_write(scratch, &function, arguments, keywords, &bytes, &by_bytes.argument_size);
+    by_bytes.target = call_target;
+    by_bytes.target_name = NULL;
     if (!status) by_bytes.argument = bytes;
     if (!status) status = prong_process_create(process, &by_bytes);
     prong_document_close(scratch);

@@ -62,7 +62,7 @@ prong_status child_settle(struct process *process, uint32_t token, any_function 
     atomic_store(&process->pid, (uint64_t)getpid());
     if (process->pointer) /* forked: same addresses */
         *function = process->pointer;
-    else if (process->method == PRONG_START_SPAWN) {
+    else if (process->method == PRONG_START_SPAWN) { /* a fork server has done it before */
         prong_status status = function_resolve(&process->function, function);
         if (status) return status;
     }

@@ -126,7 +126,8 @@ static prong_status start_server(void) {
         member_bury(token);
         return status;
     }
-    status = image_start("server", token, 0, pair[1], &pid, &server.pidfd);
+    struct image image = {.kind = "server", .token = token, .descriptor = pair[1]};
+    status = image_start(&image, &pid, &server.pidfd);
     close(pair[1]);
     if (status) {
         close(pair[0]);

@@ -60,20 +60,21 @@ static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
     struct search *search = context;
     struct function *function = search->function;
     (void)unused;
-    function->in_program = !search->past_program;
+    bool in_program = !search->past_program;
     search->past_program = true;
     if (!holds(object, search->address)) return 0;
+    function->place = in_program ? FUNCTION_IN_PROGRAM : FUNCTION_IN_LIBRARY;
     function->offset = search->address - object->dlpi_addr;
     const uint8_t *id = find_build_id(object, &function->build_id_size);
     search->found = 1;
-    if (!id && function->in_program) return 1;
+    if (!id && in_program) return 1;
     if (!id || function->build_id_size > BUILD_ID_SIZE) {
         search->status = fail(PRONG_NO_FUNCTION, "%s has no build-id; link it with -Wl,--build-id",
                               object->dlpi_name[0] ? object->dlpi_name : "the program");
         return 1;
     }
     memcpy(function->build_id, id, function->build_id_size);
-    if (!function->in_program) snprintf(function->path, sizeof function->path, "%s", object->dlpi_name);
+    if (!in_program) snprintf(function->path, sizeof function->path, "%s", object->dlpi_name);
     return 1;
 }
 
@@ -85,13 +86,42 @@ static int look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct 
     return found;
 }
 
+static bool is_own(any_function *pointer, uint64_t *number) {
+    for (*number = 0; *number < OWN_FUNCTIONS; ++*number)
+        if (own_functions[*number] == pointer) return true;
+    return false;
+}
+
 prong_status function_identify(any_function *pointer, struct function *function) {
     struct search search = {.address = (uintptr_t)pointer, .function = function};
+    uint64_t number;
     memset(function, 0, sizeof *function);
+    if (is_own(pointer, &number)) {
+        function->place = FUNCTION_OF_PRONG;
+        function->offset = number;
+        return PRONG_OK;
+    }
     look(identify, &search);
     if (!search.found)
         return fail(PRONG_NO_FUNCTION, "no loaded object holds a function at %p", (void *)search.address);
     return search.status;
+}
+
+prong_status function_by_name(const char *name, struct function *function) {
+    memset(function, 0, sizeof *function);
+    if (!name[0] || strlen(name) >= sizeof function->path)
+        return fail(PRONG_INVALID, "a function's name has 1 to %zu bytes: '%.60s'", sizeof function->path - 1, name);
+    function->place = FUNCTION_BY_NAME;
+    strcpy(function->path, name);
+    return PRONG_OK;
+}
+
+/* --- resolving --- */
+
+static bool in_other_program;
+
+void function_in_other_program(void) {
+    in_other_program = true;
 }
 
 static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
@@ -102,14 +132,14 @@ static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
     bool is_program = !search->past_program;
     search->past_program = true;
     if (!id) size = 0;
-    if (is_program != (bool)search->wanted->in_program || size != search->wanted->build_id_size) return 0;
+    if (is_program != (search->wanted->place == FUNCTION_IN_PROGRAM) || size != search->wanted->build_id_size) return 0;
     if (size && memcmp(id, search->wanted->build_id, size) != 0) return 0;
-    if (!size && !is_program) return 0;
+    if (!size && (!is_program || in_other_program)) return 0;
     search->found = object->dlpi_addr + search->wanted->offset;
     return holds(object, search->found);
 }
 
-prong_status function_resolve(const struct function *function, any_function **pointer) {
+static prong_status resolve_in_object(const struct function *function, any_function **pointer) {
     struct search search = {.wanted = function};
     int found = look(resolve, &search);
     if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) {
@@ -124,4 +154,25 @@ prong_status function_resolve(const struct function *function, any_function **po
     for (int i = 0; i < 4; i++) snprintf(id + 2 * i, 3, "%02x", function->build_id[i]);
     return fail(PRONG_NO_FUNCTION, "function at offset 0x%llx of %s (build-id %s…) is not in the child's image",
                 (unsigned long long)function->offset, function->path[0] ? function->path : "the program", id);
+}
+
+/* The library stays loaded. */
+static prong_status resolve_name(const char *name, any_function **pointer) {
+    char library[OBJECT_PATH_SIZE];
+    const char *colon = strrchr(name, ':');
+    if (!colon || !colon[1])
+        return fail(PRONG_NO_FUNCTION, "'%s' names no function here: it is not of the form LIBRARY:SYMBOL", name);
+    snprintf(library, sizeof library, "%.*s", (int)(colon - name), name);
+    void *object = dlopen(library[0] ? library : NULL, RTLD_NOW | RTLD_LOCAL);
+    if (!object) return fail(PRONG_NO_FUNCTION, "'%s': %s", name, dlerror());
+    *pointer = (any_function *)(uintptr_t)dlsym(object, colon + 1);
+    return *pointer ? PRONG_OK : fail(PRONG_NO_FUNCTION, "'%s': %s has no such function", name, library);
+}
+
+prong_status function_resolve(const struct function *function, any_function **pointer) {
+    if (function->place == FUNCTION_BY_NAME) return resolve_name(function->path, pointer);
+    if (function->place != FUNCTION_OF_PRONG) return resolve_in_object(function, pointer);
+    if (function->offset >= OWN_FUNCTIONS) return fail_text(PRONG_NO_FUNCTION, "this prong has no such function");
+    *pointer = own_functions[function->offset];
+    return PRONG_OK;
 }

@@ -59,6 +59,11 @@ static prong_status check_options(const prong_process_options *o) {
         return fail(PRONG_INVALID, "process: start method %d is none of prong_start_method", (int)o->method);
     if ((unsigned)o->daemon > PRONG_DAEMON_NO)
         return fail(PRONG_INVALID, "process: daemon %d is none of prong_daemon", (int)o->daemon);
+    if (o->program && o->method && o->method != PRONG_START_SPAWN)
+        return fail(PRONG_INVALID, "process: a program of its own is started by spawn, not by %s",
+                    prong_start_method_name(o->method));
+    if (o->target_name)
+        return fail(PRONG_INVALID, "process: a target by name ('%s') is called with values", o->target_name);
     return PRONG_OK;
 }
 
@@ -74,7 +79,8 @@ static prong_status fill(struct process *p, const prong_process_options *o) {
     p->is_run = o->run != NULL;
     p->creator = self_token();
     p->start_timeout = o->start_timeout > 0 ? (uint64_t)o->start_timeout : 0;
-    p->method = o->method ? o->method : (uint64_t)prong_get_start_method();
+    p->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
+    p->no_wait = o->no_wait;
     p->daemon = o->daemon ? o->daemon == PRONG_DAEMON_YES : self_is_daemon();
     any_function *pointer = o->run ? (any_function *)(void *)o->run : (any_function *)(void *)o->target;
     if (o->name)
@@ -86,6 +92,7 @@ static prong_status fill(struct process *p, const prong_process_options *o) {
         p->pointer = pointer;
     else
         status = function_identify(pointer, &p->function);
+    if (!status && o->program) status = program_keep(o->program, &p->program);
     if (status || !p->argument_size) return status;
     status = heap_alloc(p->argument_size, 0, &p->argument, NULL);
     if (!status) memcpy(arena_at(p->argument), bytes, p->argument_size);
@@ -444,6 +451,7 @@ static void recover(void *object, uint32_t dead) {
 static void dispose(void *object) {
     struct process *p = object;
     if (p->argument) heap_free(p->argument, &p->argument);
+    if (p->program) heap_free(p->program, &p->program);
 }
 
 /* Who joins it waits for itself to end. */

@@ -29,7 +29,9 @@ struct process {
     struct function function;
     uint64_t is_run;
     uint64_t argument, argument_size; /* a block */
-    int64_t failure;                  /* a prong_status, when FAILED */
+    uint64_t program;                 /* a block: see program.c; 0: this program's image */
+    uint64_t no_wait;
+    int64_t failure; /* a prong_status, when FAILED */
     char failure_text[256];
 };
 
@@ -73,8 +75,22 @@ prong_status start_wait_until_settled(const struct start *start);
 /* Whether this process's fork server, if it had one, is gone. */
 bool server_is_gone(void);
 
-/* Starts this program's image with word (and the arena, and one more descriptor) for prong_main. */
-prong_status image_start(const char *word, uint32_t token, uint64_t process, int descriptor, pid_t *pid, int *pidfd);
+/* An image for prong_main to take up its work in. */
+struct image {
+    const char *kind;     /* "process", "server", or "other": a process whose image is another program */
+    char *const *program; /* NULL: this program's image, or what the runtime starts in its place */
+    uint32_t token;
+    uint64_t process;
+    int descriptor; /* a further one that it has, or -1 */
+};
+prong_status image_start(const struct image *image, pid_t *pid, int *pidfd);
+
+/* --- program.c: the arguments of another program, in the arena --- */
+prong_status program_keep(char *const *arguments, uint64_t *block);
+/* They stay in the block; the list is the caller's to free. NULL without memory, or without a block. */
+char **program_arguments(uint64_t block);
+const char *program_name(uint64_t block);
+
 /* Never returns: the fork server's life. */
 _Noreturn void server_run(int control);
 bool main_was_called(void);

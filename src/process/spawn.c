@@ -29,25 +29,37 @@ bool main_was_called(void) {
 
 /* --- in the parent --- */
 
-prong_status image_start(const char *kind, uint32_t token, uint64_t process, int descriptor, pid_t *pid, int *pidfd) {
+/* What is started, and with which arguments. */
+static prong_status choose_program(const struct image *image, const char **path, char *const **with) {
     static char *nameless[] = {(char *)(uintptr_t) "prong", NULL};
-    bool server = strcmp(kind, "server") == 0;
-    char *const *own = arguments ? arguments : nameless;
-    char *const *of_runtime = server ? runtime.server_arguments : runtime.child_arguments;
-    if (!called && !runtime.program)
+    *path = image->program ? image->program[0] : runtime.program ? runtime.program : OS_OWN_IMAGE;
+    if (image->program)
+        *with = image->program;
+    else if (runtime.program)
+        *with = strcmp(image->kind, "server") == 0 ? runtime.server_arguments : runtime.child_arguments;
+    else if (called)
+        *with = arguments ? arguments : nameless;
+    else
         return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv), or the new image would run it all "
                                    "over again");
+    return PRONG_OK;
+}
+
+prong_status image_start(const struct image *image, pid_t *pid, int *pidfd) {
+    const char *path;
+    char *const *with = NULL;
     char entry[128];
-    snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", kind, arena_descriptor(), token,
-             process, descriptor);
-    int kept[2 + RUNTIME_KEPT] = {arena_descriptor(), descriptor};
-    size_t kept_count = runtime_keep(kept, descriptor >= 0 ? 2 : 1);
-    if (os_spawn_image(runtime.program ? runtime.program : OS_OWN_IMAGE, runtime.program ? of_runtime : own, entry,
-                       kept, kept_count, pid) != 0)
-        return fail_errno("%s cannot be started", runtime.program ? runtime.program : "the program's image");
+    prong_status status = choose_program(image, &path, &with);
+    if (status) return status;
+    snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d", image->kind, arena_descriptor(),
+             image->token, image->process, image->descriptor);
+    int kept[2 + RUNTIME_KEPT] = {arena_descriptor(), image->descriptor};
+    size_t kept_count = runtime_keep(kept, image->descriptor >= 0 ? 2 : 1);
+    if (os_spawn_image(path, with, entry, kept, kept_count, pid) != 0)
+        return fail_errno("%s cannot be started", strcmp(path, OS_OWN_IMAGE) == 0 ? "the program's image" : path);
     *pidfd = os_pidfd_open(*pid);
     if (*pidfd >= 0) return PRONG_OK;
-    prong_status status = fail_errno("no descriptor for child %d", (int)*pid);
+    status = fail_errno("no descriptor for child %d", (int)*pid);
     kill(*pid, SIGKILL);
     while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
     return status;
@@ -66,21 +78,33 @@ prong_status start_wait_until_settled(const struct start *start) {
         bool more = waitq_sleep(&process->changed, settled, process, deadline);
         if (settled(process)) break;
         if (os_pidfd_ended(start->pidfd))
-            return fail(PRONG_START_FAILED, "the child died before it reached its target");
+            return process->program ? fail(PRONG_START_FAILED, "%s ended before it came to its target by prong_main",
+                                           program_name(process->program))
+                                    : fail_text(PRONG_START_FAILED, "the child died before it reached its target");
         if (!more) return fail(PRONG_TIMEOUT, "the child did not reach prong_main in the time given");
     }
     if (atomic_load(&process->state) == PROCESS_RUNNING) return PRONG_OK;
     return fail((prong_status)process->failure, "%s", process->failure_text);
 }
 
+static prong_status start_image(struct start *start) {
+    struct process *process = start->process;
+    char **program = program_arguments(process->program);
+    if (process->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
+    struct image image = {program ? "other" : "process", program, start->token, arena_offset(process), -1};
+    prong_status status = process->daemon ? life_pipe(&image.descriptor) : PRONG_OK;
+    if (!status) status = image_start(&image, &start->pid, &start->pidfd);
+    free(program);
+    return status;
+}
+
 prong_status start_by_spawn(struct start *start) {
-    int life = -1;
-    prong_status status = start->process->daemon ? life_pipe(&life) : PRONG_OK;
-    if (!status)
-        status = image_start("process", start->token, arena_offset(start->process), life, &start->pid, &start->pidfd);
+    struct process *process = start->process;
+    prong_status status = start_image(start);
     if (status) return status;
     member_set_pid(start->token, start->pid);
-    status = runtime.program ? PRONG_OK : start_wait_until_settled(start);
+    bool no_wait = process->no_wait || (runtime.program && !process->program);
+    status = no_wait ? PRONG_OK : start_wait_until_settled(start);
     if (status) {
         os_pidfd_signal(start->pidfd, SIGKILL);
         while (waitpid(start->pid, NULL, 0) < 0 && errno == EINTR) {}
@@ -130,6 +154,7 @@ void prong_main(int *argc, char ***argv) {
     os_close_all_but(kept, runtime_keep(kept, 2));
     fcntl(arena_fd, F_SETFD, FD_CLOEXEC);
     if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    if (strcmp(kind, "other") == 0) function_in_other_program();
     if (family_attach(arena_fd)) _exit(255);
     member_become(token);
     children_prepare();

@@ -1,0 +1,62 @@
+/* A shared library whose functions tasks name. */
+#include "tasks.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int64_t start_of_count = 0;
+
+prong_status add(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    int64_t a, b;
+    (void)document;
+    (void)keywords;
+    prong_status status = prong_scan(arguments, "(II)", &a, &b);
+    if (!status) *result = prong_int(a + b);
+    return status;
+}
+
+prong_status whoami(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    char path[256] = {0};
+    (void)arguments;
+    (void)keywords;
+    if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return PRONG_INVALID;
+    return prong_build(document, result, "[I,s,I]", (int64_t)getpid(), path, start_of_count);
+}
+
+prong_status die(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    (void)document;
+    (void)arguments;
+    (void)keywords;
+    (void)result;
+    kill(getpid(), SIGKILL);
+    return PRONG_OK;
+}
+
+prong_status put(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    prong_queue queue;
+    prong_value handle, item;
+    (void)document;
+    (void)keywords;
+    (void)result;
+    prong_status status = prong_scan(arguments, "(vv)", &handle, &item);
+    if (!status) status = prong_value_get_handle(handle, "queue", &queue);
+    return status ? status : prong_queue_put_value(queue, item, PRONG_SECONDS(10));
+}
+
+int begin_at(prong_document *document, prong_value arguments, prong_value keywords) {
+    (void)document;
+    (void)keywords;
+    if (prong_scan(arguments, "(I)", &start_of_count)) return 9;
+    return start_of_count < 0 ? (int)-start_of_count : 0;
+}
+
+int twice(const void *in, void *out, size_t count) {
+    for (size_t i = 0; i < count; i++) ((double *)out)[i] = 2 * ((const double *)in)[i];
+    return 0;
+}
+
+int length(void *argument, size_t size, prong_result *result) {
+    (void)argument;
+    return (int)prong_result_set(result, &size, sizeof size);
+}
