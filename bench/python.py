@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,8 +30,19 @@ BENCHES = {
     "py_pool_start": [("multiprocessing", 2)],
     "py_executor_submit": [("multiprocessing", 5)],
     "py_import": [("multiprocessing", 1 / 1.2)],
+    "py_c_call": [("multiprocessing", 1)],
+    "py_c_array": [("multiprocessing", 1)],
+    "py_c_start": [("multiprocessing", 1)],
 }
 IMPORTS = {"prong": "import prong", "multiprocessing": "import multiprocessing, multiprocessing.pool, multiprocessing.managers"}
+
+
+TASKS = os.path.join(tempfile.gettempdir(), f"prong-bench-tasks-{os.getuid()}.so")  # the C functions of py_c_…
+
+
+def compile_tasks():
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-I", os.path.join(os.path.dirname(HERE), "include"),
+                    os.path.join(HERE, "python_tasks.c"), "-o", TASKS], check=True)
 
 
 def measure(library, name):
@@ -42,7 +54,7 @@ def measure(library, name):
             times.append(time.perf_counter() - began)
         return statistics.median(times)
     ran = subprocess.run([sys.executable, os.path.join(HERE, "python_peer.py"), library, name], capture_output=True, text=True,
-                         timeout=300)
+                         timeout=300, env=dict(os.environ, PRONG_BENCH_TASKS=TASKS))
     if ran.returncode:
         raise RuntimeError(ran.stderr.strip().splitlines()[-1] if ran.stderr.strip() else f"exit status {ran.returncode}")
     return float(ran.stdout.split()[-1])
@@ -88,6 +100,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     results = []
+    compile_tasks()
     for name in BENCHES:
         if options.name in name:
             results.append(run(name, options.rounds))

@@ -1,6 +1,8 @@
 """One measurement of one library, in an interpreter of its own: python_peer.py LIBRARY BENCHMARK -> seconds for one operation."""
 
+import functools
 import importlib
+import os
 import sys
 import time
 
@@ -179,6 +181,71 @@ def py_executor_submit(m):
         for future in futures:
             future.result()
         return (now() - began) / 10000
+
+
+# --- functions of a C library: prong's CPool against workers that call them by ctypes ---
+
+
+def by_ctypes(a, b):
+    return tasks().add_plain(a, b)
+
+
+def squares_by_ctypes(part):
+    import ctypes
+    import numpy
+    out = numpy.empty_like(part)
+    pointer = ctypes.POINTER(ctypes.c_double)
+    tasks().squares(part.ctypes.data_as(pointer), out.ctypes.data_as(pointer), ctypes.c_size_t(len(part)))
+    return out
+
+
+@functools.lru_cache()
+def tasks():
+    import ctypes
+    return ctypes.CDLL(os.environ["PRONG_BENCH_TASKS"])
+
+
+def c_pool(m, processes):
+    """A pool, and what it is given as the function to add."""
+    if LIBRARY == "prong":
+        return m.CPool(processes), os.environ["PRONG_BENCH_TASKS"] + ":add"
+    return m.get_context("fork").Pool(processes), by_ctypes
+
+
+def py_c_call(m):
+    pool, add = c_pool(m, 2)
+    with pool:
+        pool.starmap(add, [(1, 2)])
+        began = now()
+        pool.starmap(add, [(n, 1) for n in range(20000)], 1)
+        return (now() - began) / 20000
+
+
+def py_c_array(m):
+    import numpy
+    numbers = numpy.arange(4e6)
+    pool, add = c_pool(m, 2)
+    with pool:
+        pool.starmap(add, [(1, 2)])
+        began = now()
+        if LIBRARY == "prong":
+            out = numpy.empty_like(numbers)
+            pool.map_into(os.environ["PRONG_BENCH_TASKS"] + ":squares", numbers, out)
+        else:
+            out = numpy.concatenate(pool.map(squares_by_ctypes, numpy.array_split(numbers, 8), 1))
+        took = now() - began
+    assert out[3] == 9
+    return took
+
+
+def py_c_start(m):
+    began = now()
+    pool, add = c_pool(m, 8)
+    pool.starmap(add, [(n, 1) for n in range(8)], 1)
+    took = now() - began
+    pool.terminate()
+    pool.join()
+    return took
 
 
 if __name__ == "__main__":

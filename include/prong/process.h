@@ -102,8 +102,8 @@ PRONG_API prong_status prong_process_create_value(prong_process *process, prong_
 
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),
- * PRONG_NO_MAIN, PRONG_NO_FUNCTION, PRONG_NOT_FOUND (no such program), PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_START_FAILED,
- * PRONG_TIMEOUT, PRONG_STALE; after all but the first two it may be tried again. */
+ * PRONG_NO_MAIN, PRONG_NO_FUNCTION, PRONG_NOT_FOUND (no such program), PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS,
+ * PRONG_NO_MEMORY, PRONG_START_FAILED, PRONG_TIMEOUT, PRONG_STALE; after all but the first two it may be tried again. */
 PRONG_API prong_status prong_process_start(prong_process process);
 
 /* Waits until it has ended; any number of times, by any member. Errors: PRONG_TIMEOUT, PRONG_NOT_STARTED,

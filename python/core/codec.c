@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-bool travelling;
+_Thread_local bool travelling;
 
 enum { BUFFER_LEAST = 16 << 10, ALIGNMENT = 64 };
 static const char MAGIC[8] = "\0prong5\n";
@@ -186,6 +186,7 @@ static int encode_numbers(PyObject *list, struct encoded *encoded) {
 typedef struct {
     PyObject_HEAD PyObject *chunks, *buffers;
     size_t size;
+    bool beside; /* large buffers are taken out of the pickle */
 } Sink;
 
 static PyObject *sink_write(PyObject *object, PyObject *piece) {
@@ -204,7 +205,7 @@ static PyObject *sink_buffer(PyObject *object, PyObject *buffer) {
     Sink *self = (Sink *)object;
     const Py_buffer *view = PyPickleBuffer_GetBuffer(buffer);
     if (!view) return NULL;
-    if (view->len < BUFFER_LEAST || !PyBuffer_IsContiguous(view, 'A')) Py_RETURN_TRUE;
+    if (!self->beside || view->len < BUFFER_LEAST || !PyBuffer_IsContiguous(view, 'A')) Py_RETURN_TRUE;
     if (!self->buffers && !(self->buffers = PyList_New(0))) return NULL;
     if (PyList_Append(self->buffers, buffer)) return NULL;
     Py_RETURN_FALSE;
@@ -270,10 +271,11 @@ static int encode_by_other(PyObject *object, struct encoded *encoded) {
     return 0;
 }
 
-static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
+static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool beside) {
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
+    sink->beside = beside;
     sink->buffers = NULL;
     sink->chunks = PyList_New(0);
     bool before = travelling;
@@ -291,7 +293,7 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
     return failed;
 }
 
-int encode(PyObject *object, struct encoded *encoded) {
+static int encode_as(PyObject *object, struct encoded *encoded, bool beside) {
     encoded->chunks = encoded->buffers = NULL;
     if (encode_plain(object, encoded)) return 0;
     if (other_dumps) return encode_by_other(object, encoded);
@@ -299,7 +301,15 @@ int encode(PyObject *object, struct encoded *encoded) {
         if (encode_numbers(object, encoded) == 0) return 0;
         PyErr_Clear(); /* something else is in it */
     }
-    return encode_by_pickle(object, encoded);
+    return encode_by_pickle(object, encoded, beside);
+}
+
+int encode(PyObject *object, struct encoded *encoded) {
+    return encode_as(object, encoded, true);
+}
+
+int encode_for_c(PyObject *object, struct encoded *encoded) {
+    return encode_as(object, encoded, false);
 }
 
 static void write_pickle(const struct encoded *encoded, char *to) {

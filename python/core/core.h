@@ -11,7 +11,7 @@
 
 /* --- errors.c: statuses as exceptions, and waits --- */
 
-extern PyObject *ProcessError, *BufferTooShort, *OwnerDiedWarning; /* set by prong.errors */
+extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *OwnerDiedWarning; /* set by prong.errors */
 /* Raises what the status stands for, with the library's message; returns NULL. */
 PyObject *raise_status(prong_status status);
 /* None, or what raise_status does. */
@@ -80,6 +80,8 @@ struct encoded {
     char small[SMALL];
 };
 int encode(PyObject *object, struct encoded *encoded);
+/* The same, all of it as one pickle. */
+int encode_for_c(PyObject *object, struct encoded *encoded);
 void encoded_write(const struct encoded *encoded, void *to);
 void encoded_clear(struct encoded *encoded);
 /* message: what the bytes lie in, NULL when they are to be copied. It is taken over: released, or kept while buffers are
@@ -89,7 +91,7 @@ int codec_configure(PyObject *arguments);
 int codec_init(void);
 extern PyTypeObject Lent_type;
 /* Whether a pickle is being made for another member of the family: handles may go into it. */
-extern bool travelling;
+extern _Thread_local bool travelling;
 
 /* --- counting: that it is the core that does the work --- */
 enum { COUNT_LOCK, COUNT_SYNC, COUNT_QUEUE, COUNT_CONNECTION, COUNT_PROCESS, COUNT_POOL, COUNT_MEMORY, COUNTS };
@@ -135,6 +137,9 @@ void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
 extern PyObject *worker_run; /* of prong.spawn: called with a payload */
+char **copy_strings(PyObject *list);
+/* pool.c, for the runtime: a call by name, see prong_runtime */
+int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result);
 
 /* As threading.get_ident(), without a call where the C library makes it the thread pointer. */
 static inline unsigned long this_thread(void) {

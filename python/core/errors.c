@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-PyObject *ProcessError, *BufferTooShort, *OwnerDiedWarning;
+PyObject *ProcessError, *BufferTooShort, *PoolBroken, *OwnerDiedWarning;
 
 static PyObject *raise_errno(int number, const char *message) {
     /* made here, not when it is caught: it is of the subclass that belongs to the number */
@@ -31,6 +31,7 @@ PyObject *raise_status(prong_status status) {
         return NULL;
     case PRONG_INVALID: PyErr_SetString(PyExc_ValueError, message); return NULL;
     case PRONG_SYSTEM: PyErr_SetString(PyExc_OSError, message); return NULL;
+    case PRONG_POOL_BROKEN: PyErr_SetString(PoolBroken, message); return NULL;
     default: break;
     }
     PyErr_Format(ProcessError ? ProcessError : PyExc_RuntimeError, "%s",

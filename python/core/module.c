@@ -32,11 +32,12 @@ static PyObject *configure(PyObject *module, PyObject *arguments) {
 }
 
 static PyObject *set_errors(PyObject *module, PyObject *arguments) {
-    PyObject *process_error, *buffer_too_short, *owner_died;
+    PyObject *process_error, *buffer_too_short, *pool_broken, *owner_died;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOO", &process_error, &buffer_too_short, &owner_died)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OOOO", &process_error, &buffer_too_short, &pool_broken, &owner_died)) return NULL;
     Py_XSETREF(ProcessError, new_reference(process_error));
     Py_XSETREF(BufferTooShort, new_reference(buffer_too_short));
+    Py_XSETREF(PoolBroken, new_reference(pool_broken));
     Py_XSETREF(OwnerDiedWarning, new_reference(owner_died));
     Py_RETURN_NONE;
 }

@@ -1,146 +1,8 @@
 /* Pool: the core's pool, whose tasks are calls of Python functions. */
-#include "core.h"
+#include "pool.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-
-enum form { FORM_CALL, FORM_ITEM, FORM_STAR, FORM_MAP, FORM_STARMAP };
-
-/* A task's argument: this, the function's pickle, padding to 8, and the pickle of what it is called with. */
-struct task {
-    uint32_t form, function_size;
-};
-
-static PyObject *describe; /* of prong.pool: an exception as bytes, never fails */
-
-/* ------------------------------------------------ in a worker ------------------------------------------------ */
-
-static PyThreadState *worker_state;
-static struct {
-    char *bytes;
-    size_t size;
-    PyObject *function;
-} known; /* the function of the task before */
-
-static bool is_constant(PyObject *function) {
-    return PyFunction_Check(function) || PyCFunction_Check(function) || PyType_Check(function);
-}
-
-/* A function that is pickled by its name is the same each time; anything else is made anew for each task, as what one call
- * leaves in it is not for the next. */
-static PyObject *function_of(const char *bytes, size_t size) {
-    if (known.function && known.size == size && memcmp(known.bytes, bytes, size) == 0)
-        return new_reference(known.function);
-    PyObject *function = decode(bytes, size, NULL);
-    if (!function || !is_constant(function)) return function;
-    char *copy = malloc(size);
-    if (!copy) return function;
-    memcpy(copy, bytes, size);
-    free(known.bytes);
-    known.bytes = copy;
-    known.size = size;
-    Py_XSETREF(known.function, new_reference(function));
-    return function;
-}
-
-static PyObject *call_star(PyObject *function, PyObject *item) {
-    PyObject *arguments = PySequence_Tuple(item), *result = NULL;
-    if (arguments) result = PyObject_Call(function, arguments, NULL);
-    Py_XDECREF(arguments);
-    return result;
-}
-
-static PyObject *call_each(PyObject *function, PyObject *items, bool star) {
-    PyObject *fast = PySequence_Fast(items, "a chunk is a sequence"), *results = NULL;
-    Py_ssize_t count = fast ? PySequence_Fast_GET_SIZE(fast) : 0;
-    if (fast) results = PyList_New(count);
-    for (Py_ssize_t i = 0; results && i < count; i++) {
-        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
-        PyObject *result = star ? call_star(function, item) : PyObject_CallOneArg(function, item);
-        if (result)
-            PyList_SET_ITEM(results, i, result);
-        else
-            Py_CLEAR(results);
-    }
-    Py_XDECREF(fast);
-    return results;
-}
-
-static PyObject *call(enum form form, PyObject *function, PyObject *data) {
-    switch (form) {
-    case FORM_CALL: return PyObject_Call(function, PyTuple_GET_ITEM(data, 0), PyTuple_GET_ITEM(data, 1));
-    case FORM_ITEM: return PyObject_CallOneArg(function, data);
-    case FORM_STAR: return call_star(function, data);
-    default: return call_each(function, data, form == FORM_STARMAP);
-    }
-}
-
-static PyObject *run(const void *argument, size_t size) {
-    const struct task *task = argument;
-    size_t data_at = (sizeof *task + task->function_size + 7) & ~(size_t)7;
-    PyObject *result = NULL, *data = NULL,
-             *function = function_of((const char *)argument + sizeof *task, task->function_size);
-    if (function) data = decode((const char *)argument + data_at, size - data_at, NULL);
-    if (data) result = call((enum form)task->form, function, data);
-    Py_XDECREF(data);
-    Py_XDECREF(function);
-    return result;
-}
-
-static int set_result(prong_result *result, const struct encoded *encoded) {
-    void *place;
-    prong_status status = prong_result_reserve(result, encoded->size, &place);
-    if (status) raise_status(status);
-    if (!status) encoded_write(encoded, place);
-    return status ? -1 : 0;
-}
-
-/* The exception that is set, as the task's error. */
-static void set_failure(prong_result *result, PyObject *value) {
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback && error) PyException_SetTraceback(error, traceback);
-    PyObject *bytes = PyObject_CallFunctionObjArgs(describe, error ? error : Py_None, value ? value : Py_None,
-                                                   value ? Py_True : Py_False, NULL);
-    if (bytes && PyBytes_Check(bytes))
-        prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-    PyErr_Clear();
-    Py_XDECREF(bytes);
-    Py_XDECREF(type);
-    Py_XDECREF(error);
-    Py_XDECREF(traceback);
-}
-
-static int run_task(void *argument, size_t size, prong_result *result) {
-    struct encoded encoded;
-    PyEval_RestoreThread(worker_state);
-    PyObject *value = run(argument, size);
-    bool good = value && encode(value, &encoded) == 0;
-    if (good) {
-        good = set_result(result, &encoded) == 0;
-        encoded_clear(&encoded);
-    }
-    if (!good) set_failure(result, value);
-    Py_XDECREF(value);
-    worker_state = PyEval_SaveThread();
-    return good ? 0 : 1;
-}
-
-static int worker_target(void *argument, size_t size) {
-    PyObject *setup = *(PyObject **)argument;
-    int code = 1;
-    if (setup) {
-        PyObject *result = PyObject_CallNoArgs(setup);
-        code = result && PyLong_Check(result) ? (int)PyLong_AsLong(result) : 1;
-        if (!result) PyErr_WriteUnraisable(setup);
-        Py_XDECREF(result);
-    } else {
-        code = call_in_child(worker_run, (char *)argument + sizeof setup, size - sizeof setup);
-    }
-    if (code == 0) worker_state = PyEval_SaveThread();
-    return code;
-}
 
 /* ------------------------------------------------ Job ------------------------------------------------ */
 
@@ -178,7 +40,7 @@ static PyObject *job_ready(PyObject *object, PyObject *unused) {
 }
 
 /* (status, what it returned | error bytes | a sentence, code, tries) */
-static PyObject *tell(const prong_outcome *outcome) {
+static PyObject *tell(prong_job job, const prong_outcome *outcome) {
     char text[512];
     PyObject *value;
     if (outcome->status == PRONG_OK)
@@ -187,6 +49,8 @@ static PyObject *tell(const prong_outcome *outcome) {
         value = PyBytes_FromStringAndSize(outcome->data, (Py_ssize_t)outcome->size);
     else {
         prong_outcome_text(outcome, text, sizeof text);
+        if (outcome->status == PRONG_POOL_BROKEN && prong_job_get(job, PRONG_NOWAIT)) /* it knows why */
+            snprintf(text, sizeof text, "%s", prong_error_message());
         value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     }
     if (!value) return NULL;
@@ -206,7 +70,7 @@ static PyObject *job_outcome(PyObject *object, PyObject *arguments) {
         WAITING(prong_job_outcome(self->job, (size_t)index, &outcome, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
-    return status ? raise_status(status) : tell(&outcome);
+    return status ? raise_status(status) : tell(self->job, &outcome);
 }
 
 static int extend(PyObject *list, PyObject *chunk) {
@@ -225,7 +89,7 @@ static PyObject *job_results(PyObject *object, PyObject *chunked) {
         if (status) raise_status(status);
         if (!status && outcome.status) {
             Py_DECREF(list);
-            PyObject *told = tell(&outcome);
+            PyObject *told = tell(self->job, &outcome);
             return told ? Py_BuildValue("(O(nN))", Py_None, (Py_ssize_t)i, told) : NULL;
         }
         PyObject *value = status ? NULL : decode(outcome.data, outcome.size, NULL);
@@ -270,15 +134,7 @@ static PyTypeObject Job_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.
 
 /* ------------------------------------------------ Pool ------------------------------------------------ */
 
-typedef struct {
-    PyObject_HEAD prong_pool pool;
-    PyObject *setup; /* what forked workers call, those that come later as well */
-    long owner;
-    prong_job *left; /* jobs whose results nobody wants */
-    size_t left_count, left_room, sweep_at;
-} Pool;
-
-static void sweep_left(Pool *self, bool all) {
+static void sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
     for (size_t i = 0; i < self->left_count; i++)
         if (all || prong_job_ready(self->left[i]))
@@ -290,7 +146,7 @@ static void sweep_left(Pool *self, bool all) {
 }
 
 static void leave_job(PyObject *pool, prong_job job) {
-    Pool *self = (Pool *)pool;
+    PoolObject *self = (PoolObject *)pool;
     if (self->owner != own_pid) return; /* a forked child's copy */
     if (prong_job_ready(job)) {
         prong_job_close(job);
@@ -307,20 +163,27 @@ static void leave_job(PyObject *pool, prong_job job) {
     self->left[self->left_count++] = job;
 }
 
+int pool_made(PoolObject *self, const prong_pool_options *options) {
+    prong_status status;
+    self->owner = own_pid;
+    counts[COUNT_POOL]++;
+    WAITING(prong_pool_create(&self->pool, options));
+    if (status) raise_status(status);
+    return status ? -1 : 0;
+}
+
 /* Pool(processes, method, name, maxtasksperchild, setup or None, payload) */
 static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    Pool *self = (Pool *)object;
+    PoolObject *self = (PoolObject *)object;
     unsigned processes;
     int method;
     const char *name, *payload;
     Py_ssize_t maxtasks, payload_size;
     PyObject *setup;
-    prong_status status;
     (void)keywords;
     if (!PyArg_ParseTuple(arguments, "IisnOy#", &processes, &method, &name, &maxtasks, &setup, &payload, &payload_size))
         return -1;
     self->setup = setup == Py_None ? NULL : new_reference(setup);
-    self->owner = own_pid;
     size_t size = sizeof self->setup + (size_t)payload_size;
     char *bytes = PyMem_Malloc(size);
     if (!bytes) {
@@ -336,15 +199,13 @@ static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
                                   .maxtasksperchild = (size_t)maxtasks,
                                   .method = (prong_start_method)method,
                                   .name = name};
-    counts[COUNT_POOL]++;
-    WAITING(prong_pool_create(&self->pool, &options));
+    int bad = pool_made(self, &options);
     PyMem_Free(bytes);
-    if (status) raise_status(status);
-    return status ? -1 : 0;
+    return bad;
 }
 
 static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
-    Pool *self = (Pool *)object;
+    PoolObject *self = (PoolObject *)object;
     prong_status status;
     (void)unused;
     if (self->pool.generation && self->owner == own_pid) {
@@ -362,8 +223,8 @@ static void pool_dealloc(PyObject *object) {
     PyErr_Fetch(&type, &value, &traceback);
     Py_XDECREF(pool_destroy(object, NULL));
     PyErr_Restore(type, value, traceback);
-    Py_XDECREF(((Pool *)object)->setup);
-    free(((Pool *)object)->left);
+    Py_XDECREF(((PoolObject *)object)->setup);
+    free(((PoolObject *)object)->left);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -376,7 +237,7 @@ static struct {
 
 /* The pickle of a function, which for one that goes by name is kept for the next time. */
 static int encode_function(PyObject *function, struct encoded *encoded, bool *kept) {
-    *kept = is_constant(function);
+    *kept = function_is_constant(function);
     if (*kept && last.function == function) {
         *encoded = last.encoded;
         return 0;
@@ -423,6 +284,29 @@ static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct e
     }
     encoded_clear(&encoded);
     return bad ? -1 : (Py_ssize_t)size;
+}
+
+/* (arguments, keywords) of a task in any form of one item. */
+static PyObject *call_arguments(enum form form, PyObject *data) {
+    if (form == FORM_CALL) return new_reference(data);
+    PyObject *arguments = form == FORM_STAR ? PySequence_Tuple(data) : PyTuple_Pack(1, data);
+    return arguments ? Py_BuildValue("(NO)", arguments, Py_None) : NULL;
+}
+
+/* The same for a task that is called by name. */
+static Py_ssize_t add_call(struct buffer *buffer, enum form form, PyObject *data) {
+    struct encoded encoded;
+    PyObject *both = call_arguments(form, data);
+    int bad = !both || encode_for_c(both, &encoded) ? -1 : 0;
+    Py_XDECREF(both);
+    if (bad) return -1;
+    bad = reserve(buffer, encoded.size + 8);
+    if (!bad) {
+        encoded_write(&encoded, buffer->bytes + buffer->size);
+        buffer->size += (encoded.size + 7) & ~(size_t)7;
+    }
+    encoded_clear(&encoded);
+    return bad ? -1 : (Py_ssize_t)encoded.size;
 }
 
 /* A pool's thread keeps its thread state from one callback to the next, and the GIL until it has run all that are due: either
@@ -482,6 +366,7 @@ static void finished_badly(prong_job job, prong_status status, const char *messa
 
 /* The arguments of tasks of one function, in one buffer. */
 struct tasks {
+    const char *name; /* of a C function; NULL: what each task is has the function in it */
     struct buffer buffer;
     prong_bytes *bytes; /* of each */
     size_t count;
@@ -494,7 +379,9 @@ static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *
         return -1;
     }
     for (size_t i = 0; i < tasks->count; i++) {
-        Py_ssize_t size = add_task(&tasks->buffer, form, function, PySequence_Fast_GET_ITEM(sequence, (Py_ssize_t)i));
+        PyObject *data = PySequence_Fast_GET_ITEM(sequence, (Py_ssize_t)i);
+        Py_ssize_t size =
+            function ? add_task(&tasks->buffer, form, function, data) : add_call(&tasks->buffer, form, data);
         if (size < 0) return -1;
         tasks->bytes[i].size = (size_t)size;
     }
@@ -509,6 +396,7 @@ static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *
 static int read_tasks(struct tasks *tasks, enum form form, PyObject *function, PyObject *sequence) {
     struct encoded encoded;
     bool kept;
+    if (tasks->name) return add_tasks(tasks, form, NULL, sequence);
     if (encode_function(function, &encoded, &kept)) return -1;
     int bad = add_tasks(tasks, form, &encoded, sequence);
     if (!kept) encoded_clear(&encoded);
@@ -521,7 +409,7 @@ static PyObject *not_submitted(prong_status status) {
     return NULL;
 }
 
-static PyObject *start_job(Pool *self, const struct tasks *tasks, prong_task_options *options, PyObject *done) {
+static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_task_options *options, PyObject *done) {
     Job *job = (Job *)PyType_GenericNew(&Job_type, NULL, NULL);
     PyObject *waiting = job && done != Py_None ? PyTuple_Pack(2, done, job) : NULL;
     if (!job || (done != Py_None && !waiting)) {
@@ -535,7 +423,8 @@ static PyObject *start_job(Pool *self, const struct tasks *tasks, prong_task_opt
     }
     counts[COUNT_POOL] += tasks->count;
     prong_status status =
-        prong_pool_starmap_async(self->pool, &job->job, run_task, tasks->bytes, tasks->count, options);
+        tasks->name ? prong_pool_call_async(self->pool, &job->job, tasks->name, tasks->bytes, tasks->count, options)
+                    : prong_pool_starmap_async(self->pool, &job->job, worker_task, tasks->bytes, tasks->count, options);
     if (status) {
         Py_XDECREF(waiting);
         Py_DECREF(job);
@@ -561,8 +450,12 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
     PyObject *sequence = PySequence_Fast(data, "a sequence of tasks");
     if (!sequence) return NULL;
     struct tasks tasks = {.count = (size_t)PySequence_Fast_GET_SIZE(sequence)};
+    if (((PoolObject *)object)->by_name && !(tasks.name = PyUnicode_AsUTF8(function))) {
+        Py_DECREF(sequence);
+        return NULL;
+    }
     if (read_tasks(&tasks, (enum form)form, function, sequence) == 0)
-        job = start_job((Pool *)object, &tasks, &options, done);
+        job = start_job((PoolObject *)object, &tasks, &options, done);
     PyMem_Free(tasks.bytes);
     PyMem_Free(tasks.buffer.bytes);
     Py_DECREF(sequence);
@@ -573,14 +466,14 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
 
 static PyObject *pool_close(PyObject *object, PyObject *unused) {
     (void)unused;
-    prong_pool_close(((Pool *)object)->pool); /* of one that is gone there is nothing left to close */
+    prong_pool_close(((PoolObject *)object)->pool); /* of one that is gone there is nothing left to close */
     Py_RETURN_NONE;
 }
 
 static PyObject *pool_terminate(PyObject *object, PyObject *unused) {
     prong_status status;
     (void)unused;
-    WAITING(prong_pool_terminate(((Pool *)object)->pool));
+    WAITING(prong_pool_terminate(((PoolObject *)object)->pool));
     if (PyErr_Occurred()) return NULL;
     (void)status;
     Py_RETURN_NONE;
@@ -590,7 +483,7 @@ static PyObject *pool_join(PyObject *object, PyObject *timeout) {
     prong_time span;
     prong_status status;
     if (parse_timeout(timeout, &span)) return NULL;
-    WAITING(prong_pool_join(((Pool *)object)->pool, span));
+    WAITING(prong_pool_join(((PoolObject *)object)->pool, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
     if (status && status != PRONG_STALE) return raise_status(status);
@@ -602,7 +495,7 @@ static PyObject *pool_workers(PyObject *object, PyObject *unused) {
     prong_worker workers[2048];
     size_t count = 0;
     (void)unused;
-    prong_status status = prong_pool_workers(((Pool *)object)->pool, workers, 2048, &count);
+    prong_status status = prong_pool_workers(((PoolObject *)object)->pool, workers, 2048, &count);
     if (status) count = 0;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < count && i < 2048; i++) {
@@ -617,7 +510,7 @@ static PyObject *pool_workers(PyObject *object, PyObject *unused) {
 static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
     uint64_t deaths = 0;
     (void)unused;
-    prong_status status = prong_pool_deaths(((Pool *)object)->pool, &deaths);
+    prong_status status = prong_pool_deaths(((PoolObject *)object)->pool, &deaths);
     return status ? raise_status(status) : PyLong_FromUnsignedLongLong(deaths);
 }
 
@@ -626,21 +519,13 @@ static PyMethodDef pool_methods[] = {
     {"terminate", pool_terminate, METH_NOARGS, NULL}, {"join", pool_join, METH_O, NULL},
     {"destroy", pool_destroy, METH_NOARGS, NULL},     {"workers", pool_workers, METH_NOARGS, NULL},
     {"deaths", pool_deaths, METH_NOARGS, NULL},       {0}};
-static PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
-                                 .tp_basicsize = sizeof(Pool),
-                                 .tp_flags = Py_TPFLAGS_DEFAULT,
-                                 .tp_new = PyType_GenericNew,
-                                 .tp_init = pool_init,
-                                 .tp_dealloc = pool_dealloc,
-                                 .tp_methods = pool_methods};
-
-static PyObject *set_describe(PyObject *module, PyObject *function) {
-    (void)module;
-    Py_XSETREF(describe, new_reference(function));
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef functions[] = {{"_set_describe", set_describe, METH_O, NULL}, {0}};
+PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
+                          .tp_basicsize = sizeof(PoolObject),
+                          .tp_flags = Py_TPFLAGS_DEFAULT,
+                          .tp_new = PyType_GenericNew,
+                          .tp_init = pool_init,
+                          .tp_dealloc = pool_dealloc,
+                          .tp_methods = pool_methods};
 
 int add_pool(PyObject *module) {
     static const struct {
@@ -656,10 +541,12 @@ int add_pool(PyObject *module) {
                      {"WORKER_DIED", PRONG_WORKER_DIED},
                      {"TASK_TIMEOUT", PRONG_TASK_TIMEOUT},
                      {"CANCELLED", PRONG_CANCELLED},
+                     {"NO_FUNCTION", PRONG_NO_FUNCTION},
+                     {"NOT_RUNNING", PRONG_NOT_RUNNING},
                      {"POOL_BROKEN", PRONG_POOL_BROKEN}};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;
     if (PyType_Ready(&Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
-    return PyModule_AddFunctions(module, functions);
+    return add_cpool(module) || add_worker(module);
 }

@@ -242,7 +242,7 @@ static PyTypeObject Process_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "pr
 
 /* ------------------------------------------------ the runtime ------------------------------------------------ */
 
-static char **copy_strings(PyObject *list) {
+char **copy_strings(PyObject *list) {
     Py_ssize_t count = PyList_GET_SIZE(list);
     char **copy = calloc((size_t)count + 1, sizeof *copy);
     for (Py_ssize_t i = 0; copy && i < count; i++) {
@@ -303,6 +303,17 @@ static PyObject *child_main(PyObject *module, PyObject *unused) {
     return NULL;
 }
 
+/* In a program's image that a C program started: the same, with the GIL given back until a function is called by name. */
+static PyObject *worker_main(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    runtime.call = call_by_name;
+    prong_set_runtime(&runtime);
+    Py_BEGIN_ALLOW_THREADS prong_main(NULL, NULL);
+    Py_END_ALLOW_THREADS PyErr_SetString(PyExc_RuntimeError, "this program was not started by prong");
+    return NULL;
+}
+
 static PyObject *stop_server(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
@@ -310,10 +321,13 @@ static PyObject *stop_server(PyObject *module, PyObject *unused) {
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {
-    {"_set_program", set_program, METH_VARARGS, NULL},     {"_keep", keep, METH_O, NULL},
-    {"_set_callbacks", set_callbacks, METH_VARARGS, NULL}, {"_child_main", child_main, METH_NOARGS, NULL},
-    {"_stop_server", stop_server, METH_NOARGS, NULL},      {0}};
+static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NULL},
+                                  {"_keep", keep, METH_O, NULL},
+                                  {"_set_callbacks", set_callbacks, METH_VARARGS, NULL},
+                                  {"_child_main", child_main, METH_NOARGS, NULL},
+                                  {"_worker_main", worker_main, METH_NOARGS, NULL},
+                                  {"_stop_server", stop_server, METH_NOARGS, NULL},
+                                  {0}};
 
 int add_process(PyObject *module) {
     runtime = (prong_runtime){.before_fork = before_fork,

@@ -25,7 +25,7 @@ globals().update((name, getattr(_default_context, name)) for name in _names)
 _new = {
     "WorkerDied": "errors", "TaskTimeout": "errors", "TaskCancelled": "errors", "PoolBroken": "errors",
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "executor", "install": "install", "uninstall": "install",
-    "by_value": "by_value",
+    "by_value": "by_value", "Handle": "handles", "CPool": "native", "TaskFailed": "errors",
 }
 
 SUBDEBUG = 5

@@ -3,6 +3,7 @@ from concurrent.futures import Executor
 from multiprocessing import *
 from multiprocessing import ProcessError, TimeoutError
 from multiprocessing.context import BaseContext
+from multiprocessing.pool import Pool
 from typing import Any, Callable, Iterable, Optional, Tuple
 
 __version__: str
@@ -10,6 +11,8 @@ __version__: str
 class WorkerDied(ProcessError):
     exitcode: Optional[int]
     index: Optional[int]
+class TaskFailed(ProcessError):
+    code: Optional[int]
 class TaskTimeout(TimeoutError): ...
 class TaskCancelled(ProcessError): ...
 class PoolBroken(ProcessError): ...
@@ -19,6 +22,12 @@ class ProcessPoolExecutor(Executor):
     def __init__(self, max_workers: Optional[int] = ..., mp_context: Optional[BaseContext] = ...,
                  initializer: Optional[Callable[..., Any]] = ..., initargs: Tuple[Any, ...] = ..., *,
                  max_tasks_per_child: Optional[int] = ...) -> None: ...
+
+class CPool(Pool):
+    def __init__(self, processes: Optional[int] = ..., initializer: Optional[str] = ..., initargs: Tuple[Any, ...] = ...,
+                 maxtasksperchild: Optional[int] = ...) -> None: ...
+    def map_into(self, func: str, source: Any, out: Any, chunksize: Optional[int] = ..., *, timeout: Optional[float] = ...,
+                 retries: int = ...) -> None: ...
 
 class by_value:
     def __init__(self, function: Callable[..., Any]) -> None: ...

@@ -4,7 +4,7 @@ from multiprocessing.context import AuthenticationError, BufferTooShort, Process
 
 from . import _core
 
-__all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskTimeout",
+__all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskFailed", "TaskTimeout",
            "TaskCancelled", "PoolBroken", "OwnerDiedWarning"]
 
 
@@ -23,6 +23,17 @@ class WorkerDied(ProcessError):
         return type(self), (self.args[0], self.exitcode, self.index)
 
 
+class TaskFailed(ProcessError):
+    """A C function of a CPool's task said that it failed: its message. code: what it returned; of a prong_value_task its status."""
+
+    def __init__(self, message, code=None):
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self):
+        return type(self), (self.args[0], self.code)
+
+
 class TaskTimeout(TimeoutError):
     """A task ran longer than its timeout= and was killed with its worker."""
 
@@ -39,4 +50,4 @@ class OwnerDiedWarning(RuntimeWarning):
     """A lock was taken over from a process that died while it held it: what it protects may be half changed."""
 
 
-_core._set_errors(ProcessError, BufferTooShort, OwnerDiedWarning)
+_core._set_errors(ProcessError, BufferTooShort, PoolBroken, OwnerDiedWarning)

@@ -126,7 +126,7 @@ def _failure(index, outcome, pool):
     """What a task's outcome other than success raises."""
     status, value, code, tries = outcome
     if status == _core.TASK_FAILED:
-        return _rebuilt(value)
+        return _rebuilt(value) if pool is None else pool._rebuilt(value, code)
     if status == _core.WORKER_DIED:
         return WorkerDied(value, code, index)
     if status == _core.TASK_TIMEOUT:
@@ -134,7 +134,7 @@ def _failure(index, outcome, pool):
     if status == _core.CANCELLED:
         return TaskCancelled(value)
     if status == _core.POOL_BROKEN:
-        return pool._broken() if pool is not None else PoolBroken(value)
+        return pool._broken(value) if pool is not None else PoolBroken(value)
     return ProcessError(value)
 
 
@@ -467,8 +467,8 @@ class Pool:
             raise ValueError("Number of processes must be at least 1")
         if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild <= 0):
             raise ValueError("maxtasksperchild must be a positive int or None")
-        if initializer is not None and not callable(initializer):
-            raise TypeError("initializer must be a callable")
+        if initializer is not None:
+            self._check_initializer(initializer)
         self._ctx = context.get_context()
         self._processes = processes
         self._maxtasksperchild = maxtasksperchild
@@ -477,6 +477,10 @@ class Pool:
         self._start(initializer, initargs)
         self._state = RUN
         self._terminate = util.Finalize(self, self._core.destroy, exitpriority=15)
+
+    def _check_initializer(self, initializer):
+        if not callable(initializer):
+            raise TypeError("initializer must be a callable")
 
     def _start(self, initializer, initargs):
         from .heap import BufferWrapper
@@ -512,9 +516,15 @@ class Pool:
         view = memoryview(self._failure)
         return bytes(view[8:8 + int.from_bytes(view[:8], "little")]).decode("utf-8", "replace")
 
-    def _broken(self):
+    @staticmethod
+    def _rebuilt(value, code):
+        """What a task raised."""
+        return _rebuilt(value)
+
+    def _broken(self, message):
+        """message is the core's; an initializer's own traceback says more."""
         text = self._failure_text()
-        error = PoolBroken("the pool's initializer failed" if text else "the pool is broken: its workers cannot be started")
+        error = PoolBroken("the pool's initializer failed" if text else message)
         if text:
             error.__cause__ = RemoteTraceback('\n"""\n%s"""' % text)
         return error
@@ -529,11 +539,9 @@ class Pool:
         """The job of tasks, each of which is what function is called with. done(job), if any, is called when it has ended."""
         try:
             return self._core.submit(function, form, tasks, timeout, retries, done)
-        except ProcessError:
-            if self._failure_text():
-                error = self._broken()
-                raise error from error.__cause__
-            raise
+        except PoolBroken as broken:
+            error = self._broken(str(broken))
+            raise error from error.__cause__
 
     def _begin(self, result, *task):
         """Submits; what cannot be pickled is the error of the result, as multiprocessing has it."""

@@ -6,6 +6,7 @@ from queue import Empty, Full  # noqa: F401
 
 from . import _core
 from .errors import OwnerDiedWarning
+from .handles import reduced
 from .synchronize import _may_travel
 
 __all__ = ["Queue", "SimpleQueue", "JoinableQueue"]
@@ -68,7 +69,7 @@ class _Base(_core.Queue):
 
     def __reduce__(self):
         _may_travel(self)
-        return _restore, (type(self), self._handle(), self._state())
+        return reduced("queue", self._handle(), _restore, type(self), self._state())
 
     _travels = ()  # what goes along of its attributes: as in multiprocessing, not a subclass's own
 
@@ -81,7 +82,7 @@ class _Base(_core.Queue):
         return types.GenericAlias(cls, item)
 
 
-def _restore(cls, handle, state):
+def _restore(handle, cls, state):
     queue = cls.__new__(cls)
     _core.Queue.__init__(queue, handle=handle)
     queue.__dict__.update(state)

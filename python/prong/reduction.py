@@ -6,6 +6,7 @@ from multiprocessing.context import get_spawning_popen
 
 from . import _core
 from ._mirror import mirror
+from .handles import reduced
 
 mirror(_std, globals())
 __all__ = _std.__all__
@@ -16,10 +17,10 @@ _send_over_socket, _receive_over_socket = _std.send_handle, _std.recv_handle  # 
 def _reduce_connection(connection):
     popen = get_spawning_popen()
     if popen is None:
-        return _core._connect, (_core._post(connection), connection.readable, connection.writable, True)
+        return reduced("connection", _core._post(connection), _core._connect, connection.readable, connection.writable, True)
     handle = connection._handle()
     popen.connections.append(handle)
-    return _core._connect, (handle, connection.readable, connection.writable, False)
+    return reduced("connection", handle, _core._connect, connection.readable, connection.writable, False)
 
 
 _std.register(_core.Connection, _reduce_connection)

@@ -122,12 +122,17 @@ def run_image(payload):
         return _failed()
     from .context import force_start_method
     force_start_method(process_obj._start_method)
-    global _at_exit
-    _at_exit = True
+    ends_as_interpreter()
     return process_obj._bootstrap(parent_sentinel=parent_sentinel())
 
 
 _at_exit = False
+
+
+def ends_as_interpreter():
+    """When this process's target has returned, what is registered with atexit runs."""
+    global _at_exit
+    _at_exit = True
 
 
 def after_target(code):

@@ -6,6 +6,7 @@ from multiprocessing import util
 from multiprocessing.context import assert_spawning
 
 from . import _core
+from .handles import reduced
 
 __all__ = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"]
 
@@ -23,7 +24,7 @@ class _Shared:
 
     def __reduce__(self):
         _may_travel(self)
-        return _restore, (type(self), self._handle(), self._options())
+        return reduced(self._kind, self._handle(), _restore, type(self), self._options())
 
     def _options(self):
         return {}
@@ -46,7 +47,7 @@ def _forget_held(obj):
     obj._after_fork()
 
 
-def _restore(cls, handle, options):
+def _restore(handle, cls, options):
     obj = cls.__new__(cls)
     obj._attach(handle, **options)
     return obj
@@ -54,6 +55,8 @@ def _restore(cls, handle, options):
 
 class Lock(_Shared, _core.Lock):
     """Lock(): free. Taken over from a process that died holding it: acquire returns True, and owner_died says who died."""
+
+    _kind = "lock"
 
     def __init__(self, *, ctx=None):
         _core.Lock.__init__(self)
@@ -69,6 +72,8 @@ class Lock(_Shared, _core.Lock):
 
 class RLock(_Shared, _core.RLock):
     """RLock(): free. One thread of one process may take it any number of times."""
+
+    _kind = "rlock"
 
     def __init__(self, *, ctx=None):
         _core.RLock.__init__(self)
@@ -88,6 +93,7 @@ class Semaphore(_Shared, _core.Semaphore):
     """Semaphore(value=1): so many units. recover=True: a unit belongs to the process that acquired it, which alone may
     release it, and comes back when it dies."""
 
+    _kind = "semaphore"
     _bounded = False
 
     def __init__(self, value=1, *, ctx=None, recover=False):
@@ -134,7 +140,7 @@ class Condition(_core.Condition):
 
     def __reduce__(self):
         _may_travel(self)
-        return _restore_condition, (type(self), self._lock, self._handle())
+        return reduced("condition", self._handle(), _restore_condition, type(self), self._lock)
 
     def __enter__(self):
         return self._lock.__enter__()
@@ -159,7 +165,7 @@ class Condition(_core.Condition):
         return result
 
 
-def _restore_condition(cls, lock, handle):
+def _restore_condition(handle, cls, lock):
     return cls(lock, handle=handle)
 
 
@@ -171,14 +177,14 @@ class Event(_core.Event):
 
     def __reduce__(self):
         _may_travel(self)
-        return _restore_event, (type(self), self._handle())
+        return reduced("event", self._handle(), _restore_event, type(self))
 
     def __repr__(self):
         state = "set" if self.is_set() else "unset"
         return f"<{type(self).__qualname__} at {id(self):#x} {state}>"
 
 
-def _restore_event(cls, handle):
+def _restore_event(handle, cls):
     event = cls.__new__(cls)
     _core.Event.__init__(event, handle)
     return event
@@ -200,7 +206,7 @@ class Barrier(_core.Barrier):
 
     def __reduce__(self):
         _may_travel(self)
-        return _restore_barrier, (type(self), self._handle(), self._action, self._timeout)
+        return reduced("barrier", self._handle(), _restore_barrier, type(self), self._action, self._timeout)
 
     def __repr__(self):
         if self.broken:
@@ -208,7 +214,7 @@ class Barrier(_core.Barrier):
         return f"<{type(self).__qualname__} at {id(self):#x}: waiters={self.n_waiting}/{self.parties}>"
 
 
-def _restore_barrier(cls, handle, action, timeout):
+def _restore_barrier(handle, cls, action, timeout):
     barrier = cls.__new__(cls)
     _core.Barrier.__init__(barrier, 0, handle)
     barrier._action, barrier._timeout = action, timeout

@@ -113,7 +113,7 @@ static prong_status fail_broken(const struct pool *pool) {
     char otherwise[OBJECT_PATH_SIZE + 80] = "its workers cannot be started";
     if (pool->program)
         snprintf(otherwise, sizeof otherwise, "%s ended before it took up work", program_name(pool->program));
-    return fail(PRONG_POOL_BROKEN, "pool '%s' is broken: its initializer failed with code %lld, or %s", pool->name,
+    return fail(PRONG_POOL_BROKEN, "pool '%s' is broken, with code %lld: its initializer failed, or %s", pool->name,
                 (long long)pool->broken_code, otherwise);
 }
 
@@ -317,6 +317,8 @@ void prong_outcome_text(const prong_outcome *o, char *text, size_t size) {
 prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark) {
     char text[TEXT_SIZE];
     if (outcome->status == PRONG_POOL_BROKEN && pool_lives(job)) return fail_broken(arena_at(job->pool));
+    if (outcome->status == PRONG_NO_FUNCTION && job->form != FORM_TASK && job->function.place == FUNCTION_BY_NAME)
+        return fail(PRONG_NO_FUNCTION, "the workers do not find '%s'", job->function.path);
     prong_outcome_text(outcome, text, sizeof text);
     return fail(outcome->status, "%s%s", text, remark);
 }

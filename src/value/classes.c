@@ -43,7 +43,11 @@ static const struct {
      "AcquirerProxy ConditionProxy EventProxy BarrierProxy ValueProxy ArrayProxy IteratorProxy PoolProxy "
      "_BaseDictProxy _BaseSetProxy BaseListProxy "},
     {"multiprocessing.pool", " rebuild_exc MaybeEncodingError ExceptionWithTraceback "},
-    {"prong", " Handle "},
+    {"prong", " Handle "}, /* and what Python restores the object of a handle with */
+    {"prong.queues", " _restore Queue JoinableQueue SimpleQueue "},
+    {"prong.synchronize", " _restore _restore_condition _restore_event _restore_barrier "
+                          "Lock RLock Semaphore BoundedSemaphore Condition Event Barrier "},
+    {"prong._core", " _connect "},
 };
 
 static bool names_have(const char *names, const char *name) {
@@ -197,7 +201,7 @@ static prong_status call_handle(prong_document *document, prong_value class, con
                                 prong_value *value) {
     uint64_t offset, generation;
     const char *type =
-        count == 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
+        count >= 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
     if (!type || prong_value_get_uint(items[1], &offset) || prong_value_get_uint(items[2], &generation))
         return bad_arguments(class);
     return make_handle(document, type, offset, generation, value);

@@ -16,6 +16,25 @@ prong_status add(prong_document *document, prong_value arguments, prong_value ke
     return status;
 }
 
+prong_status square(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    int64_t number;
+    (void)document;
+    (void)keywords;
+    prong_status status = prong_scan(arguments, "(I)", &number);
+    if (!status) *result = prong_int(number * number);
+    return status;
+}
+
+prong_status sleep_for(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    double seconds;
+    (void)document;
+    (void)keywords;
+    (void)result;
+    prong_status status = prong_scan(arguments, "(d)", &seconds);
+    if (!status) usleep((useconds_t)(seconds * 1e6));
+    return status;
+}
+
 prong_status whoami(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
     char path[256] = {0};
     (void)arguments;

@@ -3,7 +3,7 @@
 
 #include <prong/prong.h>
 
-PRONG_API prong_value_task add, whoami, die, put;
+PRONG_API prong_value_task add, square, whoami, sleep_for, die, put;
 PRONG_API prong_value_target begin_at; /* what whoami tells from then on; less than 0: ends with that code */
 PRONG_API prong_range twice;
 PRONG_API prong_task length;

@@ -1,0 +1,23 @@
+/* The same function for a CPool's worker, and for Python to call by ctypes. */
+#include <prong/value.h>
+
+prong_status add(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result);
+prong_status add(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
+    int64_t a, b;
+    (void)document;
+    (void)keywords;
+    prong_status status = prong_scan(arguments, "(II)", &a, &b);
+    if (!status) *result = prong_int(a + b);
+    return status;
+}
+
+long add_plain(long a, long b);
+long add_plain(long a, long b) {
+    return a + b;
+}
+
+int squares(const double *in, double *out, size_t count);
+int squares(const double *in, double *out, size_t count) {
+    for (size_t i = 0; i < count; i++) out[i] = in[i] * in[i];
+    return 0;
+}

@@ -1,0 +1,184 @@
+/* In a pool's worker: tasks, as the pool's process has submitted them or as a C program names them. */
+#include "pool.h"
+
+#include <stdlib.h>
+
+static PyObject *describe;       /* of prong.pool: an exception as bytes, never fails */
+static PyObject *named_run;      /* of prong.worker: calls by name; as a target, too */
+static PyObject *named_describe; /* of prong.worker: an exception as text */
+
+static PyThreadState *worker_state;
+static struct {
+    char *bytes;
+    size_t size;
+    PyObject *function;
+} known; /* the function of the task before */
+
+bool function_is_constant(PyObject *function) {
+    return PyFunction_Check(function) || PyCFunction_Check(function) || PyType_Check(function);
+}
+
+/* A function that is pickled by its name is the same each time; anything else is made anew for each task, as what one call
+ * leaves in it is not for the next. */
+static PyObject *function_of(const char *bytes, size_t size) {
+    if (known.function && known.size == size && memcmp(known.bytes, bytes, size) == 0)
+        return new_reference(known.function);
+    PyObject *function = decode(bytes, size, NULL);
+    if (!function || !function_is_constant(function)) return function;
+    char *copy = malloc(size);
+    if (!copy) return function;
+    memcpy(copy, bytes, size);
+    free(known.bytes);
+    known.bytes = copy;
+    known.size = size;
+    Py_XSETREF(known.function, new_reference(function));
+    return function;
+}
+
+static PyObject *call_star(PyObject *function, PyObject *item) {
+    PyObject *arguments = PySequence_Tuple(item), *result = NULL;
+    if (arguments) result = PyObject_Call(function, arguments, NULL);
+    Py_XDECREF(arguments);
+    return result;
+}
+
+static PyObject *call_each(PyObject *function, PyObject *items, bool star) {
+    PyObject *fast = PySequence_Fast(items, "a chunk is a sequence"), *results = NULL;
+    Py_ssize_t count = fast ? PySequence_Fast_GET_SIZE(fast) : 0;
+    if (fast) results = PyList_New(count);
+    for (Py_ssize_t i = 0; results && i < count; i++) {
+        PyObject *item = PySequence_Fast_GET_ITEM(fast, i);
+        PyObject *result = star ? call_star(function, item) : PyObject_CallOneArg(function, item);
+        if (result)
+            PyList_SET_ITEM(results, i, result);
+        else
+            Py_CLEAR(results);
+    }
+    Py_XDECREF(fast);
+    return results;
+}
+
+static PyObject *call(enum form form, PyObject *function, PyObject *data) {
+    switch (form) {
+    case FORM_CALL: return PyObject_Call(function, PyTuple_GET_ITEM(data, 0), PyTuple_GET_ITEM(data, 1));
+    case FORM_ITEM: return PyObject_CallOneArg(function, data);
+    case FORM_STAR: return call_star(function, data);
+    default: return call_each(function, data, form == FORM_STARMAP);
+    }
+}
+
+static PyObject *run(const void *argument, size_t size) {
+    const struct task *task = argument;
+    size_t data_at = (sizeof *task + task->function_size + 7) & ~(size_t)7;
+    PyObject *result = NULL, *data = NULL,
+             *function = function_of((const char *)argument + sizeof *task, task->function_size);
+    if (function) data = decode((const char *)argument + data_at, size - data_at, NULL);
+    if (data) result = call((enum form)task->form, function, data);
+    Py_XDECREF(data);
+    Py_XDECREF(function);
+    return result;
+}
+
+static int set_result(prong_result *result, const struct encoded *encoded) {
+    void *place;
+    prong_status status = prong_result_reserve(result, encoded->size, &place);
+    if (status) raise_status(status);
+    if (!status) encoded_write(encoded, place);
+    return status ? -1 : 0;
+}
+
+/* The exception that is set, as the task's error. */
+static void set_failure(prong_result *result, PyObject *describe_it, PyObject *value) {
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback && error) PyException_SetTraceback(error, traceback);
+    PyObject *bytes = PyObject_CallFunctionObjArgs(describe_it, error ? error : Py_None, value ? value : Py_None,
+                                                   value ? Py_True : Py_False, NULL);
+    if (bytes && PyBytes_Check(bytes))
+        prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+}
+
+int worker_task(void *argument, size_t size, prong_result *result) {
+    struct encoded encoded;
+    PyEval_RestoreThread(worker_state);
+    PyObject *value = run(argument, size);
+    bool good = value && encode(value, &encoded) == 0;
+    if (good) {
+        good = set_result(result, &encoded) == 0;
+        encoded_clear(&encoded);
+    }
+    if (!good) set_failure(result, describe, value);
+    Py_XDECREF(value);
+    worker_state = PyEval_SaveThread();
+    return good ? 0 : 1;
+}
+
+/* In a worker that a C program started, whose tasks go by name. */
+static int run_named_task(PyObject *value, prong_result *result) {
+    struct encoded encoded;
+    bool good = value && encode_for_c(value, &encoded) == 0;
+    if (good) {
+        good = set_result(result, &encoded) == 0;
+        encoded_clear(&encoded);
+    }
+    if (!good) set_failure(result, named_describe, value);
+    return good ? 0 : 1;
+}
+
+int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *both = decode(pickle, size, NULL), *value = NULL;
+    if (both) value = PyObject_CallFunction(named_run, "sOO", name, both, result ? Py_True : Py_False);
+    int code = result ? run_named_task(value, result) : value ? (int)PyLong_AsLong(value) : 1;
+    if (PyErr_Occurred()) PyErr_WriteUnraisable(named_run);
+    Py_XDECREF(value);
+    Py_XDECREF(both);
+    PyGILState_Release(state);
+    return code;
+}
+
+int worker_target(void *argument, size_t size) {
+    PyObject *setup = *(PyObject **)argument;
+    int code = 1;
+    if (setup) {
+        PyObject *result = PyObject_CallNoArgs(setup);
+        code = result && PyLong_Check(result) ? (int)PyLong_AsLong(result) : 1;
+        if (!result) PyErr_WriteUnraisable(setup);
+        Py_XDECREF(result);
+    } else {
+        code = call_in_child(worker_run, (char *)argument + sizeof setup, size - sizeof setup);
+    }
+    if (code == 0) worker_state = PyEval_SaveThread();
+    return code;
+}
+
+/* ------------------------------------------------ setting up ------------------------------------------------ */
+
+static PyObject *set_describe(PyObject *module, PyObject *function) {
+    (void)module;
+    Py_XSETREF(describe, new_reference(function));
+    Py_RETURN_NONE;
+}
+
+/* _set_named(run, describe): what calls by name are made with */
+static PyObject *set_named(PyObject *module, PyObject *arguments) {
+    PyObject *run_it, *describe_it;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO", &run_it, &describe_it)) return NULL;
+    Py_XSETREF(named_run, new_reference(run_it));
+    Py_XSETREF(named_describe, new_reference(describe_it));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"_set_describe", set_describe, METH_O, NULL}, {"_set_named", set_named, METH_VARARGS, NULL}, {0}};
+
+int add_worker(PyObject *module) {
+    return PyModule_AddFunctions(module, functions);
+}

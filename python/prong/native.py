@@ -1,0 +1,70 @@
+"""CPool: workers without Python, which run the functions of C libraries."""
+
+import functools
+import os
+
+from . import _core
+from .errors import TaskFailed
+from .pool import Pool, _failure
+
+__all__ = ["CPool"]
+
+_WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "prong-worker")
+
+
+@functools.lru_cache(maxsize=256)
+def _name(function):
+    """A function's name as workers understand it wherever they are: a path in it is absolute."""
+    if not isinstance(function, str):
+        raise TypeError(f"a CPool runs functions of C libraries, named 'LIBRARY.so:FUNCTION', not {function!r}")
+    library, colon, symbol = function.rpartition(":")
+    if not colon or not symbol:
+        raise ValueError(f"{function!r} is not of the form 'LIBRARY.so:FUNCTION'")
+    return f"{os.path.abspath(library)}:{symbol}" if "/" in library else function
+
+
+class CPool(Pool):
+    """CPool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): workers of a program that is just prong.
+
+    A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
+    prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for
+    map_into it is a prong_range. initializer is a prong_value_target. TaskFailed is raised with what a function says of its
+    failure, WorkerDied for the one task whose worker died.
+    """
+
+    def __init__(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
+        super().__init__(processes, initializer, initargs, maxtasksperchild)
+
+    def _start(self, initializer, initargs):
+        name = None if initializer is None else _name(initializer)
+        self._core = _core.CPool(self._processes, "CWorker", self._maxtasksperchild or 0, [os.fsencode(_WORKER)], name,
+                                 tuple(initargs))
+
+    def _check_initializer(self, initializer):
+        _name(initializer)
+
+    def _failure_text(self):
+        return ""  # an initializer in C has just its exit code, which the core's message tells
+
+    def _submit(self, function, *more):
+        return super()._submit(_name(function), *more)
+
+    @staticmethod
+    def _rebuilt(text, code):
+        return TaskFailed(text.rstrip(b"\0").decode("utf-8", "replace") or f"the function returned {code}", code)
+
+    def _map_async(self, func, iterable, forms, chunksize, *more):
+        return super()._map_async(func, iterable, forms, 1, *more)
+
+    def _imap(self, cls, func, iterable, chunksize, *more):
+        return super()._imap(cls, func, iterable, 1, *more)
+
+    def map_into(self, func, source, out, chunksize=None, *, timeout=None, retries=0):
+        """Fills out, element by element, with what func makes of source: arrays, or any contiguous buffers, of as many
+        elements. func (a prong_range) is called with up to chunksize of them at a time. Nothing is copied of what lies in shared
+        memory (prong.RawArray)."""
+        self._check_running()
+        failed = self._core.map_into(_name(func), source, out, chunksize or 0, timeout, retries)
+        if failed is not None:
+            status, message = failed
+            raise TaskFailed(message) if status == _core.TASK_FAILED else _failure(None, (status, message, None, 0), self)

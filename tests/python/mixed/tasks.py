@@ -1,0 +1,57 @@
+"""What the C program of these tests calls by name."""
+
+import multiprocessing
+import os
+import signal
+
+begun = None
+
+
+def begin(number):
+    global begun
+    begun = number
+    if number < 0:
+        raise ValueError("begin was told to fail")
+
+
+class Nested:
+    @staticmethod
+    def method(x):
+        return x * 2
+
+
+def describe(items, keywords):
+    return f"{items} {keywords}"
+
+
+def worker():
+    me = multiprocessing.current_process()
+    return begun, me.name.rpartition("-")[0], multiprocessing.parent_process().pid == os.getppid()
+
+
+def fails(text):
+    raise RuntimeError(text)
+
+
+def unsendable():
+    return lambda: None
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def returns(code):
+    return code
+
+
+def echo(queue):
+    queue.put(("echo", queue.get()))
+    return type(queue).__name__
+
+
+def make_queue():
+    import prong
+    queue = prong.Queue()
+    queue.put({"from": "Python"})
+    return queue

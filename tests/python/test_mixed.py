@@ -1,0 +1,273 @@
+"""C and Python in one family: C functions in a Python program's pool, and Python workers of a C program."""
+
+import array
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import prong
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PACKAGE = os.path.dirname(prong.__file__)
+LIBPRONG = os.path.join(PACKAGE, "..", "..", "src", "libprong.so")
+SOON = 30
+
+
+def setUpModule():
+    global made, LIBRARY
+    made = tempfile.mkdtemp()
+    LIBRARY = os.path.join(made, "tasks.so")
+    compiled(LIBRARY, "-shared", "-fPIC", "-fvisibility=hidden", os.path.join(ROOT, "tests", "pool", "tasks.c"))
+
+
+def tearDownModule():
+    shutil.rmtree(made)
+
+
+def compiled(output, *arguments):
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    subprocess.run(["cc", "-std=gnu11", "-I", os.path.join(ROOT, "include"), *arguments, "-o", output], check=True,
+                   env=environment)
+
+
+def compiled_with_library(program, source):
+    compiled(program, source, LIBPRONG, "-Wl,-rpath," + os.path.dirname(os.path.abspath(LIBPRONG)))
+
+
+def named(function):
+    return f"{LIBRARY}:{function}"
+
+
+class CPoolTest(unittest.TestCase):
+    """Functions of a C library, in workers without Python."""
+
+    def setUp(self):
+        self.pool = prong.CPool(2)
+        self.addCleanup(self.pool.terminate)
+
+    def test_all_forms(self):
+        pool = self.pool
+        self.assertEqual(pool.apply(named("add"), (40, 2)), 42)
+        self.assertEqual(pool.map(named("square"), range(100)), [x * x for x in range(100)])
+        self.assertEqual(pool.starmap(named("add"), [(x, 1) for x in range(10)], 3), list(range(1, 11)))
+        self.assertEqual(list(pool.imap(named("square"), range(200), 7)), [x * x for x in range(200)])
+        self.assertEqual(sorted(pool.imap_unordered(named("square"), range(50))), [x * x for x in range(50)])
+        self.assertEqual(pool.map(named("square"), []), [])
+        came = []
+        result = pool.map_async(named("square"), [3], callback=came.append)
+        self.assertEqual(result.get(SOON), [9])
+        self.assertEqual(came, [[9]])
+        self.assertEqual(result.progress()[:2], (1, 1))
+
+    def test_workers_have_no_python(self):
+        pid, program, begun = self.pool.apply(named("whoami"))
+        self.assertEqual(program, os.path.realpath(os.path.join(PACKAGE, "prong-worker")))
+        with open(f"/proc/{pid}/maps") as maps:
+            self.assertNotIn("ython3.", maps.read().replace(PACKAGE, ""))
+
+    def test_a_relative_path(self):
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(made)
+        self.assertEqual(self.pool.apply("./tasks.so:add", (1, 2)), 3)
+
+    def test_failures(self):
+        with self.assertRaisesRegex(prong.TaskFailed, "expected int, found str") as caught:
+            self.pool.apply(named("add"), (1, "two"))
+        self.assertNotEqual(caught.exception.code, 0)
+        with self.assertRaisesRegex(prong.TaskFailed, "has no such function"):
+            self.pool.apply(named("nothing"))
+        with self.assertRaisesRegex(prong.TaskFailed, "nowhere.so"):
+            self.pool.apply("/nowhere.so:nothing")
+        with self.assertRaisesRegex(TypeError, "functions of C libraries"):
+            self.pool.apply(len, ([],))
+        with self.assertRaisesRegex(ValueError, "LIBRARY.so:FUNCTION"):
+            self.pool.apply("add", (1, 2))
+        with self.assertRaisesRegex(Exception, "pickle|local object"):
+            self.pool.apply(named("add"), (lambda: 1, 2))
+        self.assertEqual(self.pool.apply(named("add"), (1, 2)), 3)
+
+    def test_who_dies_fails_its_task_alone(self):
+        with self.assertRaises(prong.WorkerDied) as caught:
+            self.pool.apply(named("die"))
+        self.assertEqual(caught.exception.exitcode, -signal.SIGKILL)
+        self.assertEqual(self.pool.map(named("square"), range(50)), [x * x for x in range(50)])
+        with self.assertRaises(prong.WorkerDied):
+            self.pool.apply(named("die"), retries=2)
+        self.assertEqual(self.pool.deaths(), 4)
+
+    def test_time_limit_and_cancel(self):
+        begin = time.monotonic()
+        with self.assertRaises(prong.TaskTimeout):
+            self.pool.apply(named("sleep_for"), (60.0,), timeout=0.2)
+        result = self.pool.apply_async(named("sleep_for"), (60.0,))
+        with self.assertRaises(prong.TimeoutError):
+            result.get(0.1)
+        result.cancel(force=True)
+        with self.assertRaises(prong.TaskCancelled):
+            result.get(SOON)
+        self.assertLess(time.monotonic() - begin, SOON)
+
+    def test_initializer(self):
+        with prong.CPool(1, named("begin_at"), (5,)) as pool:
+            self.assertEqual(pool.apply(named("whoami"))[2], 5)
+        pool = prong.CPool(1, named("begin_at"), (-3,))
+        for attempt in range(2):
+            with self.assertRaisesRegex(prong.PoolBroken, "code 3"):
+                pool.apply(named("whoami"))
+        pool.terminate()
+        with self.assertRaises(TypeError):
+            prong.CPool(1, print)
+
+    def test_maxtasksperchild(self):
+        with prong.CPool(1, maxtasksperchild=2) as pool:
+            pids = [pool.apply(named("whoami"))[0] for i in range(6)]
+        self.assertEqual(len(set(pids)), 3)
+
+    def test_map_into(self):
+        source, out = array.array("d", range(10000)), array.array("d", bytes(80000))
+        self.pool.map_into(named("twice"), source, out)
+        self.assertEqual(out[:3].tolist() + out[-1:].tolist(), [0, 2, 4, 19998])
+        source, out = prong.RawArray("d", range(1000)), prong.RawArray("d", 1000)
+        self.pool.map_into(named("twice"), source, out, 10)
+        self.assertEqual(out[999], 1998)
+        with self.assertRaisesRegex(ValueError, "1000 elements go in"):
+            self.pool.map_into(named("twice"), source, prong.RawArray("d", 5))
+        with self.assertRaises((BufferError, TypeError)):
+            self.pool.map_into(named("twice"), b"12345678", b"12345678")
+        with self.assertRaisesRegex(prong.ProcessError, "do not find"):
+            self.pool.map_into(named("nothing"), source, out)
+        self.pool.map_into(named("twice"), array.array("d"), array.array("d"))
+
+    def test_map_into_of_numpy(self):
+        try:
+            import numpy
+        except ImportError:
+            self.skipTest("no numpy")
+        source = numpy.arange(100000.0).reshape(100, 1000)
+        out = numpy.empty_like(source)
+        self.pool.map_into(named("twice"), source, out)
+        self.assertTrue((out == source * 2).all())
+        with self.assertRaises((ValueError, BufferError)):
+            self.pool.map_into(named("twice"), source[:, ::2], out[:, ::2])
+
+    def test_queues_go_to_c(self):
+        for queue in (prong.Queue(), prong.JoinableQueue(), prong.SimpleQueue()):
+            self.pool.apply(named("put"), (queue, ["from", "C"]))
+            self.assertEqual(queue.get(), ["from", "C"])
+
+    def test_large_arguments_and_results(self):
+        queue = prong.Queue()
+        large = os.urandom(1 << 20)
+        self.pool.apply(named("put"), (queue, large))
+        self.assertEqual(queue.get(), large)
+        self.pool.apply(named("put"), (queue, bytearray(large)))
+        self.assertEqual(queue.get(), large)
+
+    def test_leaves_nothing_behind(self):
+        def one():
+            with prong.CPool(2) as pool:
+                pool.map(named("square"), range(10))
+                with self.assertRaises(prong.WorkerDied):
+                    pool.apply(named("die"))
+        one()
+        before, descriptors = prong._core.memory_state()[:2], len(os.listdir("/proc/self/fd"))
+        for i in range(5):
+            one()
+        self.assertEqual(prong._core.memory_state()[:2], before)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors)
+
+    def test_storm(self):
+        ended = threading.Event()
+
+        def killer():
+            while not ended.wait(0.01):
+                pids = [worker.pid for worker in self.pool._pool]
+                if pids:
+                    try:
+                        os.kill(random.choice(pids), signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+        thread = threading.Thread(target=killer)
+        thread.start()
+        try:
+            results = [self.pool.apply_async(named("square"), (x,), retries=255) for x in range(3000)]
+            values = [result.get(SOON) for result in results]
+        finally:
+            ended.set()
+            thread.join()
+        self.assertEqual(values, [x * x for x in range(3000)])
+
+
+def example(name):
+    return os.path.join(ROOT, "examples", name)
+
+
+def printed(command):
+    environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
+    ran = subprocess.run(command, env=environment, timeout=120, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return ran.stdout
+
+
+def expected(name):
+    with open(os.path.join(ROOT, "examples", "expected", name)) as file:
+        return file.read()
+
+
+class ExampleTest(unittest.TestCase):
+    """examples/, as they are."""
+
+    def test_c_pool(self):
+        library = os.path.join(made, "primes.so")
+        compiled(library, "-shared", "-fPIC", example("primes.c"))
+        self.assertEqual(printed([sys.executable, example("c_pool.py"), library]), expected("c_pool"))
+
+    @unittest.skipUnless(os.path.exists(LIBPRONG), "no libprong.so beside the package")
+    def test_python_workers(self):
+        program = os.path.join(made, "python_workers")
+        compiled_with_library(program, example("python_workers.c"))
+        self.assertEqual(printed([program, sys.executable]), expected("python_workers"))
+
+
+class CParentTest(unittest.TestCase):
+    """Python workers of a C program."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        if not os.path.exists(LIBPRONG):
+            raise unittest.SkipTest("no libprong.so beside the package")
+        cls.program = os.path.join(made, "parent")
+        compiled_with_library(cls.program, os.path.join(HERE, "mixed", "parent.c"))
+
+    def test_a_c_program_calls_python(self):
+        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
+        ran = subprocess.run([self.program, sys.executable], cwd=os.path.join(HERE, "mixed"), env=environment, timeout=120,
+                             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with open(os.path.join(HERE, "mixed", "parent.txt")) as file:
+            wanted = file.read().replace("PYTHON", sys.executable)
+        shown = re.sub("<queue [^>]*>", "<queue …>", re.sub("(cannot be sent: ).*", r"\1…", ran.stdout))
+        self.assertEqual(shown, wanted, ran.stderr)
+        self.assertIn("ValueError: begin was told to fail", ran.stderr)
+        self.assertIn("RuntimeError: printed", ran.stderr)
+        self.assertEqual(ran.returncode, 0)
+
+    def test_started_by_hand(self):
+        for command in ([sys.executable, "-m", "prong.worker"], [os.path.join(PACKAGE, "prong-worker")]):
+            ran = subprocess.run(command, timeout=SOON, text=True, stderr=subprocess.PIPE)
+            self.assertNotEqual(ran.returncode, 0)
+            self.assertIn("started by hand", ran.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
