@@ -108,7 +108,18 @@ static PyObject *shared_handle(PyObject *object, PyObject *unused) {
     return handle_build(&((SharedObject *)object)->handle);
 }
 
-static PyMethodDef shared_methods[] = {{"_handle", shared_handle, METH_NOARGS, NULL}, {0}};
+/* Whoever else knows it: for who knows that nobody needs it any longer. */
+static PyObject *shared_destroy(PyObject *object, PyObject *unused) {
+    SharedObject *self = (SharedObject *)object;
+    destroy_function *destroy = self->handle.made_by == own_pid ? self->destroy : NULL;
+    (void)unused;
+    self->destroy = NULL;
+    if (destroy) destroy(self->handle.offset, self->handle.generation);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef shared_methods[] = {
+    {"_handle", shared_handle, METH_NOARGS, NULL}, {"_destroy", shared_destroy, METH_NOARGS, NULL}, {0}};
 
 PyTypeObject Shared_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core._Shared",
                             .tp_basicsize = sizeof(SharedObject), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,

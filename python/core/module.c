@@ -93,6 +93,19 @@ static PyObject *server_pid(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* Whether a process lives and is of this family. */
+static PyObject *is_member(PyObject *module, PyObject *number) {
+    static prong_member members[4096];
+    size_t count = 0;
+    long pid = PyLong_AsLong(number);
+    (void)module;
+    if (PyErr_Occurred()) return NULL;
+    if (prong_family_members(members, 4096, &count)) count = 0;
+    for (size_t i = 0; i < count && i < 4096; i++)
+        if (members[i].pid == pid) Py_RETURN_TRUE;
+    Py_RETURN_FALSE;
+}
+
 /* (objects, blocks, bytes in use): for looking whether anything is left behind. */
 static PyObject *memory_state(PyObject *module, PyObject *unused) {
     prong_family_state state;
@@ -134,6 +147,7 @@ static PyMethodDef functions[] = {
     {"_is_travelling", is_travelling, METH_NOARGS, NULL},
     {"_connections", connections, METH_NOARGS, NULL},
     {"_server_pid", server_pid, METH_NOARGS, NULL},
+    {"_is_member", is_member, METH_O, NULL},
     {0}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1,

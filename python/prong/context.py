@@ -16,6 +16,13 @@ class _Factories:
 
     reducer = _std.BaseContext.reducer
 
+    def Manager(self):
+        """A manager, started: a server process with lists, dicts, locks, queues, and proxies for them."""
+        from . import managers
+        manager = managers.SyncManager(ctx=self.get_context())
+        manager.start()
+        return manager
+
     def Pipe(self, duplex=True):
         """Two connections; not duplex: the first receives, the second sends."""
         from .connection import Pipe

@@ -49,13 +49,19 @@ def install():
 
 
 def _install_managers(managers):
-    """Their classes stay, since they call one another by name; their servers are started by prong, and have its pools."""
+    """Their classes stay, since they call one another by name; their servers are prong's, and have its locks and pools."""
+    from . import managers as ours
     from .context import _default_context
-    from .managers import _pool
     _replace(managers, "get_context", _default_context.get_context)
-    _replace(managers.SyncManager, "_registry", dict(managers.SyncManager._registry))
-    theirs = managers.SyncManager._registry["Pool"]
-    managers.SyncManager._registry["Pool"] = (_pool,) + theirs[1:]
+    _replace(managers.BaseManager, "_Server", ours.Server)
+    _replace(managers.BaseManager, "get_server", ours.get_server)
+    _replace(managers.SharedMemoryManager, "_Server", ours.SharedMemoryServer)
+    registry = dict(managers.SyncManager._registry)
+    for name in ("Pool", "Lock", "RLock", "Condition"):
+        registry[name] = ours.SyncManager._registry[name][:1] + registry[name][1:]
+    _replace(managers.SyncManager, "_registry", registry)
+    for name in ("BaseManager", "SyncManager", "SharedMemoryManager"):
+        _replace(ours, name, getattr(managers, name))  # one class each, whose register() all see
 
 
 def uninstall():
