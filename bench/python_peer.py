@@ -183,6 +183,37 @@ def py_executor_submit(m):
         return (now() - began) / 10000
 
 
+def py_manager_get(m):
+    with m.Manager() as manager:
+        mapping = manager.dict(a=1)
+        mapping["a"]
+        began = now()
+        for _ in range(5000):
+            mapping["a"]
+        return (now() - began) / 5000
+
+
+def py_manager_lock(m):
+    with m.Manager() as manager:
+        lock = manager.Lock()
+        lock.acquire()
+        lock.release()
+        began = now()
+        for _ in range(3000):
+            lock.acquire()
+            lock.release()
+        return (now() - began) / 3000
+
+
+def py_manager_proxy(m):
+    with m.Manager() as manager:
+        manager.dict(a=1)["a"]
+        began = now()
+        for _ in range(200):
+            manager.dict(a=1)["a"]
+        return (now() - began) / 200
+
+
 # --- functions of a C library: prong's CPool against workers that call them by ctypes ---
 
 

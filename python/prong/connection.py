@@ -1,11 +1,19 @@
-"""Pipes, waiting for many, and connections between computers: Listener and Client are multiprocessing's."""
+"""Pipes, waiting for many, and connections between programs and computers: multiprocessing's, of which none waits for ever where
+it is told not to."""
 
+import collections
 import multiprocessing.connection as _std
+import os
+import socket
+import threading
+import time
+from multiprocessing.context import AuthenticationError, TimeoutError
 
 from . import _core, reduction  # noqa: F401  (reduction: how connections are pickled)
 from ._mirror import mirror
 
 __all__ = mirror(_std, globals())
+_Listener, _Client = _std.Listener, _std.Client
 
 PipeConnection = _core.Connection
 Pipe = _core.Pipe
@@ -15,3 +23,139 @@ def wait(object_list, timeout=None):
     """Those of connections, sockets, descriptors and objects with a fileno() that are ready; waits for one of them, up to
     timeout seconds (None: for ever)."""
     return _core.wait(object_list, timeout)
+
+
+# ------------------------------------------------ handshakes ------------------------------------------------
+
+
+class _Patient:
+    """A connection for a handshake that is to be over by the time `end`."""
+
+    def __init__(self, connection, end):
+        self._connection, self._end = connection, end
+        self.send_bytes = connection.send_bytes
+
+    def recv_bytes(self, maxlength=None):
+        """As the connection's."""
+        if not self._connection.poll(max(self._end - time.monotonic(), 0)):
+            raise AuthenticationError("the peer did not finish the handshake in the time given")
+        return self._connection.recv_bytes(maxlength)
+
+
+def _shake_hands(connection, authkey, first, second, end):
+    """Both prove that they have the key; closes the connection, and raises, where they do not."""
+    try:
+        patient = _Patient(connection, end)
+        first(patient, authkey)
+        second(patient, authkey)
+    except BaseException:
+        connection.close()
+        raise
+
+
+class Listener(_Listener):
+    """Listener(address=None, family=None, backlog=1, authkey=None, *, handshake_timeout=10): where clients connect.
+
+    With a key, a client has handshake_timeout seconds for its handshake, in which it holds up no other.
+    """
+
+    _AT_A_TIME = 64  # handshakes
+
+    def __init__(self, address=None, family=None, backlog=1, authkey=None, *, handshake_timeout=10):
+        self._pipe = ()
+        super().__init__(address, family, backlog, authkey)
+        self._handshake_timeout = handshake_timeout
+        self._listener._socket.setblocking(False)
+        self._ended = collections.deque()  # of handshakes: the connection, where from, and the error, if any
+        self._under_way = 0
+
+    def accept(self, timeout=None):
+        """A connection to the next client. TimeoutError when timeout seconds have passed; what a handshake raises."""
+        if not isinstance(self, Listener):  # XmlListener's own way to accept, after install()
+            return _Listener.accept(self)
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._listener is None:
+                raise OSError("listener is closed")
+            if not wait(self._sources(), None if end is None else max(end - time.monotonic(), 0)):
+                raise TimeoutError("no client connected in the time given")
+            connection = self._next()
+            if connection is not None:
+                return connection
+
+    def _sources(self):
+        asks = self._under_way < self._AT_A_TIME
+        return ([self._listener._socket] if asks else []) + list(self._pipe[:1])
+
+    def _next(self):
+        """A connection that is ready; None when there is none yet."""
+        if self._pipe and self._ended:
+            try:
+                os.read(self._pipe[0], 1)
+            except BlockingIOError:  # another thread has it
+                return None
+            connection, self._listener._last_accepted, error = self._ended.popleft()
+            if error is not None:
+                raise error
+            return connection
+        try:
+            connection = self._listener.accept()
+        except BlockingIOError:
+            return None
+        if not self._authkey:
+            return connection
+        self._begin(connection)
+        return None
+
+    def _begin(self, connection):
+        if not self._pipe:
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[0], False)
+        self._under_way += 1
+        threading.Thread(target=self._handshake, args=(connection, self._listener._last_accepted), daemon=True).start()
+
+    def _handshake(self, connection, origin):
+        error = None
+        try:
+            end = time.monotonic() + self._handshake_timeout
+            _shake_hands(connection, self._authkey, _std.deliver_challenge, _std.answer_challenge, end)
+        except Exception as raised:
+            error = raised
+        self._ended.append((connection, origin, error))
+        self._under_way -= 1
+        try:
+            os.write(self._pipe[1], b"!")
+        except (OSError, IndexError):  # closed meanwhile
+            connection.close()
+
+    def close(self):
+        """No more clients; those whose handshake is not over are dropped."""
+        super().close()
+        pipe, self._pipe = self._pipe, ()
+        for descriptor in pipe:
+            os.close(descriptor)
+
+
+def _dial(address, family, timeout):
+    family = family or _std.address_type(address)
+    _std._validate_family(family)
+    with socket.socket(getattr(socket, family)) as caller:
+        caller.settimeout(timeout)
+        try:
+            caller.connect(address)
+        except socket.timeout:
+            raise TimeoutError(f"{address!r} did not answer in the time given") from None
+        caller.setblocking(True)
+        return _std.Connection(caller.detach())
+
+
+def Client(address, family=None, authkey=None, *, timeout=None):
+    """A connection to the listener at an address. TimeoutError, or AuthenticationError for the handshake, when timeout seconds
+    have passed."""
+    if timeout is None:
+        return _Client(address, family, authkey)
+    end = time.monotonic() + timeout
+    connection = _dial(address, family, timeout)
+    if authkey is not None:
+        _shake_hands(connection, authkey, _std.answer_challenge, _std.deliver_challenge, end)
+    return connection

@@ -7,10 +7,10 @@ end of a new pipe: it is the name of the socket.
 import os
 import re
 from hmac import compare_digest
-from multiprocessing import util
+from multiprocessing import managers, process, util
 from multiprocessing.connection import Client as _Client
 from multiprocessing.context import AuthenticationError
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from . import _core
 from .handles import Handle
@@ -25,11 +25,11 @@ class Caller(NamedTuple):
     """A member's end of a pipe as it comes in, and the key that it has."""
 
     connection: _core.Connection
-    key: bytes
+    key: Optional[bytes]  # None: its own process's, which for a member of the family is good enough
 
     def welcome(self, authkey):
         """Whether it may come in; it is told."""
-        welcome = compare_digest(self.key, bytes(authkey))
+        welcome = self.key is None or compare_digest(self.key, bytes(authkey))
         self.connection.send_bytes(_WELCOME if welcome else _REFUSED)
         return welcome
 
@@ -97,7 +97,14 @@ class _Line:
         """As a connection's."""
         answer = self._connection.recv()
         self._waits = False
-        return answer
+        return self._iterator(*answer[1]) if answer[0] == "#PROXY" and answer[1][1].typeid == "Iterator" else answer
+
+    def _iterator(self, exposed, token):
+        """A proxy that needs no manager object, which a proxy has not that was unpickled, or forked."""
+        token.address, key = self._place
+        proxy = managers.IteratorProxy(token, "pickle", authkey=key, exposed=exposed)
+        managers.dispatch(connect(token.address, authkey=key), None, "decref", (token.id,))
+        return "#RETURN", proxy
 
     def close(self):
         """As a connection's; but it stays open for the next request, if it can."""
@@ -135,7 +142,8 @@ def _open(pid, queue, authkey):
     except ValueError:
         return None
     ours, theirs = _core.Pipe()
-    queue.put((theirs, bytes(authkey or b"")))
+    is_own = authkey == process.current_process().authkey  # a proxy has no other where it was unpickled
+    queue.put((theirs, None if is_own else bytes(authkey or b"")))
     theirs.close()
     while not ours.poll(_LOOK_EVERY):
         if not _core._is_member(pid):

@@ -5,6 +5,9 @@ import multiprocessing.managers as _std
 import threading
 import traceback
 
+from multiprocessing.pool import ExceptionWithTraceback
+
+from . import _core
 from . import manager_channel as _channel
 from ._mirror import mirror
 
@@ -15,6 +18,19 @@ _BaseManager, _SyncManager, _SharedMemoryManager = _std.BaseManager, _std.SyncMa
 _Server, _SharedMemoryServer, _their_get_server = _std.Server, _std.SharedMemoryServer, _std.BaseManager.get_server
 
 # ------------------------------------------------ the server ------------------------------------------------
+
+
+class _Telling:
+    """A member's connection: an exception goes with its traceback."""
+
+    def __init__(self, connection):
+        self._send, self.recv, self.close = connection.send, connection.recv, connection.close
+
+    def send(self, answer):
+        """As a connection's."""
+        if answer[0] == "#ERROR":
+            answer = answer[0], ExceptionWithTraceback(answer[1], answer[1].__traceback__)
+        self._send(answer)
 
 
 class _FamilyServer:
@@ -68,6 +84,8 @@ class _FamilyServer:
 
     def serve_client(self, connection):
         """The calls of one thread of a client, which then gives back the locks that it has left held."""
+        if isinstance(connection, _core.Connection):
+            connection = _Telling(connection)
         try:
             super().serve_client(connection)
         finally:

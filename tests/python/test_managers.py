@@ -45,6 +45,11 @@ def wait_for(condition, notified, waits):
         notified.set()
 
 
+def keys_of(queue):
+    mapping = queue.get(timeout=SOON)
+    mapping["keys"] = sorted(key for key in mapping)
+
+
 class Cell:
     """A type of the user's own."""
 
@@ -173,6 +178,23 @@ class Methods:
         same = prong.managers.SyncManager(address=self.manager.address, authkey=bytes(self.manager._authkey), ctx=self.context)
         same.connect()
         self.assertEqual(same.list([1])[0], 1)
+
+    def test_a_proxy_finds_its_manager_wherever_it_is(self):
+        manager = prong.managers.SyncManager(authkey=b"its own", ctx=self.context)
+        manager.start()
+        self.addCleanup(manager.shutdown)
+        mapping, queue = manager.dict(a=1, b=2), self.context.Queue()
+        process = self.start(keys_of, queue)
+        queue.put(mapping)  # whose key does not go with it
+        self.assertEqual(self.ended(process), 0)
+        self.assertEqual(mapping["keys"], ["a", "b"])
+
+    def test_an_exception_has_its_traceback(self):
+        with self.assertRaises(KeyError) as caught:
+            self.manager.dict()["missing"]
+        self.assertIn("managers.py", str(caught.exception.__cause__))
+        with self.assertRaises(IndexError):
+            self.manager.list()[5]
 
     def test_strangers_connect_by_the_address(self):
         mapping = self.manager.dict()

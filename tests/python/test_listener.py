@@ -1,0 +1,119 @@
+"""Listener and Client: what prong's have beyond multiprocessing's."""
+
+import os
+import socket
+import threading
+import time
+import unittest
+from multiprocessing import connection as theirs
+
+import prong
+from prong.connection import AuthenticationError, Client, Listener
+
+SOON = 30
+KEY = b"the key"
+
+
+def in_thread(function, *args):
+    thread = threading.Thread(target=function, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+def send_hello(address, key=KEY, client=Client):
+    with client(address, authkey=key) as connection:
+        connection.send("hello")
+
+
+class ListenerTest(unittest.TestCase):
+    def test_accept_gives_up(self):
+        for key in (None, KEY):
+            with Listener(authkey=key) as listener:
+                with self.assertRaises(prong.TimeoutError):
+                    listener.accept(0.05)
+                thread = in_thread(send_hello, listener.address, key)
+                with listener.accept(SOON) as connection:
+                    self.assertEqual(connection.recv(), "hello")
+                thread.join(SOON)
+
+    def test_with_multiprocessings_own(self):
+        for family in ("AF_UNIX", "AF_INET"):
+            with Listener(family=family, authkey=KEY) as listener:
+                in_thread(send_hello, listener.address, KEY, theirs.Client)
+                self.assertEqual(listener.accept().recv(), "hello")
+            with theirs.Listener(family=family, authkey=KEY) as listener:
+                in_thread(lambda: Client(listener.address, authkey=KEY, timeout=SOON).send("hi"))
+                self.assertEqual(listener.accept().recv(), "hi")
+
+    def test_who_stalls_holds_up_nobody(self):
+        with Listener(family="AF_INET", backlog=10, authkey=KEY, handshake_timeout=SOON) as listener:
+            silent = [socket.create_connection(listener.address) for _ in range(5)]
+            in_thread(send_hello, listener.address)
+            with listener.accept(SOON) as connection:
+                self.assertEqual(connection.recv(), "hello")
+            self.assertEqual(listener.last_accepted[0], "127.0.0.1")
+            for caller in silent:
+                caller.close()
+
+    def test_who_stalls_is_dropped(self):
+        with Listener(family="AF_INET", authkey=KEY, handshake_timeout=0.1) as listener:
+            with socket.create_connection(listener.address) as silent:
+                with self.assertRaisesRegex(AuthenticationError, "handshake in the time"):
+                    listener.accept(SOON)
+                silent.settimeout(SOON)
+                while silent.recv(1000):
+                    pass
+
+    def test_wrong_keys(self):
+        def call(key):
+            try:
+                send_hello(listener.address, key)
+            except (AuthenticationError, EOFError, OSError):
+                pass
+        with Listener(authkey=KEY) as listener:
+            thread = in_thread(call, b"another")
+            with self.assertRaises((AuthenticationError, EOFError)):
+                listener.accept(SOON)
+            thread.join(SOON)
+            in_thread(call, KEY)
+            self.assertEqual(listener.accept(SOON).recv(), "hello")
+        with self.assertRaises(TypeError):
+            Listener(authkey="text")
+
+    def test_many_clients(self):
+        with Listener(authkey=KEY, backlog=50) as listener:
+            threads = [in_thread(send_hello, listener.address) for _ in range(100)]
+            for _ in threads:
+                with listener.accept(SOON) as connection:
+                    self.assertEqual(connection.recv(), "hello")
+            for thread in threads:
+                thread.join(SOON)
+
+    def test_closed_amidst_a_handshake(self):
+        listener = Listener(family="AF_INET", authkey=KEY, handshake_timeout=0.2)
+        before = len(os.listdir("/proc/self/fd"))
+        with socket.create_connection(listener.address):
+            with self.assertRaises(prong.TimeoutError):
+                listener.accept(0.01)
+            listener.close()
+            time.sleep(0.4)
+        with self.assertRaisesRegex(OSError, "closed"):
+            listener.accept()
+        self.assertLess(len(os.listdir("/proc/self/fd")), before)
+
+    def test_a_client_gives_up(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            begin = time.monotonic()
+            with self.assertRaises((prong.TimeoutError, AuthenticationError)):
+                Client(silent.getsockname(), authkey=KEY, timeout=0.1)
+            self.assertLess(time.monotonic() - begin, SOON)
+            connection = Client(silent.getsockname(), timeout=0.1)
+            connection.close()
+        with self.assertRaises(OSError):
+            Client("/no/such/socket", timeout=0.1)
+
+
+if __name__ == "__main__":
+    unittest.main()
