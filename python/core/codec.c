@@ -186,7 +186,6 @@ static int encode_numbers(PyObject *list, struct encoded *encoded) {
 typedef struct {
     PyObject_HEAD PyObject *chunks, *buffers;
     size_t size;
-    bool beside; /* large buffers are taken out of the pickle */
 } Sink;
 
 static PyObject *sink_write(PyObject *object, PyObject *piece) {
@@ -205,7 +204,7 @@ static PyObject *sink_buffer(PyObject *object, PyObject *buffer) {
     Sink *self = (Sink *)object;
     const Py_buffer *view = PyPickleBuffer_GetBuffer(buffer);
     if (!view) return NULL;
-    if (!self->beside || view->len < BUFFER_LEAST || !PyBuffer_IsContiguous(view, 'A')) Py_RETURN_TRUE;
+    if (view->len < BUFFER_LEAST || !PyBuffer_IsContiguous(view, 'A')) Py_RETURN_TRUE;
     if (!self->buffers && !(self->buffers = PyList_New(0))) return NULL;
     if (PyList_Append(self->buffers, buffer)) return NULL;
     Py_RETURN_FALSE;
@@ -271,11 +270,10 @@ static int encode_by_other(PyObject *object, struct encoded *encoded) {
     return 0;
 }
 
-static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool beside) {
+static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
-    sink->beside = beside;
     sink->buffers = NULL;
     sink->chunks = PyList_New(0);
     bool before = travelling;
@@ -293,7 +291,7 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool besi
     return failed;
 }
 
-static int encode_as(PyObject *object, struct encoded *encoded, bool beside) {
+int encode(PyObject *object, struct encoded *encoded) {
     encoded->chunks = encoded->buffers = NULL;
     if (encode_plain(object, encoded)) return 0;
     if (other_dumps) return encode_by_other(object, encoded);
@@ -301,15 +299,7 @@ static int encode_as(PyObject *object, struct encoded *encoded, bool beside) {
         if (encode_numbers(object, encoded) == 0) return 0;
         PyErr_Clear(); /* something else is in it */
     }
-    return encode_by_pickle(object, encoded, beside);
-}
-
-int encode(PyObject *object, struct encoded *encoded) {
-    return encode_as(object, encoded, true);
-}
-
-int encode_for_c(PyObject *object, struct encoded *encoded) {
-    return encode_as(object, encoded, false);
+    return encode_by_pickle(object, encoded);
 }
 
 static void write_pickle(const struct encoded *encoded, char *to) {

@@ -80,8 +80,6 @@ struct encoded {
     char small[SMALL];
 };
 int encode(PyObject *object, struct encoded *encoded);
-/* The same, all of it as one pickle. */
-int encode_for_c(PyObject *object, struct encoded *encoded);
 void encoded_write(const struct encoded *encoded, void *to);
 void encoded_clear(struct encoded *encoded);
 /* message: what the bytes lie in, NULL when they are to be copied. It is taken over: released, or kept while buffers are

@@ -15,7 +15,7 @@ static int cpool_init(PyObject *object, PyObject *arguments, PyObject *keywords)
     (void)keywords;
     if (!PyArg_ParseTuple(arguments, "IsnO!zO!", &processes, &name, &maxtasks, &PyList_Type, &program, &initializer,
                           &PyTuple_Type, &initargs) ||
-        encode_for_c(initargs, &encoded))
+        encode(initargs, &encoded))
         return -1;
     char *pickle = PyMem_Malloc(encoded.size), **copy = copy_strings(program);
     if (pickle) encoded_write(&encoded, pickle);

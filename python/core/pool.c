@@ -297,7 +297,7 @@ static PyObject *call_arguments(enum form form, PyObject *data) {
 static Py_ssize_t add_call(struct buffer *buffer, enum form form, PyObject *data) {
     struct encoded encoded;
     PyObject *both = call_arguments(form, data);
-    int bad = !both || encode_for_c(both, &encoded) ? -1 : 0;
+    int bad = !both || encode(both, &encoded) ? -1 : 0;
     Py_XDECREF(both);
     if (bad) return -1;
     bad = reserve(buffer, encoded.size + 8);

@@ -122,7 +122,7 @@ int worker_task(void *argument, size_t size, prong_result *result) {
 /* In a worker that a C program started, whose tasks go by name. */
 static int run_named_task(PyObject *value, prong_result *result) {
     struct encoded encoded;
-    bool good = value && encode_for_c(value, &encoded) == 0;
+    bool good = value && encode(value, &encoded) == 0;
     if (good) {
         good = set_result(result, &encoded) == 0;
         encoded_clear(&encoded);

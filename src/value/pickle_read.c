@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "value/classes.h"
 #include "value/document.h"
+#include "value/joined.h"
 #include "value/number.h"
 #include "value/opcodes.h"
 #include "value/text.h"
@@ -835,8 +836,22 @@ static prong_status read_all(struct reader *r, prong_value *value) {
     }
 }
 
+static prong_status load_joined(prong_document *document, const void *data, size_t size, prong_value *value,
+                                const prong_unpickle_options *options) {
+    prong_unpickle_options with = options ? *options : (prong_unpickle_options){0};
+    struct joined joined;
+    if (with.buffers) return fail_text(PRONG_INVALID, "pickle: buffers are handed over, and others are in it");
+    TRY(joined_read(document, data, size, with.borrow_bytes, &joined));
+    with.buffers = joined.buffers;
+    with.buffer_count = joined.buffer_count;
+    if (is_joined(joined.pickle, joined.pickle_size))
+        return fail_text(PRONG_INVALID, "pickle: one with buffers in another");
+    return prong_pickle_loads(document, joined.pickle, joined.pickle_size, value, &with);
+}
+
 prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size, prong_value *value,
                                 const prong_unpickle_options *options) {
+    if (is_joined(data, size)) return load_joined(document, data, size, value, options);
     struct reader r;
     r.document = document;
     r.options = options;

@@ -7,7 +7,9 @@ how much of the core's work each group of cases asked for."""
 
 import argparse
 import collections
+import fnmatch
 import importlib
+import os
 import signal
 import sys
 import time
@@ -102,6 +104,14 @@ def exceptions(path):
     return found
 
 
+def without_core(exceptions_path):
+    """The groups that need not ask anything of the core: the list lies beside that of the exceptions."""
+    if not exceptions_path:
+        return ["*"]
+    with open(os.path.join(os.path.dirname(exceptions_path), "without_core.txt")) as file:
+        return [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
+
+
 def except_case(test, reason):
     def skip():
         raise unittest.SkipTest("exception: " + reason)
@@ -134,8 +144,13 @@ def main():
     result = runner.run(suite)
     for name, text in result.failed.items():
         print("FAIL", name, "\n" + text, flush=True)
+    idle = without_core(options.list)
     for group, counts in sorted(result.counts.items()):
-        print(f"{group}: {result.groups[group]} cases,", ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none of the core")
+        used = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+        print(f"{group}: {result.groups[group]} cases,", used or "none of the core")
+        if not used and not any(fnmatch.fnmatch(group, pattern) for pattern in idle):
+            result.failed[group] = "none of its cases asked anything of the core, and it is not in without_core.txt"
+            print("FAIL", group, "\n" + result.failed[group])
     excepted = sum("exception: " in reason for test, reason in result.skipped)
     print(f"{options.module} {options.shard}: {len(result.passed)} passed, {len(result.failed)} failed, "
           f"{len(result.skipped) - excepted} skipped, {excepted} excepted", flush=True)

@@ -173,6 +173,16 @@ class CPoolTest(unittest.TestCase):
         self.pool.apply(named("put"), (queue, bytearray(large)))
         self.assertEqual(queue.get(), large)
 
+    def test_arrays_as_arguments(self):
+        try:
+            import numpy
+        except ImportError:
+            self.skipTest("no numpy")
+        queue, large = prong.Queue(), numpy.arange(100000.0)
+        self.pool.apply(named("put"), (queue, [large, large[:5]]))
+        back = queue.get()
+        self.assertTrue((back[0] == large).all() and (back[1] == large[:5]).all())
+
     def test_leaves_nothing_behind(self):
         def one():
             with prong.CPool(2) as pool:

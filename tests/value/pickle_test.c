@@ -220,3 +220,45 @@ TEST(a_name_of_python_2_is_not_written_where_it_means_another) {
     ok(prong_pickle_dumps(document, class, &pickle, &three));
     prong_document_close(document);
 }
+
+/* As a Python process sends a large bytearray: its header, the pickle, and the buffer at 64. */
+static size_t joined(char *bytes, const char *pickle, size_t pickle_size, uint64_t place, uint64_t size) {
+    uint64_t words[] = {pickle_size, 1, place, size};
+    memset(bytes, 0, 200);
+    memcpy(bytes, "\0prong5\n", 8);
+    memcpy(bytes + 8, words, sizeof words);
+    memcpy(bytes + 40, pickle, 4);
+    memcpy(bytes + 64, "in the buffer", 13);
+    return 77;
+}
+
+TEST(a_pickle_may_have_its_buffers_beside_it) {
+    begin();
+    static const char pickle[] = "\x80\x05\x97.";
+    char bytes[200];
+    prong_value back;
+    const void *data;
+    size_t size, length = joined(bytes, pickle, 4, 64, 13);
+    ok(prong_pickle_loads(document, bytes, length, &back, NULL));
+    ok(prong_value_get_bytes(back, &data, &size));
+    memset(bytes + 64, 'x', 13); /* it is a copy */
+    check(size == 13 && memcmp(data, "in the buffer", 13) == 0);
+    prong_unpickle_options borrow = {.borrow_bytes = true};
+    ok(prong_pickle_loads(document, bytes, length, &back, &borrow));
+    ok(prong_value_get_bytes(back, &data, &size));
+    check(data == bytes + 64);
+    const uint64_t bad[][2] = {{64, 14}, {78, 0}, {UINT64_MAX, 1}, {64, UINT64_MAX}, {0, 78}};
+    for (int i = 0; i < 5; i++) {
+        length = joined(bytes, pickle, 4, bad[i][0], bad[i][1]);
+        is(prong_pickle_loads(document, bytes, length, &back, NULL), PRONG_INVALID);
+        says("a buffer lies outside");
+    }
+    length = joined(bytes, pickle, 1000, 64, 13);
+    is(prong_pickle_loads(document, bytes, length, &back, NULL), PRONG_INVALID);
+    says("the pickle lies outside");
+    for (size_t cut = 8; cut < 44; cut++) {
+        length = joined(bytes, pickle, 4, 64, 13);
+        is(prong_pickle_loads(document, bytes, cut, &back, NULL), PRONG_INVALID);
+    }
+    prong_document_close(document);
+}
