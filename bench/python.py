@@ -33,19 +33,20 @@ BENCHES = {
     "py_manager_get": [("multiprocessing", 2)],
     "py_manager_lock": [("multiprocessing", 2)],
     "py_manager_proxy": [("multiprocessing", 5)],
-    "py_c_call": [("multiprocessing", 1)],
-    "py_c_array": [("multiprocessing", 1)],
-    "py_c_start": [("multiprocessing", 1)],
+    "py_c_call": [("multiprocessing", 5)],
+    "py_c_array": [("multiprocessing", 1.5)],
+    "py_c_start": [("multiprocessing", 1.5)],
 }
 IMPORTS = {"prong": "import prong", "multiprocessing": "import multiprocessing, multiprocessing.pool, multiprocessing.managers"}
 
 
-TASKS = os.path.join(tempfile.gettempdir(), f"prong-bench-tasks-{os.getuid()}.so")  # the C functions of py_c_…
+TASKS = os.path.join(tempfile.gettempdir(), f"prong-bench-tasks-{os.getuid()}")  # the C functions of py_c_…
 
 
 def compile_tasks():
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-I", os.path.join(os.path.dirname(HERE), "include"),
-                    os.path.join(HERE, "python_tasks.c"), "-o", TASKS], check=True)
+    for output, option in ((TASKS + ".so", "-UBY_CTYPES"), (TASKS + "-ctypes.so", "-DBY_CTYPES")):
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", option, "-I", os.path.join(os.path.dirname(HERE), "include"),
+                        os.path.join(HERE, "python_tasks.c"), "-o", output], check=True)
 
 
 def measure(library, name):

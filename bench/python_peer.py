@@ -233,13 +233,13 @@ def squares_by_ctypes(part):
 @functools.lru_cache()
 def tasks():
     import ctypes
-    return ctypes.CDLL(os.environ["PRONG_BENCH_TASKS"])
+    return ctypes.CDLL(os.environ["PRONG_BENCH_TASKS"] + "-ctypes.so")
 
 
 def c_pool(m, processes):
     """A pool, and what it is given as the function to add."""
     if LIBRARY == "prong":
-        return m.CPool(processes), os.environ["PRONG_BENCH_TASKS"] + ":add"
+        return m.CPool(processes), os.environ["PRONG_BENCH_TASKS"] + ".so:add"
     return m.get_context("fork").Pool(processes), by_ctypes
 
 
@@ -261,7 +261,7 @@ def py_c_array(m):
         began = now()
         if LIBRARY == "prong":
             out = numpy.empty_like(numbers)
-            pool.map_into(os.environ["PRONG_BENCH_TASKS"] + ":squares", numbers, out)
+            pool.map_into(os.environ["PRONG_BENCH_TASKS"] + ".so:squares", numbers, out)
         else:
             out = numpy.concatenate(pool.map(squares_by_ctypes, numpy.array_split(numbers, 8), 1))
         took = now() - began

@@ -1,6 +1,7 @@
-/* The same function for a CPool's worker, and for Python to call by ctypes. */
+/* The same functions for a CPool's worker, and (with -DBY_CTYPES) for Python to call by ctypes. */
 #include <prong/value.h>
 
+#ifndef BY_CTYPES
 prong_status add(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result);
 prong_status add(prong_document *document, prong_value arguments, prong_value keywords, prong_value *result) {
     int64_t a, b;
@@ -10,6 +11,8 @@ prong_status add(prong_document *document, prong_value arguments, prong_value ke
     if (!status) *result = prong_int(a + b);
     return status;
 }
+
+#endif
 
 long add_plain(long a, long b);
 long add_plain(long a, long b) {

@@ -74,27 +74,52 @@ class Listener:
 # ------------------------------------------------ the member's side ------------------------------------------------
 
 _of_members = re.compile(r"prong-(\d+)-([0-9a-f]+)-([0-9a-f]+)").fullmatch
-_lines = util.ForkAwareLocal()  # .idle: {(address, key): connections that have no request under way}
+_lines = util.ForkAwareLocal()  # .idle: {(place, for calls): connections}; a place is an address and a key
 
 
 class _Line:
     """A connection to a manager, as proxies use it: for one request, after which another may have it; or, when the manager was
-    told so, for all calls of a thread."""
+    told to accept_connection, for a thread's calls, after which its next proxies may."""
 
-    __slots__ = ("_connection", "_place", "_for_calls", "_waits")
+    __slots__ = ("_connection", "_place", "_for_calls", "_waits", "_accepted", "_pid")
 
     def __init__(self, connection, place):
         self._connection, self._place = connection, place
-        self._for_calls = self._waits = False
+        self._for_calls = self._waits = self._accepted = False
+        self._pid = os.getpid()
 
     def send(self, request):
         """As a connection's."""
-        self._for_calls = self._for_calls or request[1] == "accept_connection"
+        if self._pid != os.getpid():
+            self._renew()
         self._waits = True
+        if request[1] == "accept_connection" and not self._for_calls:
+            self._for_calls = True
+            if self._change_for_calls():
+                return
         self._connection.send(request)
+
+    def _renew(self):
+        """In a child that the program forked by itself: the connection is its parent's."""
+        fresh = connect(self._place[0], authkey=self._place[1])
+        managers.dispatch(fresh, None, "accept_connection", (process.current_process().name,))
+        self._connection, fresh._connection = fresh._connection, None
+        self._pid = os.getpid()
+
+    def _change_for_calls(self):
+        """Whether there was a connection of which the manager has been told before."""
+        kept = _take(self._place, True)
+        if kept is None:
+            return False
+        _idle(self._place, False).append(self._connection)
+        self._connection, self._accepted = kept, True
+        return True
 
     def recv(self):
         """As a connection's."""
+        if self._accepted:
+            self._accepted = self._waits = False
+            return "#RETURN", None
         answer = self._connection.recv()
         self._waits = False
         return self._iterator(*answer[1]) if answer[0] == "#PROXY" and answer[1][1].typeid == "Iterator" else answer
@@ -107,16 +132,20 @@ class _Line:
         return "#RETURN", proxy
 
     def close(self):
-        """As a connection's; but it stays open for the next request, if it can."""
+        """As a connection's; but it stays open for others, unless an answer is still to come, or it is a forked child's copy."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._for_calls or self._waits:
+        if self._waits or self._pid != os.getpid():
             connection.close()
         else:
-            _idle(self._place).append(connection)
+            _idle(self._place, self._for_calls).append(connection)
 
-    __del__ = close
+    def __del__(self):
+        try:
+            self.close()
+        except Exception:  # the interpreter is ending
+            pass
 
     def __enter__(self):
         return self
@@ -125,13 +154,25 @@ class _Line:
         self.close()
 
 
-def _idle(place):
+def _idle(*use):
+    """This thread's connections of a place, for calls or for requests, that nobody uses."""
+    use += (os.getpid(),)
     idle = _lines.__dict__.setdefault("idle", {})
-    if place not in idle:
+    if use not in idle:
         for other in [other for other, connections in idle.items() if not connections or connections[0].poll()]:
             del idle[other]  # of managers that are gone: there is nothing to be read but the end
-        idle[place] = []
-    return idle[place]
+        idle[use] = []
+    return idle[use]
+
+
+def _take(*use):
+    """One of them, or None."""
+    idle = _idle(*use)
+    while idle:
+        connection = idle.pop()
+        if not connection.poll():
+            return connection
+    return None
 
 
 def _open(pid, queue, authkey):
@@ -159,10 +200,8 @@ def connect(address, family=None, authkey=None):
     if name is None:
         return _Client(address, family, authkey)
     place = address, authkey
-    idle = _idle(place)
-    while idle:
-        connection = idle.pop()
-        if not connection.poll():
-            return _Line(connection, place)
+    kept = _take(place, False)
+    if kept is not None:
+        return _Line(kept, place)
     connection = _open(int(name[1]), (int(name[2], 16), int(name[3], 16)), authkey)
     return _Client(address, family, authkey) if connection is None else _Line(connection, place)

@@ -236,6 +236,25 @@ class ForkTest(Methods, unittest.TestCase):
         self.assertEqual(mapping["x"], 3)
 
 
+    def test_a_child_that_the_program_forks_by_itself(self):
+        items = self.manager.list()
+        items.append(0)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                for n in range(200):
+                    items.append(n)
+                    assert items[0] == 0
+                os._exit(0)
+            finally:
+                os._exit(1)
+        for n in range(200):
+            items.append(n)
+            self.assertEqual(items[0], 0)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(len(items), 401)
+
+
 class SpawnTest(Methods, unittest.TestCase):
     method = "spawn"
 
