@@ -34,6 +34,8 @@ def install():
     for name in _MODULES:
         ours = importlib.import_module("prong." + name)
         theirs = importlib.import_module("multiprocessing." + name)
+        for made_late in getattr(ours, "__all__", ()):
+            getattr(ours, made_late)
         if ours is not theirs:
             pairs.append((theirs, list(_names(ours))))
     for theirs, names in pairs:

@@ -7,13 +7,10 @@ import pickle
 import sys
 import threading
 import time
-import traceback
 import warnings
 import weakref
 from collections import deque
 from multiprocessing import process, util
-from multiprocessing.pool import (CLOSE, INIT, RUN, TERMINATE, ExceptionWithTraceback, MaybeEncodingError,  # noqa: F401
-                                  RemoteTraceback, job_counter, mapstar, starmapstar)
 
 from . import _core
 from .child import become
@@ -21,6 +18,10 @@ from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, Timeou
 from .popen import METHODS, Spawning
 
 __all__ = ["Pool", "ThreadPool"]
+
+INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
+
+# multiprocessing.pool, and traceback, take longer to import than this pool to start: only what needs them has them imported.
 
 
 def _their_pool():
@@ -33,18 +34,35 @@ def _their_pool():
     return module
 
 
-ThreadPool = _their_pool().ThreadPool
-ThreadPool.__module__ = __name__
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "ThreadPool":
+        value = _their_pool().ThreadPool
+        value.__module__ = __name__
+    else:
+        import multiprocessing.pool
+        value = getattr(multiprocessing.pool, name)
+    globals()[name] = value
+    return value
+
+
+def _remote_traceback(text):
+    from multiprocessing.pool import RemoteTraceback
+    return RemoteTraceback('\n"""\n%s"""' % text)
+
 
 # ------------------------------------------------ in a worker ------------------------------------------------
 
 
 def _describe(error, value, unsendable):
     """A task's exception as bytes: itself if it can be pickled and unpickled, and its text in any case."""
+    import traceback
     try:
         if isinstance(error, SystemExit):
             error = ProcessError(f"the task called sys.exit({error.code!r})")
         elif unsendable:
+            from multiprocessing.pool import MaybeEncodingError
             error = MaybeEncodingError(error, value)
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         try:
@@ -86,6 +104,7 @@ class _Setup:
             _begin_worker(self.context, f"{self.name}-{os.getpid()}", self.initializer, self.initargs)
             return 0
         except BaseException:
+            import traceback
             text = traceback.format_exc().encode("utf-8", "replace")
             view = memoryview(self.failure)
             text = text[-(len(view) - 8):]
@@ -118,7 +137,7 @@ def _rebuilt(data):
     if not isinstance(error, BaseException):
         error = ProcessError(f"the task raised {summary}, which cannot be rebuilt here")
     if text:
-        error.__cause__ = RemoteTraceback('\n"""\n%s"""' % text)
+        error.__cause__ = _remote_traceback(text)
     return error
 
 
@@ -526,7 +545,7 @@ class Pool:
         text = self._failure_text()
         error = PoolBroken("the pool's initializer failed" if text else message)
         if text:
-            error.__cause__ = RemoteTraceback('\n"""\n%s"""' % text)
+            error.__cause__ = _remote_traceback(text)
         return error
 
     def _check_running(self):

@@ -331,7 +331,9 @@ prong_status owner_start(struct pool *pool, prong_pool handle) {
     mutex_prepare();
     prong_status status = prepare_owner(pool, handle, &o);
     if (status) return status;
+    fork_gate(&pool->all_forked);
     for (uint64_t i = 0; i < pool->slot_count && !status; i++) status = start_worker(o, i);
+    fork_gate_open(&pool->all_forked);
     if (!status) status = start_thread(o);
     if (status) {
         abandon_workers(o);

@@ -71,6 +71,7 @@ struct pool {
     uint64_t least_limit; /* the shortest time limit of unfinished jobs, or less; 0: none has one */
     int64_t broken_code;
     _Atomic uint64_t workers_gone;
+    _Atomic uint32_t all_forked; /* a gate: see fork_gate */
     struct function initializer;
     any_function *initializer_pointer;
     uint64_t initializer_argument, initializer_size;

@@ -117,6 +117,10 @@ enum { RUNTIME_KEPT = 8 };
 size_t runtime_keep(int *list, size_t count);
 /* fork(2), with what the runtime does around it. */
 pid_t fork_with_runtime(void);
+/* From here on children that this thread forks wait, before anything else, until the gate (a word in shared memory, 0) is
+ * opened, or this process is gone: while they begin to run, their page faults and the next fork hold each other up. */
+void fork_gate(_Atomic uint32_t *gate);
+void fork_gate_open(_Atomic uint32_t *gate);
 
 prong_status process_find(prong_process handle, struct process **process);
 /* Notes how the process ended, tells all who wait, and buries the member. */

@@ -2,9 +2,11 @@
 #include "process/process.h"
 
 #include "base/interrupt.h"
+#include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 prong_runtime runtime;
@@ -24,10 +26,29 @@ size_t runtime_keep(int *list, size_t count) {
     return count;
 }
 
+/* What this thread's children wait for. */
+static _Thread_local _Atomic uint32_t *gate;
+
+void fork_gate(_Atomic uint32_t *wanted) {
+    gate = wanted;
+}
+
+void fork_gate_open(_Atomic uint32_t *opened) {
+    gate = NULL;
+    atomic_store(opened, 1);
+    os_futex_wake(opened, INT_MAX);
+}
+
+static void wait_at_gate(pid_t parent) {
+    while (gate && !atomic_load(gate) && getppid() == parent) os_futex_wait(gate, 0, deadline_after(PRONG_MS(50)));
+    gate = NULL;
+}
+
 pid_t fork_with_runtime(void) {
     if (runtime.before_fork) runtime.before_fork();
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
+        wait_at_gate(parent);
         if (runtime.after_fork_in_child) runtime.after_fork_in_child();
     } else if (runtime.after_fork_in_parent) {
         int number = errno;

@@ -229,6 +229,28 @@ static int submit_and_die(void *argument, size_t size) {
     return 0;
 }
 
+static int own_a_large_pool(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    prong_pool pool;
+    prong_status status = prong_pool_create(&pool, &(prong_pool_options){.processes = 32, .method = PRONG_START_FORK});
+    if (!status) test_sleep_ms(20000);
+    return status;
+}
+
+/* Workers that are forked wait for the last of them: not for one that will never be. */
+TEST(workers_die_with_an_owner_that_is_killed_while_it_forks_them) {
+    for (int i = 0; i < 12; i++) {
+        prong_process owner = start_with(PRONG_START_FORK, own_a_large_pool, i);
+        usleep((useconds_t)(i * 700));
+        ok(prong_process_kill(owner));
+        equal(test_end(owner), -SIGKILL);
+        int64_t end = test_now() + PRONG_SECONDS(10);
+        while (prong_family_count() > 1 && test_now() < end) test_sleep_ms(5);
+        equal(prong_family_count(), 1);
+    }
+}
+
 METHOD_TEST(jobs_of_a_submitter_that_died_are_freed) {
     prong_pool pool = make(method, 2);
     equal(test_end(start_with(method, submit_and_die, pool)), -SIGKILL);

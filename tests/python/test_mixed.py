@@ -196,6 +196,22 @@ class CPoolTest(unittest.TestCase):
         self.assertEqual(prong._core.memory_state()[:2], before)
         self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors)
 
+    def test_workers_end_with_a_parent_that_is_killed(self):
+        code = ("import prong, sys, time\n"
+                "pool = prong.CPool(2)\n"
+                "pool.apply_async(sys.argv[1], (100.0,))\n"
+                "time.sleep(0.2)\n"
+                "print([worker.pid for worker in pool._pool], flush=True)\n"
+                "time.sleep(100)")
+        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
+        parent = subprocess.Popen([sys.executable, "-c", code, named("sleep_for")], env=environment, text=True,
+                                  stdout=subprocess.PIPE)
+        with parent.stdout:
+            workers = eval(parent.stdout.readline())
+            parent.kill()
+            parent.wait()
+        self.assertEqual([ends(worker) for worker in workers], [True, True])
+
     def test_storm(self):
         ended = threading.Event()
 
@@ -248,6 +264,20 @@ class ExampleTest(unittest.TestCase):
         self.assertEqual(printed([program, sys.executable]), expected("python_workers"))
 
 
+def ends(pid):
+    """Whether a process is gone within the time."""
+    end = time.monotonic() + SOON
+    while time.monotonic() < end:
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
 class CParentTest(unittest.TestCase):
     """Python workers of a C program."""
 
@@ -271,6 +301,16 @@ class CParentTest(unittest.TestCase):
         self.assertIn("ValueError: begin was told to fail", ran.stderr)
         self.assertIn("RuntimeError: printed", ran.stderr)
         self.assertEqual(ran.returncode, 0)
+
+    def test_workers_end_with_a_parent_that_is_killed(self):
+        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
+        parent = subprocess.Popen([self.program, sys.executable, "wait"], env=environment, text=True, stdout=subprocess.PIPE)
+        with parent.stdout:
+            worker = int(parent.stdout.readline().split("=")[1])
+            time.sleep(0.2)  # it sleeps in a task
+            parent.kill()
+            parent.wait()
+        self.assertTrue(ends(worker))
 
     def test_started_by_hand(self):
         for command in ([sys.executable, "-m", "prong.worker"], [os.path.join(PACKAGE, "prong-worker")]):

@@ -48,6 +48,9 @@ static void tasks(void) {
     call("no_such_module:function", arguments("()"), 0);
     call("tasks:no_such_function", arguments("()"), 0);
     call("tasks", arguments("()"), 0);
+    call("tasks:nested", arguments("(s)", "fork"), 0);
+    call("tasks:nested", arguments("(s)", "spawn"), 0);
+    call("tasks:nested", arguments("(s)", "forkserver"), 0);
     call("tasks:die", arguments("()"), 0);
     call("tasks:die", arguments("()"), 2);
     call("math:sqrt", arguments("(d)", 4.0), 0);
@@ -96,9 +99,19 @@ static void broken(prong_pool_options options) {
     prong_pool_destroy(pool);
 }
 
+/* Tells its worker's pid, and waits to be killed, with one task under way. */
+static int wait_for_the_end(void) {
+    prong_pool_options options = {.processes = 1, .program = program};
+    if (prong_pool_create(&pool, &options)) return 1;
+    call("os:getpid", arguments("()"), 0);
+    call("time:sleep", arguments("(i)", 100), 0);
+    return 1;
+}
+
 int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     program[0] = argv[1];
+    if (argc > 2) return prong_document_open(&document, NULL) || wait_for_the_end();
     if (prong_document_open(&document, NULL)) return 1;
     prong_pool_options options = {.processes = 2,
                                   .program = program,

@@ -41,6 +41,22 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def same(x):
+    return x
+
+
+def nested(method):
+    """A pool, a manager and a process of a worker's own."""
+    import prong
+    context = prong.get_context(method)
+    with context.Pool(2) as pool, context.Manager() as manager:
+        items = manager.list(pool.map(same, range(5)))
+        process = context.Process(target=items.append, args=(5,))
+        process.start()
+        process.join()
+        return list(items)
+
+
 def returns(code):
     return code
 
