@@ -15,6 +15,7 @@ from typing import NamedTuple, Optional
 from . import _core
 from .handles import Handle
 
+_PATH_MOST = 107  # bytes
 _LOOK_EVERY = 0.2  # seconds, whether a manager that does not answer is there
 _WELCOME, _REFUSED = b"#WELCOME#", b"#FAILURE#"
 
@@ -35,9 +36,10 @@ class Caller(NamedTuple):
 
 
 def new_address(queue):
-    """A name for a manager's socket that tells members the queue."""
+    """A name for a manager's socket that tells members the queue; None where it would be too long for a socket."""
     offset, generation = queue._handle()
-    return os.path.join(util.get_temp_dir(), f"prong-{os.getpid()}-{offset:x}-{generation:x}")
+    path = os.path.join(util.get_temp_dir(), f"prong-{os.getpid()}-{offset:x}-{generation:x}")
+    return path if len(os.fsencode(path)) <= _PATH_MOST else None
 
 
 class Listener:

@@ -37,13 +37,13 @@ class _FamilyServer:
     """What a server does for members of its family: one thread serves all requests of one of theirs, until it goes."""
 
     def __init__(self, registry, address, authkey, serializer):
-        own = address is None and serializer == "pickle"
-        if own:
+        queue = None
+        if address is None and serializer == "pickle":
             from .queues import SimpleQueue
             queue = SimpleQueue()
             address = _channel.new_address(queue)
         super().__init__(registry, address, authkey, serializer)
-        if own:
+        if address is not None and queue is not None:
             self.listener = _channel.Listener(self.listener, queue)
 
     def serve_forever(self):

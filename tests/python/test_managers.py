@@ -294,6 +294,19 @@ class ServerTest(unittest.TestCase):
                 with prong.managers.SyncManager(address=address) as manager:
                     self.assertEqual(manager.list([1, 2])[1], 2)
 
+    def test_a_long_temporary_directory(self):
+        from multiprocessing import process
+        config = process.current_process()._config
+        before = config.get("tempdir")
+        with tempfile.TemporaryDirectory() as directory:
+            config["tempdir"] = os.path.join(directory, "x" * (85 - len(directory)))
+            os.mkdir(config["tempdir"])
+            try:
+                with prong.Manager() as manager:
+                    self.assertEqual(manager.list([1, 2])[1], 2)
+            finally:
+                config["tempdir"] = before
+
     def test_multiprocessings_own_managers_go_on(self):
         manager = their_managers.SyncManager()
         manager.start()
