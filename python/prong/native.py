@@ -1,6 +1,5 @@
 """CPool: workers without Python, which run the functions of C libraries."""
 
-import functools
 import os
 
 from . import _core
@@ -12,7 +11,6 @@ __all__ = ["CPool"]
 _WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "prong-worker")
 
 
-@functools.lru_cache(maxsize=256)
 def _name(function):
     """A function's name as workers understand it wherever they are: a path in it is absolute."""
     if not isinstance(function, str):
@@ -57,7 +55,7 @@ class CPool(Pool):
         return super()._map_async(func, iterable, forms, 1, *more)
 
     def _imap(self, cls, func, iterable, chunksize, *more):
-        return super()._imap(cls, func, iterable, 1, *more)
+        return super()._imap(cls, _name(func), iterable, 1, *more)
 
     def map_into(self, func, source, out, chunksize=None, *, timeout=None, retries=0):
         """Fills out, element by element, with what func makes of source: arrays, or any contiguous buffers, of as many

@@ -79,6 +79,12 @@ class CPoolTest(unittest.TestCase):
         self.addCleanup(os.chdir, before)
         os.chdir(made)
         self.assertEqual(self.pool.apply("./tasks.so:add", (1, 2)), 3)
+        self.assertEqual(list(self.pool.imap("./tasks.so:square", [3])), [9])
+        os.chdir("/")
+        with self.assertRaisesRegex(prong.TaskFailed, "'/tasks.so:add'"):
+            self.pool.apply("./tasks.so:add", (1, 2))
+        with self.assertRaises(TypeError):
+            self.pool.imap(len, [[]])
 
     def test_failures(self):
         with self.assertRaisesRegex(prong.TaskFailed, "expected int, found str") as caught:
