@@ -70,9 +70,9 @@ typedef struct prong_unpickle_options {
 } prong_unpickle_options;
 
 /* Reads one pickle that fills `size` bytes; or one with its buffers beside it in the same bytes, as Python processes of a
- * family send large arrays (values of PRONG_KIND_BUFFER among what the array is rebuilt from). The value lies in document. options may be NULL. Errors: PRONG_INVALID
- * (malformed; the message has the position and what is wrong), PRONG_PERMISSION (a class that is not allowed; the
- * message names it), PRONG_TOO_LONG (beyond a limit), PRONG_NO_MEMORY. */
+ * family send large arrays (values of PRONG_KIND_BUFFER among what the array is rebuilt from). The value lies in document.
+ * options may be NULL. Errors: PRONG_INVALID (malformed; the message has the position and what is wrong), PRONG_PERMISSION
+ * (a class that is not allowed; the message names it), PRONG_TOO_LONG (beyond a limit), PRONG_NO_MEMORY. */
 PRONG_API prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size, prong_value *value,
                                           const prong_unpickle_options *options);
 

@@ -105,7 +105,8 @@ typedef struct prong_task_options {
     void *progress_context;
     /* With NULL as the function: its name, for the worker to find, up to 215 bytes: "LIBRARY.so:SYMBOL", as dlopen and dlsym
      * take them, the worker's program itself without a library; in a worker that is Python "MODULE:NAME", for the calls with
-     * values alone. A name that is not found fails the task: PRONG_NO_FUNCTION, or PRONG_TASK_FAILED where it is called with values. */
+     * values alone. A name that is not found fails the task: PRONG_NO_FUNCTION, or PRONG_TASK_FAILED where it is called
+     * with values. */
     const char *task_name;
 } prong_task_options;
 

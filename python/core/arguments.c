@@ -18,6 +18,15 @@ int parse_timeout(PyObject *timeout, prong_time *span) {
     return 0;
 }
 
+int parse_limit(PyObject *timeout, prong_time *limit) {
+    if (parse_timeout(timeout, limit)) return -1;
+    if (*limit == PRONG_FOREVER)
+        *limit = 0;
+    else if (*limit <= 0)
+        *limit = 1;
+    return 0;
+}
+
 int parse_wait(PyObject *block, PyObject *timeout, prong_time *span) {
     int blocks = block ? PyObject_IsTrue(block) : 1;
     if (blocks < 0 || parse_timeout(timeout, span)) return -1;

@@ -29,6 +29,8 @@ void waits_after_fork(void);
 
 /* None is for ever, less than zero is now; seconds as int or float. */
 int parse_timeout(PyObject *timeout, prong_time *span);
+/* A task's: None is none. */
+int parse_limit(PyObject *timeout, prong_time *limit);
 /* block=True, timeout=None, of which either may be NULL: not given. */
 int parse_wait(PyObject *block, PyObject *timeout, prong_time *span);
 /* Those of a fast call, by place or by name; values[0] … [most - 1] stay as they are where none is given. */
@@ -135,7 +137,6 @@ void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
 extern PyObject *worker_run; /* of prong.spawn: called with a payload */
-char **copy_strings(PyObject *list);
 /* pool.c, for the runtime: a call by name, see prong_runtime */
 int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result);
 

@@ -1,46 +1,47 @@
 /* A pool whose workers have no Python: they run functions of C libraries, by name. */
 #include "pool.h"
 
-#include <stdlib.h>
-
-/* CPool(processes, name, maxtasksperchild, program, initializer or None, initargs): program is a list of bytes */
-static int cpool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    PoolObject *self = (PoolObject *)object;
-    unsigned processes;
-    Py_ssize_t maxtasks;
-    const char *name, *initializer;
-    PyObject *program, *initargs;
+/* Reads what an initializer is called with, by way of its pickle. */
+static int read_initargs(prong_document *document, PyObject *initargs, prong_value *value) {
     struct encoded encoded;
-    prong_document *document = NULL;
-    (void)keywords;
-    if (!PyArg_ParseTuple(arguments, "IsnO!zO!", &processes, &name, &maxtasks, &PyList_Type, &program, &initializer,
-                          &PyTuple_Type, &initargs) ||
-        encode(initargs, &encoded))
-        return -1;
-    char *pickle = PyMem_Malloc(encoded.size), **copy = copy_strings(program);
-    if (pickle) encoded_write(&encoded, pickle);
-    prong_pool_options options = {.processes = processes,
-                                  .name = name,
-                                  .maxtasksperchild = (size_t)maxtasks,
-                                  .program = copy,
-                                  .initializer_name = initializer};
-    self->by_name = true;
-    int bad = -1;
-    prong_status status = prong_document_open(&document, NULL);
-    if (!status && pickle)
-        status = prong_pickle_loads(document, pickle, encoded.size, &options.initializer_arguments,
-                                    &(prong_unpickle_options){.any_class = true});
-    if (status)
-        raise_status(status);
-    else if (!pickle || !copy)
-        PyErr_NoMemory();
-    else
-        bad = pool_made(self, &options);
-    prong_document_close(document);
+    if (encode(initargs, &encoded)) return -1;
+    char *pickle = PyMem_Malloc(encoded.size);
+    prong_status status = PRONG_OK;
+    if (pickle) {
+        encoded_write(&encoded, pickle);
+        status =
+            prong_pickle_loads(document, pickle, encoded.size, value, &(prong_unpickle_options){.any_class = true});
+    }
+    if (status) raise_status(status);
+    if (!pickle) PyErr_NoMemory();
     encoded_clear(&encoded);
     PyMem_Free(pickle);
-    for (char **at = copy; at && *at; at++) free(*at);
-    free(copy);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* CPool(processes, name, maxtasksperchild, program, initializer or None, initargs): program is a path as bytes */
+static int cpool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    PoolObject *self = (PoolObject *)object;
+    prong_pool_options options = {0};
+    Py_ssize_t maxtasks;
+    char *program[] = {NULL, NULL};
+    PyObject *initargs;
+    prong_document *document;
+    (void)keywords;
+    if (!PyArg_ParseTuple(arguments, "IsnyzO!", &options.processes, &options.name, &maxtasks, &program[0],
+                          &options.initializer_name, &PyTuple_Type, &initargs))
+        return -1;
+    options.maxtasksperchild = (size_t)maxtasks;
+    options.program = program;
+    self->by_name = true;
+    prong_status status = prong_document_open(&document, NULL);
+    if (status) {
+        raise_status(status);
+        return -1;
+    }
+    int bad = read_initargs(document, initargs, &options.initializer_arguments);
+    if (!bad) bad = pool_made(self, &options);
+    prong_document_close(document);
     return bad;
 }
 
@@ -71,19 +72,14 @@ static PyObject *cpool_map_into(PyObject *object, PyObject *arguments) {
     const char *name;
     PyObject *in, *out, *limit;
     Py_ssize_t chunk;
-    unsigned retries;
-    prong_time span;
+    prong_task_options options = {0};
     struct arrays arrays;
     prong_status status;
-    if (!PyArg_ParseTuple(arguments, "sOOnOI", &name, &in, &out, &chunk, &limit, &retries) ||
-        parse_timeout(limit, &span) || take_arrays(&arrays, in, out))
+    if (!PyArg_ParseTuple(arguments, "sOOnOI", &name, &in, &out, &chunk, &limit, &options.retries) ||
+        parse_limit(limit, &options.time_limit) || take_arrays(&arrays, in, out))
         return NULL;
-    prong_task_options options = {.task_name = name,
-                                  .chunk_size = (size_t)chunk,
-                                  .retries = retries,
-                                  .time_limit = span == PRONG_FOREVER ? 0
-                                                : span > 0            ? span
-                                                                      : 1};
+    options.task_name = name;
+    options.chunk_size = (size_t)chunk;
     counts[COUNT_POOL]++;
     WAITING(prong_pool_map_range(self->pool, NULL, arrays.in.buf, arrays.count, (size_t)arrays.in.itemsize,
                                  arrays.out.buf, (size_t)arrays.out.itemsize, &options, PRONG_FOREVER));

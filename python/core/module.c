@@ -80,14 +80,22 @@ static PyObject *connections(PyObject *module, PyObject *unused) {
     return connections_open();
 }
 
+/* The family's, until the next call. */
+static const prong_member *family_members(size_t *count) {
+    enum { MOST = 4096 };
+    static prong_member members[MOST];
+    if (prong_family_members(members, MOST, count)) *count = 0;
+    if (*count > MOST) *count = MOST;
+    return members;
+}
+
 /* The fork server's pid, or None. */
 static PyObject *server_pid(PyObject *module, PyObject *unused) {
-    prong_member members[256];
     size_t count = 0;
+    const prong_member *members = family_members(&count);
     (void)module;
     (void)unused;
-    if (prong_family_members(members, 256, &count)) count = 0;
-    for (size_t i = 0; i < count && i < 256; i++)
+    for (size_t i = 0; i < count; i++)
         if (strcmp(members[i].name, "forkserver") == 0 && members[i].parent_pid == own_pid)
             return PyLong_FromLong(members[i].pid);
     Py_RETURN_NONE;
@@ -95,13 +103,12 @@ static PyObject *server_pid(PyObject *module, PyObject *unused) {
 
 /* Whether a process lives and is of this family. */
 static PyObject *is_member(PyObject *module, PyObject *number) {
-    static prong_member members[4096];
     size_t count = 0;
     long pid = PyLong_AsLong(number);
     (void)module;
     if (PyErr_Occurred()) return NULL;
-    if (prong_family_members(members, 4096, &count)) count = 0;
-    for (size_t i = 0; i < count && i < 4096; i++)
+    const prong_member *members = family_members(&count);
+    for (size_t i = 0; i < count; i++)
         if (members[i].pid == pid) Py_RETURN_TRUE;
     Py_RETURN_FALSE;
 }

@@ -256,17 +256,21 @@ struct buffer {
     size_t size, room;
 };
 
-static int reserve(struct buffer *buffer, size_t more) {
-    if (buffer->size + more <= buffer->room) return 0;
-    size_t wanted = (buffer->size + more) * 2;
-    char *bytes = PyMem_Realloc(buffer->bytes, wanted);
-    if (!bytes) {
-        PyErr_NoMemory();
-        return -1;
+/* Where `size` more bytes go, at the end; what comes after them is aligned to 8. */
+static char *append(struct buffer *buffer, size_t size) {
+    size_t end = buffer->size + ((size + 7) & ~(size_t)7);
+    if (end > buffer->room) {
+        char *bytes = PyMem_Realloc(buffer->bytes, end * 2);
+        if (!bytes) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        buffer->bytes = bytes;
+        buffer->room = end * 2;
     }
-    buffer->bytes = bytes;
-    buffer->room = wanted;
-    return 0;
+    char *at = buffer->bytes + buffer->size;
+    buffer->size = end;
+    return at;
 }
 
 /* One task's argument at the end of the buffer; its size, or -1. */
@@ -274,16 +278,14 @@ static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct e
     struct encoded encoded;
     if (encode(data, &encoded)) return -1;
     size_t data_at = (sizeof(struct task) + function->size + 7) & ~(size_t)7, size = data_at + encoded.size;
-    int bad = reserve(buffer, size + 8);
-    if (!bad) {
-        char *at = buffer->bytes + buffer->size;
+    char *at = append(buffer, size);
+    if (at) {
         *(struct task *)(void *)at = (struct task){form, (uint32_t)function->size};
         encoded_write(function, at + sizeof(struct task));
         encoded_write(&encoded, at + data_at);
-        buffer->size += (size + 7) & ~(size_t)7;
     }
     encoded_clear(&encoded);
-    return bad ? -1 : (Py_ssize_t)size;
+    return at ? (Py_ssize_t)size : -1;
 }
 
 /* (arguments, keywords) of a task in any form of one item. */
@@ -297,16 +299,13 @@ static PyObject *call_arguments(enum form form, PyObject *data) {
 static Py_ssize_t add_call(struct buffer *buffer, enum form form, PyObject *data) {
     struct encoded encoded;
     PyObject *both = call_arguments(form, data);
-    int bad = !both || encode(both, &encoded) ? -1 : 0;
+    bool good = both && encode(both, &encoded) == 0;
     Py_XDECREF(both);
-    if (bad) return -1;
-    bad = reserve(buffer, encoded.size + 8);
-    if (!bad) {
-        encoded_write(&encoded, buffer->bytes + buffer->size);
-        buffer->size += (encoded.size + 7) & ~(size_t)7;
-    }
+    if (!good) return -1;
+    char *at = append(buffer, encoded.size);
+    if (at) encoded_write(&encoded, at);
     encoded_clear(&encoded);
-    return bad ? -1 : (Py_ssize_t)encoded.size;
+    return at ? (Py_ssize_t)encoded.size : -1;
 }
 
 /* A pool's thread keeps its thread state from one callback to the next, and the GIL until it has run all that are due: either
@@ -441,12 +440,10 @@ static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_ta
 static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
     PyObject *function, *data, *limit, *done, *job = NULL;
     int form;
-    unsigned retries;
-    prong_time span = PRONG_FOREVER;
-    if (!PyArg_ParseTuple(arguments, "OiOOIO", &function, &form, &data, &limit, &retries, &done) ||
-        parse_timeout(limit, &span))
+    prong_task_options options = {0};
+    if (!PyArg_ParseTuple(arguments, "OiOOIO", &function, &form, &data, &limit, &options.retries, &done) ||
+        parse_limit(limit, &options.time_limit))
         return NULL;
-    prong_task_options options = {.retries = retries, .time_limit = span == PRONG_FOREVER ? 0 : span > 0 ? span : 1};
     PyObject *sequence = PySequence_Fast(data, "a sequence of tasks");
     if (!sequence) return NULL;
     struct tasks tasks = {.count = (size_t)PySequence_Fast_GET_SIZE(sequence)};

@@ -242,7 +242,7 @@ static PyTypeObject Process_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "pr
 
 /* ------------------------------------------------ the runtime ------------------------------------------------ */
 
-char **copy_strings(PyObject *list) {
+static char **copy_strings(PyObject *list) {
     Py_ssize_t count = PyList_GET_SIZE(list);
     char **copy = calloc((size_t)count + 1, sizeof *copy);
     for (Py_ssize_t i = 0; copy && i < count; i++) {

@@ -104,38 +104,33 @@ static void set_failure(prong_result *result, PyObject *describe_it, PyObject *v
     Py_XDECREF(traceback);
 }
 
-int worker_task(void *argument, size_t size, prong_result *result) {
+/* What a task returned, or the exception that is set, as described. Returns what the task does. */
+static int answer(PyObject *value, PyObject *describe_it, prong_result *result) {
     struct encoded encoded;
-    PyEval_RestoreThread(worker_state);
-    PyObject *value = run(argument, size);
     bool good = value && encode(value, &encoded) == 0;
     if (good) {
         good = set_result(result, &encoded) == 0;
         encoded_clear(&encoded);
     }
-    if (!good) set_failure(result, describe, value);
+    if (!good) set_failure(result, describe_it, value);
+    return good ? 0 : 1;
+}
+
+int worker_task(void *argument, size_t size, prong_result *result) {
+    PyEval_RestoreThread(worker_state);
+    PyObject *value = run(argument, size);
+    int code = answer(value, describe, result);
     Py_XDECREF(value);
     worker_state = PyEval_SaveThread();
-    return good ? 0 : 1;
+    return code;
 }
 
 /* In a worker that a C program started, whose tasks go by name. */
-static int run_named_task(PyObject *value, prong_result *result) {
-    struct encoded encoded;
-    bool good = value && encode(value, &encoded) == 0;
-    if (good) {
-        good = set_result(result, &encoded) == 0;
-        encoded_clear(&encoded);
-    }
-    if (!good) set_failure(result, named_describe, value);
-    return good ? 0 : 1;
-}
-
 int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result) {
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *both = decode(pickle, size, NULL), *value = NULL;
     if (both) value = PyObject_CallFunction(named_run, "sOO", name, both, result ? Py_True : Py_False);
-    int code = result ? run_named_task(value, result) : value ? (int)PyLong_AsLong(value) : 1;
+    int code = result ? answer(value, named_describe, result) : value ? (int)PyLong_AsLong(value) : 1;
     if (PyErr_Occurred()) PyErr_WriteUnraisable(named_run);
     Py_XDECREF(value);
     Py_XDECREF(both);

@@ -6,11 +6,10 @@ end of a new pipe: it is the name of the socket.
 
 import os
 import re
-from hmac import compare_digest
+from collections import namedtuple
 from multiprocessing import managers, process, util
 from multiprocessing.connection import Client as _Client
 from multiprocessing.context import AuthenticationError
-from typing import NamedTuple, Optional
 
 from . import _core
 from .handles import Handle
@@ -22,17 +21,21 @@ _WELCOME, _REFUSED = b"#WELCOME#", b"#FAILURE#"
 # ------------------------------------------------ the manager's side ------------------------------------------------
 
 
-class Caller(NamedTuple):
-    """A member's end of a pipe as it comes in, and the key that it has."""
+class Caller(namedtuple("Caller", "connection key")):
+    """A member's end of a pipe as it comes in, and the key that it has: None for its own process's, which for a member of the
+    family is good enough."""
 
-    connection: _core.Connection
-    key: Optional[bytes]  # None: its own process's, which for a member of the family is good enough
+    __slots__ = ()
 
     def welcome(self, authkey):
         """Whether it may come in; it is told."""
-        welcome = self.key is None or compare_digest(self.key, bytes(authkey))
+        welcome = self.key is None or self._has(authkey)
         self.connection.send_bytes(_WELCOME if welcome else _REFUSED)
         return welcome
+
+    def _has(self, authkey):
+        from hmac import compare_digest  # with which comes OpenSSL
+        return compare_digest(self.key, bytes(authkey))
 
 
 def new_address(queue):

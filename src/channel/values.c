@@ -1,11 +1,9 @@
 /* Values through queues and connections: as pickle, written to a scratch document and copied into the channel. */
 #include "base/error.h"
-#include "value/classes.h"
 #include "channel/types.h"
+#include "value/classes.h"
 
 #include <prong/pickle.h>
-
-/* Who is in the family is trusted, and classes are only data in any case. */
 
 static prong_status write_value(prong_value value, prong_document **scratch, prong_pickle *pickle) {
     prong_status status = prong_document_open(scratch, NULL);

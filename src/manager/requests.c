@@ -1,7 +1,7 @@
 /* Requests: (ident, method, args, kwds). Without an ident they go to the server itself, else to an object. */
 #include "base/error.h"
-#include "value/classes.h"
 #include "manager/server.h"
+#include "value/classes.h"
 #include "value/document.h"
 #include <stdio.h>
 #include <stdlib.h>

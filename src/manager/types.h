@@ -4,7 +4,6 @@
 
 #include "manager/server.h"
 
-/* Returns the status if it is none. */
 /* Binding raises on failure: the method then ends as raised. */
 #define BIND(call, names, values)                                                                                      \
     do {                                                                                                               \

@@ -13,8 +13,8 @@ static size_t padded(size_t size) {
 
 /* --- general: bytes in, bytes out --- */
 
-prong_status prong_pool_starmap_async(prong_pool handle, prong_job *result, prong_task *task,
-                                      const prong_bytes *arguments, size_t count, const prong_task_options *options) {
+prong_status submit_tasks(prong_pool handle, prong_job *result, prong_task *task, prong_bytes head,
+                          const prong_bytes *arguments, size_t count, const prong_task_options *options) {
     struct submission s = {.pool = handle,
                            .form = FORM_TASK,
                            .function = (any_function *)(void *)task,
@@ -28,16 +28,17 @@ prong_status prong_pool_starmap_async(prong_pool handle, prong_job *result, pron
     for (size_t i = 0; i < count && !status; i++) {
         if (arguments[i].size && !arguments[i].data)
             status = fail(PRONG_INVALID, "argument %zu has a size and no bytes", i);
-        s.extra += padded(arguments[i].size);
+        s.extra += padded(head.size + arguments[i].size);
     }
     if (!status) status = job_create(&s, &pool, &job, &at);
     if (status) return status;
     for (size_t i = 0; i < count; i++) {
         struct call *call = job_call(job, i);
         call->argument = at;
-        call->argument_size = arguments[i].size;
-        if (arguments[i].size) memcpy(arena_at(at), arguments[i].data, arguments[i].size);
-        at += padded(arguments[i].size);
+        call->argument_size = head.size + arguments[i].size;
+        if (head.size) memcpy(arena_at(at), head.data, head.size);
+        if (arguments[i].size) memcpy(arena_at(at + head.size), arguments[i].data, arguments[i].size);
+        at += padded(call->argument_size);
     }
     *result = (prong_job){arena_offset(job), atomic_load(&job->object.generation)};
     status = job_note(*result, &s, NULL, 0);
@@ -46,6 +47,11 @@ prong_status prong_pool_starmap_async(prong_pool handle, prong_job *result, pron
     else if ((status = job_submit(pool, job, result)))
         note_remove(*result);
     return status;
+}
+
+prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task, const prong_bytes *arguments,
+                                      size_t count, const prong_task_options *options) {
+    return submit_tasks(pool, job, task, (prong_bytes){0}, arguments, count, options);
 }
 
 prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, prong_task *task, const void *argument,

@@ -171,6 +171,11 @@ void job_free_result(struct call *call);
 /* Says what callbacks and where results go, in this process alone. */
 prong_status job_note(prong_job handle, const struct submission *submission, void *out, size_t out_bytes);
 
+/* --- submit.c --- */
+/* Tasks of the general form, each of whose arguments begins with the same head. */
+prong_status submit_tasks(prong_pool pool, prong_job *job, prong_task *task, prong_bytes head,
+                          const prong_bytes *arguments, size_t count, const prong_task_options *options);
+
 /* --- notes.c --- */
 struct note {
     prong_job job;

@@ -1,13 +1,12 @@
 /* Tasks that are called with values: the bytes of a call go in, the result's pickle comes out. */
 #include "base/error.h"
-#include "value/classes.h"
 #include "pool/types.h"
 #include "process/calls.h"
 #include "process/process.h"
+#include "value/classes.h"
 #include "value/document.h"
 
 #include <prong/pool.h>
-#include <stdlib.h>
 #include <string.h>
 
 static prong_status run(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
@@ -167,21 +166,8 @@ prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, pro
 prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name, const prong_bytes *pickles,
                                    size_t count, const prong_task_options *options) {
     struct call_header header;
-    size_t size = 0;
-    prong_status status = name ? function_by_name(name, &header.function) : fail_text(PRONG_INVALID, "call: no name");
-    for (size_t i = 0; i < count; i++) size += (sizeof header + pickles[i].size + 7) & ~(size_t)7;
+    if (!name) return fail_text(PRONG_INVALID, "call: no name");
+    prong_status status = function_by_name(name, &header.function);
     if (status) return status;
-    prong_bytes *calls = malloc((count + 1) * sizeof *calls);
-    char *bytes = malloc(size + 1), *at = bytes;
-    if (!calls || !bytes) status = fail(PRONG_NO_MEMORY, "no memory for %zu calls", count);
-    for (size_t i = 0; i < count && !status; i++) {
-        calls[i] = (prong_bytes){at, sizeof header + pickles[i].size};
-        memcpy(at, &header, sizeof header);
-        memcpy(at + sizeof header, pickles[i].data, pickles[i].size);
-        at += (calls[i].size + 7) & ~(size_t)7;
-    }
-    if (!status) status = prong_pool_starmap_async(pool, job, call_task, calls, count, options);
-    free(calls);
-    free(bytes);
-    return status;
+    return submit_tasks(pool, job, call_task, (prong_bytes){&header, sizeof header}, pickles, count, options);
 }

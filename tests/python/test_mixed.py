@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 PACKAGE = os.path.dirname(prong.__file__)
 LIBPRONG = os.path.join(PACKAGE, "..", "..", "src", "libprong.so")
 SOON = 30
+ENVIRONMENT = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))  # of programs that import prong
 
 
 def setUpModule():
@@ -209,8 +210,7 @@ class CPoolTest(unittest.TestCase):
                 "time.sleep(0.2)\n"
                 "print([worker.pid for worker in pool._pool], flush=True)\n"
                 "time.sleep(100)")
-        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
-        parent = subprocess.Popen([sys.executable, "-c", code, named("sleep_for")], env=environment, text=True,
+        parent = subprocess.Popen([sys.executable, "-c", code, named("sleep_for")], env=ENVIRONMENT, text=True,
                                   stdout=subprocess.PIPE)
         with parent.stdout:
             workers = eval(parent.stdout.readline())
@@ -245,8 +245,7 @@ def example(name):
 
 
 def printed(command):
-    environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
-    ran = subprocess.run(command, env=environment, timeout=120, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ran = subprocess.run(command, env=ENVIRONMENT, timeout=120, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return ran.stdout
 
 
@@ -297,8 +296,7 @@ class CParentTest(unittest.TestCase):
         compiled_with_library(cls.program, os.path.join(HERE, "mixed", "parent.c"))
 
     def test_a_c_program_calls_python(self):
-        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
-        ran = subprocess.run([self.program, sys.executable], cwd=os.path.join(HERE, "mixed"), env=environment, timeout=120,
+        ran = subprocess.run([self.program, sys.executable], cwd=os.path.join(HERE, "mixed"), env=ENVIRONMENT, timeout=120,
                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         with open(os.path.join(HERE, "mixed", "parent.txt")) as file:
             wanted = file.read().replace("PYTHON", sys.executable)
@@ -309,8 +307,7 @@ class CParentTest(unittest.TestCase):
         self.assertEqual(ran.returncode, 0)
 
     def test_workers_end_with_a_parent_that_is_killed(self):
-        environment = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(PACKAGE)))
-        parent = subprocess.Popen([self.program, sys.executable, "wait"], env=environment, text=True, stdout=subprocess.PIPE)
+        parent = subprocess.Popen([self.program, sys.executable, "wait"], env=ENVIRONMENT, text=True, stdout=subprocess.PIPE)
         with parent.stdout:
             worker = int(parent.stdout.readline().split("=")[1])
             time.sleep(0.2)  # it sleeps in a task
