@@ -23,9 +23,8 @@ struct header {
     uint64_t place[]; /* offset and size, for each buffer; the pickle follows */
 };
 
-static PyObject *pickler, *loads, *copyreg_table, *extra_reducers, *other_dumps, *keyword_names, *table_name,
-    *dump_name;
-static PyObject *buffers_name;
+static PyObject *pickler, *loads, *copyreg_table, *extra_reducers, *complete_reducers, *keyword_names, *table_name,
+    *dump_name, *buffers_name;
 
 /* ------------------------------------------------ writing plain objects ------------------------------------------------ */
 
@@ -222,6 +221,19 @@ static PyTypeObject Sink_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong
                                  .tp_basicsize = sizeof(Sink), .tp_flags = Py_TPFLAGS_DEFAULT,
                                  .tp_dealloc = sink_dealloc, .tp_methods = sink_methods};
 
+/* prong.pickling gives us the tables: it is imported for the first message that needs them. */
+static int need_tables(void) {
+    PyObject *done = NULL;
+    if (!copyreg_table)
+        done = PyImport_ImportModule("prong.pickling");
+    else if (complete_reducers)
+        done = PyObject_CallNoArgs(complete_reducers);
+    else
+        return 0;
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 /* The tables may grow at any time by a register(), so they are joined for each message; they are small. */
 static PyObject *new_pickler(Sink *sink) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)sink, "buffer"), *made = NULL;
@@ -256,21 +268,8 @@ static size_t size_with_buffers(const struct encoded *encoded) {
     return at;
 }
 
-static int encode_by_other(PyObject *object, struct encoded *encoded) {
-    PyObject *bytes = PyObject_CallOneArg(other_dumps, object), *copy = bytes ? PyBytes_FromObject(bytes) : NULL;
-    Py_XDECREF(bytes);
-    if (!copy) return -1;
-    encoded->size = encoded->pickle_size = (size_t)PyBytes_GET_SIZE(copy);
-    encoded->chunks = PyList_New(1);
-    if (!encoded->chunks) {
-        Py_DECREF(copy);
-        return -1;
-    }
-    PyList_SET_ITEM(encoded->chunks, 0, copy);
-    return 0;
-}
-
 static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
+    if (need_tables()) return -1;
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
@@ -294,7 +293,6 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
 int encode(PyObject *object, struct encoded *encoded) {
     encoded->chunks = encoded->buffers = NULL;
     if (encode_plain(object, encoded)) return 0;
-    if (other_dumps) return encode_by_other(object, encoded);
     if (PyList_CheckExact(object) && PyList_GET_SIZE(object) >= NUMBERS_LEAST) {
         if (encode_numbers(object, encoded) == 0) return 0;
         PyErr_Clear(); /* something else is in it */
@@ -634,13 +632,13 @@ PyObject *decode(const void *data, size_t size, prong_message *message) {
 
 /* ------------------------------------------------ setting up ------------------------------------------------ */
 
-/* (copyreg's table, ForkingPickler's reducers, another dumps or None) */
-int codec_configure(PyObject *arguments) {
-    PyObject *table, *reducers, *dumps;
-    if (!PyArg_ParseTuple(arguments, "O!O!O", &PyDict_Type, &table, &PyDict_Type, &reducers, &dumps)) return -1;
+/* (copyreg's table, further reducers, what to call before they are used or None) */
+int codec_set_reducers(PyObject *arguments) {
+    PyObject *table, *reducers, *complete;
+    if (!PyArg_ParseTuple(arguments, "O!O!O", &PyDict_Type, &table, &PyDict_Type, &reducers, &complete)) return -1;
     Py_XSETREF(copyreg_table, new_reference(table));
     Py_XSETREF(extra_reducers, new_reference(reducers));
-    Py_XSETREF(other_dumps, dumps == Py_None ? NULL : new_reference(dumps));
+    Py_XSETREF(complete_reducers, complete == Py_None ? NULL : new_reference(complete));
     return 0;
 }
 
@@ -654,11 +652,6 @@ int codec_init(void) {
     buffers_name = Py_BuildValue("(s)", "buffers");
     table_name = PyUnicode_InternFromString("dispatch_table");
     dump_name = PyUnicode_InternFromString("dump");
-    copyreg_table = PyDict_New();
-    extra_reducers = PyDict_New();
     if (PyType_Ready(&Sink_type) || PyType_Ready(&Lent_type)) return -1;
-    return pickler && loads && keyword_names && buffers_name && table_name && dump_name && copyreg_table &&
-                   extra_reducers
-               ? 0
-               : -1;
+    return pickler && loads && keyword_names && buffers_name && table_name && dump_name ? 0 : -1;
 }

@@ -439,7 +439,7 @@ static PyMethodDef functions[] = {
     {0}};
 
 int add_connection(PyObject *module) {
-    PyObject *weakref = PyImport_ImportModule("weakref");
+    PyObject *weakref = PyImport_ImportModule("_weakrefset");
     open_ones = weakref ? PyObject_CallMethod(weakref, "WeakSet", NULL) : NULL;
     Py_XDECREF(weakref);
     if (!open_ones || add_type(module, "Connection", &Connection_type)) return -1;

@@ -87,7 +87,7 @@ void encoded_clear(struct encoded *encoded);
 /* message: what the bytes lie in, NULL when they are to be copied. It is taken over: released, or kept while buffers are
  * in use; and cleared. */
 PyObject *decode(const void *data, size_t size, prong_message *message);
-int codec_configure(PyObject *arguments);
+int codec_set_reducers(PyObject *arguments);
 int codec_init(void);
 extern PyTypeObject Lent_type;
 /* Whether a pickle is being made for another member of the family: handles may go into it. */
@@ -136,7 +136,7 @@ PyObject *connections_open(void);
 void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
-extern PyObject *worker_run; /* of prong.spawn: called with a payload */
+extern PyObject *worker_run; /* of prong.image: called with a payload */
 /* pool.c, for the runtime: a call by name, see prong_runtime */
 int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result);
 

@@ -25,9 +25,9 @@ static PyObject *calls(PyObject *module, PyObject *unused) {
     return result;
 }
 
-static PyObject *configure(PyObject *module, PyObject *arguments) {
+static PyObject *set_reducers(PyObject *module, PyObject *arguments) {
     (void)module;
-    if (codec_configure(arguments)) return NULL;
+    if (codec_set_reducers(arguments)) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -149,7 +149,7 @@ static PyMethodDef functions[] = {
      PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
     {"dumps", dumps, METH_O, NULL},
     {"loads", loads, METH_O, NULL},
-    {"_configure", configure, METH_VARARGS, NULL},
+    {"_set_reducers", set_reducers, METH_VARARGS, NULL},
     {"_set_errors", set_errors, METH_VARARGS, NULL},
     {"_is_travelling", is_travelling, METH_NOARGS, NULL},
     {"_connections", connections, METH_NOARGS, NULL},

@@ -10,9 +10,9 @@
 enum { HEADER_WORDS = 2 };
 
 PyObject *worker_run;
-static PyObject *image_run;
-static PyObject *fork_run; /* what the child about to be forked calls */
-static PyObject *flush, *after_target_run;
+static PyObject *image_run, *fork_run; /* the latter: what the child about to be forked calls */
+static PyObject *flush, *at_end;
+static bool finalizes;
 static char **child_arguments, **server_arguments;
 static char *program;
 static prong_runtime runtime;
@@ -39,6 +39,8 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
     PyOS_AfterFork_Child();
     waits_after_fork();
+    finalizes = false; /* its parent's end is not its own */
+    Py_CLEAR(at_end);
 }
 
 /* ------------------------------------------------ in the child ------------------------------------------------ */
@@ -80,12 +82,15 @@ static int image_child(void *argument, size_t size) {
 
 /* A pool's worker comes here with the thread state put aside by its last task. */
 static int after_target(int code) {
-    if (!after_target_run) return code;
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *result = PyObject_CallFunction(after_target_run, "i", code);
-    code = code_of(result);
-    (void)state; /* the process ends with the GIL held */
-    return code;
+    enum { NOT_FLUSHED = 120 }; /* Python's exit code for that */
+    if (!at_end && !finalizes) return code;
+    PyGILState_Ensure(); /* the process ends with the GIL held */
+    if (at_end) {
+        PyObject *result = PyObject_CallNoArgs(at_end);
+        if (!result) PyErr_WriteUnraisable(at_end);
+        Py_XDECREF(result);
+    }
+    return finalizes && Py_FinalizeEx() < 0 ? NOT_FLUSHED : code;
 }
 
 /* ------------------------------------------------ Process ------------------------------------------------ */
@@ -282,15 +287,35 @@ static PyObject *keep(PyObject *module, PyObject *descriptor) {
     Py_RETURN_NONE;
 }
 
-/* _set_callbacks(flush, image_run, worker_run, after_target): what the core calls */
-static PyObject *set_callbacks(PyObject *module, PyObject *arguments) {
-    PyObject *values[4];
+/* _set_flush(function): called before each fork */
+static PyObject *set_flush(PyObject *module, PyObject *function) {
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOO", &values[0], &values[1], &values[2], &values[3])) return NULL;
-    Py_XSETREF(flush, new_reference(values[0]));
-    Py_XSETREF(image_run, new_reference(values[1]));
-    Py_XSETREF(worker_run, new_reference(values[2]));
-    Py_XSETREF(after_target_run, new_reference(values[3]));
+    Py_XSETREF(flush, new_reference(function));
+    Py_RETURN_NONE;
+}
+
+/* _set_image(run, run_worker): what a new image calls with what it was handed */
+static PyObject *set_image(PyObject *module, PyObject *arguments) {
+    PyObject *run, *run_worker;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO", &run, &run_worker)) return NULL;
+    Py_XSETREF(image_run, new_reference(run));
+    Py_XSETREF(worker_run, new_reference(run_worker));
+    Py_RETURN_NONE;
+}
+
+/* _set_at_end(function): called in this process when its target has returned */
+static PyObject *set_at_end(PyObject *module, PyObject *function) {
+    (void)module;
+    Py_XSETREF(at_end, new_reference(function));
+    Py_RETURN_NONE;
+}
+
+/* _finalize_at_end(): this process is an interpreter of its own, which ends as one */
+static PyObject *finalize_at_end(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    finalizes = true;
     Py_RETURN_NONE;
 }
 
@@ -321,13 +346,12 @@ static PyObject *stop_server(PyObject *module, PyObject *unused) {
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NULL},
-                                  {"_keep", keep, METH_O, NULL},
-                                  {"_set_callbacks", set_callbacks, METH_VARARGS, NULL},
-                                  {"_child_main", child_main, METH_NOARGS, NULL},
-                                  {"_worker_main", worker_main, METH_NOARGS, NULL},
-                                  {"_stop_server", stop_server, METH_NOARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"_set_program", set_program, METH_VARARGS, NULL}, {"_keep", keep, METH_O, NULL},
+    {"_set_flush", set_flush, METH_O, NULL},           {"_set_image", set_image, METH_VARARGS, NULL},
+    {"_set_at_end", set_at_end, METH_O, NULL},         {"_finalize_at_end", finalize_at_end, METH_NOARGS, NULL},
+    {"_child_main", child_main, METH_NOARGS, NULL},    {"_worker_main", worker_main, METH_NOARGS, NULL},
+    {"_stop_server", stop_server, METH_NOARGS, NULL},  {0}};
 
 int add_process(PyObject *module) {
     runtime = (prong_runtime){.before_fork = before_fork,

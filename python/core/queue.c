@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <time.h>
 
-static PyObject *Full, *Empty;
+static PyObject *Empty, *full_exception;
 
 typedef struct {
     SharedObject shared;
@@ -48,11 +48,20 @@ static int check_open(Queue *self) {
     return -1;
 }
 
+/* queue.Full, whose module is imported when it is first raised; NULL with an exception. */
+static PyObject *Full(void) {
+    if (full_exception) return full_exception;
+    PyObject *queue = PyImport_ImportModule("queue");
+    if (queue) full_exception = PyObject_GetAttrString(queue, "Full");
+    Py_XDECREF(queue);
+    return full_exception;
+}
+
 static PyObject *failed(prong_status status) {
     if (PyErr_Occurred()) return NULL;
-    if (status == PRONG_FULL)
-        PyErr_SetNone(Full);
-    else if (status == PRONG_EMPTY)
+    if (status == PRONG_FULL) {
+        if (Full()) PyErr_SetNone(full_exception);
+    } else if (status == PRONG_EMPTY)
         PyErr_SetNone(Empty);
     else
         raise_status(status);
@@ -157,7 +166,7 @@ static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject 
         count++;
     }
     Py_DECREF(iterator);
-    if (PyErr_Occurred() && !(count > 0 && PyErr_ExceptionMatches(Full))) return NULL;
+    if (PyErr_Occurred() && !(count > 0 && full_exception && PyErr_ExceptionMatches(full_exception))) return NULL;
     PyErr_Clear();
     return PyLong_FromSsize_t(count);
 }
@@ -341,8 +350,5 @@ int add_queue(PyObject *module) {
     PyObject *queue = PyImport_ImportModule("_queue");
     Empty = queue ? PyObject_GetAttrString(queue, "Empty") : NULL;
     Py_XDECREF(queue);
-    queue = Empty ? PyImport_ImportModule("queue") : NULL;
-    Full = queue ? PyObject_GetAttrString(queue, "Full") : NULL;
-    Py_XDECREF(queue);
-    return !Full || add_type(module, "Queue", &Queue_type);
+    return !Empty || add_type(module, "Queue", &Queue_type);
 }

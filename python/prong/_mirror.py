@@ -3,5 +3,6 @@
 
 def mirror(module, into):
     """Every name of the module, for globals()."""
+    names = list(module.__all__)
     into.update((name, value) for name, value in vars(module).items() if not name.startswith("__"))
-    return list(module.__all__)
+    return names

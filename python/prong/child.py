@@ -1,16 +1,31 @@
-"""A forked child, from its first Python statement to its last: what BaseProcess._bootstrap does, touching as little memory as it
-can, since each page that a child writes to has to be copied first."""
+"""A child, from its first Python statement to its last: what BaseProcess._bootstrap does, touching as little memory as it can, since
+each page that a forked child writes to has to be copied first, and importing nothing that it does not need."""
 
 import atexit
 import itertools
 import os
 import sys
 import threading
-from multiprocessing import process, util
+from multiprocessing import process
 
+from . import _core
 from .context import force_start_method
 
 _ATEXIT_IN_CHILDREN = sys.version_info >= (3, 13)
+
+
+def _util():
+    """multiprocessing.util, if somebody has something there; None where it has not been imported."""
+    return sys.modules.get("multiprocessing.util")
+
+
+def flush_streams():
+    """Or the child that is forked next would write it again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError):
+            pass
 
 
 def parent_sentinel():
@@ -70,10 +85,11 @@ def become(process_obj):
     before = process._current_process  # kept until what is to run after a fork has run
     process._current_process = process_obj
     process._parent_process = _Parent(process_obj._parent_name, process_obj._parent_pid)
-    if util._finalizer_registry:
+    util = _util()
+    if util:
         util._finalizer_registry.clear()
-    if util._afterfork_registry:
-        util._run_after_forkers()
+        if util._afterfork_registry:
+            util._run_after_forkers()
     del before
 
 
@@ -84,14 +100,25 @@ def _begin(process_obj):
     become(process_obj)
 
 
-def _run(process_obj):
+def _log(*message):
+    util = _util()
+    if util and util._logger:
+        util.info(*message)
+
+
+def _finalize():
+    util = _util()
+    if util and (util._finalizer_registry or process._children or util._logger):
+        util._exit_function()
+
+
+def _call(process_obj):
     """The exit code."""
     try:
         try:
             process_obj.run()
         finally:
-            if util._finalizer_registry or process._children or util._logger:
-                util._exit_function()
+            _finalize()
         return 0
     except SystemExit as error:
         if error.code is None:
@@ -107,23 +134,48 @@ def _run(process_obj):
         return 1
 
 
-def run_forked(process_obj):
+def run(process_obj):
     """Runs it; the exit code."""
-    if _ATEXIT_IN_CHILDREN:
-        atexit._clear()
-        atexit.register(util._exit_function)
     try:
         if type(process_obj)._bootstrap is not process.BaseProcess._bootstrap:
             return process_obj._bootstrap(parent_sentinel=parent_sentinel())
         _begin(process_obj)
-        if util._logger:
-            util.info("child process calling self.run()")
-        code = _run(process_obj)
+        _log("child process calling self.run()")
+        code = _call(process_obj)
         threading._shutdown()
-        if util._logger:
-            util.info("process exiting with exitcode %d", code)
+        _log("process exiting with exitcode %d", code)
         return code
+    finally:
+        flush_streams()
+
+
+def run_copy(process_obj):
+    """Runs it in a copy of another process, whose exit functions are not this one's; the exit code."""
+    if _ATEXIT_IN_CHILDREN:
+        from multiprocessing import util
+        atexit._clear()
+        atexit.register(util._exit_function)
+    try:
+        return run(process_obj)
     finally:
         if _ATEXIT_IN_CHILDREN:
             atexit._run_exitfuncs()
-        util._flush_std_streams()
+            flush_streams()
+
+
+_is_interpreter = False
+
+
+def is_interpreter():
+    """Whether this process is an image of its own, and no copy of one."""
+    return _is_interpreter
+
+
+def ends_as_interpreter():
+    """This process is an image of its own: when its target has returned, the interpreter is finalized, as that of a program is."""
+    global _is_interpreter
+    _is_interpreter = True
+    _core._finalize_at_end()
+
+
+_core._set_flush(flush_streams)

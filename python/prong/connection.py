@@ -9,7 +9,8 @@ import threading
 import time
 from multiprocessing.context import AuthenticationError, TimeoutError
 
-from . import _core, reduction  # noqa: F401  (reduction: how connections are pickled)
+from . import _core
+from . import pickling  # noqa: F401  (before children are forked that would import it, each of them)
 from ._mirror import mirror
 
 __all__ = mirror(_std, globals())

@@ -1,12 +1,23 @@
 """Contexts: one for each start method, and the default one that the package's own names belong to."""
 
 import sys
-from multiprocessing import context as _std
+
+from ._later import bind, later
+
+
+def _register(reduction):
+    from . import pickling  # noqa: F401  (which registers prong's reducers there)
+
+
+later("multiprocessing.reduction", _register)  # multiprocessing.context would import it, with sockets and regular expressions
+from multiprocessing import context as _std  # noqa: E402
 from multiprocessing import process
 from multiprocessing.context import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: F401
 from multiprocessing.context import assert_spawning, get_spawning_popen, set_spawning_popen  # noqa: F401
 
-from . import errors, reduction  # noqa: F401  (what the core raises, and how it pickles)
+from . import errors  # noqa: F401  (what the core raises)
+
+bind("multiprocessing.reduction")
 
 __all__ = ()
 

@@ -1,5 +1,6 @@
 """The fork server: what it imports before it forks. Itself it is the core's."""
 
+import gc
 import sys
 from multiprocessing import process
 
@@ -27,7 +28,9 @@ def preload_argument():
 
 def main(tracker, data):
     """The first call of the fork server; does not return."""
-    from .spawn import share_tracker
+    from . import pickling  # noqa: F401  (which most children need)
+    from .image import import_main, share_tracker
+    gc.enable()
     share_tracker(tracker)
     preload, sys_path, main_path, main_name = data
     if sys_path is not None:
@@ -35,8 +38,7 @@ def main(tracker, data):
     if "__main__" in preload and main_path is not None:
         process.current_process()._inheriting = True
         try:
-            from multiprocessing import spawn
-            spawn.import_main_path(main_path)
+            import_main(main_path)
         except BaseException:
             pass  # a child that needs it says why it cannot be had
         finally:
@@ -46,8 +48,6 @@ def main(tracker, data):
             __import__(name)
         except ImportError:
             pass
-    from . import spawn  # noqa: F401  (what every child needs)
-    import gc
     gc.collect()
     gc.freeze()
     _core._child_main()

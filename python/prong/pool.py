@@ -3,17 +3,18 @@
 import functools
 import itertools
 import os
-import pickle
 import sys
 import threading
 import time
 import warnings
 import weakref
+from _pickle import dumps, loads
 from collections import deque
 from multiprocessing import process, util
 
 from . import _core
-from .child import become
+from . import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
+from .child import become, flush_streams
 from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .popen import METHODS, Spawning
 
@@ -67,12 +68,12 @@ def _describe(error, value, unsendable):
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         try:
             pickled = _core.dumps(error)
-            pickle.loads(pickled)
+            loads(pickled)
         except BaseException:
             pickled = None
-        return pickle.dumps((pickled, text, f"{type(error).__name__}: {error}"))
+        return dumps((pickled, text, f"{type(error).__name__}: {error}"))
     except BaseException as failure:  # an exception whose own text cannot be had
-        return pickle.dumps((None, "", f"{type(error).__name__}, and {type(failure).__name__} as it was described"))
+        return dumps((None, "", f"{type(error).__name__}, and {type(failure).__name__} as it was described"))
 
 
 _core._set_describe(_describe)
@@ -84,6 +85,7 @@ def _begin_worker(context, name, initializer, initargs):
     worker._config = dict(process.current_process()._config, daemon=True)
     worker._parent_pid = os.getppid()
     become(worker)
+    _core._set_at_end(_worker_ends)
     if context._name == "fork":
         import signal
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -119,7 +121,7 @@ def _worker_ends():
         threading._shutdown()
         util._exit_function()
     finally:
-        util._flush_std_streams()
+        flush_streams()
 
 
 # ------------------------------------------------ results ------------------------------------------------
@@ -127,7 +129,7 @@ def _worker_ends():
 
 def _rebuilt(data):
     """The exception that _describe described."""
-    pickled, text, summary = pickle.loads(data)
+    pickled, text, summary = loads(data)
     error = None
     if pickled is not None:
         try:

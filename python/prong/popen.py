@@ -2,10 +2,10 @@
 
 import io
 from multiprocessing.context import set_spawning_popen
-from multiprocessing.util import _flush_std_streams
+from multiprocessing import util  # noqa: F401  (which joins the children when this interpreter ends)
 
-from . import _core, spawn
-from .child import run_forked
+from . import _core
+from .child import flush_streams, run_copy
 
 __all__ = ["Popen", "Spawning"]
 
@@ -60,7 +60,7 @@ class Spawning:
 
     def payload(self, name, method, obj):
         """What an image needs before it can read obj, and obj."""
-        from . import reduction
+        from . import reduction, spawn
         stream = io.BytesIO()
         set_spawning_popen(self)
         try:
@@ -91,10 +91,10 @@ class Popen(Spawning):
         name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
         daemon = bool(process_obj._config.get("daemon"))
         if method == "fork":
-            self._core = _core.Process(METHODS[method], name, daemon, lambda: run_forked(process_obj), b"",
+            self._core = _core.Process(METHODS[method], name, daemon, lambda: run_copy(process_obj), b"",
                                        _connections_for_fork(process_obj))
         else:
-            _flush_std_streams()
+            flush_streams()
             payload = self.payload(process_obj._name, method, process_obj)
             self._core = _core.Process(METHODS[method], name, daemon, None, payload, self.connections)
         self.pid = self._core.pid

@@ -5,6 +5,7 @@ import warnings
 from queue import Empty, Full  # noqa: F401
 
 from . import _core
+from . import pickling  # noqa: F401  (before children are forked that would import it, each of them)
 from .errors import OwnerDiedWarning
 from .handles import reduced
 from .synchronize import _may_travel

@@ -63,12 +63,12 @@ def main():
     if "PRONG_CHILD" not in os.environ:
         sys.exit("prong.worker: started by hand. It is a program for prong_pool_options and prong_process_options: "
                  '{"python3", "-m", "prong.worker", NULL}')
-    from . import child, context, spawn
+    from . import child, context
     me = context._concrete_contexts["spawn"].Process(name=f"PythonWorker-{os.getpid()}")
     me._config = dict(me._config, daemon=False)
     me._parent_pid = os.getppid()
     child.become(me)
-    spawn.ends_as_interpreter()
+    child.ends_as_interpreter()
     _core._set_named(_run, _describe)
     _core._worker_main()
 

@@ -1,0 +1,38 @@
+"""How the core pickles what is not plain: by what is registered with copyreg and with multiprocessing's ForkingPickler, and with prong's
+own reducers. ForkingPickler's module is imported when somebody uses it, or when there may be a socket, which needs it."""
+
+import copyreg
+import sys
+from multiprocessing.context import get_spawning_popen
+
+from . import _core
+from ._later import bind, later
+from .handles import reduced
+
+_REDUCTION = "multiprocessing.reduction"
+
+
+def _reduce_connection(connection):
+    popen = get_spawning_popen()
+    if popen is None:
+        return reduced("connection", _core._post(connection), _core._connect, connection.readable, connection.writable, True)
+    handle = connection._handle()
+    popen.connections.append(handle)
+    return reduced("connection", handle, _core._connect, connection.readable, connection.writable, False)
+
+
+def _join(reduction):
+    """From now on its table is ours."""
+    reduction.register(_core.Connection, _reduce_connection)
+    _core._set_reducers(copyreg.dispatch_table, reduction.ForkingPickler._extra_reducers, None)
+
+
+def _complete():
+    """Called before each message that is pickled, until our table is ForkingPickler's."""
+    if "socket" in sys.modules:
+        sys.modules[_REDUCTION].ForkingPickler
+
+
+_core._set_reducers(copyreg.dispatch_table, {_core.Connection: _reduce_connection}, _complete)
+later(_REDUCTION, _join)
+bind(_REDUCTION)

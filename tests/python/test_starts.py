@@ -1,0 +1,269 @@
+"""How children begin and end: the same programs under multiprocessing and under prong, and what is not imported for it.
+
+Each program is run as a file, and has a limit on its time."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+
+SOON = 120
+METHODS = ("fork", "spawn", "forkserver")
+
+# What a child sees of the program that it is started by.
+LOOKS = """# -*- coding: latin-1 -*-
+import sys, os
+m = __import__(os.environ["LIBRARY"])
+text = "\xe9"
+
+def look():
+    import __main__, __mp_main__
+    print(__name__, os.path.basename(globals().get("__file__", "none")), __main__ is __mp_main__, len(text), sys.argv[1:],
+          __main__.look is look, vars(__main__)["text"] == text, globals().get("__package__"), os.getcwd(),
+          sys.stdin.read() == "", os.path.exists("/proc/self/fd/0"), m.current_process().name, m.parent_process().pid == os.getppid(),
+          m.get_start_method(), m.current_process().authkey == b"key", sys.path[:2], m.active_children(), flush=True)
+
+if __name__ == "__main__":
+    m.set_start_method(sys.argv[1])
+    m.current_process().authkey = b"key"
+    os.chdir("/")
+    sys.path.insert(0, "/nowhere")
+    process = m.Process(target=look)
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+# What a child leaves behind: files that nobody closed, what was to be done at exit, threads, its exit code.
+ENDS = """
+import atexit, os, sys, threading, time
+m = __import__(os.environ["LIBRARY"])
+context = m.get_context(sys.argv[1])
+where = sys.argv[2]
+
+def write(name):
+    file = open(os.path.join(where, name), "w")
+    file.write("written")
+    return file
+
+if __name__ != "__main__":
+    of_module = write("module")
+
+def late():
+    time.sleep(0.3)
+    print("thread", flush=True)
+
+def work(how):
+    global of_target
+    of_target = write("target")
+    atexit.register(print, "at exit", how, flush=True)
+    threading.Thread(target=late).start()
+    if how == "exit":
+        sys.exit(3)
+    if how == "text":
+        sys.exit("a text")
+    if how == "raise":
+        raise ValueError("raised")
+    if how == "fork" and os.fork() == 0:
+        os._exit(0)
+
+if __name__ == "__main__":
+    for how in ("return", "exit", "text", "raise", "fork"):
+        process = context.Process(target=work, args=(how,))
+        process.start()
+        process.join()
+        found = sorted((name, open(os.path.join(where, name)).read()) for name in os.listdir(where))
+        print(how, process.exitcode, found, flush=True)
+        for name, text in found:
+            os.unlink(os.path.join(where, name))
+"""
+
+# A main module that a child cannot import.
+FAILS = """
+import os, sys
+m = __import__(os.environ["LIBRARY"])
+if __name__ == "__main__":
+    process = m.get_context(sys.argv[1]).Process(target=print)
+    process.start()
+    process.join()
+    print(process.exitcode)
+else:
+    1 / 0
+"""
+
+
+def run(library, command, **options):
+    environment = dict(os.environ, LIBRARY=library)
+    ran = subprocess.run([sys.executable, "-W", "ignore", *command], capture_output=True, text=True, timeout=SOON, env=environment,
+                         stdin=subprocess.DEVNULL, **options)
+    return ran.stdout, ran.stderr
+
+
+class SameTest(unittest.TestCase):
+    """What multiprocessing does, prong does."""
+
+    maxDiff = None
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def write(self, name, text):
+        path = os.path.join(self.directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="latin-1") as file:
+            file.write(text)
+        return path
+
+    def same(self, *command, methods=METHODS, **options):
+        for method in methods:
+            with self.subTest(method=method):
+                expected, their_errors = run("multiprocessing", [*command, method], **options)
+                found, our_errors = run("prong", [*command, method], **options)
+                self.assertEqual(found, expected, their_errors + our_errors)
+
+    def test_a_script(self):
+        self.same(self.write("script.py", LOOKS))
+
+    def test_a_script_without_a_suffix(self):
+        self.same(self.write("script", LOOKS))
+
+    def test_a_package_run_by_name(self):
+        self.write("pack/__init__.py", "")
+        self.write("pack/inside.py", LOOKS)
+        self.same("-m", "pack.inside", cwd=self.directory)
+
+    def test_a_directory(self):
+        self.write("whole/__main__.py", LOOKS)
+        self.same(os.path.join(self.directory, "whole"))
+
+    def test_an_archive(self):
+        path = os.path.join(self.directory, "whole.py")  # whose name does not tell
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("__main__.py", LOOKS.encode("latin-1"))
+        self.same(path)
+
+    def test_compiled_code(self):
+        import py_compile
+        compiled = py_compile.compile(self.write("script.py", LOOKS), os.path.join(self.directory, "compiled"))
+        self.same(compiled)
+
+    def test_a_command(self):
+        command = ("import os, sys; m = __import__(os.environ['LIBRARY']); p = m.get_context(sys.argv[1]).Process(target=print, args=(5,)); "
+                   "p.start(); p.join(); print(p.exitcode)")
+        self.same("-c", command)
+
+    def test_isolated_and_without_site(self):
+        paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+        script = self.write("script.py", f"import sys; sys.path[:0] = {paths!r}\n" + LOOKS.replace("sys.path[:2]", "0"))
+        for flags in (["-I"], ["-S"], ["-s", "-B", "-X", "dev"], ["-O", "-u"]):
+            self.same(*flags, script)
+
+    def test_how_a_child_ends(self):
+        script = self.write("script.py", ENDS)
+        where = os.path.join(self.directory, "left")
+        os.mkdir(where)
+        for method in METHODS:
+            with self.subTest(method=method):
+                expected = run("multiprocessing", [script, method, where])
+                found = run("prong", [script, method, where])
+                self.assertEqual(found[0], expected[0], found[1])
+                self.assertEqual(found[1].count("ValueError: raised"), 1)
+                self.assertIn("a text\n", found[1])
+
+    def test_a_main_module_that_cannot_be_imported(self):
+        script = self.write("script.py", FAILS)
+        for method in ("spawn", "forkserver"):
+            with self.subTest(method=method):
+                out, errors = run("prong", [script, method])
+                self.assertEqual(out, "1\n")
+                self.assertIn("ZeroDivisionError", errors)
+                self.assertIn("1 / 0", errors)
+
+
+class LaterTest(unittest.TestCase):
+    """What takes long to import is imported when it is used, and is then what it always was."""
+
+    def check(self, program):
+        ran = subprocess.run([sys.executable, "-c", program + "\nprint('good')"], capture_output=True, text=True, timeout=SOON)
+        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
+    def test_importing_prong_imports_little(self):
+        self.check("import sys; before = set(sys.modules); import prong\n"
+                   "slow = {'pickle', 'socket', 're', 'subprocess', 'selectors', 'tempfile', 'multiprocessing.util'}\n"
+                   "assert not slow & (set(sys.modules) - before), slow & set(sys.modules)")
+
+    def test_a_module_is_itself_however_it_is_first_used(self):
+        for use in ("import multiprocessing.reduction as r", "from multiprocessing import reduction as r",
+                    "import multiprocessing; r = multiprocessing.reduction",
+                    "import multiprocessing.context; r = multiprocessing.context.reduction",
+                    "import prong; r = prong.get_context().reducer",
+                    "import importlib; r = importlib.import_module('multiprocessing.reduction')"):
+            self.check(f"import prong, sys\n{use}\n"
+                       "assert r is sys.modules['multiprocessing.reduction'] is sys.modules['multiprocessing'].reduction\n"
+                       "assert 'socket' not in sys.modules\n"
+                       "assert 'ForkingPickler' in dir(r) and 'socket' in sys.modules\n"
+                       "from types import ModuleType\n"
+                       "assert type(r) is ModuleType and r.__spec__.name == r.__name__ and r.__file__\n"
+                       "assert prong._core.Connection in r.ForkingPickler._extra_reducers")
+
+    def test_what_is_set_before_its_first_use_stays(self):
+        self.check("import prong, multiprocessing.reduction as r\nr.mine = 5\nassert r.mine == 5 and r.ForkingPickler and r.mine == 5")
+
+    def test_threads_that_use_it_at_once_find_it_whole(self):
+        self.check("import prong, threading, multiprocessing.reduction as r\n"
+                   "found = []\n"
+                   "threads = [threading.Thread(target=lambda: found.append(r.ForkingPickler)) for _ in range(16)]\n"
+                   "for thread in threads: thread.start()\n"
+                   "for thread in threads: thread.join()\n"
+                   "assert len(found) == 16 and len(set(found)) == 1")
+
+    def test_an_import_that_fails_is_tried_again(self):
+        self.check("import prong, sys, multiprocessing.reduction as r\n"
+                   "class Refuses:\n"
+                   "    def find_spec(self, name, *rest):\n"
+                   "        if name == 'socket': raise ImportError('refused')\n"
+                   "sys.meta_path.insert(0, Refuses())\n"
+                   "try: r.ForkingPickler\n"
+                   "except ImportError as error: assert 'refused' in str(error)\n"
+                   "else: assert False\n"
+                   "del sys.meta_path[0]\n"
+                   "assert r.ForkingPickler")
+
+    def test_sockets_and_registered_types_are_pickled(self):
+        self.check("import prong, sys\n"
+                   "class Mine: pass\n"
+                   "q = prong.Queue(); q.put({1: Mine}); assert q.get() == {1: Mine}\n"
+                   "assert 'socket' not in sys.modules\n"
+                   "import socket\n"
+                   "a, b = socket.socketpair()\n"
+                   "q.put(a); c = q.get(); c.sendall(b'hello'); assert b.recv(5) == b'hello'\n"
+                   "from multiprocessing.reduction import ForkingPickler\n"
+                   "ForkingPickler.register(Mine, lambda mine: (str, ('reduced',)))\n"
+                   "q.put(Mine()); assert q.get() == 'reduced'")
+
+    def test_the_family_has_one_resource_tracker(self):
+        path = os.path.join(tempfile.mkdtemp(), "program.py")
+        with open(path, "w") as file:
+            file.write("import prong, sys\n"
+                       "def look(q):\n"
+                       "    from multiprocessing import resource_tracker\n"
+                       "    from multiprocessing.shared_memory import SharedMemory\n"
+                       "    memory = SharedMemory(create=True, size=64); memory.close(); memory.unlink()\n"
+                       "    q.put((resource_tracker._resource_tracker._fd, resource_tracker._resource_tracker._pid))\n"
+                       "if __name__ == '__main__':\n"
+                       "    from multiprocessing import resource_tracker\n"
+                       "    for method in ('spawn', 'forkserver'):\n"
+                       "        c = prong.get_context(method); q = c.Queue(); p = c.Process(target=look, args=(q,)); p.start()\n"
+                       "        assert q.get(timeout=60) == (resource_tracker._resource_tracker._fd, None)\n"
+                       "        p.join(); assert p.exitcode == 0\n"
+                       "    print('good')\n")
+        ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=SOON)
+        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
