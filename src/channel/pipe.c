@@ -20,9 +20,10 @@ struct end {
     _Atomic uint64_t holders[HOLDER_WORDS]; /* a bit a row of the family table */
     _Atomic uint64_t closed[HOLDER_WORDS];  /* rows that held it once and closed it */
     _Atomic uint64_t provisional;           /* the maker's token, while it has not used the end */
-    _Atomic uint64_t gone;                  /* the last holder has left */
+    _Atomic uint64_t gone;                  /* the pipe's generation, and how far: see gone_by */
     _Atomic uint64_t posted;                /* on the way in messages: so many holds that are nobody's yet */
-    uint64_t padding[5];
+    _Atomic uint64_t ended;                 /* holds that have ended so far, each counted just before it does */
+    uint64_t padding[4];
 };
 
 struct pipe {
@@ -55,35 +56,67 @@ static void clear_bit(_Atomic uint64_t *bits, uint32_t row) {
     atomic_fetch_and(&bits[row / 64], ~(1ull << row % 64));
 }
 
+static void end_hold(struct end *end, uint32_t row) {
+    atomic_fetch_add(&end->ended, 1);
+    clear_bit(end->holders, row);
+}
+
+/* A hold passes on by beginning with its new holder before it ends with the old one. Who looks meanwhile may come too early for the
+ * one and too late for the other: then another hold has ended since, and it looks again. An accepted end has its holder before it
+ * is no longer posted, so that is asked first. */
 static bool held(struct end *end) {
-    for (int i = 0; i < HOLDER_WORDS; i++)
-        if (atomic_load(&end->holders[i])) return true;
-    return atomic_load(&end->posted) != 0;
+    uint64_t ended;
+    do {
+        ended = atomic_load(&end->ended);
+        if (atomic_load(&end->posted)) return true;
+        for (int i = 0; i < HOLDER_WORDS; i++)
+            if (atomic_load(&end->holders[i])) return true;
+    } while (atomic_load(&end->ended) != ended);
+    return false;
+}
+
+/* An end's `gone` in a pipe of this generation: by 0 while it is in use, by a member's token while that one says so to the other
+ * side, by GONE when all is said. With the generation, since two may find at the same time that nobody holds it: the slower one
+ * may come when the pipe has been freed, and its memory is another. */
+enum { IN_USE = 0 };
+#define GONE UINT32_MAX
+
+static uint64_t gone_by(uint64_t generation, uint32_t by) {
+    return generation << 32 | by;
+}
+
+static bool is_gone(const struct end *end) {
+    return (uint32_t)atomic_load(&end->gone) != IN_USE;
 }
 
 /* The last holder of an end has left: the other side may read what is left, and nobody needs what it sends. */
-static void end_is_gone(struct pipe *pipe, unsigned side) {
+static void end_is_gone(struct pipe *pipe, uint64_t generation, unsigned side) {
     for (unsigned i = 0; i < SIDES; i++)
         if (pipe->to[i].put.first) channel_close(&pipe->to[i]);
-    atomic_store(&pipe->end[side].gone, 1); /* last: who dies before it is followed by who buries it */
+    atomic_store(&pipe->end[side].gone, gone_by(generation, GONE)); /* last: the pipe may be freed from here on */
 }
 
 /* Looks whether anybody is left even if the bit was clear: the holder may have died just between the two. */
-static void drop(struct pipe *pipe, unsigned side, uint32_t row) {
+static void drop(struct pipe *pipe, uint64_t generation, unsigned side, uint32_t row) {
     struct end *end = &pipe->end[side];
-    clear_bit(end->holders, row);
-    if (!held(end) && !atomic_load(&end->gone)) end_is_gone(pipe, side);
+    uint64_t in_use = gone_by(generation, IN_USE);
+    end_hold(end, row);
+    if (held(end)) return;
+    if (atomic_compare_exchange_strong(&end->gone, &in_use, gone_by(generation, self_token())))
+        end_is_gone(pipe, generation, side);
 }
 
 static void free_if_abandoned(struct pipe *pipe, uint64_t generation) {
-    if (atomic_load(&pipe->end[0].gone) && atomic_load(&pipe->end[1].gone)) object_destroy(pipe, generation);
+    uint64_t gone = gone_by(generation, GONE);
+    if (atomic_load(&pipe->end[0].gone) == gone && atomic_load(&pipe->end[1].gone) == gone)
+        object_destroy(pipe, generation);
 }
 
 /* Finishes taking the hold from the maker; by whoever began it, or whoever finds it begun. */
 static void finish_passing_on(struct end *end) {
     uint64_t passing = atomic_load(&end->provisional);
     if (!(passing & PASSING_ON)) return;
-    clear_bit(end->holders, row_of((uint32_t)passing));
+    end_hold(end, row_of((uint32_t)passing));
     atomic_compare_exchange_strong(&end->provisional, &passing, 0);
 }
 
@@ -103,7 +136,7 @@ static void hold(struct pipe *pipe, unsigned side, uint32_t token) {
 static __attribute__((noinline)) prong_status begin_use(struct use *use) {
     struct end *end = &use->pipe->end[use->side];
     if (bit(end->closed, row_of(self_token()))) return fail(PRONG_CLOSED, "this process has closed the connection");
-    if (atomic_load(&end->gone)) return fail(PRONG_CLOSED, "every holder of this end has closed it or died");
+    if (is_gone(end)) return fail(PRONG_CLOSED, "every holder of this end has closed it or died");
     hold(use->pipe, use->side, self_token());
     return PRONG_OK;
 }
@@ -161,6 +194,7 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
         return status;
     }
     for (unsigned side = 0; side < SIDES; side++) {
+        atomic_store(&pipe->end[side].gone, gone_by(object_generation(pipe), IN_USE));
         set_bit(pipe->end[side].holders, row_of(self_token()));
         atomic_store(&pipe->end[side].provisional, self_token());
     }
@@ -179,7 +213,7 @@ prong_status prong_connection_close(prong_connection handle) {
     if (bit(pipe->end[side].closed, row)) return fail(PRONG_CLOSED, "this process has closed the connection before");
     set_bit(pipe->end[side].closed, row);
     if (!pipe->one_way || side == 0) doorbell_close(&pipe->to[side]);
-    drop(pipe, side, row);
+    drop(pipe, handle.generation, side, row);
     free_if_abandoned(pipe, handle.generation);
     return PRONG_OK;
 }
@@ -202,13 +236,13 @@ prong_status prong_connection_accept(prong_connection handle) {
     prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use.pipe);
     if (status) return status;
     struct end *end = &use.pipe->end[handle.offset & 1];
-    if (!atomic_load(&end->gone)) {
+    if (!is_gone(end)) {
         clear_bit(end->closed, row_of(self_token()));
         hold(use.pipe, handle.offset & 1, self_token());
     }
     uint64_t posted = atomic_load(&end->posted);
     while (posted && !atomic_compare_exchange_weak(&end->posted, &posted, posted - 1)) {}
-    return atomic_load(&end->gone) ? fail(PRONG_CLOSED, "every holder of this end has closed it or died") : PRONG_OK;
+    return is_gone(end) ? fail(PRONG_CLOSED, "every holder of this end has closed it or died") : PRONG_OK;
 }
 
 /* --- sending --- */
@@ -370,7 +404,7 @@ static void drop_of_self(void *object, void *unused) {
     (void)unused;
     if (atomic_load(&pipe->object.state) != OBJECT_LIVE || !(generation & 1)) return;
     for (unsigned side = 0; side < SIDES; side++)
-        if (bit(pipe->end[side].holders, row_of(self_token()))) drop(pipe, side, row_of(self_token()));
+        if (bit(pipe->end[side].holders, row_of(self_token()))) drop(pipe, generation, side, row_of(self_token()));
     free_if_abandoned(pipe, generation);
 }
 
@@ -387,7 +421,8 @@ static void recover(void *object, uint32_t dead) {
     if (atomic_load(&pipe->object.state) != OBJECT_LIVE || !(generation & 1)) return;
     for (unsigned side = 0; side < SIDES; side++) {
         finish_passing_on(&pipe->end[side]);
-        drop(pipe, side, row_of(dead));
+        drop(pipe, generation, side, row_of(dead));
+        if (atomic_load(&pipe->end[side].gone) == gone_by(generation, dead)) end_is_gone(pipe, generation, side);
         clear_bit(pipe->end[side].closed, row_of(dead));
     }
     free_if_abandoned(pipe, generation);

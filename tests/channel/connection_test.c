@@ -2,6 +2,7 @@
 #include "../support/test.h"
 
 #include <poll.h>
+#include <prong/runtime.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -257,5 +258,42 @@ METHOD_TEST(memory_that_looks_like_a_connection_is_not_touched) {
             check(memcmp(before, memory, sizeof before) == 0);
         }
     ok(prong_memory_free(memory));
+    test_arena_is_clean(0);
+}
+
+/* The end is posted, closed here, and accepted there at the same moment: at none of them it is nobody's. */
+enum { PASSED_ON = 20000 };
+
+static int accept_and_answer(void *argument, size_t size) {
+    prong_queue queue = *(prong_queue *)argument;
+    (void)size;
+    for (int i = 0; i < PASSED_ON; i++) {
+        prong_connection end;
+        if (prong_queue_get(queue, &end, sizeof end, NULL, PRONG_SECONDS(20))) return 1;
+        if (prong_connection_accept(end)) return 2;
+        if (prong_connection_send_bytes(end, &i, sizeof i, PRONG_SECONDS(20))) return 3;
+        if (prong_connection_close(end)) return 4;
+    }
+    return 0;
+}
+
+METHOD_TEST(an_end_that_is_passed_on_is_never_nobodys) {
+    prong_queue queue;
+    ok(prong_queue_create(&queue, NULL));
+    prong_process child = start_with(method, accept_and_answer, queue);
+    for (int i = 0; i < PASSED_ON; i++) {
+        prong_connection ours, theirs;
+        int answer = -1;
+        ok(prong_pipe_create(&ours, &theirs, NULL));
+        ok(prong_connection_post(theirs));
+        ok(prong_queue_put(queue, &theirs, sizeof theirs, PRONG_SECONDS(20)));
+        for (volatile int pause = 0; pause < i % 400; pause++) {} /* so that the two meet */
+        ok(prong_connection_close(theirs));
+        ok(prong_connection_recv_bytes_into(ours, &answer, sizeof answer, NULL, PRONG_SECONDS(20)));
+        equal(answer, i);
+        ok(prong_connection_close(ours));
+    }
+    equal(test_end(child), 0);
+    ok(prong_queue_destroy(queue));
     test_arena_is_clean(0);
 }
