@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-static PyObject *open_ones; /* a weak set: what a fork has to look at */
+static PyObject *open_ones, *open_references; /* a weak set: what a fork has to look at; and the set in it */
 
 static bool may(ConnectionObject *self, bool allowed, const char *only) {
     if (self->closed)
@@ -98,6 +98,10 @@ static void connection_dealloc(PyObject *object) {
     if (self->weak) PyObject_ClearWeakRefs(object);
     if (self->handle.generation) close_it(self);
     Py_TYPE(object)->tp_free(object);
+}
+
+bool connections_any(void) {
+    return PySet_GET_SIZE(open_references) > 0;
 }
 
 PyObject *connections_open(void) {
@@ -442,6 +446,7 @@ int add_connection(PyObject *module) {
     PyObject *weakref = PyImport_ImportModule("_weakrefset");
     open_ones = weakref ? PyObject_CallMethod(weakref, "WeakSet", NULL) : NULL;
     Py_XDECREF(weakref);
-    if (!open_ones || add_type(module, "Connection", &Connection_type)) return -1;
+    open_references = open_ones ? PyObject_GetAttrString(open_ones, "data") : NULL;
+    if (!open_references || add_type(module, "Connection", &Connection_type)) return -1;
     return PyModule_AddFunctions(module, functions);
 }

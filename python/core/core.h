@@ -129,8 +129,9 @@ static inline prong_connection connection_of(const ConnectionObject *self) {
 extern PyTypeObject Queue_type;
 /* Whether it is a queue, and which. */
 bool queue_known(PyObject *object, prong_queue *queue);
-/* All open connections of this process, for a fork. */
+/* All open connections of this process, for a fork; and whether there may be any. */
 PyObject *connections_open(void);
+bool connections_any(void);
 
 /* pool.c, for the runtime: the pool's thread has run its callbacks */
 void pool_give_gil(void);

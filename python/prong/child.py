@@ -1,5 +1,5 @@
-"""A child, from its first Python statement to its last: what BaseProcess._bootstrap does, touching as little memory as it can, since
-each page that a forked child writes to has to be copied first, and importing nothing that it does not need."""
+"""A child, from its first Python statement to its last: what BaseProcess._bootstrap does, importing nothing that it does not need. Most
+forked children do the same in the core (fork.c), which calls what is here where there is something to do."""
 
 import atexit
 import itertools
@@ -19,13 +19,7 @@ def _util():
     return sys.modules.get("multiprocessing.util")
 
 
-def flush_streams():
-    """Or the child that is forked next would write it again."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, ValueError):
-            pass
+flush_streams = _core._flush_streams  # or the child that is forked next would write it again
 
 
 def parent_sentinel():
@@ -85,12 +79,16 @@ def become(process_obj):
     before = process._current_process  # kept until what is to run after a fork has run
     process._current_process = process_obj
     process._parent_process = _Parent(process_obj._parent_name, process_obj._parent_pid)
+    _forget()
+    del before
+
+
+def _forget():
     util = _util()
     if util:
         util._finalizer_registry.clear()
         if util._afterfork_registry:
             util._run_after_forkers()
-    del before
 
 
 def _begin(process_obj):
@@ -112,11 +110,11 @@ def _finalize():
         util._exit_function()
 
 
-def _call(process_obj):
+def _call(process_obj, run):
     """The exit code."""
     try:
         try:
-            process_obj.run()
+            run()
         finally:
             _finalize()
         return 0
@@ -134,6 +132,13 @@ def _call(process_obj):
         return 1
 
 
+def _failed(process_obj, error):
+    """The exit code of a child whose target raised this."""
+    def raise_it():
+        raise error
+    return _call(process_obj, raise_it)
+
+
 def run(process_obj):
     """Runs it; the exit code."""
     try:
@@ -141,7 +146,7 @@ def run(process_obj):
             return process_obj._bootstrap(parent_sentinel=parent_sentinel())
         _begin(process_obj)
         _log("child process calling self.run()")
-        code = _call(process_obj)
+        code = _call(process_obj, process_obj.run)
         threading._shutdown()
         _log("process exiting with exitcode %d", code)
         return code
@@ -176,6 +181,3 @@ def ends_as_interpreter():
     global _is_interpreter
     _is_interpreter = True
     _core._finalize_at_end()
-
-
-_core._set_flush(flush_streams)

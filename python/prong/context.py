@@ -15,6 +15,7 @@ from multiprocessing import process
 from multiprocessing.context import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: F401
 from multiprocessing.context import assert_spawning, get_spawning_popen, set_spawning_popen  # noqa: F401
 
+from . import _core
 from . import errors  # noqa: F401  (what the core raises)
 
 bind("multiprocessing.reduction")
@@ -146,9 +147,11 @@ class BaseContext(_Factories, _std.BaseContext):
 # ------------------------------------------------ processes ------------------------------------------------
 
 
-def _popen(method, process_obj):
-    from .popen import Popen
-    return Popen(process_obj, method)
+def _starts_image(method):
+    def start(process_obj):
+        from .popen import start_image
+        return start_image(process_obj, method)
+    return start
 
 
 class Process(process.BaseProcess):
@@ -165,13 +168,10 @@ class Process(process.BaseProcess):
         return _default_context.get_context().Process._after_fork()
 
 
-def _process_class(base, method):
+def _process_class(base, method, start):
     class Started(base):
         _start_method = method
-
-        @staticmethod
-        def _Popen(process_obj):
-            return _popen(method, process_obj)
+        _Popen = staticmethod(start)
 
     Started.__name__ = Started.__qualname__ = base.__name__
     Started.__module__ = __name__
@@ -179,9 +179,9 @@ def _process_class(base, method):
     return Started
 
 
-ForkProcess = _process_class(_std.ForkProcess, "fork")
-SpawnProcess = _process_class(_std.SpawnProcess, "spawn")
-ForkServerProcess = _process_class(_std.ForkServerProcess, "forkserver")
+ForkProcess = _process_class(_std.ForkProcess, "fork", _core._fork)
+SpawnProcess = _process_class(_std.SpawnProcess, "spawn", _starts_image("spawn"))
+ForkServerProcess = _process_class(_std.ForkServerProcess, "forkserver", _starts_image("forkserver"))
 
 # ------------------------------------------------ contexts ------------------------------------------------
 

@@ -1,13 +1,17 @@
-"""A started process, as Process sees it: by fork, spawn or forkserver, all through the core."""
+"""Starting processes by fork, spawn or forkserver, all through the core."""
 
 import io
+import itertools
+import threading
+from multiprocessing import process
+from multiprocessing import util  # (which joins the children when this interpreter ends)
 from multiprocessing.context import set_spawning_popen
-from multiprocessing import util  # noqa: F401  (which joins the children when this interpreter ends)
+from types import FunctionType
 
-from . import _core
-from .child import flush_streams, run_copy
+from . import _core, child, context
+from .child import flush_streams
 
-__all__ = ["Popen", "Spawning"]
+__all__ = ["Spawning", "start_image"]
 
 METHODS = {"fork": 1, "spawn": 2, "forkserver": 3}
 _NAME_MOST = 47  # bytes, in the core
@@ -81,53 +85,32 @@ class Spawning:
         return DupFd(fd)
 
 
-class Popen(Spawning):
-    """What started a process, and how it fares."""
+def start_image(process_obj, method):
+    """Starts a process by spawn or the fork server."""
+    flush_streams()
+    spawning = Spawning()
+    payload = spawning.payload(process_obj._name, method, process_obj)
+    name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
+    return _core.Popen(METHODS[method], name, bool(process_obj._config.get("daemon")), payload, spawning.connections)
 
-    def __init__(self, process_obj, method):
-        super().__init__()
-        self.method = method
-        self.returncode = None
-        name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
-        daemon = bool(process_obj._config.get("daemon"))
-        if method == "fork":
-            self._core = _core.Process(METHODS[method], name, daemon, lambda: run_copy(process_obj), b"",
-                                       _connections_for_fork(process_obj))
-        else:
-            flush_streams()
-            payload = self.payload(process_obj._name, method, process_obj)
-            self._core = _core.Process(METHODS[method], name, daemon, None, payload, self.connections)
-        self.pid = self._core.pid
-        self.sentinel = self._core.sentinel
 
-    def poll(self, flag=0):
-        """The exit code, or None while it runs."""
-        if self.returncode is None:
-            self.returncode = self._core.poll()
-        return self.returncode
+# ------------------------------------------------ what fork.c calls ------------------------------------------------
 
-    def wait(self, timeout=None):
-        """Waits for the end; the exit code, or None when timeout seconds have passed."""
-        if self.returncode is None:
-            self.returncode = self._core.wait(timeout)
-        return self.returncode
 
-    def _send_signal(self, number):
-        if self.returncode is None:
-            self._core.signal(number)
+def _shorten_after_fork():
+    """A child of a program with one thread has none of other threads' locks to set free, so threading need not look for them: to look
+    costs the copies of a hundred pages, a quarter of what a fork costs. With other threads all is as it was."""
+    hook = threading._after_fork
+    whole = FunctionType(hook.__code__, hook.__globals__, hook.__name__, hook.__defaults__)
 
-    def interrupt(self):
-        """SIGINT."""
-        self._send_signal(2)
+    def look(is_alone=_core._is_alone, whole=whole):
+        if not is_alone():
+            whole()
 
-    def terminate(self):
-        """SIGTERM."""
-        self._send_signal(15)
+    hook.__code__, hook.__defaults__ = look.__code__, look.__defaults__
 
-    def kill(self):
-        """SIGKILL."""
-        self._send_signal(9)
 
-    def close(self):
-        """Frees what the core keeps of a process that has ended."""
-        self._core.close()
+_core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(util), vars(context._default_context),
+                context._concrete_contexts["fork"], child._Parent, child._Stdin(), itertools.count,
+                child.run_copy, child._forget, child._finalize, child._failed, _connections_for_fork)
+_shorten_after_fork()

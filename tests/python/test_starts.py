@@ -80,6 +80,137 @@ if __name__ == "__main__":
             os.unlink(os.path.join(where, name))
 """
 
+# What a child of a program with threads finds of them, and children of children.
+FAMILIES = """
+import os, sys, threading, time
+m = __import__(os.environ["LIBRARY"])
+context = m.get_context(sys.argv[1])
+
+def say(*what):
+    print(*what, flush=True)
+
+def threads(of_parent):
+    say("threads", [t.name for t in threading.enumerate()], threading.active_count(), threading.main_thread() is threading.current_thread(),
+        threading.main_thread().native_id == threading.get_native_id(), threading.main_thread().ident == threading.get_ident(),
+        [(t.name, t.is_alive()) for t in of_parent])
+    for t in of_parent:
+        t.join()
+    started = threading.Thread(target=say, args=("of the child",))
+    started.start()
+    started.join()
+
+def run(of_parent=()):
+    process = context.Process(target=threads, args=(of_parent,))
+    process.start()
+    process.join()
+    say(process.exitcode)
+
+def raw(of_parent=()):
+    pid = os.fork()
+    if pid == 0:
+        threads(of_parent)
+        os._exit(0)
+    say(os.waitpid(pid, 0)[1])
+
+def descend(depth):
+    if depth == 0:
+        sys.exit(7)
+    process = context.Process(target=descend, args=(depth - 1,), name=f"depth {depth}")
+    process.start()
+    process.join()
+    say(m.current_process().name, m.parent_process().name, process.exitcode, [p.name for p in m.active_children()],
+        len(m.process._children) if hasattr(m, "process") else 0)
+    sys.exit(process.exitcode + 1)
+
+class Falsy:
+    def __call__(self):
+        say("never called")
+    def __bool__(self):
+        return False
+
+class Own(context.Process):
+    def __init__(self, text):
+        super().__init__(name="\\u00e4\\u20ac" * 30)
+        self.text = text
+    def run(self):
+        say(self.text, len(self.name), m.current_process() is self)
+
+class Booted(context.Process):
+    def _bootstrap(self, *args, **keywords):
+        say("booted")
+        return super()._bootstrap(*args, **keywords)
+
+class NoFlush:
+    def write(self, text):
+        os.write(1, text.encode())
+        return len(text)
+
+def silent(how):
+    if how == "none":
+        sys.stdout = sys.stderr = None
+    elif how == "closed":
+        sys.stdout.close()
+    elif how == "no flush":
+        sys.stdout = NoFlush()
+        print("written")
+    elif how == "full":
+        sys.stdout = open("/dev/full", "w")
+        sys.stdout.write("lost")
+    elif how == "buffered":
+        sys.stdout.write("buffered\\n")
+
+def main():
+    fork = sys.argv[1] == "fork"
+    run()
+    if fork:
+        done, going, stop = threading.Thread(target=say, args=("done",), name="done"), None, threading.Event()
+        done.start()
+        done.join()
+        run([done])
+        raw([done])
+        going = threading.Thread(target=stop.wait, name="going")
+        going.start()
+        run([done, going])
+        raw([done, going])
+        other = threading.Thread(target=run, name="forks")
+        other.start()
+        other.join()
+        stop.set()
+        going.join()
+        del done, going, other
+        raw()
+    process = context.Process(target=descend, args=(3,))
+    process.start()
+    process.join()
+    say(process.exitcode)
+    for process in (context.Process(), context.Process(target=Falsy()), Own("own"), Booted(target=say, args=("target",)),
+                    *(context.Process(target=silent, args=(how,)) for how in ("none", "closed", "no flush", "full", "buffered"))):
+        process.start()
+        process.join()
+        say(process.exitcode)
+
+if __name__ == "__main__":
+    main()
+"""
+
+# What is to be told of children, and what ends with them.
+LOGGED = """
+import os, sys
+m = __import__(os.environ["LIBRARY"])
+context = m.get_context(sys.argv[1])
+def work():
+    from multiprocessing import util
+    util.Finalize(None, print, ("finalized",), {"flush": True}, exitpriority=1)
+if __name__ == "__main__":
+    logger = m.log_to_stderr()
+    logger.setLevel("INFO")
+    process = context.Process(target=work)
+    process.start()
+    process.join()
+    logger.setLevel("CRITICAL")
+    print(process.exitcode)
+"""
+
 # A main module that a child cannot import.
 FAILS = """
 import os, sys
@@ -124,6 +255,8 @@ class SameTest(unittest.TestCase):
                 expected, their_errors = run("multiprocessing", [*command, method], **options)
                 found, our_errors = run("prong", [*command, method], **options)
                 self.assertEqual(found, expected, their_errors + our_errors)
+                self.assertNotEqual(found, "", their_errors)
+                self.assertNotIn("SyntaxError", their_errors)
 
     def test_a_script(self):
         self.same(self.write("script.py", LOOKS))
@@ -158,7 +291,7 @@ class SameTest(unittest.TestCase):
 
     def test_isolated_and_without_site(self):
         paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-        script = self.write("script.py", f"import sys; sys.path[:0] = {paths!r}\n" + LOOKS.replace("sys.path[:2]", "0"))
+        script = self.write("script.py", LOOKS.replace("sys, os\n", f"sys, os\nsys.path[:0] = {paths!r}\n").replace("sys.path[:2]", "0"))
         for flags in (["-I"], ["-S"], ["-s", "-B", "-X", "dev"], ["-O", "-u"]):
             self.same(*flags, script)
 
@@ -173,6 +306,19 @@ class SameTest(unittest.TestCase):
                 self.assertEqual(found[0], expected[0], found[1])
                 self.assertEqual(found[1].count("ValueError: raised"), 1)
                 self.assertIn("a text\n", found[1])
+
+    def test_threads_and_families(self):
+        self.same(self.write("script.py", FAMILIES))
+
+    def test_what_a_child_logs_and_finalizes(self):
+        script = self.write("script.py", LOGGED)
+        for method in METHODS:
+            with self.subTest(method=method):
+                expected, found = run("multiprocessing", [script, method]), run("prong", [script, method])
+                self.assertEqual(found[0], expected[0], found[1])
+                for said in ("child process calling self.run()", "process shutting down", "process exiting with exitcode 0"):
+                    self.assertIn(said, expected[1])
+                    self.assertIn(said, found[1])
 
     def test_a_main_module_that_cannot_be_imported(self):
         script = self.write("script.py", FAILS)

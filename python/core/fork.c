@@ -1,0 +1,376 @@
+/* Starting by fork, and the forked child from its first step to its last. What prong.child does in Python is done here for most
+ * children: each page that the child writes to is copied first, and it is these copies that a start takes its time for. Running
+ * Python code writes to a page for nearly every object that it touches, a call from here to one for every few.
+ *
+ * Whatever can be decided is decided before the fork. */
+#include "process.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { NAME_MOST = 47 }; /* bytes, in the core */
+
+/* What prong.child gives us: classes and functions of its own, and what others have their state in. */
+static struct {
+    PyObject *Process; /* multiprocessing's BaseProcess: of its functions run and _bootstrap we do the work */
+    PyObject *bootstrap, *run;
+    PyObject *process, *threading, *util, *context; /* their dicts; that of the default context */
+    PyObject *fork_context, *Parent, *stdin_file, *count;
+    PyObject *run_copy, *forget, *finalize, *failed, *connections;
+    PyObject *dangling, *dangling_data; /* threading's weak set of threads, and the set in it */
+    PyObject *main_lock;                /* that the main thread holds, in versions where it has one */
+} python;
+
+static PyObject *name_flush, *name_counter, *name_children, *name_current, *name_parent, *name_native_id,
+    *name_main_thread, *name_active, *name_limbo, *name_atexits, *name_shutdown, *name_finalizers, *name_after_forkers,
+    *name_logger, *name_actual_context, *name_run, *name_bootstrap, *name_target, *name_args, *name_kwargs,
+    *name_start_method, *name_name, *name_config, *name_daemon, *name_parent_name, *name_data, *name_dangling,
+    *name_shutdown_locks, *one;
+
+/* A child about to be forked by this thread. */
+struct child {
+    PyObject *process, *parent;       /* borrowed */
+    PyObject *target, *args, *kwargs; /* target NULL: its own run() is called */
+    bool plain;                       /* it is for this file */
+    bool in_context;                  /* fork is to be its default start method */
+};
+static _Thread_local const struct child *forking;
+
+/* ------------------------------------------------ standard streams ------------------------------------------------ */
+
+static int flush_stream(const char *name) {
+    PyObject *stream = PySys_GetObject(name);
+    if (!stream || stream == Py_None) return 0;
+    PyObject *result = PyObject_CallMethodNoArgs(stream, name_flush);
+    Py_XDECREF(result);
+    if (result) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+int flush_streams(void) {
+    return flush_stream("stdout") || flush_stream("stderr") ? -1 : 0;
+}
+
+static PyObject *flush(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    if (flush_streams()) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------ in the child ------------------------------------------------ */
+
+static Py_ssize_t size_of_item(PyObject *dict, PyObject *name) {
+    PyObject *value = PyDict_GetItemWithError(dict, name);
+    if (!value) return 0;
+    if (PyDict_Check(value)) return PyDict_GET_SIZE(value);
+    return PyList_Check(value) ? PyList_GET_SIZE(value) : PyAnySet_Check(value) ? PySet_GET_SIZE(value) : 1;
+}
+
+/* util._afterfork_registry is a weak dict; what it holds is in its attribute data. */
+static Py_ssize_t after_forkers(void) {
+    PyObject *registry = PyDict_GetItemWithError(python.util, name_after_forkers);
+    PyObject *data = registry ? PyObject_GetAttr(registry, name_data) : NULL;
+    Py_ssize_t size = data && PyDict_Check(data) ? PyDict_GET_SIZE(data) : 1;
+    Py_XDECREF(data);
+    return size;
+}
+
+static int set_new(PyObject *dict, PyObject *name, PyObject *value) {
+    int failed = value ? PyDict_SetItem(dict, name, value) : -1;
+    Py_XDECREF(value);
+    return failed;
+}
+
+static int set_native_id(void) {
+    PyObject *thread = PyDict_GetItemWithError(python.threading, name_main_thread);
+    PyObject *number = PyLong_FromLong(syscall(SYS_gettid));
+    int failed = thread && number ? PyObject_SetAttr(thread, name_native_id, number) : -1;
+    Py_XDECREF(number);
+    return failed;
+}
+
+/* As prong.child's _begin. The parent's children and its process object are left as they are: to take them apart would copy them. */
+static int become(const struct child *child) {
+    Py_XINCREF(PyDict_GetItemWithError(python.process, name_children));
+    Py_XINCREF(PyDict_GetItemWithError(python.process, name_current));
+    if ((child->in_context && PyDict_SetItem(python.context, name_actual_context, python.fork_context)) ||
+        PySys_SetObject("stdin", python.stdin_file) || set_native_id() ||
+        set_new(python.process, name_counter, PyObject_CallOneArg(python.count, one)) ||
+        set_new(python.process, name_children, PySet_New(NULL)) ||
+        PyDict_SetItem(python.process, name_current, child->process) ||
+        PyDict_SetItem(python.process, name_parent, child->parent))
+        return -1;
+    if (!size_of_item(python.util, name_finalizers) && !after_forkers()) return 0;
+    PyObject *result = PyObject_CallNoArgs(python.forget);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+static PyObject *call_target(const struct child *child) {
+    if (!child->target) return PyObject_CallMethodNoArgs(child->process, name_run);
+    if (child->target == Py_None) Py_RETURN_NONE;
+    return PyObject_Call(child->target, child->args, child->kwargs);
+}
+
+/* What was raised is printed, or is an exit, as Python's side knows; it finalizes, too. */
+static int code_of_exception(PyObject *process) {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (value && trace) PyException_SetTraceback(value, trace);
+    return code_of(PyObject_CallFunctionObjArgs(python.failed, process, value, NULL));
+}
+
+/* Whether its target has left something that is to be ended: finalizers, children of its own, somebody who listens to the log. */
+static bool has_to_finalize(void) {
+    PyObject *logger = PyDict_GetItemWithError(python.util, name_logger);
+    return size_of_item(python.util, name_finalizers) || size_of_item(python.process, name_children) ||
+           (logger && logger != Py_None);
+}
+
+/* Threads that are waited for, and what waits to be called when they have ended. */
+static bool has_threads(void) {
+    return size_of_item(python.threading, name_active) != 1 || size_of_item(python.threading, name_limbo) ||
+           size_of_item(python.threading, name_atexits);
+}
+
+/* Whether no thread but the main one has a lock that threading waits for at the end. */
+static bool only_own_lock(void) {
+    PyObject *locks = PyDict_GetItemWithError(python.threading, name_shutdown_locks);
+    Py_ssize_t size = size_of_item(python.threading, name_shutdown_locks);
+    return size == 0 ||
+           (size == 1 && python.main_lock && PySet_Check(locks) && PySet_Contains(locks, python.main_lock) == 1);
+}
+
+/* _is_alone() -> whether this thread is the main one, and there is no other, nor was one that somebody still holds. Looks without
+ * writing. */
+static PyObject *is_alone(PyObject *module, PyObject *unused) {
+    Py_ssize_t at = 0;
+    PyObject *ident, *thread, *threads = PyDict_GetItemWithError(python.threading, name_active);
+    (void)module;
+    (void)unused;
+    bool alone = threads && PyDict_Check(threads) && PyDict_GET_SIZE(threads) == 1 &&
+                 PyDict_Next(threads, &at, &ident, &thread) && PyLong_AsUnsignedLong(ident) == this_thread() &&
+                 thread == PyDict_GetItemWithError(python.threading, name_main_thread) &&
+                 PyDict_GetItemWithError(python.threading, name_dangling) == python.dangling &&
+                 PySet_GET_SIZE(python.dangling_data) == 1 && size_of_item(python.threading, name_limbo) == 0 &&
+                 only_own_lock();
+    if (PyErr_Occurred()) return NULL;
+    return PyBool_FromLong(alone);
+}
+
+static int run_plain(const struct child *child) {
+    int code = 0;
+    PyObject *result = become(child) ? NULL : call_target(child);
+    if (result && has_to_finalize()) Py_SETREF(result, PyObject_CallNoArgs(python.finalize));
+    if (!result) code = code_of_exception(child->process);
+    Py_XDECREF(result);
+    if (has_threads()) {
+        PyObject *shutdown = PyDict_GetItemWithError(python.threading, name_shutdown);
+        result = shutdown ? PyObject_CallNoArgs(shutdown) : NULL;
+        if (!result) code = code_of(NULL);
+        Py_XDECREF(result);
+    }
+    return flush_streams() ? code_of(NULL) : code;
+}
+
+static int forked_child(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    const struct child *child = forking;
+    return child->plain ? run_plain(child) : code_of(PyObject_CallOneArg(python.run_copy, child->process));
+}
+
+/* ------------------------------------------------ in the parent ------------------------------------------------ */
+
+/* Whether calling the object's method is calling that function of BaseProcess. */
+static bool is_method(PyObject *object, PyObject *name, PyObject *function) {
+    PyObject *method = PyObject_GetAttr(object, name);
+    bool same = method && PyMethod_Check(method) && PyMethod_GET_FUNCTION(method) == function;
+    Py_XDECREF(method);
+    PyErr_Clear();
+    return same;
+}
+
+static bool is_logged(void) {
+    PyObject *logger = PyDict_GetItemWithError(python.util, name_logger);
+    return logger && logger != Py_None;
+}
+
+/* How children see this process: one object for all of them, as long as the name is the same. Borrowed. */
+static PyObject *parent_of(PyObject *process) {
+    static PyObject *parent, *parent_name;
+    static long parent_pid;
+    PyObject *name = PyObject_GetAttr(process, name_parent_name);
+    if (name && (!parent || name != parent_name || parent_pid != own_pid)) {
+        Py_XSETREF(parent, PyObject_CallFunction(python.Parent, "Ol", name, own_pid));
+        Py_XSETREF(parent_name, new_reference(name));
+        parent_pid = own_pid;
+    }
+    Py_XDECREF(name);
+    return name ? parent : NULL;
+}
+
+static int prepare(PyObject *process, struct child *child) {
+    *child = (struct child){.process = process};
+    child->plain = PY_VERSION_HEX < 0x030d0000 /* exit functions run in children from then on */ && !is_logged() &&
+                   is_method(process, name_bootstrap, python.bootstrap);
+    if (!child->plain) return 0;
+    PyObject *method = PyObject_GetAttr(process, name_start_method);
+    child->in_context = method && method != Py_None &&
+                        PyDict_GetItemWithError(python.context, name_actual_context) != python.fork_context;
+    Py_XDECREF(method);
+    child->parent = parent_of(process);
+    if (PyErr_Occurred() || !is_method(process, name_run, python.run)) return PyErr_Occurred() ? -1 : 0;
+    child->target = PyObject_GetAttr(process, name_target);
+    child->args = PyObject_GetAttr(process, name_args);
+    child->kwargs = PyObject_GetAttr(process, name_kwargs);
+    int holds = child->target && child->args && child->kwargs ? PyObject_IsTrue(child->target) : -1;
+    if (holds == 0) Py_SETREF(child->target, new_reference(Py_None));
+    return holds < 0 ? -1 : 0;
+}
+
+static void forget(struct child *child) {
+    Py_XDECREF(child->target);
+    Py_XDECREF(child->args);
+    Py_XDECREF(child->kwargs);
+}
+
+/* The name in UTF-8, cut to what the core keeps of it, between two characters. */
+static int copy_name(PyObject *process, char *name) {
+    Py_ssize_t size;
+    PyObject *text = PyObject_GetAttr(process, name_name);
+    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
+    Py_XDECREF(text);
+    if (!bytes) return -1;
+    size = PyBytes_GET_SIZE(bytes);
+    if (size > NAME_MOST) {
+        size = NAME_MOST;
+        while (size > 0 && (PyBytes_AS_STRING(bytes)[size] & 0xc0) == 0x80) size--;
+    }
+    memcpy(name, PyBytes_AS_STRING(bytes), (size_t)size);
+    name[size] = 0;
+    Py_DECREF(bytes);
+    return 0;
+}
+
+static int is_daemon(PyObject *process) {
+    PyObject *config = PyObject_GetAttr(process, name_config);
+    PyObject *daemon = config ? PyObject_GetItem(config, name_daemon) : NULL;
+    int is = daemon ? PyObject_IsTrue(daemon) : -1;
+    if (config && !daemon && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear();
+        is = 0;
+    }
+    Py_XDECREF(config);
+    Py_XDECREF(daemon);
+    return is;
+}
+
+/* prong.popen gives us what is Python's. */
+static int need_python(void) {
+    if (python.Process) return 0;
+    PyObject *popen = PyImport_ImportModule("prong.popen");
+    Py_XDECREF(popen);
+    return popen ? 0 : -1;
+}
+
+/* fork(process object) -> Popen */
+static PyObject *fork_process(PyObject *module, PyObject *process) {
+    char name[NAME_MOST + 1];
+    (void)module;
+    if (need_python()) return NULL;
+    int daemon = is_daemon(process);
+    if (daemon < 0 || copy_name(process, name)) return NULL;
+    PyObject *connections = connections_any() ? PyObject_CallOneArg(python.connections, process) : NULL;
+    if (PyErr_Occurred()) return NULL;
+    prong_process_options options = {.target = forked_child,
+                                     .name = name,
+                                     .daemon = daemon ? PRONG_DAEMON_YES : PRONG_DAEMON_NO,
+                                     .method = PRONG_START_FORK};
+    struct child child;
+    const struct child *before = forking;
+    forking = &child;
+    PyObject *started = prepare(process, &child) ? NULL : popen_start(&options, connections, NULL, 0);
+    forking = before;
+    forget(&child);
+    Py_XDECREF(connections);
+    return started;
+}
+
+/* ------------------------------------------------ setting up ------------------------------------------------ */
+
+/* _set_fork(BaseProcess, …), see prong.child */
+static PyObject *set_fork(PyObject *module, PyObject *arguments) {
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO!O!O!O!OOOOOOOOO", &python.Process, &PyDict_Type, &python.process, &PyDict_Type,
+                          &python.threading, &PyDict_Type, &python.util, &PyDict_Type, &python.context,
+                          &python.fork_context, &python.Parent, &python.stdin_file, &python.count, &python.run_copy,
+                          &python.forget, &python.finalize, &python.failed, &python.connections))
+        return NULL;
+    Py_INCREF(arguments); /* for good */
+    python.bootstrap = PyObject_GetAttr(python.Process, name_bootstrap);
+    python.run = PyObject_GetAttr(python.Process, name_run);
+    python.dangling = PyDict_GetItemWithError(python.threading, name_dangling);
+    python.dangling_data = python.dangling ? PyObject_GetAttr(python.dangling, name_data) : NULL;
+    if (!python.bootstrap || !python.run || !python.dangling_data) return NULL;
+    PyObject *main_thread = PyDict_GetItemWithError(python.threading, name_main_thread);
+    python.main_lock = main_thread ? PyObject_GetAttrString(main_thread, "_tstate_lock") : NULL;
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
+static const struct {
+    PyObject **name;
+    const char *text;
+} names[] = {{&name_flush, "flush"},
+             {&name_counter, "_process_counter"},
+             {&name_children, "_children"},
+             {&name_current, "_current_process"},
+             {&name_parent, "_parent_process"},
+             {&name_native_id, "_native_id"},
+             {&name_main_thread, "_main_thread"},
+             {&name_active, "_active"},
+             {&name_limbo, "_limbo"},
+             {&name_atexits, "_threading_atexits"},
+             {&name_shutdown, "_shutdown"},
+             {&name_finalizers, "_finalizer_registry"},
+             {&name_after_forkers, "_afterfork_registry"},
+             {&name_logger, "_logger"},
+             {&name_actual_context, "_actual_context"},
+             {&name_run, "run"},
+             {&name_bootstrap, "_bootstrap"},
+             {&name_target, "_target"},
+             {&name_args, "_args"},
+             {&name_kwargs, "_kwargs"},
+             {&name_start_method, "_start_method"},
+             {&name_name, "_name"},
+             {&name_config, "_config"},
+             {&name_daemon, "daemon"},
+             {&name_parent_name, "_parent_name"},
+             {&name_data, "data"},
+             {&name_dangling, "_dangling"},
+             {&name_shutdown_locks, "_shutdown_locks"}};
+
+static PyMethodDef functions[] = {{"_fork", fork_process, METH_O, NULL},
+                                  {"_set_fork", set_fork, METH_VARARGS, NULL},
+                                  {"_is_alone", is_alone, METH_NOARGS, NULL},
+                                  {"_flush_streams", flush, METH_NOARGS, NULL},
+                                  {0}};
+
+/* Python has this symbol looked up when it is first called, which is in each child anew unless it is called here. */
+static void resolve_what_forks_call(void) {
+    Py_tss_t key = Py_tss_NEEDS_INIT;
+    if (PyThread_tss_create(&key) == 0) PyThread_tss_delete(&key);
+}
+
+int add_fork(PyObject *module) {
+    resolve_what_forks_call();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!(*names[i].name = PyUnicode_InternFromString(names[i].text))) return -1;
+    one = PyLong_FromLong(1);
+    return one ? PyModule_AddFunctions(module, functions) : -1;
+}

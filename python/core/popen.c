@@ -1,0 +1,243 @@
+/* Popen: a started process, and how it fares. */
+#include "process.h"
+
+#include <signal.h>
+
+/* A process's argument: how many connections it is to hold, and a word for alignment; the connections; the payload. */
+enum { HEADER_WORDS = 2 };
+
+typedef struct {
+    PyObject_HEAD prong_process process;
+    PyObject *returncode;
+    int pid, sentinel;
+    prong_start_method method;
+    bool closed;
+} Popen;
+
+static PyTypeObject Popen_type;
+
+/* ------------------------------------------------ starting ------------------------------------------------ */
+
+struct argument {
+    uint64_t *words;
+    size_t size;
+};
+
+/* Lays out the connections that the child is to hold, and the payload. Nothing of either takes no memory. */
+static int make_argument(PyObject *connections, const char *payload, Py_ssize_t payload_size,
+                         struct argument *argument) {
+    Py_ssize_t count = connections ? PyList_GET_SIZE(connections) : 0;
+    size_t header = (HEADER_WORDS + 2 * (size_t)count) * sizeof(uint64_t);
+    *argument = (struct argument){NULL, 0};
+    if (count == 0 && payload_size == 0) return 0;
+    uint64_t *words = PyMem_Malloc(header + (size_t)payload_size);
+    if (!words) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    words[0] = (uint64_t)count;
+    words[1] = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        struct handle handle;
+        if (handle_parse(PyList_GET_ITEM(connections, i), &handle)) {
+            PyMem_Free(words);
+            return -1;
+        }
+        words[HEADER_WORDS + 2 * i] = handle.offset;
+        words[HEADER_WORDS + 2 * i + 1] = handle.generation;
+    }
+    if (payload_size) memcpy((char *)words + header, payload, (size_t)payload_size);
+    *argument = (struct argument){words, header + (size_t)payload_size};
+    return 0;
+}
+
+const char *payload_of(const void *argument, size_t *size) {
+    const uint64_t *words = argument;
+    size_t header = (HEADER_WORDS + 2 * (size_t)words[0]) * sizeof(uint64_t);
+    *size -= header;
+    return (const char *)argument + header;
+}
+
+static prong_status start(Popen *self, const prong_process_options *options) {
+    prong_status status = prong_process_create(&self->process, options);
+    if (status) return status;
+    if (options->method == PRONG_START_FORK)
+        status =
+            prong_process_start(self->process); /* with the GIL: nobody else forks what is to be forked meanwhile */
+    else
+        WAITING(prong_process_start(self->process));
+    if (!status) status = prong_process_pid(self->process, &self->pid);
+    if (!status) status = prong_process_sentinel(self->process, &self->sentinel);
+    return status;
+}
+
+PyObject *popen_start(const prong_process_options *options, PyObject *connections, const char *payload,
+                      Py_ssize_t payload_size) {
+    struct argument argument;
+    prong_process_options whole = *options;
+    Popen *self = PyObject_New(Popen, &Popen_type);
+    if (!self) return NULL;
+    self->process = (prong_process){0};
+    self->returncode = NULL;
+    self->method = options->method;
+    self->closed = false;
+    if (make_argument(connections, payload, payload_size, &argument)) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    whole.argument = argument.words;
+    whole.argument_size = argument.size;
+    counts[COUNT_PROCESS]++;
+    prong_status status = start(self, &whole);
+    PyMem_Free(argument.words);
+    if (status) raise_status(status);
+    if (!status && !PyErr_Occurred()) return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+/* Popen(method, name, daemon, payload, connections): starts an image */
+static PyObject *popen_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    const char *name, *payload;
+    Py_ssize_t payload_size;
+    int method, daemon;
+    PyObject *connections;
+    (void)type;
+    (void)keywords;
+    if (!PyArg_ParseTuple(arguments, "ispy#O!", &method, &name, &daemon, &payload, &payload_size, &PyList_Type,
+                          &connections))
+        return NULL;
+    prong_process_options options = {.target = image_child,
+                                     .name = name,
+                                     .daemon = daemon ? PRONG_DAEMON_YES : PRONG_DAEMON_NO,
+                                     .method = (prong_start_method)method};
+    return popen_start(&options, connections, payload, payload_size);
+}
+
+/* A process that still runs stays the core's. */
+static void popen_dealloc(PyObject *object) {
+    Popen *self = (Popen *)object;
+    if (!self->closed && self->process.generation) prong_process_close(self->process);
+    Py_XDECREF(self->returncode);
+    PyObject_Free(self);
+}
+
+/* ------------------------------------------------ how it fares ------------------------------------------------ */
+
+static PyObject *returncode_of(Popen *self) {
+    return new_reference(self->returncode ? self->returncode : Py_None);
+}
+
+static PyObject *look(Popen *self) {
+    int code;
+    if (self->returncode) return returncode_of(self);
+    prong_status status = prong_process_exitcode(self->process, &code);
+    if (status && status != PRONG_STILL_RUNNING) return raise_status(status);
+    if (!status) self->returncode = PyLong_FromLong(code);
+    return PyErr_Occurred() ? NULL : returncode_of(self);
+}
+
+static PyObject *popen_poll(PyObject *object, PyObject *arguments) {
+    (void)arguments; /* a flag of waitpid, which is for those who have a pid only */
+    return look((Popen *)object);
+}
+
+static PyObject *popen_wait(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"timeout"};
+    Popen *self = (Popen *)object;
+    PyObject *timeout = NULL;
+    prong_time span;
+    prong_status status;
+    if (parse_fast("wait", arguments, count, names, known, 1, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    if (self->returncode) return returncode_of(self);
+    WAITING(prong_process_join(self->process, span));
+    if (PyErr_Occurred()) return NULL;
+    if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
+    return status ? raise_status(status) : look(self);
+}
+
+static PyObject *send(PyObject *object, int number) {
+    Popen *self = (Popen *)object;
+    return none_or_raise(self->returncode ? PRONG_OK : prong_process_signal(self->process, number));
+}
+
+static PyObject *popen_signal(PyObject *object, PyObject *number) {
+    long value = PyLong_AsLong(number);
+    return value == -1 && PyErr_Occurred() ? NULL : send(object, (int)value);
+}
+
+static PyObject *popen_interrupt(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return send(object, SIGINT);
+}
+
+static PyObject *popen_terminate(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return send(object, SIGTERM);
+}
+
+static PyObject *popen_kill(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return send(object, SIGKILL);
+}
+
+static PyObject *popen_close(PyObject *object, PyObject *unused) {
+    Popen *self = (Popen *)object;
+    (void)unused;
+    if (!self->closed && self->process.generation) {
+        prong_status status = prong_process_close(self->process);
+        if (status == PRONG_STILL_RUNNING) return raise_status(status);
+        self->closed = true;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------ the type ------------------------------------------------ */
+
+static PyObject *get_pid(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromLong(((Popen *)object)->pid);
+}
+
+static PyObject *get_sentinel(PyObject *object, void *unused) {
+    (void)unused;
+    return PyLong_FromLong(((Popen *)object)->sentinel);
+}
+
+static PyObject *get_returncode(PyObject *object, void *unused) {
+    (void)unused;
+    return returncode_of((Popen *)object);
+}
+
+static PyObject *get_method(PyObject *object, void *unused) {
+    (void)unused;
+    return PyUnicode_FromString(prong_start_method_name(((Popen *)object)->method));
+}
+
+static PyMethodDef methods[] = {
+    {"poll", popen_poll, METH_VARARGS, PyDoc_STR("The exit code, or None while it runs.")},
+    {"wait", (PyCFunction)(void (*)(void))popen_wait, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("wait(timeout=None)\n\nWaits for the end; the exit code, or None when timeout seconds have passed.")},
+    {"_send_signal", popen_signal, METH_O, NULL},
+    {"interrupt", popen_interrupt, METH_NOARGS, PyDoc_STR("SIGINT.")},
+    {"terminate", popen_terminate, METH_NOARGS, PyDoc_STR("SIGTERM.")},
+    {"kill", popen_kill, METH_NOARGS, PyDoc_STR("SIGKILL.")},
+    {"close", popen_close, METH_NOARGS, PyDoc_STR("Frees what the core keeps of a process that has ended.")},
+    {0}};
+static PyGetSetDef members[] = {{"pid", get_pid, NULL, NULL, NULL},
+                                {"sentinel", get_sentinel, NULL, NULL, NULL},
+                                {"returncode", get_returncode, NULL, NULL, NULL},
+                                {"method", get_method, NULL, NULL, NULL},
+                                {0}};
+static PyTypeObject Popen_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Popen",
+                                  .tp_doc = PyDoc_STR("A process that was started, and how it fares."),
+                                  .tp_basicsize = sizeof(Popen),
+                                  .tp_flags = Py_TPFLAGS_DEFAULT,
+                                  .tp_new = popen_new,
+                                  .tp_dealloc = popen_dealloc,
+                                  .tp_methods = methods,
+                                  .tp_getset = members};
+
+int add_popen(PyObject *module) {
+    return add_type(module, "Popen", &Popen_type);
+}

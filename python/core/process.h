@@ -1,0 +1,29 @@
+/* What the files on processes share. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include "core.h"
+
+/* --- popen.c --- */
+
+/* A started process, as multiprocessing's Process keeps it in _popen; raises. connections: a list of handles that it is to hold. */
+PyObject *popen_start(const prong_process_options *options, PyObject *connections, const char *payload,
+                      Py_ssize_t payload_size);
+/* The payload of what popen_start handed to the child. */
+const char *payload_of(const void *argument, size_t *size);
+/* A new image's target: calls what _set_image was given. */
+int image_child(void *argument, size_t size);
+int add_popen(PyObject *module);
+
+/* --- fork.c --- */
+
+/* Flushes sys.stdout and sys.stderr, as far as they are files that are open. Returns -1 when one cannot be written to. */
+int flush_streams(void);
+int add_fork(PyObject *module);
+
+/* --- process.c --- */
+
+/* The result of a call in the child as its exit code. What was raised is printed: Python's side has handled its own already. */
+int code_of(PyObject *result);
+
+#endif
