@@ -21,11 +21,27 @@ static struct {
     PyObject *main_lock;                /* that the main thread holds, in versions where it has one */
 } python;
 
-static PyObject *name_flush, *name_counter, *name_children, *name_current, *name_parent, *name_native_id,
-    *name_main_thread, *name_active, *name_limbo, *name_atexits, *name_shutdown, *name_finalizers, *name_after_forkers,
-    *name_logger, *name_actual_context, *name_run, *name_bootstrap, *name_target, *name_args, *name_kwargs,
-    *name_start_method, *name_name, *name_config, *name_daemon, *name_parent_name, *name_data, *name_dangling,
-    *name_shutdown_locks, *one;
+/* Names that are looked up, interned. */
+/* clang-format off */
+#define LOOKED_UP(X) \
+    X(FLUSH, "flush")                       X(COUNTER, "_process_counter") X(CHILDREN, "_children") \
+    X(CURRENT, "_current_process")          X(PARENT, "_parent_process")   X(NATIVE_ID, "_native_id") \
+    X(MAIN_THREAD, "_main_thread")          X(ACTIVE, "_active")           X(LIMBO, "_limbo") \
+    X(ATEXITS, "_threading_atexits")        X(SHUTDOWN, "_shutdown")       X(FINALIZERS, "_finalizer_registry") \
+    X(AFTER_FORKERS, "_afterfork_registry") X(LOGGER, "_logger")           X(ACTUAL_CONTEXT, "_actual_context") \
+    X(RUN, "run")                           X(BOOTSTRAP, "_bootstrap")     X(TARGET, "_target") \
+    X(ARGS, "_args")                        X(KWARGS, "_kwargs")           X(START_METHOD, "_start_method") \
+    X(NAME, "_name")                        X(CONFIG, "_config")           X(DAEMON, "daemon") \
+    X(PARENT_NAME, "_parent_name")          X(DATA, "data")                X(DANGLING, "_dangling") \
+    X(SHUTDOWN_LOCKS, "_shutdown_locks")
+/* clang-format on */
+#define X(name, text) N_##name,
+enum { LOOKED_UP(X) NAMES };
+#undef X
+#define X(name, text) text,
+static const char *const texts[NAMES] = {LOOKED_UP(X)};
+#undef X
+static PyObject *names[NAMES], *one;
 
 /* A child about to be forked by this thread. */
 struct child {
@@ -41,7 +57,7 @@ static _Thread_local const struct child *forking;
 static int flush_stream(const char *name) {
     PyObject *stream = PySys_GetObject(name);
     if (!stream || stream == Py_None) return 0;
-    PyObject *result = PyObject_CallMethodNoArgs(stream, name_flush);
+    PyObject *result = PyObject_CallMethodNoArgs(stream, names[N_FLUSH]);
     Py_XDECREF(result);
     if (result) return 0;
     if (!PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return -1;
@@ -71,8 +87,8 @@ static Py_ssize_t size_of_item(PyObject *dict, PyObject *name) {
 
 /* util._afterfork_registry is a weak dict; what it holds is in its attribute data. */
 static Py_ssize_t after_forkers(void) {
-    PyObject *registry = PyDict_GetItemWithError(python.util, name_after_forkers);
-    PyObject *data = registry ? PyObject_GetAttr(registry, name_data) : NULL;
+    PyObject *registry = PyDict_GetItemWithError(python.util, names[N_AFTER_FORKERS]);
+    PyObject *data = registry ? PyObject_GetAttr(registry, names[N_DATA]) : NULL;
     Py_ssize_t size = data && PyDict_Check(data) ? PyDict_GET_SIZE(data) : 1;
     Py_XDECREF(data);
     return size;
@@ -85,32 +101,32 @@ static int set_new(PyObject *dict, PyObject *name, PyObject *value) {
 }
 
 static int set_native_id(void) {
-    PyObject *thread = PyDict_GetItemWithError(python.threading, name_main_thread);
+    PyObject *thread = PyDict_GetItemWithError(python.threading, names[N_MAIN_THREAD]);
     PyObject *number = PyLong_FromLong(syscall(SYS_gettid));
-    int failed = thread && number ? PyObject_SetAttr(thread, name_native_id, number) : -1;
+    int failed = thread && number ? PyObject_SetAttr(thread, names[N_NATIVE_ID], number) : -1;
     Py_XDECREF(number);
     return failed;
 }
 
 /* As prong.child's _begin. The parent's children and its process object are left as they are: to take them apart would copy them. */
 static int become(const struct child *child) {
-    Py_XINCREF(PyDict_GetItemWithError(python.process, name_children));
-    Py_XINCREF(PyDict_GetItemWithError(python.process, name_current));
-    if ((child->in_context && PyDict_SetItem(python.context, name_actual_context, python.fork_context)) ||
+    Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CHILDREN]));
+    Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CURRENT]));
+    if ((child->in_context && PyDict_SetItem(python.context, names[N_ACTUAL_CONTEXT], python.fork_context)) ||
         PySys_SetObject("stdin", python.stdin_file) || set_native_id() ||
-        set_new(python.process, name_counter, PyObject_CallOneArg(python.count, one)) ||
-        set_new(python.process, name_children, PySet_New(NULL)) ||
-        PyDict_SetItem(python.process, name_current, child->process) ||
-        PyDict_SetItem(python.process, name_parent, child->parent))
+        set_new(python.process, names[N_COUNTER], PyObject_CallOneArg(python.count, one)) ||
+        set_new(python.process, names[N_CHILDREN], PySet_New(NULL)) ||
+        PyDict_SetItem(python.process, names[N_CURRENT], child->process) ||
+        PyDict_SetItem(python.process, names[N_PARENT], child->parent))
         return -1;
-    if (!size_of_item(python.util, name_finalizers) && !after_forkers()) return 0;
+    if (!size_of_item(python.util, names[N_FINALIZERS]) && !after_forkers()) return 0;
     PyObject *result = PyObject_CallNoArgs(python.forget);
     Py_XDECREF(result);
     return result ? 0 : -1;
 }
 
 static PyObject *call_target(const struct child *child) {
-    if (!child->target) return PyObject_CallMethodNoArgs(child->process, name_run);
+    if (!child->target) return PyObject_CallMethodNoArgs(child->process, names[N_RUN]);
     if (child->target == Py_None) Py_RETURN_NONE;
     return PyObject_Call(child->target, child->args, child->kwargs);
 }
@@ -126,21 +142,21 @@ static int code_of_exception(PyObject *process) {
 
 /* Whether its target has left something that is to be ended: finalizers, children of its own, somebody who listens to the log. */
 static bool has_to_finalize(void) {
-    PyObject *logger = PyDict_GetItemWithError(python.util, name_logger);
-    return size_of_item(python.util, name_finalizers) || size_of_item(python.process, name_children) ||
+    PyObject *logger = PyDict_GetItemWithError(python.util, names[N_LOGGER]);
+    return size_of_item(python.util, names[N_FINALIZERS]) || size_of_item(python.process, names[N_CHILDREN]) ||
            (logger && logger != Py_None);
 }
 
 /* Threads that are waited for, and what waits to be called when they have ended. */
 static bool has_threads(void) {
-    return size_of_item(python.threading, name_active) != 1 || size_of_item(python.threading, name_limbo) ||
-           size_of_item(python.threading, name_atexits);
+    return size_of_item(python.threading, names[N_ACTIVE]) != 1 || size_of_item(python.threading, names[N_LIMBO]) ||
+           size_of_item(python.threading, names[N_ATEXITS]);
 }
 
 /* Whether no thread but the main one has a lock that threading waits for at the end. */
 static bool only_own_lock(void) {
-    PyObject *locks = PyDict_GetItemWithError(python.threading, name_shutdown_locks);
-    Py_ssize_t size = size_of_item(python.threading, name_shutdown_locks);
+    PyObject *locks = PyDict_GetItemWithError(python.threading, names[N_SHUTDOWN_LOCKS]);
+    Py_ssize_t size = size_of_item(python.threading, names[N_SHUTDOWN_LOCKS]);
     return size == 0 ||
            (size == 1 && python.main_lock && PySet_Check(locks) && PySet_Contains(locks, python.main_lock) == 1);
 }
@@ -149,14 +165,14 @@ static bool only_own_lock(void) {
  * writing. */
 static PyObject *is_alone(PyObject *module, PyObject *unused) {
     Py_ssize_t at = 0;
-    PyObject *ident, *thread, *threads = PyDict_GetItemWithError(python.threading, name_active);
+    PyObject *ident, *thread, *threads = PyDict_GetItemWithError(python.threading, names[N_ACTIVE]);
     (void)module;
     (void)unused;
     bool alone = threads && PyDict_Check(threads) && PyDict_GET_SIZE(threads) == 1 &&
                  PyDict_Next(threads, &at, &ident, &thread) && PyLong_AsUnsignedLong(ident) == this_thread() &&
-                 thread == PyDict_GetItemWithError(python.threading, name_main_thread) &&
-                 PyDict_GetItemWithError(python.threading, name_dangling) == python.dangling &&
-                 PySet_GET_SIZE(python.dangling_data) == 1 && size_of_item(python.threading, name_limbo) == 0 &&
+                 thread == PyDict_GetItemWithError(python.threading, names[N_MAIN_THREAD]) &&
+                 PyDict_GetItemWithError(python.threading, names[N_DANGLING]) == python.dangling &&
+                 PySet_GET_SIZE(python.dangling_data) == 1 && size_of_item(python.threading, names[N_LIMBO]) == 0 &&
                  only_own_lock();
     if (PyErr_Occurred()) return NULL;
     return PyBool_FromLong(alone);
@@ -169,7 +185,7 @@ static int run_plain(const struct child *child) {
     if (!result) code = code_of_exception(child->process);
     Py_XDECREF(result);
     if (has_threads()) {
-        PyObject *shutdown = PyDict_GetItemWithError(python.threading, name_shutdown);
+        PyObject *shutdown = PyDict_GetItemWithError(python.threading, names[N_SHUTDOWN]);
         result = shutdown ? PyObject_CallNoArgs(shutdown) : NULL;
         if (!result) code = code_of(NULL);
         Py_XDECREF(result);
@@ -196,7 +212,7 @@ static bool is_method(PyObject *object, PyObject *name, PyObject *function) {
 }
 
 static bool is_logged(void) {
-    PyObject *logger = PyDict_GetItemWithError(python.util, name_logger);
+    PyObject *logger = PyDict_GetItemWithError(python.util, names[N_LOGGER]);
     return logger && logger != Py_None;
 }
 
@@ -204,7 +220,7 @@ static bool is_logged(void) {
 static PyObject *parent_of(PyObject *process) {
     static PyObject *parent, *parent_name;
     static long parent_pid;
-    PyObject *name = PyObject_GetAttr(process, name_parent_name);
+    PyObject *name = PyObject_GetAttr(process, names[N_PARENT_NAME]);
     if (name && (!parent || name != parent_name || parent_pid != own_pid)) {
         Py_XSETREF(parent, PyObject_CallFunction(python.Parent, "Ol", name, own_pid));
         Py_XSETREF(parent_name, new_reference(name));
@@ -217,17 +233,17 @@ static PyObject *parent_of(PyObject *process) {
 static int prepare(PyObject *process, struct child *child) {
     *child = (struct child){.process = process};
     child->plain = PY_VERSION_HEX < 0x030d0000 /* exit functions run in children from then on */ && !is_logged() &&
-                   is_method(process, name_bootstrap, python.bootstrap);
+                   is_method(process, names[N_BOOTSTRAP], python.bootstrap);
     if (!child->plain) return 0;
-    PyObject *method = PyObject_GetAttr(process, name_start_method);
+    PyObject *method = PyObject_GetAttr(process, names[N_START_METHOD]);
     child->in_context = method && method != Py_None &&
-                        PyDict_GetItemWithError(python.context, name_actual_context) != python.fork_context;
+                        PyDict_GetItemWithError(python.context, names[N_ACTUAL_CONTEXT]) != python.fork_context;
     Py_XDECREF(method);
     child->parent = parent_of(process);
-    if (PyErr_Occurred() || !is_method(process, name_run, python.run)) return PyErr_Occurred() ? -1 : 0;
-    child->target = PyObject_GetAttr(process, name_target);
-    child->args = PyObject_GetAttr(process, name_args);
-    child->kwargs = PyObject_GetAttr(process, name_kwargs);
+    if (PyErr_Occurred() || !is_method(process, names[N_RUN], python.run)) return PyErr_Occurred() ? -1 : 0;
+    child->target = PyObject_GetAttr(process, names[N_TARGET]);
+    child->args = PyObject_GetAttr(process, names[N_ARGS]);
+    child->kwargs = PyObject_GetAttr(process, names[N_KWARGS]);
     int holds = child->target && child->args && child->kwargs ? PyObject_IsTrue(child->target) : -1;
     if (holds == 0) Py_SETREF(child->target, new_reference(Py_None));
     return holds < 0 ? -1 : 0;
@@ -242,7 +258,7 @@ static void forget(struct child *child) {
 /* The name in UTF-8, cut to what the core keeps of it, between two characters. */
 static int copy_name(PyObject *process, char *name) {
     Py_ssize_t size;
-    PyObject *text = PyObject_GetAttr(process, name_name);
+    PyObject *text = PyObject_GetAttr(process, names[N_NAME]);
     PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
     Py_XDECREF(text);
     if (!bytes) return -1;
@@ -258,8 +274,8 @@ static int copy_name(PyObject *process, char *name) {
 }
 
 static int is_daemon(PyObject *process) {
-    PyObject *config = PyObject_GetAttr(process, name_config);
-    PyObject *daemon = config ? PyObject_GetItem(config, name_daemon) : NULL;
+    PyObject *config = PyObject_GetAttr(process, names[N_CONFIG]);
+    PyObject *daemon = config ? PyObject_GetItem(config, names[N_DAEMON]) : NULL;
     int is = daemon ? PyObject_IsTrue(daemon) : -1;
     if (config && !daemon && PyErr_ExceptionMatches(PyExc_KeyError)) {
         PyErr_Clear();
@@ -312,48 +328,16 @@ static PyObject *set_fork(PyObject *module, PyObject *arguments) {
                           &python.forget, &python.finalize, &python.failed, &python.connections))
         return NULL;
     Py_INCREF(arguments); /* for good */
-    python.bootstrap = PyObject_GetAttr(python.Process, name_bootstrap);
-    python.run = PyObject_GetAttr(python.Process, name_run);
-    python.dangling = PyDict_GetItemWithError(python.threading, name_dangling);
-    python.dangling_data = python.dangling ? PyObject_GetAttr(python.dangling, name_data) : NULL;
+    python.bootstrap = PyObject_GetAttr(python.Process, names[N_BOOTSTRAP]);
+    python.run = PyObject_GetAttr(python.Process, names[N_RUN]);
+    python.dangling = PyDict_GetItemWithError(python.threading, names[N_DANGLING]);
+    python.dangling_data = python.dangling ? PyObject_GetAttr(python.dangling, names[N_DATA]) : NULL;
     if (!python.bootstrap || !python.run || !python.dangling_data) return NULL;
-    PyObject *main_thread = PyDict_GetItemWithError(python.threading, name_main_thread);
+    PyObject *main_thread = PyDict_GetItemWithError(python.threading, names[N_MAIN_THREAD]);
     python.main_lock = main_thread ? PyObject_GetAttrString(main_thread, "_tstate_lock") : NULL;
     PyErr_Clear();
     Py_RETURN_NONE;
 }
-
-static const struct {
-    PyObject **name;
-    const char *text;
-} names[] = {{&name_flush, "flush"},
-             {&name_counter, "_process_counter"},
-             {&name_children, "_children"},
-             {&name_current, "_current_process"},
-             {&name_parent, "_parent_process"},
-             {&name_native_id, "_native_id"},
-             {&name_main_thread, "_main_thread"},
-             {&name_active, "_active"},
-             {&name_limbo, "_limbo"},
-             {&name_atexits, "_threading_atexits"},
-             {&name_shutdown, "_shutdown"},
-             {&name_finalizers, "_finalizer_registry"},
-             {&name_after_forkers, "_afterfork_registry"},
-             {&name_logger, "_logger"},
-             {&name_actual_context, "_actual_context"},
-             {&name_run, "run"},
-             {&name_bootstrap, "_bootstrap"},
-             {&name_target, "_target"},
-             {&name_args, "_args"},
-             {&name_kwargs, "_kwargs"},
-             {&name_start_method, "_start_method"},
-             {&name_name, "_name"},
-             {&name_config, "_config"},
-             {&name_daemon, "daemon"},
-             {&name_parent_name, "_parent_name"},
-             {&name_data, "data"},
-             {&name_dangling, "_dangling"},
-             {&name_shutdown_locks, "_shutdown_locks"}};
 
 static PyMethodDef functions[] = {{"_fork", fork_process, METH_O, NULL},
                                   {"_set_fork", set_fork, METH_VARARGS, NULL},
@@ -369,8 +353,8 @@ static void resolve_what_forks_call(void) {
 
 int add_fork(PyObject *module) {
     resolve_what_forks_call();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!(*names[i].name = PyUnicode_InternFromString(names[i].text))) return -1;
+    for (int i = 0; i < NAMES; i++)
+        if (!(names[i] = PyUnicode_InternFromString(texts[i]))) return -1;
     one = PyLong_FromLong(1);
     return one ? PyModule_AddFunctions(module, functions) : -1;
 }

@@ -6,7 +6,7 @@ installed = False
 _before = []
 
 # Modules of which some names are prong's own.
-_MODULES = ("context", "connection", "heap", "pool", "queues", "reduction", "sharedctypes", "spawn", "synchronize",
+_MODULES = ("context", "connection", "heap", "pool", "queues", "reduction", "shared_memory", "sharedctypes", "spawn", "synchronize",
             "forkserver")
 
 

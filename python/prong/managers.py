@@ -275,6 +275,27 @@ class SharedMemoryManager(_Started, _SharedMemoryManager):
 
     _Server = SharedMemoryServer
 
+    def SharedMemory(self, size):
+        """A block of so many bytes, which this manager frees."""
+        from .shared_memory import SharedMemory
+        return self._frees(SharedMemory(create=True, size=size))
+
+    def ShareableList(self, sequence):
+        """A list in shared memory, which this manager frees."""
+        from .shared_memory import ShareableList
+        made = ShareableList(sequence)
+        self._frees(made.shm)
+        return made
+
+    def _frees(self, memory):
+        with self._Client(self._address, authkey=self._authkey) as connection:
+            try:
+                _std.dispatch(connection, None, "track_segment", (memory.name,))
+            except BaseException:
+                memory.unlink()
+                raise
+        return memory
+
 
 def _pool(*args, **options):
     from .pool import Pool
