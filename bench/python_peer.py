@@ -83,7 +83,7 @@ def py_queue_many(m):
 
 def py_pipe_rtt(m):
     ours, theirs = m.Pipe()
-    count, item = 5000, (1, "two", 3.0)
+    count, item = 40000, (1, "two", 3.0)  # long enough for the system to give each a core of its own
     process = m.Process(target=echo, args=(theirs, count))
     process.start()
     ours.send(item)

@@ -14,7 +14,7 @@ enum { NAME_MOST = 47 }; /* bytes, in the core */
 static struct {
     PyObject *Process; /* multiprocessing's BaseProcess: of its functions run and _bootstrap we do the work */
     PyObject *bootstrap, *run;
-    PyObject *process, *threading, *util, *context; /* their dicts; that of the default context */
+    PyObject *process, *threading, *context; /* their dicts; that of the default context */
     PyObject *fork_context, *Parent, *stdin_file, *count;
     PyObject *run_copy, *forget, *finalize, *failed, *connections;
     PyObject *dangling, *dangling_data; /* threading's weak set of threads, and the set in it */
@@ -33,7 +33,7 @@ static struct {
     X(ARGS, "_args")                        X(KWARGS, "_kwargs")           X(START_METHOD, "_start_method") \
     X(NAME, "_name")                        X(CONFIG, "_config")           X(DAEMON, "daemon") \
     X(PARENT_NAME, "_parent_name")          X(DATA, "data")                X(DANGLING, "_dangling") \
-    X(SHUTDOWN_LOCKS, "_shutdown_locks")
+    X(SHUTDOWN_LOCKS, "_shutdown_locks")    X(UTIL, "multiprocessing.util")
 /* clang-format on */
 #define X(name, text) N_##name,
 enum { LOOKED_UP(X) NAMES };
@@ -78,20 +78,36 @@ static PyObject *flush(PyObject *module, PyObject *unused) {
 
 /* ------------------------------------------------ in the child ------------------------------------------------ */
 
+/* multiprocessing.util's dict; NULL where nobody has imported it. */
+static PyObject *util(void) {
+    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), names[N_UTIL]);
+    return module && PyModule_Check(module) ? PyModule_GetDict(module) : NULL;
+}
+
+/* How much there is in a dict's item; 0 of a dict that is not there. */
 static Py_ssize_t size_of_item(PyObject *dict, PyObject *name) {
-    PyObject *value = PyDict_GetItemWithError(dict, name);
+    PyObject *value = dict ? PyDict_GetItemWithError(dict, name) : NULL;
     if (!value) return 0;
     if (PyDict_Check(value)) return PyDict_GET_SIZE(value);
     return PyList_Check(value) ? PyList_GET_SIZE(value) : PyAnySet_Check(value) ? PySet_GET_SIZE(value) : 1;
 }
 
-/* util._afterfork_registry is a weak dict; what it holds is in its attribute data. */
-static Py_ssize_t after_forkers(void) {
-    PyObject *registry = PyDict_GetItemWithError(python.util, names[N_AFTER_FORKERS]);
+/* Whether util has finalizers of the parent's, or what is to be called after a fork. The latter is a weak dict, whose items are in its
+ * attribute data. */
+static bool has_to_forget(void) {
+    PyObject *dict = util();
+    if (!dict) return false;
+    PyObject *registry = PyDict_GetItemWithError(dict, names[N_AFTER_FORKERS]);
     PyObject *data = registry ? PyObject_GetAttr(registry, names[N_DATA]) : NULL;
-    Py_ssize_t size = data && PyDict_Check(data) ? PyDict_GET_SIZE(data) : 1;
+    bool any = !data || !PyDict_Check(data) || PyDict_GET_SIZE(data) > 0;
     Py_XDECREF(data);
-    return size;
+    return any || size_of_item(dict, names[N_FINALIZERS]) > 0;
+}
+
+/* Whether there is somebody who listens to the log. */
+static bool is_logged(void) {
+    PyObject *dict = util(), *logger = dict ? PyDict_GetItemWithError(dict, names[N_LOGGER]) : NULL;
+    return logger && logger != Py_None;
 }
 
 static int set_new(PyObject *dict, PyObject *name, PyObject *value) {
@@ -119,7 +135,7 @@ static int become(const struct child *child) {
         PyDict_SetItem(python.process, names[N_CURRENT], child->process) ||
         PyDict_SetItem(python.process, names[N_PARENT], child->parent))
         return -1;
-    if (!size_of_item(python.util, names[N_FINALIZERS]) && !after_forkers()) return 0;
+    if (!has_to_forget()) return 0;
     PyObject *result = PyObject_CallNoArgs(python.forget);
     Py_XDECREF(result);
     return result ? 0 : -1;
@@ -140,11 +156,9 @@ static int code_of_exception(PyObject *process) {
     return code_of(PyObject_CallFunctionObjArgs(python.failed, process, value, NULL));
 }
 
-/* Whether its target has left something that is to be ended: finalizers, children of its own, somebody who listens to the log. */
+/* Whether its target has left something that is to be ended, or told. */
 static bool has_to_finalize(void) {
-    PyObject *logger = PyDict_GetItemWithError(python.util, names[N_LOGGER]);
-    return size_of_item(python.util, names[N_FINALIZERS]) || size_of_item(python.process, names[N_CHILDREN]) ||
-           (logger && logger != Py_None);
+    return size_of_item(util(), names[N_FINALIZERS]) || size_of_item(python.process, names[N_CHILDREN]) || is_logged();
 }
 
 /* Threads that are waited for, and what waits to be called when they have ended. */
@@ -209,11 +223,6 @@ static bool is_method(PyObject *object, PyObject *name, PyObject *function) {
     Py_XDECREF(method);
     PyErr_Clear();
     return same;
-}
-
-static bool is_logged(void) {
-    PyObject *logger = PyDict_GetItemWithError(python.util, names[N_LOGGER]);
-    return logger && logger != Py_None;
 }
 
 /* How children see this process: one object for all of them, as long as the name is the same. Borrowed. */
@@ -322,10 +331,10 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
 /* _set_fork(BaseProcess, …), see prong.child */
 static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OO!O!O!O!OOOOOOOOO", &python.Process, &PyDict_Type, &python.process, &PyDict_Type,
-                          &python.threading, &PyDict_Type, &python.util, &PyDict_Type, &python.context,
-                          &python.fork_context, &python.Parent, &python.stdin_file, &python.count, &python.run_copy,
-                          &python.forget, &python.finalize, &python.failed, &python.connections))
+    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOO", &python.Process, &PyDict_Type, &python.process, &PyDict_Type,
+                          &python.threading, &PyDict_Type, &python.context, &python.fork_context, &python.Parent,
+                          &python.stdin_file, &python.count, &python.run_copy, &python.forget, &python.finalize,
+                          &python.failed, &python.connections))
         return NULL;
     Py_INCREF(arguments); /* for good */
     python.bootstrap = PyObject_GetAttr(python.Process, names[N_BOOTSTRAP]);

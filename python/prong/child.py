@@ -106,7 +106,8 @@ def _log(*message):
 
 def _finalize():
     util = _util()
-    if util and (util._finalizer_registry or process._children or util._logger):
+    if process._children or util and (util._finalizer_registry or util._logger):
+        from multiprocessing import util
         util._exit_function()
 
 

@@ -1,5 +1,6 @@
 """Pool: worker processes that run tasks. The core schedules them, replaces who dies, and keeps time."""
 
+import atexit
 import functools
 import itertools
 import os
@@ -10,11 +11,11 @@ import warnings
 import weakref
 from _pickle import dumps, loads
 from collections import deque
-from multiprocessing import process, util
+from multiprocessing import process
 
 from . import _core
 from . import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
-from .child import become, flush_streams
+from .child import _finalize, become, flush_streams
 from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .popen import METHODS, Spawning
 
@@ -119,7 +120,7 @@ def _worker_ends():
     """What BaseProcess._bootstrap does after run."""
     try:
         threading._shutdown()
-        util._exit_function()
+        _finalize()
     finally:
         flush_streams()
 
@@ -466,6 +467,15 @@ class _Worker:
 _FAILURE_SIZE = 8192
 
 
+_pools = weakref.WeakSet()
+
+
+@atexit.register
+def _end_pools():
+    for pool in list(_pools):
+        pool._terminate()
+
+
 class Pool:
     """Pool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): so many workers (as CPUs).
 
@@ -497,7 +507,8 @@ class Pool:
         self._failure = None
         self._start(initializer, initargs)
         self._state = RUN
-        self._terminate = util.Finalize(self, self._core.destroy, exitpriority=15)
+        self._terminate = self._core.destroy
+        _pools.add(self)
 
     def _check_initializer(self, initializer):
         if not callable(initializer):

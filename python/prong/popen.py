@@ -1,10 +1,10 @@
 """Starting processes by fork, spawn or forkserver, all through the core."""
 
+import atexit
 import io
 import itertools
 import threading
 from multiprocessing import process
-from multiprocessing import util  # (which joins the children when this interpreter ends)
 from multiprocessing.context import set_spawning_popen
 from types import FunctionType
 
@@ -110,7 +110,15 @@ def _shorten_after_fork():
     hook.__code__, hook.__defaults__ = look.__code__, look.__defaults__
 
 
-_core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(util), vars(context._default_context),
+@atexit.register
+def _join_children():
+    """As multiprocessing.util does at the interpreter's end; it takes long to import, and is only for those who leave children."""
+    if process._children:
+        from multiprocessing import util
+        util._exit_function()
+
+
+_core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(context._default_context),
                 context._concrete_contexts["fork"], child._Parent, child._Stdin(), itertools.count,
                 child.run_copy, child._forget, child._finalize, child._failed, _connections_for_fork)
 _shorten_after_fork()

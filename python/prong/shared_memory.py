@@ -2,64 +2,80 @@
 has unlinked it. Who only attached to it, in whatever version of Python, leaves it alone."""
 
 import importlib.util
+import mmap
 import multiprocessing.shared_memory as _std
-import sys
+import os
+from _posixshmem import shm_open, shm_unlink
 from multiprocessing import resource_tracker
 
 from ._mirror import mirror
 
 __all__ = mirror(_std, globals())
+_CREATES = os.O_CREAT | os.O_EXCL | os.O_RDWR
 
 
-def _load():
-    """multiprocessing.shared_memory once more, with a tracker and names of its own, which stay when install() puts ours there."""
-    spec = importlib.util.spec_from_file_location("multiprocessing._shared_memory_of_prong", _std.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.resource_tracker = _Untracked
-    module._make_filename = lambda: _std._make_filename()
-    return module
-
-
-class _Untracked:
-    """In the tracker's place: SharedMemory itself says what is to be tracked."""
-
-    @staticmethod
-    def register(name, kind):
-        pass
-
-    unregister = register
-
-
-_own = _load()
-
-
-class SharedMemory(_own.SharedMemory):
+class SharedMemory(_std.SharedMemory):
     """SharedMemory(name=None, create=False, size=0, *, track=True): bytes with a name, for all processes of this user.
 
     Created, it is freed by unlink(), or when this program and its children have ended, killed or not; track=False: by unlink() alone.
-    Attached, it stays its creator's.
+    Attached, it stays its creator's. ValueError: no name, or no size; FileNotFoundError, FileExistsError.
     """
 
     def __init__(self, name=None, create=False, size=0, *, track=True):
-        super().__init__(name, create, size, **_NO_TRACK)
-        self._tracked = track
+        if not size >= 0:
+            raise ValueError("'size' must be a positive integer")
+        if create:
+            self._flags = _CREATES
+            if size == 0:
+                raise ValueError("'size' must be a positive number different from zero")
+        if name is None and not self._flags & os.O_EXCL:
+            raise ValueError("'name' can only be None if create=True")
+        self._tracked = self._track = track  # the latter is what 3.13 looks at
+        self._open(name)
+        try:
+            self._map(size if create else 0)
+        except BaseException:
+            self.close()
+            if create:
+                shm_unlink(self._name)
+            raise
         if create and track:
             resource_tracker.register(self._name, "shared_memory")
 
+    def _open(self, name):
+        while name is None:
+            self._name = _std._make_filename()
+            try:
+                self._fd = shm_open(self._name, self._flags, mode=self._mode)
+                return
+            except FileExistsError:
+                continue
+        self._name = "/" + name if self._prepend_leading_slash else name
+        self._fd = shm_open(self._name, self._flags, mode=self._mode)
+
+    def _map(self, size):
+        if size:
+            os.ftruncate(self._fd, size)
+        self._size = os.fstat(self._fd).st_size
+        self._mmap = mmap.mmap(self._fd, self._size)
+        self._buf = memoryview(self._mmap)
+
     def unlink(self):
         """Frees it, once nobody has it open any more. FileNotFoundError when that was done before."""
-        super().unlink()
+        shm_unlink(self._name)
         if self._tracked:  # by this program's tracker or another's, which is not asked: one that does not know it would complain
             resource_tracker.register(self._name, "shared_memory")
             resource_tracker.unregister(self._name, "shared_memory")
 
 
-_NO_TRACK = {"track": False} if sys.version_info >= (3, 13) else {}
+def _with_our_memory():
+    """multiprocessing.shared_memory once more: its ShareableList makes what is called SharedMemory there."""
+    spec = importlib.util.spec_from_file_location("multiprocessing._shared_memory_of_prong", _std.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.SharedMemory = SharedMemory
+    return module
 
 
-class ShareableList(_own.ShareableList):
+class ShareableList(_with_our_memory().ShareableList):
     """A list of a fixed length in shared memory, of None, bool, int, float, str and bytes."""
-
-
-_own.SharedMemory = SharedMemory
