@@ -276,9 +276,12 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
     sink->buffers = NULL;
     sink->chunks = PyList_New(0);
     bool before = travelling;
+    PyObject *begun = posts_begin();
     travelling = true;
     int failed = sink->chunks ? dump(sink, object) : -1;
     travelling = before;
+    encoded->posts = posts_end(begun);
+    if (failed) encoded_unsent(encoded);
     if (!failed) {
         encoded->chunks = new_reference(sink->chunks);
         Py_XINCREF(sink->buffers);
@@ -291,7 +294,7 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
 }
 
 int encode(PyObject *object, struct encoded *encoded) {
-    encoded->chunks = encoded->buffers = NULL;
+    encoded->chunks = encoded->buffers = encoded->posts = NULL;
     if (encode_plain(object, encoded)) return 0;
     if (PyList_CheckExact(object) && PyList_GET_SIZE(object) >= NUMBERS_LEAST) {
         if (encode_numbers(object, encoded) == 0) return 0;
@@ -339,6 +342,12 @@ void encoded_write(const struct encoded *encoded, void *to) {
 void encoded_clear(struct encoded *encoded) {
     Py_CLEAR(encoded->chunks);
     Py_CLEAR(encoded->buffers);
+    Py_CLEAR(encoded->posts);
+}
+
+void encoded_unsent(struct encoded *encoded) {
+    if (encoded->posts) posts_undo(encoded->posts);
+    Py_CLEAR(encoded->posts);
 }
 
 /* ------------------------------------------------ reading plain objects ------------------------------------------------ */

@@ -54,6 +54,38 @@ static PyObject *pipe_create(PyObject *module, PyObject *arguments, PyObject *ke
     return NULL;
 }
 
+/* --- on the way in messages --- */
+
+static _Thread_local PyObject *posts; /* in the message that is being made; NULL: none so far */
+
+PyObject *posts_begin(void) {
+    PyObject *before = posts;
+    posts = NULL;
+    return before;
+}
+
+PyObject *posts_end(PyObject *begun) {
+    PyObject *made = posts;
+    posts = begun;
+    return made;
+}
+
+static void take_back(ConnectionObject *self) {
+    prong_connection_accept(connection_of(self));
+    if (self->closed) prong_connection_close(connection_of(self));
+}
+
+void posts_undo(PyObject *made) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(made); i++) take_back((ConnectionObject *)PyList_GET_ITEM(made, i));
+}
+
+/* So that it can be taken back. */
+static int note_post(PyObject *connection) {
+    if (!travelling) return 0;
+    if (!posts && !(posts = PyList_New(0))) return -1;
+    return PyList_Append(posts, connection);
+}
+
 /* _post(connection) -> what _connect takes in the process that it is sent to */
 static PyObject *post(PyObject *module, PyObject *object) {
     (void)module;
@@ -64,7 +96,10 @@ static PyObject *post(PyObject *module, PyObject *object) {
         return NULL;
     }
     prong_status status = prong_connection_post(connection_of(self));
-    return status ? raise_status(status) : handle_build(&self->handle);
+    if (status) return raise_status(status);
+    if (note_post(object) == 0) return handle_build(&self->handle);
+    take_back(self);
+    return NULL;
 }
 
 /* _connect(handle, readable, writable, posted): an end that another process sent; held from now on */
@@ -140,6 +175,7 @@ static PyObject *connection_send(PyObject *object, PyObject *item) {
     struct encoded encoded;
     if (!may_write(self) || encode(item, &encoded)) return NULL;
     prong_status status = encoded.chunks ? send_large(self, &encoded) : send_data(self, encoded.small, encoded.size);
+    if (status) encoded_unsent(&encoded);
     encoded_clear(&encoded);
     return sent(status);
 }

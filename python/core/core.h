@@ -78,12 +78,15 @@ struct encoded {
     size_t size;       /* of the whole */
     PyObject *chunks;  /* bytes objects to be written one after another; NULL: all is in small */
     PyObject *buffers; /* large buffers that go beside the pickle; NULL: none */
+    PyObject *posts;   /* connections whose ends are posted in it; NULL: none */
     size_t pickle_size;
     char small[SMALL];
 };
 int encode(PyObject *object, struct encoded *encoded);
 void encoded_write(const struct encoded *encoded, void *to);
 void encoded_clear(struct encoded *encoded);
+/* It was not sent: connections in it are posted to nobody. */
+void encoded_unsent(struct encoded *encoded);
 /* message: what the bytes lie in, NULL when they are to be copied. It is taken over: released, or kept while buffers are
  * in use; and cleared. */
 PyObject *decode(const void *data, size_t size, prong_message *message);
@@ -132,6 +135,11 @@ bool queue_known(PyObject *object, prong_queue *queue);
 /* All open connections of this process, for a fork; and whether there may be any. */
 PyObject *connections_open(void);
 bool connections_any(void);
+/* Around the making of a message: posts_end gives the connections that were posted meanwhile, NULL: none; posts_undo takes them back,
+ * whatever exception is set. */
+PyObject *posts_begin(void);
+PyObject *posts_end(PyObject *begun);
+void posts_undo(PyObject *posts);
 
 /* pool.c, for the runtime: the pool's thread has run its callbacks */
 void pool_give_gil(void);

@@ -10,7 +10,7 @@
 
 enum { NAME_MOST = 47 }; /* bytes, in the core */
 
-/* What prong.child gives us: classes and functions of its own, and what others have their state in. */
+/* What prong.popen gives us: classes and functions of prong's, and what others have their state in. */
 static struct {
     PyObject *Process; /* multiprocessing's BaseProcess: of its functions run and _bootstrap we do the work */
     PyObject *bootstrap, *run;
@@ -188,7 +188,10 @@ static PyObject *is_alone(PyObject *module, PyObject *unused) {
                  PyDict_GetItemWithError(python.threading, names[N_DANGLING]) == python.dangling &&
                  PySet_GET_SIZE(python.dangling_data) == 1 && size_of_item(python.threading, names[N_LIMBO]) == 0 &&
                  only_own_lock();
-    if (PyErr_Occurred()) return NULL;
+    if (PyErr_Occurred()) { /* somebody else's idea of a thread is in there */
+        PyErr_Clear();
+        alone = false;
+    }
     return PyBool_FromLong(alone);
 }
 
@@ -328,7 +331,7 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
 
 /* ------------------------------------------------ setting up ------------------------------------------------ */
 
-/* _set_fork(BaseProcess, …), see prong.child */
+/* _set_fork(BaseProcess, …), see prong.popen */
 static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     (void)module;
     if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOO", &python.Process, &PyDict_Type, &python.process, &PyDict_Type,

@@ -112,6 +112,7 @@ static int put(Queue *self, PyObject *object, prong_time timeout) {
     struct encoded encoded;
     if (encode(object, &encoded)) return report(self, object);
     prong_status status = encoded.chunks ? put_large(self, &encoded, timeout) : put_small(self, &encoded, timeout);
+    if (status) encoded_unsent(&encoded);
     encoded_clear(&encoded);
     counts[COUNT_QUEUE]++;
     if (status) failed(status);

@@ -329,6 +329,24 @@ class Methods:
         with self.assertRaises(queue.Empty):
             q.get_many(timeout=0.05)
 
+    def test_a_connection_that_was_not_sent_is_nobodys(self):
+        full, strict = self.context.Queue(1), self.context.Queue(strict=True)
+        full.put(1)
+        to_nobody, nobody = self.context.Pipe()
+        nobody.close()
+        for failure, send in ((queue.Full, lambda end: full.put(end, timeout=0.05)),
+                              (BaseException, lambda end: strict.put((end, lambda: 0))),
+                              (BaseException, lambda end: strict.put([end, {"a": end, "b": sys.stdout}])),
+                              (OSError, to_nobody.send)):
+            ours, theirs = self.context.Pipe()
+            self.assertRaises(failure, send, theirs)
+            theirs.send("still open")
+            theirs.close()
+            self.assertTrue(ours.poll(SOON))
+            self.assertEqual(ours.recv(), "still open")
+            self.assertTrue(ours.poll(SOON), "the end is not seen")
+            self.assertRaises(EOFError, ours.recv)
+
     def test_queues_and_connections_travel(self):
         outer, inner = self.context.Queue(), self.context.Queue()
         self.start(queue_in_queue, outer)
