@@ -734,14 +734,14 @@ class PackageTest(unittest.TestCase):
 class StormTest(unittest.TestCase):
     """Workers killed at random while tasks run."""
 
-    TASKS = int(os.environ.get("PRONG_PYTHON_STORM", "20000"))
+    TASKS = int(os.environ.get("PRONG_PYTHON_STORM", "100000"))
 
     def test_every_task_is_done_or_reported(self):
         stop = threading.Event()
         with prong.get_context("fork").Pool(4) as pool:
             def kill():
                 import random
-                while not stop.wait(0.02):
+                while not stop.wait(0.005):
                     workers = [pid for pid, busy, tasks in pool._core.workers() if pid]
                     if workers:
                         try:

@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zipfile
+
+import prong
 
 SOON = 120
 METHODS = ("fork", "spawn", "forkserver")
@@ -328,6 +331,38 @@ class SameTest(unittest.TestCase):
                 self.assertEqual(out, "1\n")
                 self.assertIn("ZeroDivisionError", errors)
                 self.assertIn("1 / 0", errors)
+
+
+def nothing():
+    pass
+
+
+class KilledTest(unittest.TestCase):
+    """Children are killed at any moment of their start and end."""
+
+    def test_a_child_killed_at_any_moment_is_a_child_that_ended(self):
+        for method, count, most in (("fork", 600, 0.0015), ("forkserver", 150, 0.004), ("spawn", 12, 0.05)):
+            context = prong.get_context(method)
+            with self.subTest(method=method):
+                self.ended(context, 1)
+                before = prong._core.memory_state()
+                codes = {self.ended(context, most * n / count) for n in range(count)}
+                self.assertLessEqual(codes, {0, -9})
+                self.assertIn(-9, codes)
+                end = time.monotonic() + SOON
+                while prong._core.memory_state() > before and time.monotonic() < end:
+                    time.sleep(0.01)
+                self.assertLessEqual(prong._core.memory_state(), before)
+
+    def ended(self, context, after):
+        process = context.Process(target=nothing)
+        process.start()
+        time.sleep(after)
+        process.kill()
+        process.join(SOON)
+        code = process.exitcode
+        process.close()
+        return code
 
 
 class LaterTest(unittest.TestCase):
