@@ -17,8 +17,9 @@ static struct {
     PyObject *process, *threading, *context; /* their dicts; that of the default context */
     PyObject *fork_context, *Parent, *stdin_file, *count;
     PyObject *run_copy, *forget, *finalize, *failed, *connections;
-    PyObject *dangling, *dangling_data; /* threading's weak set of threads, and the set in it */
-    PyObject *main_lock;                /* that the main thread holds, in versions where it has one */
+    PyObject *clear_exits, *add_exit, *run_exits; /* of atexit */
+    PyObject *dangling, *dangling_data;           /* threading's weak set of threads, and the set in it */
+    PyObject *main_lock;                          /* that the main thread holds, in versions where it has one */
 } python;
 
 /* Names that are looked up, interned. */
@@ -195,9 +196,29 @@ static PyObject *is_alone(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(alone);
 }
 
+/* From 3.13 on a forked child has exit functions of its own, of which multiprocessing's is the first. */
+enum { HAS_EXITS = PY_VERSION_HEX >= 0x030d0000 };
+
+static int begin_exits(void) {
+    if (!HAS_EXITS) return 0;
+    PyObject *cleared = PyObject_CallNoArgs(python.clear_exits);
+    PyObject *added = cleared ? PyObject_CallOneArg(python.add_exit, python.finalize) : NULL;
+    Py_XDECREF(cleared);
+    Py_XDECREF(added);
+    return added ? 0 : -1;
+}
+
+static int end_exits(int code) {
+    if (!HAS_EXITS) return code;
+    PyObject *result = PyObject_CallNoArgs(python.run_exits);
+    if (!result || flush_streams()) code = code_of(NULL);
+    Py_XDECREF(result);
+    return code;
+}
+
 static int run_plain(const struct child *child) {
     int code = 0;
-    PyObject *result = become(child) ? NULL : call_target(child);
+    PyObject *result = begin_exits() || become(child) ? NULL : call_target(child);
     if (result && has_to_finalize()) Py_SETREF(result, PyObject_CallNoArgs(python.finalize));
     if (!result) code = code_of_exception(child->process);
     Py_XDECREF(result);
@@ -207,7 +228,8 @@ static int run_plain(const struct child *child) {
         if (!result) code = code_of(NULL);
         Py_XDECREF(result);
     }
-    return flush_streams() ? code_of(NULL) : code;
+    if (flush_streams()) code = code_of(NULL);
+    return end_exits(code);
 }
 
 static int forked_child(void *argument, size_t size) {
@@ -244,8 +266,7 @@ static PyObject *parent_of(PyObject *process) {
 
 static int prepare(PyObject *process, struct child *child) {
     *child = (struct child){.process = process};
-    child->plain = PY_VERSION_HEX < 0x030d0000 /* exit functions run in children from then on */ && !is_logged() &&
-                   is_method(process, names[N_BOOTSTRAP], python.bootstrap);
+    child->plain = !is_logged() && is_method(process, names[N_BOOTSTRAP], python.bootstrap);
     if (!child->plain) return 0;
     PyObject *method = PyObject_GetAttr(process, names[N_START_METHOD]);
     child->in_context = method && method != Py_None &&
@@ -334,10 +355,11 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
 /* _set_fork(BaseProcess, …), see prong.popen */
 static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOO", &python.Process, &PyDict_Type, &python.process, &PyDict_Type,
-                          &python.threading, &PyDict_Type, &python.context, &python.fork_context, &python.Parent,
-                          &python.stdin_file, &python.count, &python.run_copy, &python.forget, &python.finalize,
-                          &python.failed, &python.connections))
+    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOOOOO", &python.Process, &PyDict_Type, &python.process,
+                          &PyDict_Type, &python.threading, &PyDict_Type, &python.context, &python.fork_context,
+                          &python.Parent, &python.stdin_file, &python.count, &python.run_copy, &python.forget,
+                          &python.finalize, &python.failed, &python.connections, &python.clear_exits, &python.add_exit,
+                          &python.run_exits))
         return NULL;
     Py_INCREF(arguments); /* for good */
     python.bootstrap = PyObject_GetAttr(python.Process, names[N_BOOTSTRAP]);

@@ -158,9 +158,8 @@ def run(process_obj):
 def run_copy(process_obj):
     """Runs it in a copy of another process, whose exit functions are not this one's; the exit code."""
     if _ATEXIT_IN_CHILDREN:
-        from multiprocessing import util
         atexit._clear()
-        atexit.register(util._exit_function)
+        atexit.register(_finalize)
     try:
         return run(process_obj)
     finally:

@@ -3,6 +3,7 @@
 import atexit
 import io
 import itertools
+import sys
 import threading
 from multiprocessing import process
 from multiprocessing.context import set_spawning_popen
@@ -99,7 +100,10 @@ def start_image(process_obj, method):
 
 def _shorten_after_fork():
     """A child of a program with one thread has none of other threads' locks to set free, so threading need not look for them: to look
-    costs the copies of a hundred pages, a quarter of what a fork costs. With other threads all is as it was."""
+    costs the copies of a hundred pages, a quarter of what a fork costs. With other threads all is as it was, and in versions that have
+    not been looked at."""
+    if sys.version_info >= (3, 14):
+        return
     hook = threading._after_fork
     whole = FunctionType(hook.__code__, hook.__globals__, hook.__name__, hook.__defaults__)
 
@@ -120,5 +124,6 @@ def _join_children():
 
 _core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(context._default_context),
                 context._concrete_contexts["fork"], child._Parent, child._Stdin(), itertools.count,
-                child.run_copy, child._forget, child._finalize, child._failed, _connections_for_fork)
+                child.run_copy, child._forget, child._finalize, child._failed, _connections_for_fork,
+                atexit._clear, atexit.register, atexit._run_exitfuncs)
 _shorten_after_fork()
