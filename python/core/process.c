@@ -135,6 +135,13 @@ static PyObject *finalize_at_end(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* _finalizes() -> whether it is */
+static PyObject *get_finalizes(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(finalizes);
+}
+
 /* In a new image: takes up what it was started for, and does not return. */
 static PyObject *child_main(PyObject *module, PyObject *unused) {
     (void)module;
@@ -167,6 +174,7 @@ static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NU
                                   {"_set_image", set_image, METH_VARARGS, NULL},
                                   {"_set_at_end", set_at_end, METH_O, NULL},
                                   {"_finalize_at_end", finalize_at_end, METH_NOARGS, NULL},
+                                  {"_finalizes", get_finalizes, METH_NOARGS, NULL},
                                   {"_child_main", child_main, METH_NOARGS, NULL},
                                   {"_worker_main", worker_main, METH_NOARGS, NULL},
                                   {"_stop_server", stop_server, METH_NOARGS, NULL},

@@ -166,18 +166,3 @@ def run_copy(process_obj):
         if _ATEXIT_IN_CHILDREN:
             atexit._run_exitfuncs()
             flush_streams()
-
-
-_is_interpreter = False
-
-
-def is_interpreter():
-    """Whether this process is an image of its own, and no copy of one."""
-    return _is_interpreter
-
-
-def ends_as_interpreter():
-    """This process is an image of its own: when its target has returned, the interpreter is finalized, as that of a program is."""
-    global _is_interpreter
-    _is_interpreter = True
-    _core._finalize_at_end()

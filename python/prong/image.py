@@ -13,7 +13,7 @@ from types import ModuleType
 
 from . import _core
 from ._later import bind, later
-from .child import ends_as_interpreter, is_interpreter, run, run_copy
+from .child import run, run_copy
 
 _TRACKER = "multiprocessing.resource_tracker"
 _former_mains = []  # what ran as __main__ before may still be in use
@@ -22,7 +22,7 @@ _former_mains = []  # what ran as __main__ before may still be in use
 def main(tracker):
     """The first call of a spawned interpreter; does not return."""
     share_tracker(tracker)
-    ends_as_interpreter()
+    _core._finalize_at_end()
     _core._child_main()
 
 
@@ -165,7 +165,7 @@ def run_image(payload):
         _detach_stdin()
     except BaseException:
         return _failed()
-    return run(process_obj) if is_interpreter() else run_copy(process_obj)
+    return run(process_obj) if _core._finalizes() else run_copy(process_obj)
 
 
 def _detach_stdin():

@@ -6,7 +6,7 @@ import sys
 from multiprocessing.context import get_spawning_popen
 
 from . import _core
-from ._later import bind, later
+from ._later import later
 from .handles import reduced
 
 _REDUCTION = "multiprocessing.reduction"
@@ -35,4 +35,3 @@ def _complete():
 
 _core._set_reducers(copyreg.dispatch_table, {_core.Connection: _reduce_connection}, _complete)
 later(_REDUCTION, _join)
-bind(_REDUCTION)

@@ -15,6 +15,7 @@ from multiprocessing import process
 
 from . import _core
 from . import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
+from ._mirror import once_more
 from .child import _finalize, become, flush_streams
 from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .popen import METHODS, Spawning
@@ -26,24 +27,14 @@ INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
 # multiprocessing.pool, and traceback, take longer to import than this pool to start: only what needs them has them imported.
 
 
-def _their_pool():
-    """multiprocessing.pool once more, with names of its own, which stay when install() puts ours into the first."""
-    import importlib.util
-    import multiprocessing.pool
-    spec = importlib.util.spec_from_file_location("multiprocessing._pool_of_threads", multiprocessing.pool.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import multiprocessing.pool
     if name == "ThreadPool":
-        value = _their_pool().ThreadPool
+        value = once_more(multiprocessing.pool, "multiprocessing._pool_of_threads").ThreadPool
         value.__module__ = __name__
     else:
-        import multiprocessing.pool
         value = getattr(multiprocessing.pool, name)
     globals()[name] = value
     return value

@@ -1,14 +1,13 @@
 """SharedMemory and ShareableList, multiprocessing's, but for whose it is: the family that created a block frees it at its end, if nobody
 has unlinked it. Who only attached to it, in whatever version of Python, leaves it alone."""
 
-import importlib.util
 import mmap
 import multiprocessing.shared_memory as _std
 import os
 from _posixshmem import shm_open, shm_unlink
 from multiprocessing import resource_tracker
 
-from ._mirror import mirror
+from ._mirror import mirror, once_more
 
 __all__ = mirror(_std, globals())
 _CREATES = os.O_CREAT | os.O_EXCL | os.O_RDWR
@@ -68,14 +67,9 @@ class SharedMemory(_std.SharedMemory):
             resource_tracker.unregister(self._name, "shared_memory")
 
 
-def _with_our_memory():
-    """multiprocessing.shared_memory once more: its ShareableList makes what is called SharedMemory there."""
-    spec = importlib.util.spec_from_file_location("multiprocessing._shared_memory_of_prong", _std.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.SharedMemory = SharedMemory
-    return module
+_lists = once_more(_std, "multiprocessing._shared_memory_of_prong")
+_lists.SharedMemory = SharedMemory  # what its ShareableList makes
 
 
-class ShareableList(_with_our_memory().ShareableList):
+class ShareableList(_lists.ShareableList):
     """A list of a fixed length in shared memory, of None, bool, int, float, str and bytes."""

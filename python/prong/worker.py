@@ -68,7 +68,7 @@ def main():
     me._config = dict(me._config, daemon=False)
     me._parent_pid = os.getppid()
     child.become(me)
-    child.ends_as_interpreter()
+    _core._finalize_at_end()
     _core._set_named(_run, _describe)
     _core._worker_main()
 
