@@ -8,8 +8,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NAME_MOST = 47 }; /* bytes, in the core */
-
 /* What prong.popen gives us: classes and functions of prong's, and what others have their state in. */
 static struct {
     PyObject *Process; /* multiprocessing's BaseProcess: of its functions run and _bootstrap we do the work */
@@ -32,7 +30,6 @@ static struct {
     X(AFTER_FORKERS, "_afterfork_registry") X(LOGGER, "_logger")           X(ACTUAL_CONTEXT, "_actual_context") \
     X(RUN, "run")                           X(BOOTSTRAP, "_bootstrap")     X(TARGET, "_target") \
     X(ARGS, "_args")                        X(KWARGS, "_kwargs")           X(START_METHOD, "_start_method") \
-    X(NAME, "_name")                        X(CONFIG, "_config")           X(DAEMON, "daemon") \
     X(PARENT_NAME, "_parent_name")          X(DATA, "data")                X(DANGLING, "_dangling") \
     X(SHUTDOWN_LOCKS, "_shutdown_locks")    X(UTIL, "multiprocessing.util")
 /* clang-format on */
@@ -288,37 +285,6 @@ static void forget(struct child *child) {
     Py_XDECREF(child->kwargs);
 }
 
-/* The name in UTF-8, cut to what the core keeps of it, between two characters. */
-static int copy_name(PyObject *process, char *name) {
-    Py_ssize_t size;
-    PyObject *text = PyObject_GetAttr(process, names[N_NAME]);
-    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
-    Py_XDECREF(text);
-    if (!bytes) return -1;
-    size = PyBytes_GET_SIZE(bytes);
-    if (size > NAME_MOST) {
-        size = NAME_MOST;
-        while (size > 0 && (PyBytes_AS_STRING(bytes)[size] & 0xc0) == 0x80) size--;
-    }
-    memcpy(name, PyBytes_AS_STRING(bytes), (size_t)size);
-    name[size] = 0;
-    Py_DECREF(bytes);
-    return 0;
-}
-
-static int is_daemon(PyObject *process) {
-    PyObject *config = PyObject_GetAttr(process, names[N_CONFIG]);
-    PyObject *daemon = config ? PyObject_GetItem(config, names[N_DAEMON]) : NULL;
-    int is = daemon ? PyObject_IsTrue(daemon) : -1;
-    if (config && !daemon && PyErr_ExceptionMatches(PyExc_KeyError)) {
-        PyErr_Clear();
-        is = 0;
-    }
-    Py_XDECREF(config);
-    Py_XDECREF(daemon);
-    return is;
-}
-
 /* prong.popen gives us what is Python's. */
 static int need_python(void) {
     if (python.Process) return 0;
@@ -329,21 +295,15 @@ static int need_python(void) {
 
 /* fork(process object) -> Popen */
 static PyObject *fork_process(PyObject *module, PyObject *process) {
-    char name[NAME_MOST + 1];
     (void)module;
     if (need_python()) return NULL;
-    int daemon = is_daemon(process);
-    if (daemon < 0 || copy_name(process, name)) return NULL;
     PyObject *connections = connections_any() ? PyObject_CallOneArg(python.connections, process) : NULL;
     if (PyErr_Occurred()) return NULL;
-    prong_process_options options = {.target = forked_child,
-                                     .name = name,
-                                     .daemon = daemon ? PRONG_DAEMON_YES : PRONG_DAEMON_NO,
-                                     .method = PRONG_START_FORK};
+    prong_process_options options = {.target = forked_child, .method = PRONG_START_FORK};
     struct child child;
     const struct child *before = forking;
     forking = &child;
-    PyObject *started = prepare(process, &child) ? NULL : popen_start(&options, connections, NULL, 0);
+    PyObject *started = prepare(process, &child) ? NULL : popen_start(process, &options, connections, NULL, 0);
     forking = before;
     forget(&child);
     Py_XDECREF(connections);

@@ -4,7 +4,7 @@
 #include <signal.h>
 
 /* A process's argument: how many connections it is to hold, and a word for alignment; the connections; the payload. */
-enum { HEADER_WORDS = 2 };
+enum { HEADER_WORDS = 2, NAME_MOST = 47 /* bytes, in the core */ };
 
 typedef struct {
     PyObject_HEAD prong_process process;
@@ -15,6 +15,7 @@ typedef struct {
 } Popen;
 
 static PyTypeObject Popen_type;
+static PyObject *name_name, *name_config, *name_daemon;
 
 /* ------------------------------------------------ starting ------------------------------------------------ */
 
@@ -58,6 +59,37 @@ const char *payload_of(const void *argument, size_t *size) {
     return (const char *)argument + header;
 }
 
+/* The name in UTF-8, cut to what the core keeps of it, between two characters. */
+static int copy_name(PyObject *process, char *name) {
+    Py_ssize_t size;
+    PyObject *text = PyObject_GetAttr(process, name_name);
+    PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
+    Py_XDECREF(text);
+    if (!bytes) return -1;
+    size = PyBytes_GET_SIZE(bytes);
+    if (size > NAME_MOST) {
+        size = NAME_MOST;
+        while (size > 0 && (PyBytes_AS_STRING(bytes)[size] & 0xc0) == 0x80) size--;
+    }
+    memcpy(name, PyBytes_AS_STRING(bytes), (size_t)size);
+    name[size] = 0;
+    Py_DECREF(bytes);
+    return 0;
+}
+
+static int is_daemon(PyObject *process) {
+    PyObject *config = PyObject_GetAttr(process, name_config);
+    PyObject *daemon = config ? PyObject_GetItem(config, name_daemon) : NULL;
+    int is = daemon ? PyObject_IsTrue(daemon) : -1;
+    if (config && !daemon && PyErr_ExceptionMatches(PyExc_KeyError)) {
+        PyErr_Clear();
+        is = 0;
+    }
+    Py_XDECREF(config);
+    Py_XDECREF(daemon);
+    return is;
+}
+
 static prong_status start(Popen *self, const prong_process_options *options) {
     prong_status status = prong_process_create(&self->process, options);
     if (status) return status;
@@ -71,10 +103,13 @@ static prong_status start(Popen *self, const prong_process_options *options) {
     return status;
 }
 
-PyObject *popen_start(const prong_process_options *options, PyObject *connections, const char *payload,
-                      Py_ssize_t payload_size) {
+PyObject *popen_start(PyObject *process, const prong_process_options *options, PyObject *connections,
+                      const char *payload, Py_ssize_t payload_size) {
+    char name[NAME_MOST + 1];
     struct argument argument;
     prong_process_options whole = *options;
+    int daemon = is_daemon(process);
+    if (daemon < 0 || copy_name(process, name)) return NULL;
     Popen *self = PyObject_New(Popen, &Popen_type);
     if (!self) return NULL;
     self->process = (prong_process){0};
@@ -85,6 +120,8 @@ PyObject *popen_start(const prong_process_options *options, PyObject *connection
         Py_DECREF(self);
         return NULL;
     }
+    whole.name = name;
+    whole.daemon = daemon ? PRONG_DAEMON_YES : PRONG_DAEMON_NO;
     whole.argument = argument.words;
     whole.argument_size = argument.size;
     counts[COUNT_PROCESS]++;
@@ -96,22 +133,18 @@ PyObject *popen_start(const prong_process_options *options, PyObject *connection
     return NULL;
 }
 
-/* Popen(method, name, daemon, payload, connections): starts an image */
+/* Popen(method, process object, payload, connections): starts an image */
 static PyObject *popen_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    const char *name, *payload;
+    const char *payload;
     Py_ssize_t payload_size;
-    int method, daemon;
-    PyObject *connections;
+    int method;
+    PyObject *process, *connections;
     (void)type;
     (void)keywords;
-    if (!PyArg_ParseTuple(arguments, "ispy#O!", &method, &name, &daemon, &payload, &payload_size, &PyList_Type,
-                          &connections))
+    if (!PyArg_ParseTuple(arguments, "iOy#O!", &method, &process, &payload, &payload_size, &PyList_Type, &connections))
         return NULL;
-    prong_process_options options = {.target = image_child,
-                                     .name = name,
-                                     .daemon = daemon ? PRONG_DAEMON_YES : PRONG_DAEMON_NO,
-                                     .method = (prong_start_method)method};
-    return popen_start(&options, connections, payload, payload_size);
+    prong_process_options options = {.target = image_child, .method = (prong_start_method)method};
+    return popen_start(process, &options, connections, payload, payload_size);
 }
 
 /* A process that still runs stays the core's. */
@@ -239,5 +272,8 @@ static PyTypeObject Popen_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "pron
                                   .tp_getset = members};
 
 int add_popen(PyObject *module) {
-    return add_type(module, "Popen", &Popen_type);
+    name_name = PyUnicode_InternFromString("_name");
+    name_config = PyUnicode_InternFromString("_config");
+    name_daemon = PyUnicode_InternFromString("daemon");
+    return !name_name || !name_config || !name_daemon || add_type(module, "Popen", &Popen_type);
 }

@@ -6,9 +6,10 @@
 
 /* --- popen.c --- */
 
-/* A started process, as multiprocessing's Process keeps it in _popen; raises. connections: a list of handles that it is to hold. */
-PyObject *popen_start(const prong_process_options *options, PyObject *connections, const char *payload,
-                      Py_ssize_t payload_size);
+/* The process object's process, started, as it keeps it in _popen; raises. The options' name, daemon and argument are filled in here.
+ * connections: a list of handles that it is to hold, NULL: none. */
+PyObject *popen_start(PyObject *process, const prong_process_options *options, PyObject *connections,
+                      const char *payload, Py_ssize_t payload_size);
 /* The payload of what popen_start handed to the child. */
 const char *payload_of(const void *argument, size_t *size);
 /* A new image's target: calls what _set_image was given. */

@@ -15,7 +15,6 @@ from .child import flush_streams
 __all__ = ["Spawning", "start_image"]
 
 METHODS = {"fork": 1, "spawn": 2, "forkserver": 3}
-_NAME_MOST = 47  # bytes, in the core
 
 
 def _given(value, found, depth=3):
@@ -91,8 +90,7 @@ def start_image(process_obj, method):
     flush_streams()
     spawning = Spawning()
     payload = spawning.payload(process_obj._name, method, process_obj)
-    name = process_obj._name.encode("utf-8", "replace")[:_NAME_MOST].decode("utf-8", "ignore")
-    return _core.Popen(METHODS[method], name, bool(process_obj._config.get("daemon")), payload, spawning.connections)
+    return _core.Popen(METHODS[method], process_obj, payload, spawning.connections)
 
 
 # ------------------------------------------------ what fork.c calls ------------------------------------------------
