@@ -20,6 +20,8 @@
 /* A token is 12 bits of row and 18 of generation. ENTERING marks a process that has no row yet: its pid instead. */
 enum { ROW_BITS = 12, GENERATIONS = 1 << 18, ENTERING = 1 << 30 };
 
+static void bury_if_dead(uint32_t token);
+
 static struct self nobody;
 struct self *self = &nobody;
 static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
@@ -71,7 +73,7 @@ static bool take_row(const char *name, uint64_t process, uint32_t *token) {
 static void bury_all_dead(void) {
     for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
         uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
-        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE && !member_alive(token)) member_bury(token);
+        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE) bury_if_dead(token);
     }
 }
 
@@ -87,23 +89,54 @@ prong_status member_reserve(const char *name, uint64_t process, uint32_t *token)
     return fail(PRONG_NO_PROCESSES, "the family has its limit of %d processes", MEMBER_LIMIT);
 }
 
+static struct guard *recovery(void) {
+    return &arena()->recovery_guard;
+}
+
+static bool has_row(uint32_t token) {
+    struct member *row = member_row(token);
+    return (uint32_t)atomic_load(&row->token) == token && atomic_load(&row->state) != MEMBER_FREE;
+}
+
 void member_set_pid(uint32_t token, pid_t pid) {
     struct member *row = member_row(token);
     uint64_t unset = 0;
-    if ((uint32_t)atomic_load(&row->token) != token) return; /* died at once, and was buried */
-    /* Not when the row was reserved: a process that took long to be started would seem to be another with its pid. */
-    row->joined_at = os_boot_time();
-    atomic_compare_exchange_strong(&row->pid, &unset, (uint64_t)pid);
+    if (!guard_enter(recovery(), PRONG_FOREVER)) return;
+    if (has_row(token)) { /* or it died at once, and was buried */
+        /* Not when the row was reserved: a process that took long to be started would seem to be another with its pid. */
+        row->joined_at = os_boot_time();
+        atomic_compare_exchange_strong(&row->pid, &unset, (uint64_t)pid);
+    }
+    guard_leave(recovery());
 }
 
-void member_become(uint32_t token) {
+/* A row whose parent died before anybody knew the child's pid is a dead one's, to all others. */
+static bool may_become(uint32_t token) {
     struct member *row = member_row(token);
-    row->parent = row->parent & ENTERING ? 0 : row->parent;
-    row->joined_at = os_boot_time();
-    atomic_store(&row->pid, (uint64_t)getpid());
-    atomic_store(&row->state, MEMBER_LIVE);
+    if (!has_row(token) || atomic_load(&row->state) != MEMBER_RESERVED) return false;
+    pid_t pid = (pid_t)atomic_load(&row->pid);
+    return pid == getpid() || (pid == 0 && member_alive((uint32_t)row->parent));
+}
+
+/* Under the guard of burials, and until then under its pid, as a process without a row: so the row is either this
+ * process's or buried, and with it what hangs on it. */
+bool member_become(uint32_t token) {
+    struct member *row = member_row(token);
+    atomic_store(&self->token, ENTERING | (uint32_t)getpid());
+    bool mine = guard_enter(recovery(), PRONG_FOREVER);
+    if (mine) {
+        mine = may_become(token);
+        if (mine) {
+            row->parent = row->parent & ENTERING ? 0 : row->parent;
+            row->joined_at = os_boot_time();
+            atomic_store(&row->pid, (uint64_t)getpid());
+            atomic_store(&row->state, MEMBER_LIVE);
+        }
+        guard_leave(recovery());
+    }
     self->pid = getpid();
-    atomic_store(&self->token, token);
+    atomic_store(&self->token, mine ? token : 0);
+    return mine;
 }
 
 /* --- life and death --- */
@@ -133,14 +166,10 @@ bool member_alive(uint32_t token) {
     return alive;
 }
 
-static struct guard *recovery(void) {
-    return &arena()->recovery_guard;
-}
-
-void member_bury(uint32_t token) {
+static void bury(uint32_t token, bool known_dead) {
     struct member *row = member_row(token);
     if (!guard_enter(recovery(), PRONG_FOREVER)) return;
-    if ((uint32_t)atomic_load(&row->token) == token && atomic_load(&row->state) != MEMBER_FREE) {
+    if (has_row(token) && (known_dead || !member_alive(token))) {
         /* First GONE, for all to see; FREE only at the end: a cleaner that dies in between is followed by another. */
         atomic_store(&row->state, MEMBER_GONE);
         object_recover_all(token);
@@ -152,13 +181,22 @@ void member_bury(uint32_t token) {
     guard_leave(recovery());
 }
 
+void member_bury(uint32_t token) {
+    bury(token, true);
+}
+
+/* Looks twice: one that was still to begin may have begun before we were let in to bury it. */
+static void bury_if_dead(uint32_t token) {
+    if (!member_alive(token)) bury(token, false);
+}
+
 void family_look_around(void) {
     static _Atomic uint64_t next;
     for (int looked = 0; looked < MEMBER_LIMIT; looked++) {
         uint64_t i = atomic_fetch_add(&next, 1) % MEMBER_LIMIT;
         uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
         if (atomic_load(&member_rows()[i].state) == MEMBER_FREE) continue;
-        if (!member_alive(token)) member_bury(token);
+        bury_if_dead(token);
         return;
     }
 }
@@ -170,7 +208,7 @@ void member_look(uint32_t token) {
     struct member *row = member_row(token);
     int64_t now = clock_now(), before = atomic_load(&row->looked_at);
     if (now - before < LOOK_AGAIN_AFTER || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
-    if (!member_alive(token)) member_bury(token);
+    bury_if_dead(token);
 }
 
 const char *member_describe(uint32_t token, char *text, size_t size) {
@@ -242,10 +280,8 @@ static prong_status take_first_row(const char *name) {
     uint32_t token;
     atomic_store(&self->token, ENTERING | (uint32_t)getpid());
     prong_status status = member_reserve(name, 0, &token);
-    if (status)
-        atomic_store(&self->token, 0);
-    else
-        member_become(token);
+    if (!status && !member_become(token)) status = fail(PRONG_TIMEOUT, "the family table is held by a stopped process");
+    if (status) atomic_store(&self->token, 0);
     return status;
 }
 

@@ -59,8 +59,9 @@ static inline prong_status family_enter(void) {
 prong_status member_reserve(const char *name, uint64_t process, uint32_t *token);
 /* The parent tells the pid as soon as it knows it, so that a child that dies at once can be recognised. */
 void member_set_pid(uint32_t token, pid_t pid);
-/* In the child: this process is now the member of that row. */
-void member_become(uint32_t token);
+/* In the child, before it reads anything that its start left for it: this process is now the member of that row. False
+ * when the row is no longer its own: who started it died before anybody knew of this process, or gave it up. */
+bool member_become(uint32_t token);
 /* In a spawned child: maps the arena behind the descriptor; member_become comes next. */
 prong_status family_attach(int fd);
 

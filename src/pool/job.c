@@ -78,7 +78,7 @@ prong_status job_create(const struct submission *s, struct pool **pool, struct j
     if ((status = object_create(KIND_JOB, (void **)&job))) return status;
     job->pool = arena_offset(*pool);
     job->pool_generation = s->pool.generation;
-    job->submitter = self_token();
+    atomic_store(&job->submitter, self_token());
     job->form = s->form;
     job->pointer = s->function;
     job->capacity = s->capacity;
@@ -383,9 +383,10 @@ static void recover(void *object, uint32_t dead) {
     waitq_forget(&job->progress, dead);
     waitq_notify(&job->progress, INT_MAX);
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
-    if (job->submitter == dead)
+    if (atomic_load(&job->submitter) == dead)
         prong_job_close((prong_job){arena_offset(job), generation});
-    else if (__atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) && (uint32_t)job->freed_by == dead)
+    else if (__atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) &&
+             (uint32_t)__atomic_load_n(&job->freed_by, __ATOMIC_RELAXED) == dead)
         object_destroy(job, generation);
 }
 

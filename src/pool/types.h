@@ -87,7 +87,7 @@ struct pool {
 struct job {
     struct object object;
     uint64_t pool, pool_generation;
-    uint64_t submitter; /* token */
+    _Atomic uint64_t submitter; /* token */
     uint64_t form;
     any_function *pointer; /* in processes forked from the submitter's image */
     struct function function;

@@ -74,7 +74,8 @@ size_t children_list(prong_process *handles, size_t capacity) {
     size_t count = 0;
     pthread_mutex_lock(&mutex);
     for (struct child *child = children; child; child = child->next) {
-        if (atomic_load(&child->process->exited)) continue;
+        struct process *process;
+        if (process_find(child->handle, &process) || atomic_load(&process->exited)) continue;
         if (count < capacity) handles[count] = child->handle;
         count++;
     }

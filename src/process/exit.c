@@ -56,9 +56,8 @@ prong_status exit_prepare(void) {
 
 /* --- in the child --- */
 
-prong_status child_settle(struct process *process, uint32_t token, any_function **function) {
+prong_status child_settle(struct process *process, any_function **function) {
     current = process;
-    member_become(token);
     atomic_store(&process->pid, (uint64_t)getpid());
     if (process->pointer) /* forked: same addresses */
         *function = process->pointer;

@@ -15,6 +15,7 @@
 static _Noreturn void run_child(const struct start *start) {
     any_function *function;
     int inherited = life_pipe_inherited();
+    if (!member_become(start->token)) _exit(255);
     bool with_parent = !start->process->daemon || os_die_with_writer(inherited);
     if (inherited >= 0) close(inherited);
     if (!with_parent) _exit(255);
@@ -22,7 +23,7 @@ static _Noreturn void run_child(const struct start *start) {
     __fpurge(stdout);
     __fpurge(stderr);
     os_detach_stdin();
-    child_settle(start->process, start->token, &function);
+    child_settle(start->process, &function);
     child_exit(child_run(start->process, start->process->pointer));
 }
 

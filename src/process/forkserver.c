@@ -263,8 +263,9 @@ static _Noreturn void run_spare(int socket, pid_t server_pid) {
     while (got < 0 && errno == EINTR);
     close(socket);
     if (got != sizeof task) _exit(0);
+    if (!member_become(task.token)) _exit(255);
     if (!task.process->daemon) os_live_on();
-    child_settle(task.process, task.token, &unused);
+    child_settle(task.process, &unused);
     child_exit(child_run(task.process, task.function));
 }
 

@@ -96,8 +96,8 @@ _Noreturn void server_run(int control);
 bool main_was_called(void);
 
 /* --- in the child --- */
-/* The process is this one: note it, arm its death with its parent, find its function. */
-prong_status child_settle(struct process *process, uint32_t token, any_function **function);
+/* This process, a member by now, is that one: note it, find its function. */
+prong_status child_settle(struct process *process, any_function **function);
 /* Runs the target and returns its result. */
 int child_run(struct process *process, any_function *function);
 /* Ends a forked child: its children, its streams, _exit. */

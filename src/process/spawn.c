@@ -122,13 +122,13 @@ static void report_failure(struct process *process, prong_status status) {
     waitq_notify(&process->changed, 1);
 }
 
-static _Noreturn void run_process(uint32_t token, uint64_t offset, int life) {
+static _Noreturn void run_process(uint64_t offset, int life) {
     struct process *process = arena_at(offset);
     any_function *function;
     bool with_parent = !process->daemon || os_die_with_writer(life);
     if (life >= 0) close(life);
     if (!with_parent) _exit(255);
-    prong_status status = child_settle(process, token, &function);
+    prong_status status = child_settle(process, &function);
     if (status) {
         report_failure(process, status);
         _exit(255);
@@ -155,9 +155,8 @@ void prong_main(int *argc, char ***argv) {
     fcntl(arena_fd, F_SETFD, FD_CLOEXEC);
     if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     if (strcmp(kind, "other") == 0) function_in_other_program();
-    if (family_attach(arena_fd)) _exit(255);
-    member_become(token);
+    if (family_attach(arena_fd) || !member_become(token)) _exit(255);
     children_prepare();
     if (strcmp(kind, "server") == 0) server_run(descriptor);
-    run_process(token, process, descriptor);
+    run_process(process, descriptor);
 }

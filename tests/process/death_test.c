@@ -1,6 +1,8 @@
 /* Who dies with whom, and what is left. */
 #include "../support/test.h"
 
+#include <prong/runtime.h>
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,6 +177,58 @@ TEST(the_hosts_sigchld_handler_is_left_alone) {
     equal(test_end(start_with(PRONG_START_FORK, return_three, none)), 3);
     check(handled >= 1);
     check(signal(SIGCHLD, SIG_DFL) == count_signal);
+}
+
+/* --- a parent killed in the midst of starting --- */
+
+static pid_t starter;
+
+static void be_late(void) {
+    while (getppid() == starter) test_sleep_ms(1);
+    test_sleep_ms(300);
+}
+
+static void die(void) {
+    raise(SIGKILL);
+}
+
+/* Dies between the fork and knowing the child; the child comes to run only when all that is its own is others'. */
+static int start_a_late_one_and_die(void *argument, size_t size) {
+    struct family *family = argument;
+    (void)size;
+    starter = getpid();
+    prong_set_runtime(&(prong_runtime){.after_fork_in_parent = die, .after_fork_in_child = be_late});
+    test_start(PRONG_START_FORK, tell_pid_and_wait, family, sizeof *family, family->daemon);
+    return 0;
+}
+
+static void is_no_member(bool daemon) {
+    struct family family = {.daemon = daemon};
+    prong_process others[3];
+    int pid;
+    ok(prong_queue_create(&family.pids, NULL));
+    equal(test_end(start_with(PRONG_START_FORK, start_a_late_one_and_die, family)), -SIGKILL);
+    equal(prong_family_count(), 1);
+    for (int i = 0; i < 3; i++) {
+        others[i] = start_with(PRONG_START_FORK, tell_pid_and_wait, family);
+        ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
+    }
+    test_sleep_ms(600);
+    equal(prong_family_count(), 4);
+    check(prong_queue_empty(family.pids));
+    for (int i = 0; i < 3; i++) {
+        ok(prong_process_kill(others[i]));
+        equal(test_end(others[i]), -SIGKILL);
+    }
+    equal(prong_family_count(), 1);
+    ok(prong_queue_destroy(family.pids));
+    test_arena_is_clean(0);
+    /* the runner fails the test if the late one is left */
+}
+
+TEST(a_child_whose_parent_died_before_it_began_takes_nobodys_place) {
+    is_no_member(false);
+    is_no_member(true);
 }
 
 TEST(nothing_has_a_name) {
