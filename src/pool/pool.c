@@ -205,6 +205,7 @@ static bool no_worker_lives(const struct pool *pool) {
 
 static void recover(void *object, uint32_t dead) {
     struct pool *pool = object;
+    uint64_t generation = object_generation(pool); /* first: what is read below may be of the next to live here */
     waitq_forget(&pool->work, dead);
     waitq_forget(&pool->attention, dead);
     if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1))))
@@ -218,7 +219,7 @@ static void recover(void *object, uint32_t dead) {
     /* The kernel kills the workers with their owner, but not in the same instant. */
     if (pool->orphaned && no_worker_lives(pool)) {
         cancel_jobs(pool);
-        object_destroy(pool, object_generation(pool));
+        object_destroy(pool, generation);
     }
 }
 

@@ -62,8 +62,8 @@ struct pool {
     struct object object;
     struct guard guard;
     _Atomic uint64_t state;
-    uint64_t owner;    /* token */
-    uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
+    _Atomic uint64_t owner;    /* token */
+    _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t slots, slot_count;
     uint64_t first, last; /* jobs with tasks to claim, oldest first */
     uint64_t unfinished;  /* tasks submitted and not ended */

@@ -443,9 +443,10 @@ static bool nobody_left(struct process *p, uint32_t dead) {
 
 static void recover(void *object, uint32_t dead) {
     struct process *p = object;
+    uint64_t generation = object_generation(p); /* first: what is read below may be of the next to live here */
     waitq_forget(&p->changed, dead);
     if (atomic_load(&p->token) == dead) waitq_notify(&p->changed, INT_MAX);
-    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p, object_generation(p));
+    if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p, generation);
 }
 
 static void dispose(void *object) {

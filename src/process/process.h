@@ -20,7 +20,7 @@ struct process {
     _Atomic int64_t exit_code;
     _Atomic uint64_t said_code; /* 256 | what the child said it would exit with, in case that nobody reaps it */
     struct waitq changed;
-    uint64_t creator; /* token */
+    _Atomic uint64_t creator; /* token */
     _Atomic uint64_t token;
     _Atomic uint64_t pid;
     uint64_t method, daemon, start_timeout;
