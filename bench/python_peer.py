@@ -81,20 +81,55 @@ def py_queue_many(m):
     return (now() - began) / (2 * count)
 
 
-def py_pipe_rtt(m):
-    ours, theirs = m.Pipe()
-    count, item = 40000, (1, "two", 3.0)  # long enough for the system to give each a core of its own
-    process = m.Process(target=echo, args=(theirs, count))
-    process.start()
-    ours.send(item)
-    ours.recv()
+def there_and_back(connection, item, count):
+    connection.send(item)
+    connection.recv()
     began = now()
     for _ in range(count - 1):
-        ours.send(item)
-        ours.recv()
-    took = now() - began
+        connection.send(item)
+        connection.recv()
+    return (now() - began) / (count - 1)
+
+
+def py_pipe_rtt(m):
+    ours, theirs = m.Pipe()
+    count = 40000  # long enough for the system to give each a core of its own
+    process = m.Process(target=echo, args=(theirs, count))
+    process.start()
+    took = there_and_back(ours, (1, "two", 3.0), count)
     process.join()
-    return took / (count - 1)
+    return took
+
+
+def connections(m):
+    return importlib.import_module(m.__name__ + ".connection")
+
+
+def call_and_echo(m, address, count):
+    with connections(m).Client(address, authkey=b"key") as connection:
+        echo(connection, count)
+
+
+def by_socket(m, address, item, count):
+    with connections(m).Listener(address, authkey=b"key") as listener:
+        process = m.Process(target=call_and_echo, args=(m, listener.address, count))
+        process.start()
+        with listener.accept() as connection:
+            took = there_and_back(connection, item, count)
+        process.join()
+    return took
+
+
+def py_unix_rtt(m):
+    return by_socket(m, None, (1, "two", 3.0), 10000)
+
+
+def py_tcp_rtt(m):
+    return by_socket(m, ("127.0.0.1", 0), (1, "two", 3.0), 10000)
+
+
+def py_tcp_1MiB(m):
+    return by_socket(m, ("127.0.0.1", 0), bytes(1 << 20), 300)
 
 
 def py_lock(m):
@@ -203,6 +238,18 @@ def py_manager_lock(m):
             lock.acquire()
             lock.release()
         return (now() - began) / 3000
+
+
+def py_manager_tcp(m):
+    """By its address, as from another computer."""
+    manager = importlib.import_module(m.__name__ + ".managers").SyncManager(("127.0.0.1", 0), b"key")
+    with manager:
+        mapping = manager.dict(a=1)
+        mapping["a"]
+        began = now()
+        for _ in range(5000):
+            mapping["a"]
+        return (now() - began) / 5000
 
 
 def py_manager_proxy(m):

@@ -48,6 +48,23 @@ PRONG_API prong_status prong_pool_call_async(prong_pool pool, prong_job *job, co
                                              const prong_bytes *pickles, size_t count,
                                              const prong_task_options *options);
 
+/* Messages on a descriptor that is the runtime's own, in the framing of links (see <prong/link.h>). Nothing is kept here,
+ * and nothing is read beyond a message: so the descriptor tells whether there is more, and may be given away between two
+ * messages. Sockets and pipes, blocking or not. One thread may send while another receives. With PRONG_SYSTEM, and
+ * PRONG_BROKEN_PIPE, errno says why.
+ *
+ * Sends a message that consists of these parts. Errors: PRONG_TIMEOUT (nothing of it was sent), PRONG_CLOSED (time was up
+ * amidst it: the other side cannot make out what comes after), PRONG_BROKEN_PIPE, PRONG_SYSTEM. */
+PRONG_API prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t count, prong_time timeout);
+/* Receives a message of *size bytes, if they fit into capacity. Errors: PRONG_TOO_LONG (they do not: prong_stream_recv_rest
+ * is to take them, all at once), PRONG_EOF (the other side is gone, and all was read), PRONG_TIMEOUT (nothing was read),
+ * PRONG_CLOSED (time was up amidst it), PRONG_INVALID (no message begins so, or the other side was gone amidst it),
+ * PRONG_SYSTEM. */
+PRONG_API prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, size_t *size,
+                                         prong_time timeout);
+/* The bytes of a message that was PRONG_TOO_LONG. Errors: as prong_stream_recv, without PRONG_EOF and PRONG_TIMEOUT. */
+PRONG_API prong_status prong_stream_recv_rest(int descriptor, void *buffer, size_t size, prong_time timeout);
+
 /* The calling thread may wait again, after `interrupted` said true. */
 PRONG_API void prong_clear_interrupt(void);
 

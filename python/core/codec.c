@@ -185,6 +185,7 @@ static int encode_numbers(PyObject *list, struct encoded *encoded) {
 typedef struct {
     PyObject_HEAD PyObject *chunks, *buffers;
     size_t size;
+    bool family; /* it goes to a member of the family: buffers beside the pickle, and handles in it */
 } Sink;
 
 static PyObject *sink_write(PyObject *object, PyObject *piece) {
@@ -239,8 +240,9 @@ static PyObject *new_pickler(Sink *sink) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)sink, "buffer"), *made = NULL;
     PyObject *table = PyDict_Copy(copyreg_table), *five = PyLong_FromLong(5);
     PyObject *arguments[] = {(PyObject *)sink, five, callback};
+    bool family = sink->family;
     if (callback && table && five && PyDict_Update(table, extra_reducers) == 0)
-        made = PyObject_Vectorcall(pickler, arguments, 2, keyword_names);
+        made = PyObject_Vectorcall(pickler, arguments, family ? 2 : 1, family ? keyword_names : NULL);
     if (made && PyObject_SetAttr(made, table_name, table)) Py_CLEAR(made);
     Py_XDECREF(callback);
     Py_XDECREF(table);
@@ -268,16 +270,17 @@ static size_t size_with_buffers(const struct encoded *encoded) {
     return at;
 }
 
-static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
+static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool family) {
     if (need_tables()) return -1;
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
+    sink->family = family;
     sink->buffers = NULL;
     sink->chunks = PyList_New(0);
     bool before = travelling;
     PyObject *begun = posts_begin();
-    travelling = true;
+    travelling = family;
     int failed = sink->chunks ? dump(sink, object) : -1;
     travelling = before;
     encoded->posts = posts_end(begun);
@@ -293,14 +296,22 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded) {
     return failed;
 }
 
-int encode(PyObject *object, struct encoded *encoded) {
+static int encode_for(PyObject *object, struct encoded *encoded, bool family) {
     encoded->chunks = encoded->buffers = encoded->posts = NULL;
     if (encode_plain(object, encoded)) return 0;
     if (PyList_CheckExact(object) && PyList_GET_SIZE(object) >= NUMBERS_LEAST) {
         if (encode_numbers(object, encoded) == 0) return 0;
         PyErr_Clear(); /* something else is in it */
     }
-    return encode_by_pickle(object, encoded);
+    return encode_by_pickle(object, encoded, family);
+}
+
+int encode(PyObject *object, struct encoded *encoded) {
+    return encode_for(object, encoded, true);
+}
+
+int encode_for_strangers(PyObject *object, struct encoded *encoded) {
+    return encode_for(object, encoded, false);
 }
 
 static void write_pickle(const struct encoded *encoded, char *to) {
@@ -619,7 +630,7 @@ static PyObject *decode_with_buffers(const void *data, size_t size, prong_messag
     return object;
 }
 
-static PyObject *decode_pickle(const void *data, size_t size) {
+PyObject *decode_pickle(const void *data, size_t size) {
     PyObject *object = NULL;
     if (size < SMALL)
         object = decode_plain(data, size);

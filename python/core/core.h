@@ -83,6 +83,9 @@ struct encoded {
     char small[SMALL];
 };
 int encode(PyObject *object, struct encoded *encoded);
+/* For who may be of no family, and no prong: a plain pickle, of the protocol that this Python writes by itself. */
+int encode_for_strangers(PyObject *object, struct encoded *encoded);
+PyObject *decode_pickle(const void *data, size_t size);
 void encoded_write(const struct encoded *encoded, void *to);
 void encoded_clear(struct encoded *encoded);
 /* It was not sent: connections in it are posted to nobody. */
@@ -105,6 +108,8 @@ int add_locks(PyObject *module);
 int add_conditions(PyObject *module);
 int add_queue(PyObject *module);
 int add_connection(PyObject *module);
+int add_pipe(PyObject *module);
+int add_wait(PyObject *module);
 int add_memory(PyObject *module);
 int add_process(PyObject *module);
 int add_pool(PyObject *module);
@@ -120,19 +125,56 @@ extern PyTypeObject Lock_type, RLock_type;
 /* OWNER_DIED: notes it, warns. Returns -1 when the warning raises. */
 int note_owner_died(PyObject **text);
 
-typedef struct {
-    PyObject_HEAD struct handle handle;
+/* A message received lies in `place`, in `small`, in bytes, in the connection's scratch memory, or in a message that was
+ * lent; `data` says where. */
+struct received {
+    size_t most; /* a longer message is PRONG_TOO_LONG, and is not received */
+    void *place; /* of the caller: for a message that has up to `room` bytes; NULL: none */
+    size_t room;
+    bool for_bytes; /* it is to become bytes */
+    const void *data;
+    size_t size;
+    PyObject *bytes;
+    void *scratch;
+    prong_message message;
+    char small[SMALL];
+};
+typedef struct ConnectionObject ConnectionObject;
+/* What a connection does; the arguments are checked by then. One that fails may have set its own exception. */
+struct connection_kind {
+    int (*encode)(PyObject *object, struct encoded *encoded);
+    PyObject *(*decode)(struct received *received);
+    prong_status (*send)(ConnectionObject *self, const void *data, size_t size);
+    prong_status (*send_encoded)(ConnectionObject *self, const struct encoded *encoded);
+    prong_status (*receive)(ConnectionObject *self, struct received *received);
+    void (*give_back)(ConnectionObject *self, struct received *received); /* its scratch memory */
+    prong_status (*poll)(ConnectionObject *self, prong_time span);
+    prong_status (*fileno)(ConnectionObject *self, int *descriptor);
+    prong_status (*close)(ConnectionObject *self);
+};
+struct ConnectionObject {
+    PyObject_HEAD const struct connection_kind *kind;
     bool readable, writable, closed;
-    PyObject *weak;
-} ConnectionObject;
-extern PyTypeObject Connection_type;
+    struct handle handle; /* an end of a pipe's */
+    int descriptor;       /* any other's; -1: closed */
+    int users;            /* threads that wait for the descriptor: the last of them closes it */
+    void *scratch;        /* memory for the next message, of scratch_size bytes; NULL: none */
+    size_t scratch_size;
+    PyObject *weak, *attributes;
+};
+extern PyTypeObject Connection_type, PipeConnection_type; /* the second is a subtype of the first */
+ConnectionObject *connection_make(PyTypeObject *type, const struct connection_kind *kind, bool readable, bool writable);
+/* The type's tp_new, of descriptor.c. */
+PyObject *connection_of_descriptor(PyTypeObject *type, PyObject *arguments, PyObject *keywords);
+/* Or the exception is set. */
+bool connection_may_read(ConnectionObject *self);
 static inline prong_connection connection_of(const ConnectionObject *self) {
     return (prong_connection){self->handle.offset, self->handle.generation};
 }
 extern PyTypeObject Queue_type;
 /* Whether it is a queue, and which. */
 bool queue_known(PyObject *object, prong_queue *queue);
-/* All open connections of this process, for a fork; and whether there may be any. */
+/* All ends of pipes that are open in this process, for a fork; and whether there may be any. */
 PyObject *connections_open(void);
 bool connections_any(void);
 /* Around the making of a message: posts_end gives the connections that were posted meanwhile, NULL: none; posts_undo takes them back,

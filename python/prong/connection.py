@@ -1,5 +1,5 @@
-"""Pipes, waiting for many, and connections between programs and computers: multiprocessing's, of which none waits for ever where
-it is told not to."""
+"""Pipes, waiting for many, and connections between programs and computers, of which none waits for ever where it is told not
+to. What goes over a socket is as multiprocessing's: the other side may be any Python's."""
 
 import collections
 import multiprocessing.connection as _std
@@ -14,9 +14,9 @@ from . import pickling  # noqa: F401  (before children are forked that would imp
 from ._mirror import mirror
 
 __all__ = mirror(_std, globals())
-_Listener, _Client = _std.Listener, _std.Client
+_Listener = _std.Listener
 
-PipeConnection = _core.Connection
+Connection, PipeConnection = _core.Connection, _core.PipeConnection
 Pipe = _core.Pipe
 
 
@@ -30,7 +30,7 @@ def wait(object_list, timeout=None):
 
 
 class _Patient:
-    """A connection for a handshake that is to be over by the time `end`."""
+    """A connection for a handshake that is to be over by the time `end`, if that is not None."""
 
     def __init__(self, connection, end):
         self._connection, self._end = connection, end
@@ -38,7 +38,7 @@ class _Patient:
 
     def recv_bytes(self, maxlength=None):
         """As the connection's."""
-        if not self._connection.poll(max(self._end - time.monotonic(), 0)):
+        if self._end is not None and not self._connection.poll(max(self._end - time.monotonic(), 0)):
             raise AuthenticationError("the peer did not finish the handshake in the time given")
         return self._connection.recv_bytes(maxlength)
 
@@ -100,9 +100,10 @@ class Listener(_Listener):
                 raise error
             return connection
         try:
-            connection = self._listener.accept()
+            caller, self._listener._last_accepted = self._listener._socket.accept()
         except BlockingIOError:
             return None
+        connection = _connection_of(caller)
         if not self._authkey:
             return connection
         self._begin(connection)
@@ -137,6 +138,13 @@ class Listener(_Listener):
             os.close(descriptor)
 
 
+def _connection_of(caller):
+    caller.setblocking(True)
+    if caller.family != socket.AF_UNIX:
+        caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a message goes at once, after others, too
+    return Connection(caller.detach())
+
+
 def _dial(address, family, timeout):
     family = family or _std.address_type(address)
     _std._validate_family(family)
@@ -146,17 +154,30 @@ def _dial(address, family, timeout):
             caller.connect(address)
         except socket.timeout:
             raise TimeoutError(f"{address!r} did not answer in the time given") from None
-        caller.setblocking(True)
-        return _std.Connection(caller.detach())
+        return _connection_of(caller)
 
 
 def Client(address, family=None, authkey=None, *, timeout=None):
     """A connection to the listener at an address. TimeoutError, or AuthenticationError for the handshake, when timeout seconds
     have passed."""
-    if timeout is None:
-        return _Client(address, family, authkey)
-    end = time.monotonic() + timeout
+    end = None if timeout is None else time.monotonic() + timeout
+    if authkey is not None and not isinstance(authkey, bytes):
+        raise TypeError("authkey should be a byte string")
     connection = _dial(address, family, timeout)
     if authkey is not None:
         _shake_hands(connection, authkey, _std.answer_challenge, _std.deliver_challenge, end)
     return connection
+
+
+# ------------------------------------------------ connections in messages ------------------------------------------------
+
+
+def rebuild_connection(shared, readable, writable):
+    """The connection that reduce_connection took apart, in the process that gets it."""
+    return Connection(shared.detach(), readable, writable)
+
+
+def reduce_connection(connection):
+    """How a connection over a descriptor is pickled: the descriptor is handed on."""
+    from multiprocessing.reduction import DupFd
+    return rebuild_connection, (DupFd(connection.fileno()), connection.readable, connection.writable)

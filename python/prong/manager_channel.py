@@ -8,10 +8,11 @@ import os
 import re
 from collections import namedtuple
 from multiprocessing import managers, process, util
-from multiprocessing.connection import Client as _Client
 from multiprocessing.context import AuthenticationError
 
 from . import _core
+from .connection import Client as _Client
+from .connection import wait
 from .handles import Handle
 
 _PATH_MOST = 107  # bytes
@@ -56,7 +57,6 @@ class Listener:
 
     def accept(self):
         """The next connection; a Caller, when it is from a member."""
-        from .connection import wait
         while True:
             try:
                 ready = wait([self._queue, self._socket])
@@ -200,7 +200,7 @@ def _open(pid, queue, authkey):
 
 
 def connect(address, family=None, authkey=None):
-    """multiprocessing.connection.Client, but to managers of this family by shared memory."""
+    """prong.connection.Client, but to managers of this family by shared memory."""
     name = _of_members(os.path.basename(address)) if isinstance(address, str) else None
     if name is None:
         return _Client(address, family, authkey)

@@ -10,10 +10,11 @@ from multiprocessing.pool import ExceptionWithTraceback
 from . import _core
 from . import manager_channel as _channel
 from ._mirror import mirror
+from .connection import Listener as _Listener
 
 __all__ = mirror(_std, globals())
 
-_std.listener_client["pickle"] = (_std.listener_client["pickle"][0], _channel.connect)  # the same for all other addresses
+_std.listener_client["pickle"] = (_Listener, _channel.connect)  # for multiprocessing's own managers they are as good as its own
 _BaseManager, _SyncManager, _SharedMemoryManager = _std.BaseManager, _std.SyncManager, _std.SharedMemoryManager
 _Server, _SharedMemoryServer, _their_get_server = _std.Server, _std.SharedMemoryServer, _std.BaseManager.get_server
 
@@ -84,7 +85,7 @@ class _FamilyServer:
 
     def serve_client(self, connection):
         """The calls of one thread of a client, which then gives back the locks that it has left held."""
-        if isinstance(connection, _core.Connection):
+        if isinstance(connection, _core.PipeConnection):
             connection = _Telling(connection)
         try:
             super().serve_client(connection)

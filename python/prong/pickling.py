@@ -12,7 +12,7 @@ from .handles import reduced
 _REDUCTION = "multiprocessing.reduction"
 
 
-def _reduce_connection(connection):
+def _reduce_end(connection):
     popen = get_spawning_popen()
     if popen is None:
         return reduced("connection", _core._post(connection), _core._connect, connection.readable, connection.writable, True)
@@ -21,9 +21,18 @@ def _reduce_connection(connection):
     return reduced("connection", handle, _core._connect, connection.readable, connection.writable, False)
 
 
+def _reduce_connection(connection):
+    from .connection import reduce_connection
+    return reduce_connection(connection)
+
+
+_ours = {_core.PipeConnection: _reduce_end, _core.Connection: _reduce_connection}
+
+
 def _join(reduction):
     """From now on its table is ours."""
-    reduction.register(_core.Connection, _reduce_connection)
+    for type_, reduce in _ours.items():
+        reduction.register(type_, reduce)
     _core._set_reducers(copyreg.dispatch_table, reduction.ForkingPickler._extra_reducers, None)
 
 
@@ -33,5 +42,5 @@ def _complete():
         sys.modules[_REDUCTION].ForkingPickler
 
 
-_core._set_reducers(copyreg.dispatch_table, {_core.Connection: _reduce_connection}, _complete)
+_core._set_reducers(copyreg.dispatch_table, dict(_ours), _complete)
 later(_REDUCTION, _join)

@@ -19,7 +19,7 @@ METHODS = {"fork": 1, "spawn": 2, "forkserver": 3}
 
 def _given(value, found, depth=3):
     """Collects the connections in what a child is handed: arguments, attributes, and containers of them."""
-    if type(value) is _core.Connection:
+    if type(value) is _core.PipeConnection:
         found.append(value)
     elif depth and type(value) in (tuple, list, set, frozenset):
         for item in value:

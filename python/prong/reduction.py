@@ -14,7 +14,7 @@ _send_over_socket, _receive_over_socket = _std.send_handle, _std.recv_handle  # 
 
 def send_handle(conn, handle, destination_pid):
     """Sends a descriptor over a connection: a socket's, as multiprocessing does, or a prong pipe's."""
-    if isinstance(conn, _core.Connection):
+    if isinstance(conn, _core.PipeConnection):
         from multiprocessing.resource_sharer import DupFd as share
         conn.send(share(handle))
     else:
@@ -23,6 +23,6 @@ def send_handle(conn, handle, destination_pid):
 
 def recv_handle(conn):
     """Receives what send_handle sent."""
-    if isinstance(conn, _core.Connection):
+    if isinstance(conn, _core.PipeConnection):
         return conn.recv().detach()
     return _receive_over_socket(conn)

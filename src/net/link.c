@@ -1,10 +1,8 @@
-/* Links: framing, reading and writing without waiting; and the public calls, which wait.
- *
- * A message is its length, 4 bytes with the most significant first and signed, and its bytes; -1 is followed by a length
- * of 8 bytes. */
+/* Links: reading and writing without waiting; and the public calls, which wait. */
 #define _GNU_SOURCE
 #include "net/link.h"
 #include "base/error.h"
+#include "net/frame.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,7 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { READ_LEAST = 16384, HEADER_MAX = 12, KEEP_BUFFER = 1 << 20 };
+enum { READ_LEAST = 16384, KEEP_BUFFER = 1 << 20 };
 /* Who has at least so long to wait does it in recv, which saves a call of poll; the socket's own limit is this. */
 enum { BLOCK_SECONDS = 10 };
 static const size_t MESSAGE_DEFAULT = (size_t)1 << 30;
@@ -90,22 +88,8 @@ static prong_status write_failed(prong_link *link) {
 
 /* Of the message that begins `in`: whole length and that of its header. PRONG_TIMEOUT: not known yet. */
 static prong_status frame_of(const prong_link *link, size_t *header, size_t *size) {
-    size_t have = link->in.end - link->in.start;
-    const unsigned char *at = (const unsigned char *)link->in.data + link->in.start;
-    if (have < 4) return PRONG_TIMEOUT;
-    uint32_t word = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-    *header = 4;
-    *size = word;
-    if (word == UINT32_MAX) {
-        if (have < HEADER_MAX) return PRONG_TIMEOUT;
-        uint64_t large = 0;
-        for (int i = 4; i < HEADER_MAX; i++) large = large << 8 | at[i];
-        *header = HEADER_MAX;
-        *size = (size_t)large;
-        word = large >> 63 ? UINT32_MAX : 0;
-    }
-    if (word >> 31) return fail(PRONG_INVALID, "link to %s: bad message length", link->address);
-    return PRONG_OK;
+    prong_status status = frame_read(link->in.data + link->in.start, link->in.end - link->in.start, header, size);
+    return status == PRONG_INVALID ? fail(status, "link to %s: bad message length", link->address) : status;
 }
 
 static void give_back(prong_link *link) {
@@ -161,15 +145,6 @@ prong_status link_fill(prong_link *link) {
 
 /* --- writing --- */
 
-static size_t write_header(unsigned char header[HEADER_MAX], size_t size) {
-    bool large = size > INT32_MAX;
-    uint64_t word = size;
-    memset(header, 0xff, 4);
-    for (int i = 0; i < (large ? 8 : 4); i++)
-        header[(large ? HEADER_MAX : 4) - 1 - i] = (unsigned char)(word >> (8 * i));
-    return large ? HEADER_MAX : 4;
-}
-
 prong_status link_flush(prong_link *link) {
     while (link->out.start < link->out.end) {
         struct iovec part = {link->out.data + link->out.start, link->out.end - link->out.start};
@@ -199,8 +174,8 @@ static prong_status keep_rest(prong_link *link, const struct iovec *parts, size_
 }
 
 prong_status link_put(prong_link *link, const void *data, size_t size) {
-    unsigned char header[HEADER_MAX];
-    struct iovec parts[2] = {{header, write_header(header, size)}, {(void *)(uintptr_t)data, size}};
+    unsigned char header[FRAME_LONG];
+    struct iovec parts[2] = {{header, frame_write(header, size)}, {(void *)(uintptr_t)data, size}};
     if (link->state == LINK_CUT) return fail(PRONG_CLOSED, "link to %s: it was cut", link->address);
     ssize_t put = 0;
     if (link_unwritten(link) == 0 && !link->tls) put = write_some(link, parts, 2);
@@ -370,7 +345,7 @@ prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t si
     if (link->state == LINK_CUT) return fail(PRONG_CLOSED, "link to %s: it was cut", link->address);
     size_t before = link_unwritten(link);
     prong_status status = link_put(link, data, size);
-    bool untouched = before == 0 && link_unwritten(link) == size + (size > INT32_MAX ? HEADER_MAX : 4);
+    bool untouched = before == 0 && link_unwritten(link) == size + (size > INT32_MAX ? FRAME_LONG : FRAME_SHORT);
     while (status == PRONG_TIMEOUT) {
         status = wait_for(link, POLLOUT, deadline, "no room to send");
         if (status == PRONG_TIMEOUT) {

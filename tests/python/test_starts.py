@@ -389,7 +389,7 @@ class LaterTest(unittest.TestCase):
                        "assert 'ForkingPickler' in dir(r) and 'socket' in sys.modules\n"
                        "from types import ModuleType\n"
                        "assert type(r) is ModuleType and r.__spec__.name == r.__name__ and r.__file__\n"
-                       "assert prong._core.Connection in r.ForkingPickler._extra_reducers")
+                       "assert prong._core.PipeConnection in r.ForkingPickler._extra_reducers")
 
     def test_what_is_set_before_its_first_use_stays(self):
         self.check("import prong, multiprocessing.reduction as r\nr.mine = 5\nassert r.mine == 5 and r.ForkingPickler and r.mine == 5")
