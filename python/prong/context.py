@@ -154,10 +154,17 @@ def _starts_image(method):
     return start
 
 
+def _interrupt(self):
+    """SIGINT: in a Python process a KeyboardInterrupt. Nothing, if it has ended."""
+    self._check_closed()
+    self._popen.interrupt()
+
+
 class Process(process.BaseProcess):
     """A process of the default context's start method."""
 
     _start_method = None
+    interrupt = _interrupt  # 3.14's
 
     @staticmethod
     def _Popen(process_obj):
@@ -172,6 +179,7 @@ def _process_class(base, method, start):
     class Started(base):
         _start_method = method
         _Popen = staticmethod(start)
+        interrupt = _interrupt
 
     Started.__name__ = Started.__qualname__ = base.__name__
     Started.__module__ = __name__

@@ -3,23 +3,29 @@ from collections.abc import Callable, Iterable
 from multiprocessing.context import (
     AuthenticationError as AuthenticationError,
     BufferTooShort as BufferTooShort,
-    ForkProcess as ForkProcess,
-    ForkServerProcess as ForkServerProcess,
-    Process as Process,
     ProcessError as ProcessError,
-    SpawnProcess as SpawnProcess,
     TimeoutError as TimeoutError,
     assert_spawning as assert_spawning,
     get_spawning_popen as get_spawning_popen,
     set_spawning_popen as set_spawning_popen,
 )
-from typing import Any, Literal, overload
+from typing import Any, ClassVar, Literal, overload
 
 from . import queues, synchronize
 from .connection import PipeConnection
+from .managers import SyncManager
 from .pool import Pool as _Pool
 
+class _Interruptible:
+    def interrupt(self) -> None: ...  # 3.14's, in all versions
+
+class Process(_Interruptible, _std.Process): ...
+class ForkProcess(_Interruptible, _std.ForkProcess): ...
+class SpawnProcess(_Interruptible, _std.SpawnProcess): ...
+class ForkServerProcess(_Interruptible, _std.ForkServerProcess): ...
+
 class BaseContext(_std.BaseContext):
+    def Manager(self) -> SyncManager: ...
     def Pipe(self, duplex: bool = ...) -> tuple[PipeConnection, PipeConnection]: ...
     def Barrier(
         self, parties: int, action: Callable[..., object] | None = ..., timeout: float | None = ...
@@ -51,9 +57,16 @@ class BaseContext(_std.BaseContext):
     @overload
     def get_context(self, method: str) -> BaseContext: ...
 
-class DefaultContext(BaseContext, _std.DefaultContext): ...
-class SpawnContext(BaseContext, _std.SpawnContext): ...
-class ForkContext(BaseContext, _std.ForkContext): ...
-class ForkServerContext(BaseContext, _std.ForkServerContext): ...
+class DefaultContext(BaseContext, _std.DefaultContext):
+    Process: ClassVar[type[Process]]
+
+class SpawnContext(BaseContext, _std.SpawnContext):
+    Process: ClassVar[type[SpawnProcess]]
+
+class ForkContext(BaseContext, _std.ForkContext):
+    Process: ClassVar[type[ForkProcess]]
+
+class ForkServerContext(BaseContext, _std.ForkServerContext):
+    Process: ClassVar[type[ForkServerProcess]]
 
 _default_context: DefaultContext

@@ -61,6 +61,9 @@ def _install_managers(managers):
     registry = dict(managers.SyncManager._registry)
     for name in ("Pool", "Lock", "RLock", "Condition"):
         registry[name] = ours.SyncManager._registry[name][:1] + registry[name][1:]
+    registry["set"] = ours.SyncManager._registry["set"]
+    _replace(managers, "SetProxy", ours.SetProxy)
+    _replace(managers.SyncManager, "set", ours.SyncManager.set)
     _replace(managers.SyncManager, "_registry", registry)
     for name in ("BaseManager", "SyncManager", "SharedMemoryManager"):
         _replace(ours, name, getattr(managers, name))  # one class each, whose register() all see

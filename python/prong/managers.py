@@ -298,11 +298,45 @@ class SharedMemoryManager(_Started, _SharedMemoryManager):
         return memory
 
 
+# ------------------------------------------------ sets ------------------------------------------------
+
+
+def _in_place(method):
+    def operator(self, other):
+        if not isinstance(other, (set, frozenset)):
+            return NotImplemented
+        self._callmethod(method, (other,))
+        return self
+    return operator
+
+
+class _SetProxy(_std.MakeProxyType("_BaseSetProxy", (
+        "__and__", "__contains__", "__ge__", "__gt__", "__iter__", "__le__", "__len__", "__lt__", "__or__", "__rand__", "__ror__",
+        "__rsub__", "__rxor__", "__sub__", "__xor__", "add", "clear", "copy", "difference", "difference_update", "discard",
+        "intersection", "intersection_update", "isdisjoint", "issubset", "issuperset", "pop", "remove", "symmetric_difference",
+        "symmetric_difference_update", "union", "update"))):
+    """A manager's set."""
+
+    _method_to_typeid_ = {"__iter__": "Iterator"}
+    __iand__ = _in_place("intersection_update")
+    __ior__ = _in_place("update")
+    __isub__ = _in_place("difference_update")
+    __ixor__ = _in_place("symmetric_difference_update")
+
+
+if "SetProxy" not in globals():  # multiprocessing has one from 3.14 on
+    SetProxy = _SetProxy
+    SetProxy.__name__ = SetProxy.__qualname__ = "SetProxy"
+
+# ------------------------------------------------ what a SyncManager makes ------------------------------------------------
+
+
 def _pool(*args, **options):
     from .pool import Pool
     return Pool(*args, **options)
 
 
+SyncManager.register("set", set, SetProxy)
 SyncManager.register("Pool", _pool, _std.PoolProxy)
 SyncManager.register("Lock", _Lock, _std.AcquirerProxy)
 SyncManager.register("RLock", _RLock, _std.AcquirerProxy)

@@ -96,6 +96,28 @@ class Methods:
         self.assertEqual(self.ended(process), 0)
         self.assertEqual(mapping.copy(), {"child": process.pid})
 
+    def test_sets(self):
+        numbers = self.manager.set([1, 2, 2, 3])
+        process = self.start(numbers.add, 4)
+        self.assertEqual(self.ended(process), 0)
+        self.assertEqual(numbers.copy(), {1, 2, 3, 4})
+        self.assertEqual((len(numbers), 3 in numbers, 5 in numbers, sorted(numbers)), (4, True, False, [1, 2, 3, 4]))
+        self.assertEqual(numbers | {5}, {1, 2, 3, 4, 5})
+        self.assertEqual({5, 1} - numbers, {5})
+        self.assertTrue({1} < numbers.copy() and numbers >= {4})
+        same = numbers
+        numbers |= {7, 8}
+        numbers -= {1}
+        numbers &= {2, 7, 8, 9}
+        numbers ^= {8, 10}
+        self.assertIs(numbers, same)
+        self.assertEqual(numbers.copy(), {2, 7, 10})
+        for wrong in (lambda: numbers | [1], lambda: numbers.__ior__([1]) + 1, lambda: numbers.add([])):
+            self.assertRaises(TypeError, wrong)
+        self.assertRaises(KeyError, numbers.remove, 1)
+        numbers.clear()
+        self.assertRaises(KeyError, numbers.pop)
+
     def test_it_is_shared_memory_that_they_use(self):
         before = prong._core.calls()["connection"]
         items = self.manager.list(range(10))

@@ -61,6 +61,14 @@ def leave():
     sys.exit(3)
 
 
+def until_interrupted(begun):
+    try:
+        begun.set()
+        time.sleep(SOON)
+    except KeyboardInterrupt:
+        sys.exit(7)
+
+
 class DoesNotUnpickle(Exception):
     def __init__(self, a, b):
         super().__init__("one argument only")
@@ -690,6 +698,20 @@ class PackageTest(unittest.TestCase):
         out, err = process.communicate(timeout=SOON)
         self.assertEqual(err.count("KeyboardInterrupt"), 1, err)
 
+    def test_interrupt(self):
+        for method in METHODS:
+            context = prong.get_context(method)
+            begun = context.Event()
+            process = context.Process(target=until_interrupted, args=(begun,))
+            process.start()
+            self.assertTrue(begun.wait(SOON))
+            process.interrupt()
+            process.join(SOON)
+            self.assertEqual(process.exitcode, 7)
+            process.interrupt()
+            process.close()
+            self.assertRaises(ValueError, process.interrupt)
+
     def test_install_serves_other_libraries(self):
         program = ("import prong; prong.install()\n"
                    "import multiprocessing, multiprocessing.pool\n"
@@ -699,6 +721,8 @@ class PackageTest(unittest.TestCase):
                    "if __name__ == '__main__':\n"
                    "    with ProcessPoolExecutor(2) as executor:\n"
                    "        assert list(executor.map(abs, [-1, -2])) == [1, 2]\n"
+                   "    with multiprocessing.Manager() as manager:\n"
+                   "        assert 2 in manager.set([2])\n"
                    "    assert prong._core.calls()['queue'] > 0\n"
                    "    try:\n"
                    "        from joblib import Parallel, delayed, parallel_backend\n"

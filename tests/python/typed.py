@@ -30,6 +30,8 @@ class Worker(multiprocessing.Process):
 def processes_and_channels() -> None:
     worker = Worker(daemon=True)
     worker.start()
+    worker.interrupt()
+    prong.get_context("fork").Process(target=double).interrupt()
     queue: "multiprocessing.Queue[int]" = multiprocessing.Queue(3, strict=True)
     queue.put_many([1, 2], timeout=1.5)
     reveal_type(queue.get_many(5))  # is builtins.list[builtins.int]
@@ -61,6 +63,7 @@ def locks_and_shared_state() -> None:
     with prong.Manager() as manager:
         manager.dict(a=1)
         manager.Lock().acquire()
+        reveal_type(manager.set([1, 2]).union([3]))  # is builtins.set[builtins.int]
 
 
 def pools() -> None:
