@@ -159,19 +159,45 @@ static bool encode_plain(PyObject *object, struct encoded *encoded) {
     return true;
 }
 
+/* The value of an int of one digit, which most are, without a call. */
+static inline bool is_small_int(PyObject *object, int32_t *value) {
+#if PY_VERSION_HEX >= 0x030c0000
+    const PyLongObject *number = (const PyLongObject *)object;
+    if (!PyUnstable_Long_IsCompact(number)) return false;
+    *value = (int32_t)PyUnstable_Long_CompactValue(number);
+#else
+    Py_ssize_t digits = Py_SIZE(object);
+    if (digits < -1 || digits > 1) return false;
+    *value = digits * (int32_t)((PyLongObject *)object)->ob_digit[0];
+#endif
+    return true;
+}
+
+/* There is room for the longest, so what is written beyond a number's end is written over by the next. */
+static inline void write_small_int(struct writer *w, int32_t value) {
+    bool is_byte = value >= 0 && value < 256, is_short = value >= 0 && value < 65536;
+    *w->at++ = is_byte ? 'K' : is_short ? 'M' : 'J';
+    memcpy(w->at, &value, 4);
+    w->at += is_byte ? 1 : is_short ? 2 : 4;
+}
+
+static inline bool write_number(struct writer *w, PyObject *object) {
+    int32_t value;
+    if (!PyLong_CheckExact(object)) return PyFloat_CheckExact(object) && write_float(w, object);
+    if (!is_small_int(object, &value)) return write_int(w, object);
+    write_small_int(w, value);
+    return true;
+}
+
 /* A long list of numbers, as pools are given: one MARK, all items, APPENDS. */
-static int encode_numbers(PyObject *list, struct encoded *encoded) {
-    Py_ssize_t count = PyList_GET_SIZE(list);
+static int encode_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded) {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, count * NUMBER_MOST + 8);
     if (!bytes) return -1;
     struct writer w = {PyBytes_AS_STRING(bytes), PyBytes_AS_STRING(bytes) + PyBytes_GET_SIZE(bytes)};
     memcpy(w.at, NUMBERS_BEGIN, NUMBERS_BEGIN_SIZE);
     w.at += NUMBERS_BEGIN_SIZE;
     bool good = true;
-    for (Py_ssize_t i = 0; good && i < count; i++) {
-        PyObject *item = PyList_GET_ITEM(list, i);
-        good = PyLong_CheckExact(item) ? write_int(&w, item) : PyFloat_CheckExact(item) && write_float(&w, item);
-    }
+    for (Py_ssize_t i = 0; good && i < count; i++) good = write_number(&w, items[i]);
     good = good && write_byte(&w, 'e') && write_byte(&w, '.');
     encoded->size = encoded->pickle_size = (size_t)(w.at - PyBytes_AS_STRING(bytes));
     if (good && _PyBytes_Resize(&bytes, (Py_ssize_t)encoded->size) == 0) encoded->chunks = Py_BuildValue("[O]", bytes);
@@ -296,13 +322,19 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool fami
     return failed;
 }
 
+bool encode_if_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded) {
+    encoded->chunks = encoded->buffers = encoded->posts = NULL;
+    if (count < NUMBERS_LEAST) return false;
+    if (encode_numbers(items, count, encoded) == 0) return true;
+    PyErr_Clear(); /* something else is in it */
+    return false;
+}
+
 static int encode_for(PyObject *object, struct encoded *encoded, bool family) {
     encoded->chunks = encoded->buffers = encoded->posts = NULL;
     if (encode_plain(object, encoded)) return 0;
-    if (PyList_CheckExact(object) && PyList_GET_SIZE(object) >= NUMBERS_LEAST) {
-        if (encode_numbers(object, encoded) == 0) return 0;
-        PyErr_Clear(); /* something else is in it */
-    }
+    if (PyList_CheckExact(object) && encode_if_numbers(PySequence_Fast_ITEMS(object), PyList_GET_SIZE(object), encoded))
+        return 0;
     return encode_by_pickle(object, encoded, family);
 }
 
@@ -515,21 +547,64 @@ static PyObject *decode_plain(const void *data, size_t size) {
     return NULL;
 }
 
+/* Of a number that begins with this code; 0: none does. */
+static inline size_t number_size(uint8_t code) {
+    switch (code) {
+    case 'K': return 2;
+    case 'M': return 3;
+    case 'J': return 5;
+    case 'G': return 9;
+    case 0x8a: return 10;
+    default: return 0;
+    }
+}
+
+/* How many numbers there are up to the end "e."; -1: something else is among them. */
+static Py_ssize_t count_numbers(const uint8_t *at, const uint8_t *end) {
+    Py_ssize_t count = 0;
+    while (end - at > 2) {
+        size_t size = number_size(*at);
+        if (!size || (size_t)(end - at) < size || (*at == 0x8a && at[1] != 8)) return -1;
+        at += size;
+        count++;
+    }
+    return end - at == 2 && at[0] == 'e' && at[1] == '.' ? count : -1;
+}
+
+static inline PyObject *number_at(const uint8_t *at) {
+    int32_t value;
+    uint16_t word;
+    int64_t large;
+    uint64_t bits;
+    double real;
+    switch (*at++) {
+    case 'K': return PyLong_FromLong(*at);
+    case 'M': memcpy(&word, at, 2); return PyLong_FromLong(word);
+    case 'J': memcpy(&value, at, 4); return PyLong_FromLong(value);
+    case 'G':
+        memcpy(&bits, at, 8);
+        bits = __builtin_bswap64(bits);
+        memcpy(&real, &bits, 8);
+        return PyFloat_FromDouble(real);
+    default: memcpy(&large, at + 1, 8); return PyLong_FromLongLong(large);
+    }
+}
+
 /* What encode_numbers wrote. NULL without an exception: something that is for the pickle module. */
 static PyObject *decode_numbers(const void *data, size_t size) {
-    struct reader r = {
-        .at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE, .end = (const uint8_t *)data + size, .top = 0, .mark = -1};
-    PyObject *list = PyList_New(0);
-    bool good = list != NULL;
-    while (good && r.end - r.at > 2) {
-        uint8_t code = *r.at++;
-        good = read_numeric(&r, code) && PyList_Append(list, r.stack[0]) == 0;
-        while (r.top > 0) Py_DECREF(r.stack[--r.top]);
+    const uint8_t *at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE;
+    Py_ssize_t count = count_numbers(at, (const uint8_t *)data + size);
+    PyObject *list = count >= 0 ? PyList_New(count) : NULL;
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *number = number_at(at);
+        at += number_size(*at);
+        if (number)
+            PyList_SET_ITEM(list, i, number);
+        else
+            Py_CLEAR(list);
     }
-    if (good && r.end - r.at == 2 && r.at[0] == 'e' && r.at[1] == '.') return list;
     PyErr_Clear();
-    Py_XDECREF(list);
-    return NULL;
+    return list;
 }
 
 /* ------------------------------------------------ reading by the pickle module ------------------------------------------------ */

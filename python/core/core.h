@@ -83,6 +83,8 @@ struct encoded {
     char small[SMALL];
 };
 int encode(PyObject *object, struct encoded *encoded);
+/* The same for a list of these items; false, with nothing to clear, if they are few, or other than numbers. */
+bool encode_if_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded);
 /* For who may be of no family, and no prong: a plain pickle, of the protocol that this Python writes by itself. */
 int encode_for_strangers(PyObject *object, struct encoded *encoded);
 PyObject *decode_pickle(const void *data, size_t size);

@@ -9,7 +9,8 @@
 typedef struct {
     PyObject_HEAD prong_job job;
     PyObject *pool;
-    size_t count;
+    size_t count, read; /* tasks; and how many of their results are in the list */
+    PyObject *results;  /* NULL: none yet */
     bool open;
 } Job;
 
@@ -20,6 +21,7 @@ static void job_dealloc(PyObject *object) {
     Job *self = (Job *)object;
     if (self->open) leave_job(self->pool, self->job);
     Py_XDECREF(self->pool);
+    Py_XDECREF(self->results);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -78,24 +80,61 @@ static int extend(PyObject *list, PyObject *chunk) {
     return PyList_SetSlice(list, end, end, chunk);
 }
 
+/* The next result, at the end of the list; false with an exception. */
+static bool read_next(Job *self, const prong_outcome *outcome, bool in_chunks) {
+    PyObject *value = decode(outcome->data, outcome->size, NULL);
+    if (value && !self->results) self->results = PyList_New(0);
+    bool good =
+        value && self->results && (in_chunks ? extend(self->results, value) : PyList_Append(self->results, value)) == 0;
+    Py_XDECREF(value);
+    if (good) self->read++;
+    return good;
+}
+
+/* Large results are read while others are still made. Of many small ones that would only cost: who waits for each is woken for
+ * each. */
+enum { READ_AS_THEY_COME = 256 };
+
+/* read(): waits for the end, and reads chunks of results as they come, up to the first that failed. For one thread at a time. */
+static PyObject *job_read(PyObject *object, PyObject *unused) {
+    Job *self = (Job *)object;
+    prong_status status = PRONG_OK;
+    prong_outcome outcome;
+    PyObject *type, *value, *traceback;
+    (void)unused;
+    while (self->count <= READ_AS_THEY_COME && self->read < self->count) {
+        WAITING(prong_job_outcome(self->job, self->read, &outcome, PRONG_FOREVER));
+        if (PyErr_Occurred()) return NULL;
+        if (status || outcome.status || !read_next(self, &outcome, true)) break;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    WAITING(prong_job_wait(self->job, PRONG_FOREVER));
+    if (!PyErr_Occurred()) {
+        PyErr_Restore(type, value, traceback); /* of what did not unpickle, if there is any */
+        return PyErr_Occurred() ? NULL : none_or_raise(status);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+    return NULL;
+}
+
 /* results(chunked) -> (list, None), or (None, (index, outcome)) of the first that failed. Of a job that has ended. */
 static PyObject *job_results(PyObject *object, PyObject *chunked) {
     Job *self = (Job *)object;
     bool in_chunks = PyObject_IsTrue(chunked);
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list && i < self->count; i++) {
-        prong_outcome outcome;
-        prong_status status = prong_job_outcome(self->job, i, &outcome, PRONG_NOWAIT);
-        if (status) raise_status(status);
-        if (!status && outcome.status) {
-            Py_DECREF(list);
+    prong_outcome outcome;
+    while (self->read < self->count) {
+        prong_status status = prong_job_outcome(self->job, self->read, &outcome, PRONG_NOWAIT);
+        if (status) return raise_status(status);
+        if (outcome.status) {
             PyObject *told = tell(self->job, &outcome);
-            return told ? Py_BuildValue("(O(nN))", Py_None, (Py_ssize_t)i, told) : NULL;
+            return told ? Py_BuildValue("(O(nN))", Py_None, (Py_ssize_t)self->read, told) : NULL;
         }
-        PyObject *value = status ? NULL : decode(outcome.data, outcome.size, NULL);
-        if (!value || (in_chunks ? extend(list, value) : PyList_Append(list, value))) Py_CLEAR(list);
-        Py_XDECREF(value);
+        if (!read_next(self, &outcome, in_chunks)) return NULL;
     }
+    PyObject *list = self->results ? self->results : PyList_New(0);
+    self->results = NULL;
     return list ? Py_BuildValue("(NO)", list, Py_None) : NULL;
 }
 
@@ -113,6 +152,7 @@ static PyObject *job_progress(PyObject *object, PyObject *unused) {
 }
 
 static PyMethodDef job_methods[] = {{"wait", job_wait, METH_O, NULL},
+                                    {"read", job_read, METH_NOARGS, NULL},
                                     {"ready", job_ready, METH_NOARGS, NULL},
                                     {"outcome", job_outcome, METH_VARARGS, NULL},
                                     {"results", job_results, METH_O, NULL},
@@ -273,19 +313,36 @@ static char *append(struct buffer *buffer, size_t size) {
     return at;
 }
 
-/* One task's argument at the end of the buffer; its size, or -1. */
-static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct encoded *function, PyObject *data) {
-    struct encoded encoded;
-    if (encode(data, &encoded)) return -1;
-    size_t data_at = (sizeof(struct task) + function->size + 7) & ~(size_t)7, size = data_at + encoded.size;
+/* A task's argument at the end of the buffer, with what it is called with, which is cleared; its size, or -1. */
+static Py_ssize_t put_task(struct buffer *buffer, enum form form, const struct encoded *function,
+                           struct encoded *data) {
+    size_t data_at = (sizeof(struct task) + function->size + 7) & ~(size_t)7, size = data_at + data->size;
     char *at = append(buffer, size);
     if (at) {
         *(struct task *)(void *)at = (struct task){form, (uint32_t)function->size};
         encoded_write(function, at + sizeof(struct task));
-        encoded_write(&encoded, at + data_at);
+        encoded_write(data, at + data_at);
     }
-    encoded_clear(&encoded);
+    encoded_clear(data);
     return at ? (Py_ssize_t)size : -1;
+}
+
+static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct encoded *function, PyObject *data) {
+    struct encoded encoded;
+    return encode(data, &encoded) ? -1 : put_task(buffer, form, function, &encoded);
+}
+
+/* Of numbers no list is made: counting a reference to each would copy their memory, which is shared with forked workers. */
+static Py_ssize_t add_chunk(struct buffer *buffer, enum form form, const struct encoded *function, PyObject *items,
+                            Py_ssize_t begin, Py_ssize_t end) {
+    struct encoded encoded;
+    if ((PyList_CheckExact(items) || PyTuple_CheckExact(items)) &&
+        encode_if_numbers(PySequence_Fast_ITEMS(items) + begin, end - begin, &encoded))
+        return put_task(buffer, form, function, &encoded);
+    PyObject *chunk = PySequence_GetSlice(items, begin, end);
+    Py_ssize_t size = chunk ? add_task(buffer, form, function, chunk) : -1;
+    Py_XDECREF(chunk);
+    return size;
 }
 
 /* (arguments, keywords) of a task in any form of one item. */
@@ -365,22 +422,36 @@ static void finished_badly(prong_job job, prong_status status, const char *messa
 
 /* The arguments of tasks of one function, in one buffer. */
 struct tasks {
+    PyObject *items;
+    Py_ssize_t chunk; /* so many items a task; 0: a task is what an item is */
     const char *name; /* of a C function; NULL: what each task is has the function in it */
     struct buffer buffer;
     prong_bytes *bytes; /* of each */
     size_t count;
 };
 
-static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *function, PyObject *sequence) {
+static Py_ssize_t add_one(struct tasks *tasks, enum form form, const struct encoded *function, size_t i) {
+    if (tasks->chunk == 0) {
+        if ((Py_ssize_t)i >= PySequence_Fast_GET_SIZE(tasks->items)) { /* by what pickling one of them did */
+            PyErr_SetString(PyExc_RuntimeError, "the list of tasks was changed while it was read");
+            return -1;
+        }
+        PyObject *data = PySequence_Fast_GET_ITEM(tasks->items, (Py_ssize_t)i);
+        return function ? add_task(&tasks->buffer, form, function, data) : add_call(&tasks->buffer, form, data);
+    }
+    Py_ssize_t begin = (Py_ssize_t)i * tasks->chunk, end = PySequence_Size(tasks->items);
+    if (end > begin + tasks->chunk) end = begin + tasks->chunk;
+    return add_chunk(&tasks->buffer, form, function, tasks->items, begin, end);
+}
+
+static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *function) {
     tasks->bytes = PyMem_Calloc(tasks->count + 1, sizeof *tasks->bytes);
     if (!tasks->bytes) {
         PyErr_NoMemory();
         return -1;
     }
     for (size_t i = 0; i < tasks->count; i++) {
-        PyObject *data = PySequence_Fast_GET_ITEM(sequence, (Py_ssize_t)i);
-        Py_ssize_t size =
-            function ? add_task(&tasks->buffer, form, function, data) : add_call(&tasks->buffer, form, data);
+        Py_ssize_t size = add_one(tasks, form, function, i);
         if (size < 0) return -1;
         tasks->bytes[i].size = (size_t)size;
     }
@@ -392,12 +463,12 @@ static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *
     return 0;
 }
 
-static int read_tasks(struct tasks *tasks, enum form form, PyObject *function, PyObject *sequence) {
+static int read_tasks(struct tasks *tasks, enum form form, PyObject *function) {
     struct encoded encoded;
     bool kept;
-    if (tasks->name) return add_tasks(tasks, form, NULL, sequence);
+    if (tasks->name) return add_tasks(tasks, form, NULL);
     if (encode_function(function, &encoded, &kept)) return -1;
-    int bad = add_tasks(tasks, form, &encoded, sequence);
+    int bad = add_tasks(tasks, form, &encoded);
     if (!kept) encoded_clear(&encoded);
     return bad;
 }
@@ -435,27 +506,34 @@ static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_ta
     return (PyObject *)job;
 }
 
-/* submit(function, form, tasks, time limit or None, retries, done): tasks is a sequence of what each is called with; done is None,
- * or called with the job when it has ended */
+/* The items of tasks, of which there may be any sequence where a task is a slice of it. */
+static int take_items(struct tasks *tasks, PyObject *items, Py_ssize_t chunk) {
+    tasks->chunk = chunk;
+    tasks->items = chunk ? new_reference(items) : PySequence_Fast(items, "a sequence of tasks");
+    Py_ssize_t count = tasks->items ? PySequence_Size(tasks->items) : -1;
+    if (count < 0) return -1;
+    tasks->count = (size_t)(chunk ? count / chunk + (count % chunk != 0) : count);
+    return 0;
+}
+
+/* submit(function, form, items, chunk, time limit or None, retries, done): a task is called with an item or, if chunk is not 0, with
+ * so many of them; done is None, or called with the job when it has ended */
 static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
-    PyObject *function, *data, *limit, *done, *job = NULL;
+    PyObject *function, *items, *limit, *done, *job = NULL;
     int form;
+    Py_ssize_t chunk;
     prong_task_options options = {0};
-    if (!PyArg_ParseTuple(arguments, "OiOOIO", &function, &form, &data, &limit, &options.retries, &done) ||
+    struct tasks tasks = {0};
+    if (!PyArg_ParseTuple(arguments, "OiOnOIO", &function, &form, &items, &chunk, &limit, &options.retries, &done) ||
         parse_limit(limit, &options.time_limit))
         return NULL;
-    PyObject *sequence = PySequence_Fast(data, "a sequence of tasks");
-    if (!sequence) return NULL;
-    struct tasks tasks = {.count = (size_t)PySequence_Fast_GET_SIZE(sequence)};
-    if (((PoolObject *)object)->by_name && !(tasks.name = PyUnicode_AsUTF8(function))) {
-        Py_DECREF(sequence);
-        return NULL;
-    }
-    if (read_tasks(&tasks, (enum form)form, function, sequence) == 0)
+    bool good = take_items(&tasks, items, chunk) == 0;
+    if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
+    if (good && read_tasks(&tasks, (enum form)form, function) == 0)
         job = start_job((PoolObject *)object, &tasks, &options, done);
     PyMem_Free(tasks.bytes);
     PyMem_Free(tasks.buffer.bytes);
-    Py_DECREF(sequence);
+    Py_XDECREF(tasks.items);
     return job;
 }
 

@@ -69,7 +69,7 @@ class ProcessPoolExecutor(_futures.Executor):
             self._pending.add(future)
         future.add_done_callback(self._pending.discard)
         try:
-            job = self._pool._submit(fn, _core.CALL, ((args, kwargs),), None, 0, future._finished)
+            job = self._pool._submit(fn, _core.CALL, ((args, kwargs),), 0, None, 0, future._finished)
         except ProcessError:
             self._pending.discard(future)
             raise

@@ -175,6 +175,12 @@ class AsyncResult:
         job = self._job
         return job is None or job.wait(timeout)
 
+    def _read(self):
+        """Waits, and reads what there is meanwhile."""
+        with self._lock:
+            if self._job is not None:
+                self._job.read()
+
     def successful(self):
         """Whether it ended without an exception. ValueError when it has not ended."""
         if not self.ready():
@@ -188,7 +194,9 @@ class AsyncResult:
 
     def get(self, timeout=None):
         """The result, or what was raised. TimeoutError when timeout seconds have passed."""
-        if not self._wait(timeout):
+        if timeout is None and self._shape == "chunks" and self._told is None:
+            self._read()
+        elif not self._wait(timeout):
             raise TimeoutError
         if self._job is not None:
             self._load()
@@ -329,7 +337,7 @@ class IMapIterator:
     def _submit(self, task):
         limit, retries = self._options
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), limit, retries, self._done())
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, self._done())
         except ValueError:
             raise
         except Exception as error:  # a task that cannot be pickled is the error of its own result
@@ -558,10 +566,11 @@ class Pool:
 
     # --- submitting ---
 
-    def _submit(self, function, form, tasks, timeout, retries, done):
-        """The job of tasks, each of which is what function is called with. done(job), if any, is called when it has ended."""
+    def _submit(self, function, form, items, chunk, timeout, retries, done):
+        """The job of tasks, each of which is what function is called with: an item, or so many of them, if chunk is not 0.
+        done(job), if any, is called when it has ended."""
         try:
-            return self._core.submit(function, form, tasks, timeout, retries, done)
+            return self._core.submit(function, form, items, chunk, timeout, retries, done)
         except PoolBroken as broken:
             error = self._broken(str(broken))
             raise error from error.__cause__
@@ -592,13 +601,7 @@ class Pool:
         self._check_running()
         task = (args if type(args) is tuple else tuple(args), kwds)
         result = AsyncResult(self, None, "one", callback, error_callback)
-        return self._begin(result, func, _core.CALL, (task,), timeout, retries)
-
-    def _tasks(self, function_form, chunk_form, items, chunksize):
-        """(form, data of each task, shape) for items in chunks."""
-        if chunksize == 1:
-            return function_form, items, "many"
-        return chunk_form, [items[at:at + chunksize] for at in range(0, len(items), chunksize)], "chunks"
+        return self._begin(result, func, _core.CALL, (task,), 0, timeout, retries)
 
     def _map_async(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries):
         self._check_running()
@@ -612,8 +615,8 @@ class Pool:
             result = MapResult(self, None, "many", callback, error_callback)
             result._settle(True, [])
             return result
-        form, tasks, shape = self._tasks(*forms, items, chunksize)
-        return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, tasks, timeout, retries)
+        form, shape, chunk = (forms[0], "many", 0) if chunksize == 1 else (forms[1], "chunks", chunksize)
+        return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, items, chunk, timeout, retries)
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
         """[func(x) for x in iterable], by the workers, in chunks."""

@@ -61,6 +61,23 @@ def leave():
     sys.exit(3)
 
 
+class NotHere:
+    """Unpickles in workers only."""
+
+    def __reduce__(self):
+        return _not_here, (os.getpid(),)
+
+
+def _not_here(pid):
+    if pid != os.getpid():
+        raise ValueError("not here")
+    return NotHere()
+
+
+def no_unpickling_if(x):
+    return NotHere() if x else x
+
+
 def until_interrupted(begun):
     try:
         begun.set()
@@ -211,6 +228,55 @@ class Methods:
             third.cancel(force=True)
             with self.assertRaises(prong.TaskCancelled):
                 third.get(SOON)
+
+    def test_chunks_of_numbers(self):
+        edges = [0, 1, -1, 255, 256, 65535, 65536, 2**30 - 1, 2**30, -2**30, 2**31 - 1, 2**31, -2**31, -2**31 - 1, 2**60, 2**63 - 1,
+                 -2**63, 0.0, -0.5, 1e300, float("inf")]
+        with self.context.Pool(2) as pool:
+            for items in (edges * 20, tuple(edges * 20), range(-500, 500), edges * 20 + [2**63], edges * 20 + [True],
+                          edges * 20 + ["text"], [[number] for number in edges * 20]):
+                result = pool.map(same, items, 100)
+                self.assertEqual(result, list(items))
+                self.assertEqual([type(value) for value in result], [type(value) for value in items])
+            self.assertEqual(pool.starmap(add, [(n, n) for n in range(1000)], 300), [2 * n for n in range(1000)])
+            self.assertEqual(pool.map(same, range(7), 3), list(range(7)))
+
+    def test_results_are_read_as_they_come(self):
+        with self.context.Pool(2) as pool:
+            with self.assertRaises(prong.WorkerDied) as caught:
+                pool.map(die_if, ["a"] * 100 + ["die"] + ["b"] * 100, 10)
+            self.assertEqual(caught.exception.index, 10)
+            ended = pool.map_async(no_unpickling_if, [0] * 50 + [1] + [0] * 50, 10)
+            for _ in range(2):
+                with self.assertRaisesRegex(ValueError, "not here"):
+                    ended.get()
+            self.assertFalse(ended.successful())
+            threads, got = [], []
+            result = pool.map_async(sleep, [0.02] * 40, 2)
+            for _ in range(4):
+                threads.append(threading.Thread(target=lambda: got.append(result.get())))
+                threads[-1].start()
+            with self.assertRaises(prong.TimeoutError):
+                result.get(0.01)
+            for thread in threads:
+                thread.join(SOON)
+            self.assertEqual(got, [[0.02] * 40] * 4)
+
+    def test_an_interrupted_get_may_be_repeated(self):
+        class Interrupted(Exception):
+            pass
+
+        def interrupt(number, frame):
+            raise Interrupted
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with self.context.Pool(2) as pool:
+                result = pool.map_async(sleep, [0.05] * 20, 2)
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+                self.assertRaises(Interrupted, result.get)
+                self.assertEqual(result.get(), [0.05] * 20)
+        finally:
+            signal.signal(signal.SIGALRM, before)
 
     def test_a_callback_that_raises_harms_nobody(self):
         with self.context.Pool(1) as pool:
@@ -711,6 +777,20 @@ class PackageTest(unittest.TestCase):
             process.interrupt()
             process.close()
             self.assertRaises(ValueError, process.interrupt)
+
+    def test_tasks_that_change_while_they_are_read(self):
+        class Shrinks:
+            def __reduce__(self):
+                del items[1:]
+                return int, ()
+        with prong.Pool(1) as pool:
+            for chunksize in (1, 2):
+                items = [Shrinks() for _ in range(50)]
+                if chunksize == 1:
+                    with self.assertRaisesRegex(RuntimeError, "changed while"):
+                        pool.map(same, items, chunksize)
+                else:
+                    self.assertEqual(pool.map(same, items, chunksize), [0, 0])
 
     def test_install_serves_other_libraries(self):
         program = ("import prong; prong.install()\n"
