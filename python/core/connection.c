@@ -313,12 +313,13 @@ static PyMethodDef connection_methods[] = {
     {0}};
 
 PyTypeObject Connection_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Connection",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.connection.Connection",
     .tp_doc = PyDoc_STR("Connection(handle, readable=True, writable=True)\n\nA connection over a descriptor: a socket, "
                         "or an end of a pipe, which it closes. The ends of Pipe() are connections, too."),
     .tp_basicsize = sizeof(ConnectionObject),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .tp_new = connection_of_descriptor,
+    .tp_new = descriptor_new,
+    .tp_init = descriptor_init,
     .tp_dealloc = connection_dealloc,
     .tp_traverse = connection_traverse,
     .tp_clear = connection_clear,

@@ -166,8 +166,9 @@ struct ConnectionObject {
 };
 extern PyTypeObject Connection_type, PipeConnection_type; /* the second is a subtype of the first */
 ConnectionObject *connection_make(PyTypeObject *type, const struct connection_kind *kind, bool readable, bool writable);
-/* The type's tp_new, of descriptor.c. */
-PyObject *connection_of_descriptor(PyTypeObject *type, PyObject *arguments, PyObject *keywords);
+/* The type's tp_new and tp_init, of descriptor.c. */
+PyObject *descriptor_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords);
+int descriptor_init(PyObject *self, PyObject *arguments, PyObject *keywords);
 /* Or the exception is set. */
 bool connection_may_read(ConnectionObject *self);
 static inline prong_connection connection_of(const ConnectionObject *self) {

@@ -150,15 +150,28 @@ static const struct connection_kind descriptor_kind = {.encode = encode_for_stra
 
 /* --- making --- */
 
-PyObject *connection_of_descriptor(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"handle", "readable", "writable", NULL};
-    int descriptor, readable = 1, writable = 1;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|pp", names, &descriptor, &readable, &writable))
-        return NULL;
-    if (descriptor < 0) return PyErr_Format(PyExc_ValueError, "invalid handle");
-    if (!readable && !writable)
-        return PyErr_Format(PyExc_ValueError, "at least one of `readable` and `writable` must be True");
-    ConnectionObject *self = connection_make(type, &descriptor_kind, readable, writable);
-    if (self) self->descriptor = descriptor;
+/* Closed, until it is initialized. */
+PyObject *descriptor_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    ConnectionObject *self = connection_make(type, &descriptor_kind, false, false);
+    (void)arguments;
+    (void)keywords;
+    if (self) self->closed = true;
     return (PyObject *)self;
+}
+
+int descriptor_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"handle", "readable", "writable", NULL};
+    ConnectionObject *self = (ConnectionObject *)object;
+    int descriptor, readable = 1, writable = 1;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|pp", names, &descriptor, &readable, &writable)) return -1;
+    if (descriptor < 0 || (!readable && !writable)) {
+        PyErr_SetString(PyExc_ValueError,
+                        descriptor < 0 ? "invalid handle" : "at least one of `readable` and `writable` must be True");
+        return -1;
+    }
+    self->descriptor = descriptor;
+    self->readable = readable;
+    self->writable = writable;
+    self->closed = false;
+    return 0;
 }

@@ -216,18 +216,20 @@ static PyObject *connection_handle(PyObject *object, PyObject *unused) {
 
 static PyMethodDef pipe_methods[] = {{"_handle", connection_handle, METH_NOARGS, NULL}, {0}};
 
-static PyObject *pipe_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+static int pipe_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    (void)object;
     (void)arguments;
     (void)keywords;
-    return PyErr_Format(PyExc_TypeError, "%s objects are made by Pipe()", type->tp_name);
+    PyErr_SetString(PyExc_TypeError, "a PipeConnection is made by Pipe()");
+    return -1;
 }
 
-PyTypeObject PipeConnection_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.PipeConnection",
+PyTypeObject PipeConnection_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.connection.PipeConnection",
                                     .tp_doc = PyDoc_STR("One end of a Pipe()."),
                                     .tp_base = &Connection_type,
                                     .tp_basicsize = sizeof(ConnectionObject),
                                     .tp_flags = Py_TPFLAGS_DEFAULT,
-                                    .tp_new = pipe_new,
+                                    .tp_init = pipe_init,
                                     .tp_methods = pipe_methods};
 
 static PyMethodDef functions[] = {

@@ -330,10 +330,17 @@ class ConnectionTest(unittest.TestCase):
 
         class Mine(Connection):
             """One of a program's own."""
-        one, two = pair(Mine, Mine)
+
+            def __init__(self, name, descriptor):
+                super().__init__(descriptor)
+                self.name = name
+        one, two = pair(lambda descriptor: Mine("one", descriptor), lambda descriptor: Mine("two", descriptor))
         with one, two:
-            one.send(1)
-            self.assertEqual(two.recv(), 1)
+            one.send(two.name)
+            self.assertEqual(two.recv(), "two")
+        never = Connection.__new__(Connection)
+        self.assertTrue(never.closed)
+        self.assertRaises(OSError, never.recv)
 
     def test_nothing_is_left(self):
         def use():
