@@ -5,6 +5,7 @@ import collections
 import multiprocessing.connection as _std
 import os
 import socket
+import sys
 import threading
 import time
 from multiprocessing.context import AuthenticationError, TimeoutError
@@ -27,6 +28,9 @@ def wait(object_list, timeout=None):
 
 
 # ------------------------------------------------ handshakes ------------------------------------------------
+
+
+_EMPTY_IS_A_KEY = sys.version_info >= (3, 13)
 
 
 class _Patient:
@@ -67,6 +71,12 @@ class Listener(_Listener):
         super().__init__(address, family, backlog, authkey)
         self._handshake_timeout = handshake_timeout
         self._listener._socket.setblocking(False)
+        self._begin_anew()
+
+    def _begin_anew(self):
+        """Without handshakes; of those of the process that forked this one nothing is known here."""
+        self._pid = os.getpid()
+        self._close_pipe()
         self._ended = collections.deque()  # of handshakes: the connection, where from, and the error, if any
         self._under_way = 0
 
@@ -75,6 +85,8 @@ class Listener(_Listener):
         if not isinstance(self, Listener):  # XmlListener's own way to accept, after install()
             return _Listener.accept(self)
         end = None if timeout is None else time.monotonic() + timeout
+        if self._pid != os.getpid():
+            self._begin_anew()
         while True:
             if self._listener is None:
                 raise OSError("listener is closed")
@@ -104,7 +116,7 @@ class Listener(_Listener):
         except BlockingIOError:
             return None
         connection = _connection_of(caller)
-        if not self._authkey:
+        if self._authkey is None or (not self._authkey and not _EMPTY_IS_A_KEY):
             return connection
         self._begin(connection)
         return None
@@ -133,6 +145,9 @@ class Listener(_Listener):
     def close(self):
         """No more clients; those whose handshake is not over are dropped."""
         super().close()
+        self._close_pipe()
+
+    def _close_pipe(self):
         pipe, self._pipe = self._pipe, ()
         for descriptor in pipe:
             os.close(descriptor)
@@ -145,16 +160,22 @@ def _connection_of(caller):
     return Connection(caller.detach())
 
 
-def _dial(address, family, timeout):
+_LOOK_EVERY = 0.002  # seconds: nothing tells when a Unix socket has room for another who waits to be accepted
+
+
+def _dial(address, family, end):
     family = family or _std.address_type(address)
     _std._validate_family(family)
-    with socket.socket(getattr(socket, family)) as caller:
-        caller.settimeout(timeout)
-        try:
-            caller.connect(address)
-        except socket.timeout:
-            raise TimeoutError(f"{address!r} did not answer in the time given") from None
-        return _connection_of(caller)
+    while True:
+        with socket.socket(getattr(socket, family)) as caller:
+            try:
+                caller.settimeout(None if end is None else max(end - time.monotonic(), 0.001))
+                caller.connect(address)
+                return _connection_of(caller)
+            except (socket.timeout, BlockingIOError):
+                if end is not None and time.monotonic() >= end:
+                    raise TimeoutError(f"{address!r} did not answer in the time given") from None
+        time.sleep(_LOOK_EVERY)
 
 
 def Client(address, family=None, authkey=None, *, timeout=None):
@@ -163,7 +184,7 @@ def Client(address, family=None, authkey=None, *, timeout=None):
     end = None if timeout is None else time.monotonic() + timeout
     if authkey is not None and not isinstance(authkey, bytes):
         raise TypeError("authkey should be a byte string")
-    connection = _dial(address, family, timeout)
+    connection = _dial(address, family, end)
     if authkey is not None:
         _shake_hands(connection, authkey, _std.answer_challenge, _std.deliver_challenge, end)
     return connection

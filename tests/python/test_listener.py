@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import threading
 import time
 import unittest
@@ -23,6 +24,19 @@ def in_thread(function, *args):
 def send_hello(address, key=KEY, client=Client):
     with client(address, authkey=key) as connection:
         connection.send("hello")
+
+
+def accept_all(listener, count):
+    """Until 60 have been served by all who do so."""
+    while count.value < 60:
+        try:
+            connection = listener.accept(0.05)
+        except prong.TimeoutError:
+            continue
+        with connection:
+            connection.recv()
+        with count.get_lock():
+            count.value += 1
 
 
 class ListenerTest(unittest.TestCase):
@@ -80,6 +94,11 @@ class ListenerTest(unittest.TestCase):
         with self.assertRaises(TypeError):
             Listener(authkey="text")
 
+    def test_an_empty_key(self):
+        with Listener(authkey=b"") as listener:  # is one from 3.13 on, as with multiprocessing
+            in_thread(send_hello, listener.address, b"" if sys.version_info >= (3, 13) else None)
+            self.assertEqual(listener.accept(SOON).recv(), "hello")
+
     def test_many_clients(self):
         with Listener(authkey=KEY, backlog=50) as listener:
             threads = [in_thread(send_hello, listener.address) for _ in range(100)]
@@ -113,6 +132,38 @@ class ListenerTest(unittest.TestCase):
             connection.close()
         with self.assertRaises(OSError):
             Client("/no/such/socket", timeout=0.1)
+
+    def test_forked_processes_accept_side_by_side(self):
+        with Listener(authkey=KEY, backlog=100) as listener:
+            thread = in_thread(send_hello, listener.address)
+            listener.accept(SOON).close()  # so that there is something to be inherited
+            thread.join(SOON)
+            count = prong.Value("i", 0)
+            children = [prong.get_context("fork").Process(target=accept_all, args=(listener, count)) for _ in range(2)]
+            for child in children:
+                child.start()
+            callers = [in_thread(send_hello, listener.address) for _ in range(60)]
+            accept_all(listener, count)
+            for each in callers + children:
+                each.join(SOON)
+            self.assertEqual([child.exitcode for child in children], [0, 0])
+            self.assertEqual(count.value, 60)
+
+    def test_a_client_waits_for_a_listener_that_is_busy(self):
+        with Listener(backlog=1) as listener:
+            waiting = []
+            try:
+                for _ in range(100):
+                    waiting.append(Client(listener.address, timeout=0.1))
+            except prong.TimeoutError:
+                pass
+            self.assertLess(len(waiting), 100)
+            thread = in_thread(send_hello, listener.address, None, lambda *args, **options: Client(*args, timeout=SOON, **options))
+            for connection in waiting:
+                listener.accept(SOON).close()
+                connection.close()
+            self.assertEqual(listener.accept(SOON).recv(), "hello")
+            thread.join(SOON)
 
 
 if __name__ == "__main__":
