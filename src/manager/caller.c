@@ -5,6 +5,7 @@
 #include "value/classes.h"
 #include "manager/family.h"
 #include "manager/manager.h"
+#include "manager/token.h"
 #include "net/link.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -87,11 +88,7 @@ static prong_status write_request(prong_document *scratch, const struct request_
     prong_value ident = prong_null(), request, keywords = parts->keywords;
     prong_pickle_options options = {.protocol = 4};
     prong_status status = PRONG_OK;
-    if (!parts->to_server) {
-        char text[24];
-        snprintf(text, sizeof(text), "%llx", (unsigned long long)parts->id);
-        status = prong_make_text(scratch, text, &ident);
-    }
+    if (!parts->to_server) status = ident_to_value(scratch, parts->id, &ident);
     if (!status && prong_value_kind(keywords) == PRONG_KIND_NULL) status = prong_make_dict(scratch, &keywords);
     if (!status) status = prong_build(scratch, &request, "(vsvv)", ident, parts->method, parts->arguments, keywords);
     return status ? status : prong_pickle_dumps(scratch, request, pickle, &options);

@@ -2,6 +2,7 @@
 #include "manager/manager.h"
 #include "base/error.h"
 #include "manager/family.h"
+#include "manager/token.h"
 #include "os/os.h"
 #include "process/function.h"
 #include "value/node.h"
@@ -388,10 +389,12 @@ prong_status prong_manager_create(prong_manager handle, prong_proxy *proxy, cons
     struct request_parts request = {.to_server = true, .method = "create"};
     if (!status) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
     if (!status) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(CALL_WITHIN));
-    const char *ident = "";
-    if (!status) status = prong_scan(result, "(s.)", &ident);
+    prong_value ident = {0};
+    uint64_t id = 0;
+    if (!status) status = prong_scan(result, "(v.)", &ident);
+    if (!status) status = ident_from_value(ident, &id);
     if (!status) {
-        *proxy = (prong_proxy){.manager = handle, .id = strtoull(ident, NULL, 16)};
+        *proxy = (prong_proxy){.manager = handle, .id = id};
         snprintf(proxy->type, sizeof(proxy->type), "%s", type);
     }
     prong_document_close(scratch);

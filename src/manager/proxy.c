@@ -1,10 +1,9 @@
 /* Proxies: calls of objects on a server, and proxies as values. */
 #include "base/error.h"
 #include "manager/manager.h"
-#include "net/address.h"
+#include "manager/token.h"
 #include "value/node.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const prong_time CALL_WITHIN = PRONG_SECONDS(60), ANSWER_WITHIN = PRONG_SECONDS(10);
@@ -53,13 +52,13 @@ static prong_status count_reference(prong_proxy proxy, const char *method) {
     struct manager *manager;
     prong_document *scratch;
     prong_value ignored;
-    char ident[24];
+    prong_value ident;
     struct request_parts request = {.to_server = true, .method = method};
     prong_status status = manager_find(proxy.manager, &manager);
     if (!status) status = prong_document_open(&scratch, NULL);
     if (status) return status;
-    snprintf(ident, sizeof(ident), "%llx", (unsigned long long)proxy.id);
-    status = prong_build(scratch, &request.arguments, "(s)", ident);
+    status = ident_to_value(scratch, proxy.id, &ident);
+    if (!status) status = prong_build(scratch, &request.arguments, "(v)", ident);
     if (!status)
         status = manager_call(proxy.manager, manager, &request, scratch, &ignored, deadline_after(CALL_WITHIN));
     prong_document_close(scratch);
@@ -140,15 +139,9 @@ static const char *proxy_class(const char *type) {
 
 prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, prong_value *value) {
     struct manager *manager;
-    prong_value address, token, class;
-    char ident[24];
+    prong_value token, class;
     prong_status status = manager_find(proxy.manager, &manager);
-    if (!status) status = address_to_value(document, manager->reach.address, &address);
-    if (status) return status;
-    snprintf(ident, sizeof(ident), "%llx", (unsigned long long)proxy.id);
-    prong_object made = {.module = "multiprocessing.managers", .name = "Token", .by_new = true, .has_state = true};
-    status = prong_build(document, &made.state, "(svs)", proxy.type, address, ident);
-    if (!status) status = prong_make_object(document, &made, &token);
+    if (!status) status = token_to_value(document, proxy.type, manager->reach.address, proxy.id, &token);
     if (!status) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
     prong_object rebuild = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
     if (!status) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
@@ -168,22 +161,18 @@ static prong_status find_token(prong_value value, prong_value *token) {
 
 prong_status prong_proxy_from_value(prong_manager handle, prong_value value, prong_proxy *proxy) {
     struct manager *manager;
-    prong_value token = {0}, address = {0};
-    prong_object view = {0};
-    const char *type, *ident;
-    char text[ADDRESS_TEXT];
+    prong_value named = {0};
+    struct token token;
     prong_status status = manager_find(handle, &manager);
-    if (!status) status = find_token(value, &token);
-    if (!status) status = prong_value_get_object(token, &view);
-    if (!status) status = prong_scan(view.state, "(svs)", &type, &address, &ident);
-    if (!status) status = address_from_value(address, text);
+    if (!status) status = find_token(value, &named);
+    if (!status) status = token_from_value(named, &token);
     if (status) return fail_again(status, "proxy");
-    if (!address_same(text, manager->reach.address))
-        return fail(PRONG_INVALID, "proxy: it is of the server at %s, not of the one at %s", text,
+    if (!address_same(token.address, manager->reach.address))
+        return fail(PRONG_INVALID, "proxy: it is of the server at %s, not of the one at %s", token.address,
                     manager->reach.address);
-    if (strlen(type) >= sizeof(proxy->type))
-        return fail(PRONG_TOO_LONG, "proxy: a type's name of %zu bytes", strlen(type));
-    *proxy = (prong_proxy){.manager = handle, .id = strtoull(ident, NULL, 16)};
-    snprintf(proxy->type, sizeof(proxy->type), "%s", type);
+    if (strlen(token.type) >= sizeof(proxy->type))
+        return fail(PRONG_TOO_LONG, "proxy: a type's name of %zu bytes", strlen(token.type));
+    *proxy = (prong_proxy){.manager = handle, .id = token.id};
+    snprintf(proxy->type, sizeof(proxy->type), "%s", token.type);
     return PRONG_OK;
 }

@@ -1,10 +1,10 @@
 /* Requests: (ident, method, args, kwds). Without an ident they go to the server itself, else to an object. */
 #include "base/error.h"
 #include "manager/server.h"
+#include "manager/token.h"
 #include "value/classes.h"
 #include "value/document.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct request {
@@ -23,57 +23,16 @@ void reply_traceback(struct session *session, const char *exception, const char 
         session_reply(session, "#TRACEBACK", message);
 }
 
-/* --- idents, tokens and proxies --- */
-
-prong_status token_id(prong_value ident, uint64_t *number) {
-    const char *text;
-    char *end;
-    prong_status status = prong_value_get_str(ident, &text, NULL);
-    if (status) return status;
-    *number = strtoull(text, &end, 16);
-    return *text && !*end ? PRONG_OK : fail(PRONG_INVALID, "no ident is \"%.40s\"", text);
-}
-
-static prong_status id_to_value(prong_document *document, uint64_t id, prong_value *value) {
-    char text[24];
-    snprintf(text, sizeof(text), "%llx", (unsigned long long)id);
-    return prong_make_text(document, text, value);
-}
-
-static prong_status make_token(struct prong_server *server, const struct managed *object, prong_value *token) {
-    prong_value address, id;
-    prong_status status = address_to_value(server->scratch, server->address, &address);
-    if (!status) status = id_to_value(server->scratch, object->id, &id);
-    prong_object made = {.module = "multiprocessing.managers", .name = "Token", .by_new = true, .has_state = true};
-    if (!status) status = prong_build(server->scratch, &made.state, "(svv)", object->type->given.name, address, id);
-    return status ? status : prong_make_object(server->scratch, &made, token);
-}
-
-/* The parts of a Token; module and name say that it is one. */
-static prong_status read_token(prong_value token, prong_value *address, uint64_t *id) {
-    prong_object view;
-    prong_value ident;
-    if (!prong_value_is(token, "multiprocessing.managers", "Token") || prong_value_get_object(token, &view))
-        return fail_text(PRONG_INVALID, "no token");
-    prong_status status = prong_scan(view.state, "(.vv)", address, &ident);
-    return status ? status : token_id(ident, id);
-}
-
 struct managed *object_of_proxy(struct prong_server *server, prong_value value) {
     prong_object view;
-    prong_value token, address;
-    uint64_t id = 0;
-    char text[ADDRESS_TEXT];
+    prong_value named;
+    struct token token;
     if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_value_get_object(value, &view))
         return NULL;
-    if (prong_value_item(view.arguments, 1, &token) || read_token(token, &address, &id)) return NULL;
-    if (address_from_value(address, text) || !address_same(text, server->address)) return NULL;
-    struct managed *object = object_by_id(server, id);
-    const char *type = "";
-    prong_value state;
-    if (object && !prong_value_get_object(token, &view) && !prong_value_item(view.state, 0, &state))
-        prong_value_get_str(state, &type, NULL);
-    return object && !strcmp(type, object->type->given.name) ? object : NULL;
+    if (prong_value_item(view.arguments, 1, &named) || token_from_value(named, &token)) return NULL;
+    if (!address_same(token.address, server->address)) return NULL;
+    struct managed *object = object_by_id(server, token.id);
+    return object && !strcmp(token.type, object->type->given.name) ? object : NULL;
 }
 
 /* --- what the server itself does --- */
@@ -120,7 +79,7 @@ static void reply_created(struct session *session, struct managed *object) {
     prong_value ident, exposed, reply = {0};
     prong_status status = client_hold(session->client, object->id);
     if (!status) {
-        status = id_to_value(server->scratch, object->id, &ident);
+        status = ident_to_value(server->scratch, object->id, &ident);
         if (!status) status = exposed_methods(server, object->type, &exposed);
         if (!status) status = prong_build(server->scratch, &reply, "(vv)", ident, exposed);
         if (!status) {
@@ -181,7 +140,7 @@ static void create(struct session *session, const struct request *request) {
 static struct managed *object_named(struct session *session, const struct request *request) {
     prong_value ident;
     uint64_t id = 0;
-    if (prong_value_item(request->args, 0, &ident) || token_id(ident, &id)) {
+    if (prong_value_item(request->args, 0, &ident) || ident_from_value(ident, &id)) {
         reply_traceback(session, "TypeError", "an ident is needed");
         return NULL;
     }
@@ -219,11 +178,11 @@ static void decref(struct session *session, const struct request *request) {
 }
 
 static void get_methods(struct session *session, const struct request *request) {
-    prong_value token, address, exposed;
-    uint64_t id = 0;
-    prong_status status = prong_value_item(request->args, 0, &token);
-    if (!status) status = read_token(token, &address, &id);
-    struct managed *object = status ? NULL : object_by_id(session->server, id);
+    prong_value named, exposed;
+    struct token token;
+    prong_status status = prong_value_item(request->args, 0, &named);
+    if (!status) status = token_from_value(named, &token);
+    struct managed *object = status ? NULL : object_by_id(session->server, token.id);
     if (!object || exposed_methods(session->server, object->type, &exposed))
         reply_traceback(session, "KeyError", "get_methods(): no such object");
     else
@@ -323,7 +282,7 @@ static void reply_proxy(prong_call *call) {
     made->state = call->made;
     made->refs = 1;
     status = exposed_methods(server, type, &exposed);
-    if (!status) status = make_token(server, made, &token);
+    if (!status) status = token_to_value(server->scratch, made->type->given.name, server->address, made->id, &token);
     if (!status) status = prong_build(server->scratch, &pair, "(vv)", exposed, token);
     if (!status) status = client_hold(call->session->client, made->id);
     if (status) {
@@ -394,7 +353,7 @@ static void not_exposed(struct session *session, const struct managed *object, c
 static void call_object(struct session *session, const struct request *request) {
     struct prong_server *server = session->server;
     uint64_t id = 0;
-    struct managed *object = token_id(request->ident, &id) ? NULL : object_by_id(server, id);
+    struct managed *object = ident_from_value(request->ident, &id) ? NULL : object_by_id(server, id);
     if (!object) {
         char text[80];
         prong_value_repr(request->ident, text, sizeof(text), NULL);

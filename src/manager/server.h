@@ -234,7 +234,6 @@ prong_status make_exception(prong_document *document, const char *module, const 
                             prong_value *exception);
 /* The object that a proxy in a value stands for, if it is of this server; else NULL. */
 struct managed *object_of_proxy(struct prong_server *server, prong_value value);
-prong_status token_id(prong_value id, uint64_t *number);
 
 /* The library's own types. */
 extern const struct type *const container_types[]; /* each ends with NULL */

@@ -1,0 +1,22 @@
+/* What objects on a server are called in messages, as multiprocessing.managers has it: an ident on their server, a token
+ * anywhere. */
+#ifndef MANAGER_TOKEN_H
+#define MANAGER_TOKEN_H
+
+#include "net/address.h"
+
+struct token {
+    const char *type; /* its value's */
+    char address[ADDRESS_TEXT];
+    uint64_t id;
+};
+
+prong_status ident_to_value(prong_document *document, uint64_t id, prong_value *value);
+/* PRONG_INVALID: it is none. */
+prong_status ident_from_value(prong_value value, uint64_t *id);
+prong_status token_to_value(prong_document *document, const char *type, const char *address, uint64_t id,
+                            prong_value *value);
+/* Of an object of the class Token; anything else is PRONG_INVALID. */
+prong_status token_from_value(prong_value value, struct token *token);
+
+#endif
