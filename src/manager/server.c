@@ -285,14 +285,15 @@ static bool has_come(void *context) {
     return server->event_count != 0;
 }
 
-/* Waits for something to do; what sockets have is in server->events. */
+/* Waits for something to do; what sockets have is in server->events. They are looked at in each round: members of the family
+ * who ask without end must not keep all others, nor the one who stops the server, waiting. */
 static prong_status await_events(prong_server *server, deadline_t deadline) {
-    int wait = how_long(server, deadline);
     server->event_count = 0;
+    int wait = how_long(server, deadline);
     if (wait && spin(&server->spin, has_come, server)) wait = 0;
     if (wait) family_requests_arm(server);
-    if (server->event_count == 0 && !family_requests_there(server))
-        server->event_count = epoll_wait(server->epoll, server->events, EVENTS, how_long(server, deadline) ? wait : 0);
+    if (family_requests_there(server)) wait = 0;
+    if (server->event_count == 0) server->event_count = epoll_wait(server->epoll, server->events, EVENTS, wait);
     if (server->event_count < 0 && errno != EINTR) return fail_errno("server: epoll");
     return PRONG_OK;
 }

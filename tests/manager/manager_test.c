@@ -779,6 +779,37 @@ LONG_TEST(a_thousand_clients_at_once, 120) {
     ended(manager);
 }
 
+static int ask_without_end(void *argument, size_t size) {
+    struct order *order = argument;
+    (void)size;
+    say(order);
+    while (!prong_proxy_call(order->proxy, NULL, NULL, "__len__", SOON, "()")) {}
+    return 0;
+}
+
+/* Nor does it hear that it is to end, while members always have something to ask. */
+TEST(members_who_ask_without_end_hold_up_nobody_by_socket) {
+    enum { ASKERS = 12, CALLS = 200 };
+    prong_manager manager = started(PRONG_START_FORK), other = by_socket(manager);
+    struct order order = {0};
+    prong_process askers[ASKERS];
+    prong_proxy seen;
+    prong_value value, result;
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(manager, &order.proxy, "dict", "()"));
+    ok(prong_proxy_to_value(order.proxy, document, &value));
+    ok(prong_proxy_from_value(other, value, &seen));
+    for (int i = 0; i < ASKERS; i++) {
+        askers[i] = start_with(PRONG_START_FORK, ask_without_end, order);
+        hear(&order);
+    }
+    for (int i = 0; i < CALLS; i++) ok(call(seen, &result, "__len__", SOON, "()"));
+    ok(prong_manager_shutdown(manager, SOON));
+    for (int i = 0; i < ASKERS; i++) equal(test_end(askers[i]), 0);
+    ok(prong_queue_destroy(order.said));
+    prong_document_close(document);
+}
+
 TEST(a_server_serves_for_a_time_and_until_stopped) {
     prong_server *server = small_server();
     is(prong_server_run(server, PRONG_MS(20)), PRONG_TIMEOUT);
