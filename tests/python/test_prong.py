@@ -855,6 +855,8 @@ class StormTest(unittest.TestCase):
             killer = threading.Thread(target=kill)
             killer.start()
             try:
+                while not pool.deaths():  # few tasks might be done before the first is killed
+                    self.assertEqual(pool.map(same, range(100), 1, retries=200), list(range(100)))
                 results = [pool.map_async(same, range(at, at + 100), 1, retries=200) for at in range(0, self.TASKS // 2, 100)]
                 done = [value for result in results for value in result.get(120)]
                 self.assertEqual(done, list(range(self.TASKS // 2)))
@@ -868,7 +870,6 @@ class StormTest(unittest.TestCase):
             finally:
                 stop.set()
                 killer.join()
-            self.assertGreater(pool.deaths(), 0)
             self.assertLess(lost, self.TASKS // 2)
 
 
