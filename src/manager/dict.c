@@ -14,8 +14,7 @@ prong_status dict_value(struct managed *object, prong_document *document, prong_
 
 /* From a dict, a proxy of one, or pairs. */
 static prong_status dict_take(prong_call *call, struct table *table, prong_value from) {
-    struct managed *proxied = object_of_proxy(call->server, from);
-    if (proxied && proxied->type->value) TRY(proxied->type->value(proxied, scratch_of(call), &from));
+    TRY(see_through(call, &from));
     if (kind_of(from) == PRONG_KIND_OBJECT && kind_of(object_of(from)->pairs) == PRONG_KIND_DICT)
         from = object_of(from)->pairs; /* an OrderedDict */
     size_t at = 0;
@@ -162,8 +161,7 @@ static prong_status dict_copy(prong_call *call) {
 }
 
 static prong_status as_dict(prong_call *call, prong_value *from) {
-    struct managed *proxied = object_of_proxy(call->server, *from);
-    if (proxied && proxied->type->value) TRY(proxied->type->value(proxied, scratch_of(call), from));
+    TRY(see_through(call, from));
     if (kind_of(*from) == PRONG_KIND_DICT) return PRONG_OK;
     call_raise(call, "TypeError", "unsupported operand type(s) for |: 'dict' and '%s'",
                prong_kind_name(kind_of(*from)));

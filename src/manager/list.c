@@ -287,8 +287,7 @@ static prong_status list_copy(prong_call *call) {
 static prong_status list_add(prong_call *call) {
     prong_value other, list;
     BIND(call, "value", &other);
-    struct managed *proxied = object_of_proxy(call->server, other);
-    if (proxied && proxied->type->value) TRY(proxied->type->value(proxied, scratch_of(call), &other));
+    TRY(see_through(call, &other));
     if (kind_of(other) != PRONG_KIND_LIST)
         return call_raise(call, "TypeError", "can only concatenate list (not \"%s\") to list",
                           prong_kind_name(kind_of(other)));

@@ -49,14 +49,16 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
             return PRONG_OK;
         }
     }
-    struct managed *other = object_of_proxy(call->server, from);
-    if (other && other->type->value) { /* a list of this server, say */
-        prong_value value;
-        TRY(other->type->value(other, scratch_of(call), &value));
-        return iterate(call, value, list);
-    }
+    prong_value seen = from;
+    TRY(see_through(call, &seen));
+    if (seen.pointer != from.pointer) return iterate(call, seen, list); /* a list of this server, say */
     call_raise(call, "TypeError", "'%s' object is not iterable", prong_kind_name(kind));
     return PRONG_REMOTE_ERROR;
+}
+
+prong_status see_through(prong_call *call, prong_value *value) {
+    struct managed *object = object_of_proxy(call->server, *value);
+    return object && object->type->value ? object->type->value(object, scratch_of(call), value) : PRONG_OK;
 }
 
 prong_status list_out_of_range(prong_call *call, const char *what) {

@@ -20,6 +20,8 @@ prong_status raised_or(prong_call *call, prong_status status);
 
 /* All items of what Python would iterate over, in order; raises TypeError for what it would not. */
 prong_status iterate(prong_call *call, prong_value from, prong_value *list);
+/* A proxy of an object of this server that has a value becomes that value; anything else stays. */
+prong_status see_through(prong_call *call, prong_value *value);
 
 /* As slice.indices(): where it begins, and how many there are. */
 struct slice {
