@@ -16,6 +16,7 @@ from multiprocessing import connection as theirs
 
 import prong
 from prong.connection import Client, Connection, Listener, wait
+from support import Interrupted, in_thread, interrupt, on_alarm
 
 SOON = 30
 METHODS = ("fork", "spawn", "forkserver")
@@ -26,12 +27,6 @@ def pair(first=Connection, second=Connection):
     """Two connections over a pair of sockets."""
     one, two = socket.socketpair()
     return first(one.detach()), second(two.detach())
-
-
-def in_thread(function, *args):
-    thread = threading.Thread(target=function, args=args, daemon=True)
-    thread.start()
-    return thread
 
 
 def echo(connection):
@@ -277,14 +272,7 @@ class ConnectionTest(unittest.TestCase):
 
     def test_an_interrupt_loses_no_message(self):
         mine, other = pair()
-
-        class Interrupted(Exception):
-            pass
-
-        def interrupt(number, frame):
-            raise Interrupted
-        before = signal.signal(signal.SIGALRM, interrupt)
-        try:
+        with on_alarm(interrupt):
             for call in (other.recv, other.recv_bytes, lambda: other.poll(SOON), lambda: wait([other], SOON)):
                 signal.setitimer(signal.ITIMER_REAL, 0.1)
                 self.assertRaises(Interrupted, call)
@@ -299,20 +287,14 @@ class ConnectionTest(unittest.TestCase):
             self.assertRaises(Interrupted, mine.recv)
             with self.assertRaisesRegex(OSError, "write-only"):  # what comes now cannot be told from the rest
                 mine.recv()
-        finally:
-            signal.signal(signal.SIGALRM, before)
 
     def test_signals_that_raise_nothing_do_not_end_a_wait(self):
         mine, other = pair()
         seen = []
-        before = signal.signal(signal.SIGALRM, lambda number, frame: seen.append(number))
-        try:
+        with on_alarm(lambda: seen.append("alarm")):
             signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
             threading.Timer(0.2, mine.send, ("late",)).start()
             self.assertEqual(other.recv(), "late")
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
         self.assertGreater(len(seen), 2)
 
     def test_they_are_objects_as_others(self):

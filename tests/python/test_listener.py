@@ -3,22 +3,16 @@
 import os
 import socket
 import sys
-import threading
 import time
 import unittest
 from multiprocessing import connection as theirs
 
 import prong
 from prong.connection import AuthenticationError, Client, Listener
+from support import in_thread
 
 SOON = 30
 KEY = b"the key"
-
-
-def in_thread(function, *args):
-    thread = threading.Thread(target=function, args=args, daemon=True)
-    thread.start()
-    return thread
 
 
 def send_hello(address, key=KEY, client=Client):

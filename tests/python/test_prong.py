@@ -15,6 +15,7 @@ import unittest
 import warnings
 
 import prong
+from support import Interrupted, interrupt, on_alarm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 METHODS = ("fork", "spawn", "forkserver")
@@ -263,20 +264,11 @@ class Methods:
             self.assertEqual(got, [[0.02] * 40] * 4)
 
     def test_an_interrupted_get_may_be_repeated(self):
-        class Interrupted(Exception):
-            pass
-
-        def interrupt(number, frame):
-            raise Interrupted
-        before = signal.signal(signal.SIGALRM, interrupt)
-        try:
-            with self.context.Pool(2) as pool:
-                result = pool.map_async(sleep, [0.05] * 20, 2)
-                signal.setitimer(signal.ITIMER_REAL, 0.2)
-                self.assertRaises(Interrupted, result.get)
-                self.assertEqual(result.get(), [0.05] * 20)
-        finally:
-            signal.signal(signal.SIGALRM, before)
+        with on_alarm(interrupt), self.context.Pool(2) as pool:
+            result = pool.map_async(sleep, [0.05] * 20, 2)
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            self.assertRaises(Interrupted, result.get)
+            self.assertEqual(result.get(), [0.05] * 20)
 
     def test_a_callback_that_raises_harms_nobody(self):
         with self.context.Pool(1) as pool:
@@ -607,23 +599,20 @@ class PackageTest(unittest.TestCase):
                 pickle.dumps(thing)
 
     def test_a_signals_handler_that_raises_ends_a_wait(self):
-        def handler(number, frame):
+        def handler():
             raise InterruptedError("told")
-        before = signal.signal(signal.SIGALRM, handler)
         reader, writer = prong.Pipe(duplex=False)
         lock = prong.Lock()
         lock.acquire()
         waits = (prong.Queue().get, reader.recv, lock.acquire, prong.Event().wait,
                  lambda: prong.connection.wait([reader]), prong.Barrier(2).wait)
-        try:
+        with on_alarm(handler):
             for wait in waits:
                 signal.setitimer(signal.ITIMER_REAL, 0.1)
                 began = time.monotonic()
                 with self.assertRaisesRegex(InterruptedError, "told"):
                     wait()
                 self.assertLess(time.monotonic() - began, SOON)
-        finally:
-            signal.signal(signal.SIGALRM, before)
 
     def test_a_queue_says_what_is_in_it(self):
         q = prong.Queue(2)
