@@ -101,17 +101,17 @@ def py_pipe_rtt(m):
     return took
 
 
-def connections(m):
-    return importlib.import_module(m.__name__ + ".connection")
+def submodule(m, name):
+    return importlib.import_module(f"{m.__name__}.{name}")
 
 
 def call_and_echo(m, address, count):
-    with connections(m).Client(address, authkey=b"key") as connection:
+    with submodule(m, "connection").Client(address, authkey=b"key") as connection:
         echo(connection, count)
 
 
 def by_socket(m, address, item, count):
-    with connections(m).Listener(address, authkey=b"key") as listener:
+    with submodule(m, "connection").Listener(address, authkey=b"key") as listener:
         process = m.Process(target=call_and_echo, args=(m, listener.address, count))
         process.start()
         with listener.accept() as connection:
@@ -246,7 +246,7 @@ def py_manager_lock(m):
 
 def py_manager_tcp(m):
     """By its address, as from another computer."""
-    with importlib.import_module(m.__name__ + ".managers").SyncManager(("127.0.0.1", 0), b"key") as manager:
+    with submodule(m, "managers").SyncManager(("127.0.0.1", 0), b"key") as manager:
         return look_up(manager)
 
 

@@ -58,16 +58,20 @@ static bool write_sized(struct writer *w, int short_code, int code, const char *
     return true;
 }
 
+/* Where there is room for the longest: what is written beyond a number's end is written over by what comes next. */
+static inline void write_small_int(struct writer *w, int32_t value) {
+    bool is_byte = value >= 0 && value < 256, is_short = value >= 0 && value < 65536;
+    *w->at++ = is_byte ? 'K' : is_short ? 'M' : 'J';
+    memcpy(w->at, &value, 4);
+    w->at += is_byte ? 1 : is_short ? 2 : 4;
+}
+
 static bool write_int(struct writer *w, PyObject *object) {
     int overflow;
     long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
-    if (overflow || !room(w, 11)) return false;
+    if (overflow || !room(w, NUMBER_MOST)) return false;
     if (value >= INT32_MIN && value <= INT32_MAX) {
-        int32_t word = (int32_t)value;
-        int size = value >= 0 && value < 256 ? 1 : value >= 0 && value < 65536 ? 2 : 4;
-        *w->at++ = "?KM?J"[size];
-        memcpy(w->at, &word, (size_t)size);
-        w->at += size;
+        write_small_int(w, (int32_t)value);
     } else {
         *w->at++ = (char)0x8a; /* LONG1 */
         *w->at++ = 8;
@@ -173,14 +177,6 @@ static inline bool is_small_int(PyObject *object, int32_t *value) {
     return true;
 }
 
-/* There is room for the longest, so what is written beyond a number's end is written over by the next. */
-static inline void write_small_int(struct writer *w, int32_t value) {
-    bool is_byte = value >= 0 && value < 256, is_short = value >= 0 && value < 65536;
-    *w->at++ = is_byte ? 'K' : is_short ? 'M' : 'J';
-    memcpy(w->at, &value, 4);
-    w->at += is_byte ? 1 : is_short ? 2 : 4;
-}
-
 static inline bool write_number(struct writer *w, PyObject *object) {
     int32_t value;
     if (!PyLong_CheckExact(object)) return PyFloat_CheckExact(object) && write_float(w, object);
@@ -211,7 +207,6 @@ static int encode_numbers(PyObject *const *items, Py_ssize_t count, struct encod
 typedef struct {
     PyObject_HEAD PyObject *chunks, *buffers;
     size_t size;
-    bool family; /* it goes to a member of the family: buffers beside the pickle, and handles in it */
 } Sink;
 
 static PyObject *sink_write(PyObject *object, PyObject *piece) {
@@ -262,11 +257,10 @@ static int need_tables(void) {
 }
 
 /* The tables may grow at any time by a register(), so they are joined for each message; they are small. */
-static PyObject *new_pickler(Sink *sink) {
+static PyObject *new_pickler(Sink *sink, bool family) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)sink, "buffer"), *made = NULL;
     PyObject *table = PyDict_Copy(copyreg_table), *five = PyLong_FromLong(5);
     PyObject *arguments[] = {(PyObject *)sink, five, callback};
-    bool family = sink->family;
     if (callback && table && five && PyDict_Update(table, extra_reducers) == 0)
         made = PyObject_Vectorcall(pickler, arguments, family ? 2 : 1, family ? keyword_names : NULL);
     if (made && PyObject_SetAttr(made, table_name, table)) Py_CLEAR(made);
@@ -276,8 +270,8 @@ static PyObject *new_pickler(Sink *sink) {
     return made;
 }
 
-static int dump(Sink *sink, PyObject *object) {
-    PyObject *made = new_pickler(sink);
+static int dump(Sink *sink, PyObject *object, bool family) {
+    PyObject *made = new_pickler(sink, family);
     PyObject *result = made ? PyObject_CallMethodObjArgs(made, dump_name, object, NULL) : NULL;
     Py_XDECREF(made);
     Py_XDECREF(result);
@@ -296,18 +290,18 @@ static size_t size_with_buffers(const struct encoded *encoded) {
     return at;
 }
 
+/* family: for a member of it, with buffers beside the pickle, and handles in it. */
 static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool family) {
     if (need_tables()) return -1;
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
-    sink->family = family;
     sink->buffers = NULL;
     sink->chunks = PyList_New(0);
     bool before = travelling;
     PyObject *begun = posts_begin();
     travelling = family;
-    int failed = sink->chunks ? dump(sink, object) : -1;
+    int failed = sink->chunks ? dump(sink, object, family) : -1;
     travelling = before;
     encoded->posts = posts_end(begun);
     if (failed) encoded_unsent(encoded);
@@ -425,43 +419,45 @@ static bool read_sized(struct reader *r, int length_size, bool text) {
                         : PyBytes_FromStringAndSize(data, (Py_ssize_t)size));
 }
 
-static bool read_number(struct reader *r, int size, bool is_signed) {
-    int32_t value = 0;
-    if (r->end - r->at < size) return false;
-    memcpy(&value, r->at, (size_t)size);
-    r->at += size;
-    return push(r, is_signed ? PyLong_FromLong(value) : PyLong_FromUnsignedLong((uint32_t)value));
-}
-
-static bool read_long(struct reader *r) {
-    int64_t value;
-    if (r->end - r->at < 9 || *r->at != 8) return false;
-    memcpy(&value, r->at + 1, 8);
-    r->at += 9;
-    return push(r, PyLong_FromLongLong(value));
-}
-
-static bool read_float(struct reader *r) {
-    uint64_t bits;
-    double value;
-    if (r->end - r->at < 8) return false;
-    memcpy(&bits, r->at, 8);
-    bits = __builtin_bswap64(bits);
-    memcpy(&value, &bits, 8);
-    r->at += 8;
-    return push(r, PyFloat_FromDouble(value));
-}
-
-/* What follows a number's code. */
-static inline bool read_numeric(struct reader *r, uint8_t code) {
-    switch (code) {
-    case 'K': return read_number(r, 1, false);
-    case 'M': return read_number(r, 2, false);
-    case 'J': return read_number(r, 4, true);
-    case 0x8a: return read_long(r);
-    case 'G': return read_float(r);
-    default: return false;
+/* Of the number, with its code, that stands there as a whole; 0: none does. */
+static inline size_t number_size(const uint8_t *at, const uint8_t *end) {
+    size_t size = 0;
+    switch (*at) {
+    case 'K': size = 2; break;
+    case 'M': size = 3; break;
+    case 'J': size = 5; break;
+    case 'G': size = 9; break;
+    case 0x8a: size = 10; break;
+    default: break;
     }
+    if ((size_t)(end - at) < size || (*at == 0x8a && at[1] != 8)) return 0;
+    return size;
+}
+
+static inline PyObject *number_at(const uint8_t *at) {
+    int32_t value;
+    uint16_t word;
+    int64_t large;
+    uint64_t bits;
+    double real;
+    switch (*at++) {
+    case 'K': return PyLong_FromLong(*at);
+    case 'M': memcpy(&word, at, 2); return PyLong_FromLong(word);
+    case 'J': memcpy(&value, at, 4); return PyLong_FromLong(value);
+    case 'G':
+        memcpy(&bits, at, 8);
+        bits = __builtin_bswap64(bits);
+        memcpy(&real, &bits, 8);
+        return PyFloat_FromDouble(real);
+    default: memcpy(&large, at + 1, 8); return PyLong_FromLongLong(large);
+    }
+}
+
+static inline bool read_numeric(struct reader *r) {
+    const uint8_t *at = r->at - 1; /* its code has been read */
+    size_t size = number_size(at, r->end);
+    r->at = at + size;
+    return size && push(r, number_at(at));
 }
 
 /* The topmost `count` objects become a tuple. */
@@ -540,64 +536,33 @@ static PyObject *decode_plain(const void *data, size_t size) {
             if (r.top == 1) return r.stack[0];
             good = false;
             break;
-        default: good = read_numeric(&r, r.at[-1]);
+        default: good = read_numeric(&r);
         }
     }
     while (r.top > 0) Py_DECREF(r.stack[--r.top]);
     return NULL;
 }
 
-/* Of a number that begins with this code; 0: none does. */
-static inline size_t number_size(uint8_t code) {
-    switch (code) {
-    case 'K': return 2;
-    case 'M': return 3;
-    case 'J': return 5;
-    case 'G': return 9;
-    case 0x8a: return 10;
-    default: return 0;
-    }
-}
-
 /* How many numbers there are up to the end "e."; -1: something else is among them. */
 static Py_ssize_t count_numbers(const uint8_t *at, const uint8_t *end) {
     Py_ssize_t count = 0;
     while (end - at > 2) {
-        size_t size = number_size(*at);
-        if (!size || (size_t)(end - at) < size || (*at == 0x8a && at[1] != 8)) return -1;
+        size_t size = number_size(at, end);
+        if (!size) return -1;
         at += size;
         count++;
     }
     return end - at == 2 && at[0] == 'e' && at[1] == '.' ? count : -1;
 }
 
-static inline PyObject *number_at(const uint8_t *at) {
-    int32_t value;
-    uint16_t word;
-    int64_t large;
-    uint64_t bits;
-    double real;
-    switch (*at++) {
-    case 'K': return PyLong_FromLong(*at);
-    case 'M': memcpy(&word, at, 2); return PyLong_FromLong(word);
-    case 'J': memcpy(&value, at, 4); return PyLong_FromLong(value);
-    case 'G':
-        memcpy(&bits, at, 8);
-        bits = __builtin_bswap64(bits);
-        memcpy(&real, &bits, 8);
-        return PyFloat_FromDouble(real);
-    default: memcpy(&large, at + 1, 8); return PyLong_FromLongLong(large);
-    }
-}
-
 /* What encode_numbers wrote. NULL without an exception: something that is for the pickle module. */
 static PyObject *decode_numbers(const void *data, size_t size) {
-    const uint8_t *at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE;
-    Py_ssize_t count = count_numbers(at, (const uint8_t *)data + size);
+    const uint8_t *at = (const uint8_t *)data + NUMBERS_BEGIN_SIZE, *end = (const uint8_t *)data + size;
+    Py_ssize_t count = count_numbers(at, end);
     PyObject *list = count >= 0 ? PyList_New(count) : NULL;
     for (Py_ssize_t i = 0; list && i < count; i++) {
         PyObject *number = number_at(at);
-        at += number_size(*at);
+        at += number_size(at, end);
         if (number)
             PyList_SET_ITEM(list, i, number);
         else

@@ -138,6 +138,7 @@ struct received {
     size_t size;
     PyObject *bytes;
     void *scratch;
+    size_t scratch_size;
     prong_message message;
     char small[SMALL];
 };

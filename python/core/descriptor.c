@@ -63,20 +63,20 @@ static void *take_scratch(ConnectionObject *self, struct received *received) {
     if (self->scratch_size >= received->size) {
         received->scratch = self->scratch;
         self->scratch = NULL;
-        received->room = self->scratch_size;
+        received->scratch_size = self->scratch_size;
         self->scratch_size = 0;
     } else {
-        received->room = received->size + SCRATCH_MORE;
-        if (received->room > received->size) received->scratch = PyMem_RawMalloc(received->room);
+        received->scratch_size = received->size + SCRATCH_MORE;
+        if (received->scratch_size > received->size) received->scratch = PyMem_RawMalloc(received->scratch_size);
     }
     return received->scratch;
 }
 
 static void give_scratch_back(ConnectionObject *self, struct received *received) {
-    if (received->room <= SCRATCH_KEPT && received->room > self->scratch_size) {
+    if (received->scratch_size <= SCRATCH_KEPT && received->scratch_size > self->scratch_size) {
         PyMem_RawFree(self->scratch);
         self->scratch = received->scratch;
-        self->scratch_size = received->room;
+        self->scratch_size = received->scratch_size;
     } else {
         PyMem_RawFree(received->scratch);
     }

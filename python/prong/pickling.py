@@ -42,5 +42,5 @@ def _complete():
         sys.modules[_REDUCTION].ForkingPickler
 
 
-_core._set_reducers(copyreg.dispatch_table, dict(_ours), _complete)
+_core._set_reducers(copyreg.dispatch_table, _ours, _complete)
 later(_REDUCTION, _join)

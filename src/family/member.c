@@ -20,8 +20,6 @@
 /* A token is 12 bits of row and 18 of generation. ENTERING marks a process that has no row yet: its pid instead. */
 enum { ROW_BITS = 12, GENERATIONS = 1 << 18, ENTERING = 1 << 30 };
 
-static void bury_if_dead(uint32_t token);
-
 static struct self nobody;
 struct self *self = &nobody;
 static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
@@ -70,25 +68,6 @@ static bool take_row(const char *name, uint64_t process, uint32_t *token) {
     return false;
 }
 
-static void bury_all_dead(void) {
-    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
-        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
-        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE) bury_if_dead(token);
-    }
-}
-
-prong_status member_reserve(const char *name, uint64_t process, uint32_t *token) {
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (!guard_enter(guard(), PRONG_FOREVER))
-            return fail(PRONG_TIMEOUT, "the family table is held by a stopped process");
-        bool taken = take_row(name, process, token);
-        guard_leave(guard());
-        if (taken) return PRONG_OK;
-        bury_all_dead();
-    }
-    return fail(PRONG_NO_PROCESSES, "the family has its limit of %d processes", MEMBER_LIMIT);
-}
-
 static struct guard *recovery(void) {
     return &arena()->recovery_guard;
 }
@@ -122,9 +101,9 @@ static bool may_become(uint32_t token) {
  * process's or buried, and with it what hangs on it. */
 bool member_become(uint32_t token) {
     struct member *row = member_row(token);
+    bool mine = false;
     atomic_store(&self->token, ENTERING | (uint32_t)getpid());
-    bool mine = guard_enter(recovery(), PRONG_FOREVER);
-    if (mine) {
+    if (guard_enter(recovery(), PRONG_FOREVER)) {
         mine = may_become(token);
         if (mine) {
             row->parent = row->parent & ENTERING ? 0 : row->parent;
@@ -188,6 +167,25 @@ void member_bury(uint32_t token) {
 /* Looks twice: one that was still to begin may have begun before we were let in to bury it. */
 static void bury_if_dead(uint32_t token) {
     if (!member_alive(token)) bury(token, false);
+}
+
+static void bury_all_dead(void) {
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE) bury_if_dead(token);
+    }
+}
+
+prong_status member_reserve(const char *name, uint64_t process, uint32_t *token) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (!guard_enter(guard(), PRONG_FOREVER))
+            return fail(PRONG_TIMEOUT, "the family table is held by a stopped process");
+        bool taken = take_row(name, process, token);
+        guard_leave(guard());
+        if (taken) return PRONG_OK;
+        bury_all_dead();
+    }
+    return fail(PRONG_NO_PROCESSES, "the family has its limit of %d processes", MEMBER_LIMIT);
 }
 
 void family_look_around(void) {
