@@ -1,6 +1,9 @@
 """install(): from then on multiprocessing is prong, for every library of this process and its children."""
 
+import functools
+import multiprocessing
 import sys
+from types import FunctionType
 
 installed = False
 _before = []
@@ -15,6 +18,39 @@ def _replace(module, name, value):
     setattr(module, name, value)
 
 
+def _with_globals(value, names):
+    """A class's function, of whatever kind, as one that sees these names; another attribute as it is."""
+    if isinstance(value, (staticmethod, classmethod)):
+        return type(value)(_with_globals(value.__func__, names))
+    if not isinstance(value, FunctionType) or value.__module__ != names["__name__"]:
+        return value
+    copy = FunctionType(value.__code__, names, value.__name__, value.__defaults__, value.__closure__)
+    copy.__kwdefaults__ = value.__kwdefaults__
+    for name in functools.WRAPPER_ASSIGNMENTS:
+        setattr(copy, name, getattr(value, name))
+    return copy
+
+
+def _keep_as_it_was(theirs, names):
+    """Of a class that is replaced there may be subclasses and instances: its functions go on seeing what its module had, their own
+    class by its name for one."""
+    for name, value in list(vars(theirs).items()):
+        copy = _with_globals(value, names)
+        if copy is not value:
+            _replace(theirs, name, copy)
+
+
+def _replace_names(module, values):
+    before = dict(vars(module))
+    for name, _ in values:
+        # but a Process starts in the default context, by whatever name it is called: so it is prong's that starts it
+        if isinstance(before.get(name), type) and module is not multiprocessing.context:
+            _keep_as_it_was(before[name], before)
+    for name, value in values:
+        if not name.startswith("_") or name in before:
+            _replace(module, name, value)
+
+
 def _names(ours):
     for name, value in vars(ours).items():
         if not name.startswith("__") and getattr(value, "__module__", "").startswith("prong") and not isinstance(value, type(sys)):
@@ -23,12 +59,11 @@ def _names(ours):
 
 def install():
     """Puts prong's classes and functions in the place of multiprocessing's, in its own modules. Call it before libraries take
-    theirs: what was imported by `from multiprocessing… import` earlier stays as it was."""
+    theirs: what was imported by `from multiprocessing… import` earlier, and what was made of it, works on as it was."""
     global installed
     if installed:
         return
     import importlib
-    import multiprocessing
     import prong
     pairs = []
     for name in _MODULES:
@@ -38,15 +73,15 @@ def install():
             getattr(ours, made_late)
         if ours is not theirs:
             pairs.append((theirs, list(_names(ours))))
-    for theirs, names in pairs:
-        for name, value in names:
-            if not name.startswith("_") or name in theirs.__dict__:
-                _replace(theirs, name, value)
+    for theirs, values in pairs:
+        _replace_names(theirs, values)
     from . import context
     _replace(multiprocessing.context, "_concrete_contexts", context._concrete_contexts)
     for name in prong._names:
         _replace(multiprocessing, name, getattr(prong, name))
     _install_managers(importlib.import_module("multiprocessing.managers"))
+    if sys.version_info < (3, 12):
+        _when_imported("concurrent.futures.process", _mend_executor)
     installed = True
 
 
@@ -69,9 +104,54 @@ def _install_managers(managers):
         _replace(ours, name, getattr(managers, name))  # one class each, whose register() all see
 
 
+class _Watch:
+    """A finder that finds nothing of its own: a module that another finds is handed to a function when it has been run."""
+
+    def __init__(self, name, function):
+        self.name, self.function = name, function
+
+    def find_spec(self, name, path, target=None):
+        if name != self.name:
+            return None
+        sys.meta_path.remove(self)
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+        spec = next(filter(None, found), None)
+        if spec and not isinstance(spec.loader, type):  # a class is every module's loader
+            run = spec.loader.exec_module
+
+            def run_and_hand_over(module):
+                run(module)
+                self.function(module)
+
+            spec.loader.exec_module = run_and_hand_over
+        return spec
+
+
+def _when_imported(name, function):
+    if name in sys.modules:
+        function(sys.modules[name])
+    else:
+        sys.meta_path.insert(0, _Watch(name, function))
+
+
+def _mend_executor(module):
+    """Up to March 2023 (so in all of 3.9, and in Debian's 3.11.2) the standard library's executor waited for ever in shutdown when
+    all that was left to do had just been cancelled: CPython's issue 94440. It has to look at what is left once more; later versions
+    do, and may do so twice."""
+    manager = module._ExecutorManagerThread
+    flag = manager.flag_executor_shutting_down
+
+    def flag_executor_shutting_down(self):
+        flag(self)
+        self.add_call_item_to_queue()
+
+    _replace(manager, "flag_executor_shutting_down", flag_executor_shutting_down)
+
+
 def uninstall():
     """Puts multiprocessing back as it was."""
     global installed
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watch)]
     while _before:
         module, name, value = _before.pop()
         if value is _before:

@@ -148,31 +148,38 @@ static void wait_for_note(struct process *process) {
     while (!process_has_exited(process) && waitq_sleep(&process->changed, process_has_exited, process, deadline)) {}
 }
 
+/* While another thread has something started it is not gone, as far as is known: nobody waits here for the server to
+ * answer that one, which may take long, and the caller may hold an interpreter's lock. */
 bool server_is_gone(void) {
-    pthread_mutex_lock(&mutex);
+    if (pthread_mutex_trylock(&mutex) != 0) return false;
     bool gone = !server.running || os_pidfd_ended(server.pidfd);
     pthread_mutex_unlock(&mutex);
     return gone;
 }
 
-prong_status start_by_server(struct start *start) {
-    struct request request = {.kind = REQUEST_START, .token = start->token, .process = arena_offset(start->process)};
-    struct reply reply;
+static prong_status ask_server(struct start *start, const struct request *request, struct reply *reply) {
     prong_time timeout = start->process->start_timeout ? (prong_time)start->process->start_timeout : PRONG_SECONDS(60);
     mutex_prepare();
     pthread_mutex_lock(&mutex);
     if (server.running && os_pidfd_ended(server.pidfd)) reap_server();
     prong_status status = server.running ? PRONG_OK : start_server();
-    start->pidfd = -1;
-    if (!status) status = exchange(&request, &reply, &start->pidfd, timeout);
-    if (!status && start->pidfd < 0) {
-        kill(reply.pid, SIGKILL);
-        wait_for_note(start->process);
-        status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
-    }
+    if (!status) status = exchange(request, reply, &start->pidfd, timeout);
     if (status == PRONG_TIMEOUT || status == PRONG_START_FAILED) reap_server(); /* it may answer late: begin anew */
     pthread_mutex_unlock(&mutex);
+    return status;
+}
+
+prong_status start_by_server(struct start *start) {
+    struct request request = {.kind = REQUEST_START, .token = start->token, .process = arena_offset(start->process)};
+    struct reply reply;
+    start->pidfd = -1;
+    prong_status status = ask_server(start, &request, &reply);
     if (status) return status;
+    if (start->pidfd < 0) {
+        kill(reply.pid, SIGKILL);
+        wait_for_note(start->process);
+        return fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
+    }
     start->pid = reply.pid;
     /* Until then it dies with the server, so that a start that failed has begun nothing. */
     status = start_wait_until_settled(start);
@@ -362,8 +369,8 @@ static void note_end(pid_t pid, int status) {
         if ((*at)->pid == pid) {
             struct forked *entry = *at;
             /* One whose target returned has said its code, and the parent, who sees the end by itself, may have made the
-             * object another's by now. */
-            if (object_generation(entry->process) == entry->generation && !atomic_load(&entry->process->said_code))
+             * object another's by now: so first the code, then whose it is. */
+            if (!atomic_load(&entry->process->said_code) && object_generation(entry->process) == entry->generation)
                 process_ended(entry->process, entry->token,
                               WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
             *at = entry->next;

@@ -4,6 +4,7 @@
 #include <prong/runtime.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -229,6 +230,56 @@ static void is_no_member(bool daemon) {
 TEST(a_child_whose_parent_died_before_it_began_takes_nobodys_place) {
     is_no_member(false);
     is_no_member(true);
+}
+
+/* The next fork's, of whoever in this pid namespace comes first; false where that is not to be had. */
+static bool choose_next_pid(int pid) {
+    FILE *file = fopen("/proc/sys/kernel/ns_last_pid", "w");
+    if (!file) return false;
+    bool written = fprintf(file, "%d", pid - 1) > 0;
+    return fclose(file) == 0 && written;
+}
+
+static int fork_with_pid(int wanted) {
+    for (int i = 0; i < 200; i++) {
+        if (!choose_next_pid(wanted)) return 0;
+        int pid = fork();
+        if (pid == 0)
+            for (;;) pause();
+        if (pid == wanted) return pid;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    return 0;
+}
+
+TEST(a_pid_given_again_is_not_the_process_that_had_it) {
+    prong_lock lock;
+    int end[2];
+    char byte = 0;
+    ok(prong_lock_create(&lock, NULL));
+    check(pipe(end) == 0);
+    int pid = fork();
+    if (pid == 0) {
+        prong_lock_acquire(lock, PRONG_FOREVER);
+        (void)!write(end[1], &byte, 1);
+        for (;;) pause();
+    }
+    check(read(end[0], &byte, 1) == 1);
+    test_sleep_ms(100); /* the kernel counts the starts of processes in ticks */
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    int again = fork_with_pid(pid);
+    if (again) {
+        equal(prong_lock_acquire(lock, PRONG_SECONDS(20)), PRONG_OWNER_DIED);
+        equal(prong_family_count(), 1);
+        kill(again, SIGKILL);
+        waitpid(again, NULL, 0);
+    } else {
+        printf("(no process can be given a pid here: not tested) ");
+    }
+    close(end[0]);
+    close(end[1]);
 }
 
 TEST(nothing_has_a_name) {

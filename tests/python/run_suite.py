@@ -2,11 +2,12 @@
 
 usage: run_suite.py MODULE [--shard I/N] [--only TEXT] [--list FILE]
 
-Each case has a time limit. What fails must be in the list of exceptions; what is in it and passes is said. The last lines say
-how much of the core's work each group of cases asked for."""
+Each case has a time limit; where every thread and process of one that takes longer is, is said before it is interrupted. What fails
+must be in the list of exceptions. The last lines say how much of the core's work each group of cases asked for."""
 
 import argparse
 import collections
+import faulthandler
 import fnmatch
 import importlib
 import os
@@ -15,7 +16,9 @@ import sys
 import time
 import unittest
 
-LIMIT = 60  # seconds for a case
+import stacks
+
+LIMIT = 60  # seconds for a case, and for what it does to clean up
 
 
 class TooLong(BaseException):
@@ -23,7 +26,14 @@ class TooLong(BaseException):
 
 
 def too_long(number, frame):
+    faulthandler.dump_traceback(sys.stdout)
+    stacks.print_descendants()
     raise TooLong(f"the case took longer than {LIMIT} s")
+
+
+def limit_time():
+    signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT, LIMIT)
 
 
 class Result(unittest.TextTestResult):
@@ -32,19 +42,18 @@ class Result(unittest.TextTestResult):
         self.groups = collections.Counter()
         self.counts = collections.defaultdict(collections.Counter)
         self.passed = []
-        self.failed = {}
+        self.failed = []
 
     def startTest(self, test):
         import prong
         super().startTest(test)
         self.before = prong._core.calls()
         self.began = time.monotonic()
-        signal.signal(signal.SIGALRM, too_long)
-        signal.alarm(LIMIT)
+        limit_time()
 
     def stopTest(self, test):
         import prong
-        signal.alarm(0)
+        limit_time()  # for what comes before the next, or after the last
         group = type(test).__name__
         self.groups[group] += 1
         for name, count in prong._core.calls().items():
@@ -60,14 +69,18 @@ class Result(unittest.TextTestResult):
 
     def addFailure(self, test, error):
         super().addFailure(test, error)
-        self.failed[test.id()] = self._exc_info_to_string(error, test)
+        self.note_failure(test, error)
 
     addError = addFailure
 
     def addSubTest(self, test, subtest, error):
         super().addSubTest(test, subtest, error)
         if error is not None:
-            self.failed[test.id()] = self._exc_info_to_string(error, test)
+            self.note_failure(test, error)
+
+    def note_failure(self, test, error):
+        self.failed.append(test.id())
+        print("FAIL", test.id(), "\n" + self._exc_info_to_string(error, test), flush=True)
 
 
 def cases(suite):
@@ -142,17 +155,16 @@ def main():
                     except_case(test, reason)
     runner = unittest.TextTestRunner(stream=open("/dev/null", "w"), resultclass=Result, verbosity=0)
     result = runner.run(suite)
-    for name, text in result.failed.items():
-        print("FAIL", name, "\n" + text, flush=True)
     idle = without_core(options.list)
     for group, counts in sorted(result.counts.items()):
         used = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
         print(f"{group}: {result.groups[group]} cases,", used or "none of the core")
         if not used and not any(fnmatch.fnmatch(group, pattern) for pattern in idle):
-            result.failed[group] = "none of its cases asked anything of the core, and it is not in without_core.txt"
-            print("FAIL", group, "\n" + result.failed[group])
+            result.failed.append(group)
+            print("FAIL", group, "\nnone of its cases asked anything of the core, and it is not in without_core.txt")
+    signal.setitimer(signal.ITIMER_REAL, 0)
     excepted = sum("exception: " in reason for test, reason in result.skipped)
-    print(f"{options.module} {options.shard}: {len(result.passed)} passed, {len(result.failed)} failed, "
+    print(f"{options.module} {options.shard}: {len(result.passed)} passed, {len(set(result.failed))} failed, "
           f"{len(result.skipped) - excepted} skipped, {excepted} excepted", flush=True)
     return bool(result.failed)
 

@@ -804,6 +804,54 @@ class PackageTest(unittest.TestCase):
         ran = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=4 * SOON)
         self.assertEqual(ran.stdout, "good\n", ran.stderr)
 
+    def test_what_was_made_before_install_works_on(self):
+        program = ("import multiprocessing, prong\n"
+                   "from multiprocessing import Process\n"
+                   "from multiprocessing.queues import Queue\n"
+                   "class OwnQueue(Queue):\n"
+                   "    pass\n"
+                   "class OwnProcess(Process):\n"
+                   "    def run(self):\n"
+                   "        self._args[0].put(self.name)\n"
+                   "if __name__ == '__main__':\n"
+                   "    pool, queue, simple = multiprocessing.Pool(2), multiprocessing.Queue(), multiprocessing.SimpleQueue()\n"
+                   "    pool.map(abs, [-1])\n"
+                   "    prong.install()\n"
+                   "    assert pool.map(abs, [-1, -2]) == pool.starmap(abs, [(-1,), (-2,)]) == list(pool.imap(abs, [-1, -2])) == [1, 2]\n"
+                   "    assert pool.apply_async(abs, (-3,)).get(10) == 3\n"
+                   "    before = prong._core.calls()['process']\n"
+                   "    for made in queue, multiprocessing.Queue(), OwnQueue(ctx=multiprocessing.get_context()):\n"
+                   "        process = OwnProcess(args=(made,), name='own')\n"
+                   "        process.start()\n"
+                   "        assert made.get(timeout=10) == 'own'\n"
+                   "        process.join(10)\n"
+                   "        assert process.exitcode == 0\n"
+                   "    assert prong._core.calls()['process'] == before + 3\n"
+                   "    simple.put(1)\n"
+                   "    assert simple.get() == 1\n"
+                   "    prong.uninstall()\n"
+                   "    assert pool.map(abs, [-4]) == [4]\n"
+                   "    pool.close()\n"
+                   "    pool.join()\n"
+                   "    print('good')\n")
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=4 * SOON)
+        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
+    def test_the_standard_executor_ends_when_what_is_left_was_cancelled(self):
+        program = ("import prong; prong.install()\n"
+                   "import sys; sys.setswitchinterval(0.05)\n"
+                   "from concurrent.futures import ProcessPoolExecutor\n"
+                   "if __name__ == '__main__':\n"
+                   "    for i in range(50):\n"
+                   "        with ProcessPoolExecutor(1) as executor:\n"
+                   "            executor.submit(pow, 2, 3).result()\n"
+                   "            executor.submit(pow, 2, 3).cancel()\n"
+                   "    prong.uninstall()\n"
+                   "    print('good')\n")
+        for first in ("", "import concurrent.futures.process\n"):
+            ran = subprocess.run([sys.executable, "-c", first + program], capture_output=True, text=True, timeout=4 * SOON)
+            self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
     def test_daemons_end_with_a_parent_that_is_killed(self):
         program = ("import prong, time, os\n"
                    "if __name__ == '__main__':\n"
