@@ -25,7 +25,8 @@ typedef struct prong_pipe_options {
         buffer_bytes; /* sent and not yet received, before send waits; 0: 8 MiB. One message of any size always goes */
 } prong_pipe_options;
 
-/* Makes a pipe. options may be NULL. It is freed when both ends have no holders. Errors: PRONG_NO_MEMORY. */
+/* Makes a pipe. options may be NULL. It is freed when both ends have no holders.
+ * Errors: PRONG_NO_MEMORY, PRONG_TIMEOUT (as prong_queue_create). */
 PRONG_API prong_status prong_pipe_create(prong_connection *first, prong_connection *second,
                                          const prong_pipe_options *options);
 

@@ -34,7 +34,7 @@ typedef struct prong_queue_options {
 } prong_queue_options;
 
 /* Makes a queue that lives until prong_queue_destroy, or until the family ends. options may be NULL.
- * Errors: PRONG_NO_MEMORY. */
+ * Errors: PRONG_NO_MEMORY, PRONG_TIMEOUT (a stopped process is in the middle of a destroyed queue whose place this one got). */
 PRONG_API prong_status prong_queue_create(prong_queue *queue, const prong_queue_options *options);
 
 /* Ends the queue and frees what is in it. Its handles are stale from then on; who waits in a call gets PRONG_CLOSED

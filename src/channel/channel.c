@@ -140,7 +140,7 @@ static void repair_put(struct channel *c) {
     if (c->put.link_from) finish_link(c);
     if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);
     IN_ORDER();
-    if (c->take.destroyed) return;
+    if (!atomic_load(&c->put.generation)) return;
     uint64_t tail = atomic_load(&c->put.tail);
     uint64_t header = atomic_load(record_at(atomic_load(&c->put.segment), tail));
     if (header) { /* put, but not yet counted */
@@ -151,6 +151,15 @@ static void repair_put(struct channel *c) {
         heap_free(c->put.block, &c->put.block);
     }
     atomic_store(&c->put.bytes, atomic_load(&c->take.bytes)); /* not known for sure: begin anew */
+}
+
+/* Either side's: under its lock. */
+static inline bool is_of(const _Atomic uint64_t *side, uint64_t generation) {
+    return __builtin_expect(atomic_load_explicit(side, memory_order_relaxed) == generation, 1);
+}
+
+static prong_status destroyed_meanwhile(void) {
+    return fail_text(PRONG_STALE, "the queue was destroyed meanwhile");
 }
 
 static prong_status lock_put(struct channel *c, deadline_t deadline) {
@@ -247,11 +256,14 @@ static __attribute__((noinline)) bool wait_for_room(struct channel *c, deadline_
 }
 
 /* Takes the lock when there is room for size bytes and a record of that length fits. */
-static inline prong_status begin_put(struct channel *c, size_t size, uint64_t length, deadline_t deadline) {
+static inline prong_status begin_put(struct channel *c, uint64_t generation, size_t size, uint64_t length,
+                                     deadline_t deadline) {
     for (;;) {
         prong_status status = lock_put(c, deadline);
         if (__builtin_expect(status, 0)) return status;
-        if (__builtin_expect(atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN, 0))
+        if (!is_of(&c->put.generation, generation))
+            status = destroyed_meanwhile();
+        else if (__builtin_expect(atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN, 0))
             status = fail_text(PRONG_CLOSED, "the queue is closed");
         else if (__builtin_expect(has_room(c, size), 1))
             status = make_place(c, length);
@@ -264,20 +276,21 @@ static inline prong_status begin_put(struct channel *c, size_t size, uint64_t le
     }
 }
 
-static prong_status put_large(struct channel *c, const void *data, size_t size, deadline_t deadline) {
+static prong_status put_large(struct channel *c, uint64_t generation, const void *data, size_t size,
+                              deadline_t deadline) {
     uint64_t block;
     prong_status status = block_reserve(size, &block);
     if (status) return status;
     memcpy(arena_at(block), data, size);
-    status = channel_put_block(c, block, size, deadline);
+    status = channel_put_block(c, generation, block, size, deadline);
     if (status) block_release(block);
     return status;
 }
 
-prong_status channel_put(struct channel *c, const void *data, size_t size, deadline_t deadline) {
-    if (size > INLINE_MOST) return put_large(c, data, size, deadline);
+prong_status channel_put(struct channel *c, uint64_t generation, const void *data, size_t size, deadline_t deadline) {
+    if (size > INLINE_MOST) return put_large(c, generation, data, size, deadline);
     uint64_t header = record_header(RECORD_INLINE, size);
-    prong_status status = begin_put(c, size, record_length(header), deadline);
+    prong_status status = begin_put(c, generation, size, record_length(header), deadline);
     if (__builtin_expect(status, 0)) return status;
     write_record(c, header, data);
     count_bytes(&c->put.bytes, size);
@@ -285,10 +298,11 @@ prong_status channel_put(struct channel *c, const void *data, size_t size, deadl
     return PRONG_OK;
 }
 
-prong_status channel_put_block(struct channel *c, uint64_t block, size_t size, deadline_t deadline) {
+prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t block, size_t size,
+                               deadline_t deadline) {
     struct block_record payload = {block, size};
     uint64_t header = record_header(RECORD_BLOCK, sizeof payload);
-    prong_status status = begin_put(c, size, record_length(header), deadline);
+    prong_status status = begin_put(c, generation, size, record_length(header), deadline);
     if (status) return status;
     c->put.block = block;
     IN_ORDER();
@@ -316,7 +330,7 @@ static void finish_step(struct channel *c) {
 }
 
 static void repair_take(struct channel *c) {
-    if (c->take.destroyed) return;
+    if (!atomic_load(&c->take.generation)) return;
     if (c->take.next) finish_step(c);
     uint64_t head = atomic_load(&c->take.head);
     if (c->take.block) {
@@ -433,9 +447,10 @@ static prong_status try_take(struct channel *c, struct taking *t, deadline_t dea
     t->block = 0;
     prong_status status = lock_take(c, deadline);
     if (__builtin_expect(status, 0)) return status;
-    if (__builtin_expect(c->take.destroyed, 0)) {
+    if (!is_of(&c->take.generation, t->generation)) {
         lock_release(&c->take.lock);
-        return fail_text(PRONG_STALE, "the queue was destroyed meanwhile");
+        waitq_notify(&c->readable, 1); /* it may be that another was to be woken */
+        return destroyed_meanwhile();
     }
     uint64_t header = next_header(c, &record);
     status = __builtin_expect(header != 0, 1) ? take_record(c, header, record, t) : nothing_there(c);
@@ -458,12 +473,13 @@ prong_status channel_try_take(struct channel *c, struct taking *t) {
     return try_take(c, t, PRONG_NOWAIT);
 }
 
-/* Sleeps until there is something or time is up, in view of the report; false for the latter. */
-static __attribute__((noinline)) bool wait_for_message(struct channel *c, deadline_t deadline) {
+/* Sleeps until there is something to see or time is up, in view of the report; false for the latter. */
+static __attribute__((noinline)) bool wait_for_message(struct channel *c, uint64_t generation, deadline_t deadline) {
     if (deadline == PRONG_NOWAIT) return false;
     struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
     bool more;
-    while ((more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline)) && !channel_ready_to_take(c)) {}
+    do more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline);
+    while (more && !channel_ready_to_take(c) && is_of(&c->take.generation, generation));
     waiter_end(waiter);
     return more;
 }
@@ -471,11 +487,13 @@ static __attribute__((noinline)) bool wait_for_message(struct channel *c, deadli
 prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
     for (;;) {
         /* do not fight for the lock, nor write to its line, just to find nothing */
-        if (__builtin_expect(channel_ready_to_take(c) || (deadline != PRONG_NOWAIT && channel_spin(c)), 1)) {
+        if (__builtin_expect(channel_ready_to_take(c) || (deadline != PRONG_NOWAIT && channel_spin(c)), 1) ||
+            !is_of(&c->take.generation, t->generation)) {
             prong_status status = try_take(c, t, deadline);
             if (__builtin_expect(status != PRONG_EMPTY, 1)) return status;
         }
-        if (!wait_for_message(c, deadline)) return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
+        if (!wait_for_message(c, t->generation, deadline))
+            return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
     }
 }
 
@@ -506,17 +524,40 @@ uint64_t channel_count(struct channel *c) {
 
 /* --- life --- */
 
-prong_status channel_init(struct channel *c, void *object, uint64_t message_limit, uint64_t byte_limit) {
+/* Both sides, of whoever is or was in them. */
+static prong_status lock_both(struct channel *c) {
+    if (lock_put(c, deadline_after(PRONG_SECONDS(1)))) return PRONG_TIMEOUT;
+    if (lock_take(c, deadline_after(PRONG_SECONDS(1))) == PRONG_OK) return PRONG_OK;
+    lock_release(&c->put.lock);
+    return PRONG_TIMEOUT;
+}
+
+static void unlock_both(struct channel *c) {
+    lock_release(&c->take.lock);
+    lock_release(&c->put.lock);
+}
+
+prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
+                          uint64_t byte_limit) {
     prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL);
     if (status) return status;
+    if (lock_both(c)) return fail_text(PRONG_TIMEOUT, "a stopped process is in the middle of a queue of before");
     clear_segment(c->put.first);
+    atomic_store(&c->fixed.state, CHANNEL_OPEN);
     c->fixed.object = arena_offset(object);
     c->fixed.message_limit = message_limit;
     c->fixed.byte_limit = byte_limit;
     atomic_store(&c->put.segment, c->put.first);
-    atomic_store(&c->take.segment, c->put.first);
     atomic_store(&c->put.tail, position_of(0, SEGMENT_START));
+    atomic_store(&c->put.bytes, 0);
+    c->put.taken_seen = c->put.block = 0;
+    atomic_store(&c->take.segment, c->put.first);
     atomic_store(&c->take.head, position_of(0, SEGMENT_START));
+    atomic_store(&c->take.bytes, 0);
+    c->take.block = 0;
+    atomic_store(&c->put.generation, generation);
+    atomic_store(&c->take.generation, generation);
+    unlock_both(c);
     return PRONG_OK;
 }
 
@@ -538,28 +579,36 @@ static void free_segments(struct channel *c) {
     if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
 }
 
-/* Who still comes, with a handle that is stale by now, finds the channel closed for putters and destroyed for takers;
- * the memory stays that of a channel. */
-void channel_dispose(struct channel *c) {
-    if (!c->put.first && !c->put.spare) return;
-    channel_close(c);
-    if (lock_put(c, deadline_after(PRONG_SECONDS(1))) || lock_take(c, deadline_after(PRONG_SECONDS(1))))
-        return; /* stopped inside: leave it all */
-    if (!c->take.destroyed) drop_messages(c);
-    IN_ORDER();
-    c->take.destroyed = 1;
+/* From the first store on it is nobody's: who still comes is turned away. Who dies in here is followed by another. */
+bool channel_dispose(struct channel *c) {
+    if (!c->put.first && !c->put.spare) return true;
+    if (lock_both(c)) return false;
+    atomic_store(&c->fixed.state, CHANNEL_CLOSED); /* for those who only look */
+    if (atomic_load(&c->take.generation)) {
+        atomic_store(&c->put.generation, 0);
+        drop_messages(c);
+        IN_ORDER();
+        atomic_store(&c->take.generation, 0);
+    }
     IN_ORDER();
     free_segments(c);
-    lock_release(&c->take.lock);
-    lock_release(&c->put.lock);
+    unlock_both(c);
+    waitq_notify(&c->readable, INT_MAX);
+    waitq_notify(&c->writable, INT_MAX);
+    return true;
 }
 
-void channel_close(struct channel *c) {
-    if (lock_put(c, PRONG_FOREVER)) return;
-    atomic_store(&c->fixed.state, CHANNEL_CLOSED);
+prong_status channel_close(struct channel *c, uint64_t generation) {
+    prong_status status = lock_put(c, PRONG_FOREVER);
+    if (status) return status;
+    if (is_of(&c->put.generation, generation))
+        atomic_store(&c->fixed.state, CHANNEL_CLOSED);
+    else
+        status = destroyed_meanwhile();
     lock_release(&c->put.lock);
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
+    return status;
 }
 
 void channel_recover(struct channel *c, uint32_t dead) {

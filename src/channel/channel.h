@@ -12,7 +12,11 @@
  *
  * Death. `tail` and `head` each are one word (message count and place), moved by one store. Killed before it, a put
  * or take has not happened, or the header tells that it has; the few steps that need more words leave an intent
- * first, and whoever takes over the lock completes or withdraws it (repair_put, repair_take). */
+ * first, and whoever takes over the lock completes or withdraws it (repair_put, repair_take).
+ *
+ * Succession. The memory of a channel never becomes anything but another channel, whose locks go on from where they are:
+ * somebody may be on his way in with a handle of the one before. So each side knows under its lock of which generation
+ * it is, and turns away who comes for another. */
 #ifndef CHANNEL_CHANNEL_H
 #define CHANNEL_CHANNEL_H
 
@@ -33,19 +37,21 @@ struct channel {
     struct {
         _Alignas(64) lock_t lock;
         uint32_t unused;
-        _Atomic uint64_t tail;    /* messages put << 24 | place of the next record in its segment, in 8 bytes */
-        _Atomic uint64_t segment; /* that segment */
-        _Atomic uint64_t bytes;   /* put so far, for the limit */
-        uint64_t taken_seen;      /* take.bytes when last looked at */
-        uint64_t block;           /* intent: this block is going into the record at tail */
-        uint64_t first;           /* the oldest segment not yet given back */
-        uint64_t spare;           /* a segment in hand for the next link */
-        uint64_t link_from;       /* intent: the LINK record at this offset leads to the spare */
+        _Atomic uint64_t generation; /* of what it is part of; 0: of nothing, now */
+        _Atomic uint64_t tail;       /* messages put << 24 | place of the next record in its segment, in 8 bytes */
+        _Atomic uint64_t segment;    /* that segment */
+        _Atomic uint64_t bytes;      /* put so far, for the limit */
+        uint64_t taken_seen;         /* take.bytes when last looked at */
+        uint64_t block;              /* intent: this block is going into the record at tail */
+        uint64_t first;              /* the oldest segment not yet given back */
+        uint64_t spare;              /* a segment in hand for the next link */
+        uint64_t link_from;          /* intent: the LINK record at this offset leads to the spare */
     } put;
     struct {
         _Alignas(64) lock_t lock;
-        uint32_t destroyed;
-        _Atomic uint64_t head; /* as tail, for the next message to take */
+        uint32_t unused;
+        _Atomic uint64_t generation; /* as put's */
+        _Atomic uint64_t head;       /* as tail, for the next message to take */
         _Atomic uint64_t segment;
         uint64_t next;  /* intent: takers move on to this segment */
         uint64_t block; /* intent: this block is being taken from the record at head */
@@ -58,7 +64,8 @@ struct channel {
 
 /* What a taker wants done with the next message. */
 struct taking {
-    void *buffer; /* copy here, if not more than capacity */
+    uint64_t generation; /* of the channel's object */
+    void *buffer;        /* copy here, if not more than capacity */
     size_t capacity;
     bool lend;        /* instead: hand over as a block */
     size_t limit;     /* when lending: nothing longer than this; 0: any length */
@@ -67,19 +74,24 @@ struct taking {
     uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
 };
 
-/* object: what the channel is part of. */
-prong_status channel_init(struct channel *channel, void *object, uint64_t message_limit, uint64_t byte_limit);
-void channel_dispose(struct channel *channel);
+/* object: what the channel is part of, whose generation all who put and take name. In memory that is zeroed, or was a channel.
+ * PRONG_TIMEOUT: a stopped process is in the middle of what was there before. */
+prong_status channel_init(struct channel *channel, void *object, uint64_t generation, uint64_t message_limit,
+                          uint64_t byte_limit);
+/* False when that could not be, since a stopped process is in the middle of it. */
+bool channel_dispose(struct channel *channel);
 
-/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_CLOSED. */
-prong_status channel_put(struct channel *channel, const void *data, size_t size, deadline_t deadline);
-prong_status channel_put_block(struct channel *channel, uint64_t block, size_t size, deadline_t deadline);
+/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_CLOSED; PRONG_STALE. */
+prong_status channel_put(struct channel *channel, uint64_t generation, const void *data, size_t size,
+                         deadline_t deadline);
+prong_status channel_put_block(struct channel *channel, uint64_t generation, uint64_t block, size_t size,
+                               deadline_t deadline);
 prong_status channel_take(struct channel *channel, struct taking *taking, deadline_t deadline);
 /* The same without waiting; no message is recorded for PRONG_FULL and PRONG_EMPTY. */
 prong_status channel_try_take(struct channel *channel, struct taking *taking);
 
-/* Nothing more goes in; what is in can still be taken. */
-void channel_close(struct channel *channel);
+/* Nothing more goes in; what is in can still be taken. PRONG_STALE. */
+prong_status channel_close(struct channel *channel, uint64_t generation);
 bool channel_has_message(struct channel *channel);
 /* A message, or that there will be none. Takes a channel, as a waitq's condition. */
 bool channel_ready_to_take(void *channel);

@@ -92,7 +92,7 @@ static bool is_gone(const struct end *end) {
 /* The last holder of an end has left: the other side may read what is left, and nobody needs what it sends. */
 static void end_is_gone(struct pipe *pipe, uint64_t generation, unsigned side) {
     for (unsigned i = 0; i < SIDES; i++)
-        if (pipe->to[i].put.first) channel_close(&pipe->to[i]);
+        if (pipe->to[i].put.first) channel_close(&pipe->to[i], generation);
     atomic_store(&pipe->end[side].gone, gone_by(generation, GONE)); /* last: the pipe may be freed from here on */
 }
 
@@ -186,19 +186,21 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     if (!status) status = object_create(KIND_PIPE, (void **)&pipe);
     if (status) return status;
     uint64_t bytes = options && options->buffer_bytes ? options->buffer_bytes : DEFAULT_BUFFER;
+    uint64_t generation = object_generation(pipe);
     pipe->one_way = options && options->one_way;
-    status = channel_init(&pipe->to[0], pipe, 0, bytes);
-    if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], pipe, 0, bytes);
+    status = channel_init(&pipe->to[0], pipe, generation, 0, bytes);
+    if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], pipe, generation, 0, bytes);
     if (status) {
-        object_destroy(pipe, object_generation(pipe));
+        object_destroy(pipe, generation);
         return status;
     }
+    memset(pipe->end, 0, sizeof pipe->end);
     for (unsigned side = 0; side < SIDES; side++) {
-        atomic_store(&pipe->end[side].gone, gone_by(object_generation(pipe), IN_USE));
+        atomic_store(&pipe->end[side].gone, gone_by(generation, IN_USE));
         set_bit(pipe->end[side].holders, row_of(self_token()));
         atomic_store(&pipe->end[side].provisional, self_token());
     }
-    *first = (prong_connection){arena_offset(pipe), atomic_load(&pipe->object.generation)};
+    *first = (prong_connection){arena_offset(pipe), generation};
     *second = (prong_connection){first->offset | 1, first->generation};
     object_publish(pipe);
     return PRONG_OK;
@@ -264,7 +266,7 @@ prong_status prong_connection_send_bytes(prong_connection handle, const void *da
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
     do {
-        status = channel_put(channel, data, size, deadline_within(deadline, LOOK_AT_PEER_EVERY));
+        status = channel_put(channel, handle.generation, data, size, deadline_within(deadline, LOOK_AT_PEER_EVERY));
         if (status != PRONG_FULL) break;
         bury_dead_holders(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
@@ -293,7 +295,7 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
     do {
-        status = message_commit(channel, message, PRONG_NOWAIT);
+        status = message_commit(channel, handle.generation, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
         waitq_wait(&channel->writable, channel_ready_to_put, channel, deadline_within(deadline, LOOK_AT_PEER_EVERY));
         bury_dead_holders(&use.pipe->end[1 - use.side]);
@@ -330,7 +332,7 @@ static prong_status receive(prong_connection handle, struct taking *taking, pron
 
 prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buffer, size_t capacity, size_t *size,
                                               prong_time timeout) {
-    struct taking taking = {.buffer = buffer, .capacity = capacity};
+    struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
     prong_status status = receive(handle, &taking, timeout);
     if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
     if (status == PRONG_TOO_LONG)
@@ -340,7 +342,7 @@ prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buf
 
 prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxlength, prong_message *message,
                                          prong_time timeout) {
-    struct taking taking = {.lend = true, .limit = maxlength};
+    struct taking taking = {.generation = handle.generation, .lend = true, .limit = maxlength};
     prong_status status = receive(handle, &taking, timeout);
     if (!status) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
     if (status == PRONG_TOO_LONG) {
@@ -428,9 +430,11 @@ static void recover(void *object, uint32_t dead) {
     free_if_abandoned(pipe, generation);
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct pipe *pipe = object;
-    for (unsigned i = 0; i < SIDES; i++) channel_dispose(&pipe->to[i]);
+    bool first = channel_dispose(&pipe->to[0]), second = channel_dispose(&pipe->to[1]);
+    return first && second;
 }
 
-const struct object_type pipe_type = {"connection", sizeof(struct pipe), recover, dispose};
+const struct object_type pipe_type = {
+    .name = "connection", .size = sizeof(struct pipe), .recover = recover, .dispose = dispose, .inherits = true};

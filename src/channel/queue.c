@@ -10,6 +10,7 @@
 #include "family/object.h"
 
 #include <limits.h>
+#include <string.h>
 
 enum { LEDGERS = 62 };
 
@@ -41,14 +42,15 @@ static prong_status create(prong_queue *handle, const prong_queue_options *optio
     prong_status status = family_enter();
     if (!status) status = object_create(KIND_QUEUE, (void **)&queue);
     if (status) return status;
-    status = channel_init(&queue->channel, queue, options ? options->maxsize : 0, 0);
+    uint64_t generation = object_generation(queue);
+    status = channel_init(&queue->channel, queue, generation, options ? options->maxsize : 0, 0);
     if (status) {
-        object_destroy(queue, object_generation(queue));
+        object_destroy(queue, generation);
         return status;
     }
     queue->joinable = options && options->joinable;
     atomic_store(&queue->private_to, private_to);
-    *handle = (prong_queue){arena_offset(queue), atomic_load(&queue->object.generation)};
+    *handle = (prong_queue){arena_offset(queue), generation};
     object_publish(queue);
     return PRONG_OK;
 }
@@ -99,7 +101,7 @@ prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, 
     struct queue *queue;
     prong_status status = find(handle, &queue);
     if (status) return status;
-    status = channel_put(&queue->channel, data, size, deadline_after(timeout));
+    status = channel_put(&queue->channel, handle.generation, data, size, deadline_after(timeout));
     if (!status) count_put();
     return status;
 }
@@ -132,7 +134,7 @@ prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, 
     struct queue *queue;
     prong_status status = find(handle, &queue);
     if (status) return status;
-    struct taking taking = {.buffer = buffer, .capacity = capacity};
+    struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
     status = take(queue, &taking, timeout);
     if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
     if (status == PRONG_TOO_LONG)
@@ -144,7 +146,7 @@ prong_status prong_queue_receive(prong_queue handle, prong_message *message, pro
     struct queue *queue;
     prong_status status = find(handle, &queue);
     if (status) return status;
-    struct taking taking = {.lend = true};
+    struct taking taking = {.generation = handle.generation, .lend = true};
     status = take(queue, &taking, timeout);
     if (!status) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
     return status;
@@ -159,14 +161,15 @@ prong_status message_reserve(size_t size, prong_message *message) {
     return status;
 }
 
-prong_status message_commit(struct channel *channel, prong_message *message, prong_time timeout) {
+prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout) {
     struct block *header = heap_block(message->block);
     if (!header || header->owner != self_token())
         return fail(PRONG_STALE, "commit of a message that is not lent to this process");
     if (message->size > header->wanted)
         return fail(PRONG_INVALID, "commit of %zu bytes where %llu were reserved", message->size,
                     (unsigned long long)header->wanted);
-    prong_status status = channel_put_block(channel, message->block, message->size, deadline_after(timeout));
+    prong_status status =
+        channel_put_block(channel, generation, message->block, message->size, deadline_after(timeout));
     if (!status) *message = (prong_message){0};
     return status;
 }
@@ -180,7 +183,7 @@ prong_status prong_queue_reserve(prong_queue handle, size_t size, prong_message 
 prong_status prong_queue_commit(prong_queue handle, prong_message *message, prong_time timeout) {
     struct queue *queue;
     prong_status status = find(handle, &queue);
-    if (!status) status = message_commit(&queue->channel, message, timeout);
+    if (!status) status = message_commit(&queue->channel, handle.generation, message, timeout);
     if (!status) count_put();
     return status;
 }
@@ -218,8 +221,7 @@ bool prong_queue_full(prong_queue handle) {
 prong_status prong_queue_close(prong_queue handle) {
     struct queue *queue;
     prong_status status = find(handle, &queue);
-    if (!status) channel_close(&queue->channel);
-    return status;
+    return status ? status : channel_close(&queue->channel, handle.generation);
 }
 
 prong_status prong_queue_fileno(prong_queue handle, int *descriptor) {
@@ -310,8 +312,16 @@ static void recover(void *object, uint32_t dead) {
     if (atomic_compare_exchange_strong(&queue->private_to, &maker, 0)) object_destroy(queue, object_generation(queue));
 }
 
-static void dispose(void *object) {
-    channel_dispose(&((struct queue *)object)->channel);
+/* Who dies later has nothing to do with what comes to be here. */
+static bool dispose(void *object) {
+    struct queue *queue = object;
+    atomic_store(&queue->private_to, 0);
+    queue->joinable = false;
+    atomic_store(&queue->done_before, 0);
+    atomic_store(&queue->lost, 0);
+    memset(queue->ledgers, 0, sizeof queue->ledgers);
+    return channel_dispose(&queue->channel);
 }
 
-const struct object_type queue_type = {"queue", sizeof(struct queue), recover, dispose};
+const struct object_type queue_type = {
+    .name = "queue", .size = sizeof(struct queue), .recover = recover, .dispose = dispose, .inherits = true};

@@ -10,7 +10,7 @@
 extern const struct object_type queue_type, pipe_type;
 
 prong_status message_reserve(size_t size, prong_message *message);
-prong_status message_commit(struct channel *channel, prong_message *message, prong_time timeout);
+prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
 
 /* A queue that is destroyed when this process dies, unless another has taken it over by then: true for the one that has. */
 prong_status queue_create_private(prong_queue *queue);

@@ -64,12 +64,18 @@ static prong_status resolve(struct waiting *w, size_t i) {
     return status ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
 }
 
+/* Destroyed since: there is nothing to wait for, which is to be seen. */
+static bool is_gone(const prong_waitable *item) {
+    if (item->kind == PRONG_WAIT_QUEUE) return !object_is_live(KIND_QUEUE, item->queue.offset, item->queue.generation);
+    return !object_is_live(KIND_PIPE, item->connection.offset & ~1ull, item->connection.generation);
+}
+
 static size_t look(struct waiting *w) {
     size_t ready = 0;
     for (size_t i = 0; i < w->count; i++) {
         struct channel *channel = w->channels[i];
         if (channel)
-            w->items[i].ready = channel_ready_to_take(channel);
+            w->items[i].ready = channel_ready_to_take(channel) || is_gone(&w->items[i]);
         else
             w->items[i].ready = w->polls[i + 1].revents != 0 || read_already(&w->items[i]);
         ready += w->items[i].ready;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define ARENA_MAGIC 0x70726f6e67617231ull /* "prongar1" */
-enum { ARENA_VERSION = 4 };
+enum { ARENA_VERSION = 5 };
 
 char *arena_base;
 uint64_t arena_places;

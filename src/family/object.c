@@ -64,7 +64,7 @@ prong_status object_create(enum object_kind kind, void **result) {
         struct object *object = arena_at(kinds->free);
         uint64_t next = object->next_free;
         object->label[0] = 0;
-        memset(object + 1, 0, object_types[kind]->size - sizeof *object);
+        if (!object_types[kind]->inherits) memset(object + 1, 0, object_types[kind]->size - sizeof *object);
         guard_set(guard(), &object->creator, self_token());
         guard_set(guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
         guard_set(guard(), &kinds->free, next);
@@ -94,8 +94,7 @@ static void free_inside(struct object *object) {
 /* From `from` (alive, or being destroyed by somebody now dead) on; dispose can be begun again at any point. */
 static void destroy_from(struct object *object, uint64_t from) {
     if (!atomic_compare_exchange_strong(&object->generation, &from, (uint64_t)self_token() << 1)) return;
-    object_types[object->kind]->dispose(object);
-    if (!guard_enter(guard(), PRONG_FOREVER)) return;
+    if (!object_types[object->kind]->dispose(object) || !guard_enter(guard(), PRONG_FOREVER)) return;
     free_inside(object);
     guard_leave(guard());
 }

@@ -46,14 +46,17 @@ struct object_type {
     size_t size;
     /* A member has died: release and repair what it held of this object. */
     void (*recover)(void *object, uint32_t dead);
-    /* Frees what hangs on an object that its creator died building, or that is being destroyed. */
-    void (*dispose)(void *object);
+    /* Frees what hangs on an object that its creator died building, or that is being destroyed. False: a stopped process is in
+     * the middle of it, and it stays as it is until the one that destroys it dies. */
+    bool (*dispose)(void *object);
     /* Names the holders, for the report; NULL where there are none. */
     void (*holders)(void *object, holder_visit *visit, void *context);
+    /* What stands in the memory of one goes over to the next that is made there, whose maker sets what is to be another. */
+    bool inherits;
 };
 extern const struct object_type *const object_types[KIND_COUNT];
 
-/* A zeroed object in state BUILDING; object_publish makes it live. Disposed of if this process dies before that. */
+/* An object in state BUILDING, zeroed unless its kind inherits; object_publish makes it live. Disposed of if this process dies before that. */
 prong_status object_create(enum object_kind kind, void **object);
 void object_publish(void *object);
 /* Ends the object of that generation and disposes of it, unless somebody else does or did. A member that dies doing it

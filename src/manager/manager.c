@@ -69,8 +69,9 @@ void reach_options(const struct reach *reach, prong_link_options *options, prong
 static void recover(void *object, uint32_t dead) {
     (void)object, (void)dead; /* nobody holds it */
 }
-static void dispose(void *object) {
+static bool dispose(void *object) {
     (void)object;
+    return true;
 }
 const struct object_type manager_type = {
     .name = "manager", .size = sizeof(struct manager), .recover = recover, .dispose = dispose};

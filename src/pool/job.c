@@ -395,7 +395,7 @@ void job_free_result(struct call *call) {
     call->result_size = 0;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct job *job = object;
     for (uint64_t i = 0; job->storage && job->form == FORM_TASK && i < job->capacity; i++) {
         struct call *call = job_call(job, i);
@@ -403,6 +403,7 @@ static void dispose(void *object) {
         if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
     }
     if (job->storage) heap_free(job->storage, &job->storage);
+    return true;
 }
 
 const struct object_type job_type = {"job", sizeof(struct job), recover, dispose};

@@ -223,11 +223,12 @@ static void recover(void *object, uint32_t dead) {
     }
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct pool *pool = object;
     if (pool->slots) heap_free(pool->slots, &pool->slots);
     if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
     if (pool->program) heap_free(pool->program, &pool->program);
+    return true;
 }
 
 const struct object_type pool_type = {"pool", sizeof(struct pool), recover, dispose};

@@ -449,10 +449,11 @@ static void recover(void *object, uint32_t dead) {
     if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p, generation);
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct process *p = object;
     if (p->argument) heap_free(p->argument, &p->argument);
     if (p->program) heap_free(p->program, &p->program);
+    return true;
 }
 
 /* Who joins it waits for itself to end. */

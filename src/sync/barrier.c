@@ -60,9 +60,10 @@ prong_status prong_barrier_destroy(prong_barrier handle) {
     return PRONG_OK;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct barrier *b = object;
     if (b->members) heap_free(b->members, &b->members);
+    return true;
 }
 
 /* --- who takes part --- */

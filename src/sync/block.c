@@ -54,9 +54,10 @@ prong_status prong_block_destroy(prong_block handle) {
     return status;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct block_object *b = object;
     if (b->block) heap_free(b->block, &b->block);
+    return true;
 }
 
 static void recover(void *object, uint32_t dead) {

@@ -127,7 +127,7 @@ static void turn_out(struct condition *c, struct waiter *w) {
     if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) os_futex_wake(&w->state, 1);
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct condition *c = object;
     if (guard_enter(&c->guard, PRONG_FOREVER)) {
         while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
@@ -135,6 +135,7 @@ static void dispose(void *object) {
         guard_leave(&c->guard);
     }
     if (c->lock_is_own) prong_rlock_destroy((prong_rlock){c->lock.offset, c->lock.generation});
+    return true;
 }
 
 /* --- its lock --- */

@@ -91,8 +91,9 @@ static void recover(void *object, uint32_t dead) {
     (void)dead;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     (void)object;
+    return true;
 }
 
 const struct object_type event_type = {

@@ -34,9 +34,10 @@ static prong_status destroy(enum object_kind kind, uint64_t offset, uint64_t gen
     return PRONG_OK;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct lock *lock = object;
     if (mutex_holder(&lock->mutex)) mutex_release(&lock->mutex);
+    return true;
 }
 
 static void recover(void *object, uint32_t dead) {

@@ -72,9 +72,10 @@ prong_status prong_semaphore_destroy(prong_semaphore handle) {
     return PRONG_OK;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct semaphore *s = object;
     if (s->units) heap_free(s->units, &s->units);
+    return true;
 }
 
 /* --- taking and giving --- */

@@ -144,11 +144,12 @@ static prong_status destroy(uint64_t offset, uint64_t generation) {
     return status;
 }
 
-static void dispose(void *object) {
+static bool dispose(void *object) {
     struct shared *s = object;
     __atomic_store_n(&s->quick, 0, __ATOMIC_RELAXED);
     if (s->lock_is_own) prong_rlock_destroy((prong_rlock){s->lock.offset, s->lock.generation});
     if (s->block) heap_free(s->block, &s->block);
+    return true;
 }
 
 static void recover(void *object, uint32_t dead) {

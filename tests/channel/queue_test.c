@@ -2,6 +2,7 @@
 #include "../support/test.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -302,6 +303,62 @@ METHOD_TEST(who_waits_on_a_queue_that_is_destroyed_is_told) {
     prong_status status = prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(10));
     check(status == PRONG_CLOSED || status == PRONG_STALE);
     equal(test_end(child), 0);
+}
+
+/* Where a queue was there is soon another, in the same memory, while some are on their way in or out of the one before. */
+struct succession {
+    _Atomic uint64_t offset, generation; /* 0: it is over */
+    _Atomic uint64_t wrong, right;
+};
+
+static bool present_queue(struct succession *s, prong_queue *queue) {
+    do {
+        queue->generation = atomic_load(&s->generation);
+        queue->offset = atomic_load(&s->offset);
+    } while (atomic_load(&s->generation) != queue->generation);
+    return queue->generation != 0;
+}
+
+static int use_each_queue(void *argument, size_t size) {
+    struct succession *s = prong_memory_at(*(uint64_t *)argument);
+    prong_queue queue;
+    uint64_t got = 0;
+    (void)size;
+    for (int i = 0; present_queue(s, &queue); i++) {
+        prong_status status = i % 8 == 0
+                                  ? prong_queue_put(queue, &queue.generation, sizeof queue.generation, PRONG_NOWAIT)
+                                  : prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(9));
+        if (!status && i % 8 != 0) atomic_fetch_add(got == queue.generation ? &s->right : &s->wrong, 1);
+        if (status && status != PRONG_STALE && status != PRONG_CLOSED && status != PRONG_FULL) return (int)status;
+    }
+    return 0;
+}
+
+LONG_METHOD_TEST(what_follows_a_destroyed_queue_in_its_place_is_not_disturbed_by_those_late_for_it, 60) {
+    enum { USERS = 4, QUEUES = 20000 };
+    struct succession *s;
+    prong_process users[USERS];
+    prong_queue queue = make(0);
+    ok(prong_memory_alloc(sizeof *s, (void **)&s));
+    *s = (struct succession){.offset = queue.offset, .generation = queue.generation};
+    uint64_t place = prong_memory_offset(s);
+    for (int i = 0; i < USERS; i++) users[i] = start_with(method, use_each_queue, place);
+    for (int i = 0; i < QUEUES; i++) {
+        for (int j = 0; j < i % 4; j++)
+            ok(prong_queue_put(queue, &queue.generation, sizeof queue.generation, PRONG_SECONDS(9)));
+        ok(prong_queue_destroy(queue));
+        queue = make(i % 3);
+        atomic_store(&s->generation, 1); /* none */
+        atomic_store(&s->offset, queue.offset);
+        atomic_store(&s->generation, queue.generation);
+    }
+    atomic_store(&s->generation, 0);
+    ok(prong_queue_destroy(queue));
+    for (int i = 0; i < USERS; i++) equal(test_end(users[i]), 0);
+    equal(atomic_load(&s->wrong), 0);
+    check(atomic_load(&s->right) > 0);
+    ok(prong_memory_free(s));
+    test_arena_is_clean(0);
 }
 
 TEST(an_exhausted_arena_is_an_error_and_goes_on_when_there_is_room) {

@@ -81,19 +81,21 @@ static void model_recover(uint32_t dead) {
     channel_recover(&w->channel, dead);
 }
 
+enum { GENERATION = 1 };
+
 static void prepare(void) {
     arena_base = model_arena();
     arena_places = MODEL_ARENA / 64;
     w = model_arena();
     burial = &w->burial;
-    model_check(channel_init(&w->channel, w, 0, 0) == PRONG_OK);
+    model_check(channel_init(&w->channel, w, GENERATION, 0, 0) == PRONG_OK);
 }
 
 /* Threads 0 to putters - 1 put numbers, the others take until they have had their share, or what there can be. */
 static void put_some(int thread) {
     for (int i = 0; i < messages; i++) {
         uint64_t number = (uint64_t)(thread * messages + i + 1);
-        model_check(channel_put(&w->channel, &number, sizeof number, PRONG_FOREVER) == PRONG_OK);
+        model_check(channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_FOREVER) == PRONG_OK);
     }
 }
 
@@ -109,7 +111,7 @@ static void note_taken(uint64_t number) {
 static void take_some(int share) {
     for (int i = 0; i < share; i++) {
         uint64_t number = 0;
-        struct taking taking = {.buffer = &number, .capacity = sizeof number};
+        struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
         model_check(channel_take(&w->channel, &taking, PRONG_FOREVER) == PRONG_OK);
         model_go_on_atomic();
         note_taken(number);
@@ -121,7 +123,7 @@ static void take_some(int share) {
 static void take_what_is_there(void) {
     for (int i = 0; i < messages + 1; i++) {
         uint64_t number = 0;
-        struct taking taking = {.buffer = &number, .capacity = sizeof number};
+        struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
         if (channel_take(&w->channel, &taking, PRONG_NOWAIT) != PRONG_OK) continue;
         model_go_on_atomic();
         note_taken(number);
