@@ -47,6 +47,7 @@ prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const
     memset(arena_at(b->members), 0, parties * sizeof(uint64_t));
     b->parties = parties;
     b->round = 1;
+    b->arrived = b->broken = b->completed = 0;
     sync_publish(b, handle);
     return PRONG_OK;
 }
@@ -62,7 +63,9 @@ prong_status prong_barrier_destroy(prong_barrier handle) {
 
 static bool dispose(void *object) {
     struct barrier *b = object;
+    if (!guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return false;
     if (b->members) heap_free(b->members, &b->members);
+    guard_leave(&b->guard);
     return true;
 }
 
@@ -98,10 +101,6 @@ static void sign_in(struct barrier *b, uint64_t round) {
 
 /* --- changes of state, under the guard --- */
 
-static bool enter(struct barrier *b) {
-    return guard_enter(&b->guard, PRONG_FOREVER);
-}
-
 static void leave_and_tell(struct barrier *b) {
     guard_leave(&b->guard);
     waitq_notify(&b->changed, INT_MAX);
@@ -136,6 +135,10 @@ static bool gone(const struct wait *wait) {
     return object_generation(wait->barrier) != wait->generation;
 }
 
+static bool enter(const struct wait *wait) {
+    return sync_enter(wait->barrier, &wait->barrier->guard, wait->generation);
+}
+
 static bool ready(void *context) {
     const struct wait *wait = context;
     return __atomic_load_n(&wait->barrier->round, __ATOMIC_ACQUIRE) != wait->round ||
@@ -160,14 +163,14 @@ static prong_status say_broken(struct barrier *b) {
 }
 
 static prong_status say_gone(void) {
-    return fail(PRONG_STALE, "the barrier was destroyed while it was waited at");
+    return fail(PRONG_STALE, "the barrier was destroyed meanwhile");
 }
 
 /* Inside the guard, once there is room in the round; with an error, outside. */
 static prong_status enter_round(struct wait *wait, deadline_t deadline) {
     struct barrier *b = wait->barrier;
     for (;;) {
-        if (gone(wait) || !enter(b)) return say_gone();
+        if (!enter(wait)) return say_gone();
         if (b->broken) {
             prong_status status = say_broken(b);
             guard_leave(&b->guard);
@@ -186,7 +189,7 @@ static prong_status outcome(struct wait *wait) {
     struct barrier *b = wait->barrier;
     char what[80];
     prong_status status;
-    if (gone(wait) || !enter(b)) return say_gone();
+    if (!enter(wait)) return say_gone();
     if (b->round != wait->round)
         status = was_completed(b, wait->round) ? PRONG_OK : fail_text(PRONG_BROKEN, "the barrier was reset");
     else if (b->broken)
@@ -211,7 +214,7 @@ static prong_status complete(struct wait *wait, prong_barrier_action *action, vo
         char how[60];
         guard_leave(&b->guard);
         int code = action(context);
-        if (gone(wait) || !enter(b)) return say_gone();
+        if (!enter(wait)) return say_gone();
         if (b->round != wait->round)
             status = fail_text(PRONG_BROKEN, "the barrier was reset");
         else if (code && !b->broken) {
@@ -250,12 +253,12 @@ prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_tim
 /* --- the rest --- */
 
 static prong_status change(prong_barrier handle, void (*act)(struct barrier *)) {
-    struct barrier *b;
-    prong_status status = find(handle, &b);
+    struct wait change = {.generation = handle.generation};
+    prong_status status = find(handle, &change.barrier);
     if (status) return status;
-    if (!enter(b)) return fail(PRONG_TIMEOUT, "the barrier is held by a stopped process");
-    act(b);
-    leave_and_tell(b);
+    if (!enter(&change)) return say_gone();
+    act(change.barrier);
+    leave_and_tell(change.barrier);
     return PRONG_OK;
 }
 
@@ -312,8 +315,8 @@ static void recover(void *object, uint32_t dead) {
     struct barrier *b = object;
     char what[80], who[80];
     bool missed = false;
-    if (!b->members || !guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return;
-    for (uint64_t i = 0; i < b->parties; i++) {
+    if (!guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return;
+    for (uint64_t i = 0; i < b->parties && b->members; i++) {
         uint64_t *word = &member_words(b)[i];
         if ((uint32_t)*word != dead) continue;
         missed = missed || is_missed(b, *word);
@@ -336,5 +339,9 @@ static void holders(void *object, holder_visit *visit, void *context) {
     }
 }
 
-const struct object_type barrier_type = {
-    .name = "barrier", .size = sizeof(struct barrier), .recover = recover, .dispose = dispose, .holders = holders};
+const struct object_type barrier_type = {.name = "barrier",
+                                         .size = sizeof(struct barrier),
+                                         .recover = recover,
+                                         .dispose = dispose,
+                                         .holders = holders,
+                                         .inherits = true};

@@ -84,6 +84,7 @@ static prong_status find_both(prong_condition handle, struct condition **c, stru
 static prong_status choose_lock(struct condition *c, const prong_condition_options *options) {
     prong_rlock own;
     struct lock *lock;
+    c->lock = (struct lock_reference){0};
     if (options && options->lock.generation && options->rlock.generation)
         return fail(PRONG_INVALID, "condition create: a lock and an rlock, where one is wanted");
     if (options && options->lock.generation)
@@ -129,22 +130,28 @@ static void turn_out(struct condition *c, struct waiter *w) {
 
 static bool dispose(void *object) {
     struct condition *c = object;
-    if (guard_enter(&c->guard, PRONG_FOREVER)) {
-        while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
-        while (c->notified.first) turn_out(c, arena_at(c->notified.first));
-        guard_leave(&c->guard);
-    }
+    if (!guard_enter(&c->guard, deadline_after(BURY_WITHIN))) return false;
+    while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
+    while (c->notified.first) turn_out(c, arena_at(c->notified.first));
+    guard_leave(&c->guard);
     if (c->lock_is_own) prong_rlock_destroy((prong_rlock){c->lock.offset, c->lock.generation});
+    c->lock_is_own = 0;
     return true;
+}
+
+static prong_status not_to_be_entered(struct condition *c, uint64_t generation) {
+    if (object_generation(c) != generation) return fail(PRONG_STALE, "the condition was destroyed meanwhile");
+    return fail(PRONG_TIMEOUT, "condition: its list is held by a stopped process");
 }
 
 /* --- its lock --- */
 
 prong_status prong_condition_acquire(prong_condition handle, prong_time timeout) {
     struct condition *c;
-    struct lock *lock;
-    prong_status status = find_both(handle, &c, &lock);
-    return status ? status : lock_acquire_any(lock, timeout);
+    prong_status status = find(handle, &c);
+    if (status) return status;
+    struct lock_reference lock = c->lock;
+    return lock_acquire_any(&lock, timeout);
 }
 
 prong_status prong_condition_release(prong_condition handle) {
@@ -152,15 +159,19 @@ prong_status prong_condition_release(prong_condition handle) {
     struct lock *lock;
     prong_status status = find_both(handle, &c, &lock);
     if (status) return status;
+    struct lock_reference reference = c->lock;
     if (mutex_holder(&lock->mutex) == 0)
-        return fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
-    return lock_release_any(lock);
+        status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
+    else
+        status = lock_release_any(&reference);
+    return status && object_generation(c) != handle.generation ? not_to_be_entered(c, handle.generation) : status;
 }
 
 static prong_status find_held(prong_condition handle, const char *call, struct condition **c, struct lock **lock) {
     char what[80];
     prong_status status = find_both(handle, c, lock);
     if (status || lock_is_mine(*lock)) return status;
+    if (object_generation(*c) != handle.generation) return not_to_be_entered(*c, handle.generation);
     return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
 }
 
@@ -169,6 +180,7 @@ static prong_status find_held(prong_condition handle, const char *call, struct c
 struct wait {
     struct condition *condition;
     uint64_t generation;
+    struct lock_reference lock;
     struct waiter *waiter;
 };
 
@@ -177,8 +189,7 @@ static bool was_told(void *context) {
 }
 
 static bool enter(struct wait *wait) {
-    if (object_generation(wait->condition) != wait->generation) return false;
-    return guard_enter(&wait->condition->guard, PRONG_FOREVER);
+    return sync_enter(wait->condition, &wait->condition->guard, wait->generation);
 }
 
 /* Has it been notified by one that died before it could tell? And have others died with a notification? */
@@ -222,9 +233,9 @@ static bool withdraw(struct wait *wait, uint64_t from) {
 static prong_status line_up(struct wait *wait) {
     if (!(wait->waiter = waiter_begin(wait->condition)))
         return fail(PRONG_NO_MEMORY, "condition wait: %d threads of the family wait already", WAITER_LIMIT);
-    if (!guard_enter(&wait->condition->guard, PRONG_FOREVER)) {
+    if (!enter(wait)) {
         waiter_end(wait->waiter);
-        return fail(PRONG_TIMEOUT, "condition wait: its list is held by a stopped process");
+        return not_to_be_entered(wait->condition, wait->generation);
     }
     append(wait->condition, wait->waiter, PLACE_WAITING);
     guard_leave(&wait->condition->guard);
@@ -232,17 +243,17 @@ static prong_status line_up(struct wait *wait) {
 }
 
 /* However often it was taken; returns how often more than once. */
-static uint32_t release_all(struct lock *lock) {
+static uint32_t release_all(const struct lock_reference *reference, struct lock *lock) {
     uint32_t count = lock->mutex.count;
     lock->mutex.count = 0;
-    lock_release_any(lock);
+    lock_release_any(reference);
     return count;
 }
 
 static prong_status outcome(struct wait *wait, bool notified, prong_status lock_status) {
     char what[80];
     if (object_generation(wait->condition) != wait->generation)
-        return fail(PRONG_STALE, "the condition was destroyed while it was waited for");
+        return not_to_be_entered(wait->condition, wait->generation);
     if (lock_status) return lock_status;
     if (notified) return PRONG_OK;
     return fail(PRONG_TIMEOUT, "%s was not notified", object_describe(wait->condition, what, sizeof what));
@@ -253,15 +264,18 @@ prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
     struct lock *lock;
     deadline_t deadline = deadline_after(timeout);
     prong_status status = find_held(handle, "wait", &wait.condition, &lock);
-    if (!status) status = line_up(&wait);
+    if (!status) {
+        wait.lock = wait.condition->lock; /* it may be another's when the wait is over */
+        status = line_up(&wait);
+    }
     if (status) return status;
-    uint32_t count = release_all(lock);
+    uint32_t count = release_all(&wait.lock, lock);
     bool told =
         deadline != PRONG_NOWAIT && (spin_until(was_told, wait.waiter) || sleep_until_notified(&wait, deadline));
     /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
     bool notified = told || withdraw(&wait, PLACE_WAITING);
     wait_cancelled = false; /* the lock is taken again all the same */
-    prong_status lock_status = lock_acquire_any(lock, PRONG_FOREVER);
+    prong_status lock_status = lock_acquire_any(&wait.lock, PRONG_FOREVER);
     if (!lock_status || lock_status == PRONG_OWNER_DIED) lock->mutex.count = count;
     if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
     waiter_end(wait.waiter);
@@ -297,8 +311,7 @@ prong_status prong_condition_notify(prong_condition handle, unsigned count) {
     if (status) return status;
     /* Exact: waiters line up under the lock, which we hold; and the most frequent case of all. */
     if (__atomic_load_n(&c->waiting.first, __ATOMIC_RELAXED) == 0) return PRONG_OK;
-    if (!guard_enter(&c->guard, PRONG_FOREVER))
-        return fail(PRONG_TIMEOUT, "notify: the list is held by a stopped process");
+    if (!sync_enter(c, &c->guard, handle.generation)) return not_to_be_entered(c, handle.generation);
     while (count-- > 0 && notify_first(c, &next)) {
         if (sleeper) os_futex_wake(sleeper, 1);
         sleeper = next;
@@ -351,4 +364,4 @@ static void recover(void *object, uint32_t dead) {
 }
 
 const struct object_type condition_type = {
-    .name = "condition", .size = sizeof(struct condition), .recover = recover, .dispose = dispose};
+    .name = "condition", .size = sizeof(struct condition), .recover = recover, .dispose = dispose, .inherits = true};

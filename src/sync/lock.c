@@ -13,19 +13,24 @@ static prong_status find(enum object_kind kind, uint64_t offset, uint64_t genera
 static prong_status create(enum object_kind kind, void *handle, const prong_lock_options *options) {
     void *lock;
     prong_status status = sync_create(kind, handle, options ? options->name : NULL, &lock);
-    if (!status) sync_publish(lock, handle);
-    return status;
+    if (status) return status;
+    mutex_begin(&((struct lock *)lock)->mutex);
+    sync_publish(lock, handle);
+    return PRONG_OK;
+}
+
+static prong_status say_gone(void) {
+    return fail(PRONG_STALE, "the lock was destroyed meanwhile");
 }
 
 static prong_status acquire(struct lock *lock, uint64_t generation, prong_time timeout) {
     enum mutex_result result = mutex_acquire(&lock->mutex, lock, timeout);
     if (__builtin_expect(result == MUTEX_TAKEN && object_generation(lock) == generation, 1)) return PRONG_OK;
     if (object_generation(lock) == generation) return mutex_status(result, &lock->mutex, lock);
-    if (result != MUTEX_TIMED_OUT) mutex_release(&lock->mutex); /* let the next one find out */
-    return fail(PRONG_STALE, "the lock was destroyed while it was waited for");
+    if (result != MUTEX_TIMED_OUT) mutex_release(&lock->mutex, self_token()); /* it was taken in passing */
+    return say_gone();
 }
 
-/* Those who wait take the lock one after the other, and see that it is gone. */
 static prong_status destroy(enum object_kind kind, uint64_t offset, uint64_t generation) {
     struct lock *lock;
     prong_status status = find(kind, offset, generation, &lock);
@@ -35,8 +40,7 @@ static prong_status destroy(enum object_kind kind, uint64_t offset, uint64_t gen
 }
 
 static bool dispose(void *object) {
-    struct lock *lock = object;
-    if (mutex_holder(&lock->mutex)) mutex_release(&lock->mutex);
+    mutex_end(&((struct lock *)object)->mutex);
     return true;
 }
 
@@ -48,10 +52,18 @@ static void holders(void *object, holder_visit *visit, void *context) {
     mutex_holders(&((struct lock *)object)->mutex, visit, context);
 }
 
-const struct object_type lock_type = {
-    .name = "lock", .size = sizeof(struct lock), .recover = recover, .dispose = dispose, .holders = holders};
-const struct object_type rlock_type = {
-    .name = "rlock", .size = sizeof(struct lock), .recover = recover, .dispose = dispose, .holders = holders};
+const struct object_type lock_type = {.name = "lock",
+                                      .size = sizeof(struct lock),
+                                      .recover = recover,
+                                      .dispose = dispose,
+                                      .holders = holders,
+                                      .inherits = true};
+const struct object_type rlock_type = {.name = "rlock",
+                                       .size = sizeof(struct lock),
+                                       .recover = recover,
+                                       .dispose = dispose,
+                                       .holders = holders,
+                                       .inherits = true};
 
 /* --- Lock --- */
 
@@ -65,13 +77,19 @@ prong_status prong_lock_acquire(prong_lock handle, prong_time timeout) {
     return status ? status : acquire(lock, handle.generation, timeout);
 }
 
+/* Of what another process has taken, as any may; or it is destroyed, and the memory may be another lock's, held by whomever. */
+static prong_status release_of_other(struct lock *lock, uint64_t generation) {
+    uint32_t holder = mutex_holder(&lock->mutex);
+    if (object_generation(lock) != generation || holder == MUTEX_GONE) return say_gone();
+    if (holder && mutex_release(&lock->mutex, holder)) return PRONG_OK;
+    return fail_text(PRONG_NOT_OWNER, "release of a lock that is free");
+}
+
 prong_status prong_lock_release(prong_lock handle) {
     struct lock *lock;
     prong_status status = find(KIND_LOCK, handle.offset, handle.generation, &lock);
     if (status) return status;
-    if (mutex_holder(&lock->mutex) == 0) return fail_text(PRONG_NOT_OWNER, "release of a lock that is free");
-    mutex_release(&lock->mutex);
-    return PRONG_OK;
+    return mutex_release(&lock->mutex, self_token()) ? PRONG_OK : release_of_other(lock, handle.generation);
 }
 
 bool prong_lock_locked(prong_lock handle) {
@@ -102,8 +120,7 @@ static prong_status release_once(struct lock *lock) {
     }
     /* Before the release: another thread of this process that takes it next is not to be taken for us. */
     atomic_store_explicit(&lock->mutex.thread, 0, memory_order_relaxed);
-    mutex_release(&lock->mutex);
-    return PRONG_OK;
+    return mutex_release(&lock->mutex, self_token()) ? PRONG_OK : say_gone();
 }
 
 prong_status prong_rlock_create(prong_rlock *handle, const prong_lock_options *options) {
@@ -120,7 +137,8 @@ prong_status prong_rlock_acquire(prong_rlock handle, prong_time timeout) {
 prong_status prong_rlock_release(prong_rlock handle) {
     struct lock *lock;
     prong_status status = find(KIND_RLOCK, handle.offset, handle.generation, &lock);
-    return status ? status : release_once(lock);
+    if (!status) status = release_once(lock);
+    return status == PRONG_NOT_OWNER && object_generation(lock) != handle.generation ? say_gone() : status;
 }
 
 bool prong_rlock_locked(prong_rlock handle) {
@@ -138,15 +156,18 @@ prong_status lock_find(const struct lock_reference *reference, struct lock **loc
     return find((enum object_kind)reference->kind, reference->offset, reference->generation, lock);
 }
 
-prong_status lock_acquire_any(struct lock *lock, prong_time timeout) {
+prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout) {
+    struct lock *lock;
+    prong_status status = lock_find(reference, &lock);
+    if (status) return status;
     bool again = lock->object.kind == KIND_RLOCK && mutex_is_mine(&lock->mutex);
-    return again ? acquire_again(lock) : acquire(lock, object_generation(lock), timeout);
+    return again ? acquire_again(lock) : acquire(lock, reference->generation, timeout);
 }
 
-prong_status lock_release_any(struct lock *lock) {
-    if (lock->object.kind == KIND_RLOCK) return release_once(lock);
-    mutex_release(&lock->mutex);
-    return PRONG_OK;
+prong_status lock_release_any(const struct lock_reference *reference) {
+    if (reference->kind == KIND_RLOCK)
+        return prong_rlock_release((prong_rlock){reference->offset, reference->generation});
+    return prong_lock_release((prong_lock){reference->offset, reference->generation});
 }
 
 bool lock_is_mine(struct lock *lock) {

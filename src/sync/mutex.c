@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "os/os.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #ifndef MUTEX_SPINS
@@ -22,6 +23,10 @@ struct attempt {
     bool passed_over; /* was woken, and found it taken */
     bool abandoned;   /* took the lock over from a dead holder */
 };
+
+static bool is_token(uint32_t holder) {
+    return holder > MUTEX_GONE;
+}
 
 static bool may_take(const struct attempt *a, uint32_t word) {
     uint32_t holder = word & MUTEX_HOLDER;
@@ -51,7 +56,7 @@ static bool spin(struct attempt *a) {
 
 static void look_at_holder(struct mutex *mutex) {
     uint32_t holder = mutex_holder(mutex);
-    if (holder > MUTEX_ABANDONED) member_look(holder);
+    if (is_token(holder)) member_look(holder);
 }
 
 /* A try that fails on a holder that died must not fail for ever: it looks too, if nobody just has. Nor on a reservation,
@@ -88,7 +93,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
             if (take(a, word)) return true;
             continue;
         }
-        if (a->slept && deadline_passed(deadline)) return false;
+        if ((word & MUTEX_HOLDER) == MUTEX_GONE || (a->slept && deadline_passed(deadline))) return false;
         if ((word & MUTEX_HOLDER) && !(word & MUTEX_WAITERS)) {
             flag_holder(mutex, MUTEX_WAITERS);
             continue;
@@ -158,16 +163,34 @@ static void wake_one(struct mutex *mutex) {
     if (atomic_load(&mutex->word) == MUTEX_RESERVED) offer(mutex);
 }
 
-void mutex_release_slow(struct mutex *mutex) {
+bool mutex_release_slow(struct mutex *mutex, uint32_t holder) {
     uint32_t word = atomic_load(&mutex->word), after;
-    do after = word_after(mutex, word);
-    while (!atomic_compare_exchange_weak(&mutex->word, &word, after));
+    do {
+        if ((word & MUTEX_HOLDER) != holder) return false;
+        after = word_after(mutex, word);
+    } while (!atomic_compare_exchange_weak(&mutex->word, &word, after));
     if (word & MUTEX_RESERVED)
         hand_over(mutex);
     else if (word & MUTEX_WAITERS)
         wake_one(mutex);
     else if (after == MUTEX_RESERVED && atomic_load(&mutex->bypasses) == 0)
         offer(mutex);
+    return true;
+}
+
+/* --- beginning and end --- */
+
+void mutex_begin(struct mutex *mutex) {
+    mutex->count = 0;
+    mutex->died_pid = 0;
+    atomic_store(&mutex->thread, 0);
+    atomic_store(&mutex->bypasses, 0);
+    atomic_store(&mutex->word, 0);
+}
+
+void mutex_end(struct mutex *mutex) {
+    atomic_store(&mutex->word, MUTEX_GONE);
+    os_futex_wake(&mutex->word, INT_MAX);
 }
 
 /* --- outcome, death, report --- */
@@ -180,7 +203,7 @@ prong_status mutex_status(enum mutex_result result, struct mutex *mutex, void *o
         return fail(PRONG_OWNER_DIED, "%s was held by process %u '%.47s', which died", what, mutex->died_pid,
                     mutex->died);
     uint32_t holder = mutex_holder(mutex);
-    if (holder > MUTEX_ABANDONED)
+    if (is_token(holder))
         return fail(PRONG_TIMEOUT, "%s is held by %s", what, member_describe(holder, who, sizeof who));
     return fail(PRONG_TIMEOUT, "%s was not to be had", what);
 }
@@ -204,5 +227,5 @@ void mutex_recover(struct mutex *mutex, void *object, uint32_t dead) {
 
 void mutex_holders(struct mutex *mutex, holder_visit *visit, void *context) {
     uint32_t holder = mutex_holder(mutex);
-    if (holder) visit(context, holder, atomic_load(&mutex->thread));
+    if (holder && holder != MUTEX_GONE) visit(context, holder, atomic_load(&mutex->thread));
 }

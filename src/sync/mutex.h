@@ -26,6 +26,7 @@ enum mutex_result { MUTEX_TAKEN, MUTEX_OWNER_DIED, MUTEX_TIMED_OUT };
 #define MUTEX_RESERVED 0x40000000u
 #define MUTEX_HOLDER 0x3fffffffu
 #define MUTEX_ABANDONED 1u /* no token: those have a generation from 1 on above bit 12 */
+#define MUTEX_GONE 2u      /* nor is this: what it was part of is destroyed, and nobody takes it any more */
 
 struct mutex {
     _Atomic uint32_t word;
@@ -39,9 +40,14 @@ struct mutex {
     char died[48]; /* the name of the member that died holding it */
 };
 
+/* A mutex begins gone, or zeroed, and ends gone: whoever waits has MUTEX_TIMED_OUT then. In memory that goes over to another
+ * mutex, somebody late for the one before may take this one: he finds out by what it is part of, and leaves. */
+void mutex_begin(struct mutex *mutex);
+void mutex_end(struct mutex *mutex);
+
 /* object: what the mutex is part of, for messages and the report. */
 enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline_t deadline);
-void mutex_release_slow(struct mutex *mutex);
+bool mutex_release_slow(struct mutex *mutex, uint32_t holder);
 
 static inline bool mutex_try(struct mutex *mutex) {
     uint32_t free = 0;
@@ -57,18 +63,16 @@ static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object,
     return mutex_acquire_slow(mutex, object, deadline_after(timeout));
 }
 
-/* By any member: who holds it is the caller's affair. Pairs with the acquire in mutex_try. */
-static inline void mutex_release(struct mutex *mutex) {
-    uint32_t word = atomic_load_explicit(&mutex->word, memory_order_relaxed);
-    if (__builtin_expect(!(word & (MUTEX_WAITERS | MUTEX_RESERVED)) &&
-                             atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0,
-                         1) &&
+/* What this holder has, by any member; false when he has it no more. Pairs with the acquire in mutex_try. */
+static inline bool mutex_release(struct mutex *mutex, uint32_t holder) {
+    uint32_t word = holder; /* and nobody waits */
+    if (__builtin_expect(atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0, 1) &&
         atomic_compare_exchange_strong_explicit(&mutex->word, &word, 0, memory_order_release, memory_order_relaxed))
-        return;
-    mutex_release_slow(mutex);
+        return true;
+    return mutex_release_slow(mutex, holder);
 }
 
-/* The holder's token, MUTEX_ABANDONED, or 0. */
+/* The holder's token, MUTEX_ABANDONED, MUTEX_GONE, or 0. */
 static inline uint32_t mutex_holder(struct mutex *mutex) {
     return atomic_load_explicit(&mutex->word, memory_order_relaxed) & MUTEX_HOLDER;
 }

@@ -13,19 +13,27 @@
 
 static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 #define RESERVED (1ull << 63)
+#define UNITS 0xffffffffull
+#define BIRTH (~RESERVED & ~UNITS)
 
 struct semaphore {
     struct object object;
-    _Atomic uint64_t count; /* units, and RESERVED */
-    _Atomic uint64_t heir;  /* token and thread, as in waiter.h; 0: none */
-    uint64_t bound;         /* UINT64_MAX: none */
-    uint64_t units;         /* with recover: a word for each row of the family table; 0 without */
+    /* Units, RESERVED, and between them the lower bits of the generation: what somebody late for the semaphore before wants
+     * to do to the count, he cannot. 0: there is none now. */
+    _Atomic uint64_t count;
+    _Atomic uint64_t heir; /* token and thread, as in waiter.h; 0: none */
+    uint64_t bound;        /* UINT64_MAX: none */
+    uint64_t units;        /* with recover: a word for each row of the family table; 0 without */
     struct waitq waiting;
     struct guard guard; /* with recover: over count and units */
 };
 
 static prong_status find(prong_semaphore handle, struct semaphore **s) {
     return object_find(KIND_SEMAPHORE, handle.offset, handle.generation, (void **)s);
+}
+
+static uint64_t birth(uint64_t generation) {
+    return generation << 32 & BIRTH;
 }
 
 static uint64_t self_who(void) {
@@ -45,13 +53,13 @@ prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, con
         return fail(PRONG_INVALID, "semaphore create: %u units are more than %d", value, PRONG_SEMAPHORE_MOST);
     prong_status status = sync_create(KIND_SEMAPHORE, handle, o.name, (void **)&s);
     if (status) return status;
-    atomic_store(&s->count, value);
     s->bound = o.bounded ? value : UINT64_MAX;
     if (o.recover && (status = heap_alloc(MEMBER_LIMIT * sizeof(uint64_t), 0, &s->units, NULL))) {
         object_destroy(s, object_generation(s));
         return status;
     }
     if (s->units) memset(arena_at(s->units), 0, MEMBER_LIMIT * sizeof(uint64_t));
+    atomic_store(&s->count, value | birth(object_generation(s)));
     sync_publish(s, handle);
     return PRONG_OK;
 }
@@ -74,7 +82,11 @@ prong_status prong_semaphore_destroy(prong_semaphore handle) {
 
 static bool dispose(void *object) {
     struct semaphore *s = object;
+    if (!guard_enter(&s->guard, deadline_after(BURY_WITHIN))) return false;
+    atomic_store(&s->count, 0);
+    atomic_store(&s->heir, 0);
     if (s->units) heap_free(s->units, &s->units);
+    guard_leave(&s->guard);
     return true;
 }
 
@@ -82,7 +94,7 @@ static bool dispose(void *object) {
 
 static bool can_take(struct semaphore *s, uint64_t count) {
     uint64_t kept = (count & RESERVED) && atomic_load(&s->heir) != self_who() ? 1 : 0;
-    return (count & ~RESERVED) > kept;
+    return (count & UNITS) > kept;
 }
 
 /* What the count becomes when the caller takes a unit: the heir gives up its reservation with that. */
@@ -90,15 +102,15 @@ static uint64_t after_taking(struct semaphore *s, uint64_t count) {
     return ((count & RESERVED) && atomic_load(&s->heir) == self_who() ? count & ~RESERVED : count) - 1;
 }
 
-static bool take_counted(struct semaphore *s) {
+static bool take_counted(struct semaphore *s, uint64_t generation) {
     uint64_t count = atomic_load(&s->count);
-    while (can_take(s, count))
+    while ((count & BIRTH) == birth(generation) && can_take(s, count))
         if (atomic_compare_exchange_weak(&s->count, &count, after_taking(s, count))) return true;
     return false;
 }
 
-static bool take_owned(struct semaphore *s) {
-    if (!can_take(s, atomic_load(&s->count)) || !guard_enter(&s->guard, PRONG_FOREVER)) return false;
+static bool take_owned(struct semaphore *s, uint64_t generation) {
+    if (!can_take(s, atomic_load(&s->count)) || !sync_enter(s, &s->guard, generation)) return false;
     uint64_t count = atomic_load(&s->count), *units = units_of(s, self_token());
     bool taken = can_take(s, count);
     if (taken) {
@@ -109,8 +121,12 @@ static bool take_owned(struct semaphore *s) {
     return taken;
 }
 
-static bool take(struct semaphore *s) {
-    return s->units ? take_owned(s) : take_counted(s);
+static bool take(struct semaphore *s, uint64_t generation) {
+    return s->units ? take_owned(s, generation) : take_counted(s, generation);
+}
+
+static prong_status say_gone(void) {
+    return fail(PRONG_STALE, "the semaphore was destroyed meanwhile");
 }
 
 static prong_status too_many(struct semaphore *s, uint64_t count) {
@@ -123,19 +139,21 @@ static prong_status too_many(struct semaphore *s, uint64_t count) {
     return PRONG_OK;
 }
 
-static prong_status give_counted(struct semaphore *s) {
+static prong_status give_counted(struct semaphore *s, uint64_t generation) {
     uint64_t count = atomic_load(&s->count);
     do {
-        prong_status status = too_many(s, count & ~RESERVED);
+        if ((count & BIRTH) != birth(generation)) return say_gone();
+        prong_status status = too_many(s, count & UNITS);
         if (status) return status;
     } while (!atomic_compare_exchange_weak(&s->count, &count, count + 1));
     return PRONG_OK;
 }
 
-static prong_status give_owned(struct semaphore *s) {
+static prong_status give_owned(struct semaphore *s, uint64_t generation) {
     char what[80];
-    if (!guard_enter(&s->guard, PRONG_FOREVER))
-        return fail(PRONG_TIMEOUT, "the semaphore is held by a stopped process");
+    if (!sync_enter(s, &s->guard, generation))
+        return object_generation(s) != generation ? say_gone()
+                                                  : fail(PRONG_TIMEOUT, "the semaphore is held by a stopped process");
     uint64_t count = atomic_load(&s->count), *units = units_of(s, self_token());
     prong_status status = PRONG_OK;
     if (*units == 0)
@@ -156,7 +174,7 @@ static void tell(struct semaphore *s) {
 prong_status prong_semaphore_release(prong_semaphore handle) {
     struct semaphore *s;
     prong_status status = find(handle, &s);
-    if (!status) status = s->units ? give_owned(s) : give_counted(s);
+    if (!status) status = s->units ? give_owned(s, handle.generation) : give_counted(s, handle.generation);
     if (!status) tell(s);
     return status;
 }
@@ -164,7 +182,7 @@ prong_status prong_semaphore_release(prong_semaphore handle) {
 prong_status prong_semaphore_value(prong_semaphore handle, unsigned *value) {
     struct semaphore *s;
     prong_status status = find(handle, &s);
-    if (!status) *value = (unsigned)(atomic_load(&s->count) & ~RESERVED);
+    if (!status) *value = (unsigned)(atomic_load(&s->count) & UNITS);
     return status;
 }
 
@@ -220,11 +238,11 @@ static bool wait_for(struct wait *wait, deadline_t deadline) {
     struct semaphore *s = wait->semaphore;
     if (deadline == PRONG_NOWAIT) {
         look(s);
-        return take(s);
+        return take(s, wait->generation);
     }
     while (sync_wait(&s->waiting, ready, wait, s, look, deadline)) {
         if (gone(wait)) return false;
-        if (take(s)) return true;
+        if (take(s, wait->generation)) return true;
         become_heir(s);
     }
     return false;
@@ -234,23 +252,26 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
     struct wait wait = {.generation = handle.generation};
     char what[80];
     prong_status status = find(handle, &wait.semaphore);
-    if (status || take(wait.semaphore)) return status;
+    if (status || take(wait.semaphore, handle.generation)) return status;
     bool taken = wait_for(&wait, deadline_after(timeout));
-    if (gone(&wait)) return fail(PRONG_STALE, "the semaphore was destroyed while it was waited for");
     give_up_heir(wait.semaphore, self_who());
     if (taken) return PRONG_OK;
+    if (gone(&wait)) return say_gone();
     return fail(PRONG_TIMEOUT, "%s has no unit left", object_describe(wait.semaphore, what, sizeof what));
 }
 
 /* --- death, report --- */
 
 static uint64_t take_back(struct semaphore *s, uint32_t dead) {
-    uint64_t *units = units_of(s, dead), back;
+    uint64_t back = 0;
     /* No look at the units before: what the dead one had begun may just be undone. */
     if (!guard_enter(&s->guard, deadline_after(BURY_WITHIN))) return 0;
-    back = *units;
-    guard_set(&s->guard, units, 0);
-    guard_set(&s->guard, (uint64_t *)&s->count, atomic_load(&s->count) + back);
+    if (s->units) {
+        uint64_t *units = units_of(s, dead);
+        back = *units;
+        guard_set(&s->guard, units, 0);
+        guard_set(&s->guard, (uint64_t *)&s->count, atomic_load(&s->count) + back);
+    }
     guard_leave(&s->guard);
     return back;
 }
@@ -273,5 +294,9 @@ static void holders(void *object, holder_visit *visit, void *context) {
             visit(context, (uint32_t)atomic_load(&member_rows()[row].token), 0);
 }
 
-const struct object_type semaphore_type = {
-    .name = "semaphore", .size = sizeof(struct semaphore), .recover = recover, .dispose = dispose, .holders = holders};
+const struct object_type semaphore_type = {.name = "semaphore",
+                                           .size = sizeof(struct semaphore),
+                                           .recover = recover,
+                                           .dispose = dispose,
+                                           .holders = holders,
+                                           .inherits = true};

@@ -163,17 +163,11 @@ const struct object_type shared_type = {
 /* --- under the lock --- */
 
 static prong_status acquire(struct shared *s, prong_time timeout) {
-    struct lock *lock;
-    if (!s->lock.kind) return PRONG_OK;
-    prong_status status = lock_find(&s->lock, &lock);
-    return status ? status : lock_acquire_any(lock, timeout);
+    return s->lock.kind ? lock_acquire_any(&s->lock, timeout) : PRONG_OK;
 }
 
 static prong_status release(struct shared *s) {
-    struct lock *lock;
-    if (!s->lock.kind) return PRONG_OK;
-    prong_status status = lock_find(&s->lock, &lock);
-    return status ? status : lock_release_any(lock);
+    return s->lock.kind ? lock_release_any(&s->lock) : PRONG_OK;
 }
 
 static prong_status check_range(const struct shared *s, size_t first, size_t count) {
@@ -241,7 +235,7 @@ static prong_status release_own(uint64_t offset, uint64_t generation) {
     status = lock_find(&s->lock, &lock);
     if (!status && mutex_holder(&lock->mutex) == 0)
         return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
-    return status ? status : lock_release_any(lock);
+    return status ? status : lock_release_any(&s->lock);
 }
 
 static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock, prong_rlock *rlock) {

@@ -22,6 +22,13 @@ void sync_publish(void *object, void *handle) {
     object_publish(object);
 }
 
+bool sync_enter(void *object, struct guard *guard, uint64_t generation) {
+    if (!guard_enter(guard, PRONG_FOREVER)) return false;
+    if (__builtin_expect(object_generation(object) == generation, 1)) return true;
+    guard_leave(guard);
+    return false;
+}
+
 bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *object, void (*look)(void *object),
                deadline_t deadline) {
     if (ready(context)) return true;

@@ -2,6 +2,7 @@
 #ifndef SYNC_TYPES_H
 #define SYNC_TYPES_H
 
+#include "family/guard.h"
 #include "family/object.h"
 #include "family/waitq.h"
 #include "sync/mutex.h"
@@ -24,8 +25,8 @@ struct lock_reference {
 };
 /* Checks that the lock lives. */
 prong_status lock_find(const struct lock_reference *reference, struct lock **lock);
-prong_status lock_acquire_any(struct lock *lock, prong_time timeout);
-prong_status lock_release_any(struct lock *lock);
+prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout);
+prong_status lock_release_any(const struct lock_reference *reference);
 /* Whether the calling thread (of a Lock: process) holds it. */
 bool lock_is_mine(struct lock *lock);
 
@@ -33,6 +34,10 @@ bool lock_is_mine(struct lock *lock);
 prong_status sync_create(enum object_kind kind, const void *handle, const char *name, void **object);
 /* Fills the handle's two words, and makes it live. */
 void sync_publish(void *object, void *handle);
+
+/* Inside the guard of an object of that generation; false when the object is gone (its memory may be another's by now), or a
+ * stopped process is inside. Who destroys it changes the generation first, and disposes of it inside the guard. */
+bool sync_enter(void *object, struct guard *guard, uint64_t generation);
 
 /* Waits on the queue until ready(object): spins, then sleeps, in view of the report; look(object), where not NULL, is called
  * every 50 ms or so, to find the dead. False when the deadline came first. */

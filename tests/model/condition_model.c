@@ -57,18 +57,19 @@ static bool take_lock(uint32_t *holder, bool *died) {
     return free;
 }
 
-prong_status lock_acquire_any(struct lock *lock, prong_time timeout) {
+prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout) {
     uint32_t holder;
     bool died;
-    (void)timeout;
-    while (!take_lock(&holder, &died)) model_futex_wait(&lock->mutex.word, holder, ~0u, false);
+    (void)reference, (void)timeout;
+    while (!take_lock(&holder, &died)) model_futex_wait(&w->lock.mutex.word, holder, ~0u, false);
     return died ? PRONG_OWNER_DIED : PRONG_OK;
 }
 
-prong_status lock_release_any(struct lock *lock) {
+prong_status lock_release_any(const struct lock_reference *reference) {
+    (void)reference;
     model_begin_atomic();
-    lock->mutex.word = 0;
-    model_futex_wake(&lock->mutex.word, MODEL_THREADS, ~0u);
+    w->lock.mutex.word = 0;
+    model_futex_wake(&w->lock.mutex.word, MODEL_THREADS, ~0u);
     model_end_atomic();
     return PRONG_OK;
 }
@@ -88,6 +89,10 @@ prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t gener
 prong_status sync_create(enum object_kind kind, const void *place, const char *name, void **object) {
     (void)kind, (void)place, (void)name, (void)object;
     return PRONG_SYSTEM;
+}
+bool sync_enter(void *object, struct guard *guard, uint64_t generation) {
+    (void)object, (void)generation;
+    return guard_enter(guard, PRONG_FOREVER);
 }
 void sync_publish(void *object, void *place) {
     (void)object, (void)place;

@@ -58,7 +58,7 @@ static void run(int thread) {
         }
         enter_section(result);
         w->inside = 0;
-        mutex_release(&w->mutex);
+        model_check(mutex_release(&w->mutex, self_token()));
         w->turns[thread]++;
     }
 }

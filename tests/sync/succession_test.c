@@ -1,0 +1,229 @@
+/* What is made where another was destroyed is not disturbed by those who are late for that one. */
+#include "../support/test.h"
+
+#include <stdatomic.h>
+
+/* One of these at a time; who comes late has the handle of the one before. */
+struct succession {
+    _Atomic uint64_t offset, generation; /* of the present one; generation 0: it is over, 1: none just now */
+    _Atomic uint64_t inside;             /* how many are, of the present one's generation: generation << 8 | number */
+    _Atomic uint64_t crowded, done;
+};
+
+struct handle {
+    uint64_t offset, generation;
+};
+
+/* Everything that is done with one; false when the status is none that a late one may get. */
+typedef bool use_one(struct succession *s, struct handle handle, int turn);
+
+static bool present(struct succession *s, struct handle *handle) {
+    do {
+        handle->generation = atomic_load(&s->generation);
+        handle->offset = atomic_load(&s->offset);
+    } while (atomic_load(&s->generation) != handle->generation);
+    return handle->generation != 0;
+}
+
+static bool as_may_be(prong_status status, prong_status other) {
+    if (status && status != other && status != PRONG_STALE) printf("%s\n", prong_error_message());
+    return !status || status == other || status == PRONG_STALE;
+}
+
+/* --- locks: one is inside --- */
+
+static void be_inside(struct succession *s, uint64_t generation) {
+    uint64_t mine = generation << 8, one = mine | 1;
+    uint64_t before = atomic_exchange(&s->inside, one);
+    if (before == one && atomic_load(&s->generation) == generation) atomic_fetch_add(&s->crowded, 1);
+    for (int i = 0; i < 20; i++)
+        if (atomic_load(&s->inside) != one && atomic_load(&s->inside) >> 8 == generation << 8 >> 8)
+            atomic_fetch_add(&s->crowded, 1);
+    atomic_compare_exchange_strong(&s->inside, &one, mine);
+    atomic_fetch_add(&s->done, 1);
+}
+
+static bool use_lock(struct succession *s, struct handle handle, int turn) {
+    prong_lock lock = {handle.offset, handle.generation};
+    prong_status status = prong_lock_acquire(lock, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
+    if (status) return as_may_be(status, PRONG_TIMEOUT);
+    be_inside(s, handle.generation);
+    return as_may_be(prong_lock_release(lock), PRONG_OK);
+}
+
+static bool use_rlock(struct succession *s, struct handle handle, int turn) {
+    prong_rlock lock = {handle.offset, handle.generation};
+    prong_status status = prong_rlock_acquire(lock, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
+    if (status) return as_may_be(status, PRONG_TIMEOUT);
+    be_inside(s, handle.generation);
+    return as_may_be(prong_rlock_release(lock), PRONG_OK);
+}
+
+static bool use_semaphore(struct succession *s, struct handle handle, int turn) {
+    prong_semaphore semaphore = {handle.offset, handle.generation};
+    prong_status status = prong_semaphore_acquire(semaphore, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
+    if (status) return as_may_be(status, PRONG_TIMEOUT);
+    be_inside(s, handle.generation);
+    return as_may_be(prong_semaphore_release(semaphore), PRONG_OK);
+}
+
+/* --- the others: nobody hangs, or is told what is not so --- */
+
+static bool use_event(struct succession *s, struct handle handle, int turn) {
+    prong_event event = {handle.offset, handle.generation};
+    atomic_fetch_add(&s->done, 1);
+    switch (turn % 8) {
+    case 0: return as_may_be(prong_event_set(event), PRONG_OK);
+    case 1: return as_may_be(prong_event_clear(event), PRONG_OK);
+    default: return as_may_be(prong_event_wait(event, PRONG_MS(1)), PRONG_TIMEOUT);
+    }
+}
+
+static bool use_condition(struct succession *s, struct handle handle, int turn) {
+    prong_condition condition = {handle.offset, handle.generation};
+    prong_status status = prong_condition_acquire(condition, PRONG_SECONDS(9));
+    if (status) return as_may_be(status, PRONG_OK);
+    atomic_fetch_add(&s->done, 1);
+    bool good = turn % 2 ? as_may_be(prong_condition_wait(condition, PRONG_MS(1)), PRONG_TIMEOUT)
+                         : as_may_be(prong_condition_notify_all(condition), PRONG_OK);
+    return as_may_be(prong_condition_release(condition), PRONG_OK) && good;
+}
+
+static bool use_barrier(struct succession *s, struct handle handle, int turn) {
+    prong_barrier barrier = {handle.offset, handle.generation};
+    unsigned index;
+    (void)turn;
+    atomic_fetch_add(&s->done, 1);
+    prong_status status = prong_barrier_wait(barrier, &index, PRONG_SECONDS(9));
+    return as_may_be(status, PRONG_BROKEN);
+}
+
+/* --- making and ending --- */
+
+static prong_status make_lock(struct handle *handle) {
+    return prong_lock_create((prong_lock *)handle, NULL);
+}
+static prong_status end_lock(struct handle handle) {
+    return prong_lock_destroy((prong_lock){handle.offset, handle.generation});
+}
+static prong_status hold_lock(struct handle handle) {
+    return prong_lock_acquire((prong_lock){handle.offset, handle.generation}, PRONG_SECONDS(9));
+}
+static prong_status make_rlock(struct handle *handle) {
+    return prong_rlock_create((prong_rlock *)handle, NULL);
+}
+static prong_status end_rlock(struct handle handle) {
+    return prong_rlock_destroy((prong_rlock){handle.offset, handle.generation});
+}
+static prong_status hold_rlock(struct handle handle) {
+    return prong_rlock_acquire((prong_rlock){handle.offset, handle.generation}, PRONG_SECONDS(9));
+}
+static prong_status make_semaphore(struct handle *handle) {
+    return prong_semaphore_create((prong_semaphore *)handle, 1, NULL);
+}
+static prong_status end_semaphore(struct handle handle) {
+    return prong_semaphore_destroy((prong_semaphore){handle.offset, handle.generation});
+}
+static prong_status make_event(struct handle *handle) {
+    return prong_event_create((prong_event *)handle, NULL);
+}
+static prong_status end_event(struct handle handle) {
+    return prong_event_destroy((prong_event){handle.offset, handle.generation});
+}
+static prong_status make_condition(struct handle *handle) {
+    return prong_condition_create((prong_condition *)handle, NULL);
+}
+static prong_status end_condition(struct handle handle) {
+    return prong_condition_destroy((prong_condition){handle.offset, handle.generation});
+}
+static prong_status hold_condition(struct handle handle) {
+    return prong_condition_acquire((prong_condition){handle.offset, handle.generation}, PRONG_SECONDS(9));
+}
+static prong_status make_barrier(struct handle *handle) {
+    return prong_barrier_create((prong_barrier *)handle, 2, NULL);
+}
+static prong_status end_barrier(struct handle handle) {
+    return prong_barrier_destroy((prong_barrier){handle.offset, handle.generation});
+}
+
+static const struct kind {
+    prong_status (*make)(struct handle *handle);
+    prong_status (*end)(struct handle handle);
+    prong_status (*hold)(
+        struct handle handle); /* before the end, for a kind that one holds: so that others wait, or are late */
+    use_one *use;
+} kinds[] = {{make_lock, end_lock, hold_lock, use_lock},
+             {make_rlock, end_rlock, hold_rlock, use_rlock},
+             {make_semaphore, end_semaphore, NULL, use_semaphore},
+             {make_event, end_event, NULL, use_event},
+             {make_condition, end_condition, hold_condition, use_condition},
+             {make_barrier, end_barrier, NULL, use_barrier}};
+enum { LOCK, RLOCK, SEMAPHORE, EVENT, CONDITION, BARRIER };
+
+struct job {
+    uint64_t succession;
+    int kind;
+};
+
+static int use_each(void *argument, size_t size) {
+    const struct job *job = argument;
+    struct succession *s = prong_memory_at(job->succession);
+    struct handle handle;
+    (void)size;
+    for (int turn = 0; present(s, &handle); turn++)
+        if (!kinds[job->kind].use(s, handle, turn)) return 1;
+    return 0;
+}
+
+static void succeed_each_other(int kind, int method, int count) {
+    enum { USERS = 4 };
+    const struct kind *k = &kinds[kind];
+    struct succession *s;
+    struct handle handle;
+    prong_process users[USERS];
+    ok(k->make(&handle));
+    ok(prong_memory_alloc(sizeof *s, (void **)&s));
+    *s = (struct succession){.offset = handle.offset, .generation = handle.generation};
+    struct job job = {prong_memory_offset(s), kind};
+    for (int i = 0; i < USERS; i++) users[i] = start_with(method, use_each, job);
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < i % 5; j++) check(k->use(s, handle, kind == BARRIER ? 0 : j * 4));
+        if (k->hold) ok(k->hold(handle));
+        ok(k->end(handle));
+        ok(k->make(&handle));
+        atomic_store(&s->generation, 1);
+        atomic_store(&s->offset, handle.offset);
+        atomic_store(&s->generation, handle.generation);
+    }
+    atomic_store(&s->generation, 0);
+    ok(k->end(handle));
+    for (int i = 0; i < USERS; i++) equal(test_end(users[i]), 0);
+    equal(atomic_load(&s->crowded), 0);
+    check(atomic_load(&s->done) > 0);
+    ok(prong_memory_free(s));
+    test_arena_is_clean(0);
+}
+
+LONG_METHOD_TEST(locks_in_one_place, 60) {
+    succeed_each_other(LOCK, method, 20000);
+}
+
+LONG_METHOD_TEST(rlocks_in_one_place, 60) {
+    succeed_each_other(RLOCK, method, 20000);
+}
+
+LONG_METHOD_TEST(semaphores_in_one_place, 60) {
+    succeed_each_other(SEMAPHORE, method, 20000);
+}
+
+LONG_METHOD_TEST(events_in_one_place, 60) {
+    succeed_each_other(EVENT, method, 5000);
+}
+
+LONG_METHOD_TEST(conditions_in_one_place, 60) {
+    succeed_each_other(CONDITION, method, 5000);
+}
+
+LONG_METHOD_TEST(barriers_in_one_place, 60) {
+    succeed_each_other(BARRIER, method, 5000);
+}
