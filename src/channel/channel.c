@@ -550,11 +550,11 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
     atomic_store(&c->put.segment, c->put.first);
     atomic_store(&c->put.tail, position_of(0, SEGMENT_START));
     atomic_store(&c->put.bytes, 0);
-    c->put.taken_seen = c->put.block = 0;
+    c->put.taken_seen = c->put.block = c->put.link_from = 0;
     atomic_store(&c->take.segment, c->put.first);
     atomic_store(&c->take.head, position_of(0, SEGMENT_START));
     atomic_store(&c->take.bytes, 0);
-    c->take.block = 0;
+    c->take.next = c->take.block = c->take.ledger = 0;
     atomic_store(&c->put.generation, generation);
     atomic_store(&c->take.generation, generation);
     unlock_both(c);
@@ -584,12 +584,10 @@ bool channel_dispose(struct channel *c) {
     if (!c->put.first && !c->put.spare) return true;
     if (lock_both(c)) return false;
     atomic_store(&c->fixed.state, CHANNEL_CLOSED); /* for those who only look */
-    if (atomic_load(&c->take.generation)) {
-        atomic_store(&c->put.generation, 0);
-        drop_messages(c);
-        IN_ORDER();
-        atomic_store(&c->take.generation, 0);
-    }
+    atomic_store(&c->put.generation, 0);
+    if (atomic_load(&c->take.generation)) drop_messages(c);
+    IN_ORDER();
+    atomic_store(&c->take.generation, 0);
     IN_ORDER();
     free_segments(c);
     unlock_both(c);
