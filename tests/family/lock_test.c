@@ -73,6 +73,40 @@ static void change_three_words(struct place *place) {
     guard_set(&place->guard, &place->words[0], 200);
 }
 
+static pid_t inside(struct place *place, int milliseconds) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        ok(prong_family_create(NULL));
+        guard_enter(&place->guard, PRONG_FOREVER);
+        __atomic_store_n(&place->words[0], 1, __ATOMIC_SEQ_CST);
+        test_sleep_ms(milliseconds);
+        guard_leave(&place->guard);
+        _exit(0);
+    }
+    for (int i = 0; i < 2000 && !__atomic_load_n(&place->words[0], __ATOMIC_SEQ_CST); i++) test_sleep_ms(1);
+    __atomic_store_n(&place->words[0], 0, __ATOMIC_SEQ_CST);
+    return pid;
+}
+
+TEST(a_guard_is_entered_after_a_wait_was_broken_off_though_somebody_is_inside) {
+    struct place *place = make();
+    pid_t pid = inside(place, 150);
+    wait_cancelled = true;
+    check(guard_enter(&place->guard, PRONG_FOREVER));
+    check(wait_cancelled);
+    guard_leave(&place->guard);
+    check(waitpid(pid, NULL, 0) == pid);
+    pid = inside(place, 100000);
+    int64_t before = test_now();
+    check(!guard_enter(&place->guard, PRONG_FOREVER));
+    check(test_now() - before < PRONG_SECONDS(10));
+    wait_cancelled = false;
+    kill(pid, SIGKILL);
+    check(waitpid(pid, NULL, 0) == pid);
+    check(guard_enter(&place->guard, PRONG_FOREVER));
+    guard_leave(&place->guard);
+}
+
 TEST(what_a_dead_member_changed_under_a_guard_is_undone) {
     struct place *place = make();
     for (uint64_t i = 0; i < 4; i++) place->words[i] = i;
