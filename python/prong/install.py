@@ -113,15 +113,16 @@ class _Watch:
     def find_spec(self, name, path, target=None):
         if name != self.name:
             return None
-        sys.meta_path.remove(self)
-        found = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+        found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, found), None)
         if spec and not isinstance(spec.loader, type):  # a class is every module's loader
             run = spec.loader.exec_module
 
             def run_and_hand_over(module):
                 run(module)
-                self.function(module)
+                if self in sys.meta_path:  # still, and for the first time
+                    sys.meta_path.remove(self)
+                    self.function(module)
 
             spec.loader.exec_module = run_and_hand_over
         return spec
