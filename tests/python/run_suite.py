@@ -26,8 +26,10 @@ class TooLong(BaseException):
 
 
 def too_long(number, frame):
+    signal.setitimer(signal.ITIMER_REAL, 0)
     faulthandler.dump_traceback(sys.stdout)
     stacks.print_descendants()
+    limit_time()
     raise TooLong(f"the case took longer than {LIMIT} s")
 
 
