@@ -89,10 +89,13 @@ static bool is_gone(const struct end *end) {
     return (uint32_t)atomic_load(&end->gone) != IN_USE;
 }
 
-/* The last holder of an end has left: the other side may read what is left, and nobody needs what it sends. */
+/* The last holder of an end has left: nobody needs what the other side sends, and it may read what is left. In this order: who has
+ * read the end is refused when he sends. */
 static void end_is_gone(struct pipe *pipe, uint64_t generation, unsigned side) {
-    for (unsigned i = 0; i < SIDES; i++)
-        if (pipe->to[i].put.first) channel_close(&pipe->to[i], generation);
+    for (unsigned i = 0; i < SIDES; i++) {
+        struct channel *channel = &pipe->to[i == 0 ? side : 1 - side];
+        if (channel->put.first) channel_close(channel, generation);
+    }
     atomic_store(&pipe->end[side].gone, gone_by(generation, GONE)); /* last: the pipe may be freed from here on */
 }
 
