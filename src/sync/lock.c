@@ -77,8 +77,10 @@ prong_status prong_lock_acquire(prong_lock handle, prong_time timeout) {
     return status ? status : acquire(lock, handle.generation, timeout);
 }
 
-/* Of what another process has taken, as any may; or it is destroyed, and the memory may be another lock's, held by whomever. */
-static prong_status release_of_other(struct lock *lock, uint64_t generation) {
+/* Of what others wait for, or another process has taken, as any may; or it is destroyed, and the memory may be another lock's,
+ * held by whomever. Apart from the quick way, which so needs no registers for it. */
+static __attribute__((noinline)) prong_status release_slowly(struct lock *lock, uint64_t generation) {
+    if (mutex_release_slow(&lock->mutex, self_token())) return PRONG_OK;
     uint32_t holder = mutex_holder(&lock->mutex);
     if (object_generation(lock) != generation || holder == MUTEX_GONE) return say_gone();
     if (holder && mutex_release(&lock->mutex, holder)) return PRONG_OK;
@@ -89,7 +91,8 @@ prong_status prong_lock_release(prong_lock handle) {
     struct lock *lock;
     prong_status status = find(KIND_LOCK, handle.offset, handle.generation, &lock);
     if (status) return status;
-    return mutex_release(&lock->mutex, self_token()) ? PRONG_OK : release_of_other(lock, handle.generation);
+    if (__builtin_expect(mutex_try_release(&lock->mutex, self_token()), 1)) return PRONG_OK;
+    return release_slowly(lock, handle.generation);
 }
 
 bool prong_lock_locked(prong_lock handle) {

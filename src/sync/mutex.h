@@ -63,13 +63,16 @@ static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object,
     return mutex_acquire_slow(mutex, object, deadline_after(timeout));
 }
 
-/* What this holder has, by any member; false when he has it no more. Pairs with the acquire in mutex_try. */
+/* Where nobody waits. Pairs with the acquire in mutex_try. */
+static inline bool mutex_try_release(struct mutex *mutex, uint32_t holder) {
+    return atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0 &&
+           atomic_compare_exchange_strong_explicit(&mutex->word, &holder, 0, memory_order_release,
+                                                   memory_order_relaxed);
+}
+
+/* What this holder has, by any member; false when he has it no more. */
 static inline bool mutex_release(struct mutex *mutex, uint32_t holder) {
-    uint32_t word = holder; /* and nobody waits */
-    if (__builtin_expect(atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0, 1) &&
-        atomic_compare_exchange_strong_explicit(&mutex->word, &word, 0, memory_order_release, memory_order_relaxed))
-        return true;
-    return mutex_release_slow(mutex, holder);
+    return mutex_try_release(mutex, holder) || mutex_release_slow(mutex, holder);
 }
 
 /* The holder's token, MUTEX_ABANDONED, MUTEX_GONE, or 0. */
