@@ -188,24 +188,25 @@ prong_status prong_semaphore_value(prong_semaphore handle, unsigned *value) {
 
 /* --- waiting --- */
 
-static void set_reserved(struct semaphore *s, bool on) {
-    if (s->units && !guard_enter(&s->guard, PRONG_FOREVER)) return;
-    if (on)
-        atomic_fetch_or(&s->count, RESERVED);
-    else
-        atomic_fetch_and(&s->count, ~RESERVED);
-    if (s->units) guard_leave(&s->guard);
+/* A reservation in the semaphore that follows in this place would be for nobody. */
+static void set_reserved(struct semaphore *s, uint64_t generation, bool on) {
+    bool guarded = s->units;
+    if (guarded && !sync_enter(s, &s->guard, generation)) return;
+    uint64_t count = atomic_load(&s->count);
+    while ((count & BIRTH) == birth(generation) &&
+           !atomic_compare_exchange_weak(&s->count, &count, on ? count | RESERVED : count & ~RESERVED)) {}
+    if (guarded) guard_leave(&s->guard);
 }
 
-static void become_heir(struct semaphore *s) {
+static void become_heir(struct semaphore *s, uint64_t generation) {
     uint64_t nobody = 0;
-    if (atomic_compare_exchange_strong(&s->heir, &nobody, self_who())) set_reserved(s, true);
+    if (atomic_compare_exchange_strong(&s->heir, &nobody, self_who())) set_reserved(s, generation, true);
 }
 
 /* First the reservation, then the name: an heir without one is harmless, a reservation for nobody is not. */
-static void give_up_heir(struct semaphore *s, uint64_t who) {
+static void give_up_heir(struct semaphore *s, uint64_t generation, uint64_t who) {
     if (atomic_load(&s->heir) != who) return;
-    set_reserved(s, false);
+    set_reserved(s, generation, false);
     atomic_compare_exchange_strong(&s->heir, &who, 0);
     tell(s);
 }
@@ -243,7 +244,7 @@ static bool wait_for(struct wait *wait, deadline_t deadline) {
     while (sync_wait(&s->waiting, ready, wait, s, look, deadline)) {
         if (gone(wait)) return false;
         if (take(s, wait->generation)) return true;
-        become_heir(s);
+        become_heir(s, wait->generation);
     }
     return false;
 }
@@ -254,7 +255,7 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
     prong_status status = find(handle, &wait.semaphore);
     if (status || take(wait.semaphore, handle.generation)) return status;
     bool taken = wait_for(&wait, deadline_after(timeout));
-    give_up_heir(wait.semaphore, self_who());
+    give_up_heir(wait.semaphore, handle.generation, self_who());
     if (taken) return PRONG_OK;
     if (gone(&wait)) return say_gone();
     return fail(PRONG_TIMEOUT, "%s has no unit left", object_describe(wait.semaphore, what, sizeof what));
@@ -280,7 +281,7 @@ static void recover(void *object, uint32_t dead) {
     struct semaphore *s = object;
     char what[80], who[80];
     uint64_t heir = atomic_load(&s->heir), back = s->units ? take_back(s, dead) : 0;
-    if (heir >> 32 == dead) give_up_heir(s, heir);
+    if (heir >> 32 == dead) give_up_heir(s, object_generation(s), heir);
     if (back == 0) return;
     recovery_note("%s died holding %llu of %s", member_describe(dead, who, sizeof who), (unsigned long long)back,
                   object_describe(s, what, sizeof what));

@@ -14,8 +14,15 @@ struct handle {
     uint64_t offset, generation;
 };
 
-/* Everything that is done with one; false when the status is none that a late one may get. */
-typedef bool use_one(struct succession *s, struct handle handle, int turn);
+struct kind {
+    prong_status (*make)(struct handle *handle);
+    prong_status (*end)(struct handle handle);
+    /* Of those that one holds. They are held before the end, so that others wait, or are late. */
+    prong_status (*acquire)(struct handle handle, prong_time timeout);
+    prong_status (*release)(struct handle handle);
+    /* Everything that is done with one; false when the status is none that a late one may get. */
+    bool (*use)(const struct kind *kind, struct succession *s, struct handle handle, int turn);
+};
 
 static bool present(struct succession *s, struct handle *handle) {
     do {
@@ -43,34 +50,18 @@ static void be_inside(struct succession *s, uint64_t generation) {
     atomic_fetch_add(&s->done, 1);
 }
 
-static bool use_lock(struct succession *s, struct handle handle, int turn) {
-    prong_lock lock = {handle.offset, handle.generation};
-    prong_status status = prong_lock_acquire(lock, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
+static bool use_held(const struct kind *kind, struct succession *s, struct handle handle, int turn) {
+    prong_status status = kind->acquire(handle, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
     if (status) return as_may_be(status, PRONG_TIMEOUT);
     be_inside(s, handle.generation);
-    return as_may_be(prong_lock_release(lock), PRONG_OK);
-}
-
-static bool use_rlock(struct succession *s, struct handle handle, int turn) {
-    prong_rlock lock = {handle.offset, handle.generation};
-    prong_status status = prong_rlock_acquire(lock, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
-    if (status) return as_may_be(status, PRONG_TIMEOUT);
-    be_inside(s, handle.generation);
-    return as_may_be(prong_rlock_release(lock), PRONG_OK);
-}
-
-static bool use_semaphore(struct succession *s, struct handle handle, int turn) {
-    prong_semaphore semaphore = {handle.offset, handle.generation};
-    prong_status status = prong_semaphore_acquire(semaphore, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
-    if (status) return as_may_be(status, PRONG_TIMEOUT);
-    be_inside(s, handle.generation);
-    return as_may_be(prong_semaphore_release(semaphore), PRONG_OK);
+    return as_may_be(kind->release(handle), PRONG_OK);
 }
 
 /* --- the others: nobody hangs, or is told what is not so --- */
 
-static bool use_event(struct succession *s, struct handle handle, int turn) {
+static bool use_event(const struct kind *kind, struct succession *s, struct handle handle, int turn) {
     prong_event event = {handle.offset, handle.generation};
+    (void)kind;
     atomic_fetch_add(&s->done, 1);
     switch (turn % 8) {
     case 0: return as_may_be(prong_event_set(event), PRONG_OK);
@@ -79,20 +70,20 @@ static bool use_event(struct succession *s, struct handle handle, int turn) {
     }
 }
 
-static bool use_condition(struct succession *s, struct handle handle, int turn) {
+static bool use_condition(const struct kind *kind, struct succession *s, struct handle handle, int turn) {
     prong_condition condition = {handle.offset, handle.generation};
-    prong_status status = prong_condition_acquire(condition, PRONG_SECONDS(9));
+    prong_status status = kind->acquire(handle, PRONG_SECONDS(9));
     if (status) return as_may_be(status, PRONG_OK);
     atomic_fetch_add(&s->done, 1);
     bool good = turn % 2 ? as_may_be(prong_condition_wait(condition, PRONG_MS(1)), PRONG_TIMEOUT)
                          : as_may_be(prong_condition_notify_all(condition), PRONG_OK);
-    return as_may_be(prong_condition_release(condition), PRONG_OK) && good;
+    return as_may_be(kind->release(handle), PRONG_OK) && good;
 }
 
-static bool use_barrier(struct succession *s, struct handle handle, int turn) {
+static bool use_barrier(const struct kind *kind, struct succession *s, struct handle handle, int turn) {
     prong_barrier barrier = {handle.offset, handle.generation};
     unsigned index;
-    (void)turn;
+    (void)kind, (void)turn;
     atomic_fetch_add(&s->done, 1);
     prong_status status = prong_barrier_wait(barrier, &index, PRONG_SECONDS(9));
     return as_may_be(status, PRONG_BROKEN);
@@ -100,64 +91,39 @@ static bool use_barrier(struct succession *s, struct handle handle, int turn) {
 
 /* --- making and ending --- */
 
-static prong_status make_lock(struct handle *handle) {
-    return prong_lock_create((prong_lock *)handle, NULL);
-}
-static prong_status end_lock(struct handle handle) {
-    return prong_lock_destroy((prong_lock){handle.offset, handle.generation});
-}
-static prong_status hold_lock(struct handle handle) {
-    return prong_lock_acquire((prong_lock){handle.offset, handle.generation}, PRONG_SECONDS(9));
-}
-static prong_status make_rlock(struct handle *handle) {
-    return prong_rlock_create((prong_rlock *)handle, NULL);
-}
-static prong_status end_rlock(struct handle handle) {
-    return prong_rlock_destroy((prong_rlock){handle.offset, handle.generation});
-}
-static prong_status hold_rlock(struct handle handle) {
-    return prong_rlock_acquire((prong_rlock){handle.offset, handle.generation}, PRONG_SECONDS(9));
-}
-static prong_status make_semaphore(struct handle *handle) {
-    return prong_semaphore_create((prong_semaphore *)handle, 1, NULL);
-}
-static prong_status end_semaphore(struct handle handle) {
-    return prong_semaphore_destroy((prong_semaphore){handle.offset, handle.generation});
-}
-static prong_status make_event(struct handle *handle) {
-    return prong_event_create((prong_event *)handle, NULL);
-}
-static prong_status end_event(struct handle handle) {
-    return prong_event_destroy((prong_event){handle.offset, handle.generation});
-}
-static prong_status make_condition(struct handle *handle) {
-    return prong_condition_create((prong_condition *)handle, NULL);
-}
-static prong_status end_condition(struct handle handle) {
-    return prong_condition_destroy((prong_condition){handle.offset, handle.generation});
-}
-static prong_status hold_condition(struct handle handle) {
-    return prong_condition_acquire((prong_condition){handle.offset, handle.generation}, PRONG_SECONDS(9));
-}
-static prong_status make_barrier(struct handle *handle) {
-    return prong_barrier_create((prong_barrier *)handle, 2, NULL);
-}
-static prong_status end_barrier(struct handle handle) {
-    return prong_barrier_destroy((prong_barrier){handle.offset, handle.generation});
-}
+#define MADE(kind, ...)                                                                                                \
+    static prong_status make_##kind(struct handle *handle) {                                                           \
+        return prong_##kind##_create((prong_##kind *)handle, __VA_ARGS__);                                             \
+    }                                                                                                                  \
+    static prong_status end_##kind(struct handle handle) {                                                             \
+        return prong_##kind##_destroy((prong_##kind){handle.offset, handle.generation});                               \
+    }
+#define HELD(kind)                                                                                                     \
+    static prong_status acquire_##kind(struct handle handle, prong_time timeout) {                                     \
+        return prong_##kind##_acquire((prong_##kind){handle.offset, handle.generation}, timeout);                      \
+    }                                                                                                                  \
+    static prong_status release_##kind(struct handle handle) {                                                         \
+        return prong_##kind##_release((prong_##kind){handle.offset, handle.generation});                               \
+    }
+MADE(lock, NULL)
+HELD(lock)
+MADE(rlock, NULL)
+HELD(rlock)
+MADE(semaphore, 1, NULL)
+HELD(semaphore)
+MADE(event, NULL)
+MADE(condition, NULL)
+HELD(condition)
+MADE(barrier, 2, NULL)
 
-static const struct kind {
-    prong_status (*make)(struct handle *handle);
-    prong_status (*end)(struct handle handle);
-    prong_status (*hold)(
-        struct handle handle); /* before the end, for a kind that one holds: so that others wait, or are late */
-    use_one *use;
-} kinds[] = {{make_lock, end_lock, hold_lock, use_lock},
-             {make_rlock, end_rlock, hold_rlock, use_rlock},
-             {make_semaphore, end_semaphore, NULL, use_semaphore},
-             {make_event, end_event, NULL, use_event},
-             {make_condition, end_condition, hold_condition, use_condition},
-             {make_barrier, end_barrier, NULL, use_barrier}};
+static const struct kind kinds[] = {
+    {make_lock, end_lock, acquire_lock, release_lock, use_held},
+    {make_rlock, end_rlock, acquire_rlock, release_rlock, use_held},
+    {make_semaphore, end_semaphore, acquire_semaphore, release_semaphore, use_held},
+    {make_event, end_event, NULL, NULL, use_event},
+    {make_condition, end_condition, acquire_condition, release_condition, use_condition},
+    {make_barrier, end_barrier, NULL, NULL, use_barrier},
+};
 enum { LOCK, RLOCK, SEMAPHORE, EVENT, CONDITION, BARRIER };
 
 struct job {
@@ -167,11 +133,12 @@ struct job {
 
 static int use_each(void *argument, size_t size) {
     const struct job *job = argument;
+    const struct kind *k = &kinds[job->kind];
     struct succession *s = prong_memory_at(job->succession);
     struct handle handle;
     (void)size;
     for (int turn = 0; present(s, &handle); turn++)
-        if (!kinds[job->kind].use(s, handle, turn)) return 1;
+        if (!k->use(k, s, handle, turn)) return 1;
     return 0;
 }
 
@@ -187,8 +154,8 @@ static void succeed_each_other(int kind, int method, int count) {
     struct job job = {prong_memory_offset(s), kind};
     for (int i = 0; i < USERS; i++) users[i] = start_with(method, use_each, job);
     for (int i = 0; i < count; i++) {
-        for (int j = 0; j < i % 5; j++) check(k->use(s, handle, kind == BARRIER ? 0 : j * 4));
-        if (k->hold) ok(k->hold(handle));
+        for (int j = 0; j < i % 5; j++) check(k->use(k, s, handle, kind == BARRIER ? 0 : j * 4));
+        if (k->acquire) ok(k->acquire(handle, PRONG_SECONDS(9)));
         ok(k->end(handle));
         ok(k->make(&handle));
         atomic_store(&s->generation, 1);
