@@ -105,7 +105,8 @@ def _install_managers(managers):
 
 
 class _Watch:
-    """A finder that finds nothing of its own: a module that another finds is handed to a function when it has been run."""
+    """A finder that finds nothing of its own: a module that another finds is handed to a function when it has been run. Not by
+    _later.later, which would have the package imported now to give it the module as an attribute."""
 
     def __init__(self, name, function):
         self.name, self.function = name, function

@@ -56,7 +56,8 @@ struct object_type {
 };
 extern const struct object_type *const object_types[KIND_COUNT];
 
-/* An object in state BUILDING, zeroed unless its kind inherits; object_publish makes it live. Disposed of if this process dies before that. */
+/* An object in state BUILDING, zeroed unless its kind inherits; object_publish makes it live. Disposed of if this process
+ * dies before that. */
 prong_status object_create(enum object_kind kind, void **object);
 void object_publish(void *object);
 /* Ends the object of that generation and disposes of it, unless somebody else does or did. A member that dies doing it

@@ -84,7 +84,6 @@ static prong_status find_both(prong_condition handle, struct condition **c, stru
 static prong_status choose_lock(struct condition *c, const prong_condition_options *options) {
     prong_rlock own;
     struct lock *lock;
-    c->lock = (struct lock_reference){0};
     if (options && options->lock.generation && options->rlock.generation)
         return fail(PRONG_INVALID, "condition create: a lock and an rlock, where one is wanted");
     if (options && options->lock.generation)
@@ -139,8 +138,16 @@ static bool dispose(void *object) {
     return true;
 }
 
-static prong_status not_to_be_entered(struct condition *c, uint64_t generation) {
-    if (object_generation(c) != generation) return fail(PRONG_STALE, "the condition was destroyed meanwhile");
+static bool gone(struct condition *c, uint64_t generation) {
+    return object_generation(c) != generation;
+}
+
+static prong_status say_gone(void) {
+    return fail(PRONG_STALE, "the condition was destroyed meanwhile");
+}
+
+static prong_status not_entered(struct condition *c, uint64_t generation) {
+    if (gone(c, generation)) return say_gone();
     return fail(PRONG_TIMEOUT, "condition: its list is held by a stopped process");
 }
 
@@ -164,14 +171,14 @@ prong_status prong_condition_release(prong_condition handle) {
         status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
     else
         status = lock_release_any(&reference);
-    return status && object_generation(c) != handle.generation ? not_to_be_entered(c, handle.generation) : status;
+    return status && gone(c, handle.generation) ? say_gone() : status;
 }
 
 static prong_status find_held(prong_condition handle, const char *call, struct condition **c, struct lock **lock) {
     char what[80];
     prong_status status = find_both(handle, c, lock);
     if (status || lock_is_mine(*lock)) return status;
-    if (object_generation(*c) != handle.generation) return not_to_be_entered(*c, handle.generation);
+    if (gone(*c, handle.generation)) return say_gone();
     return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
 }
 
@@ -235,7 +242,7 @@ static prong_status line_up(struct wait *wait) {
         return fail(PRONG_NO_MEMORY, "condition wait: %d threads of the family wait already", WAITER_LIMIT);
     if (!enter(wait)) {
         waiter_end(wait->waiter);
-        return not_to_be_entered(wait->condition, wait->generation);
+        return not_entered(wait->condition, wait->generation);
     }
     append(wait->condition, wait->waiter, PLACE_WAITING);
     guard_leave(&wait->condition->guard);
@@ -252,8 +259,7 @@ static uint32_t release_all(const struct lock_reference *reference, struct lock 
 
 static prong_status outcome(struct wait *wait, bool notified, prong_status lock_status) {
     char what[80];
-    if (object_generation(wait->condition) != wait->generation)
-        return not_to_be_entered(wait->condition, wait->generation);
+    if (gone(wait->condition, wait->generation)) return say_gone();
     if (lock_status) return lock_status;
     if (notified) return PRONG_OK;
     return fail(PRONG_TIMEOUT, "%s was not notified", object_describe(wait->condition, what, sizeof what));
@@ -311,7 +317,7 @@ prong_status prong_condition_notify(prong_condition handle, unsigned count) {
     if (status) return status;
     /* Exact: waiters line up under the lock, which we hold; and the most frequent case of all. */
     if (__atomic_load_n(&c->waiting.first, __ATOMIC_RELAXED) == 0) return PRONG_OK;
-    if (!sync_enter(c, &c->guard, handle.generation)) return not_to_be_entered(c, handle.generation);
+    if (!sync_enter(c, &c->guard, handle.generation)) return not_entered(c, handle.generation);
     while (count-- > 0 && notify_first(c, &next)) {
         if (sleeper) os_futex_wake(sleeper, 1);
         sleeper = next;

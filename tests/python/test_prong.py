@@ -781,6 +781,10 @@ class PackageTest(unittest.TestCase):
                 else:
                     self.assertEqual(pool.map(same, items, chunksize), [0, 0])
 
+    def says_good(self, *arguments):
+        ran = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=4 * SOON)
+        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
     def test_install_serves_other_libraries(self):
         program = ("import prong; prong.install()\n"
                    "import multiprocessing, multiprocessing.pool\n"
@@ -801,8 +805,7 @@ class PackageTest(unittest.TestCase):
                    "        with parallel_backend('multiprocessing'):\n"
                    "            assert Parallel(n_jobs=2)(delayed(abs)(-n) for n in range(10)) == list(range(10))\n"
                    "    print('good')\n")
-        ran = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=4 * SOON)
-        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+        self.says_good("-W", "ignore", "-c", program)
 
     def test_what_was_made_before_install_works_on(self):
         program = ("import multiprocessing, prong\n"
@@ -834,8 +837,7 @@ class PackageTest(unittest.TestCase):
                    "    pool.close()\n"
                    "    pool.join()\n"
                    "    print('good')\n")
-        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=4 * SOON)
-        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+        self.says_good("-c", program)
 
     def test_the_standard_executor_ends_when_what_is_left_was_cancelled(self):
         program = ("import prong; prong.install()\n"
@@ -849,8 +851,7 @@ class PackageTest(unittest.TestCase):
                    "    prong.uninstall()\n"
                    "    print('good')\n")
         for first in ("", "import concurrent.futures.process\n"):
-            ran = subprocess.run([sys.executable, "-c", first + program], capture_output=True, text=True, timeout=4 * SOON)
-            self.assertEqual(ran.stdout, "good\n", ran.stderr)
+            self.says_good("-c", first + program)
 
     def test_daemons_end_with_a_parent_that_is_killed(self):
         program = ("import prong, time, os\n"
