@@ -22,6 +22,7 @@ BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
     "queue_mpmc_8B": ("msg/s", "higher", ["boost_mq"], ("boost_mq", 2)),
     "pipe_rtt_8B": ("us", "lower", IPC + ["cpython"], ("pipe", 20)),
     "queue_rtt_8B": ("us", "lower", IPC, ("pipe", 20)),
+    "wait_rtt_8B": ("us", "lower", ["pipe_poll"], None),
     "pipe_rtt_8B_one_core": ("us", "lower", ["pipe", "unix_socket"], ("pipe", 1)),
     "pipe_rtt_1KiB": ("us", "lower", IPC, None),
     "pipe_rtt_64KiB": ("us", "lower", IPC, None),

@@ -49,7 +49,7 @@ void bench_end_child(pid_t pid) {
 /* --- messages --- */
 
 static const struct transport *const transports[] = {
-    &prong_queue_transport, &pipe_transport, &unix_transport, &mq_transport,
+    &prong_queue_transport, &pipe_transport, &poll_transport, &unix_transport, &mq_transport,
 #ifdef HAVE_BOOST
     &boost_transport,
 #endif
@@ -181,6 +181,8 @@ static bool bench_messages(const char *name, const char *peer) {
     if (!t) return false;
     bool over_pipe = strncmp(name, "pipe_", 5) == 0;
     if (over_pipe && strcmp(peer, "prong") == 0) t = &prong_pipe_transport;
+    if (strcmp(name, "wait_rtt_8B") == 0)
+        return round_trip(strcmp(peer, "prong") == 0 ? &prong_wait_transport : t, 8, false), true;
     for (size_t i = 0; i < 4; i++) {
         char wanted[64];
         snprintf(wanted, sizeof wanted, "%s_oneway_%s", over_pipe ? "pipe" : "queue", sizes[i].name);

@@ -2,10 +2,13 @@
 #include "bench.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static prong_queue queues[2];
+static pid_t queue_maker; /* the other side may still be reading when one is done */
 
 static int queue_open(size_t size) {
+    queue_maker = getpid();
     prong_queue_options bounded = {.maxsize = size >= 65536 ? 16 : 0};
     for (int i = 0; i < 2; i++) must(prong_queue_create(&queues[i], &bounded));
     return 0;
@@ -39,6 +42,7 @@ static uint64_t queue_receive_in_place(int channel) {
 }
 
 static void queue_close(void) {
+    if (getpid() != queue_maker) return;
     for (int i = 0; i < 2; i++) prong_queue_destroy(queues[i]);
 }
 
@@ -70,6 +74,24 @@ static void pipe_receive(int channel, void *data, size_t size) {
 
 static void pipe_close(void) {
 }
+
+/* The same, where each message is waited for together with a second end, which never has one. */
+static prong_connection idle[2];
+
+static int wait_open(size_t size) {
+    must(prong_pipe_create(&idle[0], &idle[1], NULL));
+    return pipe_open(size);
+}
+
+static void wait_receive(int channel, void *data, size_t size) {
+    prong_waitable items[] = {{.kind = PRONG_WAIT_CONNECTION, .connection = idle[0]},
+                              {.kind = PRONG_WAIT_CONNECTION, .connection = sides[1 - channel]}};
+    must(prong_wait(items, 2, NULL, PRONG_FOREVER));
+    pipe_receive(channel, data, size);
+}
+
+const struct transport prong_wait_transport = {
+    .name = "prong", .open = wait_open, .send = pipe_send, .receive = wait_receive, .close = pipe_close};
 
 const struct transport prong_pipe_transport = {
     .name = "prong", .open = pipe_open, .send = pipe_send, .receive = pipe_receive, .close = pipe_close};

@@ -23,7 +23,7 @@ struct transport {
 };
 
 extern const struct transport prong_queue_transport, prong_pipe_transport, pipe_transport, unix_transport, mq_transport;
-extern const struct transport boost_transport, zmq_transport;
+extern const struct transport prong_wait_transport, poll_transport, boost_transport, zmq_transport;
 
 double bench_now(void);
 void bench_die(const char *what);

@@ -17,6 +17,13 @@
         }                                                                                                              \
     } while (0)
 
+/* Ends the program when an allocation has failed. */
+static inline void *must_have(void *memory) {
+    if (memory) return memory;
+    fprintf(stderr, "no memory\n");
+    exit(1);
+}
+
 static inline void example_begin(int argc, char **argv) {
     prong_main(&argc, &argv);
     for (int method = PRONG_START_FORK; argc > 1 && method <= PRONG_START_FORKSERVER; method++)

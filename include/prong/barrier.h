@@ -5,6 +5,11 @@
  * end of the next; or from prong_barrier_enroll on. One that has ended in good order between rounds does not break it:
  * another may come in its place.
  *
+ * An action runs in the thread that comes last, while all others wait for it. It may make any call but a wait at this
+ * barrier, which would wait for itself.
+ *
+ * From a signal handler every call here but a wait comes back at once; see prong.h.
+ *
  * All calls are safe from any number of threads and in forked children. Handles are plain values. */
 #ifndef PRONG_BARRIER_H
 #define PRONG_BARRIER_H

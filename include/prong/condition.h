@@ -6,6 +6,11 @@
  * next (so it may happen that a notification is given twice, but not that it is lost). A process killed while it holds the lock:
  * the next to acquire it, in wait as well, is told by PRONG_OWNER_DIED.
  *
+ * A predicate runs in the thread that waits, which holds the condition's lock then. It may make any call that leaves
+ * the lock held.
+ *
+ * From a signal handler every call here comes back, but one that waits for a lock of its own thread; see prong.h.
+ *
  * All calls are safe from any number of threads and in forked children. Handles are plain values. */
 #ifndef PRONG_CONDITION_H
 #define PRONG_CONDITION_H

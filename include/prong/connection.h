@@ -2,12 +2,15 @@
  *
  * Who holds an end. A process holds an end from being handed it (in the argument of a process it is started with) or
  * from first using it, until it closes it or dies, by whatever means. The process that made the pipe holds both ends
- * at first; its hold on an end that it has not used itself passes to the first process that is handed that end. When
- * the last holder of an end is gone, the other side reads what is left and then gets PRONG_EOF. So a child does not
- * keep its parent's end open by having been forked, and nobody needs to close the end that he gave away.
+ * at first; its hold on an end that it has not used itself passes to the first process that is handed that end (a start
+ * that fails leaves it as it was). When the last holder of an end is gone, the other side reads what is left and then
+ * gets PRONG_EOF. So a child does not keep its parent's end open by having been forked, and nobody needs to close the
+ * end that it gave away.
  *
  * A connection handle in a message or in shared memory does not hold anything by itself: keep the end until the
  * receiver has used it.
+ *
+ * From a signal handler every call here comes back, but prong_connection_fileno, which uses malloc; see prong.h.
  *
  * All calls are safe from any number of threads and processes: each message goes to one of those who receive. */
 #ifndef PRONG_CONNECTION_H
@@ -68,8 +71,12 @@ PRONG_API prong_status prong_connection_poll(prong_connection connection, prong_
 /* This process no longer holds the end; a second close is PRONG_CLOSED. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_connection_close(prong_connection connection);
 
-/* A descriptor for poll, select or epoll, readable when there may be something to receive, or the end of it. As
- * prong_queue_fileno. */
+/* A descriptor for poll, select or epoll, readable while there is something to receive, or the end of it: all that
+ * prong_queue_fileno says holds. It is closed by prong_connection_close.
+ * When the other end's holders close it or exit, it becomes readable at once. When the last one is killed, it does as
+ * soon as a member of the family notices: one that joins that process or asks for its exit code, one that waits for
+ * this pipe in a call of the library (within 100 ms), or prong_family_check. A poll of the descriptor alone notices
+ * nothing. So poll the processes' sentinels, too, and call prong_connection_poll when one is ready. */
 PRONG_API prong_status prong_connection_fileno(prong_connection connection, int *descriptor);
 
 #endif

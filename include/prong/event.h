@@ -2,6 +2,8 @@
  *
  * set wakes all that wait at that moment, even if clear follows at once. It never waits itself, whoever has died.
  *
+ * prong_event_set may be called from a signal handler, whatever it interrupts. See prong.h for all other calls.
+ *
  * All calls are safe from any number of threads and in forked children. Handles are plain values. */
 #ifndef PRONG_EVENT_H
 #define PRONG_EVENT_H

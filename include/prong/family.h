@@ -3,7 +3,10 @@
  * There is nothing to set up: the first call into the library makes the family, and a child of any start method is
  * in it. A process that the program forks by itself joins with its first call. The arena is anonymous: it has no name
  * in the file system, no other user can open it, and the kernel frees it when the last member exits, however it
- * exits. It is sparse: memory is used only as it is needed. */
+ * exits. It is sparse: memory is used only as it is needed.
+ *
+ * From a signal handler prong_memory_alloc, _free, _offset and _at come back (see prong.h), in a process that has made a
+ * call before. No other call here is for signal handlers. */
 #ifndef PRONG_FAMILY_H
 #define PRONG_FAMILY_H
 
@@ -13,20 +16,31 @@
 #include <stdint.h>
 
 typedef struct prong_family_options {
-    uint64_t arena_size; /* bytes of address space, at least 64 MiB; 0: 64 GiB, or less where limits forbid it */
+    uint64_t arena_size; /* bytes of address space, at least 64 MiB; 0: see below */
 } prong_family_options;
 
 /* Makes the family now, with options. Only of use before any other call that makes it.
- * Errors: PRONG_INVALID (a size below 64 MiB), PRONG_ALREADY_STARTED (a size was given, and the family exists),
- * PRONG_NO_MEMORY or PRONG_SYSTEM (not even 64 MiB, or not the size given, can be had). Thread-safe. */
+ * The arena's size, which it has for good: that of the options, exactly; else the environment's PRONG_ARENA_SIZE, a number of
+ * bytes or one with K, M, G or T behind it (not in a set-user-ID program); else 64 GiB. The latter two are made smaller, down
+ * to 64 MiB, by RLIMIT_FSIZE and by RLIMIT_AS, of which the arena takes half at the most.
+ * Errors: PRONG_INVALID (a size below 64 MiB, or a PRONG_ARENA_SIZE that is none), PRONG_ALREADY_STARTED (a size was given,
+ * and the family exists), PRONG_NO_MEMORY or PRONG_SYSTEM (not even 64 MiB, or not the size given, can be had).
+ * Thread-safe. */
 PRONG_API prong_status prong_family_create(const prong_family_options *options);
+
+/* For a process that limits its address space (RLIMIT_AS) after it came into the family: makes room in it. What of the arena
+ * is not in use is unmapped here, and of no use to the whole family from then on, so that the arena takes at most half of
+ * `address_space` bytes; 0: of the limit as it is set. A pool's worker does so after its initializer, and a process that has
+ * no family yet needs it not. Errors: PRONG_NO_MEMORY (what is in use leaves nothing), PRONG_TIMEOUT. Thread-safe. */
+PRONG_API prong_status prong_family_fit(uint64_t address_space);
 
 /* --- memory that all members see --- */
 
 /* Allocates size bytes in the arena, aligned to 64, not cleared. The address is this process's own; a forked child
  * has the same, other members convert with prong_memory_offset and prong_memory_at. Belongs to the family: it stays
  * until prong_memory_free, whoever allocated it and dies.
- * Errors: PRONG_NO_MEMORY. Thread-safe, fork-safe. */
+ * Errors: PRONG_NO_MEMORY: the arena is full, or the system has no more; or the limit of a memory control group is near, in
+ * which the system would kill the family (the message names the limit and its file). Thread-safe, fork-safe. */
 PRONG_API prong_status prong_memory_alloc(size_t size, void **memory);
 
 /* Gives it back; NULL is allowed. Errors: PRONG_STALE when no block in use begins there. */
@@ -44,7 +58,7 @@ PRONG_API prong_status prong_family_trim(void);
 /* --- looking at it --- */
 
 typedef struct prong_family_state {
-    uint64_t arena_size;     /* bytes of address space */
+    uint64_t arena_size;     /* bytes of address space that are of use */
     uint64_t used_bytes;     /* in blocks in use, headers included */
     uint64_t used_blocks;    /* number of them */
     uint64_t free_bytes;     /* in free blocks between them */

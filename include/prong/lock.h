@@ -8,8 +8,10 @@
  * Nobody starves: a lock may be taken past those who wait (that is faster than handing it from one to the next), but only
  * some 16 times; then, or when a waiter was woken in vain, the next release is for those who wait, in their order.
  *
- * All calls are safe from any number of threads and in forked children; not from signal handlers. A fork copies no
- * holding: what the parent holds, the child does not. Handles are plain values. */
+ * From a signal handler every call comes back, but one that waits for a Lock that the interrupted thread holds itself:
+ * acquire with PRONG_NOWAIT there. See prong.h.
+ *
+ * All calls are safe from any number of threads and in forked children. A fork copies no holding: what the parent holds, the child does not. Handles are plain values. */
 #ifndef PRONG_LOCK_H
 #define PRONG_LOCK_H
 

@@ -17,8 +17,17 @@
  *
  * References. An object lives while any process holds a reference: the one that created it (till prong_proxy_release),
  * those that called prong_proxy_retain, containers on the server that hold a proxy of it, Python's proxies. A process
- * that dies gives up its references, and the locks it held are free again; what it waited for, it waits for no more.
- * A lock or RLock belongs to the connection (the thread) that took it. */
+ * that dies gives up its references, and the locks it held are free again; what it waited for, it waits for no more. A process
+ * can release what itself holds, no other's: it is known as a member of the family, by the kernel (Unix sockets; from
+ * Linux 6.9 on also from other PID namespaces), or by TCP as it names itself (C programs; see `lease`).
+ * A lock or RLock belongs to the connection (the thread) that took it.
+ *
+ * Functions of the program's own (setup, and a type's create, methods, destroy and represent) run in the thread that serves, one at a
+ * time: all clients wait meanwhile. They may make any call but one by a proxy of the same server, which would wait for itself.
+ * From a signal handler prong_server_stop alone may be called.
+ *
+ * A peer that has the authkey may use all objects. The authkey does not stop a relay between a client and the server, which could
+ * change requests and replies; TLS does (see <prong/link.h>). */
 #ifndef PRONG_MANAGER_H
 #define PRONG_MANAGER_H
 
@@ -44,12 +53,14 @@ typedef struct prong_server_options {
                                 max_message: 0 is 256 MiB here */
     bool open;               /* needs no authkey: anybody who can connect may use the server */
     /* Beyond these a request fails with MemoryError, a connection is refused: */
-    size_t max_memory;    /* bytes of what is stored; 0: half of this computer's memory */
-    size_t max_request;   /* bytes that a request may need while it is read and answered; 0: an eighth of it */
+    size_t max_memory;  /* bytes of what is stored; 0: half of this computer's memory */
+    size_t max_request; /* bytes that a request may need while it is read and answered; 0: an eighth of it */
+    size_t max_steps; /* what reading a request may take: see prong_unpickle_options; 0: 262,144 and 4 for each byte */
     unsigned max_clients; /* connections; 0: 4096 */
     size_t max_objects;   /* 0: 1,000,000 */
-    /* Python clients by TCP cannot be seen to die. Their references are given up when their computer has had no
-     * connection for so long; 0: never. */
+    /* Clients by TCP cannot be seen to die. Their references are given up when they have had no connection for so
+     * long; 0: never. C programs are told apart there; Python programs of one computer, which do not say who they are, count as
+     * one. */
     prong_time lease;
 } prong_server_options;
 
@@ -68,8 +79,8 @@ typedef struct prong_manager_options {
  * Errors: as prong_process_start, prong_server_open. Pair with prong_manager_shutdown. */
 PRONG_API prong_status prong_manager_start(prong_manager *manager, const prong_manager_options *options);
 
-/* Connects to a server that runs, of any family, C or Python. Pair with prong_manager_close. Errors: as
- * prong_client_connect. */
+/* Connects to a server, of any family, C or Python, which may come up within the time given. Pair with
+ * prong_manager_close. Errors: as prong_client_connect. */
 PRONG_API prong_status prong_manager_connect(prong_manager *manager, const char *address,
                                              const prong_link_options *options, prong_time timeout);
 
@@ -134,7 +145,8 @@ PRONG_API prong_status prong_proxy_get(prong_proxy queue, prong_document *docume
 PRONG_API prong_status prong_server_open(prong_server **server, const prong_server_options *options);
 /* Where it listens; valid as long as the server. */
 PRONG_API const char *prong_server_address(const prong_server *server);
-/* Serves in the calling thread, all clients side by side. PRONG_OK when stopped (prong_server_stop, or a client's
+/* Serves in the calling thread, all clients side by side: large requests by socket are read slice by slice between those of
+ * others. PRONG_OK when stopped (prong_server_stop, or a client's
  * shutdown), PRONG_TIMEOUT when time is up: it may then be called again. */
 PRONG_API prong_status prong_server_run(prong_server *server, prong_time timeout);
 /* Makes run return; from any thread, or from a signal handler. */

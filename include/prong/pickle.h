@@ -5,7 +5,7 @@
  * The list holds Python's own data types and exceptions, and what multiprocessing sends; a program adds its own.
  *
  * Bytes may come from anybody. Whatever they are, reading ends with a value or an error, in memory and time bounded by
- * the limits below and by their length. */
+ * the limits below and by their length. Not for signal handlers: documents use malloc. */
 #ifndef PRONG_PICKLE_H
 #define PRONG_PICKLE_H
 
@@ -67,6 +67,9 @@ typedef struct prong_unpickle_options {
     size_t buffer_count;
     size_t max_depth;  /* of nesting; 0: PRONG_VALUE_DEPTH, which is also the most */
     size_t max_values; /* on the reader's stack at one time; 0: 4,194,304 */
+    /* What keys (compared, hashed) and calls may take in all, in steps of some 20 ns, so that nobody can send a
+     * small pickle that takes hours; 0: 64 for each byte of it. */
+    size_t max_steps;
 } prong_unpickle_options;
 
 /* Reads one pickle that fills `size` bytes; or one with its buffers beside it in the same bytes, as Python processes of a

@@ -7,15 +7,47 @@
  * spawn and forkserver need prong_main() in main(), and cost the same however much memory this process uses. Any
  * function of the program or of a shared library can be a target, `static` ones too, with no registration.
  *
- * In the child, standard input is /dev/null. A child that returns from its target, or calls exit, first ends its own
- * children as below, then flushes standard output streams. (A forked child ends by _exit: its parent's atexit
- * handlers are not run.)
+ * A new image begins with this process's environment, as it is at the start, unless it is given another. While other threads change it (setenv and the
+ * like), each variable that none of them touches is there, with its value; of others the child has the old value, the new
+ * one, or none, and, with C libraries that free old values (musl does), possibly a mangled one. If the environment
+ * changes so fast that it cannot be read, the start fails with PRONG_SYSTEM. It begins with no signal blocked; signals that
+ * this process ignores are ignored, all others at their default, as after exec(2). A fork server's children have the
+ * signals as they were when the server was started.
+ *
+ * In the child, standard input is /dev/null. A child that returns from its target first ends its own children as below,
+ * then flushes standard output streams. By fork and forkserver it then ends by _exit: no exit handlers are run (atexit,
+ * destructors), neither its own nor those of the process that it was forked from. By spawn it ends by exit, with the
+ * handlers that its image has registered.
+ * A child that calls exit by itself runs, as exit(3) does, all handlers that it has, the last one first: in a forked child
+ * also those that its parent had registered at the fork; and it flushes all streams. What ends its children is one of the
+ * handlers. A forked child that is not to run its parent's returns from its target, or calls _exit, which ends no children.
+ * Of what is buffered at a start by fork, stdout and stderr are flushed before (unless another thread is busy with them;
+ * the child drops its copy). Other streams are not, as a thread may wait for input in one: what is in their buffers is
+ * the parent's to write, and a forked child flushes or closes those that it opens by itself.
+ *
+ * SIGCHLD may be ignored, and the host program may reap children itself: starts succeed all the same. A child that is
+ * reaped so ends with the code that its target returned; with 255 where it called exit or died by a signal.
  *
  * When a process that started others exits, by exit() or by returning from main: it gives up its connection ends,
- * ends its daemonic children (SIGTERM, and SIGKILL two seconds later) and waits for the others. When it dies without
- * that, by a signal or _exit, the kernel kills its daemonic children at once; others live on.
+ * ends its daemonic children (SIGTERM, and SIGKILL two seconds later) and waits for the others. It does not wait for a
+ * child that cannot end before this process does, or before itself: one whose main thread joins, without a time limit,
+ * this process, or another that in its turn waits so for this process, or for one that is in such a circle. (A process
+ * that exits waits so for each child that it joins.) Such a child lives on. What is waited for in other ways, a lock or a
+ * message, is not looked at. When a process dies without exiting, by a signal or _exit, the kernel kills its daemonic
+ * children at once; others live on. This holds for a daemon that has changed its user since, if it was root before (in a
+ * user namespace: by forkserver alone).
  *
- * Handles are values; every member of the family may ask about a process and signal it. All calls are thread-safe. */
+ * Children may live in another namespace of pids (unshare, setns with CLONE_NEWPID): each process is told the number by
+ * which it knows another (prong_process_pid, prong_family_members), or, where it knows none, that which the other has
+ * itself. A signal to a process that has no number here, and is no child of the caller, is PRONG_PERMISSION.
+ *
+ * A target, and the function of prong_set_forkserver_preload, may make any call. The latter runs in the fork server, whose
+ * threads its children would not have: it should start none. No call here is for signal handlers: they use malloc, and
+ * locks of this process (kill(2) with prong_process_pid's number is what a handler has).
+ *
+ * Handles are values; every member of the family may ask about a process and signal it. All calls are thread-safe. When a
+ * process is closed while a call by its handle runs, the call returns what was right for that process, or PRONG_STALE; it
+ * never touches another process. Signals go by descriptor (pidfd), never by number. */
 #ifndef PRONG_PROCESS_H
 #define PRONG_PROCESS_H
 
@@ -66,11 +98,17 @@ typedef struct prong_process_options {
      * one by name. Copied. */
     char *const *program;
     const char *target_name; /* for prong_process_create_value alone */
+    /* spawn: "NAME=value", …, NULL, with which the new image begins; NULL: this process's environment. Copied. */
+    const char *const *environment;
     bool no_wait; /* spawn: the start returns as soon as the image is begun; one that fails then ends with code 255 */
 } prong_process_options;
 
 /* The first line of main: in a spawned child or a fork server it runs what it was started for, and does not return;
- * else it returns at once. Descriptors that the child was not handed are closed here. */
+ * else it returns at once. Descriptors that the child was not handed are closed here.
+ *
+ * What it was started for stands in the environment, in PRONG_CHILD, which is removed here. An entry that knows the
+ * secret of the arena whose descriptor it names is believed, any other does nothing. A program with more rights than
+ * its caller (set-user-ID, set-group-ID, file capabilities) believes none; so it cannot start its own image either. */
 PRONG_API void prong_main(int *argc, char ***argv);
 
 /* Sets and tells what PRONG_START_DEFAULT means in this process and those it starts. */
@@ -85,7 +123,8 @@ PRONG_API const char *prong_start_method_name(prong_start_method method);
 PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count, void (*function)(void));
 
 /* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
- * a name too long, no such method), PRONG_NO_MEMORY. Pair with prong_process_close. */
+ * a name too long, no such method, an environment for another method than spawn, an entry of it without a name),
+ * PRONG_NO_MEMORY. Pair with prong_process_close. */
 PRONG_API prong_status prong_process_create(prong_process *process, const prong_process_options *options);
 
 /* What a child runs that is called with values: arguments (a tuple) and keywords (a dict, or None), which lie in document, as
@@ -103,7 +142,10 @@ PRONG_API prong_status prong_process_create_value(prong_process *process, prong_
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),
  * PRONG_NO_MAIN, PRONG_NO_FUNCTION, PRONG_NOT_FOUND (no such program), PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS,
- * PRONG_NO_MEMORY, PRONG_START_FAILED, PRONG_TIMEOUT, PRONG_STALE; after all but the first two it may be tried again. */
+ * PRONG_NO_MEMORY, PRONG_START_FAILED, PRONG_TIMEOUT, PRONG_STALE, PRONG_PERMISSION (spawn and forkserver: a set-user-ID
+ * program, or real and effective user or group differ; the arena's descriptor was closed, or is of a user that this
+ * process neither is nor was as root), PRONG_SYSTEM (this kernel, or a sandbox, lacks pidfd_open or pidfd_send_signal: the
+ * message says which); after all but the first two it may be tried again. */
 PRONG_API prong_status prong_process_start(prong_process process);
 
 /* Waits until it has ended; any number of times, by any member. Errors: PRONG_TIMEOUT, PRONG_NOT_STARTED,
@@ -119,7 +161,8 @@ PRONG_API prong_status prong_process_exitcode(prong_process process, int *exitco
 PRONG_API bool prong_process_is_alive(prong_process process);
 
 /* SIGTERM, SIGKILL, SIGINT, or any. No error when it has ended already.
- * Errors: PRONG_NOT_STARTED, PRONG_STALE, PRONG_INVALID (no such signal), PRONG_PERMISSION. */
+ * Errors: PRONG_NOT_STARTED, PRONG_STALE, PRONG_INVALID (no such signal), PRONG_PERMISSION (another user's process, or in
+ * another namespace of pids); of one that another process started also PRONG_NO_DESCRIPTORS. */
 PRONG_API prong_status prong_process_terminate(prong_process process);
 PRONG_API prong_status prong_process_kill(prong_process process);
 PRONG_API prong_status prong_process_interrupt(prong_process process);
@@ -133,7 +176,8 @@ PRONG_API prong_status prong_process_close(prong_process process);
 PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
 /* Copies the name, always terminated. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_process_name(prong_process process, char *name, size_t size);
-/* Changes the name. Errors: PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_STALE. */
+/* Changes the name; by the process that created it. Errors:
+ * PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_process_set_name(prong_process process, const char *name);
 PRONG_API bool prong_process_is_daemon(prong_process process);
 

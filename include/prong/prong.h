@@ -1,4 +1,13 @@
-/* prong: process-based parallelism for C. This header takes in all the others. */
+/* prong: process-based parallelism for C. This header takes in all the others.
+ *
+ * Signal handlers. A handler may call prong_event_set, prong_semaphore_release, and prong_queue_put with PRONG_NOWAIT.
+ * Any other call on an object of the family (a queue, lock, condition, shared value, memory) comes back as well: with
+ * PRONG_DEADLOCK where the handler has interrupted its own thread inside of what the call needs. Calls that start
+ * processes or programs, submit to pools, open links, or make documents use malloc, and are as unsafe there as malloc is.
+ * prong_interrupt ends the wait that the signal has interrupted. Each header says what holds for its calls.
+ *
+ * Functions of the program's own that the library calls: targets, tasks, initializers, callbacks, progress, generators,
+ * predicates, actions. The library holds no lock of its own while one runs. What each may call stands in its header. */
 #ifndef PRONG_PRONG_H
 #define PRONG_PRONG_H
 
@@ -7,6 +16,7 @@
 #include <prong/connection.h>
 #include <prong/event.h>
 #include <prong/family.h>
+#include <prong/interrupt.h>
 #include <prong/link.h>
 #include <prong/lock.h>
 #include <prong/manager.h>

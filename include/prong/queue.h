@@ -4,6 +4,9 @@
  * Order is that of the puts; each message is taken exactly once. A process killed inside put has either put its
  * message or not; one killed inside get has either taken it or left it for others. Nobody is held up by the dead.
  *
+ * From a signal handler a put with PRONG_NOWAIT, of up to 4,096 bytes, is safe whatever it interrupts: PRONG_DEADLOCK where
+ * that is a call of its own thread on this queue, or in the allocator. See prong.h for all other calls.
+ *
  * All calls are safe from any number of threads and in forked children. A handle is a plain value: copy it, pass it
  * in a process's argument, send it through another queue. */
 #ifndef PRONG_QUEUE_H
@@ -88,10 +91,18 @@ PRONG_API bool prong_queue_full(prong_queue queue);
  * woken. Closing twice is allowed. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_queue_close(prong_queue queue);
 
-/* A descriptor for poll, select or epoll, readable when there may be something to take (or the queue is closed). It
- * may also be readable for no reason: take with PRONG_NOWAIT. The same one at each call in one process; belongs to
- * the library, which closes it when the queue is destroyed here or the process ends.
- * Errors: PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE. */
+/* A descriptor for poll, select or epoll. It is readable while there is something to take, or the queue is closed or
+ * destroyed, and not readable otherwise: in every process that asked for one, however many, and whichever of them
+ * takes. Readiness is a level: EPOLLET reports no second message that comes while the first is still there.
+ * For a moment, just while another process puts or takes, it may be readable with nothing there; and for longer if
+ * that process is stopped or killed in that moment, or may not look into the others (see docs/limits.md). So take with
+ * PRONG_NOWAIT. It is never the other way round.
+ * The same descriptor at each call in one process. A forked child has it, too, under the same number. It belongs to
+ * the library, which closes it when this process calls prong_queue_destroy, or ends; it is for waiting only. It costs
+ * three descriptors, and each change between empty and not empty a system call or two, in all processes, as long as
+ * any process has one.
+ * Errors: PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE, PRONG_TIMEOUT (a stopped process is in the middle of
+ * this call). */
 PRONG_API prong_status prong_queue_fileno(prong_queue queue, int *descriptor);
 
 /* --- SimpleQueue: a queue with no limit; all the calls above. --- */

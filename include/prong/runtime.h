@@ -4,6 +4,7 @@
 #define PRONG_RUNTIME_H
 
 #include <prong/connection.h>
+#include <prong/interrupt.h>
 #include <prong/pool.h>
 #include <prong/process.h>
 
@@ -19,7 +20,8 @@ typedef struct prong_runtime {
     /* In a pool's own thread, when it has run all callbacks that were due (see prong_task_options). */
     void (*after_callbacks)(void);
     /* Called in a waiting thread whenever it wakes, and some ten times a second, by the waits for locks, semaphores,
-     * conditions, events, barriers, queues, connections, jobs and pools. True: the wait ends as if its time were up. */
+     * conditions, events, barriers, queues, connections, jobs and pools. True: the wait ends as if its time were up, and so
+     * do all that follow in this thread, until it calls prong_clear_interrupt. */
     bool (*interrupted)(void);
     /* Calls a function of the runtime's by name, with a pickle of (arguments, keywords); keywords may be None. In a task: result is
      * to get the pickle of what it returns, or an error's text if it returns other than 0. As a process's target, or a
@@ -30,9 +32,17 @@ typedef struct prong_runtime {
      * as the image is begun; one that does not find its target ends with code 255. */
     const char *program;
     char *const *child_arguments, *const *server_arguments;
-    /* Further descriptors that images keep, under the same numbers; to be set in them as well, before prong_main. At most 8. */
+    /* Further descriptors that spawned images keep, under the same numbers; to be set in them as well, before prong_main. At
+     * most 8. The fork server keeps none of them. */
     int kept[8];
     size_t kept_count;
+    /* An image's own descriptors that are open when it calls prong_main stay so: it has run something of the program before. They are
+     * otherwise closed, unless the image was handed them. */
+    bool keeps_open;
+    /* A descriptor that each child of the fork server gets with its start; 0: none. In the child, under the number that it has
+     * there, take_handed is called with it before the target, if the server has set that. */
+    int handed;
+    void (*take_handed)(int descriptor);
 } prong_runtime;
 
 /* Takes effect for starts from then on; once, before the first of them. Not thread-safe. */
@@ -48,25 +58,27 @@ PRONG_API prong_status prong_pool_call_async(prong_pool pool, prong_job *job, co
                                              const prong_bytes *pickles, size_t count,
                                              const prong_task_options *options);
 
+/* In the initializer of a pool's worker, which has done what it is for: runs the worker's tasks, and returns when the worker is
+ * to end, as the initializer should do then. For runtimes that have something around all that a process does. Errors: PRONG_INVALID
+ * (it is called elsewhere, or once more). */
+PRONG_API prong_status prong_pool_serve(void);
+
 /* Messages on a descriptor that is the runtime's own, in the framing of links (see <prong/link.h>). Nothing is kept here,
  * and nothing is read beyond a message: so the descriptor tells whether there is more, and may be given away between two
  * messages. Sockets and pipes, blocking or not. One thread may send while another receives. With PRONG_SYSTEM, and
  * PRONG_BROKEN_PIPE, errno says why.
  *
  * Sends a message that consists of these parts. Errors: PRONG_TIMEOUT (nothing of it was sent), PRONG_CLOSED (time was up
- * amidst it: the other side cannot make out what comes after), PRONG_BROKEN_PIPE, PRONG_SYSTEM. */
+ * in the middle of it: the other side cannot make out what comes after), PRONG_BROKEN_PIPE, PRONG_SYSTEM. */
 PRONG_API prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t count, prong_time timeout);
 /* Receives a message of *size bytes, if they fit into capacity. Errors: PRONG_TOO_LONG (they do not: prong_stream_recv_rest
  * is to take them, all at once), PRONG_EOF (the other side is gone, and all was read), PRONG_TIMEOUT (nothing was read),
- * PRONG_CLOSED (time was up amidst it), PRONG_INVALID (no message begins so, or the other side was gone amidst it),
- * PRONG_SYSTEM. */
+ * PRONG_CLOSED (time was up in the middle of it), PRONG_INVALID (no message begins so, or the other side was gone in the
+ * middle of it), PRONG_SYSTEM. */
 PRONG_API prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, size_t *size,
                                          prong_time timeout);
 /* The bytes of a message that was PRONG_TOO_LONG. Errors: as prong_stream_recv, without PRONG_EOF and PRONG_TIMEOUT. */
 PRONG_API prong_status prong_stream_recv_rest(int descriptor, void *buffer, size_t size, prong_time timeout);
-
-/* The calling thread may wait again, after `interrupted` said true. */
-PRONG_API void prong_clear_interrupt(void);
 
 /* This process holds the end from now on, as if it had used it (see <prong/connection.h>). Errors: PRONG_CLOSED (closed by this
  * process, or by all holders), PRONG_STALE. Thread-safe. */

@@ -6,6 +6,9 @@
  *
  * Who waits is served in the order of coming, but may be passed by others once before.
  *
+ * prong_semaphore_release may be called from a signal handler, whatever it interrupts: with `recover` PRONG_DEADLOCK
+ * where that is a call of its own thread on this semaphore. See prong.h for all other calls.
+ *
  * All calls are safe from any number of threads and in forked children. Handles are plain values. */
 #ifndef PRONG_SEMAPHORE_H
 #define PRONG_SEMAPHORE_H

@@ -2,7 +2,9 @@
  *
  * An anonymous block has no name in the file system, cannot leak, and is the thing to use within a family. A named one is a
  * POSIX shared memory object, the same that Python's multiprocessing.shared_memory makes: it stays until somebody unlinks
- * it, and nobody does so on his own account: closing it, or exiting, does not unlink. */
+ * it, which neither closing it nor exiting does.
+ *
+ * From a signal handler the calls on anonymous blocks come back (see prong.h); those on named ones are not for it. */
 #ifndef PRONG_SHARED_MEMORY_H
 #define PRONG_SHARED_MEMORY_H
 

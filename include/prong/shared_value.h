@@ -8,6 +8,8 @@
  * half changed: the next to take the lock, by get or set as well, gets PRONG_OWNER_DIED, and has done what it was to do.
  * The atomic calls take no lock; use either them or the lock for one value, not both.
  *
+ * From a signal handler the atomic calls may be made; those that take the lock as prong_lock_acquire (see lock.h).
+ *
  * All calls are safe from any number of threads and in forked children. Handles are plain values. */
 #ifndef PRONG_SHARED_VALUE_H
 #define PRONG_SHARED_VALUE_H

@@ -40,6 +40,8 @@ typedef enum prong_status {
     PRONG_EXISTS,          /* the name is taken */
     PRONG_COMMAND_FAILED,  /* the program ended with a code other than 0, or by a signal */
     PRONG_REMOTE_ERROR,    /* what was called on a manager's server has failed there; the message says how */
+    PRONG_DEADLOCK,        /* the call would wait for itself: for what only the calling thread or process can do */
+    PRONG_INTERRUPTED,     /* a signal's handler has ended the wait: see interrupt.h */
     PRONG_PERMISSION,      /* the system refuses for lack of permission */
     PRONG_SYSTEM           /* any other failure of the system; the message has its reason */
 } prong_status;
@@ -51,7 +53,7 @@ PRONG_API const char *prong_status_name(prong_status status);
 PRONG_API const char *prong_status_text(prong_status status);
 
 /* What the calling thread's last failing call was doing, to what, and why it failed. Valid until this
- * thread's next call into the library; never NULL; empty before the first failure. */
+ * thread's next call into the library, that of a signal handler included; never NULL; empty before the first failure. */
 PRONG_API const char *prong_error_message(void);
 
 #endif

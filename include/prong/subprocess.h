@@ -8,8 +8,10 @@
  * A program or directory that is not there, and all else that keeps it from starting, is the error of the call that starts it.
  * No signal handler is installed, SIGCHLD and SIGPIPE of the host program are left as they are.
  *
- * The program gets: this process's signal mask; handlers at their default, ignored signals ignored, but SIGPIPE and SIGXFSZ
- * at their default; descriptors 0 to 2, and no others but those in pass_fds. It is no member of the family. */
+ * The program gets: the calling thread's signal mask, unless set_signal_mask gives another; handlers at their default, ignored signals ignored, but SIGPIPE and SIGXFSZ
+ * at their default; descriptors 0 to 2, and no others but those in pass_fds. It is no member of the family.
+ *
+ * No call here is for signal handlers: they use malloc, and locks of this process. */
 #ifndef PRONG_SUBPROCESS_H
 #define PRONG_SUBPROCESS_H
 
@@ -61,7 +63,10 @@ typedef struct prong_popen_options {
     gid_t group;
     const gid_t *extra_groups; /* all its supplementary groups; NULL: this process's */
     size_t extra_group_count;
-    bool keep_signals; /* SIGPIPE and SIGXFSZ stay ignored where they are */
+    bool keep_signals;    /* SIGPIPE and SIGXFSZ stay ignored where they are */
+    bool set_signal_mask; /* it begins with these signals blocked, and no others; else as the calling thread has it */
+    const int *blocked_signals;
+    size_t blocked_signal_count;
     bool wait_for_eof; /* communicate goes on until all who have the pipes closed them, not only the program itself */
 } prong_popen_options;
 
@@ -81,6 +86,10 @@ PRONG_API int prong_popen_pid(const prong_popen *popen);
 PRONG_API int prong_popen_fileno(const prong_popen *popen, int stream);
 /* Closes it: of stdin, the program reads end-of-file then. */
 PRONG_API prong_status prong_popen_close_stream(prong_popen *popen, int stream);
+
+/* What a return code is where there is none: the program was not started, has not ended, or nobody knows how it did. No
+ * program ends with it. Every call here that gives a return code gives this when it has no other to give. */
+#define PRONG_NO_RETURNCODE (-0x7fffffff - 1)
 
 /* How it ended: its exit code, or minus the signal that killed it; *returncode may be NULL. Errors: PRONG_STILL_RUNNING,
  * PRONG_NOT_CHILD; PRONG_SYSTEM when the host program has reaped it, so that nobody knows. */
@@ -139,7 +148,7 @@ typedef struct prong_run_options {
 } prong_run_options;
 
 typedef struct prong_completed {
-    int returncode;
+    int returncode; /* PRONG_NO_RETURNCODE: it was not started */
     prong_output out, err;
 } prong_completed;
 
@@ -150,7 +159,7 @@ PRONG_API prong_status prong_subprocess_run(const char *const argv[], const pron
                                             prong_completed *completed);
 PRONG_API void prong_completed_clear(prong_completed *completed);
 
-/* The return code alone. */
+/* The return code alone; PRONG_NO_RETURNCODE when the program was not started. returncode may be NULL. */
 PRONG_API prong_status prong_subprocess_call(const char *const argv[], const prong_run_options *options,
                                              int *returncode);
 /* PRONG_COMMAND_FAILED, with a message that says how it ended, unless it returned 0. */

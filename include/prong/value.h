@@ -15,7 +15,7 @@
  * document into a container of another that lives longer: prong_value_copy brings it over.
  *
  * A document and all its values are for one thread at a time, reading too. None of this uses the arena; a forked child has
- * copies. Text is UTF-8, in which a lone surrogate (Python's surrogateescape) stands as the three bytes it would take. */
+ * copies. No call that makes something is for signal handlers: documents use malloc. Text is UTF-8, in which a lone surrogate (Python's surrogateescape) stands as the three bytes it would take. */
 #ifndef PRONG_VALUE_H
 #define PRONG_VALUE_H
 
@@ -218,6 +218,7 @@ PRONG_API size_t prong_value_size(prong_value value);
 PRONG_API prong_status prong_value_item(prong_value value, size_t index, prong_value *item);
 /* Of a dict. Errors: PRONG_NOT_FOUND, PRONG_INVALID (no dict, or the key cannot be hashed). */
 PRONG_API prong_status prong_value_find(prong_value dict, prong_value key, prong_value *value);
+/* Also PRONG_INVALID: the key is not UTF-8. */
 PRONG_API prong_status prong_value_get(prong_value dict, const char *key, prong_value *value);
 /* `in`: of a list, tuple, dict (keys), set, frozenset. */
 PRONG_API bool prong_value_contains(prong_value container, prong_value item);

@@ -1,4 +1,5 @@
-/* Waiting on many things at once: queues, connections, and links, listeners, and descriptors (process sentinels, sockets). */
+/* Waiting on many things at once: queues, connections, and links, listeners, and descriptors (process sentinels, sockets).
+ * Not for signal handlers: it uses malloc. */
 #ifndef PRONG_WAIT_H
 #define PRONG_WAIT_H
 

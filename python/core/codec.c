@@ -1,17 +1,19 @@
 /* Objects as bytes and back: pickle. What is small and plain is written and read here, as pickle too; the rest by the
- * pickle module with ForkingPickler's reducers. Large buffers (protocol 5) lie beside the pickle in the message, and who
- * receives them looks at them where they are.
+ * pickle module with ForkingPickler's reducers. Large buffers (protocol 5) lie beside the pickle in the message, and the
+ * receiver's objects use them in place.
  *
  * A message with buffers begins with a header that no pickle begins with; one without is a plain pickle. */
 #include "core.h"
+#include "family/arena.h"
 
 #include <string.h>
 #include <unistd.h>
 
 _Thread_local bool travelling;
 
-enum { BUFFER_LEAST = 16 << 10, ALIGNMENT = 64 };
-static const char MAGIC[8] = "\0prong5\n";
+/* VIEW_LEAST: a copy of what is smaller takes no longer than to make a view of it. */
+enum { BUFFER_LEAST = 16 << 10, VIEW_LEAST = 64 << 10, ALIGNMENT = 64 };
+static const char MAGIC[8] = {'\0', 'p', 'r', 'o', 'n', 'g', '5', '\n'};
 
 /* PROTO 4, EMPTY_LIST, MARK; and how much a number takes at most. */
 static const char NUMBERS_BEGIN[] = "\x80\x04](";
@@ -227,7 +229,10 @@ static PyObject *sink_buffer(PyObject *object, PyObject *buffer) {
     if (!view) return NULL;
     if (view->len < BUFFER_LEAST || !PyBuffer_IsContiguous(view, 'A')) Py_RETURN_TRUE;
     if (!self->buffers && !(self->buffers = PyList_New(0))) return NULL;
-    if (PyList_Append(self->buffers, buffer)) return NULL;
+    PyObject *own = PyMemoryView_FromObject(buffer); /* which nobody releases before it is written */
+    int failed = own ? PyList_Append(self->buffers, own) : -1;
+    Py_XDECREF(own);
+    if (failed) return NULL;
     Py_RETURN_FALSE;
 }
 
@@ -286,7 +291,7 @@ static size_t size_with_buffers(const struct encoded *encoded) {
     size_t count = (size_t)PyList_GET_SIZE(encoded->buffers);
     size_t at = sizeof(struct header) + 16 * count + encoded->pickle_size;
     for (size_t i = 0; i < count; i++)
-        at = aligned(at) + (size_t)PyPickleBuffer_GetBuffer(PyList_GET_ITEM(encoded->buffers, (Py_ssize_t)i))->len;
+        at = aligned(at) + (size_t)PyMemoryView_GET_BUFFER(PyList_GET_ITEM(encoded->buffers, (Py_ssize_t)i))->len;
     return at;
 }
 
@@ -358,7 +363,7 @@ static void write_with_buffers(const struct encoded *encoded, char *to) {
     write_pickle(encoded, to + at);
     at += encoded->pickle_size;
     for (size_t i = 0; i < count; i++) {
-        const Py_buffer *view = PyPickleBuffer_GetBuffer(PyList_GET_ITEM(encoded->buffers, (Py_ssize_t)i));
+        const Py_buffer *view = PyMemoryView_GET_BUFFER(PyList_GET_ITEM(encoded->buffers, (Py_ssize_t)i));
         at = aligned(at);
         header->place[2 * i] = at;
         header->place[2 * i + 1] = (uint64_t)view->len;
@@ -574,16 +579,18 @@ static PyObject *decode_numbers(const void *data, size_t size) {
 
 /* ------------------------------------------------ reading by the pickle module ------------------------------------------------ */
 
-/* A message that somebody still looks into. */
+/* A message that objects still use. They may be written to, and are this process's own as any others are: a child that it forks
+ * writes to a copy, and so does this process, whose view of the message is copied page by page as it is written to. */
 typedef struct {
     PyObject_HEAD prong_message message;
+    void *view;
     uint64_t forks;
     long owner;
 } Lent;
 
 static int lent_buffer(PyObject *object, Py_buffer *view, int flags) {
     Lent *self = (Lent *)object;
-    return PyBuffer_FillInfo(view, object, self->message.data, (Py_ssize_t)self->message.size, 0, flags);
+    return PyBuffer_FillInfo(view, object, self->view, (Py_ssize_t)self->message.size, 0, flags);
 }
 
 static prong_status release_block(uint64_t block, uint64_t size) {
@@ -595,6 +602,7 @@ static prong_status release_block(uint64_t block, uint64_t size) {
 static void lent_dealloc(PyObject *object) {
     Lent *self = (Lent *)object;
     struct handle handle = {self->message.block, self->message.size + 1, self->forks, self->owner, false};
+    arena_end_view(self->view, self->message.size);
     if (self->owner == own_pid && self->forks == fork_count)
         prong_message_release(&self->message);
     else
@@ -604,16 +612,24 @@ static void lent_dealloc(PyObject *object) {
 
 static PyBufferProcs lent_buffer_procs = {lent_buffer, NULL};
 PyTypeObject Lent_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Message",
-                          .tp_doc = PyDoc_STR("A message received, which arrays look into where it lies."),
+                          .tp_doc = PyDoc_STR("A message received, which arrays use in place."),
                           .tp_basicsize = sizeof(Lent),
                           .tp_flags = Py_TPFLAGS_DEFAULT,
                           .tp_dealloc = lent_dealloc,
                           .tp_as_buffer = &lent_buffer_procs};
 
+/* NULL without an exception: it is to be copied. */
 static PyObject *lend(prong_message *message) {
-    Lent *self = PyObject_New(Lent, &Lent_type);
-    if (!self) return NULL;
+    if (message->size < VIEW_LEAST) return NULL;
+    void *view = arena_view(prong_memory_offset(message->data), message->size);
+    Lent *self = view ? PyObject_New(Lent, &Lent_type) : NULL;
+    if (!self) {
+        if (view) arena_end_view(view, message->size);
+        PyErr_Clear();
+        return NULL;
+    }
     self->message = *message;
+    self->view = view;
     self->forks = fork_count;
     self->owner = own_pid;
     *message = (prong_message){0};
@@ -664,7 +680,8 @@ static PyObject *decode_with_buffers(const void *data, size_t size, prong_messag
         PyErr_SetString(PyExc_ValueError, "a message with buffers is cut short");
         return NULL;
     }
-    PyObject *whole = message ? lend(message) : PyByteArray_FromStringAndSize(data, (Py_ssize_t)size);
+    PyObject *whole = message ? lend(message) : NULL;
+    if (!whole) whole = PyByteArray_FromStringAndSize(data, (Py_ssize_t)size);
     PyObject *object = whole ? load_with_buffers(header, whole) : NULL;
     Py_XDECREF(whole);
     return object;

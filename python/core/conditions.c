@@ -60,7 +60,8 @@ static PyObject *condition_wait(PyObject *object, PyObject *arguments, PyObject 
     prong_status status;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span))
         return NULL;
-    uint64_t count = self->lock->count; /* meanwhile other threads may hold it */
+    if (!self->lock) return not_held(PRONG_NOT_OWNER, "wait"); /* not initialized */
+    uint64_t count = self->lock->count;                        /* meanwhile other threads may hold it */
     unsigned long thread = self->lock->thread;
     self->lock->count = 0;
     WAITING(prong_condition_wait(condition_of(self), span));

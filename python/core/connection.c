@@ -73,7 +73,8 @@ static PyObject *connection_send(PyObject *object, PyObject *item) {
     ConnectionObject *self = (ConnectionObject *)object;
     struct encoded encoded;
     if (!may_write(self) || self->kind->encode(item, &encoded)) return NULL;
-    prong_status status = self->kind->send_encoded(self, &encoded);
+    bool open = may_write(self); /* pickling runs Python code, and other threads */
+    prong_status status = open ? self->kind->send_encoded(self, &encoded) : PRONG_CLOSED;
     if (status) encoded_unsent(&encoded);
     encoded_clear(&encoded);
     return sent(status);
@@ -102,7 +103,7 @@ static PyObject *connection_send_bytes(PyObject *object, PyObject *arguments, Py
         return NULL;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)) return NULL;
     Py_ssize_t size = part_size(&view, offset, given);
-    if (size >= 0) result = sent(self->kind->send(self, (char *)view.buf + offset, (size_t)size));
+    if (size >= 0 && may_write(self)) result = sent(self->kind->send(self, (char *)view.buf + offset, (size_t)size));
     PyBuffer_Release(&view);
     return result;
 }
@@ -159,6 +160,7 @@ static PyObject *connection_recv_bytes(PyObject *object, PyObject *arguments, Py
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "negative maxlength");
         return NULL;
     }
+    if (!connection_may_read(self)) return NULL; /* any more */
     struct received received = expecting((size_t)most);
     received.for_bytes = true;
     prong_status status = receive(self, &received);
@@ -210,7 +212,7 @@ static PyObject *connection_recv_bytes_into(PyObject *object, PyObject *argument
     if (PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)) return NULL;
     if (offset < 0 || offset > view.len)
         PyErr_SetString(PyExc_ValueError, offset < 0 ? "negative offset" : "offset too large");
-    else
+    else if (connection_may_read(self))
         result = receive_into(self, (char *)view.buf + offset, (size_t)(view.len - offset));
     PyBuffer_Release(&view);
     return result;
@@ -223,7 +225,7 @@ static PyObject *connection_poll(PyObject *object, PyObject *arguments, PyObject
     prong_time span = PRONG_NOWAIT;
     if (!connection_may_read(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout))
         return NULL;
-    if (timeout && parse_timeout(timeout, &span)) return NULL;
+    if (timeout && (parse_timeout(timeout, &span) || !connection_may_read(self))) return NULL;
     counts[COUNT_CONNECTION]++;
     prong_status status = self->kind->poll(self, span);
     if (PyErr_Occurred()) return NULL;

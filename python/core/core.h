@@ -11,17 +11,23 @@
 
 /* --- errors.c: statuses as exceptions, and waits --- */
 
-extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *OwnerDiedWarning; /* set by prong.errors */
+extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning; /* set by prong.errors */
 /* Raises what the status stands for, with the library's message; returns NULL. */
 PyObject *raise_status(prong_status status);
 /* None, or what raise_status does. */
 PyObject *none_or_raise(prong_status status);
 int raise_closed(void); /* OSError("handle is closed"); -1 */
 
-/* A call that may wait runs without the GIL; a signal's handler that raises ends the wait, and the exception is set. */
-void wait_begin(void);
-void wait_end(void);
-#define WAITING(call) (wait_begin(), (status = (call)), wait_end())
+/* A call that may wait runs without the GIL; a signal's handler that raises ends the wait, and the exception is set. What the call
+ * runs of Python (a barrier's action, hooks around a fork) may wait in turn. */
+PyThreadState *wait_begin(void);
+void wait_end(PyThreadState *outer);
+#define WAITING(call)                                                                                                  \
+    __extension__({                                                                                                    \
+        PyThreadState *outer = wait_begin();                                                                           \
+        status = (call);                                                                                               \
+        wait_end(outer);                                                                                               \
+    })
 void waits_install(prong_runtime *runtime);
 void waits_after_fork(void);
 
@@ -178,6 +184,8 @@ static inline prong_connection connection_of(const ConnectionObject *self) {
 extern PyTypeObject Queue_type;
 /* Whether it is a queue, and which. */
 bool queue_known(PyObject *object, prong_queue *queue);
+/* OSError when this process has closed the queue for getting. */
+int queue_check_reader(PyObject *queue);
 /* All ends of pipes that are open in this process, for a fork; and whether there may be any. */
 PyObject *connections_open(void);
 bool connections_any(void);

@@ -31,7 +31,7 @@ static prong_status told(prong_status status) {
 
 /* --- what connections do --- */
 
-/* One that was broken off amidst a message is of no use to the other side. */
+/* One that was broken off in the middle of a message is of no use to the other side. */
 static prong_status send_parts(ConnectionObject *self, const prong_bytes *parts, size_t count) {
     prong_status status;
     USING(self, prong_stream_send(self->descriptor, parts, count, PRONG_FOREVER));

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-PyObject *ProcessError, *BufferTooShort, *PoolBroken, *OwnerDiedWarning;
+PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning;
 
 static PyObject *raise_errno(int number, const char *message) {
     /* made here, not when it is caught: it is of the subclass that belongs to the number */
@@ -32,6 +32,7 @@ PyObject *raise_status(prong_status status) {
     case PRONG_INVALID: PyErr_SetString(PyExc_ValueError, message); return NULL;
     case PRONG_SYSTEM: PyErr_SetString(PyExc_OSError, message); return NULL;
     case PRONG_POOL_BROKEN: PyErr_SetString(PoolBroken, message); return NULL;
+    case PRONG_DEADLOCK: PyErr_SetString(Deadlock ? Deadlock : PyExc_RuntimeError, message); return NULL;
     default: break;
     }
     PyErr_Format(ProcessError ? ProcessError : PyExc_RuntimeError, "%s",
@@ -51,16 +52,18 @@ int raise_closed(void) {
 
 /* --- waits --- */
 
-static _Thread_local PyThreadState *waiting;
+static _Thread_local PyThreadState *waiting; /* of the innermost wait */
 static unsigned long main_thread;
 
-void wait_begin(void) {
+PyThreadState *wait_begin(void) {
+    PyThreadState *outer = waiting;
     waiting = PyEval_SaveThread();
+    return outer;
 }
 
-void wait_end(void) {
+void wait_end(PyThreadState *outer) {
     PyEval_RestoreThread(waiting);
-    waiting = NULL;
+    waiting = outer;
     prong_clear_interrupt();
 }
 
@@ -68,7 +71,8 @@ void wait_end(void) {
 static bool interrupted(void) {
     if (!waiting || PyThread_get_thread_ident() != main_thread) return false;
     PyEval_RestoreThread(waiting);
-    bool raised = PyErr_CheckSignals() != 0;
+    /* not where one has raised already: what the core still has to do then is not to be broken off */
+    bool raised = !PyErr_Occurred() && PyErr_CheckSignals() != 0;
     waiting = PyEval_SaveThread();
     return raised;
 }

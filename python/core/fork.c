@@ -10,8 +10,8 @@
 
 /* What prong.popen gives us: classes and functions of prong's, and what others have their state in. */
 static struct {
-    PyObject *Process; /* multiprocessing's BaseProcess: of its functions run and _bootstrap we do the work */
-    PyObject *bootstrap, *run;
+    PyObject *Process;         /* multiprocessing's BaseProcess */
+    PyObject *bootstrap, *run; /* its functions that we do the work of; None: somebody has put others in their place */
     PyObject *process, *threading, *context; /* their dicts; that of the default context */
     PyObject *fork_context, *Parent, *stdin_file, *count;
     PyObject *run_copy, *forget, *finalize, *failed, *connections;
@@ -31,7 +31,9 @@ static struct {
     X(RUN, "run")                           X(BOOTSTRAP, "_bootstrap")     X(TARGET, "_target") \
     X(ARGS, "_args")                        X(KWARGS, "_kwargs")           X(START_METHOD, "_start_method") \
     X(PARENT_NAME, "_parent_name")          X(DATA, "data")                X(DANGLING, "_dangling") \
-    X(SHUTDOWN_LOCKS, "_shutdown_locks")    X(UTIL, "multiprocessing.util")
+    X(SHUTDOWN_LOCKS, "_shutdown_locks")    X(UTIL, "multiprocessing.util") X(ENV, "_env")              \
+    X(TRACKER, "multiprocessing.resource_tracker") X(FORK_INTENT, "_fork_intent") \
+    X(PRESERVE_FD, "preserve_fd")
 /* clang-format on */
 #define X(name, text) N_##name,
 enum { LOOKED_UP(X) NAMES };
@@ -43,7 +45,8 @@ static PyObject *names[NAMES], *one;
 
 /* A child about to be forked by this thread. */
 struct child {
-    PyObject *process, *parent;       /* borrowed */
+    PyObject *process;                /* borrowed */
+    PyObject *parent;                 /* a thread that forks meanwhile may make another */
     PyObject *target, *args, *kwargs; /* target NULL: its own run() is called */
     bool plain;                       /* it is for this file */
     bool in_context;                  /* fork is to be its default start method */
@@ -55,7 +58,9 @@ static _Thread_local const struct child *forking;
 static int flush_stream(const char *name) {
     PyObject *stream = PySys_GetObject(name);
     if (!stream || stream == Py_None) return 0;
+    Py_INCREF(stream); /* flush() may put another in its place */
     PyObject *result = PyObject_CallMethodNoArgs(stream, names[N_FLUSH]);
+    Py_DECREF(stream);
     Py_XDECREF(result);
     if (result) return 0;
     if (!PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return -1;
@@ -74,12 +79,28 @@ static PyObject *flush(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* ------------------------------------------------ resource tracker ------------------------------------------------ */
+
+/* An imported module's dict, borrowed; NULL where nobody has imported it. */
+static PyObject *dict_of_module(PyObject *name) {
+    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
+    return module && PyModule_Check(module) ? PyModule_GetDict(module) : NULL;
+}
+
+void tracker_keep_over_fork(bool keep) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *dict = dict_of_module(names[N_TRACKER]);
+    PyObject *intent = dict ? PyDict_GetItemWithError(dict, names[N_FORK_INTENT]) : NULL;
+    if (intent) PyObject_SetAttr(intent, names[N_PRESERVE_FD], keep ? Py_True : Py_False);
+    PyErr_Restore(type, value, traceback);
+}
+
 /* ------------------------------------------------ in the child ------------------------------------------------ */
 
 /* multiprocessing.util's dict; NULL where nobody has imported it. */
 static PyObject *util(void) {
-    PyObject *module = PyDict_GetItemWithError(PyImport_GetModuleDict(), names[N_UTIL]);
-    return module && PyModule_Check(module) ? PyModule_GetDict(module) : NULL;
+    return dict_of_module(names[N_UTIL]);
 }
 
 /* How much there is in a dict's item; 0 of a dict that is not there. */
@@ -221,8 +242,10 @@ static int run_plain(const struct child *child) {
     Py_XDECREF(result);
     if (has_threads()) {
         PyObject *shutdown = PyDict_GetItemWithError(python.threading, names[N_SHUTDOWN]);
+        Py_XINCREF(shutdown);
         result = shutdown ? PyObject_CallNoArgs(shutdown) : NULL;
         if (!result) code = code_of(NULL);
+        Py_XDECREF(shutdown);
         Py_XDECREF(result);
     }
     if (flush_streams()) code = code_of(NULL);
@@ -247,7 +270,15 @@ static bool is_method(PyObject *object, PyObject *name, PyObject *function) {
     return same;
 }
 
-/* How children see this process: one object for all of them, as long as the name is the same. Borrowed. */
+static bool has_environment(PyObject *process) {
+    PyObject *environment = PyObject_GetAttr(process, names[N_ENV]);
+    bool has = environment && environment != Py_None;
+    Py_XDECREF(environment);
+    PyErr_Clear();
+    return has;
+}
+
+/* How children see this process: one object for all of them, as long as the name is the same. */
 static PyObject *parent_of(PyObject *process) {
     static PyObject *parent, *parent_name;
     static long parent_pid;
@@ -258,12 +289,14 @@ static PyObject *parent_of(PyObject *process) {
         parent_pid = own_pid;
     }
     Py_XDECREF(name);
-    return name ? parent : NULL;
+    Py_XINCREF(parent);
+    return parent;
 }
 
 static int prepare(PyObject *process, struct child *child) {
     *child = (struct child){.process = process};
-    child->plain = !is_logged() && is_method(process, names[N_BOOTSTRAP], python.bootstrap);
+    child->plain =
+        !is_logged() && is_method(process, names[N_BOOTSTRAP], python.bootstrap) && !has_environment(process);
     if (!child->plain) return 0;
     PyObject *method = PyObject_GetAttr(process, names[N_START_METHOD]);
     child->in_context = method && method != Py_None &&
@@ -280,6 +313,7 @@ static int prepare(PyObject *process, struct child *child) {
 }
 
 static void forget(struct child *child) {
+    Py_XDECREF(child->parent);
     Py_XDECREF(child->target);
     Py_XDECREF(child->args);
     Py_XDECREF(child->kwargs);
@@ -315,18 +349,17 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
 /* _set_fork(BaseProcess, …), see prong.popen */
 static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOOOOO", &python.Process, &PyDict_Type, &python.process,
+    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOOOOOOO", &python.Process, &PyDict_Type, &python.process,
                           &PyDict_Type, &python.threading, &PyDict_Type, &python.context, &python.fork_context,
-                          &python.Parent, &python.stdin_file, &python.count, &python.run_copy, &python.forget,
-                          &python.finalize, &python.failed, &python.connections, &python.clear_exits, &python.add_exit,
-                          &python.run_exits))
+                          &python.Parent, &python.stdin_file, &python.count, &python.bootstrap, &python.run,
+                          &python.run_copy, &python.forget, &python.finalize, &python.failed, &python.connections,
+                          &python.clear_exits, &python.add_exit, &python.run_exits))
         return NULL;
     Py_INCREF(arguments); /* for good */
-    python.bootstrap = PyObject_GetAttr(python.Process, names[N_BOOTSTRAP]);
-    python.run = PyObject_GetAttr(python.Process, names[N_RUN]);
     python.dangling = PyDict_GetItemWithError(python.threading, names[N_DANGLING]);
+    Py_XINCREF(python.dangling);
     python.dangling_data = python.dangling ? PyObject_GetAttr(python.dangling, names[N_DATA]) : NULL;
-    if (!python.bootstrap || !python.run || !python.dangling_data) return NULL;
+    if (!python.dangling_data) return NULL;
     PyObject *main_thread = PyDict_GetItemWithError(python.threading, names[N_MAIN_THREAD]);
     python.main_lock = main_thread ? PyObject_GetAttrString(main_thread, "_tstate_lock") : NULL;
     PyErr_Clear();

@@ -3,7 +3,8 @@
  * nobody else is left in the family. */
 #include "core.h"
 
-#include <pthread.h>
+#include "base/fork.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,11 +19,11 @@ static struct late *late;
 static size_t late_count, late_room;
 static size_t look_at = 16; /* how many are worth a look at the family */
 
-static void forked(void) {
+static void forked_in_parent(void) {
     fork_count++;
 }
 
-static void in_child(void) {
+static void forked_in_child(void) {
     fork_count++;
     own_pid = getpid();
     late_count = 0; /* the parent's to destroy */
@@ -30,7 +31,8 @@ static void in_child(void) {
 
 int handles_init(void) {
     own_pid = getpid();
-    return pthread_atfork(NULL, forked, in_child) == 0 ? PyType_Ready(&Shared_type) : -1;
+    fork_register(FORK_RUNTIME, NULL, forked_in_parent, forked_in_child);
+    return PyType_Ready(&Shared_type);
 }
 
 void handle_made(struct handle *handle) {

@@ -32,12 +32,14 @@ static PyObject *set_reducers(PyObject *module, PyObject *arguments) {
 }
 
 static PyObject *set_errors(PyObject *module, PyObject *arguments) {
-    PyObject *process_error, *buffer_too_short, *pool_broken, *owner_died;
+    PyObject *process_error, *buffer_too_short, *pool_broken, *deadlock, *owner_died;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOO", &process_error, &buffer_too_short, &pool_broken, &owner_died)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OOOOO", &process_error, &buffer_too_short, &pool_broken, &deadlock, &owner_died))
+        return NULL;
     Py_XSETREF(ProcessError, new_reference(process_error));
     Py_XSETREF(BufferTooShort, new_reference(buffer_too_short));
     Py_XSETREF(PoolBroken, new_reference(pool_broken));
+    Py_XSETREF(Deadlock, new_reference(deadlock));
     Py_XSETREF(OwnerDiedWarning, new_reference(owner_died));
     Py_RETURN_NONE;
 }
@@ -89,6 +91,54 @@ static const prong_member *family_members(size_t *count) {
     return members;
 }
 
+static bool read_bytes(PyObject *number, uint64_t *bytes) {
+    unsigned long long value = PyLong_AsUnsignedLongLong(number);
+    *bytes = value;
+    return value != (unsigned long long)-1 || !PyErr_Occurred();
+}
+
+static bool is_child(void) {
+    size_t count = 0;
+    const prong_member *members = family_members(&count);
+    for (size_t i = 0; i < count; i++)
+        if (members[i].pid == own_pid) return members[i].parent_pid != 0;
+    return false;
+}
+
+/* _inherit_arena(): this process is about to come into a family, and is not to make one. */
+static bool inherits_arena;
+
+static PyObject *inherit_arena(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    inherits_arena = true;
+    Py_RETURN_NONE;
+}
+
+/* A child, or a fork server, that imports the main module comes by its call, too. */
+static PyObject *set_arena_size(PyObject *module, PyObject *number) {
+    prong_family_options options;
+    (void)module;
+    if (!read_bytes(number, &options.arena_size)) return NULL;
+    if (options.arena_size == 0) return PyErr_Format(PyExc_ValueError, "an arena of 0 bytes");
+    prong_status status = inherits_arena ? PRONG_OK : prong_family_create(&options);
+    if (status == PRONG_ALREADY_STARTED && is_child()) Py_RETURN_NONE;
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+/* fit_address_space(bytes=0) */
+static PyObject *fit_address_space(PyObject *module, PyObject *arguments) {
+    PyObject *number = NULL;
+    uint64_t bytes = 0;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "|O:fit_address_space", &number) || (number && !read_bytes(number, &bytes)))
+        return NULL;
+    prong_status status = prong_family_fit(bytes);
+    if (status) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
 /* The fork server's pid, or None. */
 static PyObject *server_pid(PyObject *module, PyObject *unused) {
     size_t count = 0;
@@ -138,7 +188,25 @@ static PyObject *report(PyObject *module, PyObject *unused) {
     return result;
 }
 
+static int check_interpreter(void) {
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
+    PyErr_SetString(PyExc_ImportError,
+                    "prong works in the main interpreter only: it is one member of a family of processes, "
+                    "and a subinterpreter is none of its own");
+    return -1;
+}
+
+/* _check_interpreter(): ImportError in a subinterpreter: up to 3.11 one gets a copy of the main interpreter's module, with no call of
+ * PyInit__core */
+static PyObject *check_interpreter_again(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    if (check_interpreter()) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"_check_interpreter", check_interpreter_again, METH_NOARGS, NULL},
     {"calls", calls, METH_NOARGS, PyDoc_STR("How often each part of the core was called in this process, as a dict.")},
     {"report", report, METH_NOARGS,
      PyDoc_STR(
@@ -147,8 +215,19 @@ static PyMethodDef functions[] = {
      PyDoc_STR("(objects, blocks, bytes) in use in the family, after a check of it all.")},
     {"usable_cpu_count", cpu_count, METH_NOARGS,
      PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
+    {"set_arena_size", set_arena_size, METH_O,
+     PyDoc_STR(
+         "set_arena_size(bytes): how much address space the family's shared memory may take, 64 MiB or more, before "
+         "anything is made of it. A child has its parent's, and takes no notice.")},
+    {"fit_address_space", fit_address_space, METH_VARARGS,
+     PyDoc_STR(
+         "fit_address_space(bytes=0): makes room in a process that limits its address space (RLIMIT_AS) after it came "
+         "into the family, by giving up what of the arena is not in use; 0: for the limit as it is set. A pool's "
+         "worker "
+         "does so after its initializer.")},
     {"dumps", dumps, METH_O, NULL},
     {"loads", loads, METH_O, NULL},
+    {"_inherit_arena", inherit_arena, METH_NOARGS, NULL},
     {"_set_reducers", set_reducers, METH_VARARGS, NULL},
     {"_set_errors", set_errors, METH_VARARGS, NULL},
     {"_is_travelling", is_travelling, METH_NOARGS, NULL},
@@ -162,12 +241,7 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong.
 
 PyMODINIT_FUNC PyInit__core(void);
 PyMODINIT_FUNC PyInit__core(void) {
-    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
-        PyErr_SetString(PyExc_ImportError,
-                        "prong works in the main interpreter only: it is one member of a family of processes, "
-                        "and a subinterpreter is none of its own");
-        return NULL;
-    }
+    if (check_interpreter()) return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (!module) return NULL;
     if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) ||

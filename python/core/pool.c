@@ -252,16 +252,21 @@ static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
         prong_pool pool = self->pool;
         self->pool.generation = 0;
         WAITING(prong_pool_destroy(pool));
-        (void)status;
+        if (status == PRONG_DEADLOCK)
+            prong_pool_terminate(pool); /* in a callback of its own: the rest is for the exit */
         sweep_left(self, true);
     }
     Py_RETURN_NONE;
 }
 
+#if PY_VERSION_HEX < 0x030d0000
+#define Py_IsFinalizing _Py_IsFinalizing
+#endif
+
 static void pool_dealloc(PyObject *object) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    Py_XDECREF(pool_destroy(object, NULL));
+    if (!Py_IsFinalizing()) Py_XDECREF(pool_destroy(object, NULL)); /* what is left then, a callback is still using */
     PyErr_Restore(type, value, traceback);
     Py_XDECREF(((PoolObject *)object)->setup);
     free(((PoolObject *)object)->left);
@@ -275,17 +280,24 @@ static struct {
     struct encoded encoded;
 } last; /* the function submitted before */
 
-/* The pickle of a function, which for one that goes by name is kept for the next time. */
-static int encode_function(PyObject *function, struct encoded *encoded, bool *kept) {
-    *kept = function_is_constant(function);
-    if (*kept && last.function == function) {
-        *encoded = last.encoded;
+static void copy_encoded(struct encoded *to, const struct encoded *from) {
+    *to = *from;
+    Py_XINCREF(to->chunks);
+    Py_XINCREF(to->buffers);
+    Py_XINCREF(to->posts);
+}
+
+/* The pickle of a function, which for one that goes by name is kept for the next time. Pickling a task's items may submit others. */
+static int encode_function(PyObject *function, struct encoded *encoded) {
+    bool constant = function_is_constant(function);
+    if (constant && last.function == function) {
+        copy_encoded(encoded, &last.encoded);
         return 0;
     }
     if (encode(function, encoded)) return -1;
-    if (*kept) {
+    if (constant) {
         encoded_clear(&last.encoded);
-        last.encoded = *encoded;
+        copy_encoded(&last.encoded, encoded);
         Py_XSETREF(last.function, new_reference(function));
     }
     return 0;
@@ -436,8 +448,11 @@ static Py_ssize_t add_one(struct tasks *tasks, enum form form, const struct enco
             PyErr_SetString(PyExc_RuntimeError, "the list of tasks was changed while it was read");
             return -1;
         }
-        PyObject *data = PySequence_Fast_GET_ITEM(tasks->items, (Py_ssize_t)i);
-        return function ? add_task(&tasks->buffer, form, function, data) : add_call(&tasks->buffer, form, data);
+        PyObject *data = new_reference(PySequence_Fast_GET_ITEM(tasks->items, (Py_ssize_t)i));
+        Py_ssize_t size =
+            function ? add_task(&tasks->buffer, form, function, data) : add_call(&tasks->buffer, form, data);
+        Py_DECREF(data);
+        return size;
     }
     Py_ssize_t begin = (Py_ssize_t)i * tasks->chunk, end = PySequence_Size(tasks->items);
     if (end > begin + tasks->chunk) end = begin + tasks->chunk;
@@ -465,18 +480,16 @@ static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *
 
 static int read_tasks(struct tasks *tasks, enum form form, PyObject *function) {
     struct encoded encoded;
-    bool kept;
     if (tasks->name) return add_tasks(tasks, form, NULL);
-    if (encode_function(function, &encoded, &kept)) return -1;
+    if (encode_function(function, &encoded)) return -1;
     int bad = add_tasks(tasks, form, &encoded);
-    if (!kept) encoded_clear(&encoded);
+    encoded_clear(&encoded);
     return bad;
 }
 
 static PyObject *not_submitted(prong_status status) {
     if (status != PRONG_NOT_RUNNING && status != PRONG_STALE) return raise_status(status);
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "Pool not running");
-    return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_task_options *options, PyObject *done) {
@@ -517,7 +530,7 @@ static int take_items(struct tasks *tasks, PyObject *items, Py_ssize_t chunk) {
 }
 
 /* submit(function, form, items, chunk, time limit or None, retries, done): a task is called with an item or, if chunk is not 0, with
- * so many of them; done is None, or called with the job when it has ended */
+ * so many of them; done is None, or called with the job when it has ended -> Job; None when the pool is not running */
 static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
     PyObject *function, *items, *limit, *done, *job = NULL;
     int form;
@@ -618,7 +631,8 @@ int add_pool(PyObject *module) {
                      {"CANCELLED", PRONG_CANCELLED},
                      {"NO_FUNCTION", PRONG_NO_FUNCTION},
                      {"NOT_RUNNING", PRONG_NOT_RUNNING},
-                     {"POOL_BROKEN", PRONG_POOL_BROKEN}};
+                     {"POOL_BROKEN", PRONG_POOL_BROKEN},
+                     {"NO_MEMORY_TO_DESCRIBE", CODE_NO_MEMORY_TO_DESCRIBE}};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;

@@ -11,6 +11,9 @@ struct task {
     uint32_t form, function_size;
 };
 
+/* What a failed task's code says of its result: the exception, described; or nothing, for one of two reasons. */
+enum { CODE_DESCRIBED = 1, CODE_NOT_DESCRIBED, CODE_NO_MEMORY_TO_DESCRIBE };
+
 /* --- worker.c --- */
 int worker_task(void *argument, size_t size, prong_result *result);
 /* What a worker begins with. The argument: what a forked one calls, or NULL, and then a payload. */

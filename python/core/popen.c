@@ -133,18 +133,38 @@ PyObject *popen_start(PyObject *process, const prong_process_options *options, P
     return NULL;
 }
 
-/* Popen(method, process object, payload, connections): starts an image */
+/* The strings of a list of bytes, up to a NULL; they stay the list's. NULL with an exception. */
+static const char **strings_of(PyObject *list) {
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    const char **strings = PyMem_Calloc((size_t)count + 1, sizeof *strings);
+    if (!strings) PyErr_NoMemory();
+    for (Py_ssize_t i = 0; strings && i < count; i++) {
+        strings[i] = PyBytes_AsString(PyList_GET_ITEM(list, i));
+        if (strings[i]) continue;
+        PyMem_Free(strings);
+        return NULL;
+    }
+    return strings;
+}
+
+/* Popen(method, process object, payload, connections, environment or None): starts an image */
 static PyObject *popen_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     const char *payload;
     Py_ssize_t payload_size;
     int method;
-    PyObject *process, *connections;
+    PyObject *process, *connections, *environment;
     (void)type;
     (void)keywords;
-    if (!PyArg_ParseTuple(arguments, "iOy#O!", &method, &process, &payload, &payload_size, &PyList_Type, &connections))
+    if (!PyArg_ParseTuple(arguments, "iOy#O!O", &method, &process, &payload, &payload_size, &PyList_Type, &connections,
+                          &environment))
         return NULL;
-    prong_process_options options = {.target = image_child, .method = (prong_start_method)method};
-    return popen_start(process, &options, connections, payload, payload_size);
+    const char **entries = environment == Py_None ? NULL : strings_of(environment);
+    if (PyErr_Occurred()) return NULL;
+    prong_process_options options = {
+        .target = image_child, .method = (prong_start_method)method, .environment = entries};
+    PyObject *started = popen_start(process, &options, connections, payload, payload_size);
+    PyMem_Free(entries);
+    return started;
 }
 
 /* A process that still runs stays the core's. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 PyObject *worker_run;
-static PyObject *image_run, *at_end;
+static PyObject *image_run, *at_end, *set_wakeup_fd;
 static bool finalizes;
 static char **child_arguments, **server_arguments;
 static char *program;
@@ -17,16 +17,28 @@ static _Thread_local PyGILState_STATE fork_state;
 static void before_fork(void) {
     fork_state = PyGILState_Ensure();
     if (flush_streams()) PyErr_Clear(); /* what is not written now, the child would write again */
+    tracker_keep_over_fork(true);
     PyOS_BeforeFork();
 }
 
 static void after_fork_in_parent(void) {
     PyOS_AfterFork_Parent();
+    tracker_keep_over_fork(false);
     PyGILState_Release(fork_state);
+}
+
+/* The descriptor that signals wake the parent's event loop by is the parent's: the loop would take a signal to the child for one of
+ * its own. */
+static void leave_event_loop(void) {
+    PyObject *before = PyObject_CallFunction(set_wakeup_fd, "i", -1);
+    if (!before) PyErr_Clear();
+    Py_XDECREF(before);
 }
 
 static void after_fork_in_child(void) {
     PyOS_AfterFork_Child();
+    tracker_keep_over_fork(false);
+    leave_event_loop();
     waits_after_fork();
     finalizes = false; /* its parent's end is not its own */
     Py_CLEAR(at_end);
@@ -55,17 +67,21 @@ int image_child(void *argument, size_t size) {
     return call_in_child(image_run, payload, size);
 }
 
-/* A pool's worker comes here with the thread state put aside by its last task. */
+static void call_at_end(void) {
+    PyObject *result = PyObject_CallNoArgs(at_end);
+    if (!result) PyErr_WriteUnraisable(at_end);
+    Py_XDECREF(result);
+}
+
+/* A pool's worker comes here with the thread state put aside by its last task. Without the GIL it goes on: pools that are left are ended
+ * then, whose threads need it. */
 static int after_target(int code) {
     enum { NOT_FLUSHED = 120 }; /* Python's exit code for that */
-    if (!at_end && !finalizes) return code;
-    PyGILState_Ensure(); /* the process ends with the GIL held */
-    if (at_end) {
-        PyObject *result = PyObject_CallNoArgs(at_end);
-        if (!result) PyErr_WriteUnraisable(at_end);
-        Py_XDECREF(result);
-    }
-    return finalizes && Py_FinalizeEx() < 0 ? NOT_FLUSHED : code;
+    if (at_end || finalizes) PyGILState_Ensure();
+    if (at_end) call_at_end();
+    if (finalizes) return Py_FinalizeEx() < 0 ? NOT_FLUSHED : code;
+    if (PyGILState_Check()) PyEval_SaveThread();
+    return code;
 }
 
 /* ------------------------------------------------ the runtime ------------------------------------------------ */
@@ -99,15 +115,29 @@ static PyObject *set_program(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* _keep(descriptor): new images have it, too; in a new image: it is not closed */
+/* _keep(descriptor): new images have it, too, and children of the fork server; in a new image: it is not closed */
 static PyObject *keep(PyObject *module, PyObject *descriptor) {
     long number = PyLong_AsLong(descriptor);
     (void)module;
     if (number == -1 && PyErr_Occurred()) return NULL;
     runtime.kept[0] = (int)number;
     runtime.kept_count = number >= 0;
+    runtime.handed = number > 0 ? (int)number : 0;
     prong_set_runtime(&runtime);
     Py_RETURN_NONE;
+}
+
+static int handed = -1;
+
+static void take_handed(int descriptor) {
+    handed = descriptor;
+}
+
+/* _handed(): the descriptor that this child of the fork server got with its start, or None */
+static PyObject *get_handed(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    if (handed < 0) Py_RETURN_NONE;
+    return PyLong_FromLong(handed);
 }
 
 /* _set_image(run, run_worker): what a new image calls with what it was handed */
@@ -142,6 +172,15 @@ static PyObject *get_finalizes(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(finalizes);
 }
 
+/* _keep_open(): what this new image has opened so far stays open in _child_main */
+static PyObject *keep_open(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    runtime.keeps_open = true;
+    prong_set_runtime(&runtime);
+    Py_RETURN_NONE;
+}
+
 /* In a new image: takes up what it was started for, and does not return. */
 static PyObject *child_main(PyObject *module, PyObject *unused) {
     (void)module;
@@ -169,22 +208,41 @@ static PyObject *stop_server(PyObject *module, PyObject *unused) {
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {{"_set_program", set_program, METH_VARARGS, NULL},
+/* _parent_lives() -> whether the process that started this one is there; None: it was not started by prong */
+static PyObject *parent_lives(PyObject *module, PyObject *unused) {
+    prong_process parent;
+    (void)module;
+    (void)unused;
+    prong_status status = prong_parent_process(&parent);
+    if (status == PRONG_NOT_CHILD) Py_RETURN_NONE;
+    if (status && status != PRONG_STALE) return raise_status(status);
+    return PyBool_FromLong(!status && prong_process_is_alive(parent));
+}
+
+static PyMethodDef functions[] = {{"_parent_lives", parent_lives, METH_NOARGS, NULL},
+                                  {"_set_program", set_program, METH_VARARGS, NULL},
                                   {"_keep", keep, METH_O, NULL},
+                                  {"_handed", get_handed, METH_NOARGS, NULL},
                                   {"_set_image", set_image, METH_VARARGS, NULL},
                                   {"_set_at_end", set_at_end, METH_O, NULL},
                                   {"_finalize_at_end", finalize_at_end, METH_NOARGS, NULL},
                                   {"_finalizes", get_finalizes, METH_NOARGS, NULL},
+                                  {"_keep_open", keep_open, METH_NOARGS, NULL},
                                   {"_child_main", child_main, METH_NOARGS, NULL},
                                   {"_worker_main", worker_main, METH_NOARGS, NULL},
                                   {"_stop_server", stop_server, METH_NOARGS, NULL},
                                   {0}};
 
 int add_process(PyObject *module) {
+    PyObject *signals = PyImport_ImportModule("_signal");
+    set_wakeup_fd = signals ? PyObject_GetAttrString(signals, "set_wakeup_fd") : NULL;
+    Py_XDECREF(signals);
+    if (!set_wakeup_fd) return -1;
     runtime = (prong_runtime){.before_fork = before_fork,
                               .after_fork_in_parent = after_fork_in_parent,
                               .after_fork_in_child = after_fork_in_child,
                               .after_target = after_target,
+                              .take_handed = take_handed,
                               .after_callbacks = pool_give_gil};
     waits_install(&runtime);
     prong_set_runtime(&runtime);

@@ -20,6 +20,10 @@ int add_popen(PyObject *module);
 
 /* Flushes sys.stdout and sys.stderr, as far as they are files that are open. Returns -1 when one cannot be written to. */
 int flush_streams(void);
+/* Before a fork of ours, and after it in both processes: whether a child that this thread forks keeps the descriptor of
+ * multiprocessing's resource tracker. From 3.13.18 and 3.14.10 on it is closed in a child unless this is said before. Needs the GIL;
+ * leaves an exception that is set as it is. */
+void tracker_keep_over_fork(bool keep);
 int add_fork(PyObject *module);
 
 /* --- process.c --- */

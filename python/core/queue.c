@@ -9,7 +9,9 @@ static PyObject *Empty, *full_exception;
 typedef struct {
     SharedObject shared;
     bool closed;
-    bool reports; /* what cannot be pickled goes to _on_queue_feeder_error; else it is raised */
+    bool reader_closed, writer_closed; /* its ends, as multiprocessing has them */
+    bool reports;                      /* what cannot be pickled goes to _on_queue_feeder_error; else it is raised */
+    long putter;                       /* the process that has put something by this object */
 } Queue;
 
 static prong_queue queue_of(const Queue *self) {
@@ -46,6 +48,25 @@ static int check_open(Queue *self) {
     if (!self->closed) return 0;
     PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
     return -1;
+}
+
+/* Of an end that is closed; the text is that of multiprocessing's connections. */
+static int check_end(bool end_closed) {
+    if (!end_closed) return 0;
+    PyErr_SetString(PyExc_OSError, "handle is closed");
+    return -1;
+}
+
+static int check_getting(Queue *self) {
+    return check_open(self) || check_end(self->reader_closed) ? -1 : 0;
+}
+
+static int check_putting(Queue *self) {
+    return check_open(self) || check_end(self->writer_closed) ? -1 : 0;
+}
+
+int queue_check_reader(PyObject *object) {
+    return check_end(((Queue *)object)->reader_closed);
 }
 
 /* queue.Full, whose module is imported when it is first raised; NULL with an exception. */
@@ -110,6 +131,7 @@ static int report(Queue *self, PyObject *object) {
 
 static int put(Queue *self, PyObject *object, prong_time timeout) {
     struct encoded encoded;
+    self->putter = own_pid;
     if (encode(object, &encoded)) return report(self, object);
     prong_status status = encoded.chunks ? put_large(self, &encoded, timeout) : put_small(self, &encoded, timeout);
     if (status) encoded_unsent(&encoded);
@@ -131,12 +153,12 @@ static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssiz
         PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
         return NULL;
     }
-    if (check_open((Queue *)object) || put((Queue *)object, values[0], span)) return NULL;
+    if (check_putting((Queue *)object) || put((Queue *)object, values[0], span)) return NULL;
     Py_RETURN_NONE;
 }
 
 static PyObject *queue_put_nowait(PyObject *object, PyObject *item) {
-    if (check_open((Queue *)object) || put((Queue *)object, item, PRONG_NOWAIT)) return NULL;
+    if (check_putting((Queue *)object) || put((Queue *)object, item, PRONG_NOWAIT)) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -154,7 +176,7 @@ static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject 
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O", names, &items, &timeout) ||
         parse_timeout(timeout, &span))
         return NULL;
-    if (check_open((Queue *)object)) return NULL;
+    if (check_putting((Queue *)object)) return NULL;
     PyObject *iterator = PyObject_GetIter(items);
     if (!iterator) return NULL;
     prong_time end = span == PRONG_FOREVER || span == PRONG_NOWAIT ? span : now() + span;
@@ -217,12 +239,12 @@ static PyObject *queue_get(PyObject *object, PyObject *const *arguments, Py_ssiz
     if ((count || names) &&
         (parse_fast("get", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
         return NULL;
-    return check_open((Queue *)object) ? NULL : get((Queue *)object, span);
+    return check_getting((Queue *)object) ? NULL : get((Queue *)object, span);
 }
 
 static PyObject *queue_get_nowait(PyObject *object, PyObject *unused) {
     (void)unused;
-    return check_open((Queue *)object) ? NULL : get((Queue *)object, PRONG_NOWAIT);
+    return check_getting((Queue *)object) ? NULL : get((Queue *)object, PRONG_NOWAIT);
 }
 
 /* get_many(most, timeout=None): waits for the first, takes what else is there */
@@ -234,7 +256,7 @@ static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject 
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|nO", names, &most, &timeout) ||
         parse_timeout(timeout, &span))
         return NULL;
-    if (check_open((Queue *)object)) return NULL;
+    if (check_getting((Queue *)object)) return NULL;
     PyObject *list = PyList_New(0);
     while (list && PyList_GET_SIZE(list) < most) {
         PyObject *item = get((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
@@ -259,6 +281,7 @@ static PyObject *queue_size(PyObject *object, PyObject *unused) {
 
 static PyObject *queue_empty(PyObject *object, PyObject *unused) {
     (void)unused;
+    if (queue_check_reader(object)) return NULL;
     return PyBool_FromLong(prong_queue_empty(queue_of((Queue *)object)));
 }
 
@@ -267,10 +290,13 @@ static PyObject *queue_full(PyObject *object, PyObject *unused) {
     return PyBool_FromLong(prong_queue_full(queue_of((Queue *)object)));
 }
 
+/* Of a closed one it is a ValueError: selectors, which know what they were given by its descriptor, then look for the object. */
 static PyObject *queue_fileno(PyObject *object, PyObject *unused) {
+    Queue *self = (Queue *)object;
     int descriptor;
     (void)unused;
-    prong_status status = prong_queue_fileno(queue_of((Queue *)object), &descriptor);
+    if (self->closed || self->reader_closed) return PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
+    prong_status status = prong_queue_fileno(queue_of(self), &descriptor);
     return status ? raise_status(status) : PyLong_FromLong(descriptor);
 }
 
@@ -334,9 +360,17 @@ static int set_flag(PyObject *object, PyObject *value, void *offset) {
     return set < 0 ? -1 : 0;
 }
 
-static PyGetSetDef queue_members[] = {{"_closed", get_flag, set_flag, NULL, (void *)offsetof(Queue, closed)},
-                                      {"_reports", get_flag, set_flag, NULL, (void *)offsetof(Queue, reports)},
-                                      {0}};
+/* Whether this process has put something: a forked child has not, by the object that it has from its parent. */
+static PyObject *get_has_put(PyObject *object, void *unused) {
+    (void)unused;
+    return PyBool_FromLong(((Queue *)object)->putter == own_pid);
+}
+
+#define FLAG(name)                                                                                                     \
+    { "_" #name, get_flag, set_flag, NULL, (void *)offsetof(Queue, name) }
+static PyGetSetDef queue_members[] = {
+    FLAG(closed), FLAG(reader_closed), FLAG(writer_closed), FLAG(reports), {"_has_put", get_has_put, NULL, NULL, NULL},
+    {0}};
 
 PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
                            .tp_base = &Shared_type,

@@ -1,13 +1,14 @@
 /* Waiting for many: connections, queues, descriptors. */
 #include "core.h"
 
-/* A queue, or its _reader. By itself, and not by its descriptor: that may be readable when the queue is empty. */
+/* A queue, or its _reader. By itself, and not by its descriptor: that may be readable when the queue is empty. False: it is something
+ * else; or a queue that this process has closed, and an exception is set. */
 static bool add_queue_of(PyObject *object, prong_waitable *item) {
+    PyObject *queue = PyObject_TypeCheck(object, &Queue_type) ? new_reference(object)
+                                                              : PyObject_GetAttrString(object, "_prong_queue");
+    if (!queue) PyErr_Clear();
     item->kind = PRONG_WAIT_QUEUE;
-    if (queue_known(object, &item->queue)) return true;
-    PyObject *queue = PyObject_GetAttrString(object, "_prong_queue");
-    PyErr_Clear();
-    bool known = queue && queue_known(queue, &item->queue);
+    bool known = queue && queue_known(queue, &item->queue) && queue_check_reader(queue) == 0;
     Py_XDECREF(queue);
     return known;
 }
@@ -20,6 +21,7 @@ static int add_waitable(PyObject *object, prong_waitable *item) {
         return 0;
     }
     if (add_queue_of(object, item)) return 0;
+    if (PyErr_Occurred()) return -1;
     int descriptor = PyObject_AsFileDescriptor(object);
     if (descriptor < 0) return -1;
     *item = (prong_waitable){.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = descriptor};

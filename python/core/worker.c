@@ -87,21 +87,33 @@ static int set_result(prong_result *result, const struct encoded *encoded) {
     return status ? -1 : 0;
 }
 
-/* The exception that is set, as the task's error. */
-static void set_failure(prong_result *result, PyObject *describe_it, PyObject *value) {
+/* The exception that is set, which is cleared, as its caller is to be told of it; NULL with another that is set. */
+static PyObject *describe_exception(PyObject *describe_it, PyObject *value) {
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);
     if (traceback && error) PyException_SetTraceback(error, traceback);
     PyObject *bytes = PyObject_CallFunctionObjArgs(describe_it, error ? error : Py_None, value ? value : Py_None,
                                                    value ? Py_True : Py_False, NULL);
-    if (bytes && PyBytes_Check(bytes))
-        prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-    PyErr_Clear();
-    Py_XDECREF(bytes);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);
+    return bytes;
+}
+
+/* The exception that is set, as the task's error. Returns the task's code. */
+static int set_failure(prong_result *result, PyObject *describe_it, PyObject *value) {
+    static const char text[] = "an exception that cannot be described";
+    bool for_c = describe_it == named_describe; /* for a reader in C there is a text always, and it knows no codes */
+    PyObject *bytes = describe_exception(describe_it, value);
+    int code = bytes || PyErr_ExceptionMatches(PyExc_MemoryError) ? CODE_NO_MEMORY_TO_DESCRIBE : CODE_NOT_DESCRIBED;
+    if (bytes && !prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)))
+        code = CODE_DESCRIBED;
+    else if (for_c)
+        prong_result_set(result, text, sizeof text);
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    return for_c ? CODE_DESCRIBED : code;
 }
 
 /* What a task returned, or the exception that is set, as described. Returns what the task does. */
@@ -112,8 +124,7 @@ static int answer(PyObject *value, PyObject *describe_it, prong_result *result) 
         good = set_result(result, &encoded) == 0;
         encoded_clear(&encoded);
     }
-    if (!good) set_failure(result, describe_it, value);
-    return good ? 0 : 1;
+    return good ? 0 : set_failure(result, describe_it, value);
 }
 
 int worker_task(void *argument, size_t size, prong_result *result) {
@@ -153,6 +164,16 @@ int worker_target(void *argument, size_t size) {
     return code;
 }
 
+/* _serve(): in a worker's setup, which returns 0 after that: runs its tasks until it is to end */
+static PyObject *serve(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    worker_state = PyEval_SaveThread();
+    prong_status status = prong_pool_serve();
+    PyEval_RestoreThread(worker_state);
+    return none_or_raise(status);
+}
+
 /* ------------------------------------------------ setting up ------------------------------------------------ */
 
 static PyObject *set_describe(PyObject *module, PyObject *function) {
@@ -171,8 +192,10 @@ static PyObject *set_named(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {
-    {"_set_describe", set_describe, METH_O, NULL}, {"_set_named", set_named, METH_VARARGS, NULL}, {0}};
+static PyMethodDef functions[] = {{"_serve", serve, METH_NOARGS, NULL},
+                                  {"_set_describe", set_describe, METH_O, NULL},
+                                  {"_set_named", set_named, METH_VARARGS, NULL},
+                                  {0}};
 
 int add_worker(PyObject *module) {
     return PyModule_AddFunctions(module, functions);

@@ -12,29 +12,58 @@ WorkerDied, timeout= and retries= for tasks, put_many and get_many, ProcessPoolE
 
 import sys as _sys
 
-from . import _core
-from .context import DefaultContext as _DefaultContext, _default_context
-
 __version__ = "0.1.0"
 
+
+def _find_core():
+    """False in a subinterpreter, which the core does not serve, and where this package is multiprocessing."""
+    try:
+        from . import _core
+        _core._check_interpreter()
+        return True
+    except ImportError as error:
+        if "subinterpreter" not in str(error):
+            raise
+    globals().pop("_core", None)
+    _sys.modules[__name__ + "._core"] = None  # for whatever module of ours is imported here
+    return False
+
+
+_has_core = _find_core()
+
 # Everything multiprocessing exports is a method of the default context, as there.
-_names = [name for name in dir(_default_context) if not name.startswith("_")]
-globals().update((name, getattr(_default_context, name)) for name in _names)
+_names = []
+if _has_core:
+    from .context import DefaultContext as _DefaultContext, _default_context
+
+    _names += (name for name in dir(_default_context) if not name.startswith("_"))
+    globals().update((name, getattr(_default_context, name)) for name in _names)
 
 # What is new, and where it is. Imported when it is first asked for.
 _new = {
     "WorkerDied": "errors", "TaskTimeout": "errors", "TaskCancelled": "errors", "PoolBroken": "errors",
-    "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "executor", "install": "install", "uninstall": "install",
-    "by_value": "by_value", "Handle": "handles", "CPool": "native", "TaskFailed": "errors",
+    "Deadlock": "errors",
+    "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "executor", "install": "_install", "uninstall": "_install",
+    "by_value": "_by_value", "Handle": "handles", "CPool": "native", "TaskFailed": "errors",
 }
 
 SUBDEBUG = 5
 SUBWARNING = 25
 
-__all__ = sorted(_names) + sorted(_new) + ["report", "usable_cpu_count"]
+__all__ = sorted(_names) + sorted(_new) + ["report", "usable_cpu_count", "set_arena_size", "fit_address_space"]
 
-report = _core.report
-usable_cpu_count = _core.usable_cpu_count
+if _has_core:
+    report = _core.report
+    usable_cpu_count = _core.usable_cpu_count
+    set_arena_size = _core.set_arena_size
+    fit_address_space = _core.fit_address_space
+else:
+    from ._instead import install, uninstall
+
+    __all__ = ["install", "uninstall"]
+
+if _has_core and getattr(_sys, "frozen", False):
+    from . import frozen as _frozen  # noqa: F401  (which has multiprocessing.freeze_support know our children)
 
 # As multiprocessing does: a child that imports the main module finds it under its spawn name, too.
 if "__main__" in _sys.modules:
@@ -44,6 +73,9 @@ if "__main__" in _sys.modules:
 def __getattr__(name):
     from importlib import import_module
 
+    if not _has_core:
+        from ._instead import find
+        return find(name)
     if name in _new:
         value = getattr(import_module("." + _new[name], __name__), name)
         globals()[name] = value

@@ -25,7 +25,7 @@ from . import (
     synchronize as synchronize,
     util as util,
 )
-from .by_value import by_value as by_value
+from ._by_value import by_value as by_value
 from .context import (
     AuthenticationError as AuthenticationError,
     BufferTooShort as BufferTooShort,
@@ -34,6 +34,7 @@ from .context import (
     TimeoutError as TimeoutError,
 )
 from .errors import (
+    Deadlock as Deadlock,
     OwnerDiedWarning as OwnerDiedWarning,
     PoolBroken as PoolBroken,
     TaskCancelled as TaskCancelled,
@@ -43,7 +44,7 @@ from .errors import (
 )
 from .executor import ProcessPoolExecutor as ProcessPoolExecutor
 from .handles import Handle as Handle
-from .install import install as install, uninstall as uninstall
+from ._install import install as install, uninstall as uninstall
 from .native import CPool as CPool
 
 # Functions at runtime, that give objects of these classes: so that they can be annotations, as with multiprocessing.
@@ -78,3 +79,5 @@ set_start_method = context._default_context.set_start_method
 
 def report() -> str: ...
 def usable_cpu_count() -> int: ...
+def set_arena_size(size: int) -> None: ...
+def fit_address_space(size: int = ..., /) -> None: ...

@@ -3,10 +3,10 @@
 
 def once_more(module, name):
     """The module executed again, as one of another name, which stays as it is when install() changes the first."""
-    import importlib.util
-    spec = importlib.util.spec_from_file_location(name, module.__file__)
-    copy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(copy)
+    from types import ModuleType
+    copy = ModuleType(name, module.__doc__)
+    copy.__package__, copy.__file__ = module.__package__, getattr(module, "__file__", None)
+    exec(module.__spec__.loader.get_code(module.__name__), vars(copy))  # wherever it is kept: a frozen program's has no file
     return copy
 
 

@@ -72,6 +72,9 @@ class _Stdin:
         pass
 
 
+stdin = _Stdin()  # the only one, which is never freed: input() holds no reference to it while it opens and replaces it
+
+
 def become(process_obj):
     """This process is that one from now on, with no children and nothing to finalize."""
     process._process_counter = itertools.count(1)
@@ -93,7 +96,7 @@ def _forget():
 
 def _begin(process_obj):
     force_start_method(process_obj._start_method)
-    sys.stdin = _Stdin()
+    sys.stdin = stdin
     threading.main_thread()._set_native_id()
     become(process_obj)
 
@@ -140,11 +143,37 @@ def _failed(process_obj, error):
     return _call(process_obj, raise_it)
 
 
+def unpatched(name, cls=process.BaseProcess):
+    """The function of that name that the class has from multiprocessing's Process; None if it has another, its own or one that
+    somebody has put in its place."""
+    function = getattr(cls, name)
+    code = getattr(function, "__code__", None)
+    return function if code and code.co_filename == process._cleanup.__code__.co_filename else None
+
+
+def bootstrap(process_obj):
+    """Has a _bootstrap that is not multiprocessing's do the whole; the exit code. Such as measure coverage, or trace, put theirs in its
+    place: what they call in their turn is multiprocessing's own, which does all that a child is to do."""
+    force_start_method(process_obj._start_method)
+    return process_obj._bootstrap(parent_sentinel=parent_sentinel())
+
+
+def adopt_environment(wanted):
+    """This process has these variables, and no others: of bytes."""
+    environment = os.environb
+    for name in list(environment):
+        if name not in wanted:
+            del environment[name]
+    for name, value in wanted.items():
+        if environment.get(name) != value:
+            environment[name] = value
+
+
 def run(process_obj):
     """Runs it; the exit code."""
     try:
-        if type(process_obj)._bootstrap is not process.BaseProcess._bootstrap:
-            return process_obj._bootstrap(parent_sentinel=parent_sentinel())
+        if not unpatched("_bootstrap", type(process_obj)):
+            return bootstrap(process_obj)
         _begin(process_obj)
         _log("child process calling self.run()")
         code = _call(process_obj, process_obj.run)
@@ -153,6 +182,13 @@ def run(process_obj):
         return code
     finally:
         flush_streams()
+
+
+def run_fork(process_obj):
+    """Runs it in a forked child; the exit code."""
+    if getattr(process_obj, "_env", None) is not None:
+        adopt_environment(process_obj._env)
+    return run_copy(process_obj)
 
 
 def run_copy(process_obj):

@@ -4,7 +4,9 @@ to. What goes over a socket is as multiprocessing's: the other side may be any P
 import collections
 import multiprocessing.connection as _std
 import os
+import re
 import socket
+import struct
 import sys
 import threading
 import time
@@ -33,29 +35,73 @@ def wait(object_list, timeout=None):
 _EMPTY_IS_A_KEY = sys.version_info >= (3, 13)
 
 
-class _Patient:
+# The challenges that this process has outstanding, on each side. One that comes back on another connection of the same side is
+# not answered: its sender does not know the key and lets this process answer itself. (A challenge of the other side is answered:
+# a program may connect to itself.) Only single operations of sets are used, which need no lock, and none after a fork.
+_outstanding = {_std.answer_challenge: set(), _std.deliver_challenge: set()}  # by what the side does first
+_LENGTH = struct.Struct("!i")  # of a message, before it
+_CREDENTIALS = struct.Struct("iII")  # of a peer: its pid, user and group
+_CHALLENGE, _NONCE = b"#CHALLENGE#", re.compile(rb"(?:\{\w+\})?(.*)", re.DOTALL)
+
+
+def _nonce_of(message):
+    """The random part of a challenge, without a digest's name before it; None when the message is none."""
+    return _NONCE.fullmatch(message, len(_CHALLENGE))[1] if message.startswith(_CHALLENGE) else None
+
+
+class _Handshake:
     """A connection for a handshake that is to be over by the time `end`, if that is not None."""
 
-    def __init__(self, connection, end):
-        self._connection, self._end = connection, end
-        self.send_bytes = connection.send_bytes
+    def __init__(self, connection, outstanding, end):
+        self._connection, self._outstanding, self._end = connection, outstanding, end
+        self._asked = None
 
-    def recv_bytes(self, maxlength=None):
+    def send_bytes(self, message):
         """As the connection's."""
-        if self._end is not None and not self._connection.poll(max(self._end - time.monotonic(), 0)):
-            raise AuthenticationError("the peer did not finish the handshake in the time given")
-        return self._connection.recv_bytes(maxlength)
+        nonce = _nonce_of(message)
+        if nonce is not None:
+            self._asked = nonce
+            self._outstanding.add(nonce)
+        self._connection.send_bytes(message)
+
+    def recv_bytes(self, maxlength):
+        """As the connection's, which would wait for the rest of a message without end."""
+        size, = _LENGTH.unpack(self._read(_LENGTH.size))
+        if not 0 <= size <= maxlength:
+            raise OSError("bad message length")
+        message = self._read(size)
+        if _nonce_of(message) in self._outstanding:
+            raise AuthenticationError("the peer challenges with a challenge of this process's own, made on another connection "
+                                      "(reflection: it does not know the authkey)")
+        return message
+
+    def _read(self, size):
+        data = b""
+        while len(data) < size:
+            if not self._connection.poll(None if self._end is None else max(self._end - time.monotonic(), 0)):
+                raise AuthenticationError("the peer did not finish the handshake in the time given")
+            more = os.read(self._connection.fileno(), size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def end(self):
+        """Nothing that comes later can be an answer."""
+        self._outstanding.discard(self._asked)
 
 
 def _shake_hands(connection, authkey, first, second, end):
     """Both prove that they have the key; closes the connection, and raises, where they do not."""
+    handshake = _Handshake(connection, _outstanding[first], end)
     try:
-        patient = _Patient(connection, end)
-        first(patient, authkey)
-        second(patient, authkey)
+        first(handshake, authkey)
+        second(handshake, authkey)
     except BaseException:
         connection.close()
         raise
+    finally:
+        handshake.end()
 
 
 class Listener(_Listener):
@@ -68,7 +114,14 @@ class Listener(_Listener):
 
     def __init__(self, address=None, family=None, backlog=1, authkey=None, *, handshake_timeout=10):
         self._pipe = ()
-        super().__init__(address, family, backlog, authkey)
+        self._is_private = False  # only for processes of this user
+        try:
+            super().__init__(address, family, backlog, authkey)
+        except OSError:
+            if address is not None or family not in (None, "AF_UNIX"):
+                raise
+            self._is_private = True  # as in the directory of its own that there is no place for
+            super().__init__(f"\0prong-listener-{os.getpid()}-{os.urandom(8).hex()}", family, backlog, authkey)
         self._handshake_timeout = handshake_timeout
         self._listener._socket.setblocking(False)
         self._begin_anew()
@@ -116,6 +169,9 @@ class Listener(_Listener):
         except BlockingIOError:
             return None
         connection = _connection_of(caller)
+        if self._is_private and not _is_of_this_user(connection):
+            connection.close()
+            return None
         if self._authkey is None or (not self._authkey and not _EMPTY_IS_A_KEY):
             return connection
         self._begin(connection)
@@ -151,6 +207,13 @@ class Listener(_Listener):
         pipe, self._pipe = self._pipe, ()
         for descriptor in pipe:
             os.close(descriptor)
+
+
+def _is_of_this_user(connection):
+    """Or of the superuser: who could use a socket in this user's directory."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as peer:
+        _, user, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return user in (os.geteuid(), 0)
 
 
 def _connection_of(caller):

@@ -1,5 +1,6 @@
 """Contexts: one for each start method, and the default one that the package's own names belong to."""
 
+import os
 import sys
 
 from ._later import bind, later
@@ -119,10 +120,9 @@ class _Factories:
         """The context of a start method; of none: this one."""
         if method is None:
             return self
-        try:
-            context = _concrete_contexts[method]
-        except KeyError:
-            raise ValueError("cannot find context for %r" % method) from None
+        context = _concrete_contexts.get(method) or _std._concrete_contexts.get(method)  # or of a third party
+        if context is None:
+            raise ValueError("cannot find context for %r" % method)
         context._check_available()
         return context
 
@@ -135,6 +135,11 @@ class _Factories:
         """Modules that the fork server imports before it forks."""
         from .forkserver import set_forkserver_preload
         set_forkserver_preload(module_names)
+
+    def freeze_support(self):
+        """In a process that a frozen program has started: does what it was started for, and does not return."""
+        from .frozen import freeze_support
+        freeze_support()
 
     def allow_connection_pickling(self):
         """Nothing to do: connections can always be sent."""
@@ -160,8 +165,28 @@ def _interrupt(self):
     self._popen.interrupt()
 
 
-class Process(process.BaseProcess):
-    """A process of the default context's start method."""
+def _environment(variables):
+    """A child's environment as bytes. TypeError or ValueError for what is none."""
+    found = {os.fsencode(name): os.fsencode(value) for name, value in dict(variables).items()}
+    for name, value in found.items():
+        if not name or b"=" in name or b"\0" in name + value:
+            raise ValueError(f"env: {os.fsdecode(name)!r} cannot be the name of a variable, or its value is none")
+    return found
+
+
+class _Environment:
+    """Of all Process classes: env, the variables that the child has instead of this process's."""
+
+    _env = None
+
+    def __init__(self, group=None, target=None, name=None, args=(), kwargs={}, *, daemon=None, env=None):
+        super().__init__(group, target, name, args, kwargs, daemon=daemon)
+        if env is not None:
+            self._env = _environment(env)
+
+
+class Process(_Environment, process.BaseProcess):
+    """A process of the default context's start method. env: a mapping, the whole of the child's environment, as subprocess has it."""
 
     _start_method = None
     interrupt = _interrupt  # 3.14's
@@ -176,7 +201,7 @@ class Process(process.BaseProcess):
 
 
 def _process_class(base, method, start):
-    class Started(base):
+    class Started(_Environment, base):
         _start_method = method
         _Popen = staticmethod(start)
         interrupt = _interrupt

@@ -1,5 +1,5 @@
 import multiprocessing.context as _std
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.context import (
     AuthenticationError as AuthenticationError,
     BufferTooShort as BufferTooShort,
@@ -16,13 +16,24 @@ from .connection import PipeConnection
 from .managers import SyncManager
 from .pool import Pool as _Pool
 
-class _Interruptible:
+class _Started:
+    def __init__(
+        self,
+        group: None = ...,
+        target: Callable[..., object] | None = ...,
+        name: str | None = ...,
+        args: Iterable[Any] = ...,
+        kwargs: Mapping[str, Any] = ...,
+        *,
+        daemon: bool | None = ...,
+        env: Mapping[str, str] | None = ...,
+    ) -> None: ...
     def interrupt(self) -> None: ...  # 3.14's, in all versions
 
-class Process(_Interruptible, _std.Process): ...
-class ForkProcess(_Interruptible, _std.ForkProcess): ...
-class SpawnProcess(_Interruptible, _std.SpawnProcess): ...
-class ForkServerProcess(_Interruptible, _std.ForkServerProcess): ...
+class Process(_Started, _std.Process): ...
+class ForkProcess(_Started, _std.ForkProcess): ...
+class SpawnProcess(_Started, _std.SpawnProcess): ...
+class ForkServerProcess(_Started, _std.ForkServerProcess): ...
 
 class BaseContext(_std.BaseContext):
     def Manager(self) -> SyncManager: ...

@@ -5,7 +5,7 @@ from multiprocessing.context import AuthenticationError, BufferTooShort, Process
 from . import _core
 
 __all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskFailed", "TaskTimeout",
-           "TaskCancelled", "PoolBroken", "OwnerDiedWarning"]
+           "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning"]
 
 
 class WorkerDied(ProcessError):
@@ -46,8 +46,12 @@ class PoolBroken(ProcessError):
     """The pool cannot run tasks: its initializer fails, or its workers cannot be started."""
 
 
+class Deadlock(ProcessError, RuntimeError):
+    """The call would wait for itself: for what only the thread or process that makes it can do."""
+
+
 class OwnerDiedWarning(RuntimeWarning):
     """A lock was taken over from a process that died while it held it: what it protects may be half changed."""
 
 
-_core._set_errors(ProcessError, BufferTooShort, PoolBroken, OwnerDiedWarning)
+_core._set_errors(ProcessError, BufferTooShort, PoolBroken, Deadlock, OwnerDiedWarning)

@@ -1,13 +1,51 @@
 """ProcessPoolExecutor: concurrent.futures' interface, on a pool that is never broken by a worker's death."""
 
 import concurrent.futures as _futures
+import os
 import threading
+import weakref
 
 from . import _core
-from .errors import ProcessError, TaskCancelled, TimeoutError
+from .errors import ProcessError
 from .pool import Pool, _failure
 
 __all__ = ["ProcessPoolExecutor"]
+
+_pools = {}  # the pool of each executor, until all that it was given is done; and the process that made it
+_registered = False
+_exiting = False
+
+
+def _keep(pool):
+    """What the pool is given is done before the interpreter ends, whether anybody still has the executor or not."""
+    global _registered
+    if not _registered:
+        threading._register_atexit(_finish)  # before threads are waited for, as concurrent.futures does
+        _registered = True
+    for ended in [other for other in _own_pools() if other._state != "RUN" and other.join(0)]:
+        _pools.pop(ended, None)
+    _pools[pool] = os.getpid()
+
+
+def _own_pools():
+    """Those that are not a copy of a parent's."""
+    return [pool for pool, pid in list(_pools.items()) if pid == os.getpid()]
+
+
+def _abandon(pool):
+    """The executor is gone. A forked child's copy of it is not the end of the parent's."""
+    if _pools.get(pool) == os.getpid():
+        pool.close()
+
+
+def _finish():
+    global _exiting
+    _exiting = True
+    pools = _own_pools()
+    for pool in pools:
+        pool.close()
+    for pool in pools:
+        pool.join()
 
 
 class _Future(_futures.Future):
@@ -30,17 +68,22 @@ class _Future(_futures.Future):
         try:
             outcome = job.outcome(0, None)
             error = None if outcome[0] == _core.OK else _failure(0, outcome, None)
-        except Exception as raised:  # a result that pickles, and does not unpickle
+            if outcome[0] == _core.CANCELLED:
+                super().cancel()
+        except BaseException as raised:  # a result that pickles, and does not unpickle
             error = raised
         self._job = None
-        if isinstance(error, TaskCancelled):
-            super().cancel()
         if not self.set_running_or_notify_cancel():
             return
         if error is None:
             self.set_result(outcome[1])
         else:
             self.set_exception(error)
+
+
+class _Pool(Pool):
+    def _brings_hooks(self, context):
+        return False  # the futures are the core's jobs, whatever the context
 
 
 class ProcessPoolExecutor(_futures.Executor):
@@ -55,7 +98,9 @@ class ProcessPoolExecutor(_futures.Executor):
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
         self._max_workers = max_workers or _core.usable_cpu_count()
-        self._pool = Pool(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
+        self._pool = _Pool(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
+        _keep(self._pool)
+        weakref.finalize(self, _abandon, self._pool).atexit = False
         self._shutdown = False
         self._lock = threading.Lock()
         self._pending = set()
@@ -63,8 +108,7 @@ class ProcessPoolExecutor(_futures.Executor):
     def submit(self, fn, /, *args, **kwargs):
         """Runs fn(*args, **kwargs) in a worker; its future."""
         with self._lock:
-            if self._shutdown:
-                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._check_running()
             future = _Future()
             self._pending.add(future)
         future.add_done_callback(self._pending.discard)
@@ -76,24 +120,29 @@ class ProcessPoolExecutor(_futures.Executor):
         except Exception as error:  # what cannot be pickled is the future's
             future.set_exception(error)
             return future
+        if job is None:  # shut down in the meantime
+            self._pending.discard(future)
+            self._check_running()
+            raise RuntimeError("cannot schedule new futures after shutdown")
         if not future.done():
             future._job = job
         return future
+
+    def _check_running(self):
+        if self._shutdown:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if _exiting:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
     def map(self, fn, *iterables, timeout=None, chunksize=1):
         """An iterator over fn(*items), in order. TimeoutError when a result is not there timeout seconds from now."""
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
         import time
+        self._check_running()
         end = None if timeout is None else time.monotonic() + timeout
         result = self._pool.starmap_async(fn, list(zip(*iterables)), chunksize)
-
-        def values():
-            try:
-                yield from result._each(end)
-            except TimeoutError as error:
-                raise _futures.TimeoutError() from error
-        return values()
+        return result._each(end, _futures.TimeoutError)
 
     def shutdown(self, wait=True, *, cancel_futures=False):
         """No further tasks; waits until those submitted are done, and the workers have ended."""
@@ -105,4 +154,5 @@ class ProcessPoolExecutor(_futures.Executor):
         self._pool.close()
         if wait:
             self._pool.join()
+            _pools.pop(self._pool, None)
 

@@ -21,20 +21,22 @@ def set_forkserver_preload(modules_names):
 
 def preload_argument():
     """What main is called with, as source text."""
-    from .spawn import _their_data
-    data = _their_data("ignore") if _preload else {}
+    from .spawn import _std
+    data = _std.get_preparation_data("ignore") if _preload else {}
     return repr((_preload, data.get("sys_path"), data.get("init_main_from_path"), data.get("init_main_from_name")))
 
 
-def main(tracker, data):
-    """The first call of the fork server; does not return."""
+def main(data):
+    """The first call of the fork server; does not return. It has no part in the program's resource tracker, whose end it would
+    delay: each child gets that with its start."""
     from . import pickling  # noqa: F401  (which most children need)
-    from .image import import_main, share_tracker
+    from .image import import_main
     gc.enable()
-    share_tracker(tracker)
+    _core._inherit_arena()
     preload, sys_path, main_path, main_name = data
     if sys_path is not None:
         sys.path[:] = sys_path
+    sys.argv[:] = sys.argv[2:] or sys.argv  # the program's: see spawn.set_program
     if "__main__" in preload and main_path is not None:
         process.current_process()._inheriting = True
         try:

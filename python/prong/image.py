@@ -13,7 +13,7 @@ from types import ModuleType
 
 from . import _core
 from ._later import bind, later
-from .child import run, run_copy
+from .child import adopt_environment, run, run_copy
 
 _TRACKER = "multiprocessing.resource_tracker"
 _former_mains = []  # what ran as __main__ before may still be in use
@@ -38,24 +38,31 @@ def share_tracker(descriptor):
 # ------------------------------------------------ what the parent tells ------------------------------------------------
 
 _KNOWN = {"name", "authkey", "log_to_stderr", "log_level", "sys_path", "sys_argv", "dir", "orig_dir", "start_method",
-          "init_main_from_name", "init_main_from_path"}
+          "init_main_from_name", "init_main_from_path", "prong_installed_after"}
 
 
 def _prepare(data):
     """What multiprocessing.spawn.prepare does."""
-    method = data.pop("prong_start_method", None)
+    method, environment, umask = (data.pop("prong_" + name, None) for name in ("start_method", "environment", "umask"))
+    if environment is not None:
+        adopt_environment(environment)
+    if umask is not None:
+        os.umask(umask)
     if data.pop("prong_installed", False):
-        from .install import install
+        from ._install import install
         install()
     if data.keys() <= _KNOWN:
         _take_over(data)
         import_main(data.get("init_main_from_path"), data.get("init_main_from_name"))
     else:  # a newer Python, which tells more
-        from .spawn import _their_prepare
-        _their_prepare(data)
+        from multiprocessing import spawn
+        spawn.prepare(data)
     if method is not None:
         from . import context
         context._default_context.set_start_method(method, force=True)
+    if "prong_installed_after" in data:
+        from ._install import install_after
+        install_after(data["prong_installed_after"])
 
 
 def _take_over(data):
@@ -134,6 +141,8 @@ def _run_main(path, source):
 def _begin():
     gc.freeze()
     gc.enable()
+    if _core._handed() is not None:
+        share_tracker(_core._handed())
     os.environ.pop("PRONG_CHILD", None)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
@@ -159,7 +168,6 @@ def _failed():
 def run_image(payload):
     """Called by the core in a spawned child, or one of the fork server; the exit code."""
     _begin()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a fork server's children begin with it at its default
     try:
         process_obj = _read(payload)
         _detach_stdin()

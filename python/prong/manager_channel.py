@@ -6,6 +6,7 @@ end of a new pipe: it is the name of the socket.
 
 import os
 import re
+import threading
 from collections import namedtuple
 from multiprocessing import managers, process, util
 from multiprocessing.context import AuthenticationError
@@ -15,7 +16,6 @@ from .connection import Client as _Client
 from .connection import wait
 from .handles import Handle
 
-_PATH_MOST = 107  # bytes
 _LOOK_EVERY = 0.2  # seconds, whether a manager that does not answer is there
 _WELCOME, _REFUSED = b"#WELCOME#", b"#FAILURE#"
 
@@ -39,11 +39,19 @@ class Caller(namedtuple("Caller", "connection key")):
         return compare_digest(self.key, bytes(authkey))
 
 
-def new_address(queue):
-    """A name for a manager's socket that tells members the queue; None where it would be too long for a socket."""
+def _name_of(queue):
     offset, generation = queue._handle()
-    path = os.path.join(util.get_temp_dir(), f"prong-{os.getpid()}-{offset:x}-{generation:x}")
-    return path if len(os.fsencode(path)) <= _PATH_MOST else None
+    return f"prong-{os.getpid()}-{offset:x}-{generation:x}"
+
+
+def new_path(queue):
+    """A manager's socket that tells members the queue."""
+    return os.path.join(util.get_temp_dir(), _name_of(queue))
+
+
+def new_name(queue):
+    """The same as an abstract name, for which no directory is needed."""
+    return "\0" + _name_of(queue)
 
 
 class Listener:
@@ -76,75 +84,114 @@ class Listener:
         self._queue._destroy()
 
 
+# ------------------------------------------------ who calls ------------------------------------------------
+
+_IDENT = re.compile(r"(.*)\|prong-([0-9a-f]{16})", re.DOTALL)  # after the name that a client has for people
+
+
+def _new_ident():
+    return os.urandom(8).hex()
+
+
+def _introduction(ident):
+    """The request by which a client begins its calls."""
+    name, thread = process.current_process().name, threading.current_thread().name
+    if thread != "MainThread":
+        name += "|" + thread
+    return None, "accept_connection", (f"{name}|prong-{ident}",)
+
+
+def ident_of(name):
+    """The name that a client introduced itself by, without the ident, and the ident; another's has none."""
+    match = _IDENT.fullmatch(name)
+    return match.groups() if match else (name, _new_ident())
+
+
 # ------------------------------------------------ the member's side ------------------------------------------------
 
 _of_members = re.compile(r"prong-(\d+)-([0-9a-f]+)-([0-9a-f]+)").fullmatch
-_lines = util.ForkAwareLocal()  # .idle: {(place, for calls): connections}; a place is an address and a key
+_lines = util.ForkAwareLocal()  # .idle: {(place, for calls): connections}; a place is what connect() is given
 
 
 class _Line:
-    """A connection to a manager, as proxies use it: for one request, after which another may have it; or, when the manager was
-    told to accept_connection, for a thread's calls, after which its next proxies may."""
+    """A connection to a manager, as proxies use it: for a request; or, when the manager was told to accept_connection, for the calls
+    of a thread, which is its client then.
 
-    __slots__ = ("_connection", "_place", "_for_calls", "_waits", "_accepted", "_pid")
+    When an answer was not waited for to its end, because a signal's handler raised, the next request goes by a new connection: by
+    the old one that answer would be taken for its own. A client has the same ident on both, so that it keeps its locks. A handler
+    that calls the manager while the line waits for an answer does so by another line.
+    """
+
+    __slots__ = ("_connection", "_place", "_client", "_waits", "_receives", "_within", "_pid")
 
     def __init__(self, connection, place):
         self._connection, self._place = connection, place
-        self._for_calls = self._waits = self._accepted = False
+        self._client = None  # or its ident
+        self._waits = False  # for an answer: from before the request to after the answer
+        self._receives = False  # is within recv()
+        self._within = None  # the line of a call within that
         self._pid = os.getpid()
 
     def send(self, request):
         """As a connection's."""
-        if self._pid != os.getpid():
+        if self._receives and self._pid == os.getpid():
+            self._send_within(request)
+            return
+        if self._waits or self._pid != os.getpid():
             self._renew()
         self._waits = True
-        if request[1] == "accept_connection" and not self._for_calls:
-            self._for_calls = True
-            if self._change_for_calls():
-                return
+        if self._client is None and request[:2] == (None, "accept_connection"):
+            self._client = _new_ident()
+            request = *_introduction(self._client), {}
         self._connection.send(request)
 
-    def _renew(self):
-        """In a child that the program forked by itself: the connection is its parent's."""
-        fresh = connect(self._place[0], authkey=self._place[1])
-        managers.dispatch(fresh, None, "accept_connection", (process.current_process().name,))
-        self._connection, fresh._connection = fresh._connection, None
-        self._pid = os.getpid()
+    def _send_within(self, request):
+        within = connect(*self._place)
+        if self._client is not None:
+            managers.dispatch(within, None, "accept_connection")
+        within.send(request)
+        self._within = within
 
-    def _change_for_calls(self):
-        """Whether there was a connection of which the manager has been told before."""
-        kept = _take(self._place, True)
-        if kept is None:
-            return False
-        _idle(self._place, False).append(self._connection)
-        self._connection, self._accepted = kept, True
-        return True
+    def _renew(self):
+        """A child that the program forked by itself is another client."""
+        fresh = connect(*self._place)
+        fresh._waits = True
+        if self._client is not None:
+            client = self._client if self._pid == os.getpid() else _new_ident()
+            managers.dispatch(fresh._connection, *_introduction(client))
+            self._client = client
+        self._connection, fresh._connection = fresh._connection, self._connection
+        self._waits = self._receives = False
+        self._within, self._pid = None, os.getpid()
+        fresh.close()
 
     def recv(self):
         """As a connection's."""
-        if self._accepted:
-            self._accepted = self._waits = False
-            return "#RETURN", None
-        answer = self._connection.recv()
+        within, self._within = self._within, None
+        if within is not None:
+            return within.recv()
+        if not self._waits:
+            raise OSError("a signal's handler called the manager between this call's request and its answer")
+        self._receives = True
+        try:
+            answer = self._connection.recv()
+        finally:
+            self._receives = False
         self._waits = False
         return self._iterator(*answer[1]) if answer[0] == "#PROXY" and answer[1][1].typeid == "Iterator" else answer
 
     def _iterator(self, exposed, token):
         """A proxy that needs no manager object, which a proxy has not that was unpickled, or forked."""
-        token.address, key = self._place
+        token.address, key = self._place[0], self._place[-1]
         proxy = managers.IteratorProxy(token, "pickle", authkey=key, exposed=exposed)
-        managers.dispatch(connect(token.address, authkey=key), None, "decref", (token.id,))
+        managers.dispatch(connect(*self._place), None, "decref", (token.id,))
         return "#RETURN", proxy
 
     def close(self):
-        """As a connection's; but it stays open for others, unless an answer is still to come, or it is a forked child's copy."""
+        """As a connection's."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._waits or self._pid != os.getpid():
+        if connection is not None:
             connection.close()
-        else:
-            _idle(self._place, self._for_calls).append(connection)
 
     def __del__(self):
         try:
@@ -159,25 +206,71 @@ class _Line:
         self.close()
 
 
+class _MemberLine(_Line):
+    """A line to a manager of the family, whose connection stays open for others, of the same use, when it is closed."""
+
+    __slots__ = ("_accepted",)
+
+    def __init__(self, connection, place):
+        super().__init__(connection, place)
+        self._accepted = False
+
+    def send(self, request):
+        """As a connection's."""
+        if self._client is None and request[:2] == (None, "accept_connection") and self._change_for_calls():
+            self._accepted = self._waits = True
+        else:
+            super().send(request)
+
+    def _change_for_calls(self):
+        """Whether there was a connection of which the manager has been told before."""
+        connection, ident = _take(self._place, True)
+        if connection is None:
+            return False
+        former = self._connection
+        self._connection, self._client = connection, ident
+        _idle(self._place, False).append((former, None))
+        return True
+
+    def _renew(self):
+        super()._renew()
+        self._accepted = False
+
+    def recv(self):
+        """As a connection's."""
+        if not self._accepted:
+            return super().recv()
+        self._accepted = self._waits = False
+        return "#RETURN", None
+
+    def close(self):
+        """As a connection's; but others may have it, unless an answer is still to come, or it is a forked child's copy."""
+        if self._waits or self._pid != os.getpid():
+            super().close()
+        elif self._connection is not None:
+            connection, self._connection = self._connection, None
+            _idle(self._place, self._client is not None).append((connection, self._client))
+
+
 def _idle(*use):
-    """This thread's connections of a place, for calls or for requests, that nobody uses."""
+    """This thread's connections of a place, for calls or for requests, that nobody uses, each with its client's ident."""
     use += (os.getpid(),)
     idle = _lines.__dict__.setdefault("idle", {})
     if use not in idle:
-        for other in [other for other, connections in idle.items() if not connections or connections[0].poll()]:
+        for other in [other for other, connections in idle.items() if not connections or connections[0][0].poll()]:
             del idle[other]  # of managers that are gone: there is nothing to be read but the end
         idle[use] = []
     return idle[use]
 
 
 def _take(*use):
-    """One of them, or None."""
+    """One of them, and its client's ident; None, None."""
     idle = _idle(*use)
     while idle:
-        connection = idle.pop()
+        connection, ident = idle.pop()
         if not connection.poll():
-            return connection
-    return None
+            return connection, ident
+    return None, None
 
 
 def _open(pid, queue, authkey):
@@ -190,7 +283,10 @@ def _open(pid, queue, authkey):
     ours, theirs = _core.Pipe()
     is_own = authkey == process.current_process().authkey  # a proxy has no other where it was unpickled
     queue.put((theirs, None if is_own else bytes(authkey or b"")))
-    theirs.close()
+    if pid == os.getpid():
+        ours.other = theirs  # closed as late as this: it is this process, which may have accepted it by now, that would close it
+    else:
+        theirs.close()
     while not ours.poll(_LOOK_EVERY):
         if not _core._is_member(pid):
             raise ConnectionRefusedError(f"the manager, process {pid}, is gone")
@@ -199,14 +295,21 @@ def _open(pid, queue, authkey):
     return ours
 
 
+def _queue_at(address):
+    """The match of a name that tells a queue; None: the address is another's."""
+    if not isinstance(address, (str, bytes)):
+        return None
+    return _of_members(os.path.basename(os.fsdecode(address)).lstrip("\0"))
+
+
 def connect(address, family=None, authkey=None):
-    """prong.connection.Client, but to managers of this family by shared memory."""
-    name = _of_members(os.path.basename(address)) if isinstance(address, str) else None
-    if name is None:
-        return _Client(address, family, authkey)
-    place = address, authkey
-    kept = _take(place, False)
-    if kept is not None:
-        return _Line(kept, place)
-    connection = _open(int(name[1]), (int(name[2], 16), int(name[3], 16)), authkey)
-    return _Client(address, family, authkey) if connection is None else _Line(connection, place)
+    """A line to a manager: to one of this family by shared memory, to others as prong.connection.Client."""
+    name = _queue_at(address)
+    place = address, family, authkey
+    if name is not None:
+        connection, _ = _take(place, False)
+        if connection is None:
+            connection = _open(int(name[1]), (int(name[2], 16), int(name[3], 16)), authkey)
+        if connection is not None:
+            return _MemberLine(connection, place)
+    return _Line(_Client(address, family, authkey), place)

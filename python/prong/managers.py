@@ -2,33 +2,51 @@
 and whose locks come back from those who die holding them."""
 
 import multiprocessing.managers as _std
+import os
 import threading
+import time
 import traceback
+import weakref
 
+from multiprocessing import process
 from multiprocessing.pool import ExceptionWithTraceback
 
 from . import _core
+from . import connection as _connection
 from . import manager_channel as _channel
+from . import manager_clients as _clients
+from ._install import _with_globals
 from ._mirror import mirror
-from .connection import Listener as _Listener
+from .context import _default_context, _Factories
 
 __all__ = mirror(_std, globals())
 
-_std.listener_client["pickle"] = (_Listener, _channel.connect)  # for multiprocessing's own managers they are as good as its own
+_std.listener_client["pickle"] = (_connection.Listener, _channel.connect)  # for multiprocessing's own managers they are as good as its own
 _BaseManager, _SyncManager, _SharedMemoryManager = _std.BaseManager, _std.SyncManager, _std.SharedMemoryManager
 _Server, _SharedMemoryServer, _their_get_server = _std.Server, _std.SharedMemoryServer, _std.BaseManager.get_server
+_their_run_server = _std.BaseManager._run_server.__func__
+_LOOK_EVERY, _ENDS_WITHIN = 1, 5  # seconds, of a server: whether the process that started it lives; when that is gone
 
 # ------------------------------------------------ the server ------------------------------------------------
 
 
-class _Telling:
-    """A member's connection: an exception goes with its traceback."""
+class _Served:
+    """A client's connection, as its calls are served: each begins with what the client holds, and an exception goes to a member with
+    its traceback."""
 
-    def __init__(self, connection):
-        self._send, self.recv, self.close = connection.send, connection.recv, connection.close
+    def __init__(self, connection, client):
+        self._recv, self.send, self.close = connection.recv, connection.send, connection.close
+        self._client = client
+        if isinstance(connection, _core.PipeConnection):
+            self._send, self.send = connection.send, self._send_with_traceback
 
-    def send(self, answer):
-        """As a connection's."""
+    def recv(self):
+        """As the connection's."""
+        request = self._recv()
+        self._client.begins_call()
+        return request
+
+    def _send_with_traceback(self, answer):
         if answer[0] == "#ERROR":
             answer = answer[0], ExceptionWithTraceback(answer[1], answer[1].__traceback__)
         self._send(answer)
@@ -38,14 +56,20 @@ class _FamilyServer:
     """What a server does for members of its family: one thread serves all requests of one of theirs, until it goes."""
 
     def __init__(self, registry, address, authkey, serializer):
-        queue = None
         if address is None and serializer == "pickle":
-            from .queues import SimpleQueue
-            queue = SimpleQueue()
-            address = _channel.new_address(queue)
-        super().__init__(registry, address, authkey, serializer)
-        if address is not None and queue is not None:
-            self.listener = _channel.Listener(self.listener, queue)
+            self._listen_to_members(registry, authkey)
+        else:
+            super().__init__(registry, address, authkey, serializer)
+        self._clients = weakref.WeakValueDictionary()  # by the idents that they gave themselves
+
+    def _listen_to_members(self, registry, authkey):
+        from .queues import SimpleQueue
+        queue = SimpleQueue()
+        try:
+            super().__init__(registry, _channel.new_path(queue), authkey, "pickle")
+        except OSError:  # no directory to write to
+            super().__init__(registry, _channel.new_name(queue), authkey, "pickle")
+        self.listener = _channel.Listener(self.listener, queue)
 
     def serve_forever(self):
         """Until it is told to shut down, or the process is to end."""
@@ -83,14 +107,19 @@ class _FamilyServer:
         except Exception:  # what cannot be pickled
             connection.send(("#TRACEBACK", traceback.format_exc()))
 
-    def serve_client(self, connection):
-        """The calls of one thread of a client, which then gives back the locks that it has left held."""
-        if isinstance(connection, _core.PipeConnection):
-            connection = _Telling(connection)
+    def accept_connection(self, connection, name):
+        """Serves the calls of one thread of a client, which then gives back the locks that it has left held."""
+        client = _clients.Client(connection)
+        _clients.serve(client)
+        name, ident = _channel.ident_of(name)
         try:
-            super().serve_client(connection)
+            former = self._clients.get(ident)
+            self._clients[ident] = client
+            if former is not None:
+                client.succeed(former)
+            super().accept_connection(_Served(connection, client), name)
         finally:
-            _give_back()
+            client.leave()
 
 
 class Server(_FamilyServer, _Server):
@@ -101,146 +130,11 @@ class SharedMemoryServer(_FamilyServer, _SharedMemoryServer):
     """A server that knows which shared memory is to be freed at its end."""
 
 
-# ------------------------------------------------ its locks ------------------------------------------------
-
-_served = threading.local()  # .held: the locks held by the client's thread that this thread serves
-
-
-def _held():
-    return _served.__dict__.setdefault("held", [])
-
-
-def _give_back():
-    held = _held()
-    for lock in list(held):
-        lock.left(held)
-
-
-class _Lock:
-    """A lock that the next one takes over when the client that holds it is gone; or whoever it is may release it."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._mutex = threading.Lock()
-        self._holder = None  # the locks of the client that holds it
-        self._waiting = 0
-        self._left = False  # held by a client that is gone
-
-    def acquire(self, *args, **options):
-        """As the lock's."""
-        with self._mutex:
-            if self._left:
-                self._left = False
-                return self._taken()
-            self._waiting += 1
-        got = False
-        try:
-            got = self._lock.acquire(*args, **options)
-        finally:
-            with self._mutex:
-                self._waiting -= 1
-                if got:
-                    self._taken()
-        return got
-
-    def _taken(self):
-        self._holder = _held()
-        self._holder.append(self)
-        return True
-
-    def release(self):
-        """As the lock's."""
-        with self._mutex:
-            self._lock.release()
-            if self._holder is not None:
-                self._holder.remove(self)
-            self._holder, self._left = None, False
-
-    def left(self, holder):
-        """The client that held it is gone."""
-        with self._mutex:
-            if self._holder is not holder or not self._lock.locked():
-                return
-            self._holder = None
-            self._left = self._waiting == 0
-            if not self._left:
-                self._lock.release()
-
-    def locked(self):
-        """As the lock's."""
-        return self._lock.locked()
-
-    __enter__ = acquire
-
-    def __exit__(self, *exception):
-        self.release()
-
-    def __repr__(self):
-        return repr(self._lock)
-
-
-class _RLock:
-    """An rlock, which the thread that serves a client releases when that is gone."""
-
-    def __init__(self):
-        self._lock = threading.RLock()
-
-    def acquire(self, *args, **options):
-        """As the rlock's."""
-        got = self._lock.acquire(*args, **options)
-        if got:
-            _held().append(self)
-        return got
-
-    def release(self):
-        """As the rlock's."""
-        self._lock.release()
-        _held().remove(self)
-
-    def left(self, holder):
-        """The client that held it, whose thread this is, is gone."""
-        self.release()
-
-    __enter__ = acquire
-
-    def __exit__(self, *exception):
-        self.release()
-
-    def __repr__(self):
-        return repr(self._lock)
-
-    def __getattr__(self, name):  # locked, where there is one
-        return getattr(self.__dict__["_lock"], name)
-
-    # for threading.Condition, which lets go of all of it while it waits
-
-    def _is_owned(self):
-        return self._lock._is_owned()
-
-    def _release_save(self):
-        held = _held()
-        times = held.count(self)
-        held[:] = [lock for lock in held if lock is not self]
-        return self._lock._release_save(), times
-
-    def _acquire_restore(self, state):
-        saved, times = state
-        self._lock._acquire_restore(saved)
-        _held().extend([self] * times)
-
-
-def _condition(lock=None):
-    return threading.Condition(_RLock() if lock is None else lock)
-
-
 # ------------------------------------------------ the managers ------------------------------------------------
 
 
 def _context(ctx):
-    if ctx is not None:
-        return ctx
-    from .context import _default_context
-    return _default_context.get_context()
+    return _default_context.get_context() if ctx is None else ctx
 
 
 def get_server(manager):
@@ -250,10 +144,40 @@ def get_server(manager):
     return manager._Server(manager._registry, manager._address, manager._authkey, manager._serializer)
 
 
+def _run_server(cls, *args, **options):
+    """In a server's process: serves until it is told to shut down, or the process that started it is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _their_run_server(cls, *args, **options)
+
+
+def _end_with_parent():
+    lives = True
+    while lives:
+        time.sleep(_LOOK_EVERY)
+        lives = _core._parent_lives()
+    if lives is None:  # another context's, of which nothing is known here
+        return
+    server = getattr(process.current_process(), "_manager_server", None)
+    if server is not None:
+        server.stop_event.set()
+        time.sleep(_ENDS_WITHIN)
+    os._exit(1)
+
+
+# The server tells its address by a pipe of prong's, in which the server's death is seen however early it is.
+_start = _with_globals(_BaseManager.start, {**vars(_std), "connection": _connection})
+
+
 class _Started:
     """Of all managers: prong starts them, and their servers are the above."""
 
     get_server = get_server
+    _run_server = classmethod(_run_server)
+
+    def start(self, initializer=None, initargs=()):
+        """Starts the server. EOFError: it ended before it served."""
+        ours = isinstance(self._ctx, _Factories)
+        (_start if ours else _BaseManager.start)(self, initializer, initargs)
 
     def __init__(self, address=None, authkey=None, serializer="pickle", ctx=None, **options):
         super().__init__(address, authkey, serializer, _context(ctx), **options)
@@ -338,6 +262,8 @@ def _pool(*args, **options):
 
 SyncManager.register("set", set, SetProxy)
 SyncManager.register("Pool", _pool, _std.PoolProxy)
-SyncManager.register("Lock", _Lock, _std.AcquirerProxy)
-SyncManager.register("RLock", _RLock, _std.AcquirerProxy)
-SyncManager.register("Condition", _condition, _std.ConditionProxy)
+WAITED_FOR = ("Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "Barrier", "Queue", "JoinableQueue")
+for _name in WAITED_FOR:
+    _theirs = _SyncManager._registry[_name]
+    _made = _clients.Queue if _name == "JoinableQueue" else getattr(_clients, _name)
+    SyncManager.register(_name, _made, _theirs[3], _theirs[1], _theirs[2])

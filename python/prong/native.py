@@ -51,8 +51,8 @@ class CPool(Pool):
     def _rebuilt(text, code):
         return TaskFailed(text.rstrip(b"\0").decode("utf-8", "replace") or f"the function returned {code}", code)
 
-    def _map_async(self, func, iterable, forms, chunksize, *more):
-        return super()._map_async(func, iterable, forms, 1, *more)
+    def _map_tasks(self, func, iterable, forms, chunksize, *more):
+        return super()._map_tasks(func, iterable, forms, 1, *more)
 
     def _imap(self, cls, func, iterable, chunksize, *more):
         return super()._imap(cls, _name(func), iterable, 1, *more)

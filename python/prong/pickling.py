@@ -3,7 +3,7 @@ own reducers. ForkingPickler's module is imported when somebody uses it, or when
 
 import copyreg
 import sys
-from multiprocessing.context import get_spawning_popen
+from multiprocessing.context import assert_spawning, get_spawning_popen
 
 from . import _core
 from ._later import later
@@ -26,6 +26,12 @@ def _reduce_connection(connection):
     return reduce_connection(connection)
 
 
+def _reduce_for_others(connection):
+    """For a pickler that is no ForkingPickler: a third party's, for a process that it starts."""
+    assert_spawning(connection)
+    return _reduce_connection(connection)
+
+
 _ours = {_core.PipeConnection: _reduce_end, _core.Connection: _reduce_connection}
 
 
@@ -42,5 +48,6 @@ def _complete():
         sys.modules[_REDUCTION].ForkingPickler
 
 
+copyreg.pickle(_core.Connection, _reduce_for_others)
 _core._set_reducers(copyreg.dispatch_table, _ours, _complete)
 later(_REDUCTION, _join)

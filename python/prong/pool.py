@@ -15,9 +15,8 @@ from multiprocessing import process
 
 from . import _core
 from . import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
-from ._mirror import once_more
-from .child import _finalize, become, flush_streams
-from .errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
+from .child import _finalize, become, bootstrap, flush_streams, unpatched
+from .errors import Deadlock, PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .popen import METHODS, Spawning
 
 __all__ = ["Pool", "ThreadPool"]
@@ -30,11 +29,10 @@ INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import multiprocessing.pool
     if name == "ThreadPool":
-        value = once_more(multiprocessing.pool, "multiprocessing._pool_of_threads").ThreadPool
-        value.__module__ = __name__
+        from ._standard_pool import ThreadPool as value
     else:
+        import multiprocessing.pool
         value = getattr(multiprocessing.pool, name)
     globals()[name] = value
     return value
@@ -48,45 +46,66 @@ def _remote_traceback(text):
 # ------------------------------------------------ in a worker ------------------------------------------------
 
 
-def _describe(error, value, unsendable):
-    """A task's exception as bytes: itself if it can be pickled and unpickled, and its text in any case."""
-    import traceback
+def _or(otherwise, function, *arguments):
+    """What the function returns; where it raises, whatever that is: otherwise."""
     try:
-        if isinstance(error, SystemExit):
-            error = ProcessError(f"the task called sys.exit({error.code!r})")
-        elif unsendable:
-            from multiprocessing.pool import MaybeEncodingError
-            error = MaybeEncodingError(error, value)
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        try:
-            pickled = _core.dumps(error)
-            loads(pickled)
-        except BaseException:
-            pickled = None
-        return dumps((pickled, text, f"{type(error).__name__}: {error}"))
-    except BaseException as failure:  # an exception whose own text cannot be had
-        return dumps((None, "", f"{type(error).__name__}, and {type(failure).__name__} as it was described"))
+        return function(*arguments)
+    except BaseException:
+        return otherwise
+
+
+def _summary(error):
+    return f"{type(error).__name__}: {_or('(its text cannot be had)', str, error)}"
+
+
+def _unsendable(error, value):
+    from multiprocessing.pool import MaybeEncodingError
+    return MaybeEncodingError(error, value)
+
+
+def _traceback(error):
+    import traceback
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _pickled(error):
+    pickled = _core.dumps(error)
+    loads(pickled)
+    return pickled
+
+
+def _describe(error, value, unsendable):
+    """A task's exception as bytes: itself if it can be pickled and unpickled, and its text as far as that can be had. Raises where
+    there is no memory for that much."""
+    if isinstance(error, SystemExit):
+        error = ProcessError(f"the task called sys.exit({_or('…', repr, error.code)})")
+    elif unsendable:
+        summary = _summary(error)
+        error = _or(None, _unsendable, error, value) or ProcessError(f"the task's result cannot be sent: {summary}")
+    summary = _or("an exception that cannot be described", _summary, error)
+    return dumps((_or(None, _pickled, error), _or("", _traceback, error), summary, isinstance(error, MemoryError)))
 
 
 _core._set_describe(_describe)
 
 
-def _begin_worker(context, name, initializer, initargs):
-    """Makes this process a worker: what BaseProcess._bootstrap does before run, for a process that the core started."""
+def _worker_process(context, name):
+    """This process as an object, of a process that the core started."""
     worker = context.Process(name=name)
     worker._config = dict(process.current_process()._config, daemon=True)
     worker._parent_pid = os.getppid()
+    return worker
+
+
+def _begin_worker(worker):
+    """Makes this process a worker: what BaseProcess._bootstrap does before run."""
     become(worker)
     _core._set_at_end(_worker_ends)
-    if context._name == "fork":
-        import signal
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if initializer is not None:
-        initializer(*initargs)
 
 
 class _Setup:
-    """What a worker calls first; 0, or 1 when the initializer fails."""
+    """What a worker calls first; 0, or 1 when the initializer fails. Where multiprocessing's _bootstrap is not what it was, all that
+    the worker does is done within it."""
 
     def __init__(self, context, name, initializer, initargs, failure):
         self.context, self.name = context, name
@@ -94,8 +113,29 @@ class _Setup:
         self.failure = failure
 
     def __call__(self):
+        worker = _worker_process(self.context, f"{self.name}-{os.getpid()}")
+        if unpatched("_bootstrap", type(worker)):
+            return self._initialize(worker)
+        self._code = 1
+        worker.run = self._serve
+        bootstrap(worker)
+        return self._code
+
+    def _serve(self):
+        self._code = self._initialize()
+        if self._code == 0:
+            _core._serve()
+
+    def _initialize(self, worker=None):
+        """worker: what this process is to become, where _bootstrap has not made it that."""
         try:
-            _begin_worker(self.context, f"{self.name}-{os.getpid()}", self.initializer, self.initargs)
+            if worker is not None:
+                _begin_worker(worker)
+            if self.context._name == "fork":
+                import signal
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if self.initializer is not None:
+                self.initializer(*self.initargs)
             return 0
         except BaseException:
             import traceback
@@ -119,27 +159,35 @@ def _worker_ends():
 # ------------------------------------------------ results ------------------------------------------------
 
 
-def _rebuilt(data):
-    """The exception that _describe described."""
-    pickled, text, summary = loads(data)
-    error = None
-    if pickled is not None:
-        try:
-            error = _core.loads(pickled)
-        except BaseException:
-            error = None
+def _rebuilt(data, code):
+    """The exception that _describe described; code tells why there is nothing of it."""
+    if not data:
+        if code == _core.NO_MEMORY_TO_DESCRIBE:
+            return MemoryError("the task's worker had no memory left to describe what the task raised")
+        return ProcessError("the task raised an exception that cannot be described")
+    pickled, text, summary, is_memory = loads(data)
+    error = None if pickled is None else _or(None, _core.loads, pickled)
     if not isinstance(error, BaseException):
-        error = ProcessError(f"the task raised {summary}, which cannot be rebuilt here")
+        error = MemoryError(summary) if is_memory else ProcessError(f"the task raised {summary}, which cannot be rebuilt here")
     if text:
         error.__cause__ = _remote_traceback(text)
     return error
+
+
+def _not_the_end(error):
+    """A task's error as an iterator over results raises it, whose own end a StopIteration would be."""
+    if not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return error
+    instead = RuntimeError(f"the task raised {type(error).__name__}")
+    instead.__cause__ = error
+    return instead
 
 
 def _failure(index, outcome, pool):
     """What a task's outcome other than success raises."""
     status, value, code, tries = outcome
     if status == _core.TASK_FAILED:
-        return _rebuilt(value) if pool is None else pool._rebuilt(value, code)
+        return _rebuilt(value, code) if pool is None else pool._rebuilt(value, code)
     if status == _core.WORKER_DIED:
         return WorkerDied(value, code, index)
     if status == _core.TASK_TIMEOUT:
@@ -215,15 +263,15 @@ class AsyncResult:
             self._progress = self._job.progress()
         return self._progress
 
-    def _each(self, end):
-        """The results one after another, each as soon as it is there; TimeoutError when it is not by the time `end`."""
+    def _each(self, end, late):
+        """The results one after another, each as soon as it is there; raises late when it is not by the time `end`."""
         job = self._job
         for index in range(job.count if job is not None else 0):
             outcome = job.outcome(index, None if end is None else end - time.monotonic())
             if outcome is None:
-                raise TimeoutError
+                raise late
             if outcome[0] != _core.OK:
-                raise _failure(index, outcome, self._pool)
+                raise _not_the_end(_failure(index, outcome, self._pool))
             if self._shape == "chunks":
                 yield from outcome[1]
             else:
@@ -231,7 +279,7 @@ class AsyncResult:
         if job is None:
             yield from self.get()
 
-    def _load(self):
+    def _load(self, kinds=Exception):
         with self._lock:
             if self._job is None:
                 return
@@ -244,7 +292,7 @@ class AsyncResult:
                     values, failed = self._job.results(self._shape == "chunks")
                 self._success = failed is None
                 self._value = values if failed is None else _failure(failed[0], failed[1], self._pool)
-            except Exception as error:  # a result that pickles, and does not unpickle
+            except kinds as error:  # a result that pickles, and does not unpickle
                 self._success, self._value = False, error
             self._progress = self._job.progress()
             self._job = None
@@ -252,7 +300,7 @@ class AsyncResult:
     def _finished(self, job):
         """Called in the pool's thread: what a callback raises is reported, and harms nobody."""
         self._job = job
-        self._load()
+        self._load(BaseException)
         self._tell()
 
     def _settle(self, success, value):
@@ -274,8 +322,13 @@ class AsyncResult:
 
     def __await__(self):
         import asyncio
-        loop = asyncio.get_running_loop()
-        return (yield from loop.run_in_executor(None, self.get).__await__())
+
+        def get():
+            try:
+                return self.get()
+            except StopIteration as error:  # which no future of asyncio's takes
+                raise _not_the_end(error)
+        return (yield from asyncio.get_running_loop().run_in_executor(None, get).__await__())
 
     __class_getitem__ = classmethod(__import__("types").GenericAlias)
 
@@ -338,10 +391,10 @@ class IMapIterator:
         limit, retries = self._options
         try:
             job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, self._done())
-        except ValueError:
-            raise
         except Exception as error:  # a task that cannot be pickled is the error of its own result
             job = _Raised(error)
+        if job is None:
+            raise ValueError("Pool not running")
         self._add(job)
 
     def _add(self, job):
@@ -370,10 +423,10 @@ class IMapIterator:
             self._fill(self._ahead)
             index, self._index = self._index, self._index + 1
             if isinstance(job, _Raised):
-                raise job.error
+                raise _not_the_end(job.error)
             outcome = job.outcome(0, None)
             if outcome[0] != _core.OK:
-                raise _failure(index, outcome, self._pool)
+                raise _not_the_end(_failure(index, outcome, self._pool))
             if not self._chunked:
                 return outcome[1]
             self._values.extend(outcome[1])
@@ -464,6 +517,8 @@ class _Worker:
 
 
 _FAILURE_SIZE = 8192
+# Seconds that an exit waits for a pool's end. Workers that ignore SIGTERM are killed after 2; a callback may wait for what never comes.
+_CALLBACK_AT_EXIT = 4
 
 
 _pools = weakref.WeakSet()
@@ -472,7 +527,17 @@ _pools = weakref.WeakSet()
 @atexit.register
 def _end_pools():
     for pool in list(_pools):
-        pool._terminate()
+        pool._core.terminate()
+        if pool._core.join(_CALLBACK_AT_EXIT):
+            pool._terminate()
+
+
+# What multiprocessing's Pool calls of its own as it works. A subclass that has one of these of its own, and a context with a Process or
+# SimpleQueue of its own, is served by multiprocessing's Pool, which calls it.
+_HOOKS = ("Process", "_setup_queues", "_repopulate_pool", "_repopulate_pool_static", "_maintain_pool", "_join_exited_workers",
+          "_get_sentinels", "_get_worker_sentinels", "_wait_for_updates", "_handle_workers", "_handle_tasks", "_handle_results",
+          "_get_tasks", "_guarded_task_generation", "_map_async", "_help_stuff_finish", "_terminate_pool", "_wrap_exception")
+_CONTEXTS = ("multiprocessing.context", "prong.context")
 
 
 class Pool:
@@ -499,6 +564,9 @@ class Pool:
             raise ValueError("maxtasksperchild must be a positive int or None")
         if initializer is not None:
             self._check_initializer(initializer)
+        if self._brings_hooks(context):
+            from . import _standard_pool
+            return _standard_pool.begin(self, processes, initializer, initargs, maxtasksperchild, context)
         self._ctx = context.get_context()
         self._processes = processes
         self._maxtasksperchild = maxtasksperchild
@@ -508,6 +576,12 @@ class Pool:
         self._state = RUN
         self._terminate = self._core.destroy
         _pools.add(self)
+
+    def _brings_hooks(self, context):
+        own = itertools.takewhile(lambda part: part is not Pool, type(self).__mro__)
+        brought = set(vars(self)).union(*map(vars, own))
+        makers = (getattr(context, name, None) for name in ("Process", "SimpleQueue"))
+        return not brought.isdisjoint(_HOOKS) or any(getattr(maker, "__module__", None) not in _CONTEXTS for maker in makers)
 
     def _check_initializer(self, initializer):
         if not callable(initializer):
@@ -550,7 +624,7 @@ class Pool:
     @staticmethod
     def _rebuilt(value, code):
         """What a task raised."""
-        return _rebuilt(value)
+        return _rebuilt(value, code)
 
     def _broken(self, message):
         """message is the core's; an initializer's own traceback says more."""
@@ -568,7 +642,7 @@ class Pool:
 
     def _submit(self, function, form, items, chunk, timeout, retries, done):
         """The job of tasks, each of which is what function is called with: an item, or so many of them, if chunk is not 0.
-        done(job), if any, is called when it has ended."""
+        done(job), if any, is called when it has ended. None where the pool is not running."""
         try:
             return self._core.submit(function, form, items, chunk, timeout, retries, done)
         except PoolBroken as broken:
@@ -583,10 +657,10 @@ class Pool:
         except ProcessError:
             raise
         except Exception as error:
-            if "not running" in str(error):
-                raise
             result._settle(False, error)
             return result
+        if job is None:
+            raise ValueError("Pool not running")
         with result._lock:
             if result._success is None:  # it may have ended before the job is known here
                 result._job = job
@@ -594,7 +668,8 @@ class Pool:
 
     def apply(self, func, args=(), kwds={}, *, timeout=None, retries=0):
         """func(*args, **kwds) in a worker."""
-        return self.apply_async(func, args, kwds, timeout=timeout, retries=retries).get()
+        options = {} if timeout is None and not retries else {"timeout": timeout, "retries": retries}
+        return self.apply_async(func, args, kwds, **options).get()  # which may be a subclass's, as multiprocessing knows it
 
     def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None, *, timeout=None, retries=0):
         """The same; returns an AsyncResult at once. callback(result) or error_callback(exception) is called when it has ended."""
@@ -603,7 +678,7 @@ class Pool:
         result = AsyncResult(self, None, "one", callback, error_callback)
         return self._begin(result, func, _core.CALL, (task,), 0, timeout, retries)
 
-    def _map_async(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries):
+    def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries):
         self._check_running()
         items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
         if chunksize is None:
@@ -620,21 +695,21 @@ class Pool:
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
         """[func(x) for x in iterable], by the workers, in chunks."""
-        result = self._map_async(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries)
+        result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries)
         return _with_progress(result, progress)
 
     def map_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
         """The same; returns an AsyncResult at once."""
-        return self._map_async(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries)
+        return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries)
 
     def starmap(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
         """[func(*x) for x in iterable], by the workers, in chunks."""
-        result = self._map_async(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries)
+        result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries)
         return _with_progress(result, progress)
 
     def starmap_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
         """The same; returns an AsyncResult at once."""
-        return self._map_async(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
+        return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
                                retries)
 
     def _imap(self, cls, func, iterable, chunksize, timeout, retries, buffersize, progress):
@@ -672,13 +747,17 @@ class Pool:
             self._core.close()
 
     def terminate(self):
-        """Ends the workers at once; what is not done ends as TaskCancelled."""
+        """Ends the workers at once, and waits for their end; what is not done ends as TaskCancelled. In a callback it does not wait."""
         self._state = TERMINATE
         self._core.terminate()
-        self._core.join(None)
+        try:
+            self._core.join(None)
+        except Deadlock:
+            pass  # called by a callback, which is what the pool's end waits for
 
     def join(self, timeout=None):
-        """Waits until the workers of a closed or terminated pool have ended; False when timeout seconds have passed."""
+        """Waits until the workers of a closed or terminated pool have ended and callbacks have run; False when timeout seconds have
+        passed. Deadlock in a callback of the same pool."""
         if self._state == RUN:
             raise ValueError("Pool is still running")
         if self._state not in (CLOSE, TERMINATE):

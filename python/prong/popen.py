@@ -3,6 +3,7 @@
 import atexit
 import io
 import itertools
+import os
 import sys
 import threading
 from multiprocessing import process
@@ -66,9 +67,14 @@ class Spawning:
         """What an image needs before it can read obj, and obj."""
         from . import reduction, spawn
         stream = io.BytesIO()
+        data = spawn.preparation_data(name, method)
+        if method == "forkserver":  # whose own are those of its start
+            own = getattr(obj, "_env", None)
+            data["prong_environment"] = dict(os.environ._data) if own is None else own
+            data["prong_umask"] = spawn.current_umask()
         set_spawning_popen(self)
         try:
-            reduction.dump(spawn.get_preparation_data(name, method), stream)
+            reduction.dump(data, stream)
             reduction.dump(obj, stream)
         finally:
             set_spawning_popen(None)
@@ -90,10 +96,17 @@ def start_image(process_obj, method):
     flush_streams()
     spawning = Spawning()
     payload = spawning.payload(process_obj._name, method, process_obj)
-    return _core.Popen(METHODS[method], process_obj, payload, spawning.connections)
+    environment = getattr(process_obj, "_env", None)
+    if environment is not None:
+        environment = [name + b"=" + value for name, value in environment.items()]
+    return _core.Popen(METHODS[method], process_obj, payload, spawning.connections, environment if method == "spawn" else None)
 
 
 # ------------------------------------------------ what fork.c calls ------------------------------------------------
+
+
+def _calls(function, name):
+    return function is not None and name in function.__code__.co_names
 
 
 def _shorten_after_fork():
@@ -104,10 +117,13 @@ def _shorten_after_fork():
         return
     hook = threading._after_fork
     whole = FunctionType(hook.__code__, hook.__globals__, hook.__name__, hook.__defaults__)
+    tells_id = _calls(getattr(threading.Thread, "_after_fork", None), "_set_native_id")  # later patch releases of 3.13
 
-    def look(is_alone=_core._is_alone, whole=whole):
+    def look(is_alone=_core._is_alone, whole=whole, tells_id=tells_id):
         if not is_alone():
             whole()
+        elif tells_id:
+            current_thread()._set_native_id()  # noqa: F821  (the globals are threading's)
 
     hook.__code__, hook.__defaults__ = look.__code__, look.__defaults__
 
@@ -121,7 +137,8 @@ def _join_children():
 
 
 _core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(context._default_context),
-                context._concrete_contexts["fork"], child._Parent, child._Stdin(), itertools.count,
-                child.run_copy, child._forget, child._finalize, child._failed, _connections_for_fork,
+                context._concrete_contexts["fork"], child._Parent, child.stdin, itertools.count,
+                child.unpatched("_bootstrap"), child.unpatched("run"), child.run_fork, child._forget, child._finalize,
+                child._failed, _connections_for_fork,
                 atexit._clear, atexit.register, atexit._run_exitfuncs)
 _shorten_after_fork()

@@ -1,6 +1,10 @@
 """Queue, JoinableQueue and SimpleQueue. An item is in shared memory when put returns."""
 
+import functools
 import os
+import sys
+import threading
+import types
 import warnings
 from queue import Empty, Full  # noqa: F401
 
@@ -13,45 +17,81 @@ from .synchronize import _may_travel
 __all__ = ["Queue", "SimpleQueue", "JoinableQueue"]
 
 
+def _is_executors_thread():
+    """Whether this thread manages the workers of a standard library's executor, which polls descriptors, must not be kept waiting by one
+    of them, and takes None for no result."""
+    module = sys.modules.get("concurrent.futures.process")
+    return module is not None and isinstance(threading.current_thread(), module._ExecutorManagerThread)
+
+
 class _End:
     """What programs that know multiprocessing's inside use: a queue's _reader or _writer, as a connection."""
 
     def __init__(self, queue, reads):
-        self._prong_queue, self._reads = queue, reads
-        self.closed = False
+        self._prong_queue, self.readable, self.writable = queue, reads, not reads
+
+    @property
+    def closed(self):
+        return self._prong_queue._reader_closed if self.readable else self._prong_queue._writer_closed
+
+    def _open_queue(self):
+        if self.closed:
+            raise OSError("handle is closed")
+        return self._prong_queue
 
     def fileno(self):
-        return self._prong_queue.fileno()
+        return self._open_queue().fileno()
 
     def recv(self):
-        return self._prong_queue._take(None)
+        queue = self._open_queue()
+        if not _is_executors_thread():
+            return queue._take(None)
+        try:
+            return queue._take(0)
+        except Empty:  # the descriptor it has polled may be readable for a moment longer than there is something
+            return None
 
     def recv_bytes(self):
         return _core.dumps(self.recv())
 
     def poll(self, timeout=0.0):
         from .connection import wait
-        return not self._prong_queue.empty() or bool(wait([self], timeout)) and not self._prong_queue.empty()
+        queue = self._open_queue()
+        return not queue.empty() or bool(wait([queue], timeout)) and not queue.empty()
 
     def send(self, obj):
-        self._prong_queue._give(obj)
+        self._open_queue()._give(obj)
 
     def send_bytes(self, data):
-        self._prong_queue._give(_core.loads(data))
+        self._open_queue()._give(_core.loads(data))
 
     def close(self):
-        self.closed = True
-
-    @property
-    def readable(self):
-        return self._reads
-
-    @property
-    def writable(self):
-        return not self._reads
+        """This process gets, or puts, no more."""
+        if self.readable:
+            self._prong_queue._reader_closed = True
+        else:
+            self._prong_queue._writer_closed = True
 
 
-class _Base(_core.Queue):
+# What a class defines that has the messages pass through a pipe, or the queue handed to others, in its own way.
+_INSIDE = {"_feed", "_start_thread", "_finalize_join", "_finalize_close", "_reset", "_after_fork", "_make_methods", "__getstate__",
+           "__setstate__"}
+
+
+class _QueueType(type):
+    """The type of the classes here. A subclass that defines what only multiprocessing's queues have inside them is made a subclass of
+    multiprocessing's: such is one for the processes of a third party's context, which are not of the family."""
+
+    def __new__(mcs, name, bases, namespace, **options):
+        if _INSIDE.isdisjoint(namespace):
+            return super().__new__(mcs, name, bases, namespace, **options)
+        import multiprocessing.queues
+        from ._install import original
+        theirs = (original(base, multiprocessing.queues) if type(base) is mcs else base for base in bases)
+        return types.new_class(name, tuple(theirs), options, lambda body: body.update(namespace))
+
+
+class _Base(_core.Queue, metaclass=_QueueType):
     """What all three have in common."""
 
     def _give(self, obj):
@@ -60,13 +100,22 @@ class _Base(_core.Queue):
     def _take(self, timeout):
         return _core.Queue.get(self, True, timeout)
 
-    @property
+    # What programs that know multiprocessing's inside look for: the ends, which they may set to wrappers of them.
+
+    @functools.cached_property
     def _reader(self):
-        return self.__dict__.setdefault("_reader_end", _End(self, True))
+        return _End(self, True)
+
+    @functools.cached_property
+    def _writer(self):
+        return _End(self, False)
 
     @property
-    def _writer(self):
-        return self.__dict__.setdefault("_writer_end", _End(self, False))
+    def _poll(self):
+        return self._reader.poll
+
+    def _close_ends(self):
+        self._reader_closed = self._writer_closed = True
 
     def __reduce__(self):
         _may_travel(self)
@@ -79,7 +128,6 @@ class _Base(_core.Queue):
 
     @classmethod
     def __class_getitem__(cls, item):
-        import types
         return types.GenericAlias(cls, item)
 
 
@@ -98,6 +146,7 @@ class Queue(_Base):
     """
 
     _joinable = False
+    _buffer, _thread = (), None  # nothing waits to be fed by a thread, which programs that know multiprocessing's inside ask
     _travels = ("_maxsize", "_strict", "_opid")
 
     def __init__(self, maxsize=0, *, ctx=None, strict=False):
@@ -119,11 +168,16 @@ class Queue(_Base):
         traceback.print_exc()
 
     def close(self):
-        """This process puts and gets no more."""
+        """This process puts and gets no more. If it has put something, empty() is an OSError from then on, as multiprocessing's."""
         self._closed = True
-        for end in (self.__dict__.get("_reader_end"), self.__dict__.get("_writer_end")):
-            if end is not None:
-                end.close()
+        if self._has_put:
+            self._close_ends()
+
+    def _terminate_broken(self):
+        """Called by the standard library's executor, of which a worker has died: nobody will put or get."""
+        self._close_ends()
+        self.close()
+        self.join_thread()
 
     def join_thread(self):
         """There is no thread: what was put is in shared memory. AssertionError unless closed."""
@@ -174,6 +228,4 @@ class SimpleQueue(_Base):
 
     def close(self):
         """This process puts and gets no more."""
-        self._closed = True
-        self._reader.close()
-        self._writer.close()
+        self._close_ends()

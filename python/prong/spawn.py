@@ -7,47 +7,76 @@ from multiprocessing import util
 
 from . import _core
 from ._mirror import mirror
+from .frozen import FORKING, is_frozen
 
 __all__ = mirror(_std, globals())
-_their_data, _their_prepare = _std.get_preparation_data, _std.prepare  # before install() puts ours there
+_LONGEST_ARGUMENT = (1 << 17) - 1  # bytes that a program can be started with
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_program = None
+_program = None  # what was told last, with sys.argv as it was then
 
 
-def _code(module, argument=""):
-    """What a new interpreter runs: finds this package as its parent did, whatever its own sys.path. Nothing is collected until it
-    knows what it is to run: all that is made before stays."""
-    return f"import gc, sys; gc.disable(); sys.path[:0] = [{_HERE!r}]; from prong.{module} import main; main({argument})"
+def _arguments(flags, module, argument):
+    """What a new interpreter is started with, to call prong.MODULE.main(argument). It finds this package as its parent did, whatever its own
+    sys.path. Nothing is collected until it knows what it is to run: all that is made before stays. A frozen program is started as it
+    is, and calls freeze_support()."""
+    if is_frozen():
+        return [FORKING, "prong." + module, argument]
+    code = f"import gc, sys; gc.disable(); sys.path[:0] = [{_HERE!r}]; from prong.{module} import main; main({argument})"
+    return [*flags, "-c", code, FORKING]
 
 
-def get_preparation_data(name, method=None):
-    """All that a child needs before its Process object can be unpickled."""
+def preparation_data(name, method):
+    """All that a child needs before its Process object can be unpickled: what multiprocessing tells it, by the function that others may
+    have put something in the place of, and what prong adds."""
     from . import context
-    data = _their_data(name)
-    if method is not None:
-        data["start_method"] = method
-    if "prong.install" in sys.modules and sys.modules["prong.install"].installed:
-        data["prong_installed"] = True
+    data = _std.get_preparation_data(name)
+    data["start_method"] = method
+    if "prong._install" in sys.modules and sys.modules["prong._install"].installed:
+        data.update(sys.modules["prong._install"].preparation())
     data["prong_start_method"] = context._default_context.get_start_method(allow_none=True)
     return data
+
+
+def current_umask():
+    """This process's file mode creation mask, unchanged meanwhile; None where the system does not tell."""
+    try:
+        with open("/proc/self/status", "rb") as file:
+            return int(file.read(256).partition(b"\nUmask:")[2].split(None, 1)[0], 8)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _program_arguments():
+    """sys.argv, for the main module that the fork server imports; nothing if no program can be started with it."""
+    try:
+        arguments = [os.fsencode(argument) for argument in getattr(sys, "argv", ())]
+    except (TypeError, ValueError):
+        return []
+    return arguments if _can_be_passed(arguments) else []
+
+
+def _can_be_passed(arguments):
+    """Whether a program can be started with them: they share their room with the environment, and have an address each there."""
+    strings = arguments + [name + b"=" + value for name, value in os.environ._data.items()]
+    room = os.sysconf("SC_ARG_MAX") - (1 << 16)  # what else it is told
+    return max(map(len, arguments), default=0) < _LONGEST_ARGUMENT and sum(len(string) + 9 for string in strings) < room
 
 
 def set_program():
     """Tells the core what spawn and the fork server start."""
     global _program
-    from . import forkserver
+    from . import forkserver, frozen
+    frozen.check_begun()
     executable = os.fsencode(_std.get_executable())
     flags = tuple(util._args_from_interpreter_flags())
     from multiprocessing.resource_tracker import getfd
     tracker = getfd()  # one tracker for the whole family, or a child's would free at its end what others use
     preload = forkserver.preload_argument()
-    wanted = executable, flags, tracker, preload
+    wanted = executable, flags, tracker, preload, list(getattr(sys, "argv", ()))
     if wanted == _program:
         return
-    begin = [executable] + [os.fsencode(flag) for flag in flags] + [b"-c"]
-    end = [b"--multiprocessing-fork"]
+    child, server = (list(map(os.fsencode, _arguments(flags, *what))) for what in (("image", str(tracker)), ("forkserver", preload)))
     _core._keep(tracker)
-    _core._set_program(executable, begin + [os.fsencode(_code("image", str(tracker)))] + end,
-                       begin + [os.fsencode(_code("forkserver", f"{tracker}, {preload}"))] + end)
+    _core._set_program(executable, [executable] + child, [executable] + server + _program_arguments())
     _program = wanted

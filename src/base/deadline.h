@@ -43,6 +43,11 @@ static inline prong_time deadline_left(deadline_t deadline) {
     return left > 0 ? left : PRONG_NOWAIT;
 }
 
+/* A point in time, or a span. */
+static inline struct timespec timespec_of(int64_t nanoseconds) {
+    return (struct timespec){.tv_sec = nanoseconds / 1000000000, .tv_nsec = (long)(nanoseconds % 1000000000)};
+}
+
 /* For poll(2): whole milliseconds left, rounded up; -1 is for ever. */
 static inline int deadline_poll_ms(deadline_t deadline) {
     if (deadline == PRONG_FOREVER) return -1;

@@ -1,6 +1,8 @@
 /* Status names and texts, and the per-thread message of the last failure. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "base/interrupt.h"
+#include "base/local.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,8 +10,7 @@
 #include <string.h>
 
 enum { MESSAGE_SIZE = 640 };
-static _Thread_local char message[MESSAGE_SIZE];
-static _Thread_local const char *current = ""; /* message, or a fixed text */
+static _Thread_local const char *current = ""; /* the thread's message, or a fixed text */
 
 static const struct {
     const char *name, *text;
@@ -47,6 +48,8 @@ static const struct {
     [PRONG_EXISTS] = {"PRONG_EXISTS", "it exists already"},
     [PRONG_COMMAND_FAILED] = {"PRONG_COMMAND_FAILED", "the program did not succeed"},
     [PRONG_REMOTE_ERROR] = {"PRONG_REMOTE_ERROR", "the call failed on the server"},
+    [PRONG_DEADLOCK] = {"PRONG_DEADLOCK", "the call would wait for what only the caller can do"},
+    [PRONG_INTERRUPTED] = {"PRONG_INTERRUPTED", "a signal's handler has ended the wait"},
     [PRONG_PERMISSION] = {"PRONG_PERMISSION", "not permitted"},
     [PRONG_SYSTEM] = {"PRONG_SYSTEM", "the system reports a failure"},
 };
@@ -67,16 +70,40 @@ const char *prong_error_message(void) {
     return current;
 }
 
+/* Where a signal has ended the call's wait, that is why its time was up. */
+static bool is_interrupted(prong_status status) {
+    if (__builtin_expect(!interruption.ended, 1)) return false;
+    if (status != PRONG_TIMEOUT && status != PRONG_EMPTY && status != PRONG_FULL) return false;
+    interruption.told = true;
+    current = "a signal's handler has ended the wait (prong_interrupt)";
+    return true;
+}
+
 prong_status fail_text(prong_status status, const char *text) {
+    if (is_interrupted(status)) return PRONG_INTERRUPTED;
     current = text;
     return status;
 }
 
+/* The thread's own message, written. Without memory for it, the format has to do. */
+static char *message_write(const char *format, va_list arguments) {
+    char *message = local_memory(LOCAL_MESSAGE, MESSAGE_SIZE);
+    if (message) vsnprintf(message, MESSAGE_SIZE, format, arguments);
+    current = message ? message : format;
+    return message;
+}
+
+static void message_append(char *message, const char *text) {
+    if (!message) return;
+    size_t used = strlen(message);
+    snprintf(message + used, MESSAGE_SIZE - used, ": %.*s", (int)(MESSAGE_SIZE - used), text);
+}
+
 prong_status fail(prong_status status, const char *format, ...) {
-    current = message;
+    if (is_interrupted(status)) return PRONG_INTERRUPTED;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    message_write(format, arguments);
     va_end(arguments);
     return status;
 }
@@ -101,25 +128,19 @@ static prong_status status_of_errno(int number) {
 
 prong_status fail_errno(const char *format, ...) {
     int number = errno;
-    current = message;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    message_append(message_write(format, arguments), strerror(number));
     va_end(arguments);
-    size_t used = strlen(message);
-    snprintf(message + used, sizeof message - used, ": %s", strerror(number));
     return status_of_errno(number);
 }
 
 prong_status fail_again(prong_status status, const char *format, ...) {
-    char before[MESSAGE_SIZE - 1]; /* ": " and a zero have to go before it */
+    char before[MESSAGE_SIZE];
     snprintf(before, sizeof before, "%s", current);
-    current = message;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    message_append(message_write(format, arguments), before);
     va_end(arguments);
-    size_t used = strlen(message);
-    snprintf(message + used, sizeof message - used, ": %.*s", (int)(sizeof message - used), before);
     return status;
 }

@@ -3,6 +3,7 @@
 #define BASE_ERROR_H
 
 #include <prong/status.h>
+#include <stddef.h>
 
 /* Passes a failure on. */
 #define TRY(call)                                                                                                      \
@@ -11,7 +12,8 @@
         if (__builtin_expect(status_ != PRONG_OK, 0)) return status_;                                                  \
     } while (0)
 
-/* Records the message and returns the status, so that a failure is one line: return fail(...). */
+/* Records the message and returns the status, so that a failure is one line: return fail(...).
+ * PRONG_TIMEOUT, PRONG_EMPTY and PRONG_FULL become PRONG_INTERRUPTED where a signal has ended the wait. */
 __attribute__((format(printf, 2, 3))) prong_status fail(prong_status status, const char *format, ...);
 
 /* The same with a fixed text and no formatting, for outcomes that are part of ordinary work. */
@@ -19,6 +21,12 @@ prong_status fail_text(prong_status status, const char *text);
 
 /* The same for a failed system call: picks the status from errno and appends its text. */
 __attribute__((format(printf, 1, 2))) prong_status fail_errno(const char *format, ...);
+
+/* PRONG_INVALID where NULL stands for bytes that are there by their size (or count). what: "queue put: data". */
+static inline prong_status check_bytes(const void *bytes, size_t size, const char *what) {
+    if (__builtin_expect(bytes || !size, 1)) return PRONG_OK;
+    return fail(PRONG_INVALID, "%s is NULL, and there are to be %zu", what, size);
+}
 
 /* Prefixes what the last failure said: "start of 'x': …". Returns the status unchanged. */
 __attribute__((format(printf, 2, 3))) prong_status fail_again(prong_status status, const char *format, ...);

@@ -1,16 +1,76 @@
-/* A wait of the calling thread that a language runtime breaks off, because a signal handler of its own says so: the wait
- * then ends as if its time were up. */
+/* What ends the calling thread's wait before its time: a signal handler that calls prong_interrupt, or a language runtime that
+ * says so when it is asked. The wait then ends as if its time were up; where a signal was the reason, the call fails with
+ * PRONG_INTERRUPTED (see error.c).
+ *
+ * A signal that comes before the thread sleeps must end the sleep as well. So the limit of each such sleep lies in the thread's own
+ * memory, and the kernel reads it there: first the thread sets the limit, then it asks whether a handler has called, then it sleeps.
+ * A handler that comes in between moves the limit into the past; one that comes later interrupts the sleep itself. */
 #ifndef BASE_INTERRUPT_H
 #define BASE_INTERRUPT_H
 
+#include "base/local.h"
+
+#include <prong/interrupt.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 
 extern bool (*interrupt_hook)(void); /* true: end the wait. May be NULL */
 extern _Thread_local bool wait_cancelled;
 
+enum interrupt_scope {
+    INTERRUPT_NOWHERE, /* in no call that a signal may end */
+    INTERRUPT_WAITS,   /* in one */
+    INTERRUPT_HELD     /* in a part of one that has to be gone through whole */
+};
+
+struct interruption {
+    volatile sig_atomic_t pending; /* a handler has called, and no wait has failed for it yet */
+    enum interrupt_scope scope;
+    bool ended;            /* the call's wait has ended for it */
+    bool told;             /* and a failure has said so */
+    struct timespec limit; /* of the sleep that begins */
+};
+extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct interruption interruption;
+
+/* What the system gets as the limit of a sleep. */
+static inline const struct timespec *interrupt_limit(struct timespec limit) {
+    interruption.limit = limit;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (interruption.pending && interruption.scope == INTERRUPT_WAITS) interruption.limit = (struct timespec){0};
+    return &interruption.limit;
+}
+
 /* After each sleep, with no guard held: the hook may take an interpreter's lock. */
 static inline void interrupt_look(void) {
+    if (interruption.pending && interruption.scope == INTERRUPT_WAITS) interruption.ended = wait_cancelled = true;
     if (interrupt_hook && interrupt_hook()) wait_cancelled = true;
 }
+
+/* --- the scope of a call --- */
+
+static inline enum interrupt_scope interrupt_scope_begin(enum interrupt_scope scope) {
+    enum interrupt_scope outer = interruption.scope;
+    if (scope == INTERRUPT_HELD || outer == INTERRUPT_NOWHERE) interruption.scope = scope;
+    return outer;
+}
+
+void interrupt_settle(void);
+
+static inline void interrupt_scope_end(const enum interrupt_scope *outer) {
+    interruption.scope = *outer;
+    if (__builtin_expect(interruption.ended, 0) && *outer == INTERRUPT_NOWHERE) interrupt_settle();
+}
+
+#define INTERRUPT_SCOPE(scope)                                                                                         \
+    __attribute__((cleanup(interrupt_scope_end), unused)) enum interrupt_scope outer_scope_ =                          \
+        interrupt_scope_begin(scope)
+/* From here to the end of the block a signal may end the wait, or may not. */
+#define INTERRUPTIBLE INTERRUPT_SCOPE(INTERRUPT_WAITS)
+#define INTERRUPTS_HELD INTERRUPT_SCOPE(INTERRUPT_HELD)
+
+/* In a forked child, which begins anew. */
+void interrupt_forget(void);
 
 #endif

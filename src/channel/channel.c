@@ -2,10 +2,11 @@
 #include "channel/channel.h"
 
 #include "base/error.h"
+#include "channel/bell.h"
 #include "family/heap.h"
 #include "family/member.h"
 #include "family/waiter.h"
-#include "os/os.h"
+#include "os/pause.h"
 
 #include <limits.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static inline uint64_t *segment_next(uint64_t segment) {
 static inline void copy_small(void *to, const void *from, size_t size) {
     if (size == 8)
         memcpy(to, from, 8);
-    else
+    else if (size) /* no bytes may be at NULL */
         memcpy(to, from, size);
 }
 
@@ -140,7 +141,7 @@ static void repair_put(struct channel *c) {
     if (c->put.link_from) finish_link(c);
     if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);
     IN_ORDER();
-    if (!atomic_load(&c->put.generation)) return;
+    if (!c->fixed.whole) return;
     uint64_t tail = atomic_load(&c->put.tail);
     uint64_t header = atomic_load(record_at(atomic_load(&c->put.segment), tail));
     if (header) { /* put, but not yet counted */
@@ -162,10 +163,10 @@ static prong_status destroyed_meanwhile(void) {
     return fail_text(PRONG_STALE, "the queue was destroyed meanwhile");
 }
 
-static prong_status lock_put(struct channel *c, deadline_t deadline) {
+static inline __attribute__((always_inline)) prong_status lock_put(struct channel *c, deadline_t deadline) {
     enum lock_result result = lock_acquire(&c->put.lock, self_token(), deadline);
     if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
-    if (result == LOCK_TIMED_OUT) return fail_text(PRONG_FULL, "a stopped process is in the middle of a put");
+    if (result == LOCK_TIMED_OUT) return lock_refused(PRONG_FULL, "a put");
     repair_put(c);
     return PRONG_OK;
 }
@@ -228,12 +229,13 @@ static inline void count_bytes(_Atomic uint64_t *bytes, size_t size) {
 /* A taker that puts nothing itself and finds every message alone is too close behind the putter: they fight for the
  * cache line that one writes and the other reads, for each single message. It does better to hold back for half a
  * microsecond and take several. Who answers each message (and so puts) is never held back. */
-enum { ALONE_MANY = 16, HOLD_BACK = 20 };
+enum { ALONE_MANY = 16 };
+static const prong_time HOLD_BACK = 500;
 static _Thread_local unsigned alone;
 
 bool channel_spin(struct channel *c) {
-    if (alone >= ALONE_MANY)
-        for (int i = 0; i < HOLD_BACK; i++) os_cpu_relax();
+    struct pause pause = {0};
+    while (alone >= ALONE_MANY && pause_again(&pause, HOLD_BACK)) {}
     if (!spin_until(channel_ready_to_take, c)) return false;
     alone++;
     return true;
@@ -243,16 +245,19 @@ static inline void put_done(struct channel *c) {
     alone = 0;
     lock_release(&c->put.lock);
     waitq_notify(&c->readable, 1);
+    bell_after_put(c);
 }
 
-/* Waits for room, in view of the report. */
-static __attribute__((noinline)) bool wait_for_room(struct channel *c, deadline_t deadline) {
-    if (deadline == PRONG_NOWAIT) return false;
-    if (spin_until(channel_ready_to_put, c)) return true;
-    struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
-    bool more = waitq_sleep(&c->writable, channel_ready_to_put, c, deadline);
-    waiter_end(waiter);
-    return more;
+/* Waits for room, in view of the report; PRONG_FULL when time is up. */
+static __attribute__((noinline)) prong_status wait_for_room(struct channel *c, deadline_t deadline) {
+    INTERRUPTIBLE;
+    bool more = deadline != PRONG_NOWAIT;
+    if (more && !spin_until(channel_ready_to_put, c)) {
+        struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
+        more = waitq_sleep(&c->writable, channel_ready_to_put, c, deadline);
+        waiter_end(waiter);
+    }
+    return more ? PRONG_OK : fail_text(PRONG_FULL, "the queue stayed full for the time given");
 }
 
 /* Takes the lock when there is room for size bytes and a record of that length fits. */
@@ -272,7 +277,7 @@ static inline prong_status begin_put(struct channel *c, uint64_t generation, siz
         if (__builtin_expect(!status, 1)) return PRONG_OK;
         lock_release(&c->put.lock);
         if (status != PRONG_FULL) return status;
-        if (!wait_for_room(c, deadline)) return fail_text(PRONG_FULL, "the queue stayed full for the time given");
+        if ((status = wait_for_room(c, deadline))) return status;
     }
 }
 
@@ -330,7 +335,7 @@ static void finish_step(struct channel *c) {
 }
 
 static void repair_take(struct channel *c) {
-    if (!atomic_load(&c->take.generation)) return;
+    if (!c->fixed.whole) return;
     if (c->take.next) finish_step(c);
     uint64_t head = atomic_load(&c->take.head);
     if (c->take.block) {
@@ -347,10 +352,10 @@ static void repair_take(struct channel *c) {
     c->take.ledger = 0;
 }
 
-static prong_status lock_take(struct channel *c, deadline_t deadline) {
+static inline __attribute__((always_inline)) prong_status lock_take(struct channel *c, deadline_t deadline) {
     enum lock_result result = lock_acquire(&c->take.lock, self_token(), deadline);
     if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
-    if (result == LOCK_TIMED_OUT) return fail_text(PRONG_EMPTY, "a stopped process is in the middle of a get");
+    if (result == LOCK_TIMED_OUT) return lock_refused(PRONG_EMPTY, "a get");
     repair_take(c);
     return PRONG_OK;
 }
@@ -400,12 +405,9 @@ static void note_in_ledger(struct channel *c, uint64_t *ledger) {
     IN_ORDER();
 }
 
-static prong_status lend_inline(struct channel *c, uint64_t header, const void *payload, struct taking *t) {
-    prong_status status = block_reserve(record_size(header), &t->block);
-    if (status) return status;
+static void lend_inline(struct channel *c, uint64_t header, const void *payload, struct taking *t) {
     memcpy(arena_at(t->block), payload, record_size(header));
     advance_head(c, header, record_size(header));
-    return PRONG_OK;
 }
 
 /* Under the lock, with a message there. A block that the caller wants as a copy is handed over first, and copied
@@ -416,12 +418,13 @@ static inline prong_status take_record(struct channel *c, uint64_t header, _Atom
     t->size = is_block ? ((struct block_record *)payload)->size : record_size(header);
     size_t most = t->lend ? (t->limit ? t->limit : SIZE_MAX) : t->capacity;
     if (__builtin_expect(t->size > most, 0)) return PRONG_TOO_LONG;
+    if (t->lend && !is_block) TRY(block_reserve(record_size(header), &t->block)); /* before anything is noted */
     if (__builtin_expect(t->ledger != NULL, 0)) note_in_ledger(c, t->ledger);
     if (is_block) {
         t->block = ((struct block_record *)payload)->block;
         take_block(c, header, payload);
     } else if (t->lend) {
-        return lend_inline(c, header, payload, t);
+        lend_inline(c, header, payload, t);
     } else {
         copy_small(t->buffer, payload, record_size(header));
         advance_head(c, header, record_size(header));
@@ -461,6 +464,7 @@ static prong_status try_take(struct channel *c, struct taking *t, deadline_t dea
     if (__builtin_expect(atomic_load_explicit(&c->readable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
         channel_has_message(c))
         waitq_notify(&c->readable, 1);
+    bell_after_take(c);
     return t->block && !t->lend ? copy_out(t) : PRONG_OK;
 }
 
@@ -473,15 +477,18 @@ prong_status channel_try_take(struct channel *c, struct taking *t) {
     return try_take(c, t, PRONG_NOWAIT);
 }
 
-/* Sleeps until there is something to see or time is up, in view of the report; false for the latter. */
-static __attribute__((noinline)) bool wait_for_message(struct channel *c, uint64_t generation, deadline_t deadline) {
-    if (deadline == PRONG_NOWAIT) return false;
-    struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
-    bool more;
-    do more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline);
-    while (more && !channel_ready_to_take(c) && is_of(&c->take.generation, generation));
+/* Sleeps until there is something to see, in view of the report; PRONG_EMPTY when time is up. */
+static __attribute__((noinline)) prong_status wait_for_message(struct channel *c, uint64_t generation,
+                                                               deadline_t deadline) {
+    INTERRUPTIBLE;
+    bool more = deadline != PRONG_NOWAIT;
+    struct waiter *waiter = more ? waiter_begin(arena_at(c->fixed.object)) : NULL;
+    while (more && !channel_ready_to_take(c) && is_of(&c->take.generation, generation))
+        more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline);
     waiter_end(waiter);
-    return more;
+    if (more) return PRONG_OK;
+    bell_after_nothing(c);
+    return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
 }
 
 prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
@@ -492,22 +499,33 @@ prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadli
             prong_status status = try_take(c, t, deadline);
             if (__builtin_expect(status != PRONG_EMPTY, 1)) return status;
         }
-        if (!wait_for_message(c, t->generation, deadline))
-            return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
+        prong_status status = wait_for_message(c, t->generation, deadline);
+        if (status) return status;
     }
 }
 
 /* --- looking, without a lock: true as of a moment ago. The memory read may by now be of a recycled segment; it is
  * still mapped, and whoever acts on the answer looks again under the lock. --- */
 
-bool channel_has_message(struct channel *c) {
-    uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_acquire);
-    uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+/* The header of the next message: in that place, or where a LINK there leads. */
+static inline uint64_t header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
-    if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header != 0;
+    if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
     uint64_t to = *(uint64_t *)payload_of(record_at(segment, head));
-    if (to % 64 || to > arena()->size - SEGMENT_SIZE) return true; /* recycled under our eyes: go and look */
-    return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire) != 0;
+    if (to % 64 || to > arena_mapped - SEGMENT_SIZE) return header; /* recycled under our eyes: go and look */
+    return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
+}
+
+/* "None" is only true of a place that is the takers' still: a segment that they have left may be in use again, and clear. */
+bool channel_has_message(struct channel *c) {
+    for (;;) {
+        uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_acquire);
+        uint64_t head = atomic_load_explicit(&c->take.head, memory_order_acquire);
+        if (header_seen(segment, head)) return true;
+        if (atomic_load_explicit(&c->take.segment, memory_order_acquire) == segment &&
+            atomic_load_explicit(&c->take.head, memory_order_relaxed) == head)
+            return false;
+    }
 }
 
 /* What was taken was put, even if its putter died before it could count it. */
@@ -520,6 +538,16 @@ uint64_t channel_count(struct channel *c) {
     uint64_t taken = count_of(atomic_load(&c->take.head));
     uint64_t count = (channel_put_count(c) - taken) & COUNT_MASK;
     return count > COUNT_MASK / 2 ? 0 : count; /* a take may be seen before the put that it followed */
+}
+
+/* A caller may be held back between the two readings: what was taken and put meanwhile would count as put alone. */
+uint64_t channel_count_exactly(struct channel *c) {
+    uint64_t taken, count;
+    do {
+        taken = atomic_load(&c->take.head);
+        count = channel_count(c);
+    } while (atomic_load(&c->take.head) != taken);
+    return count;
 }
 
 /* --- life --- */
@@ -541,7 +569,7 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
                           uint64_t byte_limit) {
     prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL);
     if (status) return status;
-    if (lock_both(c)) return fail_text(PRONG_TIMEOUT, "a stopped process is in the middle of a queue of before");
+    if (lock_both(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* nobody else knows it */
     clear_segment(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
     c->fixed.object = arena_offset(object);
@@ -555,6 +583,8 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
     atomic_store(&c->take.head, position_of(0, SEGMENT_START));
     atomic_store(&c->take.bytes, 0);
     c->take.next = c->take.block = c->take.ledger = 0;
+    c->fixed.whole = 1;
+    IN_ORDER();
     atomic_store(&c->put.generation, generation);
     atomic_store(&c->take.generation, generation);
     unlock_both(c);
@@ -579,21 +609,37 @@ static void free_segments(struct channel *c) {
     if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
 }
 
-/* From the first store on it is nobody's: who still comes is turned away. Who dies in here is followed by another. */
+/* Its waiters wake, and later callers are refused under the locks; where a stopped process has one of these, they see by
+ * themselves that it is destroyed. If this process dies in here, another does it again. */
+void channel_end(struct channel *c) {
+    atomic_store(&c->fixed.state, CHANNEL_CLOSED); /* for those that only look */
+    if (!lock_both(c)) {
+        atomic_store(&c->put.generation, 0);
+        atomic_store(&c->take.generation, 0);
+        unlock_both(c);
+    }
+    waitq_notify(&c->readable, INT_MAX);
+    waitq_notify(&c->writable, INT_MAX);
+    if (c->fixed.whole) bell_dispose(c); /* its descriptors are readable from now on */
+}
+
+/* Nobody is inside any more. If this process dies in here, another goes on. */
 bool channel_dispose(struct channel *c) {
     if (!c->put.first && !c->put.spare) return true;
     if (lock_both(c)) return false;
-    atomic_store(&c->fixed.state, CHANNEL_CLOSED); /* for those who only look */
-    atomic_store(&c->put.generation, 0);
-    if (atomic_load(&c->take.generation)) drop_messages(c);
+    if (c->fixed.whole) drop_messages(c);
     IN_ORDER();
-    atomic_store(&c->take.generation, 0);
+    c->fixed.whole = 0;
     IN_ORDER();
-    free_segments(c);
+    bool bell_gone = bell_dispose(c);
+    if (bell_gone) free_segments(c);
     unlock_both(c);
-    waitq_notify(&c->readable, INT_MAX);
-    waitq_notify(&c->writable, INT_MAX);
-    return true;
+    return bell_gone;
+}
+
+/* The least that a channel takes; what its messages take is not counted. */
+uint64_t channel_weigh(struct channel *c) {
+    return c->put.first ? SEGMENT_SIZE + (uint64_t)bytes_used(c, atomic_load(&c->take.bytes)) : 0;
 }
 
 prong_status channel_close(struct channel *c, uint64_t generation) {
@@ -606,6 +652,7 @@ prong_status channel_close(struct channel *c, uint64_t generation) {
     lock_release(&c->put.lock);
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
+    bell_after_put(c);
     return status;
 }
 
@@ -614,8 +661,7 @@ void channel_recover(struct channel *c, uint32_t dead) {
     if (lock_held_by(&c->put.lock, dead) && !lock_put(c, deadline_after(PRONG_SECONDS(1)))) lock_release(&c->put.lock);
     if (lock_held_by(&c->take.lock, dead) && !lock_take(c, deadline_after(PRONG_SECONDS(1))))
         lock_release(&c->take.lock);
-    waitq_forget(&c->readable, dead);
-    waitq_forget(&c->writable, dead);
+    bell_recover(c, dead);
     /* it may have died just as it was woken, with the wake-up in its hands */
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);

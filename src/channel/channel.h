@@ -14,9 +14,8 @@
  * or take has not happened, or the header tells that it has; the few steps that need more words leave an intent
  * first, and whoever takes over the lock completes or withdraws it (repair_put, repair_take).
  *
- * Succession. The memory of a channel never becomes anything but another channel, whose locks go on from where they are:
- * somebody may be on his way in with a handle of the one before. So each side knows under its lock of which generation
- * it is, and turns away who comes for another. */
+ * Destruction. Each side knows under its lock of which generation it is; 0 once it is destroyed. So a caller that was inside
+ * already is refused. */
 #ifndef CHANNEL_CHANNEL_H
 #define CHANNEL_CHANNEL_H
 
@@ -31,8 +30,10 @@ enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSED };
 struct channel {
     struct { /* hardly ever written: both sides read it as they work or spin */
         _Alignas(64) _Atomic uint32_t state;
+        _Atomic uint32_t bell; /* there are descriptors that show whether there is something to take: see bell.c */
         uint64_t message_limit, byte_limit; /* 0: none */
         uint64_t object;                    /* what it is part of, for the report of who waits for what */
+        uint64_t whole;                     /* it is set up, and its messages are not dropped yet */
     } fixed;
     struct {
         _Alignas(64) lock_t lock;
@@ -58,6 +59,14 @@ struct channel {
         _Atomic uint64_t bytes;
         uint64_t ledger, ledger_value, ledger_head; /* intent: this word counts what is taken at that head */
     } take;
+    struct {                         /* see bell.c */
+        _Alignas(64) lock_t lock;    /* of what is below, but for count */
+        _Atomic uint32_t addressed;  /* somebody has rung by address */
+        _Atomic uint64_t count;      /* bytes put << 32 | bytes claimed; goes on from one bell to the next */
+        _Atomic uint64_t generation; /* of what the channel was part of when the bell was made */
+        _Atomic uint64_t device, inode;
+        uint64_t holders, pending; /* blocks */
+    } bell;
     _Alignas(64) struct waitq readable;
     _Alignas(64) struct waitq writable;
 };
@@ -74,12 +83,16 @@ struct taking {
     uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
 };
 
-/* object: what the channel is part of, whose generation all who put and take name. In memory that is zeroed, or was a channel.
- * PRONG_TIMEOUT: a stopped process is in the middle of what was there before. */
+/* object: what the channel is part of, whose generation all who put and take name. In memory that is zeroed. */
 prong_status channel_init(struct channel *channel, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit);
-/* False when that could not be, since a stopped process is in the middle of it. */
+/* It is destroyed: wakes all who wait, and refuses later callers. */
+void channel_end(struct channel *channel);
+/* Frees its memory, when nobody is inside of it any more. False when that could not be, since a stopped process is in the
+ * middle of it. */
 bool channel_dispose(struct channel *channel);
+/* Bytes of the arena that it takes, about. */
+uint64_t channel_weigh(struct channel *channel);
 
 /* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_CLOSED; PRONG_STALE. */
 prong_status channel_put(struct channel *channel, uint64_t generation, const void *data, size_t size,
@@ -100,11 +113,12 @@ bool channel_ready_to_put(void *channel);
 /* Spins until then, for a bounded time: see spin_until. */
 bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);
-uint64_t channel_count(struct channel *channel);
+uint64_t channel_count(struct channel *channel); /* too many, if the caller is held back in it */
+uint64_t channel_count_exactly(struct channel *channel);
 /* Messages ever put; modulo 2^40. */
 uint64_t channel_put_count(struct channel *channel);
 
-/* A member died: release and repair what it held, forget its doorbells, wake all who wait. */
+/* A member died: release and repair what it held, its hold on the bell, wake all who wait. */
 void channel_recover(struct channel *channel, uint32_t dead);
 
 /* Blocks in a member's hands, on their way into or out of a channel. */

@@ -2,7 +2,7 @@
 #include <prong/runtime.h>
 
 #include "base/error.h"
-#include "channel/doorbell.h"
+#include "channel/bell.h"
 #include "channel/types.h"
 #include "family/heap.h"
 #include "family/member.h"
@@ -33,10 +33,17 @@ struct pipe {
     struct channel to[SIDES];
 };
 
+/* A call's use of an end: inside of the pipe until the end of the block. */
 struct use {
+    struct visit inside;
     struct pipe *pipe;
     unsigned side;
 };
+
+static inline void use_end(struct use *use) {
+    visit_end(&use->inside);
+}
+#define USE __attribute__((cleanup(use_end))) struct use
 
 /* --- holding --- */
 
@@ -144,9 +151,10 @@ static __attribute__((noinline)) prong_status begin_use(struct use *use) {
     return PRONG_OK;
 }
 
-static inline prong_status find(prong_connection handle, struct use *use) {
+static inline prong_status pipe_enter(struct use *use, prong_connection handle) {
     use->side = handle.offset & 1;
-    prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use->pipe);
+    prong_status status =
+        object_enter(&use->inside, KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use->pipe);
     if (__builtin_expect(status, 0)) return status;
     struct end *end = &use->pipe->end[use->side];
     if (__builtin_expect(bit(end->holders, row_of(self_token())) &&
@@ -156,8 +164,8 @@ static inline prong_status find(prong_connection handle, struct use *use) {
     return begin_use(use);
 }
 
-static prong_status find_to_send(prong_connection handle, struct use *use, struct channel **channel) {
-    prong_status status = find(handle, use);
+static prong_status pipe_enter_to_send(struct use *use, prong_connection handle, struct channel **channel) {
+    prong_status status = pipe_enter(use, handle);
     if (__builtin_expect(status, 0)) return status;
     if (use->pipe->one_way && use->side == 0) return fail(PRONG_INVALID, "this end of the pipe only receives");
     *channel = &use->pipe->to[1 - use->side];
@@ -165,8 +173,8 @@ static prong_status find_to_send(prong_connection handle, struct use *use, struc
     return PRONG_OK;
 }
 
-static prong_status find_to_receive(prong_connection handle, struct use *use) {
-    prong_status status = find(handle, use);
+static prong_status pipe_enter_to_receive(struct use *use, prong_connection handle) {
+    prong_status status = pipe_enter(use, handle);
     if (__builtin_expect(status, 0)) return status;
     if (use->pipe->one_way && use->side == 1) return fail(PRONG_INVALID, "this end of the pipe only sends");
     return PRONG_OK;
@@ -197,7 +205,6 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
         object_destroy(pipe, generation);
         return status;
     }
-    memset(pipe->end, 0, sizeof pipe->end);
     for (unsigned side = 0; side < SIDES; side++) {
         atomic_store(&pipe->end[side].gone, gone_by(generation, IN_USE));
         set_bit(pipe->end[side].holders, row_of(self_token()));
@@ -209,36 +216,48 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     return PRONG_OK;
 }
 
+/* Also of a pipe that is gone: this process's descriptor is left. */
+static void connection_close_bell(prong_connection handle) {
+    uint64_t offset = handle.offset & ~1ull;
+    if (object_is_place(offset))
+        bell_close(&((struct pipe *)arena_at(offset))->to[handle.offset & 1], handle.generation);
+}
+
 prong_status prong_connection_close(prong_connection handle) {
     struct pipe *pipe;
     unsigned side = handle.offset & 1;
-    prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&pipe);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    prong_status status = object_enter(&inside, KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&pipe);
+    if (status) {
+        connection_close_bell(handle);
+        return status;
+    }
     uint32_t row = row_of(self_token());
     if (bit(pipe->end[side].closed, row)) return fail(PRONG_CLOSED, "this process has closed the connection before");
     set_bit(pipe->end[side].closed, row);
-    if (!pipe->one_way || side == 0) doorbell_close(&pipe->to[side]);
     drop(pipe, handle.generation, side, row);
     free_if_abandoned(pipe, handle.generation);
+    connection_close_bell(handle); /* last: a forked child may have the descriptor, and is told of the end by it */
     return PRONG_OK;
 }
 
 prong_status prong_connection_hold(prong_connection handle) {
-    struct use use;
-    return find(handle, &use);
+    USE use = {0};
+    return pipe_enter(&use, handle);
 }
 
 prong_status prong_connection_post(prong_connection handle) {
-    struct use use;
-    prong_status status = find(handle, &use);
+    USE use = {0};
+    prong_status status = pipe_enter(&use, handle);
     if (!status) atomic_fetch_add(&use.pipe->end[use.side].posted, 1);
     return status;
 }
 
 /* Held first, then no longer posted: there is no moment between at which nobody has it. */
 prong_status prong_connection_accept(prong_connection handle) {
-    struct use use;
-    prong_status status = object_find(KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use.pipe);
+    USE use = {0};
+    prong_status status =
+        object_enter(&use.inside, KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use.pipe);
     if (status) return status;
     struct end *end = &use.pipe->end[handle.offset & 1];
     if (!is_gone(end)) {
@@ -263,9 +282,10 @@ static prong_status sent(prong_status status) {
 }
 
 prong_status prong_connection_send_bytes(prong_connection handle, const void *data, size_t size, prong_time timeout) {
-    struct use use;
+    USE use = {0};
     struct channel *channel = NULL;
-    prong_status status = find_to_send(handle, &use, &channel);
+    TRY(check_bytes(data, size, "connection send: data"));
+    prong_status status = pipe_enter_to_send(&use, handle, &channel);
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
     do {
@@ -281,22 +301,24 @@ prong_status prong_connection_send_part(prong_connection handle, const void *buf
     if (offset > length) return fail(PRONG_INVALID, "offset %zu is beyond the buffer's %zu bytes", offset, length);
     if (size > length - offset)
         return fail(PRONG_INVALID, "%zu bytes from offset %zu are more than the buffer's %zu", size, offset, length);
+    TRY(check_bytes(buffer, length, "connection send: buffer"));
     return prong_connection_send_bytes(handle, (const char *)buffer + offset, size, timeout);
 }
 
 prong_status prong_connection_reserve(prong_connection handle, size_t size, prong_message *message) {
-    struct use use;
+    USE use = {0};
     struct channel *channel = NULL;
-    prong_status status = find_to_send(handle, &use, &channel);
+    prong_status status = pipe_enter_to_send(&use, handle, &channel);
     return status ? status : message_reserve(size, message);
 }
 
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
-    struct use use;
+    USE use = {0};
     struct channel *channel = NULL;
-    prong_status status = find_to_send(handle, &use, &channel);
+    prong_status status = pipe_enter_to_send(&use, handle, &channel);
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
+    INTERRUPTIBLE;
     do {
         status = message_commit(channel, handle.generation, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
@@ -309,8 +331,8 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
 /* --- receiving --- */
 
 static prong_status receive(prong_connection handle, struct taking *taking, prong_time timeout) {
-    struct use use;
-    prong_status status = find_to_receive(handle, &use);
+    USE use = {0};
+    prong_status status = pipe_enter_to_receive(&use, handle);
     if (__builtin_expect(status, 0)) return status;
     struct channel *inbox = &use.pipe->to[use.side];
     bool there = channel_ready_to_take(inbox) || (timeout > 0 && channel_spin(inbox));
@@ -325,7 +347,6 @@ static prong_status receive(prong_connection handle, struct taking *taking, pron
     }
     if (__builtin_expect(!status, 1)) {
         count_event(&self_row()->gets);
-        doorbell_settle(inbox);
         return PRONG_OK;
     }
     if (status == PRONG_CLOSED) return fail_text(PRONG_EOF, "the other end of the connection is gone, and all is read");
@@ -335,6 +356,7 @@ static prong_status receive(prong_connection handle, struct taking *taking, pron
 
 prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buffer, size_t capacity, size_t *size,
                                               prong_time timeout) {
+    TRY(check_bytes(buffer, capacity, "connection recv: buffer"));
     struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
     prong_status status = receive(handle, &taking, timeout);
     if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
@@ -356,17 +378,18 @@ prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxleng
 }
 
 prong_status prong_connection_poll(prong_connection handle, prong_time timeout) {
-    struct use use;
-    prong_status status = find_to_receive(handle, &use);
+    USE use = {0};
+    prong_status status = pipe_enter_to_receive(&use, handle);
     if (status) return status;
     struct channel *inbox = &use.pipe->to[use.side];
     deadline_t deadline = deadline_after(timeout);
+    INTERRUPTIBLE;
     while (!channel_ready_to_take(inbox)) {
         bool more = waitq_wait(&inbox->readable, channel_ready_to_take, inbox, deadline);
         if (channel_ready_to_take(inbox)) break;
         bury_dead_holders(&use.pipe->end[1 - use.side]);
         if (!more && !channel_ready_to_take(inbox)) {
-            doorbell_settle(inbox);
+            bell_after_nothing(inbox);
             return fail_text(PRONG_TIMEOUT, "nothing to receive in the time given");
         }
     }
@@ -376,31 +399,62 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
 prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
     struct channel *inbox;
     prong_status status = connection_inbox(handle, &inbox);
-    return status ? status : doorbell_open(inbox, descriptor);
+    return status ? status : bell_open(inbox, handle.generation, descriptor);
 }
 
 /* --- for the rooms below --- */
 
 prong_status connection_inbox(prong_connection handle, struct channel **inbox) {
-    struct use use;
-    prong_status status = find_to_receive(handle, &use);
+    USE use = {0};
+    prong_status status = pipe_enter_to_receive(&use, handle);
     if (!status) *inbox = &use.pipe->to[use.side];
     return status;
 }
 
 void connection_look_at_peer(prong_connection handle) {
-    struct use use;
-    if (!find(handle, &use)) bury_dead_holders(&use.pipe->end[1 - use.side]);
+    USE use = {0};
+    if (!pipe_enter(&use, handle)) bury_dead_holders(&use.pipe->end[1 - use.side]);
+}
+
+/* Calls visit for each end whose handle stands in these bytes at a multiple of 8. */
+static void connections_each(const void *data, size_t size, void (*visit)(struct pipe *, unsigned side, uint32_t token),
+                             uint32_t token) {
+    for (size_t at = 0; at + sizeof(prong_connection) <= size; at += 8) {
+        prong_connection handle;
+        void *pipe;
+        INSIDE struct visit inside = {0};
+        memcpy(&handle, (const char *)data + at, sizeof handle);
+        if (!object_was_issued(handle.generation)) continue;
+        if (object_enter(&inside, KIND_PIPE, handle.offset & ~1ull, handle.generation, &pipe)) continue;
+        visit(pipe, handle.offset & 1, token);
+    }
+}
+
+/* An own hold that is to pass on stays until it is certain that there is a child. */
+static void connection_hand_over(struct pipe *pipe, unsigned side, uint32_t token) {
+    if (atomic_load(&pipe->end[side].provisional) == self_token())
+        set_bit(pipe->end[side].holders, row_of(token));
+    else
+        hold(pipe, side, token);
+}
+
+/* The child may have closed the end already, or have died: then this one's hold was the last. */
+static void connection_pass_on(struct pipe *pipe, unsigned side, uint32_t token) {
+    struct end *end = &pipe->end[side];
+    uint64_t maker = token, generation = object_generation(pipe);
+    if (!atomic_compare_exchange_strong(&end->provisional, &maker, maker | PASSING_ON)) return;
+    drop(pipe, generation, side, row_of(token));
+    maker = token | PASSING_ON;
+    atomic_compare_exchange_strong(&end->provisional, &maker, 0);
+    free_if_abandoned(pipe, generation);
 }
 
 void connections_hand_over(const void *data, size_t size, uint32_t token) {
-    for (size_t at = 0; at + sizeof(prong_connection) <= size; at += 8) {
-        prong_connection handle;
-        memcpy(&handle, (const char *)data + at, sizeof handle);
-        if (!object_was_issued(handle.generation)) continue;
-        if (!object_is_live(KIND_PIPE, handle.offset & ~1ull, handle.generation)) continue;
-        hold(arena_at(handle.offset & ~1ull), handle.offset & 1, token);
-    }
+    connections_each(data, size, connection_hand_over, token);
+}
+
+void connections_pass_on(const void *data, size_t size) {
+    connections_each(data, size, connection_pass_on, self_token());
 }
 
 static void drop_of_self(void *object, void *unused) {
@@ -433,11 +487,27 @@ static void recover(void *object, uint32_t dead) {
     free_if_abandoned(pipe, generation);
 }
 
-static bool dispose(void *object) {
+static void pipe_end(void *object) {
+    struct pipe *pipe = object;
+    for (unsigned i = 0; i < SIDES; i++) channel_end(&pipe->to[i]);
+}
+
+static bool pipe_dispose(void *object) {
     struct pipe *pipe = object;
     bool first = channel_dispose(&pipe->to[0]), second = channel_dispose(&pipe->to[1]);
     return first && second;
 }
 
+static uint64_t pipe_weigh(void *object) {
+    struct pipe *pipe = object;
+    return channel_weigh(&pipe->to[0]) + channel_weigh(&pipe->to[1]);
+}
+
 const struct object_type pipe_type = {
-    .name = "connection", .size = sizeof(struct pipe), .recover = recover, .dispose = dispose, .inherits = true};
+    .name = "connection",
+    .size = sizeof(struct pipe),
+    .recover = recover,
+    .end = pipe_end,
+    .dispose = pipe_dispose,
+    .weigh = pipe_weigh,
+};

@@ -1,30 +1,27 @@
-/* Waiting on queues, connections and descriptors together: one doorbell for all the former, poll for the rest. */
+/* Waiting on queues, connections and descriptors together: the former are watched, the rest is polled together with the watch's
+ * doorbell. Where there are only queues and connections, no descriptor is needed. */
 #include <prong/wait.h>
 
 #include "base/error.h"
+#include "channel/bell.h"
 #include "channel/source.h"
 #include "channel/types.h"
-#include "family/member.h"
-#include "os/os.h"
+#include "family/watch.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* A killed process does not ring: look at the other ends' holders this often. When a queue has no place for our
- * doorbell, look at it often instead. */
-static const prong_time LOOK_EVERY = PRONG_MS(100), LOOK_UNWATCHED_EVERY = PRONG_MS(5);
+/* A killed process wakes nobody: look at the other ends' holders this often. */
+static const prong_time LOOK_EVERY = PRONG_MS(100);
 
 struct waiting {
     prong_waitable *items;
     size_t count;
     struct channel **channels; /* NULL for a descriptor */
-    int *slots;
-    struct pollfd *polls; /* [0] is the doorbell */
-    int doorbell;
-    uint32_t address;
-    bool unwatched;
+    struct pollfd *polls;      /* [0] is the watch's doorbell */
+    bool descriptors;          /* there are some */
+    struct watch watch;
 };
 
 static struct source *source_of(const prong_waitable *item) {
@@ -40,7 +37,6 @@ static prong_status resolve(struct waiting *w, size_t i) {
     prong_waitable *item = &w->items[i];
     prong_status status = PRONG_OK;
     item->ready = false;
-    w->slots[i] = -1;
     w->polls[i + 1] = (struct pollfd){.fd = -1};
     switch (item->kind) {
     case PRONG_WAIT_QUEUE:
@@ -61,6 +57,7 @@ static prong_status resolve(struct waiting *w, size_t i) {
         break;
     default: status = fail(PRONG_INVALID, "kind %d is none of prong_waitable_kind", (int)item->kind);
     }
+    w->descriptors = w->descriptors || w->polls[i + 1].fd >= 0;
     return status ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
 }
 
@@ -83,9 +80,8 @@ static size_t look(struct waiting *w) {
     return ready;
 }
 
-static prong_status poll_descriptors(struct waiting *w, int milliseconds) {
-    if (poll(w->polls, w->count + 1, milliseconds) < 0 && errno != EINTR) return fail_errno("wait");
-    interrupt_look();
+static prong_status poll_descriptors(struct waiting *w, deadline_t deadline) {
+    if (os_poll(w->polls, w->count + 1, deadline) < 0 && errno != EINTR) return fail_errno("wait");
     for (size_t i = 0; i < w->count; i++)
         if (w->polls[i + 1].revents & POLLNVAL)
             return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, w->polls[i + 1].fd);
@@ -96,28 +92,17 @@ static bool any_ready(void *waiting) {
     return look(waiting) > 0;
 }
 
-static prong_status hang_doorbell(struct waiting *w) {
-    w->doorbell = os_doorbell_create(&w->address);
-    if (w->doorbell < 0) return fail_errno("wait: no descriptor to wait on");
-    w->polls[0] = (struct pollfd){.fd = w->doorbell, .events = POLLIN};
-    for (size_t i = 0; i < w->count; i++) {
-        if (!w->channels[i]) continue;
-        w->slots[i] = waitq_watch(&w->channels[i]->readable, w->address);
-        if (w->slots[i] < 0) w->unwatched = true;
-    }
+static void watch_all(struct waiting *w) {
+    watch_renew(&w->watch);
+    for (size_t i = 0; i < w->count; i++)
+        if (w->channels[i]) watch_add(&w->watch, &w->channels[i]->readable);
+}
+
+static prong_status nap(struct waiting *w, deadline_t deadline) {
+    deadline = watch_within(&w->watch, deadline_within(deadline, LOOK_EVERY));
+    if (w->descriptors) return poll_descriptors(w, deadline);
+    watch_sleep(&w->watch, deadline);
     return PRONG_OK;
-}
-
-static void arm(struct waiting *w) {
-    os_doorbell_silence(w->doorbell);
-    for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i] >= 0) waitq_arm(&w->channels[i]->readable, w->slots[i]);
-}
-
-static void take_doorbell_down(struct waiting *w) {
-    for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i] >= 0) waitq_unwatch(&w->channels[i]->readable, w->slots[i]);
-    if (w->doorbell >= 0) close(w->doorbell);
 }
 
 static void look_at_peers(struct waiting *w) {
@@ -125,44 +110,52 @@ static void look_at_peers(struct waiting *w) {
         if (w->items[i].kind == PRONG_WAIT_CONNECTION) connection_look_at_peer(w->items[i].connection);
 }
 
+/* The descriptors of these are right from here on, for whatever polls them. */
+static prong_status nothing_ready(struct waiting *w, const char *text) {
+    for (size_t i = 0; i < w->count; i++)
+        if (w->channels[i]) bell_after_nothing(w->channels[i]);
+    return fail_text(PRONG_TIMEOUT, text);
+}
+
 static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
-    prong_status status = hang_doorbell(w);
+    INTERRUPTIBLE;
+    prong_status status = PRONG_OK;
+    if (!watch_open(&w->watch, w->descriptors))
+        return fail_errno("wait: no socket by which others wake this thread (AF_UNIX, datagrams)");
+    w->polls[0] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
     while (!status) {
-        arm(w);
-        if (look(w)) return PRONG_OK;
-        prong_time nap = w->unwatched ? LOOK_UNWATCHED_EVERY : LOOK_EVERY;
-        status = poll_descriptors(w, deadline_poll_ms(deadline_within(deadline, nap)));
+        watch_all(w);
+        if (look(w)) break;
+        status = nap(w, deadline);
         if (status || look(w)) break;
         look_at_peers(w);
-        if (deadline_passed(deadline) && !look(w))
-            return fail_text(PRONG_TIMEOUT, "nothing was ready in the time given");
+        if (deadline_passed(deadline) && !look(w)) status = nothing_ready(w, "nothing was ready in the time given");
     }
+    watch_close(&w->watch);
     return status;
 }
 
 static prong_status run(struct waiting *w, deadline_t deadline) {
     prong_status status = PRONG_OK;
     for (size_t i = 0; i < w->count && !status; i++) status = resolve(w, i);
-    if (!status) status = poll_descriptors(w, 0);
+    if (!status && w->descriptors) status = poll_descriptors(w, PRONG_NOWAIT);
     if (status || look(w)) return status;
     if (deadline == PRONG_NOWAIT) {
         look_at_peers(w);
-        return look(w) ? PRONG_OK : fail_text(PRONG_TIMEOUT, "nothing is ready");
+        return look(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
     }
     if (spin_until(any_ready, w)) return PRONG_OK;
-    status = sleep_until_ready(w, deadline);
-    take_doorbell_down(w);
-    return status;
+    return sleep_until_ready(w, deadline);
 }
 
 prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout) {
-    prong_status status = family_enter();
-    if (status) return status;
-    struct waiting w = {.items = items, .count = item_count, .doorbell = -1};
+    TRY(check_bytes(items, item_count, "wait: items"));
+    TRY(family_enter());
+    prong_status status;
+    struct waiting w = {.items = items, .count = item_count};
     w.channels = calloc(item_count + 1, sizeof(struct channel *));
-    w.slots = calloc(item_count + 1, sizeof *w.slots);
     w.polls = calloc(item_count + 1, sizeof *w.polls);
-    if (w.channels && w.slots && w.polls) {
+    if (w.channels && w.polls) {
         w.polls[0].fd = -1;
         status = run(&w, deadline_after(timeout));
     } else {
@@ -171,7 +164,6 @@ prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count,
     size_t ready = status ? 0 : look(&w);
     for (size_t i = 0; status && i < item_count; i++) items[i].ready = false;
     free(w.channels);
-    free(w.slots);
     free(w.polls);
     if (count) *count = ready;
     return status;

@@ -7,39 +7,123 @@
 #include "family/waiter.h"
 #include "os/os.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define ARENA_MAGIC 0x70726f6e67617231ull /* "prongar1" */
-enum { ARENA_VERSION = 5 };
+#define ARENA_NAME "prong"
+enum { ARENA_VERSION = 6 };
 
 char *arena_base;
 uint64_t arena_places;
+uint64_t arena_mapped;
 
 /* An object takes a slab's worth of room at the least, hence not the last page. */
 static void use(char *base, uint64_t size) {
     arena_base = base;
+    arena_mapped = size;
     arena_places = base ? (size - 4096) / 64 : 0;
 }
-static int descriptor = -1;
+
+/* --- its descriptor --- */
+
+/* Of use for other images alone. The program may have closed it, and opened a file of its own under the number. */
+static _Atomic int descriptor = -1;
+static struct os_file identity;
+
+static bool is_arena(int fd) {
+    struct os_file file;
+    return os_file_identify(fd, &file) == 0 && file.device == identity.device && file.inode == identity.inode;
+}
+
+/* From the mapping, from another number of this process, or from another member. */
+static int reopen(void) {
+    int fd = os_memory_reopen(arena_base, arena_mapped, &identity);
+    if (fd < 0) fd = os_file_reopen(0, &identity);
+    for (int i = 0; fd < 0 && i < MEMBER_LIMIT; i++) {
+        const struct member *row = &member_rows()[i];
+        pid_t pid = atomic_load(&row->state) == MEMBER_LIVE ? member_pid((uint32_t)row->token) : 0;
+        if (pid > 0 && pid != getpid()) fd = os_file_reopen(pid, &identity);
+    }
+    return fd;
+}
 
 int arena_descriptor(void) {
-    return descriptor;
+    int known = atomic_load(&descriptor);
+    if (is_arena(known)) return known;
+    int fd = reopen();
+    if (fd < 0 || atomic_compare_exchange_strong(&descriptor, &known, fd)) return fd;
+    close(fd); /* another thread was faster */
+    return known;
 }
+
+prong_status arena_hand_over(int *fd) {
+    int known = atomic_load(&descriptor);
+    *fd = arena_descriptor();
+    if (*fd >= 0) return PRONG_OK;
+    return fail(
+        PRONG_NO_DESCRIPTORS,
+        "the arena's descriptor, %d, was closed by the program, and no other member of the family can lend one: "
+        "another image cannot be started",
+        known);
+}
+
+/* --- making and mapping it --- */
 
 bool arena_contains(const void *pointer, uint64_t size) {
     uintptr_t from = (uintptr_t)arena_base, at = (uintptr_t)pointer;
-    return arena_base && at >= from && at - from <= arena()->size && size <= arena()->size - (at - from);
+    return arena_base && at >= from && at - from <= arena_mapped && size <= arena_mapped - (at - from);
 }
 
-static void *create_and_map(uint64_t size, int *fd) {
-    *fd = os_memory_create("prong", size);
+void *arena_view(uint64_t offset, uint64_t size) {
+    int fd = arena_descriptor();
+    return fd < 0 ? NULL : os_memory_view(fd, offset, size);
+}
+
+void arena_end_view(void *view, uint64_t size) {
+    os_memory_end_view(view, size);
+}
+
+static void *create_and_map(uint64_t size, int *fd, const char **call) {
+    *fd = os_memory_create(ARENA_NAME, size, call);
     if (*fd < 0) return MAP_FAILED;
+    *call = "mmap";
     void *base = os_memory_map(*fd, size);
+    int number = errno;
     if (base == MAP_FAILED) close(*fd);
+    errno = number;
     return base;
+}
+
+/* Less of it might be had: of address space, of memory, of a file. */
+static bool wants_less(int number) {
+    return number == ENOMEM || number == EFBIG || number == ENOSPC || number == EAGAIN;
+}
+
+static prong_status no_arena(const char *call, uint64_t least) {
+    if (wants_less(errno))
+        return fail_errno("no arena: even %llu MiB of shared memory cannot be had", (unsigned long long)(least >> 20));
+    if (errno == EMFILE || errno == ENFILE) return fail_errno("no arena: there is no descriptor for it");
+    if (strcmp(call, "memfd_create") == 0)
+        return fail_errno("no arena: memfd_create is missing here (Linux 3.17 has it), or a sandbox (seccomp) or a "
+                          "security module forbids it");
+    return fail_errno("no arena: a sandbox (seccomp) or a security module forbids %s", call);
+}
+
+static void adopt(char *base, uint64_t size, int fd) {
+    os_memory_leave_out_of_dumps(base, size);
+    os_file_identify(fd, &identity);
+    atomic_store(&descriptor, fd);
+    use(base, size);
+}
+
+static void forget(void) {
+    os_memory_unmap(arena_base, arena_mapped);
+    close(atomic_exchange(&descriptor, -1));
+    use(NULL, 0);
 }
 
 static uint64_t layout(void) {
@@ -48,15 +132,16 @@ static uint64_t layout(void) {
     return all;
 }
 
-static prong_status lay_out(uint64_t size) {
+static prong_status lay_out(void) {
     uint64_t rows = (sizeof(struct arena) + 63) & ~63ull;
     uint64_t heap =
         (rows + MEMBER_LIMIT * sizeof(struct member) + WAITER_LIMIT * sizeof(struct waiter) + 4095) & ~4095ull;
-    if (os_memory_commit(descriptor, 0, heap) != 0) return fail_errno("no memory for the arena's first pages");
+    if (os_memory_commit_new(descriptor, arena_base, heap + HEAP_BEGINNING) != 0)
+        return fail_errno("no memory for the arena's first pages");
     struct arena *a = arena();
-    a->size = size;
-    if (getrandom(&a->nonce, sizeof a->nonce, 0) != sizeof a->nonce) return fail_errno("no random number");
-    a->nonce |= 1;
+    a->size = arena_mapped;
+    for (int i = 0; i < 2; i++) a->secret[i] = os_random();
+    a->nonce = os_random() | 1;
     atomic_store(&a->next_generation, a->nonce);
     heap_lay_out(heap);
     a->version = ARENA_VERSION;
@@ -65,36 +150,93 @@ static prong_status lay_out(uint64_t size) {
     return PRONG_OK;
 }
 
+/* Where the system limits the size of files, the arena is one of them. */
+static prong_status size_within_limit(uint64_t *size, uint64_t least) {
+    uint64_t limit = os_file_size_limit();
+    if (*size <= limit) return PRONG_OK;
+    if (limit < least)
+        return fail(PRONG_NO_MEMORY,
+                    "no arena: the limit on the size of files (RLIMIT_FSIZE, ulimit -f) is %llu bytes, and the arena "
+                    "needs %llu MiB",
+                    (unsigned long long)limit, (unsigned long long)(least >> 20));
+    *size = limit & ~4095ull;
+    return PRONG_OK;
+}
+
 prong_status arena_create(uint64_t wanted, uint64_t least) {
     void *base = MAP_FAILED;
+    int fd = -1;
+    const char *call = "mmap";
     uint64_t size = wanted;
+    prong_status status = size_within_limit(&size, least);
+    if (status) return status;
+    uint64_t share = arena_share_of(os_address_space_limit());
+    if (size > share) size = share > least ? share : least;
     for (; size >= least; size /= 2)
-        if ((base = create_and_map(size, &descriptor)) != MAP_FAILED) break;
-    if (base == MAP_FAILED)
-        return fail_errno("no arena: even %llu MiB of shared memory cannot be had", (unsigned long long)(least >> 20));
-    use(base, size);
-    prong_status status = lay_out(size);
-    if (status) {
-        munmap(base, size);
-        close(descriptor);
-        use(NULL, 0);
-        descriptor = -1;
-    }
+        if ((base = create_and_map(size & ~4095ull, &fd, &call)) != MAP_FAILED || !wants_less(errno)) break;
+    if (base == MAP_FAILED) return no_arena(call, least);
+    adopt(base, size & ~4095ull, fd);
+    status = lay_out();
+    if (status) forget();
     return status;
 }
 
-prong_status arena_attach(int fd) {
+/* Programs that were started as root, and changed their user since, have an arena of root's. */
+static bool owned_here(const struct stat *about) {
+    return about->st_uid == geteuid() || about->st_uid == getuid() || about->st_uid == 0;
+}
+
+bool arena_is_meant(int fd, const uint64_t secret[2]) {
+    uint64_t head[3]; /* magic, secret */
+    struct stat about;
+    _Static_assert(offsetof(struct arena, version) == sizeof head, "what is read before anything else comes first");
+    if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || !owned_here(&about)) return false;
+    if (!os_is_memory(fd) || (uint64_t)about.st_size < sizeof(struct arena)) return false;
+    if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || head[0] != ARENA_MAGIC) return false;
+    return ((head[1] ^ secret[0]) | (head[2] ^ secret[1])) == 0;
+}
+
+bool arena_is_inherited(void) {
+    return os_memory_is_inherited(ARENA_NAME);
+}
+
+/* Before any of it is read: who could make it shorter could have every member killed by SIGBUS. */
+static prong_status check_object(int fd, uint64_t *size) {
     struct stat about;
     if (fstat(fd, &about) != 0) return fail_errno("the arena's descriptor %d is not open", fd);
-    void *base = os_memory_map(fd, (uint64_t)about.st_size);
-    if (base == MAP_FAILED) return fail_errno("the arena of %lld bytes cannot be mapped", (long long)about.st_size);
-    const struct arena *a = base;
-    if ((uint64_t)about.st_size < sizeof *a || a->magic != ARENA_MAGIC || a->version != ARENA_VERSION ||
-        a->layout != layout()) {
-        munmap(base, (size_t)about.st_size);
-        return fail(PRONG_INVALID, "descriptor %d is not an arena of this version of prong", fd);
-    }
-    use(base, (uint64_t)about.st_size);
-    descriptor = fd;
+    *size = (uint64_t)about.st_size;
+    if (!S_ISREG(about.st_mode) || *size < sizeof(struct arena))
+        return fail(PRONG_INVALID, "descriptor %d is not an arena", fd);
+    if (!os_memory_is_sealed(fd))
+        return fail(PRONG_INVALID, "descriptor %d is not sealed against another size, as an arena is", fd);
     return PRONG_OK;
+}
+
+/* Whether it is one, and how much of it is of use. */
+static prong_status read_header(int fd, uint64_t size, uint64_t *end) {
+    struct arena *a = os_memory_map(fd, sizeof *a);
+    if (a == MAP_FAILED) return fail_errno("the arena's first %zu bytes cannot be mapped", sizeof *a);
+    bool known = a->magic == ARENA_MAGIC && a->version == ARENA_VERSION && a->layout == layout() && a->size == size;
+    *end = a->heap.end;
+    os_memory_unmap(a, sizeof *a);
+    if (known && *end >= sizeof *a && *end <= size) return PRONG_OK;
+    return fail(PRONG_INVALID, "descriptor %d is not an arena of this version of prong", fd);
+}
+
+prong_status arena_attach(int fd) {
+    uint64_t size = 0, end = 0;
+    prong_status status = check_object(fd, &size);
+    if (!status) status = read_header(fd, size, &end);
+    if (status) return status;
+    void *base = os_memory_map(fd, end);
+    if (base == MAP_FAILED) return fail_errno("the arena of %llu bytes cannot be mapped", (unsigned long long)end);
+    adopt(base, end, fd);
+    return PRONG_OK;
+}
+
+void arena_unmap_from(uint64_t end) {
+    uint64_t before = arena_mapped;
+    if (end >= before) return;
+    use(arena_base, end);
+    os_memory_unmap(arena_base + end, before - end);
 }

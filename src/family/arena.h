@@ -22,8 +22,10 @@ enum {
 struct heap {
     struct guard guard;
     uint64_t first, top; /* blocks fill [first, top) without a gap */
+    uint64_t end;        /* and never reach beyond this, which sinks where a member has no address space for more */
     uint64_t last_size;  /* size of the block that ends at top, 0 when there is none */
     uint64_t committed;  /* the system has promised memory up to here */
+    uint64_t room;       /* bytes to be had before the memory control groups are asked again */
     uint64_t level_map;  /* bit l: some bin of level l is not empty */
     uint64_t step_map[BIN_LEVELS];
     uint64_t bins[BIN_LEVELS][BIN_STEPS]; /* newest free block first */
@@ -37,6 +39,14 @@ struct kind_table {
     uint64_t live;
 };
 
+/* Destroyed objects whose memory is not free yet, linked by next_free; see retire.c. Changed under the objects' guard. */
+struct retired {
+    lock_t sweeping;        /* held by the one that looks for what can be freed */
+    uint64_t first, last;   /* since the last sweep, newest first */
+    uint64_t count, weight; /* of these; in bytes */
+    uint64_t parked;        /* from before it: a thread was inside of them, or the sweeper died */
+};
+
 /* What was taken back from the dead, for prong_family_report: the newest RECOVERY_NOTES of `count`. */
 struct recovery_notes {
     _Atomic uint64_t count;
@@ -44,15 +54,26 @@ struct recovery_notes {
 };
 
 struct arena {
-    uint64_t magic, version;
+    uint64_t magic;
+    uint64_t secret[2]; /* random; a new image must know it, see arena_is_meant */
+    uint64_t version;
     uint64_t layout; /* of all that lies in it: images of other builds attach, if theirs is the same */
     uint64_t size;
     uint64_t nonce; /* random; makes handles of other families invalid here */
     _Atomic uint64_t next_generation;
-    _Atomic uint64_t deaths; /* members recovered after dying, for statistics */
+    _Atomic uint64_t journal_overflows;  /* words that a guard had no place to note; none, or a step is too long */
+    _Atomic uint64_t first_namespace;    /* of pids: the first member's */
+    _Atomic uint64_t several_namespaces; /* not all members know each other by the same numbers: see member.c */
+    _Atomic uint64_t deaths;             /* members recovered after dying, for statistics */
+    _Atomic uint64_t looked_around;      /* the row that family_look_around looks at next */
     struct guard members_guard;
     struct guard recovery_guard;
     struct guard objects_guard;
+    struct guard threads_guard;
+    _Atomic uint64_t thread_slabs; /* see thread.c: newest first */
+    uint64_t thread_slab_pending;  /* a slab allocated but not yet linked */
+    struct retired retired;
+    _Atomic uint64_t all_fence; /* no barrier reaches the members: each uses fences of its own (thread.h) */
     struct kind_table kinds[KIND_LIMIT];
     struct heap heap;
     struct recovery_notes recoveries;
@@ -65,6 +86,7 @@ struct arena {
 
 extern HIDDEN char *arena_base;      /* NULL before the family exists */
 extern HIDDEN uint64_t arena_places; /* how many times 64 bytes an object may begin at; 0 before */
+extern HIDDEN uint64_t arena_mapped; /* bytes that this process can reach */
 
 static inline struct arena *arena(void) {
     return (struct arena *)(void *)arena_base;
@@ -78,12 +100,29 @@ static inline uint64_t arena_offset(const void *pointer) {
     return (uint64_t)((const char *)pointer - arena_base);
 }
 
+/* What is wanted where nobody says a size: PRONG_ARENA_SIZE, or 64 GiB. */
+prong_status arena_usual_size(uint64_t *size);
+/* How much of so large an address space the arena may take in this process. */
+uint64_t arena_share_of(uint64_t address_space);
 /* Makes a new arena of the wanted size, or the largest below it that limits allow. */
 prong_status arena_create(uint64_t wanted, uint64_t least);
+/* Whether the descriptor is of an arena with that secret, owned by this user or by root: asked before it is mapped, or anything
+ * else of it is read. */
+bool arena_is_meant(int fd, const uint64_t secret[2]);
+/* Whether this image was handed some arena: it has the descriptor, and would hand it on to another. */
+bool arena_is_inherited(void);
+/* Of no use to anybody any more: this process's addresses from there on. */
+void arena_unmap_from(uint64_t end);
 /* Maps the arena behind an inherited descriptor. */
 prong_status arena_attach(int fd);
+/* Its descriptor; a new one where the program has closed it; -1 where none can be had. The second says why. */
 int arena_descriptor(void);
+prong_status arena_hand_over(int *fd);
 /* Whether [pointer, pointer+size) lies in the arena. */
 bool arena_contains(const void *pointer, uint64_t size);
+/* A copy of a range that nobody changes while there is the view: of each page not before it is written to. Private to this process,
+ * and to each child that it forks, as ordinary memory is. NULL: no address space, or no descriptor of the arena. */
+void *arena_view(uint64_t offset, uint64_t size);
+void arena_end_view(void *view, uint64_t size);
 
 #endif

@@ -51,14 +51,22 @@ void guard_undo(struct guard *guard) {
     IN_ORDER();
 }
 
+void guard_settle(struct guard *guard, uint32_t dead) {
+    if (lock_held_by(&guard->lock, dead) && guard_enter(guard, PRONG_FOREVER)) guard_leave(guard);
+}
+
 void guard_set(struct guard *guard, uint64_t *word, uint64_t value) {
     struct journal *journal = &guard->journal;
     uint64_t count = atomic_load_explicit(&journal->count, memory_order_relaxed);
-    journal->entry[count].where = arena_offset(word);
-    journal->entry[count].old = *word;
-    IN_ORDER();
-    atomic_store_explicit(&journal->count, count + 1, memory_order_relaxed);
-    IN_ORDER();
+    if (__builtin_expect(count < JOURNAL_CAPACITY, 1)) {
+        journal->entry[count].where = arena_offset(word);
+        journal->entry[count].old = *word;
+        IN_ORDER();
+        atomic_store_explicit(&journal->count, count + 1, memory_order_relaxed);
+        IN_ORDER();
+    } else {
+        atomic_fetch_add(&arena()->journal_overflows, 1);
+    }
     __atomic_store_n(word, value, __ATOMIC_RELEASE); /* some words are also read without the guard, as hints */
     IN_ORDER();
 }

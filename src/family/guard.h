@@ -32,7 +32,10 @@ void guard_leave(struct guard *guard);
 void guard_commit(struct guard *guard);
 /* Undoes what was set since guard_enter; the caller still has to leave. */
 void guard_undo(struct guard *guard);
-/* Changes one word of the arena under the guard. */
+/* Undoes what a dead member has left half done under the guard, if it died inside. */
+void guard_settle(struct guard *guard, uint32_t dead);
+/* Changes one word of the arena under the guard. A step sets at most JOURNAL_CAPACITY words: one beyond would be set without being
+ * noted, which prong_family_check reports. */
 void guard_set(struct guard *guard, uint64_t *word, uint64_t value);
 
 #endif

@@ -8,14 +8,18 @@
 #include "family/heap.h"
 
 #include "base/error.h"
+#include "family/family.h"
 #include "family/member.h"
+#include "family/room.h"
 #include "os/os.h"
 
 #include <errno.h>
 
 enum { UNIT = 64, FREE = 1, LOOK_INTO_BIN = 4 };
 #define BLOCK_MAGIC 0x626c6f636b21ull
-static const uint64_t COMMIT_STEP = 256 << 10;
+/* Memory is asked for in steps: a small one while there is little, as each page of it costs time. */
+static const uint64_t COMMIT_STEP = 256 << 10, SMALL_STEP = 64 << 10, SMALL = 1 << 20;
+static const uint64_t ROOM_STEP = 16 << 20, ROOM_STEP_UNLIMITED = 64 << 20, ROOM_UNASKED = 4 << 20;
 
 static struct heap *heap(void) {
     return &arena()->heap;
@@ -110,20 +114,53 @@ static void split(uint64_t offset, uint64_t size) {
     set(&tail->size, rest | FREE);
     set(&tail->prev_size, size);
     set(&tail->magic, BLOCK_MAGIC);
+    set(&tail->given_back, block->given_back);
     set_size_before(offset + size + rest, rest);
     set(&block->size, size);
     bin_insert(offset + size);
 }
 
+static prong_status no_memory(uint64_t size) {
+    return fail_errno("the system has no memory for %llu more bytes of the arena", (unsigned long long)size);
+}
+
+static bool commit(uint64_t size) {
+    char *from = arena_at(heap()->committed);
+    if (os_memory_commit(from, size) == 0) return true;
+    int number = errno;
+    os_memory_release(from, size);
+    errno = number;
+    return false;
+}
+
+/* The control groups are asked in steps, too, which grow smaller as their limit comes near; by each process at least once, as
+ * it may be in a group of its own. *size becomes what may be taken, of which `needed` must. */
+static prong_status find_room(uint64_t needed, uint64_t *size) {
+    static uint32_t asked_by;
+    struct heap *h = heap();
+    uint64_t left;
+    if (*size > h->room || (asked_by != self_token() && h->committed - h->first > ROOM_UNASKED)) {
+        prong_status status = room_for(needed, &left);
+        if (status) return fail_again(status, "the arena needs %llu more bytes", (unsigned long long)needed);
+        asked_by = self_token();
+        h->room = left == UINT64_MAX ? ROOM_STEP_UNLIMITED : left / 8 < ROOM_STEP ? left / 8 : ROOM_STEP;
+        if (left < *size) *size = needed;
+    }
+    h->room -= *size < h->room ? *size : h->room;
+    return PRONG_OK;
+}
+
 static prong_status commit_up_to(uint64_t end) {
     struct heap *h = heap();
     if (end <= h->committed) return PRONG_OK;
-    uint64_t size = end - h->committed, limit = arena()->size - h->committed;
-    uint64_t roomy = (size + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1);
+    uint64_t size = end - h->committed, limit = h->end - h->committed;
+    uint64_t step = h->committed - h->first < SMALL ? SMALL_STEP : COMMIT_STEP;
+    uint64_t roomy = (size + step - 1) & ~(step - 1);
     if (roomy > limit) roomy = limit;
-    if (os_memory_commit(arena_descriptor(), h->committed, roomy) != 0) {
-        if (roomy == size || os_memory_commit(arena_descriptor(), h->committed, size) != 0)
-            return fail_errno("the system has no memory for %llu more bytes of the arena", (unsigned long long)size);
+    prong_status status = find_room(size, &roomy);
+    if (status) return status;
+    if (!commit(roomy)) {
+        if (roomy == size || !commit(size)) return no_memory(size);
         roomy = size;
     }
     h->committed += roomy; /* holds whatever becomes of the allocation, so not in the journal */
@@ -132,50 +169,73 @@ static prong_status commit_up_to(uint64_t end) {
 
 static prong_status extend(uint64_t size, uint64_t *offset) {
     struct heap *h = heap();
-    if (size > arena()->size - h->top)
+    if (size > h->end - h->top)
         return fail(PRONG_NO_MEMORY, "the arena of %llu MiB has no %llu bytes left in one piece",
-                    (unsigned long long)(arena()->size >> 20), (unsigned long long)size);
+                    (unsigned long long)(h->end >> 20), (unsigned long long)size);
     prong_status status = commit_up_to(h->top + size);
     if (status) return status;
     *offset = h->top;
     struct block *block = block_at(*offset);
     set(&block->prev_size, h->last_size);
     set(&block->size, size);
+    if (block->given_back) set(&block->given_back, 0);
     set(&h->last_size, size);
     set(&h->top, h->top + size);
     return PRONG_OK;
 }
 
+/* What of a free block is to be used, before anything is changed: to ask for what is there does no harm. */
+static prong_status commit_again(uint64_t offset, uint64_t size) {
+    uint64_t whole = size_of(block_at(offset)), wanted = size + sizeof(struct block); /* and the header of the rest */
+    if (wanted > whole) wanted = whole;
+    prong_status status = find_room(wanted, &wanted);
+    if (status) return status;
+    return os_memory_commit(block_at(offset), wanted) == 0 ? PRONG_OK : no_memory(wanted);
+}
+
 static prong_status take(uint64_t size, uint64_t *offset) {
     *offset = bin_find(size);
     if (!*offset) return extend(size, offset);
+    struct block *block = block_at(*offset);
+    if (block->given_back) TRY(commit_again(*offset, size));
     bin_remove(*offset);
     split(*offset, size);
-    struct block *block = block_at(*offset);
     set(&block->size, size_of(block));
+    if (block->given_back) set(&block->given_back, 0);
     return PRONG_OK;
+}
+
+/* What is not undone, as to ask once more for what is there does no harm. */
+static void sink_committed(uint64_t top) {
+    struct heap *h = heap();
+    uint64_t end = (top + 4095) & ~4095ull;
+    if (h->committed > end) h->committed = end;
 }
 
 static void give_back(uint64_t offset) {
     struct heap *h = heap();
-    uint64_t size = size_of(block_at(offset));
+    uint64_t size = size_of(block_at(offset)), given_back = 0;
     if (offset + size < h->top && is_free(block_at(offset + size))) {
         bin_remove(offset + size);
+        given_back |= block_at(offset + size)->given_back;
         size += size_of(block_at(offset + size));
     }
     uint64_t before = block_at(offset)->prev_size;
     if (before && is_free(block_at(offset - before))) {
         offset -= before;
         bin_remove(offset);
+        given_back |= block_at(offset)->given_back;
         size += before;
     }
     struct block *block = block_at(offset);
     if (offset + size == h->top) { /* the last one: let the top sink, the next block rises from warm pages */
         set(&h->last_size, block->prev_size);
         set(&h->top, offset);
+        if (given_back) sink_committed(offset);
         return;
     }
     set(&block->size, size | FREE);
+    if (block->given_back != given_back) set(&block->given_back, given_back);
     set_size_before(offset + size, size);
     bin_insert(offset);
 }
@@ -184,13 +244,13 @@ static void give_back(uint64_t offset) {
 
 static prong_status enter(void) {
     if (guard_enter(&heap()->guard, PRONG_FOREVER)) return PRONG_OK;
-    return fail(PRONG_TIMEOUT, "the allocator's guard is held by a stopped process");
+    return lock_refused(PRONG_TIMEOUT, "the allocator");
 }
 
 prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_t *block) {
-    if (wanted > arena()->size)
+    if (wanted > heap()->end)
         return fail(PRONG_NO_MEMORY, "%llu bytes are more than the whole arena of %llu MiB", (unsigned long long)wanted,
-                    (unsigned long long)(arena()->size >> 20));
+                    (unsigned long long)(heap()->end >> 20));
     uint64_t size = (wanted + sizeof(struct block) + UNIT - 1) & ~(uint64_t)(UNIT - 1), offset;
     if (size < 2 * UNIT) size = 2 * UNIT;
     prong_status status = enter();
@@ -211,7 +271,7 @@ prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_
 }
 
 struct block *heap_block(uint64_t block) {
-    if (block % UNIT || block < heap()->first + sizeof(struct block) || block >= arena()->size) return NULL;
+    if (block % UNIT || block < heap()->first + sizeof(struct block) || block >= arena_mapped) return NULL;
     struct block *header = heap_header(block);
     return header->magic == BLOCK_MAGIC && !is_free(header) ? header : NULL;
 }
@@ -251,7 +311,10 @@ void heap_free_owned(uint32_t owner) {
 }
 
 void heap_lay_out(uint64_t from) {
-    heap()->first = heap()->top = heap()->committed = from;
+    heap()->first = heap()->top = from;
+    heap()->committed = from + HEAP_BEGINNING;
+    heap()->end = arena_mapped;
+    heap()->room = ROOM_UNASKED;
 }
 
 /* --- looking after it --- */
@@ -316,21 +379,36 @@ prong_status heap_check(struct heap_summary *summary) {
     return status;
 }
 
-static void release_inside(uint64_t from, uint64_t end) {
-    from = (from + 4095) & ~4095ull;
-    end &= ~4095ull;
-    if (end > from) os_memory_release(arena_descriptor(), from, end - from);
-}
-
 void heap_trim(void) {
     struct heap *h = heap();
     if (enter()) return;
     for (uint64_t at = h->first; at < h->top; at += size_of(block_at(at)))
         if (is_free(block_at(at))) {
             uint64_t end = at + size_of(block_at(at)), from = at + sizeof(struct block);
-            release_inside(from, end);
+            block_at(at)->given_back = 1; /* before it is true */
+            os_memory_release(arena_at(from), end - from);
         }
-    release_inside(h->top, h->committed);
-    if ((h->top + 4095) / 4096 * 4096 < h->committed) h->committed = (h->top + 4095) / 4096 * 4096;
+    if (h->committed > h->top) os_memory_release(arena_at(h->top), h->committed - h->top);
+    sink_committed(h->top);
+    h->room = 0;
     guard_leave(&h->guard);
+}
+
+/* In steps of the largest page. */
+static uint64_t in_whole_pages(uint64_t size) {
+    const uint64_t page = 64 << 10;
+    return (size + page - 1) & ~(page - 1);
+}
+
+prong_status heap_sink_end(uint64_t wanted) {
+    struct heap *h = heap();
+    prong_status status = enter();
+    if (status) return status;
+    uint64_t least = in_whole_pages(h->committed + COMMIT_STEP), end = in_whole_pages(wanted);
+    if (end < PRONG_ARENA_LEAST) end = PRONG_ARENA_LEAST;
+    if (end < least) end = least;
+    if (end < h->end) h->end = end;
+    arena_unmap_from(h->end);
+    guard_leave(&h->guard);
+    return PRONG_OK;
 }

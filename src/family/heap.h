@@ -13,7 +13,7 @@ struct block {
     uint64_t owner;  /* member token or 0 */
     uint64_t wanted; /* payload bytes asked for */
     uint64_t magic;
-    uint64_t unused;
+    uint64_t given_back; /* 1: pages in this free block were given back to the system, and are to be asked for again */
 };
 
 /* Allocates size bytes. Where into is not NULL it is a word of the arena that takes the block's offset in the same
@@ -30,6 +30,8 @@ static inline struct block *heap_header(uint64_t block) {
     return (struct block *)arena_at(block - sizeof(struct block));
 }
 
+/* Where the heap begins; its first bytes have been asked of the system. */
+enum { HEAP_BEGINNING = 128 << 10 };
 void heap_lay_out(uint64_t from);
 
 struct heap_summary {
@@ -37,6 +39,9 @@ struct heap_summary {
 };
 /* Walks all blocks, free lists and bit maps; the message of a failure names what is wrong and where. */
 prong_status heap_check(struct heap_summary *summary);
+/* No block lies beyond `wanted` from now on, or beyond what is in use, for the whole family; this process unmaps what is left
+ * over. */
+prong_status heap_sink_end(uint64_t wanted);
 /* Gives the pages inside free blocks back to the system. */
 void heap_trim(void);
 

@@ -1,31 +1,47 @@
 /* Taking a contended or abandoned lock. */
 #include "family/lock.h"
 
+#include "base/error.h"
 #include "family/member.h"
-#include "os/os.h"
+#include "os/pause.h"
 
 /* A holder is inside for tens of nanoseconds, or it has been descheduled, or it is dead. Spin for the first, sleep
  * for the second, and look whether it lives after the first millisecond, then ever more rarely. */
-#ifndef LOCK_SPINS
-#define LOCK_SPINS 200 /* the model in tests/model has fewer */
-#endif
-enum { SPINS = LOCK_SPINS };
-static const prong_time FIRST_LOOK = PRONG_MS(1), LAST_LOOK = PRONG_MS(50);
+static const prong_time SPIN_FOR = PRONG_US(10), FIRST_LOOK = PRONG_MS(1), LAST_LOOK = PRONG_MS(50);
 /* A caller's deadline is for messages and room; that somebody is within for a moment is no reason to fail before this. */
 static const prong_time PATIENCE = PRONG_MS(100);
 
+#ifndef LOCK_NOTES
+QUICK_LOCAL struct lock_notes lock_notes;
+
+/* The last note is that of the call that asks. */
+static bool lock_is_interrupted(const lock_t *lock) {
+    lock_notes.refused = false;
+    for (uint32_t i = 0; i + 1 < lock_notes.count && i < LOCK_NOTES; i++)
+        if (lock_notes.lock[i] == lock) lock_notes.refused = true;
+    return lock_notes.refused;
+}
+
+prong_status lock_refused(prong_status status, const char *what) {
+    if (lock_notes.refused)
+        return fail(PRONG_DEADLOCK, "this thread was interrupted inside of %s by the signal handler that calls", what);
+    return fail(status, "a stopped process is in the middle of %s", what);
+}
+#endif
+
 static bool spin_for(lock_t *lock, uint32_t token) {
-    for (int i = 0; i < SPINS; i++) {
+    struct pause pause = {0};
+    do {
         uint32_t free = 0;
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
             atomic_compare_exchange_weak(&lock->word, &free, token))
             return true;
-        os_cpu_relax();
-    }
+    } while (pause_again(&pause, SPIN_FOR));
     return false;
 }
 
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline) {
+    if (lock_is_interrupted(lock)) return LOCK_TIMED_OUT;
     if (spin_for(lock, token)) return LOCK_TAKEN;
     prong_time look = FIRST_LOOK;
     deadline_t patient = deadline_after(PATIENCE), give_up = deadline > patient ? deadline : patient;

@@ -6,8 +6,11 @@
 #define FAMILY_LOCK_H
 
 #include "base/deadline.h"
+#include "base/local.h"
 
 #include <stdatomic.h>
+#include <prong/status.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -18,22 +21,61 @@ enum lock_result { LOCK_TAKEN, LOCK_RECOVERED, LOCK_TIMED_OUT };
 
 #define LOCK_WAITERS 0x80000000u
 
+/* Which of these locks the calling thread holds, or is about to take: a signal handler that wants one of them is refused, or it
+ * would wait for what it interrupts. Noted before the lock is taken, and until after it is free. */
+#ifndef LOCK_NOTES /* the model in tests/model has none: its threads are one to the system */
+enum { LOCK_NOTES = 12 };
+struct lock_notes {
+    uint32_t count;
+    bool refused; /* the last one that timed out was one of them */
+    lock_t *lock[LOCK_NOTES];
+};
+extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct lock_notes lock_notes;
+
+static inline void lock_note(lock_t *lock) {
+    uint32_t count = lock_notes.count;
+    lock_notes.count = count + 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(count < LOCK_NOTES, 1)) lock_notes.lock[count] = lock;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Locks are let go in the reverse order of their taking. */
+static inline void lock_unnote(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    lock_notes.count--;
+}
+
+/* Whether this thread is inside of any. */
+static inline bool lock_any_noted(void) {
+    return lock_notes.count > 0;
+}
+#endif
+
+/* Why a lock was not to be had: PRONG_DEADLOCK where this thread holds it itself, interrupted by a signal handler that called;
+ * else `status`, as a stopped process is in the middle of something. what: "the allocator". */
+prong_status lock_refused(prong_status status, const char *what);
+
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline);
 void lock_wake(lock_t *lock);
 
 static inline enum lock_result lock_acquire(lock_t *lock, uint32_t token, deadline_t deadline) {
     uint32_t free = 0;
+    lock_note(lock);
     if (__builtin_expect(atomic_compare_exchange_strong_explicit(&lock->word, &free, token, memory_order_acquire,
                                                                  memory_order_relaxed),
                          1))
         return LOCK_TAKEN;
-    return lock_acquire_slow(lock, token, deadline);
+    enum lock_result result = lock_acquire_slow(lock, token, deadline);
+    if (result == LOCK_TIMED_OUT) lock_unnote();
+    return result;
 }
 
 /* Sequentially consistent, so that a store made under the lock is seen before any load that follows: callers look
  * at their waiters' flag next, and it pairs with the fence in waitq_prepare. */
 static inline void lock_release(lock_t *lock) {
     if (__builtin_expect((atomic_exchange(&lock->word, 0) & LOCK_WAITERS) != 0, 0)) lock_wake(lock);
+    lock_unnote();
 }
 
 /* Whether this member holds, or died holding, the lock. */

@@ -15,7 +15,13 @@ struct member {
     /* Generation and row number in 31 bits; never 0 once used. Reusing a row changes it. */
     _Alignas(64) _Atomic uint64_t token;
     _Atomic uint64_t state;
-    _Atomic uint64_t pid;       /* of a reserved row: 0 until the child exists */
+    _Atomic uint64_t
+        pid; /* of a reserved row: 0 until the child exists; by the namespace of the parent until it is LIVE */
+    _Atomic uint64_t namespace; /* in which that is its number */
+    _Atomic uint64_t outer_pid; /* its number in its parent's namespace, 0 while it is not known */
+    _Atomic uint64_t outer_namespace;
+    _Atomic uint64_t
+        marked; /* it has marked its row's place: members to whom both numbers say nothing can tell whether it lives */
     _Atomic uint64_t joined_at; /* nanoseconds after boot: a process of that pid that began later is another */
     _Atomic uint64_t parent;    /* token; who reserved the row */
     _Atomic uint64_t process;   /* offset of its process object, 0 for a root or a host's own fork */
@@ -36,6 +42,8 @@ static inline void count_event(_Atomic uint64_t *counter) {
 struct self {
     _Atomic uint32_t token;
     pid_t pid;
+    uint64_t namespace; /* of pids */
+    _Atomic bool marked;
 };
 extern HIDDEN struct self *self;
 
@@ -45,6 +53,8 @@ static inline uint32_t self_token(void) {
 
 struct member *member_rows(void);
 struct member *member_row(uint32_t token);
+/* Whether it is that of a member, which may be dead; not that under which a process joins. */
+bool member_has_row(uint32_t token);
 static inline struct member *self_row(void) {
     return member_row(self_token());
 }
@@ -65,8 +75,22 @@ bool member_become(uint32_t token);
 /* In a spawned child: maps the arena behind the descriptor; member_become comes next. */
 prong_status family_attach(int fd);
 
+/* Called in a process that has just become a member; a forked child still has what was its parent's. */
+extern void (*member_joined)(void);
+
 /* Whether the member's process still runs. Costs system calls unless it is this process or long gone. */
 bool member_alive(uint32_t token);
+/* From long sleeps, too: once the family has members in several namespaces of pids, this process shows to all that it lives. */
+void member_mark_slow(void);
+static inline void member_mark_if_needed(void) {
+    bool several = atomic_load_explicit(&arena()->several_namespaces, memory_order_relaxed) != 0;
+    if (__builtin_expect(several, 0) && !atomic_load_explicit(&self->marked, memory_order_relaxed)) member_mark_slow();
+}
+/* The number by which this process knows it; 0 where it knows none: it lives in another namespace of pids. */
+pid_t member_pid(uint32_t token);
+/* A descriptor of the member's process, for signals; the caller closes it. -1 with errno: ESRCH when it has ended,
+ * EREMOTE when this process knows no number of it. */
+int member_pidfd(uint32_t token);
 /* The member is dead (or leaves): takes back all it held and frees its row. Any member may call it, several may at
  * once; a cleaner that dies is followed by another. */
 void member_bury(uint32_t token);
@@ -79,6 +103,8 @@ __attribute__((format(printf, 1, 2))) void recovery_note(const char *format, ...
 /* This process ends in good order: exit was called, or main left. */
 void member_leaving(void);
 bool member_is_leaving(uint32_t token);
+/* Buries all that have died: before it is said that there is no more of something, as the dead may have it. */
+void family_bury_dead(void);
 /* Looks at one more row each time it is called and buries its process if it died: called from long sleeps. */
 void family_look_around(void);
 

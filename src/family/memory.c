@@ -26,7 +26,7 @@ uint64_t prong_memory_offset(const void *memory) {
 }
 
 void *prong_memory_at(uint64_t offset) {
-    if (family_enter() || offset == 0 || offset >= arena()->size) return NULL;
+    if (family_enter() || offset == 0 || offset >= arena_mapped) return NULL;
     return arena_at(offset);
 }
 

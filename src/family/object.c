@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
+#include "family/retire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,8 +58,8 @@ static prong_status add_slab(enum object_kind kind) {
 
 prong_status object_create(enum object_kind kind, void **result) {
     struct kind_table *kinds = table(kind);
-    if (!guard_enter(guard(), PRONG_FOREVER))
-        return fail(PRONG_TIMEOUT, "the object table is held by a stopped process");
+    retired_sweep_if_due(); /* so what is retired stays bounded, wherever it was destroyed */
+    if (!guard_enter(guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the object table");
     prong_status status = kinds->free ? PRONG_OK : add_slab(kind);
     if (!status) {
         struct object *object = arena_at(kinds->free);
@@ -82,7 +83,7 @@ void object_publish(void *object) {
     atomic_store(&((struct object *)object)->state, OBJECT_LIVE);
 }
 
-static void free_inside(struct object *object) {
+void object_free_inside(struct object *object) {
     struct kind_table *kinds = table((enum object_kind)object->kind);
     guard_set(guard(), (uint64_t *)&object->generation, 0);
     guard_set(guard(), (uint64_t *)&object->state, OBJECT_FREE);
@@ -91,16 +92,48 @@ static void free_inside(struct object *object) {
     guard_set(guard(), &kinds->live, kinds->live - 1);
 }
 
-/* From `from` (alive, or being destroyed by somebody now dead) on; dispose can be begun again at any point. */
-static void destroy_from(struct object *object, uint64_t from) {
-    if (!atomic_compare_exchange_strong(&object->generation, &from, (uint64_t)self_token() << 1)) return;
+static uint64_t destroyed_by_self(void) {
+    return (uint64_t)self_token() << 1;
+}
+
+/* From `from` (alive, or being destroyed by a member now dead) on; each step can be begun again at any point. */
+static void object_destroy_from(struct object *object, uint64_t from) {
+    const struct object_type *type = object_types[object->kind];
+    if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
+    if (type->end) {
+        type->end(object);
+        object_retire(object);
+    } else if (type->dispose(object) && guard_enter(guard(), PRONG_FOREVER)) {
+        object_free_inside(object);
+        guard_leave(guard());
+    }
+}
+
+/* The memory of a retired object that nobody is inside of. Its generation is `from`: that of a sweeper that had taken it off the
+ * list, and died. */
+static void object_reclaim(struct object *object, uint64_t from) {
+    if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
     if (!object_types[object->kind]->dispose(object) || !guard_enter(guard(), PRONG_FOREVER)) return;
-    free_inside(object);
+    object_free_inside(object);
     guard_leave(guard());
 }
 
 void object_destroy(void *object, uint64_t generation) {
-    if (generation & 1) destroy_from(object, generation);
+    if (generation & 1) object_destroy_from(object, generation);
+}
+
+static prong_status object_destroy_inside(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    void *object;
+    INSIDE struct visit inside = {0};
+    prong_status status = object_enter(&inside, kind, offset, generation, &object);
+    if (!status) object_destroy_from(object, generation);
+    return status;
+}
+
+prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    prong_status status = object_destroy_inside(kind, offset, generation);
+    if (!status) retired_sweep_if_due(); /* when this thread is inside of it no more */
+    return status;
 }
 
 /* The slow side of object_find: enters the family where that is still to be done, or says what is wrong. */
@@ -110,6 +143,16 @@ prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t gener
     return fail(PRONG_STALE, "not a handle of a live %s: %s", object_types[kind]->name,
                 offset == 0 && generation == 0 ? "it was never created"
                                                : "it was destroyed, or it is of another family");
+}
+
+/* The slow side of object_enter. */
+prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation) {
+    visit_end(visit);
+    prong_status status = object_stale(kind, offset, generation);
+    if (!status) status = visit_begin(visit, offset);
+    if (status || object_is_live(kind, offset, generation)) return status;
+    visit_end(visit);
+    return object_stale(kind, offset, generation);
 }
 
 prong_status object_label(void *object, const char *name) {
@@ -131,7 +174,8 @@ const char *object_describe(void *object, char *text, size_t size) {
     return text;
 }
 
-void object_each(enum object_kind kind, void (*visit)(void *, void *), void *context) {
+/* Every object of the kind that is not free, retired ones as well, and not inside. */
+static void slabs_each(enum object_kind kind, void (*visit)(struct object *, void *), void *context) {
     for (uint64_t at = __atomic_load_n(&table(kind)->slabs, __ATOMIC_ACQUIRE); at;) {
         struct slab *slab = arena_at(at);
         for (uint64_t i = 0; i < slab->count; i++) {
@@ -142,20 +186,49 @@ void object_each(enum object_kind kind, void (*visit)(void *, void *), void *con
     }
 }
 
-static void recover_one(void *pointer, void *context) {
+static bool object_is_there(struct object *object) {
+    uint64_t state = atomic_load(&object->state);
+    return state == OBJECT_BUILDING || state == OBJECT_LIVE;
+}
+
+struct each {
+    void (*visit)(void *object, void *context);
+    void *context;
+};
+
+/* Without memory for the entry it is visited all the same: a recovery must not leave one out. */
+static void visit_inside(struct object *object, void *context) {
+    const struct each *each = context;
+    INSIDE struct visit inside = {0};
+    visit_begin(&inside, arena_offset(object));
+    if (object_is_there(object)) each->visit(object, each->context);
+}
+
+void object_each(enum object_kind kind, void (*visit)(void *, void *), void *context) {
+    struct each each = {visit, context};
+    slabs_each(kind, visit_inside, &each);
+}
+
+static void recover_there(void *pointer, void *context) {
     struct object *object = pointer;
     uint32_t dead = *(const uint32_t *)context;
     uint64_t generation = object_generation(object);
-    if (generation == (uint64_t)dead << 1) {
-        destroy_from(object, generation);
-        return;
-    }
     object_types[object->kind]->recover(object, dead);
     if (atomic_load(&object->state) == OBJECT_BUILDING && object->creator == dead) object_destroy(object, generation);
 }
 
+static void recover_one(struct object *object, void *dead) {
+    uint64_t generation = object_generation(object);
+    if (generation != (uint64_t) * (uint32_t *)dead << 1)
+        visit_inside(object, &(struct each){recover_there, dead});
+    else if (atomic_load(&object->state) == OBJECT_RETIRED)
+        object_reclaim(object, generation);
+    else
+        object_destroy_from(object, generation);
+}
+
 void object_recover_all(uint32_t dead) {
-    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) object_each((enum object_kind)kind, recover_one, &dead);
+    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) slabs_each((enum object_kind)kind, recover_one, &dead);
 }
 
 uint64_t object_count(void) {

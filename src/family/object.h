@@ -4,6 +4,7 @@
 #define FAMILY_OBJECT_H
 
 #include "family/member.h"
+#include "family/thread.h"
 
 enum object_kind {
     KIND_NONE,
@@ -24,11 +25,12 @@ enum object_kind {
     KIND_COUNT
 };
 enum { LABEL_SIZE = 24 };
-enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE };
+/* RETIRED: destroyed, and a thread may still be inside of it. */
+enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE, OBJECT_RETIRED };
 
 struct object {
-    /* Of the object that lives here: odd, never the same twice. Even: the token of the member that is destroying it,
-     * shifted by one; 0: none lives here. So one compare-and-swap decides who destroys which object. */
+    /* Of the object that lives here: odd, never the same twice. Even: the token of the member that is destroying or freeing
+     * it, shifted by one; 0: none lives here, or it is retired. So one compare-and-swap decides who destroys which object. */
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
     uint64_t kind;
@@ -46,9 +48,14 @@ struct object_type {
     size_t size;
     /* A member has died: release and repair what it held of this object. */
     void (*recover)(void *object, uint32_t dead);
-    /* Frees what hangs on an object that its creator died building, or that is being destroyed. False: a stopped process is in
-     * the middle of it, and it stays as it is until the one that destroys it dies. */
+    /* Tells those that are inside of an object that it is destroyed: wakes all who wait. May be done again by another member,
+     * if the first one dies doing it. A kind without this is freed at once: its code copes with stale handles by itself. */
+    void (*end)(void *object);
+    /* Frees what hangs on an object that its creator died building, or that is destroyed and has nobody inside. False: a
+     * stopped process is in the middle of it, and it stays as it is until the one that destroys it dies. */
     bool (*dispose)(void *object);
+    /* Bytes of the arena that hang on it, for how long it may wait to be freed; NULL: few. */
+    uint64_t (*weigh)(void *object);
     /* Names the holders, for the report; NULL where there are none. */
     void (*holders)(void *object, holder_visit *visit, void *context);
     /* What stands in the memory of one goes over to the next that is made there, whose maker sets what is to be another. */
@@ -57,12 +64,18 @@ struct object_type {
 extern const struct object_type *const object_types[KIND_COUNT];
 
 /* An object in state BUILDING, zeroed unless its kind inherits; object_publish makes it live. Disposed of if this process
- * dies before that. */
+ * dies before that. Not under a guard: may sweep. */
 prong_status object_create(enum object_kind kind, void **object);
 void object_publish(void *object);
-/* Ends the object of that generation and disposes of it, unless somebody else does or did. A member that dies doing it
- * is followed by the one that buries it. */
+/* Ends the object of that generation, unless another call does or did. Its memory is freed when no thread is inside of it any
+ * more. A member that dies doing it is followed by the one that buries it. Inside of the object, or nobody else knows it. */
 void object_destroy(void *object, uint64_t generation);
+/* The same by a handle, entering it. */
+prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation);
+/* Frees those retired objects that no thread is inside of. */
+void retired_sweep(void);
+/* The same, if enough of them have come together. Not under a guard. */
+void retired_sweep_if_due(void);
 static inline uint64_t object_generation(void *object) {
     return atomic_load(&((struct object *)object)->generation);
 }
@@ -103,7 +116,24 @@ static inline prong_status object_find(enum object_kind kind, uint64_t offset, u
     return PRONG_OK;
 }
 
-/* Calls visit for every object of the kind that is not free. */
+/* Enters the live object of that kind and generation, or gives a clear error, and is not inside. Until visit_end (object_leave)
+ * its memory stays this object's, though it may be destroyed meanwhile. */
+prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation);
+static inline prong_status object_enter(struct visit *visit, enum object_kind kind, uint64_t offset,
+                                        uint64_t generation, void **object) {
+    *object = arena_at(offset);
+    if (__builtin_expect(visit_begin(visit, offset) == PRONG_OK && object_is_live(kind, offset, generation), 1))
+        return PRONG_OK;
+    return object_enter_slow(visit, kind, offset, generation);
+}
+
+/* For what is inside of a handle's object until the end of the block:
+ *
+ *     INSIDE struct visit inside = {0};
+ *     TRY(object_enter(&inside, KIND_EVENT, handle.offset, handle.generation, (void **)&event)); */
+#define INSIDE __attribute__((cleanup(visit_end)))
+
+/* Calls visit, inside of it, for every object of the kind that lives or is being made. */
 void object_each(enum object_kind kind, void (*visit)(void *object, void *context), void *context);
 /* For all kinds: recover. */
 void object_recover_all(uint32_t dead);

@@ -3,14 +3,8 @@
 
 #include "os/os.h"
 
-_Thread_local struct thread_self thread_known;
 /* Where this thread found a row last time. */
 static _Thread_local uint32_t hint;
-
-uint32_t thread_self_slow(void) {
-    thread_known = (struct thread_self){.thread = os_thread_id(), .token = self_token()};
-    return thread_known.thread;
-}
 
 static struct waiter *table(void) {
     return (struct waiter *)(void *)(member_rows() + MEMBER_LIMIT);
@@ -37,8 +31,9 @@ struct waiter *waiter_begin(void *object) {
         if (!take(row, index, who)) continue;
         hint = index;
         atomic_store(&row->state, WAITER_WAITING);
+        atomic_store(&row->limit, WAITER_LIMITED);
         atomic_store(&row->since, clock_now());
-        atomic_store(&row->object, arena_offset(object));
+        atomic_store(&row->object, object ? arena_offset(object) : 0);
         return row;
     }
     return NULL;
@@ -57,7 +52,9 @@ void waiters_each(void (*visit)(struct waiter *, void *), void *context) {
 }
 
 static void forget(struct waiter *waiter, void *dead) {
-    if (waiter_token(waiter) == *(uint32_t *)dead) waiter_end(waiter);
+    if (waiter_token(waiter) != *(uint32_t *)dead) return;
+    atomic_store(&waiter->watched, 0);
+    waiter_end(waiter);
 }
 
 void waiters_forget(uint32_t dead) {

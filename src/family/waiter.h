@@ -1,11 +1,14 @@
 /* The waiters' table: a row for each thread of the family that sleeps in a lock or the like, so that others can see who
- * waits for what, and since when; and Conditions queue their waiters in it. Never touched on a path without waiting. */
+ * waits for what, and since when; Conditions queue their waiters in it, and who watches waitqs says so there. Never touched on a path without waiting. */
 #ifndef FAMILY_WAITER_H
 #define FAMILY_WAITER_H
 
 #include "family/object.h"
+#include "family/thread.h"
 
 enum waiter_state { WAITER_WAITING, WAITER_SLEEPING, WAITER_NOTIFIED };
+/* What else can end the wait: a time limit, or more than others may know; nothing; nothing, and this process ends after it. */
+enum waiter_limit { WAITER_LIMITED, WAITER_UNLIMITED, WAITER_EXITING };
 
 struct waiter {
     _Alignas(64) _Atomic uint64_t who; /* token in the high half, thread in the low one; 0: the row is free */
@@ -15,9 +18,14 @@ struct waiter {
     uint64_t place;         /* in which of its lists */
     uint64_t next, prev;    /* arena offsets */
     _Atomic uint32_t state; /* the futex */
+    /* One that watches waitqs: see watch.c. */
+    _Atomic uint32_t address, watched;
+    _Atomic uint32_t limit; /* a waiter_limit, of one that waits for a process's end; LIMITED from waiter_begin on */
 };
+_Static_assert(sizeof(struct waiter) == 64, "a cache line");
 
-/* A row for the calling thread, which is about to wait for the object; NULL when all are in use. Pair with waiter_end. */
+/* A row for the calling thread, which is about to wait for the object (may be NULL); NULL when all are in use. Pair with
+ * waiter_end. */
 struct waiter *waiter_begin(void *object);
 /* waiter may be NULL. */
 void waiter_end(struct waiter *waiter);
@@ -28,18 +36,6 @@ void waiters_each(void (*visit)(struct waiter *waiter, void *context), void *con
 
 static inline uint32_t waiter_token(const struct waiter *waiter) {
     return (uint32_t)(atomic_load(&waiter->who) >> 32);
-}
-
-/* The calling thread, as the kernel numbers it; unique in the system. */
-uint32_t thread_self_slow(void);
-struct thread_self {
-    uint32_t thread, token; /* as of which process: a fork has another */
-};
-extern HIDDEN _Thread_local struct thread_self thread_known;
-
-static inline uint32_t thread_self(void) {
-    return __builtin_expect(thread_known.token == self_token() && thread_known.token, 1) ? thread_known.thread
-                                                                                         : thread_self_slow();
 }
 
 #endif

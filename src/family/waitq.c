@@ -1,48 +1,57 @@
-/* Spinning, sleeping, ringing. */
+/* Spinning, sleeping, waking. */
 #include "family/waitq.h"
 
 #include "family/member.h"
-#include "os/os.h"
+#include "family/watch.h"
+#include "os/pause.h"
 
 #include <sched.h>
 
-#define WATCHER_ARMED (1ull << 31)
 static const prong_time LONGEST_NAP = PRONG_MS(100);
 
 /* --- spinning ---
  *
  * A reply from another core comes within a microsecond or so: pause and look. If the other side has no core of its
  * own, every pause only keeps it from answering: yield to it instead. Which of the two holds is learnt from what
- * worked last time, per thread, with a full try now and then in case things have changed. */
-enum { PAUSES_MOST = 300, TRY_AGAIN_EVERY = 128 };
-static const prong_time YIELD_FOR = PRONG_US(30);
-static _Thread_local int pauses = PAUSES_MOST;
+ * worked last time, per thread, with a full try now and then in case things have changed. Where others have work for
+ * the core, a yield lasts until all of them have had their turn, and a thread that sleeps is run sooner: after a yield
+ * that took long, threads sleep at once, until the next full try. */
+enum { TRY_AGAIN_EVERY = 128 };
+static const prong_time PAUSE_MOST = PRONG_US(10), PAUSE_LEAST = 50, YIELD_FOR = PRONG_US(30),
+                        YIELD_MOST = PRONG_US(300);
+static _Thread_local prong_time pause_for = PRONG_US(10);
 static _Thread_local unsigned spins;
+static _Thread_local bool yields_are_slow;
 
-static bool pause_until(bool (*ready)(void *), void *context, int limit) {
-    for (int i = 0; i < limit; i++) {
+static bool pause_until(bool (*ready)(void *), void *context, prong_time span) {
+    struct pause pause = {0};
+    while (span >= PAUSE_LEAST) {
         if (ready(context)) return true;
-        os_cpu_relax();
+        if (!pause_again(&pause, span)) break;
     }
     return false;
 }
 
 static bool yield_until(bool (*ready)(void *), void *context) {
-    int64_t end = clock_now() + YIELD_FOR;
-    do {
+    int64_t now = clock_now(), end = now + YIELD_FOR;
+    while (!yields_are_slow && now < end) {
+        int64_t before = now;
         sched_yield();
+        now = clock_now();
+        yields_are_slow = now - before > YIELD_MOST;
         if (ready(context)) return true;
-    } while (clock_now() < end);
+    }
     return false;
 }
 
 bool spin_until(bool (*ready)(void *), void *context) {
     bool full = ++spins % TRY_AGAIN_EVERY == 0;
-    if (pause_until(ready, context, full ? PAUSES_MOST : pauses)) {
-        if (full || pauses > PAUSES_MOST / 2) pauses = PAUSES_MOST;
+    if (full) yields_are_slow = false;
+    if (pause_until(ready, context, full ? PAUSE_MOST : pause_for)) {
+        if (full || pause_for > PAUSE_MOST / 2) pause_for = PAUSE_MOST;
         return true;
     }
-    pauses /= 2;
+    pause_for /= 2;
     return yield_until(ready, context);
 }
 
@@ -56,29 +65,22 @@ bool waitq_wait(struct waitq *queue, bool (*ready)(void *), void *context, deadl
 bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline) {
     if (deadline == PRONG_NOWAIT) return false;
     uint32_t sequence = atomic_load(&queue->sequence);
-    atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS); /* pairs with the notifier's release before it looks at flags */
+    atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS);
+    os_fence_after_atomic(); /* the flag is seen before ready looks: pairs with the fence in waitq_notify */
     if (!ready(context)) {
         count_event(&self_row()->sleeps);
         int64_t before = clock_now();
-        os_futex_wait(&queue->sequence, sequence, deadline_within(deadline, LONGEST_NAP));
-        interrupt_look();
+        os_futex_sleep(&queue->sequence, sequence, deadline_within(deadline, LONGEST_NAP));
+        member_mark_if_needed();
         if (atomic_load(&queue->sequence) == sequence && clock_now() - before >= LONGEST_NAP) family_look_around();
     }
     /* The notifier took the flag off and woke one of us; there may be others. */
     atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS);
+    os_fence_after_atomic();
     return ready(context) || !deadline_passed(deadline);
 }
 
 /* --- notifying --- */
-
-static void ring(struct waitq *queue, int slot) {
-    uint64_t word = atomic_load(&queue->watchers[slot]);
-    if (!(word & WATCHER_ARMED)) return;
-    if (!atomic_compare_exchange_strong(&queue->watchers[slot], &word, word & ~WATCHER_ARMED)) return;
-    if (os_doorbell_ring((uint32_t)word & ~(uint32_t)WATCHER_ARMED)) return;
-    word &= ~WATCHER_ARMED;
-    atomic_compare_exchange_strong(&queue->watchers[slot], &word, 0); /* nobody there any more */
-}
 
 void waitq_notify_slow(struct waitq *queue, int count) {
     uint32_t flags = atomic_exchange(&queue->flags, 0);
@@ -86,33 +88,5 @@ void waitq_notify_slow(struct waitq *queue, int count) {
         atomic_fetch_add(&queue->sequence, 1);
         os_futex_wake(&queue->sequence, count);
     }
-    if (flags & WAITQ_WATCHED)
-        for (int slot = 0; slot < WATCHERS; slot++) ring(queue, slot);
-}
-
-/* --- doorbells --- */
-
-int waitq_watch(struct waitq *queue, uint32_t address) {
-    uint64_t word = (uint64_t)self_token() << 32 | address;
-    for (int slot = 0; slot < WATCHERS; slot++) {
-        uint64_t none = 0;
-        if (atomic_compare_exchange_strong(&queue->watchers[slot], &none, word)) return slot;
-    }
-    return -1;
-}
-
-void waitq_arm(struct waitq *queue, int slot) {
-    atomic_fetch_or(&queue->watchers[slot], WATCHER_ARMED);
-    atomic_fetch_or(&queue->flags, WAITQ_WATCHED);
-}
-
-void waitq_unwatch(struct waitq *queue, int slot) {
-    atomic_store(&queue->watchers[slot], 0);
-}
-
-void waitq_forget(struct waitq *queue, uint32_t dead) {
-    for (int slot = 0; slot < WATCHERS; slot++) {
-        uint64_t word = atomic_load(&queue->watchers[slot]);
-        if (word >> 32 == dead) atomic_compare_exchange_strong(&queue->watchers[slot], &word, 0);
-    }
+    if (flags & WAITQ_WATCHED) watchers_wake(queue);
 }

@@ -2,12 +2,16 @@
  * other thread, and locks belong to the thread that took them. A forked child begins anew. */
 #include "base/error.h"
 #include "channel/types.h"
-#include "value/classes.h"
+#include "family/member.h"
 #include "manager/family.h"
 #include "manager/manager.h"
 #include "manager/token.h"
 #include "net/link.h"
+#include "os/os.h"
+#include "value/classes.h"
+#include "value/document.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +23,12 @@ static const prong_time LOOK_EVERY = PRONG_MS(50), CONNECT_WITHIN = PRONG_SECOND
 struct caller {
     struct caller *next;
     prong_manager manager;
-    int pid;
+    uint32_t member;     /* whose it is, this process's token then: a pid may be used again */
     prong_link *link;    /* or, in the family: */
     prong_queue mailbox; /* … */
     prong_queue requests;
     prong_process server;
+    uint64_t pid_namespace;
     bool wanted; /* the mailbox was told to the server */
     prong_document *scratch;
 };
@@ -38,16 +43,22 @@ static bool same_manager(prong_manager a, prong_manager b) {
 
 /* --- coming and going --- */
 
+static struct family_request caller_header(const struct caller *caller) {
+    return (struct family_request){
+        .mailbox = caller->mailbox, .pid_namespace = caller->pid_namespace, .member = caller->member, .pid = getpid()};
+}
+
 /* The server then forgets the mailbox, and destroys it; unless it has died. */
 static void say_leaving(const struct caller *caller) {
-    struct family_request request = {.mailbox = caller->mailbox, .pid = caller->pid, .leaves = 1};
+    struct family_request request = caller_header(caller);
+    request.leaves = 1;
     if (!caller->wanted || !prong_process_is_alive(caller->server) ||
         prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT))
         prong_queue_destroy(caller->mailbox);
 }
 
 static void caller_free(struct caller *caller) {
-    bool own = caller->pid == getpid();
+    bool own = caller->member == self_token();
     prong_link_close(caller->link);
     if (own && caller->mailbox.offset) say_leaving(caller);
     prong_document_close(caller->scratch);
@@ -141,13 +152,24 @@ static prong_status read_reply(const char *method, const void *data, size_t size
     return strcmp(kind, "#ERROR") ? fail_by_traceback(method, *result) : fail_by_exception(method, *result);
 }
 
+/* Memory for a short reply is there before the server is asked: what it has done then is known here. */
+static prong_status reserve_reply(prong_document *document) {
+    enum { SHORT_REPLY = 512 };
+    void *room = document_take(document, SHORT_REPLY);
+    if (!room) return PRONG_NO_MEMORY;
+    document_drop(document, room, SHORT_REPLY);
+    return PRONG_OK;
+}
+
 static prong_status exchange(prong_link *link, const struct request_parts *parts, prong_document *scratch,
                              prong_document *document, prong_value *result, deadline_t deadline) {
     prong_pickle pickle;
     const void *data;
     size_t size;
     prong_status status = write_request(scratch, parts, &pickle);
-    if (!status) status = prong_link_send_bytes(link, pickle.data, pickle.size, deadline_left(deadline));
+    if (!status) status = reserve_reply(document);
+    if (status) return status; /* nothing has been asked */
+    status = prong_link_send_bytes(link, pickle.data, pickle.size, deadline_left(deadline));
     if (!status) status = prong_link_recv_bytes(link, 0, &data, &size, deadline_left(deadline));
     if (status) {
         link->state = LINK_CUT; /* a reply may still come: nothing more can be asked here */
@@ -162,22 +184,42 @@ static prong_status link_to(const struct reach *reach, prong_link **link, deadli
     prong_link_options options;
     prong_tls tls;
     reach_options(reach, &options, &tls);
-    prong_time left = deadline_left(deadline);
-    return prong_client_connect(link, reach->address, &options, left < CONNECT_WITHIN ? left : CONNECT_WITHIN);
+    return client_connect(link, reach->address, &options, deadline_within(deadline, CONNECT_WITHIN), false);
 }
 
-/* "From now on I call objects". The name is for people who look at the server. */
+/* The first time: the server may come up later. */
+static prong_status link_to_new(const struct reach *reach, prong_link **link, deadline_t deadline) {
+    prong_link_options options;
+    prong_tls tls;
+    reach_options(reach, &options, &tls);
+    return client_connect(link, reach->address, &options, deadline, true);
+}
+
+/* A name of this process's own, which nobody else can guess: by it a prong server knows the process's connections. A forked
+ * child has the parent's secret, but is another process. */
+static uint64_t own_identity(void) {
+    static _Atomic uint64_t secret;
+    uint64_t none = 0, drawn = os_random() | 1;
+    if (!atomic_compare_exchange_strong(&secret, &none, drawn)) drawn = none;
+    uint64_t process = (uint64_t)getpid() ^ os_pid_namespace() << 32;
+    return drawn ^ process * 0x9e3779b97f4a7c15u ^ os_process_start_time(getpid()) * 0xd6e8feb86659fd93u;
+}
+
+/* "From now on I call objects". Python's server takes the name for a thread's. */
 static prong_status introduce(prong_link *link, prong_document *scratch, deadline_t deadline) {
     prong_value ignored;
+    char name[40];
     struct request_parts hello = {.to_server = true, .method = "accept_connection"};
-    prong_status status = prong_build(scratch, &hello.arguments, "(s)", "prong");
+    snprintf(name, sizeof(name), CLIENT_NAME "%016llx", (unsigned long long)own_identity());
+    prong_status status = prong_build(scratch, &hello.arguments, "(s)", name);
     return status ? status : exchange(link, &hello, scratch, scratch, &ignored, deadline);
 }
 
 prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
                                prong_document *document, prong_value *result, deadline_t deadline) {
     prong_link *link;
-    prong_status status = link_to(reach, &link, deadline);
+    INTERRUPTIBLE;
+    prong_status status = stateless ? link_to_new(reach, &link, deadline) : link_to(reach, &link, deadline);
     if (status) return status;
     status = exchange(link, request, document, document, result, deadline);
     prong_link_close(link);
@@ -199,6 +241,7 @@ static prong_status open_caller(struct caller *caller, struct manager *manager, 
     if (manager->in_family) {
         caller->requests = manager->requests;
         caller->server = manager->process;
+        caller->pid_namespace = os_pid_namespace();
         return queue_create_private(&caller->mailbox);
     }
     status = link_to(&manager->reach, &caller->link, deadline);
@@ -208,8 +251,10 @@ static prong_status open_caller(struct caller *caller, struct manager *manager, 
 static prong_status find_caller(prong_manager handle, struct manager *manager, struct caller **found,
                                 deadline_t deadline) {
     struct caller *caller = callers;
+    prong_status status = family_enter();
+    if (status) return status;
     while (caller && !same_manager(caller->manager, handle)) caller = caller->next;
-    if (caller && caller->pid != getpid()) { /* it is the parent's */
+    if (caller && caller->member != self_token()) { /* it is the parent's */
         forget(caller);
         caller = NULL;
     }
@@ -219,8 +264,8 @@ static prong_status find_caller(prong_manager handle, struct manager *manager, s
     caller = calloc(1, sizeof(*caller));
     if (!caller) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
     caller->manager = handle;
-    caller->pid = getpid();
-    prong_status status = open_caller(caller, manager, deadline);
+    caller->member = self_token();
+    status = open_caller(caller, manager, deadline);
     if (status) {
         caller_free(caller);
         return status;
@@ -235,7 +280,7 @@ static prong_status find_caller(prong_manager handle, struct manager *manager, s
 /* --- in the family --- */
 
 static prong_status put_request(struct caller *caller, const struct request_parts *parts) {
-    struct family_request header = {.mailbox = caller->mailbox, .pid = caller->pid};
+    struct family_request header = caller_header(caller);
     prong_pickle pickle;
     prong_message message;
     prong_status status = write_request(caller->scratch, parts, &pickle);
@@ -251,11 +296,29 @@ static prong_status put_request(struct caller *caller, const struct request_part
     return status;
 }
 
-static prong_status await_reply(struct caller *caller, const struct manager *manager, prong_message *message,
+/* A reply in the family. One that a queue keeps in line comes without an allocation, which could fail now that the server
+ * has done what was asked. */
+struct reply {
+    char in_line[4096];
+    prong_message message; /* or this one */
+    const void *data;
+    size_t size;
+};
+
+static prong_status take_reply(prong_queue mailbox, struct reply *reply, prong_time timeout) {
+    prong_status status = prong_queue_get(mailbox, reply->in_line, sizeof(reply->in_line), &reply->size, timeout);
+    reply->data = reply->in_line;
+    if (status != PRONG_TOO_LONG) return status;
+    status = prong_queue_receive(mailbox, &reply->message, PRONG_NOWAIT);
+    reply->data = reply->message.data;
+    reply->size = reply->message.size;
+    return status;
+}
+
+static prong_status await_reply(struct caller *caller, const struct manager *manager, struct reply *reply,
                                 deadline_t deadline) {
     for (;;) {
-        prong_status status =
-            prong_queue_receive(caller->mailbox, message, deadline_left(deadline_within(deadline, LOOK_EVERY)));
+        prong_status status = take_reply(caller->mailbox, reply, deadline_left(deadline_within(deadline, LOOK_EVERY)));
         if (status != PRONG_EMPTY) return status;
         if (!prong_process_is_alive(manager->process))
             return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");
@@ -263,18 +326,26 @@ static prong_status await_reply(struct caller *caller, const struct manager *man
     }
 }
 
+static prong_status gone_or(prong_status status) {
+    return status == PRONG_STALE || status == PRONG_CLOSED
+               ? fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone")
+               : status;
+}
+
+/* broken: a reply may still come, so that nothing more can be asked here. */
 static prong_status call_in_family(struct caller *caller, struct manager *manager, const struct request_parts *request,
                                    prong_document *document, prong_value *result, deadline_t deadline, bool *broken) {
-    prong_message message;
-    prong_status status = put_request(caller, request);
-    if (!status) status = await_reply(caller, manager, &message, deadline);
+    struct reply reply;
+    reply.message = (prong_message){0};
+    prong_status status = reserve_reply(document);
+    if (!status) status = put_request(caller, request);
+    *broken = status && status != PRONG_NO_MEMORY;
+    if (status) return gone_or(status);
+    status = await_reply(caller, manager, &reply, deadline);
     *broken = status != PRONG_OK;
-    if (status)
-        return status == PRONG_STALE || status == PRONG_CLOSED
-                   ? fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone")
-                   : status;
-    status = read_reply(request->method, message.data, message.size, document, result);
-    prong_message_release(&message);
+    if (status) return gone_or(status);
+    status = read_reply(request->method, reply.data, reply.size, document, result);
+    if (reply.message.data) prong_message_release(&reply.message);
     return status;
 }
 
@@ -284,6 +355,7 @@ prong_status manager_call(prong_manager handle, struct manager *manager, const s
         return manager_call_once(&manager->reach, request, NULL, document, result, deadline);
     struct caller *caller;
     bool broken = false;
+    INTERRUPTIBLE;
     prong_status status = find_caller(handle, manager, &caller, deadline);
     if (status) return status;
     if (caller->link) {

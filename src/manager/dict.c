@@ -118,9 +118,9 @@ static prong_status dict_pop(prong_call *call) {
 
 static prong_status dict_popitem(prong_call *call) {
     struct table *table = call->object->state;
-    struct entry *entry = &table->entries[table->used - 1]; /* never a gap */
     prong_value pair;
     if (!table->count) return call_raise(call, "KeyError", "popitem(): dictionary is empty");
+    struct entry *entry = &table->entries[table->used - 1]; /* never a gap */
     TRY(prong_build(scratch_of(call), &pair, "(vv)", item_value(entry->key), item_value(entry->value)));
     TRY(prong_value_copy(scratch_of(call), pair, &pair));
     items_table_drop(call, entry);

@@ -17,17 +17,12 @@ void server_join_family(prong_server *server, prong_queue requests) {
 /* The doorbell hangs at the queue from now on, and is rung only when the server is about to sleep: see arm. */
 void family_requests_open(struct prong_server *server) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->requests};
-    uint32_t address;
-    if (!server->in_family || server->doorbell >= 0) return;
-    server->doorbell = os_doorbell_create(&address);
-    server->doorbell_slot = waitq_watch(&queue_channel(server->requests)->readable, address);
-    if (server->doorbell >= 0) epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->doorbell, &event);
+    if (!server->in_family || server->watch.doorbell >= 0 || !watch_open(&server->watch, true)) return;
+    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->watch.doorbell, &event);
 }
 
 void family_requests_close(struct prong_server *server) {
-    struct channel *channel = server->in_family ? queue_channel(server->requests) : NULL;
-    if (channel && server->doorbell >= 0) waitq_unwatch(&channel->readable, server->doorbell_slot);
-    if (server->doorbell >= 0) close(server->doorbell);
+    watch_close(&server->watch);
     if (server->in_family) prong_queue_destroy(server->requests);
 }
 
@@ -38,11 +33,11 @@ static struct session *session_of(struct prong_server *server, const struct fami
             return session;
     struct session *session = NULL;
     if (!queue_take_over(request->mailbox)) return NULL; /* it went with its maker */
-    if (session_new_family(server, request->pid, request->mailbox, &session)) {
+    if (session_new_family(server, request, &session)) {
         prong_queue_destroy(request->mailbox);
         return NULL;
     }
-    if (session->client->pidfd >= 0) return session;
+    if (client_lives(session->client)) return session;
     session_close(session); /* it died before its request was read: what it would take nobody would give back */
     return NULL;
 }
@@ -73,17 +68,24 @@ void family_requests_handle(struct prong_server *server) {
     for (int turn = 0; turn < TURN && family_requests_there(server); turn++) handle_one(server);
 }
 
+/* Silent before the queue is looked at: one that comes then rings again. Left ringing, it would end each spin at once, and the
+ * server would never sleep, nor arm, which is what silences it else. */
+void family_requests_rung(struct prong_server *server) {
+    watch_renew(&server->watch);
+    family_requests_handle(server);
+}
+
 void family_requests_arm(struct prong_server *server) {
     struct channel *channel = server->in_family ? queue_channel(server->requests) : NULL;
     if (!channel) return;
-    os_doorbell_silence(server->doorbell);
-    waitq_arm(&channel->readable, server->doorbell_slot);
+    watch_renew(&server->watch);
+    watch_add(&server->watch, &channel->readable);
 }
 
 /* Its sessions end, and what they hold is given back. */
-void family_member_gone(struct prong_server *server, int pid) {
+void family_member_gone(struct prong_server *server, const struct client *client) {
     for (struct session *session = server->sessions, *next; session; session = next) {
         next = session->next;
-        if (!session->link && session->client && session->client->pid == pid) session_close(session);
+        if (!session->link && session->client == client) session_close(session);
     }
 }

@@ -6,7 +6,9 @@
 #include <prong/queue.h>
 
 struct family_request {
-    prong_queue mailbox; /* of the asking thread; where the reply goes */
+    prong_queue mailbox;    /* of the asking thread; where the reply goes */
+    uint64_t pid_namespace; /* in which pid means it; see os_pid_namespace */
+    uint32_t member;        /* its token in the family */
     int pid;
     int leaves; /* the thread ends: no request follows */
 };

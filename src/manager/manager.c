@@ -6,12 +6,14 @@
 #include "os/os.h"
 #include "process/function.h"
 #include "value/node.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const prong_time START_WITHIN = PRONG_SECONDS(60), CALL_WITHIN = PRONG_SECONDS(60);
+static const prong_time START_WITHIN = PRONG_SECONDS(60), CALL_WITHIN = PRONG_SECONDS(60),
+                        UNASKED_WITHIN = PRONG_SECONDS(1);
 
 /* --- how to reach a server, by value --- */
 
@@ -37,6 +39,7 @@ prong_status reach_keep(struct reach *reach, const char *address, const prong_li
     memset(reach, 0, sizeof(*reach));
     if (address && strlen(address) >= MANAGER_ADDRESS)
         return fail_text(PRONG_INVALID, "manager: the address is too long");
+    TRY(check_bytes(options->authkey, options->authkey_size, "manager: authkey"));
     if (options->authkey && options->authkey_size > MANAGER_KEY)
         return fail(PRONG_TOO_LONG, "manager: an authkey of %zu bytes, of at most %d", options->authkey_size,
                     MANAGER_KEY);
@@ -139,6 +142,7 @@ static int serve(void *argument, size_t size) {
     const struct start *start = argument;
     struct ready ready = {.pid = getpid()};
     prong_server *server = NULL;
+    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group, and clients need the server to clean up */
     ready.status = open_server(start, &server);
     if (!ready.status) ready.status = set_up(server, start, start + 1, size - sizeof(*start));
     snprintf(ready.message, sizeof(ready.message), "%s", ready.status ? prong_error_message() : "");
@@ -213,6 +217,7 @@ static prong_status fill_start(struct start *start, const prong_manager_options 
     if (!options->server.open) make_key(&start->reach);
     start->options = options->server;
     start->options.address = NULL;
+    TRY(check_bytes(options->argument, options->argument_size, "manager: argument"));
     if (options->argument_size) memcpy(start + 1, options->argument, options->argument_size);
     if (!options->setup) return PRONG_OK;
     start->has_setup = true;
@@ -240,6 +245,7 @@ static prong_status start_server(struct manager *manager, struct start *start, c
 
 prong_status prong_manager_start(prong_manager *handle, const prong_manager_options *options) {
     static const prong_manager_options none;
+    INTERRUPTS_HELD;
     if (!options) options = &none;
     struct manager *manager;
     struct start *start = calloc(1, sizeof(*start) + options->argument_size);
@@ -295,21 +301,24 @@ static prong_status ask_server(prong_manager handle, struct manager *manager, co
 }
 
 prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
+    INTERRUPTS_HELD;
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
     if (status) return status;
     deadline_t deadline = deadline_after(timeout);
     status = ask_server(handle, manager, "shutdown", timeout, NULL);
+    /* One that was not asked goes on, unless it was about to end anyway. */
+    prong_time patience = status ? UNASKED_WITHIN : PRONG_FOREVER, left = deadline_left(deadline);
     if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)
         status = PRONG_OK; /* it has ended */
     int sentinel;
     bool ours = manager->process.offset && !prong_process_sentinel(manager->process, &sentinel);
-    manager_leave(handle);
     if (ours) {
-        end_process(manager, deadline_left(deadline));
+        end_process(manager, left < patience ? left : patience);
         prong_queue_destroy(manager->requests);
         status = PRONG_OK;
     }
+    manager_leave(handle); /* of a server that was ended the mailbox is ours to destroy */
     if (!status) drop(manager);
     return status;
 }
@@ -331,6 +340,7 @@ prong_status prong_manager_address(prong_manager handle, char *address, size_t s
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
     if (status) return status;
+    TRY(check_bytes(address, size, "manager: address"));
     if (strlen(manager->reach.address) >= size)
         return fail(PRONG_TOO_LONG, "the address has %zu bytes", strlen(manager->reach.address));
     strcpy(address, manager->reach.address);
@@ -341,6 +351,7 @@ prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capac
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
     if (status) return status;
+    TRY(check_bytes(key, capacity, "manager: key"));
     *size = manager->reach.key_size;
     if (*size > capacity) return fail(PRONG_TOO_LONG, "the authkey has %zu bytes", *size);
     memcpy(key, manager->reach.key, *size);

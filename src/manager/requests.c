@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "manager/server.h"
 #include "manager/token.h"
-#include "value/classes.h"
 #include "value/document.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct request {
@@ -227,6 +227,25 @@ static void debug_info(struct session *session) {
         session_reply(session, "#RETURN", text);
 }
 
+/* A C program tells by its name which process it is; others' names are for people. */
+static void accept_connection(struct session *session, const struct request *request) {
+    static const char prefix[] = CLIENT_NAME;
+    prong_value first;
+    const char *name = "";
+    session->state = SESSION_SERVING;
+    if (!prong_value_item(request->args, 0, &first)) prong_value_get_str(first, &name, NULL);
+    if (!strncmp(name, prefix, sizeof(prefix) - 1)) {
+        uint64_t identity = strtoull(name + sizeof(prefix) - 1, NULL, 16);
+        struct client *named = identity ? client_named(session->server, session->client, identity) : session->client;
+        if (!named) {
+            session->lost = true;
+            return;
+        }
+        session->client = named;
+    }
+    session_reply(session, "#RETURN", prong_null());
+}
+
 static void shutdown_server(struct session *session) {
     session_reply(session, "#RETURN", prong_null());
     session->server->stopped = true;
@@ -237,9 +256,8 @@ static void shutdown_server(struct session *session) {
 static void serve(struct session *session, const struct request *request) {
     bool closing = session->state == SESSION_FRESH;
     if (!strcmp(request->method, "accept_connection")) {
-        session->state = SESSION_SERVING;
+        accept_connection(session, request);
         closing = false;
-        session_reply(session, "#RETURN", prong_null());
     } else if (!strcmp(request->method, "create")) {
         create(session, request);
     } else if (!strcmp(request->method, "incref")) {
@@ -389,18 +407,32 @@ static prong_status read_request(prong_value message, struct request *request) {
     return status;
 }
 
-void request_handle(struct session *session, const void *data, size_t size) {
-    prong_value message;
+static void request_failed(struct session *session, prong_status status) {
+    prong_document_reset(session->server->scratch); /* it may be full */
+    reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : "UnpicklingError", prong_error_message());
+    if (session->state == SESSION_FRESH) session->state = SESSION_CLOSING;
+}
+
+void request_do(struct session *session, prong_status status, prong_value message) {
     struct request request = {.method = ""};
-    prong_status status = prong_pickle_loads(session->server->scratch, data, size, &message, &ANY_CLASS);
     if (!status) status = read_request(message, &request);
-    if (status) {
-        prong_document_reset(session->server->scratch); /* it may be full */
-        reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : "UnpicklingError", prong_error_message());
-        if (session->state == SESSION_FRESH) session->state = SESSION_CLOSING;
-    } else if (prong_value_kind(request.ident) == PRONG_KIND_NULL || session->state == SESSION_FRESH) {
+    if (status)
+        request_failed(session, status);
+    else if (prong_value_kind(request.ident) == PRONG_KIND_NULL || session->state == SESSION_FRESH)
         serve(session, &request);
-    } else {
+    else
         call_object(session, &request);
+}
+
+void request_handle(struct session *session, const void *data, size_t size) {
+    struct prong_server *server = session->server;
+    prong_value message;
+    if (session->link && size > READ_AT_ONCE) {
+        prong_status status = decoding_begin(session, data, size);
+        if (status) request_failed(session, status);
+        return;
     }
+    prong_unpickle_options options = request_options(server, size);
+    prong_status status = prong_pickle_loads(server->scratch, data, size, &message, &options);
+    request_do(session, status, message);
 }

@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, CLIENTS = 4096, OBJECTS = 1000000, FIRST_SLOTS = 64 };
+enum { CLIENTS = 4096, OBJECTS = 1000000, FIRST_SLOTS = 64 };
 static const size_t MESSAGE_MAX = 256 << 20;
 
 /* --- opening and closing --- */
@@ -42,8 +42,8 @@ static prong_status watch(prong_server *server, int descriptor, void *what) {
 }
 
 static prong_status open_descriptors(prong_server *server) {
-    server->epoll = epoll_create1(EPOLL_CLOEXEC);
-    server->stopper = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    server->epoll = os_off_stdio(epoll_create1(EPOLL_CLOEXEC));
+    server->stopper = os_off_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (server->epoll < 0 || server->stopper < 0) return fail_errno("server: epoll");
     char address[ADDRESS_TEXT];
     own_address(address);
@@ -61,17 +61,20 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
         return fail_text(PRONG_INVALID, "server: an authkey is needed (or `open`, for all who can connect)");
     prong_server *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory");
-    made->socket = made->epoll = made->stopper = made->doorbell = -1;
+    made->socket = made->epoll = made->stopper = made->watch.doorbell = -1;
     made->options = *options;
-    made->next_id = 0x7f0000000000;
+    made->options.link.authkey = NULL; /* until there is a copy: closing frees it */
+    /* An ident of another server at this address is none of ours; they look like Python's. */
+    made->next_id = 7ull << 44 | (os_random() >> 20 & ~15ull);
+    made->last_decoding = &made->decodings;
     made->spin.span = SPIN_LONGEST;
-    set_defaults(made);
     made->objects = calloc(FIRST_SLOTS, sizeof(*made->objects));
     made->object_slots = FIRST_SLOTS;
+    prong_status status = made->objects ? keep_options(&made->options.link, &options->link)
+                                        : fail_text(PRONG_NO_MEMORY, "server: no memory");
+    set_defaults(made);
     prong_document_options scratch = {.max_memory = made->options.max_request};
-    prong_status status =
-        made->objects ? prong_document_open(&made->scratch, &scratch) : fail_text(PRONG_NO_MEMORY, "server: no memory");
-    if (!status) status = keep_options(&made->options.link, &made->options.link);
+    if (!status) status = prong_document_open(&made->scratch, &scratch);
     if (!status) status = tls_context_new(&made->tls, options->link.tls, true);
     if (!status) status = open_descriptors(made);
     if (status) {
@@ -211,6 +214,7 @@ static void accept_all(prong_server *server) {
         }
         prong_status status = accept_at(server->socket, &server->options.link, server->tls, &link);
         if (status == PRONG_TIMEOUT) return;
+        if (status == PRONG_BROKEN_PIPE) continue; /* it has hung up */
         if (status == PRONG_NO_DESCRIPTORS && drop_a_handshake(server)) continue;
         if (status) {
             stop_accepting(server); /* until somebody leaves, or a second has passed */
@@ -236,13 +240,14 @@ static void handle_event(prong_server *server, const struct epoll_event *event) 
     } else if (event->data.ptr == &server->stopper) {
         drain_stopper(server);
     } else if (event->data.ptr == &server->requests) {
-        family_requests_handle(server);
+        family_requests_rung(server);
     } else if (event->data.u64 & 1) {
         client_ended(server, (struct client *)(uintptr_t)(event->data.u64 & ~(uint64_t)1));
     } else {
         struct session *session = event->data.ptr;
         if (session->closed) return;
         if (session->parked && event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) session->lost = true;
+        if (session->decoding && event->events & (EPOLLHUP | EPOLLERR)) session->lost = true;
         session_progress(session);
     }
 }
@@ -270,10 +275,12 @@ static void look_around(prong_server *server) {
 }
 
 static int how_long(const prong_server *server, deadline_t deadline) {
-    if (server->runnable || server->stopped) return 0;
+    if (server->runnable || server->decodings || server->stopped) return 0;
     if (server->heap_count && server->heap[0]->deadline < deadline) deadline = server->heap[0]->deadline;
-    bool looks = server->limbo || !server->accepting || server->clients;
+    /* A member that could not ring, for want of a descriptor or of buffers, is found so. */
+    bool looks = server->limbo || !server->accepting || server->clients || server->in_family;
     if (looks && server->look_at < deadline) deadline = server->look_at;
+    if (server->in_family) deadline = watch_within(&server->watch, deadline);
     return deadline_poll_ms(deadline);
 }
 
@@ -281,7 +288,7 @@ static int how_long(const prong_server *server, deadline_t deadline) {
 static bool has_come(void *context) {
     prong_server *server = context;
     if (family_requests_there(server)) return true;
-    server->event_count = epoll_wait(server->epoll, server->events, EVENTS, 0);
+    server->event_count = epoll_wait(server->epoll, server->events, SERVER_EVENTS, 0);
     return server->event_count != 0;
 }
 
@@ -293,22 +300,21 @@ static prong_status await_events(prong_server *server, deadline_t deadline) {
     if (wait && spin(&server->spin, has_come, server)) wait = 0;
     if (wait) family_requests_arm(server);
     if (family_requests_there(server)) wait = 0;
-    if (server->event_count == 0) server->event_count = epoll_wait(server->epoll, server->events, EVENTS, wait);
+    if (server->event_count == 0) server->event_count = epoll_wait(server->epoll, server->events, SERVER_EVENTS, wait);
     if (server->event_count < 0 && errno != EINTR) return fail_errno("server: epoll");
     return PRONG_OK;
 }
 
 prong_status prong_server_run(prong_server *server, prong_time timeout) {
-    struct epoll_event events[EVENTS];
     deadline_t deadline = deadline_after(timeout);
-    server->events = events;
     family_requests_open(server);
     while (!server->stopped) {
         prong_status status = await_events(server, deadline);
         if (status) return status;
-        for (int i = 0; i < server->event_count; i++) handle_event(server, &events[i]);
+        for (int i = 0; i < server->event_count; i++) handle_event(server, &server->events[i]);
         if (server->in_family) family_requests_handle(server);
         run_runnable(server);
+        decodings_go(server);
         server_deadlines(server);
         look_around(server);
         sessions_sweep(server);

@@ -5,13 +5,18 @@
 
 #include "base/deadline.h"
 #include "base/spin.h"
+#include "family/watch.h"
 #include "manager/item.h"
 #include "net/link.h"
 #include <prong/manager.h>
+#include <prong/pickle.h>
 #include <prong/queue.h>
+#include <sys/epoll.h>
 
 struct session;
 struct managed;
+struct decoding;
+struct family_request;
 
 /* --- types and objects --- */
 
@@ -51,13 +56,17 @@ struct waiters {
 
 /* --- clients: who holds references --- */
 
-/* A process by Unix socket or of the family; a computer by TCP. */
+/* A process; or, where nothing tells which process it is, all such of a computer. A pid names a process as long as that is
+ * watched by its pidfd and has not ended: the same pid later is another client. */
 struct client {
     struct client *next;
-    int pid, pidfd; /* 0 and -1: a computer */
-    char host[64];
+    int pid, pidfd;    /* in the server's PID namespace; 0: not to be seen in it. -1: not watched */
+    uint32_t member;   /* its token in the family; 0: it came by socket alone */
+    uint64_t identity; /* of a process without a pid here: the system's, or what it calls itself; 0: none */
+    char host[64];     /* by TCP; "local" */
+    bool ended;        /* the process has died, and its references are given up; sessions may be left */
     unsigned sessions;
-    deadline_t lease_end; /* of a computer without sessions */
+    deadline_t lease_end; /* of one that is not watched and has no sessions */
     struct held {
         uint64_t id, count;
     } * held;
@@ -84,6 +93,8 @@ struct session {
     bool runnable;    /* in the server's list: has perhaps another request, read already */
     struct session *next_runnable;
 
+    struct decoding *decoding; /* of a request that is being read; its bytes are lent from the link */
+
     /* of a request that is parked */
     struct waiters *in; /* the list it is in */
     bool parked;
@@ -106,6 +117,8 @@ struct hold {
 
 /* --- the server --- */
 
+enum { SERVER_EVENTS = 64 }; /* at most so many a round */
+
 struct prong_server {
     prong_server_options options;
     prong_link_options link;
@@ -126,14 +139,15 @@ struct prong_server {
     prong_document *scratch; /* of the request at hand */
     struct session *runnable, *closed_sessions;
     struct client *closed_clients;
-    bool stopped, limbo;  /* limbo: objects without references wait for their grace to end */
-    deadline_t look_at;   /* when limbo and leases are looked at next */
-    prong_queue requests; /* of the family */
+    struct decoding *decodings, **last_decoding; /* by turns */
+    bool stopped, limbo;                         /* limbo: objects without references wait for their grace to end */
+    deadline_t look_at;                          /* when limbo and leases are looked at next */
+    prong_queue requests;                        /* of the family */
     bool in_family;
-    int doorbell, doorbell_slot; /* of requests; -1: none yet */
-    struct spin spin;            /* while the next request is waited for */
-    struct epoll_event *events;
-    int event_count; /* of the round */
+    struct watch watch;                       /* of requests; without a doorbell: none yet */
+    struct spin spin;                         /* while the next request is waited for */
+    struct epoll_event events[SERVER_EVENTS]; /* of the round */
+    int event_count;
 };
 
 /* --- one call --- */
@@ -199,7 +213,13 @@ void objects_free(struct prong_server *server);
 const struct type *type_by_name(const struct prong_server *server, const char *name);
 
 /* --- clients.c --- */
-struct client *client_of(struct prong_server *server, const char *address, int pid);
+/* The client at the other end of a connection; a member of the family. NULL: no memory, or no descriptor to watch it. */
+struct client *client_of_link(struct prong_server *server, const prong_link *link);
+struct client *client_of_member(struct prong_server *server, const struct family_request *request);
+/* It has told who it is: its own client, if nothing better tells; else the one it has. NULL: no memory. */
+struct client *client_named(struct prong_server *server, struct client *client, uint64_t identity);
+/* Whether the process lives, as far as that can be seen. */
+bool client_lives(const struct client *client);
 void client_leave(struct prong_server *server, struct client *client);
 prong_status client_hold(struct client *client, uint64_t id);
 bool client_unhold(struct client *client, uint64_t id);
@@ -218,16 +238,28 @@ void session_run_later(struct session *session);
 /* Sends a reply; false: the client is gone. */
 bool session_reply(struct session *session, const char *kind, prong_value value);
 /* What may be read from it is all that there is: handled. */
-prong_status session_new_family(struct prong_server *server, int pid, prong_queue mailbox, struct session **session);
+prong_status session_new_family(struct prong_server *server, const struct family_request *request,
+                                struct session **session);
 /* Those whose time is up. */
 void server_deadlines(struct prong_server *server);
 void deadline_set(struct session *session, deadline_t deadline);
 void deadline_clear(struct session *session);
 
+/* --- decoding.c --- */
+enum { READ_AT_ONCE = 8192, STEPS_LEAST = 1 << 18, STEPS_A_BYTE = 4 };
+prong_unpickle_options request_options(const struct prong_server *server, size_t size);
+/* data is lent until the message has been read. */
+prong_status decoding_begin(struct session *session, const void *data, size_t size);
+void decoding_drop(struct session *session);
+/* Reads on a little, in the one whose turn it is. */
+void decodings_go(struct prong_server *server);
+
 /* --- requests.c --- */
 prong_status fill_object(prong_call *call);
-/* Does what a message asks; replies, unless it is parked. */
+/* Does what a message asks, now or when it has been read; replies, unless it is parked. */
 void request_handle(struct session *session, const void *data, size_t size);
+/* The same with a message that was read, or could not be: the failure is the last one recorded. */
+void request_do(struct session *session, prong_status status, prong_value message);
 /* The text of a traceback, as Python's, for a request that could not be done. */
 void reply_traceback(struct session *session, const char *exception, const char *text);
 prong_status make_exception(prong_document *document, const char *module, const char *name, prong_value arguments,
@@ -244,11 +276,13 @@ void family_requests_open(struct prong_server *server);
 void family_requests_close(struct prong_server *server);
 /* Handles what there is. */
 void family_requests_handle(struct prong_server *server);
+/* Its doorbell has rung. */
+void family_requests_rung(struct prong_server *server);
 static inline bool family_requests_there(const struct prong_server *server) {
     return server->in_family && !prong_queue_empty(server->requests);
 }
 /* From now on the descriptor shows when one comes; look at the queue after this. */
 void family_requests_arm(struct prong_server *server);
-void family_member_gone(struct prong_server *server, int pid);
+void family_member_gone(struct prong_server *server, const struct client *client);
 
 #endif

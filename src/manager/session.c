@@ -1,6 +1,7 @@
 /* Sessions: connections of clients. Each has at most one request at a time; the next is looked at when that has been
  * replied to and the reply has left, so that nobody makes the server keep more than one reply for him. */
 #include "base/error.h"
+#include "manager/family.h"
 #include "manager/server.h"
 #include <poll.h>
 #include <stdio.h>
@@ -109,17 +110,22 @@ prong_status session_new(struct prong_server *server, prong_link *link, struct s
                                                                                 : HANDSHAKE_TIME));
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = session};
     session->watched = EPOLLIN;
-    epoll_ctl(server->epoll, EPOLL_CTL_ADD, link->source.descriptor, &event);
+    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, link->source.descriptor, &event) < 0) {
+        prong_status status = fail_errno("server: epoll"); /* nobody would hear what comes */
+        session_close(session);
+        return status;
+    }
     *made = session;
     return PRONG_OK;
 }
 
-prong_status session_new_family(struct prong_server *server, int pid, prong_queue mailbox, struct session **made) {
+prong_status session_new_family(struct prong_server *server, const struct family_request *request,
+                                struct session **made) {
     struct session *session = session_list(server);
     if (!session) return PRONG_NO_MEMORY;
-    session->mailbox = mailbox;
+    session->mailbox = request->mailbox;
     session->state = SESSION_SERVING;
-    session->client = client_of(server, "", pid);
+    session->client = client_of_member(server, request);
     if (!session->client) {
         session_close(session);
         return PRONG_NO_MEMORY;
@@ -134,13 +140,14 @@ void session_close(struct session *session) {
     if (session->closed) return;
     session->closed = true;
     deadline_clear(session);
+    decoding_drop(session);
     if (session->parked) {
         waiter_remove(session);
         session->parked = false;
         if (session->gone) session->gone(session);
         object_release(server, session->object);
     }
-    bool process_lives = session->client && session->client->pidfd >= 0;
+    bool process_lives = session->client && client_lives(session->client);
     holds_give_back(server, &session->holds, process_lives ? session->client : NULL);
     if (session->client) client_leave(server, session->client);
     *session->place = session->next;
@@ -180,6 +187,7 @@ static void session_watch(struct session *session) {
     if (link_unwritten(session->link)) event.events = EPOLLOUT; /* first the reply */
     if (session->link->wants_write) event.events |= EPOLLOUT;
     if (session->parked) event.events = EPOLLRDHUP; /* its next request can wait; its end cannot */
+    if (session->decoding) event.events = 0;        /* it may have ended its side, but not be gone */
     if (event.events == session->watched) return;
     session->watched = event.events;
     epoll_ctl(session->server->epoll, EPOLL_CTL_MOD, session->link->source.descriptor, &event);
@@ -215,7 +223,7 @@ bool session_reply(struct session *session, const char *kind, prong_value value)
 static void enter(struct session *session) {
     session->state = SESSION_FRESH;
     deadline_clear(session);
-    session->client = client_of(session->server, session->link->address, session->link->peer_pid);
+    session->client = client_of_link(session->server, session->link);
     if (!session->client) session->lost = true;
 }
 
@@ -223,7 +231,8 @@ static void enter(struct session *session) {
 static bool one_request(struct session *session) {
     const void *data;
     size_t size;
-    if (session->lost || session->parked || session->state == SESSION_CLOSING || link_unwritten(session->link))
+    if (session->lost || session->parked || session->decoding || session->state == SESSION_CLOSING ||
+        link_unwritten(session->link))
         return false;
     prong_status status = link_take(session->link, 0, &data, &size);
     if (status) {
@@ -232,12 +241,12 @@ static bool one_request(struct session *session) {
     }
     request_handle(session, data, size);
     prong_document_reset(session->server->scratch);
-    return true;
+    return !session->decoding;
 }
 
 /* Reads once: what does not come with that will be told by epoll, or is looked at the next time. */
 static void read_more(struct session *session) {
-    if (session->lost || session->parked || link_unwritten(session->link)) return;
+    if (session->lost || session->parked || session->decoding || link_unwritten(session->link)) return;
     prong_status status = link_fill(session->link);
     if (status && status != PRONG_TIMEOUT) session->lost = true;
 }

@@ -2,6 +2,8 @@
 #include "base/error.h"
 #include "manager/types.h"
 
+#include <string.h>
+
 static prong_status set_value(struct managed *object, prong_document *document, prong_value *value) {
     const struct table *table = object->state;
     TRY(prong_make_set(document, NULL, 0, value));
@@ -32,10 +34,31 @@ static prong_status set_add(prong_call *call) {
     return raised_or(call, items_table_put(call, call->object->state, item, prong_null()));
 }
 
+/* An element that is asked for: a set, which cannot be hashed, is as good as a frozenset there. */
+static prong_status set_asked(prong_call *call, prong_value *element) {
+    TRY(call_bind(call, "element", element));
+    if (kind_of(*element) != PRONG_KIND_SET) return PRONG_OK;
+    prong_value list, from = *element;
+    TRY(iterate(call, from, &list));
+    size_t count;
+    const prong_value *items = items_of(list, &count);
+    return prong_make_frozenset(scratch_of(call), items, count, element);
+}
+
+static prong_status set_contains(prong_call *call) {
+    prong_value item;
+    struct entry *entry;
+    prong_status status = set_asked(call, &item);
+    if (status) return raised_or(call, status);
+    if (!items_table_find(call, item, &entry)) return PRONG_OK;
+    return call_return_bool(call, entry != NULL);
+}
+
 static prong_status set_discard(prong_call *call) {
     prong_value item;
     struct entry *entry;
-    BIND(call, "element", &item);
+    prong_status status = set_asked(call, &item);
+    if (status) return raised_or(call, status);
     if (items_table_find(call, item, &entry) && entry) items_table_drop(call, entry);
     return PRONG_OK;
 }
@@ -43,7 +66,8 @@ static prong_status set_discard(prong_call *call) {
 static prong_status set_remove(prong_call *call) {
     prong_value item;
     struct entry *entry;
-    BIND(call, "element", &item);
+    prong_status status = set_asked(call, &item);
+    if (status) return raised_or(call, status);
     if (!items_table_find(call, item, &entry)) return PRONG_OK;
     if (!entry) return dict_missing(call, item);
     items_table_drop(call, entry);
@@ -104,17 +128,44 @@ static prong_status set_replace(prong_call *call, prong_value set) {
     return PRONG_OK;
 }
 
+/* As Python's operators, which take sets alone: "__and__", not "intersection". False: NotImplemented was returned. */
+static bool set_is_operand(prong_call *call, prong_value *given) {
+    if (strncmp(call->method, "__", 2)) return true;
+    if (!see_through(call, given) && (kind_of(*given) == PRONG_KIND_SET || kind_of(*given) == PRONG_KIND_FROZENSET))
+        return true;
+    prong_call_return(call, value_of(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL));
+    return false;
+}
+
+/* Operators and symmetric differences are of two sets; the others of any number. False: raised. */
+static bool set_has_operands(prong_call *call, char operation) {
+    size_t count = prong_value_size(call->arguments);
+    bool takes_one = operation == '^' || !strncmp(call->method, "__", 2);
+    if (prong_value_kind(call->keywords) == PRONG_KIND_DICT && prong_value_size(call->keywords))
+        call_raise(call, "TypeError", "%s() takes no keyword arguments", call->method);
+    else if (takes_one && count != 1)
+        call_raise(call, "TypeError", "%s() takes exactly one argument (%zu given)", call->method, count);
+    else
+        return true;
+    return false;
+}
+
 /* One of | & - ^ with all arguments; swapped: the argument comes first; in place: the object becomes the result. */
 static prong_status set_operate(prong_call *call, char operation, bool swapped, bool in_place, bool returns) {
     prong_value self, other;
+    if (!set_has_operands(call, operation)) return PRONG_OK;
     TRY(set_value(call->object, scratch_of(call), &self));
     size_t at = 0;
     for (prong_value given; prong_value_next(call->arguments, &at, NULL, &given);) {
+        if (!set_is_operand(call, &given)) return PRONG_OK;
         prong_status status = as_set(call, given, &other);
         if (status) return raised_or(call, status);
         TRY(set_combine(call, operation, swapped ? other : self, swapped ? self : other, &self));
     }
-    if (in_place) TRY(set_replace(call, self));
+    if (in_place) {
+        TRY(set_replace(call, self));
+        TRY(set_value(call->object, scratch_of(call), &self)); /* what it was made of may have been freed */
+    }
     return returns && call->outcome == CALL_OPEN ? prong_call_return(call, self) : PRONG_OK;
 }
 
@@ -122,6 +173,7 @@ static prong_status set_operate(prong_call *call, char operation, bool swapped, 
 static prong_status set_relation(prong_call *call, int sign, bool strictly) {
     prong_value self, other, given;
     BIND(call, "other", &given);
+    if (!set_is_operand(call, &given)) return PRONG_OK;
     TRY(set_value(call->object, scratch_of(call), &self));
     prong_status status = as_set(call, given, &other);
     if (status) return raised_or(call, status);
@@ -177,7 +229,7 @@ static prong_status set_copy(prong_call *call) {
     return prong_call_return(call, set);
 }
 
-static const prong_method_entry set_methods[] = {{"__contains__", dict_contains, NULL},
+static const prong_method_entry set_methods[] = {{"__contains__", set_contains, NULL},
                                                  {"add", set_add, NULL},
                                                  {"__len__", table_length, NULL},
                                                  {"__iter__", table_iterate, "Iterator"},

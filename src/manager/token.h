@@ -5,6 +5,10 @@
 
 #include "net/address.h"
 
+/* What a C program's name begins with in accept_connection; 16 hexadecimal digits follow, the same in all of a process's
+ * connections and in no other's. */
+#define CLIENT_NAME "prong-client-"
+
 struct token {
     const char *type; /* its value's */
     char address[ADDRESS_TEXT];

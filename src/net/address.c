@@ -21,6 +21,14 @@ static prong_status parse_unix(const char *text, struct address *address) {
     return PRONG_OK;
 }
 
+/* -1: none. strtol alone would take blanks and a sign, too. */
+static long port_number(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || text[digits]) return -1;
+    long number = strtol(text, NULL, 10);
+    return number <= 65535 ? number : -1;
+}
+
 /* "host:port" or "[host]:port", taken apart in place. */
 static bool split_host(char *text, char **host, char **port) {
     char *colon = strrchr(text, ':');
@@ -34,9 +42,7 @@ static bool split_host(char *text, char **host, char **port) {
     } else if (strchr(text, ':')) {
         return false;
     }
-    char *end;
-    long number = strtol(*port, &end, 10);
-    return **port && !*end && number >= 0 && number <= 65535;
+    return port_number(*port) >= 0;
 }
 
 static prong_status parse_tcp(const char *text, bool listening, struct address *address) {
@@ -128,5 +134,5 @@ static bool is_local(const char *text) {
 bool address_same(const char *a, const char *b) {
     if (is_local(a) || is_local(b)) return !strcmp(a, b);
     const char *port_a = strrchr(a, ':'), *port_b = strrchr(b, ':');
-    return port_a && port_b && !strcmp(port_a, port_b);
+    return port_a && port_b && port_number(port_a + 1) == port_number(port_b + 1);
 }

@@ -1,6 +1,8 @@
 /* The handshake, with OpenSSL's HMAC. */
+#define _GNU_SOURCE
 #include "net/auth.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "os/os.h"
 #include <string.h>
 
@@ -112,6 +114,42 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
     return PRONG_OK;
 }
 
+/* --- challenges that are outstanding --- */
+
+static struct auth *outstanding;
+
+/* A child keeps its parent's: what the parent asks it must not answer. */
+FORK_MUTEX(FORK_AUTH, outstanding_mutex, NULL)
+
+static void outstanding_add(struct auth *auth) {
+    pthread_mutex_lock(&outstanding_mutex);
+    auth->next = outstanding;
+    auth->place = &outstanding;
+    if (auth->next) auth->next->place = &auth->next;
+    outstanding = auth;
+    pthread_mutex_unlock(&outstanding_mutex);
+}
+
+void auth_end(struct auth *auth) {
+    if (!auth->place) return;
+    pthread_mutex_lock(&outstanding_mutex);
+    *auth->place = auth->next;
+    if (auth->next) auth->next->place = auth->place;
+    auth->place = NULL;
+    pthread_mutex_unlock(&outstanding_mutex);
+}
+
+/* Whatever stands before or behind it: the random part tells. */
+static bool outstanding_has(bool listens, const void *nonce, size_t size) {
+    pthread_mutex_lock(&outstanding_mutex);
+    const struct auth *auth = outstanding;
+    while (auth &&
+           (auth->listens != listens || !memmem(nonce, size, auth->nonce + auth->nonce_size - OWN_NONCE, OWN_NONCE)))
+        auth = auth->next;
+    pthread_mutex_unlock(&outstanding_mutex);
+    return auth != NULL;
+}
+
 /* --- the steps --- */
 
 static void add_reply(struct auth_reply *reply, const void *data, size_t size) {
@@ -132,6 +170,7 @@ static void add_challenge(struct auth *auth, struct auth_reply *reply) {
     memcpy(message + CHALLENGE_SIZE, auth->nonce, auth->nonce_size);
     add_reply(reply, message, CHALLENGE_SIZE + auth->nonce_size);
     auth->state = AUTH_AWAITS_ANSWER;
+    outstanding_add(auth);
 }
 
 prong_status auth_begin(struct auth *auth, bool listens, const void *key, size_t key_size, bool allow_md5,
@@ -153,8 +192,13 @@ static prong_status take_challenge(struct auth *auth, const void *message, size_
                          "authentication: the other side does not challenge (it may want no authkey)");
     unsigned char answer[AUTH_MESSAGE_MAX];
     size_t answer_size;
-    prong_status status = auth_answer(auth->key, auth->key_size, (const char *)message + CHALLENGE_SIZE,
-                                      size - CHALLENGE_SIZE, auth->allow_md5, answer, &answer_size);
+    const char *nonce = (const char *)message + CHALLENGE_SIZE;
+    if (outstanding_has(auth->listens, nonce, size - CHALLENGE_SIZE))
+        return fail_text(PRONG_PERMISSION,
+                         "authentication: the other side challenges with a challenge of this process's own, made on "
+                         "another connection (reflection: it does not know the authkey)");
+    prong_status status =
+        auth_answer(auth->key, auth->key_size, nonce, size - CHALLENGE_SIZE, auth->allow_md5, answer, &answer_size);
     if (status) return status;
     add_reply(reply, answer, answer_size);
     auth->state = AUTH_AWAITS_VERDICT;
@@ -174,6 +218,7 @@ static prong_status take_verdict(struct auth *auth, const void *message, size_t 
 }
 
 static prong_status take_answer(struct auth *auth, const void *message, size_t size, struct auth_reply *reply) {
+    auth_end(auth);
     prong_status status =
         auth_verify(auth->key, auth->key_size, auth->nonce, auth->nonce_size, message, size, auth->allow_md5);
     const char *verdict = status ? FAILURE : WELCOME;
@@ -189,6 +234,8 @@ prong_status auth_step(struct auth *auth, const void *message, size_t size, stru
                           : auth->state == AUTH_AWAITS_ANSWER    ? take_answer(auth, message, size, reply)
                           : auth->state == AUTH_AWAITS_CHALLENGE ? take_challenge(auth, message, size, reply)
                                                                  : take_verdict(auth, message, size, reply);
-    if (status) auth->state = AUTH_FAILED;
+    if (!status) return PRONG_OK;
+    auth->state = AUTH_FAILED;
+    auth_end(auth);
     return status;
 }

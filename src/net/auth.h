@@ -3,7 +3,11 @@
  *
  * A challenge is "#CHALLENGE#" and a nonce; the answer is an HMAC of the nonce; then comes "#WELCOME#" or "#FAILURE#".
  * From Python 3.12 on nonce and answer begin with the digest's name in braces; before, a nonce is 20 bytes and an answer
- * 16, by MD5. The side that listens challenges first. */
+ * 16, by MD5. The side that listens challenges first.
+ *
+ * A challenge is not answered while a handshake of this process on the same side has it outstanding: that is reflection, by
+ * a peer that has two connections of ours and lets one answer for the other. A challenge of the other side is answered: a
+ * program may connect to itself, which looks like a relay between the two. */
 #ifndef NET_AUTH_H
 #define NET_AUTH_H
 
@@ -14,7 +18,8 @@
 enum { AUTH_MESSAGE_MAX = 256, AUTH_NONCE_MAX = 64 };
 
 struct auth {
-    const void *key; /* the caller's; must live as long as the handshake */
+    struct auth *next, **place; /* among those with a challenge outstanding; place: NULL when it has none */
+    const void *key;            /* the caller's; must live as long as the handshake */
     size_t key_size;
     bool allow_md5;
     bool listens;
@@ -33,6 +38,9 @@ struct auth_reply {
 /* Begins, with a first message to send if this side listens. Errors: PRONG_SYSTEM (no crypto was built in). */
 prong_status auth_begin(struct auth *auth, bool listens, const void *key, size_t key_size, bool allow_md5,
                         struct auth_reply *reply);
+/* The handshake is over, or given up: needed before its memory goes. It must not move in between. May be called twice, and
+ * without auth_begin on what is all zero. */
+void auth_end(struct auth *auth);
 /* Takes a message. PRONG_PERMISSION: refused, by us or by them; reply may still have a verdict to send. */
 prong_status auth_step(struct auth *auth, const void *message, size_t size, struct auth_reply *reply);
 

@@ -3,6 +3,7 @@
 #include "net/link.h"
 #include "base/error.h"
 #include "net/frame.h"
+#include "os/os.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -15,8 +16,7 @@
 #include <unistd.h>
 
 enum { READ_LEAST = 16384, KEEP_BUFFER = 1 << 20 };
-/* Who has at least so long to wait does it in recv, which saves a call of poll; the socket's own limit is this. */
-enum { BLOCK_SECONDS = 10 };
+static const prong_time CONNECT_NAP_FIRST = PRONG_MS(1), CONNECT_NAP_MOST = PRONG_MS(50);
 static const size_t MESSAGE_DEFAULT = (size_t)1 << 30;
 
 /* --- buffers --- */
@@ -48,13 +48,15 @@ static void bytes_shrink(struct bytes *bytes) {
 /* --- the socket --- */
 
 /* > 0; 0: nothing now; -1: broken, errno says how; the end sets link->ended. */
-static ssize_t read_some(prong_link *link, void *data, size_t size, int flags) {
+static ssize_t read_some(prong_link *link, void *data, size_t size) {
     int fd = link->source.descriptor;
     for (;;) {
-        ssize_t got = link->tls ? tls_read(link->tls, data, size, &link->wants_write) : recv(fd, data, size, flags);
+        ssize_t got =
+            link->tls ? tls_read(link->tls, data, size, &link->wants_write) : recv(fd, data, size, MSG_DONTWAIT);
         if (got > 0) return got;
         if (got == 0 || errno == ECONNRESET || errno == EPIPE) {
             link->ended = true;
+            link->truncated = got != 0 && link->tls;
             return 0;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
@@ -62,8 +64,9 @@ static ssize_t read_some(prong_link *link, void *data, size_t size, int flags) {
     }
 }
 
-static ssize_t write_some(prong_link *link, const struct iovec *parts, int count) {
-    for (;;) {
+/* begun: what is left of a message has to follow, so a want of memory is waited out. */
+static ssize_t write_some(prong_link *link, const struct iovec *parts, int count, bool begun) {
+    for (int looks = 0;;) {
         ssize_t put;
         if (link->tls) {
             put = tls_write(link->tls, parts->iov_base, parts->iov_len);
@@ -73,12 +76,13 @@ static ssize_t write_some(prong_link *link, const struct iovec *parts, int count
         }
         if (put >= 0) return put;
         if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
-        if (errno != EINTR) return -1;
+        if (begun ? !os_passes_soon(&looks) : errno != EINTR) return -1;
     }
 }
 
-static prong_status write_failed(prong_link *link) {
-    link->state = LINK_CUT;
+/* begun: a part of the message has left. Else the link is as before where the system was only short of memory. */
+static prong_status write_failed(prong_link *link, bool begun) {
+    if (begun || (errno != ENOBUFS && errno != ENOMEM)) link->state = LINK_CUT;
     if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
         return fail(PRONG_BROKEN_PIPE, "link to %s: the other side is gone", link->address);
     return fail_errno("link to %s: send", link->address);
@@ -88,9 +92,20 @@ static prong_status write_failed(prong_link *link) {
 
 /* Of the message that begins `in`: whole length and that of its header. PRONG_TIMEOUT: not known yet. */
 static prong_status frame_of(const prong_link *link, size_t *header, size_t *size) {
-    prong_status status = frame_read(link->in.data + link->in.start, link->in.end - link->in.start, header, size);
+    size_t have = link->in.end - link->in.start;
+    if (!have) return PRONG_TIMEOUT; /* there may be no buffer */
+    prong_status status = frame_read(link->in.data + link->in.start, have, header, size);
     return status == PRONG_INVALID ? fail(status, "link to %s: bad message length", link->address) : status;
 }
+
+/* Whether a side without TLS has a record of it in the place of its first message: a greeting, or an alert. */
+static bool begins_as_tls(const prong_link *link) {
+    if (link->tls || link->taken || link->in.end - link->in.start < 3) return false;
+    const unsigned char *record = (const unsigned char *)link->in.data + link->in.start;
+    return record[0] >= 20 && record[0] <= 23 && record[1] == 3 && record[2] <= 4;
+}
+
+static const char TLS_CAME[] = "the other side speaks TLS, and this side does not";
 
 static void give_back(prong_link *link) {
     link->in.start += link->lent;
@@ -99,7 +114,16 @@ static void give_back(prong_link *link) {
 }
 
 static prong_status ended(prong_link *link) {
+    if (link->in.start == link->in.end && link->truncated)
+        return fail(
+            PRONG_BROKEN_PIPE,
+            "link to %s: the TLS connection was cut without the other side's goodbye (close_notify): it may have "
+            "sent more",
+            link->address);
+    if (link->in.start == link->in.end && !link->heard && !link->listens && !link->tls)
+        return fail_text(PRONG_EOF, "the other side is gone, and has sent nothing: it may expect TLS");
     if (link->in.start == link->in.end) return fail_text(PRONG_EOF, "the other side is gone");
+    if (begins_as_tls(link)) return fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME);
     return fail(PRONG_INVALID, "link to %s: got end of file during message", link->address);
 }
 
@@ -110,13 +134,15 @@ prong_status link_take(prong_link *link, size_t maxlength, const void **data, si
     prong_status status = frame_of(link, &header, size);
     if (status == PRONG_TIMEOUT) return link->ended ? ended(link) : status;
     if (!status && *size > (maxlength && maxlength < link->max_message ? maxlength : link->max_message))
-        status = fail(PRONG_TOO_LONG, "link to %s: a message of %zu bytes", link->address, *size);
+        status = begins_as_tls(link) ? fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME)
+                                     : fail(PRONG_TOO_LONG, "link to %s: a message of %zu bytes", link->address, *size);
     if (status) {
         link->unread = true;
         return status;
     }
     if (link->in.end - link->in.start - header < *size) return link->ended ? ended(link) : PRONG_TIMEOUT;
     *data = link->in.data + link->in.start + header;
+    link->taken = true;
     link->lent = header + *size;
     return PRONG_OK;
 }
@@ -130,17 +156,14 @@ static size_t worth_reading(const prong_link *link) {
     return lacks > READ_LEAST ? lacks : READ_LEAST;
 }
 
-static prong_status fill(prong_link *link, int flags) {
+prong_status link_fill(prong_link *link) {
     prong_status status = bytes_reserve(&link->in, worth_reading(link));
     if (status) return status;
-    ssize_t got = read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end, flags);
+    ssize_t got = read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end);
     if (got < 0) return fail_errno("link to %s: receive", link->address);
     link->in.end += (size_t)got;
+    if (got > 0) link->heard = true;
     return got || link->ended ? PRONG_OK : PRONG_TIMEOUT;
-}
-
-prong_status link_fill(prong_link *link) {
-    return fill(link, MSG_DONTWAIT);
 }
 
 /* --- writing --- */
@@ -148,8 +171,8 @@ prong_status link_fill(prong_link *link) {
 prong_status link_flush(prong_link *link) {
     while (link->out.start < link->out.end) {
         struct iovec part = {link->out.data + link->out.start, link->out.end - link->out.start};
-        ssize_t put = write_some(link, &part, 1);
-        if (put < 0) return write_failed(link);
+        ssize_t put = write_some(link, &part, 1, true);
+        if (put < 0) return write_failed(link, true);
         if (put == 0) return PRONG_TIMEOUT;
         link->out.start += (size_t)put;
     }
@@ -157,32 +180,32 @@ prong_status link_flush(prong_link *link) {
     return PRONG_OK;
 }
 
-static prong_status keep_rest(prong_link *link, const struct iovec *parts, size_t written) {
+/* What has not left yet; there is room for it. */
+static void keep_rest(prong_link *link, const struct iovec *parts, size_t written) {
     for (int i = 0; i < 2; i++) {
         size_t skip = written < parts[i].iov_len ? written : parts[i].iov_len;
         written -= skip;
         if (skip == parts[i].iov_len) continue;
-        prong_status status = bytes_reserve(&link->out, parts[i].iov_len - skip);
-        if (status) {
-            link->state = LINK_CUT;
-            return status;
-        }
         memcpy(link->out.data + link->out.end, (char *)parts[i].iov_base + skip, parts[i].iov_len - skip);
         link->out.end += parts[i].iov_len - skip;
     }
-    return PRONG_OK;
 }
 
 prong_status link_put(prong_link *link, const void *data, size_t size) {
     unsigned char header[FRAME_LONG];
     struct iovec parts[2] = {{header, frame_write(header, size)}, {(void *)(uintptr_t)data, size}};
     if (link->state == LINK_CUT) return fail(PRONG_CLOSED, "link to %s: it was cut", link->address);
+    /* Room for all of it, before a part has left and the rest has to follow. */
+    TRY(bytes_reserve(&link->out, parts[0].iov_len + size));
     ssize_t put = 0;
-    if (link_unwritten(link) == 0 && !link->tls) put = write_some(link, parts, 2);
-    if (put < 0) return write_failed(link);
-    if ((size_t)put == parts[0].iov_len + size) return PRONG_OK;
-    prong_status status = keep_rest(link, parts, (size_t)put);
-    return status ? status : link_flush(link);
+    if (link_unwritten(link) == 0 && !link->tls) put = write_some(link, parts, 2, false);
+    if (put < 0) return write_failed(link, false);
+    if ((size_t)put == parts[0].iov_len + size) {
+        bytes_shrink(&link->out);
+        return PRONG_OK;
+    }
+    keep_rest(link, parts, (size_t)put);
+    return link_flush(link);
 }
 
 /* --- the handshake --- */
@@ -217,7 +240,8 @@ static prong_status step_auth(prong_link *link) {
         if (status) return status;
         status = link_take(link, AUTH_MESSAGE_MAX, &message, &size);
     }
-    if (status == PRONG_EOF) return fail_text(status, "authentication: the other side hung up");
+    if (status == PRONG_EOF || status == PRONG_BROKEN_PIPE)
+        return fail_text(PRONG_EOF, "authentication: the other side hung up");
     if (status) return status;
     status = auth_step(&link->auth, message, size, &reply);
     prong_status sent = put_replies(link, &reply);
@@ -286,11 +310,9 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
         made->auth.key_size = options->authkey_size;
         made->auth.allow_md5 = options->allow_md5;
     }
-    struct timeval limit = {.tv_sec = BLOCK_SECONDS};
     int flags = fcntl(socket, F_GETFL);
     fcntl(socket, F_SETFL,
           tls ? flags | O_NONBLOCK : flags & ~O_NONBLOCK); /* else each call says that it must not block */
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     int on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     char host[256];
@@ -312,6 +334,7 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
 
 void prong_link_close(prong_link *link) {
     if (!link) return;
+    auth_end(&link->auth);
     tls_free(link->tls, link->owner == getpid());
     close(link->source.descriptor);
     free(link->in.data);
@@ -333,32 +356,36 @@ int prong_link_fileno(const prong_link *link) {
 
 static prong_status wait_for(prong_link *link, short events, deadline_t deadline, const char *what) {
     struct pollfd poll_one = {.fd = link->source.descriptor, .events = events};
-    int ready = poll(&poll_one, 1, deadline_poll_ms(deadline));
-    if (ready > 0 || (ready < 0 && errno == EINTR)) return PRONG_OK;
-    if (ready < 0) return fail_errno("link to %s: poll", link->address);
+    int ready = os_poll(&poll_one, 1, deadline);
+    if (ready > 0 || (ready < 0 && errno == EINTR && !wait_cancelled)) return PRONG_OK;
+    if (ready < 0 && errno != EINTR) return fail_errno("link to %s: poll", link->address);
     return fail(PRONG_TIMEOUT, "link to %s: %s in the time given", link->address, what);
 }
 
+/* Of a message of which nothing has left it is as if it had not been tried. */
+static prong_status give_up_sending(prong_link *link, bool untouched, prong_status status) {
+    if (untouched) {
+        link->out.start = link->out.end;
+        return status;
+    }
+    link->state = LINK_CUT;
+    if (status != PRONG_TIMEOUT) return fail_again(status, "in the middle of a message, and the link is cut");
+    return fail(status, "link to %s: time was up in the middle of a message; the link is cut", link->address);
+}
+
 prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t size, prong_time timeout) {
-    if (!data && size) return fail_text(PRONG_INVALID, "send: a size without data (NULL)");
+    TRY(check_bytes(data, size, "link send: data"));
     deadline_t deadline = deadline_after(timeout);
+    INTERRUPTIBLE;
     if (link->state == LINK_CUT) return fail(PRONG_CLOSED, "link to %s: it was cut", link->address);
     size_t before = link_unwritten(link);
     prong_status status = link_put(link, data, size);
     bool untouched = before == 0 && link_unwritten(link) == size + (size > INT32_MAX ? FRAME_LONG : FRAME_SHORT);
     while (status == PRONG_TIMEOUT) {
         status = wait_for(link, POLLOUT, deadline, "no room to send");
-        if (status == PRONG_TIMEOUT) {
-            if (untouched) {
-                link->out.start = link->out.end; /* nothing has left: it is as if it had not been tried */
-            } else {
-                link->state = LINK_CUT;
-                return fail(status, "link to %s: time was up amidst a message; the link is cut", link->address);
-            }
-            return status;
-        }
+        if (status) return give_up_sending(link, untouched, status);
         size_t left = link_unwritten(link);
-        if (!status) status = link_flush(link);
+        status = link_flush(link);
         if (link_unwritten(link) < left) untouched = false;
     }
     return status;
@@ -370,8 +397,9 @@ static bool has_come(void *link) {
 }
 
 static prong_status wait_and_fill(prong_link *link, deadline_t deadline) {
-    if (!link->tls && deadline_left(deadline) >= PRONG_SECONDS(BLOCK_SECONDS)) return fill(link, 0);
-    prong_status status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, "no message came");
+    const char *what = begins_as_tls(link) ? "what came is TLS, which this side does not speak, and no message came"
+                                           : "no message came";
+    prong_status status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, what);
     return status ? status : link_fill(link);
 }
 
@@ -380,6 +408,7 @@ prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const voi
     prong_status status = link_take(link, maxlength, data, size);
     if (status != PRONG_TIMEOUT) return status;
     deadline_t deadline = deadline_after(timeout);
+    INTERRUPTIBLE;
     bool came = deadline == PRONG_NOWAIT ? has_come(link) : spin(&link->spin, has_come, link);
     while (status == PRONG_TIMEOUT) {
         if (!came) {
@@ -396,6 +425,7 @@ prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const voi
 prong_status prong_link_recv_bytes_into(prong_link *link, void *buffer, size_t capacity, size_t *size,
                                         prong_time timeout) {
     const void *data;
+    TRY(check_bytes(buffer, capacity, "link recv: buffer"));
     prong_status status = prong_link_recv_bytes(link, 0, &data, size, timeout);
     if (status) return status;
     if (*size > capacity) {
@@ -429,72 +459,138 @@ prong_status prong_link_recv(prong_link *link, prong_document *document, prong_v
 
 prong_status prong_link_poll(prong_link *link, prong_time timeout) {
     if (has_message(&link->source) || link->in.end > link->in.start) return PRONG_OK;
+    INTERRUPTIBLE;
     return wait_for(link, POLLIN, deadline_after(timeout), "nothing to receive");
 }
 
 /* --- connecting --- */
 
-static prong_status connect_failed(const char *address) {
-    if (errno == ECONNREFUSED || errno == ENOENT)
-        return fail(PRONG_NOT_FOUND, "connect to %s: nobody listens there", address);
-    if (errno == ETIMEDOUT) return fail(PRONG_TIMEOUT, "connect to %s: no answer", address);
-    return fail_errno("connect to %s", address);
+struct attempt {
+    const struct address *to;
+    const char *address;
+    deadline_t deadline;
+    int socket;
+    bool absent; /* nobody listens there, who may do so later */
+};
+
+static prong_status connect_failed(struct attempt *a) {
+    a->absent = errno == ECONNREFUSED || errno == ENOENT;
+    if (a->absent) return fail(PRONG_NOT_FOUND, "connect to %s: nobody listens there", a->address);
+    if (errno == ETIMEDOUT) return fail(PRONG_TIMEOUT, "connect to %s: no answer", a->address);
+    return fail_errno("connect to %s", a->address);
+}
+
+/* Until the system has connected it, or failed to. */
+static prong_status connect_await(struct attempt *a) {
+    struct pollfd one = {.fd = a->socket, .events = POLLOUT};
+    int problem = 0, ready;
+    do ready = os_poll(&one, 1, a->deadline);
+    while (ready < 0 && errno == EINTR && !wait_cancelled);
+    if (ready <= 0) return fail(PRONG_TIMEOUT, "connect to %s: no answer in the time given", a->address);
+    socklen_t size = sizeof(problem);
+    getsockopt(a->socket, SOL_SOCKET, SO_ERROR, &problem, &size);
+    errno = problem;
+    return problem ? connect_failed(a) : PRONG_OK;
 }
 
 /* A Unix socket whose backlog is full says EAGAIN and cannot be polled for: try again, seldom. */
-static prong_status connect_socket(int socket, const struct address *to, const char *address, deadline_t deadline) {
-    while (connect(socket, (const struct sockaddr *)&to->socket, to->size) < 0) {
+static prong_status connect_socket(struct attempt *a) {
+    while (connect(a->socket, (const struct sockaddr *)&a->to->socket, a->to->size) < 0) {
         if (errno == EISCONN) return PRONG_OK;
         if (errno == EINTR) continue;
-        if (errno == EAGAIN) {
-            if (deadline_passed(deadline)) return fail(PRONG_TIMEOUT, "connect to %s: its backlog is full", address);
-            poll(NULL, 0, 2);
-            continue;
-        }
-        if (errno != EINPROGRESS && errno != EALREADY) return connect_failed(address);
-        struct pollfd one = {.fd = socket, .events = POLLOUT};
-        if (poll(&one, 1, deadline_poll_ms(deadline)) == 0)
-            return fail(PRONG_TIMEOUT, "connect to %s: no answer in the time given", address);
-        int problem = 0;
-        socklen_t size = sizeof(problem);
-        getsockopt(socket, SOL_SOCKET, SO_ERROR, &problem, &size);
-        errno = problem;
-        if (problem) return connect_failed(address);
-        return PRONG_OK;
+        if (errno == EINPROGRESS || errno == EALREADY) return connect_await(a);
+        if (errno != EAGAIN) return connect_failed(a);
+        if (deadline_passed(a->deadline)) return fail(PRONG_TIMEOUT, "connect to %s: its backlog is full", a->address);
+        os_poll(NULL, 0, deadline_within(a->deadline, PRONG_MS(2)));
     }
     return PRONG_OK;
+}
+
+/* Where nobody listens at a port that the system gives to clients, it may give this one that very port: the socket is then
+ * connected with itself. */
+static bool is_own_peer(int socket) {
+    struct sockaddr_storage here, there;
+    socklen_t here_size = sizeof(here), there_size = sizeof(there);
+    memset(&here, 0, sizeof(here));
+    memset(&there, 0, sizeof(there));
+    return !getsockname(socket, (struct sockaddr *)&here, &here_size) && here.ss_family != AF_UNIX &&
+           !getpeername(socket, (struct sockaddr *)&there, &there_size) && here_size == there_size &&
+           !memcmp(&here, &there, here_size);
+}
+
+static prong_status connect_once(struct attempt *a) {
+    a->absent = false;
+    a->socket = os_off_stdio(socket(a->to->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (a->socket < 0) return fail_errno("connect to %s: socket", a->address);
+    prong_status status = connect_socket(a);
+    if (!status && is_own_peer(a->socket)) {
+        errno = ECONNREFUSED;
+        status = connect_failed(a);
+    }
+    if (status) close(a->socket);
+    return status;
+}
+
+/* A listener may come up later: until then it is tried again, ever more rarely. */
+static prong_status connect_until(struct attempt *a) {
+    prong_status status;
+    for (prong_time nap = CONNECT_NAP_FIRST; (status = connect_once(a)) && a->absent; nap *= 2) {
+        if (deadline_passed(a->deadline)) return status;
+        os_poll(NULL, 0, deadline_within(a->deadline, nap < CONNECT_NAP_MOST ? nap : CONNECT_NAP_MOST));
+        if (wait_cancelled) return fail(PRONG_TIMEOUT, "connect to %s: nobody listens there", a->address);
+    }
+    return status;
+}
+
+/* A TLS client begins, a listener with an authkey does: each of two that do not agree waits for the other. */
+const char *link_silence(const prong_link *link) {
+    if (link->heard || (link->tls && tls_heard(link->tls))) return NULL;
+    if (link->tls) return "the other side has sent nothing, and may not speak TLS";
+    return "the other side has sent nothing, and may expect TLS, or no authkey";
+}
+
+static prong_status handshake_failed(const prong_link *link, prong_status status) {
+    const char *silence = status == PRONG_TIMEOUT || status == PRONG_EOF ? link_silence(link) : NULL;
+    return silence ? fail_again(status, "%s", silence) : status;
 }
 
 static prong_status finish_handshake(prong_link *link, deadline_t deadline) {
     for (;;) {
         prong_status status = link_advance(link);
-        if (status != PRONG_TIMEOUT && (status || link->state == LINK_OPEN)) return status;
+        if (!status && link->state == LINK_OPEN) return PRONG_OK;
+        if (status && status != PRONG_TIMEOUT) return handshake_failed(link, status);
         status = wait_for(link, link->state == LINK_TLS && !link->wants_write ? POLLIN : link_events(link), deadline,
                           "the handshake did not end");
-        if (status) return status;
+        if (status) return handshake_failed(link, status);
     }
+}
+
+static prong_status begin_link(prong_link **link, const struct attempt *a, const prong_link_options *options,
+                               struct tls_context *tls) {
+    prong_status status = link_new(link, a->socket, false, options, a->address, tls);
+    if (status || !(status = finish_handshake(*link, a->deadline))) return status;
+    prong_link_close(*link);
+    *link = NULL;
+    return status;
+}
+
+prong_status client_connect(prong_link **link, const char *address, const prong_link_options *options,
+                            deadline_t deadline, bool waits) {
+    struct address to;
+    struct tls_context *tls;
+    INTERRUPTIBLE;
+    prong_status status = options ? check_bytes(options->authkey, options->authkey_size, "client: authkey") : PRONG_OK;
+    if (!status) status = address_parse(address, false, &to);
+    if (!status) status = tls_context_new(&tls, options ? options->tls : NULL, false);
+    if (status) return status;
+    struct attempt attempt = {.to = &to, .address = address, .deadline = deadline};
+    status = waits ? connect_until(&attempt) : connect_once(&attempt);
+    if (!status) status = begin_link(link, &attempt, options, tls);
+    tls_context_free(tls); /* a link holds its own reference */
+    return status ? fail_again(status, "client of %s", address) : PRONG_OK;
 }
 
 prong_status prong_client_connect(prong_link **link, const char *address, const prong_link_options *options,
                                   prong_time timeout) {
-    deadline_t deadline = deadline_after(timeout);
-    struct address to;
-    struct tls_context *tls;
-    prong_status status = address_parse(address, false, &to);
-    if (!status) status = tls_context_new(&tls, options ? options->tls : NULL, false);
-    if (status) return status;
-    int made = socket(to.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (made < 0) {
-        status = fail_errno("connect to %s: socket", address);
-    } else if ((status = connect_socket(made, &to, address, deadline)) != PRONG_OK) {
-        close(made);
-    } else {
-        status = link_new(link, made, false, options, address, tls);
-        if (!status && (status = finish_handshake(*link, deadline)) != PRONG_OK) {
-            prong_link_close(*link);
-            *link = NULL;
-        }
-    }
-    tls_context_free(tls); /* a link holds its own reference */
-    return status ? fail_again(status, "client of %s", address) : PRONG_OK;
+    return client_connect(link, address, options, deadline_after(timeout), true);
 }

@@ -23,9 +23,11 @@ struct prong_link {
     enum link_state state;
     bool listens;       /* this side accepted it */
     bool ended, unread; /* the other side has ended; what comes is out of step and must not be read */
+    bool truncated;     /* it has ended without saying so, which TLS would: somebody else may have cut it */
     struct tls *tls;    /* NULL: none */
     bool wants_write;   /* TLS must write before it can read */
     struct auth auth;
+    bool heard, taken; /* the other side has sent something; a whole message of it was taken */
     size_t max_message;
     struct bytes in, out;
     size_t lent;      /* bytes at the start of `in` that a message lent to the caller has */
@@ -38,8 +40,13 @@ struct prong_link {
 /* A link on a connected socket, which it owns from then on, as on failure. */
 prong_status link_new(prong_link **link, int socket, bool listens, const prong_link_options *options,
                       const char *address, struct tls_context *tls);
+/* A client's link. waits: until then for a listener to come up; else it is connected at once or not. */
+prong_status client_connect(prong_link **link, const char *address, const prong_link_options *options,
+                            deadline_t deadline, bool waits);
 /* Goes on with the handshake as far as it can without waiting. PRONG_TIMEOUT: it has to wait. */
 prong_status link_advance(prong_link *link);
+/* What it may mean that the other side has sent nothing so far; NULL: it has. */
+const char *link_silence(const prong_link *link);
 /* The next whole message, if it has been read; PRONG_TIMEOUT if not; PRONG_EOF, PRONG_INVALID, PRONG_TOO_LONG. Lent until
  * the next call. */
 prong_status link_take(prong_link *link, size_t maxlength, const void **data, size_t *size);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "net/listener.h"
 #include "base/error.h"
+#include "os/os.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -13,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, HANDSHAKES = 256 };
+/* TURN: connections taken before those that have begun are looked at again, however many more there are. */
+enum { BACKLOG = 128, HANDSHAKES = 256, TURN = 64 };
 static const prong_time HANDSHAKE_TIME = PRONG_SECONDS(10);
 
 /* A connection that has not proved itself yet. In the order of their deadlines. */
@@ -48,7 +50,7 @@ prong_status listen_at(const char *address, int backlog, int *made, char text[AD
     struct address at;
     prong_status status = address_parse(address, true, &at);
     if (status) return status;
-    int fd = socket(at.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    int fd = os_off_stdio(socket(at.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), on = 1;
     if (fd < 0) return fail_errno("listen at %s: socket", address);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&at.socket, at.size) < 0 || listen(fd, backlog) < 0) {
@@ -64,13 +66,24 @@ prong_status listen_at(const char *address, int backlog, int *made, char text[AD
     return PRONG_OK;
 }
 
+/* Most errors are those of a connection that is gone again; what this computer lacks does not go away by asking again. */
+static prong_status accept_failed(void) {
+    switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case EBADF:
+    case EINVAL:
+    case ENOTSOCK: return fail_errno("accept");
+    default: return PRONG_TIMEOUT;
+    }
+}
+
 prong_status accept_at(int fd, const prong_link_options *options, struct tls_context *tls, prong_link **link) {
     struct address from = {.size = sizeof(from.socket)};
-    int made = accept4(fd, (struct sockaddr *)&from.socket, &from.size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (made < 0) {
-        if (errno == EMFILE || errno == ENFILE) return fail_errno("accept");
-        return PRONG_TIMEOUT; /* nobody, or one who gave up before */
-    }
+    int made = os_off_stdio(accept4(fd, (struct sockaddr *)&from.socket, &from.size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (made < 0) return accept_failed();
     char text[ADDRESS_TEXT];
     address_text(&from, text);
     return link_new(link, made, true, options, text, tls);
@@ -80,11 +93,13 @@ prong_status accept_at(int fd, const prong_link_options *options, struct tls_con
 
 prong_status keep_options(prong_link_options *kept, const prong_link_options *options) {
     *kept = options ? *options : (prong_link_options){0};
+    const void *given = kept->authkey;
     kept->tls = NULL;
-    if (!kept->authkey) return PRONG_OK;
+    kept->authkey = NULL; /* never the caller's: drop_options frees it */
+    if (!given) return PRONG_OK;
     void *key = malloc(kept->authkey_size + 1);
     if (!key) return fail_text(PRONG_NO_MEMORY, "no memory for the authkey");
-    memcpy(key, kept->authkey, kept->authkey_size);
+    memcpy(key, given, kept->authkey_size);
     kept->authkey = key;
     return PRONG_OK;
 }
@@ -96,6 +111,7 @@ void drop_options(prong_link_options *kept) {
 /* --- the public calls --- */
 
 prong_status prong_listener_open(prong_listener **listener, const char *address, const prong_link_options *options) {
+    if (options) TRY(check_bytes(options->authkey, options->authkey_size, "listener: authkey"));
     prong_listener *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "listener: no memory");
     made->socket = made->source.descriptor = -1;
@@ -108,7 +124,7 @@ prong_status prong_listener_open(prong_listener **listener, const char *address,
     if (!status) status = listen_at(address, backlog, &made->socket, made->address, made->path);
     if (!status) {
         struct epoll_event event = {.events = EPOLLIN};
-        made->source.descriptor = epoll_create1(EPOLL_CLOEXEC);
+        made->source.descriptor = os_off_stdio(epoll_create1(EPOLL_CLOEXEC));
         if (made->source.descriptor < 0 || epoll_ctl(made->source.descriptor, EPOLL_CTL_ADD, made->socket, &event) < 0)
             status = fail_errno("listener: epoll");
     }
@@ -139,9 +155,13 @@ static void take_out(prong_listener *listener, struct handshake **place) {
     free(one);
 }
 
-static void refuse(prong_listener *listener, struct handshake **place, const char *reason) {
+static void count_refused(prong_listener *listener, const char *reason) {
     listener->refused++;
     snprintf(listener->reason, sizeof(listener->reason), "%s", reason);
+}
+
+static void refuse(prong_listener *listener, struct handshake **place, const char *reason) {
+    count_refused(listener, reason);
     prong_link_close((*place)->link);
     take_out(listener, place);
 }
@@ -176,22 +196,43 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
     if (listener->handshakes == listener->max_handshakes)
         refuse(listener, &listener->first, "too many handshakes at once: the oldest gave way");
     *listener->last = one;
+    struct handshake **place = listener->last;
     listener->last = &one->next;
     listener->handshakes++;
-    return watch(listener, one, EPOLL_CTL_ADD);
+    prong_status status = watch(listener, one, EPOLL_CTL_ADD);
+    if (status) refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
+    return status;
 }
 
-static prong_status take_new_ones(prong_listener *listener) {
-    for (prong_link *link;;) {
-        prong_status status = accept_at(listener->socket, &listener->options, listener->tls, &link);
-        if (status == PRONG_TIMEOUT) return PRONG_OK;
-        if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* those that stall make way for those that wait */
-            refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
-            continue;
-        }
-        if (!status) status = begin_one(listener, link);
-        if (status) return status;
+/* One that needs no handshake is the caller's at once. */
+static prong_status take_one(prong_listener *listener, prong_link **ready) {
+    prong_link *link;
+    prong_status status = accept_at(listener->socket, &listener->options, listener->tls, &link);
+    if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* those that stall make way for those that wait */
+        refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
+        return PRONG_OK;
     }
+    if (status == PRONG_BROKEN_PIPE) {
+        count_refused(listener, "it hung up before the handshake");
+        return PRONG_OK;
+    }
+    if (status) return status;
+    if (link->state != LINK_OPEN) return begin_one(listener, link);
+    *ready = link;
+    return PRONG_OK;
+}
+
+static prong_status take_new_ones(prong_listener *listener, prong_link **ready) {
+    prong_status status = PRONG_OK;
+    for (int turn = 0; !status && !*ready && turn < TURN; turn++) status = take_one(listener, ready);
+    return status == PRONG_TIMEOUT ? PRONG_OK : status;
+}
+
+static void refuse_late(prong_listener *listener, struct handshake **place) {
+    const char *silence = link_silence((*place)->link);
+    char text[120];
+    snprintf(text, sizeof(text), "the handshake took too long%s%s", silence ? ": " : "", silence ? silence : "");
+    refuse(listener, place, text);
 }
 
 /* The first whose handshake is complete becomes *link. */
@@ -200,9 +241,8 @@ static void advance_all(prong_listener *listener, prong_link **link) {
         struct handshake *one = *place;
         prong_status status = link_advance(one->link);
         if (status == PRONG_TIMEOUT && deadline_passed(one->deadline)) {
-            refuse(listener, place, "the handshake took too long");
-        } else if (status == PRONG_TIMEOUT) {
-            watch(listener, one, EPOLL_CTL_MOD);
+            refuse_late(listener, place);
+        } else if (status == PRONG_TIMEOUT && !watch(listener, one, EPOLL_CTL_MOD)) {
             place = &one->next;
         } else if (status) {
             refuse(listener, place, prong_error_message());
@@ -216,20 +256,29 @@ static void advance_all(prong_listener *listener, prong_link **link) {
     }
 }
 
+/* Waits for something to do, until then or until a handshake has to end. */
+static prong_status await_events(const prong_listener *listener, deadline_t deadline) {
+    if (listener->first && listener->first->deadline < deadline) deadline = listener->first->deadline;
+    struct pollfd one = {.fd = listener->source.descriptor, .events = POLLIN};
+    if (os_poll(&one, 1, deadline) < 0 && errno != EINTR) return fail_errno("listener: poll");
+    /* here, as further on no handshake's time is up for that */
+    return wait_cancelled ? fail_text(PRONG_TIMEOUT, "the wait for a connection was ended") : PRONG_OK;
+}
+
+/* Those that have begun come first: no flood of new ones keeps one that has proved itself waiting. */
 prong_status prong_listener_accept(prong_listener *listener, prong_link **link, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
+    INTERRUPTIBLE;
     *link = NULL;
     for (;;) {
-        prong_status status = take_new_ones(listener);
-        if (status) return status;
+        bool last = deadline_passed(deadline);
         advance_all(listener, link);
         if (*link) return PRONG_OK;
-        deadline_t until = deadline;
-        if (listener->first && listener->first->deadline < until) until = listener->first->deadline;
-        struct pollfd one = {.fd = listener->source.descriptor, .events = POLLIN};
-        int ready = poll(&one, 1, deadline_poll_ms(until));
-        if (ready < 0 && errno != EINTR) return fail_errno("listener: poll");
-        if (ready == 0 && deadline_passed(deadline))
-            return fail_text(PRONG_TIMEOUT, "nobody connected in the time given");
+        prong_status status = take_new_ones(listener, link);
+        if (status) return status;
+        if (*link) return PRONG_OK;
+        if (last) return fail_text(PRONG_TIMEOUT, "nobody connected in the time given");
+        status = await_events(listener, deadline);
+        if (status) return status;
     }
 }

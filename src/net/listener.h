@@ -6,7 +6,8 @@
 
 /* A bound socket that listens; *address_text is where, *path (may be empty) what to unlink at the end. */
 prong_status listen_at(const char *address, int backlog, int *socket, char text[ADDRESS_TEXT], char path[ADDRESS_TEXT]);
-/* The next connection as a link whose handshake has begun; PRONG_TIMEOUT: there is none now. */
+/* The next connection as a link whose handshake has begun; PRONG_TIMEOUT: there is none now; PRONG_BROKEN_PIPE: it has hung
+ * up already. Anything else is this computer's lack of something. */
 prong_status accept_at(int socket, const prong_link_options *options, struct tls_context *tls, prong_link **link);
 /* Copies of what options point to that must live on. */
 prong_status keep_options(prong_link_options *kept, const prong_link_options *options);

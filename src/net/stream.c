@@ -35,8 +35,9 @@ static prong_status failed(prong_status status, const char *what) {
 }
 
 static void time_is_up(struct transfer *t) {
-    t->status = t->begun ? fail_text(PRONG_CLOSED, "time was up amidst a message: what follows cannot be made out")
-                         : fail_text(PRONG_TIMEOUT, "the time given has passed");
+    t->status = t->begun
+                    ? fail_text(PRONG_CLOSED, "time was up in the middle of a message: what follows cannot be made out")
+                    : fail_text(PRONG_TIMEOUT, "the time given has passed");
 }
 
 /* If the runtime breaks it off its time is up at once: what comes then is not taken. */

@@ -1,13 +1,17 @@
 #include "net/tls.h"
 #include "base/error.h"
+#include "os/os.h"
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #ifdef HAVE_OPENSSL
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 struct tls {
     SSL *ssl;
@@ -53,6 +57,8 @@ prong_status tls_context_new(struct tls_context **context, const prong_tls *opti
     prong_status status = made->ctx ? PRONG_OK : openssl_failed("context");
     if (!status) {
         SSL_CTX_set_min_proto_version(made->ctx, TLS1_2_VERSION);
+        SSL_CTX_set_num_tickets(made->ctx,
+                                0); /* what a client has not read when it closes would reset the connection */
         SSL_CTX_set_mode(made->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
         status = load_certificate(made->ctx, options);
     }
@@ -75,11 +81,65 @@ void tls_context_free(struct tls_context *context) {
     free(context);
 }
 
+/* --- the socket: as OpenSSL's own, but writing to who is gone raises no SIGPIPE --- */
+
+static int socket_of(BIO *bio) {
+    return (int)(intptr_t)BIO_get_data(bio);
+}
+
+static int socket_moved(BIO *bio, ssize_t moved, int retry) {
+    BIO_clear_retry_flags(bio);
+    if (moved < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_flags(bio, retry);
+    return (int)moved;
+}
+
+static int socket_read(BIO *bio, char *data, int size) {
+    errno = 0;
+    return socket_moved(bio, recv(socket_of(bio), data, (size_t)size, 0), BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
+}
+
+/* A record that could not be sent cannot be taken back: so a want of memory is waited out here. */
+static int socket_write(BIO *bio, const char *data, int size) {
+    ssize_t sent;
+    int looks = 0;
+    errno = 0;
+    do sent = send(socket_of(bio), data, (size_t)size, MSG_NOSIGNAL);
+    while (sent < 0 && os_passes_soon(&looks));
+    return socket_moved(bio, sent, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
+}
+
+/* Of what OpenSSL asks for, a flush alone needs an answer: nothing is held back here. 0 answers that a thing is not known. */
+static long socket_control(BIO *bio, int command, long number, void *pointer) {
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static pthread_once_t socket_once = PTHREAD_ONCE_INIT;
+static BIO_METHOD *socket_method;
+
+static void socket_method_make(void) {
+    socket_method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "socket");
+    if (!socket_method) return;
+    BIO_meth_set_read(socket_method, socket_read);
+    BIO_meth_set_write(socket_method, socket_write);
+    BIO_meth_set_ctrl(socket_method, socket_control);
+}
+
+static bool socket_attach(SSL *ssl, int socket) {
+    pthread_once(&socket_once, socket_method_make);
+    BIO *bio = socket_method ? BIO_new(socket_method) : NULL;
+    if (!bio) return false;
+    BIO_set_data(bio, (void *)(intptr_t)socket);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return true;
+}
+
 prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, bool listens, const char *host) {
     struct tls *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "TLS: no memory");
     made->ssl = SSL_new(context->ctx);
-    if (!made->ssl || SSL_set_fd(made->ssl, socket) != 1) {
+    if (!made->ssl || !socket_attach(made->ssl, socket)) {
         tls_free(made, false);
         return openssl_failed("connection");
     }
@@ -116,6 +176,25 @@ static ssize_t io_failed(struct tls *tls, int result, bool *wants_write) {
     return -1;
 }
 
+bool tls_heard(const struct tls *tls) {
+    return BIO_number_read(SSL_get_rbio(tls->ssl)) > 0;
+}
+
+/* What OpenSSL says of bytes that are no record of TLS. */
+static bool is_no_tls(int reason) {
+    return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
+           reason == SSL_R_PACKET_LENGTH_TOO_LONG || reason == SSL_R_UNKNOWN_PROTOCOL ||
+           reason == SSL_R_BAD_PACKET_LENGTH;
+}
+
+/* OpenSSL 3 reports the end of the connection so. */
+static bool is_eof(int why) {
+#ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return true;
+#endif
+    return why == SSL_ERROR_SYSCALL;
+}
+
 prong_status tls_handshake(struct tls *tls, bool *wants_write) {
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
@@ -129,7 +208,11 @@ prong_status tls_handshake(struct tls *tls, bool *wants_write) {
     long verdict = SSL_get_verify_result(tls->ssl);
     if (verdict != X509_V_OK)
         return fail(PRONG_PERMISSION, "TLS: the other side's certificate: %s", X509_verify_cert_error_string(verdict));
-    if (why == SSL_ERROR_SYSCALL) return fail_text(PRONG_EOF, "TLS: the other side hung up during the handshake");
+    if (is_eof(why)) return fail_text(PRONG_EOF, "TLS: the other side hung up during the handshake");
+    if (is_no_tls(ERR_GET_REASON(ERR_peek_error()))) {
+        ERR_clear_error();
+        return fail_text(PRONG_PERMISSION, "TLS: the other side does not speak TLS");
+    }
     prong_status status = openssl_failed("handshake");
     return status == PRONG_INVALID ? PRONG_PERMISSION : status;
 }
@@ -165,6 +248,10 @@ prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, 
 }
 void tls_free(struct tls *tls, bool goodbye) {
     (void)tls, (void)goodbye;
+}
+bool tls_heard(const struct tls *tls) {
+    (void)tls;
+    return true;
 }
 prong_status tls_handshake(struct tls *tls, bool *wants_write) {
     (void)tls, (void)wants_write;

@@ -15,9 +15,12 @@ void tls_context_free(struct tls_context *context);
 prong_status tls_new(struct tls **tls, struct tls_context *context, int socket, bool listens, const char *host);
 /* Tells the other side, if it is to. */
 void tls_free(struct tls *tls, bool goodbye);
+/* Whether the other side has sent anything. */
+bool tls_heard(const struct tls *tls);
 /* PRONG_TIMEOUT: it has to wait; *wants_write says for what. */
 prong_status tls_handshake(struct tls *tls, bool *wants_write);
-/* As recv and send: -1 with errno, EAGAIN among them. */
+/* As recv and send: -1 with errno, EAGAIN among them. 0 is the other side's own word that it has ended (close_notify); an end
+ * without, which anybody on the way can bring about, is ECONNRESET. */
 ssize_t tls_read(struct tls *tls, void *data, size_t size, bool *wants_write);
 ssize_t tls_write(struct tls *tls, const void *data, size_t size);
 

@@ -5,6 +5,8 @@
 
 #include "base/deadline.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,30 +17,74 @@
 void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
 /* Wakes up to count waiters; returns how many woke. */
 int os_futex_wake(_Atomic uint32_t *word, int count);
+/* The same as a wait that may be interrupted (see base/interrupt.h): looks whether it was, after it. */
+void os_futex_sleep(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
 /* The same for those waiters alone that share a bit of the mask. */
-void os_futex_wait_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline);
+void os_futex_sleep_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline);
 int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask);
 
+/* --- poll(2) until then, as a wait that may be interrupted: looks whether it was, after it --- */
+int os_poll(struct pollfd *fds, size_t count, deadline_t deadline);
+
 /* --- memory --- */
-/* An anonymous, sparse, close-on-exec shared memory object of the given size, at a descriptor of 10 or above
- * where there is one, out of the way of a program that counts on low numbers. */
-int os_memory_create(const char *name, uint64_t size);
+/* An anonymous, sparse, close-on-exec shared memory object of the given size, which is sealed against another size, at a
+ * descriptor of 10 or above where there is one, out of the way of a program that counts on low numbers. EFBIG when the
+ * limit below forbids it. *call: which system call failed. */
+int os_memory_create(const char *name, uint64_t size, const char **call);
+/* Whether the descriptor is of such an object, and not of a file. */
+bool os_is_memory(int fd);
+/* Whether this process has one of that name that is not close-on-exec. */
+bool os_memory_is_inherited(const char *name);
+/* Whether nobody can make the object shorter or longer any more. */
+bool os_memory_is_sealed(int fd);
+/* The largest size that a file may be given (RLIMIT_FSIZE); UINT64_MAX: any. */
+uint64_t os_file_size_limit(void);
+/* Bytes of address space that this process may have (RLIMIT_AS; UINT64_MAX: any), and has. */
+uint64_t os_address_space_limit(void);
+uint64_t os_address_space_used(void);
 /* Maps all of it for sharing; MAP_FAILED on failure. Costs no memory until touched. */
 void *os_memory_map(int fd, uint64_t size);
-/* Makes sure that the range can be touched without SIGBUS. */
-int os_memory_commit(int fd, uint64_t offset, uint64_t size);
-/* Gives the pages of the range back to the system; they read as zero afterwards. */
-void os_memory_release(int fd, uint64_t offset, uint64_t size);
+/* Maps the pages that `size` bytes from `offset` lie in, copied one by one as they are written to; where those bytes are. NULL on
+ * failure. */
+void *os_memory_view(int fd, uint64_t offset, uint64_t size);
+void os_memory_end_view(void *view, uint64_t size);
+void os_memory_leave_out_of_dumps(void *memory, uint64_t size);
+/* Makes sure that the range of a mapping can be touched without SIGBUS. By the address: the number of the descriptor may be
+ * that of a file of the program's own by now. */
+int os_memory_commit(void *memory, uint64_t size);
+/* The same for the first bytes of an object just made, and cheaper where most of them stay untouched. */
+int os_memory_commit_new(int fd, void *memory, uint64_t size);
+/* Gives the whole pages of the range back to the system; they read as zero afterwards. By the address, too. */
+void os_memory_release(void *memory, uint64_t size);
+/* What the control groups leave this process, from its own up to the last that it can see: the least that a limit leaves,
+ * that limit, and the file that sets it. Swap is not counted. UINT64_MAX: no limit. Takes some 70 microseconds. */
+struct os_memory_room {
+    uint64_t left, limit;
+    char file[300];
+};
+void os_memory_room(struct os_memory_room *room);
+/* What tells a file from any other, whatever its number is. */
+struct os_file {
+    uint64_t device, inode;
+};
+int os_file_identify(int fd, struct os_file *file);
+/* A new descriptor, close-on-exec, for the file of a whole mapping of this process, which needs rights that few have; or for
+ * one that another process (or, 0, this one) has open. -1 where it cannot be had. */
+int os_memory_reopen(const void *memory, uint64_t size, const struct os_file *file);
+int os_file_reopen(pid_t pid, const struct os_file *file);
 /* A private page that reads as zero in a forked child; NULL when there is no memory. */
 void *os_memory_wipe_on_fork(void);
 
+/* Private, zero; NULL when there is none. Safe in a signal handler. */
+void *os_memory_private(uint64_t size);
 void os_memory_unmap(void *memory, uint64_t size);
 /* Shared memory with a name, mapped; NULL with errno (EEXIST, ENOENT, …). What is created is this user's alone, zero, and
  * can be touched without SIGBUS. */
 void *os_named_memory_create(const char *name, uint64_t size);
 void *os_named_memory_attach(const char *name, uint64_t *size);
 int os_named_memory_unlink(const char *name);
-/* 64 random bits. */
+/* 64 random bits: the system's; where a sandbox allows neither getrandom nor /dev/urandom, made of those that the kernel has given
+ * this program at its start, which a process that cannot read its memory does not know. */
 uint64_t os_random(void);
 
 /* --- processor --- */
@@ -49,6 +95,21 @@ static inline void os_cpu_relax(void) {
     __asm__ __volatile__("isb" ::: "memory");
 #endif
 }
+/* --- barriers --- */
+/* From now on os_barrier_everywhere reaches the threads of this process, and of those forked from it; until exec. False where
+ * the system has no such call, or does not permit it. */
+bool os_barrier_join(void);
+/* A full memory barrier in every running thread of every process that has joined. False: there was none. */
+bool os_barrier_everywhere(void);
+
+/* A full fence behind a sequentially consistent store or read-modify-write, which on x86 is one itself. */
+static inline void os_fence_after_atomic(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
 /* CPUs this process may use: affinity and the cgroup's quota (rounded up), at least 1. */
 unsigned os_usable_cpus(void);
 
@@ -56,23 +117,62 @@ unsigned os_usable_cpus(void);
 /* The calling thread's number, unique in the system while it lives. */
 uint32_t os_thread_id(void);
 /* Nanoseconds since the system's start, now; and when the process began (in steps of a clock tick; 0 when there is
- * no such process). A pid may be used again; a pid with a time may not. */
+ * no such process, or it cannot be told). A pid may be used again; a pid with a time may not. */
 uint64_t os_boot_time(void);
 uint64_t os_process_start_time(pid_t pid);
+/* The system call without which no process can be started, that is missing here or forbidden (errno says which); or NULL. */
+const char *os_missing_for_processes(void);
+/* The namespace in which this process has its pid; 0 when it cannot be told. */
+uint64_t os_pid_namespace(void);
+/* Whether /proc tells of processes by the numbers of that namespace. */
+bool os_proc_is_own(void);
+/* From now on, and as long as this process lives, a place of the memory object (any number below 2^62) is marked. The second:
+ * nobody marks it any more; false when that cannot be told, or it never was marked by another. */
+int os_life_begin(int memory, uint64_t place);
+bool os_life_has_ended(int memory, uint64_t place);
 /* A close-on-exec descriptor that becomes readable when the process ends. */
 int os_pidfd_open(pid_t pid);
+/* The number by which this process knows it; 0 when it was reaped, or cannot be told. */
+pid_t os_pidfd_pid(int pidfd);
 int os_pidfd_signal(int pidfd, int signal);
 bool os_pidfd_ended(int pidfd);
+/* The process that made the other end of a connected Unix socket, in whatever PID namespace: a pidfd, also of one that has
+ * ended; -1 with errno: the kernel (before 6.5) cannot tell, or no descriptor is left. */
+int os_pidfd_of_peer(int socket);
+/* A number that no other process has had since the system's start; 0: the kernel (before 6.9) has none. */
+uint64_t os_pidfd_identity(int pidfd);
+/* False when it is not a child of this process, or was reaped. */
+bool os_pidfd_is_child(int pidfd);
+/* A close-on-exec descriptor that is readable as that of a process that has ended, and stands for none. */
+int os_ended_descriptor(void);
+/* How a process ended that nobody has reaped yet, whoever's child it is; false when that cannot be told. */
+bool os_unreaped_code(int pidfd, int *exit_code);
 /* Waits for a child's end, or for the deadline; may return early. */
 void os_pidfd_wait(int pidfd, deadline_t deadline);
 /* Takes the end of a child: true when it was there to take. exit_code: status, or minus the signal; os_reap sets
  * *stolen when somebody else has taken it. */
 bool os_reap(int pidfd, int *exit_code, bool *stolen);
-/* Starts a program's image, without copying this process (vfork-like); looked for along PATH. kept: descriptors the child
- * inherits under the same numbers. environment entry: added to the child's environment. */
+/* This process's environment, copied while other threads may change it: a variable that none of them touches is there, with its
+ * value. first: an entry ("NAME=value") that stands before all others, and in the place of others of that name; or NULL. Errors:
+ * ENOMEM, E2BIG (a longer string than a program can be started with), EBUSY (it changes all the time). */
+struct os_environment {
+    char **entries; /* up to a NULL */
+    char *text;
+};
+int os_environment_copy(struct os_environment *environment, const char *first);
+/* These entries likewise, which must stay. */
+int os_environment_make(struct os_environment *environment, char *const *entries, const char *first);
+void os_environment_free(struct os_environment *environment);
+/* The value of the variable in such a copy, or in any other array of entries; NULL where it is not set. */
+const char *os_environment_value(char *const *entries, const char *name);
+/* Whether the caller of this program has fewer rights than the program (set-user-ID, set-group-ID, file capabilities): its
+ * environment and its descriptors are not to be believed. The second: an image that this process starts would say so; of
+ * its own image, or of another. */
+bool os_is_secure_execution(void);
+bool os_would_be_secure_execution(bool own_image);
+/* Whether this image was started by way of OS_OWN_IMAGE. */
 #define OS_OWN_IMAGE "/proc/self/exe"
-int os_spawn_image(const char *path, char *const argv[], const char *environment_entry, const int *kept,
-                   size_t kept_count, pid_t *pid);
+bool os_is_own_image(void);
 /* What another program is started with. */
 struct os_program {
     const char *const *paths; /* to try, in turn, up to a NULL */
@@ -82,7 +182,9 @@ struct os_program {
     const int *kept;       /* further descriptors that it has */
     size_t kept_count;
     bool keep_all; /* every one that is not close-on-exec */
-    bool new_session, set_group_of_processes, restore_signals;
+    bool new_session, set_group_of_processes;
+    bool restore_signals;        /* SIGPIPE and SIGXFSZ at their default */
+    const sigset_t *signal_mask; /* NULL: the calling thread's */
     int group_of_processes;
     int mask;            /* umask; -1: as here */
     int64_t user, group; /* -1: as here */
@@ -95,6 +197,10 @@ enum os_program_step { OS_STEP_START, OS_STEP_DESCRIPTORS, OS_STEP_DIRECTORY, OS
 int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, enum os_program_step *step);
 /* A pipe, close-on-exec: [0] to read, [1] to write. */
 int os_pipe(int ends[2]);
+/* Two sockets that keep messages apart, close-on-exec. */
+int os_socket_pair(int ends[2]);
+/* For functions that run in a child that shares its parent's memory, where a sanitizer would take it for a thread of that. */
+#define OS_IN_CHILD __attribute__((no_sanitize("address"), no_sanitize("thread")))
 /* In a spawned child, before anything else: closes all descriptors from 3 on but the kept ones. */
 void os_close_all_but(const int *kept, size_t kept_count);
 /* From now on this process is killed when the last write end of the pipe is closed. Independent of which thread
@@ -106,8 +212,10 @@ bool os_die_with_parent(pid_t parent);
 void os_live_on(void);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
-/* Undoes what a server process may have set, so that a child starts with every signal at its default. */
-void os_reset_signals(void);
+/* In a server process: SIGINT is ignored, and SIGCHLD blocked, to be read from a descriptor. The second, in a child of the server's:
+ * both are as they were before, as is the mask. */
+void os_take_signals(void);
+void os_give_signals_back(void);
 
 /* --- doorbells: a descriptor that other processes can make readable, by a 32-bit address. --- */
 /* A non-blocking, close-on-exec descriptor, nothing in the file system. */
@@ -116,7 +224,35 @@ int os_doorbell_create(uint32_t *address);
 bool os_doorbell_ring(uint32_t address);
 void os_doorbell_silence(int fd);
 
+/* --- bells: a pipe that several processes have open, readable while there is a byte in it. --- */
+struct os_bell_id {
+    uint64_t device, inode;
+};
+/* The pipe, open for reading and writing, close-on-exec, never waiting. */
+int os_bell_create(struct os_bell_id *id);
+/* The pipe that is open in another process under that number: only if it is this one, and nothing else is opened to find out. */
+int os_bell_open(pid_t pid, int number, const struct os_bell_id *id);
+bool os_bell_is(int fd, const struct os_bell_id *id);
+void os_bell_put(int fd);
+void os_bell_take(int fd, uint32_t count);
+uint32_t os_bell_bytes(int fd);
+/* A descriptor that is readable while one of the members is; those below 0 are left out. */
+int os_poll_create(const int *members, size_t count);
+int os_poll_add(int all, int member);
+/* Whether it is such a descriptor, with that member. */
+bool os_poll_has(int all, int member);
+
 /* --- descriptors --- */
+/* What the library opens never becomes a standard stream: 0, 1 or 2 move to a number from 3 on. Takes what a system call
+ * returned, also -1; -1 with errno when there is no other number. */
+int os_off_stdio(int fd);
+/* The same for both of a pair; where it fails, both are closed. */
+int os_pair_off_stdio(int ends[2]);
+/* By errno: whether a call on a socket that failed is to be made again. Where the kernel has no memory for a message, it naps, for
+ * 100 ms in all: the message is not lost, and the other side is still there. looks: 0 at first. */
+bool os_passes_soon(int *looks);
+/* Some descriptor, close-on-exec, to be closed when its place is needed. */
+int os_spare_descriptor(void);
 int os_send_with_fd(int socket, const void *data, size_t size, int fd);
 ssize_t os_receive_with_fd(int socket, void *data, size_t size, int *fd);
 

@@ -3,7 +3,7 @@
 #include "family/heap.h"
 #include "family/member.h"
 #include "os/os.h"
-#include "pool/types.h"
+#include "pool/await.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +18,23 @@ struct prong_imap {
     bool ordered, exhausted;
     uint64_t capacity, given; /* places; outcomes handed out */
     uint64_t busy;            /* places in use */
+    prong_bytes argument;     /* from the generator, for which there was no memory yet; still the generator's */
+    bool waits;               /* there is such a one */
     uint64_t lent;            /* place + 1 of the outcome that the caller has now */
     bool *used;               /* a place: holds a task not yet taken */
     prong_progress_callback *progress;
     void *progress_context;
+    int64_t next_report; /* of progress, not before that time */
 };
 
 static prong_status open(prong_pool pool_handle, prong_imap **result, prong_task *task, prong_generator *generator,
                          void *context, const prong_task_options *options, bool ordered) {
     struct pool *pool;
     uint64_t unused;
-    prong_status status = family_enter();
-    if (!status && !generator) status = fail(PRONG_INVALID, "imap: no generator");
-    if (!status) status = pool_find(pool_handle, &pool);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    if (!generator) return fail(PRONG_INVALID, "imap: no generator");
+    TRY(pool_enter(&inside, pool_handle, &pool));
+    prong_status status;
     prong_task_options without_callbacks = options ? *options : (prong_task_options){0};
     size_t capacity = without_callbacks.buffer ? without_callbacks.buffer : pool->slot_count * AHEAD_A_WORKER;
     prong_imap *imap = calloc(1, sizeof *imap);
@@ -56,7 +59,7 @@ static prong_status open(prong_pool pool_handle, prong_imap **result, prong_task
                            .capacity = capacity,
                            .ring = true,
                            .options = &without_callbacks};
-    status = job_create(&s, &pool, &imap->job, &unused);
+    status = job_create(&s, pool, &imap->job, &unused);
     if (!status) status = job_submit(pool, imap->job, &imap->handle);
     if (status) {
         free(used);
@@ -86,6 +89,7 @@ static uint64_t free_place(const prong_imap *imap) {
 }
 
 static prong_status store_argument(struct call *call, const prong_bytes *argument) {
+    if (call->argument_block) heap_free(call->argument_block, &call->argument_block); /* of a try that failed */
     if (argument->size) {
         prong_status status = heap_alloc(argument->size, 0, &call->argument_block, NULL);
         if (status) return status;
@@ -140,13 +144,20 @@ static prong_status seal(prong_imap *imap) {
     return PRONG_OK;
 }
 
+/* An argument that a failure leaves behind goes first the next time. */
+static prong_status feed_one(prong_imap *imap) {
+    if (!imap->waits) {
+        imap->argument = (prong_bytes){0};
+        if (!imap->generator(&imap->argument, imap->context)) return seal(imap);
+    }
+    prong_status status = add_task(imap, &imap->argument);
+    imap->waits = status != PRONG_OK;
+    return status;
+}
+
 static prong_status feed(prong_imap *imap) {
     prong_status status = PRONG_OK;
-    prong_bytes argument;
-    while (!status && !imap->exhausted && imap->busy < imap->capacity) {
-        argument = (prong_bytes){0};
-        status = imap->generator(&argument, imap->context) ? add_task(imap, &argument) : seal(imap);
-    }
+    while (!status && !imap->exhausted && imap->busy < imap->capacity) status = feed_one(imap);
     return status;
 }
 
@@ -198,28 +209,58 @@ static bool take(prong_imap *imap, prong_outcome *outcome) {
 
 static void report(prong_imap *imap) {
     prong_progress progress;
-    if (imap->progress && !prong_job_progress(imap->handle, &progress))
-        imap->progress(&progress, imap->progress_context);
+    if (!imap->progress || clock_now() < imap->next_report) return;
+    if (!prong_job_progress(imap->handle, &progress)) imap->progress(&progress, imap->progress_context);
+    imap->next_report = clock_now() + PROGRESS_EVERY;
+}
+
+static void report_end(prong_imap *imap) {
+    imap->next_report = 0;
+    report(imap);
+    imap->progress = NULL; /* once */
+}
+
+static struct awaited next_awaited(const prong_imap *imap) {
+    int64_t place = imap->ordered ? (int64_t)((uint64_t *)arena_at(imap->job->order))[imap->given % imap->capacity]
+                                  : await_more_than(imap->given);
+    return (struct awaited){imap->handle.offset, imap->handle.generation, place};
+}
+
+static prong_status wait_for_next(prong_imap *imap, prong_outcome *outcome, deadline_t deadline) {
+    struct await await;
+    prong_status status = PRONG_OK;
+    struct awaited awaited = next_awaited(imap);
+    if (take(imap, outcome)) return PRONG_OK;
+    INTERRUPTIBLE;
+    await_begin(&await, &awaited, deadline);
+    while (!status && !take(imap, outcome)) {
+        status = imap->job->cancel_status ? stopped(imap->job) : await_check(&await);
+        if (status) break;
+        if (!waitq_wait(&imap->job->progress, something_to_give, imap, deadline) && !something_to_give(imap))
+            status = fail_text(PRONG_TIMEOUT, "imap: no result in the time given");
+        else
+            report(imap);
+    }
+    await_end(&await);
+    return status;
 }
 
 prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    TRY(job_enter(&inside, imap->handle, &job));
     return_lent(imap);
+    report(imap);
     if (!object_is_live(KIND_POOL, imap->job->pool, imap->job->pool_generation))
         return fail(PRONG_NOT_RUNNING, "imap: the pool was destroyed");
     prong_status status = feed(imap);
     if (status) return status;
     if (imap->busy == 0) {
-        report(imap);
+        report_end(imap);
         return fail_text(PRONG_EOF, "imap: all results have been taken");
     }
-    while (!take(imap, outcome)) {
-        if (imap->job->cancel_status) return stopped(imap->job);
-        if (!waitq_wait(&imap->job->progress, something_to_give, imap, deadline) && !something_to_give(imap))
-            return fail_text(PRONG_TIMEOUT, "imap: no result in the time given");
-        report(imap);
-    }
-    return PRONG_OK;
+    return wait_for_next(imap, outcome, deadline);
 }
 
 void prong_imap_close(prong_imap *imap) {

@@ -1,20 +1,26 @@
 /* Jobs: making and submitting them, waiting for them, what became of their tasks. */
 #include "base/error.h"
+#include "base/interrupt.h"
+#include "base/local.h"
 #include "family/heap.h"
 #include "family/member.h"
 #include "os/os.h"
-#include "pool/types.h"
+#include "pool/await.h"
+#include "pool/owner.h"
 #include "process/process.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_SIZE = 400 };
-static const prong_time PROGRESS_EVERY = PRONG_MS(100);
+enum { TEXT_SIZE = 400, MESSAGE_ROOM = 640 };
 
-prong_status job_find(prong_job handle, struct job **job) {
-    return object_find(KIND_JOB, handle.offset, handle.generation, (void **)job);
+/* The pool is entered second, and left with the job. It may be gone; then its memory is nobody else's until then. */
+prong_status job_enter(struct visit *inside, prong_job handle, struct job **job) {
+    struct visit inside_pool;
+    TRY(object_enter(inside, KIND_JOB, handle.offset, handle.generation, (void **)job));
+    return visit_begin(&inside_pool, (*job)->pool);
 }
 
 static prong_job handle_of(struct job *job) {
@@ -25,15 +31,19 @@ static prong_job handle_of(struct job *job) {
 
 /* The last few functions, so that a small task need not search the loaded objects again. */
 enum { REMEMBERED = 8 };
-static prong_status identify(any_function *pointer, bool forked, struct function *function) {
-    static _Thread_local struct {
+struct identified {
+    unsigned next;
+    struct {
         any_function *pointer;
         struct function function;
     } remembered[REMEMBERED];
-    static _Thread_local unsigned next;
-    for (unsigned i = 0; i < REMEMBERED; i++)
-        if (remembered[i].pointer == pointer) {
-            *function = remembered[i].function;
+};
+
+static prong_status identify(any_function *pointer, bool forked, struct function *function) {
+    struct identified *known = local_memory(LOCAL_IDENTIFIED, sizeof *known);
+    for (unsigned i = 0; known && i < REMEMBERED; i++)
+        if (known->remembered[i].pointer == pointer) {
+            *function = known->remembered[i].function;
             return PRONG_OK;
         }
     prong_status status = function_identify(pointer, function);
@@ -42,41 +52,65 @@ static prong_status identify(any_function *pointer, bool forked, struct function
         return PRONG_OK;
     }
     if (status) return status;
-    remembered[next % REMEMBERED].pointer = pointer;
-    remembered[next++ % REMEMBERED].function = *function;
+    if (!known) return PRONG_OK;
+    known->remembered[known->next % REMEMBERED].pointer = pointer;
+    known->remembered[known->next++ % REMEMBERED].function = *function;
     return PRONG_OK;
 }
 
-static prong_status allocate(struct job *job, const struct submission *s, uint64_t *extra) {
+static prong_status allocate(struct job *job, const struct submission *s, uint64_t further, uint64_t *extra) {
     uint64_t words = s->capacity * sizeof(uint64_t), order = s->ring ? words : 0;
     uint64_t calls = s->form == FORM_TASK ? s->capacity * sizeof(struct call) : 0;
     if (s->capacity > (UINT64_MAX >> 16) / sizeof(struct call))
         return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", s->capacity);
-    prong_status status = heap_alloc(words + order + calls + s->extra, 0, &job->storage, NULL);
+    bool small = words + order + calls <= SMALL_JOB && further <= SMALL_JOB - (words + order + calls);
+    prong_status status = small ? PRONG_OK : heap_alloc(words + order + calls + further, 0, &job->storage, NULL);
     if (status) return fail_again(status, "a job of %zu tasks", s->capacity);
+    uint64_t at = small ? arena_offset(job->small) : job->storage;
+    if (!small) memset(arena_at(at), 0, words + order + calls);
+    atomic_signal_fence(memory_order_seq_cst); /* if this process dies, dispose finds no calls, or empty ones */
     /* calls first: they want the alignment */
-    job->calls = job->storage;
+    job->calls = at;
     job->words = job->calls + calls;
     job->order = order ? job->words + words : 0;
     *extra = job->words + words + order;
-    memset(arena_at(job->storage), 0, words + order + calls);
+    return PRONG_OK;
+}
+
+/* The tables, and behind them the context of all its tasks; *extra is the place after that. */
+static prong_status allocate_all(struct job *job, const struct submission *s, const prong_task_options *o,
+                                 uint64_t *extra) {
+    size_t size = (o->task_context_size + 7) & ~(size_t)7;
+    prong_status status = allocate(job, s, s->extra + size, extra);
+    if (status || !size) return status;
+    memcpy(arena_at(*extra), o->task_context, o->task_context_size);
+    job->context = *extra;
+    job->context_size = o->task_context_size;
+    *extra += size;
     return PRONG_OK;
 }
 
 static const prong_task_options no_options;
 
-prong_status job_create(const struct submission *s, struct pool **pool, struct job **result, uint64_t *extra) {
-    struct job *job;
-    const prong_task_options *o = s->options ? s->options : &no_options;
-    prong_status status = pool_find(s->pool, pool);
-    if (status) return status;
+static prong_status check_options(const struct submission *s, const prong_task_options *o) {
     if (!s->function && !o->task_name) return fail(PRONG_INVALID, "pool: no function to run");
     if (s->function && o->task_name)
         return fail(PRONG_INVALID, "pool: both a function and a name ('%s')", o->task_name);
     if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
     if (o->time_limit < 0) return fail(PRONG_INVALID, "pool: a negative time limit");
+    TRY(check_bytes(o->task_context, o->task_context_size, "pool: task_context"));
+    if (o->task_context_size > SIZE_MAX / 4)
+        return fail(PRONG_NO_MEMORY, "pool: a task_context of %zu bytes", o->task_context_size);
+    return PRONG_OK;
+}
+
+prong_status job_create(const struct submission *s, struct pool *pool, struct job **result, uint64_t *extra) {
+    struct job *job;
+    const prong_task_options *o = s->options ? s->options : &no_options;
+    prong_status status = check_options(s, o);
+    if (status) return status;
     if ((status = object_create(KIND_JOB, (void **)&job))) return status;
-    job->pool = arena_offset(*pool);
+    job->pool = arena_offset(pool);
     job->pool_generation = s->pool.generation;
     atomic_store(&job->submitter, self_token());
     job->form = s->form;
@@ -86,13 +120,12 @@ prong_status job_create(const struct submission *s, struct pool **pool, struct j
     job->sealed = !s->ring;
     job->retries = o->retries;
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
-    /* Atomically: a worker that ended a job before this one in the same memory may be about to tell (schedule_tell). */
-    __atomic_store_n(&job->tell_each, s->ring, __ATOMIC_RELAXED);
-    __atomic_store_n(&job->tell_owner, o->callback || o->error_callback, __ATOMIC_RELAXED);
+    job->tell_each = s->ring;
+    job->tell_owner = o->callback || o->error_callback;
     job->began = clock_now();
-    status = s->function ? identify(s->function, (*pool)->method == PRONG_START_FORK, &job->function)
+    status = s->function ? identify(s->function, pool->method == PRONG_START_FORK, &job->function)
                          : function_by_name(o->task_name, &job->function);
-    if (!status) status = allocate(job, s, extra);
+    if (!status) status = allocate_all(job, s, o, extra);
     if (status)
         object_destroy(job, object_generation(job));
     else
@@ -111,6 +144,11 @@ static bool pool_lives(const struct job *job) {
 /* Why a pool is broken. */
 static prong_status fail_broken(const struct pool *pool) {
     char otherwise[OBJECT_PATH_SIZE + 80] = "its workers cannot be started";
+    if (pool->initializer_late)
+        return fail(PRONG_POOL_BROKEN,
+                    "pool '%s' is broken: its initializer ran longer than its limit of %.3g s, in "
+                    "one worker after the other",
+                    pool->name, (double)pool->initializer_limit / 1e9);
     if (pool->program)
         snprintf(otherwise, sizeof otherwise, "%s ended before it took up work", program_name(pool->program));
     return fail(PRONG_POOL_BROKEN, "pool '%s' is broken, with code %lld: its initializer failed, or %s", pool->name,
@@ -119,12 +157,22 @@ static prong_status fail_broken(const struct pool *pool) {
 
 static prong_status refuse(const struct pool *pool) {
     if (atomic_load(&pool->state) == POOL_BROKEN) return fail_broken(pool);
+    if (!member_alive((uint32_t)pool->owner)) {
+        family_bury_dead(); /* from then on the handle is stale */
+        return fail(PRONG_NOT_RUNNING, "pool '%s' has ended with its owner", pool->name);
+    }
     return fail(PRONG_NOT_RUNNING, "pool '%s' was closed or terminated", pool->name);
 }
 
 /* On failure the job is gone. */
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    /* Once it is submitted it may be done and closed at any moment, by its callback, and its memory another job's. */
+    uint64_t count = job->count, time_limit = job->time_limit, tell_owner = job->tell_owner;
+    *handle = handle_of(job);
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
+        job_discard(job);
+        return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    }
     bool running = atomic_load(&pool->state) == POOL_RUNNING;
     if (running) {
         object_publish(job);
@@ -139,10 +187,9 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
         job_discard(job);
         return status;
     }
-    *handle = handle_of(job);
-    uint64_t wanted = job->count < pool->slot_count ? job->count : pool->slot_count;
-    waitq_notify(&pool->work, (int)wanted);
-    if (job->time_limit || (job->count == 0 && job->tell_owner)) waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->work, (int)(count < pool->slot_count ? count : pool->slot_count));
+    if (time_limit) waitq_notify(&pool->attention, 1);
+    if (count == 0 && tell_owner) waitq_notify(&pool->callbacks, 1);
     return PRONG_OK;
 }
 
@@ -150,7 +197,7 @@ prong_status job_note(prong_job handle, const struct submission *s, void *out, s
     const prong_task_options *o = s->options ? s->options : &no_options;
     if (!o->callback && !o->error_callback && !o->progress && !out) return PRONG_OK;
     struct note note = {.job = handle,
-                        .pool = s->pool.offset,
+                        .pool = s->pool,
                         .callback = o->callback,
                         .error_callback = o->error_callback,
                         .context = o->context,
@@ -158,13 +205,26 @@ prong_status job_note(prong_job handle, const struct submission *s, void *out, s
                         .progress_context = o->progress_context,
                         .out = out,
                         .out_bytes = out_bytes};
-    return note_add(&note);
+    prong_status status = PRONG_OK;
+    if (o->callback || o->error_callback) status = owner_prepare_callbacks(s->pool);
+    return status ? status : note_add(&note);
 }
 
 /* --- waiting --- */
 
 static bool ended(void *job) {
     return job_ended(job);
+}
+
+/* A waiter that spins looks at this one, for which no guard has to be entered after: as long as a worker is under the pool's guard,
+ * it is not disturbed. */
+static bool settled(void *job) {
+    return atomic_load_explicit(&((struct job *)job)->settled, memory_order_relaxed) != 0;
+}
+
+static bool wait_for_news(struct job *job, deadline_t deadline) {
+    if (deadline == PRONG_NOWAIT) return false;
+    return spin_until(settled, job) || waitq_sleep(&job->progress, ended, job, deadline);
 }
 
 static void fill_progress(const struct job *job, prong_progress *p) {
@@ -182,33 +242,85 @@ static void report(const struct job *job, const struct note *note) {
     note->progress(&progress, note->progress_context);
 }
 
-static bool wait_for_end(struct job *job, const struct note *note, deadline_t deadline) {
-    prong_time step = note && note->progress ? PROGRESS_EVERY : PRONG_FOREVER;
-    while (!job_has_ended(job)) {
-        bool more = waitq_wait(&job->progress, ended, job, deadline_within(deadline, step));
-        if (job_has_ended(job)) break;
-        report(job, note);
-        if (!more && deadline_passed(deadline)) return false;
-    }
-    return true;
+static prong_status out_of_time(const struct job *job) {
+    return fail(PRONG_TIMEOUT, "%llu of %llu tasks are done", (unsigned long long)job->done,
+                (unsigned long long)job->count);
 }
 
-static void deliver(struct job *job, const struct note *note) {
-    if (note->out && job->out && !job->failed) memcpy(note->out, arena_at(job->out), note->out_bytes);
+/* The job may be closed by another thread or process meanwhile. */
+static prong_status job_is_there(prong_job handle) {
+    if (object_is_live(KIND_JOB, handle.offset, handle.generation)) return PRONG_OK;
+    return object_stale(KIND_JOB, handle.offset, handle.generation);
+}
+
+static prong_status wait_as(const struct await *await, prong_job handle, struct job *job, const struct note *note,
+                            deadline_t deadline) {
+    prong_time step = note && note->progress ? PROGRESS_EVERY : PRONG_FOREVER;
+    for (;;) {
+        prong_status status = job_is_there(handle);
+        if (status || job_has_ended(job)) return status;
+        if ((status = await_check(await))) return status;
+        bool more = wait_for_news(job, deadline_within(deadline, step));
+        if (job_ended(job)) continue;
+        report(job, note);
+        if (!more && deadline_passed(deadline)) return out_of_time(job);
+    }
+}
+
+static prong_status wait_for_end(prong_job handle, struct job *job, const struct note *note, deadline_t deadline) {
+    struct await await;
+    if (job_has_ended(job)) return PRONG_OK;
+    INTERRUPTIBLE;
+    await_begin(&await, &(struct awaited){handle.offset, handle.generation, AWAIT_EVERY_TASK}, deadline);
+    prong_status status = wait_as(&await, handle, job, note, deadline);
+    await_end(&await);
+    return status;
+}
+
+static uint64_t word_for_certain(struct job *job, uint64_t place) {
+    struct pool *pool = arena_at(job->pool);
+    if (job_is_settled(job)) return schedule_word(job, place);
+    if (!pool_lives(job) || !guard_enter(&pool->guard, PRONG_FOREVER)) return schedule_word(job, place);
+    uint64_t word = schedule_word(job, place);
+    guard_leave(&pool->guard);
+    return word;
+}
+
+static void copy_succeeded_chunks(struct job *job, void *out, size_t out_bytes) {
+    size_t step = job->chunk * job->out_size;
+    for (uint64_t i = 0; i < job->count; i++) {
+        uint64_t word = word_for_certain(job, i);
+        if (task_state(word) != TASK_ENDED || task_status(word)) continue;
+        size_t at = i * step, left = out_bytes - at;
+        memcpy((char *)out + at, (char *)arena_at(job->out) + at, left < step ? left : step);
+    }
+}
+
+static void copy_results(struct job *job, void *out, size_t out_bytes) {
+    if (job_ended(job) && !job->failed)
+        memcpy(out, arena_at(job->out), out_bytes);
+    else
+        copy_succeeded_chunks(job, out, out_bytes);
+}
+
+void job_deliver(prong_job handle) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    if (!job_enter(&inside, handle, &job)) note_deliver(handle, job, copy_results);
 }
 
 prong_status prong_job_wait(prong_job handle, prong_time timeout) {
     struct job *job;
     struct note note;
-    prong_status status = job_find(handle, &job);
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
     if (status) return status;
     bool noted = note_find(handle, &note);
-    if (!wait_for_end(job, noted ? &note : NULL, deadline_after(timeout)))
-        return fail(PRONG_TIMEOUT, "%llu of %llu tasks are done", (unsigned long long)job->done,
-                    (unsigned long long)job->count);
+    status = wait_for_end(handle, job, noted ? &note : NULL, deadline_after(timeout));
+    if (status) return status;
     if (noted) {
         report(job, &note);
-        deliver(job, &note);
+        job_deliver(handle);
     }
     return PRONG_OK;
 }
@@ -216,8 +328,9 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
 prong_status prong_job_get(prong_job handle, prong_time timeout) {
     struct job *job = NULL;
     prong_outcome outcome;
+    INSIDE struct visit inside = {0};
     prong_status status = prong_job_wait(handle, timeout);
-    if (!status) status = job_find(handle, &job);
+    if (!status) status = job_enter(&inside, handle, &job);
     if (status || !job->first_failure) return status;
     job_read_outcome(job, job->first_failure - 1, &outcome);
     return job_fail(job, &outcome, job->failed > 1 ? " (and others failed)" : "");
@@ -225,30 +338,25 @@ prong_status prong_job_get(prong_job handle, prong_time timeout) {
 
 bool prong_job_ready(prong_job handle) {
     struct job *job;
-    return !job_find(handle, &job) && job_has_ended(job);
+    INSIDE struct visit inside = {0};
+    return !job_enter(&inside, handle, &job) && job_has_ended(job);
 }
 
 bool prong_job_successful(prong_job handle) {
     struct job *job;
-    return !job_find(handle, &job) && job_has_ended(job) && !job->first_failure;
+    INSIDE struct visit inside = {0};
+    return !job_enter(&inside, handle, &job) && job_has_ended(job) && !job->first_failure;
 }
 
 prong_status prong_job_progress(prong_job handle, prong_progress *progress) {
     struct job *job;
-    prong_status status = job_find(handle, &job);
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
     if (!status) fill_progress(job, progress);
     return status;
 }
 
 /* --- outcomes --- */
-
-static uint64_t word_for_certain(struct job *job, uint64_t place) {
-    struct pool *pool = arena_at(job->pool);
-    if (!pool_lives(job) || !guard_enter(&pool->guard, PRONG_FOREVER)) return schedule_word(job, place);
-    uint64_t word = schedule_word(job, place);
-    guard_leave(&pool->guard);
-    return word;
-}
 
 void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome) {
     uint64_t word = word_for_certain(job, place);
@@ -272,20 +380,35 @@ static bool task_has_ended(void *context) {
     return task_state(word) == TASK_ENDED || job_ended(task->job);
 }
 
+static prong_status wait_for_task(prong_job handle, struct one_task *task, deadline_t deadline) {
+    struct await await;
+    prong_status status = PRONG_OK;
+    struct job *job = task->job;
+    __atomic_store_n(&job->tell_each, 1, __ATOMIC_RELAXED);
+    if (task_state(word_for_certain(job, task->place)) == TASK_ENDED) return PRONG_OK;
+    INTERRUPTIBLE;
+    await_begin(&await, &(struct awaited){handle.offset, handle.generation, (int64_t)task->place}, deadline);
+    while (!status && !(status = job_is_there(handle)) &&
+           task_state(word_for_certain(job, task->place)) != TASK_ENDED) {
+        status = await_check(&await);
+        if (!status && !waitq_wait(&job->progress, task_has_ended, task, deadline) && !task_has_ended(task))
+            status = fail(PRONG_TIMEOUT, "task %llu is not done", (unsigned long long)task->place);
+    }
+    await_end(&await);
+    return status;
+}
+
 prong_status prong_job_outcome(prong_job handle, size_t index, prong_outcome *outcome, prong_time timeout) {
     struct job *job;
-    prong_status status = job_find(handle, &job);
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
     if (status) return status;
     if (index >= job->count)
         return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
     struct one_task task = {job, index};
-    deadline_t deadline = deadline_after(timeout);
-    __atomic_store_n(&job->tell_each, 1, __ATOMIC_RELAXED);
-    while (task_state(word_for_certain(job, index)) != TASK_ENDED)
-        if (!waitq_wait(&job->progress, task_has_ended, &task, deadline) && !task_has_ended(&task))
-            return fail(PRONG_TIMEOUT, "task %zu is not done", index);
-    job_read_outcome(job, index, outcome);
-    return PRONG_OK;
+    status = wait_for_task(handle, &task, deadline_after(timeout));
+    if (!status) job_read_outcome(job, index, outcome);
+    return status;
 }
 
 static void text_of_death(const prong_outcome *o, char *text, size_t size) {
@@ -314,80 +437,156 @@ void prong_outcome_text(const prong_outcome *o, char *text, size_t size) {
     }
 }
 
+static bool pool_has_ended(const struct job *job) {
+    return !pool_lives(job) || !member_alive((uint32_t)((struct pool *)arena_at(job->pool))->owner);
+}
+
 prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark) {
     char text[TEXT_SIZE];
     if (outcome->status == PRONG_POOL_BROKEN && pool_lives(job)) return fail_broken(arena_at(job->pool));
     if (outcome->status == PRONG_NO_FUNCTION && job->form != FORM_TASK && job->function.place == FUNCTION_BY_NAME)
         return fail(PRONG_NO_FUNCTION, "the workers do not find '%s'", job->function.path);
     prong_outcome_text(outcome, text, sizeof text);
+    if (outcome->status == PRONG_CANCELLED && pool_has_ended(job)) remark = ": its pool has ended, with its owner";
     return fail(outcome->status, "%s%s", text, remark);
 }
 
 /* --- cancelling and closing --- */
 
-static void kill_runners(struct pool *pool, uint64_t job) {
+/* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
+ * that is neither, seen under the guard, stays while the guard is held. */
+static prong_status job_enter_guard(prong_job handle, struct job *job, bool *inside) {
+    struct pool *pool = arena_at(job->pool);
+    *inside = false;
+    if (!pool_lives(job)) return PRONG_OK;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    *inside = object_is_live(KIND_JOB, handle.offset, handle.generation) && pool_lives(job) && !job->abandoned;
+    if (!*inside) guard_leave(&pool->guard);
+    return PRONG_OK;
+}
+
+/* Whether the slot's worker runs a task of the job. A job of which a task runs is not freed, so its place is not another's. */
+static bool slot_runs(const struct slot *slot, prong_job job) {
+    return slot->job == job.offset && object_is_live(KIND_JOB, job.offset, job.generation);
+}
+
+static void kill_runners(struct pool *pool, prong_job job) {
     for (uint64_t i = 0; i < pool->slot_count; i++) {
         struct slot *slot = pool_slot(pool, i);
         if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-        bool runs = slot->job == job && slot->doom == DOOM_NONE;
-        if (runs) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
+        bool runs = slot_runs(slot, job);
+        if (runs && slot->doom == DOOM_NONE) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
         prong_process process = {slot->process_offset, slot->process_generation};
         guard_leave(&pool->guard);
         if (runs) prong_process_kill(process);
     }
 }
 
+/* Ends the tasks whose killed workers are dead, as their owner does sooner or later: it may be a stopped process. */
+static void end_killed(struct pool *pool, prong_job job) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        bool runs = slot_runs(slot, job) && slot->doom != DOOM_NONE;
+        uint32_t token = (uint32_t)slot->token;
+        guard_leave(&pool->guard);
+        if (!runs || member_alive(token) || !guard_enter(&pool->guard, PRONG_FOREVER)) continue;
+        unsigned news = JOB_NEWS_NONE;
+        if (slot_runs(slot, job) && slot->token == token) news = schedule_loss(pool, slot, -SIGKILL);
+        guard_leave(&pool->guard);
+        schedule_tell(pool, job.offset, news);
+    }
+}
+
+/* Returns when no worker reads or writes the caller's memory any more, in which this job's tasks work in place. Whatever it takes: a
+ * worker that is stopped dies of it as well. What interrupted the wait before does not interrupt this. */
+static void job_take_memory_back(prong_job handle, struct job *job) {
+    struct pool *pool = arena_at(job->pool);
+    bool cancelled = wait_cancelled;
+    INTERRUPTS_HELD;
+    wait_cancelled = false;
+    prong_job_cancel(handle, true);
+    while (object_is_live(KIND_JOB, handle.offset, handle.generation) && pool_lives(job) && !job_has_ended(job)) {
+        waitq_wait(&job->progress, ended, job, deadline_after(PRONG_MS(5)));
+        wait_cancelled = false;
+        end_killed(pool, handle);
+    }
+    wait_cancelled = cancelled;
+}
+
 prong_status prong_job_cancel(prong_job handle, bool force) {
     struct job *job;
-    prong_status status = job_find(handle, &job);
-    if (status || !pool_lives(job)) return status;
+    bool guarded = false;
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
+    if (!status) status = job_enter_guard(handle, job, &guarded);
+    if (status || !guarded) return status;
     struct pool *pool = arena_at(job->pool);
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
     schedule_cancel(pool, job, PRONG_CANCELLED);
     guard_leave(&pool->guard);
-    if (force) kill_runners(pool, handle.offset);
-    schedule_tell(pool, handle.offset, false);
+    if (force) kill_runners(pool, handle);
+    schedule_tell(pool, handle.offset, JOB_NEWS_NONE);
     return PRONG_OK;
 }
 
-prong_status prong_job_close(prong_job handle) {
-    struct job *job;
-    prong_status status = job_find(handle, &job);
-    if (status) return status;
-    note_remove(handle);
+/* Running tasks of it are left to end. */
+static prong_status job_abandon(prong_job handle, struct job *job) {
     struct pool *pool = arena_at(job->pool);
-    bool idle = true;
-    if (pool_lives(job)) {
-        if (!guard_enter(&pool->guard, PRONG_FOREVER))
-            return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
-        if (job->abandoned || atomic_load(&job->object.generation) != handle.generation) { /* somebody was faster */
-            guard_leave(&pool->guard);
-            return PRONG_OK;
-        }
+    bool inside, idle = true;
+    if (job_is_settled(job)) {
+        object_destroy(job, handle.generation);
+        return PRONG_OK;
+    }
+    prong_status status = job_enter_guard(handle, job, &inside);
+    if (status) return status;
+    if (inside) {
         if (!job_ended(job)) schedule_cancel(pool, job, PRONG_CANCELLED);
         guard_set(&pool->guard, &job->abandoned, 1);
         idle = job->running == 0;
         if (idle) guard_set(&pool->guard, &job->freed_by, self_token());
         guard_leave(&pool->guard);
+    } else if (pool_lives(job)) {
+        return PRONG_OK; /* somebody was faster */
     }
+    waitq_notify(&job->progress, INT_MAX);
     if (idle) object_destroy(job, handle.generation);
     return PRONG_OK;
 }
 
+prong_status prong_job_close(prong_job handle) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
+    if (status) return status;
+    if (job->in_place && !job_has_ended(job)) job_take_memory_back(handle, job);
+    note_remove(handle);
+    return job_abandon(handle, job);
+}
+
+prong_status job_close_after(prong_job handle, prong_status status) {
+    char message[MESSAGE_ROOM];
+    if (status) snprintf(message, sizeof message, "%s", prong_error_message());
+    prong_job_close(handle);
+    return status ? fail(status, "%s", message) : PRONG_OK;
+}
+
 /* --- as an object --- */
 
-/* A job whose submitter died is nobody's; and one whose last worker died before it could free it. */
+/* A job whose submitter died is nobody's; and one to whose freeing somebody had come, who died before. What stands in it is certain:
+ * pools are recovered before jobs, and with them their guards. */
 static void recover(void *object, uint32_t dead) {
     struct job *job = object;
-    uint64_t generation = object_generation(job); /* first: what is read below may be of the next to live here */
-    waitq_forget(&job->progress, dead);
+    uint64_t generation = object_generation(job);
     waitq_notify(&job->progress, INT_MAX);
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
-    if (atomic_load(&job->submitter) == dead)
-        prong_job_close((prong_job){arena_offset(job), generation});
-    else if (__atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) &&
-             (uint32_t)__atomic_load_n(&job->freed_by, __ATOMIC_RELAXED) == dead)
+    INSIDE struct visit inside_pool = {0};
+    visit_begin(&inside_pool, job->pool);
+    bool to_free = __atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) &&
+                   (uint32_t)__atomic_load_n(&job->freed_by, __ATOMIC_RELAXED) == dead;
+    if (to_free) /* by its submitter, too: it has closed it then */
         object_destroy(job, generation);
+    else if (atomic_load(&job->submitter) == dead)
+        job_abandon((prong_job){arena_offset(job), generation}, job);
 }
 
 void job_free_result(struct call *call) {
@@ -395,9 +594,18 @@ void job_free_result(struct call *call) {
     call->result_size = 0;
 }
 
+static void job_end(void *object) {
+    waitq_notify(&((struct job *)object)->progress, INT_MAX);
+}
+
+static uint64_t job_weigh(void *object) {
+    const struct job *job = object;
+    return job->storage ? heap_header(job->storage)->size : 0;
+}
+
 static bool dispose(void *object) {
     struct job *job = object;
-    for (uint64_t i = 0; job->storage && job->form == FORM_TASK && i < job->capacity; i++) {
+    for (uint64_t i = 0; job->calls && job->form == FORM_TASK && i < job->capacity; i++) {
         struct call *call = job_call(job, i);
         job_free_result(call);
         if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
@@ -406,4 +614,11 @@ static bool dispose(void *object) {
     return true;
 }
 
-const struct object_type job_type = {"job", sizeof(struct job), recover, dispose};
+const struct object_type job_type = {
+    .name = "job",
+    .size = sizeof(struct job),
+    .recover = recover,
+    .end = job_end,
+    .dispose = dispose,
+    .weigh = job_weigh,
+};

@@ -1,6 +1,6 @@
 /* What this process alone knows of the jobs it submitted: callbacks, and where results go in its own memory. */
 #include "base/error.h"
-#include "base/fork_mutex.h"
+#include "base/fork.h"
 #include "pool/types.h"
 
 #include <pthread.h>
@@ -19,10 +19,9 @@ static void forget_in_child(void) {
     atomic_store(&noted, 0);
 }
 
-FORK_MUTEX(mutex, forget_in_child)
+FORK_MUTEX(FORK_NOTES, mutex, forget_in_child)
 
 prong_status note_add(const struct note *note) {
-    mutex_prepare();
     struct note *copy = malloc(sizeof *copy);
     if (!copy) return fail(PRONG_NO_MEMORY, "no memory to note a job");
     *copy = *note;
@@ -66,15 +65,28 @@ void note_remove(prong_job job) {
     pthread_mutex_unlock(&mutex);
 }
 
-bool note_take_ended(uint64_t pool, struct note *taken) {
+void note_deliver(prong_job handle, struct job *job, void (*copy)(struct job *, void *, size_t)) {
+    if (atomic_load(&noted) == 0) return;
+    pthread_mutex_lock(&mutex);
+    struct note *note = *find(handle);
+    if (note && note->out) {
+        copy(job, note->out, note->out_bytes);
+        note->out = NULL;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+bool note_take_ended(prong_pool pool, struct note *taken) {
     bool found = false;
     if (atomic_load(&noted) == 0) return false;
     pthread_mutex_lock(&mutex);
     for (struct note **at = &notes; *at && !found;) {
         struct note *note = *at;
-        struct job *job = arena_at(note->job.offset);
-        bool waits = note->pool == pool && (note->callback || note->error_callback);
-        if (waits && !object_is_live(KIND_JOB, note->job.offset, note->job.generation)) {
+        struct job *job;
+        INSIDE struct visit inside = {0};
+        bool ours = note->pool.offset == pool.offset && note->pool.generation == pool.generation;
+        bool waits = ours && (note->callback || note->error_callback);
+        if (waits && job_enter(&inside, note->job, &job)) {
             drop(at); /* closed before it ended: nobody wants to know */
             continue;
         }

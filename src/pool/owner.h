@@ -1,18 +1,28 @@
-/* The owner's side of a pool: the thread that looks after workers and runs callbacks. */
+/* The owner's side of a pool: the threads that look after workers and run callbacks. */
 #ifndef POOL_OWNER_H
 #define POOL_OWNER_H
 
 #include "pool/types.h"
 
+#include <sys/types.h>
+
 /* Starts the workers and the thread. */
 prong_status owner_start(struct pool *pool, prong_pool handle);
 /* Whether this process owns the pool. */
-bool owner_is_self(const struct pool *pool);
-/* The workers have ended (the pool is closed or terminated): ends the thread. */
-void owner_finish(struct pool *pool);
+bool owner_is_self(prong_pool handle);
+/* The workers have ended (the pool is closed or terminated): ends the threads. False when another thread has done so. */
+bool owner_finish(prong_pool handle);
+/* A job with a callback comes: there is a thread to run it. Nothing in a process that is not the owner. */
+prong_status owner_prepare_callbacks(prong_pool handle);
+/* Around a wait for the pool's end. PRONG_DEADLOCK in a callback that this end waits for. */
+prong_status owner_begin_join(prong_pool handle);
+void owner_end_join(void);
 /* Ends what is left of all jobs: no worker will. */
 void cancel_jobs(struct pool *pool);
 /* Asks all workers to end at once; those that do not within two seconds are killed. */
-void owner_end_workers(struct pool *pool);
+void owner_end_workers(struct pool *pool, prong_pool handle);
+
+/* The process that had the pool, if this one was forked from it and so has not; 0: none that is known. */
+pid_t owner_left_behind(prong_pool handle);
 
 #endif

@@ -3,6 +3,7 @@
 #include "family/heap.h"
 #include "family/member.h"
 #include "os/os.h"
+#include "pool/await.h"
 #include "pool/owner.h"
 #include "process/calls.h"
 #include "process/process.h"
@@ -14,21 +15,28 @@
 
 enum { WORKERS_MOST = MEMBER_LIMIT / 2 };
 
-prong_status pool_find(prong_pool handle, struct pool **pool) {
-    return object_find(KIND_POOL, handle.offset, handle.generation, (void **)pool);
+prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **pool) {
+    prong_status status = object_enter(inside, KIND_POOL, handle.offset, handle.generation, (void **)pool);
+    pid_t owner = status == PRONG_STALE ? owner_left_behind(handle) : 0;
+    if (owner)
+        return fail(PRONG_STALE,
+                    "the pool has ended with process %d, which had created it, and from which this one was forked: a "
+                    "program that becomes a daemon creates its pools after that",
+                    (int)owner);
+    return status;
 }
 
 static prong_status check_options(const prong_pool_options *o) {
     if (o->processes > WORKERS_MOST)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
-    if (o->initializer_size && !o->initializer_argument)
-        return fail(PRONG_INVALID, "pool: initializer_size without an argument");
+    TRY(check_bytes(o->initializer_argument, o->initializer_size, "pool: initializer_argument"));
     if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
     if ((unsigned)o->method > PRONG_START_FORKSERVER)
         return fail(PRONG_INVALID, "pool: start method %d is none of prong_start_method", (int)o->method);
     if (o->program && o->method && o->method != PRONG_START_SPAWN)
         return fail(PRONG_INVALID, "pool: a program of its own is started by spawn, not by %s",
                     prong_start_method_name(o->method));
+    if (o->initializer_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative initializer_time_limit");
     if (o->initializer && o->initializer_name)
         return fail(PRONG_INVALID, "pool: both an initializer and a name ('%s')", o->initializer_name);
     return PRONG_OK;
@@ -71,6 +79,7 @@ static prong_status fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
     pool->slot_count = o->processes ? o->processes : os_usable_cpus();
     pool->maxtasks = o->maxtasksperchild;
+    pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
     pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
@@ -84,6 +93,7 @@ static prong_status fill(struct pool *pool, const prong_pool_options *o) {
 prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {
     static const prong_pool_options none;
     struct pool *pool;
+    INTERRUPTS_HELD;
     if (!options) options = &none;
     if (!handle) return fail(PRONG_INVALID, "pool: no place for the handle");
     prong_status status = check_options(options);
@@ -116,24 +126,28 @@ static void leave_state(struct pool *pool, enum pool_state most, enum pool_state
 
 prong_status prong_pool_close(prong_pool handle) {
     struct pool *pool;
-    prong_status status = pool_find(handle, &pool);
+    INSIDE struct visit inside = {0};
+    prong_status status = pool_enter(&inside, handle, &pool);
     if (!status) leave_state(pool, POOL_RUNNING, POOL_CLOSED);
     return status;
 }
 
-static prong_status find_own(prong_pool handle, struct pool **pool) {
-    prong_status status = pool_find(handle, pool);
-    if (!status && !owner_is_self(*pool))
-        return fail(PRONG_NOT_CHILD, "pool '%s' belongs to another process", (*pool)->name);
+static prong_status pool_enter_own(struct visit *inside, prong_pool handle, struct pool **pool) {
+    char who[80];
+    prong_status status = pool_enter(inside, handle, pool);
+    if (!status && !owner_is_self(handle))
+        return fail(PRONG_NOT_CHILD, "pool '%s' belongs to %s, which created it", (*pool)->name,
+                    member_describe((uint32_t)(*pool)->owner, who, sizeof who));
     return status;
 }
 
 prong_status prong_pool_terminate(prong_pool handle) {
     struct pool *pool;
-    prong_status status = find_own(handle, &pool);
+    INSIDE struct visit inside = {0};
+    prong_status status = pool_enter_own(&inside, handle, &pool);
     if (status) return status;
     leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
-    owner_end_workers(pool);
+    owner_end_workers(pool, handle);
     return PRONG_OK;
 }
 
@@ -141,38 +155,56 @@ static bool workers_gone(void *pool) {
     return atomic_load(&((struct pool *)pool)->workers_gone);
 }
 
+static prong_status wait_for_end(prong_pool handle, struct pool *pool, deadline_t deadline) {
+    struct await await;
+    prong_status status = PRONG_OK;
+    INTERRUPTIBLE;
+    await_begin(&await, &(struct awaited){handle.offset, handle.generation, AWAIT_WORKERS}, deadline);
+    /* one that another thread has destroyed meanwhile has ended */
+    while (!status && object_is_live(KIND_POOL, handle.offset, handle.generation) && !workers_gone(pool)) {
+        status = await_check(&await);
+        if (!status && !waitq_sleep(&pool->ended, workers_gone, pool, deadline) && !workers_gone(pool))
+            status = fail(PRONG_TIMEOUT, "pool '%s' still has workers, or runs callbacks", pool->name);
+    }
+    await_end(&await);
+    return status;
+}
+
 prong_status prong_pool_join(prong_pool handle, prong_time timeout) {
     struct pool *pool;
-    prong_status status = find_own(handle, &pool);
+    INSIDE struct visit inside = {0};
+    prong_status status = pool_enter_own(&inside, handle, &pool);
     if (status) return status;
     if (atomic_load(&pool->state) == POOL_RUNNING)
-        return fail(PRONG_STILL_RUNNING, "pool '%s' still runs: close or terminate it before join", pool->name);
-    deadline_t deadline = deadline_after(timeout);
-    while (!workers_gone(pool))
-        if (!waitq_sleep(&pool->ended, workers_gone, pool, deadline) && !workers_gone(pool))
-            return fail(PRONG_TIMEOUT, "pool '%s' still has workers", pool->name);
-    return PRONG_OK;
+        return fail(PRONG_STILL_RUNNING, "join of pool '%s': close or terminate it first", pool->name);
+    if ((status = owner_begin_join(handle))) return status;
+    status = wait_for_end(handle, pool, deadline_after(timeout));
+    owner_end_join();
+    return status;
 }
 
 prong_status prong_pool_destroy(prong_pool handle) {
     struct pool *pool;
-    prong_status status = find_own(handle, &pool);
+    INSIDE struct visit inside = {0};
+    prong_status status = pool_enter_own(&inside, handle, &pool);
+    if (!status) status = owner_begin_join(handle);
     if (status) return status;
     if (!workers_gone(pool)) {
         status = prong_pool_terminate(handle);
-        if (!status) status = prong_pool_join(handle, PRONG_FOREVER);
-        if (status) return status;
+        if (!status) status = wait_for_end(handle, pool, PRONG_FOREVER);
     }
-    owner_finish(pool);
-    object_destroy(pool, handle.generation);
-    return PRONG_OK;
+    owner_end_join();
+    if (!status && owner_finish(handle)) object_destroy(pool, handle.generation);
+    return status;
 }
 
 /* --- asking --- */
 
 prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t capacity, size_t *count) {
     struct pool *pool;
-    prong_status status = pool_find(handle, &pool);
+    INSIDE struct visit inside = {0};
+    TRY(check_bytes(workers, capacity, "pool: workers"));
+    prong_status status = pool_enter(&inside, handle, &pool);
     if (status) return status;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
     for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
@@ -186,28 +218,30 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
 
 prong_status prong_pool_deaths(prong_pool handle, uint64_t *deaths) {
     struct pool *pool;
-    prong_status status = pool_find(handle, &pool);
+    INSIDE struct visit inside = {0};
+    prong_status status = pool_enter(&inside, handle, &pool);
     if (!status) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
     return status;
 }
 
 /* --- as an object --- */
 
+/* The token is the process's only if that is still there after it was read. */
+static bool worker_lives(const struct slot *slot) {
+    if (!object_is_live(KIND_PROCESS, slot->process_offset, slot->process_generation)) return false;
+    uint32_t token = (uint32_t)atomic_load(&((struct process *)arena_at(slot->process_offset))->token);
+    return object_is_live(KIND_PROCESS, slot->process_offset, slot->process_generation) && member_alive(token);
+}
+
 static bool no_worker_lives(const struct pool *pool) {
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
-        if (!object_is_live(KIND_PROCESS, slot->process_offset, slot->process_generation)) continue;
-        struct process *process = arena_at(slot->process_offset);
-        if (member_alive((uint32_t)atomic_load(&process->token))) return false;
-    }
+    for (uint64_t i = 0; i < pool->slot_count; i++)
+        if (worker_lives(pool_slot(pool, i))) return false;
     return true;
 }
 
 static void recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     uint64_t generation = object_generation(pool); /* first: what is read below may be of the next to live here */
-    waitq_forget(&pool->work, dead);
-    waitq_forget(&pool->attention, dead);
     if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1))))
         guard_leave(&pool->guard);
     waitq_notify(&pool->work, INT_MAX);
@@ -223,6 +257,12 @@ static void recover(void *object, uint32_t dead) {
     }
 }
 
+static void pool_end(void *object) {
+    struct pool *pool = object;
+    waitq_notify(&pool->work, INT_MAX);
+    waitq_notify(&pool->ended, INT_MAX);
+}
+
 static bool dispose(void *object) {
     struct pool *pool = object;
     if (pool->slots) heap_free(pool->slots, &pool->slots);
@@ -231,4 +271,5 @@ static bool dispose(void *object) {
     return true;
 }
 
-const struct object_type pool_type = {"pool", sizeof(struct pool), recover, dispose};
+const struct object_type pool_type = {
+    .name = "pool", .size = sizeof(struct pool), .recover = recover, .end = pool_end, .dispose = dispose};

@@ -1,9 +1,25 @@
-/* The steps that move tasks on, each under the pool's guard. */
+/* The steps that move tasks on, each under the pool's guard.
+ *
+ * Words that each sets at most, before it commits or the caller leaves the guard: the guard's journal has to hold them. The longest is
+ * a worker's, which hands in a task and claims another. */
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/types.h"
 
 #include <limits.h>
+
+enum {
+    LINK_WORDS = 4,                         /* schedule_job */
+    UNLINK_WORDS = 3,                       /* unlink_job */
+    TASK_WORDS = 5,                         /* end_task */
+    CLAIM_WORDS = 6 + UNLINK_WORDS,         /* schedule_claim */
+    END_WORDS = TASK_WORDS + 5,             /* schedule_end */
+    LOSS_WORDS = 2 + LINK_WORDS + 3,        /* schedule_loss: the task is run again */
+    DEATH_WORDS = LOSS_WORDS + 6,           /* schedule_death */
+    CANCEL_WORDS = 2 + 5 + 1 + UNLINK_WORDS /* schedule_cancel */
+};
+_Static_assert(END_WORDS + CLAIM_WORDS <= JOURNAL_CAPACITY, "a worker's step fits the journal");
+_Static_assert(1 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
 
 static void set(struct pool *pool, uint64_t *word, uint64_t value) {
     guard_set(&pool->guard, word, value);
@@ -89,20 +105,22 @@ static void end_task(struct pool *pool, struct job *job, uint64_t place, prong_s
     if (!job->first_failure || place + 1 < job->first_failure) set(pool, &job->first_failure, place + 1);
 }
 
-/* Decided under the guard, as prong_job_close does, so that just one frees the job. */
-static bool is_last(struct pool *pool, struct job *job) {
-    if (!job->abandoned || job->running) return false;
+/* Which caller frees the job is decided under the guard, as in job_abandon. */
+static unsigned news_of(struct pool *pool, struct job *job) {
+    unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
+    if (!job->abandoned || job->running) return news;
     set(pool, &job->freed_by, self_token());
-    return true;
+    return news | JOB_NEWS_LAST;
 }
 
-bool schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code) {
+unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code) {
     struct job *job = arena_at(slot->job);
     end_task(pool, job, slot->place, status, code);
     add(pool, &job->running, -1);
     set(pool, &slot->job, 0);
     add(pool, &slot->tasks, 1);
-    return is_last(pool, job);
+    if (slot->awaits) set(pool, &slot->awaits, 0); /* it has left its wait by a jump */
+    return news_of(pool, job);
 }
 
 static prong_status status_of_doom(const struct slot *slot) {
@@ -113,29 +131,32 @@ static prong_status status_of_doom(const struct slot *slot) {
     }
 }
 
-bool schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
-    bool last = false;
-    if (slot->job) {
-        struct job *job = arena_at(slot->job);
-        uint64_t *word = job_word(job, slot->place);
-        prong_status status = status_of_doom(slot);
-        bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
-        if (again) {
-            set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
-            add(pool, &job->again, 1);
-            schedule_job(pool, job);
-        } else {
-            end_task(pool, job, slot->place, status, exit_code);
-        }
-        add(pool, &job->running, -1);
-        set(pool, &slot->job, 0);
-        last = is_last(pool, job);
+unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code) {
+    struct job *job = arena_at(slot->job);
+    uint64_t *word = job_word(job, slot->place);
+    prong_status status = status_of_doom(slot);
+    bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
+    if (again) {
+        set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
+        add(pool, &job->again, 1);
+        schedule_job(pool, job);
+    } else {
+        end_task(pool, job, slot->place, status, exit_code);
     }
+    add(pool, &job->running, -1);
+    set(pool, &slot->job, 0);
+    return news_of(pool, job);
+}
+
+unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
+    unsigned news = slot->job ? schedule_loss(pool, slot, exit_code) : JOB_NEWS_NONE;
     set(pool, &slot->token, 0);
     set(pool, &slot->pid, 0);
     set(pool, &slot->doom, DOOM_NONE);
     set(pool, &slot->tasks, 0);
-    return last;
+    set(pool, &slot->initializing, 0);
+    set(pool, &slot->awaits, 0);
+    return news;
 }
 
 /* Many steps, each one complete: tasks waiting to be run again one by one, the never begun ones all at once. */
@@ -176,23 +197,40 @@ bool job_ended(const struct job *job) {
            __atomic_load_n(&job->sealed, __ATOMIC_RELAXED);
 }
 
-void schedule_tell(struct pool *pool, uint64_t offset, bool free_it) {
+void schedule_tell(struct pool *pool, uint64_t offset, unsigned news) {
     struct job *job = arena_at(offset);
+    if (news & JOB_NEWS_ENDED) atomic_store_explicit(&job->settled, 1, memory_order_release);
     bool ended = job_ended(job);
     if (ended || __atomic_load_n(&job->tell_each, __ATOMIC_RELAXED)) waitq_notify(&job->progress, INT_MAX);
-    if (ended && __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED)) waitq_notify(&pool->attention, 1);
-    if (free_it) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
+    if (ended && __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED)) waitq_notify(&pool->callbacks, 1);
+    if (news & JOB_NEWS_LAST) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
         waitq_notify(&pool->work, INT_MAX);
 }
 
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *address);
+#else
+#define __tsan_acquire(address) ((void)(address))
+#endif
+
+/* Pairs with schedule_tell. The worker that settled it had entered the guard after all that changed it: mostly in another process,
+ * of which ThreadSanitizer sees nothing. */
+bool job_is_settled(struct job *job) {
+    if (!atomic_load_explicit(&job->settled, memory_order_acquire)) return false;
+    __tsan_acquire(&((struct pool *)arena_at(job->pool))->guard.lock.word);
+    return true;
+}
+
 /* What is seen without the guard may be taken back, if the worker that set it dies before it leaves. */
 bool job_has_ended(struct job *job) {
+    if (job_is_settled(job)) return true;
     if (!job_ended(job)) return false;
     struct pool *pool = arena_at(job->pool);
     if (!object_is_live(KIND_POOL, job->pool, job->pool_generation)) return true;
     if (!guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1)))) return false;
     bool ended = job_ended(job);
+    if (ended) atomic_store_explicit(&job->settled, 1, memory_order_release);
     guard_leave(&pool->guard);
     return ended;
 }

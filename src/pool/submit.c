@@ -24,13 +24,15 @@ prong_status submit_tasks(prong_pool handle, prong_job *result, prong_task *task
     struct pool *pool;
     struct job *job;
     uint64_t at;
-    prong_status status = family_enter();
+    INSIDE struct visit inside = {0};
+    TRY(check_bytes(arguments, count, "pool: arguments"));
+    prong_status status = pool_enter(&inside, handle, &pool);
     for (size_t i = 0; i < count && !status; i++) {
         if (arguments[i].size && !arguments[i].data)
             status = fail(PRONG_INVALID, "argument %zu has a size and no bytes", i);
         s.extra += padded(head.size + arguments[i].size);
     }
-    if (!status) status = job_create(&s, &pool, &job, &at);
+    if (!status) status = job_create(&s, pool, &job, &at);
     if (status) return status;
     for (size_t i = 0; i < count; i++) {
         struct call *call = job_call(job, i);
@@ -60,14 +62,12 @@ prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, prong_task 
     return prong_pool_starmap_async(pool, job, task, &bytes, 1, options);
 }
 
-/* Out of time: what has not begun will not be. */
+/* Out of time, or waiting for itself: what has not begun will not be. */
 static prong_status wait_or_cancel(prong_job job, prong_time timeout) {
     prong_status status = prong_job_get(job, timeout);
-    if (status == PRONG_TIMEOUT) {
+    if (status == PRONG_TIMEOUT || status == PRONG_INTERRUPTED || status == PRONG_DEADLOCK)
         prong_job_cancel(job, false);
-        return fail(PRONG_TIMEOUT, "the tasks were not done in the time given");
-    }
-    return status;
+    return status == PRONG_TIMEOUT ? fail(PRONG_TIMEOUT, "the tasks were not done in the time given") : status;
 }
 
 prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task, const prong_bytes *arguments,
@@ -84,7 +84,8 @@ prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *arg
     prong_status status = prong_pool_apply_async(pool, &handle, task, argument, argument_size, options);
     if (status) return status;
     status = wait_or_cancel(handle, timeout);
-    if (!status && !job_find(handle, &job)) {
+    INSIDE struct visit inside = {0};
+    if (!status && !job_enter(&inside, handle, &job)) {
         prong_outcome outcome;
         job_read_outcome(job, 0, &outcome);
         if (size) *size = outcome.size;
@@ -93,8 +94,7 @@ prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *arg
         else if (buffer)
             status = fail(PRONG_TOO_LONG, "the result has %zu bytes, the buffer %zu", outcome.size, capacity);
     }
-    prong_job_close(handle);
-    return status;
+    return job_close_after(handle, status);
 }
 
 /* --- typed: arrays in, arrays out --- */
@@ -111,8 +111,9 @@ static size_t default_chunk(const struct pool *pool, size_t count) {
 }
 
 static prong_status check_map(const struct array_map *map) {
-    if (map->count && (!map->in_size || !map->in)) return fail(PRONG_INVALID, "map: elements without a size or place");
-    if (map->count && map->out_size && !map->out) return fail(PRONG_INVALID, "map: no place for the results");
+    if (map->count && !map->in_size) return fail(PRONG_INVALID, "map: in_size is 0");
+    TRY(check_bytes(map->in, map->count, "map: in"));
+    TRY(check_bytes(map->out, map->out_size ? map->count : 0, "map: out"));
     if (map->in_size && map->count > SIZE_MAX / 2 / map->in_size) return fail(PRONG_INVALID, "map: too many elements");
     if (map->out_size && map->count > SIZE_MAX / 2 / map->out_size)
         return fail(PRONG_INVALID, "map: too many elements");
@@ -124,9 +125,9 @@ static prong_status map_async(prong_pool handle, prong_job *result, enum job_for
     struct pool *pool;
     struct job *job;
     uint64_t at;
-    prong_status status = family_enter();
-    if (!status) status = check_map(map);
-    if (!status) status = pool_find(handle, &pool);
+    INSIDE struct visit inside = {0};
+    prong_status status = check_map(map);
+    if (!status) status = pool_enter(&inside, handle, &pool);
     if (status) return status;
     size_t chunk = options && options->chunk_size ? options->chunk_size : default_chunk(pool, map->count);
     size_t tasks = map->count / chunk + (map->count % chunk != 0);
@@ -139,12 +140,13 @@ static prong_status map_async(prong_pool handle, prong_job *result, enum job_for
                            .capacity = tasks,
                            .extra = (in_place ? 0 : padded(in_bytes)) + (out_place ? 0 : out_bytes),
                            .options = options};
-    if ((status = job_create(&s, &pool, &job, &at))) return status;
+    if ((status = job_create(&s, pool, &job, &at))) return status;
     job->in = in_place ? arena_offset(map->in) : at;
     if (!in_place && in_bytes) {
         memcpy(arena_at(at), map->in, in_bytes);
         at += padded(in_bytes);
     }
+    job->in_place = map->count && (in_place || (out_place && out_bytes));
     job->out = out_place ? (out_bytes ? arena_offset(map->out) : 0) : at;
     job->in_size = map->in_size;
     job->out_size = map->out_size;
@@ -165,9 +167,8 @@ static prong_status map_and_wait(prong_pool pool, enum job_form form, any_functi
     prong_status status = map_async(pool, &job, form, function, map, options);
     if (status) return status;
     status = wait_or_cancel(job, timeout);
-    /* tasks still running write to out: into the job's own storage, or to the caller's memory in the arena */
-    prong_job_close(job);
-    return status;
+    job_deliver(job);
+    return job_close_after(job, status);
 }
 
 prong_status prong_pool_map(prong_pool pool, prong_element *function, const void *in, size_t count, size_t in_size,

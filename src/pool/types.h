@@ -19,7 +19,8 @@ enum pool_state { POOL_RUNNING, POOL_CLOSED, POOL_TERMINATED, POOL_BROKEN };
 enum job_form { FORM_TASK, FORM_ELEMENT, FORM_RANGE };
 enum task_state { TASK_PENDING, TASK_AGAIN, TASK_RUNNING, TASK_ENDED };
 enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
-enum { SMALL_RESULT = 32, SUMMARY_SIZE = 160 };
+enum { SMALL_RESULT = 32, SMALL_JOB = 256, SUMMARY_SIZE = 160 };
+enum { PROGRESS_EVERY = PRONG_MS(100) }; /* between two calls of a progress callback */
 
 /* state, status, tries, and code in one word, so that the guard can set it. */
 static inline uint64_t task_word(enum task_state state, prong_status status, unsigned tries, int code) {
@@ -56,6 +57,10 @@ struct slot {
     uint64_t started_at; /* set for jobs with a time limit */
     uint64_t doom;       /* why it is being killed */
     uint64_t tasks;
+    uint64_t initializing; /* since when its initializer runs; 0: it does not */
+    /* what it waits for until when, if it waits for a pool; 0: nothing. See await.h */
+    uint64_t awaits, awaits_generation;
+    int64_t awaits_place, awaits_until;
 };
 
 struct pool {
@@ -70,17 +75,21 @@ struct pool {
     uint64_t maxtasks, deaths, early_deaths;
     uint64_t least_limit; /* the shortest time limit of unfinished jobs, or less; 0: none has one */
     int64_t broken_code;
-    _Atomic uint64_t workers_gone;
-    _Atomic uint32_t all_forked; /* a gate: see fork_gate */
+    _Atomic uint64_t workers_ended; /* all, and none will follow */
+    _Atomic uint64_t workers_gone;  /* and their callbacks have run: the owner's threads touch the pool no more */
+    _Atomic uint32_t all_forked;    /* a gate: see fork_gate */
     struct function initializer;
     any_function *initializer_pointer;
     uint64_t initializer_argument, initializer_size;
+    uint64_t initializer_limit; /* 0: none */
+    uint64_t initializer_late;  /* one has run longer, and none has been done since */
     uint64_t method;
     uint64_t program; /* a block: of the workers' images; 0: as the method has it */
     sigset_t mask;    /* the creator's, for workers that are forked by the owner's thread */
     char name[32];
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
-    _Alignas(64) struct waitq attention; /* the owner's thread waits for jobs with callbacks, and the end */
+    _Alignas(64) struct waitq attention; /* the owner's thread waits for what is to be done, and the end */
+    _Alignas(64) struct waitq callbacks; /* the one that runs callbacks waits for jobs that have any */
     _Alignas(64) struct waitq ended;     /* join waits for the last worker */
 };
 
@@ -94,7 +103,7 @@ struct job {
     uint64_t next_job, linked; /* in the pool's list */
     /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an imap, where
      * `order` (a ring) says which place comes next. */
-    uint64_t storage; /* one block for the following */
+    uint64_t storage; /* one block for the following, 0: they are in `small` */
     uint64_t words, calls, order;
     uint64_t capacity;
     uint64_t count, next, done, running, again, failed;
@@ -104,11 +113,15 @@ struct job {
     uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
     uint64_t first_failure;              /* place + 1 */
     uint64_t retries, time_limit;
-    uint64_t tell_each, tell_owner; /* notify at each task; ring the owner at the end */
+    uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks at the end */
     /* typed form */
     uint64_t in, out, in_size, out_size, elements, chunk;
+    uint64_t context, context_size; /* what prong_task_context gives */
+    uint64_t in_place;              /* in or out is the caller's own memory in the arena */
     int64_t began;
     _Alignas(64) struct waitq progress;
+    _Atomic uint32_t settled; /* its end is certain: nothing changes any more, and no guard is needed to read it */
+    _Alignas(64) char small[SMALL_JOB];
 };
 
 extern const struct object_type pool_type, job_type;
@@ -123,8 +136,9 @@ static inline struct call *job_call(const struct job *job, uint64_t place) {
     return (struct call *)arena_at(job->calls) + place;
 }
 
-prong_status pool_find(prong_pool handle, struct pool **pool);
-prong_status job_find(prong_job handle, struct job **job);
+/* Inside of the pool; or of the job, and of its pool with it. */
+prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **pool);
+prong_status job_enter(struct visit *inside, prong_job handle, struct job **job);
 
 /* --- schedule.c: the steps under the guard --- */
 struct claim {
@@ -134,17 +148,26 @@ struct claim {
 void schedule_job(struct pool *pool, struct job *job);
 /* Takes the next task for the slot; false when there is none. */
 bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim);
-/* The slot's task has ended. True when its job is abandoned and this was the last that ran: the caller frees it. */
-bool schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code);
+/* What has become of a job in such a step, for schedule_tell. */
+enum job_news {
+    JOB_NEWS_NONE = 0,
+    JOB_NEWS_ENDED = 1, /* all its tasks have ended */
+    JOB_NEWS_LAST = 2,  /* it is abandoned, and this was the last task that ran: the caller frees it */
+};
+/* The slot's task has ended. Returns the news, which hold once the guard is left. */
+unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code);
 /* The slot's worker is dead: its task ends or is run again. Returns as schedule_end. */
-bool schedule_death(struct pool *pool, struct slot *slot, int exit_code);
+unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code);
+/* The same, but that the slot itself is left to its owner. */
+unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code);
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
-/* After leaving the guard: wakes whoever waits for the job, which may have been freed by now (its memory stays that of
- * a job, so the worst is a needless wake-up); or frees it, when that has fallen to the caller. */
-void schedule_tell(struct pool *pool, uint64_t job, bool free_it);
+/* After leaving the guard, inside of the job: wakes whoever waits for it; frees it when that has fallen to the caller. */
+void schedule_tell(struct pool *pool, uint64_t job, unsigned news);
 /* Whether all tasks that there ever will be have ended. A hint unless under the guard. */
 bool job_ended(const struct job *job);
-/* The same for certain; recovers the guard if need be. */
+/* Whether that is certain and known: nothing of it changes any more, and it is read and closed without the guard. */
+bool job_is_settled(struct job *job);
+/* Whether all have ended for certain; recovers the guard if need be. */
 bool job_has_ended(struct job *job);
 /* How a task stands, under the guard. */
 uint64_t schedule_word(const struct job *job, uint64_t place);
@@ -160,7 +183,7 @@ struct submission {
     const prong_task_options *options;
 };
 /* A job with its tables, not yet visible to workers; *extra is the place of the further bytes. */
-prong_status job_create(const struct submission *submission, struct pool **pool, struct job **job, uint64_t *extra);
+prong_status job_create(const struct submission *submission, struct pool *pool, struct job **job, uint64_t *extra);
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle);
 void job_discard(struct job *job);
 prong_status job_finish(struct job *job, prong_job handle, deadline_t deadline);
@@ -168,6 +191,10 @@ void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome);
 /* An outcome other than success as this call's failure. */
 prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark);
 void job_free_result(struct call *call);
+/* Copies the results of chunks that have succeeded to where the caller wants them; once. */
+void job_deliver(prong_job handle);
+/* Closes it and returns status, with its message. */
+prong_status job_close_after(prong_job handle, prong_status status);
 /* Says what callbacks and where results go, in this process alone. */
 prong_status job_note(prong_job handle, const struct submission *submission, void *out, size_t out_bytes);
 
@@ -179,7 +206,7 @@ prong_status submit_tasks(prong_pool pool, prong_job *job, prong_task *task, pro
 /* --- notes.c --- */
 struct note {
     prong_job job;
-    uint64_t pool;
+    prong_pool pool;
     void (*callback)(prong_job, void *);
     void (*error_callback)(prong_job, prong_status, const char *, void *);
     void *context;
@@ -192,8 +219,11 @@ struct note {
 prong_status note_add(const struct note *note);
 bool note_find(prong_job job, struct note *copy);
 void note_remove(prong_job job);
+/* Calls copy with the place for the job's results, if it has one here, and forgets that place: it is the caller's from then on. Other
+ * threads that come for the same wait. */
+void note_deliver(prong_job handle, struct job *job, void (*copy)(struct job *job, void *out, size_t out_bytes));
 /* Takes a job of the pool that has ended and has a callback off the list. */
-bool note_take_ended(uint64_t pool, struct note *note);
+bool note_take_ended(prong_pool pool, struct note *note);
 
 /* --- values.c --- */
 int call_task(void *argument, size_t size, prong_result *result);

@@ -69,7 +69,8 @@ prong_status prong_job_value(prong_job job, size_t index, prong_document *docume
     if (outcome.status == PRONG_TASK_FAILED && outcome.data)
         return fail(PRONG_TASK_FAILED, "task %zu: %s", index, (const char *)outcome.data);
     struct job *found;
-    if (outcome.status) return (status = job_find(job, &found)) ? status : job_fail(found, &outcome, "");
+    INSIDE struct visit inside = {0};
+    if (outcome.status) return (status = job_enter(&inside, job, &found)) ? status : job_fail(found, &outcome, "");
     return prong_pickle_loads(document, outcome.data, outcome.size, result, &ANY_CLASS);
 }
 
@@ -80,10 +81,7 @@ prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, pro
     prong_status status = prong_pool_apply_value_async(pool, &job, task, arguments, keywords, options);
     if (status) return status;
     status = prong_job_value(job, 0, document, result, timeout);
-    char message[400]; /* closing must not hide it */
-    if (status) strncpy(message, prong_error_message(), sizeof(message) - 1)[sizeof(message) - 1] = 0;
-    prong_job_close(job);
-    return status ? fail(status, "%s", message) : PRONG_OK;
+    return job_close_after(job, status);
 }
 
 /* --- many --- */
@@ -141,10 +139,7 @@ static prong_status map(prong_pool pool, prong_value_task *task, prong_value ite
     if (status) return status;
     status = prong_job_wait(job, timeout);
     if (!status) status = collect(job, prong_value_size(items), document, results);
-    char message[400];
-    if (status) strncpy(message, prong_error_message(), sizeof(message) - 1)[sizeof(message) - 1] = 0;
-    prong_job_close(job);
-    return status ? fail(status, "%s", message) : PRONG_OK;
+    return job_close_after(job, status);
 }
 
 prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items, prong_document *document,

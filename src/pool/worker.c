@@ -1,11 +1,13 @@
 /* What a worker process does: claim, run, end, again. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "family/family.h"
 #include "family/heap.h"
 #include "family/member.h"
 #include "os/os.h"
-#include "pool/types.h"
+#include "pool/await.h"
 
+#include <prong/runtime.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -43,12 +45,25 @@ prong_status prong_result_reserve(prong_result *result, size_t size, void **data
 
 prong_status prong_result_set(prong_result *result, const void *data, size_t size) {
     void *place;
+    TRY(check_bytes(data, size, "result: data"));
     prong_status status = prong_result_reserve(result, size, &place);
     if (!status && size) memcpy(place, data, size);
     return status;
 }
 
 /* --- running --- */
+
+/* The job of the task that runs, in this process alone: a child that the task forks has a copy of this. */
+static struct {
+    const struct job *job;
+    uint32_t token;
+} running;
+
+const void *prong_task_context(size_t *size) {
+    const struct job *job = running.token == self_token() ? running.job : NULL;
+    if (size) *size = job ? job->context_size : 0;
+    return job && job->context_size ? arena_at(job->context) : NULL;
+}
 
 static prong_status find_function(struct worker *w, const struct job *job) {
     const struct function *f = &job->function;
@@ -97,24 +112,33 @@ static struct done run(struct worker *w, const struct claim *claim) {
     prong_status status = find_function(w, job);
     if (status && job->form == FORM_TASK) say_why(job_call(job, claim->place), prong_error_message());
     if (status) return (struct done){status, 0};
+    running.job = job;
+    running.token = self_token();
     int code = job->form == FORM_TASK ? run_call(w->pointer, job_call(job, claim->place))
                                       : run_range(w->pointer, job, claim->place);
+    running.job = NULL;
     count_event(&self_row()->tasks);
     return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
 }
 
 /* --- claiming --- */
 
-static bool work_there(void *context) {
-    struct pool *pool = context;
-    return __atomic_load_n(&pool->first, __ATOMIC_ACQUIRE) || atomic_load(&pool->state) != POOL_RUNNING;
-}
-
 static bool must_end(const struct worker *w) {
     uint64_t state = atomic_load(&w->pool->state);
-    return w->slot->doom || state == POOL_TERMINATED || state == POOL_BROKEN ||
+    return __atomic_load_n(&w->slot->doom, __ATOMIC_RELAXED) || state == POOL_TERMINATED || state == POOL_BROKEN ||
            (w->pool->maxtasks && w->slot->tasks >= w->pool->maxtasks) ||
-           (state == POOL_CLOSED && w->pool->unfinished == 0);
+           (state == POOL_CLOSED && __atomic_load_n(&w->pool->unfinished, __ATOMIC_RELAXED) == 0);
+}
+
+/* A start may fail when its child has come this far: it is killed then, and nobody will miss a task that it has claimed. So none is
+ * claimed until the owner knows this worker. */
+static bool is_known(const struct worker *w) {
+    return __atomic_load_n(&w->slot->pid, __ATOMIC_ACQUIRE) != 0;
+}
+
+static bool work_there(void *context) {
+    const struct worker *w = context;
+    return must_end(w) || (is_known(w) && __atomic_load_n(&w->pool->first, __ATOMIC_ACQUIRE));
 }
 
 enum step { STEP_RUN, STEP_WAIT, STEP_END };
@@ -124,10 +148,16 @@ static enum step step(struct worker *w, struct claim *claim, const struct done *
     struct pool *pool = w->pool;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
     uint64_t ended = done ? w->slot->job : 0; /* 0 as well when the owner died, and others ended it for us */
-    bool free_it = ended && schedule_end(pool, w->slot, done->status, done->code);
-    enum step next = must_end(w) ? STEP_END : schedule_claim(pool, w->slot, claim) ? STEP_RUN : STEP_WAIT;
+    unsigned news = ended ? schedule_end(pool, w->slot, done->status, done->code) : JOB_NEWS_NONE;
+    enum step next = STEP_WAIT;
+    if (must_end(w))
+        next = STEP_END;
+    else if (is_known(w) && schedule_claim(pool, w->slot, claim))
+        next = STEP_RUN;
+    INSIDE struct visit inside = {0};
+    if (ended) visit_begin(&inside, ended); /* a job may be closed and freed once the guard is free */
     guard_leave(&pool->guard);
-    if (ended) schedule_tell(pool, ended, free_it);
+    if (ended) schedule_tell(pool, ended, news);
     if (next == STEP_RUN && __atomic_load_n(&pool->first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);
     return next;
 }
@@ -141,7 +171,7 @@ static void work(struct worker *w) {
         case STEP_END: return;
         case STEP_WAIT:
             have_done = false;
-            waitq_wait(&w->pool->work, work_there, w->pool, PRONG_FOREVER);
+            waitq_wait(&w->pool->work, work_there, w, PRONG_FOREVER);
             break;
         case STEP_RUN: done = run(w, &claim); have_done = true;
         }
@@ -167,27 +197,56 @@ static void report_broken(struct pool *pool, int code) {
     waitq_notify(&pool->attention, 1);
 }
 
+static void report_initializing(struct worker *w) {
+    if (!w->pool->initializer_limit || !guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
+    guard_set(&w->pool->guard, &w->slot->initializing, (uint64_t)clock_now());
+    guard_leave(&w->pool->guard);
+}
+
 static void report_ready(struct worker *w) {
     if (!guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
+    guard_set(&w->pool->guard, &w->slot->initializing, 0);
+    guard_set(&w->pool->guard, &w->pool->initializer_late, 0);
     guard_set(&w->pool->guard, &w->slot->token, self_token());
     guard_set(&w->pool->guard, &w->pool->early_deaths, 0);
     guard_leave(&w->pool->guard);
+}
+
+/* Whose initializer runs, until it serves. */
+static struct worker *initializing;
+
+static void serve(struct worker *w) {
+    initializing = NULL;
+    prong_family_fit(0); /* the initializer may have limited the address space */
+    report_ready(w);
+    work(w);
+}
+
+prong_status prong_pool_serve(void) {
+    if (!initializing) return fail(PRONG_INVALID, "pool serve: this is not the initializer of a pool's worker");
+    serve(initializing);
+    return PRONG_OK;
 }
 
 int worker_main(void *bytes, size_t size) {
     struct worker_argument *argument = bytes;
     struct worker w = {0};
     (void)size;
-    if (pool_find(argument->pool, &w.pool)) return 0;
+    INSIDE struct visit inside = {0}; /* for as long as it works */
+    if (pool_enter(&inside, argument->pool, &w.pool)) return 0;
     if (w.pool->method == PRONG_START_FORK) sigprocmask(SIG_SETMASK, &w.pool->mask, NULL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group; what it means is the owner's to decide */
     w.slot = pool_slot(w.pool, argument->slot);
+    await_as(w.pool, w.slot);
+    initializing = &w;
+    report_initializing(&w);
     int code = initialize(w.pool);
-    if (code) {
+    bool served = !initializing;
+    initializing = NULL;
+    if (served) return 0;
+    if (code)
         report_broken(w.pool, code);
-        return 0;
-    }
-    report_ready(&w);
-    work(&w);
+    else
+        serve(&w);
     return 0;
 }

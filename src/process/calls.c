@@ -1,6 +1,7 @@
 #include "process/calls.h"
 
 #include "base/error.h"
+#include "base/local.h"
 #include "process/process.h"
 #include "value/classes.h"
 #include "value/document.h"
@@ -40,14 +41,17 @@ prong_status call_write(prong_document *scratch, const struct function *function
 
 /* Looking a function up takes longer than many a call. */
 static prong_status resolve(const struct function *function, any_function **pointer) {
-    static _Thread_local struct function last;
-    static _Thread_local any_function *last_pointer;
-    if (!last_pointer || memcmp(&last, function, sizeof last) != 0) {
-        prong_status status = function_resolve(function, &last_pointer);
+    struct called {
+        struct function function;
+        any_function *pointer;
+    } *last = local_memory(LOCAL_CALLED, sizeof *last);
+    if (!last) return function_resolve(function, pointer);
+    if (!last->pointer || memcmp(&last->function, function, sizeof *function) != 0) {
+        prong_status status = function_resolve(function, &last->pointer);
         if (status) return status;
-        last = *function;
+        last->function = *function;
     }
-    *pointer = last_pointer;
+    *pointer = last->pointer;
     return PRONG_OK;
 }
 

@@ -120,7 +120,7 @@ static prong_status exchange(prong_popen *popen, const char *input, size_t size,
                                {.fd = popen->pipes[2], .events = POLLIN},
                                {.fd = look_at_end ? popen->pidfd : -1, .events = POLLIN}};
         if (fds[0].fd < 0 && fds[1].fd < 0 && fds[2].fd < 0) return PRONG_OK;
-        int ready = poll(fds, 4, deadline_poll_ms(deadline));
+        int ready = os_poll(fds, 4, deadline);
         if (ready < 0 && errno != EINTR) return fail_errno("poll on the pipes of '%s'", popen->name);
         if (ready > 0 && fds[3].revents) return read_rest(popen);
         prong_status status = ready > 0 ? serve(popen, fds, input, size) : PRONG_OK;
@@ -130,10 +130,11 @@ static prong_status exchange(prong_popen *popen, const char *input, size_t size,
     }
 }
 
+/* There is room for the zero behind it. */
 static void hand_out(prong_popen *popen, int stream, prong_output *output) {
     struct buffer *buffer = &popen->read[stream];
     prong_output bytes = {NULL, 0};
-    if (popen->was_pipe[stream] && !make_room(buffer, 0)) {
+    if (popen->was_pipe[stream]) {
         buffer->data[buffer->size] = 0;
         bytes = (prong_output){buffer->data, buffer->size};
         if (output) *buffer = (struct buffer){NULL, 0, 0};
@@ -147,8 +148,10 @@ prong_status prong_popen_communicate(prong_popen *popen, const void *input, size
     struct pipe_signal held;
     prong_status status = popen_check(popen);
     if (status) return status;
+    TRY(check_bytes(input, input_size, "communicate: input"));
     if (input_size && !popen->was_pipe[0])
         return fail(PRONG_INVALID, "communicate with '%s': input, and its stdin is no pipe", popen->name);
+    INTERRUPTIBLE;
     prepare(popen, input_size);
     hold_pipe_signal(&held);
     status = exchange(popen, input, input_size, deadline);
@@ -156,6 +159,8 @@ prong_status prong_popen_communicate(prong_popen *popen, const void *input, size
     if (status) return status;
     int64_t left = deadline == PRONG_FOREVER ? PRONG_FOREVER : deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
     status = prong_popen_wait(popen, NULL, left);
+    for (int stream = 1; stream < 3 && !status; stream++)
+        if (popen->was_pipe[stream]) status = make_room(&popen->read[stream], 0);
     if (status) return status;
     hand_out(popen, 1, output);
     hand_out(popen, 2, errors);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "base/error.h"
 #include "channel/types.h"
+#include "family/waiter.h"
 #include "process/process.h"
 
 #include <stdio.h>
@@ -12,8 +13,9 @@
 static const prong_time DAEMONS_END_WITHIN = PRONG_SECONDS(2);
 
 void (*exit_hook)(void);
-static struct process *current;
+static prong_process current; /* what child_settle has noted; of the parent's copy in what the host forks */
 static _Atomic int registered;
+static uint64_t returned; /* 256 | the target's result, once it has returned */
 
 /* --- at exit --- */
 
@@ -32,19 +34,93 @@ static void end_daemons(const prong_process *children, size_t count) {
     }
 }
 
+/* --- a circle of processes each of which ends after the next ---
+ *
+ * A process waits for another's end while its main thread joins it without a time limit, or while it exits and joins it as
+ * its child. */
+
+enum { CIRCLE_MOST = 64, CIRCLE_LOOKS = 2 };
+static const prong_time CIRCLE_LOOK_EVERY = PRONG_MS(200);
+
+struct awaited_search {
+    uint32_t token, awaited; /* awaited: 0 until it is found */
+};
+
+static void match_awaited(struct waiter *waiter, void *context) {
+    struct awaited_search *search = context;
+    uint64_t who = atomic_load(&waiter->who), object = atomic_load(&waiter->object);
+    uint32_t limit = atomic_load(&waiter->limit);
+    if (who >> 32 != search->token || !object || limit == WAITER_LIMITED) return;
+    bool main_thread = (uint32_t)who == (uint32_t)atomic_load(&member_row(search->token)->pid);
+    struct process *process = arena_at(object);
+    if ((main_thread || limit == WAITER_EXITING) && !process_has_exited(process))
+        search->awaited = (uint32_t)atomic_load(&process->token);
+}
+
+/* Whether the child's end waits, over whatever others, for this process's end or for itself. */
+static bool waits_in_circle(uint32_t token) {
+    uint32_t seen[CIRCLE_MOST];
+    for (int count = 0; count < CIRCLE_MOST && token && member_alive(token); count++) {
+        if (token == self_token()) return true;
+        for (int i = 0; i < count; i++)
+            if (seen[i] == token) return true;
+        seen[count] = token;
+        struct awaited_search search = {token, 0};
+        waiters_each(match_awaited, &search);
+        token = search.awaited;
+    }
+    return false;
+}
+
+/* Two looks, as a wait may just be ending. */
+static void join_or_leave(prong_process child) {
+    struct process *process;
+    if (process_find(child, &process)) return;
+    uint32_t token = (uint32_t)atomic_load(&process->token);
+    struct waiter *waiter = waiter_begin(process);
+    if (waiter) atomic_store(&waiter->limit, WAITER_EXITING);
+    for (int looks = 0; looks < CIRCLE_LOOKS && prong_process_join(child, CIRCLE_LOOK_EVERY) == PRONG_TIMEOUT;) {
+        looks = waits_in_circle(token) ? looks + 1 : 0;
+        if (looks == CIRCLE_LOOKS) child_leave_behind(child);
+    }
+    waiter_end(waiter);
+}
+
+/* The last thing: one that is killed before that has ended by the signal. */
+static void say_code(void) {
+    struct process *process = process_of_self();
+    if (process && returned) atomic_store(&process->said_code, returned);
+}
+
+/* A lock that a thread of the parent held at the fork stays held in the child where the C library does not reset it (musl). */
+static bool stdout_lost, stderr_lost;
+
+static bool is_busy(FILE *stream) {
+    if (ftrylockfile(stream) != 0) return true;
+    funlockfile(stream);
+    return false;
+}
+
+void exit_note_lost_streams(void) {
+    stdout_lost = is_busy(stdout);
+    stderr_lost = is_busy(stderr);
+}
+
 void exit_children(void) {
     prong_process children[BATCH];
     size_t count;
     if (self_token() == 0) return;
-    fflush(stdout); /* what we said comes before what our ending makes others say */
+    INTERRUPTS_HELD;
+    if (!stdout_lost) fflush(stdout); /* what we said comes before what our ending makes others say */
     member_leaving();
     if (exit_hook) exit_hook();
     connections_drop_all();
     while ((count = children_list(children, BATCH)) > 0) {
         if (count > BATCH) count = BATCH;
         end_daemons(children, count);
-        for (size_t i = 0; i < count; i++) prong_process_join(children[i], PRONG_FOREVER);
+        for (size_t i = 0; i < count; i++) join_or_leave(children[i]);
     }
+    say_code();
 }
 
 prong_status exit_prepare(void) {
@@ -56,16 +132,24 @@ prong_status exit_prepare(void) {
 
 /* --- in the child --- */
 
+/* A start without a wait (see no_wait) counts as begun already. */
+static bool settle_state(struct process *process) {
+    uint32_t token = self_token();
+    return process_move(process, token, PROCESS_STARTING, PROCESS_RUNNING) ||
+           process_move(process, token, PROCESS_RUNNING, PROCESS_RUNNING);
+}
+
 prong_status child_settle(struct process *process, any_function **function) {
-    current = process;
-    atomic_store(&process->pid, (uint64_t)getpid());
     if (process->pointer) /* forked: same addresses */
         *function = process->pointer;
     else if (process->method == PRONG_START_SPAWN) { /* a fork server has done it before */
         prong_status status = function_resolve(&process->function, function);
         if (status) return status;
     }
-    atomic_store(&process->state, PROCESS_RUNNING);
+    current = (prong_process){arena_offset(process), object_generation(process)};
+    if (!settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");
+    uint64_t unknown = 0; /* its parent's number for it, where that is another, comes before its own */
+    atomic_compare_exchange_strong(&process->pid, &unknown, (uint64_t)getpid());
     waitq_notify(&process->changed, 1);
     return PRONG_OK;
 }
@@ -76,16 +160,25 @@ int child_run(struct process *process, any_function *function) {
     int code = process->is_run ? ((prong_run *)(void *)function)(self_handle, argument)
                                : ((prong_target *)(void *)function)(argument, process->argument_size);
     if (runtime.after_target) code = runtime.after_target(code);
-    atomic_store(&process->said_code, 256u | (code & 0xff));
+    returned = 256u | (code & 0xff);
     return code & 0xff;
 }
 
+/* What a forked child finds in the buffers of other streams is its parent's to write. */
 _Noreturn void child_exit(int code) {
+    struct process *process = process_of_self();
     exit_children();
-    fflush(NULL);
+    if (process && process->method == PRONG_START_FORK) {
+        if (!stdout_lost) fflush(stdout);
+        if (!stderr_lost) fflush(stderr);
+    } else {
+        fflush(NULL);
+    }
     _exit(code);
 }
 
 struct process *process_of_self(void) {
-    return current && (pid_t)atomic_load(&current->pid) == getpid() ? current : NULL;
+    if (!object_is_live(KIND_PROCESS, current.offset, current.generation)) return NULL;
+    struct process *process = arena_at(current.offset);
+    return self_token() && atomic_load(&process->token) == self_token() ? process : NULL;
 }

@@ -5,7 +5,6 @@
 #include "process/process.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -20,25 +19,55 @@ static _Noreturn void run_child(const struct start *start) {
     if (inherited >= 0) close(inherited);
     if (!with_parent) _exit(255);
     /* Another thread may have printed between the flush and the fork. */
+    exit_note_lost_streams();
     __fpurge(stdout);
     __fpurge(stderr);
     os_detach_stdin();
-    child_settle(start->process, &function);
-    child_exit(child_run(start->process, start->process->pointer));
+    if (child_settle(start->process, &function)) _exit(255);
+    child_exit(child_run(start->process, function));
 }
 
-/* A descriptor is needed after the fork, when it is too late to fail: make sure of it before. */
-static int spare_descriptor(void) {
-    return dup(arena_descriptor());
+/* Another thread may be in the middle of writing to it, for as long as its reader likes: the child drops what it copies. */
+static void flush_unless_busy(FILE *stream) {
+    if (ftrylockfile(stream) != 0) return;
+    fflush(stream);
+    funlockfile(stream);
+}
+
+/* Of the child's number: it is no longer ours to signal where the host program or the system (with SIGCHLD ignored) has
+ * reaped the child. */
+static prong_status open_child(struct start *start) {
+    start->pidfd = os_pidfd_open(start->pid);
+    if (start->pidfd >= 0 && os_pidfd_is_child(start->pidfd)) return PRONG_OK;
+    if (start->pidfd < 0 && errno != ESRCH) return fail_errno("no descriptor for child %d", (int)start->pid);
+    if (start->pidfd >= 0) close(start->pidfd);
+    return start_found_gone(start);
+}
+
+static const prong_time DESCRIPTOR_WITHIN = PRONG_SECONDS(1);
+
+/* Another thread has taken the descriptor that was spared. A child that has not begun is told to end; one that has is this
+ * process's, and descriptors come and go. */
+static prong_status open_child_late(struct start *start, prong_status status) {
+    deadline_t deadline = deadline_after(DESCRIPTOR_WITHIN);
+    while (status == PRONG_NO_DESCRIPTORS && !deadline_passed(deadline)) {
+        if (process_give_up(start->process, start->token)) break;
+        usleep(1000);
+        status = open_child(start);
+    }
+    while (status && waitpid(start->pid, NULL, WNOHANG) == 0 && !deadline_passed(deadline)) usleep(1000);
+    return status;
 }
 
 prong_status start_by_fork(struct start *start) {
     int unused;
     prong_status status = start->process->daemon ? life_pipe(&unused) : PRONG_OK;
     if (status) return status;
-    int spare = spare_descriptor();
+    int spare = os_spare_descriptor(); /* one is needed after the fork, when it is too late to fail */
     if (spare < 0) return fail_errno("no descriptor for the child");
-    fflush(NULL); /* what is buffered now is the parent's to write, and would be written twice */
+    /* What is buffered now is the parent's to write. Not all streams: another thread may wait for input, holding one. */
+    flush_unless_busy(stdout);
+    flush_unless_busy(stderr);
     start->pid = fork_with_runtime();
     if (start->pid == 0) {
         close(spare);
@@ -46,10 +75,6 @@ prong_status start_by_fork(struct start *start) {
     }
     close(spare);
     if (start->pid < 0) return fail_errno("fork");
-    start->pidfd = os_pidfd_open(start->pid);
-    if (start->pidfd >= 0) return PRONG_OK;
-    status = fail_errno("no descriptor for child %d", (int)start->pid);
-    kill(start->pid, SIGKILL);
-    while (waitpid(start->pid, NULL, 0) < 0 && errno == EINTR) {}
-    return status;
+    status = open_child(start);
+    return status ? open_child_late(start, status) : PRONG_OK;
 }

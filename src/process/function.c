@@ -3,7 +3,7 @@
 #include "process/function.h"
 
 #include "base/error.h"
-#include "base/fork_mutex.h"
+#include "base/fork.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -40,12 +40,9 @@ static int holds(const struct dl_phdr_info *object, uintptr_t address) {
     return 0;
 }
 
-static void forget_nothing(void) {
-}
-
 /* The loader's own lock is not mended after a fork: a child forked while another thread is in dl_iterate_phdr would wait
- * there for ever. */
-FORK_MUTEX(looking, forget_nothing)
+ * there forever. */
+FORK_MUTEX(FORK_FUNCTIONS, looking, NULL)
 
 struct search {
     uintptr_t address; /* identify */
@@ -79,7 +76,6 @@ static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
 }
 
 static int look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct search *search) {
-    looking_prepare();
     pthread_mutex_lock(&looking);
     int found = dl_iterate_phdr(at_object, search);
     pthread_mutex_unlock(&looking);

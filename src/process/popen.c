@@ -3,7 +3,10 @@
 #include "process/popen.h"
 
 #include "base/error.h"
+#include "base/fork.h"
 #include "os/os.h"
+#include "process/paths.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,60 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-extern char **environ;
-
-/* --- finding the program --- */
-
-struct paths {
-    const char *one[2]; /* a program whose place is given; most are, and nothing is allocated then */
-    const char **list;  /* and a NULL */
-    char *text;         /* what they point into */
-};
-
-static const char *search_path(const char *const *environment) {
-    const char *path = NULL;
-    if (!environment)
-        path = getenv("PATH");
-    else
-        for (; *environment; environment++)
-            if (strncmp(*environment, "PATH=", 5) == 0) path = *environment + 5;
-    return path ? path : "/usr/local/bin:/usr/bin:/bin";
-}
-
-/* An empty part of PATH is the current directory. */
-static void spread(struct paths *paths, const char *search, const char *program) {
-    char *at = paths->text;
-    size_t count = 0;
-    for (;;) {
-        size_t length = strcspn(search, ":");
-        paths->list[count++] = at;
-        at += sprintf(at, "%.*s%s%s", (int)length, search, length ? "/" : "./", program) + 1;
-        if (!search[length]) break;
-        search += length + 1;
-    }
-    paths->list[count] = NULL;
-}
-
-static prong_status find_program(struct paths *paths, const char *program, const char *const *environment) {
-    paths->one[0] = program;
-    paths->list = paths->one;
-    if (strchr(program, '/')) return PRONG_OK;
-    const char *search = search_path(environment);
-    size_t parts = 1;
-    for (const char *c = search; *c; c++) parts += *c == ':';
-    paths->text = malloc(strlen(search) + parts * (strlen(program) + 3));
-    const char **list = malloc((parts + 1) * sizeof *list);
-    if (list) paths->list = list;
-    if (!list || !paths->text) return fail(PRONG_NO_MEMORY, "no memory for the places where it may be");
-    spread(paths, search, program);
-    return PRONG_OK;
-}
-
-static void paths_free(struct paths *paths) {
-    if (paths->list != paths->one) free(paths->list);
-    free(paths->text);
-}
 
 /* --- its streams --- */
 
@@ -81,7 +30,7 @@ static prong_status open_file(const prong_stream *stream, int number, int *fd) {
     int flags = number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | (stream->append ? O_APPEND : O_TRUNC);
     const char *path = stream->kind == PRONG_STREAM_NULL ? "/dev/null" : stream->path;
     if (!path) return fail(PRONG_INVALID, "%s: a file without a path", stream_names[number]);
-    *fd = open(path, flags | O_CLOEXEC, 0666);
+    *fd = os_off_stdio(open(path, flags | O_CLOEXEC, 0666));
     return *fd >= 0 ? PRONG_OK : fail_errno("%s: file '%s'", stream_names[number], path);
 }
 
@@ -128,14 +77,36 @@ static prong_status say_why(enum os_program_step step, const prong_popen_options
     }
 }
 
+/* The mask that is asked for; *mask is NULL when none is. */
+static prong_status choose_mask(const prong_popen_options *o, const char *program, sigset_t *set,
+                                const sigset_t **mask) {
+    *mask = o->set_signal_mask ? set : NULL;
+    sigemptyset(set);
+    for (size_t i = 0; i < o->blocked_signal_count; i++) {
+        if (!o->set_signal_mask)
+            return fail(PRONG_INVALID, "start of '%s': blocked_signals without set_signal_mask", program);
+        if (sigaddset(set, o->blocked_signals[i]) != 0)
+            return fail(PRONG_INVALID, "start of '%s': there is no signal %d to block", program, o->blocked_signals[i]);
+    }
+    return PRONG_OK;
+}
+
 static prong_status launch(prong_popen *popen, const char *program, char *const *argv, const prong_popen_options *o,
                            const struct ends *ends) {
+    struct os_environment own = {0};
     struct paths paths = {0};
-    prong_status status = find_program(&paths, program, o->environment);
+    sigset_t set;
+    const sigset_t *mask;
+    prong_status status = choose_mask(o, program, &set, &mask);
+    if (status) return status;
+    if (!o->environment && os_environment_copy(&own, NULL) != 0)
+        return fail_errno("start of '%s': its environment", program);
+    char *const *environment = o->environment ? (char *const *)(uintptr_t)o->environment : own.entries;
+    status = paths_find(&paths, program, environment);
     struct os_program start = {
         .paths = paths.list,
         .arguments = argv,
-        .environment = o->environment ? (char *const *)(uintptr_t)o->environment : environ,
+        .environment = environment,
         .directory = o->directory,
         .stdio = {ends->theirs[0], ends->theirs[1], ends->theirs[2]},
         .kept = o->pass_fds,
@@ -145,6 +116,7 @@ static prong_status launch(prong_popen *popen, const char *program, char *const 
         .set_group_of_processes = o->set_process_group,
         .group_of_processes = o->process_group,
         .restore_signals = !o->keep_signals,
+        .signal_mask = mask,
         .mask = o->set_umask ? (int)(o->umask & 07777) : -1,
         .user = o->set_user ? (int64_t)o->user : -1,
         .group = o->set_group ? (int64_t)o->group : -1,
@@ -154,6 +126,7 @@ static prong_status launch(prong_popen *popen, const char *program, char *const 
     enum os_program_step step;
     if (!status && os_program_start(&start, &popen->pid, &popen->pidfd, &step) != 0) status = say_why(step, o, program);
     paths_free(&paths);
+    os_environment_free(&own);
     return status;
 }
 
@@ -185,19 +158,30 @@ static prong_status start(prong_popen *popen, const char *const argv[], const pr
 
 /* --- those that nobody waits for --- */
 
-static pthread_mutex_t detached_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct detached {
     int pidfd;
     struct detached *next;
 } * detached;
 
+/* They are the parent's children, and its to reap. */
+static void detached_forget(void) {
+    for (struct detached *one; (one = detached);) {
+        detached = one->next;
+        close(one->pidfd);
+        free(one);
+    }
+}
+
+FORK_MUTEX(FORK_DETACHED, detached_lock, detached_forget)
+
 static void reap_detached(void) {
     int code;
     bool stolen;
     if (!__atomic_load_n(&detached, __ATOMIC_RELAXED)) return;
-    if (pthread_mutex_trylock(&detached_lock) != 0) return; /* somebody else is at it, or was when we were forked */
+    if (pthread_mutex_trylock(&detached_lock) != 0) return; /* another thread is at it */
     for (struct detached **at = &detached; *at;) {
         struct detached *one = *at;
+        errno = 0;
         if (os_reap(one->pidfd, &code, &stolen) || errno == EBADF) {
             *at = one->next;
             close(one->pidfd);
@@ -224,17 +208,20 @@ static void popen_free(prong_popen *popen) {
 prong_status prong_popen_start(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
     if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen start: no program");
+    prong_status status = start_check_system();
+    if (status) return fail_again(status, "start of '%s'", argv[0]);
     reap_detached();
     prong_popen *popen = calloc(1, sizeof *popen);
     if (!popen) return fail(PRONG_NO_MEMORY, "start of '%s': no memory", argv[0]);
     pthread_mutex_init(&popen->lock, NULL);
     for (int i = 0; i < 3; i++) popen->pipes[i] = -1;
     popen->pidfd = -1;
+    popen->returncode = PRONG_NO_RETURNCODE;
     popen->owner = getpid();
     popen->wait_for_eof = o.wait_for_eof;
     popen->own_group = o.start_new_session || (o.set_process_group && o.process_group == 0);
     strncpy(popen->name, argv[0], sizeof popen->name - 1);
-    prong_status status = start(popen, argv, &o);
+    status = start(popen, argv, &o);
     if (status) {
         popen_free(popen);
         return status;
@@ -313,7 +300,12 @@ prong_status popen_returncode(prong_popen *popen, int *returncode) {
     return PRONG_OK;
 }
 
+static void set_no_returncode(int *returncode) {
+    if (returncode) *returncode = PRONG_NO_RETURNCODE;
+}
+
 prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
+    set_no_returncode(returncode);
     prong_status status = popen_check(popen);
     if (status) return status;
     if (!popen_has_ended(popen)) return fail(PRONG_STILL_RUNNING, "'%s' still runs", popen->name);
@@ -321,14 +313,17 @@ prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
 }
 
 static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
+    INTERRUPTIBLE;
     bool ended;
-    do os_pidfd_wait(popen->pidfd, deadline);
+    struct pollfd end = {.fd = popen->pidfd, .events = POLLIN};
+    do os_poll(&end, 1, deadline);
     while (!(ended = popen_has_ended(popen)) && !deadline_passed(deadline));
     if (ended) return popen_returncode(popen, returncode);
     return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
 }
 
 prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {
+    set_no_returncode(returncode);
     prong_status status = popen_check(popen);
     return status ? status : wait_until(popen, returncode, deadline_after(timeout));
 }
@@ -358,6 +353,7 @@ prong_status prong_popen_kill(prong_popen *popen) {
 
 prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, int *returncode) {
     static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
+    set_no_returncode(returncode);
     prong_status status = popen_check(popen);
     if (status) return status;
     if (!plan) plan = &usual;

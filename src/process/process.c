@@ -48,6 +48,10 @@ static prong_process handle_of(struct process *process) {
     return (prong_process){arena_offset(process), atomic_load(&process->object.generation)};
 }
 
+static prong_start_method choose_method(const prong_process_options *o) {
+    return o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
+}
+
 static prong_status check_options(const prong_process_options *o) {
     if (!o || (!o->target && !o->run)) return fail(PRONG_INVALID, "process: neither target nor run is set");
     if (o->target && o->run) return fail(PRONG_INVALID, "process: both target and run are set");
@@ -62,6 +66,9 @@ static prong_status check_options(const prong_process_options *o) {
     if (o->program && o->method && o->method != PRONG_START_SPAWN)
         return fail(PRONG_INVALID, "process: a program of its own is started by spawn, not by %s",
                     prong_start_method_name(o->method));
+    if (o->environment && !o->program && choose_method(o) != PRONG_START_SPAWN)
+        return fail(PRONG_INVALID, "process: an environment of its own is for spawn, not for %s",
+                    prong_start_method_name(choose_method(o)));
     if (o->target_name)
         return fail(PRONG_INVALID, "process: a target by name ('%s') is called with values", o->target_name);
     return PRONG_OK;
@@ -79,7 +86,7 @@ static prong_status fill(struct process *p, const prong_process_options *o) {
     p->is_run = o->run != NULL;
     p->creator = self_token();
     p->start_timeout = o->start_timeout > 0 ? (uint64_t)o->start_timeout : 0;
-    p->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
+    p->method = choose_method(o);
     p->no_wait = o->no_wait;
     p->daemon = o->daemon ? o->daemon == PRONG_DAEMON_YES : self_is_daemon();
     any_function *pointer = o->run ? (any_function *)(void *)o->run : (any_function *)(void *)o->target;
@@ -93,6 +100,7 @@ static prong_status fill(struct process *p, const prong_process_options *o) {
     else
         status = function_identify(pointer, &p->function);
     if (!status && o->program) status = program_keep(o->program, &p->program);
+    if (!status && o->environment) status = environment_keep(o->environment, &p->environment);
     if (status || !p->argument_size) return status;
     status = heap_alloc(p->argument_size, 0, &p->argument, NULL);
     if (!status) memcpy(arena_at(p->argument), bytes, p->argument_size);
@@ -126,107 +134,177 @@ static prong_status start_by_method(struct start *start) {
     }
 }
 
-static prong_status start(struct process *p, struct child *child) {
-    struct start start = {.process = p, .pidfd = -1};
-    prong_process own; /* so that the child can ask for its parent */
-    prong_status status = prong_current_process(&own);
-    if (!status) status = member_reserve(p->name, arena_offset(p), &start.token);
+/* The row, the state and the end go by the token, which each try has anew. */
+static prong_status start_once(struct start *start) {
+    struct process *p = start->process;
+    *start = (struct start){.process = p, .pidfd = -1};
+    prong_status status = member_reserve(p->name, arena_offset(p), &start->token);
     if (status) return status;
-    atomic_store(&p->token, start.token);
-    if (p->argument) connections_hand_over(arena_at(p->argument), p->argument_size, start.token);
-    status = start_by_method(&start);
-    if (status) {
-        member_bury(start.token);
-        return status;
+    atomic_store(&p->token, start->token);
+    atomic_store(&p->end, (uint64_t)start->token << 32);
+    atomic_store(&p->said_code, 0);
+    atomic_store(&p->state, (uint64_t)start->token << 8 | PROCESS_STARTING);
+    if (p->argument) connections_hand_over(arena_at(p->argument), p->argument_size, start->token);
+    status = start_by_method(start);
+    if (!status && p->argument) connections_pass_on(arena_at(p->argument), p->argument_size);
+    if (!status) return PRONG_OK;
+    atomic_store(&p->state, PROCESS_STARTING);
+    member_bury(start->token);
+    server_release(start->server);
+    return status;
+}
+
+static prong_status start(struct process *p, prong_process handle, struct child *child) {
+    struct start start = {.process = p};
+    prong_process own; /* so that the child can ask for its parent */
+    prong_status status = start_check_system();
+    if (!status) status = prong_current_process(&own);
+    if (!status) status = start_once(&start);
+    /* The fork server may have been killed at that very moment, and the next one can do it. Nothing has begun. */
+    if (status == PRONG_START_FAILED && p->method == PRONG_START_FORKSERVER) status = start_once(&start);
+    if (status) return status;
+    if (start.pid) { /* else this process has no number for it, and that of its own is noted */
+        member_set_pid(start.token, start.pid);
+        atomic_store(&p->pid, (uint64_t)start.pid);
     }
-    member_set_pid(start.token, start.pid);
-    atomic_store(&p->pid, (uint64_t)start.pid);
-    *child = (struct child){p, handle_of(p), NULL, start.pidfd, start.token, p->method == PRONG_START_FORKSERVER};
+    if (start.gone) process_ended(p, start.token, process_said_code(p));
+    *child = (struct child){
+        .handle = handle, .process = p, .server = start.server, .pidfd = start.pidfd, .token = start.token};
     child_add(child);
-    uint64_t starting = PROCESS_STARTING;
-    atomic_compare_exchange_strong(&p->state, &starting, PROCESS_RUNNING);
+    process_move(p, start.token, PROCESS_STARTING, PROCESS_RUNNING);
     return PRONG_OK;
 }
 
-prong_status prong_process_start(prong_process handle) {
+prong_status start_found_gone(struct start *start) {
+    start->pidfd = os_ended_descriptor();
+    start->gone = true;
+    return start->pidfd >= 0 ? PRONG_OK : fail_errno("no descriptor for child %d, which has ended", (int)start->pid);
+}
+
+/* What was read of an object is of the handle's process only if that still has it. */
+static prong_status process_verify(prong_process handle, prong_status status) {
     struct process *p;
-    uint64_t fresh = PROCESS_NEW;
-    prong_status status = process_find(handle, &p);
-    if (!status) status = children_prepare();
+    atomic_thread_fence(memory_order_acquire);
+    prong_status stale =
+        object_is_live(KIND_PROCESS, handle.offset, handle.generation) ? PRONG_OK : process_find(handle, &p);
+    return stale ? stale : status;
+}
+
+/* For those calls that only the process that created it may make, whose threads keep the object by child_… */
+static prong_status find_own(prong_process handle, struct process **process, const char *call) {
+    prong_status status = process_find(handle, process);
     if (status) return status;
-    if (p->creator != self_token())
-        return fail(PRONG_NOT_CHILD, "start of '%s': it was created by another process", p->name);
-    if (!atomic_compare_exchange_strong(&p->state, &fresh, PROCESS_STARTING))
-        return fail(PRONG_ALREADY_STARTED, "start of '%s': it was started before", p->name);
+    if ((*process)->creator == self_token()) return process_verify(handle, PRONG_OK);
+    status = fail(PRONG_NOT_CHILD, "%s of '%s': it was created by another process", call, (*process)->name);
+    return process_verify(handle, status);
+}
+
+prong_status prong_process_start(prong_process handle) {
+    INTERRUPTS_HELD;
+    struct process *p;
+    prong_status status = find_own(handle, &p, "start");
+    if (!status) status = exit_prepare();
+    if (!status) status = child_begin(handle);
+    if (status) return status;
     struct child *child = child_reserve();
-    status = child ? start(p, child) : fail(PRONG_NO_MEMORY, "no memory for its entry");
+    status = child ? start(p, handle, child) : fail(PRONG_NO_MEMORY, "no memory for its entry");
     if (!status) return PRONG_OK;
     free(child);
-    atomic_store(&p->exited, 0);
+    atomic_store(&p->end, 0);
     atomic_store(&p->said_code, 0);
     atomic_store(&p->pid, 0);
-    atomic_store(&p->state, PROCESS_NEW);
-    return fail_again(status, "start of '%s' by %s", p->name, prong_start_method_name((prong_start_method)p->method));
+    status = fail_again(status, "start of '%s' by %s", p->name, prong_start_method_name((prong_start_method)p->method));
+    atomic_store(&p->state, PROCESS_NEW); /* the last: from here on another thread may start or close it */
+    return status;
 }
 
 /* --- ending --- */
 
 void process_ended(struct process *process, uint32_t token, int exit_code) {
-    uint64_t generation = atomic_load(&process->object.generation);
-    if (atomic_load(&process->exited)) return;
-    atomic_store(&process->exit_code, exit_code);
+    uint64_t running = (uint64_t)token << 32;
+    if (atomic_load(&process->end) != running) return;
     member_bury(token); /* before anybody learns of the end: what it held is free by then */
-    if (atomic_load(&process->object.generation) != generation) return; /* its creator is gone as well */
-    atomic_store(&process->exited, 1);
-    waitq_notify(&process->changed, INT_MAX);
+    if (atomic_compare_exchange_strong(&process->end, &running, running | PROCESS_ENDED | (uint16_t)exit_code))
+        waitq_notify(&process->changed, INT_MAX);
 }
 
 bool process_has_exited(void *process) {
-    return atomic_load(&((struct process *)process)->exited);
+    return atomic_load(&((struct process *)process)->end) & PROCESS_ENDED;
+}
+
+int process_said_code(struct process *process) {
+    uint64_t said = atomic_load(&process->said_code);
+    return said ? (int)(said & 0xff) : 255;
+}
+
+/* As that of the very process that it was started as: the object may be another's meanwhile. */
+static bool child_has_exited(const struct child *child) {
+    return atomic_load(&child->process->end) != (uint64_t)child->token << 32;
+}
+
+static bool wait_for_member(struct process *p, prong_process handle, deadline_t deadline) {
+    while (!process_has_exited(p) && object_is_live(KIND_PROCESS, handle.offset, handle.generation)) {
+        bool more = waitq_sleep(&p->changed, process_has_exited, p, deadline);
+        uint32_t token = (uint32_t)atomic_load(&p->token);
+        if (process_has_exited(p)) break;
+        if (!member_alive(token)) return true;
+        if (!more) return false;
+    }
+    return true;
 }
 
 /* Waits on the descriptor, so the process's end wakes us whoever waits beside. */
-static bool wait_for_own(struct process *p, const struct child *child, deadline_t deadline) {
-    struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
-    while (!process_has_exited(p)) {
+static bool wait_for_own(const struct child *child, deadline_t deadline) {
+    while (!child_has_exited(child)) {
+        if (child->pidfd < 0) return wait_for_member(child->process, child->handle, deadline); /* see os_poll */
         if (child_reap(child)) return true;
         if (deadline_passed(deadline)) return false;
-        poll(&end, 1, deadline_poll_ms(deadline));
-        interrupt_look();
+        struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+        os_poll(&end, 1, deadline); /* a runtime's hook may fork, and the copy has no descriptor of the child */
     }
     return true;
 }
 
-/* A fork server's child has ended. If its target returned, it has said with what; else the server, which reaps it,
- * notes how it died; and if that is gone, nobody knows. */
-static bool ended_unseen(struct process *p, const struct child *child) {
-    if (!os_pidfd_ended(child->pidfd) || process_has_exited(p)) return false;
-    uint64_t said = atomic_load(&p->said_code);
-    if (!said && !server_is_gone()) return false;
-    process_ended(p, child->token, said ? (int)(said & 0xff) : 255);
+/* --- of a fork server's child --- */
+
+static const prong_time SERVER_NOTES_WITHIN = PRONG_SECONDS(5), LOOK_AGAIN_AFTER = PRONG_MS(10);
+
+/* It has ended. If its target returned it has said with what; else the system still knows how it died, until the server,
+ * which notes that first, has reaped it; and if the server is gone, nobody does. */
+static bool forked_end_found(const struct child *child) {
+    struct process *p = child->process;
+    int code = 255;
+    if (child_has_exited(child)) return true;
+    if (atomic_load(&p->said_code) || server_has_ended(child->server))
+        code = process_said_code(p);
+    else if (!os_unreaped_code(child->pidfd, &code))
+        return child_has_exited(child);
+    process_ended(p, child->token, code);
     return true;
 }
 
-static bool wait_for_forked(struct process *p, const struct child *child, deadline_t deadline) {
-    struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
-    while (!process_has_exited(p) && !ended_unseen(p, child)) {
-        if (os_pidfd_ended(child->pidfd)) { /* to be noted by the server in a moment */
-            if (!waitq_sleep(&p->changed, process_has_exited, p, deadline)) return process_has_exited(p);
-            continue;
-        }
+/* Where the system does not tell, the server does in a moment; unless it is stopped, or does not know the child. */
+static bool forked_end_awaited(const struct child *child, deadline_t deadline) {
+    deadline_t patience = deadline_after(SERVER_NOTES_WITHIN);
+    while (child->pidfd >= 0 && !forked_end_found(child)) {
         if (deadline_passed(deadline)) return false;
-        poll(&end, 1, deadline_poll_ms(deadline));
-        interrupt_look();
+        if (deadline_passed(patience)) {
+            process_ended(child->process, child->token, 255);
+            return true;
+        }
+        waitq_sleep(&child->process->changed, process_has_exited, child->process,
+                    deadline_within(deadline, LOOK_AGAIN_AFTER));
     }
-    return true;
+    return child->pidfd >= 0 || wait_for_member(child->process, child->handle, deadline); /* see wait_for_own */
 }
 
-static bool wait_for_any(struct process *p, uint64_t generation, deadline_t deadline) {
-    while (!process_has_exited(p) && atomic_load(&p->object.generation) == generation) {
-        bool more = waitq_sleep(&p->changed, process_has_exited, p, deadline);
-        if (process_has_exited(p)) break;
-        if (!member_alive((uint32_t)atomic_load(&p->token))) return true;
-        if (!more) return false;
+static bool wait_for_forked(const struct child *child, deadline_t deadline) {
+    while (!child_has_exited(child)) {
+        if (child->pidfd < 0) return wait_for_member(child->process, child->handle, deadline);
+        if (os_pidfd_ended(child->pidfd)) return forked_end_awaited(child, deadline);
+        if (deadline_passed(deadline)) return false;
+        struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+        os_poll(&end, 1, deadline);
     }
     return true;
 }
@@ -234,70 +312,105 @@ static bool wait_for_any(struct process *p, uint64_t generation, deadline_t dead
 static prong_status find_started(prong_process handle, struct process **process) {
     prong_status status = process_find(handle, process);
     if (status) return status;
-    uint64_t state = atomic_load(&(*process)->state);
+    enum process_state state = process_state(*process);
     if (state == PROCESS_NEW || !atomic_load(&(*process)->pid))
-        return fail(PRONG_NOT_STARTED, "process '%s' has not been started", (*process)->name);
-    return PRONG_OK;
+        status = fail(PRONG_NOT_STARTED, "process '%s' has not been started", (*process)->name);
+    return process_verify(handle, status);
+}
+
+/* An object that goes while a thread waits has ended: only so it is closed. */
+static bool wait_for_end(struct process *p, prong_process handle, deadline_t deadline) {
+    struct child *child = child_hold(handle);
+    bool ended = !child          ? wait_for_member(p, handle, deadline)
+                 : child->server ? wait_for_forked(child, deadline)
+                                 : wait_for_own(child, deadline);
+    child_release(child);
+    return ended;
 }
 
 prong_status prong_process_join(prong_process handle, prong_time timeout) {
     struct process *p;
-    struct child child;
     prong_status status = find_started(handle, &p);
     if (status) return status;
-    if (atomic_load(&p->token) == self_token()) return fail(PRONG_INVALID, "process '%s' cannot join itself", p->name);
+    if (atomic_load(&p->token) == self_token())
+        return process_verify(handle, fail(PRONG_INVALID, "process '%s' cannot join itself", p->name));
     deadline_t deadline = deadline_after(timeout);
     struct waiter *waiter = deadline == PRONG_NOWAIT ? NULL : waiter_begin(p);
-    bool own = child_find(p, &child);
-    bool ended = !own              ? wait_for_any(p, handle.generation, deadline)
-                 : child.by_server ? wait_for_forked(p, &child, deadline)
-                                   : wait_for_own(p, &child, deadline);
+    if (waiter && deadline == PRONG_FOREVER) atomic_store(&waiter->limit, WAITER_UNLIMITED);
+    INTERRUPTIBLE;
+    bool ended = wait_for_end(p, handle, deadline);
     waiter_end(waiter);
-    return ended ? PRONG_OK : fail(PRONG_TIMEOUT, "process '%s' still runs", p->name);
+    return ended ? PRONG_OK : process_verify(handle, fail(PRONG_TIMEOUT, "process '%s' still runs", p->name));
 }
 
-static void notice_end(struct process *p) {
-    struct child child;
-    if (process_has_exited(p) || !child_find(p, &child)) return;
-    if (child.by_server)
-        ended_unseen(p, &child);
-    else
-        child_reap(&child);
+/* Whoever has seen that the sentinel is readable finds the end noted. */
+static void notice_end(struct process *p, prong_process handle) {
+    struct child *child = process_has_exited(p) ? NULL : child_hold(handle);
+    if (!child) return;
+    if (!child->server)
+        child_reap(child);
+    else if (os_pidfd_ended(child->pidfd))
+        forked_end_awaited(child, PRONG_FOREVER);
+    child_release(child);
 }
 
 prong_status prong_process_exitcode(prong_process handle, int *exitcode) {
     struct process *p;
     prong_status status = find_started(handle, &p);
     if (status) return status;
-    notice_end(p);
-    if (!process_has_exited(p)) return fail(PRONG_STILL_RUNNING, "process '%s' still runs", p->name);
-    *exitcode = (int)atomic_load(&p->exit_code);
-    return PRONG_OK;
+    notice_end(p, handle);
+    uint64_t end = atomic_load(&p->end);
+    if (!(end & PROCESS_ENDED))
+        return process_verify(handle, fail(PRONG_STILL_RUNNING, "process '%s' still runs", p->name));
+    status = process_verify(handle, PRONG_OK);
+    if (!status) *exitcode = (int16_t)(end & 0xffff);
+    return status;
 }
 
 bool prong_process_is_alive(prong_process handle) {
     struct process *p;
     if (find_started(handle, &p)) return false;
-    notice_end(p);
-    return !process_has_exited(p) && member_alive((uint32_t)atomic_load(&p->token));
+    notice_end(p, handle);
+    bool alive = !process_has_exited(p) && member_alive((uint32_t)atomic_load(&p->token));
+    return alive && !process_verify(handle, PRONG_OK);
 }
 
-/* --- signals --- */
+/* --- signals: by descriptor alone, as a number may be another process's by now --- */
 
-static prong_status signal_by_pid(struct process *p, int number) {
-    if (!member_alive((uint32_t)atomic_load(&p->token))) return PRONG_OK;
-    if (kill((pid_t)atomic_load(&p->pid), number) == 0 || errno == ESRCH) return PRONG_OK;
-    return fail_errno("signal %d to process '%s'", number, p->name);
+static prong_status signal_by(int pidfd, int number, prong_process handle, const struct process *p) {
+    if (os_pidfd_signal(pidfd, number) == 0 || errno == ESRCH) return PRONG_OK;
+    return process_verify(handle, fail_errno("signal %d to process '%s'", number, p->name));
+}
+
+static prong_status signal_member(struct process *p, prong_process handle, int number) {
+    uint32_t token = (uint32_t)atomic_load(&p->token);
+    prong_status status = process_verify(handle, PRONG_OK); /* so the token is that of the handle's process */
+    if (status) return status;
+    int pidfd = member_pidfd(token);
+    if (pidfd < 0 && errno == EREMOTE)
+        status =
+            fail(PRONG_PERMISSION, "signal %d to process '%s': it lives in another namespace of pids", number, p->name);
+    else if (pidfd < 0 && errno != ESRCH)
+        status = fail_errno("no descriptor for process '%s'", p->name);
+    if (pidfd < 0) return process_verify(handle, status);
+    status = signal_by(pidfd, number, handle, p);
+    close(pidfd);
+    return status;
 }
 
 prong_status prong_process_signal(prong_process handle, int number) {
     struct process *p;
-    struct child child;
     prong_status status = find_started(handle, &p);
-    if (status || process_has_exited(p)) return status;
-    if (!child_find(p, &child)) return signal_by_pid(p, number);
-    if (os_pidfd_signal(child.pidfd, number) == 0 || errno == ESRCH) return PRONG_OK;
-    return fail_errno("signal %d to process '%s'", number, p->name);
+    if (status) return status;
+    struct child *child = process_has_exited(p) ? NULL : child_hold(handle);
+    if (child)
+        status = signal_by(child->pidfd, number, handle, p);
+    else if (process_has_exited(p))
+        status = process_verify(handle, PRONG_OK);
+    else
+        status = signal_member(p, handle, number);
+    child_release(child);
+    return status;
 }
 
 prong_status prong_process_terminate(prong_process handle) {
@@ -314,17 +427,12 @@ prong_status prong_process_interrupt(prong_process handle) {
 
 prong_status prong_process_close(prong_process handle) {
     struct process *p;
-    prong_status status = process_find(handle, &p);
+    prong_status status = find_own(handle, &p, "close");
     if (status) return status;
-    if (p->creator != self_token())
-        return fail(PRONG_NOT_CHILD, "close of '%s': it was created by another process", p->name);
-    if (atomic_load(&p->state) != PROCESS_NEW) {
-        notice_end(p);
-        if (!process_has_exited(p)) return fail(PRONG_STILL_RUNNING, "close of '%s': it still runs", p->name);
-    }
-    child_remove(p);
-    object_destroy(p, handle.generation);
-    return PRONG_OK;
+    if (process_state(p) != PROCESS_NEW) notice_end(p, handle);
+    status = child_forget(handle);
+    if (!status) object_destroy(p, handle.generation);
+    return status;
 }
 
 /* --- asking --- */
@@ -332,41 +440,44 @@ prong_status prong_process_close(prong_process handle) {
 prong_status prong_process_pid(prong_process handle, int *pid) {
     struct process *p;
     prong_status status = find_started(handle, &p);
-    if (!status) *pid = (int)atomic_load(&p->pid);
+    if (status) return status;
+    int found = (int)atomic_load(&p->pid);
+    status = process_verify(handle, PRONG_OK);
+    if (!status) *pid = found;
     return status;
 }
 
 prong_status prong_process_name(prong_process handle, char *name, size_t size) {
     struct process *p;
+    TRY(check_bytes(name, size, "process name: name"));
     prong_status status = process_find(handle, &p);
-    if (!status) snprintf(name, size, "%s", p->name);
-    return status;
+    if (!status) snprintf(name, size, "%.*s", MEMBER_NAME_SIZE - 1, p->name);
+    return process_verify(handle, status);
 }
 
 prong_status prong_process_set_name(prong_process handle, const char *name) {
     struct process *p;
-    prong_status status = process_find(handle, &p);
+    prong_status status = find_own(handle, &p, "name");
     if (status) return status;
-    if (atomic_load(&p->state) != PROCESS_NEW)
-        return fail(PRONG_ALREADY_STARTED, "the name of '%s' is fixed by its start", p->name);
-    if (!name || strlen(name) >= MEMBER_NAME_SIZE)
+    if (process_state(p) == PROCESS_NEW && (!name || strlen(name) >= MEMBER_NAME_SIZE))
         return fail(PRONG_INVALID, "process: a name has up to %d bytes", MEMBER_NAME_SIZE - 1);
-    snprintf(p->name, sizeof p->name, "%s", name);
-    return PRONG_OK;
+    return child_rename(handle, name);
 }
 
 bool prong_process_is_daemon(prong_process handle) {
     struct process *p;
-    return !process_find(handle, &p) && p->daemon;
+    return !process_find(handle, &p) && p->daemon && !process_verify(handle, PRONG_OK);
 }
 
 prong_status prong_process_sentinel(prong_process handle, int *descriptor) {
     struct process *p;
-    struct child child;
     prong_status status = find_started(handle, &p);
     if (status) return status;
-    if (!child_find(p, &child)) return fail(PRONG_NOT_CHILD, "process '%s' is not a child of this one", p->name);
-    *descriptor = child.pidfd;
+    struct child *child = child_hold(handle);
+    if (!child)
+        return process_verify(handle, fail(PRONG_NOT_CHILD, "process '%s' is not a child of this one", p->name));
+    *descriptor = child->pidfd;
+    child_release(child);
     return PRONG_OK;
 }
 
@@ -377,8 +488,9 @@ static prong_status make_own(struct process **process) {
     struct process *p = *process;
     snprintf(p->name, sizeof p->name, "MainProcess");
     atomic_store(&p->token, self_token());
+    atomic_store(&p->end, (uint64_t)self_token() << 32);
     atomic_store(&p->pid, (uint64_t)getpid());
-    atomic_store(&p->state, PROCESS_RUNNING);
+    atomic_store(&p->state, (uint64_t)self_token() << 8 | PROCESS_RUNNING);
     object_publish(p);
     uint64_t none = 0;
     if (!atomic_compare_exchange_strong(&self_row()->process, &none, arena_offset(p))) {
@@ -403,17 +515,19 @@ prong_status prong_parent_process(prong_process *handle) {
     if (status) return status;
     struct process *process = process_of_self();
     if (!process) return fail(PRONG_NOT_CHILD, "this process was not started by prong");
-    struct member *row = member_row((uint32_t)process->creator);
-    uint64_t offset = atomic_load(&row->process);
-    if ((uint32_t)atomic_load(&row->token) != (uint32_t)process->creator || !offset)
+    uint64_t creator = process->creator, offset = atomic_load(&member_row((uint32_t)creator)->process);
+    struct process *parent = offset ? arena_at(offset) : NULL;
+    prong_process found = parent ? handle_of(parent) : (prong_process){0};
+    /* The row may be another member's by now, and the object another process's. */
+    if (!parent || atomic_load(&parent->token) != creator || process_verify(found, PRONG_OK))
         return fail(PRONG_STALE, "the parent is gone");
-    *handle = handle_of(arena_at(offset));
+    *handle = found;
     return PRONG_OK;
 }
 
 prong_status prong_active_children(prong_process *handles, size_t capacity, size_t *count) {
-    prong_status status = family_enter();
-    if (status) return status;
+    TRY(check_bytes(handles, capacity, "active children: children"));
+    TRY(family_enter());
     size_t most = children_list(NULL, 0), alive = 0;
     prong_process *all = calloc(most + 1, sizeof *all);
     if (!all) return fail(PRONG_NO_MEMORY, "no memory for a list of %zu children", most);
@@ -444,7 +558,6 @@ static bool nobody_left(struct process *p, uint32_t dead) {
 static void recover(void *object, uint32_t dead) {
     struct process *p = object;
     uint64_t generation = object_generation(p); /* first: what is read below may be of the next to live here */
-    waitq_forget(&p->changed, dead);
     if (atomic_load(&p->token) == dead) waitq_notify(&p->changed, INT_MAX);
     if (atomic_load(&p->object.state) == OBJECT_LIVE && nobody_left(p, dead)) object_destroy(p, generation);
 }
@@ -453,13 +566,14 @@ static bool dispose(void *object) {
     struct process *p = object;
     if (p->argument) heap_free(p->argument, &p->argument);
     if (p->program) heap_free(p->program, &p->program);
+    if (p->environment) heap_free(p->environment, &p->environment);
     return true;
 }
 
 /* Who joins it waits for itself to end. */
 static void holders(void *object, holder_visit *visit, void *context) {
     struct process *p = object;
-    if (!atomic_load(&p->exited)) visit(context, (uint32_t)atomic_load(&p->token), 0);
+    if (!process_has_exited(p)) visit(context, (uint32_t)atomic_load(&p->token), 0);
 }
 
 const struct object_type process_type = {

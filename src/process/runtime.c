@@ -1,6 +1,7 @@
 /* What a language runtime adds to starting processes. */
 #include "process/process.h"
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "os/os.h"
 
@@ -16,8 +17,11 @@ void prong_set_runtime(const prong_runtime *wanted) {
     interrupt_hook = runtime.interrupted;
 }
 
-void prong_clear_interrupt(void) {
-    wait_cancelled = false;
+prong_status start_check_system(void) {
+    const char *missing = os_missing_for_processes();
+    if (!missing) return PRONG_OK;
+    return fail_errno("%s is missing here, or a sandbox forbids it; prong needs Linux 5.3 or later, and this call",
+                      missing);
 }
 
 size_t runtime_keep(int *list, size_t count) {

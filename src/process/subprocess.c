@@ -3,6 +3,7 @@
 #include "process/popen.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 static const prong_time KILLED_WITHIN = PRONG_SECONDS(10);
@@ -15,9 +16,9 @@ static prong_status claim(prong_stream *stream, const char *name, const char *wh
 }
 
 static prong_status choose_streams(prong_run_options *o) {
-    prong_status status = PRONG_OK;
+    prong_status status = check_bytes(o->input, o->input_size, "subprocess run: input");
     bool merged = o->popen.err.kind == PRONG_STREAM_STDOUT;
-    if (o->input) status = claim(&o->popen.in, "stdin", "input is given");
+    if (o->input && !status) status = claim(&o->popen.in, "stdin", "input is given");
     if (o->capture && !status) status = claim(&o->popen.out, "stdout", "output is to be captured");
     if (o->capture && !status && !merged) status = claim(&o->popen.err, "stderr", "output is to be captured");
     return status;
@@ -25,9 +26,11 @@ static prong_status choose_streams(prong_run_options *o) {
 
 /* The time is over: it is killed, and what it wrote until then is the result. */
 static void cut_short(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
+    INTERRUPTS_HELD;
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
-    prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN);
+    if (prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN))
+        prong_popen_wait(popen, NULL, KILLED_WITHIN); /* there may be no memory for what it wrote */
     popen_returncode(popen, &completed->returncode);
 }
 
@@ -36,8 +39,13 @@ static prong_status finish(prong_popen *popen, const prong_run_options *o, prong
     prong_status status =
         prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, timeout);
     if (!status) return popen_returncode(popen, &completed->returncode);
+    char reason[200];
+    snprintf(reason, sizeof reason, "%s", prong_error_message());
     cut_short(popen, o, completed);
-    if (status != PRONG_TIMEOUT) return status;
+    if (status != PRONG_TIMEOUT) {
+        prong_completed_clear(completed);
+        return fail(status, "'%s' was killed: %s", popen->name, reason);
+    }
     return fail(PRONG_TIMEOUT, "'%s' ran for longer than %.3g s, and was killed", popen->name, (double)timeout / 1e9);
 }
 
@@ -52,7 +60,7 @@ prong_status prong_subprocess_run(const char *const argv[], const prong_run_opti
     prong_run_options o = options ? *options : (prong_run_options){0};
     prong_popen *popen;
     if (!completed) return fail(PRONG_INVALID, "subprocess run: no place for the outcome");
-    *completed = (prong_completed){0};
+    *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
     prong_status status = choose_streams(&o);
     if (!status) status = prong_popen_start(&popen, argv, &o.popen);
     if (status) return status;

@@ -27,8 +27,8 @@ struct barrier {
     struct guard guard;
 };
 
-static prong_status find(prong_barrier handle, struct barrier **b) {
-    return object_find(KIND_BARRIER, handle.offset, handle.generation, (void **)b);
+static prong_status barrier_enter(struct visit *inside, prong_barrier handle, struct barrier **b) {
+    return object_enter(inside, KIND_BARRIER, handle.offset, handle.generation, (void **)b);
 }
 
 /* --- create, destroy --- */
@@ -47,25 +47,21 @@ prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const
     memset(arena_at(b->members), 0, parties * sizeof(uint64_t));
     b->parties = parties;
     b->round = 1;
-    b->arrived = b->broken = b->completed = 0;
     sync_publish(b, handle);
     return PRONG_OK;
 }
 
 prong_status prong_barrier_destroy(prong_barrier handle) {
-    struct barrier *b;
-    prong_status status = find(handle, &b);
-    if (status) return status;
-    object_destroy(b, handle.generation);
-    waitq_notify(&b->changed, INT_MAX);
-    return PRONG_OK;
+    return object_destroy_handle(KIND_BARRIER, handle.offset, handle.generation);
+}
+
+static void barrier_end(void *object) {
+    waitq_notify(&((struct barrier *)object)->changed, INT_MAX);
 }
 
 static bool dispose(void *object) {
     struct barrier *b = object;
-    if (!guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return false;
     if (b->members) heap_free(b->members, &b->members);
-    guard_leave(&b->guard);
     return true;
 }
 
@@ -168,6 +164,7 @@ static prong_status say_gone(void) {
 
 /* Inside the guard, once there is room in the round; with an error, outside. */
 static prong_status enter_round(struct wait *wait, deadline_t deadline) {
+    INTERRUPTIBLE;
     struct barrier *b = wait->barrier;
     for (;;) {
         if (!enter(wait)) return say_gone();
@@ -199,7 +196,7 @@ static prong_status outcome(struct wait *wait) {
         status = fail(PRONG_TIMEOUT, "%s: %llu of %llu parties came", object_describe(b, what, sizeof what),
                       (unsigned long long)b->arrived, (unsigned long long)b->parties);
     }
-    if (status == PRONG_TIMEOUT)
+    if (status == PRONG_TIMEOUT || status == PRONG_INTERRUPTED)
         leave_and_tell(b);
     else
         guard_leave(&b->guard);
@@ -232,9 +229,9 @@ prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_actio
                                        unsigned *index, prong_time timeout) {
     struct wait wait = {.generation = handle.generation};
     deadline_t deadline = deadline_after(timeout);
-    prong_status status = find(handle, &wait.barrier);
-    if (!status) status = enter_round(&wait, deadline);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    TRY(barrier_enter(&inside, handle, &wait.barrier));
+    TRY(enter_round(&wait, deadline));
     struct barrier *b = wait.barrier;
     uint64_t order = b->arrived;
     if (index) *index = (unsigned)order;
@@ -242,6 +239,7 @@ prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_actio
     guard_set(&b->guard, &b->arrived, order + 1);
     if (order + 1 == b->parties) return complete(&wait, action, context);
     guard_leave(&b->guard);
+    INTERRUPTIBLE;
     wait_until_over(&wait, deadline);
     return outcome(&wait);
 }
@@ -254,8 +252,8 @@ prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_tim
 
 static prong_status change(prong_barrier handle, void (*act)(struct barrier *)) {
     struct wait change = {.generation = handle.generation};
-    prong_status status = find(handle, &change.barrier);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    TRY(barrier_enter(&inside, handle, &change.barrier));
     if (!enter(&change)) return say_gone();
     act(change.barrier);
     leave_and_tell(change.barrier);
@@ -290,17 +288,20 @@ prong_status prong_barrier_reset(prong_barrier handle) {
 
 bool prong_barrier_broken(prong_barrier handle) {
     struct barrier *b;
-    return !find(handle, &b) && __atomic_load_n(&b->broken, __ATOMIC_ACQUIRE);
+    INSIDE struct visit inside = {0};
+    return !barrier_enter(&inside, handle, &b) && __atomic_load_n(&b->broken, __ATOMIC_ACQUIRE);
 }
 
 unsigned prong_barrier_parties(prong_barrier handle) {
     struct barrier *b;
-    return find(handle, &b) ? 0 : (unsigned)b->parties;
+    INSIDE struct visit inside = {0};
+    return barrier_enter(&inside, handle, &b) ? 0 : (unsigned)b->parties;
 }
 
 unsigned prong_barrier_n_waiting(prong_barrier handle) {
     struct barrier *b;
-    return find(handle, &b) ? 0 : (unsigned)__atomic_load_n(&b->arrived, __ATOMIC_ACQUIRE);
+    INSIDE struct visit inside = {0};
+    return barrier_enter(&inside, handle, &b) ? 0 : (unsigned)__atomic_load_n(&b->arrived, __ATOMIC_ACQUIRE);
 }
 
 /* --- death, report --- */
@@ -342,6 +343,6 @@ static void holders(void *object, holder_visit *visit, void *context) {
 const struct object_type barrier_type = {.name = "barrier",
                                          .size = sizeof(struct barrier),
                                          .recover = recover,
+                                         .end = barrier_end,
                                          .dispose = dispose,
-                                         .holders = holders,
-                                         .inherits = true};
+                                         .holders = holders};

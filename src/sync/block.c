@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
+#include "family/room.h"
 #include "os/os.h"
 #include "sync/types.h"
 
@@ -34,24 +35,26 @@ prong_status prong_block_create(prong_block *handle, size_t size) {
     return PRONG_OK;
 }
 
-static prong_status find(prong_block handle, struct block_object **b) {
-    return object_find(KIND_BLOCK, handle.offset, handle.generation, (void **)b);
-}
-
 prong_status prong_block_data(prong_block handle, void **data, size_t *size) {
     struct block_object *b;
-    prong_status status = find(handle, &b);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    TRY(object_enter(&inside, KIND_BLOCK, handle.offset, handle.generation, (void **)&b));
     if (data) *data = arena_at(b->block);
     if (size) *size = b->size;
     return PRONG_OK;
 }
 
 prong_status prong_block_destroy(prong_block handle) {
-    struct block_object *b;
-    prong_status status = find(handle, &b);
-    if (!status) object_destroy(b, handle.generation);
-    return status;
+    return object_destroy_handle(KIND_BLOCK, handle.offset, handle.generation);
+}
+
+/* Nobody waits for a block. */
+static void block_end(void *object) {
+    (void)object;
+}
+
+static uint64_t block_weigh(void *object) {
+    return ((struct block_object *)object)->size;
 }
 
 static bool dispose(void *object) {
@@ -66,9 +69,18 @@ static void recover(void *object, uint32_t dead) {
 }
 
 const struct object_type block_type = {
-    .name = "block", .size = sizeof(struct block_object), .recover = recover, .dispose = dispose};
+    .name = "block",
+    .size = sizeof(struct block_object),
+    .recover = recover,
+    .end = block_end,
+    .dispose = dispose,
+    .weigh = block_weigh,
+};
 
 /* --- named --- */
+
+/* Smaller ones are not worth the time that it takes to ask for room. */
+enum { ROOM_ASKED = 1 << 20 };
 
 static prong_status check_name(const char *call, const char *name) {
     if (!name || !*name) return fail(PRONG_INVALID, "shared memory %s: no name", call);
@@ -77,15 +89,21 @@ static prong_status check_name(const char *call, const char *name) {
     return PRONG_OK;
 }
 
-static prong_status say(const char *call, const char *name) {
-    prong_status status = fail_errno("shared memory %s of '%s'", call, name);
-    return status;
+static prong_status describe_failure(const char *call, const char *name) {
+    if (errno == EFBIG)
+        return fail(PRONG_NO_MEMORY,
+                    "shared memory %s of '%s': the limit on the size of files (RLIMIT_FSIZE, ulimit -f) is %llu bytes",
+                    call, name, (unsigned long long)os_file_size_limit());
+    return fail_errno("shared memory %s of '%s'", call, name);
 }
 
 prong_status prong_shared_memory_create(prong_shared_memory *memory, const char *name, size_t size) {
     prong_status status = name ? check_name("create", name) : PRONG_OK;
     if (status) return status;
+    uint64_t left;
     if (size == 0) return fail(PRONG_INVALID, "shared memory create: no bytes");
+    if (size >= ROOM_ASKED) status = room_for(size, &left);
+    if (status) return fail_again(status, "shared memory create of %zu bytes", size);
     prong_shared_memory made = {.size = size};
     for (int attempt = 0; attempt < 10; attempt++) {
         if (name)
@@ -95,7 +113,7 @@ prong_status prong_shared_memory_create(prong_shared_memory *memory, const char 
         made.data = os_named_memory_create(made.name, size);
         if (made.data || name || errno != EEXIST) break;
     }
-    if (!made.data) return say("create", made.name);
+    if (!made.data) return describe_failure("create", made.name);
     *memory = made;
     return PRONG_OK;
 }
@@ -105,7 +123,7 @@ prong_status prong_shared_memory_attach(prong_shared_memory *memory, const char 
     if (status) return status;
     uint64_t size = 0;
     prong_shared_memory attached = {.data = os_named_memory_attach(name, &size)};
-    if (!attached.data) return say("attach", name);
+    if (!attached.data) return describe_failure("attach", name);
     attached.size = size;
     snprintf(attached.name, sizeof attached.name, "%s", name);
     *memory = attached;
@@ -121,5 +139,5 @@ prong_status prong_shared_memory_close(prong_shared_memory *memory) {
 prong_status prong_shared_memory_unlink(const char *name) {
     prong_status status = check_name("unlink", name);
     if (status) return status;
-    return os_named_memory_unlink(name) == 0 ? PRONG_OK : say("unlink", name);
+    return os_named_memory_unlink(name) == 0 ? PRONG_OK : describe_failure("unlink", name);
 }

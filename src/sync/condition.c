@@ -71,19 +71,30 @@ static bool notify_first(struct condition *c, _Atomic uint32_t **to_wake) {
 
 /* --- create, destroy --- */
 
-static prong_status find(prong_condition handle, struct condition **c) {
-    return object_find(KIND_CONDITION, handle.offset, handle.generation, (void **)c);
+/* A call is inside of the condition, and of its lock where it uses that. */
+struct inside {
+    struct visit condition, lock;
+};
+
+static void inside_end(struct inside *inside) {
+    visit_end(&inside->condition); /* entered first: takes the lock's off as well */
+}
+#define INSIDE_BOTH __attribute__((cleanup(inside_end))) struct inside
+
+static prong_status condition_enter(struct inside *inside, prong_condition handle, struct condition **c) {
+    return object_enter(&inside->condition, KIND_CONDITION, handle.offset, handle.generation, (void **)c);
 }
 
-/* Also its lock. */
-static prong_status find_both(prong_condition handle, struct condition **c, struct lock **lock) {
-    prong_status status = find(handle, c);
-    return status ? status : lock_find(&(*c)->lock, lock);
+static prong_status condition_enter_both(struct inside *inside, prong_condition handle, struct condition **c,
+                                         struct lock **lock) {
+    TRY(condition_enter(inside, handle, c));
+    return lock_enter_any(&inside->lock, &(*c)->lock, lock);
 }
 
 static prong_status choose_lock(struct condition *c, const prong_condition_options *options) {
     prong_rlock own;
     struct lock *lock;
+    INSIDE struct visit inside = {0};
     if (options && options->lock.generation && options->rlock.generation)
         return fail(PRONG_INVALID, "condition create: a lock and an rlock, where one is wanted");
     if (options && options->lock.generation)
@@ -97,7 +108,7 @@ static prong_status choose_lock(struct condition *c, const prong_condition_optio
         c->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
         c->lock_is_own = 1;
     }
-    return lock_find(&c->lock, &lock);
+    return lock_enter_any(&inside, &c->lock, &lock);
 }
 
 prong_status prong_condition_create(prong_condition *handle, const prong_condition_options *options) {
@@ -114,10 +125,7 @@ prong_status prong_condition_create(prong_condition *handle, const prong_conditi
 }
 
 prong_status prong_condition_destroy(prong_condition handle) {
-    struct condition *c;
-    prong_status status = find(handle, &c);
-    if (!status) object_destroy(c, handle.generation);
-    return status;
+    return object_destroy_handle(KIND_CONDITION, handle.offset, handle.generation);
 }
 
 /* Those that wait find themselves in no list, and the condition gone. */
@@ -127,14 +135,19 @@ static void turn_out(struct condition *c, struct waiter *w) {
     if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) os_futex_wake(&w->state, 1);
 }
 
-static bool dispose(void *object) {
+/* Where a stopped process is in the middle of the lists, those that wait find out at their next look. */
+static void condition_end(void *object) {
     struct condition *c = object;
-    if (!guard_enter(&c->guard, deadline_after(BURY_WITHIN))) return false;
-    while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
-    while (c->notified.first) turn_out(c, arena_at(c->notified.first));
-    guard_leave(&c->guard);
+    if (guard_enter(&c->guard, deadline_after(BURY_WITHIN))) {
+        while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
+        while (c->notified.first) turn_out(c, arena_at(c->notified.first));
+        guard_leave(&c->guard);
+    }
     if (c->lock_is_own) prong_rlock_destroy((prong_rlock){c->lock.offset, c->lock.generation});
-    c->lock_is_own = 0;
+}
+
+static bool condition_dispose(void *object) {
+    (void)object;
     return true;
 }
 
@@ -148,35 +161,35 @@ static prong_status say_gone(void) {
 
 static prong_status not_entered(struct condition *c, uint64_t generation) {
     if (gone(c, generation)) return say_gone();
-    return fail(PRONG_TIMEOUT, "condition: its list is held by a stopped process");
+    return lock_refused(PRONG_TIMEOUT, "the condition's list");
 }
 
 /* --- its lock --- */
 
 prong_status prong_condition_acquire(prong_condition handle, prong_time timeout) {
     struct condition *c;
-    prong_status status = find(handle, &c);
-    if (status) return status;
-    struct lock_reference lock = c->lock;
-    return lock_acquire_any(&lock, timeout);
+    INSIDE_BOTH inside = {0};
+    TRY(condition_enter(&inside, handle, &c));
+    return lock_acquire_any(&c->lock, timeout);
 }
 
 prong_status prong_condition_release(prong_condition handle) {
     struct condition *c;
     struct lock *lock;
-    prong_status status = find_both(handle, &c, &lock);
-    if (status) return status;
-    struct lock_reference reference = c->lock;
+    INSIDE_BOTH inside = {0};
+    prong_status status;
+    TRY(condition_enter_both(&inside, handle, &c, &lock));
     if (mutex_holder(&lock->mutex) == 0)
         status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
     else
-        status = lock_release_any(&reference);
+        status = lock_release_any(&c->lock);
     return status && gone(c, handle.generation) ? say_gone() : status;
 }
 
-static prong_status find_held(prong_condition handle, const char *call, struct condition **c, struct lock **lock) {
+static prong_status enter_held(struct inside *inside, prong_condition handle, const char *call, struct condition **c,
+                               struct lock **lock) {
     char what[80];
-    prong_status status = find_both(handle, c, lock);
+    prong_status status = condition_enter_both(inside, handle, c, lock);
     if (status || lock_is_mine(*lock)) return status;
     if (gone(*c, handle.generation)) return say_gone();
     return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
@@ -187,7 +200,6 @@ static prong_status find_held(prong_condition handle, const char *call, struct c
 struct wait {
     struct condition *condition;
     uint64_t generation;
-    struct lock_reference lock;
     struct waiter *waiter;
 };
 
@@ -221,8 +233,7 @@ static bool sleep_until_notified(struct wait *wait, deadline_t deadline) {
         if (deadline_passed(deadline)) return false;
         atomic_compare_exchange_strong(state, &waiting, WAITER_SLEEPING);
         deadline_t nap = deadline_within(deadline, LOOK_EVERY);
-        os_futex_wait(state, WAITER_SLEEPING, nap);
-        interrupt_look();
+        os_futex_sleep(state, WAITER_SLEEPING, nap);
         if (deadline_passed(nap) && look(wait)) return true;
     }
     return true;
@@ -238,7 +249,11 @@ static bool withdraw(struct wait *wait, uint64_t from) {
 }
 
 static prong_status line_up(struct wait *wait) {
-    if (!(wait->waiter = waiter_begin(wait->condition)))
+    if (!(wait->waiter = waiter_begin(wait->condition))) {
+        family_bury_dead();
+        wait->waiter = waiter_begin(wait->condition);
+    }
+    if (!wait->waiter)
         return fail(PRONG_NO_MEMORY, "condition wait: %d threads of the family wait already", WAITER_LIMIT);
     if (!enter(wait)) {
         waiter_end(wait->waiter);
@@ -257,6 +272,13 @@ static uint32_t release_all(const struct lock_reference *reference, struct lock 
     return count;
 }
 
+/* Whatever has ended the wait. */
+static prong_status take_again(const struct lock_reference *reference) {
+    INTERRUPTS_HELD;
+    wait_cancelled = false;
+    return lock_acquire_any(reference, PRONG_FOREVER);
+}
+
 static prong_status outcome(struct wait *wait, bool notified, prong_status lock_status) {
     char what[80];
     if (gone(wait->condition, wait->generation)) return say_gone();
@@ -268,20 +290,18 @@ static prong_status outcome(struct wait *wait, bool notified, prong_status lock_
 prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
     struct wait wait = {.generation = handle.generation};
     struct lock *lock;
+    INSIDE_BOTH inside = {0};
     deadline_t deadline = deadline_after(timeout);
-    prong_status status = find_held(handle, "wait", &wait.condition, &lock);
-    if (!status) {
-        wait.lock = wait.condition->lock; /* it may be another's when the wait is over */
-        status = line_up(&wait);
-    }
-    if (status) return status;
-    uint32_t count = release_all(&wait.lock, lock);
+    TRY(enter_held(&inside, handle, "wait", &wait.condition, &lock));
+    TRY(line_up(&wait));
+    const struct lock_reference *reference = &wait.condition->lock;
+    uint32_t count = release_all(reference, lock);
+    INTERRUPTIBLE;
     bool told =
         deadline != PRONG_NOWAIT && (spin_until(was_told, wait.waiter) || sleep_until_notified(&wait, deadline));
     /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
     bool notified = told || withdraw(&wait, PLACE_WAITING);
-    wait_cancelled = false; /* the lock is taken again all the same */
-    prong_status lock_status = lock_acquire_any(&wait.lock, PRONG_FOREVER);
+    prong_status lock_status = take_again(reference);
     if (!lock_status || lock_status == PRONG_OWNER_DIED) lock->mutex.count = count;
     if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
     waiter_end(wait.waiter);
@@ -294,14 +314,14 @@ prong_status prong_condition_wait_for(prong_condition handle, bool (*predicate)(
     if (!predicate) return fail(PRONG_INVALID, "condition wait_for: no predicate");
     struct condition *c;
     struct lock *lock;
-    prong_status status = find_held(handle, "wait_for", &c, &lock);
-    if (status) return status;
+    INSIDE_BOTH inside = {0};
+    TRY(enter_held(&inside, handle, "wait_for", &c, &lock));
     while (!predicate(context)) {
         int64_t left = deadline == PRONG_FOREVER  ? PRONG_FOREVER
                        : deadline == PRONG_NOWAIT ? 0
                                                   : deadline - clock_now();
         if (left <= 0) return fail_text(PRONG_TIMEOUT, "the predicate stayed false for the time given");
-        status = prong_condition_wait(handle, left);
+        prong_status status = prong_condition_wait(handle, left);
         if (status && status != PRONG_TIMEOUT) return status;
     }
     return PRONG_OK;
@@ -313,8 +333,8 @@ prong_status prong_condition_notify(prong_condition handle, unsigned count) {
     struct condition *c;
     struct lock *lock;
     _Atomic uint32_t *sleeper = NULL, *next;
-    prong_status status = find_held(handle, "notify", &c, &lock);
-    if (status) return status;
+    INSIDE_BOTH inside = {0};
+    TRY(enter_held(&inside, handle, "notify", &c, &lock));
     /* Exact: waiters line up under the lock, which we hold; and the most frequent case of all. */
     if (__atomic_load_n(&c->waiting.first, __ATOMIC_RELAXED) == 0) return PRONG_OK;
     if (!sync_enter(c, &c->guard, handle.generation)) return not_entered(c, handle.generation);
@@ -370,4 +390,9 @@ static void recover(void *object, uint32_t dead) {
 }
 
 const struct object_type condition_type = {
-    .name = "condition", .size = sizeof(struct condition), .recover = recover, .dispose = dispose, .inherits = true};
+    .name = "condition",
+    .size = sizeof(struct condition),
+    .recover = recover,
+    .end = condition_end,
+    .dispose = condition_dispose,
+};

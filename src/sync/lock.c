@@ -6,8 +6,9 @@
 
 #include <limits.h>
 
-static prong_status find(enum object_kind kind, uint64_t offset, uint64_t generation, struct lock **lock) {
-    return object_find(kind, offset, generation, (void **)lock);
+static inline prong_status lock_enter(struct visit *inside, enum object_kind kind, uint64_t offset, uint64_t generation,
+                                      struct lock **lock) {
+    return object_enter(inside, kind, offset, generation, (void **)lock);
 }
 
 static prong_status create(enum object_kind kind, void *handle, const prong_lock_options *options) {
@@ -19,28 +20,28 @@ static prong_status create(enum object_kind kind, void *handle, const prong_lock
     return PRONG_OK;
 }
 
-static prong_status say_gone(void) {
+static prong_status lock_gone(void) {
     return fail(PRONG_STALE, "the lock was destroyed meanwhile");
 }
 
+static __attribute__((noinline)) prong_status acquire_slowly(struct lock *lock, uint64_t generation,
+                                                             prong_time timeout) {
+    INTERRUPTIBLE;
+    enum mutex_result result = mutex_acquire_slow(&lock->mutex, lock, deadline_after(timeout));
+    if (result == MUTEX_TIMED_OUT && object_generation(lock) != generation) return lock_gone();
+    return mutex_status(result, &lock->mutex, lock);
+}
+
 static prong_status acquire(struct lock *lock, uint64_t generation, prong_time timeout) {
-    enum mutex_result result = mutex_acquire(&lock->mutex, lock, timeout);
-    if (__builtin_expect(result == MUTEX_TAKEN && object_generation(lock) == generation, 1)) return PRONG_OK;
-    if (object_generation(lock) == generation) return mutex_status(result, &lock->mutex, lock);
-    if (result != MUTEX_TIMED_OUT) mutex_release(&lock->mutex, self_token()); /* it was taken in passing */
-    return say_gone();
+    return __builtin_expect(mutex_try(&lock->mutex), 1) ? PRONG_OK : acquire_slowly(lock, generation, timeout);
 }
 
-static prong_status destroy(enum object_kind kind, uint64_t offset, uint64_t generation) {
-    struct lock *lock;
-    prong_status status = find(kind, offset, generation, &lock);
-    if (status) return status;
-    object_destroy(lock, generation);
-    return PRONG_OK;
-}
-
-static bool dispose(void *object) {
+static void lock_end(void *object) {
     mutex_end(&((struct lock *)object)->mutex);
+}
+
+static bool lock_dispose(void *object) {
+    (void)object;
     return true;
 }
 
@@ -55,15 +56,15 @@ static void holders(void *object, holder_visit *visit, void *context) {
 const struct object_type lock_type = {.name = "lock",
                                       .size = sizeof(struct lock),
                                       .recover = recover,
-                                      .dispose = dispose,
-                                      .holders = holders,
-                                      .inherits = true};
+                                      .end = lock_end,
+                                      .dispose = lock_dispose,
+                                      .holders = holders};
 const struct object_type rlock_type = {.name = "rlock",
                                        .size = sizeof(struct lock),
                                        .recover = recover,
-                                       .dispose = dispose,
-                                       .holders = holders,
-                                       .inherits = true};
+                                       .end = lock_end,
+                                       .dispose = lock_dispose,
+                                       .holders = holders};
 
 /* --- Lock --- */
 
@@ -73,35 +74,41 @@ prong_status prong_lock_create(prong_lock *handle, const prong_lock_options *opt
 
 prong_status prong_lock_acquire(prong_lock handle, prong_time timeout) {
     struct lock *lock;
-    prong_status status = find(KIND_LOCK, handle.offset, handle.generation, &lock);
-    return status ? status : acquire(lock, handle.generation, timeout);
+    INSIDE struct visit inside = {0};
+    TRY(lock_enter(&inside, KIND_LOCK, handle.offset, handle.generation, &lock));
+    return acquire(lock, handle.generation, timeout);
 }
 
-/* Of what others wait for, or another process has taken, as any may; or it is destroyed, and the memory may be another lock's,
- * held by whomever. Apart from the quick way, which so needs no registers for it. */
-static __attribute__((noinline)) prong_status release_slowly(struct lock *lock, uint64_t generation) {
+/* Of what others wait for, or another process has taken, as any may; or it is destroyed meanwhile. Apart from the quick way,
+ * which so needs no registers for it. */
+static __attribute__((noinline)) prong_status release_slowly(struct lock *lock) {
     if (mutex_release_slow(&lock->mutex, self_token())) return PRONG_OK;
     uint32_t holder = mutex_holder(&lock->mutex);
-    if (object_generation(lock) != generation || holder == MUTEX_GONE) return say_gone();
+    if (holder == MUTEX_GONE) return lock_gone();
     if (holder && mutex_release(&lock->mutex, holder)) return PRONG_OK;
     return fail_text(PRONG_NOT_OWNER, "release of a lock that is free");
 }
 
 prong_status prong_lock_release(prong_lock handle) {
     struct lock *lock;
-    prong_status status = find(KIND_LOCK, handle.offset, handle.generation, &lock);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    TRY(lock_enter(&inside, KIND_LOCK, handle.offset, handle.generation, &lock));
     if (__builtin_expect(mutex_try_release(&lock->mutex, self_token()), 1)) return PRONG_OK;
-    return release_slowly(lock, handle.generation);
+    return release_slowly(lock);
+}
+
+static bool is_locked(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    struct lock *lock;
+    INSIDE struct visit inside = {0};
+    return !lock_enter(&inside, kind, offset, generation, &lock) && mutex_holder(&lock->mutex) != 0;
 }
 
 bool prong_lock_locked(prong_lock handle) {
-    struct lock *lock;
-    return !find(KIND_LOCK, handle.offset, handle.generation, &lock) && mutex_holder(&lock->mutex) != 0;
+    return is_locked(KIND_LOCK, handle.offset, handle.generation);
 }
 
 prong_status prong_lock_destroy(prong_lock handle) {
-    return destroy(KIND_LOCK, handle.offset, handle.generation);
+    return object_destroy_handle(KIND_LOCK, handle.offset, handle.generation);
 }
 
 /* --- RLock --- */
@@ -123,7 +130,7 @@ static prong_status release_once(struct lock *lock) {
     }
     /* Before the release: another thread of this process that takes it next is not to be taken for us. */
     atomic_store_explicit(&lock->mutex.thread, 0, memory_order_relaxed);
-    return mutex_release(&lock->mutex, self_token()) ? PRONG_OK : say_gone();
+    return mutex_release(&lock->mutex, self_token()) ? PRONG_OK : lock_gone();
 }
 
 prong_status prong_rlock_create(prong_rlock *handle, const prong_lock_options *options) {
@@ -132,37 +139,37 @@ prong_status prong_rlock_create(prong_rlock *handle, const prong_lock_options *o
 
 prong_status prong_rlock_acquire(prong_rlock handle, prong_time timeout) {
     struct lock *lock;
-    prong_status status = find(KIND_RLOCK, handle.offset, handle.generation, &lock);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    TRY(lock_enter(&inside, KIND_RLOCK, handle.offset, handle.generation, &lock));
     return mutex_is_mine(&lock->mutex) ? acquire_again(lock) : acquire(lock, handle.generation, timeout);
 }
 
 prong_status prong_rlock_release(prong_rlock handle) {
     struct lock *lock;
-    prong_status status = find(KIND_RLOCK, handle.offset, handle.generation, &lock);
-    if (!status) status = release_once(lock);
-    return status == PRONG_NOT_OWNER && object_generation(lock) != handle.generation ? say_gone() : status;
+    INSIDE struct visit inside = {0};
+    TRY(lock_enter(&inside, KIND_RLOCK, handle.offset, handle.generation, &lock));
+    prong_status status = release_once(lock);
+    return status == PRONG_NOT_OWNER && mutex_holder(&lock->mutex) == MUTEX_GONE ? lock_gone() : status;
 }
 
 bool prong_rlock_locked(prong_rlock handle) {
-    struct lock *lock;
-    return !find(KIND_RLOCK, handle.offset, handle.generation, &lock) && mutex_holder(&lock->mutex) != 0;
+    return is_locked(KIND_RLOCK, handle.offset, handle.generation);
 }
 
 prong_status prong_rlock_destroy(prong_rlock handle) {
-    return destroy(KIND_RLOCK, handle.offset, handle.generation);
+    return object_destroy_handle(KIND_RLOCK, handle.offset, handle.generation);
 }
 
 /* --- either, for those that refer to one --- */
 
-prong_status lock_find(const struct lock_reference *reference, struct lock **lock) {
-    return find((enum object_kind)reference->kind, reference->offset, reference->generation, lock);
+prong_status lock_enter_any(struct visit *inside, const struct lock_reference *reference, struct lock **lock) {
+    return lock_enter(inside, (enum object_kind)reference->kind, reference->offset, reference->generation, lock);
 }
 
 prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout) {
     struct lock *lock;
-    prong_status status = lock_find(reference, &lock);
-    if (status) return status;
+    INSIDE struct visit inside = {0};
+    TRY(lock_enter_any(&inside, reference, &lock));
     bool again = lock->object.kind == KIND_RLOCK && mutex_is_mine(&lock->mutex);
     return again ? acquire_again(lock) : acquire(lock, reference->generation, timeout);
 }

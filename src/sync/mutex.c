@@ -2,16 +2,15 @@
 #include "sync/mutex.h"
 
 #include "base/error.h"
-#include "os/os.h"
+#include "os/pause.h"
 
 #include <limits.h>
 #include <stdio.h>
 
-#ifndef MUTEX_SPINS
-#define MUTEX_SPINS 200 /* the model in tests/model has fewer of both */
-#define MUTEX_BYPASSES 16
+#ifndef MUTEX_BYPASSES
+#define MUTEX_BYPASSES 16 /* the model in tests/model has fewer */
 #endif
-static const prong_time NAP_FIRST = PRONG_MS(2), NAP_MOST = PRONG_MS(40);
+static const prong_time SPIN_FOR = PRONG_US(10), NAP_FIRST = PRONG_MS(2), NAP_MOST = PRONG_MS(40);
 
 /* Masks of sleepers: those that were woken in vain, and all others. */
 enum { PASSED_OVER = 1, COMING = 2, ANYBODY = 3 };
@@ -47,10 +46,10 @@ static bool try_now(struct attempt *a) {
 
 /* The holder of a short critical section is done within this. */
 static bool spin(struct attempt *a) {
-    for (int i = 0; i < MUTEX_SPINS; i++) {
+    struct pause pause = {0};
+    do
         if (try_now(a)) return true;
-        os_cpu_relax();
-    }
+    while (pause_again(&pause, SPIN_FOR));
     return false;
 }
 
@@ -99,9 +98,9 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
             continue;
         }
         int64_t before = clock_now();
-        os_futex_wait_masked(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING, deadline_within(deadline, nap));
+        os_futex_sleep_masked(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING,
+                              deadline_within(deadline, nap));
         a->slept = true;
-        interrupt_look();
         if (spin(a)) return true;
         if (clock_now() - before < nap) {
             a->passed_over = true;

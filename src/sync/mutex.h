@@ -40,8 +40,7 @@ struct mutex {
     char died[48]; /* the name of the member that died holding it */
 };
 
-/* A mutex begins gone, or zeroed, and ends gone: whoever waits has MUTEX_TIMED_OUT then. In memory that goes over to another
- * mutex, somebody late for the one before may take this one: he finds out by what it is part of, and leaves. */
+/* A mutex ends gone: whoever waits has MUTEX_TIMED_OUT then. */
 void mutex_begin(struct mutex *mutex);
 void mutex_end(struct mutex *mutex);
 

@@ -14,26 +14,19 @@
 static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 #define RESERVED (1ull << 63)
 #define UNITS 0xffffffffull
-#define BIRTH (~RESERVED & ~UNITS)
 
 struct semaphore {
     struct object object;
-    /* Units, RESERVED, and between them the lower bits of the generation: what somebody late for the semaphore before wants
-     * to do to the count, he cannot. 0: there is none now. */
-    _Atomic uint64_t count;
-    _Atomic uint64_t heir; /* token and thread, as in waiter.h; 0: none */
-    uint64_t bound;        /* UINT64_MAX: none */
-    uint64_t units;        /* with recover: a word for each row of the family table; 0 without */
+    _Atomic uint64_t count; /* units, and RESERVED */
+    _Atomic uint64_t heir;  /* token and thread, as in waiter.h; 0: none */
+    uint64_t bound;         /* UINT64_MAX: none */
+    uint64_t units;         /* with recover: a word for each row of the family table; 0 without */
     struct waitq waiting;
     struct guard guard; /* with recover: over count and units */
 };
 
-static prong_status find(prong_semaphore handle, struct semaphore **s) {
-    return object_find(KIND_SEMAPHORE, handle.offset, handle.generation, (void **)s);
-}
-
-static uint64_t birth(uint64_t generation) {
-    return generation << 32 & BIRTH;
+static inline prong_status semaphore_enter(struct visit *inside, prong_semaphore handle, struct semaphore **s) {
+    return object_enter(inside, KIND_SEMAPHORE, handle.offset, handle.generation, (void **)s);
 }
 
 static uint64_t self_who(void) {
@@ -59,7 +52,7 @@ prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, con
         return status;
     }
     if (s->units) memset(arena_at(s->units), 0, MEMBER_LIMIT * sizeof(uint64_t));
-    atomic_store(&s->count, value | birth(object_generation(s)));
+    atomic_store(&s->count, value);
     sync_publish(s, handle);
     return PRONG_OK;
 }
@@ -72,22 +65,21 @@ prong_status prong_bounded_semaphore_create(prong_semaphore *handle, unsigned va
 }
 
 prong_status prong_semaphore_destroy(prong_semaphore handle) {
-    struct semaphore *s;
-    prong_status status = find(handle, &s);
-    if (status) return status;
-    object_destroy(s, handle.generation);
-    waitq_notify(&s->waiting, INT_MAX);
-    return PRONG_OK;
+    return object_destroy_handle(KIND_SEMAPHORE, handle.offset, handle.generation);
 }
 
-static bool dispose(void *object) {
+static void semaphore_end(void *object) {
+    waitq_notify(&((struct semaphore *)object)->waiting, INT_MAX);
+}
+
+static bool semaphore_dispose(void *object) {
     struct semaphore *s = object;
-    if (!guard_enter(&s->guard, deadline_after(BURY_WITHIN))) return false;
-    atomic_store(&s->count, 0);
-    atomic_store(&s->heir, 0);
     if (s->units) heap_free(s->units, &s->units);
-    guard_leave(&s->guard);
     return true;
+}
+
+static uint64_t semaphore_weigh(void *object) {
+    return ((struct semaphore *)object)->units ? MEMBER_LIMIT * sizeof(uint64_t) : 0;
 }
 
 /* --- taking and giving --- */
@@ -102,9 +94,9 @@ static uint64_t after_taking(struct semaphore *s, uint64_t count) {
     return ((count & RESERVED) && atomic_load(&s->heir) == self_who() ? count & ~RESERVED : count) - 1;
 }
 
-static bool take_counted(struct semaphore *s, uint64_t generation) {
+static bool take_counted(struct semaphore *s) {
     uint64_t count = atomic_load(&s->count);
-    while ((count & BIRTH) == birth(generation) && can_take(s, count))
+    while (can_take(s, count))
         if (atomic_compare_exchange_weak(&s->count, &count, after_taking(s, count))) return true;
     return false;
 }
@@ -122,7 +114,7 @@ static bool take_owned(struct semaphore *s, uint64_t generation) {
 }
 
 static bool take(struct semaphore *s, uint64_t generation) {
-    return s->units ? take_owned(s, generation) : take_counted(s, generation);
+    return s->units ? take_owned(s, generation) : take_counted(s);
 }
 
 static prong_status say_gone(void) {
@@ -139,10 +131,9 @@ static prong_status too_many(struct semaphore *s, uint64_t count) {
     return PRONG_OK;
 }
 
-static prong_status give_counted(struct semaphore *s, uint64_t generation) {
+static prong_status give_counted(struct semaphore *s) {
     uint64_t count = atomic_load(&s->count);
     do {
-        if ((count & BIRTH) != birth(generation)) return say_gone();
         prong_status status = too_many(s, count & UNITS);
         if (status) return status;
     } while (!atomic_compare_exchange_weak(&s->count, &count, count + 1));
@@ -152,8 +143,7 @@ static prong_status give_counted(struct semaphore *s, uint64_t generation) {
 static prong_status give_owned(struct semaphore *s, uint64_t generation) {
     char what[80];
     if (!sync_enter(s, &s->guard, generation))
-        return object_generation(s) != generation ? say_gone()
-                                                  : fail(PRONG_TIMEOUT, "the semaphore is held by a stopped process");
+        return object_generation(s) != generation ? say_gone() : lock_refused(PRONG_TIMEOUT, "the semaphore");
     uint64_t count = atomic_load(&s->count), *units = units_of(s, self_token());
     prong_status status = PRONG_OK;
     if (*units == 0)
@@ -173,28 +163,30 @@ static void tell(struct semaphore *s) {
 
 prong_status prong_semaphore_release(prong_semaphore handle) {
     struct semaphore *s;
-    prong_status status = find(handle, &s);
-    if (!status) status = s->units ? give_owned(s, handle.generation) : give_counted(s, handle.generation);
-    if (!status) tell(s);
-    return status;
+    INSIDE struct visit inside = {0};
+    TRY(semaphore_enter(&inside, handle, &s));
+    TRY(s->units ? give_owned(s, handle.generation) : give_counted(s));
+    tell(s);
+    return PRONG_OK;
 }
 
 prong_status prong_semaphore_value(prong_semaphore handle, unsigned *value) {
     struct semaphore *s;
-    prong_status status = find(handle, &s);
-    if (!status) *value = (unsigned)(atomic_load(&s->count) & UNITS);
-    return status;
+    INSIDE struct visit inside = {0};
+    TRY(semaphore_enter(&inside, handle, &s));
+    *value = (unsigned)(atomic_load(&s->count) & UNITS);
+    return PRONG_OK;
 }
 
 /* --- waiting --- */
 
-/* A reservation in the semaphore that follows in this place would be for nobody. */
 static void set_reserved(struct semaphore *s, uint64_t generation, bool on) {
     bool guarded = s->units;
     if (guarded && !sync_enter(s, &s->guard, generation)) return;
-    uint64_t count = atomic_load(&s->count);
-    while ((count & BIRTH) == birth(generation) &&
-           !atomic_compare_exchange_weak(&s->count, &count, on ? count | RESERVED : count & ~RESERVED)) {}
+    if (on)
+        atomic_fetch_or(&s->count, RESERVED);
+    else
+        atomic_fetch_and(&s->count, ~RESERVED);
     if (guarded) guard_leave(&s->guard);
 }
 
@@ -252,8 +244,10 @@ static bool wait_for(struct wait *wait, deadline_t deadline) {
 prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout) {
     struct wait wait = {.generation = handle.generation};
     char what[80];
-    prong_status status = find(handle, &wait.semaphore);
-    if (status || take(wait.semaphore, handle.generation)) return status;
+    INSIDE struct visit inside = {0};
+    TRY(semaphore_enter(&inside, handle, &wait.semaphore));
+    if (take(wait.semaphore, handle.generation)) return PRONG_OK;
+    INTERRUPTIBLE;
     bool taken = wait_for(&wait, deadline_after(timeout));
     give_up_heir(wait.semaphore, handle.generation, self_who());
     if (taken) return PRONG_OK;
@@ -298,6 +292,7 @@ static void holders(void *object, holder_visit *visit, void *context) {
 const struct object_type semaphore_type = {.name = "semaphore",
                                            .size = sizeof(struct semaphore),
                                            .recover = recover,
-                                           .dispose = dispose,
-                                           .holders = holders,
-                                           .inherits = true};
+                                           .end = semaphore_end,
+                                           .dispose = semaphore_dispose,
+                                           .weigh = semaphore_weigh,
+                                           .holders = holders};

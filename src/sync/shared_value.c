@@ -68,6 +68,7 @@ size_t prong_type_size(prong_type type) {
 static prong_status choose_lock(struct shared *s, const prong_shared_value_options *o) {
     prong_rlock own;
     struct lock *lock;
+    INSIDE struct visit inside = {0};
     bool given = o->lock.generation || o->rlock.generation;
     if ((o->lock.generation && o->rlock.generation) || (given && o->unlocked))
         return fail(PRONG_INVALID, "value create: more than one way to lock it");
@@ -82,7 +83,7 @@ static prong_status choose_lock(struct shared *s, const prong_shared_value_optio
         s->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
         s->lock_is_own = 1;
     }
-    return lock_find(&s->lock, &lock);
+    return lock_enter_any(&inside, &s->lock, &lock);
 }
 
 static prong_status place_elements(struct shared *s) {
@@ -133,21 +134,27 @@ static prong_status create(void *handle, prong_type type, size_t count, bool is_
     return PRONG_OK;
 }
 
-static prong_status find(uint64_t offset, uint64_t generation, struct shared **s) {
-    return object_find(KIND_SHARED, offset, generation, (void **)s);
+static inline prong_status shared_enter(struct visit *inside, uint64_t offset, uint64_t generation, struct shared **s) {
+    return object_enter(inside, KIND_SHARED, offset, generation, (void **)s);
 }
 
 static prong_status destroy(uint64_t offset, uint64_t generation) {
-    struct shared *s;
-    prong_status status = find(offset, generation, &s);
-    if (!status) object_destroy(s, generation);
-    return status;
+    return object_destroy_handle(KIND_SHARED, offset, generation);
+}
+
+static void shared_end(void *object) {
+    struct shared *s = object;
+    __atomic_store_n(&s->quick, 0, __ATOMIC_RELAXED);
+    if (s->lock_is_own) prong_rlock_destroy((prong_rlock){s->lock.offset, s->lock.generation});
+}
+
+static uint64_t shared_weigh(void *object) {
+    struct shared *s = object;
+    return s->block ? s->size * s->count : 0;
 }
 
 static bool dispose(void *object) {
     struct shared *s = object;
-    __atomic_store_n(&s->quick, 0, __ATOMIC_RELAXED);
-    if (s->lock_is_own) prong_rlock_destroy((prong_rlock){s->lock.offset, s->lock.generation});
     if (s->block) heap_free(s->block, &s->block);
     return true;
 }
@@ -158,7 +165,13 @@ static void recover(void *object, uint32_t dead) {
 }
 
 const struct object_type shared_type = {
-    .name = "value", .size = sizeof(struct shared), .recover = recover, .dispose = dispose};
+    .name = "value",
+    .size = sizeof(struct shared),
+    .recover = recover,
+    .end = shared_end,
+    .dispose = dispose,
+    .weigh = shared_weigh,
+};
 
 /* --- under the lock --- */
 
@@ -205,6 +218,7 @@ static void element_in(void *element, const void *in, size_t size) {
 }
 
 static prong_status copy(struct shared *s, size_t first, size_t count, void *out, const void *in, prong_time timeout) {
+    TRY(check_bytes(out ? out : in, count, "value: content"));
     prong_status status = check_range(s, first, count);
     if (!status) status = acquire(s, timeout);
     if (status && status != PRONG_OWNER_DIED) return status;
@@ -221,7 +235,8 @@ static prong_status copy(struct shared *s, size_t first, size_t count, void *out
 
 static prong_status acquire_own(uint64_t offset, uint64_t generation, prong_time timeout) {
     struct shared *s;
-    prong_status status = find(offset, generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, offset, generation, &s);
     if (status) return status;
     return s->lock.kind ? acquire(s, timeout) : fail(PRONG_INVALID, "acquire of a value that has no lock");
 }
@@ -229,10 +244,12 @@ static prong_status acquire_own(uint64_t offset, uint64_t generation, prong_time
 static prong_status release_own(uint64_t offset, uint64_t generation) {
     struct shared *s;
     struct lock *lock;
-    prong_status status = find(offset, generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, offset, generation, &s);
     if (status) return status;
     if (!s->lock.kind) return fail(PRONG_INVALID, "release of a value that has no lock");
-    status = lock_find(&s->lock, &lock);
+    INSIDE struct visit inside_lock = {0};
+    status = lock_enter_any(&inside_lock, &s->lock, &lock);
     if (!status && mutex_holder(&lock->mutex) == 0)
         return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
     return status ? status : lock_release_any(&s->lock);
@@ -240,7 +257,8 @@ static prong_status release_own(uint64_t offset, uint64_t generation) {
 
 static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock, prong_rlock *rlock) {
     struct shared *s;
-    prong_status status = find(offset, generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, offset, generation, &s);
     if (status) return status;
     if (!s->lock.kind) return fail(PRONG_INVALID, "get_lock of a value that has none");
     bool plain = s->lock.kind == KIND_LOCK;
@@ -307,8 +325,8 @@ static bool compare_exchange(void *at, void *expected, const void *wanted, size_
     }
 }
 
-static prong_status find_atomic(prong_shared_value value, struct shared **s) {
-    prong_status status = find(value.offset, value.generation, s);
+static prong_status enter_atomic(struct visit *inside, prong_shared_value value, struct shared **s) {
+    prong_status status = shared_enter(inside, value.offset, value.generation, s);
     if (status) return status;
     uint64_t size = (*s)->size;
     if (size == 1 || size == 2 || size == 4 || size == 8) return PRONG_OK;
@@ -324,20 +342,23 @@ prong_status prong_shared_value_create(prong_shared_value *value, prong_type typ
 
 prong_status prong_shared_value_data(prong_shared_value value, void **data) {
     struct shared *s;
-    prong_status status = find(value.offset, value.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
     if (!status) *data = arena_at(s->data);
     return status;
 }
 
 prong_status prong_shared_value_get(prong_shared_value value, void *content, prong_time timeout) {
     struct shared *s;
-    prong_status status = find(value.offset, value.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
     return status ? status : copy(s, 0, 1, content, NULL, timeout);
 }
 
 prong_status prong_shared_value_set(prong_shared_value value, const void *content, prong_time timeout) {
     struct shared *s;
-    prong_status status = find(value.offset, value.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
     return status ? status : copy(s, 0, 1, NULL, content, timeout);
 }
 
@@ -357,7 +378,9 @@ prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *l
  * the atomic operation would wait for. */
 static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t *before) {
     struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
+    INSIDE struct visit inside = {0};
     if (!object_is_place(value.offset) || value.generation == 0) return false;
+    if (self_token() == 0 || visit_begin(&inside, value.offset)) return false;
     if (__atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation) return false;
     uint64_t *at = (uint64_t *)(void *)s->small;
     if (__builtin_expect(!before, 1))
@@ -370,7 +393,8 @@ static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t
 /* Out of line, so that the way above it needs no registers saved. */
 __attribute__((noinline)) static prong_status add_slowly(prong_shared_value value, int64_t amount, int64_t *before) {
     struct shared *s;
-    prong_status status = find(value.offset, value.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
     return status ? status : add(s, 0, amount, before);
 }
 
@@ -380,7 +404,8 @@ prong_status prong_shared_value_add(prong_shared_value value, int64_t amount, in
 
 prong_status prong_shared_value_add_double(prong_shared_value value, double amount, double *before) {
     struct shared *s;
-    prong_status status = find(value.offset, value.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
     if (status) return status;
     if (s->class != CLASS_FLOATING) return fail_text(PRONG_INVALID, "add_double to a value that is no float or double");
     double was =
@@ -392,7 +417,8 @@ prong_status prong_shared_value_add_double(prong_shared_value value, double amou
 prong_status prong_shared_value_exchange(prong_shared_value value, const void *content, void *before) {
     struct shared *s;
     char was[8] = {0};
-    prong_status status = find_atomic(value, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = enter_atomic(&inside, value, &s);
     if (status) return status;
     while (!compare_exchange(arena_at(s->data), was, content, s->size)) {}
     if (before) memcpy(before, was, s->size);
@@ -402,7 +428,8 @@ prong_status prong_shared_value_exchange(prong_shared_value value, const void *c
 prong_status prong_shared_value_compare_exchange(prong_shared_value value, void *expected, const void *wanted,
                                                  bool *done) {
     struct shared *s;
-    prong_status status = find_atomic(value, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = enter_atomic(&inside, value, &s);
     if (status) return status;
     bool did = compare_exchange(arena_at(s->data), expected, wanted, s->size);
     if (done) *done = did;
@@ -422,7 +449,8 @@ prong_status prong_shared_array_create(prong_shared_array *array, prong_type typ
 
 prong_status prong_shared_array_data(prong_shared_array array, void **data, size_t *count) {
     struct shared *s;
-    prong_status status = find(array.offset, array.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
     if (status) return status;
     if (data) *data = arena_at(s->data);
     if (count) *count = s->count;
@@ -432,14 +460,16 @@ prong_status prong_shared_array_data(prong_shared_array array, void **data, size
 prong_status prong_shared_array_get(prong_shared_array array, size_t first, size_t count, void *content,
                                     prong_time timeout) {
     struct shared *s;
-    prong_status status = find(array.offset, array.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
     return status ? status : copy(s, first, count, content, NULL, timeout);
 }
 
 prong_status prong_shared_array_set(prong_shared_array array, size_t first, size_t count, const void *content,
                                     prong_time timeout) {
     struct shared *s;
-    prong_status status = find(array.offset, array.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
     return status ? status : copy(s, first, count, NULL, content, timeout);
 }
 
@@ -457,7 +487,8 @@ prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *l
 
 prong_status prong_shared_array_add(prong_shared_array array, size_t index, int64_t amount, int64_t *before) {
     struct shared *s;
-    prong_status status = find(array.offset, array.generation, &s);
+    INSIDE struct visit inside = {0};
+    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
     if (!status) status = check_range(s, index, 1);
     return status ? status : add(s, index, amount, before);
 }

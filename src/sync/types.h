@@ -23,8 +23,7 @@ struct lock {
 struct lock_reference {
     uint64_t kind, offset, generation;
 };
-/* Checks that the lock lives. */
-prong_status lock_find(const struct lock_reference *reference, struct lock **lock);
+prong_status lock_enter_any(struct visit *inside, const struct lock_reference *reference, struct lock **lock);
 prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout);
 prong_status lock_release_any(const struct lock_reference *reference);
 /* Whether the calling thread (of a Lock: process) holds it. */
@@ -35,8 +34,7 @@ prong_status sync_create(enum object_kind kind, const void *handle, const char *
 /* Fills the handle's two words, and makes it live. */
 void sync_publish(void *object, void *handle);
 
-/* Inside the guard of an object of that generation; false when the object is gone (its memory may be another's by now), or a
- * stopped process is inside. Who destroys it changes the generation first, and disposes of it inside the guard. */
+/* Inside the guard of an object of that generation; false when the object is destroyed, or a stopped process is inside. */
 bool sync_enter(void *object, struct guard *guard, uint64_t generation);
 
 /* Waits on the queue until ready(object): spins, then sleeps, in view of the report; look(object), where not NULL, is called

@@ -150,6 +150,10 @@ static bool is_latin1(prong_value name) {
     return false;
 }
 
+static prong_status takes_too_long(void) {
+    return fail_text(PRONG_TOO_LONG, "a call takes too long");
+}
+
 static prong_status call_set(prong_document *document, prong_value class, prong_kind kind, const prong_value *items,
                              size_t count, prong_value *value) {
     if (count == 0) return make_table(document, kind, value);
@@ -160,7 +164,7 @@ static prong_status call_set(prong_document *document, prong_value class, prong_
     prong_status status = make_table(document, kind, value);
     size_t at = 0;
     for (prong_value item; !status && prong_value_next(from, &at, NULL, &item);)
-        status = table_put(document, *value, item, prong_null());
+        status = work_add(1) ? table_put(document, *value, item, prong_null()) : takes_too_long();
     return status;
 }
 
@@ -170,13 +174,19 @@ static prong_status call_list(prong_document *document, prong_value class, const
     if (count != 1 || !is_sequence(kind_of(items[0]))) return bad_arguments(class);
     size_t size;
     const prong_value *from = items_of(items[0], &size);
+    if (!work_add(work_of_copying(size * sizeof(*from)))) return takes_too_long();
     return make_list(document, from, size, value);
+}
+
+static bool has_text(prong_value value) {
+    return kind_of(value) == PRONG_KIND_STR || kind_of(value) == PRONG_KIND_BYTES;
 }
 
 static prong_status call_bytes(prong_document *document, prong_value class, bool array, const prong_value *items,
                                size_t count, prong_value *value) {
     prong_value bytes;
     prong_status status = PRONG_OK;
+    if (count && has_text(items[0]) && !work_add(work_of_hashing(size_of(items[0])))) return takes_too_long();
     if (count == 0)
         status = make_text(document, PRONG_KIND_BYTES, NULL, 0, &bytes);
     else if (count == 1 && kind_of(items[0]) == PRONG_KIND_BYTES)
@@ -221,6 +231,7 @@ static prong_status call_new(prong_document *document, prong_value class, bool k
     if (keywords && (count != 3 || kind_of(items[1]) != PRONG_KIND_TUPLE || kind_of(items[2]) != PRONG_KIND_DICT))
         return bad_arguments(class);
     prong_status status = PRONG_OK;
+    if (!work_add(work_of_copying(count * sizeof(*items)))) return takes_too_long();
     if (keywords)
         arguments = items[1];
     else

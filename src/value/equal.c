@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum { STEPS_MAX = 1 << 20 };
-_Thread_local size_t equal_steps;
-static _Thread_local size_t last_step; /* of the comparison that runs */
+_Thread_local struct value_work value_work = {.limit = SIZE_MAX};
+static _Thread_local size_t equal_steps, last_step; /* last_step: of the comparison that runs */
 
 /* How deep the comparison is that is looking up keys in a table, which compares them in turn; 0: none is. */
 static _Thread_local unsigned looking_up_at;
@@ -42,11 +42,20 @@ static bool same_tables(prong_value a, prong_value b, unsigned depth) {
     return are_same;
 }
 
+static bool same_memory(const void *a, const void *b, size_t size) {
+    return work_add(work_of_copying(size)) && memcmp(a, b, size) == 0;
+}
+
+static bool same_numbers(prong_value a, prong_value b) {
+    if (is_big(a) && is_big(b)) work_add(work_of_copying(size_of(a)));
+    return number_compare(a, b) == 0;
+}
+
 static bool same_bytes(prong_value a, prong_value b) {
     const void *data_a, *data_b;
     size_t size_a, size_b;
     if (prong_value_get_bytes(a, &data_a, &size_a) || prong_value_get_bytes(b, &data_b, &size_b)) return false;
-    return size_a == size_b && (size_a == 0 || memcmp(data_a, data_b, size_a) == 0);
+    return size_a == size_b && (size_a == 0 || same_memory(data_a, data_b, size_a));
 }
 
 static bool same_classes(const struct class_node *a, const struct class_node *b) {
@@ -79,7 +88,8 @@ static bool is_set(prong_kind kind) {
 
 static bool same(prong_value a, prong_value b, unsigned depth) {
     prong_kind kind = kind_of(a), other = kind_of(b);
-    if (is_number(kind) && is_number(other)) return number_compare(a, b) == 0;
+    if (!work_add(1)) return false;
+    if (is_number(kind) && is_number(other)) return same_numbers(a, b);
     if (value_same(a, b)) return true;
     if (depth >= DEPTH_MAX || ++equal_steps > last_step) return false;
     if (kind != other) {
@@ -89,7 +99,7 @@ static bool same(prong_value a, prong_value b, unsigned depth) {
         return false;
     }
     switch (kind) {
-    case PRONG_KIND_STR: return a.head == b.head && memcmp(a.pointer, b.pointer, size_of(a)) == 0;
+    case PRONG_KIND_STR: return a.head == b.head && same_memory(a.pointer, b.pointer, size_of(a));
     case PRONG_KIND_BYTES:
     case PRONG_KIND_BYTEARRAY:
     case PRONG_KIND_BUFFER: return same_bytes(a, b);

@@ -23,6 +23,7 @@ static uint64_t hash_key(void) {
 
 /* SipHash-1-3 (Aumasson, Bernstein), with its second key word derived from the first. */
 static uint64_t hash_bytes(const void *data, size_t size, uint64_t key) {
+    work_add(work_of_hashing(size));
     uint64_t k1 = rotate(key, 32) * 0x9e3779b97f4a7c15u;
     uint64_t a = key ^ 0x736f6d6570736575u, b = k1 ^ 0x646f72616e646f6du, c = key ^ 0x6c7967656e657261u,
              d = k1 ^ 0x7465646279746573u;
@@ -137,6 +138,7 @@ static prong_status hash_object(const struct object_node *object, uint64_t secre
 
 static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, uint64_t *hash) {
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "a key is nested deeper than %d", DEPTH_MAX);
+    if (!work_add(1)) return fail_text(PRONG_TOO_LONG, "keys take too long to hash");
     switch (kind_of(key)) {
     case PRONG_KIND_BOOL:
     case PRONG_KIND_INT:

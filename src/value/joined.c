@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { MAGIC_SIZE = 8, HEADER_SIZE = 24, PLACE_SIZE = 16 };
-static const char magic[MAGIC_SIZE] = "\0prong5\n";
+static const char magic[MAGIC_SIZE] = {'\0', 'p', 'r', 'o', 'n', 'g', '5', '\n'};
 
 static uint64_t word_at(const char *bytes) {
     uint64_t word;

@@ -35,6 +35,7 @@ prong_status make_text(prong_document *document, prong_kind kind, const void *da
 
 prong_status prong_make_str(prong_document *document, const char *text, size_t size, prong_value *value) {
     size_t bad;
+    TRY(check_bytes(text, size, "str: text"));
     if (!utf8_valid(text, size, &bad)) return fail(PRONG_INVALID, "str: not UTF-8 at byte %zu", bad);
     return make_text(document, PRONG_KIND_STR, text, size, value);
 }
@@ -45,6 +46,7 @@ prong_status prong_make_text(prong_document *document, const char *text, prong_v
 }
 
 prong_status prong_make_bytes(prong_document *document, const void *data, size_t size, prong_value *value) {
+    TRY(check_bytes(data, size, "bytes: data"));
     return make_text(document, PRONG_KIND_BYTES, data, size, value);
 }
 
@@ -84,12 +86,13 @@ prong_status make_bytes_node(prong_document *document, prong_kind kind, const vo
 
 prong_status prong_make_bytearray(prong_document *document, const void *data, size_t size, prong_value *value) {
     prong_value copy;
+    TRY(check_bytes(data, size, "bytearray: data"));
     prong_status status = make_text(document, PRONG_KIND_BYTES, data, size, &copy);
     return status ? status : make_bytes_node(document, PRONG_KIND_BYTEARRAY, copy.pointer, size, false, value);
 }
 
 prong_status prong_make_buffer(prong_document *document, void *data, size_t size, bool read_only, prong_value *value) {
-    if (!data && size) return fail_text(PRONG_INVALID, "buffer: a size without data (NULL)");
+    TRY(check_bytes(data, size, "buffer: data"));
     return make_bytes_node(document, PRONG_KIND_BUFFER, data, size, read_only, value);
 }
 
@@ -118,6 +121,7 @@ prong_status make_tuple(prong_document *document, const prong_value *items, size
 }
 
 prong_status prong_make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    TRY(check_bytes(items, count, "tuple: items"));
     return make_tuple(document, items, count, value);
 }
 
@@ -133,6 +137,7 @@ prong_status make_list(prong_document *document, const prong_value *items, size_
 }
 
 prong_status prong_make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    TRY(check_bytes(items, count, "list: items"));
     return make_list(document, items, count, value);
 }
 
@@ -195,10 +200,12 @@ static prong_status make_set(prong_document *document, prong_kind kind, const pr
 }
 
 prong_status prong_make_set(prong_document *document, const prong_value *items, size_t count, prong_value *value) {
+    TRY(check_bytes(items, count, "set: items"));
     return make_set(document, PRONG_KIND_SET, items, count, value);
 }
 prong_status prong_make_frozenset(prong_document *document, const prong_value *items, size_t count,
                                   prong_value *value) {
+    TRY(check_bytes(items, count, "frozenset: items"));
     return make_set(document, PRONG_KIND_FROZENSET, items, count, value);
 }
 

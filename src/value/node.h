@@ -120,9 +120,25 @@ static inline bool is_number(prong_kind kind) {
     return kind == PRONG_KIND_BOOL || kind == PRONG_KIND_INT || kind == PRONG_KIND_FLOAT;
 }
 
-/* Steps that comparing has taken on this thread so far. Values that hold each other many times over can make it take
- * for ever: a reader of foreign bytes looks at this, and one comparison ends at a number of steps. */
-extern _Thread_local size_t equal_steps;
+/* What comparing, hashing and copying has taken on this thread, in steps of some 20 ns. Values that hold each other many times
+ * over, or keys that are made to collide, can make it take forever: a reader of foreign bytes sets a limit, beyond which all
+ * comparisons are false at once and hashing fails, and then fails itself. */
+struct value_work {
+    size_t done, limit;
+};
+extern _Thread_local struct value_work value_work;
+/* False: the limit is passed. */
+static inline bool work_add(size_t steps) {
+    value_work.done += steps;
+    return value_work.done <= value_work.limit;
+}
+/* Of so many bytes that are compared or copied; that are hashed. */
+static inline size_t work_of_copying(size_t size) {
+    return size / 128;
+}
+static inline size_t work_of_hashing(size_t size) {
+    return size / 32;
+}
 
 /* Height of a node that has these below; of what has none, 0. */
 uint32_t height_of(prong_value value);
@@ -150,6 +166,8 @@ const char *handle_type(const char *name, size_t size);
 
 prong_status expected(const char *what, prong_value found); /* fails: "expected str, found int" */
 
+/* What a dict has for a key that is text of the caller's, without making a value of it. */
+prong_status dict_find_text(prong_value dict, const char *key, size_t size, prong_value *value);
 /* prong_build with its arguments as a list. */
 prong_status value_build(prong_document *document, prong_value *value, const char *format, va_list list);
 

@@ -88,7 +88,8 @@ static int compare_int_float(prong_value whole, double real) {
     size_t size;
     const unsigned char *of_int = int_bytes(whole, room, &size);
     double floored = floor(real);
-    int order = compare_big(of_int, size, bytes, integral_bytes(floored, bytes));
+    size_t of_real = integral_bytes(floored, bytes);
+    int order = compare_big(of_int, size, bytes, of_real);
     return order == 0 && floored != real ? -1 : order;
 }
 
@@ -207,6 +208,7 @@ bool int_from_text(prong_document *document, const char *text, size_t size, pron
 }
 
 prong_status prong_make_int(prong_document *document, const void *bytes, size_t size, prong_value *value) {
+    TRY(check_bytes(bytes, size, "int: bytes"));
     if (size) return make_int(document, bytes, size, value);
     *value = prong_int(0);
     return PRONG_OK;
@@ -231,6 +233,7 @@ prong_status prong_value_get_int_bytes(prong_value value, void *bytes, size_t si
     size_t length;
     const unsigned char *of_int = int_bytes(value, room, &length);
     if (needed) *needed = length;
+    TRY(check_bytes(bytes, size, "int: bytes"));
     if (length > size) return fail(PRONG_TOO_LONG, "an int of %zu bytes does not fit in %zu", length, size);
     memset(bytes, negative(of_int, length) ? 0xff : 0, size);
     memcpy(bytes, of_int, length);

@@ -5,6 +5,7 @@
 #include "value/joined.h"
 #include "value/number.h"
 #include "value/opcodes.h"
+#include "value/reader.h"
 #include "value/text.h"
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,15 @@ enum {
     FIXED_MARKS = 32,
     VALUES_MAX = 1 << 22, /* on the stack, unless the options say otherwise */
     MEMO_LEAST = 1 << 16, /* memo indices that are allowed in any pickle; else not beyond its length */
-    BORROW_LEAST = 64
+    BORROW_LEAST = 64,
+    STEPS_A_BYTE = 64,
+    /* A slice ends after so many bytes, items put into a table, or steps of work, which are looked at between some items; no
+     * opcode takes more than so many steps. */
+    SLICE_BYTES = 16384,
+    SLICE_ITEMS = 8192,
+    ITEMS_AT_ONCE = 4,
+    SLICE_STEPS = 1 << 15,
+    OPCODE_STEPS = 1 << 22
 };
 
 /* A value that the program's own function has made, and the object it stands for. */
@@ -31,7 +40,17 @@ struct reader {
     const prong_unpickle_options *options;
     const unsigned char *start, *at, *end, *opcode; /* opcode: where the one that is done began */
     int protocol;
-    size_t buffers, max_depth, max_values, first_step;
+    size_t buffers, max_depth, max_values;
+
+    /* Reading in slices: it stops where it has got to pause_at; `end`, when it reads all at once. */
+    const unsigned char *pause_at;
+    bool sliced;
+    size_t steps_left, slice_end; /* of work: for all that is still to be read; where the slice has had enough */
+    struct {
+        prong_value to;
+        size_t from, end; /* places on the stack, above its end */
+        bool push;        /* `to` is not on the stack yet */
+    } pending;            /* what is being put into a table; from == end: nothing */
 
     prong_value *stack;
     size_t count, capacity, floor; /* floor: the newest MARK's place; nothing below it can be taken */
@@ -113,10 +132,13 @@ static inline prong_status check_depth(const struct reader *r, prong_value value
     return PRONG_OK;
 }
 
-/* Comparing keys may take no more than a number of steps for each byte read. */
-static inline prong_status check_steps(const struct reader *r) {
-    if (__builtin_expect(equal_steps - r->first_step > ((size_t)(r->at - r->start) + 4096) * 64, 0))
-        return fail_text(PRONG_TOO_LONG, "keys take too long to compare");
+/* What keys and calls take is limited; see struct value_work. */
+static prong_status too_much_work(void) {
+    return fail_text(PRONG_TOO_LONG, "keys and calls take too long (max_steps)");
+}
+static inline prong_status check_steps(struct reader *r) {
+    if (__builtin_expect(value_work.done > value_work.limit, 0)) return too_much_work();
+    if (__builtin_expect(value_work.done > r->slice_end, 0)) r->pause_at = r->at;
     return PRONG_OK;
 }
 
@@ -496,6 +518,40 @@ static prong_status add_members(struct reader *r, prong_value set, const prong_v
     return check_depth(r, set);
 }
 
+static prong_status put_items(struct reader *r, prong_value to, const prong_value *items, size_t count) {
+    if (kind_of(to) == PRONG_KIND_SET || kind_of(to) == PRONG_KIND_FROZENSET) return add_members(r, to, items, count);
+    return set_pairs(r, to, items, count);
+}
+
+/* PRONG_TIMEOUT: the slice has had enough, and some are left. */
+static prong_status put_pending(struct reader *r) {
+    size_t stop = r->pending.end - r->pending.from > SLICE_ITEMS ? r->pending.from + SLICE_ITEMS : r->pending.end;
+    while (r->pending.from < stop && value_work.done <= r->slice_end) {
+        size_t count = stop - r->pending.from < ITEMS_AT_ONCE ? stop - r->pending.from : ITEMS_AT_ONCE;
+        TRY(put_items(r, r->pending.to, r->stack + r->pending.from, count));
+        r->pending.from += count;
+    }
+    if (r->pending.from < r->pending.end) return PRONG_TIMEOUT;
+    return r->pending.push ? push(r, r->pending.to) : PRONG_OK;
+}
+
+/* Into a table. Many items are put slice by slice; they stay where they are, above the stack's end, until no other opcode is
+ * done before that. push: the table comes onto the stack afterwards. */
+static prong_status put_all(struct reader *r, prong_value to, const prong_value *items, size_t count, bool push_it) {
+    if (!r->sliced || count <= ITEMS_AT_ONCE) {
+        TRY(put_items(r, to, items, count));
+        return push_it ? push(r, to) : PRONG_OK;
+    }
+    r->pending.to = to;
+    r->pending.from = (size_t)(items - r->stack);
+    r->pending.end = r->pending.from + count;
+    r->pending.push = push_it;
+    prong_status status = put_pending(r);
+    if (status != PRONG_TIMEOUT) return status;
+    r->pause_at = r->at;
+    return PRONG_OK;
+}
+
 /* The opcodes that take what is above the MARK into what is below it. */
 static inline prong_status extend_marked(struct reader *r, enum opcode opcode) {
     const prong_value *items;
@@ -504,9 +560,10 @@ static inline prong_status extend_marked(struct reader *r, enum opcode opcode) {
     TRY(has(r, 1));
     prong_value to = *top(r);
     if (opcode == APPENDS) return append(r, to, items, count);
-    if (opcode == SETITEMS) return set_pairs(r, to, items, count);
-    if (kind_of(to) != PRONG_KIND_SET) return expected("a set to add to", to);
-    return add_members(r, to, items, count);
+    if (opcode == SETITEMS && kind_of(to) != PRONG_KIND_DICT && kind_of(to) != PRONG_KIND_OBJECT)
+        return expected("a dict to set in", to);
+    if (opcode == ADDITEMS && kind_of(to) != PRONG_KIND_SET) return expected("a set to add to", to);
+    return put_all(r, to, items, count, false);
 }
 
 static prong_status push_marked_table(struct reader *r, prong_kind kind) {
@@ -515,8 +572,7 @@ static prong_status push_marked_table(struct reader *r, prong_kind kind) {
     prong_value value;
     TRY(close_mark(r, &items, &count));
     TRY(make_table(r->document, kind, &value));
-    TRY(kind == PRONG_KIND_DICT ? set_pairs(r, value, items, count) : add_members(r, value, items, count));
-    return push(r, value);
+    return put_all(r, value, items, count, true);
 }
 
 static prong_status append_one(struct reader *r) {
@@ -542,6 +598,7 @@ static inline prong_status push_empty(struct reader *r, prong_kind kind) {
 static prong_status push_class(struct reader *r, const char *module, const char *name) {
     prong_value value;
     if (!*module || !*name) return malformed("a class without a name");
+    if (!work_add(work_of_hashing(strlen(module) + strlen(name)))) return too_much_work();
     if (r->protocol < 3) class_modernize(&module, &name);
     if (!strcmp(module, "builtins")) {
         if (!strcmp(name, "Ellipsis")) return push(r, prong_ellipsis());
@@ -600,6 +657,7 @@ static prong_status build_own(struct reader *r, prong_value object, prong_value 
 static prong_status give_own_state(struct reader *r, prong_value target, prong_value state) {
     for (size_t i = r->own_count; i-- > 0;) {
         struct own *own = &r->own[i];
+        if (i % 16 == 0 && !work_add(1)) return too_much_work();
         if (own->value.head != target.head || own->value.pointer != target.pointer) continue;
         prong_object view;
         prong_value_get_object(own->object, &view);
@@ -828,54 +886,127 @@ static prong_status finish(struct reader *r, prong_value *value) {
 
 static prong_status read_all(struct reader *r, prong_value *value) {
     for (;;) {
+        if (__builtin_expect(r->at >= r->pause_at, 0)) {
+            bool pending = r->pending.from < r->pending.end;
+            if (pending || r->at < r->end) return PRONG_TIMEOUT; /* it is read in slices */
+            r->opcode = r->at;
+            return malformed("cut short");
+        }
         r->opcode = r->at;
-        if (__builtin_expect(r->at == r->end, 0)) return malformed("cut short");
         enum opcode opcode = *r->at++;
         if (opcode == STOP) return finish(r, value);
         TRY(do_opcode(r, opcode));
     }
 }
 
-static prong_status load_joined(prong_document *document, const void *data, size_t size, prong_value *value,
-                                const prong_unpickle_options *options) {
-    prong_unpickle_options with = options ? *options : (prong_unpickle_options){0};
+static void reader_begin(struct reader *r, prong_document *document, const void *data, size_t size,
+                         const prong_unpickle_options *options) {
+    r->document = document;
+    r->options = options;
+    r->start = r->at = r->opcode = data;
+    r->end = r->pause_at = r->at + size;
+    r->protocol = 0;
+    r->buffers = 0;
+    r->max_depth = options && options->max_depth && options->max_depth < DEPTH_MAX ? options->max_depth : DEPTH_MAX;
+    r->max_values = options && options->max_values ? options->max_values : VALUES_MAX;
+    r->steps_left = options && options->max_steps ? options->max_steps : (size + 4096) * STEPS_A_BYTE;
+    r->slice_end = SIZE_MAX;
+    r->sliced = false;
+    r->pending.from = r->pending.end = 0;
+    r->stack = r->fixed_stack;
+    r->marks = r->fixed_marks;
+    r->memo = r->fixed_memo;
+    r->capacity = FIXED_STACK;
+    r->mark_capacity = FIXED_MARKS;
+    r->memo_capacity = FIXED_MEMO;
+    r->own = NULL;
+    r->own_count = r->own_capacity = 0;
+    r->count = r->floor = r->mark_count = r->memo_size = r->memo_entries = 0;
+}
+
+/* With so many steps of work, which the reader then has less. */
+static prong_status reader_run(struct reader *r, prong_value *value, size_t steps) {
+    size_t before = value_work.done, limit = value_work.limit;
+    if (limit > before && limit - before > steps) value_work.limit = before + steps;
+    prong_status status = r->pending.from < r->pending.end ? put_pending(r) : PRONG_OK;
+    if (!status) status = read_all(r, value);
+    value_work.limit = limit;
+    size_t took = value_work.done - before;
+    r->steps_left -= took < r->steps_left ? took : r->steps_left;
+    if (status && status != PRONG_TIMEOUT)
+        fail_again(status, "pickle: at byte %td of %td", r->opcode - r->start, r->end - r->start);
+    return status;
+}
+
+static void reader_end(struct reader *r) {
+    if (r->stack != r->fixed_stack) free(r->stack);
+    if (r->marks != r->fixed_marks) free(r->marks);
+    if (r->memo != r->fixed_memo) free(r->memo);
+    free(r->own);
+}
+
+/* One with its buffers beside it: the pickle alone, and options with the buffers. */
+static prong_status take_apart(prong_document *document, const void **data, size_t *size,
+                               prong_unpickle_options *options) {
     struct joined joined;
-    if (with.buffers) return fail_text(PRONG_INVALID, "pickle: buffers are handed over, and others are in it");
-    TRY(joined_read(document, data, size, with.borrow_bytes, &joined));
-    with.buffers = joined.buffers;
-    with.buffer_count = joined.buffer_count;
-    if (is_joined(joined.pickle, joined.pickle_size))
-        return fail_text(PRONG_INVALID, "pickle: one with buffers in another");
-    return prong_pickle_loads(document, joined.pickle, joined.pickle_size, value, &with);
+    if (options->buffers) return fail_text(PRONG_INVALID, "pickle: buffers are handed over, and others are in it");
+    TRY(joined_read(document, *data, *size, options->borrow_bytes, &joined));
+    options->buffers = joined.buffers;
+    options->buffer_count = joined.buffer_count;
+    *data = joined.pickle;
+    *size = joined.pickle_size;
+    return is_joined(*data, *size) ? fail_text(PRONG_INVALID, "pickle: one with buffers in another") : PRONG_OK;
 }
 
 prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size, prong_value *value,
                                 const prong_unpickle_options *options) {
-    if (is_joined(data, size)) return load_joined(document, data, size, value, options);
     struct reader r;
-    r.document = document;
-    r.options = options;
-    r.start = r.at = r.opcode = data;
-    r.end = r.at + size;
-    r.protocol = 0;
-    r.buffers = 0;
-    r.max_depth = options && options->max_depth && options->max_depth < DEPTH_MAX ? options->max_depth : DEPTH_MAX;
-    r.max_values = options && options->max_values ? options->max_values : VALUES_MAX;
-    r.first_step = equal_steps;
-    r.stack = r.fixed_stack;
-    r.marks = r.fixed_marks;
-    r.memo = r.fixed_memo;
-    r.capacity = FIXED_STACK;
-    r.mark_capacity = FIXED_MARKS;
-    r.memo_capacity = FIXED_MEMO;
-    r.own = NULL;
-    r.own_count = r.own_capacity = 0;
-    r.count = r.floor = r.mark_count = r.memo_size = r.memo_entries = 0;
-    prong_status status = read_all(&r, value);
-    if (status) status = fail_again(status, "pickle: at byte %td of %zu", r.opcode - r.start, size);
-    if (r.stack != r.fixed_stack) free(r.stack);
-    if (r.marks != r.fixed_marks) free(r.marks);
-    if (r.memo != r.fixed_memo) free(r.memo);
-    free(r.own);
+    prong_unpickle_options with;
+    TRY(check_bytes(data, size, "pickle: data"));
+    if (is_joined(data, size)) {
+        with = options ? *options : (prong_unpickle_options){0};
+        options = &with;
+        TRY(take_apart(document, &data, &size, &with));
+    }
+    reader_begin(&r, document, data, size, options);
+    prong_status status = reader_run(&r, value, r.steps_left);
+    reader_end(&r);
     return status;
+}
+
+/* --- slice by slice --- */
+
+struct pickle_reader {
+    prong_unpickle_options options;
+    struct reader reader;
+};
+
+prong_status pickle_reader_open(struct pickle_reader **reader, prong_document *document, const void *data, size_t size,
+                                const prong_unpickle_options *options) {
+    struct pickle_reader *made = malloc(sizeof(*made));
+    if (!made) return fail_text(PRONG_NO_MEMORY, "pickle: no memory for a reader");
+    made->options = options ? *options : (prong_unpickle_options){0};
+    prong_status status = is_joined(data, size) ? take_apart(document, &data, &size, &made->options) : PRONG_OK;
+    if (status) {
+        free(made);
+        return status;
+    }
+    reader_begin(&made->reader, document, data, size, &made->options);
+    made->reader.sliced = true;
+    *reader = made;
+    return PRONG_OK;
+}
+
+prong_status pickle_reader_go(struct pickle_reader *reader, prong_value *value) {
+    struct reader *r = &reader->reader;
+    size_t left = (size_t)(r->end - r->at);
+    r->pause_at = r->at + (left < SLICE_BYTES ? left : SLICE_BYTES);
+    r->slice_end = value_work.done + SLICE_STEPS;
+    return reader_run(r, value, r->steps_left < OPCODE_STEPS ? r->steps_left : OPCODE_STEPS);
+}
+
+void pickle_reader_close(struct pickle_reader *reader) {
+    if (!reader) return;
+    reader_end(&reader->reader);
+    free(reader);
 }

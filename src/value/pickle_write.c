@@ -207,7 +207,8 @@ static prong_status save_int(struct writer *w, prong_value value) {
 static prong_status save_float(struct writer *w, double number) {
     if (w->protocol == 0) {
         char text[FLOAT_TEXT];
-        return write_line(w, FLOAT, text, float_to_text(number, text));
+        size_t length = float_to_text(number, text);
+        return write_line(w, FLOAT, text, length);
     }
     uint64_t word;
     memcpy(&word, &number, 8);

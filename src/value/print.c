@@ -61,7 +61,8 @@ static prong_status put_int(struct printer *out, prong_value value) {
 
 static void put_float(struct printer *out, double number) {
     char text[FLOAT_TEXT];
-    put(out, text, float_to_text(number, text));
+    size_t length = float_to_text(number, text);
+    put(out, text, length);
 }
 
 /* As Python: the imaginary part alone if the other is 0; without ".0". */
@@ -362,6 +363,7 @@ static prong_status print(struct printer *out, prong_value value, unsigned depth
 }
 
 static prong_status print_to(prong_value value, char *buffer, size_t capacity, size_t *size, bool json) {
+    TRY(check_bytes(buffer, capacity, "value as text: buffer"));
     struct printer out = {.buffer = buffer,
                           .capacity = capacity ? capacity - 1 : 0,
                           .walk = walk_begin(),

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "value/equal.h"
 #include "value/number.h"
+#include "value/text.h"
 #include <string.h>
 
 prong_status prong_value_get_bool(prong_value value, bool *truth) {
@@ -159,8 +160,15 @@ prong_status prong_value_find(prong_value dict, prong_value key, prong_value *va
     return PRONG_OK;
 }
 
+/* A str in place must be UTF-8, as any other: what prints it relies on that. */
+prong_status dict_find_text(prong_value dict, const char *key, size_t size, prong_value *value) {
+    size_t bad;
+    if (!utf8_valid(key, size, &bad)) return fail(PRONG_INVALID, "a key that is not UTF-8 at byte %zu", bad);
+    return prong_value_find(dict, value_of(PRONG_KIND_STR, size, key), value);
+}
+
 prong_status prong_value_get(prong_value dict, const char *key, prong_value *value) {
-    return prong_value_find(dict, value_of(PRONG_KIND_STR, strlen(key), key), value);
+    return dict_find_text(dict, key, strlen(key), value);
 }
 
 bool prong_value_contains(prong_value container, prong_value item) {

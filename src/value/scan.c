@@ -196,7 +196,7 @@ static prong_status no_path(const char *path, const char *at) {
 
 static prong_status step_by_key(prong_value value, const char *key, size_t size, prong_value *found) {
     if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
-    return prong_value_find(value, value_of(PRONG_KIND_STR, size, key), found);
+    return dict_find_text(value, key, size, found);
 }
 
 static prong_status step_by_index(prong_value value, long index, prong_value *found) {

@@ -14,8 +14,12 @@ static bool is_gap(const struct entry *entry) {
 
 /* Most keys are short strings: told apart here by length and first bytes, without a call. */
 static inline bool same_key(prong_value a, prong_value b) {
-    if (kind_of(a) == PRONG_KIND_STR && kind_of(b) == PRONG_KIND_STR)
-        return a.head == b.head && (a.pointer == b.pointer || memcmp(a.pointer, b.pointer, size_of(a)) == 0);
+    if (kind_of(a) == PRONG_KIND_STR && kind_of(b) == PRONG_KIND_STR) {
+        if (a.head != b.head) return false;
+        if (a.pointer == b.pointer) return true;
+        work_add(work_of_copying(size_of(a)));
+        return memcmp(a.pointer, b.pointer, size_of(a)) == 0;
+    }
     return value_same(a, b) || prong_value_equal(a, b);
 }
 
@@ -96,8 +100,12 @@ static prong_status table_resize(prong_document *document, struct table *table, 
     return table->capacity > FEW ? index_make(document, table) : PRONG_OK;
 }
 
+/* Exactly so many the first time; then by half at least, as who reserves for each batch would else have each batch copied and
+ * hashed again with every later one. */
 prong_status table_reserve(prong_document *document, struct table *table, size_t entries) {
-    return entries > table->capacity ? table_resize(document, table, entries) : PRONG_OK;
+    if (entries <= table->capacity) return PRONG_OK;
+    size_t least = (size_t)table->capacity + table->capacity / 2;
+    return table_resize(document, table, entries > least ? entries : least);
 }
 
 /* No room: gaps are closed, or if there are few it grows. */

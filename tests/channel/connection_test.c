@@ -219,6 +219,7 @@ TEST(fileno_stays_readable_until_the_last_message_is_taken) {
     long i = 0;
     ok(prong_queue_create(&queue, NULL));
     ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+    int before = test_open_descriptors();
     ok(prong_queue_fileno(queue, &fd));
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     equal(poll(&readable, 1, 0), 1);
@@ -229,9 +230,8 @@ TEST(fileno_stays_readable_until_the_last_message_is_taken) {
         while (!prong_queue_get(queue, &i, sizeof i, NULL, PRONG_NOWAIT)) {}
         equal(poll(&readable, 1, 0), 0);
     }
-    int before = test_open_descriptors();
     ok(prong_queue_destroy(queue));
-    equal(test_open_descriptors(), before - 1);
+    equal(test_open_descriptors(), before);
 }
 
 /* An argument is searched for connections to hand over: bytes that only look like one must stay as they are. */
@@ -295,5 +295,37 @@ METHOD_TEST(an_end_that_is_passed_on_is_never_nobodys) {
     }
     equal(test_end(child), 0);
     ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+/* --- an end in the argument of a start that fails --- */
+
+static int answer_once(void *argument, size_t size) {
+    prong_connection end = *(prong_connection *)argument;
+    char text[8];
+    if (prong_connection_recv_bytes_into(end, text, sizeof text, &size, PRONG_SECONDS(20))) return 1;
+    return prong_connection_send_bytes(end, text, size, PRONG_SECONDS(20)) ? 2 : 0;
+}
+
+METHOD_TEST(an_end_stays_open_when_the_start_that_was_to_hand_it_over_fails) {
+    prong_connection ours, theirs;
+    prong_process process;
+    char text[8], *nowhere[] = {"/nonexistent/program", NULL};
+    size_t size;
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    ok(prong_process_create(&process, &(prong_process_options){.target = answer_once,
+                                                               .argument = &theirs,
+                                                               .argument_size = sizeof theirs,
+                                                               .method = PRONG_START_SPAWN,
+                                                               .program = nowhere}));
+    check(prong_process_start(process) != PRONG_OK);
+    ok(prong_process_close(process));
+    ok(prong_connection_send_bytes(ours, "ask", 3, PRONG_SECONDS(5)));
+    process = start_with(method, answer_once, theirs);
+    ok(prong_connection_recv_bytes_into(ours, text, sizeof text, &size, PRONG_SECONDS(20)));
+    check(size == 3 && memcmp(text, "ask", 3) == 0);
+    is(prong_connection_recv_bytes_into(ours, text, sizeof text, &size, PRONG_SECONDS(20)), PRONG_EOF);
+    equal(test_end(process), 0);
+    ok(prong_connection_close(ours));
     test_arena_is_clean(0);
 }

@@ -48,6 +48,41 @@ METHOD_TEST(join_does_not_wait_for_what_a_dead_process_had_taken) {
     equal(test_end(child), -SIGKILL);
 }
 
+static int take_one_and_stay(void *argument, size_t size) {
+    prong_queue queue = *(prong_queue *)argument;
+    long number;
+    (void)size;
+    ok(prong_queue_get(queue, &number, sizeof number, NULL, PRONG_SECONDS(60)));
+    for (;;) pause();
+}
+
+/* What each has taken is accounted for, however many they are, and though nobody has buried the dead before. */
+LONG_METHOD_TEST(join_waits_for_none_of_a_hundred_that_took_and_died, 120) {
+    enum { MANY = 100 };
+    prong_joinable_queue queue;
+    prong_process children[MANY];
+    ok(prong_joinable_queue_create(&queue, 0));
+    for (int round = 0; round < 2; round++) {
+        size_t left = MANY;
+        for (long i = 0; i < MANY; i++) ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+        for (int i = 0; i < MANY; i++) children[i] = start_with(method, take_one_and_stay, queue);
+        while (left) ok(prong_queue_size(queue, &left));
+        test_sleep_ms(50); /* a take is seen before the call returns */
+        for (int i = 0; i < MANY; i++) ok(prong_process_kill(children[i]));
+        is(prong_queue_join(queue, PRONG_SECONDS(30)), PRONG_OWNER_DIED);
+        says("100 messages");
+        for (int i = 0; i < MANY; i++) equal(test_end(children[i]), -SIGKILL);
+    }
+    long number = 7; /* and it goes on as before */
+    ok(prong_queue_put(queue, &number, sizeof number, PRONG_NOWAIT));
+    ok(prong_queue_get(queue, &number, sizeof number, NULL, PRONG_NOWAIT));
+    is(prong_queue_join(queue, PRONG_NOWAIT), PRONG_TIMEOUT);
+    ok(prong_queue_task_done(queue));
+    ok(prong_queue_join(queue, PRONG_NOWAIT));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
 TEST(an_ordinary_queue_cannot_be_joined) {
     prong_queue queue;
     ok(prong_queue_create(&queue, NULL));

@@ -1,6 +1,7 @@
 /* Queue and SimpleQueue. */
 #include "../support/test.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -402,4 +403,49 @@ TEST(memory_is_used_again_before_fresh_pages_are_touched) {
     }
     ok(prong_family_check(&after));
     equal(after.touched_bytes, before.touched_bytes);
+}
+
+/* --- a caller that is held back --- */
+
+static _Atomic bool counting;
+
+static void stand_still(int signal) {
+    (void)signal;
+    nanosleep(&(struct timespec){0, 2000000}, NULL);
+}
+
+static void *put_and_take(void *queue) {
+    char byte = 0;
+    while (counting) {
+        ok(prong_queue_put(*(prong_queue *)queue, &byte, 1, PRONG_SECONDS(5)));
+        ok(prong_queue_get(*(prong_queue *)queue, &byte, 1, NULL, PRONG_SECONDS(5)));
+    }
+    return NULL;
+}
+
+static void *hold_back(void *thread) {
+    while (counting) {
+        pthread_kill(*(pthread_t *)thread, SIGUSR1);
+        usleep(300);
+    }
+    return NULL;
+}
+
+TEST(a_queues_size_is_exact_though_its_caller_is_held_back) {
+    prong_queue queue;
+    pthread_t self = pthread_self(), others[2];
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = stand_still, .sa_flags = SA_RESTART}, NULL);
+    ok(prong_queue_create(&queue, &(prong_queue_options){.maxsize = 3}));
+    counting = true;
+    check(pthread_create(&others[0], NULL, put_and_take, &queue) == 0);
+    check(pthread_create(&others[1], NULL, hold_back, &self) == 0);
+    for (int64_t until = test_now() + PRONG_SECONDS(2); test_now() < until;)
+        for (int i = 0; i < 1000; i++) {
+            size_t count;
+            ok(prong_queue_size(queue, &count));
+            check(count <= 1);
+        }
+    counting = false;
+    for (int i = 0; i < 2; i++) pthread_join(others[i], NULL);
+    ok(prong_queue_destroy(queue));
 }

@@ -1,6 +1,7 @@
 /* Waiting on many things at once. */
 #include "../support/test.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int put_after(void *argument, size_t size) {
@@ -112,4 +113,117 @@ TEST(twenty_processes_may_wait_on_one_queue) {
     for (int i = 0; i < WAITERS; i++) ok(prong_queue_put(queue, "x", 1, PRONG_NOWAIT));
     for (int i = 0; i < 500 && !prong_queue_empty(queue); i++) test_sleep_ms(10);
     check(prong_queue_empty(queue));
+}
+
+static int put_into(void *argument, size_t size) {
+    (void)size;
+    test_sleep_ms(80);
+    return prong_queue_put(*(prong_queue *)argument, "x", 1, PRONG_FOREVER);
+}
+
+METHOD_TEST(a_thousand_queues_and_connections_are_waited_for_without_a_descriptor_each) {
+    enum { EACH = 500, LUCKY = 377 };
+    static prong_waitable items[2 * EACH];
+    static prong_connection theirs[EACH];
+    size_t count;
+    for (int i = 0; i < EACH; i++) {
+        prong_waitable *queue = &items[2 * i], *connection = &items[2 * i + 1];
+        queue->kind = PRONG_WAIT_QUEUE;
+        ok(prong_queue_create(&queue->queue, NULL));
+        connection->kind = PRONG_WAIT_CONNECTION;
+        ok(prong_pipe_create(&connection->connection, &theirs[i], NULL));
+    }
+    prong_process child = start_with(method, put_into, items[2 * LUCKY].queue);
+    int before = test_open_descriptors();
+    struct rlimit few = {.rlim_cur = (rlim_t)before + 8, .rlim_max = (rlim_t)before + 8};
+    check(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    ok(prong_wait(items, 2 * EACH, &count, PRONG_SECONDS(10)));
+    check(count == 1 && items[2 * LUCKY].ready);
+    equal(test_open_descriptors(), before);
+    equal(test_end(child), 0);
+    for (int i = 0; i < EACH; i++) ok(prong_connection_send_bytes(theirs[i], "y", 1, PRONG_NOWAIT));
+    ok(prong_wait(items, 2 * EACH, &count, PRONG_SECONDS(10)));
+    equal(count, EACH + 1);
+}
+
+struct crowd {
+    prong_queue queue, replies;
+    prong_event go;
+};
+
+/* Every second one waits for a descriptor, too, which never becomes ready. */
+static int wait_in_a_crowd(void *argument, size_t size) {
+    struct crowd *crowd = argument;
+    struct rusage before, after;
+    int pipes[2], number;
+    char byte;
+    (void)size;
+    check(pipe(pipes) == 0);
+    prong_waitable items[2] = {{.kind = PRONG_WAIT_QUEUE, .queue = crowd->queue},
+                               {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = pipes[0]}};
+    ok(prong_queue_get(crowd->queue, &number, sizeof number, NULL, PRONG_SECONDS(20)));
+    ok(prong_event_wait(crowd->go, PRONG_SECONDS(30)));
+    getrusage(RUSAGE_SELF, &before);
+    is(prong_wait(items, 1 + (size_t)number % 2, NULL, PRONG_MS(500)), PRONG_TIMEOUT);
+    getrusage(RUSAGE_SELF, &after);
+    check(after.ru_nvcsw - before.ru_nvcsw < 60); /* it sleeps, and does not look all the time */
+    ok(prong_queue_put(crowd->replies, "x", 1, PRONG_FOREVER));
+    do ok(prong_wait(items, 1 + (size_t)number % 2, NULL, PRONG_SECONDS(30)));
+    while (prong_queue_get(crowd->queue, &byte, 1, NULL, PRONG_NOWAIT) != PRONG_OK);
+    return 0;
+}
+
+LONG_METHOD_TEST(a_hundred_processes_wait_on_one_queue_asleep, 90) {
+    enum { WAITERS = 100 };
+    struct crowd crowd;
+    static prong_process waiters[WAITERS];
+    char byte;
+    ok(prong_queue_create(&crowd.queue, NULL));
+    ok(prong_queue_create(&crowd.replies, NULL));
+    ok(prong_event_create(&crowd.go, NULL));
+    for (int i = 0; i < WAITERS; i++) {
+        ok(prong_queue_put(crowd.queue, &i, sizeof i, PRONG_NOWAIT));
+        waiters[i] = start_with(method, wait_in_a_crowd, crowd);
+    }
+    for (int i = 0; i < 3000 && !prong_queue_empty(crowd.queue); i++) test_sleep_ms(10);
+    ok(prong_event_set(crowd.go));
+    for (int i = 0; i < WAITERS; i++) ok(prong_queue_get(crowd.replies, &byte, 1, NULL, PRONG_SECONDS(30)));
+    for (int i = 0; i < WAITERS; i++) ok(prong_queue_put(crowd.queue, "x", 1, PRONG_NOWAIT));
+    for (int i = 0; i < WAITERS; i++) equal(test_end(waiters[i]), 0);
+    check(prong_queue_empty(crowd.queue));
+}
+
+static int wait_for_two(void *argument, size_t size) {
+    struct crowd *crowd = argument;
+    int pipes[2];
+    (void)size;
+    check(pipe(pipes) == 0);
+    prong_waitable items[2] = {{.kind = PRONG_WAIT_QUEUE, .queue = crowd->queue},
+                               {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = pipes[0]}};
+    ok(prong_queue_put(crowd->replies, "x", 1, PRONG_FOREVER));
+    return prong_wait(items, 2, NULL, PRONG_SECONDS(60));
+}
+
+LONG_METHOD_TEST(killed_waiters_leave_nothing_behind, 60) {
+    struct crowd crowd = {0};
+    prong_family_state before, after;
+    char byte;
+    ok(prong_queue_create(&crowd.queue, NULL));
+    ok(prong_queue_create(&crowd.replies, NULL));
+    for (int i = 0; i < 40; i++) {
+        prong_process waiter = start_with(method, wait_for_two, crowd);
+        ok(prong_queue_get(crowd.replies, &byte, 1, NULL, PRONG_SECONDS(20)));
+        test_sleep_ms(i % 5);
+        ok(prong_process_kill(waiter));
+        ok(prong_process_join(waiter, PRONG_SECONDS(10)));
+        ok(prong_process_close(waiter));
+        ok(prong_family_check(i == 2 ? &before : &after));
+    }
+    check(after.used_blocks <= before.used_blocks);
+    /* whoever comes next is woken, by one put, however many have died there */
+    prong_process waiter = start_with(method, wait_for_two, crowd);
+    ok(prong_queue_get(crowd.replies, &byte, 1, NULL, PRONG_SECONDS(20)));
+    test_sleep_ms(30);
+    ok(prong_queue_put(crowd.queue, "x", 1, PRONG_NOWAIT));
+    equal(test_end(waiter), 0);
 }

@@ -1,13 +1,8 @@
 /* Fuzzes the pickle reader, and what works on the values it makes. What was read must be written and read again as the
- * same. The first byte chooses the protocol to write and whether all classes are allowed.
- * With -DFUZZ_MAIN: runs the files named as arguments, as the tests do with the kept corpus. */
+ * same. The first byte chooses the protocol to write and whether all classes are allowed. */
+#include "fuzz.h"
 #include <prong/prong.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void use(prong_document *document, prong_value value, int protocol, bool any) {
     static char text[4096];
@@ -22,18 +17,12 @@ static void use(prong_document *document, prong_value value, int protocol, bool 
     prong_unpickle_options reading = {.any_class = any};
     prong_status status = prong_pickle_loads(document, pickle.data, pickle.size, &again, &reading);
     if (status == PRONG_NO_MEMORY || status == PRONG_TOO_LONG) return;
-    if (status) {
-        fprintf(stderr, "what was written is not read: %s\n", prong_error_message());
-        abort();
-    }
+    must(!status, "what was written is not read: %s", prong_error_message());
     static char text_again[sizeof(text)];
     size_t size = 0, size_again = 0;
     if (prong_value_repr(copy, text, sizeof(text), &size)) return;
     prong_value_repr(again, text_again, sizeof(text_again), &size_again);
-    if (size != size_again || strcmp(text, text_again)) {
-        fprintf(stderr, "what was read again is another:\n%s\n%s\n", text, text_again);
-        abort();
-    }
+    must(size == size_again && !strcmp(text, text_again), "what was read again is another:\n%s\n%s", text, text_again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -48,18 +37,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     prong_document_close(document);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int count, char **names) {
-    static uint8_t data[1 << 20];
-    int ran = 0;
-    for (int i = 1; i < count; i++, ran++) {
-        FILE *file = fopen(names[i], "rb");
-        if (!file) return 2;
-        LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), file));
-        fclose(file);
-    }
-    printf("%d passed, 0 failed\n", ran);
-    return 0;
-}
-#endif

@@ -1,10 +1,15 @@
 /* Managers between C processes: in the family and by socket, in every start method; and what becomes of what the dead
  * held. What Python does with the same server is in interop.py. */
+#define _GNU_SOURCE
 #include "../support/test.h"
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const prong_time SOON = PRONG_SECONDS(10);
@@ -311,6 +316,109 @@ METHOD_TEST(references_of_the_dead_return) {
     }
 }
 
+/* Tries to give up what another holds; then holds something itself. */
+static int release_anothers(void *argument, size_t size) {
+    struct order *order = argument;
+    prong_proxy made;
+    (void)size;
+    if (prong_proxy_release(order->proxy) != PRONG_REMOTE_ERROR) return 1;
+    if (!strstr(prong_error_message(), "no reference")) return 2;
+    for (int i = 0; i < 2; i++)
+        if (prong_manager_create(order->proxy.manager, &made, "dict", "()")) return 3;
+    say(order);
+    pause();
+    return 0;
+}
+
+METHOD_TEST(clients_by_tcp_of_one_computer_do_not_share_references) {
+    prong_manager manager;
+    prong_manager_options options = {
+        .method = (prong_start_method)method,
+        .server = {.address = "127.0.0.1:0", .link = KEY, .open = OPEN, .lease = PRONG_MS(100)}};
+    struct order order = {0};
+    size_t count = 0;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_manager_start(&manager, &options));
+    prong_manager way = by_socket(manager);
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(way, &order.proxy, "list", "()"));
+    prong_process child = start_with(method, release_anothers, order);
+    hear(&order);
+    ok(prong_manager_count(way, &count, SOON));
+    equal(count, 3);
+    ok(prong_process_kill(child));
+    equal(test_end(child), -SIGKILL);
+    for (int i = 0; i < 500 && count != 1; i++) { /* though this process is connected all the time */
+        test_sleep_ms(20);
+        ok(prong_manager_count(way, &count, SOON));
+    }
+    equal(count, 1);
+    ok(call(order.proxy, NULL, "append", SOON, "(i)", 1));
+    ok(prong_proxy_release(order.proxy));
+    ok(prong_manager_close(way));
+    ok(prong_queue_destroy(order.said));
+    ended(manager);
+}
+
+/* A process that is number 1 of a PID namespace of its own, and dies with this one's child that made it; 0: not permitted. */
+static pid_t in_namespace(int (*run)(struct order *), struct order *order) {
+    pid_t child = fork();
+    if (child) return child;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWPID)) _exit(77);
+    pid_t inner = fork();
+    if (inner == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(getpid() == 1 ? run(order) : 99);
+    }
+    int code;
+    while (waitpid(inner, &code, 0) < 0) {}
+    _exit(WIFEXITED(code) ? WEXITSTATUS(code) : 98);
+}
+
+static int hold_one(struct order *order) {
+    if (prong_proxy_retain(order->proxy)) return 1;
+    say(order);
+    pause();
+    return 0;
+}
+
+static int release_one(struct order *order) {
+    return prong_proxy_release(order->proxy) == PRONG_REMOTE_ERROR && strstr(prong_error_message(), "no reference") ? 7
+                                                                                                                    : 1;
+}
+
+TEST(members_of_two_pid_namespaces_are_two_clients) {
+    prong_manager manager = started(PRONG_START_FORK);
+    struct order order = {0};
+    int code;
+    char heard[4];
+    size_t size;
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(manager, &order.proxy, "list", "()"));
+    pid_t holder = in_namespace(hold_one, &order);
+    while (prong_queue_get(order.said, heard, sizeof(heard), &size, PRONG_MS(100)) == PRONG_EMPTY) {
+        if (waitpid(holder, &code, WNOHANG) != holder) continue;
+        equal(WEXITSTATUS(code), 77);
+        printf("skipped: PID namespaces are not permitted\n");
+        return;
+    }
+    pid_t other = in_namespace(release_one, &order); /* it has the same pid there */
+    check(waitpid(other, &code, 0) == other);
+    equal(WEXITSTATUS(code), 7);
+    kill(holder, SIGKILL);
+    check(waitpid(holder, &code, 0) == holder);
+    ok(prong_proxy_release(order.proxy));
+    size_t count = 1;
+    for (int i = 0; i < 500 && count; i++) { /* what it held is given up */
+        test_sleep_ms(20);
+        ok(prong_manager_count(manager, &count, SOON));
+    }
+    equal(count, 0);
+    ok(prong_queue_destroy(order.said));
+    ok(prong_manager_shutdown(manager, SOON));
+    prong_document_close(document);
+}
+
 METHOD_TEST(a_server_that_is_killed_is_an_error_for_its_clients) {
     prong_manager manager = started(method), other = by_socket(manager);
     prong_proxy list, seen;
@@ -328,6 +436,17 @@ METHOD_TEST(a_server_that_is_killed_is_an_error_for_its_clients) {
     is(call(seen, NULL, "append", SOON, "(i)", 1), PRONG_NOT_FOUND);
     says("nobody listens");
     ok(prong_manager_close(other));
+    ended(manager);
+}
+
+METHOD_TEST(a_server_lives_through_ctrl_c) {
+    prong_manager manager = started(method);
+    prong_proxy list;
+    int pid;
+    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_manager_pid(manager, &pid));
+    kill(pid, SIGINT);
+    ok(call(list, NULL, "append", SOON, "(i)", 1));
     ended(manager);
 }
 
@@ -517,21 +636,71 @@ static int serve_small(void *argument, size_t size) {
 /* A small server in a process, connected to. */
 static prong_manager small_manager(prong_process *process, char name[60]) {
     prong_manager manager;
-    prong_status status = PRONG_NOT_FOUND;
     snprintf(name, 60, "@prong-small-test-%d", (int)getpid());
     ok(prong_document_open(&document, NULL));
     *process = test_start(PRONG_START_FORK, serve_small, name, 60, true);
-    for (int i = 0; i < 200 && status == PRONG_NOT_FOUND; i++) {
-        status = prong_manager_connect(&manager, name, &KEY, SOON);
-        if (status) test_sleep_ms(20);
-    }
-    ok(status);
+    ok(prong_manager_connect(&manager, name, &KEY, SOON)); /* it waits for the server to come up */
     return manager;
 }
 
 static void small_ended(prong_manager manager, prong_process process) {
     ok(prong_manager_shutdown(manager, SOON));
     equal(test_end(process), 0);
+    prong_document_close(document);
+}
+
+static char served[60];
+static int serve_in_namespace(struct order *order) {
+    (void)order;
+    return serve_small(served, sizeof(served));
+}
+
+static bool kernel_names_peers(void) {
+    struct utsname name;
+    int major = 0, minor = 0;
+    return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 9));
+}
+
+/* They have no pid for it. */
+TEST(a_server_tells_clients_of_other_pid_namespaces_apart) {
+    prong_manager manager;
+    struct order order = {0};
+    prong_status status = PRONG_NOT_FOUND;
+    size_t count = 0;
+    int code;
+    if (!kernel_names_peers()) {
+        printf("skipped: needs Linux 6.9\n");
+        return;
+    }
+    ok(prong_document_open(&document, NULL));
+    snprintf(served, sizeof(served), "@prong-small-test-%d", (int)getpid());
+    pid_t server = in_namespace(serve_in_namespace, &order);
+    for (int i = 0; i < 60 && (status == PRONG_NOT_FOUND || status == PRONG_TIMEOUT); i++) {
+        status =
+            prong_manager_connect(&manager, served, &KEY, PRONG_SECONDS(1)); /* it waits for the server to come up */
+        if (status && waitpid(server, &code, WNOHANG) == server) {
+            equal(WEXITSTATUS(code), 77);
+            printf("skipped: PID namespaces are not permitted\n");
+            return;
+        }
+    }
+    ok(status);
+    ok(prong_queue_create(&order.said, NULL));
+    ok(prong_manager_create(manager, &order.proxy, "list", "()"));
+    prong_process child = start_with(PRONG_START_FORK, release_anothers, order);
+    hear(&order);
+    ok(prong_process_kill(child));
+    equal(test_end(child), -SIGKILL);
+    for (int i = 0; i < 500 && count != 1; i++) { /* it is seen to have died, too */
+        test_sleep_ms(20);
+        ok(prong_manager_count(manager, &count, SOON));
+    }
+    equal(count, 1);
+    ok(prong_manager_shutdown(manager, SOON));
+    check(waitpid(server, &code, 0) == server);
+    equal(WEXITSTATUS(code), 0);
+    ok(prong_queue_destroy(order.said));
     prong_document_close(document);
 }
 
@@ -588,6 +757,103 @@ TEST(half_open_connections_give_way) {
 }
 #endif
 
+#ifdef HAVE_OPENSSL
+/* A connection to which nothing could be sent kept all others out for a second. */
+TEST(peers_that_hang_up_at_once_keep_nobody_out) {
+    char name[60];
+    prong_process process;
+    prong_manager manager = small_manager(&process, name), other;
+    int pid;
+    ok(prong_process_pid(process, &pid));
+    for (int i = 0; i < 40; i++) {
+        kill(pid, SIGSTOP); /* so that it sees the connection when that has ended */
+        close(connect_to(name));
+        kill(pid, SIGCONT);
+        ok(prong_manager_connect(&other, name, &KEY, SOON));
+        ok(prong_manager_close(other));
+    }
+    small_ended(manager, process);
+}
+#endif
+
+/* The processor time that a process has taken, in ticks. */
+static long ticks_of(int pid) {
+    char path[40], text[1000];
+    unsigned long user = 0, system = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "r");
+    check(file && fgets(text, sizeof(text), file));
+    fclose(file);
+    equal(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return (long)(user + system);
+}
+
+METHOD_TEST(a_server_sleeps_once_its_family_asks_no_more) {
+    int pid;
+    prong_manager manager;
+    prong_manager_options options = {.method = (prong_start_method)method, .server.open = OPEN};
+    prong_proxy list;
+    prong_value result;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_manager_start(&manager, &options));
+    ok(prong_manager_pid(manager, &pid));
+    ok(prong_manager_create(manager, &list, "list", "()"));
+    for (int round = 0; round < 20; round++) { /* each after it slept: its doorbell rings, and it learns to spin */
+        for (int i = 0; i < 100; i++) ok(call(list, &result, "__len__", SOON, "()"));
+        test_sleep_ms(10);
+    }
+    long before = ticks_of(pid), per_second = sysconf(_SC_CLK_TCK);
+    test_sleep_ms(1000);
+    check(ticks_of(pid) - before < per_second / 2);
+    ended(manager);
+}
+
+/* It may have as many descriptors as it has, and `more`. */
+static int few_descriptors(prong_server *server, const void *argument, size_t size) {
+    struct rlimit limit;
+    int next = dup(0);
+    (void)server, (void)size;
+    close(next);
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return 1;
+    limit.rlim_cur = (rlim_t)(next + *(const int *)argument);
+    return setrlimit(RLIMIT_NOFILE, &limit) != 0;
+}
+
+METHOD_TEST(a_server_without_descriptors_serves_those_it_has) {
+    enum { MANY = 30 };
+    int more = 20, pid, count = 0;
+    prong_manager manager, other;
+    prong_manager_options options = {.method = (prong_start_method)method,
+                                     .server.open = OPEN,
+                                     .setup = few_descriptors,
+                                     .argument = &more,
+                                     .argument_size = sizeof(more)};
+    prong_link *links[MANY] = {0};
+    prong_proxy list;
+    prong_value result;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_manager_start(&manager, &options));
+    ok(prong_manager_pid(manager, &pid));
+    char address[400];
+    unsigned char key[256];
+    prong_link_options by_key = {.authkey = OPEN ? NULL : key};
+    ok(prong_manager_address(manager, address, sizeof(address)));
+    ok(prong_manager_authkey(manager, key, sizeof(key), &by_key.authkey_size));
+    prong_status status = PRONG_OK;
+    for (; !status && count < MANY; count += !status) /* those that are served do not give way */
+        status = prong_client_connect(&links[count], address, &by_key, PRONG_MS(500));
+    check((status || OPEN) && count > 5); /* without a key, a connection is made before it is served */
+    ok(prong_manager_create(manager, &list, "list", "()")); /* members need none */
+    ok(call(list, &result, "__len__", SOON, "()"));
+    long before = ticks_of(pid), per_second = sysconf(_SC_CLK_TCK);
+    test_sleep_ms(2000);
+    check(ticks_of(pid) - before < per_second); /* it does not ask again and again */
+    for (int i = 0; i < count; i++) prong_link_close(links[i]);
+    ok(prong_manager_connect(&other, address, &by_key, SOON));
+    ok(prong_manager_close(other));
+    ended(manager);
+}
+
 /* One that has the key, and sends bytes that are no request. */
 TEST(bad_requests_are_answered_and_harm_nobody) {
     static const char *const bad[] = {
@@ -636,6 +902,161 @@ TEST(a_request_that_needs_too_much_is_refused) {
     check(!strcmp(kind, "#TRACEBACK") && strstr(text, "MemoryError"));
     prong_link_close(link);
     small_ended(manager, process);
+}
+
+static void tell(prong_link *link, const char *ident, const char *method, prong_value arguments) {
+    prong_value request, none;
+    ok(prong_make_dict(document, &none));
+    if (ident)
+        ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
+    else
+        ok(prong_build(document, &request, "(nsvv)", method, arguments, none));
+    ok(prong_link_send(link, request, SOON));
+}
+
+static void hear_return(prong_link *link, prong_value *result) {
+    prong_value reply;
+    const char *kind;
+    ok(prong_link_recv(link, document, &reply, NULL, PRONG_SECONDS(30)));
+    ok(prong_scan(reply, "(sv)", &kind, result));
+    if (strcmp(kind, "#RETURN")) shows(reply, "a #RETURN");
+}
+
+/* --- messages that take long to read --- */
+
+struct message {
+    char *data;
+    size_t size;
+};
+
+enum { MESSAGE_ROOM = 4 << 20 };
+
+static void add_often(struct message *message, const char *data, size_t size, size_t times) {
+    if (!message->data) message->data = malloc(MESSAGE_ROOM);
+    check(message->data && message->size + size * times <= MESSAGE_ROOM);
+    for (size_t i = 0; i < times; i++, message->size += size) memcpy(message->data + message->size, data, size);
+}
+
+static void add(struct message *message, const void *data, size_t size) {
+    add_often(message, data, size, 1);
+}
+
+/* Two million empty dicts. */
+static struct message many_values(void) {
+    struct message message = {0};
+    add(&message, "\x80\x04](", 4);
+    add_often(&message, "}", 1, 2 << 20);
+    add(&message, "e.", 2);
+    return message;
+}
+
+/* frozenset() of a long list, again and again. */
+static struct message many_calls(void) {
+    static const char class[] = "cbuiltins\nfrozenset\n\x94"
+                                "0(";
+    struct message message = {0};
+    add(&message, "\x80\x04](", 4);
+    add_often(&message, "N", 1, 8192);
+    add(&message,
+        "e\x94"
+        "0",
+        3);
+    add(&message, class, sizeof(class) - 1);
+    add_often(&message, "h\1h\0\x85R", 6, 100000);
+    add(&message, "l.", 2);
+    return message;
+}
+
+/* Keys that have one hash: objects of one class, with a state each; in a dict, or handed to frozenset(). */
+static struct message one_hash(bool by_call) {
+    static const char class[] = "cm\nC\n\x94"
+                                "0";
+    struct message message = {0};
+    add(&message, "\x80\x04", 2);
+    add(&message, class, sizeof(class) - 1);
+    add(&message, by_call ? "cbuiltins\nfrozenset\n](" : "}(", by_call ? 22 : 2);
+    for (uint32_t i = 0; i < 100000; i++) {
+        add(&message, "h\0)RJ", 5);
+        add(&message, &i, 4);
+        add(&message, "bN", by_call ? 1 : 2);
+    }
+    add(&message, by_call ? "e\x85R." : "u.", by_call ? 4 : 2);
+    return message;
+}
+
+/* A key of a megabyte, a hundred thousand times. */
+static struct message long_key(void) {
+    static char key[1 << 20];
+    struct message message = {0};
+    uint32_t size = sizeof(key);
+    memset(key, 'k', sizeof(key));
+    add(&message, "\x80\x04X", 3);
+    add(&message, &size, 4);
+    add(&message, key, sizeof(key));
+    add(&message,
+        "\x94"
+        "0}(",
+        4);
+    for (int i = 0; i < 20; i++) add(&message, (char[]){'K', (char)i, 'N'}, 3);
+    add(&message, "u(", 2);
+    add_often(&message, "h\0N", 3, 100000);
+    add(&message, "u.", 2);
+    return message;
+}
+
+static prong_link *introduced(const char *name, const prong_link_options *options) {
+    prong_link *link;
+    prong_value arguments, result;
+    ok(prong_client_connect(&link, name, options, SOON));
+    ok(prong_build(document, &arguments, "(s)", "one"));
+    tell(link, NULL, "accept_connection", arguments);
+    hear_return(link, &result);
+    return link;
+}
+
+/* How often another was answered from when it was sent until its answer. */
+static int answered_meanwhile(prong_link *bomber, prong_link *other, const struct message *bomb) {
+    prong_value none, result;
+    int answers = 0;
+    ok(prong_link_send_bytes(bomber, bomb->data, bomb->size, PRONG_SECONDS(60)));
+    for (; prong_link_poll(bomber, PRONG_NOWAIT); answers++) {
+        ok(prong_make_tuple(document, NULL, 0, &none));
+        tell(other, NULL, "dummy", none);
+        hear_return(other, &result);
+        prong_document_reset(document);
+    }
+    return answers;
+}
+
+LONG_TEST(a_message_that_takes_long_to_read_holds_up_nobody_else, 120) {
+    prong_manager manager = started(PRONG_START_FORK);
+    char address[400];
+    unsigned char key[256];
+    prong_link_options options = {.authkey = OPEN ? NULL : key};
+    ok(prong_manager_address(manager, address, sizeof(address)));
+    ok(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
+    prong_link *bomber = introduced(address, &options), *other = introduced(address, &options);
+    struct {
+        struct message message;
+        const char *says;
+    } bombs[] = {{many_values(), "expected tuple, found list"},
+                 {many_calls(), "takes too long"},
+                 {one_hash(false), "take too long"},
+                 {one_hash(true), "takes too long"},
+                 {long_key(), "take too long"}};
+    for (size_t i = 0; i < sizeof(bombs) / sizeof(*bombs); i++) {
+        prong_value reply;
+        const char *kind, *text;
+        int answers = answered_meanwhile(bomber, other, &bombs[i].message);
+        ok(prong_link_recv(bomber, document, &reply, NULL, SOON));
+        ok(prong_scan(reply, "(ss)", &kind, &text));
+        if (!strstr(text, bombs[i].says)) test_failed(__FILE__, __LINE__, "%s", text);
+        if (answers < 10) test_failed(__FILE__, __LINE__, "message %zu: %d answers for others", i, answers);
+        free(bombs[i].message.data);
+    }
+    prong_link_close(bomber);
+    prong_link_close(other);
+    ended(manager);
 }
 
 /* --- killed again and again --- */
@@ -720,31 +1141,13 @@ TEST_(clients_are_killed_at_random_in_the_family, true, 60) {
 enum { MANY = 1000 };
 static prong_link *many[MANY];
 
-static void tell(prong_link *link, const char *ident, const char *method, prong_value arguments) {
-    prong_value request, none;
-    ok(prong_make_dict(document, &none));
-    if (ident)
-        ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
-    else
-        ok(prong_build(document, &request, "(nsvv)", method, arguments, none));
-    ok(prong_link_send(link, request, SOON));
-}
-
-static void hear_return(prong_link *link, prong_value *result) {
-    prong_value reply;
-    const char *kind;
-    ok(prong_link_recv(link, document, &reply, NULL, PRONG_SECONDS(30)));
-    ok(prong_scan(reply, "(sv)", &kind, result));
-    if (strcmp(kind, "#RETURN")) shows(reply, "a #RETURN");
-}
-
 /* Half of them wait in get while the others set and get; then all have their item. */
 LONG_TEST(a_thousand_clients_at_once, 120) {
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max < MANY + 100) return;
+    if (limit.rlim_max < MANY + 100) test_failed(__FILE__, __LINE__, "needs %d descriptors", MANY + 100);
     prong_manager manager = started(PRONG_START_FORK);
     prong_proxy queue, dict;
     prong_value none, name, result;
@@ -808,6 +1211,29 @@ TEST(members_who_ask_without_end_hold_up_nobody_by_socket) {
     for (int i = 0; i < ASKERS; i++) equal(test_end(askers[i]), 0);
     ok(prong_queue_destroy(order.said));
     prong_document_close(document);
+}
+
+/* A proxy of the server that was at the address before is none of this one's objects. */
+TEST(a_proxy_does_not_outlive_its_server) {
+    char name[60];
+    prong_process process;
+    prong_proxy list, other;
+    prong_manager manager = small_manager(&process, name);
+    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_process_kill(process));
+    equal(test_end(process), -SIGKILL);
+    prong_document_close(document);
+    prong_manager again = small_manager(&process, name);
+    for (int i = 0; i < 10; i++) {
+        ok(prong_manager_create(again, &other, "list", "()"));
+        check(other.id != list.id);
+    }
+    prong_status status = call(list, NULL, "append", SOON, "(i)", 1);
+    if (status == PRONG_EOF || status == PRONG_BROKEN_PIPE) status = call(list, NULL, "append", SOON, "(i)", 1);
+    is(status, PRONG_REMOTE_ERROR);
+    says("KeyError");
+    ok(prong_manager_close(manager));
+    small_ended(again, process);
 }
 
 TEST(a_server_serves_for_a_time_and_until_stopped) {

@@ -41,8 +41,8 @@ void waiter_end(struct waiter *row) {
     row->who = 0;
 }
 
-prong_status lock_find(const struct lock_reference *reference, struct lock **lock) {
-    (void)reference;
+prong_status lock_enter_any(struct visit *inside, const struct lock_reference *reference, struct lock **lock) {
+    (void)inside, (void)reference;
     *lock = &w->lock;
     return PRONG_OK;
 }
@@ -126,7 +126,7 @@ static void prepare(void) {
 }
 
 static prong_status acquire(void) {
-    return lock_acquire_any(&w->lock, PRONG_FOREVER);
+    return lock_acquire_any(&w->condition.lock, PRONG_FOREVER);
 }
 
 static prong_status wait_once(int thread) {
@@ -152,7 +152,7 @@ static void take_or_bring(int thread) {
         for (int i = 0; i < 2; i++) {
             w->items++;
             notify_one();
-            lock_release_any(&w->lock);
+            lock_release_any(&w->condition.lock);
             if (i == 0) acquire();
         }
         return;
@@ -160,7 +160,7 @@ static void take_or_bring(int thread) {
     while (w->items == 0)
         if (wait_once(thread) == PRONG_TIMEOUT) break; /* it goes without */
     if (w->items > 0) w->items--;
-    lock_release_any(&w->lock);
+    lock_release_any(&w->condition.lock);
 }
 
 /* --- one word for two, who pass it on; the first may die, and what it was notified of must go on to the other --- */
@@ -172,13 +172,13 @@ static void pass_on(int thread) {
         /* back from wait, the word is passed on in one step: a death in here would not be the library's affair */
         model_go_on_atomic();
         notify_one();
-        lock_release_any(&w->lock);
+        lock_release_any(&w->condition.lock);
         model_end_atomic();
         return;
     }
     w->items = 1;
     notify_one();
-    lock_release_any(&w->lock);
+    lock_release_any(&w->condition.lock);
 }
 
 static void finish(void) {

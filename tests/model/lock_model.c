@@ -1,5 +1,4 @@
 /* The lock that users hold (src/sync/mutex.c): exclusion, no lost wake-up, death of the holder and of waiters, time-outs. */
-#define MUTEX_SPINS 1
 #define MUTEX_BYPASSES 1
 #include "surroundings.h"
 

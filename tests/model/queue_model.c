@@ -1,7 +1,6 @@
 /* The queue (src/channel/channel.c over the real family lock and waitq): each message is taken once, in order, none is lost but what
  * the dead had taken or not yet put; nobody waits for the dead; no wake-up is lost. Segments are small, so that they are
  * linked and recycled; the allocator counts as one step (tests/storm steps through it). */
-#define LOCK_SPINS 1
 #define CHANNEL_SEGMENT 64
 #define CHANNEL_INLINE 16
 #include "surroundings.h"
@@ -63,9 +62,8 @@ prong_status heap_free(uint64_t block, uint64_t *from) {
     return PRONG_OK;
 }
 
-bool os_doorbell_ring(uint32_t address) {
-    (void)address;
-    return false;
+void watchers_wake(struct waitq *queue) {
+    (void)queue;
 }
 
 struct waiter *waiter_begin(void *object) {
@@ -75,6 +73,28 @@ struct waiter *waiter_begin(void *object) {
 
 void waiter_end(struct waiter *waiter) {
     (void)waiter;
+}
+
+/* No bell: see bell_model.c. */
+void bell_settle_after_put(struct channel *channel) {
+    (void)channel;
+}
+
+void bell_settle_after_take(struct channel *channel) {
+    (void)channel;
+}
+
+void bell_settle_thoroughly(struct channel *channel) {
+    (void)channel;
+}
+
+bool bell_dispose(struct channel *channel) {
+    (void)channel;
+    return true;
+}
+
+void bell_recover(struct channel *channel, uint32_t dead) {
+    (void)channel, (void)dead;
 }
 
 static void model_recover(uint32_t dead) {

@@ -1,5 +1,5 @@
 /* What stands around the code that is explored: one member of the family for each thread, a clock, futexes, and a burial that
- * calls the model's own recovery. Included once by each model, after it has defined nothing but its SPINS. */
+ * calls the model's own recovery. Included once by each model, after it has defined nothing but how often a lock is bypassed. */
 #ifndef MODEL_SURROUNDINGS_H
 #define MODEL_SURROUNDINGS_H
 
@@ -21,6 +21,11 @@ static int model_clock_gettime(struct timespec *t) {
 #include "base/deadline.h"
 #include "base/error.h"
 
+#define LOCK_NOTES 0
+#define lock_note(lock) ((void)0)
+#define lock_unnote() ((void)0)
+#define lock_is_interrupted(lock) false
+
 #include "instrument.h"
 #include "family/lock.h"
 #include "family/waitq.h"
@@ -35,7 +40,7 @@ static int model_clock_gettime(struct timespec *t) {
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 char *arena_base;
-uint64_t arena_places;
+uint64_t arena_places, arena_mapped = MODEL_ARENA;
 _Thread_local struct thread_self thread_known;
 static struct self selves[MODEL_THREADS];
 struct self *self = selves;
@@ -79,18 +84,40 @@ void member_look(uint32_t token) {
     if (!member_alive(token)) member_bury(token);
 }
 
+void member_mark_slow(void) {
+}
+
+void family_bury_dead(void) {
+}
+
 void family_look_around(void) {
     for (int i = 0; i < MODEL_THREADS; i++)
         if (model_is_dead(i)) member_bury(token_of(i));
 }
 
+/* Nothing is freed here: what a thread is inside of need not be said. */
+prong_status visit_begin_slow(struct visit *visit, uint64_t offset) {
+    (void)visit, (void)offset;
+    return PRONG_OK;
+}
+prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation) {
+    (void)visit;
+    return object_is_live(kind, offset, generation) ? PRONG_OK : PRONG_STALE;
+}
+prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation) {
+    (void)kind, (void)offset, (void)generation;
+    return PRONG_OK;
+}
+
 /* --- the system --- */
 
 #define os_futex_wait(word, expected, deadline) model_futex_wait(word, expected, ~0u, has_end(deadline))
-#define os_futex_wait_masked(word, expected, mask, deadline) model_futex_wait(word, expected, mask, has_end(deadline))
+#define os_futex_sleep(word, expected, deadline) model_futex_wait(word, expected, ~0u, has_end(deadline))
+#define os_futex_sleep_masked(word, expected, mask, deadline) model_futex_wait(word, expected, mask, has_end(deadline))
 #define os_futex_wake(word, count) model_futex_wake(word, count, ~0u)
 #define os_futex_wake_masked(word, count, mask) model_futex_wake(word, count, mask)
 #define os_cpu_relax() ((void)0)
+#define pause_again(pause, span) ((void)(pause), false) /* a thread that spins looks once */
 
 /* Only where the caller has a deadline may a wait end by itself at any moment; a nap is taken for endless. */
 static int timed_thread = -1;
@@ -104,6 +131,8 @@ static struct member model_row;
 #define member_row(token) (&model_row)
 
 /* --- no texts --- */
+
+#define lock_refused(status, what) (status)
 
 static void model_snprintf(char *text, size_t size, const char *format, ...) {
     (void)format;

@@ -1,7 +1,10 @@
 /* Links: Listener and Client between C programs; what Python does is in interop.py. */
 #include "../support/test.h"
+#include "certificate.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -80,14 +83,19 @@ static void exchange_values(prong_link *link) {
     prong_document_close(document);
 }
 
-METHOD_TEST(values_go_both_ways_with_a_key) {
-    listen_with(NULL, &KEY);
-    struct client client = client_here(true);
+/* Serves a client that is started for it, from the first value to its end. */
+static void exchange_with(struct client client, prong_start_method method) {
     prong_process child = start_with(method, echo_client, client);
     prong_link *link = accepted();
     exchange_values(link);
     prong_link_close(link);
     equal(test_end(child), 0);
+}
+
+METHOD_TEST(values_go_both_ways_with_a_key) {
+    listen_with(NULL, &KEY);
+    struct client client = client_here(true);
+    exchange_with(client, method);
     prong_listener_close(listener);
 }
 
@@ -103,8 +111,9 @@ TEST(tcp_and_paths_work_and_a_path_is_removed) {
     equal(test_end(child), 0);
     prong_listener_close(listener);
 
-    char path[100];
-    snprintf(path, sizeof(path), "/tmp/prong-link-test-%d", (int)getpid());
+    char folder[] = "/tmp/prong-test-XXXXXX", path[100];
+    check(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof(path), "%s/socket", folder);
     listen_with(path, NULL);
     client = client_here(false);
     child = start_with(PRONG_START_FORK, echo_client, client);
@@ -117,18 +126,89 @@ TEST(tcp_and_paths_work_and_a_path_is_removed) {
     is(prong_listener_open(&second, path, NULL), PRONG_EXISTS);
     prong_listener_close(listener);
     check(access(path, F_OK) != 0);
+    check(rmdir(folder) == 0);
 }
 
 TEST(bad_addresses_are_named) {
     prong_link *link;
     is(prong_listener_open(&listener, "nonsense", NULL), PRONG_INVALID);
     says("neither");
-    is(prong_client_connect(&link, "@nobody-listens-here-prong", NULL, PRONG_SECONDS(1)), PRONG_NOT_FOUND);
+    is(prong_client_connect(&link, "@nobody-listens-here-prong", NULL, PRONG_NOWAIT), PRONG_NOT_FOUND);
     says("nobody listens");
-    is(prong_client_connect(&link, "127.0.0.1:1", NULL, PRONG_SECONDS(1)), PRONG_NOT_FOUND);
-    is(prong_client_connect(&link, "/tmp", NULL, PRONG_SECONDS(1)), PRONG_NOT_FOUND);
+    is(prong_client_connect(&link, "127.0.0.1:1", NULL, PRONG_NOWAIT), PRONG_NOT_FOUND);
+    is(prong_client_connect(&link, "/tmp", NULL, PRONG_NOWAIT), PRONG_NOT_FOUND);
     is(prong_client_connect(&link, "", NULL, PRONG_SECONDS(1)), PRONG_INVALID);
-    is(prong_client_connect(&link, "no.such.host.invalid:80", NULL, PRONG_SECONDS(1)), PRONG_NOT_FOUND);
+    const char *const ports[] = {"127.0.0.1:+0", "127.0.0.1: 0", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:0x1"};
+    for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++)
+        is(prong_listener_open(&listener, ports[i], NULL), PRONG_INVALID);
+    is(prong_client_connect(&link, "no.such.host.invalid:80", NULL, PRONG_FOREVER), PRONG_NOT_FOUND);
+}
+
+/* --- a listener that comes up after its client --- */
+
+static int early_client(void *argument, size_t size) {
+    prong_link *link;
+    (void)size;
+    if (prong_client_connect(&link, argument, NULL, PRONG_FOREVER)) return 1;
+    if (prong_link_send_bytes(link, "early", 5, PRONG_SECONDS(10))) return 2;
+    prong_link_close(link);
+    return 0;
+}
+
+static void serves_the_early(int method, const char *at) {
+    prong_link *link;
+    char text[8];
+    size_t size;
+    prong_process child = test_start((prong_start_method)method, early_client, at, strlen(at) + 1, false);
+    test_sleep_ms(100); /* it has been refused by then, mostly */
+    check(prong_process_is_alive(child));
+    ok(prong_listener_open(&listener, at, NULL));
+    ok(prong_listener_accept(listener, &link, PRONG_SECONDS(10)));
+    ok(prong_link_recv_bytes_into(link, text, sizeof(text), &size, PRONG_SECONDS(10)));
+    check(size == 5 && !memcmp(text, "early", 5));
+    equal(test_end(child), 0);
+    prong_link_close(link);
+    prong_listener_close(listener);
+}
+
+/* A TCP address at which nobody listens any more. */
+static void free_port(char at[400]) {
+    ok(prong_listener_open(&listener, "127.0.0.1:0", NULL));
+    snprintf(at, 400, "%s", prong_listener_address(listener));
+    prong_listener_close(listener);
+}
+
+METHOD_TEST(a_client_waits_for_its_listener_to_come_up) {
+    char at[400];
+    snprintf(at, sizeof(at), "@prong-early-%d", (int)getpid());
+    serves_the_early(method, at);
+    snprintf(at, sizeof(at), "/tmp/prong-early-%d", (int)getpid());
+    serves_the_early(method, at);
+    free_port(at);
+    serves_the_early(method, at);
+}
+
+TEST(a_client_gives_up_when_its_time_is_up_and_at_once_without_any) {
+    prong_link *link;
+    char at[400];
+    free_port(at);
+    int before = test_open_descriptors();
+    const prong_time times[] = {PRONG_NOWAIT, PRONG_MS(30)};
+    for (int i = 0; i < 2; i++) {
+        is(prong_client_connect(&link, "@nobody-listens-here-prong", NULL, times[i]), PRONG_NOT_FOUND);
+        is(prong_client_connect(&link, "/tmp/nobody/listens-here-prong", NULL, times[i]), PRONG_NOT_FOUND);
+        is(prong_client_connect(&link, at, NULL, times[i]), PRONG_NOT_FOUND);
+        says("nobody listens there");
+    }
+    equal(test_open_descriptors(), before);
+}
+
+TEST(an_address_at_which_nobody_can_ever_listen_is_refused_at_once) {
+    prong_link *link;
+    is(prong_client_connect(&link, "nonsense", NULL, PRONG_FOREVER), PRONG_INVALID);
+    is(prong_client_connect(&link, "127.0.0.1:99999", NULL, PRONG_FOREVER), PRONG_INVALID);
+    is(prong_client_connect(&link, "/dev/null/socket", NULL, PRONG_FOREVER), PRONG_NOT_FOUND);
+    says("Not a directory");
 }
 
 #ifdef HAVE_OPENSSL
@@ -185,11 +265,7 @@ TEST(a_thousand_silent_peers_hold_up_nobody) {
                         7) == 7); /* 2 GiB are announced */
     }
     struct client client = client_here(true);
-    prong_process child = start_with(PRONG_START_FORK, echo_client, client);
-    prong_link *link = accepted();
-    exchange_values(link);
-    prong_link_close(link);
-    equal(test_end(child), 0);
+    exchange_with(client, PRONG_START_FORK);
     check(prong_listener_refused(listener, NULL) >= SILENT - 100);
     for (int i = 0; i < SILENT; i++) close(silent[i]);
     prong_listener_close(listener);
@@ -206,6 +282,195 @@ TEST(a_handshake_that_takes_too_long_is_dropped) {
     equal(prong_listener_refused(listener, &reason), 1);
     check(strstr(reason, "too long"));
     close(silent);
+    prong_listener_close(listener);
+}
+#endif
+
+#ifdef HAVE_OPENSSL
+/* --- reflection: the server here has no key, and lets one client answer the other --- */
+
+struct connecting {
+    pthread_t thread;
+    prong_status status;
+    char said[400];
+};
+
+static void *connect_with_key(void *argument) {
+    struct connecting *connecting = argument;
+    prong_link *link;
+    connecting->status = prong_client_connect(&link, address, &KEY, PRONG_SECONDS(10));
+    if (connecting->status)
+        snprintf(connecting->said, sizeof(connecting->said), "%s", prong_error_message());
+    else
+        prong_link_close(link);
+    return NULL;
+}
+
+static prong_link *client_in_a_thread(struct connecting *connecting) {
+    check(pthread_create(&connecting->thread, NULL, connect_with_key, connecting) == 0);
+    return accepted();
+}
+
+static void relay(prong_link *from, prong_link *to) {
+    const void *data;
+    size_t size;
+    ok(prong_link_recv_bytes(from, 0, &data, &size, PRONG_SECONDS(10)));
+    ok(prong_link_send_bytes(to, data, size, PRONG_SECONDS(10)));
+}
+
+TEST(a_server_that_lets_one_client_answer_another_is_refused_by_both) {
+    static const char forged[] = "#CHALLENGE#{sha256}0123456789012345678901234567890123456789";
+    struct connecting one = {0}, two = {0};
+    const void *data;
+    size_t size;
+    listen_with(NULL, NULL);
+    prong_link *first = client_in_a_thread(&one), *second = client_in_a_thread(&two);
+    ok(prong_link_send_bytes(first, forged, sizeof(forged) - 1, PRONG_SECONDS(10)));
+    ok(prong_link_recv_bytes(first, 0, &data, &size, PRONG_SECONDS(10))); /* an answer, whatever it is */
+    ok(prong_link_send_bytes(first, "#WELCOME#", 9, PRONG_SECONDS(10)));
+    relay(first, second); /* its challenge */
+    is(prong_link_recv_bytes(second, 0, &data, &size, PRONG_SECONDS(10)), PRONG_EOF);
+    pthread_join(two.thread, NULL);
+    equal(two.status, PRONG_PERMISSION);
+    check(strstr(two.said, "reflection"));
+    prong_link_close(first);
+    pthread_join(one.thread, NULL);
+    equal(one.status, PRONG_EOF);
+    prong_link_close(second);
+    prong_listener_close(listener);
+}
+
+TEST(a_program_can_connect_to_itself) {
+    struct connecting client = {0};
+    listen_with(NULL, &KEY);
+    prong_link *link = client_in_a_thread(&client);
+    pthread_join(client.thread, NULL);
+    equal(client.status, PRONG_OK);
+    prong_link_close(link);
+    prong_listener_close(listener);
+}
+#endif
+
+TEST(those_that_wait_to_be_accepted_do_not_give_way_to_others) {
+    enum { MANY = 300 };
+    static int waiting[MANY];
+    char sent = 0, got[8];
+    const void *data;
+    size_t size;
+    listen_with(NULL, &(prong_link_options){.backlog = MANY, .max_handshakes = 10});
+    for (int i = 0; i < MANY; i++) waiting[i] = raw_client();
+    for (int i = 0; i < MANY; i++) {
+        prong_link *link;
+        ok(prong_listener_accept(listener, &link, i % 2 ? PRONG_NOWAIT : PRONG_SECONDS(10)));
+        ok(prong_link_send_bytes(link, &sent, 1, PRONG_SECONDS(1)));
+        equal(read(waiting[i], got, sizeof(got)), 5);
+        check(write(waiting[i], "\0\0\0\0", 4) == 4);
+        ok(prong_link_recv_bytes(link, 0, &data, &size, PRONG_SECONDS(1)));
+        prong_link_close(link);
+        close(waiting[i]);
+    }
+    equal(prong_listener_refused(listener, NULL), 0);
+    prong_listener_close(listener);
+}
+
+/* A connection without a key is open at once, so whoever says nothing is accepted. */
+#ifdef HAVE_OPENSSL
+TEST(a_peer_that_hangs_up_at_once_is_no_error) {
+    listen_with(NULL, &KEY);
+    for (int i = 0; i < 3; i++) close(raw_client());
+    struct client client = client_here(true);
+    exchange_with(client, PRONG_START_FORK);
+    prong_listener_close(listener);
+}
+
+/* Connects and hangs up, without end. */
+static int flood(void *argument, size_t size) {
+    struct client *client = argument;
+    (void)size;
+    memcpy(address, client->address, sizeof(address));
+    for (;;) {
+        int fd = raw_client();
+        if (write(fd, "\0", 1) < 0) fd = dup(fd);
+        close(fd);
+    }
+    return 0;
+}
+
+TEST(a_flood_of_connections_keeps_nobody_out_and_accept_in_its_time) {
+    enum { FLOODS = 3 };
+    prong_process floods[FLOODS];
+    prong_link *link;
+    listen_with(NULL, &KEY);
+    struct client client = client_here(true);
+    for (int i = 0; i < FLOODS; i++) floods[i] = start_with(PRONG_START_FORK, flood, client);
+    for (int i = 0; i < 3; i++) {
+        is(prong_listener_accept(listener, &link, PRONG_MS(50)), PRONG_TIMEOUT);
+        exchange_with(client, PRONG_START_FORK);
+    }
+    for (int i = 0; i < FLOODS; i++) {
+        ok(prong_process_kill(floods[i]));
+        test_end(floods[i]);
+    }
+    prong_listener_close(listener);
+}
+
+/* A message of the handshake, byte by byte, until it is hung up on. */
+static int dribble(void *argument, size_t size) {
+    struct client *client = argument;
+    (void)size;
+    memcpy(address, client->address, sizeof(address));
+    int fd = raw_client();
+    if (write(fd, "\0\0\0\xff", 4) != 4) return 1;
+    for (int i = 0; i < 250; i++) {
+        if (write(fd, "x", 1) != 1) return 2;
+        test_sleep_ms(20);
+    }
+    return 0;
+}
+
+TEST(a_peer_that_dribbles_is_dropped_and_delays_nobody) {
+    prong_link *link;
+    prong_link_options options = KEY;
+    options.handshake_timeout = PRONG_SECONDS(3);
+    listen_with(NULL, &options);
+    struct client client = client_here(true);
+    prong_process slow = start_with(PRONG_START_FORK, dribble, client);
+    exchange_with(client, PRONG_START_FORK);
+    const char *reason;
+    while (!prong_listener_refused(listener, &reason))
+        is(prong_listener_accept(listener, &link, PRONG_MS(100)), PRONG_TIMEOUT);
+    check(strstr(reason, "too long"));
+    equal(test_end(slow), -SIGPIPE);
+    prong_listener_close(listener);
+}
+
+/* Descriptors up to this one may be opened from now on. */
+static void allow_descriptors(int below) {
+    struct rlimit limit;
+    check(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = (rlim_t)below;
+    check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+TEST(a_listener_without_descriptors_says_so_and_goes_on_when_there_are) {
+    prong_link *link;
+    listen_with(NULL, &KEY);
+    struct connecting client = {0};
+    int silent[4];
+    for (int i = 0; i < 4; i++) silent[i] = raw_client();
+    check(pthread_create(&client.thread, NULL, connect_with_key, &client) == 0);
+    test_sleep_ms(50); /* it is in the backlog */
+    int next = dup(0);
+    close(next);
+    allow_descriptors(next);
+    is(prong_listener_accept(listener, &link, PRONG_SECONDS(5)), PRONG_NO_DESCRIPTORS);
+    is(prong_listener_accept(listener, &link, PRONG_NOWAIT), PRONG_NO_DESCRIPTORS);
+    allow_descriptors(next + 2); /* those that say nothing make way */
+    link = accepted();
+    pthread_join(client.thread, NULL);
+    equal(client.status, PRONG_OK);
+    prong_link_close(link);
+    for (int i = 0; i < 4; i++) close(silent[i]);
     prong_listener_close(listener);
 }
 #endif
@@ -327,6 +592,50 @@ TEST(a_send_that_finds_no_room_times_out_and_says_what_is_left) {
     unfeed(link);
 }
 
+/* Nothing of a message that found no room has left: those before it arrive, and those after. */
+TEST(a_send_without_room_leaves_the_link_as_it_was) {
+    char block[1000] = {0}, last[] = "last";
+    const void *data;
+    size_t size, sent = 0;
+    prong_status status = PRONG_OK;
+    listen_with(NULL, NULL);
+    prong_link *link, *other;
+    ok(prong_client_connect(&link, address, NULL, PRONG_SECONDS(10)));
+    other = accepted();
+    for (; !status; sent += !status) status = prong_link_send_bytes(link, block, sizeof(block), PRONG_NOWAIT);
+    is(status, PRONG_TIMEOUT);
+    bool cut = prong_link_send_bytes(link, block, sizeof(block), PRONG_NOWAIT) == PRONG_CLOSED;
+    check(!cut); /* a Unix socket takes a small message whole, or not */
+    for (size_t i = 0; i < sent; i++) {
+        ok(prong_link_recv_bytes(other, 0, &data, &size, PRONG_SECONDS(10)));
+        equal(size, sizeof(block));
+    }
+    ok(prong_link_send_bytes(link, last, sizeof(last), PRONG_SECONDS(10)));
+    ok(prong_link_recv_bytes(other, 0, &data, &size, PRONG_SECONDS(10)));
+    check(size == sizeof(last) && !memcmp(data, last, size));
+    prong_link_close(link);
+    unfeed(other);
+}
+
+TEST(connecting_to_a_full_backlog_times_out) {
+    enum { MOST = 100 };
+    prong_link *links[MOST], *link;
+    prong_status status = PRONG_OK;
+    int count = 0;
+    listen_with(NULL, &(prong_link_options){.backlog = 1});
+    for (; !status && count < MOST; count += !status)
+        status = prong_client_connect(&links[count], address, NULL, PRONG_MS(50));
+    is(status, PRONG_TIMEOUT);
+    says("backlog is full");
+    for (int i = 0; i < count; i++) {
+        prong_link_close(accepted());
+        prong_link_close(links[i]);
+    }
+    ok(prong_client_connect(&link, address, NULL, PRONG_SECONDS(10)));
+    prong_link_close(link);
+    prong_listener_close(listener);
+}
+
 static int killed_client(void *argument, size_t size) {
     prong_link *link = connected(argument);
     (void)size;
@@ -354,26 +663,34 @@ METHOD_TEST(the_end_comes_when_the_peer_is_killed) {
 }
 
 #ifdef HAVE_OPENSSL
-/* --- TLS, with a certificate made on the spot --- */
+/* --- TLS --- */
 
 static char directory[] = "/tmp/prong-tls-XXXXXX", certificate[64], key[64];
 
-static bool make_certificate(void) {
-    char command[400];
-    if (!mkdtemp(directory)) return false;
+static void write_file(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    check(file && fputs(text, file) >= 0);
+    fclose(file);
+}
+
+static void make_certificate(void) {
+    check(mkdtemp(directory));
     snprintf(certificate, sizeof(certificate), "%s/cert.pem", directory);
     snprintf(key, sizeof(key), "%s/key.pem", directory);
-    snprintf(command, sizeof(command),
-             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout %s -out %s -days 2 "
-             "-subj /CN=prong.test -addext subjectAltName=DNS:prong.test >/dev/null 2>&1",
-             key, certificate);
-    return system(command) == 0;
+    write_file(certificate, TEST_CERTIFICATE);
+    write_file(key, TEST_KEY);
+}
+
+static void remove_certificate(void) {
+    unlink(certificate);
+    unlink(key);
+    rmdir(directory);
 }
 
 struct tls_client {
     struct client client;
     char authority[64];
-    const char *name;
+    char name[32];
 };
 
 static int tls_client(void *argument, size_t size) {
@@ -394,10 +711,7 @@ static int tls_client(void *argument, size_t size) {
 }
 
 TEST(tls_carries_messages_and_refuses_a_wrong_name) {
-    if (!make_certificate()) {
-        printf("skipped: no openssl command\n");
-        return;
-    }
+    make_certificate();
     prong_tls tls = {.certificate = certificate, .key = key};
     prong_link_options options = KEY;
     options.tls = &tls;
@@ -416,7 +730,7 @@ TEST(tls_carries_messages_and_refuses_a_wrong_name) {
     }
     prong_link_close(link);
     equal(test_end(child), 0);
-    client.name = "other.test";
+    strcpy(client.name, "other.test");
     child = start_with(PRONG_START_FORK, tls_client, client);
     is(prong_listener_accept(listener, &link, PRONG_SECONDS(2)), PRONG_TIMEOUT);
     equal(test_end(child), 42);
@@ -424,8 +738,184 @@ TEST(tls_carries_messages_and_refuses_a_wrong_name) {
     options.tls = &(prong_tls){.certificate = "/nowhere.pem"};
     is(prong_listener_open(&listener, "127.0.0.1:0", &options), PRONG_INVALID);
     says("/nowhere.pem");
-    unlink(certificate);
-    unlink(key);
-    rmdir(directory);
+    remove_certificate();
+}
+
+/* The listener is inherited. */
+static int accept_until_told(void *argument, size_t size) {
+    prong_link *link;
+    (void)argument, (void)size;
+    while (prong_listener_accept(listener, &link, PRONG_SECONDS(1)) == PRONG_TIMEOUT) {}
+    return 0;
+}
+
+/* Sends one message, and then says goodbye, or is cut off without. */
+struct leaving_client {
+    struct tls_client tls;
+    bool with_key, by_death;
+};
+
+static int leaving_client(void *argument, size_t size) {
+    struct leaving_client *client = argument;
+    prong_tls tls = {.authority = client->tls.authority, .name = client->tls.name};
+    prong_link_options options = client->with_key ? KEY : (prong_link_options){0};
+    options.tls = &tls;
+    prong_link *link;
+    (void)size;
+    if (prong_client_connect(&link, client->tls.client.address, &options, PRONG_SECONDS(10))) return 1;
+    if (prong_link_send_bytes(link, "last", 4, PRONG_SECONDS(10))) return 2;
+    if (client->by_death) kill(getpid(), SIGKILL);
+    prong_link_close(link);
+    return 0;
+}
+
+/* A link to such a client, which has gone. */
+static prong_link *tls_left(int method, bool with_key, bool by_death) {
+    prong_tls tls = {.certificate = certificate, .key = key};
+    prong_link_options options = with_key ? KEY : (prong_link_options){0};
+    options.tls = &tls;
+    listen_with("127.0.0.1:0", &options);
+    struct leaving_client client = {
+        .tls = {.client = client_here(with_key), .name = "prong.test"}, .with_key = with_key, .by_death = by_death};
+    memcpy(client.tls.authority, certificate, sizeof(certificate));
+    prong_process child = start_with(method, leaving_client, client);
+    prong_link *link = accepted();
+    equal(test_end(child), by_death ? -SIGKILL : 0);
+    prong_listener_close(listener);
+    return link;
+}
+
+static void tls_ends_with(prong_link *link, prong_status wanted) {
+    const void *data;
+    size_t size;
+    ok(prong_link_recv_bytes(link, 0, &data, &size, PRONG_SECONDS(10)));
+    check(size == 4 && !memcmp(data, "last", 4));
+    for (int again = 0; again < 2; again++) is(prong_link_recv_bytes(link, 0, &data, &size, PRONG_SECONDS(10)), wanted);
+}
+
+METHOD_TEST(a_tls_connection_that_is_cut_has_not_ended) {
+    make_certificate();
+    for (int with_key = 0; with_key < 2; with_key++) {
+        prong_link *link = tls_left(method, with_key, false);
+        tls_ends_with(link, PRONG_EOF);
+        prong_link_close(link);
+        link = tls_left(method, with_key, true);
+        tls_ends_with(link, PRONG_BROKEN_PIPE);
+        says("close_notify");
+        prong_link_close(link);
+    }
+    remove_certificate();
+}
+
+/* --- one side with TLS, the other without --- */
+
+struct mismatched {
+    struct tls_client tls;
+    bool with_tls, with_key;
+    prong_time timeout; /* of the connection */
+};
+
+/* What went wrong, on standard output's place: a queue. */
+static prong_queue told;
+
+static int mismatched_client(void *argument, size_t size) {
+    struct mismatched *client = argument;
+    prong_tls tls = {.authority = client->tls.authority, .name = client->tls.name};
+    prong_link_options options = client->with_key ? KEY : (prong_link_options){0};
+    prong_link *link;
+    const void *data;
+    size_t length;
+    (void)size;
+    if (client->with_tls) options.tls = &tls;
+    prong_status status = prong_client_connect(&link, client->tls.client.address, &options, client->timeout);
+    if (!status) status = prong_link_send_bytes(link, "hello, who is there?", 20, PRONG_SECONDS(10));
+    if (!status) status = prong_link_recv_bytes(link, 0, &data, &length, PRONG_SECONDS(10));
+    return !status || prong_queue_put(told, prong_error_message(), strlen(prong_error_message()) + 1, PRONG_NOWAIT);
+}
+
+/* The client's error says this, and what the listener meets, by accept or by a first message, that. */
+static void mismatch(bool with_tls, bool with_key, prong_time timeout, const char *client_says,
+                     const char *listener_says) {
+    prong_tls tls = {.certificate = certificate, .key = key};
+    prong_link_options options = with_key ? KEY : (prong_link_options){0};
+    const char *reason = NULL;
+    const void *data;
+    char text[700];
+    size_t size;
+    if (!with_tls) options.tls = &tls;
+    options.handshake_timeout = PRONG_MS(300);
+    listen_with("127.0.0.1:0", &options);
+    struct mismatched client = {.tls = {.client = client_here(with_key), .name = "prong.test"},
+                                .with_tls = with_tls,
+                                .with_key = with_key,
+                                .timeout = timeout};
+    memcpy(client.tls.authority, certificate, sizeof(certificate));
+    prong_process child = start_with(PRONG_START_FORK, mismatched_client, client);
+    prong_link *link = NULL;
+    prong_status status = prong_listener_accept(listener, &link, PRONG_SECONDS(1));
+    if (!status) {
+        check(prong_link_recv_bytes(link, 0, &data, &size, PRONG_MS(500)) != PRONG_OK);
+        reason = prong_error_message();
+    } else
+        prong_listener_refused(listener, &reason);
+    if (!reason || !strstr(reason, listener_says))
+        test_failed(__FILE__, __LINE__, "the listener met \"%s\", not \"%s\"", reason ? reason : "", listener_says);
+    prong_link_close(link);
+    prong_listener_close(listener);
+    equal(test_end(child), 0);
+    ok(prong_queue_get(told, text, sizeof(text), &size, PRONG_SECONDS(1)));
+    if (!strstr(text, client_says))
+        test_failed(__FILE__, __LINE__, "the client says \"%s\", not \"%s\"", text, client_says);
+}
+
+TEST(a_client_without_tls_and_a_listener_with_it_say_so) {
+    make_certificate();
+    ok(prong_queue_create(&told, NULL));
+    mismatch(false, true, PRONG_SECONDS(10), "may expect TLS", "may not speak TLS"); /* the listener hangs up */
+    mismatch(false, true, PRONG_MS(100), "may expect TLS", "");
+    mismatch(false, false, PRONG_SECONDS(10), "TLS", "does not speak TLS"); /* with an alert, or without */
+    remove_certificate();
+}
+
+TEST(a_client_with_tls_and_a_listener_without_it_say_so) {
+    make_certificate();
+    ok(prong_queue_create(&told, NULL));
+    mismatch(true, true, PRONG_SECONDS(10), "does not speak TLS", "speaks TLS, and this side does not");
+    mismatch(true, false, PRONG_SECONDS(10), "may not speak TLS", "which this side does not speak");
+    mismatch(true, false, PRONG_MS(100), "may not speak TLS", "speaks TLS, and this side does not");
+    remove_certificate();
+}
+
+TEST(a_certificate_that_nobody_known_has_signed_is_refused) {
+    make_certificate();
+    prong_tls tls = {.certificate = certificate, .key = key};
+    prong_link_options options = KEY;
+    options.tls = &tls;
+    listen_with("127.0.0.1:0", &options);
+    struct tls_client client = {.client = client_here(true), .name = "prong.test"};
+    snprintf(client.authority, sizeof(client.authority), "%s/none.pem", directory);
+    prong_tls of_client = {.name = client.name}; /* the system's authorities */
+    prong_link *link;
+    prong_process waiting = start_with(PRONG_START_FORK, accept_until_told, client);
+    options.tls = &of_client;
+    is(prong_client_connect(&link, address, &options, PRONG_SECONDS(10)), PRONG_PERMISSION);
+    says("certificate");
+    of_client.authority = client.authority;
+    is(prong_client_connect(&link, address, &options, PRONG_SECONDS(10)), PRONG_INVALID);
+    says("none.pem");
+    ok(prong_process_kill(waiting));
+    test_end(waiting);
+    prong_listener_close(listener);
+    remove_certificate();
+}
+
+TEST(sending_by_tls_to_who_is_gone_raises_no_signal) {
+    make_certificate();
+    prong_link *link = tls_left(PRONG_START_FORK, true, true);
+    prong_status status = PRONG_OK;
+    for (int i = 0; i < 100 && !status; i++) status = prong_link_send_bytes(link, "x", 1, PRONG_SECONDS(1));
+    is(status, PRONG_BROKEN_PIPE);
+    prong_link_close(link);
+    remove_certificate();
 }
 #endif

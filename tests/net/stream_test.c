@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -128,7 +129,7 @@ TEST(bad_lengths_are_no_messages) {
     }
 }
 
-TEST(the_end_is_told_and_so_is_one_amidst_a_message) {
+TEST(the_end_is_told_and_so_is_one_within_a_message) {
     static const char whole[] = "\0\0\0\5hello";
     for (size_t cut = 0; cut < 9; cut++) {
         int ends[2];
@@ -165,9 +166,110 @@ TEST(no_wait_is_longer_than_its_time) {
     is(prong_stream_recv(ends[0], data, sizeof data, &size, PRONG_MS(30)), PRONG_CLOSED);
     prong_bytes part = {large, LARGE};
     is(prong_stream_send(ends[1], &part, 1, PRONG_MS(30)), PRONG_CLOSED); /* nobody reads */
-    says("amidst a message");
+    says("in the middle of a message");
     is(prong_stream_send(ends[1], &part, 1, PRONG_NOWAIT), PRONG_TIMEOUT);
     free(large);
+}
+
+/* --- waits that a signal interrupts --- */
+
+static volatile sig_atomic_t alarms;
+static bool breaks_off; /* what the runtime makes of it */
+
+static void count_alarm(int number) {
+    (void)number;
+    alarms++;
+}
+static bool alarm_has_come(void) {
+    return breaks_off && alarms > 0;
+}
+
+/* SIGALRM again and again: one that comes before the wait has begun interrupts nothing. */
+static void alarms_from_now_on(bool break_off) {
+    static const prong_runtime runtime = {.interrupted = alarm_has_come};
+    struct sigaction action = {.sa_handler = count_alarm};
+    struct itimerval often = {{0, 30000}, {0, 30000}};
+    alarms = 0;
+    breaks_off = break_off;
+    prong_set_runtime(&runtime);
+    check(sigaction(SIGALRM, &action, NULL) == 0);
+    check(setitimer(ITIMER_REAL, &often, NULL) == 0);
+}
+
+/* And the next wait is as any other. */
+static void alarms_end(void) {
+    struct itimerval none = {0};
+    check(alarms > 0);
+    check(setitimer(ITIMER_REAL, &none, NULL) == 0);
+    breaks_off = false;
+    prong_clear_interrupt();
+}
+
+static const prong_time long_times[] = {PRONG_FOREVER, PRONG_SECONDS(60)};
+
+TEST(a_receive_ends_when_the_runtime_breaks_it_off) {
+    for (int i = 0; i < 4; i++) {
+        int ends[2];
+        char data[8];
+        size_t size;
+        prong_time timeout = long_times[i / 2];
+        make_pair(i % 2, ends);
+        alarms_from_now_on(true);
+        is(prong_stream_recv(ends[0], data, sizeof(data), &size, timeout), PRONG_TIMEOUT);
+        alarms_end();
+        equal(write(ends[1], "\0\0\0\5he", 6), 6); /* nothing was lost */
+        alarms_from_now_on(true);
+        is(prong_stream_recv(ends[0], data, sizeof(data), &size, timeout), PRONG_CLOSED);
+        says("in the middle of a message");
+        alarms_end();
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
+TEST(a_send_ends_when_the_runtime_breaks_it_off) {
+    char *large = calloc(1, LARGE);
+    prong_bytes part = {large, LARGE};
+    for (int i = 0; i < 4; i++) {
+        int ends[2];
+        make_pair(i % 2, ends);
+        alarms_from_now_on(true);
+        is(prong_stream_send(ends[1], &part, 1, long_times[i / 2]), PRONG_CLOSED);
+        alarms_end();
+        if (i % 2) { /* a socket: a pipe that is not full would take a part */
+            alarms_from_now_on(true);
+            is(prong_stream_send(ends[1], &part, 1, long_times[i / 2]), PRONG_TIMEOUT);
+            alarms_end();
+        }
+        close(ends[0]);
+        close(ends[1]);
+    }
+    free(large);
+}
+
+static void *send_late(void *context) {
+    struct sender *sender = context;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL); /* the alarms are the receiver's */
+    test_sleep_ms(200);
+    return send_in_parts(sender);
+}
+
+TEST(a_signal_that_the_runtime_does_not_mind_interrupts_nothing) {
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        pthread_t thread;
+        make_pair(i % 2, ends);
+        struct sender sender = {ends[1], LARGE, 1 << 16};
+        alarms_from_now_on(false);
+        check(pthread_create(&thread, NULL, send_late, &sender) == 0);
+        receive(ends[0], LARGE);
+        pthread_join(thread, NULL);
+        alarms_end();
+        close(ends[0]);
+        close(ends[1]);
+    }
 }
 
 static int send_half_and_die(void *argument, size_t size) {
@@ -178,7 +280,7 @@ static int send_half_and_die(void *argument, size_t size) {
     return 0;
 }
 
-TEST(a_peer_killed_amidst_a_message_ends_it) {
+TEST(a_peer_killed_within_a_message_ends_it) {
     int ends[2];
     char data[8];
     size_t size;

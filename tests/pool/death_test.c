@@ -2,6 +2,8 @@
 #include "../support/test.h"
 
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static prong_pool make(int method, unsigned processes) {
@@ -251,6 +253,96 @@ TEST(workers_die_with_an_owner_that_is_killed_while_it_forks_them) {
     }
 }
 
+static int own_pid(void *argument, size_t size, prong_result *result) {
+    int pid = getpid();
+    (void)argument;
+    (void)size;
+    return prong_result_set(result, &pid, sizeof pid);
+}
+
+static int ignore_sigterm(void *argument, size_t size, prong_result *result) {
+    (void)size;
+    (void)result;
+    signal(SIGTERM, SIG_IGN);
+    ok(prong_queue_put(*(prong_queue *)argument, "x", 1, PRONG_FOREVER));
+    for (;;) pause();
+    return 0;
+}
+
+METHOD_TEST(a_worker_that_does_not_end_when_it_is_told_to_is_killed) {
+    prong_pool pool = make(method, 2);
+    prong_queue queue;
+    prong_job job;
+    char byte;
+    ok(prong_queue_create(&queue, NULL));
+    for (int by_destroy = 0; by_destroy < 2; by_destroy++) {
+        ok(prong_pool_apply_async(pool, &job, ignore_sigterm, &queue, sizeof queue, NULL));
+        ok(prong_queue_get(queue, &byte, 1, NULL, PRONG_SECONDS(10)));
+        int64_t before = test_now();
+        if (!by_destroy) {
+            ok(prong_pool_terminate(pool));
+            ok(prong_pool_join(pool, PRONG_SECONDS(10)));
+            check(test_now() - before >= PRONG_SECONDS(1)); /* it had its time */
+        }
+        ok(prong_pool_destroy(pool));
+        check(test_now() - before < PRONG_SECONDS(10));
+        is(prong_job_get(job, PRONG_NOWAIT), PRONG_CANCELLED);
+        ok(prong_job_close(job));
+        if (!by_destroy) pool = make(method, 1);
+    }
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+/* Further descriptors have lower numbers than that; less than 0: as many as allowed. Those that are open stay. */
+static void limit_descriptors(int number) {
+    struct rlimit limit;
+    check(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = number < 0 ? limit.rlim_max : (rlim_t)number;
+    check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* Each worker takes a descriptor, so with each further one a later worker is the one that cannot be started. */
+METHOD_TEST(a_pool_of_which_a_worker_cannot_be_started_leaves_nothing) {
+    enum { WORKERS = 6 };
+    prong_pool pool = make(method, 1);
+    ok(prong_pool_destroy(pool)); /* whatever stays open is open now */
+    size_t members = prong_family_count();
+    int failures = 0, open_before = test_open_descriptors();
+    prong_status status;
+    for (int number = 3; number < 60; number++) {
+        limit_descriptors(number);
+        status = prong_pool_create(&pool, &(prong_pool_options){.processes = WORKERS, .method = method});
+        limit_descriptors(-1);
+        if (!status) break;
+        failures++;
+        says("pool of 6 workers");
+        equal(prong_family_count(), members);
+        equal(test_open_descriptors(), open_before);
+        test_arena_is_clean(0);
+    }
+    ok(status);
+    check(failures >= WORKERS - 1);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(a_worker_that_cannot_be_replaced_at_first_is_replaced_later) {
+    prong_pool pool = make(method, 1);
+    int pause_for = 1, worker;
+    ok(prong_pool_apply(pool, own_pid, NULL, 0, &worker, sizeof worker, NULL, NULL, PRONG_SECONDS(10)));
+    limit_descriptors(3);
+    check(kill(worker, SIGKILL) == 0);
+    while (kill(worker, 0) == 0) test_sleep_ms(1);
+    test_sleep_ms(300);
+    is(prong_pool_apply(pool, sleep_ms, &pause_for, sizeof pause_for, NULL, 0, NULL, NULL, PRONG_MS(100)),
+       PRONG_TIMEOUT);
+    limit_descriptors(-1);
+    ok(prong_pool_apply(pool, sleep_ms, &pause_for, sizeof pause_for, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 METHOD_TEST(jobs_of_a_submitter_that_died_are_freed) {
     prong_pool pool = make(method, 2);
     equal(test_end(start_with(method, submit_and_die, pool)), -SIGKILL);
@@ -260,4 +352,59 @@ METHOD_TEST(jobs_of_a_submitter_that_died_are_freed) {
     ok(prong_pool_join(pool, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
+}
+
+/* --- an owner that becomes a daemon, by a fork whose parent ends --- */
+
+static int twice(const void *in, void *out) {
+    *(long *)out = *(const long *)in * 2;
+    return 0;
+}
+
+static void use_left_pool(prong_pool pool, int method) {
+    long number = 21, doubled = 0;
+    prong_status status = PRONG_OK;
+    for (int i = 0; i < 1000 && status != PRONG_STALE; i++) { /* until its parent's end is known */
+        status =
+            prong_pool_map(pool, twice, &number, 1, sizeof number, &doubled, sizeof doubled, NULL, PRONG_SECONDS(10));
+        if (status == PRONG_CANCELLED) says("its pool has ended");
+        check(status == PRONG_OK || status == PRONG_CANCELLED || status == PRONG_STALE || status == PRONG_NOT_RUNNING);
+        test_sleep_ms(10);
+    }
+    is(status, PRONG_STALE);
+    says("a program that becomes a daemon creates its pools after that");
+    is(prong_pool_join(pool, PRONG_NOWAIT), PRONG_STALE);
+    is(prong_pool_destroy(pool), PRONG_STALE);
+    says("from which this one was forked");
+    pool = make(method, 2); /* one of its own */
+    ok(prong_pool_map(pool, twice, &number, 1, sizeof number, &doubled, sizeof doubled, NULL, PRONG_SECONDS(10)));
+    equal(doubled, 42);
+    ok(prong_pool_destroy(pool));
+}
+
+static void become_daemon(int method, bool by_exit, int tell) {
+    prong_pool pool = make(method, 2);
+    if (fork() != 0) {
+        if (by_exit) exit(0);
+        _exit(0);
+    }
+    setsid();
+    use_left_pool(pool, method);
+    _exit(write(tell, "d", 1) != 1);
+}
+
+METHOD_TEST(a_daemon_is_told_that_its_pool_stayed_with_its_parent) {
+#ifdef __SANITIZE_THREAD__
+    test_skip("ThreadSanitizer's threads do not survive such a fork");
+#endif
+    for (int by_exit = 0; by_exit < 2; by_exit++) {
+        int ends[2];
+        char told = 0;
+        check(pipe(ends) == 0);
+        if (fork() == 0) become_daemon(method, by_exit, ends[1]);
+        close(ends[1]);
+        check(read(ends[0], &told, 1) == 1 && told == 'd');
+        close(ends[0]);
+    }
+    while (wait(NULL) > 0) {}
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static prong_pool make(int method, unsigned processes) {
@@ -110,6 +111,45 @@ METHOD_TEST(async_jobs_can_be_waited_for_and_asked) {
     ok(prong_job_get(job, PRONG_SECONDS(10)));
     check(prong_job_ready(job) && prong_job_successful(job));
     ok(prong_job_close(job));
+    ok(prong_pool_destroy(pool));
+}
+
+struct waiter {
+    prong_job job;
+    bool for_one;
+    prong_status status;
+};
+
+static void *wait_for_job(void *context) {
+    struct waiter *waiter = context;
+    prong_outcome outcome;
+    waiter->status = waiter->for_one ? prong_job_outcome(waiter->job, 0, &outcome, PRONG_FOREVER)
+                                     : prong_job_wait(waiter->job, PRONG_FOREVER);
+    return NULL;
+}
+
+METHOD_TEST(a_wait_for_a_job_that_is_closed_ends_and_no_other_job_has_its_memory_before) {
+    prong_pool pool = make(method, 1);
+    int nap = 60000;
+    prong_job blocker, other;
+    pthread_t thread;
+    struct timespec end;
+    ok(prong_pool_apply_async(pool, &blocker, sleep_ms, &nap, sizeof nap, NULL));
+    for (int for_one = 0; for_one < 2; for_one++) {
+        struct waiter waiter = {.for_one = for_one};
+        ok(prong_pool_apply_async(pool, &waiter.job, sleep_ms, &nap, sizeof nap, NULL));
+        check(pthread_create(&thread, NULL, wait_for_job, &waiter) == 0);
+        test_sleep_ms(50); /* for it to wait */
+        ok(prong_job_close(waiter.job));
+        ok(prong_pool_apply_async(pool, &other, sleep_ms, &nap, sizeof nap, NULL));
+        clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_sec += 10;
+        check(pthread_timedjoin_np(thread, NULL, &end) == 0);
+        check(waiter.status == PRONG_STALE || waiter.status == PRONG_OK);
+        ok(prong_job_close(other));
+    }
+    ok(prong_job_cancel(blocker, true));
+    ok(prong_job_close(blocker));
     ok(prong_pool_destroy(pool));
 }
 
@@ -246,6 +286,62 @@ METHOD_TEST(progress_is_reported_while_a_job_is_waited_for) {
     ok(prong_pool_destroy(pool));
 }
 
+/* What a progress callback may call: a task of the same pool, and the cancelling of its own job. */
+struct asking {
+    prong_pool pool;
+    prong_job job;
+    long squared;
+    int calls;
+};
+
+static void ask_in_progress(const prong_progress *progress, void *context) {
+    struct asking *asking = context;
+    long number = 12;
+    (void)progress;
+    if (asking->calls++) return;
+    ok(prong_pool_apply(asking->pool, square, &number, sizeof number, &asking->squared, sizeof asking->squared, NULL,
+                        NULL, PRONG_SECONDS(10)));
+    ok(prong_job_cancel(asking->job, true));
+}
+
+METHOD_TEST(a_progress_callback_may_use_the_pool_and_cancel_its_job) {
+    int forever = 1000000;
+    struct asking asking = {.pool = make(method, 2)};
+    prong_task_options options = {.progress = ask_in_progress, .progress_context = &asking};
+    ok(prong_pool_apply_async(asking.pool, &asking.job, sleep_ms, &forever, sizeof forever, &options));
+    is(prong_job_get(asking.job, PRONG_SECONDS(15)), PRONG_CANCELLED);
+    equal(asking.squared, 144);
+    check(asking.calls >= 1);
+    ok(prong_job_close(asking.job));
+    ok(prong_pool_destroy(asking.pool));
+}
+
+static bool ask_in_generator(prong_bytes *argument, void *context) {
+    struct asking *asking = context;
+    static long number;
+    number = ++asking->calls;
+    ok(prong_pool_apply(asking->pool, square, &number, sizeof number, &asking->squared, sizeof asking->squared, NULL,
+                        NULL, PRONG_SECONDS(10)));
+    *argument = (prong_bytes){&asking->squared, sizeof asking->squared};
+    return asking->calls <= 5;
+}
+
+METHOD_TEST(a_generator_may_use_the_pool) {
+    struct asking asking = {.pool = make(method, 2)};
+    prong_outcome outcome;
+    prong_imap *imap;
+    long result;
+    ok(prong_pool_imap(asking.pool, &imap, square, ask_in_generator, &asking, NULL));
+    for (long i = 1; i <= 5; i++) {
+        ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+        memcpy(&result, outcome.data, sizeof result);
+        equal(result, i * i * i * i);
+    }
+    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    prong_imap_close(imap);
+    ok(prong_pool_destroy(asking.pool));
+}
+
 /* --- imap --- */
 
 struct source {
@@ -279,6 +375,59 @@ METHOD_TEST(imap_gives_results_in_order_and_reads_ahead_only_so_far) {
     prong_imap_close(NULL);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
+}
+
+struct reports {
+    size_t count;
+    prong_progress last;
+};
+
+static void note_report(const prong_progress *progress, void *context) {
+    struct reports *reports = context;
+    check(!reports->count || progress->elapsed >= reports->last.elapsed + PRONG_MS(100) || progress->total);
+    reports->count++;
+    reports->last = *progress;
+}
+
+/* Never more often than ten times a second, and once at the end. */
+METHOD_TEST(imap_reports_progress_now_and_then) {
+    prong_pool pool = make(method, 2);
+    struct source source = {0, 2000};
+    struct reports reports = {0};
+    prong_imap *imap;
+    prong_outcome outcome;
+    prong_task_options options = {.progress = note_report, .progress_context = &reports};
+    ok(prong_pool_imap(pool, &imap, square, next_number, &source, &options));
+    for (long i = 0; i < 2000; i++) ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    check(reports.last.done == 2000 && reports.last.total == 2000);
+    check((prong_time)reports.count <= reports.last.elapsed / PRONG_MS(100) + 2);
+    prong_imap_close(imap);
+    ok(prong_pool_destroy(pool));
+}
+
+static bool one_nap(prong_bytes *argument, void *context) {
+    static int nap = 500;
+    bool *given = context;
+    *argument = (prong_bytes){&nap, sizeof nap};
+    return !*given && (*given = true);
+}
+
+METHOD_TEST(imap_reports_progress_while_it_waits) {
+    prong_pool pool = make(method, 1);
+    bool given = false;
+    struct reports reports = {0};
+    prong_imap *imap;
+    prong_outcome outcome;
+    prong_task_options options = {.progress = note_report, .progress_context = &reports};
+    ok(prong_pool_imap(pool, &imap, sleep_ms, one_nap, &given, &options));
+    is(prong_imap_next(imap, &outcome, PRONG_MS(1)), PRONG_TIMEOUT);
+    size_t before = reports.count;
+    ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(60)));
+    check(reports.count > before + 1);
+    prong_imap_close(imap);
+    ok(prong_pool_destroy(pool));
 }
 
 METHOD_TEST(imap_unordered_gives_each_result_once) {
@@ -388,6 +537,111 @@ static int worker_pid(void *argument, size_t size, prong_result *result) {
     return prong_result_set(result, &pid, sizeof pid);
 }
 
+/* --- the context of a job's tasks --- */
+
+struct scaling {
+    long factor, offset;
+};
+
+static int scale(const void *in, void *out) {
+    size_t size;
+    const struct scaling *scaling = prong_task_context(&size);
+    if (!scaling || size != sizeof *scaling) return 1;
+    *(long *)out = *(const long *)in * scaling->factor + scaling->offset;
+    return 0;
+}
+
+static int scale_range(const void *in, void *out, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (scale((const long *)in + i, (long *)out + i)) return 1;
+    return 0;
+}
+
+static int scale_task(void *argument, size_t size, prong_result *result) {
+    long number;
+    (void)size;
+    return scale(argument, &number) || prong_result_set(result, &number, sizeof number);
+}
+
+static int has_no_context(const void *in, void *out) {
+    size_t size = 1;
+    *(long *)out = *(const long *)in;
+    return prong_task_context(&size) != NULL || size != 0;
+}
+
+static bool next_left(prong_bytes *argument, void *left) {
+    static long number;
+    number = *(int *)left;
+    *argument = (prong_bytes){&number, sizeof number};
+    return (*(int *)left)-- > 0;
+}
+
+METHOD_TEST(all_tasks_of_a_job_share_its_context) {
+    enum { COUNT = 1000 };
+    static long in[COUNT], out[COUNT];
+    long number = 5, scaled;
+    int left = 3;
+    prong_pool pool = make(method, 2);
+    struct scaling scaling = {3, 7};
+    prong_task_options options = {.task_context = &scaling, .task_context_size = sizeof scaling};
+    prong_job job, other;
+    for (long i = 0; i < COUNT; i++) in[i] = i;
+    ok(prong_pool_map(pool, scale, in, COUNT, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(10)));
+    for (long i = 0; i < COUNT; i++) equal(out[i], 3 * i + 7);
+    ok(prong_pool_map_range(pool, scale_range, in, COUNT, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(10)));
+    equal(out[COUNT - 1], 3 * (COUNT - 1) + 7);
+    ok(prong_pool_map_async(pool, &job, scale, in, COUNT, sizeof *in, out, sizeof *out, &options));
+    scaling = (struct scaling){100, 0}; /* the first job has a copy */
+    ok(prong_pool_apply_async(pool, &other, scale_task, &number, sizeof number, &options));
+    ok(prong_job_get(job, PRONG_SECONDS(10)));
+    equal(out[COUNT - 1], 3 * (COUNT - 1) + 7);
+    ok(prong_job_close(job));
+    prong_outcome outcome;
+    ok(prong_job_outcome(other, 0, &outcome, PRONG_SECONDS(10)));
+    memcpy(&scaled, outcome.data, sizeof scaled);
+    equal(scaled, 500);
+    ok(prong_job_close(other));
+    prong_imap *imap;
+    ok(prong_pool_imap(pool, &imap, scale_task, next_left, &left, &options));
+    for (long i = 3; i > 0; i--) {
+        ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+        ok(outcome.status);
+        memcpy(&scaled, outcome.data, sizeof scaled);
+        equal(scaled, 100 * i);
+    }
+    prong_imap_close(imap);
+    ok(prong_pool_map(pool, has_no_context, in, 10, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(10)));
+    check(prong_task_context(NULL) == NULL);
+    options.task_context = NULL;
+    is(prong_pool_map(pool, scale, in, 1, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(10)), PRONG_INVALID);
+    says("task_context is NULL");
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+static int asks_its_parents_context(void *argument, size_t size) {
+    (void)argument, (void)size;
+    return prong_task_context(NULL) ? 1 : 0;
+}
+
+static int forks_in_a_task(const void *in, void *out) {
+    prong_process child;
+    int code;
+    prong_process_options options = {.target = asks_its_parents_context, .method = PRONG_START_FORK};
+    if (!prong_task_context(NULL) || prong_process_create(&child, &options) || prong_process_start(child)) return 9;
+    if (prong_process_join(child, PRONG_SECONDS(10)) || prong_process_exitcode(child, &code)) return 8;
+    *(long *)out = *(const long *)in;
+    return code;
+}
+
+METHOD_TEST(a_tasks_context_is_not_its_childrens) {
+    long number = 1;
+    prong_pool pool = make(method, 1);
+    ok(prong_pool_map(pool, forks_in_a_task, &number, 1, sizeof number, &number, sizeof number,
+                      &(prong_task_options){.task_context = "x", .task_context_size = 1}, PRONG_SECONDS(10)));
+    ok(prong_pool_destroy(pool));
+}
+
 static int set_level(void *argument, size_t size) {
     check(size == sizeof(int));
     setenv("LEVEL", *(int *)argument == 7 ? "seven" : "other", 1);
@@ -412,6 +666,83 @@ METHOD_TEST(workers_are_initialized) {
                                                       .initializer_size = sizeof level}));
     ok(prong_pool_apply(pool, tell_level, NULL, 0, text, sizeof text, NULL, NULL, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
+}
+
+/* --- an initializer with a limit of time --- */
+
+/* The first `hanging` workers do not get through it. */
+struct hanging {
+    prong_shared_value begun;
+    long hanging;
+};
+
+static int hang_at_first(void *argument, size_t size) {
+    const struct hanging *hanging = argument;
+    long begun;
+    (void)size;
+    if (prong_shared_value_add(hanging->begun, 1, &begun)) return 1;
+    while (begun <= hanging->hanging) pause();
+    return 0;
+}
+
+static prong_pool make_hanging(int method, struct hanging *hanging, prong_time limit) {
+    prong_pool pool;
+    ok(prong_shared_value_create(&hanging->begun, PRONG_TYPE_OF(long), NULL, NULL));
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2,
+                                                      .method = (prong_start_method)method,
+                                                      .initializer = hang_at_first,
+                                                      .initializer_argument = hanging,
+                                                      .initializer_size = sizeof *hanging,
+                                                      .initializer_time_limit = limit}));
+    return pool;
+}
+
+METHOD_TEST(a_worker_that_hangs_in_its_initializer_is_replaced) {
+    struct hanging hanging = {.hanging = 3};
+    uint64_t deaths;
+    double numbers[100] = {2}, doubled[100];
+    prong_pool pool = make_hanging(method, &hanging, PRONG_MS(300));
+    ok(prong_pool_map(pool, twice, numbers, 100, sizeof *numbers, doubled, sizeof *doubled, NULL, PRONG_SECONDS(15)));
+    equal(doubled[0], 4);
+    ok(prong_pool_deaths(pool, &deaths));
+    check(deaths >= 2);
+    ok(prong_pool_destroy(pool));
+}
+
+METHOD_TEST(an_initializer_that_always_hangs_breaks_the_pool) {
+    struct hanging hanging = {.hanging = 1000};
+    long number = 3, begun;
+    prong_pool pool = make_hanging(method, &hanging, PRONG_MS(50));
+    is(prong_pool_apply(pool, square, &number, sizeof number, NULL, 0, NULL, NULL, PRONG_SECONDS(15)),
+       PRONG_POOL_BROKEN);
+    says("its initializer ran longer than its limit of 0.05 s");
+    test_sleep_ms(200);
+    ok(prong_shared_value_get(hanging.begun, &begun, PRONG_SECONDS(1)));
+    check(begun >= 2 && begun <= 7); /* two workers, three tries more, and those that were under way */
+    ok(prong_pool_destroy(pool));
+}
+
+static int initialize_slowly(void *argument, size_t size) {
+    (void)argument, (void)size;
+    test_sleep_ms(400);
+    return 0;
+}
+
+METHOD_TEST(a_tasks_time_limit_begins_after_the_initializer) {
+    prong_pool pool;
+    long number = 3, squared;
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
+                                                      .method = (prong_start_method)method,
+                                                      .initializer = initialize_slowly,
+                                                      .initializer_time_limit = PRONG_SECONDS(15)}));
+    ok(prong_pool_apply(pool, square, &number, sizeof number, &squared, sizeof squared, NULL,
+                        &(prong_task_options){.time_limit = PRONG_MS(200)}, PRONG_SECONDS(15)));
+    uint64_t deaths;
+    ok(prong_pool_deaths(pool, &deaths));
+    equal(deaths, 0);
+    ok(prong_pool_destroy(pool));
+    is(prong_pool_create(&pool, &(prong_pool_options){.initializer_time_limit = -1}), PRONG_INVALID);
+    says("initializer_time_limit");
 }
 
 static int fail_to_start(void *argument, size_t size) {
@@ -445,6 +776,42 @@ METHOD_TEST(an_initializer_that_fails_breaks_the_pool_after_a_try_a_worker) {
     ok(prong_pool_destroy(pool));
 }
 
+/* What is said before the tasks, after them, and to a second call. */
+static int serve_within(void *argument, size_t size) {
+    prong_queue *steps = argument;
+    (void)size;
+    ok(prong_queue_put(*steps, "begun", 6, PRONG_FOREVER));
+    ok(prong_pool_serve());
+    is(prong_pool_serve(), PRONG_INVALID);
+    return prong_queue_put(*steps, "ended", 6, PRONG_FOREVER) + 3;
+}
+
+METHOD_TEST(an_initializer_may_have_the_tasks_run_within_it) {
+    prong_pool pool;
+    prong_queue steps;
+    char step[6];
+    is(prong_pool_serve(), PRONG_INVALID);
+    ok(prong_queue_create(&steps, NULL));
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
+                                                      .maxtasksperchild = 3,
+                                                      .initializer = serve_within,
+                                                      .method = method,
+                                                      .initializer_argument = &steps,
+                                                      .initializer_size = sizeof steps}));
+    for (long i = 0; i < 7; i++) {
+        long result = 0;
+        ok(prong_pool_apply(pool, square, &i, sizeof i, &result, sizeof result, NULL, NULL, PRONG_SECONDS(10)));
+        equal(result, i * i);
+    }
+    ok(prong_pool_close(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(10)));
+    for (int i = 0; i < 6; i++) {
+        ok(prong_queue_get(steps, step, sizeof step, NULL, PRONG_SECONDS(10)));
+        check(strcmp(step, i % 2 ? "ended" : "begun") == 0);
+    }
+    ok(prong_pool_destroy(pool));
+}
+
 METHOD_TEST(workers_are_replaced_after_maxtasksperchild) {
     prong_pool pool;
     int pids[10], pid;
@@ -474,6 +841,25 @@ METHOD_TEST(a_closed_pool_finishes_what_it_has_and_takes_no_more) {
     }
     ok(prong_pool_destroy(pool));
     is(prong_pool_close(pool), PRONG_STALE);
+    test_arena_is_clean(0);
+}
+
+TEST(workers_with_nothing_to_do_sleep_while_a_closed_pool_finishes) {
+    prong_pool pool = make(PRONG_START_FORK, 3);
+    prong_job job;
+    struct rusage before, after;
+    int nap = 2000;
+    ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    getrusage(RUSAGE_CHILDREN, &before);
+    ok(prong_pool_close(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(15)));
+    getrusage(RUSAGE_CHILDREN, &after);
+    long us =
+        (after.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_utime.tv_sec - before.ru_stime.tv_sec) * 1000000L +
+        after.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_utime.tv_usec - before.ru_stime.tv_usec;
+    check(us < 100000);
+    ok(prong_job_close(job));
+    ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
 

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,8 +46,9 @@ METHOD_TEST(no_descriptors_left_is_an_error_and_leaves_nothing) {
 METHOD_TEST(no_processes_left_is_an_error_and_leaves_nothing) {
     int none = 0;
     prong_process child;
-    struct passwd *nobody = getpwnam("nobody");
-    if (getuid() != 0 || !nobody || setuid(nobody->pw_uid) != 0) return; /* root has no such limit */
+    struct rlimit before;
+    if (getuid() == 0) test_become_another_user(); /* root has no such limit */
+    check(getrlimit(RLIMIT_NPROC, &before) == 0);
     equal(test_end(start_with(method, return_zero, none)), 0);
     ok(prong_process_create(&child, &(prong_process_options){.target = return_zero, .method = method}));
     limit(RLIMIT_NPROC, 0);
@@ -56,7 +56,7 @@ METHOD_TEST(no_processes_left_is_an_error_and_leaves_nothing) {
     if (method != PRONG_START_FORKSERVER) { /* a server started before is not under the new limit */
         check(status == PRONG_NO_PROCESSES);
         says("start of");
-        limit(RLIMIT_NPROC, 1000);
+        limit(RLIMIT_NPROC, before.rlim_cur);
         ok(prong_process_start(child));
     }
     equal(test_end(child), 0);
@@ -68,6 +68,7 @@ TEST(a_limited_address_space_gives_a_smaller_arena_and_then_an_error) {
     limit(RLIMIT_AS, (rlim_t)4 << 30);
     ok(prong_family_check(&state));
     check(state.arena_size < (uint64_t)4 << 30 && state.arena_size >= (uint64_t)64 << 20);
+    check(state.arena_size <= (uint64_t)2 << 30); /* half is the program's */
 }
 
 TEST(no_room_even_for_the_least_arena_is_an_error) {
@@ -99,6 +100,21 @@ TEST(a_program_without_prong_main_gets_an_error_at_the_first_spawn) {
     }
     check(waitpid(pid, &status, 0) == pid);
     equal(WEXITSTATUS(status), 0);
+}
+
+/* prong's own shared object, and one of the user's that the static library is part of. */
+TEST(a_library_that_is_unloaded_stays_for_its_threads) {
+    static const char *const libraries[] = {PRONG_LIBRARY, CARRIER};
+    for (int i = 0; i < 2; i++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0) {
+            execl(UNLOADED_PROGRAM, "unloaded", libraries[i], NULL);
+            _exit(98);
+        }
+        check(waitpid(pid, &status, 0) == pid);
+        equal(status, 0);
+    }
 }
 
 METHOD_TEST(a_function_of_a_library_loaded_by_hand_is_found) {

@@ -54,6 +54,45 @@ METHOD_TEST(children_of_each_start_method_run_programs) {
     equal(test_end(start_with(method, codes, nothing)), 0);
 }
 
+/* --- no return code --- */
+
+TEST(a_return_code_is_none_where_there_is_none) {
+    const char *const missing[] = {"/no/such/program", NULL};
+    prong_completed completed = {.returncode = 0};
+    prong_popen *popen;
+    int code = 0;
+    is(prong_subprocess_call(missing, NULL, &code), PRONG_NOT_FOUND);
+    equal(code, PRONG_NO_RETURNCODE);
+    is(prong_subprocess_run(missing, NULL, &completed), PRONG_NOT_FOUND);
+    equal(completed.returncode, PRONG_NO_RETURNCODE);
+    code = 0;
+    is(prong_subprocess_call(ARGV("true"), &(prong_run_options){.input_size = 3}, &code), PRONG_INVALID);
+    equal(code, PRONG_NO_RETURNCODE);
+    is(prong_subprocess_call(ARGV("sleep", "1000"), &(prong_run_options){.timeout = PRONG_MS(20)}, &code),
+       PRONG_TIMEOUT);
+    equal(code, -SIGKILL);
+    ok(prong_popen_start(&popen, ARGV("sleep", "1000"), NULL));
+    code = 0;
+    is(prong_popen_poll(popen, &code), PRONG_STILL_RUNNING);
+    equal(code, PRONG_NO_RETURNCODE);
+    code = 0;
+    is(prong_popen_wait(popen, &code, PRONG_MS(1)), PRONG_TIMEOUT);
+    equal(code, PRONG_NO_RETURNCODE);
+    code = 0;
+    is(prong_popen_stop(popen, &(prong_stop_plan){.wait = PRONG_MS(1)}, &code), PRONG_TIMEOUT);
+    equal(code, PRONG_NO_RETURNCODE);
+    ok(prong_popen_stop(popen, NULL, &code));
+    equal(code, -SIGTERM);
+    ok(prong_popen_close(popen));
+}
+
+TEST(a_return_code_that_the_host_program_took_is_none) {
+    int code = 0;
+    signal(SIGCHLD, SIG_IGN);
+    prong_status status = prong_subprocess_call(ARGV("true"), NULL, &code);
+    check(status == PRONG_SYSTEM ? code == PRONG_NO_RETURNCODE : code == 0);
+}
+
 /* --- what keeps a program from starting --- */
 
 TEST(what_keeps_a_program_from_starting_is_told_by_the_call) {
@@ -102,7 +141,7 @@ TEST(no_descriptors_and_no_processes_are_errors) {
 /* --- what it is started with --- */
 
 TEST(arguments_environment_directory_and_streams_are_as_given) {
-    char path[64];
+    char path[] = "/tmp/prong-test-XXXXXX";
     prints(ARGV("echo", "a b", "", "c"), NULL, "a b  c\n");
     prints(SH("echo $COLOR"), &(prong_run_options){.popen.environment = ARGV("COLOR=red", "PATH=/bin:/usr/bin")},
            "red\n");
@@ -115,7 +154,7 @@ TEST(arguments_environment_directory_and_streams_are_as_given) {
     prints(ARGV("cat"), &(prong_run_options){.input = "given", .input_size = 5}, "given");
     prints(SH("echo out; echo err >&2"), &(prong_run_options){.popen.err = PRONG_TO_STDOUT}, "out\nerr\n");
     prints(SH("echo out; echo err >&2"), &(prong_run_options){.popen.err = PRONG_NULL}, "out\n");
-    snprintf(path, sizeof path, "/tmp/prong-test-%d", (int)getpid());
+    check(close(mkstemp(path)) == 0);
     ok(prong_subprocess_check_call(ARGV("echo", "one"), &(prong_run_options){.popen.out = PRONG_FILE(path)}));
     prong_stream more = PRONG_FILE(path);
     more.append = true;
@@ -163,6 +202,7 @@ static void on_signal(int number) {
 
 TEST(signals_are_at_their_default_and_the_hosts_stay_as_they_are) {
     struct sigaction handler = {.sa_handler = on_signal}, now;
+    for (int number = 1; number < 32; number++) signal(number, SIG_DFL); /* a shell's background job ignores SIGINT */
     sigaction(SIGUSR1, &handler, NULL);
     signal(SIGPIPE, SIG_IGN);
     prints(SH("cat /proc/self/status | grep -E 'Sig(Ign|Cgt|Blk)' | tr -d '\\t'"), NULL,
@@ -171,6 +211,31 @@ TEST(signals_are_at_their_default_and_the_hosts_stay_as_they_are) {
            "SigIgn:0000000000001000\n");
     sigaction(SIGUSR1, NULL, &now);
     check(now.sa_handler == on_signal);
+}
+
+TEST(the_signal_mask_is_the_callers_or_as_asked) {
+    const int blocked[] = {SIGHUP, SIGTERM}, none[] = {0}, beyond[] = {12345};
+    sigset_t usr1;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+    prints(SH("cat /proc/self/status | grep SigBlk | tr -d '\t'"), NULL, "SigBlk:0000000000000200\n");
+    prong_run_options options = {.popen.set_signal_mask = true};
+    prints(SH("cat /proc/self/status | grep SigBlk | tr -d '\t'"), &options, "SigBlk:0000000000000000\n");
+    options.popen.blocked_signals = blocked;
+    options.popen.blocked_signal_count = 2;
+    prints(SH("cat /proc/self/status | grep SigBlk | tr -d '\t'"), &options, "SigBlk:0000000000004001\n");
+    pthread_sigmask(SIG_SETMASK, NULL, &usr1);
+    check(sigismember(&usr1, SIGUSR1) && !sigismember(&usr1, SIGHUP));
+    options.popen.blocked_signal_count = 1;
+    options.popen.blocked_signals = none;
+    is(prong_subprocess_check_call(ARGV("true"), &options), PRONG_INVALID);
+    says("there is no signal 0 to block");
+    options.popen.blocked_signals = beyond;
+    is(prong_subprocess_check_call(ARGV("true"), &options), PRONG_INVALID);
+    options.popen.set_signal_mask = false;
+    is(prong_subprocess_check_call(ARGV("true"), &options), PRONG_INVALID);
+    says("blocked_signals without set_signal_mask");
 }
 
 TEST(session_group_and_user_are_as_asked) {
@@ -316,8 +381,8 @@ static bool is_running(int pid) {
 }
 
 TEST(the_whole_group_is_killed_on_timeout) {
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/prong-group-%d", (int)getpid());
+    char path[] = "/tmp/prong-test-XXXXXX";
+    check(close(mkstemp(path)) == 0);
     prong_completed completed;
     const char *const argv[] = {"/bin/sh", "-c", "sleep 30 & echo $! > $0; wait", path, NULL};
     is(prong_subprocess_run(argv, &(prong_run_options){.timeout = PRONG_MS(300), .popen.set_process_group = true},

@@ -107,15 +107,31 @@ def selected(module, options):
     return suite
 
 
+def in_range(text):
+    """Whether this version of Python is in a range: "3.12", "3.12 -", "- 3.10" or "3.10 - 3.12"."""
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    least, most = (tuple(map(int, part.split("."))) if part else None for part in (first, last if dash else first))
+    version = sys.version_info[:2]
+    return (least is None or least <= version) and (most is None or version <= most)
+
+
+def entries(path):
+    """The name and reason on each line of a list that are about this version: after a line with a range in brackets, just those in it."""
+    holds = True
+    with open(path) as file:
+        for line in map(str.strip, file):
+            if line.startswith("["):
+                holds = in_range(line.strip("[]"))
+            elif line and not line.startswith("#") and holds:
+                yield line.split(None, 1)
+
+
 def exceptions(path):
     found = {}
-    for line in open(path):
-        line = line.strip()
-        if line and not line.startswith("#"):
-            name, reason = line.split(None, 1)
-            module, _, case = name.rpartition(":")
-            if not module or module in sys.argv[1]:
-                found[case] = reason
+    for name, reason in entries(path):
+        module, _, case = name.rpartition(":")
+        if not module or module in sys.argv[1]:
+            found[case] = reason
     return found
 
 
@@ -123,8 +139,8 @@ def without_core(exceptions_path):
     """The groups that need not ask anything of the core: the list lies beside that of the exceptions."""
     if not exceptions_path:
         return ["*"]
-    with open(os.path.join(os.path.dirname(exceptions_path), "without_core.txt")) as file:
-        return [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
+    path = os.path.join(os.path.dirname(exceptions_path), "without_core.txt")
+    return [name for name, _ in entries(path)]
 
 
 def except_case(test, reason):
@@ -144,8 +160,8 @@ def main():
     parser.add_argument("--only")
     parser.add_argument("--list")
     options = parser.parse_args()
-    import prong.install
-    if not prong.install.installed:
+    from prong import _install
+    if not _install.installed:
         sys.exit("prong is not in multiprocessing's place in this interpreter")
     module = importlib.import_module("test." + options.module)
     accepted = exceptions(options.list) if options.list else {}
@@ -165,6 +181,9 @@ def main():
             result.failed.append(group)
             print("FAIL", group, "\nnone of its cases asked anything of the core, and it is not in without_core.txt")
     signal.setitimer(signal.ITIMER_REAL, 0)
+    for test, reason in result.skipped:
+        if "exception: " not in reason:
+            print("skip", test.id().replace(" ", "_"), reason.replace("\n", " "))
     excepted = sum("exception: " in reason for test, reason in result.skipped)
     print(f"{options.module} {options.shard}: {len(result.passed)} passed, {len(set(result.failed))} failed, "
           f"{len(result.skipped) - excepted} skipped, {excepted} excepted", flush=True)

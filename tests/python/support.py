@@ -1,7 +1,12 @@
 """What the tests share."""
 
 import contextlib
+import gc
+import os
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 
 
@@ -28,3 +33,19 @@ class Interrupted(Exception):
 
 def interrupt():
     raise Interrupted
+
+
+def descriptors():
+    """How many this process has open; those of what an earlier test left in a circle of references are closed first."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+def run_file(program, *arguments, timeout, **environment):
+    """The program, run as a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "program.py")
+        with open(path, "w") as file:
+            file.write(program)
+        return subprocess.run([sys.executable, "-W", "ignore", path, *arguments], capture_output=True, text=True, timeout=timeout,
+                              env={**os.environ, **environment})

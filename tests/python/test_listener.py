@@ -1,7 +1,9 @@
 """Listener and Client: what prong's have beyond multiprocessing's."""
 
 import os
+import queue
 import socket
+import struct
 import sys
 import time
 import unittest
@@ -9,7 +11,7 @@ from multiprocessing import connection as theirs
 
 import prong
 from prong.connection import AuthenticationError, Client, Listener
-from support import in_thread
+from support import descriptors, in_thread
 
 SOON = 30
 KEY = b"the key"
@@ -31,6 +33,66 @@ def accept_all(listener, count):
             connection.recv()
         with count.get_lock():
             count.value += 1
+
+
+def receive(caller):
+    """A message on a socket."""
+    size, = struct.unpack("!i", caller.recv(4, socket.MSG_WAITALL))
+    return caller.recv(size, socket.MSG_WAITALL)
+
+
+def send(caller, message):
+    caller.sendall(struct.pack("!i", len(message)) + message)
+
+
+def forged_challenge(caller):
+    """What one who does not know the key can do with a client: it is challenged in turn."""
+    send(caller, b"#CHALLENGE#{sha256}" + b"A" * 40 if sys.version_info >= (3, 12) else b"#CHALLENGE#" + b"A" * 20)
+    receive(caller)
+    send(caller, b"#WELCOME#")
+    return receive(caller)
+
+
+class ReflectionTest(unittest.TestCase):
+    def setUp(self):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.server.close)
+        self.results = queue.SimpleQueue()
+
+    def connect(self):
+        def client():
+            try:
+                Client(self.server.getsockname(), authkey=KEY, timeout=SOON).close()
+                self.results.put(None)
+            except (AuthenticationError, EOFError, OSError) as error:
+                self.results.put(error)
+        thread = in_thread(client)
+        caller, _ = self.server.accept()
+        self.addCleanup(caller.close)
+        return thread, caller
+
+    def test_a_client_does_not_answer_another_ones_challenge(self):
+        first, second = self.connect(), self.connect()
+        challenge = forged_challenge(first[1])
+        self.assertTrue(challenge.startswith(b"#CHALLENGE#"))
+        send(second[1], challenge)
+        self.assertEqual(second[1].recv(100), b"")  # it hangs up without a word
+        self.assertRegex(str(self.results.get(timeout=SOON)), "reflection")
+        first[1].close()
+        self.assertIsInstance(self.results.get(timeout=SOON), (EOFError, OSError))
+        # a handshake that is over leaves nothing behind
+        third = self.connect()
+        send(third[1], challenge)
+        receive(third[1])
+        third[1].close()
+        self.assertNotRegex(str(self.results.get(timeout=SOON)), "reflection")
+
+    def test_a_peer_that_dribbles_is_dropped(self):
+        with Listener(family="AF_INET", authkey=KEY, handshake_timeout=0.3) as listener:
+            with socket.create_connection(listener.address) as slow:
+                slow.sendall(b"\0\0")
+                with self.assertRaisesRegex(AuthenticationError, "handshake in the time"):
+                    listener.accept(SOON)
 
 
 class ListenerTest(unittest.TestCase):
@@ -102,9 +164,9 @@ class ListenerTest(unittest.TestCase):
             for thread in threads:
                 thread.join(SOON)
 
-    def test_closed_amidst_a_handshake(self):
+    def test_closed_within_a_handshake(self):
         listener = Listener(family="AF_INET", authkey=KEY, handshake_timeout=0.2)
-        before = len(os.listdir("/proc/self/fd"))
+        before = descriptors()
         with socket.create_connection(listener.address):
             with self.assertRaises(prong.TimeoutError):
                 listener.accept(0.01)
@@ -112,7 +174,7 @@ class ListenerTest(unittest.TestCase):
             time.sleep(0.4)
         with self.assertRaisesRegex(OSError, "closed"):
             listener.accept()
-        self.assertLess(len(os.listdir("/proc/self/fd")), before)
+        self.assertLess(descriptors(), before)
 
     def test_a_client_gives_up(self):
         with socket.socket() as silent:
@@ -142,6 +204,44 @@ class ListenerTest(unittest.TestCase):
                 each.join(SOON)
             self.assertEqual([child.exitcode for child in children], [0, 0])
             self.assertEqual(count.value, 60)
+
+    def without_a_directory(self, **options):
+        """A listener where no directory can be written to."""
+        config = prong.current_process()._config
+        before = config.get("tempdir")
+        config["tempdir"] = "/proc/nowhere"
+        try:
+            return Listener(**options)
+        finally:
+            config["tempdir"] = before
+
+    def test_no_directory_for_temporary_files_is_needed(self):
+        for client in (Client, theirs.Client):
+            for key in (None, KEY):
+                with self.without_a_directory(authkey=key) as listener:
+                    thread = in_thread(send_hello, listener.address, key, client)
+                    with listener.accept(SOON) as connection:
+                        self.assertEqual(connection.recv(), "hello")
+                    thread.join(SOON)
+        with self.assertRaises(OSError):
+            self.without_a_directory(address="/proc/nowhere/socket")
+
+    @unittest.skipIf(os.getuid(), "only root can be another user")
+    def test_other_users_reach_no_listener_without_a_key(self):
+        with self.without_a_directory() as listener:
+            pid = os.fork()
+            if pid == 0:
+                os.setuid(65534)
+                try:
+                    send_hello(listener.address, None)
+                finally:
+                    os._exit(0)
+            with self.assertRaises(prong.TimeoutError):
+                listener.accept(0.5)
+            os.waitpid(pid, 0)
+            in_thread(send_hello, listener.address, None)
+            with listener.accept(SOON) as connection:
+                self.assertEqual(connection.recv(), "hello")
 
     def test_a_client_waits_for_a_listener_that_is_busy(self):
         with Listener(backlog=1) as listener:

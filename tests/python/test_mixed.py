@@ -14,6 +14,7 @@ import time
 import unittest
 
 import prong
+from support import Interrupted, descriptors, interrupt, on_alarm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -155,6 +156,18 @@ class CPoolTest(unittest.TestCase):
             self.pool.map_into(named("nothing"), source, out)
         self.pool.map_into(named("twice"), array.array("d"), array.array("d"))
 
+    def test_no_worker_writes_to_the_arrays_of_an_interrupted_map_into(self):
+        source, out = prong.RawArray("d", [1.0] * 4), prong.RawArray("d", 4)
+        for again in range(2):
+            with on_alarm(interrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
+                with self.assertRaises(Interrupted):
+                    self.pool.map_into(named("write_on"), source, out, 1)
+            out[:] = [0.0] * 4
+            time.sleep(0.1)
+            self.assertEqual(list(out), [0.0] * 4)
+            self.assertEqual(self.pool.apply(named("add"), (40, 2)), 42)
+
     def test_map_into_of_numpy(self):
         try:
             import numpy
@@ -197,11 +210,11 @@ class CPoolTest(unittest.TestCase):
                 with self.assertRaises(prong.WorkerDied):
                     pool.apply(named("die"))
         one()
-        before, descriptors = prong._core.memory_state()[:2], len(os.listdir("/proc/self/fd"))
+        before, opened = prong._core.memory_state()[:2], descriptors()
         for i in range(5):
             one()
         self.assertEqual(prong._core.memory_state()[:2], before)
-        self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors)
+        self.assertEqual(descriptors(), opened)
 
     def test_workers_end_with_a_parent_that_is_killed(self):
         code = ("import prong, sys, time\n"

@@ -5,17 +5,21 @@ The methods' tests run in each start method; each has a limit on its waits."""
 import asyncio
 import gc
 import os
+import pickle
 import queue
+import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import warnings
 
 import prong
-from support import Interrupted, interrupt, on_alarm
+from support import Interrupted, descriptors, interrupt, on_alarm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 METHODS = ("fork", "spawn", "forkserver")
@@ -23,6 +27,16 @@ SOON = 30
 
 
 # ------------------------------------------------ what children run ------------------------------------------------
+
+
+own_pool = []
+
+
+def wait_for_own_pool():
+    try:
+        return own_pool[0].apply(same, (1,))
+    except prong.Deadlock as error:
+        return str(error)
 
 
 def same(x):
@@ -60,6 +74,20 @@ def sleep(seconds):
 
 def leave():
     sys.exit(3)
+
+
+class Array:
+    """What travels as an array does: its buffer beside the pickle."""
+
+    def __init__(self, buffer):
+        self.bytes = memoryview(buffer).cast("B")
+
+    def __reduce_ex__(self, protocol):
+        return Array, (pickle.PickleBuffer(self.bytes),)
+
+
+def echo(item):
+    return item
 
 
 class NotHere:
@@ -187,8 +215,9 @@ class Methods:
             self.assertGreaterEqual(pool.deaths(), 2)
 
     def test_a_task_is_run_again_when_its_worker_died(self):
-        path = f"/tmp/prong-test-{os.getpid()}-{self.method}"
-        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = os.path.join(directory.name, "died")
         with self.context.Pool(2) as pool:
             self.assertEqual(pool.apply_async(die_first, (path,), retries=2).get(SOON), "done")
 
@@ -269,6 +298,80 @@ class Methods:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             self.assertRaises(Interrupted, result.get)
             self.assertEqual(result.get(), [0.05] * 20)
+
+    def test_a_task_that_waits_for_its_own_full_pool_is_told(self):
+        with prong.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+            own_pool.append(pool)
+            pool.apply(same, (1,))  # the next worker has been forked after that
+            self.assertIn("would wait", pool.apply_async(wait_for_own_pool).get(30))
+        own_pool.clear()
+
+    def test_a_callback_may_terminate_its_pool_and_not_join_it(self):
+        seen = []
+
+        def end(value):
+            pool.close()
+            try:
+                pool.join()
+            except prong.Deadlock as error:
+                seen.append(error)
+            pool.terminate()
+            seen.append(value)
+
+        pool = prong.Pool(2)
+        pool.apply_async(same, (1,), callback=end).wait(20)
+        pool.join()
+        self.assertIsInstance(seen[0], RuntimeError)
+        self.assertIn("callbacks", str(seen[0]))
+        self.assertEqual(seen[1:], [1])
+
+    def test_a_pool_may_be_dropped_by_its_callback(self):
+        script = """if True:
+            import gc, sys, time, prong
+            import os
+            done = []
+            def drop(value):
+                holder.clear()
+                gc.collect()
+                done.append(value)
+            if __name__ == "__main__":
+                holder = [prong.Pool(1)]
+                holder[0].apply_async(os.getpid, callback=drop)
+                while not done:
+                    time.sleep(0.01)
+            """
+        ran = subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=60, stderr=subprocess.PIPE)
+        self.assertEqual((ran.returncode, ran.stderr), (0, b""))
+
+    def test_an_exit_does_not_wait_for_a_callback_that_waits_forever(self):
+        script = """if True:
+            import os, threading, prong
+            begun = threading.Event()
+            def wait(value):
+                begun.set()
+                threading.Event().wait()
+            if __name__ == "__main__":
+                pool, other = prong.Pool(1), prong.Pool(1)
+                pool.apply_async(os.getpid, callback=wait)
+                begun.wait()
+            """
+        ran = subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=60, stderr=subprocess.PIPE)
+        self.assertEqual((ran.returncode, ran.stderr), (0, b""))
+
+    def test_a_worker_is_replaced_while_a_callback_waits_for_it(self):
+        seen = []
+
+        def wait(value):
+            try:
+                pool.apply(os.kill, (value, signal.SIGKILL))
+            except prong.WorkerDied as died:
+                seen.append(died.exitcode)
+            seen.append(pool.apply(same, (3,)))
+
+        with prong.Pool(1) as pool:
+            result = pool.apply_async(os.getpid, callback=wait)
+            result.wait(20)
+        self.assertEqual(seen, [-signal.SIGKILL, 3])
 
     def test_a_callback_that_raises_harms_nobody(self):
         with self.context.Pool(1) as pool:
@@ -647,9 +750,9 @@ class PackageTest(unittest.TestCase):
 
     def test_queues_cost_no_descriptors(self):
         prong.Queue().put(1)
-        before = len(os.listdir("/proc/self/fd"))
+        before = descriptors()
         kept = [prong.Queue() for _ in range(100)] + [prong.Pipe() for _ in range(100)] + [prong.Lock() for _ in range(100)]
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertEqual(descriptors(), before)
         del kept
 
     def test_pools_count_usable_cpus(self):
@@ -737,11 +840,61 @@ class PackageTest(unittest.TestCase):
         with prong.Pool(2) as pool:
             self.assertTrue((pool.apply_async(twice, (array,)).get(SOON) == array * 2).all())
 
+    def received_arrays(self, size):
+        """One by each way that there is, of bytes that are 1."""
+        q, (reader, writer) = prong.Queue(), prong.Pipe(False)
+        q.put(Array(bytearray(b"\1" * size)))
+        yield q.get(timeout=SOON)
+        writer.send(Array(bytearray(b"\1" * size)))
+        yield reader.recv()
+        with prong.Pool(1) as pool:
+            yield pool.apply_async(echo, (Array(bytearray(b"\1" * size)),)).get(SOON)
+
+    def test_a_received_array_is_a_forked_childs_own(self):
+        for size in (20000, 100000, 3000001):
+            for array in self.received_arrays(size):
+                forked, changed, pid = os.pipe(), os.pipe(), os.fork()
+                if pid == 0:
+                    code = 1
+                    try:
+                        array.bytes[:5000] = b"\2" * 5000
+                        os.write(forked[1], b"!")
+                        select.select(changed[:1], [], [], SOON)
+                        code = 0 if array.bytes[:5001] == b"\2" * 5000 + b"\1" and array.bytes[-1] == 1 else 2
+                    finally:
+                        os._exit(code)
+                os.read(forked[0], 1)
+                self.assertEqual(bytes(array.bytes), b"\1" * size)
+                array.bytes[5000:] = b"\3" * (size - 5000)
+                os.write(changed[1], b"!")
+                self.assertEqual(os.waitpid(pid, 0)[1], 0)
+                self.assertEqual(bytes(array.bytes), b"\1" * 5000 + b"\3" * (size - 5000))
+                for descriptor in forked + changed:
+                    os.close(descriptor)
+
+    def test_a_received_array_outlives_its_parents_in_a_forked_child(self):
+        q, ready = prong.Queue(), os.pipe()
+        q.put(Array(bytearray(b"\1" * 300000)))
+        array = q.get(timeout=SOON)
+        pid = os.fork()
+        if pid == 0:
+            select.select(ready[:1], [], [], SOON)
+            os._exit(0 if bytes(array.bytes) == b"\1" * 300000 else 1)
+        del array
+        gc.collect()
+        for _ in range(20):  # would take its memory
+            q.put(Array(bytearray(b"\2" * 300000)))
+            q.get(timeout=SOON)
+        os.write(ready[1], b"!")
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        os.close(ready[0])
+        os.close(ready[1])
+
     def test_an_interrupted_program_ends_soon_and_quietly(self):
         program = ("import prong, time, sys\n"
                    "def work(x): time.sleep(100)\n"
                    "if __name__ == '__main__':\n"
-                   "    with prong.Pool(2) as pool:\n"
+                   "    with prong.get_context('fork').Pool(2) as pool:\n"
                    "        r = pool.map_async(work, range(4), 1)\n"
                    "        print('ready', flush=True)\n"
                    "        r.get()\n")
@@ -781,6 +934,77 @@ class PackageTest(unittest.TestCase):
                 else:
                     self.assertEqual(pool.map(same, items, chunksize), [0, 0])
 
+    def test_python_code_within_a_wait_may_wait(self):
+        program = ("import os, prong\n"
+                   "event = prong.get_context('fork').Event()\n"
+                   "assert prong.Barrier(1, lambda: event.wait(0.01)).wait(5) == 0\n"
+                   "os.register_at_fork(before=lambda: event.wait(0.01))\n"
+                   "with prong.get_context('fork').Pool(2) as pool:\n"
+                   "    assert pool.map(abs, [-1, 2]) == [1, 2]\n"
+                   "print('good')\n")
+        self.says_good("-c", program)
+
+    def test_what_is_pickled_may_go_meanwhile(self):
+        program = ("import pickle, prong\n"
+                   "class Lends:\n"
+                   "    def __reduce_ex__(self, protocol):\n"
+                   "        Lends.buffer = pickle.PickleBuffer(bytearray(b'1' * 100000))\n"
+                   "        return bytes, (Lends.buffer,)\n"
+                   "class Releases:\n"
+                   "    def __reduce_ex__(self, protocol):\n"
+                   "        Lends.buffer.release()\n"
+                   "        return int, ()\n"
+                   "q = prong.Queue()\n"
+                   "q.put([Lends(), Releases()])\n"
+                   "assert q.get(timeout=5) == [b'1' * 100000, 0]\n"
+                   "class Clears:\n"
+                   "    def __reduce__(self):\n"
+                   "        items.clear()\n"
+                   "        return self.after, ()\n"
+                   "    @property\n"
+                   "    def after(self):\n"
+                   "        return int\n"
+                   "class Submits:\n"
+                   "    def __init__(self, function):\n"
+                   "        self.function = function\n"
+                   "    def __reduce__(self):\n"
+                   "        others.append(pool.apply_async(self.function, (b'2' * 600,)))\n"
+                   "        return bytes, (b'1',)\n"
+                   "with prong.Pool(1) as pool:\n"
+                   "    items = [Clears(), Clears()]\n"
+                   "    try:\n"
+                   "        pool.map(abs, items, 1)\n"
+                   "    except RuntimeError:\n"
+                   "        pass\n"
+                   "    others = []\n"
+                   "    assert pool.map(len, [Submits(bytes), Submits(hash), Submits(bytearray)], 1) == [1, 1, 1]\n"
+                   "    assert [other.get(5) for other in others] == [b'2' * 600, hash(b'2' * 600), b'2' * 600]\n"
+                   "print('good')\n")
+        with unittest.mock.patch.dict(os.environ, PYTHONMALLOC="debug", PYTHONHASHSEED="0"):
+            self.says_good("-c", program)
+
+    def test_a_connection_closed_while_its_message_is_pickled(self):
+        reader, writer = os.pipe()
+        connection = prong.connection.Connection(writer, readable=False)
+        with tempfile.TemporaryFile() as file:
+            class Closes:
+                def __reduce__(self):
+                    connection.close()
+                    os.dup2(file.fileno(), writer)  # its number is another file's
+                    return int, ()
+
+                def __index__(self):
+                    return self.__reduce__() and 0
+            for send in (lambda: connection.send(Closes()), lambda: connection.send_bytes(b"text", Closes())):
+                connection.__init__(writer, readable=False)
+                self.assertRaises(OSError, send)
+                self.assertEqual(os.fstat(file.fileno()).st_size, 0)
+        os.close(writer)
+        os.close(reader)
+
+    def test_a_condition_that_is_not_initialized(self):
+        self.assertRaises(AssertionError, prong._core.Condition.__new__(prong._core.Condition).wait)
+
     def says_good(self, *arguments):
         ran = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=4 * SOON)
         self.assertEqual(ran.stdout, "good\n", ran.stderr)
@@ -817,6 +1041,7 @@ class PackageTest(unittest.TestCase):
                    "    def run(self):\n"
                    "        self._args[0].put(self.name)\n"
                    "if __name__ == '__main__':\n"
+                   "    multiprocessing.set_start_method('fork')  # other children cannot be handed what was made before\n"
                    "    pool, queue, simple = multiprocessing.Pool(2), multiprocessing.Queue(), multiprocessing.SimpleQueue()\n"
                    "    pool.map(abs, [-1])\n"
                    "    prong.install()\n"
@@ -838,6 +1063,36 @@ class PackageTest(unittest.TestCase):
                    "    pool.join()\n"
                    "    print('good')\n")
         self.says_good("-c", program)
+
+    def test_classes_derived_before_install_are_the_same_in_children(self):
+        program = ("import multiprocessing, sys, prong\n"
+                   "from multiprocessing.queues import SimpleQueue\n"
+                   "from concurrent.futures.process import ProcessPoolExecutor\n"
+                   "class OwnQueue(SimpleQueue):\n"
+                   "    pass\n"
+                   "def base(queue):\n"
+                   "    queue.put(OwnQueue.__base__ is prong.queues.SimpleQueue)\n"
+                   "if __name__ == '__main__':\n"
+                   "    multiprocessing.set_start_method(sys.argv[1])\n"
+                   "    prong.install()\n"
+                   "    assert multiprocessing.get_start_method() == sys.argv[1]\n"
+                   "    with ProcessPoolExecutor(2) as executor:\n"
+                   "        assert list(executor.map(abs, [-1, -2])) == [1, 2]\n"
+                   "    queue = OwnQueue(ctx=multiprocessing.get_context())\n"
+                   "    if sys.argv[0] != '-c':\n"
+                   "        process = multiprocessing.Process(target=base, args=(queue,))\n"
+                   "        process.start()\n"
+                   "        assert queue.get() is False\n"
+                   "        process.join()\n"
+                   "    print('good')\n")
+        with tempfile.TemporaryDirectory() as directory:
+            script = os.path.join(directory, "script.py")
+            with open(script, "w") as file:
+                file.write(program)
+            for method in METHODS:
+                with self.subTest(method=method):
+                    self.says_good("-W", "ignore", script, method)
+                    self.says_good("-W", "ignore", "-c", program, method)
 
     def test_the_standard_executor_ends_when_what_is_left_was_cancelled(self):
         program = ("import prong; prong.install()\n"

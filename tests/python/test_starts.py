@@ -3,17 +3,39 @@
 Each program is run as a file, and has a limit on its time."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 import zipfile
 
 import prong
 
 SOON = 120
 METHODS = ("fork", "spawn", "forkserver")
+
+INSTALLED_AT_TOP = """import prong
+prong.install()
+import multiprocessing, sys
+
+def work(x):
+    return x * x
+
+def child():
+    import prong
+    print("child", 5 if callable(prong.install) and callable(prong.by_value) else prong.install, flush=True)
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    process = multiprocessing.Process(target=child)
+    process.start()
+    process.join()
+    with multiprocessing.Pool(2) as pool:
+        print(process.exitcode, pool.map(work, range(4)))
+"""
 
 # What a child sees of the program that it is started by.
 LOOKS = """# -*- coding: latin-1 -*-
@@ -73,6 +95,7 @@ def work(how):
         os._exit(0)
 
 if __name__ == "__main__":
+    context.set_forkserver_preload([])  # each child imports this module
     for how in ("return", "exit", "text", "raise", "fork"):
         process = context.Process(target=work, args=(how,))
         process.start()
@@ -81,6 +104,32 @@ if __name__ == "__main__":
         print(how, process.exitcode, found, flush=True)
         for name, text in found:
             os.unlink(os.path.join(where, name))
+"""
+
+# What a child ignores, and which signals it begins with blocked: of a program that was started in the background, say.
+SIGNALS = """
+import os, signal, sys
+m = __import__(os.environ["LIBRARY"])
+
+def look(number):
+    same = signal.getsignal(number) == signal.SIG_IGN
+    if number != signal.SIGINT or not same:
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            print("no KeyboardInterrupt")
+        except KeyboardInterrupt:
+            pass
+    ignored = open("/proc/self/status").read().partition("SigIgn:")[2].split()[0]
+    print(number, same, ignored, signal.getsignal(signal.SIGCHLD), signal.getsignal(signal.SIGTERM), flush=True)
+
+if __name__ == "__main__":
+    number = int(os.environ["IGNORED"])
+    signal.signal(number, signal.SIG_IGN)
+    process = m.get_context(sys.argv[1]).Process(target=look, args=(number,))
+    process.start()
+    process.join()
+    print(process.exitcode)
 """
 
 # What a child of a program with threads finds of them, and children of children.
@@ -214,6 +263,35 @@ if __name__ == "__main__":
     print(process.exitcode)
 """
 
+# A child without standard input asks for a line of it, in each way.
+READS = """
+import io, os, sys
+m = __import__(os.environ["LIBRARY"])
+context = m.get_context(sys.argv[1])
+
+def ask():
+    for question in (), ("question",):
+        try:
+            input(*question)
+        except EOFError:
+            print("end", flush=True)
+
+def use(name, *arguments):
+    print(name, getattr(sys.stdin, name)(*arguments), getattr(sys.stdin, name)(*arguments), type(sys.stdin) is io.TextIOWrapper, flush=True)
+
+def iterate():
+    print(list(sys.stdin), flush=True)
+    with sys.stdin as entered:
+        print(entered.read() == "", flush=True)
+
+if __name__ == "__main__":
+    for target, arguments in ((input, ()), (ask, ()), (iterate, ()), (use, ("readline",)), (use, ("read", 5)), (use, ("isatty",))):
+        process = context.Process(target=target, args=arguments)
+        process.start()
+        process.join()
+        print(target.__name__, process.exitcode, flush=True)
+"""
+
 # A main module that a child cannot import.
 FAILS = """
 import os, sys
@@ -298,6 +376,19 @@ class SameTest(unittest.TestCase):
         for flags in (["-I"], ["-S"], ["-s", "-B", "-X", "dev"], ["-O", "-u"]):
             self.same(*flags, script)
 
+    def test_install_at_the_top_of_a_script(self):
+        """It runs again in each child whose main module that is; prong.install is a function there, too."""
+        script = self.write("script.py", INSTALLED_AT_TOP)
+        for method in METHODS:
+            ran = subprocess.run([sys.executable, script, method], capture_output=True, text=True, timeout=SOON)
+            self.assertEqual((ran.stdout, ran.stderr), ("child 5\n0 [0, 1, 4, 9]\n", ""))
+
+    def test_ignored_signals_stay_ignored(self):
+        script = self.write("script.py", SIGNALS)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
+            with unittest.mock.patch.dict(os.environ, IGNORED=str(int(number))):
+                self.same(script)
+
     def test_how_a_child_ends(self):
         script = self.write("script.py", ENDS)
         where = os.path.join(self.directory, "left")
@@ -322,6 +413,9 @@ class SameTest(unittest.TestCase):
                 for said in ("child process calling self.run()", "process shutting down", "process exiting with exitcode 0"):
                     self.assertIn(said, expected[1])
                     self.assertIn(said, found[1])
+
+    def test_reading_where_there_is_nothing_to_read(self):
+        self.same(self.write("script.py", READS))
 
     def test_a_main_module_that_cannot_be_imported(self):
         script = self.write("script.py", FAILS)
@@ -391,6 +485,15 @@ class LaterTest(unittest.TestCase):
                        "assert type(r) is ModuleType and r.__spec__.name == r.__name__ and r.__file__\n"
                        "assert prong._core.PipeConnection in r.ForkingPickler._extra_reducers")
 
+    def test_a_name_is_never_that_of_a_module(self):
+        """A module that is imported takes its name in the package: so no module of ours bears that of a function or class."""
+        self.check("import pkgutil, prong, importlib\n"
+                   "before = {name: getattr(prong, name) for name in prong.__all__}\n"
+                   "for found in pkgutil.iter_modules(prong.__path__):\n"
+                   "    if found.name != '_core': importlib.import_module('prong.' + found.name)\n"
+                   "changed = [name for name in prong.__all__ if getattr(prong, name) is not before[name]]\n"
+                   "assert not changed and 'install' in before, changed")
+
     def test_what_is_set_before_its_first_use_stays(self):
         self.check("import prong, multiprocessing.reduction as r\nr.mine = 5\nassert r.mine == 5 and r.ForkingPickler and r.mine == 5")
 
@@ -427,20 +530,22 @@ class LaterTest(unittest.TestCase):
                    "q.put(Mine()); assert q.get() == 'reduced'")
 
     def test_the_family_has_one_resource_tracker(self):
+        """Which can be stopped while the fork server lives; another is begun for the next child."""
         path = os.path.join(tempfile.mkdtemp(), "program.py")
         with open(path, "w") as file:
-            file.write("import prong, sys\n"
+            file.write("import os, prong, sys\n"
                        "def look(q):\n"
                        "    from multiprocessing import resource_tracker\n"
                        "    from multiprocessing.shared_memory import SharedMemory\n"
                        "    memory = SharedMemory(create=True, size=64); memory.close(); memory.unlink()\n"
-                       "    q.put((resource_tracker._resource_tracker._fd, resource_tracker._resource_tracker._pid))\n"
+                       "    q.put((os.fstat(resource_tracker._resource_tracker._fd).st_ino, resource_tracker._resource_tracker._pid))\n"
                        "if __name__ == '__main__':\n"
                        "    from multiprocessing import resource_tracker\n"
-                       "    for method in ('spawn', 'forkserver'):\n"
+                       "    for method in ('spawn', 'forkserver', 'forkserver'):\n"
                        "        c = prong.get_context(method); q = c.Queue(); p = c.Process(target=look, args=(q,)); p.start()\n"
-                       "        assert q.get(timeout=60) == (resource_tracker._resource_tracker._fd, None)\n"
+                       "        assert q.get(timeout=60) == (os.fstat(resource_tracker._resource_tracker._fd).st_ino, None)\n"
                        "        p.join(); assert p.exitcode == 0\n"
+                       "        resource_tracker._resource_tracker._stop()\n"  # as from 3.13.5 on an interpreter does at its end
                        "    print('good')\n")
         ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=SOON)
         self.assertEqual(ran.stdout, "good\n", ran.stderr)

@@ -20,7 +20,9 @@ AS_INTENDED = (
     r"prong\.pool\.(AsyncResult|IMapIterator)\.__init__ ",  # made by the pool alone
     r"prong\.synchronize\.Condition\.__init__ is inconsistent, stub does not have argument \"handle\"",
     r"prong\.(dummy|managers|spawn|forkserver|heap|reduction|resource_\w+|popen_\w+|util|process|sharedctypes)\.",  # multiprocessing's
-    r"prong\.(_later|image|manager_channel|child|popen|pickling|progress|worker|_mirror)\.",  # have none
+    r"prong\.(_later|image|manager_channel|child|popen|pickling|progress|worker|_mirror|frozen|_instead)\.",  # have none
+    r"prong\._pyinstaller\.",  # PyInstaller's to import
+    r"prong\.queues\.(Queue|JoinableQueue|SimpleQueue) is inconsistent, metaclass differs",  # which chooses what subclasses are made of
 )
 
 

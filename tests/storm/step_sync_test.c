@@ -96,7 +96,7 @@ static void verify_held_lock(struct stage *stage) {
 }
 
 LONG_TEST(a_wait_for_a_lock_that_times_out, 240) {
-    kill_everywhere(&(struct operation){prepare_held_lock, join_family, wait_for_held_lock, verify_held_lock, 499});
+    kill_everywhere(&(struct operation){prepare_held_lock, join_family, wait_for_held_lock, verify_held_lock, 97});
 }
 
 /* The stepped one holds the lock, and a helper waits for it. */

@@ -4,9 +4,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,6 +89,49 @@ void test_failed(const char *file, int line, const char *format, ...) {
     _exit(99);
 }
 
+enum { SKIPPED = 77 };
+
+void test_skip(const char *reason) {
+    fprintf(stderr, "  skipped: %s\n", reason);
+    fflush(stderr);
+    _exit(SKIPPED);
+}
+
+/* From linux/capability.h, which not every C library's compiler finds. */
+enum { CAPABILITY_VERSION = 0x20080522, DAC_READ_SEARCH = 2 };
+
+static bool keep_capability(unsigned capability) {
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {CAPABILITY_VERSION, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } sets[2] = {{1u << capability, 1u << capability, 1u << capability}};
+    return syscall(SYS_capset, &header, sets) == 0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0;
+}
+
+static char own_program[4096];
+
+void test_needs_own_program(void) {
+    if (access(own_program, R_OK | X_OK) != 0) test_skip("another user cannot read the folder of this program");
+}
+
+void test_become_another_user(void) {
+    if (prctl(PR_SET_KEEPCAPS, 1) || setgroups(0, NULL) || setgid(12345) || setuid(12345))
+        test_skip("only root can become another user");
+    if (!keep_capability(DAC_READ_SEARCH)) test_needs_own_program();
+}
+
+void test_own_mounts(void) {
+    if (getuid() != 0 || unshare(CLONE_NEWNS) != 0) test_skip("only root has mounts of its own");
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) test_skip("the root folder is no mount: a chroot");
+}
+
+/* Shared with the processes that run the tests. */
+static int *skipped_count;
+
 static bool orphans_end(void) {
     for (int i = 0; i < 300; i++) {
         pid_t pid;
@@ -113,6 +161,10 @@ static const char *run(const struct test *test, int method) {
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     if (!orphans_end()) return "it left a process behind";
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
+        ++*skipped_count;
+        return NULL;
+    }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 99) return "a check failed";
     snprintf(text, sizeof text, "it ended with %s %d", WIFEXITED(status) ? "code" : "signal",
              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -221,13 +273,18 @@ static int run_one(const struct test *test, int *ran) {
 int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     int ran = 0, failed = 0;
+    if (readlink("/proc/self/exe", own_program, sizeof own_program - 1) < 0) return 99;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    skipped_count = mmap(NULL, sizeof *skipped_count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (skipped_count == MAP_FAILED) return 99;
     for (const struct test *test = tests; test; test = test->next) {
         if (!wanted(test, argc, argv)) continue;
-        int before = failed;
+        int before = failed, skipped_before = *skipped_count;
         failed += run_one(test, &ran);
-        printf("%s %s\n", failed > before ? "FAIL" : "ok  ", test->name);
+        printf("%s %s\n", failed > before ? "FAIL" : *skipped_count > skipped_before ? "skip" : "ok  ", test->name);
     }
-    printf("%d passed, %d failed\n", ran - failed, failed);
+    if (*skipped_count) printf("%d skipped\n", *skipped_count);
+    printf("%d passed, %d failed\n", ran - failed - *skipped_count, failed);
+    if (!failed && ran && *skipped_count == ran) return SKIPPED;
     return failed ? 1 : 0;
 }

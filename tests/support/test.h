@@ -24,6 +24,19 @@ struct test {
 void test_register(struct test *test);
 void test_failed(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4), noreturn));
 
+/* This test cannot run here. */
+void test_skip(const char *reason) __attribute__((noreturn));
+
+/* Root becomes another user, for good. Where it can, it keeps the right to read and search everything, through exec, too:
+ * the program may lie below a folder that only root can read. */
+void test_become_another_user(void);
+
+/* Skips the test where the present user cannot start this program by its path. */
+void test_needs_own_program(void);
+
+/* Mounts of its own, which are seen nowhere else. Skips the test where there can be none: not root, or in a chroot. */
+void test_own_mounts(void);
+
 #define TEST_(title, each, seconds)                                                                                    \
     static void title(int method);                                                                                     \
     __attribute__((constructor)) static void register_##title(void) {                                                  \

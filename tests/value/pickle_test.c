@@ -262,3 +262,28 @@ TEST(a_pickle_may_have_its_buffers_beside_it) {
     }
     prong_document_close(document);
 }
+
+/* It took minutes when each batch had the whole table copied and hashed again. */
+TEST(a_dict_that_comes_in_many_small_batches_is_read_in_time) {
+    enum { BATCHES = 20000, PAIRS = 9 };
+    begin();
+    static char pickle[BATCHES * (PAIRS * 6 + 2) + 10];
+    size_t size = 0;
+    prong_value back;
+    memcpy(pickle, "\x80\x04}", 3);
+    size += 3;
+    for (uint32_t key = 0; key < BATCHES * PAIRS;) {
+        pickle[size++] = '(';
+        for (int i = 0; i < PAIRS; i++, key++) {
+            pickle[size++] = 'J';
+            memcpy(pickle + size, &key, 4);
+            size += 4;
+            pickle[size++] = 'N';
+        }
+        pickle[size++] = 'u';
+    }
+    pickle[size++] = '.';
+    ok(prong_pickle_loads(document, pickle, size, &back, NULL));
+    equal(prong_value_size(back), BATCHES * PAIRS);
+    prong_document_close(document);
+}

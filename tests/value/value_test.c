@@ -112,6 +112,20 @@ TEST(paths_find_and_say_where_they_end) {
     prong_document_close(document);
 }
 
+TEST(a_key_that_is_no_text_is_refused) {
+    begin();
+    prong_value v, found;
+    int number;
+    ok(prong_build(document, &v, "{s:i}", "name", 1));
+    is(prong_value_get(v, "na\xc3", &found), PRONG_INVALID);
+    says("not UTF-8 at byte 2");
+    is(prong_value_at(v, "['\xf4']", &found), PRONG_INVALID);
+    is(prong_value_at(v, "\xe0\xff", &found), PRONG_INVALID);
+    is(prong_scan(v, "{s:i}", "\xff", &number), PRONG_INVALID);
+    says("not UTF-8 at byte 0");
+    prong_document_close(document);
+}
+
 TEST(keys_are_equal_as_in_python) {
     begin();
     prong_value dict, found, big;

@@ -7,9 +7,6 @@ import subprocess
 import sys
 
 tool_path, vectors = sys.argv[1:]
-if not os.path.isdir(vectors):
-    print(f"skipped: there are no vectors at {vectors}")
-    sys.exit(77)
 
 tool = subprocess.Popen([tool_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 passed, failed = 0, []

@@ -16,7 +16,7 @@
 enum { DIGITS = 5, NAME_LENGTH = sizeof(sa_family_t) + 1 + DIGITS };
 
 int os_doorbell_create(uint32_t *address) {
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = os_off_stdio(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0) return -1;
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     socklen_t length = sizeof name;
@@ -35,7 +35,7 @@ int os_doorbell_create(uint32_t *address) {
 
 bool os_doorbell_ring(uint32_t address) {
     int before = errno;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = os_off_stdio(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0) { /* out of descriptors: the sleeper's own look-up will find it */
         errno = before;
         return true;

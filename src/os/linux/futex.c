@@ -11,21 +11,25 @@
 enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
 
-void os_futex_wait_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline) {
-    struct timespec until, *at = NULL;
-    if (deadline != PRONG_FOREVER) {
-        until.tv_sec = deadline / 1000000000;
-        until.tv_nsec = (long)(deadline % 1000000000);
-        at = &until;
-    }
+/* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
+static void wait_until(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, const struct timespec *at) {
     int before = errno;
-    /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, at, NULL, mask);
     errno = before;
 }
 
 void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
-    os_futex_wait_masked(word, expected, FUTEX_BITSET_MATCH_ANY, deadline);
+    struct timespec at = timespec_of(deadline);
+    wait_until(word, expected, FUTEX_BITSET_MATCH_ANY, &at);
+}
+
+void os_futex_sleep_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline) {
+    wait_until(word, expected, mask, interrupt_limit(timespec_of(deadline)));
+    if (deadline != PRONG_NOWAIT) interrupt_look(); /* else it was no wait */
+}
+
+void os_futex_sleep(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
+    os_futex_sleep_masked(word, expected, FUTEX_BITSET_MATCH_ANY, deadline);
 }
 
 int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask) {

@@ -2,45 +2,244 @@
 #define _GNU_SOURCE
 #include "os/os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LOW_DESCRIPTORS = 10 };
+enum { LOW_DESCRIPTORS = 10, COMMIT_ATTEMPTS = 100 };
 
-int os_memory_create(const char *name, uint64_t size) {
-    int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0) return -1;
-    if (ftruncate(fd, (off_t)size) != 0) {
-        int number = errno;
-        close(fd);
-        errno = number;
-        return -1;
-    }
+/* Newer than some systems' headers. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+enum { SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW, ALL_SEALS = SIZE_SEALS | F_SEAL_SEAL };
+
+static int close_keeping_errno(int fd) {
+    int number = errno;
+    close(fd);
+    errno = number;
+    return -1;
+}
+
+/* As far as there is room above. */
+static int move_up(int fd) {
     int high = fcntl(fd, F_DUPFD_CLOEXEC, LOW_DESCRIPTORS);
-    if (high < 0) return fd;
+    if (high < 0) return os_off_stdio(fd);
     close(fd);
     return high;
+}
+
+static uintptr_t page_size(void) {
+    static _Atomic uintptr_t size;
+    if (!atomic_load_explicit(&size, memory_order_relaxed)) atomic_store(&size, (uintptr_t)sysconf(_SC_PAGESIZE));
+    return atomic_load_explicit(&size, memory_order_relaxed);
+}
+
+static uint64_t limit_of(int resource) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+    return limit.rlim_cur;
+}
+
+uint64_t os_file_size_limit(void) {
+    return limit_of(RLIMIT_FSIZE);
+}
+
+uint64_t os_address_space_limit(void) {
+    return limit_of(RLIMIT_AS);
+}
+
+uint64_t os_address_space_used(void) {
+    char text[32] = "";
+    int fd = os_off_stdio(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+    if (fd < 0) return 0;
+    ssize_t length = read(fd, text, sizeof text - 1);
+    close(fd);
+    return length > 0 ? strtoull(text, NULL, 10) * page_size() : 0;
+}
+
+/* Beyond the limit the system would send SIGXFSZ, which kills. */
+static int refuse_beyond_limit(uint64_t size) {
+    if (size <= os_file_size_limit()) return 0;
+    errno = EFBIG;
+    return -1;
+}
+
+/* Never to be executed, where the system knows that (Linux 6.3; some are set up to refuse what is not so marked). */
+static int memory_object(const char *name) {
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    return fd >= 0 || errno != EINVAL ? fd : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+int os_memory_create(const char *name, uint64_t size, const char **call) {
+    *call = "ftruncate";
+    if (refuse_beyond_limit(size) != 0) return -1;
+    *call = "memfd_create";
+    int fd = memory_object(name);
+    if (fd < 0) return -1;
+    *call = "ftruncate";
+    if (ftruncate(fd, (off_t)size) != 0) return close_keeping_errno(fd);
+    *call = "fcntl(F_ADD_SEALS)";
+    if (fcntl(fd, F_ADD_SEALS, ALL_SEALS) != 0) return close_keeping_errno(fd);
+    *call = "fcntl(F_DUPFD)";
+    return move_up(fd);
+}
+
+bool os_is_memory(int fd) {
+    return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+static bool is_inherited(int directory, const char *entry, const char *target) {
+    char found[64];
+    ssize_t size = readlinkat(directory, entry, found, sizeof found);
+    if (size != (ssize_t)strlen(target) || memcmp(found, target, (size_t)size) != 0) return false;
+    return (fcntl(atoi(entry), F_GETFD) & FD_CLOEXEC) == 0;
+}
+
+bool os_memory_is_inherited(const char *name) {
+    char target[64];
+    bool found = false;
+    snprintf(target, sizeof target, "/memfd:%s (deleted)", name);
+    int number = os_off_stdio(open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *directory = number < 0 ? NULL : fdopendir(number);
+    for (struct dirent *entry; directory && !found && (entry = readdir(directory));)
+        found = is_inherited(number, entry->d_name, target);
+    if (directory)
+        closedir(directory);
+    else if (number >= 0)
+        close(number);
+    return found;
+}
+
+bool os_memory_is_sealed(int fd) {
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & SIZE_SEALS) == SIZE_SEALS;
 }
 
 void *os_memory_map(int fd, uint64_t size) {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 }
 
-int os_memory_commit(int fd, uint64_t offset, uint64_t size) {
+void *os_memory_view(int fd, uint64_t offset, uint64_t size) {
+    uint64_t before = offset & (page_size() - 1);
+    char *pages =
+        mmap(NULL, before + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, (off_t)(offset - before));
+    return pages == MAP_FAILED ? NULL : pages + before;
+}
+
+void os_memory_end_view(void *view, uint64_t size) {
+    uintptr_t before = (uintptr_t)view & (page_size() - 1);
+    munmap((char *)view - before, before + size);
+}
+
+void os_memory_leave_out_of_dumps(void *memory, uint64_t size) {
+    madvise(memory, size, MADV_DONTDUMP);
+}
+
+/* The system stores to the page, or says that it cannot, where a store from here would end in SIGBUS. The word keeps
+ * its value, as nothing is or-ed to it. */
+static int touch_page(void *page) {
+    enum { FUTEX_WAKE_OP_PRIVATE = 5 | 128, OR_NOTHING = 2 << 28 };
+    uint32_t nobody_waits_here = 0;
+    return syscall(SYS_futex, &nobody_waits_here, FUTEX_WAKE_OP_PRIVATE, 0, 0L, page, OR_NOTHING) < 0 ? -1 : 0;
+}
+
+static int touch_pages(uintptr_t from, uintptr_t end) {
+    for (; from < end; from += page_size())
+        if (touch_page((void *)from) != 0) {
+            if (errno == EFAULT) errno = ENOMEM;
+            return -1;
+        }
+    return 0;
+}
+
+int os_memory_commit(void *memory, uint64_t size) {
+    uintptr_t page = page_size(), from = (uintptr_t)memory & ~(page - 1), end = (uintptr_t)memory + size;
+    end = (end + page - 1) & ~(page - 1);
     int result;
-    do result = fallocate(fd, 0, (off_t)offset, (off_t)size);
+    for (int i = 0; (result = madvise((void *)from, end - from, MADV_POPULATE_WRITE)) != 0; i++)
+        if ((errno != EAGAIN && errno != EINTR) || i == COMMIT_ATTEMPTS) break;
+    if (result == 0 || errno == ENOMEM) return result;
+    return touch_pages(from, end); /* before Linux 5.14, and where a sandbox does not let it through */
+}
+
+static int allocate_file(int fd, uint64_t size) {
+    int result;
+    do result = fallocate(fd, 0, 0, (off_t)size);
     while (result != 0 && errno == EINTR);
     return result;
 }
 
-void os_memory_release(int fd, uint64_t offset, uint64_t size) {
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size);
+int os_memory_commit_new(int fd, void *memory, uint64_t size) {
+    if (allocate_file(fd, size) == 0) return 0;
+    return errno == ENOMEM || errno == ENOSPC ? -1 : os_memory_commit(memory, size);
 }
+
+void os_memory_release(void *memory, uint64_t size) {
+    uintptr_t page = page_size(), from = ((uintptr_t)memory + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)memory + size) & ~(page - 1);
+    if (end > from) madvise((void *)from, end - from, MADV_REMOVE);
+}
+
+/* --- its descriptor, once more --- */
+
+static void identify(const struct stat *about, struct os_file *file) {
+    *file = (struct os_file){.device = about->st_dev, .inode = about->st_ino};
+}
+
+static bool is_file(const struct stat *about, const struct os_file *file) {
+    return (uint64_t)about->st_dev == file->device && (uint64_t)about->st_ino == file->inode;
+}
+
+int os_file_identify(int fd, struct os_file *file) {
+    struct stat about;
+    if (fstat(fd, &about) != 0) return -1;
+    identify(&about, file);
+    return 0;
+}
+
+/* Opens it only if it is the file, as to open another might have effects. */
+static int reopen(int directory, const char *name, const struct os_file *file) {
+    struct stat about;
+    if (fstatat(directory, name, &about, 0) != 0 || !is_file(&about, file)) return -1;
+    int fd = openat(directory, name, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return -1;
+    if (fstat(fd, &about) != 0 || !is_file(&about, file)) return close_keeping_errno(fd);
+    return move_up(fd);
+}
+
+int os_memory_reopen(const void *memory, uint64_t size, const struct os_file *file) {
+    char path[80];
+    uintptr_t from = (uintptr_t)memory;
+    snprintf(path, sizeof path, "/proc/self/map_files/%" PRIxPTR "-%" PRIxPTR, from, (uintptr_t)(from + size));
+    return reopen(AT_FDCWD, path, file);
+}
+
+int os_file_reopen(pid_t pid, const struct os_file *file) {
+    char path[40];
+    snprintf(path, sizeof path, pid ? "/proc/%d/fd" : "/proc/self/fd", (int)pid);
+    int number = os_off_stdio(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)), fd = -1;
+    DIR *directory = number < 0 ? NULL : fdopendir(number);
+    if (!directory) return number < 0 ? -1 : close_keeping_errno(number);
+    for (struct dirent *entry; fd < 0 && (entry = readdir(directory));)
+        if (entry->d_name[0] != '.') fd = reopen(number, entry->d_name, file);
+    closedir(directory);
+    return fd;
+}
+
+/* --- others --- */
 
 void *os_memory_wipe_on_fork(void) {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -50,14 +249,13 @@ void *os_memory_wipe_on_fork(void) {
     return page;
 }
 
-void os_memory_unmap(void *memory, uint64_t size) {
-    munmap(memory, size);
+void *os_memory_private(uint64_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
-uint64_t os_random(void) {
-    uint64_t bits = 0;
-    while (getrandom(&bits, sizeof bits, 0) != sizeof bits) {}
-    return bits;
+void os_memory_unmap(void *memory, uint64_t size) {
+    munmap(memory, size);
 }
 
 /* --- with a name --- */
@@ -69,30 +267,31 @@ static const char *path_of(const char *name, char *path, size_t size) {
 
 static void *map_and_close(int fd, uint64_t size) {
     void *memory = os_memory_map(fd, size);
-    int number = errno;
-    close(fd);
-    errno = number;
+    close_keeping_errno(fd);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Makes the size, and the promise of memory behind it: fallocate does both at once where it is known. */
-static int make_room(int fd, uint64_t size) {
-    if (os_memory_commit(fd, 0, size) == 0) return 0;
-    return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)size) : -1;
+/* Makes the size, and the promise of memory behind it: fallocate does both at once where it is let through. */
+static void *make_room(int fd, uint64_t size) {
+    if (refuse_beyond_limit(size) != 0) return NULL;
+    if (allocate_file(fd, size) == 0) return os_memory_map(fd, size);
+    if (errno == ENOMEM || errno == ENOSPC || ftruncate(fd, (off_t)size) != 0) return NULL;
+    void *memory = os_memory_map(fd, size);
+    if (memory == MAP_FAILED || os_memory_commit(memory, size) == 0) return memory;
+    int number = errno;
+    munmap(memory, size);
+    errno = number;
+    return NULL;
 }
 
 void *os_named_memory_create(const char *name, uint64_t size) {
     char path[300];
-    int fd = shm_open(path_of(name, path, sizeof path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = os_off_stdio(shm_open(path_of(name, path, sizeof path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (fd < 0) return NULL;
-    void *memory = NULL;
-    int room = make_room(fd, size), number = errno;
-    if (room == 0)
-        memory = map_and_close(fd, size);
-    else
-        close(fd);
-    if (memory) return memory;
-    if (room == 0) number = errno;
+    void *memory = make_room(fd, size);
+    close_keeping_errno(fd);
+    if (memory && memory != MAP_FAILED) return memory;
+    int number = errno;
     shm_unlink(path);
     errno = number;
     return NULL;
@@ -101,7 +300,7 @@ void *os_named_memory_create(const char *name, uint64_t size) {
 void *os_named_memory_attach(const char *name, uint64_t *size) {
     char path[300];
     struct stat about;
-    int fd = shm_open(path_of(name, path, sizeof path), O_RDWR | O_CLOEXEC, 0);
+    int fd = os_off_stdio(shm_open(path_of(name, path, sizeof path), O_RDWR | O_CLOEXEC, 0));
     if (fd < 0) return NULL;
     if (fstat(fd, &about) != 0 || about.st_size == 0) {
         close(fd);

@@ -29,8 +29,8 @@ struct launch {
 /* --- in the child: nothing that takes a lock or changes what the parent still needs --- */
 
 /* AddressSanitizer marks what lies on a stack, and takes the marks off as functions return; these never do, and the marks
- * would stay in the parent's memory. */
-#define IN_CHILD __attribute__((no_sanitize("address")))
+ * would stay in the parent's memory. ThreadSanitizer knows no thread that has this stack. */
+#define IN_CHILD OS_IN_CHILD
 
 /* Moves descriptors that stand where others are to go, then puts each in its place. */
 IN_CHILD static bool place_stdio(const struct os_program *p) {
@@ -103,7 +103,7 @@ IN_CHILD static int child(void *context) {
     if (p->mask >= 0) umask((mode_t)p->mask);
     if (!take_identity(p)) goto failed;
     reset_handlers(launch);
-    sigprocmask(SIG_SETMASK, &launch->mask, NULL);
+    sigprocmask(SIG_SETMASK, p->signal_mask ? p->signal_mask : &launch->mask, NULL);
     launch->step = OS_STEP_EXEC;
     errno = run_first(p);
 failed:
@@ -116,7 +116,7 @@ failed:
 #ifdef __x86_64__
 /* clone3 alone can clear all handlers at once (Linux 5.5), and the C library has no way to call it with a stack: the child
  * goes on at the instruction after the call, on a stack that has no frame to return to. */
-static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
+IN_CHILD static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
     enum { SYS_CLONE3 = 435 };
     const uint64_t clear_handlers = 0x100000000ull;
     struct {
@@ -126,10 +126,11 @@ static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
                    .exit_signal = SIGCHLD,
                    .stack = (uint64_t)(uintptr_t)stack,
                    .stack_size = CHILD_STACK};
-    register int (*run)(void *) __asm__("r8") = child;
-    register void *context __asm__("r9") = launch;
     long result;
     launch->handlers_cleared = true;
+    /* Nothing between these and the call: what a sanitizer, or a coverage counter, puts there may use the registers. */
+    register int (*run)(void *) __asm__("r8") = child;
+    register void *context __asm__("r9") = launch;
     __asm__ volatile("syscall\n\t"
                      "test %%rax, %%rax\n\t"
                      "jnz 1f\n\t"
@@ -156,12 +157,45 @@ static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
 }
 #endif
 
+/* Old kernels, and sandboxes that do not let it through. */
+static bool is_refused(long result) {
+    return result < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM);
+}
+
 static pid_t clone_child(struct launch *launch, char *stack, int *pidfd) {
+    const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
     long pid = clone_cleared(launch, stack, pidfd);
-    /* Old kernels, and sandboxes that do not let it through. */
-    if (pid < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM))
-        pid = clone(child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, launch, pidfd);
+    if (is_refused(pid)) pid = clone(child, stack + CHILD_STACK, flags | CLONE_PIDFD, launch, pidfd);
+    if (is_refused(pid)) pid = clone(child, stack + CHILD_STACK, flags, launch);
     return (pid_t)pid;
+}
+
+/* Where none came with the child. With SIGCHLD ignored a child that has ended is gone, and its number may be another process's:
+ * nothing is opened or signalled by it that is no child of ours. */
+static bool open_descriptor(pid_t pid, int *pidfd) {
+    siginfo_t info;
+    if (*pidfd >= 0 || ((*pidfd = os_pidfd_open(pid)) >= 0 && os_pidfd_is_child(*pidfd))) return true;
+    bool gone = *pidfd >= 0 || errno == ESRCH;
+    if (*pidfd >= 0) close(*pidfd);
+    if (gone && (*pidfd = os_ended_descriptor()) >= 0) return true;
+    int number = errno;
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) kill(pid, SIGKILL);
+    errno = number;
+    return false;
+}
+
+/* It runs by now: without a number for its descriptor it has to end again. */
+static void keep_pidfd_off_stdio(struct launch *launch, int *pidfd) {
+    int moved = *pidfd > 2 ? *pidfd : fcntl(*pidfd, F_DUPFD_CLOEXEC, 3);
+    if (moved == *pidfd) return;
+    if (moved < 0) {
+        launch->error = errno;
+        launch->step = OS_STEP_START;
+        os_pidfd_signal(*pidfd, SIGKILL);
+        return;
+    }
+    close(*pidfd);
+    *pidfd = moved;
 }
 
 int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, enum os_program_step *step) {
@@ -172,22 +206,19 @@ int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, e
     pthread_sigmask(SIG_SETMASK, &all, &launch.mask);
     *pidfd = -1;
     *pid = clone_child(&launch, stack, pidfd);
-    if (*pid < 0) {
+    if (*pid < 0 || (launch.error == 0 && !open_descriptor(*pid, pidfd))) {
         launch.error = errno;
         launch.step = OS_STEP_START;
     }
     pthread_sigmask(SIG_SETMASK, &launch.mask, NULL);
+    if (*pid > 0 && launch.error == 0) keep_pidfd_off_stdio(&launch, pidfd);
     *step = launch.step;
     if (launch.error == 0) return 0;
     if (*pid > 0) {
         while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR) {}
-        close(*pidfd);
+        if (*pidfd >= 0) close(*pidfd);
         *pidfd = -1; /* the number may be another thread's by now */
     }
     errno = launch.error;
     return -1;
-}
-
-int os_pipe(int ends[2]) {
-    return pipe2(ends, O_CLOEXEC);
 }

@@ -45,6 +45,8 @@ static void tasks(void) {
     call("tasks:worker", arguments("()"), 0);
     call("tasks:fails", arguments("(s)", "as asked"), 0);
     call("tasks:unsendable", arguments("()"), 0);
+    call("tasks:has_no_text", arguments("()"), 0);
+    call("tasks:not_described", arguments("()"), 0);
     call("no_such_module:function", arguments("()"), 0);
     call("tasks:no_such_function", arguments("()"), 0);
     call("tasks", arguments("()"), 0);

@@ -37,6 +37,26 @@ def unsendable():
     return lambda: None
 
 
+class NoText(Exception):
+    def __str__(self):
+        raise KeyError("no text")
+
+
+def has_no_text():
+    raise NoText
+
+
+def not_described():
+    """There is no memory to describe what it raises."""
+    from prong import _core, worker
+
+    def fails(*unused):
+        _core._set_named(worker._run, worker._describe)
+        raise MemoryError
+    _core._set_named(worker._run, fails)
+    raise ValueError
+
+
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 

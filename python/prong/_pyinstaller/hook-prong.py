@@ -1,0 +1,11 @@
+"""What a frozen program needs of prong: modules that are imported by name when they are first used, and the workers of a CPool."""
+
+import os
+
+import prong
+from PyInstaller.utils.hooks import collect_submodules
+
+hiddenimports = [name for package in ("prong", "multiprocessing", "concurrent.futures") for name in collect_submodules(package)
+                 if "_pyinstaller" not in name and "win32" not in name]
+_worker = os.path.join(os.path.dirname(prong.__file__), "prong-worker")
+binaries = [(_worker, "prong")] if os.path.exists(_worker) else []

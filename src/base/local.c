@@ -1,0 +1,53 @@
+#define _GNU_SOURCE
+#include "base/local.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+enum { PAGE_BYTES = 4096 };
+
+/* Not from malloc: a signal handler may be the first to ask, in the middle of malloc. */
+static _Thread_local struct {
+    char *page;
+    uint16_t used, at[LOCAL_SLOTS]; /* at: place + 1 */
+} local;
+
+static pthread_key_t local_key;
+static pthread_once_t local_once = PTHREAD_ONCE_INIT;
+
+static void local_free(void *page) {
+    munmap(page, PAGE_BYTES);
+    local.page = NULL;
+    local.used = 0;
+    for (int i = 0; i < LOCAL_SLOTS; i++) local.at[i] = 0;
+}
+
+/* A thread's end calls local_free; threads, keys and handlers of the whole library are alike: none of them may find it gone. So
+ * what it is part of, its own shared object or a plugin, stays when a program unloads it. */
+static void __attribute__((constructor)) library_stay(void) {
+    Dl_info own;
+    if (dladdr(&local_once, &own) && own.dli_fname && !dlopen(own.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE))
+        dlerror(); /* the program itself, which is not unloaded: not an error that it would ask for */
+}
+
+static void local_make_key(void) {
+    pthread_key_create(&local_key, local_free);
+}
+
+void *local_memory(enum local_slot slot, size_t size) {
+    if (local.at[slot]) return local.page + local.at[slot] - 1;
+    if (!local.page) {
+        void *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) return NULL;
+        pthread_once(&local_once, local_make_key);
+        pthread_setspecific(local_key, page);
+        local.page = page;
+    }
+    size = (size + 15) & ~(size_t)15;
+    if (local.used + size > PAGE_BYTES) return NULL;
+    local.at[slot] = (uint16_t)(local.used + 1);
+    local.used = (uint16_t)(local.used + size);
+    return local.page + local.at[slot] - 1;
+}

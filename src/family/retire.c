@@ -1,0 +1,187 @@
+/* Destroyed objects wait here until no thread is inside of them (thread.h). A sweep takes all that wait, makes a barrier, looks
+ * through the rows of all threads, and frees what is named in none; the rest is parked until the next sweep. As the barrier has
+ * its price, a sweep comes when there is enough to free. All lists are in the arena: they outlive whoever sweeps. */
+#include "family/retire.h"
+
+#include "os/os.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+enum { DUE_COUNT = 128, TOO_MUCH = 4, NAMED_QUICK = 256 };
+static const uint64_t DUE_WEIGHT = 4 << 20;
+static const prong_time WAIT_FOR_SWEEPER = PRONG_MS(50);
+
+static struct guard *guard(void) {
+    return &arena()->objects_guard;
+}
+
+static struct retired *retired(void) {
+    return &arena()->retired;
+}
+
+static void set(uint64_t *word, uint64_t value) {
+    guard_set(guard(), word, value);
+}
+
+void object_retire(struct object *object) {
+    struct retired *r = retired();
+    uint64_t (*weigh)(void *) = object_types[object->kind]->weigh;
+    uint64_t weight = weigh ? weigh(object) : 0, offset = arena_offset(object);
+    if (!guard_enter(guard(), PRONG_FOREVER)) return; /* it is freed when this process ends */
+    set((uint64_t *)&object->state, OBJECT_RETIRED);
+    set((uint64_t *)&object->generation, 0);
+    set(&object->next_free, r->first);
+    if (!r->first) set(&r->last, offset);
+    set(&r->first, offset);
+    set(&r->count, r->count + 1);
+    set(&r->weight, r->weight + weight);
+    guard_leave(guard());
+}
+
+/* --- what is named --- */
+
+struct named {
+    uint64_t *offsets, quick[NAMED_QUICK];
+    size_t count, capacity;
+    bool complete;
+};
+
+static void named_add(uint64_t offset, void *context) {
+    struct named *named = context;
+    if (named->count == named->capacity) {
+        size_t capacity = named->capacity * 2;
+        bool moved = named->offsets == named->quick;
+        uint64_t *more = realloc(moved ? NULL : named->offsets, capacity * sizeof *more);
+        if (!more) {
+            named->complete = false;
+            return;
+        }
+        for (size_t i = 0; moved && i < named->count; i++) more[i] = named->quick[i];
+        named->offsets = more;
+        named->capacity = capacity;
+    }
+    named->offsets[named->count++] = offset;
+}
+
+static int named_compare(const void *a, const void *b) {
+    uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+    return (first > second) - (first < second);
+}
+
+static void named_gather(struct named *named) {
+    named->offsets = named->quick;
+    named->count = 0;
+    named->capacity = NAMED_QUICK;
+    named->complete = true;
+    threads_each_entry(named_add, named);
+    qsort(named->offsets, named->count, sizeof *named->offsets, named_compare);
+}
+
+static void named_free(struct named *named) {
+    if (named->offsets != named->quick) free(named->offsets);
+}
+
+static bool named_holds(const struct named *named, uint64_t offset) {
+    return bsearch(&offset, named->offsets, named->count, sizeof offset, named_compare) != NULL;
+}
+
+/* --- sweeping: one member at a time --- */
+
+static bool sweep_begin(void) {
+    lock_t *lock = &retired()->sweeping;
+    uint32_t holder = 0;
+    if (atomic_compare_exchange_strong(&lock->word, &holder, self_token())) return true;
+    /* By this process too: another thread is at it, or this one was interrupted. */
+    return holder != self_token() && !member_alive(holder) &&
+           atomic_compare_exchange_strong(&lock->word, &holder, self_token());
+}
+
+static void sweep_end(void) {
+    atomic_store(&retired()->sweeping.word, 0);
+}
+
+/* What was retired so far goes before what is parked. What is retired from now on has to wait for the next barrier. */
+static bool sweep_take_retired(void) {
+    struct retired *r = retired();
+    if (!guard_enter(guard(), PRONG_FOREVER)) return false;
+    if (r->first) {
+        set(&((struct object *)arena_at(r->last))->next_free, r->parked);
+        set(&r->parked, r->first);
+        set(&r->first, 0);
+        set(&r->last, 0);
+        set(&r->count, 0);
+        set(&r->weight, 0);
+    }
+    guard_leave(guard());
+    return true;
+}
+
+/* In one stay under the guard: frees what was disposed of (or NULL), and takes the parked object that `link` leads to (or NULL)
+ * off the list. From then on that is this process's to free, or that of the one that buries it. */
+static bool sweep_step(struct object *disposed, uint64_t *link) {
+    if (!guard_enter(guard(), PRONG_FOREVER)) return false;
+    if (disposed) object_free_inside(disposed);
+    if (link) {
+        struct object *object = arena_at(*link);
+        set(link, object->next_free);
+        set((uint64_t *)&object->generation, (uint64_t)self_token() << 1);
+    }
+    guard_leave(guard());
+    return true;
+}
+
+static void sweep_parked(const struct named *named) {
+    struct object *disposed = NULL;
+    for (uint64_t *link = &retired()->parked; *link;) {
+        struct object *object = arena_at(*link);
+        if (named_holds(named, *link)) {
+            link = &object->next_free;
+        } else {
+            if (!sweep_step(disposed, link)) return;
+            disposed = object_types[object->kind]->dispose(object) ? object : NULL;
+        }
+    }
+    if (disposed) sweep_step(disposed, NULL);
+}
+
+/* The barrier pairs with the order in visit_write: an entry made before it is seen; a thread that makes one after it sees a
+ * generation of 0. A process that can make no barrier leaves the sweep to one that can. */
+static bool sweep_barrier(void) {
+    atomic_thread_fence(memory_order_seq_cst);
+    return os_barrier_everywhere() || atomic_load(&arena()->all_fence);
+}
+
+/* False: another thread is at it. */
+static bool sweep(void) {
+    struct named named;
+    if (!__atomic_load_n(&retired()->first, __ATOMIC_RELAXED) && !__atomic_load_n(&retired()->parked, __ATOMIC_RELAXED))
+        return true;
+    if (!sweep_begin()) return false;
+    if (sweep_take_retired() && sweep_barrier()) {
+        named_gather(&named);
+        if (named.complete) sweep_parked(&named);
+        named_free(&named);
+    }
+    sweep_end();
+    return true;
+}
+
+void retired_sweep(void) {
+    sweep();
+}
+
+/* So many times as much as what makes a sweep worth its price. */
+static bool is_due(uint64_t times) {
+    const struct retired *r = retired();
+    uint64_t count = __atomic_load_n(&r->count, __ATOMIC_RELAXED);
+    return __atomic_load_n(&r->weight, __ATOMIC_RELAXED) >= times * DUE_WEIGHT ||
+           (count >= times * DUE_COUNT && count >= times * 2 * threads_count());
+}
+
+/* A thread that sweeps may have no processor, while others destroy more and more: they give it theirs. */
+void retired_sweep_if_due(void) {
+    if (!is_due(1) || sweep() || !is_due(TOO_MUCH)) return;
+    for (deadline_t end = deadline_after(WAIT_FOR_SWEEPER); !sweep() && is_due(TOO_MUCH) && clock_now() < end;)
+        sched_yield();
+}

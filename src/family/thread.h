@@ -1,0 +1,98 @@
+/* A thread's row in the arena: which objects the thread is inside of.
+ *
+ * Before a call uses an object it enters it: it stores the object's offset in its thread's row, *then* asks whether the object
+ * is still the one that its handle names, and then uses it; it takes the entry off when it leaves. A process that destroys an
+ * object changes the generation, makes a barrier, then looks through the rows (retire.c): memory that is named in one is
+ * parked, not reused. So a stale handle never meets the next object, and nothing that a thread works with is freed under it. A
+ * stopped process delays the reuse of what it is inside of, and nothing else.
+ *
+ * The two sides are Dekker's: each stores, and then loads what the other stores. The barrier between the two is paid by the side
+ * that destroys, for both (os_barrier_everywhere); on the other one the compiler is kept from changing the order, no more. A
+ * process that such a barrier does not reach uses a fence of its own at each entry.
+ *
+ * The entries are a stack. Its depth is written first and taken back last, so that a signal handler that strikes between two of
+ * these stores works above what it interrupts. Whoever looks through the rows counts an entry from the depth on, which may be one
+ * that is not filled yet: that parks something needlessly, for a moment. A function that is left by an exception or by
+ * pthread_cancel takes its entry off; one that is left by longjmp does not, and its caller's return does it. */
+#ifndef FAMILY_THREAD_H
+#define FAMILY_THREAD_H
+
+#include "base/local.h"
+#include "family/member.h"
+
+enum {
+    INSIDE_QUICK = 13,  /* entries in the row itself */
+    INSIDE_MORE = 1024, /* further ones, in a block of their own */
+};
+
+struct thread_row {
+    _Alignas(64) _Atomic uint64_t who; /* token in the high half, thread in the low one; 0: the row is free */
+    _Atomic uint32_t depth;            /* of the stack; only its thread writes it */
+    uint32_t unused;
+    _Atomic uint64_t inside[INSIDE_QUICK]; /* arena offsets */
+    _Atomic uint64_t more;                 /* a block of INSIDE_MORE further ones; stays with the row */
+};
+
+/* The calling thread, as of which process: a fork has another. */
+struct thread_self {
+    uint32_t thread, token; /* thread: as the kernel numbers it, unique in the system */
+    struct thread_row *row; /* NULL: there was no memory for one */
+    uint32_t quick;         /* entries from this depth on are made by visit_begin_slow; 0: all, as they need a fence */
+};
+extern HIDDEN QUICK_LOCAL struct thread_self thread_known;
+
+void thread_know_self(void);
+
+static inline uint32_t thread_self(void) {
+    if (__builtin_expect(thread_known.token != self_token() || !thread_known.token, 0)) thread_know_self();
+    return thread_known.thread;
+}
+
+/* An entry of the calling thread's stack. All zero: none. */
+struct visit {
+    struct thread_row *row;
+    uint32_t token, depth; /* depth: of the stack without it */
+};
+
+prong_status visit_begin_slow(struct visit *visit, uint64_t offset);
+
+static inline void visit_write(struct visit *visit, _Atomic uint64_t *entry, uint64_t offset) {
+    atomic_store_explicit(&visit->row->depth, visit->depth + 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(entry, offset, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* the barrier in retire.c is for both */
+}
+
+/* Enters what stands at that offset. PRONG_NO_MEMORY: there is no place for the entry; PRONG_STALE, without a message, in a
+ * process that is no member yet. */
+static inline prong_status visit_begin(struct visit *visit, uint64_t offset) {
+    struct thread_row *row = thread_known.row; /* of a member: there is none without a token */
+    if (__builtin_expect(thread_known.token != self_token() || !row, 0)) return visit_begin_slow(visit, offset);
+    uint32_t depth = atomic_load_explicit(&row->depth, memory_order_relaxed);
+    if (__builtin_expect(depth >= thread_known.quick, 0)) return visit_begin_slow(visit, offset);
+    *visit = (struct visit){row, thread_known.token, depth};
+    visit_write(visit, &row->inside[depth], offset);
+    return PRONG_OK;
+}
+
+/* Leaves it, and whatever was entered since and left without saying so. Nothing in a process forked since: the row is its
+ * parent's. */
+static inline void visit_end(struct visit *visit) {
+    if (!visit->row) return;
+    if (__builtin_expect(visit->token == self_token(), 1))
+        atomic_store_explicit(&visit->row->depth, visit->depth, memory_order_release);
+    visit->row = NULL;
+}
+
+/* Makes this process one that barriers reach, or notes that it is none; once a process image. Then, with the arena mapped by
+ * whoever made it or by another, agrees with its other members on that. */
+void thread_join_barriers(void);
+void thread_agree_on_fences(bool made_arena);
+/* Frees the rows of a dead member. */
+void threads_forget(uint32_t dead);
+/* Calls visit for each entry of each row in use. */
+void threads_each_entry(void (*visit)(uint64_t offset, void *context), void *context);
+/* Rows in use, or that were. */
+uint64_t threads_count(void);
+
+#endif

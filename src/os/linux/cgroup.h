@@ -1,0 +1,24 @@
+/* The control groups that this process is in, from its own up to the last that can be seen from here. */
+#ifndef OS_LINUX_CGROUP_H
+#define OS_LINUX_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { CGROUP_PATH_MAX = 1024 };
+
+/* A directory, and how much of its name is the place where the tree is mounted. */
+struct cgroup {
+    char path[CGROUP_PATH_MAX];
+    size_t mount;
+};
+
+/* The group of this process in the tree of a controller (version 1), or in the unified tree (NULL). Each call looks anew: a
+ * process may be moved. False where there is no such tree. */
+bool cgroup_own(const char *controller, struct cgroup *group);
+/* Goes on to the group that holds this one; false at the last. */
+bool cgroup_up(struct cgroup *group);
+/* The beginning of a file of the group, as text; false where there is none. */
+bool cgroup_read(const struct cgroup *group, const char *file, char *text, size_t size);
+
+#endif

@@ -1,0 +1,549 @@
+/* Waits that a signal's handler ends, all kinds of them: a signal that comes before, during, or just as the wait begins. */
+#include "../support/test.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void on_signal(int number) {
+    (void)number;
+    prong_interrupt();
+}
+
+static void handle(int flags) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
+}
+
+/* --- what is waited for: none of it ever comes --- */
+
+static struct {
+    prong_queue empty, full, joinable;
+    prong_connection here, there, full_here, full_there;
+    prong_lock lock;
+    prong_rlock rlock;
+    prong_semaphore semaphore;
+    prong_event event, held;
+    prong_condition condition;
+    prong_barrier barrier;
+    prong_shared_value value;
+    prong_process process;
+    prong_pool pool;
+    prong_job job;
+    prong_imap *imap;
+    prong_listener *listener;
+    prong_link *link, *other;
+    prong_popen *popen;
+    prong_manager manager;
+    prong_proxy proxy;
+    char path[64];
+} all;
+
+static int sleep_forever(void) {
+    while (pause()) {}
+    return 0;
+}
+
+static int hold(void *argument, size_t size) {
+    (void)argument, (void)size;
+    ok(prong_rlock_acquire(all.rlock, PRONG_FOREVER));
+    ok(prong_shared_value_acquire(all.value, PRONG_FOREVER));
+    ok(prong_event_set(all.held));
+    return sleep_forever();
+}
+
+static int sleep_long(void *argument, size_t size, prong_result *result) {
+    (void)argument, (void)size, (void)result;
+    return sleep_forever();
+}
+
+static int sleep_over_element(const void *in, void *out) {
+    (void)in, (void)out;
+    return sleep_forever();
+}
+
+static bool one_argument(prong_bytes *argument, void *left) {
+    *argument = (prong_bytes){"x", 1};
+    return (*(int *)left)-- > 0;
+}
+
+static void make_channels(void) {
+    ok(prong_queue_create(&all.empty, NULL));
+    ok(prong_queue_create(&all.full, &(prong_queue_options){.maxsize = 1}));
+    ok(prong_queue_put(all.full, "x", 1, PRONG_NOWAIT));
+    ok(prong_joinable_queue_create(&all.joinable, 0));
+    ok(prong_queue_put(all.joinable, "x", 1, PRONG_NOWAIT));
+    ok(prong_pipe_create(&all.here, &all.there, NULL));
+    ok(prong_pipe_create(&all.full_here, &all.full_there, &(prong_pipe_options){.buffer_bytes = 1}));
+    ok(prong_connection_send_bytes(all.full_here, "x", 1, PRONG_NOWAIT));
+}
+
+static void make_locks(void) {
+    ok(prong_lock_create(&all.lock, NULL));
+    ok(prong_lock_acquire(all.lock, PRONG_NOWAIT));
+    ok(prong_rlock_create(&all.rlock, NULL));
+    ok(prong_semaphore_create(&all.semaphore, 0, NULL));
+    ok(prong_event_create(&all.event, NULL));
+    ok(prong_event_create(&all.held, NULL));
+    ok(prong_condition_create(&all.condition, NULL));
+    ok(prong_condition_acquire(all.condition, PRONG_NOWAIT));
+    ok(prong_barrier_create(&all.barrier, 2, NULL));
+    ok(prong_shared_value_create(&all.value, PRONG_TYPE_INT, NULL, NULL));
+}
+
+static void make_processes(prong_start_method method) {
+    static int tasks;
+    tasks = 1;
+    ok(prong_process_create(&all.process, &(prong_process_options){
+                                              .target = hold, .method = PRONG_START_FORK, .daemon = PRONG_DAEMON_YES}));
+    ok(prong_process_start(all.process));
+    ok(prong_event_wait(all.held, PRONG_SECONDS(10)));
+    ok(prong_pool_create(&all.pool, &(prong_pool_options){.processes = 2, .method = method}));
+    ok(prong_pool_apply_async(all.pool, &all.job, sleep_long, NULL, 0, NULL));
+    ok(prong_pool_imap(all.pool, &all.imap, sleep_long, one_argument, &tasks, NULL));
+    ok(prong_popen_start(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
+}
+
+static void *accept_other(void *unused) {
+    (void)unused;
+    ok(prong_listener_accept(all.listener, &all.other, PRONG_SECONDS(10)));
+    return NULL;
+}
+
+static void make_links(void) {
+    pthread_t thread;
+    snprintf(all.path, sizeof all.path, "@prong-interrupt-%d", (int)getpid());
+    ok(prong_listener_open(&all.listener, all.path, NULL));
+    check(pthread_create(&thread, NULL, accept_other, NULL) == 0);
+    ok(prong_client_connect(&all.link, all.path, NULL, PRONG_SECONDS(10)));
+    pthread_join(thread, NULL);
+}
+
+static void make_manager(prong_start_method method) {
+    ok(prong_manager_start(&all.manager, &(prong_manager_options){.method = method}));
+    ok(prong_manager_create(all.manager, &all.proxy, "Queue", "()"));
+}
+
+static void make_all(prong_start_method method) {
+    make_channels();
+    make_locks();
+    make_processes(method);
+    make_links();
+    make_manager(method);
+}
+
+static void end_all(void) {
+    prong_imap_close(all.imap);
+    ok(prong_job_close(all.job));
+    ok(prong_pool_destroy(all.pool));
+    ok(prong_process_kill(all.process));
+    ok(prong_process_join(all.process, PRONG_SECONDS(10)));
+    ok(prong_popen_kill(all.popen));
+    ok(prong_popen_wait(all.popen, NULL, PRONG_SECONDS(10)));
+    ok(prong_popen_close(all.popen));
+    ok(prong_manager_shutdown(all.manager, PRONG_SECONDS(10)));
+}
+
+/* --- the waits --- */
+
+static char buffer[64];
+static size_t size_of_it;
+
+static prong_status queue_get(prong_time timeout) {
+    return prong_queue_get(all.empty, buffer, sizeof buffer, &size_of_it, timeout);
+}
+static prong_status queue_receive(prong_time timeout) {
+    prong_message message;
+    return prong_queue_receive(all.empty, &message, timeout);
+}
+static prong_status queue_put(prong_time timeout) {
+    return prong_queue_put(all.full, "y", 1, timeout);
+}
+static prong_status queue_commit(prong_time timeout) {
+    prong_message message;
+    ok(prong_queue_reserve(all.full, 100, &message));
+    prong_status status = prong_queue_commit(all.full, &message, timeout);
+    ok(prong_message_release(&message));
+    return status;
+}
+static prong_status queue_put_value(prong_time timeout) {
+    return prong_queue_put_value(all.full, prong_null(), timeout);
+}
+static prong_status queue_join(prong_time timeout) {
+    return prong_queue_join(all.joinable, timeout);
+}
+static prong_status connection_recv(prong_time timeout) {
+    return prong_connection_recv_bytes_into(all.here, buffer, sizeof buffer, &size_of_it, timeout);
+}
+static prong_status connection_poll(prong_time timeout) {
+    return prong_connection_poll(all.here, timeout);
+}
+static prong_status connection_send(prong_time timeout) {
+    return prong_connection_send_bytes(all.full_here, "y", 1, timeout);
+}
+static prong_status connection_commit(prong_time timeout) {
+    prong_message message;
+    ok(prong_connection_reserve(all.full_here, 100, &message));
+    prong_status status = prong_connection_commit(all.full_here, &message, timeout);
+    ok(prong_message_release(&message));
+    return status;
+}
+static prong_status wait_in_memory(prong_time timeout) {
+    prong_waitable items[] = {{.kind = PRONG_WAIT_QUEUE, .queue = all.empty},
+                              {.kind = PRONG_WAIT_CONNECTION, .connection = all.here}};
+    return prong_wait(items, 2, NULL, timeout);
+}
+static prong_status wait_with_descriptor(prong_time timeout) {
+    prong_waitable items[] = {{.kind = PRONG_WAIT_QUEUE, .queue = all.empty},
+                              {.kind = PRONG_WAIT_LINK, .link = all.link}};
+    return prong_wait(items, 2, NULL, timeout);
+}
+static prong_status lock_acquire(prong_time timeout) {
+    return prong_lock_acquire(all.lock, timeout);
+}
+static prong_status rlock_acquire(prong_time timeout) {
+    return prong_rlock_acquire(all.rlock, timeout);
+}
+static prong_status semaphore_acquire(prong_time timeout) {
+    return prong_semaphore_acquire(all.semaphore, timeout);
+}
+static prong_status event_wait(prong_time timeout) {
+    return prong_event_wait(all.event, timeout);
+}
+static prong_status condition_wait(prong_time timeout) {
+    prong_status status = prong_condition_wait(all.condition, timeout);
+    ok(prong_condition_notify(all.condition, 1)); /* the lock is held */
+    return status;
+}
+static bool never(void *unused) {
+    (void)unused;
+    return false;
+}
+static prong_status condition_wait_for(prong_time timeout) {
+    return prong_condition_wait_for(all.condition, never, NULL, timeout);
+}
+static prong_status barrier_wait(prong_time timeout) {
+    ok(prong_barrier_reset(all.barrier));
+    prong_status status = prong_barrier_wait(all.barrier, NULL, timeout);
+    check(prong_barrier_broken(all.barrier));
+    return status;
+}
+static prong_status value_acquire(prong_time timeout) {
+    return prong_shared_value_acquire(all.value, timeout);
+}
+static prong_status value_get(prong_time timeout) {
+    int number;
+    return prong_shared_value_get(all.value, &number, timeout);
+}
+static prong_status process_join(prong_time timeout) {
+    return prong_process_join(all.process, timeout);
+}
+static prong_status popen_wait(prong_time timeout) {
+    return prong_popen_wait(all.popen, NULL, timeout);
+}
+static prong_status popen_communicate(prong_time timeout) {
+    return prong_popen_communicate(all.popen, NULL, 0, NULL, NULL, timeout);
+}
+static prong_status job_wait(prong_time timeout) {
+    return prong_job_wait(all.job, timeout);
+}
+static prong_status job_get(prong_time timeout) {
+    return prong_job_get(all.job, timeout);
+}
+static prong_status job_outcome(prong_time timeout) {
+    prong_outcome outcome;
+    return prong_job_outcome(all.job, 0, &outcome, timeout);
+}
+static prong_status imap_next(prong_time timeout) {
+    prong_outcome outcome;
+    return prong_imap_next(all.imap, &outcome, timeout);
+}
+static prong_status pool_apply(prong_time timeout) {
+    return prong_pool_apply(all.pool, sleep_long, NULL, 0, NULL, 0, NULL, NULL, timeout);
+}
+static prong_status pool_map(prong_time timeout) {
+    int number = 1;
+    return prong_pool_map(all.pool, sleep_over_element, &number, 1, sizeof number, &number, sizeof number, NULL,
+                          timeout);
+}
+static prong_status link_recv(prong_time timeout) {
+    return prong_link_recv_bytes_into(all.link, buffer, sizeof buffer, &size_of_it, timeout);
+}
+static prong_status link_poll(prong_time timeout) {
+    return prong_link_poll(all.link, timeout);
+}
+static prong_status listener_accept(prong_time timeout) {
+    prong_link *link;
+    return prong_listener_accept(all.listener, &link, timeout);
+}
+static prong_status client_connect(prong_time timeout) {
+    prong_link *link;
+    return prong_client_connect(&link, "@prong-interrupt-nobody", NULL, timeout);
+}
+static prong_status proxy_get(prong_time timeout) {
+    prong_document *document;
+    prong_value value;
+    ok(prong_document_open(&document, NULL));
+    prong_status status = prong_proxy_get(all.proxy, document, &value, timeout);
+    prong_document_close(document);
+    return status;
+}
+
+static const struct row {
+    const char *name;
+    prong_status (*wait)(prong_time timeout);
+    prong_status ordinary; /* when time is up */
+    bool slow;
+} rows[] = {
+    {"queue_get", queue_get, PRONG_EMPTY, false},
+    {"queue_receive", queue_receive, PRONG_EMPTY, false},
+    {"queue_put", queue_put, PRONG_FULL, false},
+    {"queue_commit", queue_commit, PRONG_FULL, false},
+    {"queue_put_value", queue_put_value, PRONG_FULL, false},
+    {"queue_join", queue_join, PRONG_TIMEOUT, false},
+    {"connection_recv", connection_recv, PRONG_TIMEOUT, false},
+    {"connection_poll", connection_poll, PRONG_TIMEOUT, false},
+    {"connection_send", connection_send, PRONG_TIMEOUT, false},
+    {"connection_commit", connection_commit, PRONG_TIMEOUT, false},
+    {"wait_in_memory", wait_in_memory, PRONG_TIMEOUT, false},
+    {"wait_with_descriptor", wait_with_descriptor, PRONG_TIMEOUT, false},
+    {"lock_acquire", lock_acquire, PRONG_TIMEOUT, false},
+    {"rlock_acquire", rlock_acquire, PRONG_TIMEOUT, false},
+    {"semaphore_acquire", semaphore_acquire, PRONG_TIMEOUT, false},
+    {"event_wait", event_wait, PRONG_TIMEOUT, false},
+    {"condition_wait", condition_wait, PRONG_TIMEOUT, false},
+    {"condition_wait_for", condition_wait_for, PRONG_TIMEOUT, false},
+    {"barrier_wait", barrier_wait, PRONG_TIMEOUT, false},
+    {"value_acquire", value_acquire, PRONG_TIMEOUT, false},
+    {"value_get", value_get, PRONG_TIMEOUT, false},
+    {"process_join", process_join, PRONG_TIMEOUT, false},
+    {"popen_wait", popen_wait, PRONG_TIMEOUT, false},
+    {"popen_communicate", popen_communicate, PRONG_TIMEOUT, false},
+    {"job_wait", job_wait, PRONG_TIMEOUT, false},
+    {"job_get", job_get, PRONG_TIMEOUT, false},
+    {"job_outcome", job_outcome, PRONG_TIMEOUT, false},
+    {"imap_next", imap_next, PRONG_TIMEOUT, false},
+    {"pool_apply", pool_apply, PRONG_TIMEOUT, true},
+    {"pool_map", pool_map, PRONG_TIMEOUT, true},
+    {"link_recv", link_recv, PRONG_TIMEOUT, false},
+    {"link_poll", link_poll, PRONG_TIMEOUT, false},
+    {"listener_accept", listener_accept, PRONG_TIMEOUT, false},
+    {"client_connect", client_connect, PRONG_NOT_FOUND, false},
+    {"proxy_get", proxy_get, PRONG_EMPTY, true},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static void gives(const struct row *row, prong_time timeout, prong_status wanted) {
+    prong_status status = row->wait(timeout);
+    if (status != wanted)
+        test_failed(__FILE__, __LINE__, "%s is %s, not %s: %s", row->name, prong_status_name(status),
+                    prong_status_name(wanted), prong_error_message());
+}
+
+static void strike_in(int microseconds) {
+    struct itimerval timer = {.it_value = {0, microseconds}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* --- the tests --- */
+
+static void before(const struct row *row) {
+    raise(SIGUSR1);
+    if (row->wait != proxy_get) gives(row, PRONG_NOWAIT, row->ordinary); /* that waits for the server's answer */
+    gives(row, PRONG_FOREVER, PRONG_INTERRUPTED);
+    says("a signal's handler has ended the wait");
+    gives(row, PRONG_MS(2), row->ordinary);
+}
+
+static void during(const struct row *row) {
+    for (int i = 0; i < (row->slow ? 1 : 3); i++) {
+        strike_in(20000);
+        gives(row, PRONG_FOREVER, PRONG_INTERRUPTED);
+    }
+    strike_in(20000);
+    gives(row, PRONG_SECONDS(1000), PRONG_INTERRUPTED);
+    gives(row, PRONG_MS(2), row->ordinary);
+}
+
+static void taken_back(const struct row *row) {
+    prong_interrupt();
+    prong_clear_interrupt();
+    gives(row, PRONG_MS(2), row->ordinary);
+}
+
+static int every_wait(void *argument, size_t size) {
+    prong_start_method method = *(prong_start_method *)argument;
+    (void)size;
+    make_all(method);
+    for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
+        handle(flags);
+        for (int i = 0; i < ROWS; i++) {
+            before(&rows[i]);
+            during(&rows[i]);
+            taken_back(&rows[i]);
+        }
+    }
+    end_all();
+    return 0;
+}
+
+LONG_METHOD_TEST(every_wait_ends_by_a_signal_before_or_during_it_once, 200) {
+    prong_process child = start_with(method, every_wait, method);
+    ok(prong_process_join(child, PRONG_SECONDS(180)));
+    equal(test_end(child), 0);
+}
+
+/* A signal at any moment of the wait's beginning: one that got lost would leave the wait without an end. */
+static void sweep(const struct row *row, int times) {
+    for (int i = 1; i <= times; i++) {
+        strike_in(1 + i % 300);
+        gives(row, PRONG_FOREVER, PRONG_INTERRUPTED);
+    }
+}
+
+static _Atomic bool stop;
+
+static void *burn(void *unused) {
+    while (!atomic_load(&stop)) {}
+    return unused;
+}
+
+static void block(int how) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(how, &set, NULL);
+}
+
+LONG_TEST(no_signal_is_lost_as_a_wait_begins_on_a_busy_machine, 200) {
+    pthread_t busy[2];
+    make_all(PRONG_START_FORK);
+    handle(SA_RESTART);
+    block(SIG_BLOCK);
+    for (int i = 0; i < 2; i++) check(pthread_create(&busy[i], NULL, burn, NULL) == 0);
+    block(SIG_UNBLOCK);
+    for (int i = 0; i < ROWS; i++) sweep(&rows[i], rows[i].slow ? 5 : 100);
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) pthread_join(busy[i], NULL);
+    end_all();
+}
+
+static int wait_until_interrupted(void *argument, size_t size) {
+    prong_event *ready = argument;
+    (void)size;
+    make_channels();
+    handle(SA_RESTART);
+    ok(prong_event_set(*ready));
+    return queue_get(PRONG_FOREVER) == PRONG_INTERRUPTED ? 7 : 1;
+}
+
+METHOD_TEST(a_process_may_interrupt_the_wait_of_another) {
+    prong_event ready;
+    ok(prong_event_create(&ready, NULL));
+    prong_process child = start_with(method, wait_until_interrupted, ready);
+    ok(prong_event_wait(ready, PRONG_SECONDS(10)));
+    ok(prong_process_signal(child, SIGUSR1));
+    equal(test_end(child), 7);
+}
+
+static int wait_briefly(void *argument, size_t size) {
+    (void)argument, (void)size;
+    make_channels();
+    return queue_get(PRONG_MS(20)) == PRONG_EMPTY ? 0 : 1;
+}
+
+METHOD_TEST(a_child_begins_without_its_parents_interrupt) {
+    int nothing = 0;
+    handle(0);
+    make_channels();
+    raise(SIGUSR1);
+    prong_process child = start_with(method, wait_briefly, nothing);
+    is(queue_get(PRONG_FOREVER), PRONG_INTERRUPTED); /* the start was no wait */
+    equal(test_end(child), 0);
+}
+
+static void *wait_in_thread(void *status) {
+    *(prong_status *)status = queue_get(PRONG_FOREVER);
+    return NULL;
+}
+
+TEST(the_wait_of_one_thread_is_ended_by_a_signal_to_it_alone) {
+    pthread_t threads[2];
+    prong_status statuses[2];
+    handle(SA_RESTART);
+    make_channels();
+    for (int i = 0; i < 2; i++) check(pthread_create(&threads[i], NULL, wait_in_thread, &statuses[i]) == 0);
+    pthread_kill(threads[0], SIGUSR1);
+    pthread_join(threads[0], NULL);
+    is(statuses[0], PRONG_INTERRUPTED);
+    test_sleep_ms(20);
+    ok(prong_queue_put(all.empty, "x", 1, PRONG_NOWAIT));
+    pthread_join(threads[1], NULL);
+    ok(statuses[1]);
+}
+
+TEST(a_call_that_finds_what_it_wants_leaves_the_interrupt_to_the_next_wait) {
+    make_channels();
+    prong_interrupt();
+    ok(prong_queue_put(all.empty, "x", 1, PRONG_FOREVER));
+    ok(queue_get(PRONG_FOREVER));
+    is(queue_get(PRONG_FOREVER), PRONG_INTERRUPTED);
+    is(queue_get(PRONG_MS(1)), PRONG_EMPTY);
+}
+
+static int sleeper(void *argument, size_t size) {
+    (void)argument, (void)size;
+    test_sleep_ms(300);
+    return 0;
+}
+
+static int exits_interrupted(void *argument, size_t size) {
+    prong_start_method method = *(prong_start_method *)argument;
+    (void)size;
+    prong_process child;
+    ok(prong_process_create(&child, &(prong_process_options){.target = sleeper, .method = method}));
+    ok(prong_process_start(child));
+    ok(prong_event_create(&all.event, NULL));
+    prong_interrupt();
+    exit(3);
+}
+
+METHOD_TEST(an_exit_waits_for_children_though_it_is_interrupted) {
+    prong_process child = start_with(method, exits_interrupted, method);
+    equal(test_end(child), 3); /* the test fails as well if a process is left */
+}
+
+TEST(a_program_in_one_call_is_killed_when_the_call_is_interrupted) {
+    prong_completed completed;
+    handle(SA_RESTART);
+    strike_in(50000);
+    is(prong_subprocess_run(ARGV("sleep", "1000"), NULL, &completed), PRONG_INTERRUPTED);
+    says("'sleep' was killed");
+}
+
+static int in_place(const void *in, void *out) {
+    *(volatile long *)out = *(const long *)in;
+    return sleep_forever();
+}
+
+METHOD_TEST(an_interrupted_map_in_place_gives_the_memory_back) {
+    prong_pool pool;
+    long *numbers;
+    void *memory;
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2, .method = (prong_start_method)method}));
+    ok(prong_memory_alloc(2 * sizeof(long), &memory));
+    numbers = memory;
+    numbers[0] = 1, numbers[1] = 2;
+    handle(SA_RESTART);
+    strike_in(100000);
+    is(prong_pool_map(pool, in_place, numbers, 2, sizeof(long), numbers, sizeof(long), NULL, PRONG_FOREVER),
+       PRONG_INTERRUPTED);
+    ok(prong_memory_free(memory));
+    ok(prong_pool_destroy(pool));
+}

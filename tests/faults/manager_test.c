@@ -1,0 +1,66 @@
+/* Faults of those who use a manager: in the family, and by socket; and in its server. */
+#include "faults.h"
+
+static const prong_time SOON = PRONG_SECONDS(20);
+#ifdef HAVE_OPENSSL
+enum { OPEN = false };
+#else
+enum { OPEN = true };
+#endif
+
+static prong_manager started(void) {
+    prong_manager manager;
+    prong_manager_options options = {.method = PRONG_START_FORK, .server.open = OPEN};
+    sure(prong_manager_start(&manager, &options));
+    return manager;
+}
+
+static void use(prong_manager manager) {
+    prong_proxy dict, list, queue, lock, copy;
+    prong_document *document;
+    prong_value value, result;
+    size_t count;
+    sure(prong_document_open(&document, NULL));
+    sure(prong_manager_create(manager, &dict, "dict", "({s:i})", "a", 1));
+    sure(prong_manager_create(manager, &list, "list", "()"));
+    sure(prong_manager_create(manager, &queue, "Queue", "()"));
+    sure(prong_manager_create(manager, &lock, "Lock", "()"));
+    sure(prong_proxy_call(dict, document, &result, "__setitem__", SOON, "(si)", "b", 2));
+    sure(prong_proxy_call(dict, document, &result, "__len__", SOON, "()"));
+    must_hold(prong_value_equal(result, prong_int(2)));
+    gives(prong_proxy_call(dict, document, &result, "__getitem__", SOON, "(s)", "none"), PRONG_NOT_FOUND);
+    sure(prong_proxy_to_value(dict, document, &value));
+    sure(prong_proxy_from_value(manager, value, &copy));
+    sure(prong_proxy_retain(copy));
+    sure(prong_proxy_release(copy));
+    sure(prong_proxy_put(queue, value, SOON));
+    sure(prong_proxy_get(queue, document, &result, SOON));
+    gives(prong_proxy_get(queue, document, &result, PRONG_MS(1)), PRONG_EMPTY);
+    sure(prong_proxy_acquire(lock, SOON));
+    sure(prong_proxy_unlock(lock));
+    sure(prong_manager_count(manager, &count, SOON));
+    sure(prong_proxy_release(dict));
+    sure(prong_proxy_release(list));
+    sure(prong_proxy_release(queue));
+    sure(prong_proxy_release(lock));
+    prong_document_close(document);
+}
+
+FAMILY_SCENARIO(a_manager_serves_its_family) {
+    prong_manager manager = started();
+    use(manager);
+    sure(prong_manager_shutdown(manager, SOON));
+}
+
+WAITING_SCENARIO(a_manager_serves_by_socket) {
+    prong_manager manager = started(), other;
+    char address[400];
+    unsigned char key[256];
+    prong_link_options options = {.authkey = OPEN ? NULL : key};
+    sure(prong_manager_address(manager, address, sizeof(address)));
+    sure(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
+    sure(prong_manager_connect(&other, address, &options, SOON));
+    use(other);
+    sure(prong_manager_close(other));
+    sure(prong_manager_shutdown(manager, SOON));
+}

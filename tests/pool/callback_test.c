@@ -1,0 +1,213 @@
+/* Callbacks: what they may wait for, and that nothing waits for them that they wait for. */
+#define _GNU_SOURCE
+#include "../support/test.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static prong_pool make(int method, unsigned processes) {
+    prong_pool pool;
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = processes, .method = (prong_start_method)method}));
+    return pool;
+}
+
+static int give_back(void *argument, size_t size, prong_result *result) {
+    return prong_result_set(result, argument, size);
+}
+
+static int die(void *argument, size_t size, prong_result *result) {
+    (void)argument;
+    (void)size;
+    (void)result;
+    raise(SIGKILL);
+    return 0;
+}
+
+/* What a callback is told, and tells. */
+struct scene {
+    prong_pool pool, other;
+    _Atomic int met; /* callbacks that have begun */
+    _Atomic int done;
+    _Atomic int deadlocks;
+    prong_status statuses[4];
+};
+
+static void call_back(prong_pool pool, void (*callback)(prong_job, void *), void *context) {
+    prong_job job;
+    ok(prong_pool_apply_async(pool, &job, give_back, "x", 2,
+                              &(prong_task_options){.callback = callback, .context = context}));
+}
+
+static void wait_for(_Atomic int *count, int wanted) {
+    for (int i = 0; i < 3000 && *count < wanted; i++) test_sleep_ms(5);
+    equal(*count, wanted);
+}
+
+static void end_own_pool(prong_job job, void *context) {
+    struct scene *scene = context;
+    ok(prong_job_close(job));
+    scene->statuses[0] = prong_pool_destroy(scene->pool);
+    says("callbacks");
+    ok(prong_pool_close(scene->pool));
+    scene->statuses[1] = prong_pool_join(scene->pool, PRONG_FOREVER);
+    says("callbacks");
+    scene->statuses[2] = prong_pool_terminate(scene->pool);
+    scene->statuses[3] = prong_pool_join(scene->pool, PRONG_FOREVER);
+    scene->done++;
+}
+
+METHOD_TEST(a_callback_may_terminate_its_pool_and_not_wait_for_its_end) {
+    static struct scene scene;
+    scene.pool = make(method, 2);
+    call_back(scene.pool, end_own_pool, &scene);
+    wait_for(&scene.done, 1);
+    equal(scene.statuses[0], PRONG_DEADLOCK);
+    equal(scene.statuses[1], PRONG_DEADLOCK);
+    equal(scene.statuses[2], PRONG_OK);
+    equal(scene.statuses[3], PRONG_DEADLOCK);
+    ok(prong_pool_join(scene.pool, PRONG_SECONDS(10)));
+    ok(prong_pool_destroy(scene.pool));
+    test_arena_is_clean(0);
+}
+
+static void destroy_own_pool(prong_job job, void *context) {
+    struct scene *scene = context;
+    ok(prong_job_close(job));
+    is(prong_pool_destroy(scene->pool), PRONG_DEADLOCK);
+    scene->done++;
+}
+
+METHOD_TEST(a_pool_works_on_after_its_callback_tried_to_destroy_it) {
+    static struct scene scene;
+    char byte;
+    scene.pool = make(method, 1);
+    call_back(scene.pool, destroy_own_pool, &scene);
+    wait_for(&scene.done, 1);
+    ok(prong_pool_apply(scene.pool, give_back, "y", 1, &byte, 1, NULL, NULL, PRONG_SECONDS(10)));
+    equal(byte, 'y');
+    call_back(scene.pool, destroy_own_pool, &scene);
+    wait_for(&scene.done, 2);
+    ok(prong_pool_destroy(scene.pool));
+    test_arena_is_clean(0);
+}
+
+struct side {
+    struct scene *scene;
+    prong_pool target;
+};
+
+static void destroy_target(prong_job job, void *context) {
+    struct side *side = context;
+    ok(prong_job_close(job));
+    side->scene->met++;
+    while (side->scene->met < 2) test_sleep_ms(1);
+    prong_status status = prong_pool_destroy(side->target);
+    check(status == PRONG_OK || status == PRONG_DEADLOCK);
+    side->scene->deadlocks += status == PRONG_DEADLOCK;
+    side->scene->done++;
+}
+
+METHOD_TEST(of_two_callbacks_that_wait_for_each_others_pools_one_is_told) {
+    static struct scene scene;
+    static struct side sides[2];
+    scene.pool = make(method, 1);
+    scene.other = make(method, 1);
+    sides[0] = (struct side){&scene, scene.other};
+    sides[1] = (struct side){&scene, scene.pool};
+    call_back(scene.pool, destroy_target, &sides[0]);
+    call_back(scene.other, destroy_target, &sides[1]);
+    wait_for(&scene.done, 2);
+    equal(scene.deadlocks, 1);
+    prong_status first = prong_pool_destroy(scene.pool), second = prong_pool_destroy(scene.other);
+    check((first == PRONG_OK) != (second == PRONG_OK)); /* one was destroyed by a callback */
+    test_arena_is_clean(0);
+}
+
+static void apply_what_kills(prong_job job, void *context) {
+    struct scene *scene = context;
+    char byte;
+    ok(prong_job_close(job));
+    scene->statuses[0] = prong_pool_apply(scene->pool, die, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(15));
+    scene->statuses[1] = prong_pool_apply(scene->pool, give_back, "y", 1, &byte, 1, NULL, NULL, PRONG_SECONDS(15));
+    scene->done++;
+}
+
+METHOD_TEST(a_worker_that_dies_is_replaced_while_a_callback_waits_for_it) {
+    static struct scene scene;
+    scene.pool = make(method, 1);
+    call_back(scene.pool, apply_what_kills, &scene);
+    wait_for(&scene.done, 1);
+    equal(scene.statuses[0], PRONG_WORKER_DIED);
+    equal(scene.statuses[1], PRONG_OK);
+    ok(prong_pool_destroy(scene.pool));
+    test_arena_is_clean(0);
+}
+
+static _Atomic int running, most, next_number, out_of_order;
+
+static void note_order(prong_job job, void *context) {
+    (void)context;
+    prong_outcome outcome;
+    int now = ++running;
+    if (now > most) most = now;
+    ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
+    if (*(int *)outcome.data != next_number) out_of_order++;
+    ok(prong_job_close(job));
+    running--;
+    next_number++;
+}
+
+METHOD_TEST(callbacks_run_one_at_a_time_in_order_and_all_before_the_end) {
+    enum { COUNT = 300 };
+    prong_pool pool = make(method, 1);
+    prong_job job;
+    for (int i = 0; i < COUNT; i++)
+        ok(prong_pool_apply_async(pool, &job, give_back, &i, sizeof i, &(prong_task_options){.callback = note_order}));
+    ok(prong_pool_close(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(15)));
+    equal(next_number, COUNT);
+    equal(most, 1);
+    equal(out_of_order, 0);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
+/* --- at exit --- */
+
+static void wait_forever(prong_job job, void *context) {
+    (void)job;
+    ++*(_Atomic int *)context;
+    for (;;) pause();
+}
+
+static void call_exit(prong_job job, void *context) {
+    (void)job;
+    (void)context;
+    exit(7);
+}
+
+static int exit_during_a_callback(void *argument, size_t size) {
+    static _Atomic int begun;
+    (void)size;
+    prong_pool pool = make(*(int *)argument, 2);
+    call_back(pool, wait_forever, &begun);
+    wait_for(&begun, 1);
+    exit(5);
+}
+
+static int exit_in_a_callback(void *argument, size_t size) {
+    (void)size;
+    prong_pool pool = make(*(int *)argument, 2), other = make(*(int *)argument, 1);
+    (void)other;
+    call_back(pool, call_exit, NULL);
+    for (;;) pause();
+    return 0;
+}
+
+METHOD_TEST(exit_does_not_wait_for_a_callback_that_waits_forever) {
+    equal(test_end(start_with(method, exit_during_a_callback, method)), 5);
+}
+
+METHOD_TEST(a_callback_may_exit) {
+    equal(test_end(start_with(method, exit_in_a_callback, method)), 7);
+}

@@ -1,0 +1,214 @@
+/* Death at every instruction around tasks: of the worker that hands one in and claims the next, and of a process that submits,
+ * waits for, cancels and closes jobs. Each is stepped by ptrace and killed after so many instructions; then nothing is lost, stuck
+ * or left. In short runs not after each instruction but at a stride. */
+#define _GNU_SOURCE
+#include "../support/test.h"
+
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static prong_pool make(unsigned processes) {
+    prong_pool pool;
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = processes, .method = PRONG_START_FORK}));
+    return pool;
+}
+
+static long next_steps(long steps, int stride, long kills) {
+    return getenv("PRONG_STEP_ALL") ? steps + 1 : steps + stride + kills % 5 - 2;
+}
+
+static uint64_t objects(void) {
+    prong_family_state state;
+    ok(prong_family_check(&state));
+    return state.objects;
+}
+
+/* Returns how many there are now: fewer where a worker was still within a job when they were counted before. */
+static uint64_t expect_objects(uint64_t wanted) {
+    int64_t end = test_now() + PRONG_SECONDS(15);
+    while (objects() > wanted && test_now() < end) test_sleep_ms(2);
+    uint64_t found = objects();
+    check(found <= wanted);
+    return found;
+}
+
+/* --- a worker --- */
+
+static int stop_once(void *argument, size_t size, prong_result *result) {
+    char byte;
+    if (prong_queue_get(*(prong_queue *)argument, &byte, 1, NULL, PRONG_NOWAIT) == PRONG_OK) raise(SIGSTOP);
+    return prong_result_set(result, argument, size);
+}
+
+static int worker_of(prong_pool pool, int before) {
+    prong_worker worker = {0};
+    size_t count;
+    for (int i = 0; i < 3000 && (worker.pid == 0 || worker.pid == before); i++) {
+        if (i) test_sleep_ms(2);
+        ok(prong_pool_workers(pool, &worker, 1, &count));
+    }
+    check(worker.pid && worker.pid != before);
+    return worker.pid;
+}
+
+static bool all_done(prong_job job) {
+    prong_progress progress;
+    ok(prong_job_progress(job, &progress));
+    return progress.done == progress.total;
+}
+
+/* From within the first of the job's tasks on. True when it got to the end of them, and some way further. */
+static bool step_worker(int pid, prong_job job, long steps) {
+    enum { BEYOND = 400 };
+    int status, beyond = 0;
+    check(waitpid(pid, &status, __WALL) == pid);
+    check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    for (long i = 0; i < steps && beyond < BEYOND; i++) {
+        check(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0);
+        check(waitpid(pid, &status, __WALL) == pid);
+        check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
+        beyond += beyond > 0 || all_done(job);
+    }
+    return beyond == BEYOND;
+}
+
+LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
+    prong_pool pool = make(1);
+    prong_queue queue;
+    prong_bytes arguments[3] = {{&queue, sizeof queue}, {&queue, sizeof queue}, {&queue, sizeof queue}};
+    prong_outcome outcome;
+    long kills = 0;
+    int pid = 0;
+    bool through = false;
+    ok(prong_queue_create(&queue, NULL));
+    uint64_t before = objects();
+    for (long steps = 0; !through; steps = next_steps(steps, 37, kills++)) {
+        prong_job job;
+        pid = worker_of(pool, pid);
+        check(ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0);
+        ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
+        ok(prong_pool_starmap_async(pool, &job, stop_once, arguments, 3, &(prong_task_options){.retries = 2}));
+        through = step_worker(pid, job, steps);
+        check(kill(pid, SIGKILL) == 0);
+        ok(prong_job_get(job, PRONG_SECONDS(15)));
+        for (size_t i = 0; i < 3; i++) {
+            ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
+            check(outcome.status == PRONG_OK && outcome.size == sizeof queue);
+            check(outcome.tries >= 1 && outcome.tries <= 2);
+        }
+        ok(prong_job_close(job));
+    }
+    check(kills > 20);
+    expect_objects(before);
+    ok(prong_pool_destroy(pool));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+/* --- a submitter --- */
+
+static int nothing(void *argument, size_t size, prong_result *result) {
+    (void)argument;
+    (void)size;
+    (void)result;
+    return 0;
+}
+
+static int write_for_a_while(const void *in, void *out) {
+    for (int i = 0; i < 20; i++) {
+        *(_Atomic int *)out = *(const int *)in;
+        usleep(100);
+    }
+    return 0;
+}
+
+static prong_pool stage_pool;
+static int *stage_memory;
+
+static void submit_and_close(void) {
+    prong_job job;
+    ok(prong_pool_apply_async(stage_pool, &job, nothing, "xyz", 4, NULL));
+    ok(prong_job_close(job));
+}
+
+static void submit_and_wait(void) {
+    ok(prong_pool_apply(stage_pool, nothing, "xyz", 4, NULL, 0, NULL, NULL, PRONG_FOREVER));
+}
+
+static void submit_and_cancel(void) {
+    prong_job job;
+    prong_bytes arguments[3] = {{"x", 1}, {"y", 1}, {"z", 1}};
+    ok(prong_pool_starmap_async(stage_pool, &job, nothing, arguments, 3, NULL));
+    ok(prong_job_cancel(job, true));
+    ok(prong_job_close(job));
+}
+
+static void map_in_place_and_close(void) {
+    prong_job job;
+    ok(prong_pool_map_async(stage_pool, &job, write_for_a_while, stage_memory, 4, sizeof(int), stage_memory + 4,
+                            sizeof(int), &(prong_task_options){.chunk_size = 1}));
+    ok(prong_job_close(job));
+}
+
+/* True when the child got through before the kill. */
+static bool step_child(void (*act)(void), long steps) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        size_t count;
+        prong_member member;
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        ok(prong_family_members(&member, 1, &count)); /* it joins */
+        raise(SIGSTOP);
+        act();
+        raise(SIGUSR1);
+        _exit(0);
+    }
+    check(pid > 0 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    bool through = false;
+    for (long i = 0; i < steps && !through; i++) {
+        check(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0);
+        check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+        through = WSTOPSIG(status) == SIGUSR1;
+        check(through || WSTOPSIG(status) == SIGTRAP);
+    }
+    kill(pid, SIGKILL);
+    check(waitpid(pid, &status, 0) == pid);
+    return through;
+}
+
+static void kill_submitters(void (*act)(void), int stride) {
+    long kills = 0;
+    bool through = false;
+    stage_pool = make(2);
+    ok(prong_memory_alloc(8 * sizeof(int), (void **)&stage_memory));
+    ok(prong_pool_apply(stage_pool, nothing, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(15)));
+    uint64_t before = objects();
+    for (long steps = 0; !through; steps = next_steps(steps, stride, kills++)) {
+        through = step_child(act, steps);
+        ok(prong_pool_apply(stage_pool, nothing, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(15)));
+        before = expect_objects(before);
+    }
+    check(kills > 20);
+    ok(prong_memory_free(stage_memory));
+    ok(prong_pool_destroy(stage_pool));
+    test_arena_is_clean(0);
+}
+
+LONG_TEST(a_process_that_dies_as_it_submits_leaves_nothing, 300) {
+    kill_submitters(submit_and_close, 29);
+}
+
+LONG_TEST(a_process_that_dies_as_it_waits_leaves_nothing, 300) {
+    kill_submitters(submit_and_wait, 97);
+}
+
+LONG_TEST(a_process_that_dies_as_it_cancels_leaves_nothing, 300) {
+    kill_submitters(submit_and_cancel, 97);
+}
+
+LONG_TEST(a_process_that_dies_as_it_closes_a_map_in_place_leaves_nothing, 300) {
+    kill_submitters(map_in_place_and_close, 61);
+}

@@ -1,0 +1,231 @@
+/* The fork server's death, or its standstill, at any moment: no start runs twice, no join hangs, ends are known. */
+#include "../support/test.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+static int wait_for_ever(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    for (;;) pause();
+    return 0;
+}
+
+static int return_four(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    return 4;
+}
+
+/* 0 when there is none just now. */
+static int server_pid(void) {
+    prong_member members[64];
+    size_t count;
+    if (prong_family_members(members, 64, &count)) return 0;
+    for (size_t i = 0; i < count && i < 64; i++)
+        if (strcmp(members[i].name, "forkserver") == 0) return members[i].pid;
+    return 0;
+}
+
+static void kill_server(void) {
+    int pid = server_pid();
+    check(pid > 0);
+    check(kill(pid, SIGKILL) == 0);
+    for (int i = 0; i < 2000 && server_pid() == pid; i++) test_sleep_ms(5);
+}
+
+/* --- what belongs to a child stays with it, though another server runs --- */
+
+static int exit_when_told(void *argument, size_t size) {
+    char byte;
+    (void)size;
+    ok(prong_queue_get(*(prong_queue *)argument, &byte, 1, NULL, PRONG_SECONDS(20)));
+    exit(7);
+}
+
+TEST(children_of_a_fork_server_that_died_are_joined_though_another_runs) {
+    int none = 0;
+    prong_queue queue;
+    ok(prong_queue_create(&queue, NULL));
+    prong_process killed = start_with(PRONG_START_FORKSERVER, wait_for_ever, none);
+    prong_process leaves = start_with(PRONG_START_FORKSERVER, exit_when_told, queue);
+    kill_server();
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, none)), 4);
+    is(prong_process_join(killed, PRONG_MS(20)), PRONG_TIMEOUT);
+    check(prong_process_is_alive(killed));
+    ok(prong_process_kill(killed));
+    equal(test_end(killed), 255);
+    ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
+    equal(test_end(leaves), 255);
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+static int leave_a_child_of_the_first_server(void *argument, size_t size) {
+    prong_process child = start_with(PRONG_START_FORKSERVER, wait_for_ever, size);
+    (void)argument;
+    kill_server();
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, size)), 4);
+    ok(prong_process_kill(child));
+    return 3; /* and joins the child first */
+}
+
+TEST(an_exit_ends_though_the_fork_server_of_a_child_has_died) {
+    int none = 0;
+    equal(test_end(start_with(PRONG_START_FORK, leave_a_child_of_the_first_server, none)), 3);
+}
+
+/* --- the sentinel --- */
+
+static int end_somehow(void *argument, size_t size) {
+    int how = *(int *)argument;
+    (void)size;
+    if (how == 0) return 5;
+    if (how == 1) exit(6);
+    if (how == 2) _exit(0);
+    abort();
+}
+
+static void wait_for_sentinel(prong_process child) {
+    int fd;
+    ok(prong_process_sentinel(child, &fd));
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    equal(poll(&end, 1, 10000), 1);
+}
+
+METHOD_TEST(an_end_is_known_to_whoever_has_seen_the_sentinel_readable) {
+    const int codes[] = {5, 6, 0, -SIGABRT};
+    for (int i = 0; i < 120; i++) {
+        int how = i % 4, code = 1;
+        prong_process child = start_with(method, end_somehow, how);
+        wait_for_sentinel(child);
+        if (i % 3 == 0) {
+            ok(prong_process_exitcode(child, &code));
+            equal(code, codes[how]);
+        } else if (i % 3 == 1) {
+            check(!prong_process_is_alive(child));
+        } else {
+            ok(prong_process_join(child, PRONG_NOWAIT));
+        }
+        ok(prong_process_exitcode(child, &code));
+        equal(code, codes[how]);
+        ok(prong_process_close(child));
+    }
+    test_arena_is_clean(0);
+}
+
+TEST(an_end_is_known_though_the_fork_server_is_stopped) {
+    int none = 0, code;
+    prong_process child = start_with(PRONG_START_FORKSERVER, wait_for_ever, none);
+    int pid = server_pid();
+    check(kill(pid, SIGSTOP) == 0);
+    ok(prong_process_kill(child));
+    wait_for_sentinel(child);
+    ok(prong_process_exitcode(child, &code));
+    equal(code, -SIGKILL);
+    ok(prong_process_join(child, PRONG_NOWAIT));
+    ok(prong_process_close(child));
+    check(kill(pid, SIGCONT) == 0);
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, none)), 4);
+}
+
+static int keep_its_parent(void *argument, size_t size) {
+    prong_queue *queues = argument;
+    (void)size;
+    start_with(PRONG_START_FORK, exit_when_told, queues[0]);
+    ok(prong_queue_put(queues[1], "x", 1, PRONG_FOREVER));
+    return 9; /* and joins the other first */
+}
+
+METHOD_TEST(who_is_killed_after_its_target_has_returned_was_killed) {
+    prong_queue queues[2];
+    char byte;
+    for (int i = 0; i < 2; i++) ok(prong_queue_create(&queues[i], NULL));
+    prong_process child = start_with(method, keep_its_parent, queues);
+    ok(prong_queue_get(queues[1], &byte, 1, NULL, PRONG_SECONDS(10)));
+    test_sleep_ms(100);
+    ok(prong_process_kill(child));
+    wait_for_sentinel(child);
+    equal(test_end(child), -SIGKILL);
+    ok(prong_queue_put(queues[0], "x", 1, PRONG_FOREVER));
+    test_sleep_ms(100);
+}
+
+/* --- killed forty times a second --- */
+
+enum { STARTS_MOST = 20000, STORM_SECONDS = 4 };
+
+struct storm {
+    prong_block runs; /* how often each start's target has run */
+    int index;
+};
+
+static int count_a_run(void *argument, size_t size) {
+    struct storm *storm = argument;
+    void *runs;
+    (void)size;
+    ok(prong_block_data(storm->runs, &runs, NULL));
+    atomic_fetch_add(&((_Atomic int *)runs)[storm->index], 1);
+    return 21;
+}
+
+static _Atomic bool over;
+
+static void *kill_servers(void *kills) {
+    while (!over) {
+        int pid = server_pid();
+        if (pid > 0 && kill(pid, SIGKILL) == 0) ++*(int *)kills;
+        test_sleep_ms(25);
+    }
+    return NULL;
+}
+
+LONG_TEST(starts_succeed_while_fork_servers_are_killed_and_no_target_runs_twice, 120) {
+    struct storm storm = {0};
+    void *runs;
+    int kills = 0, started = 0, failed = 0, code;
+    bool began[STARTS_MOST] = {false};
+    pthread_t killer;
+    ok(prong_block_create(&storm.runs, STARTS_MOST * sizeof(_Atomic int)));
+    ok(prong_block_data(storm.runs, &runs, NULL));
+    check(pthread_create(&killer, NULL, kill_servers, &kills) == 0);
+    int64_t end = test_now() + STORM_SECONDS * 1000000000ll;
+    for (; storm.index < STARTS_MOST && test_now() < end; storm.index++) {
+        prong_process child;
+        ok(prong_process_create(
+            &child, &(prong_process_options){.target = count_a_run,
+                                             .argument = &storm,
+                                             .argument_size = sizeof storm,
+                                             .method = PRONG_START_FORKSERVER,
+                                             .daemon = storm.index % 2 ? PRONG_DAEMON_YES : PRONG_DAEMON_NO}));
+        prong_status status = prong_process_start(child);
+        if (status) {
+            is(status, PRONG_START_FAILED);
+            ok(prong_process_close(child));
+            failed++;
+            continue;
+        }
+        ok(prong_process_join(child, PRONG_SECONDS(20)));
+        ok(prong_process_exitcode(child, &code));
+        check(code == 21 || code == 255 || code == -SIGKILL);
+        began[storm.index] = true;
+        started++;
+        ok(prong_process_close(child));
+    }
+    over = true;
+    pthread_join(killer, NULL);
+    printf("(%d kills, %d starts, %d of them failed) ", kills, started + failed, failed);
+    check(kills > 10 && started > failed);
+    test_sleep_ms(300); /* for one that would run late */
+    for (int i = 0; i < storm.index; i++) {
+        int times = ((_Atomic int *)runs)[i];
+        check(times <= 1);
+        check(began[i] || times == 0);
+    }
+    ok(prong_block_destroy(storm.runs));
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, code)), 4);
+    test_arena_is_clean(0);
+}
