@@ -10,6 +10,16 @@ import tempfile
 import threading
 
 
+def heed_signals():
+    """nohup and a shell's background job have some ignored, by those whom the tests start, too."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+heed_signals()
+
+
 def in_thread(function, *args):
     thread = threading.Thread(target=function, args=args, daemon=True)
     thread.start()

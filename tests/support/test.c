@@ -152,8 +152,8 @@ static const char *run(const struct test *test, int method) {
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_CHILD_SUBREAPER, 1);
-        signal(SIGTERM, SIG_DFL); /* Check has handlers of its own */
-        signal(SIGINT, SIG_DFL);
+        /* Check has handlers of its own, and nohup or a shell's background job ignores some. */
+        for (int i = 0; i < 4; i++) signal((int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM}[i], SIG_DFL);
         if (getenv("TEST_SMALL_ARENA")) ok(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}));
         test->run(method);
         exit(0);
