@@ -48,7 +48,7 @@ static void end_server(void) {
 static prong_manager connected(void) {
     prong_manager manager;
     for (int i = 0; i < 500; i++) {
-        if (!prong_manager_connect(&manager, address, &KEY, PRONG_SECONDS(10))) return manager;
+        if (prong_manager_connect(&manager, address, &KEY, PRONG_SECONDS(10)) >= 0) return manager;
         usleep(20000);
     }
     bench_die(prong_error_message());

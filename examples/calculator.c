@@ -21,7 +21,7 @@ static int serve(void *argument, size_t size) {
     struct task task;
     prong_status status;
     (void)size;
-    while (!(status = prong_connection_recv_bytes_into(connection, &task, sizeof task, NULL, PRONG_FOREVER))) {
+    while ((status = prong_connection_recv_bytes_into(connection, &task, sizeof task, NULL, PRONG_FOREVER)) >= 0) {
         double result = calculate(&task);
         must(prong_connection_send_bytes(connection, &result, sizeof result, PRONG_FOREVER));
     }

@@ -11,7 +11,7 @@
 /* Ends the program with the library's message when a call fails. */
 #define must(call)                                                                                                     \
     do {                                                                                                               \
-        if (call) {                                                                                                    \
+        if ((call) < 0) {                                                                                              \
             fprintf(stderr, "%s: %s\n", #call, prong_error_message());                                                 \
             exit(1);                                                                                                   \
         }                                                                                                              \

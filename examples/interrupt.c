@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     must(prong_event_create(&shared.taken, NULL));
     prong_process worker = example_start(work, &shared, sizeof shared);
     sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
-    while (!(status = prong_queue_get(shared.results, &result, sizeof result, &size, PRONG_FOREVER))) {
+    while ((status = prong_queue_get(shared.results, &result, sizeof result, &size, PRONG_FOREVER)) >= 0) {
         printf("result %d\n", result);
         if (result == 3) must(prong_event_set(shared.taken));
     }

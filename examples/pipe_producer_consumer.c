@@ -14,7 +14,7 @@ static int produce(void *argument, size_t size) {
 static int consume(void *argument, size_t size) {
     prong_message item;
     (void)size;
-    while (!prong_connection_recv_bytes(*(prong_connection *)argument, 0, &item, PRONG_SECONDS(10))) {
+    while (prong_connection_recv_bytes(*(prong_connection *)argument, 0, &item, PRONG_SECONDS(10)) >= 0) {
         printf("consumed %.*s\n", (int)item.size, (char *)item.data);
         must(prong_message_release(&item));
     }

@@ -6,7 +6,7 @@ static void info(const char *title) {
     char name[48] = "", of_parent[48] = "nobody of prong's";
     must(prong_current_process(&own));
     must(prong_process_name(own, name, sizeof name));
-    if (!prong_parent_process(&parent)) must(prong_process_name(parent, of_parent, sizeof of_parent));
+    if (prong_parent_process(&parent) >= 0) must(prong_process_name(parent, of_parent, sizeof of_parent));
     printf("%s\n  process: %s\n  started by: %s\n  has a pid: %s\n", title, name, of_parent,
            getpid() > 0 ? "yes" : "no");
     fflush(stdout);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void must(prong_status status) {
-    if (!status) return;
+    if (status >= 0) return;
     fprintf(stderr, "python_workers: %s\n", prong_error_message());
     exit(1);
 }

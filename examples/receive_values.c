@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     fflush(stdout);
     must(prong_listener_accept(listener, &link, PRONG_SECONDS(20)));
     prong_status status;
-    while (!(status = prong_link_recv(link, document, &value, NULL, PRONG_SECONDS(20)))) {
+    while ((status = prong_link_recv(link, document, &value, NULL, PRONG_SECONDS(20))) >= 0) {
         char text[300];
         must(prong_value_repr(value, text, sizeof text, NULL));
         puts(text);

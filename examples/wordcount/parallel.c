@@ -25,13 +25,13 @@ static int count_task(void *pieces, size_t size, prong_result *result) {
     count_pieces(&words, &sums, pieces, size);
     size_t bytes = words.count * sizeof *words.all;
     prong_status status = prong_result_reserve(result, sizeof(struct counted) + bytes, &memory);
-    if (!status) {
+    if (status >= 0) {
         struct counted *counted = memory;
         *counted = (struct counted){getpid(), sums, words.count};
         if (bytes) memcpy(counted->words, words.all, bytes);
     }
     words_free(&words);
-    return status != PRONG_OK;
+    return status < 0;
 }
 
 /* --- what comes of the tasks: in the process that has the pool --- */
@@ -55,7 +55,7 @@ static void compare(struct parallel *parallel, const struct sums *sums, const st
 
 static void add_outcome(struct parallel *parallel, const prong_outcome *outcome) {
     char text[256];
-    if (outcome->status) {
+    if (outcome->status < 0) {
         prong_outcome_text(outcome, text, sizeof text);
         fprintf(stderr, "wordcount: %s\n", text);
         exit(1);
@@ -99,11 +99,11 @@ void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong
     prong_status status;
     double start = now();
     must(prong_pool_imap(pool, &imap, count_task, generate, &tasks, &options));
-    while (!(status = prong_imap_next(imap, &outcome, PRONG_FOREVER))) {
+    while ((status = prong_imap_next(imap, &outcome, PRONG_FOREVER)) >= 0) {
         add_outcome(parallel, &outcome);
         killer->ended++;
     }
-    must(status != PRONG_EOF);
+    if (status != PRONG_EOF) must(status);
     prong_imap_close(imap);
     parallel->seconds = now() - start;
 }

@@ -89,13 +89,13 @@ PRONG_API prong_status prong_client_connect(prong_link **link, const char *addre
 
 /* Errors: PRONG_BROKEN_PIPE (the other side is gone), PRONG_TIMEOUT, PRONG_NO_MEMORY: nothing of it was sent; but if the
  * time ended in the middle of the message, or the kernel had no memory for the rest of it for 100 ms, the link is cut, and
- * all further sends are PRONG_CLOSED. PRONG_CLOSED. */
+ * all further sends are PRONG_BROKEN. */
 PRONG_API prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t size, prong_time timeout);
 /* Lends the next message, until the next receive or close. maxlength: a longer one is PRONG_TOO_LONG, and then, as in
  * Python, nothing further can be received; 0: the link's own limit. Errors: PRONG_EOF (all was read, the other side is
  * gone; by TLS: it has said so), PRONG_BROKEN_PIPE (by TLS alone: all that came was read, and the connection was cut
  * without close_notify: by the other side's death, or by somebody between), PRONG_TIMEOUT (nothing is lost: the next
- * call goes on), PRONG_INVALID (no message is that: a bad length, or cut off), PRONG_NO_MEMORY, PRONG_CLOSED. */
+ * call goes on), PRONG_INVALID (no message is that: a bad length, or cut off), PRONG_NO_MEMORY, PRONG_BROKEN. */
 PRONG_API prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const void **data, size_t *size,
                                              prong_time timeout);
 /* Into a buffer; *size is the message's length. PRONG_TOO_LONG: it is longer than capacity, and is still there. */
@@ -108,7 +108,7 @@ PRONG_API prong_status prong_link_send(prong_link *link, prong_value value, pron
  * a message that is no pickle, or is not allowed, is taken all the same. */
 PRONG_API prong_status prong_link_recv(prong_link *link, prong_document *document, prong_value *value,
                                        const prong_unpickle_options *options, prong_time timeout);
-/* PRONG_OK when a message, the end, or a part of a message is there to receive. Errors: PRONG_TIMEOUT, PRONG_CLOSED. */
+/* PRONG_OK when a message, the end, or a part of a message is there to receive. Errors: PRONG_TIMEOUT, PRONG_BROKEN. */
 PRONG_API prong_status prong_link_poll(prong_link *link, prong_time timeout);
 
 /* Where it is from, or leads to; valid as long as the link. */

@@ -40,17 +40,17 @@ typedef struct prong_queue_options {
  * Errors: PRONG_NO_MEMORY, PRONG_TIMEOUT (a stopped process is in the middle of a destroyed queue whose place this one got). */
 PRONG_API prong_status prong_queue_create(prong_queue *queue, const prong_queue_options *options);
 
-/* Ends the queue and frees what is in it. Its handles are stale from then on; who waits in a call gets PRONG_CLOSED
+/* Ends the queue and frees what is in it. Its handles are stale from then on; who waits in a call gets PRONG_SHUTDOWN
  * or PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_queue_destroy(prong_queue queue);
 
 /* Puts a copy of size bytes (0 and more). Errors: PRONG_FULL when the queue stayed full for the time given,
- * PRONG_CLOSED, PRONG_NO_MEMORY (the arena is full), PRONG_STALE. */
+ * PRONG_SHUTDOWN, PRONG_NO_MEMORY (the arena is full), PRONG_STALE. */
 PRONG_API prong_status prong_queue_put(prong_queue queue, const void *data, size_t size, prong_time timeout);
 
 /* Takes the oldest message into buffer; *size is its length. Errors: PRONG_EMPTY when nothing came in the time given;
  * PRONG_TOO_LONG when it is longer than capacity: *size then is its length, and it stays first in the queue;
- * PRONG_CLOSED when the queue is closed and empty; PRONG_STALE. */
+ * PRONG_SHUTDOWN when the queue is closed and empty; PRONG_STALE. */
 PRONG_API prong_status prong_queue_get(prong_queue queue, void *buffer, size_t capacity, size_t *size,
                                        prong_time timeout);
 
@@ -87,9 +87,9 @@ PRONG_API prong_status prong_queue_size(prong_queue queue, size_t *count);
 PRONG_API bool prong_queue_empty(prong_queue queue);
 PRONG_API bool prong_queue_full(prong_queue queue);
 
-/* Nothing more goes in, for any process; what is in can still be taken, then takers get PRONG_CLOSED. Who waits is
+/* Nothing more goes in, for any process; what is in can still be taken, then takers get PRONG_SHUTDOWN. Who waits is
  * woken. Closing twice is allowed. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_queue_close(prong_queue queue);
+PRONG_API prong_status prong_queue_shutdown(prong_queue queue);
 
 /* A descriptor for poll, select or epoll. It is readable while there is something to take, or the queue is closed or
  * destroyed, and not readable otherwise: in every process that asked for one, however many, and whichever of them

@@ -68,12 +68,12 @@ PRONG_API prong_status prong_pool_serve(void);
  * messages. Sockets and pipes, blocking or not. One thread may send while another receives. With PRONG_SYSTEM, and
  * PRONG_BROKEN_PIPE, errno says why.
  *
- * Sends a message that consists of these parts. Errors: PRONG_TIMEOUT (nothing of it was sent), PRONG_CLOSED (time was up
+ * Sends a message that consists of these parts. Errors: PRONG_TIMEOUT (nothing of it was sent), PRONG_BROKEN (time was up
  * in the middle of it: the other side cannot make out what comes after), PRONG_BROKEN_PIPE, PRONG_SYSTEM. */
 PRONG_API prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t count, prong_time timeout);
 /* Receives a message of *size bytes, if they fit into capacity. Errors: PRONG_TOO_LONG (they do not: prong_stream_recv_rest
  * is to take them, all at once), PRONG_EOF (the other side is gone, and all was read), PRONG_TIMEOUT (nothing was read),
- * PRONG_CLOSED (time was up in the middle of it), PRONG_INVALID (no message begins so, or the other side was gone in the
+ * PRONG_BROKEN (time was up in the middle of it), PRONG_INVALID (no message begins so, or the other side was gone in the
  * middle of it), PRONG_SYSTEM. */
 PRONG_API prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, size_t *size,
                                          prong_time timeout);

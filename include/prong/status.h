@@ -4,56 +4,71 @@
 
 #include <prong/export.h>
 
-/* Every call that can fail returns one of these. PRONG_OK is zero; all others are failures, except
- * PRONG_OWNER_DIED, which reports that the call succeeded by taking over from a dead process. */
+/* Every call that can fail returns a status. Below 0 it has failed; 0 is done;
+ * above 0 is done with news, as a lock that is held now, but was taken over
+ * from a dead process. So the check is `if (status < 0)`, of every call.
+ *
+ * Each row: name, number, text. Numbers stay as they are; new ones are added
+ * at the end. */
+// clang-format off
+#define PRONG_STATUSES(X)                                                      \
+    X(PRONG_OK, 0, "done")                                                     \
+    X(PRONG_OWNER_DIED, 1, "done; taken over from a process that died")        \
+    X(PRONG_INVALID, -1, "an argument or option makes no sense")               \
+    X(PRONG_STALE, -2, "the handle is of no live object of this family")       \
+    X(PRONG_TIMEOUT, -3, "the time given has passed")                          \
+    X(PRONG_FULL, -4, "the queue stayed full for the time given")              \
+    X(PRONG_EMPTY, -5, "the queue stayed empty for the time given")            \
+    X(PRONG_SHUTDOWN, -6, "the queue was shut down, and all is taken")         \
+    X(PRONG_CLOSED, -7, "this end of the connection is closed")                \
+    X(PRONG_EOF, -8, "nobody holds the other end, and all is read")            \
+    X(PRONG_BROKEN_PIPE, -9, "a send to an end that nobody holds any more")    \
+    X(PRONG_TOO_LONG, -10, "the message does not fit; it stays where it is")   \
+    X(PRONG_NO_MEMORY, -11, "the arena, or the system, has no memory left")    \
+    X(PRONG_NO_DESCRIPTORS, -12, "no file descriptors are left (ulimit -n)")   \
+    X(PRONG_NO_PROCESSES, -13, "no further process can start (ulimit -u)")     \
+    X(PRONG_NO_MAIN, -14, "main() does not call prong_main()")                 \
+    X(PRONG_NO_FUNCTION, -15, "a function is not in the child's image")        \
+    X(PRONG_NOT_STARTED, -16, "the process has not been started")              \
+    X(PRONG_ALREADY_STARTED, -17, "the process was started before")            \
+    X(PRONG_NOT_CHILD, -18, "only its parent may do this")                     \
+    X(PRONG_STILL_RUNNING, -19, "the process, or the pool, still runs")        \
+    X(PRONG_START_FAILED, -20, "the child ended before it reached its target") \
+    X(PRONG_WORKER_DIED, -21, "the worker died while it ran the task")         \
+    X(PRONG_TASK_FAILED, -22, "the task returned a code other than 0")         \
+    X(PRONG_TASK_TIMEOUT, -23, "the task ran longer than its limit")           \
+    X(PRONG_CANCELLED, -24, "the task was cancelled")                          \
+    X(PRONG_POOL_BROKEN, -25, "the pool has no workers, and can start none")   \
+    X(PRONG_NOT_RUNNING, -26, "the pool was closed or terminated")             \
+    X(PRONG_NOT_OWNER, -27, "a release of what the caller does not hold")      \
+    X(PRONG_BROKEN, -28, "the barrier, or the connection, is broken for good") \
+    X(PRONG_NOT_FOUND, -29, "no such program, directory, file or name")        \
+    X(PRONG_EXISTS, -30, "the name is taken")                                  \
+    X(PRONG_COMMAND_FAILED, -31, "the program did not end with code 0")        \
+    X(PRONG_REMOTE_ERROR, -32, "the call failed on the manager's server")      \
+    X(PRONG_DEADLOCK, -33, "the call waits for what only the caller can do")   \
+    X(PRONG_INTERRUPTED, -34, "a signal's handler has ended the wait")         \
+    X(PRONG_PERMISSION, -35, "the system refuses for lack of permission")      \
+    X(PRONG_SYSTEM, -36, "the system failed; the message has its reason")
+// clang-format on
+
 typedef enum prong_status {
-    PRONG_OK = 0,
-    PRONG_INVALID,         /* an argument or option makes no sense; the message names it */
-    PRONG_STALE,           /* a handle whose object was destroyed, or that is of another family */
-    PRONG_TIMEOUT,         /* the time given has passed */
-    PRONG_FULL,            /* a queue stayed full for the time given */
-    PRONG_EMPTY,           /* a queue stayed empty for the time given */
-    PRONG_CLOSED,          /* the object was closed: nothing more goes in, and all that was in has been taken */
-    PRONG_EOF,             /* every holder of the other end is gone, and all that it sent has been read */
-    PRONG_BROKEN_PIPE,     /* a send to an end that nobody holds any more */
-    PRONG_TOO_LONG,        /* the message does not fit in what was offered; it stays where it is */
-    PRONG_NO_MEMORY,       /* the arena, or the system, has no memory left */
-    PRONG_NO_DESCRIPTORS,  /* the process or the system has no file descriptors left (ulimit -n) */
-    PRONG_NO_PROCESSES,    /* no further process can be started (ulimit -u, or the family's table is full) */
-    PRONG_NO_MAIN,         /* spawn or forkserver was asked for, but main() does not call prong_main() */
-    PRONG_NO_FUNCTION,     /* a function cannot be found in the child's image */
-    PRONG_NOT_STARTED,     /* the process has not been started yet */
-    PRONG_ALREADY_STARTED, /* the process was started before */
-    PRONG_NOT_CHILD,       /* only the process that started it may do this */
-    PRONG_STILL_RUNNING,   /* the process, or pool, is still running */
-    PRONG_START_FAILED,    /* the child died or gave up before it reached its target */
-    PRONG_OWNER_DIED,      /* success: taken over from a process that died holding it */
-    PRONG_WORKER_DIED,     /* the pool worker died while it ran this task */
-    PRONG_TASK_FAILED,     /* the task's function returned a code other than 0 */
-    PRONG_TASK_TIMEOUT,    /* the task ran longer than its limit and was killed */
-    PRONG_CANCELLED,       /* the task was cancelled */
-    PRONG_POOL_BROKEN,     /* the pool cannot run tasks: its initializer fails, or workers cannot be started */
-    PRONG_NOT_RUNNING,     /* the pool was closed or terminated */
-    PRONG_NOT_OWNER,       /* a release of what the caller does not hold */
-    PRONG_BROKEN,          /* the barrier is broken: a party died, timed out, or aborted it */
-    PRONG_NOT_FOUND,       /* no such program, directory, file or name */
-    PRONG_EXISTS,          /* the name is taken */
-    PRONG_COMMAND_FAILED,  /* the program ended with a code other than 0, or by a signal */
-    PRONG_REMOTE_ERROR,    /* what was called on a manager's server has failed there; the message says how */
-    PRONG_DEADLOCK,        /* the call would wait for itself: for what only the calling thread or process can do */
-    PRONG_INTERRUPTED,     /* a signal's handler has ended the wait: see interrupt.h */
-    PRONG_PERMISSION,      /* the system refuses for lack of permission */
-    PRONG_SYSTEM           /* any other failure of the system; the message has its reason */
+#define PRONG_STATUS_CODE(name, number, text) name = number,
+    PRONG_STATUSES(PRONG_STATUS_CODE)
+#undef PRONG_STATUS_CODE
 } prong_status;
 
-/* The name of a status as it stands in the source ("PRONG_FULL"). Never NULL. Thread-safe. */
+/* The name of a status as it stands in the source ("PRONG_FULL"). Never NULL.
+ * Thread- and signal-safe. */
 PRONG_API const char *prong_status_name(prong_status status);
 
-/* A short text for a status ("the queue is full"). Never NULL. Thread-safe. */
+/* Its text in the table above. Never NULL. Thread- and signal-safe. */
 PRONG_API const char *prong_status_text(prong_status status);
 
-/* What the calling thread's last failing call was doing, to what, and why it failed. Valid until this
- * thread's next call into the library, that of a signal handler included; never NULL; empty before the first failure. */
+/* What the calling thread's last failing call was doing, to what, and why it
+ * failed; or the news of a status above 0. Valid until this thread's next call
+ * into the library, that of a signal handler included; never NULL; empty
+ * before the first failure. */
 PRONG_API const char *prong_error_message(void);
 
 #endif

@@ -71,7 +71,7 @@ static PyObject *condition_wait(PyObject *object, PyObject *arguments, PyObject 
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_OWNER_DIED) return note_owner_died(&self->lock->owner_died) ? NULL : new_reference(Py_True);
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
-    if (status) return not_held(status, "wait");
+    if (status < 0) return not_held(status, "wait");
     Py_RETURN_TRUE;
 }
 
@@ -84,7 +84,7 @@ static PyObject *condition_notify(PyObject *object, PyObject *arguments, PyObjec
         prong_condition_notify(condition_of((Condition *)object), count < 0         ? 0
                                                                   : count > 1 << 30 ? 1u << 30
                                                                                     : (unsigned)count);
-    if (status) return not_held(status, "notify");
+    if (status < 0) return not_held(status, "notify");
     Py_RETURN_NONE;
 }
 
@@ -92,7 +92,7 @@ static PyObject *condition_notify_all(PyObject *object, PyObject *unused) {
     (void)unused;
     counts[COUNT_SYNC]++;
     prong_status status = prong_condition_notify_all(condition_of((Condition *)object));
-    if (status) return not_held(status, "notify_all");
+    if (status < 0) return not_held(status, "notify_all");
     Py_RETURN_NONE;
 }
 
@@ -163,7 +163,7 @@ static PyObject *event_wait(PyObject *object, PyObject *arguments, PyObject *key
     counts[COUNT_SYNC]++;
     if (!prong_event_is_set(event_of(object))) WAITING(prong_event_wait(event_of(object), span));
     if (PyErr_Occurred()) return NULL;
-    if (status && status != PRONG_TIMEOUT) return raise_status(status);
+    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
     return PyBool_FromLong(status == PRONG_OK);
 }
 
@@ -234,7 +234,7 @@ static PyObject *barrier_wait(PyObject *object, PyObject *arguments) {
         WAITING(prong_barrier_wait_action(barrier_of(object), run_action, action, &index, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_BROKEN || status == PRONG_TIMEOUT) Py_RETURN_NONE;
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     return PyLong_FromUnsignedLong(index);
 }
 

@@ -75,7 +75,7 @@ static PyObject *connection_send(PyObject *object, PyObject *item) {
     if (!may_write(self) || self->kind->encode(item, &encoded)) return NULL;
     bool open = may_write(self); /* pickling runs Python code, and other threads */
     prong_status status = open ? self->kind->send_encoded(self, &encoded) : PRONG_CLOSED;
-    if (status) encoded_unsent(&encoded);
+    if (status < 0) encoded_unsent(&encoded);
     encoded_clear(&encoded);
     return sent(status);
 }
@@ -166,7 +166,7 @@ static PyObject *connection_recv_bytes(PyObject *object, PyObject *arguments, Py
     prong_status status = receive(self, &received);
     if (status == PRONG_TOO_LONG)
         result = bad_length(self);
-    else if (status)
+    else if (status < 0)
         result = raise_status(status);
     else if (received.bytes)
         result = new_reference(received.bytes);
@@ -189,7 +189,7 @@ static PyObject *receive_into(ConnectionObject *self, char *place, size_t room) 
     received.room = room;
     PyObject *result = NULL;
     prong_status status = receive(self, &received);
-    if (status)
+    if (status < 0)
         raise_status(status);
     else if (received.size > room)
         too_short(&received);
@@ -230,7 +230,7 @@ static PyObject *connection_poll(PyObject *object, PyObject *arguments, PyObject
     prong_status status = self->kind->poll(self, span);
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     Py_RETURN_TRUE;
 }
 
@@ -245,7 +245,7 @@ static PyObject *connection_fileno(PyObject *object, PyObject *unused) {
         return NULL;
     }
     prong_status status = self->kind->fileno(self, &descriptor);
-    return status ? raise_status(status) : PyLong_FromLong(descriptor);
+    return status < 0 ? raise_status(status) : PyLong_FromLong(descriptor);
 }
 
 static PyObject *connection_close(PyObject *object, PyObject *unused) {

@@ -12,7 +12,7 @@ static int read_initargs(prong_document *document, PyObject *initargs, prong_val
         status =
             prong_pickle_loads(document, pickle, encoded.size, value, &(prong_unpickle_options){.any_class = true});
     }
-    if (status) raise_status(status);
+    if (status < 0) raise_status(status);
     if (!pickle) PyErr_NoMemory();
     encoded_clear(&encoded);
     PyMem_Free(pickle);
@@ -35,7 +35,7 @@ static int cpool_init(PyObject *object, PyObject *arguments, PyObject *keywords)
     options.program = program;
     self->by_name = true;
     prong_status status = prong_document_open(&document, NULL);
-    if (status) {
+    if (status < 0) {
         raise_status(status);
         return -1;
     }
@@ -86,7 +86,7 @@ static PyObject *cpool_map_into(PyObject *object, PyObject *arguments) {
     PyBuffer_Release(&arrays.in);
     PyBuffer_Release(&arrays.out);
     if (PyErr_Occurred()) return NULL;
-    if (!status) Py_RETURN_NONE;
+    if (status >= 0) Py_RETURN_NONE;
     return Py_BuildValue("(is)", (int)status, prong_error_message());
 }
 

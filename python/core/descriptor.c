@@ -21,10 +21,10 @@ static void leave(ConnectionObject *self) {
 
 /* Raises what multiprocessing would; the message of a status has no errno. */
 static prong_status told(prong_status status) {
-    if (!status || PyErr_Occurred()) return status;
+    if (status >= 0 || PyErr_Occurred()) return status;
     if (status == PRONG_SYSTEM || status == PRONG_BROKEN_PIPE)
         PyErr_SetFromErrno(PyExc_OSError);
-    else if (status == PRONG_INVALID || status == PRONG_CLOSED)
+    else if (status == PRONG_INVALID || status == PRONG_BROKEN)
         PyErr_SetString(PyExc_OSError, prong_error_message());
     return status;
 }
@@ -35,7 +35,7 @@ static prong_status told(prong_status status) {
 static prong_status send_parts(ConnectionObject *self, const prong_bytes *parts, size_t count) {
     prong_status status;
     USING(self, prong_stream_send(self->descriptor, parts, count, PRONG_FOREVER));
-    if (status == PRONG_CLOSED) self->writable = false;
+    if (status == PRONG_BROKEN) self->writable = false;
     return told(status);
 }
 
@@ -111,7 +111,7 @@ static prong_status descriptor_receive(ConnectionObject *self, struct received *
     received->data = first;
     if (status == PRONG_TOO_LONG && received->size > received->most) return status;
     if (status == PRONG_TOO_LONG) status = receive_rest(self, received);
-    if (status == PRONG_CLOSED || status == PRONG_NO_MEMORY) self->readable = false;
+    if (status == PRONG_BROKEN || status == PRONG_NO_MEMORY) self->readable = false;
     return told(status);
 }
 

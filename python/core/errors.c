@@ -25,6 +25,7 @@ PyObject *raise_status(prong_status status) {
     case PRONG_PERMISSION: return raise_errno(EPERM, message);
     case PRONG_NOT_FOUND: return raise_errno(ENOENT, message);
     case PRONG_EXISTS: return raise_errno(EEXIST, message);
+    case PRONG_SHUTDOWN:
     case PRONG_CLOSED: raise_closed(); return NULL;
     case PRONG_STALE:
         PyErr_Format(PyExc_ValueError, "the object is gone, or is of another family: %s", message);
@@ -41,7 +42,7 @@ PyObject *raise_status(prong_status status) {
 }
 
 PyObject *none_or_raise(prong_status status) {
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     Py_RETURN_NONE;
 }
 

@@ -88,7 +88,7 @@ PyObject *handle_build(struct handle *handle) {
 
 int shared_made(SharedObject *self, prong_status status, uint64_t offset, uint64_t generation,
                 destroy_function *destroy) {
-    if (status) {
+    if (status < 0) {
         raise_status(status);
         return -1;
     }

@@ -51,7 +51,7 @@ int note_owner_died(PyObject **text) {
 
 static PyObject *taken(Lock *self, prong_status status) {
     if (status == PRONG_TIMEOUT && !PyErr_Occurred()) Py_RETURN_FALSE;
-    if (status != PRONG_OK && status != PRONG_OWNER_DIED) return raise_status(status);
+    if (status < 0) return raise_status(status);
     self->lock.count++;
     self->lock.thread = this_thread();
     counts[COUNT_LOCK]++;
@@ -129,8 +129,8 @@ static int value_of(const Lock *self, unsigned *value) {
     case KIND_RLOCK: *value = !prong_rlock_locked((prong_rlock){offset, generation}); break;
     default: status = prong_semaphore_value((prong_semaphore){offset, generation}, value);
     }
-    if (status) raise_status(status);
-    return status ? -1 : 0;
+    if (status < 0) raise_status(status);
+    return status < 0 ? -1 : 0;
 }
 
 static PyObject *lock_value(PyObject *object, PyObject *unused) {

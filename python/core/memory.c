@@ -32,7 +32,7 @@ static int block_init(PyObject *object, PyObject *arguments, PyObject *keywords)
         return -1;
     }
     prong_status status = prong_memory_alloc(size ? (size_t)size : 1, &self->data);
-    if (status) {
+    if (status < 0) {
         raise_status(status);
         return -1;
     }

@@ -86,7 +86,7 @@ static PyObject *connections(PyObject *module, PyObject *unused) {
 static const prong_member *family_members(size_t *count) {
     enum { MOST = 4096 };
     static prong_member members[MOST];
-    if (prong_family_members(members, MOST, count)) *count = 0;
+    if (prong_family_members(members, MOST, count) < 0) *count = 0;
     if (*count > MOST) *count = MOST;
     return members;
 }
@@ -123,7 +123,7 @@ static PyObject *set_arena_size(PyObject *module, PyObject *number) {
     if (options.arena_size == 0) return PyErr_Format(PyExc_ValueError, "an arena of 0 bytes");
     prong_status status = inherits_arena ? PRONG_OK : prong_family_create(&options);
     if (status == PRONG_ALREADY_STARTED && is_child()) Py_RETURN_NONE;
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     Py_RETURN_NONE;
 }
 
@@ -135,7 +135,7 @@ static PyObject *fit_address_space(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "|O:fit_address_space", &number) || (number && !read_bytes(number, &bytes)))
         return NULL;
     prong_status status = prong_family_fit(bytes);
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     Py_RETURN_NONE;
 }
 
@@ -169,7 +169,7 @@ static PyObject *memory_state(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
     prong_status status = prong_family_check(&state);
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     return Py_BuildValue("(KKK)", (unsigned long long)state.objects, (unsigned long long)state.used_blocks,
                          (unsigned long long)state.used_bytes);
 }
@@ -179,7 +179,7 @@ static PyObject *report(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
     prong_status status = prong_family_report(NULL, 0, &length, NULL);
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     char *text = PyMem_Malloc(length + 4096);
     if (!text) return PyErr_NoMemory();
     status = prong_family_report(text, length + 4096, NULL, NULL);

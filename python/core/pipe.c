@@ -28,9 +28,9 @@ static PyObject *pipe_create(PyObject *module, PyObject *arguments, PyObject *ke
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|p", names, &duplex)) return NULL;
     prong_pipe_options options = {.one_way = !duplex};
     prong_status status = prong_pipe_create(&first, &second, &options);
-    if (!status) status = prong_connection_hold(first);
-    if (!status) status = prong_connection_hold(second);
-    if (status) return raise_status(status);
+    if (status >= 0) status = prong_connection_hold(first);
+    if (status >= 0) status = prong_connection_hold(second);
+    if (status < 0) return raise_status(status);
     ConnectionObject *one = make(first, true, duplex), *two = make(second, duplex, true);
     if (one && two) return Py_BuildValue("(NN)", one, two);
     Py_XDECREF(one);
@@ -80,7 +80,7 @@ static PyObject *post(PyObject *module, PyObject *object) {
         return NULL;
     }
     prong_status status = prong_connection_post(connection_of(self));
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     if (note_post(object) == 0) return handle_build(&self->handle);
     take_back(self);
     return NULL;
@@ -102,7 +102,7 @@ static PyObject *connect_end(PyObject *module, PyObject *arguments) {
         ConnectionObject *dead = make(connection, readable, writable);
         return (PyObject *)dead;
     }
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     return (PyObject *)make(connection, readable, writable);
 }
 
@@ -126,11 +126,11 @@ static prong_status pipe_send_encoded(ConnectionObject *self, const struct encod
     prong_message message;
     if (!encoded->chunks) return pipe_send(self, encoded->small, encoded->size);
     prong_status status = prong_connection_reserve(connection_of(self), encoded->size, &message);
-    if (status) return status == PRONG_STALE ? PRONG_BROKEN_PIPE : status;
+    if (status < 0) return status == PRONG_STALE ? PRONG_BROKEN_PIPE : status;
     encoded_write(encoded, message.data);
     status = prong_connection_commit(connection_of(self), &message, PRONG_NOWAIT);
     if (status == PRONG_TIMEOUT) WAITING(prong_connection_commit(connection_of(self), &message, PRONG_FOREVER));
-    if (status) prong_message_release(&message);
+    if (status < 0) prong_message_release(&message);
     return status == PRONG_STALE ? PRONG_BROKEN_PIPE : status;
 }
 
@@ -167,7 +167,7 @@ static prong_status pipe_receive(ConnectionObject *self, struct received *receiv
         received->data = received->message.data;
         received->size = received->message.size;
     }
-    if (!status && received->size > received->most) status = PRONG_TOO_LONG;
+    if (status >= 0 && received->size > received->most) status = PRONG_TOO_LONG;
     return status == PRONG_STALE ? PRONG_EOF : status;
 }
 

@@ -32,7 +32,7 @@ static PyObject *job_wait(PyObject *object, PyObject *timeout) {
     if (parse_timeout(timeout, &span)) return NULL;
     if (!prong_job_ready(self->job)) WAITING(prong_job_wait(self->job, span));
     if (PyErr_Occurred()) return NULL;
-    if (status && status != PRONG_TIMEOUT) return raise_status(status);
+    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
     return PyBool_FromLong(status == PRONG_OK);
 }
 
@@ -51,7 +51,7 @@ static PyObject *tell(prong_job job, const prong_outcome *outcome) {
         value = PyBytes_FromStringAndSize(outcome->data, (Py_ssize_t)outcome->size);
     else {
         prong_outcome_text(outcome, text, sizeof text);
-        if (outcome->status == PRONG_POOL_BROKEN && prong_job_get(job, PRONG_NOWAIT)) /* it knows why */
+        if (outcome->status == PRONG_POOL_BROKEN && prong_job_get(job, PRONG_NOWAIT) < 0) /* it knows why */
             snprintf(text, sizeof text, "%s", prong_error_message());
         value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     }
@@ -72,7 +72,7 @@ static PyObject *job_outcome(PyObject *object, PyObject *arguments) {
         WAITING(prong_job_outcome(self->job, (size_t)index, &outcome, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
-    return status ? raise_status(status) : tell(self->job, &outcome);
+    return status < 0 ? raise_status(status) : tell(self->job, &outcome);
 }
 
 static int extend(PyObject *list, PyObject *chunk) {
@@ -105,7 +105,7 @@ static PyObject *job_read(PyObject *object, PyObject *unused) {
     while (self->count <= READ_AS_THEY_COME && self->read < self->count) {
         WAITING(prong_job_outcome(self->job, self->read, &outcome, PRONG_FOREVER));
         if (PyErr_Occurred()) return NULL;
-        if (status || outcome.status || !read_next(self, &outcome, true)) break;
+        if (status < 0 || outcome.status || !read_next(self, &outcome, true)) break;
     }
     PyErr_Fetch(&type, &value, &traceback);
     WAITING(prong_job_wait(self->job, PRONG_FOREVER));
@@ -126,7 +126,7 @@ static PyObject *job_results(PyObject *object, PyObject *chunked) {
     prong_outcome outcome;
     while (self->read < self->count) {
         prong_status status = prong_job_outcome(self->job, self->read, &outcome, PRONG_NOWAIT);
-        if (status) return raise_status(status);
+        if (status < 0) return raise_status(status);
         if (outcome.status) {
             PyObject *told = tell(self->job, &outcome);
             return told ? Py_BuildValue("(O(nN))", Py_None, (Py_ssize_t)self->read, told) : NULL;
@@ -147,7 +147,7 @@ static PyObject *job_progress(PyObject *object, PyObject *unused) {
     prong_progress progress;
     (void)unused;
     prong_status status = prong_job_progress(((Job *)object)->job, &progress);
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     return Py_BuildValue("(nnd)", (Py_ssize_t)progress.done, (Py_ssize_t)progress.total, progress.rate);
 }
 
@@ -208,8 +208,8 @@ int pool_made(PoolObject *self, const prong_pool_options *options) {
     self->owner = own_pid;
     counts[COUNT_POOL]++;
     WAITING(prong_pool_create(&self->pool, options));
-    if (status) raise_status(status);
-    return status ? -1 : 0;
+    if (status < 0) raise_status(status);
+    return status < 0 ? -1 : 0;
 }
 
 /* Pool(processes, method, name, maxtasksperchild, setup or None, payload) */
@@ -508,7 +508,7 @@ static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_ta
     prong_status status =
         tasks->name ? prong_pool_call_async(self->pool, &job->job, tasks->name, tasks->bytes, tasks->count, options)
                     : prong_pool_starmap_async(self->pool, &job->job, worker_task, tasks->bytes, tasks->count, options);
-    if (status) {
+    if (status < 0) {
         Py_XDECREF(waiting);
         Py_DECREF(job);
         return not_submitted(status);
@@ -574,7 +574,7 @@ static PyObject *pool_join(PyObject *object, PyObject *timeout) {
     WAITING(prong_pool_join(((PoolObject *)object)->pool, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
-    if (status && status != PRONG_STALE) return raise_status(status);
+    if (status < 0 && status != PRONG_STALE) return raise_status(status);
     Py_RETURN_TRUE;
 }
 
@@ -584,7 +584,7 @@ static PyObject *pool_workers(PyObject *object, PyObject *unused) {
     size_t count = 0;
     (void)unused;
     prong_status status = prong_pool_workers(((PoolObject *)object)->pool, workers, 2048, &count);
-    if (status) count = 0;
+    if (status < 0) count = 0;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < count && i < 2048; i++) {
         PyObject *worker = Py_BuildValue("(iNK)", workers[i].pid, PyBool_FromLong(workers[i].busy),
@@ -599,7 +599,7 @@ static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
     uint64_t deaths = 0;
     (void)unused;
     prong_status status = prong_pool_deaths(((PoolObject *)object)->pool, &deaths);
-    return status ? raise_status(status) : PyLong_FromUnsignedLongLong(deaths);
+    return status < 0 ? raise_status(status) : PyLong_FromUnsignedLongLong(deaths);
 }
 
 static PyMethodDef pool_methods[] = {

@@ -92,14 +92,14 @@ static int is_daemon(PyObject *process) {
 
 static prong_status start(Popen *self, const prong_process_options *options) {
     prong_status status = prong_process_create(&self->process, options);
-    if (status) return status;
+    if (status < 0) return status;
     if (options->method == PRONG_START_FORK)
         status =
             prong_process_start(self->process); /* with the GIL: nobody else forks what is to be forked meanwhile */
     else
         WAITING(prong_process_start(self->process));
-    if (!status) status = prong_process_pid(self->process, &self->pid);
-    if (!status) status = prong_process_sentinel(self->process, &self->sentinel);
+    if (status >= 0) status = prong_process_pid(self->process, &self->pid);
+    if (status >= 0) status = prong_process_sentinel(self->process, &self->sentinel);
     return status;
 }
 
@@ -127,8 +127,8 @@ PyObject *popen_start(PyObject *process, const prong_process_options *options, P
     counts[COUNT_PROCESS]++;
     prong_status status = start(self, &whole);
     PyMem_Free(argument.words);
-    if (status) raise_status(status);
-    if (!status && !PyErr_Occurred()) return (PyObject *)self;
+    if (status < 0) raise_status(status);
+    if (status >= 0 && !PyErr_Occurred()) return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
 }
@@ -185,8 +185,8 @@ static PyObject *look(Popen *self) {
     int code;
     if (self->returncode) return returncode_of(self);
     prong_status status = prong_process_exitcode(self->process, &code);
-    if (status && status != PRONG_STILL_RUNNING) return raise_status(status);
-    if (!status) self->returncode = PyLong_FromLong(code);
+    if (status < 0 && status != PRONG_STILL_RUNNING) return raise_status(status);
+    if (status >= 0) self->returncode = PyLong_FromLong(code);
     return PyErr_Occurred() ? NULL : returncode_of(self);
 }
 
@@ -206,7 +206,7 @@ static PyObject *popen_wait(PyObject *object, PyObject *const *arguments, Py_ssi
     WAITING(prong_process_join(self->process, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
-    return status ? raise_status(status) : look(self);
+    return status < 0 ? raise_status(status) : look(self);
 }
 
 static PyObject *send(PyObject *object, int number) {

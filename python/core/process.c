@@ -215,8 +215,8 @@ static PyObject *parent_lives(PyObject *module, PyObject *unused) {
     (void)unused;
     prong_status status = prong_parent_process(&parent);
     if (status == PRONG_NOT_CHILD) Py_RETURN_NONE;
-    if (status && status != PRONG_STALE) return raise_status(status);
-    return PyBool_FromLong(!status && prong_process_is_alive(parent));
+    if (status < 0 && status != PRONG_STALE) return raise_status(status);
+    return PyBool_FromLong(status >= 0 && prong_process_is_alive(parent));
 }
 
 static PyMethodDef functions[] = {{"_parent_lives", parent_lives, METH_NOARGS, NULL},

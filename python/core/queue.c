@@ -101,11 +101,11 @@ static prong_status put_small(Queue *self, const struct encoded *encoded, prong_
 static prong_status put_large(Queue *self, const struct encoded *encoded, prong_time timeout) {
     prong_message message;
     prong_status status = prong_queue_reserve(queue_of(self), encoded->size, &message);
-    if (status) return status;
+    if (status < 0) return status;
     encoded_write(encoded, message.data);
     status = prong_queue_commit(queue_of(self), &message, PRONG_NOWAIT);
     if (status == PRONG_FULL && timeout != PRONG_NOWAIT) WAITING(prong_queue_commit(queue_of(self), &message, timeout));
-    if (status) prong_message_release(&message);
+    if (status < 0) prong_message_release(&message);
     return status;
 }
 
@@ -134,11 +134,11 @@ static int put(Queue *self, PyObject *object, prong_time timeout) {
     self->putter = own_pid;
     if (encode(object, &encoded)) return report(self, object);
     prong_status status = encoded.chunks ? put_large(self, &encoded, timeout) : put_small(self, &encoded, timeout);
-    if (status) encoded_unsent(&encoded);
+    if (status < 0) encoded_unsent(&encoded);
     encoded_clear(&encoded);
     counts[COUNT_QUEUE]++;
-    if (status) failed(status);
-    return status || PyErr_Occurred() ? -1 : 0;
+    if (status < 0) failed(status);
+    return status < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
 static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
@@ -200,14 +200,14 @@ static prong_status get_message(Queue *self, char *small, size_t *size, prong_me
     prong_status status = prong_queue_get(queue_of(self), small, SMALL, size, PRONG_NOWAIT);
     if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT) {
         WAITING(prong_queue_get(queue_of(self), small, SMALL, size, timeout));
-        if (PyErr_Occurred() && !status) return PRONG_OK; /* taken all the same: see get */
+        if (PyErr_Occurred() && status >= 0) return PRONG_OK; /* taken all the same: see get */
     }
     /* Somebody else may take it between; then it is what comes next. */
     while (status == PRONG_TOO_LONG) {
         status = prong_queue_receive(queue_of(self), large, PRONG_NOWAIT);
         if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT)
             WAITING(prong_queue_receive(queue_of(self), large, timeout));
-        if (!status) *size = large->size;
+        if (status >= 0) *size = large->size;
     }
     return status;
 }
@@ -218,7 +218,7 @@ static PyObject *get(Queue *self, prong_time timeout) {
     prong_message large = {0};
     prong_status status = get_message(self, small, &size, &large, timeout);
     counts[COUNT_QUEUE]++;
-    if (status) return failed(status);
+    if (status < 0) return failed(status);
     if (PyErr_Occurred()) { /* a signal's handler raised just as it came: back with it */
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
@@ -276,7 +276,7 @@ static PyObject *queue_size(PyObject *object, PyObject *unused) {
     size_t size;
     (void)unused;
     prong_status status = prong_queue_size(queue_of((Queue *)object), &size);
-    return status ? raise_status(status) : PyLong_FromSize_t(size);
+    return status < 0 ? raise_status(status) : PyLong_FromSize_t(size);
 }
 
 static PyObject *queue_empty(PyObject *object, PyObject *unused) {
@@ -297,7 +297,7 @@ static PyObject *queue_fileno(PyObject *object, PyObject *unused) {
     (void)unused;
     if (self->closed || self->reader_closed) return PyErr_Format(PyExc_ValueError, "Queue %R is closed", self);
     prong_status status = prong_queue_fileno(queue_of(self), &descriptor);
-    return status ? raise_status(status) : PyLong_FromLong(descriptor);
+    return status < 0 ? raise_status(status) : PyLong_FromLong(descriptor);
 }
 
 static PyObject *queue_task_done(PyObject *object, PyObject *unused) {
@@ -319,14 +319,14 @@ static PyObject *queue_join(PyObject *object, PyObject *timeout) {
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_OWNER_DIED) return PyUnicode_FromString(prong_error_message());
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
-    if (status) return raise_status(status);
+    if (status < 0) return raise_status(status);
     Py_RETURN_TRUE;
 }
 
 /* Nothing more goes in, for any process. */
 static PyObject *queue_shutdown(PyObject *object, PyObject *unused) {
     (void)unused;
-    return none_or_raise(prong_queue_close(queue_of((Queue *)object)));
+    return none_or_raise(prong_queue_shutdown(queue_of((Queue *)object)));
 }
 
 static PyMethodDef queue_methods[] = {

@@ -56,7 +56,7 @@ static PyObject *wait_many(PyObject *module, PyObject *arguments, PyObject *keyw
     if (good) {
         counts[COUNT_CONNECTION]++;
         WAITING(prong_wait(items, length, &count, span));
-        if (!PyErr_Occurred() && status && status != PRONG_TIMEOUT) raise_status(status);
+        if (!PyErr_Occurred() && status < 0 && status != PRONG_TIMEOUT) raise_status(status);
         if (!PyErr_Occurred()) result = ready_ones(list, items);
     }
     PyMem_Free(items);

@@ -82,9 +82,9 @@ static PyObject *run(const void *argument, size_t size) {
 static int set_result(prong_result *result, const struct encoded *encoded) {
     void *place;
     prong_status status = prong_result_reserve(result, encoded->size, &place);
-    if (status) raise_status(status);
-    if (!status) encoded_write(encoded, place);
-    return status ? -1 : 0;
+    if (status < 0) raise_status(status);
+    if (status >= 0) encoded_write(encoded, place);
+    return status < 0 ? -1 : 0;
 }
 
 /* The exception that is set, which is cleared, as its caller is to be told of it; NULL with another that is set. */
@@ -107,7 +107,7 @@ static int set_failure(prong_result *result, PyObject *describe_it, PyObject *va
     bool for_c = describe_it == named_describe; /* for a reader in C there is a text always, and it knows no codes */
     PyObject *bytes = describe_exception(describe_it, value);
     int code = bytes || PyErr_ExceptionMatches(PyExc_MemoryError) ? CODE_NO_MEMORY_TO_DESCRIBE : CODE_NOT_DESCRIBED;
-    if (bytes && !prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)))
+    if (bytes && prong_result_set(result, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)) >= 0)
         code = CODE_DESCRIBED;
     else if (for_c)
         prong_result_set(result, text, sizeof text);

@@ -12,58 +12,24 @@
 enum { MESSAGE_SIZE = 640 };
 static _Thread_local const char *current = ""; /* the thread's message, or a fixed text */
 
-static const struct {
-    const char *name, *text;
-} statuses[] = {
-    [PRONG_OK] = {"PRONG_OK", "success"},
-    [PRONG_INVALID] = {"PRONG_INVALID", "invalid argument"},
-    [PRONG_STALE] = {"PRONG_STALE", "the handle is of no live object of this family"},
-    [PRONG_TIMEOUT] = {"PRONG_TIMEOUT", "the time given has passed"},
-    [PRONG_FULL] = {"PRONG_FULL", "the queue is full"},
-    [PRONG_EMPTY] = {"PRONG_EMPTY", "the queue is empty"},
-    [PRONG_CLOSED] = {"PRONG_CLOSED", "the object is closed"},
-    [PRONG_EOF] = {"PRONG_EOF", "the other end is gone"},
-    [PRONG_BROKEN_PIPE] = {"PRONG_BROKEN_PIPE", "nobody holds the other end"},
-    [PRONG_TOO_LONG] = {"PRONG_TOO_LONG", "the message is too long"},
-    [PRONG_NO_MEMORY] = {"PRONG_NO_MEMORY", "no memory left"},
-    [PRONG_NO_DESCRIPTORS] = {"PRONG_NO_DESCRIPTORS", "no file descriptors left"},
-    [PRONG_NO_PROCESSES] = {"PRONG_NO_PROCESSES", "no further process can be started"},
-    [PRONG_NO_MAIN] = {"PRONG_NO_MAIN", "main() does not call prong_main()"},
-    [PRONG_NO_FUNCTION] = {"PRONG_NO_FUNCTION", "the function is not in the child's image"},
-    [PRONG_NOT_STARTED] = {"PRONG_NOT_STARTED", "the process has not been started"},
-    [PRONG_ALREADY_STARTED] = {"PRONG_ALREADY_STARTED", "the process was started before"},
-    [PRONG_NOT_CHILD] = {"PRONG_NOT_CHILD", "not a child of this process"},
-    [PRONG_STILL_RUNNING] = {"PRONG_STILL_RUNNING", "still running"},
-    [PRONG_START_FAILED] = {"PRONG_START_FAILED", "the child did not reach its target"},
-    [PRONG_OWNER_DIED] = {"PRONG_OWNER_DIED", "taken over from a process that died"},
-    [PRONG_WORKER_DIED] = {"PRONG_WORKER_DIED", "the worker died while it ran the task"},
-    [PRONG_TASK_FAILED] = {"PRONG_TASK_FAILED", "the task failed"},
-    [PRONG_TASK_TIMEOUT] = {"PRONG_TASK_TIMEOUT", "the task ran longer than its limit"},
-    [PRONG_CANCELLED] = {"PRONG_CANCELLED", "the task was cancelled"},
-    [PRONG_POOL_BROKEN] = {"PRONG_POOL_BROKEN", "the pool cannot run tasks"},
-    [PRONG_NOT_RUNNING] = {"PRONG_NOT_RUNNING", "the pool is not running"},
-    [PRONG_NOT_OWNER] = {"PRONG_NOT_OWNER", "not held by the caller"},
-    [PRONG_BROKEN] = {"PRONG_BROKEN", "the barrier is broken"},
-    [PRONG_NOT_FOUND] = {"PRONG_NOT_FOUND", "there is no such thing"},
-    [PRONG_EXISTS] = {"PRONG_EXISTS", "it exists already"},
-    [PRONG_COMMAND_FAILED] = {"PRONG_COMMAND_FAILED", "the program did not succeed"},
-    [PRONG_REMOTE_ERROR] = {"PRONG_REMOTE_ERROR", "the call failed on the server"},
-    [PRONG_DEADLOCK] = {"PRONG_DEADLOCK", "the call would wait for what only the caller can do"},
-    [PRONG_INTERRUPTED] = {"PRONG_INTERRUPTED", "a signal's handler has ended the wait"},
-    [PRONG_PERMISSION] = {"PRONG_PERMISSION", "not permitted"},
-    [PRONG_SYSTEM] = {"PRONG_SYSTEM", "the system reports a failure"},
-};
-
-static int known(prong_status status) {
-    return (unsigned)status < sizeof statuses / sizeof *statuses;
-}
-
 const char *prong_status_name(prong_status status) {
-    return known(status) ? statuses[status].name : "PRONG_UNKNOWN";
+    switch (status) {
+#define NAME(name, number, text)                                                                                       \
+    case name: return #name;
+        PRONG_STATUSES(NAME)
+#undef NAME
+    }
+    return "PRONG_UNKNOWN";
 }
 
 const char *prong_status_text(prong_status status) {
-    return known(status) ? statuses[status].text : "not a prong status";
+    switch (status) {
+#define TEXT(name, number, text)                                                                                       \
+    case name: return text;
+        PRONG_STATUSES(TEXT)
+#undef TEXT
+    }
+    return "not a prong status";
 }
 
 const char *prong_error_message(void) {

@@ -9,7 +9,7 @@
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \
         prong_status status_ = (call);                                                                                 \
-        if (__builtin_expect(status_ != PRONG_OK, 0)) return status_;                                                  \
+        if (__builtin_expect(status_ < 0, 0)) return status_;                                                          \
     } while (0)
 
 /* Records the message and returns the status, so that a failure is one line: return fail(...).

@@ -409,7 +409,7 @@ static prong_status bell_hold(struct channel *c, struct bell *bell) {
             status = fail_errno("fileno: no pipe, or no descriptor for it");
         else if (!bell_enters(c, bell))
             status = fail(PRONG_NO_MEMORY, "no memory for a descriptor's entry");
-        if (status) holders_changed(c);
+        if (status < 0) holders_changed(c);
     }
     holders_unlock(c);
     return status;
@@ -439,7 +439,7 @@ static prong_status bell_made(struct channel *c, uint64_t generation, int *descr
     if (!bell) bell = bell_new(c, generation);
     if (!bell) return fail(PRONG_NO_MEMORY, "no memory for a descriptor's entry");
     prong_status status = bell->token ? PRONG_OK : bell_hold(c, bell);
-    if (status)
+    if (status < 0)
         bell_drop(bell);
     else
         *descriptor = bell->descriptor;
@@ -451,7 +451,7 @@ prong_status bell_open(struct channel *c, uint64_t generation, int *descriptor) 
     bells_lock(&before);
     prong_status status = bell_made(c, generation, descriptor);
     bells_unlock(&before);
-    if (!status) bell_settle(c, BELL_THOROUGHLY);
+    if (status >= 0) bell_settle(c, BELL_THOROUGHLY);
     return status;
 }
 

@@ -120,7 +120,7 @@ static __attribute__((noinline)) prong_status link_segment(struct channel *c) {
     recycle_segments(c);
     if (!c->put.spare) {
         prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.spare, NULL);
-        if (status) return status;
+        if (status < 0) return status;
     }
     uint64_t segment = atomic_load_explicit(&c->put.segment, memory_order_relaxed);
     clear_segment(c->put.spare);
@@ -269,12 +269,12 @@ static inline prong_status begin_put(struct channel *c, uint64_t generation, siz
         if (!is_of(&c->put.generation, generation))
             status = destroyed_meanwhile();
         else if (__builtin_expect(atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN, 0))
-            status = fail_text(PRONG_CLOSED, "the queue is closed");
+            status = fail_text(PRONG_SHUTDOWN, "the queue was shut down");
         else if (__builtin_expect(has_room(c, size), 1))
             status = make_place(c, length);
         else
             status = PRONG_FULL;
-        if (__builtin_expect(!status, 1)) return PRONG_OK;
+        if (__builtin_expect(status >= 0, 1)) return PRONG_OK;
         lock_release(&c->put.lock);
         if (status != PRONG_FULL) return status;
         if ((status = wait_for_room(c, deadline))) return status;
@@ -285,10 +285,10 @@ static prong_status put_large(struct channel *c, uint64_t generation, const void
                               deadline_t deadline) {
     uint64_t block;
     prong_status status = block_reserve(size, &block);
-    if (status) return status;
+    if (status < 0) return status;
     memcpy(arena_at(block), data, size);
     status = channel_put_block(c, generation, block, size, deadline);
-    if (status) block_release(block);
+    if (status < 0) block_release(block);
     return status;
 }
 
@@ -308,7 +308,7 @@ prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t 
     struct block_record payload = {block, size};
     uint64_t header = record_header(RECORD_BLOCK, sizeof payload);
     prong_status status = begin_put(c, generation, size, record_length(header), deadline);
-    if (status) return status;
+    if (status < 0) return status;
     c->put.block = block;
     IN_ORDER();
     __atomic_store_n(&heap_header(block)->owner, 0, __ATOMIC_RELAXED);
@@ -435,7 +435,7 @@ static inline prong_status take_record(struct channel *c, uint64_t header, _Atom
 static inline prong_status nothing_there(struct channel *c) {
     if (atomic_load(&c->fixed.state) == CHANNEL_OPEN) return PRONG_EMPTY;
     /* closed: what was put before is there by now */
-    return channel_has_message(c) ? PRONG_EMPTY : fail_text(PRONG_CLOSED, "the queue is closed, and empty");
+    return channel_has_message(c) ? PRONG_EMPTY : fail_text(PRONG_SHUTDOWN, "the queue was shut down, and is empty");
 }
 
 static prong_status copy_out(struct taking *t) {
@@ -500,7 +500,7 @@ prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadli
             if (__builtin_expect(status != PRONG_EMPTY, 1)) return status;
         }
         prong_status status = wait_for_message(c, t->generation, deadline);
-        if (status) return status;
+        if (status < 0) return status;
     }
 }
 
@@ -568,7 +568,7 @@ static void unlock_both(struct channel *c) {
 prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit) {
     prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     if (lock_both(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* nobody else knows it */
     clear_segment(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
@@ -644,7 +644,7 @@ uint64_t channel_weigh(struct channel *c) {
 
 prong_status channel_close(struct channel *c, uint64_t generation) {
     prong_status status = lock_put(c, PRONG_FOREVER);
-    if (status) return status;
+    if (status < 0) return status;
     if (is_of(&c->put.generation, generation))
         atomic_store(&c->fixed.state, CHANNEL_CLOSED);
     else
@@ -670,12 +670,12 @@ void channel_recover(struct channel *c, uint32_t dead) {
 prong_status block_reserve(size_t size, uint64_t *block) {
     atomic_fetch_add(&self_row()->held, 1);
     prong_status status = heap_alloc(size, self_token(), NULL, block);
-    if (status) atomic_fetch_sub(&self_row()->held, 1);
+    if (status < 0) atomic_fetch_sub(&self_row()->held, 1);
     return status;
 }
 
 prong_status block_release(uint64_t block) {
     prong_status status = heap_free(block, NULL);
-    if (!status) atomic_fetch_sub(&self_row()->held, 1);
+    if (status >= 0) atomic_fetch_sub(&self_row()->held, 1);
     return status;
 }

@@ -94,7 +94,7 @@ bool channel_dispose(struct channel *channel);
 /* Bytes of the arena that it takes, about. */
 uint64_t channel_weigh(struct channel *channel);
 
-/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_CLOSED; PRONG_STALE. */
+/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_SHUTDOWN; PRONG_STALE. */
 prong_status channel_put(struct channel *channel, uint64_t generation, const void *data, size_t size,
                          deadline_t deadline);
 prong_status channel_put_block(struct channel *channel, uint64_t generation, uint64_t block, size_t size,

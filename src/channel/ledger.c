@@ -83,7 +83,7 @@ static prong_status ledgers_extend(struct ledgers *ledgers) {
     if (!guard_enter(guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "a recovery");
     prong_status status = PRONG_OK;
     if (!ledgers->pending) status = heap_alloc(sizeof(struct ledger_block), 0, &ledgers->pending, NULL);
-    if (!status) {
+    if (status >= 0) {
         struct ledger_block *block = arena_at(ledgers->pending);
         memset(block, 0, sizeof *block);
         block->next = ledgers->more;
@@ -99,7 +99,7 @@ prong_status ledger_of_self(struct ledgers *ledgers, struct ledger **ledger) {
     prong_status status = PRONG_OK;
     if (!ledgers_each(ledgers, ledger_is_own, &own)) own.found = ledger_claim(ledgers);
     if (!own.found) ledgers_look(ledgers); /* those of the dead are free then */
-    while (!status && !own.found && !(own.found = ledger_claim(ledgers))) status = ledgers_extend(ledgers);
+    while (status >= 0 && !own.found && !(own.found = ledger_claim(ledgers))) status = ledgers_extend(ledgers);
     *ledger = own.found;
     return status;
 }

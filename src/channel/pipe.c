@@ -194,14 +194,14 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     struct pipe *pipe;
     if (!first || !second) return fail(PRONG_INVALID, "pipe create: no place for both handles");
     prong_status status = family_enter();
-    if (!status) status = object_create(KIND_PIPE, (void **)&pipe);
-    if (status) return status;
+    if (status >= 0) status = object_create(KIND_PIPE, (void **)&pipe);
+    if (status < 0) return status;
     uint64_t bytes = options && options->buffer_bytes ? options->buffer_bytes : DEFAULT_BUFFER;
     uint64_t generation = object_generation(pipe);
     pipe->one_way = options && options->one_way;
     status = channel_init(&pipe->to[0], pipe, generation, 0, bytes);
-    if (!status && !pipe->one_way) status = channel_init(&pipe->to[1], pipe, generation, 0, bytes);
-    if (status) {
+    if (status >= 0 && !pipe->one_way) status = channel_init(&pipe->to[1], pipe, generation, 0, bytes);
+    if (status < 0) {
         object_destroy(pipe, generation);
         return status;
     }
@@ -228,7 +228,7 @@ prong_status prong_connection_close(prong_connection handle) {
     unsigned side = handle.offset & 1;
     INSIDE struct visit inside = {0};
     prong_status status = object_enter(&inside, KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&pipe);
-    if (status) {
+    if (status < 0) {
         connection_close_bell(handle);
         return status;
     }
@@ -249,7 +249,7 @@ prong_status prong_connection_hold(prong_connection handle) {
 prong_status prong_connection_post(prong_connection handle) {
     USE use = {0};
     prong_status status = pipe_enter(&use, handle);
-    if (!status) atomic_fetch_add(&use.pipe->end[use.side].posted, 1);
+    if (status >= 0) atomic_fetch_add(&use.pipe->end[use.side].posted, 1);
     return status;
 }
 
@@ -258,7 +258,7 @@ prong_status prong_connection_accept(prong_connection handle) {
     USE use = {0};
     prong_status status =
         object_enter(&use.inside, KIND_PIPE, handle.offset & ~1ull, handle.generation, (void **)&use.pipe);
-    if (status) return status;
+    if (status < 0) return status;
     struct end *end = &use.pipe->end[handle.offset & 1];
     if (!is_gone(end)) {
         clear_bit(end->closed, row_of(self_token()));
@@ -272,11 +272,11 @@ prong_status prong_connection_accept(prong_connection handle) {
 /* --- sending --- */
 
 static prong_status sent(prong_status status) {
-    if (__builtin_expect(!status, 1)) {
+    if (__builtin_expect(status >= 0, 1)) {
         count_event(&self_row()->puts);
         return PRONG_OK;
     }
-    if (status == PRONG_CLOSED) return fail_text(PRONG_BROKEN_PIPE, "nobody holds the other end of the connection");
+    if (status == PRONG_SHUTDOWN) return fail_text(PRONG_BROKEN_PIPE, "nobody holds the other end of the connection");
     if (status == PRONG_FULL) return fail_text(PRONG_TIMEOUT, "the other side received nothing in the time given");
     return status;
 }
@@ -286,7 +286,7 @@ prong_status prong_connection_send_bytes(prong_connection handle, const void *da
     struct channel *channel = NULL;
     TRY(check_bytes(data, size, "connection send: data"));
     prong_status status = pipe_enter_to_send(&use, handle, &channel);
-    if (status) return status;
+    if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
     do {
         status = channel_put(channel, handle.generation, data, size, deadline_within(deadline, LOOK_AT_PEER_EVERY));
@@ -309,14 +309,14 @@ prong_status prong_connection_reserve(prong_connection handle, size_t size, pron
     USE use = {0};
     struct channel *channel = NULL;
     prong_status status = pipe_enter_to_send(&use, handle, &channel);
-    return status ? status : message_reserve(size, message);
+    return status < 0 ? status : message_reserve(size, message);
 }
 
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
     USE use = {0};
     struct channel *channel = NULL;
     prong_status status = pipe_enter_to_send(&use, handle, &channel);
-    if (status) return status;
+    if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
     do {
@@ -345,11 +345,12 @@ static prong_status receive(prong_connection handle, struct taking *taking, pron
             bury_dead_holders(&use.pipe->end[1 - use.side]);
         } while (!deadline_passed(deadline));
     }
-    if (__builtin_expect(!status, 1)) {
+    if (__builtin_expect(status >= 0, 1)) {
         count_event(&self_row()->gets);
         return PRONG_OK;
     }
-    if (status == PRONG_CLOSED) return fail_text(PRONG_EOF, "the other end of the connection is gone, and all is read");
+    if (status == PRONG_SHUTDOWN)
+        return fail_text(PRONG_EOF, "the other end of the connection is gone, and all is read");
     if (status == PRONG_EMPTY) return fail_text(PRONG_TIMEOUT, "nothing was received in the time given");
     return status;
 }
@@ -359,7 +360,7 @@ prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buf
     TRY(check_bytes(buffer, capacity, "connection recv: buffer"));
     struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
     prong_status status = receive(handle, &taking, timeout);
-    if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
+    if (size && (status >= 0 || status == PRONG_TOO_LONG)) *size = taking.size;
     if (status == PRONG_TOO_LONG)
         return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
     return status;
@@ -369,7 +370,7 @@ prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxleng
                                          prong_time timeout) {
     struct taking taking = {.generation = handle.generation, .lend = true, .limit = maxlength};
     prong_status status = receive(handle, &taking, timeout);
-    if (!status) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
+    if (status >= 0) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
     if (status == PRONG_TOO_LONG) {
         *message = (prong_message){.size = taking.size};
         return fail(status, "the next message has %zu bytes, more than maxlength %zu", taking.size, maxlength);
@@ -380,7 +381,7 @@ prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxleng
 prong_status prong_connection_poll(prong_connection handle, prong_time timeout) {
     USE use = {0};
     prong_status status = pipe_enter_to_receive(&use, handle);
-    if (status) return status;
+    if (status < 0) return status;
     struct channel *inbox = &use.pipe->to[use.side];
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
@@ -399,7 +400,7 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
 prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
     struct channel *inbox;
     prong_status status = connection_inbox(handle, &inbox);
-    return status ? status : bell_open(inbox, handle.generation, descriptor);
+    return status < 0 ? status : bell_open(inbox, handle.generation, descriptor);
 }
 
 /* --- for the rooms below --- */
@@ -407,7 +408,7 @@ prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
 prong_status connection_inbox(prong_connection handle, struct channel **inbox) {
     USE use = {0};
     prong_status status = pipe_enter_to_receive(&use, handle);
-    if (!status) *inbox = &use.pipe->to[use.side];
+    if (status >= 0) *inbox = &use.pipe->to[use.side];
     return status;
 }
 

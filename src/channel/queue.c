@@ -34,11 +34,11 @@ static prong_status create(prong_queue *handle, const prong_queue_options *optio
     struct queue *queue;
     if (!handle) return fail(PRONG_INVALID, "queue create: no place for the handle");
     prong_status status = family_enter();
-    if (!status) status = object_create(KIND_QUEUE, (void **)&queue);
-    if (status) return status;
+    if (status >= 0) status = object_create(KIND_QUEUE, (void **)&queue);
+    if (status < 0) return status;
     uint64_t generation = object_generation(queue);
     status = channel_init(&queue->channel, queue, generation, options ? options->maxsize : 0, 0);
-    if (status) {
+    if (status < 0) {
         object_destroy(queue, generation);
         return status;
     }
@@ -55,7 +55,7 @@ prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *
 
 prong_status queue_create_private(prong_queue *handle) {
     prong_status status = family_enter();
-    return status ? status : create(handle, NULL, self_token());
+    return status < 0 ? status : create(handle, NULL, self_token());
 }
 
 bool queue_take_over(prong_queue handle) {
@@ -95,9 +95,9 @@ prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, 
     INSIDE struct visit inside = {0};
     TRY(check_bytes(data, size, "queue put: data"));
     prong_status status = queue_enter(&inside, handle, &queue);
-    if (status) return status;
+    if (status < 0) return status;
     status = channel_put(&queue->channel, handle.generation, data, size, deadline_after(timeout));
-    if (!status) count_put();
+    if (status >= 0) count_put();
     return status;
 }
 
@@ -110,7 +110,7 @@ static prong_status take(struct queue *queue, struct taking *taking, prong_time 
         taking->ledger = &ledger->taken;
     }
     prong_status status = channel_take(&queue->channel, taking, deadline_after(timeout));
-    if (status) return status;
+    if (status < 0) return status;
     count_get();
     return PRONG_OK;
 }
@@ -120,10 +120,10 @@ prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, 
     INSIDE struct visit inside = {0};
     TRY(check_bytes(buffer, capacity, "queue get: buffer"));
     prong_status status = queue_enter(&inside, handle, &queue);
-    if (status) return status;
+    if (status < 0) return status;
     struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
     status = take(queue, &taking, timeout);
-    if (size && (!status || status == PRONG_TOO_LONG)) *size = taking.size;
+    if (size && (status >= 0 || status == PRONG_TOO_LONG)) *size = taking.size;
     if (status == PRONG_TOO_LONG)
         return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
     return status;
@@ -133,10 +133,10 @@ prong_status prong_queue_receive(prong_queue handle, prong_message *message, pro
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    if (status) return status;
+    if (status < 0) return status;
     struct taking taking = {.generation = handle.generation, .lend = true};
     status = take(queue, &taking, timeout);
-    if (!status) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
+    if (status >= 0) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
     return status;
 }
 
@@ -145,7 +145,7 @@ prong_status prong_queue_receive(prong_queue handle, prong_message *message, pro
 prong_status message_reserve(size_t size, prong_message *message) {
     uint64_t block;
     prong_status status = block_reserve(size, &block);
-    if (!status) *message = (prong_message){arena_at(block), size, block};
+    if (status >= 0) *message = (prong_message){arena_at(block), size, block};
     return status;
 }
 
@@ -158,7 +158,7 @@ prong_status message_commit(struct channel *channel, uint64_t generation, prong_
                     (unsigned long long)header->wanted);
     prong_status status =
         channel_put_block(channel, generation, message->block, message->size, deadline_after(timeout));
-    if (!status) *message = (prong_message){0};
+    if (status >= 0) *message = (prong_message){0};
     return status;
 }
 
@@ -166,26 +166,26 @@ prong_status prong_queue_reserve(prong_queue handle, size_t size, prong_message 
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    return status ? status : message_reserve(size, message);
+    return status < 0 ? status : message_reserve(size, message);
 }
 
 prong_status prong_queue_commit(prong_queue handle, prong_message *message, prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    if (!status) status = message_commit(&queue->channel, handle.generation, message, timeout);
-    if (!status) count_put();
+    if (status >= 0) status = message_commit(&queue->channel, handle.generation, message, timeout);
+    if (status >= 0) count_put();
     return status;
 }
 
 prong_status prong_message_release(prong_message *message) {
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     struct block *header = heap_block(message->block);
     if (!header || header->owner != self_token())
         return fail(PRONG_STALE, "release of a message that is not lent to this process");
     status = block_release(message->block);
-    if (!status) *message = (prong_message){0};
+    if (status >= 0) *message = (prong_message){0};
     return status;
 }
 
@@ -195,7 +195,7 @@ prong_status prong_queue_size(prong_queue handle, size_t *count) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    if (!status) *count = channel_count_exactly(&queue->channel);
+    if (status >= 0) *count = channel_count_exactly(&queue->channel);
     return status;
 }
 
@@ -214,18 +214,18 @@ bool prong_queue_full(prong_queue handle) {
     return !queue_enter(&inside, handle, &queue) && !channel_has_room(&queue->channel);
 }
 
-prong_status prong_queue_close(prong_queue handle) {
+prong_status prong_queue_shutdown(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    return status ? status : channel_close(&queue->channel, handle.generation);
+    return status < 0 ? status : channel_close(&queue->channel, handle.generation);
 }
 
 prong_status prong_queue_fileno(prong_queue handle, int *descriptor) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    return status ? status : bell_open(&queue->channel, handle.generation, descriptor);
+    return status < 0 ? status : bell_open(&queue->channel, handle.generation, descriptor);
 }
 
 struct channel *queue_channel(prong_queue handle) {
@@ -246,7 +246,7 @@ static uint64_t unfinished(struct queue *queue) {
 
 static prong_status queue_enter_joinable(struct visit *inside, prong_queue handle, struct queue **queue) {
     prong_status status = queue_enter(inside, handle, queue);
-    if (!status && !(*queue)->joinable) return fail(PRONG_INVALID, "the queue was not made joinable");
+    if (status >= 0 && !(*queue)->joinable) return fail(PRONG_INVALID, "the queue was not made joinable");
     return status;
 }
 
@@ -255,7 +255,7 @@ prong_status prong_queue_task_done(prong_joinable_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter_joinable(&inside, handle, &queue);
-    if (status) return status;
+    if (status < 0) return status;
     if (unfinished(queue) == 0) return fail(PRONG_INVALID, "task_done was called more often than messages were put");
     struct ledger *ledger;
     TRY(ledger_of_self(&queue->ledgers, &ledger));
@@ -272,7 +272,7 @@ prong_status prong_queue_join(prong_joinable_queue handle, prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter_joinable(&inside, handle, &queue);
-    if (status) return status;
+    if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
     while (!all_done(queue)) {

@@ -7,9 +7,9 @@
 
 static prong_status write_value(prong_value value, prong_document **scratch, prong_pickle *pickle) {
     prong_status status = prong_document_open(scratch, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_pickle_dumps(*scratch, value, pickle, NULL);
-    if (status) prong_document_close(*scratch);
+    if (status < 0) prong_document_close(*scratch);
     return status;
 }
 
@@ -23,7 +23,7 @@ prong_status prong_queue_put_value(prong_queue queue, prong_value value, prong_t
     prong_document *scratch;
     prong_pickle pickle;
     prong_status status = write_value(value, &scratch, &pickle);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_queue_put(queue, pickle.data, pickle.size, timeout);
     prong_document_close(scratch);
     return status;
@@ -33,14 +33,14 @@ prong_status prong_queue_get_value(prong_queue queue, prong_document *document, 
                                    prong_time timeout) {
     prong_message message;
     prong_status status = prong_queue_receive(queue, &message, timeout);
-    return status ? status : read_value(&message, document, value);
+    return status < 0 ? status : read_value(&message, document, value);
 }
 
 prong_status prong_connection_send_value(prong_connection connection, prong_value value, prong_time timeout) {
     prong_document *scratch;
     prong_pickle pickle;
     prong_status status = write_value(value, &scratch, &pickle);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_connection_send_bytes(connection, pickle.data, pickle.size, timeout);
     prong_document_close(scratch);
     return status;
@@ -50,5 +50,5 @@ prong_status prong_connection_recv_value(prong_connection connection, prong_docu
                                          prong_time timeout) {
     prong_message message;
     prong_status status = prong_connection_recv_bytes(connection, 0, &message, timeout);
-    return status ? status : read_value(&message, document, value);
+    return status < 0 ? status : read_value(&message, document, value);
 }

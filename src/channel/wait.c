@@ -58,7 +58,7 @@ static prong_status resolve(struct waiting *w, size_t i) {
     default: status = fail(PRONG_INVALID, "kind %d is none of prong_waitable_kind", (int)item->kind);
     }
     w->descriptors = w->descriptors || w->polls[i + 1].fd >= 0;
-    return status ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
+    return status < 0 ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
 }
 
 /* Destroyed since: there is nothing to wait for, which is to be seen. */
@@ -123,11 +123,11 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
     if (!watch_open(&w->watch, w->descriptors))
         return fail_errno("wait: no socket by which others wake this thread (AF_UNIX, datagrams)");
     w->polls[0] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
-    while (!status) {
+    while (status >= 0) {
         watch_all(w);
         if (look(w)) break;
         status = nap(w, deadline);
-        if (status || look(w)) break;
+        if (status < 0 || look(w)) break;
         look_at_peers(w);
         if (deadline_passed(deadline) && !look(w)) status = nothing_ready(w, "nothing was ready in the time given");
     }
@@ -137,9 +137,9 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
 
 static prong_status run(struct waiting *w, deadline_t deadline) {
     prong_status status = PRONG_OK;
-    for (size_t i = 0; i < w->count && !status; i++) status = resolve(w, i);
-    if (!status && w->descriptors) status = poll_descriptors(w, PRONG_NOWAIT);
-    if (status || look(w)) return status;
+    for (size_t i = 0; i < w->count && status >= 0; i++) status = resolve(w, i);
+    if (status >= 0 && w->descriptors) status = poll_descriptors(w, PRONG_NOWAIT);
+    if (status < 0 || look(w)) return status;
     if (deadline == PRONG_NOWAIT) {
         look_at_peers(w);
         return look(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
@@ -162,7 +162,7 @@ prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count,
         status = fail(PRONG_NO_MEMORY, "no memory to wait on %zu items", item_count);
     }
     size_t ready = status ? 0 : look(&w);
-    for (size_t i = 0; status && i < item_count; i++) items[i].ready = false;
+    for (size_t i = 0; status < 0 && i < item_count; i++) items[i].ready = false;
     free(w.channels);
     free(w.polls);
     if (count) *count = ready;

@@ -169,7 +169,7 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
     const char *call = "mmap";
     uint64_t size = wanted;
     prong_status status = size_within_limit(&size, least);
-    if (status) return status;
+    if (status < 0) return status;
     uint64_t share = arena_share_of(os_address_space_limit());
     if (size > share) size = share > least ? share : least;
     for (; size >= least; size /= 2)
@@ -177,7 +177,7 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
     if (base == MAP_FAILED) return no_arena(call, least);
     adopt(base, size & ~4095ull, fd);
     status = lay_out();
-    if (status) forget();
+    if (status < 0) forget();
     return status;
 }
 
@@ -226,8 +226,8 @@ static prong_status read_header(int fd, uint64_t size, uint64_t *end) {
 prong_status arena_attach(int fd) {
     uint64_t size = 0, end = 0;
     prong_status status = check_object(fd, &size);
-    if (!status) status = read_header(fd, size, &end);
-    if (status) return status;
+    if (status >= 0) status = read_header(fd, size, &end);
+    if (status < 0) return status;
     void *base = os_memory_map(fd, end);
     if (base == MAP_FAILED) return fail_errno("the arena of %llu bytes cannot be mapped", (unsigned long long)end);
     adopt(base, end, fd);

@@ -67,8 +67,8 @@ prong_status prong_family_fit(uint64_t address_space) {
     uint64_t share = arena_share_of(address_space);
     if (share >= arena_mapped) return PRONG_OK;
     prong_status status = family_enter();
-    if (!status) status = heap_sink_end(share);
-    if (status || os_address_space_used() <= address_space) return status;
+    if (status >= 0) status = heap_sink_end(share);
+    if (status < 0 || os_address_space_used() <= address_space) return status;
     return fail(PRONG_NO_MEMORY, "%llu MiB of address space are too little: of the arena %llu MiB are in use",
                 (unsigned long long)(address_space >> 20), (unsigned long long)(arena_mapped >> 20));
 }

@@ -141,7 +141,7 @@ static prong_status find_room(uint64_t needed, uint64_t *size) {
     uint64_t left;
     if (*size > h->room || (asked_by != self_token() && h->committed - h->first > ROOM_UNASKED)) {
         prong_status status = room_for(needed, &left);
-        if (status) return fail_again(status, "the arena needs %llu more bytes", (unsigned long long)needed);
+        if (status < 0) return fail_again(status, "the arena needs %llu more bytes", (unsigned long long)needed);
         asked_by = self_token();
         h->room = left == UINT64_MAX ? ROOM_STEP_UNLIMITED : left / 8 < ROOM_STEP ? left / 8 : ROOM_STEP;
         if (left < *size) *size = needed;
@@ -158,7 +158,7 @@ static prong_status commit_up_to(uint64_t end) {
     uint64_t roomy = (size + step - 1) & ~(step - 1);
     if (roomy > limit) roomy = limit;
     prong_status status = find_room(size, &roomy);
-    if (status) return status;
+    if (status < 0) return status;
     if (!commit(roomy)) {
         if (roomy == size || !commit(size)) return no_memory(size);
         roomy = size;
@@ -173,7 +173,7 @@ static prong_status extend(uint64_t size, uint64_t *offset) {
         return fail(PRONG_NO_MEMORY, "the arena of %llu MiB has no %llu bytes left in one piece",
                     (unsigned long long)(h->end >> 20), (unsigned long long)size);
     prong_status status = commit_up_to(h->top + size);
-    if (status) return status;
+    if (status < 0) return status;
     *offset = h->top;
     struct block *block = block_at(*offset);
     set(&block->prev_size, h->last_size);
@@ -189,7 +189,7 @@ static prong_status commit_again(uint64_t offset, uint64_t size) {
     uint64_t whole = size_of(block_at(offset)), wanted = size + sizeof(struct block); /* and the header of the rest */
     if (wanted > whole) wanted = whole;
     prong_status status = find_room(wanted, &wanted);
-    if (status) return status;
+    if (status < 0) return status;
     return os_memory_commit(block_at(offset), wanted) == 0 ? PRONG_OK : no_memory(wanted);
 }
 
@@ -254,9 +254,9 @@ prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_
     uint64_t size = (wanted + sizeof(struct block) + UNIT - 1) & ~(uint64_t)(UNIT - 1), offset;
     if (size < 2 * UNIT) size = 2 * UNIT;
     prong_status status = enter();
-    if (status) return status;
+    if (status < 0) return status;
     status = take(size, &offset);
-    if (!status) {
+    if (status >= 0) {
         struct block *header = block_at(offset);
         set(&header->owner, owner);
         set(&header->wanted, wanted);
@@ -278,7 +278,7 @@ struct block *heap_block(uint64_t block) {
 
 prong_status heap_free(uint64_t block, uint64_t *from) {
     prong_status status = enter();
-    if (status) return status;
+    if (status < 0) return status;
     if (heap_block(block)) {
         set(&heap_header(block)->magic, 0);
         give_back(block - sizeof(struct block));
@@ -371,10 +371,10 @@ static prong_status check_blocks(struct heap_summary *sum) {
 
 prong_status heap_check(struct heap_summary *summary) {
     prong_status status = enter();
-    if (status) return status;
+    if (status < 0) return status;
     *summary = (struct heap_summary){.top = heap()->top, .committed = heap()->committed};
     status = check_blocks(summary);
-    if (!status) status = check_bins(summary->free_blocks);
+    if (status >= 0) status = check_bins(summary->free_blocks);
     guard_leave(&heap()->guard);
     return status;
 }
@@ -403,7 +403,7 @@ static uint64_t in_whole_pages(uint64_t size) {
 prong_status heap_sink_end(uint64_t wanted) {
     struct heap *h = heap();
     prong_status status = enter();
-    if (status) return status;
+    if (status < 0) return status;
     uint64_t least = in_whole_pages(h->committed + COMMIT_STEP), end = in_whole_pages(wanted);
     if (end < PRONG_ARENA_LEAST) end = PRONG_ARENA_LEAST;
     if (end < least) end = least;

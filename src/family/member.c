@@ -397,8 +397,8 @@ static prong_status take_first_row(const char *name) {
     self->namespace = os_pid_namespace();
     atomic_store(&self->token, entering_token());
     prong_status status = member_reserve(name, 0, &token);
-    if (!status && !member_become(token)) status = lock_refused(PRONG_TIMEOUT, "the family table");
-    if (status)
+    if (status >= 0 && !member_become(token)) status = lock_refused(PRONG_TIMEOUT, "the family table");
+    if (status < 0)
         atomic_store(&self->token, 0);
     else
         look_for_a_start();
@@ -407,11 +407,11 @@ static prong_status take_first_row(const char *name) {
 
 static prong_status enter(void) {
     prong_status status = make_self();
-    if (status) return status;
+    if (status < 0) return status;
     if (arena_base) return take_first_row("forked");
     if (!size_is_exact) TRY(arena_usual_size(&wanted_size));
     status = arena_create(wanted_size, size_is_exact ? wanted_size : PRONG_ARENA_LEAST);
-    if (status) return status;
+    if (status < 0) return status;
     thread_agree_on_fences(true);
     return take_first_row("main");
 }
@@ -425,8 +425,8 @@ prong_status family_enter_slow(void) {
 
 prong_status family_attach(int fd) {
     prong_status status = make_self();
-    if (!status) status = arena_attach(fd);
-    if (!status) thread_agree_on_fences(false);
+    if (status >= 0) status = arena_attach(fd);
+    if (status >= 0) thread_agree_on_fences(false);
     return status;
 }
 
@@ -435,15 +435,15 @@ prong_status family_attach(int fd) {
 prong_status prong_family_check(prong_family_state *state) {
     struct heap_summary sum;
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     family_bury_dead();
     retired_sweep();
     retired_sweep(); /* what is freed may have ended others, such as a lock of its own */
     status = heap_check(&sum);
-    if (!status && atomic_load(&arena()->journal_overflows))
+    if (status >= 0 && atomic_load(&arena()->journal_overflows))
         status = fail(PRONG_SYSTEM, "arena: %llu words were changed without being noted in a guard's journal",
                       (unsigned long long)atomic_load(&arena()->journal_overflows));
-    if (status || !state) return status;
+    if (status < 0 || !state) return status;
     *state = (prong_family_state){.arena_size = arena()->heap.end,
                                   .used_bytes = sum.used_bytes,
                                   .used_blocks = sum.used_blocks,
@@ -494,7 +494,7 @@ unsigned prong_family_count(void) {
 
 prong_status prong_family_trim(void) {
     prong_status status = family_enter();
-    if (!status) retired_sweep();
-    if (!status) heap_trim();
+    if (status >= 0) retired_sweep();
+    if (status >= 0) heap_trim();
     return status;
 }

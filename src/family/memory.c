@@ -8,15 +8,15 @@
 prong_status prong_memory_alloc(size_t size, void **memory) {
     uint64_t block;
     prong_status status = family_enter();
-    if (!status) status = heap_alloc(size, 0, NULL, &block);
-    if (!status) *memory = arena_at(block);
+    if (status >= 0) status = heap_alloc(size, 0, NULL, &block);
+    if (status >= 0) *memory = arena_at(block);
     return status;
 }
 
 prong_status prong_memory_free(void *memory) {
     if (!memory) return PRONG_OK;
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     if (!arena_contains(memory, 1)) return fail(PRONG_STALE, "address %p is not in the arena", memory);
     return heap_free(arena_offset(memory), NULL);
 }

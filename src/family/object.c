@@ -37,7 +37,7 @@ static prong_status add_slab(enum object_kind kind) {
     if (count == 0) count = 1;
     if (!kinds->pending) {
         prong_status status = heap_alloc(sizeof(struct slab) + count * stride(kind), 0, &kinds->pending, NULL);
-        if (status) return status;
+        if (status < 0) return status;
     }
     struct slab *slab = arena_at(kinds->pending);
     memset(slab, 0, sizeof *slab + count * stride(kind));
@@ -61,7 +61,7 @@ prong_status object_create(enum object_kind kind, void **result) {
     retired_sweep_if_due(); /* so what is retired stays bounded, wherever it was destroyed */
     if (!guard_enter(guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the object table");
     prong_status status = kinds->free ? PRONG_OK : add_slab(kind);
-    if (!status) {
+    if (status >= 0) {
         struct object *object = arena_at(kinds->free);
         uint64_t next = object->next_free;
         object->label[0] = 0;
@@ -126,20 +126,20 @@ static prong_status object_destroy_inside(enum object_kind kind, uint64_t offset
     void *object;
     INSIDE struct visit inside = {0};
     prong_status status = object_enter(&inside, kind, offset, generation, &object);
-    if (!status) object_destroy_from(object, generation);
+    if (status >= 0) object_destroy_from(object, generation);
     return status;
 }
 
 prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation) {
     prong_status status = object_destroy_inside(kind, offset, generation);
-    if (!status) retired_sweep_if_due(); /* when this thread is inside of it no more */
+    if (status >= 0) retired_sweep_if_due(); /* when this thread is inside of it no more */
     return status;
 }
 
 /* The slow side of object_find: enters the family where that is still to be done, or says what is wrong. */
 prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation) {
     prong_status status = family_enter();
-    if (status || object_is_live(kind, offset, generation)) return status;
+    if (status < 0 || object_is_live(kind, offset, generation)) return status;
     return fail(PRONG_STALE, "not a handle of a live %s: %s", object_types[kind]->name,
                 offset == 0 && generation == 0 ? "it was never created"
                                                : "it was destroyed, or it is of another family");
@@ -149,8 +149,8 @@ prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t gener
 prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation) {
     visit_end(visit);
     prong_status status = object_stale(kind, offset, generation);
-    if (!status) status = visit_begin(visit, offset);
-    if (status || object_is_live(kind, offset, generation)) return status;
+    if (status >= 0) status = visit_begin(visit, offset);
+    if (status < 0 || object_is_live(kind, offset, generation)) return status;
     visit_end(visit);
     return object_stale(kind, offset, generation);
 }

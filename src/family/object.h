@@ -110,7 +110,7 @@ static inline bool object_was_issued(uint64_t generation) {
 static inline prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **object) {
     if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
         prong_status status = object_stale(kind, offset, generation);
-        if (status) return status;
+        if (status < 0) return status;
     }
     *object = arena_at(offset);
     return PRONG_OK;

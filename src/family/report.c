@@ -179,7 +179,7 @@ prong_status prong_family_report(char *text, size_t size, size_t *length, unsign
     struct sink out = {text, text ? size : 0, 0};
     struct walk walk = {.out = &out};
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     if (text && size) text[0] = 0;
     say_members(&out);
     for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)

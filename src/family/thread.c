@@ -114,8 +114,8 @@ static prong_status row_extend(struct thread_row *row) {
     uint64_t block;
     if (atomic_load(&row->more)) return PRONG_OK;
     prong_status status = heap_alloc(INSIDE_MORE * sizeof(uint64_t), 0, &block, NULL);
-    if (!status) memset(arena_at(block), 0, INSIDE_MORE * sizeof(uint64_t));
-    if (!status) atomic_store(&row->more, block);
+    if (status >= 0) memset(arena_at(block), 0, INSIDE_MORE * sizeof(uint64_t));
+    if (status >= 0) atomic_store(&row->more, block);
     return status;
 }
 
@@ -128,7 +128,7 @@ prong_status visit_begin_slow(struct visit *visit, uint64_t offset) {
     if (depth >= INSIDE_QUICK + INSIDE_MORE)
         return fail(PRONG_NO_MEMORY, "this thread is inside of %u calls of the library at once", depth);
     prong_status status = depth >= INSIDE_QUICK ? row_extend(row) : PRONG_OK;
-    if (status) return status;
+    if (status < 0) return status;
     *visit = (struct visit){row, thread_known.token, depth};
     _Atomic uint64_t *more = arena_at(atomic_load(&row->more));
     visit_write(visit, depth < INSIDE_QUICK ? &row->inside[depth] : &more[depth - INSIDE_QUICK], offset);

@@ -77,7 +77,7 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     *item = given;
     if (typecode == 'f' || typecode == 'd') {
         double number;
-        if (prong_value_get_float(given, &number)) {
+        if (prong_value_get_float(given, &number) < 0) {
             call_raise(call, "TypeError", "must be real number, not %s", prong_kind_name(kind_of(given)));
             return PRONG_REMOTE_ERROR;
         }
@@ -113,15 +113,15 @@ static prong_status array_make(prong_call *call, struct managed *object) {
     struct array_state *state = object->state = new_state(sizeof(*state));
     if (!state) return PRONG_NO_MEMORY;
     BIND(call, "typecode sequence =lock", given);
-    if (prong_value_get_str(given[0], &typecode, NULL) || !array_unit(*typecode) || typecode[1])
+    if (prong_value_get_str(given[0], &typecode, NULL) < 0 || !array_unit(*typecode) || typecode[1])
         return call_raise(call, "ValueError", "bad typecode (must be b, B, u, h, H, i, I, l, L, q, Q, f or d)");
     state->typecode = *typecode;
     prong_status status = iterate(call, given[1], &list);
     size_t at = 0;
-    while (!status && prong_value_next(list, &at, NULL, &one)) {
+    while (status >= 0 && prong_value_next(list, &at, NULL, &one)) {
         prong_value item;
         status = array_item(call, state->typecode, one, &item);
-        if (!status) status = items_insert(&state->items, state->items.count, item);
+        if (status >= 0) status = items_insert(&state->items, state->items.count, item);
     }
     return raised_or(call, status);
 }
@@ -178,7 +178,7 @@ static prong_status array_get(prong_call *call) {
     BIND(call, "index", &index);
     if (is_slice(index)) {
         prong_status status = read_slice(call, index, state->items.count, &slice);
-        if (status) return raised_or(call, status);
+        if (status < 0) return raised_or(call, status);
         TRY(array_of(scratch_of(call), state->typecode, &state->items, &slice, &part));
         return prong_call_return(call, part);
     }
@@ -219,15 +219,15 @@ static prong_status array_set_slice(prong_call *call, struct array_state *state,
     struct slice slice;
     prong_value list, one;
     prong_status status = read_slice(call, index, state->items.count, &slice);
-    if (!status) status = array_elements(call, from, &list);
-    if (status) return raised_or(call, status);
+    if (status >= 0) status = array_elements(call, from, &list);
+    if (status < 0) return raised_or(call, status);
     if (prong_value_size(list) != slice.count)
         return call_raise(call, "ValueError", "a shared array cannot change its size");
     for (size_t i = 0; i < slice.count; i++) {
         prong_value item;
         prong_value_item(list, i, &one);
         status = array_item(call, state->typecode, one, &item);
-        if (status) return raised_or(call, status);
+        if (status < 0) return raised_or(call, status);
         prong_value *place = &state->items.at[slice.start + (int64_t)i * slice.step];
         item_free(call->server, *place);
         *place = item;
@@ -243,7 +243,7 @@ static prong_status array_set(prong_call *call) {
     if (is_slice(given[0])) return array_set_slice(call, state, given[0], given[1]);
     if (!list_place(call, given[0], state->items.count, "array assignment index", &place)) return PRONG_OK;
     prong_status status = array_item(call, state->typecode, given[1], &item);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     item_free(call->server, state->items.at[place]);
     state->items.at[place] = item;
     return PRONG_OK;

@@ -53,14 +53,14 @@ prong_status make_exception(prong_document *document, const char *module, const 
 
 prong_status prong_call_raise(prong_call *call, const char *module, const char *name, prong_value arguments) {
     prong_status status = make_exception(call->server->scratch, module, name, arguments, &call->result);
-    if (!status) call->outcome = CALL_RAISED;
+    if (status >= 0) call->outcome = CALL_RAISED;
     return status;
 }
 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument) {
     prong_value arguments;
     prong_status status = prong_make_tuple(call->server->scratch, &argument, 1, &arguments);
-    return status ? status : prong_call_raise(call, "builtins", name, arguments);
+    return status < 0 ? status : prong_call_raise(call, "builtins", name, arguments);
 }
 
 prong_status call_raise(prong_call *call, const char *name, const char *format, ...) {
@@ -71,7 +71,7 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     va_end(arguments);
     prong_value message;
     prong_status status = prong_make_text(call->server->scratch, text, &message);
-    return status ? status : call_raise_value(call, name, message);
+    return status < 0 ? status : call_raise_value(call, name, message);
 }
 
 /* --- arguments --- */
@@ -99,7 +99,7 @@ prong_status call_bind(prong_call *call, const char *names, prong_value *values)
         char key[32];
         snprintf(key, sizeof(key), "%.*s", (int)size, name);
         bool found = prong_value_kind(call->keywords) == PRONG_KIND_DICT && prong_value_size(call->keywords) &&
-                     !prong_value_get(call->keywords, key, &values[count]);
+                     prong_value_get(call->keywords, key, &values[count]) >= 0;
         used += found;
         if (!found && !optional) {
             call_raise(call, "TypeError", "%s() missing required argument: '%s'", call->method, key);
@@ -140,7 +140,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
     double seconds;
     *deadline = PRONG_FOREVER;
     if (is_absent(timeout) || prong_value_kind(timeout) == PRONG_KIND_NULL) return PRONG_OK;
-    if (prong_value_get_float(timeout, &seconds) || isnan(seconds)) {
+    if (prong_value_get_float(timeout, &seconds) < 0 || isnan(seconds)) {
         call_raise(call, "TypeError", "a timeout must be a number, not %s", prong_kind_name(prong_value_kind(timeout)));
         return PRONG_REMOTE_ERROR;
     }
@@ -149,7 +149,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
 }
 
 prong_status call_index(prong_call *call, prong_value value, int64_t *index) {
-    if (!prong_value_get_int(value, index)) return PRONG_OK;
+    if (prong_value_get_int(value, index) >= 0) return PRONG_OK;
     call_raise(call, "TypeError", "indices must be integers, not %s", prong_kind_name(prong_value_kind(value)));
     return PRONG_REMOTE_ERROR;
 }

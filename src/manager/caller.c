@@ -53,7 +53,7 @@ static void say_leaving(const struct caller *caller) {
     struct family_request request = caller_header(caller);
     request.leaves = 1;
     if (!caller->wanted || !prong_process_is_alive(caller->server) ||
-        prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT))
+        prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT) < 0)
         prong_queue_destroy(caller->mailbox);
 }
 
@@ -100,9 +100,10 @@ static prong_status write_request(prong_document *scratch, const struct request_
     prong_pickle_options options = {.protocol = 4};
     prong_status status = PRONG_OK;
     if (!parts->to_server) status = ident_to_value(scratch, parts->id, &ident);
-    if (!status && prong_value_kind(keywords) == PRONG_KIND_NULL) status = prong_make_dict(scratch, &keywords);
-    if (!status) status = prong_build(scratch, &request, "(vsvv)", ident, parts->method, parts->arguments, keywords);
-    return status ? status : prong_pickle_dumps(scratch, request, pickle, &options);
+    if (status >= 0 && prong_value_kind(keywords) == PRONG_KIND_NULL) status = prong_make_dict(scratch, &keywords);
+    if (status >= 0)
+        status = prong_build(scratch, &request, "(vsvv)", ident, parts->method, parts->arguments, keywords);
+    return status < 0 ? status : prong_pickle_dumps(scratch, request, pickle, &options);
 }
 
 /* The status that an exception has here. */
@@ -116,7 +117,7 @@ static prong_status status_of(prong_value exception) {
                  {"IndexError", PRONG_NOT_FOUND},
                  {"AttributeError", PRONG_NOT_FOUND},
                  {"BrokenBarrierError", PRONG_BROKEN},
-                 {"ShutDown", PRONG_CLOSED},
+                 {"ShutDown", PRONG_SHUTDOWN},
                  {"MemoryError", PRONG_NO_MEMORY}};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (prong_value_is(exception, NULL, known[i].name)) return known[i].status;
@@ -146,8 +147,8 @@ static prong_status read_reply(const char *method, const void *data, size_t size
     prong_value reply;
     const char *kind = "";
     prong_status status = prong_pickle_loads(document, data, size, &reply, &ANY_CLASS);
-    if (!status) status = prong_scan(reply, "(sv)", &kind, result);
-    if (status) return fail_again(status, "%s: the server's reply", method);
+    if (status >= 0) status = prong_scan(reply, "(sv)", &kind, result);
+    if (status < 0) return fail_again(status, "%s: the server's reply", method);
     if (!strcmp(kind, "#RETURN") || !strcmp(kind, "#PROXY")) return PRONG_OK;
     return strcmp(kind, "#ERROR") ? fail_by_traceback(method, *result) : fail_by_exception(method, *result);
 }
@@ -167,11 +168,11 @@ static prong_status exchange(prong_link *link, const struct request_parts *parts
     const void *data;
     size_t size;
     prong_status status = write_request(scratch, parts, &pickle);
-    if (!status) status = reserve_reply(document);
-    if (status) return status; /* nothing has been asked */
+    if (status >= 0) status = reserve_reply(document);
+    if (status < 0) return status; /* nothing has been asked */
     status = prong_link_send_bytes(link, pickle.data, pickle.size, deadline_left(deadline));
-    if (!status) status = prong_link_recv_bytes(link, 0, &data, &size, deadline_left(deadline));
-    if (status) {
+    if (status >= 0) status = prong_link_recv_bytes(link, 0, &data, &size, deadline_left(deadline));
+    if (status < 0) {
         link->state = LINK_CUT; /* a reply may still come: nothing more can be asked here */
         return status;
     }
@@ -212,7 +213,7 @@ static prong_status introduce(prong_link *link, prong_document *scratch, deadlin
     struct request_parts hello = {.to_server = true, .method = "accept_connection"};
     snprintf(name, sizeof(name), CLIENT_NAME "%016llx", (unsigned long long)own_identity());
     prong_status status = prong_build(scratch, &hello.arguments, "(s)", name);
-    return status ? status : exchange(link, &hello, scratch, scratch, &ignored, deadline);
+    return status < 0 ? status : exchange(link, &hello, scratch, scratch, &ignored, deadline);
 }
 
 prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
@@ -220,15 +221,15 @@ prong_status manager_call_once(const struct reach *reach, const struct request_p
     prong_link *link;
     INTERRUPTIBLE;
     prong_status status = stateless ? link_to_new(reach, &link, deadline) : link_to(reach, &link, deadline);
-    if (status) return status;
+    if (status < 0) return status;
     status = exchange(link, request, document, document, result, deadline);
     prong_link_close(link);
-    if (status || !stateless) return status;
+    if (status < 0 || !stateless) return status;
     /* A prong server answers the same again on a connection that calls objects; Python's knows no object None. */
     status = link_to(reach, &link, deadline);
-    if (status) return status;
+    if (status < 0) return status;
     status = introduce(link, document, deadline);
-    if (!status) *stateless = exchange(link, request, document, document, result, deadline) != PRONG_OK;
+    if (status >= 0) *stateless = exchange(link, request, document, document, result, deadline) != PRONG_OK;
     prong_link_close(link);
     return status;
 }
@@ -237,7 +238,7 @@ prong_status manager_call_once(const struct reach *reach, const struct request_p
 
 static prong_status open_caller(struct caller *caller, struct manager *manager, deadline_t deadline) {
     prong_status status = prong_document_open(&caller->scratch, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     if (manager->in_family) {
         caller->requests = manager->requests;
         caller->server = manager->process;
@@ -245,14 +246,14 @@ static prong_status open_caller(struct caller *caller, struct manager *manager, 
         return queue_create_private(&caller->mailbox);
     }
     status = link_to(&manager->reach, &caller->link, deadline);
-    return status ? status : introduce(caller->link, caller->scratch, deadline);
+    return status < 0 ? status : introduce(caller->link, caller->scratch, deadline);
 }
 
 static prong_status find_caller(prong_manager handle, struct manager *manager, struct caller **found,
                                 deadline_t deadline) {
     struct caller *caller = callers;
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     while (caller && !same_manager(caller->manager, handle)) caller = caller->next;
     if (caller && caller->member != self_token()) { /* it is the parent's */
         forget(caller);
@@ -266,7 +267,7 @@ static prong_status find_caller(prong_manager handle, struct manager *manager, s
     caller->manager = handle;
     caller->member = self_token();
     status = open_caller(caller, manager, deadline);
-    if (status) {
+    if (status < 0) {
         caller_free(caller);
         return status;
     }
@@ -284,12 +285,12 @@ static prong_status put_request(struct caller *caller, const struct request_part
     prong_pickle pickle;
     prong_message message;
     prong_status status = write_request(caller->scratch, parts, &pickle);
-    if (!status) status = prong_queue_reserve(caller->requests, sizeof(header) + pickle.size, &message);
-    if (status) return status;
+    if (status >= 0) status = prong_queue_reserve(caller->requests, sizeof(header) + pickle.size, &message);
+    if (status < 0) return status;
     memcpy(message.data, &header, sizeof(header));
     memcpy((char *)message.data + sizeof(header), pickle.data, pickle.size);
     status = prong_queue_commit(caller->requests, &message, PRONG_FOREVER);
-    if (status)
+    if (status < 0)
         prong_message_release(&message);
     else
         caller->wanted = true;
@@ -327,7 +328,7 @@ static prong_status await_reply(struct caller *caller, const struct manager *man
 }
 
 static prong_status gone_or(prong_status status) {
-    return status == PRONG_STALE || status == PRONG_CLOSED
+    return status == PRONG_STALE || status == PRONG_SHUTDOWN
                ? fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone")
                : status;
 }
@@ -338,12 +339,12 @@ static prong_status call_in_family(struct caller *caller, struct manager *manage
     struct reply reply;
     reply.message = (prong_message){0};
     prong_status status = reserve_reply(document);
-    if (!status) status = put_request(caller, request);
-    *broken = status && status != PRONG_NO_MEMORY;
-    if (status) return gone_or(status);
+    if (status >= 0) status = put_request(caller, request);
+    *broken = status < 0 && status != PRONG_NO_MEMORY;
+    if (status < 0) return gone_or(status);
     status = await_reply(caller, manager, &reply, deadline);
     *broken = status != PRONG_OK;
-    if (status) return gone_or(status);
+    if (status < 0) return gone_or(status);
     status = read_reply(request->method, reply.data, reply.size, document, result);
     if (reply.message.data) prong_message_release(&reply.message);
     return status;
@@ -357,7 +358,7 @@ prong_status manager_call(prong_manager handle, struct manager *manager, const s
     bool broken = false;
     INTERRUPTIBLE;
     prong_status status = find_caller(handle, manager, &caller, deadline);
-    if (status) return status;
+    if (status < 0) return status;
     if (caller->link) {
         status = exchange(caller->link, request, caller->scratch, document, result, deadline);
         broken = caller->link->state == LINK_CUT;

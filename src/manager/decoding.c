@@ -30,8 +30,8 @@ prong_status decoding_begin(struct session *session, const void *data, size_t si
     struct decoding *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory to read a request");
     prong_status status = prong_document_open(&made->document, &limit);
-    if (!status) status = pickle_reader_open(&made->reader, made->document, data, size, &options);
-    if (status) {
+    if (status >= 0) status = pickle_reader_open(&made->reader, made->document, data, size, &options);
+    if (status < 0) {
         decoding_free(made);
         return status;
     }

@@ -26,7 +26,7 @@ static prong_status dict_take(prong_call *call, struct table *table, prong_value
     prong_value list, pair, parts[2];
     TRY(iterate(call, from, &list));
     while (prong_value_next(list, &at, NULL, &pair)) {
-        if (prong_value_size(pair) != 2 || prong_value_item(pair, 0, &parts[0]) ||
+        if (prong_value_size(pair) != 2 || prong_value_item(pair, 0, &parts[0]) < 0 ||
             prong_value_item(pair, 1, &parts[1])) {
             call_raise(call, "ValueError", "dictionary update sequence element #%zu has length %zu; 2 is required",
                        at - 1, prong_value_size(pair));
@@ -43,7 +43,7 @@ prong_status dict_take_arguments(prong_call *call, struct table *table) {
         call_raise(call, "TypeError", "update expected at most 1 argument, got %zu", prong_value_size(call->arguments));
         return PRONG_REMOTE_ERROR;
     }
-    if (!prong_value_item(call->arguments, 0, &from)) TRY(dict_take(call, table, from));
+    if (prong_value_item(call->arguments, 0, &from) >= 0) TRY(dict_take(call, table, from));
     return prong_value_size(call->keywords) ? dict_take(call, table, call->keywords) : PRONG_OK;
 }
 
@@ -204,7 +204,7 @@ static prong_status dict_fromkeys(prong_call *call) {
     prong_value given[2], list, dict, key;
     BIND(call, "iterable =value", given);
     prong_status status = iterate(call, given[0], &list);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     TRY(prong_make_dict(scratch_of(call), &dict));
     size_t at = 0;
     while (prong_value_next(list, &at, NULL, &key))

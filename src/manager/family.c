@@ -56,7 +56,7 @@ static void handle(struct prong_server *server, const prong_message *message) {
 
 static bool handle_one(struct prong_server *server) {
     prong_message message;
-    if (prong_queue_receive(server->requests, &message, PRONG_NOWAIT)) return false;
+    if (prong_queue_receive(server->requests, &message, PRONG_NOWAIT) < 0) return false;
     handle(server, &message);
     prong_message_release(&message);
     prong_document_reset(server->scratch);

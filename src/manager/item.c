@@ -65,7 +65,7 @@ static bool for_proxies(struct prong_server *server, prong_value value,
 
 prong_status item_store(struct prong_server *server, prong_value value, prong_value *item) {
     prong_status status = value_pack(value, item);
-    if (status || !in_memory(*item)) return status;
+    if (status < 0 || !in_memory(*item)) return status;
     size_t size = malloc_usable_size((void *)(uintptr_t)item->pointer);
     if (server->memory + size > server->options.max_memory) {
         free_packed(*item);
@@ -89,7 +89,7 @@ prong_status item_replace(struct prong_server *server, prong_value *place, prong
     server->memory -= old; /* it makes room */
     prong_status status = item_store(server, value, &item);
     server->memory += old;
-    if (status) return status;
+    if (status < 0) return status;
     item_free(server, *place);
     *place = item;
     return PRONG_OK;
@@ -110,7 +110,7 @@ prong_status items_reserve(struct items *items, size_t more) {
 
 prong_status items_insert(struct items *items, size_t index, prong_value item) {
     prong_status status = items_reserve(items, 1);
-    if (status) return status;
+    if (status < 0) return status;
     memmove(items->at + index + 1, items->at + index, (items->count - index) * sizeof(item));
     items->at[index] = item;
     items->count++;

@@ -14,8 +14,8 @@ prong_status iterator_return(prong_call *call, prong_value list) {
     struct iterator *iterator = new_state(sizeof(*iterator));
     if (!iterator) return PRONG_NO_MEMORY;
     prong_status status = items_extend(call, &iterator->items, list);
-    if (!status) status = prong_call_return_object(call, iterator);
-    if (status) {
+    if (status >= 0) status = prong_call_return_object(call, iterator);
+    if (status < 0) {
         items_clear(call->server, &iterator->items);
         free(iterator);
         return status;

@@ -19,7 +19,7 @@ static prong_status list_make(prong_call *call, struct managed *object) {
     BIND(call, "=iterable", &given);
     if (is_absent(given)) return PRONG_OK;
     prong_status status = iterate(call, given, &list);
-    if (status) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
     return items_extend(call, object->state, list);
 }
 
@@ -68,7 +68,7 @@ static prong_status return_and_free(prong_call *call, prong_value item) {
     prong_value copy;
     prong_status status = prong_value_copy(scratch_of(call), item_value(item), &copy);
     item_free(call->server, item);
-    return status ? status : prong_call_return(call, copy);
+    return status < 0 ? status : prong_call_return(call, copy);
 }
 
 static prong_status list_pop(prong_call *call) {
@@ -142,7 +142,7 @@ static prong_status list_slice(prong_call *call, const struct items *items, pron
     struct slice slice;
     prong_value list;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (status) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
     TRY(prong_make_list(scratch_of(call), NULL, 0, &list));
     for (size_t i = 0; i < slice.count; i++)
         TRY(prong_list_append(scratch_of(call), list, item_value(items->at[slice.start + (int64_t)i * slice.step])));
@@ -176,8 +176,8 @@ static prong_status list_set_slice(prong_call *call, struct items *items, prong_
     struct items by = {0};
     prong_value list;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (!status) status = iterate(call, from, &list);
-    if (status) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status >= 0) status = iterate(call, from, &list);
+    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
     TRY(items_extend(call, &by, list));
     if (slice.step == 1) {
         status = items_splice(call, items, (size_t)slice.start, slice.count, &by);
@@ -218,7 +218,7 @@ static prong_status list_delete(prong_call *call) {
     }
     struct slice slice;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (status) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
     for (size_t i = 0; i < slice.count; i++) { /* from the end, so that the others stay where they are */
         size_t nth = slice.step > 0 ? slice.count - 1 - i : i;
         item_free(call->server, items_take(items, (size_t)(slice.start + (int64_t)nth * slice.step)));
@@ -268,7 +268,7 @@ static prong_status list_sort(prong_call *call) {
     memcpy(sorted, items->at, size);
     prong_status status =
         merge_sort(sorted, sorted + items->count, items->count, !is_absent(given[1]) && is_true(given[1]));
-    if (!status) memcpy(items->at, sorted, size);
+    if (status >= 0) memcpy(items->at, sorted, size);
     free(sorted);
     return status;
 }
@@ -311,7 +311,7 @@ static prong_status list_multiply(prong_call *call) {
     int64_t times;
     prong_value one, list;
     prong_status status = list_times(call, &times);
-    if (status) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
     TRY(items_value(call->object->state, scratch_of(call), &one));
     TRY(prong_make_list(scratch_of(call), NULL, 0, &list));
     for (int64_t i = 0; i < times; i++)
@@ -324,7 +324,7 @@ static prong_status list_multiply_self(prong_call *call) {
     int64_t times;
     prong_value one;
     prong_status status = list_times(call, &times);
-    if (status) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
     if (times == 0) items_clear(call->server, items);
     TRY(items_value(items, scratch_of(call), &one));
     for (int64_t i = 1; i < times; i++) TRY(items_extend(call, items, one));

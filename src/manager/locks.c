@@ -22,14 +22,14 @@ static bool acquire_arguments(prong_call *call, bool *blocking, deadline_t *dead
     if (call_bind(call, "=blocking timeout", given)) return false;
     *blocking = is_absent(given[0]) || is_true(given[0]);
     bool timed = !is_absent(given[1]) && prong_value_kind(given[1]) != PRONG_KIND_NULL;
-    if (timed && !prong_value_get_float(given[1], &seconds) && seconds == -1) timed = false;
+    if (timed && prong_value_get_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
     *deadline = PRONG_FOREVER;
     if (!timed) return true;
     if (!*blocking) {
         call_raise(call, "ValueError", "can't specify a timeout for a non-blocking call");
         return false;
     }
-    if (!prong_value_get_float(given[1], &seconds) && seconds < 0) {
+    if (prong_value_get_float(given[1], &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "timeout value must be a non-negative number");
         return false;
     }
@@ -266,7 +266,7 @@ static prong_status condition_make(prong_call *call, struct managed *object) {
         const struct type *type = type_by_name(call->server, "RLock");
         TRY(object_new(call->server, type, &condition->lock));
         prong_status status = rlock_make(call, condition->lock);
-        if (status) {
+        if (status < 0) {
             condition->lock->refs = 1;
             object_release(call->server, condition->lock);
             condition->lock = NULL;
@@ -445,7 +445,7 @@ static prong_status barrier_make(prong_call *call, struct managed *object) {
                           "a Barrier's action would have to run on this server, which runs no code "
                           "that it is sent");
     if (!is_absent(given[2]) && prong_value_kind(given[2]) != PRONG_KIND_NULL &&
-        prong_value_get_float(given[2], &barrier->timeout))
+        prong_value_get_float(given[2], &barrier->timeout) < 0)
         return call_raise(call, "TypeError", "a timeout must be a number");
     barrier->parties = (uint64_t)parties;
     return PRONG_OK;

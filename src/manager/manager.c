@@ -28,9 +28,9 @@ static prong_status keep_tls(struct tls_paths *kept, const prong_tls *tls) {
     kept->used = tls != NULL;
     if (!tls) return PRONG_OK;
     prong_status status = keep_path(kept->certificate, tls->certificate, "certificate");
-    if (!status) status = keep_path(kept->key, tls->key, "key");
-    if (!status) status = keep_path(kept->authority, tls->authority, "authority");
-    return status ? status : keep_path(kept->name, tls->name, "name");
+    if (status >= 0) status = keep_path(kept->key, tls->key, "key");
+    if (status >= 0) status = keep_path(kept->authority, tls->authority, "authority");
+    return status < 0 ? status : keep_path(kept->name, tls->name, "name");
 }
 
 prong_status reach_keep(struct reach *reach, const char *address, const prong_link_options *options) {
@@ -85,7 +85,7 @@ prong_status manager_find(prong_manager handle, struct manager **manager) {
 
 prong_status manager_new(struct manager **manager) {
     prong_status status = family_enter();
-    return status ? status : object_create(KIND_MANAGER, (void **)manager);
+    return status < 0 ? status : object_create(KIND_MANAGER, (void **)manager);
 }
 
 static void publish(struct manager *manager, prong_manager *handle) {
@@ -119,7 +119,7 @@ static prong_status set_up(prong_server *server, const struct start *start, cons
     any_function *function;
     if (!start->has_setup) return PRONG_OK;
     prong_status status = function_resolve(&start->setup, &function);
-    if (status) return status;
+    if (status < 0) return status;
     int code = ((int (*)(prong_server *, const void *, size_t))function)(server, argument, size);
     return code ? fail(PRONG_START_FAILED, "manager: setup returned %d", code) : PRONG_OK;
 }
@@ -134,7 +134,7 @@ static prong_status open_server(const struct start *start, prong_server **server
     options.link = link;
     options.address = *start->reach.address ? start->reach.address : NULL;
     prong_status status = prong_server_open(server, &options);
-    if (!status) server_join_family(*server, start->requests);
+    if (status >= 0) server_join_family(*server, start->requests);
     return status;
 }
 
@@ -147,7 +147,7 @@ static int serve(void *argument, size_t size) {
     if (!ready.status) ready.status = set_up(server, start, start + 1, size - sizeof(*start));
     snprintf(ready.message, sizeof(ready.message), "%s", ready.status ? prong_error_message() : "");
     if (server) snprintf(ready.address, sizeof(ready.address), "%s", prong_server_address(server));
-    if (prong_queue_put(start->ready, &ready, sizeof(ready), PRONG_SECONDS(10)) || ready.status) {
+    if (prong_queue_put(start->ready, &ready, sizeof(ready), PRONG_SECONDS(10)) < 0 || ready.status) {
         prong_server_close(server);
         return 1;
     }
@@ -161,7 +161,7 @@ static prong_status await_ready(struct manager *manager, prong_queue ready, dead
     size_t size;
     for (;;) {
         prong_status status = prong_queue_get(ready, &said, sizeof(said), &size, PRONG_MS(100));
-        if (!status) break;
+        if (status >= 0) break;
         if (status != PRONG_EMPTY) return status;
         if (!prong_process_is_alive(manager->process) && prong_queue_empty(ready))
             return fail_text(PRONG_START_FAILED, "manager: the server's process ended before it served");
@@ -183,8 +183,8 @@ static prong_status run_server(struct manager *manager, struct start *start, siz
                                      .method = options->method};
     deadline_t deadline = deadline_after(START_WITHIN);
     prong_status status = prong_process_create(&manager->process, &process);
-    if (!status) status = prong_process_start(manager->process);
-    if (!status) status = await_ready(manager, start->ready, deadline);
+    if (status >= 0) status = prong_process_start(manager->process);
+    if (status >= 0) status = await_ready(manager, start->ready, deadline);
     return status;
 }
 
@@ -213,7 +213,7 @@ static void make_key(struct reach *reach) {
 
 static prong_status fill_start(struct start *start, const prong_manager_options *options) {
     prong_status status = reach_keep(&start->reach, options->server.address, &options->server.link);
-    if (status) return status;
+    if (status < 0) return status;
     if (!options->server.open) make_key(&start->reach);
     start->options = options->server;
     start->options.address = NULL;
@@ -226,14 +226,14 @@ static prong_status fill_start(struct start *start, const prong_manager_options 
 
 static prong_status start_server(struct manager *manager, struct start *start, const prong_manager_options *options) {
     prong_status status = fill_start(start, options);
-    if (!status) status = prong_queue_create(&start->requests, NULL);
-    if (!status) status = prong_queue_create(&start->ready, NULL);
+    if (status >= 0) status = prong_queue_create(&start->requests, NULL);
+    if (status >= 0) status = prong_queue_create(&start->ready, NULL);
     manager->reach = start->reach;
     manager->requests = start->requests;
     manager->in_family = true;
-    if (!status) status = run_server(manager, start, sizeof(*start) + options->argument_size, options);
+    if (status >= 0) status = run_server(manager, start, sizeof(*start) + options->argument_size, options);
     if (start->ready.offset) prong_queue_destroy(start->ready);
-    if (status) {
+    if (status < 0) {
         char message[500]; /* what follows must not hide it */
         snprintf(message, sizeof(message), "%s", prong_error_message());
         end_process(manager, PRONG_NOWAIT);
@@ -251,9 +251,9 @@ prong_status prong_manager_start(prong_manager *handle, const prong_manager_opti
     struct start *start = calloc(1, sizeof(*start) + options->argument_size);
     if (!start) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
     prong_status status = manager_new(&manager);
-    if (!status) {
+    if (status >= 0) {
         status = start_server(manager, start, options);
-        if (status)
+        if (status < 0)
             drop(manager);
         else
             publish(manager, handle);
@@ -273,13 +273,13 @@ prong_status prong_manager_connect(prong_manager *handle, const char *address, c
     bool stateless = false;
     struct request_parts dummy = {.to_server = true, .method = "dummy"};
     prong_status status = reach_keep(&reach, address, options);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     status = prong_make_tuple(scratch, NULL, 0, &dummy.arguments);
-    if (!status) status = manager_call_once(&reach, &dummy, &stateless, scratch, &ignored, deadline_after(timeout));
+    if (status >= 0) status = manager_call_once(&reach, &dummy, &stateless, scratch, &ignored, deadline_after(timeout));
     prong_document_close(scratch);
-    if (!status) status = manager_new(&manager);
-    if (status) return status;
+    if (status >= 0) status = manager_new(&manager);
+    if (status < 0) return status;
     manager->reach = reach;
     manager->stateless = stateless;
     publish(manager, handle);
@@ -292,10 +292,10 @@ static prong_status ask_server(prong_manager handle, struct manager *manager, co
     prong_value result = {0};
     struct request_parts request = {.to_server = true, .method = method};
     prong_status status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_make_tuple(scratch, NULL, 0, &request.arguments);
-    if (!status) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
-    if (!status && number) status = prong_value_get_int(result, number);
+    if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
+    if (status >= 0 && number) status = prong_value_get_int(result, number);
     prong_document_close(scratch);
     return status;
 }
@@ -304,7 +304,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     INTERRUPTS_HELD;
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
-    if (status) return status;
+    if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
     status = ask_server(handle, manager, "shutdown", timeout, NULL);
     /* One that was not asked goes on, unless it was about to end anyway. */
@@ -312,21 +312,21 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)
         status = PRONG_OK; /* it has ended */
     int sentinel;
-    bool ours = manager->process.offset && !prong_process_sentinel(manager->process, &sentinel);
+    bool ours = manager->process.offset && prong_process_sentinel(manager->process, &sentinel) >= 0;
     if (ours) {
         end_process(manager, left < patience ? left : patience);
         prong_queue_destroy(manager->requests);
         status = PRONG_OK;
     }
     manager_leave(handle); /* of a server that was ended the mailbox is ours to destroy */
-    if (!status) drop(manager);
+    if (status >= 0) drop(manager);
     return status;
 }
 
 prong_status prong_manager_close(prong_manager handle) {
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
-    if (status) return status;
+    if (status < 0) return status;
     if (manager->in_family)
         return fail_text(PRONG_INVALID, "manager: this family's own is ended with prong_manager_shutdown");
     manager_leave(handle);
@@ -339,7 +339,7 @@ prong_status prong_manager_close(prong_manager handle) {
 prong_status prong_manager_address(prong_manager handle, char *address, size_t size) {
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
-    if (status) return status;
+    if (status < 0) return status;
     TRY(check_bytes(address, size, "manager: address"));
     if (strlen(manager->reach.address) >= size)
         return fail(PRONG_TOO_LONG, "the address has %zu bytes", strlen(manager->reach.address));
@@ -350,7 +350,7 @@ prong_status prong_manager_address(prong_manager handle, char *address, size_t s
 prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capacity, size_t *size) {
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
-    if (status) return status;
+    if (status < 0) return status;
     TRY(check_bytes(key, capacity, "manager: key"));
     *size = manager->reach.key_size;
     if (*size > capacity) return fail(PRONG_TOO_LONG, "the authkey has %zu bytes", *size);
@@ -361,7 +361,7 @@ prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capac
 prong_status prong_manager_pid(prong_manager handle, int *pid) {
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
-    if (status) return status;
+    if (status < 0) return status;
     if (!manager->pid) return fail_text(PRONG_NOT_FOUND, "the manager's server is not of this family");
     *pid = manager->pid;
     return PRONG_OK;
@@ -371,7 +371,7 @@ prong_status prong_manager_count(prong_manager handle, size_t *count, prong_time
     struct manager *manager;
     int64_t number = 0;
     prong_status status = manager_find(handle, &manager);
-    if (!status) status = ask_server(handle, manager, "number_of_objects", timeout, &number);
+    if (status >= 0) status = ask_server(handle, manager, "number_of_objects", timeout, &number);
     *count = (size_t)number;
     return status;
 }
@@ -383,29 +383,29 @@ prong_status prong_manager_create(prong_manager handle, prong_proxy *proxy, cons
     prong_document *scratch;
     prong_value given = {0}, all = {0}, one, result = {0}, name = {0};
     prong_status status = manager_find(handle, &manager);
-    if (!status && strlen(type) >= sizeof(proxy->type))
+    if (status >= 0 && strlen(type) >= sizeof(proxy->type))
         status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     va_list list;
     va_start(list, format);
     status = value_build(scratch, &given, format, list);
     va_end(list);
-    if (!status && prong_value_kind(given) != PRONG_KIND_TUPLE)
+    if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
         status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
-    if (!status) status = prong_make_list(scratch, NULL, 0, &all);
-    if (!status) status = prong_make_text(scratch, type, &name);
-    if (!status) status = prong_list_append(scratch, all, name);
-    for (size_t at = 0; !status && prong_value_next(given, &at, NULL, &one);)
+    if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
+    if (status >= 0) status = prong_make_text(scratch, type, &name);
+    if (status >= 0) status = prong_list_append(scratch, all, name);
+    for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
         status = prong_list_append(scratch, all, one);
     struct request_parts request = {.to_server = true, .method = "create"};
-    if (!status) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
-    if (!status) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(CALL_WITHIN));
+    if (status >= 0) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
+    if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(CALL_WITHIN));
     prong_value ident = {0};
     uint64_t id = 0;
-    if (!status) status = prong_scan(result, "(v.)", &ident);
-    if (!status) status = ident_from_value(ident, &id);
-    if (!status) {
+    if (status >= 0) status = prong_scan(result, "(v.)", &ident);
+    if (status >= 0) status = ident_from_value(ident, &id);
+    if (status >= 0) {
         *proxy = (prong_proxy){.manager = handle, .id = id};
         snprintf(proxy->type, sizeof(proxy->type), "%s", type);
     }

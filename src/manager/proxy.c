@@ -18,10 +18,10 @@ prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document,
     prong_value ignored;
     if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
     prong_status status = manager_find(proxy.manager, &manager);
-    if (!status && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
+    if (status >= 0 && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
         status = expected("a tuple of arguments", arguments);
-    if (!status && !document) status = prong_document_open(&own, NULL);
-    if (status) return status;
+    if (status >= 0 && !document) status = prong_document_open(&own, NULL);
+    if (status < 0) return status;
     struct request_parts request = {.id = proxy.id, .method = method, .arguments = arguments, .keywords = keywords};
     status = manager_call(proxy.manager, manager, &request, document ? document : own, result ? result : &ignored,
                           deadline_after(timeout));
@@ -35,13 +35,13 @@ prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong
     prong_value arguments, ignored;
     if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
     prong_status status = document ? PRONG_OK : prong_document_open(&own, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     if (own) document = own;
     va_list list;
     va_start(list, format);
     status = value_build(document, &arguments, format, list);
     va_end(list);
-    if (!status)
+    if (status >= 0)
         status = prong_proxy_call_value(proxy, document, result ? result : &ignored, method, timeout, arguments,
                                         prong_null());
     prong_document_close(own);
@@ -55,11 +55,11 @@ static prong_status count_reference(prong_proxy proxy, const char *method) {
     prong_value ident;
     struct request_parts request = {.to_server = true, .method = method};
     prong_status status = manager_find(proxy.manager, &manager);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     status = ident_to_value(scratch, proxy.id, &ident);
-    if (!status) status = prong_build(scratch, &request.arguments, "(v)", ident);
-    if (!status)
+    if (status >= 0) status = prong_build(scratch, &request.arguments, "(v)", ident);
+    if (status >= 0)
         status = manager_call(proxy.manager, manager, &request, scratch, &ignored, deadline_after(CALL_WITHIN));
     prong_document_close(scratch);
     return status;
@@ -84,7 +84,7 @@ prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
     prong_value result;
     bool taken = false;
     prong_status status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     if (timeout == PRONG_FOREVER)
         status = prong_proxy_call(lock, scratch, &result, "acquire", PRONG_FOREVER, "(b)", 1);
     else if (timeout <= 0)
@@ -92,9 +92,9 @@ prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
     else
         status =
             prong_proxy_call(lock, scratch, &result, "acquire", patience(timeout), "(bd)", 1, (double)timeout / 1e9);
-    if (!status) status = prong_value_get_bool(result, &taken);
+    if (status >= 0) status = prong_value_get_bool(result, &taken);
     prong_document_close(scratch);
-    if (status || taken) return status;
+    if (status < 0 || taken) return status;
     return fail_text(PRONG_TIMEOUT, "the lock was not free in the time given");
 }
 
@@ -141,11 +141,11 @@ prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, p
     struct manager *manager;
     prong_value token, class;
     prong_status status = manager_find(proxy.manager, &manager);
-    if (!status) status = token_to_value(document, proxy.type, manager->reach.address, proxy.id, &token);
-    if (!status) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
+    if (status >= 0) status = token_to_value(document, proxy.type, manager->reach.address, proxy.id, &token);
+    if (status >= 0) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
     prong_object rebuild = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
-    if (!status) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
-    return status ? status : prong_make_object(document, &rebuild, value);
+    if (status >= 0) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
+    return status < 0 ? status : prong_make_object(document, &rebuild, value);
 }
 
 /* A token stands in a proxy's arguments, or is what "#PROXY" came with: (exposed, token). */
@@ -164,9 +164,9 @@ prong_status prong_proxy_from_value(prong_manager handle, prong_value value, pro
     prong_value named = {0};
     struct token token;
     prong_status status = manager_find(handle, &manager);
-    if (!status) status = find_token(value, &named);
-    if (!status) status = token_from_value(named, &token);
-    if (status) return fail_again(status, "proxy");
+    if (status >= 0) status = find_token(value, &named);
+    if (status >= 0) status = token_from_value(named, &token);
+    if (status < 0) return fail_again(status, "proxy");
     if (!address_same(token.address, manager->reach.address))
         return fail(PRONG_INVALID, "proxy: it is of the server at %s, not of the one at %s", token.address,
                     manager->reach.address);

@@ -102,7 +102,7 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
     *blocking = is_absent(block) || is_true(block);
     *deadline = PRONG_FOREVER;
     if (!*blocking) return true;
-    if (!is_absent(timeout) && !prong_value_get_float(timeout, &seconds) && seconds < 0) {
+    if (!is_absent(timeout) && prong_value_get_float(timeout, &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "'timeout' must be a non-negative number");
         return false;
     }
@@ -121,7 +121,7 @@ static prong_status put(prong_call *call, prong_value given, bool blocking, dead
         return call_park(call, &queue->putters, deadline, put_timed_out, drop_item);
     }
     prong_status status = add_last(queue, item);
-    if (status) {
+    if (status < 0) {
         item_free(call->server, item);
         return status;
     }

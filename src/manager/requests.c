@@ -17,7 +17,7 @@ void reply_traceback(struct session *session, const char *exception, const char 
     char lines[1600];
     snprintf(lines, sizeof(lines), "Traceback (most recent call last):\n  in the prong server\n%.100s: %.1200s\n",
              exception, text);
-    if (prong_make_text(session->server->scratch, lines, &message))
+    if (prong_make_text(session->server->scratch, lines, &message) < 0)
         session->lost = true;
     else
         session_reply(session, "#TRACEBACK", message);
@@ -27,9 +27,9 @@ struct managed *object_of_proxy(struct prong_server *server, prong_value value) 
     prong_object view;
     prong_value named;
     struct token token;
-    if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_value_get_object(value, &view))
+    if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_value_get_object(value, &view) < 0)
         return NULL;
-    if (prong_value_item(view.arguments, 1, &named) || token_from_value(named, &token)) return NULL;
+    if (prong_value_item(view.arguments, 1, &named) < 0 || token_from_value(named, &token)) return NULL;
     if (!address_same(token.address, server->address)) return NULL;
     struct managed *object = object_by_id(server, token.id);
     return object && !strcmp(token.type, object->type->given.name) ? object : NULL;
@@ -40,12 +40,12 @@ struct managed *object_of_proxy(struct prong_server *server, prong_value value) 
 static prong_status exposed_methods(struct prong_server *server, const struct type *type, prong_value *tuple) {
     prong_value list;
     prong_status status = prong_make_list(server->scratch, NULL, 0, &list);
-    for (const prong_method_entry *entry = type->given.methods; !status && entry->name; entry++) {
+    for (const prong_method_entry *entry = type->given.methods; status >= 0 && entry->name; entry++) {
         prong_value name;
         status = prong_make_text(server->scratch, entry->name, &name);
-        if (!status) status = prong_list_append(server->scratch, list, name);
+        if (status >= 0) status = prong_list_append(server->scratch, list, name);
     }
-    if (status) return status;
+    if (status < 0) return status;
     return prong_make_tuple(server->scratch, list_of(list)->items, list_of(list)->count, tuple);
 }
 
@@ -60,7 +60,7 @@ static void reply_raised(struct session *session, prong_value exception) {
     prong_object view;
     prong_value message;
     const char *said = text;
-    if (!prong_value_get_object(exception, &view) && !prong_value_item(view.arguments, 0, &message))
+    if (prong_value_get_object(exception, &view) >= 0 && prong_value_item(view.arguments, 0, &message) >= 0)
         prong_value_get_str(message, &said, NULL);
     reply_traceback(session, view.name, said);
 }
@@ -78,11 +78,11 @@ static void reply_created(struct session *session, struct managed *object) {
     struct prong_server *server = session->server;
     prong_value ident, exposed, reply = {0};
     prong_status status = client_hold(session->client, object->id);
-    if (!status) {
+    if (status >= 0) {
         status = ident_to_value(server->scratch, object->id, &ident);
-        if (!status) status = exposed_methods(server, object->type, &exposed);
-        if (!status) status = prong_build(server->scratch, &reply, "(vv)", ident, exposed);
-        if (!status) {
+        if (status >= 0) status = exposed_methods(server, object->type, &exposed);
+        if (status >= 0) status = prong_build(server->scratch, &reply, "(vv)", ident, exposed);
+        if (status >= 0) {
             session_reply(session, "#RETURN", reply);
             return;
         }
@@ -98,7 +98,7 @@ static void create(struct session *session, const struct request *request) {
     size_t count = prong_value_size(request->args);
     prong_value first;
     const char *name = "";
-    if (prong_value_item(request->args, 0, &first) || prong_value_get_str(first, &name, NULL)) {
+    if (prong_value_item(request->args, 0, &first) < 0 || prong_value_get_str(first, &name, NULL) < 0) {
         reply_traceback(session, "TypeError", "create() needs a typeid");
         return;
     }
@@ -118,15 +118,15 @@ static void create(struct session *session, const struct request *request) {
     size_t all;
     const prong_value *items = items_of(request->args, &all);
     prong_status status = prong_make_tuple(server->scratch, items + 1, count - 1, &call.arguments);
-    if (!status) status = object_new(server, type, &call.object);
-    if (status) {
+    if (status >= 0) status = object_new(server, type, &call.object);
+    if (status < 0) {
         reply_failed(session, status, "RuntimeError");
         return;
     }
     struct managed *object = call.object;
     object->refs = 1; /* the client's, from now on */
     status = fill_object(&call);
-    if (!status && call.outcome != CALL_RAISED) {
+    if (status >= 0 && call.outcome != CALL_RAISED) {
         reply_created(session, object);
         return;
     }
@@ -140,7 +140,7 @@ static void create(struct session *session, const struct request *request) {
 static struct managed *object_named(struct session *session, const struct request *request) {
     prong_value ident;
     uint64_t id = 0;
-    if (prong_value_item(request->args, 0, &ident) || ident_from_value(ident, &id)) {
+    if (prong_value_item(request->args, 0, &ident) < 0 || ident_from_value(ident, &id)) {
         reply_traceback(session, "TypeError", "an ident is needed");
         return NULL;
     }
@@ -157,7 +157,7 @@ static void incref(struct session *session, const struct request *request) {
     struct managed *object = object_named(session, request);
     if (!object) return;
     prong_status status = client_hold(session->client, object->id);
-    if (status) {
+    if (status < 0) {
         reply_failed(session, status, "RuntimeError");
         return;
     }
@@ -181,7 +181,7 @@ static void get_methods(struct session *session, const struct request *request) 
     prong_value named, exposed;
     struct token token;
     prong_status status = prong_value_item(request->args, 0, &named);
-    if (!status) status = token_from_value(named, &token);
+    if (status >= 0) status = token_from_value(named, &token);
     struct managed *object = status ? NULL : object_by_id(session->server, token.id);
     if (!object || exposed_methods(session->server, object->type, &exposed))
         reply_traceback(session, "KeyError", "get_methods(): no such object");
@@ -201,7 +201,7 @@ static void describe(const struct managed *object, prong_document *scratch, char
         status = object->type->value((struct managed *)(uintptr_t)object, scratch, &value);
     else if (object->type->given.represent)
         status = object->type->given.represent(object->state, scratch, &value);
-    if (status)
+    if (status < 0)
         snprintf(text, size, "<%s object at 0x%llx>", object->type->given.name, (unsigned long long)object->id);
     else
         prong_value_repr(value, text, size, NULL);
@@ -221,7 +221,7 @@ static void debug_info(struct session *session) {
                                      about);
         }
     prong_status status = prong_make_text(server->scratch, whole, &text);
-    if (status)
+    if (status < 0)
         reply_failed(session, status, "RuntimeError");
     else
         session_reply(session, "#RETURN", text);
@@ -233,7 +233,7 @@ static void accept_connection(struct session *session, const struct request *req
     prong_value first;
     const char *name = "";
     session->state = SESSION_SERVING;
-    if (!prong_value_item(request->args, 0, &first)) prong_value_get_str(first, &name, NULL);
+    if (prong_value_item(request->args, 0, &first) >= 0) prong_value_get_str(first, &name, NULL);
     if (!strncmp(name, prefix, sizeof(prefix) - 1)) {
         uint64_t identity = strtoull(name + sizeof(prefix) - 1, NULL, 16);
         struct client *named = identity ? client_named(session->server, session->client, identity) : session->client;
@@ -293,17 +293,18 @@ static void reply_proxy(prong_call *call) {
     prong_status status =
         type ? object_new(server, type, &made)
              : fail(PRONG_INVALID, "method %s returns a type %s, which is not registered", call->method, call->returns);
-    if (status) {
+    if (status < 0) {
         reply_failed(call->session, status, "RuntimeError");
         return;
     }
     made->state = call->made;
     made->refs = 1;
     status = exposed_methods(server, type, &exposed);
-    if (!status) status = token_to_value(server->scratch, made->type->given.name, server->address, made->id, &token);
-    if (!status) status = prong_build(server->scratch, &pair, "(vv)", exposed, token);
-    if (!status) status = client_hold(call->session->client, made->id);
-    if (status) {
+    if (status >= 0)
+        status = token_to_value(server->scratch, made->type->given.name, server->address, made->id, &token);
+    if (status >= 0) status = prong_build(server->scratch, &pair, "(vv)", exposed, token);
+    if (status >= 0) status = client_hold(call->session->client, made->id);
+    if (status < 0) {
         reply_failed(call->session, status, "RuntimeError");
         object_release(server, made);
         return;
@@ -314,7 +315,7 @@ static void reply_proxy(prong_call *call) {
 static void finish_call(prong_call *call, prong_status status) {
     struct session *session = call->session;
     if (call->outcome == CALL_PARKED) return;
-    if (call->outcome == CALL_OPEN && status) {
+    if (call->outcome == CALL_OPEN && status < 0) {
         const char *name = status == PRONG_NO_MEMORY                                      ? "MemoryError"
                            : status == PRONG_INVALID && !call->object->type->given.create ? "TypeError"
                                                                                           : "RuntimeError";
@@ -343,7 +344,7 @@ static bool fallback(prong_call *call) {
             status = object->type->given.represent(object->state, scratch, &value);
         else if (object->type->describe)
             status = fail(PRONG_INVALID, "cannot pickle '%s' object", object->type->given.name);
-        if (status)
+        if (status < 0)
             reply_traceback(call->session, "TypeError", prong_error_message());
         else
             session_reply(call->session, "#RETURN", value);
@@ -355,7 +356,7 @@ static bool fallback(prong_call *call) {
     prong_value value;
     if (text) describe(object, scratch, text, TEXT_MAX);
     status = text ? prong_make_text(scratch, text, &value) : PRONG_NO_MEMORY;
-    if (status)
+    if (status < 0)
         reply_failed(call->session, status, "RuntimeError");
     else
         session_reply(call->session, "#RETURN", value);
@@ -402,7 +403,7 @@ static prong_status read_request(prong_value message, struct request *request) {
     prong_status status =
         prong_scan(message, "(vsvv)", &request->ident, &request->method, &request->args, &request->kwds);
     prong_kind args = prong_value_kind(request->args);
-    if (!status && (args != PRONG_KIND_TUPLE || prong_value_kind(request->kwds) != PRONG_KIND_DICT))
+    if (status >= 0 && (args != PRONG_KIND_TUPLE || prong_value_kind(request->kwds) != PRONG_KIND_DICT))
         return fail_text(PRONG_INVALID, "a request is (ident, method, args, kwds)");
     return status;
 }
@@ -415,8 +416,8 @@ static void request_failed(struct session *session, prong_status status) {
 
 void request_do(struct session *session, prong_status status, prong_value message) {
     struct request request = {.method = ""};
-    if (!status) status = read_request(message, &request);
-    if (status)
+    if (status >= 0) status = read_request(message, &request);
+    if (status < 0)
         request_failed(session, status);
     else if (prong_value_kind(request.ident) == PRONG_KIND_NULL || session->state == SESSION_FRESH)
         serve(session, &request);
@@ -429,7 +430,7 @@ void request_handle(struct session *session, const void *data, size_t size) {
     prong_value message;
     if (session->link && size > READ_AT_ONCE) {
         prong_status status = decoding_begin(session, data, size);
-        if (status) request_failed(session, status);
+        if (status < 0) request_failed(session, status);
         return;
     }
     prong_unpickle_options options = request_options(server, size);

@@ -50,8 +50,8 @@ static prong_status open_descriptors(prong_server *server) {
     int backlog = server->options.link.backlog ? server->options.link.backlog : 1024;
     prong_status status = listen_at(server->options.address ? server->options.address : address, backlog,
                                     &server->socket, server->address, server->path);
-    if (!status) status = watch(server, server->socket, &server->socket);
-    if (!status) status = watch(server, server->stopper, &server->stopper);
+    if (status >= 0) status = watch(server, server->socket, &server->socket);
+    if (status >= 0) status = watch(server, server->stopper, &server->stopper);
     server->accepting = true;
     return status;
 }
@@ -74,10 +74,10 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
                                         : fail_text(PRONG_NO_MEMORY, "server: no memory");
     set_defaults(made);
     prong_document_options scratch = {.max_memory = made->options.max_request};
-    if (!status) status = prong_document_open(&made->scratch, &scratch);
-    if (!status) status = tls_context_new(&made->tls, options->link.tls, true);
-    if (!status) status = open_descriptors(made);
-    if (status) {
+    if (status >= 0) status = prong_document_open(&made->scratch, &scratch);
+    if (status >= 0) status = tls_context_new(&made->tls, options->link.tls, true);
+    if (status >= 0) status = open_descriptors(made);
+    if (status < 0) {
         prong_server_close(made);
         return status;
     }
@@ -147,18 +147,18 @@ static prong_status make_shared(prong_server *server, const struct type *type, c
                                 struct managed **object) {
     prong_call call = {.server = server, .method = type->given.name, .keywords = prong_null()};
     prong_status status = value_build(server->scratch, &call.arguments, format, list);
-    if (!status && prong_value_kind(call.arguments) != PRONG_KIND_TUPLE)
+    if (status >= 0 && prong_value_kind(call.arguments) != PRONG_KIND_TUPLE)
         status = fail(PRONG_INVALID, "the format \"%.60s\" makes no tuple", format);
-    if (!status) status = object_new(server, type, &call.object);
-    if (status) return status;
+    if (status >= 0) status = object_new(server, type, &call.object);
+    if (status < 0) return status;
     call.object->refs = 1; /* the server's own */
     status = fill_object(&call);
-    if (!status && call.outcome == CALL_RAISED) {
+    if (status >= 0 && call.outcome == CALL_RAISED) {
         char text[300];
         prong_value_repr(call.result, text, sizeof(text), NULL);
         status = fail(PRONG_INVALID, "%s", text);
     }
-    if (status)
+    if (status < 0)
         object_release(server, call.object);
     else
         *object = call.object;
@@ -172,13 +172,13 @@ prong_status prong_server_share(prong_server *server, const char *name, const ch
         return fail(PRONG_NOT_FOUND, "share: there is no type \"%s\"", type_name);
     prong_type_options alias = {.name = name, .methods = type->given.methods};
     prong_status status = prong_server_register(server, &alias);
-    if (status) return status;
+    if (status < 0) return status;
     va_list list;
     va_start(list, format);
     status = make_shared(server, type, format, list, &server->types->shared);
     va_end(list);
     prong_document_reset(server->scratch);
-    if (!status) return PRONG_OK;
+    if (status >= 0) return PRONG_OK;
     struct type *registered = server->types;
     server->types = registered->next;
     free((char *)(uintptr_t)registered->given.name);
@@ -216,7 +216,7 @@ static void accept_all(prong_server *server) {
         if (status == PRONG_TIMEOUT) return;
         if (status == PRONG_BROKEN_PIPE) continue; /* it has hung up */
         if (status == PRONG_NO_DESCRIPTORS && drop_a_handshake(server)) continue;
-        if (status) {
+        if (status < 0) {
             stop_accepting(server); /* until somebody leaves, or a second has passed */
             return;
         }
@@ -310,7 +310,7 @@ prong_status prong_server_run(prong_server *server, prong_time timeout) {
     family_requests_open(server);
     while (!server->stopped) {
         prong_status status = await_events(server, deadline);
-        if (status) return status;
+        if (status < 0) return status;
         for (int i = 0; i < server->event_count; i++) handle_event(server, &server->events[i]);
         if (server->in_family) family_requests_handle(server);
         run_runnable(server);

@@ -196,7 +196,7 @@ static void session_watch(struct session *session) {
 static bool deliver(struct session *session, prong_pickle pickle) {
     prong_status status = session->link ? link_put(session->link, pickle.data, pickle.size)
                                         : prong_queue_put(session->mailbox, pickle.data, pickle.size, PRONG_NOWAIT);
-    if (status && status != PRONG_TIMEOUT) session->lost = true;
+    if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
     return !session->lost;
 }
 
@@ -206,14 +206,14 @@ bool session_reply(struct session *session, const char *kind, prong_value value)
     prong_pickle pickle;
     prong_pickle_options options = {.protocol = 4};
     prong_status status = prong_build(scratch, &reply, "(sv)", kind, value);
-    if (!status) status = prong_pickle_dumps(scratch, reply, &pickle, &options);
-    if (status) { /* what cannot be said, is told so */
+    if (status >= 0) status = prong_pickle_dumps(scratch, reply, &pickle, &options);
+    if (status < 0) { /* what cannot be said, is told so */
         char text[300];
         snprintf(text, sizeof(text), "Traceback: the reply cannot be written: %s\n", prong_error_message());
         status = prong_build(scratch, &reply, "(ss)", "#UNSERIALIZABLE", text);
-        if (!status) status = prong_pickle_dumps(scratch, reply, &pickle, &options);
+        if (status >= 0) status = prong_pickle_dumps(scratch, reply, &pickle, &options);
     }
-    if (!status) return deliver(session, pickle);
+    if (status >= 0) return deliver(session, pickle);
     session->lost = true;
     return false;
 }
@@ -235,7 +235,7 @@ static bool one_request(struct session *session) {
         link_unwritten(session->link))
         return false;
     prong_status status = link_take(session->link, 0, &data, &size);
-    if (status) {
+    if (status < 0) {
         session->lost = status != PRONG_TIMEOUT;
         return false;
     }
@@ -248,13 +248,13 @@ static bool one_request(struct session *session) {
 static void read_more(struct session *session) {
     if (session->lost || session->parked || session->decoding || link_unwritten(session->link)) return;
     prong_status status = link_fill(session->link);
-    if (status && status != PRONG_TIMEOUT) session->lost = true;
+    if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
 }
 
 static void shake_hands(struct session *session) {
     prong_status status = link_advance(session->link);
-    if (!status && session->link->state == LINK_OPEN) enter(session);
-    if (status && status != PRONG_TIMEOUT) session->lost = true;
+    if (status >= 0 && session->link->state == LINK_OPEN) enter(session);
+    if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
 }
 
 /* Between some requests and the next others have their turn. */
@@ -264,7 +264,7 @@ void session_progress(struct session *session) {
     if (session->state == SESSION_HANDSHAKE) shake_hands(session);
     if (!session->lost && link_unwritten(session->link)) {
         prong_status status = link_flush(session->link);
-        if (status && status != PRONG_TIMEOUT) session->lost = true;
+        if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
     }
     bool more = session->state != SESSION_HANDSHAKE;
     if (more) read_more(session);

@@ -49,7 +49,7 @@ static prong_status set_contains(prong_call *call) {
     prong_value item;
     struct entry *entry;
     prong_status status = set_asked(call, &item);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     if (!items_table_find(call, item, &entry)) return PRONG_OK;
     return call_return_bool(call, entry != NULL);
 }
@@ -58,7 +58,7 @@ static prong_status set_discard(prong_call *call) {
     prong_value item;
     struct entry *entry;
     prong_status status = set_asked(call, &item);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     if (items_table_find(call, item, &entry) && entry) items_table_drop(call, entry);
     return PRONG_OK;
 }
@@ -67,7 +67,7 @@ static prong_status set_remove(prong_call *call) {
     prong_value item;
     struct entry *entry;
     prong_status status = set_asked(call, &item);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     if (!items_table_find(call, item, &entry)) return PRONG_OK;
     if (!entry) return dict_missing(call, item);
     items_table_drop(call, entry);
@@ -119,7 +119,7 @@ static prong_status set_combine(prong_call *call, char operation, prong_value a,
 static prong_status set_replace(prong_call *call, prong_value set) {
     struct table fresh = {0};
     prong_status status = set_take(call, &fresh, set);
-    if (status) {
+    if (status < 0) {
         items_table_clear(call->server, &fresh);
         return raised_or(call, status);
     }
@@ -159,7 +159,7 @@ static prong_status set_operate(prong_call *call, char operation, bool swapped, 
     for (prong_value given; prong_value_next(call->arguments, &at, NULL, &given);) {
         if (!set_is_operand(call, &given)) return PRONG_OK;
         prong_status status = as_set(call, given, &other);
-        if (status) return raised_or(call, status);
+        if (status < 0) return raised_or(call, status);
         TRY(set_combine(call, operation, swapped ? other : self, swapped ? self : other, &self));
     }
     if (in_place) {
@@ -176,7 +176,7 @@ static prong_status set_relation(prong_call *call, int sign, bool strictly) {
     if (!set_is_operand(call, &given)) return PRONG_OK;
     TRY(set_value(call->object, scratch_of(call), &self));
     prong_status status = as_set(call, given, &other);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     prong_value small = sign > 0 ? other : self, large = sign > 0 ? self : other, member;
     size_t at = 0;
     while (prong_value_next(small, &at, NULL, &member))
@@ -216,7 +216,7 @@ static prong_status set_isdisjoint(prong_call *call) {
     BIND(call, "other", &given);
     TRY(set_value(call->object, scratch_of(call), &self));
     prong_status status = as_set(call, given, &other);
-    if (status) return raised_or(call, status);
+    if (status < 0) return raised_or(call, status);
     size_t at = 0;
     while (prong_value_next(other, &at, NULL, &member))
         if (prong_value_contains(self, member)) return call_return_bool(call, false);

@@ -41,18 +41,18 @@ prong_status items_table_put(prong_call *call, struct table *table, prong_value 
     prong_value stored, stored_key;
     size_t before = table_memory(table);
     prong_status status = table_find(table, key, &entry);
-    if (status) {
+    if (status < 0) {
         unhashable(call);
         return PRONG_REMOTE_ERROR;
     }
     if (entry) return item_replace(call->server, &entry->value, value);
     TRY(item_store(call->server, value, &stored));
     status = item_store(call->server, key, &stored_key);
-    if (!status) {
+    if (status >= 0) {
         status = table_insert(NULL, table, stored_key, &entry, &added);
-        if (status) item_free(call->server, stored_key);
+        if (status < 0) item_free(call->server, stored_key);
     }
-    if (status) {
+    if (status < 0) {
         item_free(call->server, stored);
         return status;
     }

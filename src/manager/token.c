@@ -18,7 +18,7 @@ prong_status ident_from_value(prong_value value, uint64_t *id) {
     const char *text;
     char *end;
     prong_status status = prong_value_get_str(value, &text, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     *id = strtoull(text, &end, 16);
     return *text && !*end ? PRONG_OK : fail(PRONG_INVALID, "no ident is \"%.40s\"", text);
 }
@@ -28,17 +28,17 @@ prong_status token_to_value(prong_document *document, const char *type, const ch
     prong_value place, ident;
     prong_object made = {.module = MODULE, .name = CLASS, .by_new = true, .has_state = true};
     prong_status status = address_to_value(document, address, &place);
-    if (!status) status = ident_to_value(document, id, &ident);
-    if (!status) status = prong_build(document, &made.state, "(svv)", type, place, ident);
-    return status ? status : prong_make_object(document, &made, value);
+    if (status >= 0) status = ident_to_value(document, id, &ident);
+    if (status >= 0) status = prong_build(document, &made.state, "(svv)", type, place, ident);
+    return status < 0 ? status : prong_make_object(document, &made, value);
 }
 
 prong_status token_from_value(prong_value value, struct token *token) {
     prong_object view;
     prong_value place, ident;
-    if (!prong_value_is(value, MODULE, CLASS) || prong_value_get_object(value, &view))
+    if (!prong_value_is(value, MODULE, CLASS) || prong_value_get_object(value, &view) < 0)
         return fail_text(PRONG_INVALID, "no token");
     prong_status status = prong_scan(view.state, "(svv)", &token->type, &place, &ident);
-    if (!status) status = ident_from_value(ident, &token->id);
-    return status ? status : address_from_value(place, token->address);
+    if (status >= 0) status = ident_from_value(ident, &token->id);
+    return status < 0 ? status : address_from_value(place, token->address);
 }

@@ -42,8 +42,8 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
     if (kind == PRONG_KIND_RANGE) {
         const struct range_node *range = from.pointer;
         int64_t start, stop, step;
-        if (!prong_value_get_int(range->start, &start) && !prong_value_get_int(range->stop, &stop) &&
-            !prong_value_get_int(range->step, &step)) {
+        if (prong_value_get_int(range->start, &start) >= 0 && prong_value_get_int(range->stop, &stop) >= 0 &&
+            prong_value_get_int(range->step, &step) >= 0) {
             for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step)
                 TRY(prong_list_append(scratch_of(call), *list, prong_int(i)));
             return PRONG_OK;
@@ -86,7 +86,7 @@ prong_status items_extend(prong_call *call, struct items *items, prong_value lis
     for (size_t i = 0; i < count; i++) {
         prong_value item;
         prong_status status = item_store(call->server, from[i], &item);
-        if (status) {
+        if (status < 0) {
             while (items->count > before) item_free(call->server, items->at[--items->count]);
             return status;
         }

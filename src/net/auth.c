@@ -105,7 +105,7 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
     if (digest == MD5 && !allow_md5) return md5_refused("answers");
     unsigned char mac[MAC_MAX];
     prong_status status = hmac(digest, key, key_size, nonce, nonce_size, mac, &mac_size);
-    if (status) return status;
+    if (status < 0) return status;
     if (answer_size - prefix != mac_size)
         return fail(PRONG_PERMISSION, "authentication: an answer by %s of %zu bytes, not %zu", digests[digest],
                     answer_size - prefix, mac_size);
@@ -178,7 +178,7 @@ prong_status auth_begin(struct auth *auth, bool listens, const void *key, size_t
     *auth = (struct auth){.key = key, .key_size = key_size, .allow_md5 = allow_md5, .listens = listens};
     reply->count = 0;
     prong_status status = has_crypto();
-    if (status) return status;
+    if (status < 0) return status;
     if (listens)
         add_challenge(auth, reply);
     else
@@ -199,7 +199,7 @@ static prong_status take_challenge(struct auth *auth, const void *message, size_
                          "another connection (reflection: it does not know the authkey)");
     prong_status status =
         auth_answer(auth->key, auth->key_size, nonce, size - CHALLENGE_SIZE, auth->allow_md5, answer, &answer_size);
-    if (status) return status;
+    if (status < 0) return status;
     add_reply(reply, answer, answer_size);
     auth->state = AUTH_AWAITS_VERDICT;
     return PRONG_OK;
@@ -234,7 +234,7 @@ prong_status auth_step(struct auth *auth, const void *message, size_t size, stru
                           : auth->state == AUTH_AWAITS_ANSWER    ? take_answer(auth, message, size, reply)
                           : auth->state == AUTH_AWAITS_CHALLENGE ? take_challenge(auth, message, size, reply)
                                                                  : take_verdict(auth, message, size, reply);
-    if (!status) return PRONG_OK;
+    if (status >= 0) return PRONG_OK;
     auth->state = AUTH_FAILED;
     auth_end(auth);
     return status;

@@ -130,13 +130,13 @@ static prong_status ended(prong_link *link) {
 prong_status link_take(prong_link *link, size_t maxlength, const void **data, size_t *size) {
     size_t header;
     if (link->lent) give_back(link);
-    if (link->unread) return fail(PRONG_CLOSED, "link to %s: nothing more can be received", link->address);
+    if (link->unread) return fail(PRONG_BROKEN, "link to %s: nothing more can be received", link->address);
     prong_status status = frame_of(link, &header, size);
     if (status == PRONG_TIMEOUT) return link->ended ? ended(link) : status;
-    if (!status && *size > (maxlength && maxlength < link->max_message ? maxlength : link->max_message))
+    if (status >= 0 && *size > (maxlength && maxlength < link->max_message ? maxlength : link->max_message))
         status = begins_as_tls(link) ? fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME)
                                      : fail(PRONG_TOO_LONG, "link to %s: a message of %zu bytes", link->address, *size);
-    if (status) {
+    if (status < 0) {
         link->unread = true;
         return status;
     }
@@ -158,7 +158,7 @@ static size_t worth_reading(const prong_link *link) {
 
 prong_status link_fill(prong_link *link) {
     prong_status status = bytes_reserve(&link->in, worth_reading(link));
-    if (status) return status;
+    if (status < 0) return status;
     ssize_t got = read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end);
     if (got < 0) return fail_errno("link to %s: receive", link->address);
     link->in.end += (size_t)got;
@@ -194,7 +194,7 @@ static void keep_rest(prong_link *link, const struct iovec *parts, size_t writte
 prong_status link_put(prong_link *link, const void *data, size_t size) {
     unsigned char header[FRAME_LONG];
     struct iovec parts[2] = {{header, frame_write(header, size)}, {(void *)(uintptr_t)data, size}};
-    if (link->state == LINK_CUT) return fail(PRONG_CLOSED, "link to %s: it was cut", link->address);
+    if (link->state == LINK_CUT) return fail(PRONG_BROKEN, "link to %s: it was cut", link->address);
     /* Room for all of it, before a part has left and the rest has to follow. */
     TRY(bytes_reserve(&link->out, parts[0].iov_len + size));
     ssize_t put = 0;
@@ -213,7 +213,7 @@ prong_status link_put(prong_link *link, const void *data, size_t size) {
 static prong_status put_replies(prong_link *link, const struct auth_reply *reply) {
     for (unsigned i = 0; i < reply->count; i++) {
         prong_status status = link_put(link, reply->data[i], reply->size[i]);
-        if (status && status != PRONG_TIMEOUT) return status;
+        if (status < 0 && status != PRONG_TIMEOUT) return status;
     }
     return PRONG_OK;
 }
@@ -227,7 +227,7 @@ static prong_status begin_auth(prong_link *link) {
     link->state = LINK_AUTH;
     prong_status status =
         auth_begin(&link->auth, link->listens, link->auth.key, link->auth.key_size, link->auth.allow_md5, &reply);
-    return status ? status : put_replies(link, &reply);
+    return status < 0 ? status : put_replies(link, &reply);
 }
 
 static prong_status step_auth(prong_link *link) {
@@ -237,26 +237,26 @@ static prong_status step_auth(prong_link *link) {
     prong_status status = link_take(link, AUTH_MESSAGE_MAX, &message, &size);
     if (status == PRONG_TIMEOUT) {
         status = link_fill(link);
-        if (status) return status;
+        if (status < 0) return status;
         status = link_take(link, AUTH_MESSAGE_MAX, &message, &size);
     }
     if (status == PRONG_EOF || status == PRONG_BROKEN_PIPE)
         return fail_text(PRONG_EOF, "authentication: the other side hung up");
-    if (status) return status;
+    if (status < 0) return status;
     status = auth_step(&link->auth, message, size, &reply);
     prong_status sent = put_replies(link, &reply);
     if (link->auth.state == AUTH_DONE) link->state = LINK_OPEN;
-    return status ? status : sent;
+    return status < 0 ? status : sent;
 }
 
 prong_status link_advance(prong_link *link) {
     prong_status status = PRONG_OK;
     if (link->state == LINK_TLS) {
         status = tls_handshake(link->tls, &link->wants_write);
-        if (!status) status = begin_auth(link);
+        if (status >= 0) status = begin_auth(link);
     }
-    while (!status && link->state == LINK_AUTH) status = step_auth(link);
-    if (!status && link_unwritten(link)) status = link_flush(link);
+    while (status >= 0 && link->state == LINK_AUTH) status = step_auth(link);
+    if (status >= 0 && link_unwritten(link)) status = link_flush(link);
     return status;
 }
 
@@ -275,7 +275,7 @@ static bool has_message(struct source *source) {
     if (link->ended || link->unread) return true;
     prong_status status = frame_of(link, &header, &size);
     if (status == PRONG_TIMEOUT) return false;
-    return status || link->in.end - link->in.start - header >= size;
+    return status < 0 || link->in.end - link->in.start - header >= size;
 }
 
 static int peer_of(int socket) {
@@ -324,7 +324,7 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
     } else {
         status = begin_auth(made);
     }
-    if (status) {
+    if (status < 0) {
         prong_link_close(made);
         return status;
     }
@@ -377,13 +377,13 @@ prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t si
     TRY(check_bytes(data, size, "link send: data"));
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
-    if (link->state == LINK_CUT) return fail(PRONG_CLOSED, "link to %s: it was cut", link->address);
+    if (link->state == LINK_CUT) return fail(PRONG_BROKEN, "link to %s: it was cut", link->address);
     size_t before = link_unwritten(link);
     prong_status status = link_put(link, data, size);
     bool untouched = before == 0 && link_unwritten(link) == size + (size > INT32_MAX ? FRAME_LONG : FRAME_SHORT);
     while (status == PRONG_TIMEOUT) {
         status = wait_for(link, POLLOUT, deadline, "no room to send");
-        if (status) return give_up_sending(link, untouched, status);
+        if (status < 0) return give_up_sending(link, untouched, status);
         size_t left = link_unwritten(link);
         status = link_flush(link);
         if (link_unwritten(link) < left) untouched = false;
@@ -400,7 +400,7 @@ static prong_status wait_and_fill(prong_link *link, deadline_t deadline) {
     const char *what = begins_as_tls(link) ? "what came is TLS, which this side does not speak, and no message came"
                                            : "no message came";
     prong_status status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, what);
-    return status ? status : link_fill(link);
+    return status < 0 ? status : link_fill(link);
 }
 
 prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const void **data, size_t *size,
@@ -414,7 +414,7 @@ prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const voi
         if (!came) {
             status = wait_and_fill(link, deadline);
             if (status == PRONG_TIMEOUT && !deadline_passed(deadline)) continue;
-            if (status) return status;
+            if (status < 0) return status;
         }
         came = false;
         status = link_take(link, maxlength, data, size);
@@ -427,7 +427,7 @@ prong_status prong_link_recv_bytes_into(prong_link *link, void *buffer, size_t c
     const void *data;
     TRY(check_bytes(buffer, capacity, "link recv: buffer"));
     prong_status status = prong_link_recv_bytes(link, 0, &data, size, timeout);
-    if (status) return status;
+    if (status < 0) return status;
     if (*size > capacity) {
         link->lent = 0; /* it stays */
         return fail(PRONG_TOO_LONG, "a message of %zu bytes in a buffer of %zu", *size, capacity);
@@ -442,9 +442,9 @@ prong_status prong_link_send(prong_link *link, prong_value value, prong_time tim
     prong_pickle pickle;
     prong_pickle_options options = {.protocol = 4};
     prong_status status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_pickle_dumps(scratch, value, &pickle, &options);
-    if (!status) status = prong_link_send_bytes(link, pickle.data, pickle.size, timeout);
+    if (status >= 0) status = prong_link_send_bytes(link, pickle.data, pickle.size, timeout);
     prong_document_close(scratch);
     return status;
 }
@@ -454,7 +454,7 @@ prong_status prong_link_recv(prong_link *link, prong_document *document, prong_v
     const void *data;
     size_t size;
     prong_status status = prong_link_recv_bytes(link, 0, &data, &size, timeout);
-    return status ? status : prong_pickle_loads(document, data, size, value, options);
+    return status < 0 ? status : prong_pickle_loads(document, data, size, value, options);
 }
 
 prong_status prong_link_poll(prong_link *link, prong_time timeout) {
@@ -523,11 +523,11 @@ static prong_status connect_once(struct attempt *a) {
     a->socket = os_off_stdio(socket(a->to->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (a->socket < 0) return fail_errno("connect to %s: socket", a->address);
     prong_status status = connect_socket(a);
-    if (!status && is_own_peer(a->socket)) {
+    if (status >= 0 && is_own_peer(a->socket)) {
         errno = ECONNREFUSED;
         status = connect_failed(a);
     }
-    if (status) close(a->socket);
+    if (status < 0) close(a->socket);
     return status;
 }
 
@@ -557,18 +557,18 @@ static prong_status handshake_failed(const prong_link *link, prong_status status
 static prong_status finish_handshake(prong_link *link, deadline_t deadline) {
     for (;;) {
         prong_status status = link_advance(link);
-        if (!status && link->state == LINK_OPEN) return PRONG_OK;
-        if (status && status != PRONG_TIMEOUT) return handshake_failed(link, status);
+        if (status >= 0 && link->state == LINK_OPEN) return PRONG_OK;
+        if (status < 0 && status != PRONG_TIMEOUT) return handshake_failed(link, status);
         status = wait_for(link, link->state == LINK_TLS && !link->wants_write ? POLLIN : link_events(link), deadline,
                           "the handshake did not end");
-        if (status) return handshake_failed(link, status);
+        if (status < 0) return handshake_failed(link, status);
     }
 }
 
 static prong_status begin_link(prong_link **link, const struct attempt *a, const prong_link_options *options,
                                struct tls_context *tls) {
     prong_status status = link_new(link, a->socket, false, options, a->address, tls);
-    if (status || !(status = finish_handshake(*link, a->deadline))) return status;
+    if (status < 0 || !(status = finish_handshake(*link, a->deadline))) return status;
     prong_link_close(*link);
     *link = NULL;
     return status;
@@ -580,14 +580,14 @@ prong_status client_connect(prong_link **link, const char *address, const prong_
     struct tls_context *tls;
     INTERRUPTIBLE;
     prong_status status = options ? check_bytes(options->authkey, options->authkey_size, "client: authkey") : PRONG_OK;
-    if (!status) status = address_parse(address, false, &to);
-    if (!status) status = tls_context_new(&tls, options ? options->tls : NULL, false);
-    if (status) return status;
+    if (status >= 0) status = address_parse(address, false, &to);
+    if (status >= 0) status = tls_context_new(&tls, options ? options->tls : NULL, false);
+    if (status < 0) return status;
     struct attempt attempt = {.to = &to, .address = address, .deadline = deadline};
     status = waits ? connect_until(&attempt) : connect_once(&attempt);
-    if (!status) status = begin_link(link, &attempt, options, tls);
+    if (status >= 0) status = begin_link(link, &attempt, options, tls);
     tls_context_free(tls); /* a link holds its own reference */
-    return status ? fail_again(status, "client of %s", address) : PRONG_OK;
+    return status < 0 ? fail_again(status, "client of %s", address) : PRONG_OK;
 }
 
 prong_status prong_client_connect(prong_link **link, const char *address, const prong_link_options *options,

@@ -49,7 +49,7 @@ static prong_status bind_failed(const char *address) {
 prong_status listen_at(const char *address, int backlog, int *made, char text[ADDRESS_TEXT], char path[ADDRESS_TEXT]) {
     struct address at;
     prong_status status = address_parse(address, true, &at);
-    if (status) return status;
+    if (status < 0) return status;
     int fd = os_off_stdio(socket(at.socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), on = 1;
     if (fd < 0) return fail_errno("listen at %s: socket", address);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -119,16 +119,16 @@ prong_status prong_listener_open(prong_listener **listener, const char *address,
     made->max_handshakes = options && options->max_handshakes ? options->max_handshakes : HANDSHAKES;
     made->handshake_timeout = options && options->handshake_timeout ? options->handshake_timeout : HANDSHAKE_TIME;
     prong_status status = keep_options(&made->options, options);
-    if (!status) status = tls_context_new(&made->tls, options ? options->tls : NULL, true);
+    if (status >= 0) status = tls_context_new(&made->tls, options ? options->tls : NULL, true);
     int backlog = options && options->backlog ? options->backlog : BACKLOG;
-    if (!status) status = listen_at(address, backlog, &made->socket, made->address, made->path);
-    if (!status) {
+    if (status >= 0) status = listen_at(address, backlog, &made->socket, made->address, made->path);
+    if (status >= 0) {
         struct epoll_event event = {.events = EPOLLIN};
         made->source.descriptor = os_off_stdio(epoll_create1(EPOLL_CLOEXEC));
         if (made->source.descriptor < 0 || epoll_ctl(made->source.descriptor, EPOLL_CTL_ADD, made->socket, &event) < 0)
             status = fail_errno("listener: epoll");
     }
-    if (status) {
+    if (status < 0) {
         prong_listener_close(made);
         return status;
     }
@@ -200,7 +200,7 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
     listener->last = &one->next;
     listener->handshakes++;
     prong_status status = watch(listener, one, EPOLL_CTL_ADD);
-    if (status) refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
+    if (status < 0) refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
     return status;
 }
 
@@ -216,7 +216,7 @@ static prong_status take_one(prong_listener *listener, prong_link **ready) {
         count_refused(listener, "it hung up before the handshake");
         return PRONG_OK;
     }
-    if (status) return status;
+    if (status < 0) return status;
     if (link->state != LINK_OPEN) return begin_one(listener, link);
     *ready = link;
     return PRONG_OK;
@@ -224,7 +224,7 @@ static prong_status take_one(prong_listener *listener, prong_link **ready) {
 
 static prong_status take_new_ones(prong_listener *listener, prong_link **ready) {
     prong_status status = PRONG_OK;
-    for (int turn = 0; !status && !*ready && turn < TURN; turn++) status = take_one(listener, ready);
+    for (int turn = 0; status >= 0 && !*ready && turn < TURN; turn++) status = take_one(listener, ready);
     return status == PRONG_TIMEOUT ? PRONG_OK : status;
 }
 
@@ -244,7 +244,7 @@ static void advance_all(prong_listener *listener, prong_link **link) {
             refuse_late(listener, place);
         } else if (status == PRONG_TIMEOUT && !watch(listener, one, EPOLL_CTL_MOD)) {
             place = &one->next;
-        } else if (status) {
+        } else if (status < 0) {
             refuse(listener, place, prong_error_message());
         } else if (one->link->state == LINK_OPEN) {
             *link = one->link;
@@ -275,10 +275,10 @@ prong_status prong_listener_accept(prong_listener *listener, prong_link **link, 
         advance_all(listener, link);
         if (*link) return PRONG_OK;
         prong_status status = take_new_ones(listener, link);
-        if (status) return status;
+        if (status < 0) return status;
         if (*link) return PRONG_OK;
         if (last) return fail_text(PRONG_TIMEOUT, "nobody connected in the time given");
         status = await_events(listener, deadline);
-        if (status) return status;
+        if (status < 0) return status;
     }
 }

@@ -36,7 +36,7 @@ static prong_status failed(prong_status status, const char *what) {
 
 static void time_is_up(struct transfer *t) {
     t->status = t->begun
-                    ? fail_text(PRONG_CLOSED, "time was up in the middle of a message: what follows cannot be made out")
+                    ? fail_text(PRONG_BROKEN, "time was up in the middle of a message: what follows cannot be made out")
                     : fail_text(PRONG_TIMEOUT, "the time given has passed");
 }
 
@@ -188,7 +188,7 @@ prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, si
         if (receive(&t, begun + FRAME_SHORT, FRAME_LONG - FRAME_SHORT, deadline)) return t.status;
         status = frame_read(begun, FRAME_LONG, &header, size);
     }
-    if (status) return fail_text(status, "bad message length");
+    if (status < 0) return fail_text(status, "bad message length");
     if (*size > capacity) return fail(PRONG_TOO_LONG, "a message of %zu bytes in a buffer of %zu", *size, capacity);
     return receive(&t, buffer, *size, deadline);
 }

@@ -55,19 +55,19 @@ prong_status tls_context_new(struct tls_context **context, const prong_tls *opti
     if (!made) return fail_text(PRONG_NO_MEMORY, "TLS: no memory");
     made->ctx = SSL_CTX_new(TLS_method());
     prong_status status = made->ctx ? PRONG_OK : openssl_failed("context");
-    if (!status) {
+    if (status >= 0) {
         SSL_CTX_set_min_proto_version(made->ctx, TLS1_2_VERSION);
         SSL_CTX_set_num_tickets(made->ctx,
                                 0); /* what a client has not read when it closes would reset the connection */
         SSL_CTX_set_mode(made->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
         status = load_certificate(made->ctx, options);
     }
-    if (!status) status = load_authority(made->ctx, options, listening);
-    if (!status && options->name) {
+    if (status >= 0) status = load_authority(made->ctx, options, listening);
+    if (status >= 0 && options->name) {
         strncpy(made->name, options->name, sizeof(made->name) - 1);
         made->checks_name = true;
     }
-    if (status) {
+    if (status < 0) {
         tls_context_free(made);
         return status;
     }

@@ -60,8 +60,8 @@ static prong_status open(prong_pool pool_handle, prong_imap **result, prong_task
                            .ring = true,
                            .options = &without_callbacks};
     status = job_create(&s, pool, &imap->job, &unused);
-    if (!status) status = job_submit(pool, imap->job, &imap->handle);
-    if (status) {
+    if (status >= 0) status = job_submit(pool, imap->job, &imap->handle);
+    if (status < 0) {
         free(used);
         free(imap);
         return status;
@@ -92,7 +92,7 @@ static prong_status store_argument(struct call *call, const prong_bytes *argumen
     if (call->argument_block) heap_free(call->argument_block, &call->argument_block); /* of a try that failed */
     if (argument->size) {
         prong_status status = heap_alloc(argument->size, 0, &call->argument_block, NULL);
-        if (status) return status;
+        if (status < 0) return status;
         memcpy(arena_at(call->argument_block), argument->data, argument->size);
     }
     call->argument = call->argument_block;
@@ -121,14 +121,14 @@ static prong_status add_task(prong_imap *imap, const prong_bytes *argument) {
     struct call *call = job_call(job, place);
     call->number = job->count;
     prong_status status = store_argument(call, argument);
-    if (status) return status;
+    if (status < 0) return status;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
     if (job->cancel_status)
         status = stopped(job);
     else
         append(pool, job, place);
     guard_leave(&pool->guard);
-    if (status) return status;
+    if (status < 0) return status;
     imap->used[place] = true;
     imap->busy++;
     waitq_notify(&pool->work, 1);
@@ -157,7 +157,7 @@ static prong_status feed_one(prong_imap *imap) {
 
 static prong_status feed(prong_imap *imap) {
     prong_status status = PRONG_OK;
-    while (!status && !imap->exhausted && imap->busy < imap->capacity) status = feed_one(imap);
+    while (status >= 0 && !imap->exhausted && imap->busy < imap->capacity) status = feed_one(imap);
     return status;
 }
 
@@ -210,7 +210,7 @@ static bool take(prong_imap *imap, prong_outcome *outcome) {
 static void report(prong_imap *imap) {
     prong_progress progress;
     if (!imap->progress || clock_now() < imap->next_report) return;
-    if (!prong_job_progress(imap->handle, &progress)) imap->progress(&progress, imap->progress_context);
+    if (prong_job_progress(imap->handle, &progress) >= 0) imap->progress(&progress, imap->progress_context);
     imap->next_report = clock_now() + PROGRESS_EVERY;
 }
 
@@ -233,9 +233,9 @@ static prong_status wait_for_next(prong_imap *imap, prong_outcome *outcome, dead
     if (take(imap, outcome)) return PRONG_OK;
     INTERRUPTIBLE;
     await_begin(&await, &awaited, deadline);
-    while (!status && !take(imap, outcome)) {
+    while (status >= 0 && !take(imap, outcome)) {
         status = imap->job->cancel_status ? stopped(imap->job) : await_check(&await);
-        if (status) break;
+        if (status < 0) break;
         if (!waitq_wait(&imap->job->progress, something_to_give, imap, deadline) && !something_to_give(imap))
             status = fail_text(PRONG_TIMEOUT, "imap: no result in the time given");
         else
@@ -255,7 +255,7 @@ prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_tim
     if (!object_is_live(KIND_POOL, imap->job->pool, imap->job->pool_generation))
         return fail(PRONG_NOT_RUNNING, "imap: the pool was destroyed");
     prong_status status = feed(imap);
-    if (status) return status;
+    if (status < 0) return status;
     if (imap->busy == 0) {
         report_end(imap);
         return fail_text(PRONG_EOF, "imap: all results have been taken");

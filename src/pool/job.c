@@ -47,11 +47,11 @@ static prong_status identify(any_function *pointer, bool forked, struct function
             return PRONG_OK;
         }
     prong_status status = function_identify(pointer, function);
-    if (status && forked) { /* without a build-id, a forked worker still has the same addresses */
+    if (status < 0 && forked) { /* without a build-id, a forked worker still has the same addresses */
         *function = (struct function){0};
         return PRONG_OK;
     }
-    if (status) return status;
+    if (status < 0) return status;
     if (!known) return PRONG_OK;
     known->remembered[known->next % REMEMBERED].pointer = pointer;
     known->remembered[known->next++ % REMEMBERED].function = *function;
@@ -65,7 +65,7 @@ static prong_status allocate(struct job *job, const struct submission *s, uint64
         return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", s->capacity);
     bool small = words + order + calls <= SMALL_JOB && further <= SMALL_JOB - (words + order + calls);
     prong_status status = small ? PRONG_OK : heap_alloc(words + order + calls + further, 0, &job->storage, NULL);
-    if (status) return fail_again(status, "a job of %zu tasks", s->capacity);
+    if (status < 0) return fail_again(status, "a job of %zu tasks", s->capacity);
     uint64_t at = small ? arena_offset(job->small) : job->storage;
     if (!small) memset(arena_at(at), 0, words + order + calls);
     atomic_signal_fence(memory_order_seq_cst); /* if this process dies, dispose finds no calls, or empty ones */
@@ -82,7 +82,7 @@ static prong_status allocate_all(struct job *job, const struct submission *s, co
                                  uint64_t *extra) {
     size_t size = (o->task_context_size + 7) & ~(size_t)7;
     prong_status status = allocate(job, s, s->extra + size, extra);
-    if (status || !size) return status;
+    if (status < 0 || !size) return status;
     memcpy(arena_at(*extra), o->task_context, o->task_context_size);
     job->context = *extra;
     job->context_size = o->task_context_size;
@@ -108,7 +108,7 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     struct job *job;
     const prong_task_options *o = s->options ? s->options : &no_options;
     prong_status status = check_options(s, o);
-    if (status) return status;
+    if (status < 0) return status;
     if ((status = object_create(KIND_JOB, (void **)&job))) return status;
     job->pool = arena_offset(pool);
     job->pool_generation = s->pool.generation;
@@ -125,8 +125,8 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->began = clock_now();
     status = s->function ? identify(s->function, pool->method == PRONG_START_FORK, &job->function)
                          : function_by_name(o->task_name, &job->function);
-    if (!status) status = allocate_all(job, s, o, extra);
-    if (status)
+    if (status >= 0) status = allocate_all(job, s, o, extra);
+    if (status < 0)
         object_destroy(job, object_generation(job));
     else
         *result = job;
@@ -207,7 +207,7 @@ prong_status job_note(prong_job handle, const struct submission *s, void *out, s
                         .out_bytes = out_bytes};
     prong_status status = PRONG_OK;
     if (o->callback || o->error_callback) status = owner_prepare_callbacks(s->pool);
-    return status ? status : note_add(&note);
+    return status < 0 ? status : note_add(&note);
 }
 
 /* --- waiting --- */
@@ -258,7 +258,7 @@ static prong_status wait_as(const struct await *await, prong_job handle, struct 
     prong_time step = note && note->progress ? PROGRESS_EVERY : PRONG_FOREVER;
     for (;;) {
         prong_status status = job_is_there(handle);
-        if (status || job_has_ended(job)) return status;
+        if (status < 0 || job_has_ended(job)) return status;
         if ((status = await_check(await))) return status;
         bool more = wait_for_news(job, deadline_within(deadline, step));
         if (job_ended(job)) continue;
@@ -314,10 +314,10 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
     struct note note;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
-    if (status) return status;
+    if (status < 0) return status;
     bool noted = note_find(handle, &note);
     status = wait_for_end(handle, job, noted ? &note : NULL, deadline_after(timeout));
-    if (status) return status;
+    if (status < 0) return status;
     if (noted) {
         report(job, &note);
         job_deliver(handle);
@@ -330,8 +330,8 @@ prong_status prong_job_get(prong_job handle, prong_time timeout) {
     prong_outcome outcome;
     INSIDE struct visit inside = {0};
     prong_status status = prong_job_wait(handle, timeout);
-    if (!status) status = job_enter(&inside, handle, &job);
-    if (status || !job->first_failure) return status;
+    if (status >= 0) status = job_enter(&inside, handle, &job);
+    if (status < 0 || !job->first_failure) return status;
     job_read_outcome(job, job->first_failure - 1, &outcome);
     return job_fail(job, &outcome, job->failed > 1 ? " (and others failed)" : "");
 }
@@ -352,7 +352,7 @@ prong_status prong_job_progress(prong_job handle, prong_progress *progress) {
     struct job *job;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
-    if (!status) fill_progress(job, progress);
+    if (status >= 0) fill_progress(job, progress);
     return status;
 }
 
@@ -388,10 +388,10 @@ static prong_status wait_for_task(prong_job handle, struct one_task *task, deadl
     if (task_state(word_for_certain(job, task->place)) == TASK_ENDED) return PRONG_OK;
     INTERRUPTIBLE;
     await_begin(&await, &(struct awaited){handle.offset, handle.generation, (int64_t)task->place}, deadline);
-    while (!status && !(status = job_is_there(handle)) &&
+    while (status >= 0 && !(status = job_is_there(handle)) &&
            task_state(word_for_certain(job, task->place)) != TASK_ENDED) {
         status = await_check(&await);
-        if (!status && !waitq_wait(&job->progress, task_has_ended, task, deadline) && !task_has_ended(task))
+        if (status >= 0 && !waitq_wait(&job->progress, task_has_ended, task, deadline) && !task_has_ended(task))
             status = fail(PRONG_TIMEOUT, "task %llu is not done", (unsigned long long)task->place);
     }
     await_end(&await);
@@ -402,12 +402,12 @@ prong_status prong_job_outcome(prong_job handle, size_t index, prong_outcome *ou
     struct job *job;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
-    if (status) return status;
+    if (status < 0) return status;
     if (index >= job->count)
         return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
     struct one_task task = {job, index};
     status = wait_for_task(handle, &task, deadline_after(timeout));
-    if (!status) job_read_outcome(job, index, outcome);
+    if (status >= 0) job_read_outcome(job, index, outcome);
     return status;
 }
 
@@ -519,8 +519,8 @@ prong_status prong_job_cancel(prong_job handle, bool force) {
     bool guarded = false;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
-    if (!status) status = job_enter_guard(handle, job, &guarded);
-    if (status || !guarded) return status;
+    if (status >= 0) status = job_enter_guard(handle, job, &guarded);
+    if (status < 0 || !guarded) return status;
     struct pool *pool = arena_at(job->pool);
     schedule_cancel(pool, job, PRONG_CANCELLED);
     guard_leave(&pool->guard);
@@ -538,7 +538,7 @@ static prong_status job_abandon(prong_job handle, struct job *job) {
         return PRONG_OK;
     }
     prong_status status = job_enter_guard(handle, job, &inside);
-    if (status) return status;
+    if (status < 0) return status;
     if (inside) {
         if (!job_ended(job)) schedule_cancel(pool, job, PRONG_CANCELLED);
         guard_set(&pool->guard, &job->abandoned, 1);
@@ -557,7 +557,7 @@ prong_status prong_job_close(prong_job handle) {
     struct job *job;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
-    if (status) return status;
+    if (status < 0) return status;
     if (job->in_place && !job_has_ended(job)) job_take_memory_back(handle, job);
     note_remove(handle);
     return job_abandon(handle, job);
@@ -565,9 +565,9 @@ prong_status prong_job_close(prong_job handle) {
 
 prong_status job_close_after(prong_job handle, prong_status status) {
     char message[MESSAGE_ROOM];
-    if (status) snprintf(message, sizeof message, "%s", prong_error_message());
+    if (status < 0) snprintf(message, sizeof message, "%s", prong_error_message());
     prong_job_close(handle);
-    return status ? fail(status, "%s", message) : PRONG_OK;
+    return status < 0 ? fail(status, "%s", message) : PRONG_OK;
 }
 
 /* --- as an object --- */

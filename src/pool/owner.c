@@ -169,12 +169,12 @@ static prong_status start_worker(struct owner *o, uint64_t i) {
                                      .no_wait = program != NULL};
     prong_status status = prong_process_create(&process, &options);
     free(program);
-    if (status) return status;
+    if (status < 0) return status;
     forget_initializing(o->pool, slot);
     status = prong_process_start(process);
-    if (!status) status = prong_process_pid(process, &pid);
-    if (!status) status = prong_process_sentinel(process, &sentinel);
-    if (status) {
+    if (status >= 0) status = prong_process_pid(process, &pid);
+    if (status >= 0) status = prong_process_sentinel(process, &sentinel);
+    if (status < 0) {
         prong_process_close(process);
         return status;
     }
@@ -231,7 +231,7 @@ static void worker_ended(struct owner *o, uint64_t i) {
     struct slot *slot = pool_slot(pool, i);
     prong_process process = process_of(slot);
     int code = 0;
-    if (prong_process_join(process, PRONG_SECONDS(1)) || prong_process_exitcode(process, &code)) return;
+    if (prong_process_join(process, PRONG_SECONDS(1)) < 0 || prong_process_exitcode(process, &code) < 0) return;
     prong_process_close(process);
     o->polls[i + 1].fd = -1;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
@@ -412,8 +412,9 @@ static bool callback_is_due(void *context) {
 
 static void run_callback(const struct note *note) {
     prong_status status = prong_job_get(note->job, PRONG_NOWAIT);
-    if (status && note->error_callback) note->error_callback(note->job, status, prong_error_message(), note->context);
-    if (!status && note->callback) note->callback(note->job, note->context);
+    if (status < 0 && note->error_callback)
+        note->error_callback(note->job, status, prong_error_message(), note->context);
+    if (status >= 0 && note->callback) note->callback(note->job, note->context);
 }
 
 /* One at a time, in the order in which their jobs are found ended. They may wait, for jobs of this very pool, too: whatever needs
@@ -486,9 +487,9 @@ static prong_status prepare_owner(struct pool *pool, prong_pool handle, struct o
     *o = (struct owner){.pool = pool, .handle = handle, .pid = getpid(), .watch.doorbell = -1};
     o->polls = calloc(pool->slot_count + 1, sizeof *o->polls);
     prong_status status = o->polls ? PRONG_OK : fail(PRONG_NO_MEMORY, "no memory for a pool");
-    if (!status && !watch_open(&o->watch, true))
+    if (status >= 0 && !watch_open(&o->watch, true))
         status = fail_errno("no socket by which others wake the pool's thread (AF_UNIX, datagrams)");
-    if (status) {
+    if (status < 0) {
         discard(o);
         return status;
     }
@@ -561,7 +562,7 @@ static void owner_leave(struct owner *o) {
 
 /* A callback may wait for what never comes, or be what called exit: it is not waited for for long, and left where it is. */
 static void end_at_exit(prong_pool handle, struct pool *pool) {
-    if (!prong_pool_terminate(handle)) wait_until(pool, workers_ended, PRONG_FOREVER);
+    if (prong_pool_terminate(handle) >= 0) wait_until(pool, workers_ended, PRONG_FOREVER);
     if (!is_same(handle, callbacks_of) && wait_until(pool, threads_ended, CALLBACKS_END_WITHIN))
         prong_pool_destroy(handle);
     else
@@ -582,9 +583,9 @@ static void terminate_all(void) {
 prong_status owner_start(struct pool *pool, prong_pool handle) {
     struct owner *o = NULL;
     prong_status status = prepare_owner(pool, handle, &o);
-    if (status) return status;
+    if (status < 0) return status;
     fork_gate(&pool->all_forked);
-    for (uint64_t i = 0; i < pool->slot_count && !status; i++) status = start_worker(o, i);
+    for (uint64_t i = 0; i < pool->slot_count && status >= 0; i++) status = start_worker(o, i);
     fork_gate_open(&pool->all_forked);
     int number = status ? 0 : start_thread(&o->thread, STACK_SIZE, look_after, o);
     if (number == EINVAL) /* unshare(CLONE_NEWPID) has been called, or the like */
@@ -593,7 +594,7 @@ prong_status owner_start(struct pool *pool, prong_pool handle) {
                                      "namespace of pids cannot make threads");
     else if (number)
         status = fail(PRONG_NO_PROCESSES, "no thread to look after the workers: %s", strerror(number));
-    if (status) {
+    if (status < 0) {
         abandon_workers(o);
         discard(o);
         return status;

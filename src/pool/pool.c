@@ -45,7 +45,7 @@ static prong_status check_options(const prong_pool_options *o) {
 static prong_status keep_argument(struct pool *pool, const void *bytes, size_t size) {
     pool->initializer_size = size;
     prong_status status = size ? heap_alloc(size, 0, &pool->initializer_argument, NULL) : PRONG_OK;
-    if (!status && size) memcpy(arena_at(pool->initializer_argument), bytes, size);
+    if (status >= 0 && size) memcpy(arena_at(pool->initializer_argument), bytes, size);
     return status;
 }
 
@@ -56,12 +56,12 @@ static prong_status keep_named_initializer(struct pool *pool, const char *name, 
     size_t size;
     prong_status status = function_by_name(name, &function);
     pool->initializer_pointer = (any_function *)(void *)call_target;
-    if (!status) status = function_identify(pool->initializer_pointer, &pool->initializer);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = function_identify(pool->initializer_pointer, &pool->initializer);
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     if (prong_value_kind(arguments) == PRONG_KIND_NULL) status = prong_build(scratch, &arguments, "()");
-    if (!status) status = call_write(scratch, &function, arguments, prong_null(), &bytes, &size);
-    if (!status) status = keep_argument(pool, bytes, size);
+    if (status >= 0) status = call_write(scratch, &function, arguments, prong_null(), &bytes, &size);
+    if (status >= 0) status = keep_argument(pool, bytes, size);
     prong_document_close(scratch);
     return status;
 }
@@ -72,7 +72,7 @@ static prong_status keep_initializer(struct pool *pool, const prong_pool_options
     prong_status status = PRONG_OK;
     if (o->initializer && pool->method != PRONG_START_FORK)
         status = function_identify(pool->initializer_pointer, &pool->initializer);
-    return status ? status : keep_argument(pool, o->initializer_argument, o->initializer_size);
+    return status < 0 ? status : keep_argument(pool, o->initializer_argument, o->initializer_size);
 }
 
 static prong_status fill(struct pool *pool, const prong_pool_options *o) {
@@ -84,10 +84,10 @@ static prong_status fill(struct pool *pool, const prong_pool_options *o) {
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
     prong_status status = heap_alloc(pool->slot_count * sizeof(struct slot), 0, &pool->slots, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
     if (o->program) status = program_keep(o->program, &pool->program);
-    return status ? status : keep_initializer(pool, o);
+    return status < 0 ? status : keep_initializer(pool, o);
 }
 
 prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {
@@ -97,16 +97,16 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
     if (!options) options = &none;
     if (!handle) return fail(PRONG_INVALID, "pool: no place for the handle");
     prong_status status = check_options(options);
-    if (!status) status = family_enter();
-    if (!status) status = object_create(KIND_POOL, (void **)&pool);
-    if (status) return status;
+    if (status >= 0) status = family_enter();
+    if (status >= 0) status = object_create(KIND_POOL, (void **)&pool);
+    if (status < 0) return status;
     prong_pool made = {arena_offset(pool), atomic_load(&pool->object.generation)};
     status = fill(pool, options);
-    if (!status) {
+    if (status >= 0) {
         object_publish(pool);
         status = owner_start(pool, made);
     }
-    if (status) {
+    if (status < 0) {
         object_destroy(pool, made.generation);
         return fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
     }
@@ -128,14 +128,14 @@ prong_status prong_pool_close(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter(&inside, handle, &pool);
-    if (!status) leave_state(pool, POOL_RUNNING, POOL_CLOSED);
+    if (status >= 0) leave_state(pool, POOL_RUNNING, POOL_CLOSED);
     return status;
 }
 
 static prong_status pool_enter_own(struct visit *inside, prong_pool handle, struct pool **pool) {
     char who[80];
     prong_status status = pool_enter(inside, handle, pool);
-    if (!status && !owner_is_self(handle))
+    if (status >= 0 && !owner_is_self(handle))
         return fail(PRONG_NOT_CHILD, "pool '%s' belongs to %s, which created it", (*pool)->name,
                     member_describe((uint32_t)(*pool)->owner, who, sizeof who));
     return status;
@@ -145,7 +145,7 @@ prong_status prong_pool_terminate(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter_own(&inside, handle, &pool);
-    if (status) return status;
+    if (status < 0) return status;
     leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
     owner_end_workers(pool, handle);
     return PRONG_OK;
@@ -161,9 +161,9 @@ static prong_status wait_for_end(prong_pool handle, struct pool *pool, deadline_
     INTERRUPTIBLE;
     await_begin(&await, &(struct awaited){handle.offset, handle.generation, AWAIT_WORKERS}, deadline);
     /* one that another thread has destroyed meanwhile has ended */
-    while (!status && object_is_live(KIND_POOL, handle.offset, handle.generation) && !workers_gone(pool)) {
+    while (status >= 0 && object_is_live(KIND_POOL, handle.offset, handle.generation) && !workers_gone(pool)) {
         status = await_check(&await);
-        if (!status && !waitq_sleep(&pool->ended, workers_gone, pool, deadline) && !workers_gone(pool))
+        if (status >= 0 && !waitq_sleep(&pool->ended, workers_gone, pool, deadline) && !workers_gone(pool))
             status = fail(PRONG_TIMEOUT, "pool '%s' still has workers, or runs callbacks", pool->name);
     }
     await_end(&await);
@@ -174,7 +174,7 @@ prong_status prong_pool_join(prong_pool handle, prong_time timeout) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter_own(&inside, handle, &pool);
-    if (status) return status;
+    if (status < 0) return status;
     if (atomic_load(&pool->state) == POOL_RUNNING)
         return fail(PRONG_STILL_RUNNING, "join of pool '%s': close or terminate it first", pool->name);
     if ((status = owner_begin_join(handle))) return status;
@@ -187,14 +187,14 @@ prong_status prong_pool_destroy(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter_own(&inside, handle, &pool);
-    if (!status) status = owner_begin_join(handle);
-    if (status) return status;
+    if (status >= 0) status = owner_begin_join(handle);
+    if (status < 0) return status;
     if (!workers_gone(pool)) {
         status = prong_pool_terminate(handle);
-        if (!status) status = wait_for_end(handle, pool, PRONG_FOREVER);
+        if (status >= 0) status = wait_for_end(handle, pool, PRONG_FOREVER);
     }
     owner_end_join();
-    if (!status && owner_finish(handle)) object_destroy(pool, handle.generation);
+    if (status >= 0 && owner_finish(handle)) object_destroy(pool, handle.generation);
     return status;
 }
 
@@ -205,7 +205,7 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     INSIDE struct visit inside = {0};
     TRY(check_bytes(workers, capacity, "pool: workers"));
     prong_status status = pool_enter(&inside, handle, &pool);
-    if (status) return status;
+    if (status < 0) return status;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
     for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
         struct slot *slot = pool_slot(pool, i);
@@ -220,7 +220,7 @@ prong_status prong_pool_deaths(prong_pool handle, uint64_t *deaths) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter(&inside, handle, &pool);
-    if (!status) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
+    if (status >= 0) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
     return status;
 }
 

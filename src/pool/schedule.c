@@ -100,7 +100,7 @@ static void end_task(struct pool *pool, struct job *job, uint64_t place, prong_s
     set(pool, word, task_word(TASK_ENDED, status, task_tries(*word), code));
     add(pool, &job->done, 1);
     add(pool, &pool->unfinished, -1);
-    if (!status) return;
+    if (status >= 0) return;
     add(pool, &job->failed, 1);
     if (!job->first_failure || place + 1 < job->first_failure) set(pool, &job->first_failure, place + 1);
 }

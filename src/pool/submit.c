@@ -27,13 +27,13 @@ prong_status submit_tasks(prong_pool handle, prong_job *result, prong_task *task
     INSIDE struct visit inside = {0};
     TRY(check_bytes(arguments, count, "pool: arguments"));
     prong_status status = pool_enter(&inside, handle, &pool);
-    for (size_t i = 0; i < count && !status; i++) {
+    for (size_t i = 0; i < count && status >= 0; i++) {
         if (arguments[i].size && !arguments[i].data)
             status = fail(PRONG_INVALID, "argument %zu has a size and no bytes", i);
         s.extra += padded(head.size + arguments[i].size);
     }
-    if (!status) status = job_create(&s, pool, &job, &at);
-    if (status) return status;
+    if (status >= 0) status = job_create(&s, pool, &job, &at);
+    if (status < 0) return status;
     for (size_t i = 0; i < count; i++) {
         struct call *call = job_call(job, i);
         call->argument = at;
@@ -44,7 +44,7 @@ prong_status submit_tasks(prong_pool handle, prong_job *result, prong_task *task
     }
     *result = (prong_job){arena_offset(job), atomic_load(&job->object.generation)};
     status = job_note(*result, &s, NULL, 0);
-    if (status)
+    if (status < 0)
         job_discard(job);
     else if ((status = job_submit(pool, job, result)))
         note_remove(*result);
@@ -73,7 +73,7 @@ static prong_status wait_or_cancel(prong_job job, prong_time timeout) {
 prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task, const prong_bytes *arguments,
                                 size_t count, const prong_task_options *options, prong_time timeout) {
     prong_status status = prong_pool_starmap_async(pool, job, task, arguments, count, options);
-    return status ? status : wait_or_cancel(*job, timeout);
+    return status < 0 ? status : wait_or_cancel(*job, timeout);
 }
 
 prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument, size_t argument_size,
@@ -82,10 +82,10 @@ prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *arg
     prong_job handle;
     struct job *job;
     prong_status status = prong_pool_apply_async(pool, &handle, task, argument, argument_size, options);
-    if (status) return status;
+    if (status < 0) return status;
     status = wait_or_cancel(handle, timeout);
     INSIDE struct visit inside = {0};
-    if (!status && !job_enter(&inside, handle, &job)) {
+    if (status >= 0 && !job_enter(&inside, handle, &job)) {
         prong_outcome outcome;
         job_read_outcome(job, 0, &outcome);
         if (size) *size = outcome.size;
@@ -127,8 +127,8 @@ static prong_status map_async(prong_pool handle, prong_job *result, enum job_for
     uint64_t at;
     INSIDE struct visit inside = {0};
     prong_status status = check_map(map);
-    if (!status) status = pool_enter(&inside, handle, &pool);
-    if (status) return status;
+    if (status >= 0) status = pool_enter(&inside, handle, &pool);
+    if (status < 0) return status;
     size_t chunk = options && options->chunk_size ? options->chunk_size : default_chunk(pool, map->count);
     size_t tasks = map->count / chunk + (map->count % chunk != 0);
     size_t in_bytes = map->count * map->in_size, out_bytes = map->count * map->out_size;
@@ -154,7 +154,7 @@ static prong_status map_async(prong_pool handle, prong_job *result, enum job_for
     job->chunk = chunk;
     *result = (prong_job){arena_offset(job), atomic_load(&job->object.generation)};
     status = job_note(*result, &s, out_place ? NULL : map->out, out_bytes);
-    if (status)
+    if (status < 0)
         job_discard(job);
     else if ((status = job_submit(pool, job, result)))
         note_remove(*result);
@@ -165,7 +165,7 @@ static prong_status map_and_wait(prong_pool pool, enum job_form form, any_functi
                                  const struct array_map *map, const prong_task_options *options, prong_time timeout) {
     prong_job job;
     prong_status status = map_async(pool, &job, form, function, map, options);
-    if (status) return status;
+    if (status < 0) return status;
     status = wait_or_cancel(job, timeout);
     job_deliver(job);
     return job_close_after(job, status);

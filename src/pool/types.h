@@ -22,15 +22,15 @@ enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
 enum { SMALL_RESULT = 32, SMALL_JOB = 256, SUMMARY_SIZE = 160 };
 enum { PROGRESS_EVERY = PRONG_MS(100) }; /* between two calls of a progress callback */
 
-/* state, status, tries, and code in one word, so that the guard can set it. */
+/* state, status (0 or a failure), tries, and code in one word, so that the guard can set it. */
 static inline uint64_t task_word(enum task_state state, prong_status status, unsigned tries, int code) {
-    return (uint64_t)state | (uint64_t)status << 8 | (uint64_t)tries << 16 | (uint64_t)(uint32_t)code << 32;
+    return (uint64_t)state | (uint64_t)(uint8_t)-status << 8 | (uint64_t)tries << 16 | (uint64_t)(uint32_t)code << 32;
 }
 static inline enum task_state task_state(uint64_t word) {
     return (enum task_state)(word & 0xff);
 }
 static inline prong_status task_status(uint64_t word) {
-    return (prong_status)(word >> 8 & 0xff);
+    return (prong_status) - (int)(word >> 8 & 0xff);
 }
 static inline unsigned task_tries(uint64_t word) {
     return (unsigned)(word >> 16 & 0xffff);

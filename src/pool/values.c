@@ -13,8 +13,8 @@ static prong_status run(prong_document *document, const void *argument, size_t s
     prong_value arguments, keywords, value = prong_null();
     any_function *function;
     prong_status status = call_read(document, argument, size, &function, &arguments, &keywords);
-    if (!status) status = ((prong_value_task *)function)(document, arguments, keywords, &value);
-    return status ? status : prong_pickle_dumps(document, value, pickle, NULL);
+    if (status >= 0) status = ((prong_value_task *)function)(document, arguments, keywords, &value);
+    return status < 0 ? status : prong_pickle_dumps(document, value, pickle, NULL);
 }
 
 int call_task(void *argument, size_t size, prong_result *result) {
@@ -25,9 +25,9 @@ int call_task(void *argument, size_t size, prong_result *result) {
     const char *name = call_of_runtime(argument, size, &bytes, &count);
     if (name) return runtime.call(name, bytes, count, result);
     prong_status status = prong_document_open(&document, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     status = run(document, argument, size, &pickle);
-    if (status)
+    if (status < 0)
         prong_result_set(result, prong_error_message(), strlen(prong_error_message()) + 1);
     else
         status = prong_result_set(result, pickle.data, pickle.size);
@@ -53,10 +53,10 @@ prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong
     void *bytes;
     size_t size;
     prong_status status = identify(task, options, &function, &by_bytes);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     status = call_write(scratch, &function, arguments, keywords, &bytes, &size);
-    if (!status) status = prong_pool_apply_async(pool, job, call_task, bytes, size, &by_bytes);
+    if (status >= 0) status = prong_pool_apply_async(pool, job, call_task, bytes, size, &by_bytes);
     prong_document_close(scratch);
     return status;
 }
@@ -65,7 +65,7 @@ prong_status prong_job_value(prong_job job, size_t index, prong_document *docume
                              prong_time timeout) {
     prong_outcome outcome;
     prong_status status = prong_job_outcome(job, index, &outcome, timeout);
-    if (status) return status;
+    if (status < 0) return status;
     if (outcome.status == PRONG_TASK_FAILED && outcome.data)
         return fail(PRONG_TASK_FAILED, "task %zu: %s", index, (const char *)outcome.data);
     struct job *found;
@@ -79,7 +79,7 @@ prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, pro
                                     const prong_task_options *options, prong_time timeout) {
     prong_job job;
     prong_status status = prong_pool_apply_value_async(pool, &job, task, arguments, keywords, options);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_job_value(job, 0, document, result, timeout);
     return job_close_after(job, status);
 }
@@ -99,8 +99,8 @@ static prong_status write_calls(prong_document *scratch, const struct function *
     for (prong_value item; prong_value_next(items, &at, NULL, &item); index++) {
         void *bytes;
         prong_status status = star ? PRONG_OK : prong_make_tuple(scratch, &item, 1, &item);
-        if (!status) status = call_write(scratch, task, item, prong_null(), &bytes, &(*calls)[index].size);
-        if (status) return fail_again(status, "map: item %zu", index);
+        if (status >= 0) status = call_write(scratch, task, item, prong_null(), &bytes, &(*calls)[index].size);
+        if (status < 0) return fail_again(status, "map: item %zu", index);
         (*calls)[index].data = bytes;
     }
     return PRONG_OK;
@@ -114,10 +114,10 @@ static prong_status submit(prong_pool pool, prong_job *job, prong_value_task *ta
     prong_bytes *calls = NULL;
     size_t count = 0;
     prong_status status = identify(task, options, &function, &by_bytes);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     status = write_calls(scratch, &function, items, star, &calls, &count);
-    if (!status) status = prong_pool_starmap_async(pool, job, call_task, calls, count, &by_bytes);
+    if (status >= 0) status = prong_pool_starmap_async(pool, job, call_task, calls, count, &by_bytes);
     prong_document_close(scratch);
     return status;
 }
@@ -125,9 +125,9 @@ static prong_status submit(prong_pool pool, prong_job *job, prong_value_task *ta
 static prong_status collect(prong_job job, size_t count, prong_document *document, prong_value *results) {
     prong_value one;
     prong_status status = prong_make_list(document, NULL, 0, results);
-    for (size_t i = 0; i < count && !status; i++) {
+    for (size_t i = 0; i < count && status >= 0; i++) {
         status = prong_job_value(job, i, document, &one, PRONG_NOWAIT);
-        if (!status) status = prong_list_append(document, *results, one);
+        if (status >= 0) status = prong_list_append(document, *results, one);
     }
     return status;
 }
@@ -136,9 +136,9 @@ static prong_status map(prong_pool pool, prong_value_task *task, prong_value ite
                         prong_value *results, const prong_task_options *options, prong_time timeout) {
     prong_job job;
     prong_status status = submit(pool, &job, task, items, star, options);
-    if (status) return status;
+    if (status < 0) return status;
     status = prong_job_wait(job, timeout);
-    if (!status) status = collect(job, prong_value_size(items), document, results);
+    if (status >= 0) status = collect(job, prong_value_size(items), document, results);
     return job_close_after(job, status);
 }
 
@@ -163,6 +163,6 @@ prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *
     struct call_header header;
     if (!name) return fail_text(PRONG_INVALID, "call: no name");
     prong_status status = function_by_name(name, &header.function);
-    if (status) return status;
+    if (status < 0) return status;
     return submit_tasks(pool, job, call_task, (prong_bytes){&header, sizeof header}, pickles, count, options);
 }

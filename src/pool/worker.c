@@ -36,7 +36,7 @@ prong_status prong_result_reserve(prong_result *result, size_t size, void **data
     job_free_result(call);
     if (size > SMALL_RESULT) {
         prong_status status = heap_alloc(size, 0, &call->result_block, NULL);
-        if (status) return status;
+        if (status < 0) return status;
     }
     call->result_size = size;
     *data = call->result_block ? arena_at(call->result_block) : call->small;
@@ -47,7 +47,7 @@ prong_status prong_result_set(prong_result *result, const void *data, size_t siz
     void *place;
     TRY(check_bytes(data, size, "result: data"));
     prong_status status = prong_result_reserve(result, size, &place);
-    if (!status && size) memcpy(place, data, size);
+    if (status >= 0 && size) memcpy(place, data, size);
     return status;
 }
 
@@ -74,7 +74,7 @@ static prong_status find_function(struct worker *w, const struct job *job) {
     }
     if (w->pointer && memcmp(&w->function, f, sizeof *f) == 0) return PRONG_OK;
     prong_status status = function_resolve(f, &w->pointer);
-    if (status)
+    if (status < 0)
         w->pointer = NULL;
     else
         w->function = *f;
@@ -110,8 +110,8 @@ static void say_why(struct call *call, const char *text) {
 static struct done run(struct worker *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
     prong_status status = find_function(w, job);
-    if (status && job->form == FORM_TASK) say_why(job_call(job, claim->place), prong_error_message());
-    if (status) return (struct done){status, 0};
+    if (status < 0 && job->form == FORM_TASK) say_why(job_call(job, claim->place), prong_error_message());
+    if (status < 0) return (struct done){status, 0};
     running.job = job;
     running.token = self_token();
     int code = job->form == FORM_TASK ? run_call(w->pointer, job_call(job, claim->place))

@@ -29,8 +29,8 @@ prong_status call_write(prong_document *scratch, const struct function *function
         return fail(PRONG_INVALID, "call: the keywords must be a dict or None, not %s",
                     prong_kind_name(prong_value_kind(keywords)));
     prong_status status = prong_build(scratch, &both, "(vv)", arguments, keywords);
-    if (!status) status = prong_pickle_dumps(scratch, both, &pickle, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_pickle_dumps(scratch, both, &pickle, NULL);
+    if (status < 0) return status;
     *size = sizeof(header) + pickle.size;
     *bytes = document_take(scratch, *size);
     if (!*bytes) return PRONG_NO_MEMORY;
@@ -48,7 +48,7 @@ static prong_status resolve(const struct function *function, any_function **poin
     if (!last) return function_resolve(function, pointer);
     if (!last->pointer || memcmp(&last->function, function, sizeof *function) != 0) {
         prong_status status = function_resolve(function, &last->pointer);
-        if (status) return status;
+        if (status < 0) return status;
         last->function = *function;
     }
     *pointer = last->pointer;
@@ -62,10 +62,10 @@ prong_status call_read(prong_document *document, const void *bytes, size_t size,
     if (size < sizeof(header)) return fail_text(PRONG_INVALID, "call: cut short");
     memcpy(&header, bytes, sizeof(header));
     prong_status status = resolve(&header.function, function);
-    if (!status)
+    if (status >= 0)
         status = prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both,
                                     &ANY_CLASS);
-    return status ? status : prong_scan(both, "(vv)", arguments, keywords);
+    return status < 0 ? status : prong_scan(both, "(vv)", arguments, keywords);
 }
 
 const char *call_of_runtime(const void *bytes, size_t size, const void **pickle, size_t *pickle_size) {
@@ -84,7 +84,7 @@ int call_target(void *argument, size_t size) {
     size_t pickle_size;
     const char *name = call_of_runtime(argument, size, &pickle, &pickle_size);
     if (name) return runtime.call(name, pickle, pickle_size, NULL);
-    if (prong_document_open(&document, NULL)) return CANNOT_READ;
+    if (prong_document_open(&document, NULL) < 0) return CANNOT_READ;
     int code = CANNOT_READ;
     if (!call_read(document, argument, size, &function, &arguments, &keywords))
         code = ((prong_value_target *)function)(document, arguments, keywords);
@@ -101,13 +101,13 @@ prong_status prong_process_create_value(prong_process *process, prong_value_targ
     if (by_bytes.target || by_bytes.run || by_bytes.argument)
         return fail_text(PRONG_INVALID, "process: a target beside the one that is called with values");
     prong_status status = call_identify((any_function *)target, by_bytes.target_name, &function);
-    if (!status) status = prong_document_open(&scratch, NULL);
-    if (status) return status;
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
     status = call_write(scratch, &function, arguments, keywords, &bytes, &by_bytes.argument_size);
     by_bytes.target = call_target;
     by_bytes.target_name = NULL;
-    if (!status) by_bytes.argument = bytes;
-    if (!status) status = prong_process_create(process, &by_bytes);
+    if (status >= 0) by_bytes.argument = bytes;
+    if (status >= 0) status = prong_process_create(process, &by_bytes);
     prong_document_close(scratch);
     return status;
 }

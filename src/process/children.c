@@ -131,7 +131,7 @@ bool child_reap(const struct child *child) {
 static prong_status child_enter(prong_process handle, struct process **process) {
     pthread_mutex_lock(&mutex);
     prong_status status = process_find(handle, process);
-    if (!status && process_state(*process) == PROCESS_CLOSED)
+    if (status >= 0 && process_state(*process) == PROCESS_CLOSED)
         status = fail_text(PRONG_STALE, "not a handle of a live process: it is being destroyed");
     return status;
 }
@@ -144,7 +144,7 @@ static prong_status child_leave(prong_status status) {
 prong_status child_begin(prong_process handle) {
     struct process *p;
     prong_status status = child_enter(handle, &p);
-    if (!status && !process_move(p, 0, PROCESS_NEW, PROCESS_STARTING))
+    if (status >= 0 && !process_move(p, 0, PROCESS_NEW, PROCESS_STARTING))
         status = fail(PRONG_ALREADY_STARTED, "start of '%s': it was started before", p->name);
     return child_leave(status);
 }
@@ -152,9 +152,9 @@ prong_status child_begin(prong_process handle) {
 prong_status child_rename(prong_process handle, const char *name) {
     struct process *p;
     prong_status status = child_enter(handle, &p);
-    if (!status && process_state(p) != PROCESS_NEW)
+    if (status >= 0 && process_state(p) != PROCESS_NEW)
         status = fail(PRONG_ALREADY_STARTED, "the name of '%s' is fixed by its start", p->name);
-    if (!status) snprintf(p->name, sizeof p->name, "%s", name);
+    if (status >= 0) snprintf(p->name, sizeof p->name, "%s", name);
     return child_leave(status);
 }
 
@@ -162,7 +162,7 @@ prong_status child_forget(prong_process handle) {
     struct process *p;
     struct child *last = NULL;
     prong_status status = child_enter(handle, &p);
-    if (status) return child_leave(status);
+    if (status < 0) return child_leave(status);
     struct child **at = child_place(handle), *child = *at;
     if (child && process_has_exited(p)) {
         *at = child->next;

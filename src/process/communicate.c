@@ -34,7 +34,7 @@ static prong_status read_some(prong_popen *popen, int stream) {
     struct buffer *buffer = &popen->read[stream];
     size_t room = buffer->size < FIRST_ROOM ? FIRST_ROOM : MOST_AT_ONCE;
     prong_status status = make_room(buffer, room);
-    if (status) return status;
+    if (status < 0) return status;
     ssize_t n = read(popen->pipes[stream], buffer->data + buffer->size, room);
     if (n > 0) {
         if (buffer->size == 0 && n == FIRST_ROOM) fcntl(popen->pipes[stream], F_SETPIPE_SZ, LARGE_PIPE);
@@ -50,8 +50,8 @@ static prong_status read_some(prong_popen *popen, int stream) {
 static prong_status read_rest(prong_popen *popen) {
     for (int stream = 1; stream < 3; stream++) {
         prong_status status = PRONG_OK;
-        while (popen->pipes[stream] >= 0 && !status) status = read_some(popen, stream);
-        if (status && status != PRONG_EMPTY && status != PRONG_EOF) return status;
+        while (popen->pipes[stream] >= 0 && status >= 0) status = read_some(popen, stream);
+        if (status < 0 && status != PRONG_EMPTY && status != PRONG_EOF) return status;
         popen_close_pipe(popen, stream);
     }
     popen_close_pipe(popen, 0);
@@ -103,7 +103,7 @@ static void prepare(prong_popen *popen, size_t input_size) {
 static prong_status serve(prong_popen *popen, const struct pollfd *fds, const char *input, size_t size) {
     prong_status status = PRONG_OK;
     if (fds[0].revents) status = write_some(popen, input, size);
-    for (int stream = 1; stream < 3 && !status; stream++) {
+    for (int stream = 1; stream < 3 && status >= 0; stream++) {
         if (!fds[stream].revents) continue;
         status = read_some(popen, stream);
         if (status == PRONG_EOF) popen_close_pipe(popen, stream);
@@ -124,7 +124,7 @@ static prong_status exchange(prong_popen *popen, const char *input, size_t size,
         if (ready < 0 && errno != EINTR) return fail_errno("poll on the pipes of '%s'", popen->name);
         if (ready > 0 && fds[3].revents) return read_rest(popen);
         prong_status status = ready > 0 ? serve(popen, fds, input, size) : PRONG_OK;
-        if (status) return status;
+        if (status < 0) return status;
         if (deadline_passed(deadline))
             return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
     }
@@ -147,7 +147,7 @@ prong_status prong_popen_communicate(prong_popen *popen, const void *input, size
     deadline_t deadline = deadline_after(timeout);
     struct pipe_signal held;
     prong_status status = popen_check(popen);
-    if (status) return status;
+    if (status < 0) return status;
     TRY(check_bytes(input, input_size, "communicate: input"));
     if (input_size && !popen->was_pipe[0])
         return fail(PRONG_INVALID, "communicate with '%s': input, and its stdin is no pipe", popen->name);
@@ -156,12 +156,12 @@ prong_status prong_popen_communicate(prong_popen *popen, const void *input, size
     hold_pipe_signal(&held);
     status = exchange(popen, input, input_size, deadline);
     drop_pipe_signal(&held);
-    if (status) return status;
+    if (status < 0) return status;
     int64_t left = deadline == PRONG_FOREVER ? PRONG_FOREVER : deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
     status = prong_popen_wait(popen, NULL, left);
-    for (int stream = 1; stream < 3 && !status; stream++)
+    for (int stream = 1; stream < 3 && status >= 0; stream++)
         if (popen->was_pipe[stream]) status = make_room(&popen->read[stream], 0);
-    if (status) return status;
+    if (status < 0) return status;
     hand_out(popen, 1, output);
     hand_out(popen, 2, errors);
     return PRONG_OK;

@@ -144,7 +144,7 @@ prong_status child_settle(struct process *process, any_function **function) {
         *function = process->pointer;
     else if (process->method == PRONG_START_SPAWN) { /* a fork server has done it before */
         prong_status status = function_resolve(&process->function, function);
-        if (status) return status;
+        if (status < 0) return status;
     }
     current = (prong_process){arena_offset(process), object_generation(process)};
     if (!settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");

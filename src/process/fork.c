@@ -55,14 +55,14 @@ static prong_status open_child_late(struct start *start, prong_status status) {
         usleep(1000);
         status = open_child(start);
     }
-    while (status && waitpid(start->pid, NULL, WNOHANG) == 0 && !deadline_passed(deadline)) usleep(1000);
+    while (status < 0 && waitpid(start->pid, NULL, WNOHANG) == 0 && !deadline_passed(deadline)) usleep(1000);
     return status;
 }
 
 prong_status start_by_fork(struct start *start) {
     int unused;
     prong_status status = start->process->daemon ? life_pipe(&unused) : PRONG_OK;
-    if (status) return status;
+    if (status < 0) return status;
     int spare = os_spare_descriptor(); /* one is needed after the fork, when it is too late to fail */
     if (spare < 0) return fail_errno("no descriptor for the child");
     /* What is buffered now is the parent's to write. Not all streams: another thread may wait for input, holding one. */
@@ -76,5 +76,5 @@ prong_status start_by_fork(struct start *start) {
     close(spare);
     if (start->pid < 0) return fail_errno("fork");
     status = open_child(start);
-    return status ? open_child_late(start, status) : PRONG_OK;
+    return status < 0 ? open_child_late(start, status) : PRONG_OK;
 }

@@ -117,9 +117,9 @@ static prong_status exchange(const struct request *request, struct reply *reply,
     *pidfd = -1;
     if (os_send_with_fd(server->socket, request, sizeof *request, request->hands ? runtime.handed : -1) != 0)
         status = fail(PRONG_START_FAILED, "the fork server is gone: %s", strerror(errno));
-    if (!status) status = await_answer(deadline_after(timeout));
+    if (status >= 0) status = await_answer(deadline_after(timeout));
     if (reserved >= 0) close(reserved);
-    if (status) return status;
+    if (status < 0) return status;
     ssize_t got = os_receive_with_fd(server->socket, reply, sizeof *reply, pidfd);
     if (got != sizeof *reply) {
         if (*pidfd >= 0) close(*pidfd);
@@ -138,19 +138,19 @@ static prong_status send_preload(void) {
         status = function_identify((any_function *)preload.function, &request.function);
         request.has_function = true;
     }
-    if (!status) status = heap_alloc(preload.size, 0, NULL, &request.text);
-    if (status) return status;
+    if (status >= 0) status = heap_alloc(preload.size, 0, NULL, &request.text);
+    if (status < 0) return status;
     memcpy(arena_at(request.text), preload.names, preload.size);
     status = exchange(&request, &reply, -1, &none, PRONG_SECONDS(60));
     heap_free(request.text, NULL);
-    return status ? fail_again(status, "fork server preload") : PRONG_OK;
+    return status < 0 ? fail_again(status, "fork server preload") : PRONG_OK;
 }
 
 static prong_status begin_server(struct server *made) {
     int pair[2];
     pid_t pid;
     prong_status status = member_reserve(FORK_SERVER_NAME, 0, &made->token);
-    if (status) return status;
+    if (status < 0) return status;
     if (os_socket_pair(pair) != 0) {
         status = fail_errno("no sockets for the fork server");
         member_bury(made->token);
@@ -160,7 +160,7 @@ static prong_status begin_server(struct server *made) {
     struct image image = {.kind = "server", .token = made->token, .descriptor = pair[1]};
     status = image_start(&image, &pid, &made->pidfd);
     close(pair[1]);
-    if (status)
+    if (status < 0)
         member_bury(made->token);
     else
         member_set_pid(made->token, pid);
@@ -174,13 +174,13 @@ static prong_status start_server(void) {
     if (!made) return fail(PRONG_NO_MEMORY, "no memory for a fork server");
     *made = (struct server){.users = 1, .socket = -1, .pidfd = -1};
     prong_status status = begin_server(made);
-    if (status) {
+    if (status < 0) {
         server_release(made);
         return status;
     }
     server = made;
     if (preload.set) status = send_preload();
-    if (status) reap_server();
+    if (status < 0) reap_server();
     return status;
 }
 
@@ -191,7 +191,7 @@ static prong_status ask_server(struct start *start, const struct request *reques
     pthread_mutex_lock(&mutex);
     if (server && server_has_ended(server)) reap_server();
     prong_status status = server ? PRONG_OK : start_server();
-    if (status)
+    if (status < 0)
         close(reserved);
     else {
         start->server = server;
@@ -249,12 +249,13 @@ prong_status start_by_server(struct start *start) {
     struct reply reply;
     start->pidfd = -1;
     prong_status status = ask_server(start, &request, &reply);
-    if (!status && start->pidfd < 0) status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
-    if (!status) {
+    if (status >= 0 && start->pidfd < 0)
+        status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
+    if (status >= 0) {
         start->pid = reply.namespace == self->namespace ? reply.pid : os_pidfd_pid(start->pidfd);
         status = start_wait_until_settled(start);
     }
-    if (!status) return PRONG_OK;
+    if (status >= 0) return PRONG_OK;
     if (!process_give_up(start->process, start->token)) return adopt(start, status);
     end_given_up(start);
     return status;
@@ -373,8 +374,8 @@ static prong_status fork_spare(void) {
     close(pair[0]);
     prong_status status = pid < 0 ? fail_errno("fork in the fork server") : PRONG_OK;
     int pidfd = status ? -1 : os_pidfd_open(pid);
-    if (!status && pidfd < 0) status = fail_errno("the fork server has no descriptor for child %d", (int)pid);
-    if (status) { /* a child that reads end-of-file ends */
+    if (status >= 0 && pidfd < 0) status = fail_errno("the fork server has no descriptor for child %d", (int)pid);
+    if (status < 0) { /* a child that reads end-of-file ends */
         close(pair[1]);
         return status;
     }
@@ -401,7 +402,7 @@ static bool hand_over(const struct task *task, int handed) {
 static prong_status start_one(const struct request *request, int handed, struct reply *reply, int *pidfd) {
     struct task task = {.process = arena_at(request->process), .token = request->token, .hands = request->hands};
     prong_status status = function_resolve(&task.process->function, &task.function);
-    if (status) return status;
+    if (status < 0) return status;
     if (task.hands && handed < 0) return fail(PRONG_NO_DESCRIPTORS, "the fork server has no descriptor left");
     struct forked *entry = malloc(sizeof *entry);
     if (!entry) return fail(PRONG_NO_MEMORY, "the fork server has no memory left");
@@ -409,8 +410,9 @@ static prong_status start_one(const struct request *request, int handed, struct 
     if (!spare.pid || !hand_over(&task, handed)) {
         drop_spare();
         status = fork_spare();
-        if (!status && !hand_over(&task, handed)) status = fail(PRONG_START_FAILED, "the child was killed as it began");
-        if (status) {
+        if (status >= 0 && !hand_over(&task, handed))
+            status = fail(PRONG_START_FAILED, "the child was killed as it began");
+        if (status < 0) {
             free(entry);
             return status;
         }
@@ -430,7 +432,7 @@ static prong_status load(const struct request *request) {
         if (!dlopen(name, RTLD_NOW | RTLD_GLOBAL)) return fail(PRONG_NO_FUNCTION, "%s", dlerror());
     if (!request->has_function) return PRONG_OK;
     prong_status status = function_resolve(&request->function, &function);
-    if (!status) function();
+    if (status >= 0) function();
     return status;
 }
 

@@ -98,7 +98,7 @@ static prong_status launch(prong_popen *popen, const char *program, char *const 
     sigset_t set;
     const sigset_t *mask;
     prong_status status = choose_mask(o, program, &set, &mask);
-    if (status) return status;
+    if (status < 0) return status;
     if (!o->environment && os_environment_copy(&own, NULL) != 0)
         return fail_errno("start of '%s': its environment", program);
     char *const *environment = o->environment ? (char *const *)(uintptr_t)o->environment : own.entries;
@@ -124,7 +124,8 @@ static prong_status launch(prong_popen *popen, const char *program, char *const 
         .group_count = o->extra_group_count,
     };
     enum os_program_step step;
-    if (!status && os_program_start(&start, &popen->pid, &popen->pidfd, &step) != 0) status = say_why(step, o, program);
+    if (status >= 0 && os_program_start(&start, &popen->pid, &popen->pidfd, &step) != 0)
+        status = say_why(step, o, program);
     paths_free(&paths);
     os_environment_free(&own);
     return status;
@@ -146,10 +147,10 @@ static prong_status start(prong_popen *popen, const char *const argv[], const pr
     struct ends ends = {.theirs = {-1, -1, -1}};
     const prong_stream *streams[] = {&o->in, &o->out, &o->err};
     prong_status status = PRONG_OK;
-    for (int i = 0; i < 3 && !status; i++) status = open_stream(popen, &ends, streams[i], i);
+    for (int i = 0; i < 3 && status >= 0; i++) status = open_stream(popen, &ends, streams[i], i);
     char **arguments = o->shell ? shell_arguments(argv) : (char **)(uintptr_t)argv;
-    if (!status && !arguments) status = fail(PRONG_NO_MEMORY, "no memory for the arguments");
-    if (!status)
+    if (status >= 0 && !arguments) status = fail(PRONG_NO_MEMORY, "no memory for the arguments");
+    if (status >= 0)
         status = launch(popen, o->executable ? o->executable : o->shell ? "/bin/sh" : argv[0], arguments, o, &ends);
     if (o->shell) free(arguments);
     close_ends(&ends);
@@ -209,7 +210,7 @@ prong_status prong_popen_start(prong_popen **result, const char *const argv[], c
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
     if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen start: no program");
     prong_status status = start_check_system();
-    if (status) return fail_again(status, "start of '%s'", argv[0]);
+    if (status < 0) return fail_again(status, "start of '%s'", argv[0]);
     reap_detached();
     prong_popen *popen = calloc(1, sizeof *popen);
     if (!popen) return fail(PRONG_NO_MEMORY, "start of '%s': no memory", argv[0]);
@@ -222,7 +223,7 @@ prong_status prong_popen_start(prong_popen **result, const char *const argv[], c
     popen->own_group = o.start_new_session || (o.set_process_group && o.process_group == 0);
     strncpy(popen->name, argv[0], sizeof popen->name - 1);
     status = start(popen, argv, &o);
-    if (status) {
+    if (status < 0) {
         popen_free(popen);
         return status;
     }
@@ -246,7 +247,7 @@ prong_status prong_popen_close(prong_popen *popen) {
 
 prong_status prong_popen_detach(prong_popen *popen) {
     prong_status status = popen_check(popen);
-    if (status) return status;
+    if (status < 0) return status;
     if (!popen_has_ended(popen)) {
         struct detached *one = malloc(sizeof *one);
         if (!one) return fail(PRONG_NO_MEMORY, "detach of '%s': no memory", popen->name);
@@ -276,7 +277,7 @@ void popen_close_pipe(prong_popen *popen, int stream) {
 
 prong_status prong_popen_close_stream(prong_popen *popen, int stream) {
     prong_status status = popen_check(popen);
-    if (status) return status;
+    if (status < 0) return status;
     if (stream < 0 || stream > 2) return fail(PRONG_INVALID, "there is no stream %d", stream);
     popen_close_pipe(popen, stream);
     return PRONG_OK;
@@ -307,7 +308,7 @@ static void set_no_returncode(int *returncode) {
 prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
     set_no_returncode(returncode);
     prong_status status = popen_check(popen);
-    if (status) return status;
+    if (status < 0) return status;
     if (!popen_has_ended(popen)) return fail(PRONG_STILL_RUNNING, "'%s' still runs", popen->name);
     return popen_returncode(popen, returncode);
 }
@@ -325,7 +326,7 @@ static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t d
 prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {
     set_no_returncode(returncode);
     prong_status status = popen_check(popen);
-    return status ? status : wait_until(popen, returncode, deadline_after(timeout));
+    return status < 0 ? status : wait_until(popen, returncode, deadline_after(timeout));
 }
 
 /* --- signals --- */
@@ -339,7 +340,7 @@ prong_status popen_signal(prong_popen *popen, int signal, bool group) {
 
 prong_status prong_popen_send_signal(prong_popen *popen, int signal) {
     prong_status status = popen_check(popen);
-    if (status || popen_has_ended(popen)) return status;
+    if (status < 0 || popen_has_ended(popen)) return status;
     return popen_signal(popen, signal, false);
 }
 
@@ -355,7 +356,7 @@ prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, i
     static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
     set_no_returncode(returncode);
     prong_status status = popen_check(popen);
-    if (status) return status;
+    if (status < 0) return status;
     if (!plan) plan = &usual;
     if (plan->group && !popen->own_group)
         return fail(PRONG_INVALID, "stop of '%s': it has no process group of its own", popen->name);

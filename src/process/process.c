@@ -99,11 +99,11 @@ static prong_status fill(struct process *p, const prong_process_options *o) {
         p->pointer = pointer;
     else
         status = function_identify(pointer, &p->function);
-    if (!status && o->program) status = program_keep(o->program, &p->program);
-    if (!status && o->environment) status = environment_keep(o->environment, &p->environment);
-    if (status || !p->argument_size) return status;
+    if (status >= 0 && o->program) status = program_keep(o->program, &p->program);
+    if (status >= 0 && o->environment) status = environment_keep(o->environment, &p->environment);
+    if (status < 0 || !p->argument_size) return status;
     status = heap_alloc(p->argument_size, 0, &p->argument, NULL);
-    if (!status) memcpy(arena_at(p->argument), bytes, p->argument_size);
+    if (status >= 0) memcpy(arena_at(p->argument), bytes, p->argument_size);
     return status;
 }
 
@@ -111,11 +111,11 @@ prong_status prong_process_create(prong_process *handle, const prong_process_opt
     struct process *process;
     if (!handle) return fail(PRONG_INVALID, "process: no place for the handle");
     prong_status status = check_options(options);
-    if (!status) status = family_enter();
-    if (!status) status = object_create(KIND_PROCESS, (void **)&process);
-    if (status) return status;
+    if (status >= 0) status = family_enter();
+    if (status >= 0) status = object_create(KIND_PROCESS, (void **)&process);
+    if (status < 0) return status;
     status = fill(process, options);
-    if (status) {
+    if (status < 0) {
         object_destroy(process, object_generation(process));
         return status;
     }
@@ -139,15 +139,15 @@ static prong_status start_once(struct start *start) {
     struct process *p = start->process;
     *start = (struct start){.process = p, .pidfd = -1};
     prong_status status = member_reserve(p->name, arena_offset(p), &start->token);
-    if (status) return status;
+    if (status < 0) return status;
     atomic_store(&p->token, start->token);
     atomic_store(&p->end, (uint64_t)start->token << 32);
     atomic_store(&p->said_code, 0);
     atomic_store(&p->state, (uint64_t)start->token << 8 | PROCESS_STARTING);
     if (p->argument) connections_hand_over(arena_at(p->argument), p->argument_size, start->token);
     status = start_by_method(start);
-    if (!status && p->argument) connections_pass_on(arena_at(p->argument), p->argument_size);
-    if (!status) return PRONG_OK;
+    if (status >= 0 && p->argument) connections_pass_on(arena_at(p->argument), p->argument_size);
+    if (status >= 0) return PRONG_OK;
     atomic_store(&p->state, PROCESS_STARTING);
     member_bury(start->token);
     server_release(start->server);
@@ -158,11 +158,11 @@ static prong_status start(struct process *p, prong_process handle, struct child 
     struct start start = {.process = p};
     prong_process own; /* so that the child can ask for its parent */
     prong_status status = start_check_system();
-    if (!status) status = prong_current_process(&own);
-    if (!status) status = start_once(&start);
+    if (status >= 0) status = prong_current_process(&own);
+    if (status >= 0) status = start_once(&start);
     /* The fork server may have been killed at that very moment, and the next one can do it. Nothing has begun. */
     if (status == PRONG_START_FAILED && p->method == PRONG_START_FORKSERVER) status = start_once(&start);
-    if (status) return status;
+    if (status < 0) return status;
     if (start.pid) { /* else this process has no number for it, and that of its own is noted */
         member_set_pid(start.token, start.pid);
         atomic_store(&p->pid, (uint64_t)start.pid);
@@ -193,7 +193,7 @@ static prong_status process_verify(prong_process handle, prong_status status) {
 /* For those calls that only the process that created it may make, whose threads keep the object by child_… */
 static prong_status find_own(prong_process handle, struct process **process, const char *call) {
     prong_status status = process_find(handle, process);
-    if (status) return status;
+    if (status < 0) return status;
     if ((*process)->creator == self_token()) return process_verify(handle, PRONG_OK);
     status = fail(PRONG_NOT_CHILD, "%s of '%s': it was created by another process", call, (*process)->name);
     return process_verify(handle, status);
@@ -203,12 +203,12 @@ prong_status prong_process_start(prong_process handle) {
     INTERRUPTS_HELD;
     struct process *p;
     prong_status status = find_own(handle, &p, "start");
-    if (!status) status = exit_prepare();
-    if (!status) status = child_begin(handle);
-    if (status) return status;
+    if (status >= 0) status = exit_prepare();
+    if (status >= 0) status = child_begin(handle);
+    if (status < 0) return status;
     struct child *child = child_reserve();
     status = child ? start(p, handle, child) : fail(PRONG_NO_MEMORY, "no memory for its entry");
-    if (!status) return PRONG_OK;
+    if (status >= 0) return PRONG_OK;
     free(child);
     atomic_store(&p->end, 0);
     atomic_store(&p->said_code, 0);
@@ -311,7 +311,7 @@ static bool wait_for_forked(const struct child *child, deadline_t deadline) {
 
 static prong_status find_started(prong_process handle, struct process **process) {
     prong_status status = process_find(handle, process);
-    if (status) return status;
+    if (status < 0) return status;
     enum process_state state = process_state(*process);
     if (state == PROCESS_NEW || !atomic_load(&(*process)->pid))
         status = fail(PRONG_NOT_STARTED, "process '%s' has not been started", (*process)->name);
@@ -331,7 +331,7 @@ static bool wait_for_end(struct process *p, prong_process handle, deadline_t dea
 prong_status prong_process_join(prong_process handle, prong_time timeout) {
     struct process *p;
     prong_status status = find_started(handle, &p);
-    if (status) return status;
+    if (status < 0) return status;
     if (atomic_load(&p->token) == self_token())
         return process_verify(handle, fail(PRONG_INVALID, "process '%s' cannot join itself", p->name));
     deadline_t deadline = deadline_after(timeout);
@@ -357,13 +357,13 @@ static void notice_end(struct process *p, prong_process handle) {
 prong_status prong_process_exitcode(prong_process handle, int *exitcode) {
     struct process *p;
     prong_status status = find_started(handle, &p);
-    if (status) return status;
+    if (status < 0) return status;
     notice_end(p, handle);
     uint64_t end = atomic_load(&p->end);
     if (!(end & PROCESS_ENDED))
         return process_verify(handle, fail(PRONG_STILL_RUNNING, "process '%s' still runs", p->name));
     status = process_verify(handle, PRONG_OK);
-    if (!status) *exitcode = (int16_t)(end & 0xffff);
+    if (status >= 0) *exitcode = (int16_t)(end & 0xffff);
     return status;
 }
 
@@ -385,7 +385,7 @@ static prong_status signal_by(int pidfd, int number, prong_process handle, const
 static prong_status signal_member(struct process *p, prong_process handle, int number) {
     uint32_t token = (uint32_t)atomic_load(&p->token);
     prong_status status = process_verify(handle, PRONG_OK); /* so the token is that of the handle's process */
-    if (status) return status;
+    if (status < 0) return status;
     int pidfd = member_pidfd(token);
     if (pidfd < 0 && errno == EREMOTE)
         status =
@@ -401,7 +401,7 @@ static prong_status signal_member(struct process *p, prong_process handle, int n
 prong_status prong_process_signal(prong_process handle, int number) {
     struct process *p;
     prong_status status = find_started(handle, &p);
-    if (status) return status;
+    if (status < 0) return status;
     struct child *child = process_has_exited(p) ? NULL : child_hold(handle);
     if (child)
         status = signal_by(child->pidfd, number, handle, p);
@@ -428,10 +428,10 @@ prong_status prong_process_interrupt(prong_process handle) {
 prong_status prong_process_close(prong_process handle) {
     struct process *p;
     prong_status status = find_own(handle, &p, "close");
-    if (status) return status;
+    if (status < 0) return status;
     if (process_state(p) != PROCESS_NEW) notice_end(p, handle);
     status = child_forget(handle);
-    if (!status) object_destroy(p, handle.generation);
+    if (status >= 0) object_destroy(p, handle.generation);
     return status;
 }
 
@@ -440,10 +440,10 @@ prong_status prong_process_close(prong_process handle) {
 prong_status prong_process_pid(prong_process handle, int *pid) {
     struct process *p;
     prong_status status = find_started(handle, &p);
-    if (status) return status;
+    if (status < 0) return status;
     int found = (int)atomic_load(&p->pid);
     status = process_verify(handle, PRONG_OK);
-    if (!status) *pid = found;
+    if (status >= 0) *pid = found;
     return status;
 }
 
@@ -451,14 +451,14 @@ prong_status prong_process_name(prong_process handle, char *name, size_t size) {
     struct process *p;
     TRY(check_bytes(name, size, "process name: name"));
     prong_status status = process_find(handle, &p);
-    if (!status) snprintf(name, size, "%.*s", MEMBER_NAME_SIZE - 1, p->name);
+    if (status >= 0) snprintf(name, size, "%.*s", MEMBER_NAME_SIZE - 1, p->name);
     return process_verify(handle, status);
 }
 
 prong_status prong_process_set_name(prong_process handle, const char *name) {
     struct process *p;
     prong_status status = find_own(handle, &p, "name");
-    if (status) return status;
+    if (status < 0) return status;
     if (process_state(p) == PROCESS_NEW && (!name || strlen(name) >= MEMBER_NAME_SIZE))
         return fail(PRONG_INVALID, "process: a name has up to %d bytes", MEMBER_NAME_SIZE - 1);
     return child_rename(handle, name);
@@ -472,7 +472,7 @@ bool prong_process_is_daemon(prong_process handle) {
 prong_status prong_process_sentinel(prong_process handle, int *descriptor) {
     struct process *p;
     prong_status status = find_started(handle, &p);
-    if (status) return status;
+    if (status < 0) return status;
     struct child *child = child_hold(handle);
     if (!child)
         return process_verify(handle, fail(PRONG_NOT_CHILD, "process '%s' is not a child of this one", p->name));
@@ -484,7 +484,7 @@ prong_status prong_process_sentinel(prong_process handle, int *descriptor) {
 /* The first process of a family, or one that the host forked, gets its object when somebody asks. */
 static prong_status make_own(struct process **process) {
     prong_status status = object_create(KIND_PROCESS, (void **)process);
-    if (status) return status;
+    if (status < 0) return status;
     struct process *p = *process;
     snprintf(p->name, sizeof p->name, "MainProcess");
     atomic_store(&p->token, self_token());
@@ -502,17 +502,17 @@ static prong_status make_own(struct process **process) {
 
 prong_status prong_current_process(prong_process *handle) {
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     uint64_t offset = atomic_load(&self_row()->process);
     struct process *process = offset ? arena_at(offset) : NULL;
     if (!process) status = make_own(&process);
-    if (!status) *handle = handle_of(process);
+    if (status >= 0) *handle = handle_of(process);
     return status;
 }
 
 prong_status prong_parent_process(prong_process *handle) {
     prong_status status = family_enter();
-    if (status) return status;
+    if (status < 0) return status;
     struct process *process = process_of_self();
     if (!process) return fail(PRONG_NOT_CHILD, "this process was not started by prong");
     uint64_t creator = process->creator, offset = atomic_load(&member_row((uint32_t)creator)->process);

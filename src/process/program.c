@@ -11,7 +11,7 @@ static prong_status strings_keep(const char *const *strings, uint64_t *block) {
     uint64_t count = 0, size = sizeof count;
     for (; strings[count]; count++) size += strlen(strings[count]) + 1;
     prong_status status = heap_alloc(size, 0, block, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     char *at = arena_at(*block);
     memcpy(at, &count, sizeof count);
     at += sizeof count;

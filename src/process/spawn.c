@@ -58,7 +58,7 @@ static prong_status check_image(const char *path, int *arena_fd) {
                     "a set-user-ID program, or one whose real and effective user or group differ, has its "
                     "environment ignored: start by fork, or change the user for good before");
     prong_status status = arena_hand_over(arena_fd);
-    if (!status && !arena_is_meant(*arena_fd, arena()->secret))
+    if (status >= 0 && !arena_is_meant(*arena_fd, arena()->secret))
         status = fail(PRONG_PERMISSION, "the arena is another user's: no image can be handed it");
     return status;
 }
@@ -86,8 +86,8 @@ static prong_status image_launch(struct os_program start, const char *path, char
     start.environment = environment.entries;
     start.signal_mask = &none;
     start.stdio[0] = os_off_stdio(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!status && start.stdio[0] < 0) status = fail_errno("/dev/null cannot be opened for a child's input");
-    if (!status && os_program_start(&start, pid, pidfd, &step) != 0) status = image_failure(path);
+    if (status >= 0 && start.stdio[0] < 0) status = fail_errno("/dev/null cannot be opened for a child's input");
+    if (status >= 0 && os_program_start(&start, pid, pidfd, &step) != 0) status = image_failure(path);
     if (start.stdio[0] >= 0) close(start.stdio[0]);
     paths_free(&paths);
     os_environment_free(&environment);
@@ -101,8 +101,8 @@ prong_status image_start(const struct image *image, pid_t *pid, int *pidfd) {
     int arena_fd;
     prong_status status = choose_program(image, &path, &start.arguments);
     prong_family_fit(0); /* the image inherits the limit on address space, and has to map the arena */
-    if (!status) status = check_image(path, &arena_fd);
-    if (status) return status;
+    if (status >= 0) status = check_image(path, &arena_fd);
+    if (status < 0) return status;
     snprintf(entry, sizeof entry, VARIABLE "=%s:%d:%" PRIu32 ":%" PRIu64 ":%d:%016" PRIx64 ":%016" PRIx64, image->kind,
              arena_fd, image->token, image->process, image->descriptor, arena()->secret[0], arena()->secret[1]);
     int kept[2 + RUNTIME_KEPT] = {arena_fd, image->descriptor};
@@ -142,8 +142,8 @@ static prong_status start_image(struct start *start) {
     struct image image = {program ? "other" : "process", program, environment, start->token, arena_offset(process), -1};
     bool whole = !process->program == !program && !process->environment == !environment;
     prong_status status = whole ? PRONG_OK : fail_text(PRONG_NO_MEMORY, "no memory for the image's arguments");
-    if (!status && process->daemon) status = life_pipe(&image.descriptor);
-    if (!status) status = image_start(&image, &start->pid, &start->pidfd);
+    if (status >= 0 && process->daemon) status = life_pipe(&image.descriptor);
+    if (status >= 0) status = image_start(&image, &start->pid, &start->pidfd);
     free(program);
     free(environment);
     return status;
@@ -152,14 +152,14 @@ static prong_status start_image(struct start *start) {
 prong_status start_by_spawn(struct start *start) {
     struct process *process = start->process;
     prong_status status = start_image(start);
-    if (status) return status;
+    if (status < 0) return status;
     start->gone = !os_pidfd_is_child(start->pidfd);
     member_set_pid(start->token, start->pid);
     bool no_wait = process->no_wait || (runtime.program && !process->program);
     status = no_wait ? PRONG_OK : start_wait_until_settled(start);
-    if (status && !process_give_up(process, start->token) && process_state(process) == PROCESS_RUNNING)
+    if (status < 0 && !process_give_up(process, start->token) && process_state(process) == PROCESS_RUNNING)
         status = PRONG_OK; /* it began at the last moment */
-    if (status) {
+    if (status < 0) {
         os_pidfd_signal(start->pidfd, SIGKILL);
         while (waitpid(start->pid, NULL, 0) < 0 && errno == EINTR) {}
         close(start->pidfd);
@@ -183,7 +183,7 @@ static _Noreturn void run_process(uint64_t offset, int life) {
     if (life >= 0) close(life);
     if (!with_parent) _exit(255);
     prong_status status = child_settle(process, &function);
-    if (status) {
+    if (status < 0) {
         report_failure(process, status);
         _exit(255);
     }

@@ -18,9 +18,9 @@ static prong_status claim(prong_stream *stream, const char *name, const char *wh
 static prong_status choose_streams(prong_run_options *o) {
     prong_status status = check_bytes(o->input, o->input_size, "subprocess run: input");
     bool merged = o->popen.err.kind == PRONG_STREAM_STDOUT;
-    if (o->input && !status) status = claim(&o->popen.in, "stdin", "input is given");
-    if (o->capture && !status) status = claim(&o->popen.out, "stdout", "output is to be captured");
-    if (o->capture && !status && !merged) status = claim(&o->popen.err, "stderr", "output is to be captured");
+    if (o->input && status >= 0) status = claim(&o->popen.in, "stdin", "input is given");
+    if (o->capture && status >= 0) status = claim(&o->popen.out, "stdout", "output is to be captured");
+    if (o->capture && status >= 0 && !merged) status = claim(&o->popen.err, "stderr", "output is to be captured");
     return status;
 }
 
@@ -29,7 +29,7 @@ static void cut_short(prong_popen *popen, const prong_run_options *o, prong_comp
     INTERRUPTS_HELD;
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
-    if (prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN))
+    if (prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN) < 0)
         prong_popen_wait(popen, NULL, KILLED_WITHIN); /* there may be no memory for what it wrote */
     popen_returncode(popen, &completed->returncode);
 }
@@ -38,7 +38,7 @@ static prong_status finish(prong_popen *popen, const prong_run_options *o, prong
     prong_time timeout = o->timeout > 0 ? o->timeout : PRONG_FOREVER;
     prong_status status =
         prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, timeout);
-    if (!status) return popen_returncode(popen, &completed->returncode);
+    if (status >= 0) return popen_returncode(popen, &completed->returncode);
     char reason[200];
     snprintf(reason, sizeof reason, "%s", prong_error_message());
     cut_short(popen, o, completed);
@@ -62,11 +62,11 @@ prong_status prong_subprocess_run(const char *const argv[], const prong_run_opti
     if (!completed) return fail(PRONG_INVALID, "subprocess run: no place for the outcome");
     *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
     prong_status status = choose_streams(&o);
-    if (!status) status = prong_popen_start(&popen, argv, &o.popen);
-    if (status) return status;
+    if (status >= 0) status = prong_popen_start(&popen, argv, &o.popen);
+    if (status < 0) return status;
     status = finish(popen, &o, completed);
-    if (prong_popen_close(popen)) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
-    if (!status && o.check) status = check_code(argv[0], completed->returncode);
+    if (prong_popen_close(popen) < 0) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
+    if (status >= 0 && o.check) status = check_code(argv[0], completed->returncode);
     return status;
 }
 
@@ -96,7 +96,7 @@ prong_status prong_subprocess_check_output(const char *const argv[], const prong
     if (!output) return fail(PRONG_INVALID, "check_output: no place for the output");
     *output = (prong_output){NULL, 0};
     prong_status status = claim(&o.popen.out, "stdout", "output is to be captured");
-    if (status) return status;
+    if (status < 0) return status;
     o.check = true;
     status = prong_subprocess_run(argv, &o, &completed);
     *output = completed.out;

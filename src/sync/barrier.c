@@ -38,9 +38,9 @@ prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const
     if (parties < 1 || parties > PARTIES_MOST)
         return fail(PRONG_INVALID, "barrier create: %u parties, not 1 to %d", parties, PARTIES_MOST);
     prong_status status = sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b);
-    if (status) return status;
+    if (status < 0) return status;
     status = heap_alloc(parties * sizeof(uint64_t), 0, &b->members, NULL);
-    if (status) {
+    if (status < 0) {
         object_destroy(b, object_generation(b));
         return status;
     }
@@ -218,9 +218,9 @@ static prong_status complete(struct wait *wait, prong_barrier_action *action, vo
             snprintf(how, sizeof how, "had %d from its action", code);
             break_it(b, self_token(), how);
         }
-        if (!status && b->broken) status = say_broken(b);
+        if (status >= 0 && b->broken) status = say_broken(b);
     }
-    if (!status) next_round(b, true);
+    if (status >= 0) next_round(b, true);
     leave_and_tell(b);
     return status;
 }

@@ -23,9 +23,9 @@ prong_status prong_block_create(prong_block *handle, size_t size) {
     struct block_object *b;
     if (size == 0) return fail(PRONG_INVALID, "block create: no bytes");
     prong_status status = sync_create(KIND_BLOCK, handle, NULL, (void **)&b);
-    if (status) return status;
+    if (status < 0) return status;
     status = heap_alloc(size, 0, &b->block, NULL);
-    if (status) {
+    if (status < 0) {
         object_destroy(b, object_generation(b));
         return status;
     }
@@ -99,11 +99,11 @@ static prong_status describe_failure(const char *call, const char *name) {
 
 prong_status prong_shared_memory_create(prong_shared_memory *memory, const char *name, size_t size) {
     prong_status status = name ? check_name("create", name) : PRONG_OK;
-    if (status) return status;
+    if (status < 0) return status;
     uint64_t left;
     if (size == 0) return fail(PRONG_INVALID, "shared memory create: no bytes");
     if (size >= ROOM_ASKED) status = room_for(size, &left);
-    if (status) return fail_again(status, "shared memory create of %zu bytes", size);
+    if (status < 0) return fail_again(status, "shared memory create of %zu bytes", size);
     prong_shared_memory made = {.size = size};
     for (int attempt = 0; attempt < 10; attempt++) {
         if (name)
@@ -120,7 +120,7 @@ prong_status prong_shared_memory_create(prong_shared_memory *memory, const char 
 
 prong_status prong_shared_memory_attach(prong_shared_memory *memory, const char *name) {
     prong_status status = check_name("attach", name);
-    if (status) return status;
+    if (status < 0) return status;
     uint64_t size = 0;
     prong_shared_memory attached = {.data = os_named_memory_attach(name, &size)};
     if (!attached.data) return describe_failure("attach", name);
@@ -138,6 +138,6 @@ prong_status prong_shared_memory_close(prong_shared_memory *memory) {
 
 prong_status prong_shared_memory_unlink(const char *name) {
     prong_status status = check_name("unlink", name);
-    if (status) return status;
+    if (status < 0) return status;
     return os_named_memory_unlink(name) == 0 ? PRONG_OK : describe_failure("unlink", name);
 }

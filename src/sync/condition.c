@@ -104,7 +104,7 @@ static prong_status choose_lock(struct condition *c, const prong_condition_optio
     else {
         const prong_lock_options named = {.name = options ? options->name : NULL};
         prong_status status = prong_rlock_create(&own, &named);
-        if (status) return status;
+        if (status < 0) return status;
         c->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
         c->lock_is_own = 1;
     }
@@ -114,9 +114,9 @@ static prong_status choose_lock(struct condition *c, const prong_condition_optio
 prong_status prong_condition_create(prong_condition *handle, const prong_condition_options *options) {
     struct condition *c;
     prong_status status = sync_create(KIND_CONDITION, handle, options ? options->name : NULL, (void **)&c);
-    if (status) return status;
+    if (status < 0) return status;
     status = choose_lock(c, options);
-    if (status) {
+    if (status < 0) {
         object_destroy(c, object_generation(c));
         return status;
     }
@@ -183,14 +183,14 @@ prong_status prong_condition_release(prong_condition handle) {
         status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
     else
         status = lock_release_any(&c->lock);
-    return status && gone(c, handle.generation) ? say_gone() : status;
+    return status < 0 && gone(c, handle.generation) ? say_gone() : status;
 }
 
 static prong_status enter_held(struct inside *inside, prong_condition handle, const char *call, struct condition **c,
                                struct lock **lock) {
     char what[80];
     prong_status status = condition_enter_both(inside, handle, c, lock);
-    if (status || lock_is_mine(*lock)) return status;
+    if (status < 0 || lock_is_mine(*lock)) return status;
     if (gone(*c, handle.generation)) return say_gone();
     return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
 }
@@ -302,7 +302,7 @@ prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
     /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
     bool notified = told || withdraw(&wait, PLACE_WAITING);
     prong_status lock_status = take_again(reference);
-    if (!lock_status || lock_status == PRONG_OWNER_DIED) lock->mutex.count = count;
+    if (lock_status >= 0) lock->mutex.count = count;
     if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
     waiter_end(wait.waiter);
     return outcome(&wait, notified, lock_status);
@@ -322,7 +322,7 @@ prong_status prong_condition_wait_for(prong_condition handle, bool (*predicate)(
                                                   : deadline - clock_now();
         if (left <= 0) return fail_text(PRONG_TIMEOUT, "the predicate stayed false for the time given");
         prong_status status = prong_condition_wait(handle, left);
-        if (status && status != PRONG_TIMEOUT) return status;
+        if (status != PRONG_OK && status != PRONG_TIMEOUT) return status;
     }
     return PRONG_OK;
 }

@@ -21,7 +21,7 @@ static prong_status event_enter(struct visit *inside, prong_event handle, struct
 prong_status prong_event_create(prong_event *handle, const prong_event_options *options) {
     struct event *event;
     prong_status status = sync_create(KIND_EVENT, handle, options ? options->name : NULL, (void **)&event);
-    if (!status) sync_publish(event, handle);
+    if (status >= 0) sync_publish(event, handle);
     return status;
 }
 

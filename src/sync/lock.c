@@ -14,7 +14,7 @@ static inline prong_status lock_enter(struct visit *inside, enum object_kind kin
 static prong_status create(enum object_kind kind, void *handle, const prong_lock_options *options) {
     void *lock;
     prong_status status = sync_create(kind, handle, options ? options->name : NULL, &lock);
-    if (status) return status;
+    if (status < 0) return status;
     mutex_begin(&((struct lock *)lock)->mutex);
     sync_publish(lock, handle);
     return PRONG_OK;

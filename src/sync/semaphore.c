@@ -45,7 +45,7 @@ prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, con
     if (value > PRONG_SEMAPHORE_MOST)
         return fail(PRONG_INVALID, "semaphore create: %u units are more than %d", value, PRONG_SEMAPHORE_MOST);
     prong_status status = sync_create(KIND_SEMAPHORE, handle, o.name, (void **)&s);
-    if (status) return status;
+    if (status < 0) return status;
     s->bound = o.bounded ? value : UINT64_MAX;
     if (o.recover && (status = heap_alloc(MEMBER_LIMIT * sizeof(uint64_t), 0, &s->units, NULL))) {
         object_destroy(s, object_generation(s));
@@ -135,7 +135,7 @@ static prong_status give_counted(struct semaphore *s) {
     uint64_t count = atomic_load(&s->count);
     do {
         prong_status status = too_many(s, count & UNITS);
-        if (status) return status;
+        if (status < 0) return status;
     } while (!atomic_compare_exchange_weak(&s->count, &count, count + 1));
     return PRONG_OK;
 }

@@ -79,7 +79,7 @@ static prong_status choose_lock(struct shared *s, const prong_shared_value_optio
         s->lock = (struct lock_reference){KIND_RLOCK, o->rlock.offset, o->rlock.generation};
     else {
         prong_status status = prong_rlock_create(&own, &(prong_lock_options){o->name});
-        if (status) return status;
+        if (status < 0) return status;
         s->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
         s->lock_is_own = 1;
     }
@@ -100,7 +100,7 @@ static prong_status place_elements(struct shared *s) {
 
 static prong_status fill(struct shared *s, const void *initial, const prong_shared_value_options *options) {
     prong_status status = place_elements(s);
-    if (status) return status;
+    if (status < 0) return status;
     if (initial)
         memcpy(arena_at(s->data), initial, s->size * s->count);
     else
@@ -118,13 +118,13 @@ static prong_status create(void *handle, prong_type type, size_t count, bool is_
     if (size == 0) return fail(PRONG_INVALID, "%s create: a struct needs its size in the options", what);
     if (count == 0) return fail(PRONG_INVALID, "%s create: no elements", what);
     prong_status status = sync_create(KIND_SHARED, handle, o.name, (void **)&s);
-    if (status) return status;
+    if (status < 0) return status;
     s->size = size;
     s->count = count;
     s->class = types[type].class;
     s->is_array = is_array;
     status = fill(s, initial, &o);
-    if (status) {
+    if (status < 0) {
         object_destroy(s, object_generation(s));
         return status;
     }
@@ -220,8 +220,8 @@ static void element_in(void *element, const void *in, size_t size) {
 static prong_status copy(struct shared *s, size_t first, size_t count, void *out, const void *in, prong_time timeout) {
     TRY(check_bytes(out ? out : in, count, "value: content"));
     prong_status status = check_range(s, first, count);
-    if (!status) status = acquire(s, timeout);
-    if (status && status != PRONG_OWNER_DIED) return status;
+    if (status >= 0) status = acquire(s, timeout);
+    if (status < 0) return status;
     char *elements = (char *)arena_at(s->data) + first * s->size;
     if (count == 1)
         out ? element_out(out, elements, s->size) : element_in(elements, in, s->size);
@@ -237,7 +237,7 @@ static prong_status acquire_own(uint64_t offset, uint64_t generation, prong_time
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, offset, generation, &s);
-    if (status) return status;
+    if (status < 0) return status;
     return s->lock.kind ? acquire(s, timeout) : fail(PRONG_INVALID, "acquire of a value that has no lock");
 }
 
@@ -246,20 +246,20 @@ static prong_status release_own(uint64_t offset, uint64_t generation) {
     struct lock *lock;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, offset, generation, &s);
-    if (status) return status;
+    if (status < 0) return status;
     if (!s->lock.kind) return fail(PRONG_INVALID, "release of a value that has no lock");
     INSIDE struct visit inside_lock = {0};
     status = lock_enter_any(&inside_lock, &s->lock, &lock);
-    if (!status && mutex_holder(&lock->mutex) == 0)
+    if (status >= 0 && mutex_holder(&lock->mutex) == 0)
         return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
-    return status ? status : lock_release_any(&s->lock);
+    return status < 0 ? status : lock_release_any(&s->lock);
 }
 
 static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock, prong_rlock *rlock) {
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, offset, generation, &s);
-    if (status) return status;
+    if (status < 0) return status;
     if (!s->lock.kind) return fail(PRONG_INVALID, "get_lock of a value that has none");
     bool plain = s->lock.kind == KIND_LOCK;
     if (lock) *lock = plain ? (prong_lock){s->lock.offset, s->lock.generation} : (prong_lock){0, 0};
@@ -327,7 +327,7 @@ static bool compare_exchange(void *at, void *expected, const void *wanted, size_
 
 static prong_status enter_atomic(struct visit *inside, prong_shared_value value, struct shared **s) {
     prong_status status = shared_enter(inside, value.offset, value.generation, s);
-    if (status) return status;
+    if (status < 0) return status;
     uint64_t size = (*s)->size;
     if (size == 1 || size == 2 || size == 4 || size == 8) return PRONG_OK;
     return fail(PRONG_INVALID, "no atomic change of a value of %llu bytes", (unsigned long long)size);
@@ -344,7 +344,7 @@ prong_status prong_shared_value_data(prong_shared_value value, void **data) {
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    if (!status) *data = arena_at(s->data);
+    if (status >= 0) *data = arena_at(s->data);
     return status;
 }
 
@@ -352,14 +352,14 @@ prong_status prong_shared_value_get(prong_shared_value value, void *content, pro
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    return status ? status : copy(s, 0, 1, content, NULL, timeout);
+    return status < 0 ? status : copy(s, 0, 1, content, NULL, timeout);
 }
 
 prong_status prong_shared_value_set(prong_shared_value value, const void *content, prong_time timeout) {
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    return status ? status : copy(s, 0, 1, NULL, content, timeout);
+    return status < 0 ? status : copy(s, 0, 1, NULL, content, timeout);
 }
 
 prong_status prong_shared_value_acquire(prong_shared_value value, prong_time timeout) {
@@ -395,7 +395,7 @@ __attribute__((noinline)) static prong_status add_slowly(prong_shared_value valu
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    return status ? status : add(s, 0, amount, before);
+    return status < 0 ? status : add(s, 0, amount, before);
 }
 
 prong_status prong_shared_value_add(prong_shared_value value, int64_t amount, int64_t *before) {
@@ -406,7 +406,7 @@ prong_status prong_shared_value_add_double(prong_shared_value value, double amou
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    if (status) return status;
+    if (status < 0) return status;
     if (s->class != CLASS_FLOATING) return fail_text(PRONG_INVALID, "add_double to a value that is no float or double");
     double was =
         s->size == sizeof(float) ? add_float(arena_at(s->data), amount) : add_double(arena_at(s->data), amount);
@@ -419,7 +419,7 @@ prong_status prong_shared_value_exchange(prong_shared_value value, const void *c
     char was[8] = {0};
     INSIDE struct visit inside = {0};
     prong_status status = enter_atomic(&inside, value, &s);
-    if (status) return status;
+    if (status < 0) return status;
     while (!compare_exchange(arena_at(s->data), was, content, s->size)) {}
     if (before) memcpy(before, was, s->size);
     return PRONG_OK;
@@ -430,7 +430,7 @@ prong_status prong_shared_value_compare_exchange(prong_shared_value value, void 
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = enter_atomic(&inside, value, &s);
-    if (status) return status;
+    if (status < 0) return status;
     bool did = compare_exchange(arena_at(s->data), expected, wanted, s->size);
     if (done) *done = did;
     return PRONG_OK;
@@ -451,7 +451,7 @@ prong_status prong_shared_array_data(prong_shared_array array, void **data, size
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    if (status) return status;
+    if (status < 0) return status;
     if (data) *data = arena_at(s->data);
     if (count) *count = s->count;
     return PRONG_OK;
@@ -462,7 +462,7 @@ prong_status prong_shared_array_get(prong_shared_array array, size_t first, size
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    return status ? status : copy(s, first, count, content, NULL, timeout);
+    return status < 0 ? status : copy(s, first, count, content, NULL, timeout);
 }
 
 prong_status prong_shared_array_set(prong_shared_array array, size_t first, size_t count, const void *content,
@@ -470,7 +470,7 @@ prong_status prong_shared_array_set(prong_shared_array array, size_t first, size
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    return status ? status : copy(s, first, count, NULL, content, timeout);
+    return status < 0 ? status : copy(s, first, count, NULL, content, timeout);
 }
 
 prong_status prong_shared_array_acquire(prong_shared_array array, prong_time timeout) {
@@ -489,8 +489,8 @@ prong_status prong_shared_array_add(prong_shared_array array, size_t index, int6
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    if (!status) status = check_range(s, index, 1);
-    return status ? status : add(s, index, amount, before);
+    if (status >= 0) status = check_range(s, index, 1);
+    return status < 0 ? status : add(s, index, amount, before);
 }
 
 prong_status prong_shared_array_destroy(prong_shared_array array) {

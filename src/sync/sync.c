@@ -9,10 +9,10 @@ static const prong_time LOOK_EVERY = PRONG_MS(50);
 prong_status sync_create(enum object_kind kind, const void *handle, const char *name, void **object) {
     if (!handle) return fail(PRONG_INVALID, "%s create: no place for the handle", object_types[kind]->name);
     prong_status status = family_enter();
-    if (!status) status = object_create(kind, object);
-    if (status) return status;
+    if (status >= 0) status = object_create(kind, object);
+    if (status < 0) return status;
     status = object_label(*object, name);
-    if (status) object_destroy(*object, object_generation(*object));
+    if (status < 0) object_destroy(*object, object_generation(*object));
     return status;
 }
 

@@ -46,7 +46,8 @@ static prong_status open_bracket(struct builder *builder, char bracket) {
 
 static prong_status build_dict(prong_document *document, const prong_value *items, size_t count, prong_value *dict) {
     prong_status status = prong_make_dict(document, dict);
-    for (size_t i = 0; i < count && !status; i += 2) status = prong_dict_set(document, *dict, items[i], items[i + 1]);
+    for (size_t i = 0; i < count && status >= 0; i += 2)
+        status = prong_dict_set(document, *dict, items[i], items[i + 1]);
     return status;
 }
 
@@ -61,7 +62,7 @@ static prong_status close_bracket(struct builder *builder, char bracket) {
                           : bracket == ']' ? prong_make_list(builder->document, items, count, &made)
                           : bracket == '>' ? prong_make_set(builder->document, items, count, &made)
                                            : build_dict(builder->document, items, count, &made);
-    if (status) return status;
+    if (status < 0) return status;
     builder->count = from;
     return push(builder, made);
 }
@@ -102,12 +103,12 @@ static prong_status build_one(struct builder *builder, char letter, struct argum
     }
     default: return bad_format(builder, "no such letter");
     }
-    return status ? status : push(builder, made);
+    return status < 0 ? status : push(builder, made);
 }
 
 static prong_status build(struct builder *builder, struct arguments *given) {
     prong_status status = PRONG_OK;
-    for (; *builder->at && !status; builder->at++) {
+    for (; *builder->at && status >= 0; builder->at++) {
         char c = *builder->at;
         if (strchr(" ,:\t\n", c)) continue;
         if (strchr("([{<", c))
@@ -117,8 +118,8 @@ static prong_status build(struct builder *builder, struct arguments *given) {
         else
             status = build_one(builder, c, given);
     }
-    if (!status && builder->nesting) return bad_format(builder, "an open bracket");
-    if (!status && builder->count != 1) return bad_format(builder, "not one value (bracket them)");
+    if (status >= 0 && builder->nesting) return bad_format(builder, "an open bracket");
+    if (status >= 0 && builder->count != 1) return bad_format(builder, "not one value (bracket them)");
     return status;
 }
 
@@ -129,7 +130,7 @@ prong_status value_build(prong_document *document, prong_value *value, const cha
     va_copy(given.list, list);
     prong_status status = build(&builder, &given);
     va_end(given.list);
-    if (!status) *value = builder.items[0];
+    if (status >= 0) *value = builder.items[0];
     if (builder.items != builder.fixed) free(builder.items);
     return status;
 }

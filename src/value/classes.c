@@ -131,7 +131,7 @@ static prong_status bad_arguments(prong_value class) {
 /* Characters up to 255, each a byte. */
 static prong_status latin1(prong_document *document, prong_value text, prong_value *bytes) {
     prong_status status = make_text(document, PRONG_KIND_BYTES, text.pointer, size_of(text), bytes);
-    if (status) return status;
+    if (status < 0) return status;
     char *out = (char *)(uintptr_t)bytes->pointer, *from = out;
     for (const char *at = text.pointer, *end = at + size_of(text); at < end;) {
         uint32_t c = utf8_get(&at);
@@ -163,7 +163,7 @@ static prong_status call_set(prong_document *document, prong_value class, prong_
         return bad_arguments(class);
     prong_status status = make_table(document, kind, value);
     size_t at = 0;
-    for (prong_value item; !status && prong_value_next(from, &at, NULL, &item);)
+    for (prong_value item; status >= 0 && prong_value_next(from, &at, NULL, &item);)
         status = work_add(1) ? table_put(document, *value, item, prong_null()) : takes_too_long();
     return status;
 }
@@ -195,7 +195,7 @@ static prong_status call_bytes(prong_document *document, prong_value class, bool
         status = latin1(document, items[0], &bytes);
     else
         return bad_arguments(class);
-    if (status) return status;
+    if (status < 0) return status;
     *value = bytes;
     return array ? prong_make_bytearray(document, bytes.pointer, size_of(bytes), value) : PRONG_OK;
 }
@@ -212,7 +212,7 @@ static prong_status call_handle(prong_document *document, prong_value class, con
     uint64_t offset, generation;
     const char *type =
         count >= 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
-    if (!type || prong_value_get_uint(items[1], &offset) || prong_value_get_uint(items[2], &generation))
+    if (!type || prong_value_get_uint(items[1], &offset) < 0 || prong_value_get_uint(items[2], &generation) < 0)
         return bad_arguments(class);
     return make_handle(document, type, offset, generation, value);
 }
@@ -236,8 +236,8 @@ static prong_status call_new(prong_document *document, prong_value class, bool k
         arguments = items[1];
     else
         status = make_tuple(document, items + 1, count - 1, &arguments);
-    if (!status) status = make_object(document, items[0], arguments, true, value);
-    if (!status && keywords) object_of(*value)->keywords = items[2];
+    if (status >= 0) status = make_object(document, items[0], arguments, true, value);
+    if (status >= 0 && keywords) object_of(*value)->keywords = items[2];
     return status;
 }
 

@@ -9,21 +9,21 @@ static prong_status is_list(prong_value list) {
 
 static prong_status has_place(prong_value list, size_t index, size_t end) {
     prong_status status = is_list(list);
-    if (!status && index >= end)
+    if (status >= 0 && index >= end)
         return fail(PRONG_NOT_FOUND, "list index %zu is out of range (%zu items)", index, list_of(list)->count);
     return status;
 }
 
 prong_status prong_list_append(prong_document *document, prong_value list, prong_value item) {
     prong_status status = is_list(list);
-    return status ? status : list_extend(document, list, &item, 1);
+    return status < 0 ? status : list_extend(document, list, &item, 1);
 }
 
 prong_status prong_list_insert(prong_document *document, prong_value list, size_t index, prong_value item) {
     prong_status status = is_list(list);
-    if (!status) status = has_place(list, index, list_of(list)->count + 1);
-    if (!status) status = list_extend(document, list, &item, 1); /* makes room, at the end */
-    if (status) return status;
+    if (status >= 0) status = has_place(list, index, list_of(list)->count + 1);
+    if (status >= 0) status = list_extend(document, list, &item, 1); /* makes room, at the end */
+    if (status < 0) return status;
     prong_value *place = list_of(list)->items + index;
     memmove(place + 1, place, (list_of(list)->count - 1 - index) * sizeof(item));
     *place = item;
@@ -32,8 +32,8 @@ prong_status prong_list_insert(prong_document *document, prong_value list, size_
 
 prong_status prong_list_set(prong_value list, size_t index, prong_value item) {
     prong_status status = is_list(list);
-    if (!status) status = has_place(list, index, list_of(list)->count);
-    if (status) return status;
+    if (status >= 0) status = has_place(list, index, list_of(list)->count);
+    if (status < 0) return status;
     struct list_node *node = list_of(list);
     node->items[index] = item;
     if (height_of(item) >= node->node.height) node->node.height = height_of(item) + 1;
@@ -42,8 +42,8 @@ prong_status prong_list_set(prong_value list, size_t index, prong_value item) {
 
 prong_status prong_list_remove(prong_value list, size_t index) {
     prong_status status = is_list(list);
-    if (!status) status = has_place(list, index, list_of(list)->count);
-    if (status) return status;
+    if (status >= 0) status = has_place(list, index, list_of(list)->count);
+    if (status < 0) return status;
     prong_value *place = list_of(list)->items + index;
     memmove(place, place + 1, (--list_of(list)->count - index) * sizeof(*place));
     return PRONG_OK;
@@ -58,13 +58,13 @@ prong_status prong_dict_put(prong_document *document, prong_value dict, const ch
     prong_value text;
     if (kind_of(dict) != PRONG_KIND_DICT) return expected("dict", dict);
     prong_status status = prong_make_text(document, key, &text);
-    return status ? status : table_put(document, dict, text, value);
+    return status < 0 ? status : table_put(document, dict, text, value);
 }
 
 static prong_status remove_key(prong_value container, prong_value key) {
     struct entry *entry;
     prong_status status = table_find(table_of(container), key, &entry);
-    if (status) return status;
+    if (status < 0) return status;
     if (!entry) {
         char text[80];
         prong_value_repr(key, text, sizeof(text), NULL);

@@ -33,7 +33,7 @@ static prong_status note_copy(struct copier *copier, const void *from, const voi
 /* Room for a node like this one, noted as its copy. */
 static prong_status begin_node(struct copier *copier, const void *from, size_t size, void *to) {
     prong_status status = make_node(copier->document, size, to);
-    if (status) return status;
+    if (status < 0) return status;
     struct node *made = *(struct node **)to;
     memcpy(made, from, size);
     made->walk = 0;
@@ -43,7 +43,7 @@ static prong_status begin_node(struct copier *copier, const void *from, size_t s
 static prong_status copy_all(struct copier *copier, const prong_value *from, prong_value *to, size_t count,
                              unsigned depth) {
     prong_status status = PRONG_OK;
-    for (size_t i = 0; i < count && !status; i++) status = copy_value(copier, from[i], &to[i], depth);
+    for (size_t i = 0; i < count && status >= 0; i++) status = copy_value(copier, from[i], &to[i], depth);
     return status;
 }
 
@@ -54,7 +54,7 @@ static prong_status copy_tuple(struct copier *copier, prong_value from, prong_va
     *to = from;
     if (!count) return PRONG_OK;
     prong_status status = begin_node(copier, node, sizeof(*node) + count * sizeof(prong_value), &made);
-    if (status) return status;
+    if (status < 0) return status;
     to->pointer = made;
     return copy_all(copier, node->items, made->items, count, depth);
 }
@@ -63,7 +63,7 @@ static prong_status copy_list(struct copier *copier, prong_value from, prong_val
     const struct list_node *node = from.pointer;
     struct list_node *made;
     prong_status status = begin_node(copier, node, sizeof(*node), &made);
-    if (status) return status;
+    if (status < 0) return status;
     to->pointer = made;
     made->capacity = made->count;
     made->items = NULL;
@@ -78,7 +78,7 @@ static prong_status copy_list(struct copier *copier, prong_value from, prong_val
 static prong_status copy_table(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
     struct table_node *made;
     prong_status status = begin_node(copier, from.pointer, sizeof(*made), &made);
-    if (status) return status;
+    if (status < 0) return status;
     to->pointer = made;
     const struct table *table = table_of(from);
     struct table *copy = &made->table;
@@ -98,10 +98,10 @@ static prong_status copy_table(struct copier *copier, prong_value from, prong_va
         memcpy(copy->index, table->index, size);
     }
     size_t at = 0;
-    for (struct entry *entry = table_next(copy, &at); entry && !status; entry = table_next(copy, &at)) {
+    for (struct entry *entry = table_next(copy, &at); entry && status >= 0; entry = table_next(copy, &at)) {
         struct entry one = *entry;
         status = copy_value(copier, one.key, &entry->key, depth);
-        if (!status) status = copy_value(copier, one.value, &entry->value, depth);
+        if (status >= 0) status = copy_value(copier, one.value, &entry->value, depth);
     }
     return status;
 }
@@ -113,8 +113,8 @@ static prong_status copy_class(struct copier *copier, const struct class_node *f
         return PRONG_OK;
     }
     prong_status status = begin_node(copier, from, sizeof(*from), &made);
-    if (!status) status = copy_value(copier, from->module, &made->module, 0);
-    if (!status) status = copy_value(copier, from->name, &made->name, 0);
+    if (status >= 0) status = copy_value(copier, from->module, &made->module, 0);
+    if (status >= 0) status = copy_value(copier, from->name, &made->name, 0);
     *to = made;
     return status;
 }
@@ -123,14 +123,14 @@ static prong_status copy_object(struct copier *copier, const struct object_node 
                                 unsigned depth) {
     struct object_node *made;
     prong_status status = begin_node(copier, from, sizeof(*from), &made);
-    if (status) return status;
+    if (status < 0) return status;
     to->pointer = made;
     status = copy_class(copier, from->class, &made->class);
-    if (!status) status = copy_value(copier, from->arguments, &made->arguments, depth);
-    if (!status) status = copy_value(copier, from->keywords, &made->keywords, depth);
-    if (!status) status = copy_value(copier, from->items, &made->items, depth);
-    if (!status) status = copy_value(copier, from->pairs, &made->pairs, depth);
-    if (!status) status = copy_value(copier, from->state, &made->state, depth);
+    if (status >= 0) status = copy_value(copier, from->arguments, &made->arguments, depth);
+    if (status >= 0) status = copy_value(copier, from->keywords, &made->keywords, depth);
+    if (status >= 0) status = copy_value(copier, from->items, &made->items, depth);
+    if (status >= 0) status = copy_value(copier, from->pairs, &made->pairs, depth);
+    if (status >= 0) status = copy_value(copier, from->state, &made->state, depth);
     return status;
 }
 
@@ -142,8 +142,8 @@ static prong_status copy_bytes(struct copier *copier, prong_value from, prong_va
     struct bytes_node *made;
     prong_value data;
     prong_status status = begin_node(copier, node, sizeof(*node), &made);
-    if (!status) status = make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, &data);
-    if (status) return status;
+    if (status >= 0) status = make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, &data);
+    if (status < 0) return status;
     made->data = data.pointer;
     *to = value_of(PRONG_KIND_BYTEARRAY, 0, made);
     return PRONG_OK;
@@ -153,7 +153,7 @@ static prong_status copy_range(struct copier *copier, const struct range_node *f
     struct range_node *made;
     prong_status status = begin_node(copier, from, sizeof(*from), &made);
     to->pointer = made;
-    return status ? status : copy_all(copier, &from->start, &made->start, 3, 0);
+    return status < 0 ? status : copy_all(copier, &from->start, &made->start, 3, 0);
 }
 
 static prong_status copy_flat(struct copier *copier, const void *from, size_t size, prong_value *to) {
@@ -220,7 +220,7 @@ static prong_status pack_measured(prong_value value, size_t size, prong_value *p
     prong_document exact;
     document_on(&exact, memory, size);
     prong_status status = prong_value_copy(&exact, value, packed);
-    if (status) document_drop(NULL, memory, size);
+    if (status < 0) document_drop(NULL, memory, size);
     return status;
 }
 
@@ -235,14 +235,14 @@ prong_status value_pack(prong_value value, prong_value *packed) {
     document_on(&trial, room, sizeof(room));
     prong_value copy;
     prong_status status = prong_value_copy(&trial, value, &copy);
-    if (!status) return pack_measured(value, (size_t)(trial.at - room), packed);
+    if (status >= 0) return pack_measured(value, (size_t)(trial.at - room), packed);
     for (size_t size = 16 * sizeof(room); status == PRONG_NO_MEMORY && size < SIZE_MAX / 8; size *= 8) {
         void *larger = document_take(NULL, size);
         if (!larger) return PRONG_NO_MEMORY;
         document_on(&trial, larger, size);
         status = prong_value_copy(&trial, value, &copy);
         document_drop(NULL, larger, size);
-        if (!status) return pack_measured(value, (size_t)(trial.at - (char *)larger), packed);
+        if (status >= 0) return pack_measured(value, (size_t)(trial.at - (char *)larger), packed);
     }
     return status;
 }

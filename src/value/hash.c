@@ -87,7 +87,7 @@ static prong_status hash_items(prong_value tuple, uint64_t secret, unsigned dept
     uint64_t all = hash_word(count, secret), one;
     for (size_t i = 0; i < count; i++) {
         prong_status status = hash_of(items[i], secret, depth, &one);
-        if (status) return status;
+        if (status < 0) return status;
         all = hash_word(all ^ one, secret);
     }
     *hash = all;
@@ -101,7 +101,7 @@ static prong_status hash_members(prong_value frozenset, uint64_t secret, unsigne
     size_t at = 0;
     for (struct entry *entry = table_next(table, &at); entry; entry = table_next(table, &at)) {
         prong_status status = hash_of(entry->key, secret, depth, &one);
-        if (status) return status;
+        if (status < 0) return status;
         all += hash_word(one, secret);
     }
     *hash = all;
@@ -116,7 +116,7 @@ static prong_status hash_once(prong_value value, uint64_t secret, unsigned depth
                                               : &((struct table_node *)(uintptr_t)value.pointer)->hash;
     if (!*kept) {
         prong_status status = (tuple ? hash_items : hash_members)(value, secret, depth, hash);
-        if (status) return status;
+        if (status < 0) return status;
         *kept = (uint32_t)(*hash >> 16) | 1;
     }
     *hash = *kept;
@@ -132,7 +132,7 @@ static prong_status hash_object(const struct object_node *object, uint64_t secre
         if (!strcmp(name, mutable[i])) return unhashable(name);
     uint64_t arguments;
     prong_status status = hash_of(object->arguments, secret, depth, &arguments);
-    if (!status) *hash = arguments ^ hash_bytes(name, size_of(object->class->name), secret);
+    if (status >= 0) *hash = arguments ^ hash_bytes(name, size_of(object->class->name), secret);
     return status;
 }
 
@@ -173,6 +173,6 @@ static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, ui
 prong_status value_hash(prong_value key, uint32_t *hash) {
     uint64_t whole;
     prong_status status = hash_of(key, hash_key(), 0, &whole);
-    if (!status) *hash = (uint32_t)(whole ^ whole >> 32);
+    if (status >= 0) *hash = (uint32_t)(whole ^ whole >> 32);
     return status;
 }

@@ -76,7 +76,7 @@ prong_status make_bytes_node(prong_document *document, prong_kind kind, const vo
                              prong_value *value) {
     struct bytes_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
-    if (status) return status;
+    if (status < 0) return status;
     node->data = data;
     node->size = size;
     node->read_only = read_only;
@@ -88,7 +88,7 @@ prong_status prong_make_bytearray(prong_document *document, const void *data, si
     prong_value copy;
     TRY(check_bytes(data, size, "bytearray: data"));
     prong_status status = make_text(document, PRONG_KIND_BYTES, data, size, &copy);
-    return status ? status : make_bytes_node(document, PRONG_KIND_BYTEARRAY, copy.pointer, size, false, value);
+    return status < 0 ? status : make_bytes_node(document, PRONG_KIND_BYTEARRAY, copy.pointer, size, false, value);
 }
 
 prong_status prong_make_buffer(prong_document *document, void *data, size_t size, bool read_only, prong_value *value) {
@@ -99,7 +99,7 @@ prong_status prong_make_buffer(prong_document *document, void *data, size_t size
 prong_status prong_make_complex(prong_document *document, double real, double imaginary, prong_value *value) {
     struct complex_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
-    if (status) return status;
+    if (status < 0) return status;
     node->real = real;
     node->imaginary = imaginary;
     *value = value_of(PRONG_KIND_COMPLEX, 0, node);
@@ -132,7 +132,7 @@ prong_status make_list(prong_document *document, const prong_value *items, size_
     *node = (struct list_node){.node.height = 1};
     prong_value made = value_of(PRONG_KIND_LIST, 0, node);
     prong_status status = list_extend(document, made, items, count);
-    if (!status) *value = made;
+    if (status >= 0) *value = made;
     return status;
 }
 
@@ -156,7 +156,7 @@ prong_status list_reserve(prong_document *document, prong_value list, size_t mor
 prong_status list_extend(prong_document *document, prong_value list, const prong_value *items, size_t count) {
     if (!count) return PRONG_OK;
     prong_status status = list_reserve(document, list, count);
-    if (status) return status;
+    if (status < 0) return status;
     struct list_node *node = list_of(list);
     memcpy(node->items + node->count, items, count * sizeof(*items));
     node->count += count;
@@ -177,7 +177,7 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
     struct entry *entry;
     bool added;
     prong_status status = table_insert(document, &node->table, key, &entry, &added);
-    if (status) return status;
+    if (status < 0) return status;
     raise_height(&node->node, &key, 1);
     if (kind_of(container) == PRONG_KIND_DICT) {
         entry->value = value;
@@ -194,8 +194,8 @@ static prong_status make_set(prong_document *document, prong_kind kind, const pr
                              prong_value *value) {
     prong_value made;
     prong_status status = make_table(document, kind, &made);
-    for (size_t i = 0; i < count && !status; i++) status = table_put(document, made, items[i], prong_null());
-    if (!status) *value = made;
+    for (size_t i = 0; i < count && status >= 0; i++) status = table_put(document, made, items[i], prong_null());
+    if (status >= 0) *value = made;
     return status;
 }
 
@@ -216,7 +216,7 @@ prong_status prong_make_range(prong_document *document, prong_value start, prong
     if (step.integer == 0 && !is_big(step)) return fail_text(PRONG_INVALID, "range: the step must not be zero");
     struct range_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
-    if (status) return status;
+    if (status < 0) return status;
     node->start = start;
     node->stop = stop;
     node->step = step;
@@ -227,7 +227,7 @@ prong_status prong_make_range(prong_document *document, prong_value start, prong
 prong_status make_class(prong_document *document, prong_value module, prong_value name, prong_value *value) {
     struct class_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
-    if (status) return status;
+    if (status < 0) return status;
     node->module = module;
     node->name = name;
     *value = value_of(PRONG_KIND_CLASS, 0, node);
@@ -238,15 +238,15 @@ prong_status prong_make_class(prong_document *document, const char *module, cons
     if (!module || !*module || !name || !*name) return fail_text(PRONG_INVALID, "class: no module or no name");
     prong_value texts[2];
     prong_status status = prong_make_text(document, module, &texts[0]);
-    if (!status) status = prong_make_text(document, name, &texts[1]);
-    return status ? status : make_class(document, texts[0], texts[1], value);
+    if (status >= 0) status = prong_make_text(document, name, &texts[1]);
+    return status < 0 ? status : make_class(document, texts[0], texts[1], value);
 }
 
 prong_status make_object(prong_document *document, prong_value class, prong_value arguments, bool by_new,
                          prong_value *value) {
     struct object_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
-    if (status) return status;
+    if (status < 0) return status;
     node->class = class_of(class);
     node->arguments = arguments;
     node->by_new = by_new;
@@ -264,13 +264,13 @@ static prong_status of_kind_or_none(prong_value value, prong_kind kind, const ch
 prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value) {
     prong_value class = {0}, arguments = object->arguments;
     prong_status status = of_kind_or_none(object->keywords, PRONG_KIND_DICT, "keywords");
-    if (!status) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
-    if (!status) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");
-    if (!status) status = of_kind_or_none(arguments, PRONG_KIND_TUPLE, "arguments");
-    if (!status) status = prong_make_class(document, object->module, object->name, &class);
-    if (!status && kind_of(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
-    if (!status) status = make_object(document, class, arguments, object->by_new, value);
-    if (status) return status;
+    if (status >= 0) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
+    if (status >= 0) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");
+    if (status >= 0) status = of_kind_or_none(arguments, PRONG_KIND_TUPLE, "arguments");
+    if (status >= 0) status = prong_make_class(document, object->module, object->name, &class);
+    if (status >= 0 && kind_of(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
+    if (status >= 0) status = make_object(document, class, arguments, object->by_new, value);
+    if (status < 0) return status;
     struct object_node *node = object_of(*value);
     node->keywords = object->keywords;
     node->items = object->items;
@@ -299,7 +299,7 @@ prong_status make_handle(prong_document *document, const char *type, uint64_t of
                          prong_value *value) {
     struct handle_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
-    if (status) return status;
+    if (status < 0) return status;
     node->type = type;
     node->offset = offset;
     node->generation = generation;

@@ -204,7 +204,7 @@ static prong_status push_digits(struct reader *r, const char *digits, size_t siz
     if (!size || *digits == '+' || has_leading_zero(digits, size) ||
         !int_from_text(r->document, digits, size, &value, &status))
         return malformed("an int that is none");
-    return status ? status : push(r, value);
+    return status < 0 ? status : push(r, value);
 }
 
 static prong_status push_int_line(struct reader *r) {
@@ -929,11 +929,11 @@ static prong_status reader_run(struct reader *r, prong_value *value, size_t step
     size_t before = value_work.done, limit = value_work.limit;
     if (limit > before && limit - before > steps) value_work.limit = before + steps;
     prong_status status = r->pending.from < r->pending.end ? put_pending(r) : PRONG_OK;
-    if (!status) status = read_all(r, value);
+    if (status >= 0) status = read_all(r, value);
     value_work.limit = limit;
     size_t took = value_work.done - before;
     r->steps_left -= took < r->steps_left ? took : r->steps_left;
-    if (status && status != PRONG_TIMEOUT)
+    if (status < 0 && status != PRONG_TIMEOUT)
         fail_again(status, "pickle: at byte %td of %td", r->opcode - r->start, r->end - r->start);
     return status;
 }
@@ -987,7 +987,7 @@ prong_status pickle_reader_open(struct pickle_reader **reader, prong_document *d
     if (!made) return fail_text(PRONG_NO_MEMORY, "pickle: no memory for a reader");
     made->options = options ? *options : (prong_unpickle_options){0};
     prong_status status = is_joined(data, size) ? take_apart(document, &data, &size, &made->options) : PRONG_OK;
-    if (status) {
+    if (status < 0) {
         free(made);
         return status;
     }

@@ -673,7 +673,7 @@ prong_status prong_pickle_dumps(prong_document *document, prong_value value, pro
     memset(w.texts.sizes, 0, sizeof(w.texts.sizes));
     prong_status status = write_all(&w, value);
     if (options && options->buffer_count) *options->buffer_count = w.buffers;
-    if (status) {
+    if (status < 0) {
         free(w.chunk);
         return status;
     }

@@ -130,10 +130,10 @@ static void put_bytes(struct printer *out, const unsigned char *data, size_t siz
 
 static prong_status put_items(struct printer *out, const prong_value *items, size_t count, unsigned depth) {
     prong_status status = PRONG_OK;
-    for (size_t i = 0; i < count && !status; i++) {
+    for (size_t i = 0; i < count && status >= 0; i++) {
         if (i) put_text(out, ", ");
         status = print(out, items[i], depth);
-        if (status && out->json) status = fail_again(status, "[%zu]", i);
+        if (status < 0 && out->json) status = fail_again(status, "[%zu]", i);
     }
     return status;
 }
@@ -158,7 +158,7 @@ static prong_status put_members(struct printer *out, prong_value value, unsigned
     prong_status status = PRONG_OK;
     put_text(out, frozen ? "frozenset({" : "{");
     size_t at = 0, count = 0;
-    for (struct entry *entry = table_next(table, &at); entry && !status; entry = table_next(table, &at)) {
+    for (struct entry *entry = table_next(table, &at); entry && status >= 0; entry = table_next(table, &at)) {
         if (count++) put_text(out, ", ");
         status = print(out, entry->key, depth);
     }
@@ -187,12 +187,12 @@ static prong_status put_pairs(struct printer *out, prong_value dict, unsigned de
     prong_status status = PRONG_OK;
     put_text(out, "{");
     size_t at = 0, count = 0;
-    for (struct entry *entry = table_next(table, &at); entry && !status; entry = table_next(table, &at)) {
+    for (struct entry *entry = table_next(table, &at); entry && status >= 0; entry = table_next(table, &at)) {
         if (count++) put_text(out, ", ");
         status = out->json ? put_json_key(out, entry->key) : print(out, entry->key, depth);
         put_text(out, ": ");
-        if (!status) status = print(out, entry->value, depth);
-        if (status && out->json && kind_of(entry->key) == PRONG_KIND_STR)
+        if (status >= 0) status = print(out, entry->value, depth);
+        if (status < 0 && out->json && kind_of(entry->key) == PRONG_KIND_STR)
             status = fail_again(status, ".%.60s", (const char *)entry->key.pointer);
     }
     put_text(out, "}");
@@ -219,7 +219,7 @@ static prong_status put_object(struct printer *out, const struct object_node *ob
     prong_status status = put_items(out, items, count, depth);
     written = count;
     const prong_value more[] = {object->items, object->pairs, object->keywords, object->state};
-    for (int i = 0; i < 4 && !status; i++) {
+    for (int i = 0; i < 4 && status >= 0; i++) {
         bool attributes = i >= 2 && kind_of(more[i]) == PRONG_KIND_DICT;
         if (i == 3 ? !object->has_state : kind_of(more[i]) == PRONG_KIND_NULL) continue;
         if (!attributes) {
@@ -229,14 +229,14 @@ static prong_status put_object(struct printer *out, const struct object_node *ob
             continue;
         }
         size_t at = 0;
-        for (struct entry *entry; !status && (entry = table_next(table_of(more[i]), &at));) {
+        for (struct entry *entry; status >= 0 && (entry = table_next(table_of(more[i]), &at));) {
             if (written++) put_text(out, ", ");
             if (kind_of(entry->key) == PRONG_KIND_STR)
                 put(out, entry->key.pointer, size_of(entry->key));
             else
                 status = print(out, entry->key, depth);
             put_text(out, "=");
-            if (!status) status = print(out, entry->value, depth);
+            if (status >= 0) status = print(out, entry->value, depth);
         }
     }
     put_text(out, ")");

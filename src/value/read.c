@@ -28,7 +28,7 @@ prong_status prong_value_get_uint(prong_value value, uint64_t *number) {
     }
     int64_t with_sign;
     prong_status status = prong_value_get_int(value, &with_sign);
-    if (status) return status;
+    if (status < 0) return status;
     if (with_sign < 0) return fail(PRONG_TOO_LONG, "%lld is negative", (long long)with_sign);
     *number = (uint64_t)with_sign;
     return PRONG_OK;
@@ -150,7 +150,7 @@ prong_status prong_value_find(prong_value dict, prong_value key, prong_value *va
     if (kind_of(dict) != PRONG_KIND_DICT) return expected("dict", dict);
     struct entry *entry;
     prong_status status = table_find(table_of(dict), key, &entry);
-    if (status) return status;
+    if (status < 0) return status;
     if (!entry) {
         char text[80];
         prong_value_repr(key, text, sizeof(text), NULL);

@@ -50,7 +50,7 @@ static prong_status scan_one(struct scanner *scanner, char letter, const prong_v
 static prong_status scan_int(struct scanner *scanner, char letter, prong_value value) {
     int64_t number;
     prong_status status = prong_value_get_int(value, &number);
-    if (status) return status;
+    if (status < 0) return status;
     if (letter == 'i' && (number < INT_MIN || number > INT_MAX))
         return fail(PRONG_TOO_LONG, "%lld does not fit in an int", (long long)number);
     if (letter == 'i')
@@ -76,7 +76,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
         uint64_t number = 0;
         size_t *size = va_arg(scanner->given, size_t *);
         status = prong_value_get_uint(value, &number);
-        if (!status) *size = (size_t)number;
+        if (status >= 0) *size = (size_t)number;
         return status;
     }
     case 'd': return prong_value_get_float(value, va_arg(scanner->given, double *));
@@ -118,7 +118,7 @@ static prong_status skip_one(struct scanner *scanner, char letter) {
             prong_status status = !c                     ? bad_format(scanner, "an open bracket")
                                   : c == '*' || c == '?' ? PRONG_OK
                                                          : skip_one(scanner, c);
-            if (status) return status;
+            if (status < 0) return status;
         }
         return PRONG_OK;
     }
@@ -140,7 +140,7 @@ static prong_status scan_items(struct scanner *scanner, prong_value value, char 
         if (index >= count) return fail(PRONG_INVALID, "only %zu items", count);
         size_t before = path_into(scanner, NULL, index);
         prong_status status = scan_one(scanner, letter, &items[index]);
-        if (status) return status;
+        if (status < 0) return status;
         path_back(scanner, before);
     }
     return index == count ? PRONG_OK : fail(PRONG_INVALID, "%zu items where %zu were expected", count, index);
@@ -157,13 +157,13 @@ static prong_status scan_dict(struct scanner *scanner, prong_value value) {
         letter = next_letter(scanner);
         if (status == PRONG_NOT_FOUND && optional) {
             status = skip_one(scanner, letter);
-            if (status) return status;
+            if (status < 0) return status;
             continue;
         }
-        if (status) return status;
+        if (status < 0) return status;
         size_t before = path_into(scanner, key, 0);
         status = scan_one(scanner, letter, &found);
-        if (status) return status;
+        if (status < 0) return status;
         path_back(scanner, before);
     }
     return PRONG_OK;
@@ -180,7 +180,7 @@ prong_status prong_scan(prong_value value, const char *format, ...) {
     struct scanner scanner = {.format = format, .at = format};
     va_start(scanner.given, format);
     prong_status status = scan_one(&scanner, next_letter(&scanner), &value);
-    if (status)
+    if (status < 0)
         status = at_path(&scanner, status);
     else if (next_letter(&scanner))
         status = bad_format(&scanner, "something after the value");
@@ -232,7 +232,7 @@ static prong_status step(const char *path, const char **at, prong_value value, p
 prong_status prong_value_at(prong_value value, const char *path, prong_value *found) {
     for (const char *at = path; *at;) {
         prong_status status = step(path, &at, value, &value);
-        if (status) return fail_again(status, "path \"%.60s\", before position %td", path, at - path);
+        if (status < 0) return fail_again(status, "path \"%.60s\", before position %td", path, at - path);
     }
     *found = value;
     return PRONG_OK;

@@ -44,7 +44,7 @@ prong_status table_find(const struct table *table, prong_value key, struct entry
     *entry = NULL;
     if (table->index || kind_of(key) != PRONG_KIND_STR) { /* a str is always a key; others may not be */
         prong_status status = value_hash(key, &hash);
-        if (status) return status;
+        if (status < 0) return status;
     }
     *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
     return PRONG_OK;
@@ -74,7 +74,7 @@ static prong_status index_make(prong_document *document, struct table *table) {
     for (uint32_t i = 0; i < table->used; i++) {
         uint32_t hash;
         prong_status status = value_hash(table->entries[i].key, &hash);
-        if (status) return status;
+        if (status < 0) return status;
         index_add(table, hash, i);
     }
     return PRONG_OK;
@@ -122,14 +122,14 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     prong_status status = PRONG_OK;
     *added = false;
     if (table->index || kind_of(key) != PRONG_KIND_STR) status = value_hash(key, &hash);
-    if (status) return status;
+    if (status < 0) return status;
     *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
     if (*entry) return PRONG_OK;
     bool had_index = table->index != NULL;
     if (table->used == table->capacity || (table->index && table->written == table->capacity))
         status = make_room(document, table);
-    if (!status && table->index && !had_index) status = value_hash(key, &hash);
-    if (status) return status;
+    if (status >= 0 && table->index && !had_index) status = value_hash(key, &hash);
+    if (status < 0) return status;
     *entry = &table->entries[table->used];
     **entry = (struct entry){.key = key};
     if (table->index) index_add(table, hash, table->used);

@@ -140,7 +140,7 @@ LONG_METHOD_TEST(seventy_processes_have_a_descriptor_for_one_queue, 60) {
     hear(t.replies, HOLDERS, '2');
     ok(prong_queue_get(t.queue, &(char){0}, 1, NULL, PRONG_NOWAIT));
     hear(t.replies, HOLDERS, '3');
-    ok(prong_queue_close(t.queue));
+    ok(prong_queue_shutdown(t.queue));
     for (int i = 0; i < HOLDERS; i++) equal(test_end(children[i]), 0);
     ok(prong_queue_destroy(t.queue));
     ok(prong_queue_destroy(t.orders));
@@ -433,7 +433,7 @@ TEST(all_descriptors_of_a_bell_are_given_back) {
 static int put_and_get(void *argument, size_t size) {
     prong_queue *queues = argument;
     (void)size;
-    for (prong_queue queue; !prong_queue_get(queues[0], &queue, sizeof queue, NULL, PRONG_FOREVER);) {
+    for (prong_queue queue; prong_queue_get(queues[0], &queue, sizeof queue, NULL, PRONG_FOREVER) >= 0;) {
         ok(prong_queue_put(queue, "x", 1, PRONG_NOWAIT));
         ok(prong_queue_put(queues[1], "x", 1, PRONG_NOWAIT));
     }
@@ -456,7 +456,7 @@ METHOD_TEST(who_only_rings_keeps_no_pipes_of_bells_that_are_gone) {
         ok(prong_queue_get(queues[1], &byte, 1, NULL, PRONG_SECONDS(10)));
         ok(prong_queue_destroy(queue));
     }
-    ok(prong_queue_close(queues[0]));
+    ok(prong_queue_shutdown(queues[0]));
     equal(test_end(child), 0);
 }
 
@@ -574,7 +574,7 @@ static int take_what_the_descriptor_shows(void *argument, size_t size) {
     for (;;) {
         check(becomes_readable(fd));
         prong_status status = prong_queue_get(t->queue, &byte, 1, NULL, PRONG_NOWAIT);
-        if (status == PRONG_CLOSED) break;
+        if (status == PRONG_SHUTDOWN) break;
         got += status == PRONG_OK;
     }
     ok(prong_queue_put(t->replies, &got, sizeof got, PRONG_FOREVER));
@@ -596,7 +596,7 @@ LONG_METHOD_TEST(nobody_who_takes_by_descriptor_sleeps_while_there_is_something,
     }
     for (int tries = 0; !prong_queue_empty(t.queue) && tries < 10000; tries++) usleep(1000);
     check(prong_queue_empty(t.queue));
-    ok(prong_queue_close(t.queue));
+    ok(prong_queue_shutdown(t.queue));
     for (int i = 0; i < TAKERS; i++) {
         int got;
         ok(prong_queue_get(t.replies, &got, sizeof got, NULL, PRONG_SECONDS(20)));

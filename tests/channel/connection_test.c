@@ -174,7 +174,7 @@ static int fill_until_the_end(void *argument, size_t size) {
     prong_status status;
     (void)size;
     do status = prong_connection_send_bytes(*(prong_connection *)argument, large, sizeof large, PRONG_SECONDS(15));
-    while (!status);
+    while (status >= 0);
     return status == PRONG_BROKEN_PIPE ? 0 : 1;
 }
 
@@ -227,7 +227,7 @@ TEST(fileno_stays_readable_until_the_last_message_is_taken) {
         ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
         ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
         equal(poll(&readable, 1, 0), 1);
-        while (!prong_queue_get(queue, &i, sizeof i, NULL, PRONG_NOWAIT)) {}
+        while (prong_queue_get(queue, &i, sizeof i, NULL, PRONG_NOWAIT) >= 0) {}
         equal(poll(&readable, 1, 0), 0);
     }
     ok(prong_queue_destroy(queue));
@@ -269,10 +269,10 @@ static int accept_and_answer(void *argument, size_t size) {
     (void)size;
     for (int i = 0; i < PASSED_ON; i++) {
         prong_connection end;
-        if (prong_queue_get(queue, &end, sizeof end, NULL, PRONG_SECONDS(20))) return 1;
-        if (prong_connection_accept(end)) return 2;
-        if (prong_connection_send_bytes(end, &i, sizeof i, PRONG_SECONDS(20))) return 3;
-        if (prong_connection_close(end)) return 4;
+        if (prong_queue_get(queue, &end, sizeof end, NULL, PRONG_SECONDS(20)) < 0) return 1;
+        if (prong_connection_accept(end) < 0) return 2;
+        if (prong_connection_send_bytes(end, &i, sizeof i, PRONG_SECONDS(20)) < 0) return 3;
+        if (prong_connection_close(end) < 0) return 4;
     }
     return 0;
 }
@@ -303,7 +303,7 @@ METHOD_TEST(an_end_that_is_passed_on_is_never_nobodys) {
 static int answer_once(void *argument, size_t size) {
     prong_connection end = *(prong_connection *)argument;
     char text[8];
-    if (prong_connection_recv_bytes_into(end, text, sizeof text, &size, PRONG_SECONDS(20))) return 1;
+    if (prong_connection_recv_bytes_into(end, text, sizeof text, &size, PRONG_SECONDS(20)) < 0) return 1;
     return prong_connection_send_bytes(end, text, size, PRONG_SECONDS(20)) ? 2 : 0;
 }
 

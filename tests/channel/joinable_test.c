@@ -8,7 +8,8 @@ static int work(void *argument, size_t size) {
     prong_queue queue = *(prong_queue *)argument;
     long number;
     (void)size;
-    while (!prong_queue_get(queue, &number, sizeof number, NULL, PRONG_SECONDS(10))) ok(prong_queue_task_done(queue));
+    while (prong_queue_get(queue, &number, sizeof number, NULL, PRONG_SECONDS(10)) >= 0)
+        ok(prong_queue_task_done(queue));
     return 0;
 }
 
@@ -21,7 +22,7 @@ METHOD_TEST(join_waits_until_all_is_done) {
     says("1000");
     prong_process workers[2] = {start_with(method, work, queue), start_with(method, work, queue)};
     ok(prong_queue_join(queue, PRONG_SECONDS(10)));
-    ok(prong_queue_close(queue));
+    ok(prong_queue_shutdown(queue));
     for (int i = 0; i < 2; i++) equal(test_end(workers[i]), 0);
     is(prong_queue_task_done(queue), PRONG_INVALID);
     says("more often");

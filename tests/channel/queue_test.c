@@ -111,11 +111,11 @@ TEST(a_closed_queue_is_drained_then_says_closed) {
     prong_queue queue = make(0);
     long i = 5;
     ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
-    ok(prong_queue_close(queue));
-    ok(prong_queue_close(queue));
-    is(prong_queue_put(queue, &i, sizeof i, PRONG_FOREVER), PRONG_CLOSED);
+    ok(prong_queue_shutdown(queue));
+    ok(prong_queue_shutdown(queue));
+    is(prong_queue_put(queue, &i, sizeof i, PRONG_FOREVER), PRONG_SHUTDOWN);
     ok(prong_queue_get(queue, &i, sizeof i, NULL, PRONG_FOREVER));
-    is(prong_queue_get(queue, &i, sizeof i, NULL, PRONG_FOREVER), PRONG_CLOSED);
+    is(prong_queue_get(queue, &i, sizeof i, NULL, PRONG_FOREVER), PRONG_SHUTDOWN);
     ok(prong_queue_destroy(queue));
 }
 
@@ -131,7 +131,7 @@ TEST(a_stale_a_foreign_and_a_made_up_handle_are_errors) {
     is(prong_queue_size(none, &count), PRONG_STALE);
     says("never created");
     is(prong_queue_get(foreign, &i, sizeof i, NULL, PRONG_FOREVER), PRONG_STALE);
-    is(prong_queue_close(wild), PRONG_STALE);
+    is(prong_queue_shutdown(wild), PRONG_STALE);
     check(prong_queue_empty(none));
     ok(prong_pipe_create(&first, &second, NULL));
     is(prong_queue_put((prong_queue){first.offset, first.generation}, &i, sizeof i, PRONG_NOWAIT), PRONG_STALE);
@@ -216,7 +216,7 @@ METHOD_TEST(four_producers_and_four_consumers_lose_and_double_nothing) {
         producers[i] = start_with(method, put_numbers, c);
     }
     for (int i = 0; i < SIDES; i++) equal(test_end(producers[i]), 0);
-    ok(prong_queue_close(c.queue));
+    ok(prong_queue_shutdown(c.queue));
     long count = 0, sum = 0;
     for (int i = 0; i < SIDES; i++) {
         long sums[2];
@@ -302,7 +302,7 @@ METHOD_TEST(who_waits_on_a_queue_that_is_destroyed_is_told) {
     long got;
     prong_process child = start_with(method, destroy_soon, queue);
     prong_status status = prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(10));
-    check(status == PRONG_CLOSED || status == PRONG_STALE);
+    check(status == PRONG_SHUTDOWN || status == PRONG_STALE);
     equal(test_end(child), 0);
 }
 
@@ -329,8 +329,8 @@ static int use_each_queue(void *argument, size_t size) {
         prong_status status = i % 8 == 0
                                   ? prong_queue_put(queue, &queue.generation, sizeof queue.generation, PRONG_NOWAIT)
                                   : prong_queue_get(queue, &got, sizeof got, NULL, PRONG_SECONDS(9));
-        if (!status && i % 8 != 0) atomic_fetch_add(got == queue.generation ? &s->right : &s->wrong, 1);
-        if (status && status != PRONG_STALE && status != PRONG_CLOSED && status != PRONG_FULL) return (int)status;
+        if (status >= 0 && i % 8 != 0) atomic_fetch_add(got == queue.generation ? &s->right : &s->wrong, 1);
+        if (status < 0 && status != PRONG_STALE && status != PRONG_SHUTDOWN && status != PRONG_FULL) return (int)status;
     }
     return 0;
 }

@@ -82,7 +82,7 @@ static void use_pool(prong_start_method method) {
     }
     ok(prong_pool_map(pool, twice, in, ELEMENTS, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(20)));
     ok(prong_pool_imap(pool, &imap, answer, next_argument, &left, &(prong_task_options){.buffer = 8}));
-    while (!prong_imap_next(imap, &outcome, PRONG_SECONDS(20))) {}
+    while (prong_imap_next(imap, &outcome, PRONG_SECONDS(20)) >= 0) {}
     prong_imap_close(imap);
     ok(prong_pool_apply_async(pool, &jobs[0], answer, "ab", 2, NULL));
     ok(prong_pool_destroy(pool));
@@ -108,9 +108,9 @@ static int take_part(void *argument, size_t size) {
     (void)size;
     for (int i = 0; i < 10; i++) {
         prong_barrier_wait(party->barrier, NULL, PRONG_SECONDS(5));
-        if (!prong_semaphore_acquire(party->semaphore, PRONG_SECONDS(5)) && i % 2)
+        if (prong_semaphore_acquire(party->semaphore, PRONG_SECONDS(5)) >= 0 && i % 2)
             prong_semaphore_release(party->semaphore);
-        if (!prong_queue_get(party->queue, message, sizeof message, NULL, PRONG_NOWAIT) && i % 3)
+        if (prong_queue_get(party->queue, message, sizeof message, NULL, PRONG_NOWAIT) >= 0 && i % 3)
             prong_queue_task_done(party->queue);
         if (prong_condition_acquire(party->condition, PRONG_SECONDS(5)) < 0) continue;
         prong_condition_notify(party->condition, 1);

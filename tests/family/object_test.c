@@ -96,7 +96,7 @@ static int die_sweeping(void *argument, size_t size) {
     (void)size;
     prong_event event;
     prong_block block;
-    if (prong_event_create(&event, NULL) || prong_block_create(&block, 100000)) return 1;
+    if (prong_event_create(&event, NULL) < 0 || prong_block_create(&block, 100000) < 0) return 1;
     struct object *first = arena_at(event.offset), *second = arena_at(block.offset);
     struct retired *retired = &arena()->retired;
     claim_and_end(first);

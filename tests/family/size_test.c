@@ -194,10 +194,11 @@ static int sees_everything(void *argument, size_t size) {
     void *memory[200];
     int count = 0;
     limit_address_space(GIB);
-    if (prong_family_fit(0) || !can_map(300 * MIB)) return 1;
-    if (prong_queue_put(queue[0], "x", 1, PRONG_NOWAIT)) return 2;
+    if (prong_family_fit(0) < 0 || !can_map(300 * MIB)) return 1;
+    if (prong_queue_put(queue[0], "x", 1, PRONG_NOWAIT) < 0) return 2;
     char byte;
-    if (prong_queue_get(queue[1], &byte, 1, NULL, PRONG_SECONDS(10))) return 3; /* the parent has filled the arena */
+    if (prong_queue_get(queue[1], &byte, 1, NULL, PRONG_SECONDS(10)) < 0)
+        return 3; /* the parent has filled the arena */
     while (count < 200 && prong_memory_alloc(4 * MIB, &memory[count]) == PRONG_OK) memset(memory[count++], 1, 4096);
     return count < 5 ? 7 : 4;
 }

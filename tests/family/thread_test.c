@@ -139,7 +139,7 @@ TEST(a_forked_child_leaves_its_parents_row_alone) {
     ok(object_enter(&inside, KIND_EVENT, event.offset, event.generation, &object));
     pid_t child = fork();
     if (child == 0) {
-        if (prong_event_set(event)) _exit(1); /* a member with a row of its own from here on */
+        if (prong_event_set(event) < 0) _exit(1); /* a member with a row of its own from here on */
         visit_end(&inside);
         _exit(0);
     }

@@ -96,7 +96,7 @@ void fault_unheld(const char *file, int line, const char *condition) {
 
 static void measure(struct remains *remains) {
     prong_family_state state;
-    if (prong_family_check(&state)) fault_wrong(__FILE__, __LINE__, "%s", prong_error_message());
+    if (prong_family_check(&state) < 0) fault_wrong(__FILE__, __LINE__, "%s", prong_error_message());
     *remains = (struct remains){.descriptors = test_open_descriptors(),
                                 .held = trial->plan.held,
                                 .objects = state.objects,
@@ -111,7 +111,7 @@ static void run_tried(const struct scenario *scenario) {
     const char *factor = getenv("TEST_TIME_FACTOR");
     signal(SIGALRM, SIG_DFL); /* Check's handler would kill the whole test */
     alarm(LIMIT_SECONDS * (unsigned)(factor ? atoi(factor) : 1));
-    if (prong_family_create(&(prong_family_options){.arena_size = 128 << 20})) abort();
+    if (prong_family_create(&(prong_family_options){.arena_size = 128 << 20}) < 0) abort();
     trial->plan.pid = getpid();
     fault_plan = &trial->plan;
     scenario->run();

@@ -22,13 +22,13 @@ static void new_address(char address[64]) {
 /* Says back whatever it is sent. */
 static void echo(const char *address) {
     prong_listener *listener;
-    if (prong_listener_open(&listener, address, &options)) _exit(1);
+    if (prong_listener_open(&listener, address, &options) < 0) _exit(1);
     for (;;) {
         prong_link *link;
         const void *data;
         size_t size;
-        if (prong_listener_accept(listener, &link, PRONG_FOREVER)) continue;
-        while (!prong_link_recv_bytes(link, 0, &data, &size, PRONG_FOREVER))
+        if (prong_listener_accept(listener, &link, PRONG_FOREVER) < 0) continue;
+        while (prong_link_recv_bytes(link, 0, &data, &size, PRONG_FOREVER) >= 0)
             prong_link_send_bytes(link, data, size, PRONG_FOREVER);
         prong_link_close(link);
     }
@@ -39,7 +39,7 @@ static void call_again_and_again(const char *address) {
         prong_link *link;
         const void *data;
         size_t size;
-        if (prong_client_connect(&link, address, &options, PRONG_SECONDS(10))) {
+        if (prong_client_connect(&link, address, &options, PRONG_SECONDS(10)) < 0) {
             test_sleep_ms(2);
             continue;
         }

@@ -46,8 +46,8 @@ SCENARIO(queues_carry_messages) {
         memcpy(&got, text, sizeof(got));
         must_hold(got == i);
     }
-    sure(prong_queue_close(queue));
-    gives(prong_queue_put(queue, "x", 1, PRONG_NOWAIT), PRONG_CLOSED);
+    sure(prong_queue_shutdown(queue));
+    gives(prong_queue_put(queue, "x", 1, PRONG_NOWAIT), PRONG_SHUTDOWN);
     sure(prong_queue_destroy(queue));
     free(large);
 }

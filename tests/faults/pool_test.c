@@ -17,7 +17,7 @@ static prong_status joined(prong_document *document, prong_value arguments, pron
     const char *text;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(s)", &text);
-    return status ? status : prong_build(document, result, "(ss)", text, text);
+    return status < 0 ? status : prong_build(document, result, "(ss)", text, text);
 }
 
 static prong_pool started_by(prong_start_method method) {

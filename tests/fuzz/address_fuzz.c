@@ -21,16 +21,16 @@ static void through_python(const char *text) {
     prong_document *document;
     prong_value value;
     char again[ADDRESS_TEXT];
-    if (prong_document_open(&document, NULL)) return;
+    if (prong_document_open(&document, NULL) < 0) return;
     if (!address_to_value(document, text, &value)) {
         prong_status status = address_from_value(value, again);
-        must(!status, "\"%s\": %s", text, prong_error_message());
+        must(status >= 0, "\"%s\": %s", text, prong_error_message());
         must(address_same(text, again), "\"%s\" and \"%s\"", text, again);
     }
     struct token token;
     if (!token_to_value(document, "a type", text, 0x7f0000000010, &value)) {
         prong_status status = token_from_value(value, &token);
-        must(!status, "token: %s", prong_error_message());
+        must(status >= 0, "token: %s", prong_error_message());
         must(token.id == 0x7f0000000010 && !strcmp(token.type, "a type") && address_same(token.address, text),
              "\"%s\" and \"%s\"", token.address, text);
     }
@@ -48,7 +48,7 @@ static void by_text(const char *text, bool listening) {
         return;
     }
     prong_status status = address_parse(printed, listening, &second);
-    must(!status, "\"%s\" of \"%s\": %s", printed, text, prong_error_message());
+    must(status >= 0, "\"%s\" of \"%s\": %s", printed, text, prong_error_message());
     must(second.size == address.size && second.socket.ss_family == address.socket.ss_family, "\"%s\" and \"%s\"", text,
          printed);
     if (strlen(text) < ADDRESS_TEXT) through_python(text);
@@ -64,8 +64,8 @@ static void by_value(const uint8_t *data, size_t size) {
     uint64_t id;
     prong_document_options limits = {.max_memory = 16 << 20};
     prong_unpickle_options options = {.any_class = true};
-    if (prong_document_open(&document, &limits)) return;
-    if (!prong_pickle_loads(document, data, size, &value, &options)) {
+    if (prong_document_open(&document, &limits) < 0) return;
+    if (prong_pickle_loads(document, data, size, &value, &options) >= 0) {
         if (!address_from_value(value, text)) {
             must(strlen(text) < ADDRESS_TEXT, "not ended");
             address_parse(text, false, &address);
@@ -80,11 +80,11 @@ static void by_ident(const char *text) {
     prong_document *document;
     prong_value value;
     uint64_t id, again;
-    if (prong_document_open(&document, NULL)) return;
-    if (!prong_make_text(document, text, &value) && !ident_from_value(value, &id)) {
+    if (prong_document_open(&document, NULL) < 0) return;
+    if (prong_make_text(document, text, &value) >= 0 && !ident_from_value(value, &id)) {
         prong_status status = ident_to_value(document, id, &value);
-        if (!status) status = ident_from_value(value, &again);
-        must(!status && id == again, "%s", text);
+        if (status >= 0) status = ident_from_value(value, &again);
+        must(status >= 0 && id == again, "%s", text);
     }
     prong_document_close(document);
 }

@@ -34,7 +34,7 @@ static void side_open(struct side *side, unsigned choices) {
         .authkey = KEY, .authkey_size = sizeof(KEY) - 1, .allow_md5 = choices & ALLOW_MD5, .max_message = SAID_MAX};
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) abort();
     prong_status status = link_new(&side->link, ends[0], choices & LISTENS, &options, "", NULL);
-    must(!status, "%s", prong_error_message());
+    must(status >= 0, "%s", prong_error_message());
     side->end = ends[1];
     side->status = PRONG_TIMEOUT;
 }
@@ -51,7 +51,7 @@ static void side_hear(struct side *side) {
     size_t length, size;
     while (recv(side->end, header, FRAME_SHORT, MSG_DONTWAIT) == FRAME_SHORT) {
         prong_status status = frame_read(header, FRAME_SHORT, &length, &size);
-        must(!status && size <= SAID_MAX, "it sends a message of %zu bytes", size);
+        must(status >= 0 && size <= SAID_MAX, "it sends a message of %zu bytes", size);
         ssize_t got = recv(side->end, side->said, size, MSG_DONTWAIT);
         must(got == (ssize_t)size, "%zd of %zu bytes", got, size);
         side->said_size = size;

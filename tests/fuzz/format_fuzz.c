@@ -61,19 +61,19 @@ static void build(prong_document *document, struct input *input) {
     char format[FORMAT_MAX + 1];
     int64_t number = (int64_t)input_number(input, 1 + (int)(input_byte(input) % 8));
     prong_value item, value;
-    if (prong_build(document, &item, "(is)", 1, "a")) return;
+    if (prong_build(document, &item, "(is)", 1, "a") < 0) return;
     make_format(input, format);
     prong_status status = prong_build(document, &value, format, ARGUMENTS(number, "a\xc3\xa9\0\0", item),
                                       ARGUMENTS(~number, "name", item));
     must(status != PRONG_SYSTEM, "%s", prong_error_message());
-    if (status) return;
+    if (status < 0) return;
     prong_value_repr(value, text, sizeof(text), NULL);
     size_t pointers = 0;
     for (const char *at = format; *at; at++) pointers += strchr("Sy", *at) ? 2 : strchr(ORDER, *at) != NULL;
     if (!scans_too(format) || pointers > SLOTS) return;
     status = scan(value, format);
     /* 'U' and 'z' take no negative number, 'i' none that is not an int's, and 'n' is None alone */
-    must(!status || status == PRONG_TOO_LONG || status == PRONG_INVALID, "%s", prong_error_message());
+    must(status >= 0 || status == PRONG_TOO_LONG || status == PRONG_INVALID, "%s", prong_error_message());
 }
 
 /* --- scanning and paths --- */
@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = {data, size};
     prong_document *document;
     prong_document_options limits = {.max_memory = 16 << 20};
-    if (prong_document_open(&document, &limits)) return 0;
+    if (prong_document_open(&document, &limits) < 0) return 0;
     unsigned how = input_byte(&input) % 3;
     if (how == 0)
         build(document, &input);

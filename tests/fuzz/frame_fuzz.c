@@ -50,7 +50,7 @@ static void is_plain(struct stream *plain, prong_status status, const void *mess
     size_t right_size = 0;
     prong_status wanted = plain_next(plain, MESSAGE_MAX, &right, &right_size);
     must(status == wanted, "%s, not %s, at byte %zu", prong_status_name(status), prong_status_name(wanted), plain->at);
-    if (status) return;
+    if (status < 0) return;
     must(size == right_size && !memcmp(message, right, size), "a message of %zu bytes, not %zu", size, right_size);
 }
 
@@ -61,8 +61,8 @@ static void by_link(int ends[2], struct stream stream, const uint8_t *pieces, si
     prong_link_options options = {.max_message = MESSAGE_MAX};
     struct stream plain = stream;
     prong_status status = link_new(&link, ends[0], true, &options, "", NULL);
-    must(!status, "%s", prong_error_message());
-    for (size_t i = 0; !status || status == PRONG_TIMEOUT; i++) {
+    must(status >= 0, "%s", prong_error_message());
+    for (size_t i = 0; status >= 0 || status == PRONG_TIMEOUT; i++) {
         size_t piece = i < count ? pieces[i] : stream.size - stream.at;
         if (piece > stream.size - stream.at) piece = stream.size - stream.at;
         if (piece && send(ends[1], stream.data + stream.at, piece, MSG_NOSIGNAL) != (ssize_t)piece) abort();
@@ -73,7 +73,7 @@ static void by_link(int ends[2], struct stream stream, const uint8_t *pieces, si
             size_t size = 0;
             while ((status = link_take(link, 0, &message, &size)) != PRONG_TIMEOUT) {
                 is_plain(&plain, status, message, size);
-                if (status) break;
+                if (status < 0) break;
             }
         } while (status == PRONG_TIMEOUT && (status = link_fill(link)) == PRONG_OK);
         must(status != PRONG_TIMEOUT || stream.at < stream.size, "at the end it still waits");
@@ -95,7 +95,7 @@ static void by_stream(int ends[2], struct stream stream, unsigned choice) {
         size_t size = 0;
         status = prong_stream_recv(ends[0], buffer, sizeof(buffer), &size, timeout);
         is_plain(&plain, status, buffer, size);
-    } while (!status);
+    } while (status >= 0);
     close(ends[0]);
     close(ends[1]);
 }
@@ -106,9 +106,10 @@ static void by_parts(int ends[2], const struct stream *stream) {
     size_t half = stream->size / 2, size = 0;
     prong_bytes parts[] = {{stream->data, half}, {stream->data + half, 0}, {stream->data + half, stream->size - half}};
     prong_status status = prong_stream_send(ends[1], parts, 3, PRONG_SECONDS(20));
-    must(!status, "send: %s", prong_error_message());
+    must(status >= 0, "send: %s", prong_error_message());
     status = prong_stream_recv(ends[0], buffer, sizeof(buffer), &size, PRONG_SECONDS(20));
-    must(!status && size == stream->size && !memcmp(buffer, stream->data, size), "receive: %s", prong_error_message());
+    must(status >= 0 && size == stream->size && !memcmp(buffer, stream->data, size), "receive: %s",
+         prong_error_message());
     close(ends[0]);
     close(ends[1]);
 }
@@ -119,7 +120,7 @@ static void write_and_read(uint64_t size) {
     for (size_t have = 0; have < length; have++)
         must(frame_read(header, have, &header_size, &read_size) == PRONG_TIMEOUT, "%zu bytes suffice", have);
     prong_status status = frame_read(header, length, &header_size, &read_size);
-    must(size >> 63 ? status == PRONG_INVALID : !status && read_size == size && header_size == length, "%s",
+    must(size >> 63 ? status == PRONG_INVALID : status >= 0 && read_size == size && header_size == length, "%s",
          prong_status_name(status));
 }
 

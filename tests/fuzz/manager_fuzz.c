@@ -65,9 +65,9 @@ static void check_reply(struct run *run, const void *data, size_t size) {
     prong_unpickle_options any = {.any_class = true};
     prong_document_reset(run->document);
     prong_status status = prong_pickle_loads(run->document, data, size, &reply, &any);
-    must(!status, "a reply: %s", prong_error_message());
+    must(status >= 0, "a reply: %s", prong_error_message());
     status = prong_scan(reply, "(sv)", &kind, &value);
-    must(!status, "a reply: %s", prong_error_message());
+    must(status >= 0, "a reply: %s", prong_error_message());
     bool known = false;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) known |= !strcmp(kind, kinds[i]);
     must(known, "a reply of kind %s", kind);
@@ -149,8 +149,8 @@ static prong_value some_proxy(struct run *run) {
     prong_value token, value;
     prong_object made = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
     if (!object || token_to_value(run->document, object->type->given.name, run->server->address, object->id, &token) ||
-        prong_build(run->document, &made.arguments, "(nvs{})", token, "pickle") ||
-        prong_make_object(run->document, &made, &value))
+        prong_build(run->document, &made.arguments, "(nvs{})", token, "pickle") < 0 ||
+        prong_make_object(run->document, &made, &value) < 0)
         return prong_null();
     return value;
 }
@@ -171,16 +171,17 @@ static prong_value some_items(struct run *run, unsigned kind, int depth) {
                           : kind == 1 ? prong_make_tuple(run->document, items, count, &made)
                           : kind == 2 ? prong_make_set(run->document, items, count, &made)
                                       : prong_make_dict(run->document, &made);
-    for (size_t i = 0; kind == 3 && !status && i + 1 < count; i += 2)
+    for (size_t i = 0; kind == 3 && status >= 0 && i + 1 < count; i += 2)
         prong_dict_set(run->document, made, items[i], items[i + 1]);
-    return status ? prong_null() : made;
+    return status < 0 ? prong_null() : made;
 }
 
 static prong_value some_slice(struct run *run, int depth) {
     prong_object slice = {.module = "builtins", .name = "slice"};
     prong_value parts[3], made;
     for (int i = 0; i < 3; i++) parts[i] = some_value(run, depth + 2);
-    if (prong_make_tuple(run->document, parts, 3, &slice.arguments) || prong_make_object(run->document, &slice, &made))
+    if (prong_make_tuple(run->document, parts, 3, &slice.arguments) < 0 ||
+        prong_make_object(run->document, &slice, &made) < 0)
         return prong_null();
     return made;
 }
@@ -237,10 +238,11 @@ static void send_request(struct run *run, struct client_end *client, prong_value
     prong_pickle_options options = {.protocol = 4};
     if (input_byte(&run->input) % 8 == 7)
         keywords = some_items(run, 3, 0);
-    else if (prong_make_dict(run->document, &keywords))
+    else if (prong_make_dict(run->document, &keywords) < 0)
         return;
-    if (prong_build(run->document, &request, "(vsvv)", ident, method, arguments, keywords)) return;
-    if (!prong_pickle_dumps(run->document, request, &pickle, &options)) client_send(client, pickle.data, pickle.size);
+    if (prong_build(run->document, &request, "(vsvv)", ident, method, arguments, keywords) < 0) return;
+    if (prong_pickle_dumps(run->document, request, &pickle, &options) >= 0)
+        client_send(client, pickle.data, pickle.size);
 }
 
 static const char *some_type(struct input *input) {
@@ -255,9 +257,9 @@ static void ask_create(struct run *run, struct client_end *client) {
     prong_value items[4];
     size_t count = 1 + input_byte(&run->input) % 3;
     prong_value arguments;
-    if (prong_make_text(run->document, some_type(&run->input), &items[0])) return;
+    if (prong_make_text(run->document, some_type(&run->input), &items[0]) < 0) return;
     for (size_t i = 1; i < count; i++) items[i] = some_value(run, 0);
-    if (!prong_make_tuple(run->document, items, count, &arguments))
+    if (prong_make_tuple(run->document, items, count, &arguments) >= 0)
         send_request(run, client, prong_null(), "create", arguments);
 }
 
@@ -271,9 +273,9 @@ static void ask_server(struct run *run, struct client_end *client) {
     if (object && *method != 'g') ident_to_value(run->document, object->id, &arguments);
     if (*method == 'g') { /* the token of a proxy */
         prong_object view;
-        if (prong_value_get_object(arguments, &view) || prong_value_item(view.arguments, 1, &arguments)) return;
+        if (prong_value_get_object(arguments, &view) < 0 || prong_value_item(view.arguments, 1, &arguments) < 0) return;
     }
-    if (!prong_make_tuple(run->document, &arguments, 1, &arguments))
+    if (prong_make_tuple(run->document, &arguments, 1, &arguments) >= 0)
         send_request(run, client, prong_null(), method, arguments);
 }
 
@@ -292,7 +294,8 @@ static void ask_object(struct run *run, struct client_end *client) {
     const char *method = some_method(&run->input, object);
     size_t count = input_byte(&run->input) % 4;
     for (size_t i = 0; i < count; i++) items[i] = some_value(run, 0);
-    if (!prong_make_tuple(run->document, items, count, &arguments)) send_request(run, client, ident, method, arguments);
+    if (prong_make_tuple(run->document, items, count, &arguments) >= 0)
+        send_request(run, client, ident, method, arguments);
 }
 
 static void ask_anything(struct run *run, struct client_end *client, bool whole) {
@@ -306,7 +309,7 @@ static void ask_anything(struct run *run, struct client_end *client, bool whole)
 
 static void accept_connection(struct run *run, struct client_end *client) {
     prong_value arguments;
-    if (!prong_make_tuple(run->document, NULL, 0, &arguments))
+    if (prong_make_tuple(run->document, NULL, 0, &arguments) >= 0)
         send_request(run, client, prong_null(), "accept_connection", arguments);
 }
 
@@ -350,11 +353,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct run run = {.input = {data, size}};
     prong_server_options options = {.open = true, .max_memory = 1 << 20, .max_request = 1 << 20, .max_objects = 100};
     prong_document_options limits = {.max_memory = 64 << 20};
-    if (prong_server_open(&run.server, &options)) return 0;
+    if (prong_server_open(&run.server, &options) < 0) return 0;
     run.first_id = run.server->next_id;
-    if (!prong_document_open(&run.document, &limits)) {
+    if (prong_document_open(&run.document, &limits) >= 0) {
         for (int i = 0; i < CLIENTS; i++) run.clients[i] = (struct client_end){NULL, -1, come[i], 0};
-        if (!prong_server_share(run.server, "shared", "list", "([ii])", 1, 2)) run_steps(&run);
+        if (prong_server_share(run.server, "shared", "list", "([ii])", 1, 2) >= 0) run_steps(&run);
         prong_document_close(run.document);
     }
     prong_server_close(run.server);

@@ -11,7 +11,7 @@ static const prong_time SOON = PRONG_SECONDS(10);
 
 static void show(const char *what, prong_status status, prong_value value) {
     char text[500];
-    if (status) {
+    if (status < 0) {
         printf("%s: %s\n", what, prong_status_name(status));
         return;
     }
@@ -20,7 +20,7 @@ static void show(const char *what, prong_status status, prong_value value) {
 }
 
 static prong_proxy make(const char *type, prong_status status, prong_proxy proxy) {
-    if (!status) return proxy;
+    if (status >= 0) return proxy;
     printf("no %s: %s\n", type, prong_error_message());
     exit(1);
 }
@@ -42,7 +42,7 @@ int main(int count, char **words) {
     if (count < 3) return 2;
     prong_link_options options = {.authkey = words[2], .authkey_size = strlen(words[2])};
     options.allow_md5 = count > 3 && !strcmp(words[3], "md5");
-    if (prong_document_open(&document, NULL) || prong_manager_connect(&manager, words[1], &options, SOON)) {
+    if (prong_document_open(&document, NULL) < 0 || prong_manager_connect(&manager, words[1], &options, SOON) < 0) {
         printf("error: %s\n", prong_error_message());
         return 1;
     }
@@ -85,17 +85,17 @@ int main(int count, char **words) {
     prong_proxy barrier = create("Barrier", "(i)", 1);
     call(barrier, "wait", "()");
     prong_proxy gen;
-    if (!prong_manager_create(manager, &gen, "Gen", "()")) {
+    if (prong_manager_create(manager, &gen, "Gen", "()") >= 0) {
         call(gen, "echo", "(is)", 1, "two");
         call(gen, "boom", "(i)", 0);
     }
     prong_value nested, back;
     prong_proxy seen = list;
-    if (!prong_proxy_to_value(list, document, &nested)) {
+    if (prong_proxy_to_value(list, document, &nested) >= 0) {
         call(dict, "__setitem__", "(sv)", "nested", nested);
         prong_status status = prong_proxy_call(dict, document, &back, "__getitem__", SOON, "(s)", "nested");
-        if (!status) status = prong_proxy_from_value(manager, back, &seen);
-        if (status) printf("nested: %s\n", prong_error_message());
+        if (status >= 0) status = prong_proxy_from_value(manager, back, &seen);
+        if (status < 0) printf("nested: %s\n", prong_error_message());
         call(seen, "append", "(s)", "through nested");
         call(list, "__getitem__", "(i)", -1);
     }

@@ -77,7 +77,7 @@ static void hear(struct order *order) {
 static int change_dict(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
-    if (prong_proxy_call(order->proxy, NULL, NULL, "__setitem__", SOON, "(si)", "child", order->number)) return 1;
+    if (prong_proxy_call(order->proxy, NULL, NULL, "__setitem__", SOON, "(si)", "child", order->number) < 0) return 1;
     return prong_proxy_call(order->other, NULL, NULL, "append", SOON, "(s)", "from child") != PRONG_OK;
 }
 
@@ -183,7 +183,7 @@ METHOD_TEST(a_get_waits_for_a_put_of_another) {
 static int die_with_lock(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
-    if (prong_proxy_acquire(order->proxy, SOON)) return 1;
+    if (prong_proxy_acquire(order->proxy, SOON) < 0) return 1;
     say(order);
     pause();
     return 0;
@@ -223,7 +223,7 @@ static int wait_in_get(void *argument, size_t size) {
     prong_value item;
     prong_document *own;
     (void)size;
-    if (prong_document_open(&own, NULL)) return 1;
+    if (prong_document_open(&own, NULL) < 0) return 1;
     say(order);
     prong_proxy_get(order->proxy, own, &item, PRONG_FOREVER);
     return 0;
@@ -281,8 +281,8 @@ static int create_and_die(void *argument, size_t size) {
     prong_proxy made;
     (void)size;
     for (int i = 0; i < 5; i++)
-        if (prong_manager_create(order->proxy.manager, &made, "dict", "()")) return 1;
-    if (prong_proxy_retain(order->proxy)) return 2;
+        if (prong_manager_create(order->proxy.manager, &made, "dict", "()") < 0) return 1;
+    if (prong_proxy_retain(order->proxy) < 0) return 2;
     say(order);
     pause();
     return 0;
@@ -324,7 +324,7 @@ static int release_anothers(void *argument, size_t size) {
     if (prong_proxy_release(order->proxy) != PRONG_REMOTE_ERROR) return 1;
     if (!strstr(prong_error_message(), "no reference")) return 2;
     for (int i = 0; i < 2; i++)
-        if (prong_manager_create(order->proxy.manager, &made, "dict", "()")) return 3;
+        if (prong_manager_create(order->proxy.manager, &made, "dict", "()") < 0) return 3;
     say(order);
     pause();
     return 0;
@@ -376,7 +376,7 @@ static pid_t in_namespace(int (*run)(struct order *), struct order *order) {
 }
 
 static int hold_one(struct order *order) {
-    if (prong_proxy_retain(order->proxy)) return 1;
+    if (prong_proxy_retain(order->proxy) < 0) return 1;
     say(order);
     pause();
     return 0;
@@ -473,12 +473,12 @@ static int wait_for_notification(void *argument, size_t size) {
     prong_value result;
     bool notified = false;
     (void)size;
-    if (prong_document_open(&own, NULL) || prong_proxy_acquire(order->proxy, SOON)) return 1;
+    if (prong_document_open(&own, NULL) < 0 || prong_proxy_acquire(order->proxy, SOON) < 0) return 1;
     say(order);
-    if (prong_proxy_call(order->proxy, own, &result, "wait", SOON, "(d)", 5.0)) return 2;
+    if (prong_proxy_call(order->proxy, own, &result, "wait", SOON, "(d)", 5.0) < 0) return 2;
     prong_value_get_bool(result, &notified);
     prong_document_close(own);
-    return notified && !prong_proxy_unlock(order->proxy) ? 0 : 3;
+    return notified && prong_proxy_unlock(order->proxy) >= 0 ? 0 : 3;
 }
 
 METHOD_TEST(a_condition_wakes_those_that_wait) {
@@ -546,7 +546,7 @@ TEST(a_nested_proxy_keeps_its_object) {
 static prong_status adder_add(prong_call *c) {
     int64_t a, b;
     prong_status status = prong_scan(prong_call_arguments(c), "(II)", &a, &b);
-    return status ? status : prong_call_return(c, prong_int(a + b + *(int *)prong_call_object(c)));
+    return status < 0 ? status : prong_call_return(c, prong_int(a + b + *(int *)prong_call_object(c)));
 }
 static const prong_method_entry adder_methods[] = {{"add", adder_add, NULL}, {0}};
 static int bias = 100;
@@ -554,7 +554,7 @@ static int bias = 100;
 static int register_adder(prong_server *server, const void *argument, size_t size) {
     bias = size ? *(const int *)argument : 0;
     prong_type_options adder = {.name = "Adder", .object = &bias, .methods = adder_methods};
-    if (prong_server_register(server, &adder)) return 1;
+    if (prong_server_register(server, &adder) < 0) return 1;
     return prong_server_register(server, &adder) != PRONG_EXISTS;
 }
 
@@ -627,7 +627,7 @@ static int serve_small(void *argument, size_t size) {
                                     .max_clients = 40,
                                     .max_objects = 20};
     options.link.max_message = 4 << 20;
-    if (prong_server_open(&server, &options)) return 1;
+    if (prong_server_open(&server, &options) < 0) return 1;
     prong_status status = prong_server_run(server, PRONG_SECONDS(30));
     prong_server_close(server);
     return status != PRONG_OK;
@@ -679,7 +679,7 @@ TEST(a_server_tells_clients_of_other_pid_namespaces_apart) {
     for (int i = 0; i < 60 && (status == PRONG_NOT_FOUND || status == PRONG_TIMEOUT); i++) {
         status =
             prong_manager_connect(&manager, served, &KEY, PRONG_SECONDS(1)); /* it waits for the server to come up */
-        if (status && waitpid(server, &code, WNOHANG) == server) {
+        if (status < 0 && waitpid(server, &code, WNOHANG) == server) {
             equal(WEXITSTATUS(code), 77);
             printf("skipped: PID namespaces are not permitted\n");
             return;
@@ -723,7 +723,7 @@ TEST(limits_hold_and_what_was_there_stays) {
     check(status == PRONG_EOF || status == PRONG_BROKEN_PIPE); /* too long a message: the server hangs up */
     ok(call(dict, &result, "__len__", SOON, "()"));
     status = PRONG_OK;
-    for (int i = 0; i < 30 && !status; i++) status = prong_manager_create(manager, &list[i], "list", "()");
+    for (int i = 0; i < 30 && status >= 0; i++) status = prong_manager_create(manager, &list[i], "list", "()");
     is(status, PRONG_REMOTE_ERROR);
     says("limit of 20 objects");
     is(call(list[0], NULL, "__mul__", SOON, "(I)", INT64_MAX), PRONG_OK); /* empty, however often */
@@ -840,9 +840,9 @@ METHOD_TEST(a_server_without_descriptors_serves_those_it_has) {
     ok(prong_manager_address(manager, address, sizeof(address)));
     ok(prong_manager_authkey(manager, key, sizeof(key), &by_key.authkey_size));
     prong_status status = PRONG_OK;
-    for (; !status && count < MANY; count += !status) /* those that are served do not give way */
+    for (; status >= 0 && count < MANY; count += status >= 0) /* those that are served do not give way */
         status = prong_client_connect(&links[count], address, &by_key, PRONG_MS(500));
-    check((status || OPEN) && count > 5); /* without a key, a connection is made before it is served */
+    check((status < 0 || OPEN) && count > 5); /* without a key, a connection is made before it is served */
     ok(prong_manager_create(manager, &list, "list", "()")); /* members need none */
     ok(call(list, &result, "__len__", SOON, "()"));
     long before = ticks_of(pid), per_second = sysconf(_SC_CLK_TCK);
@@ -1074,20 +1074,20 @@ static int live_dangerously(void *argument, size_t size) {
     prong_proxy made;
     (void)size;
     srand(ring->seed);
-    if (prong_document_open(&own, NULL)) return 1;
+    if (prong_document_open(&own, NULL) < 0) return 1;
     for (;;) {
         prong_proxy lock = rand() % 3 == 0 ? ring->lock : rand() % 2 ? ring->rlock : ring->semaphore;
-        if (!prong_proxy_acquire(lock, PRONG_MS(rand() % 20))) {
+        if (prong_proxy_acquire(lock, PRONG_MS(rand() % 20)) >= 0) {
             prong_proxy_call(ring->dict, own, &value, "__setitem__", SOON, "(ii)", rand() % 50, rand());
             prong_proxy_unlock(lock);
         }
         prong_proxy_put(ring->queue, prong_int(rand()), PRONG_MS(rand() % 5));
         prong_proxy_get(ring->queue, own, &value, PRONG_MS(rand() % 5));
-        if (!prong_proxy_acquire(ring->condition, PRONG_MS(20))) {
+        if (prong_proxy_acquire(ring->condition, PRONG_MS(20)) >= 0) {
             prong_proxy_call(ring->condition, NULL, NULL, rand() % 2 ? "notify" : "wait", SOON, "(i)", 0);
             prong_proxy_unlock(ring->condition);
         }
-        if (!prong_manager_create(ring->dict.manager, &made, "list", "()") && rand() % 2) prong_proxy_release(made);
+        if (prong_manager_create(ring->dict.manager, &made, "list", "()") >= 0 && rand() % 2) prong_proxy_release(made);
         prong_document_reset(own);
     }
 }
@@ -1186,7 +1186,7 @@ static int ask_without_end(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
     say(order);
-    while (!prong_proxy_call(order->proxy, NULL, NULL, "__len__", SOON, "()")) {}
+    while (prong_proxy_call(order->proxy, NULL, NULL, "__len__", SOON, "()") >= 0) {}
     return 0;
 }
 

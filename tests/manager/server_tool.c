@@ -9,7 +9,7 @@
 static prong_status counter_create(prong_call *call, void **object) {
     int64_t start = 0;
     prong_value given;
-    if (!prong_value_item(prong_call_arguments(call), 0, &given) && prong_value_get_int(given, &start)) {
+    if (prong_value_item(prong_call_arguments(call), 0, &given) >= 0 && prong_value_get_int(given, &start) < 0) {
         prong_value why;
         prong_build(prong_call_document(call), &why, "(s)", "a counter starts at an int");
         return prong_call_raise(call, "builtins", "TypeError", why);
@@ -40,7 +40,7 @@ static prong_status counter_echo(prong_call *call) {
     prong_value both;
     prong_status status =
         prong_build(prong_call_document(call), &both, "[v,v]", prong_call_arguments(call), prong_call_keywords(call));
-    return status ? status : prong_call_return(call, both);
+    return status < 0 ? status : prong_call_return(call, both);
 }
 
 static prong_status counter_value(void *object, prong_document *document, prong_value *value) {
@@ -67,8 +67,8 @@ int main(int count, char **words) {
                                   .methods = counter_methods,
                                   .represent = counter_value};
     prong_server *server;
-    if (prong_server_open(&server, &options) || prong_server_register(server, &counter) ||
-        prong_server_share(server, "get_queue", "Queue", "()")) {
+    if (prong_server_open(&server, &options) < 0 || prong_server_register(server, &counter) < 0 ||
+        prong_server_share(server, "get_queue", "Queue", "()") < 0) {
         printf("error: %s\n", prong_error_message());
         return 1;
     }

@@ -36,7 +36,7 @@ struct client {
 static prong_link *connected(const struct client *client) {
     prong_link *link;
     prong_link_options options = client->with_key ? KEY : (prong_link_options){0};
-    if (prong_client_connect(&link, client->address, &options, PRONG_SECONDS(10))) {
+    if (prong_client_connect(&link, client->address, &options, PRONG_SECONDS(10)) < 0) {
         fprintf(stderr, "client: %s\n", prong_error_message());
         exit(9);
     }
@@ -54,9 +54,9 @@ static int echo_client(void *argument, size_t size) {
     prong_document *document;
     prong_value value;
     (void)size;
-    if (prong_document_open(&document, NULL)) return 1;
-    while (!prong_link_recv(link, document, &value, NULL, PRONG_SECONDS(10)))
-        if (prong_link_send(link, value, PRONG_SECONDS(10))) return 2;
+    if (prong_document_open(&document, NULL) < 0) return 1;
+    while (prong_link_recv(link, document, &value, NULL, PRONG_SECONDS(10)) >= 0)
+        if (prong_link_send(link, value, PRONG_SECONDS(10)) < 0) return 2;
     prong_link_close(link);
     prong_document_close(document);
     return 0;
@@ -149,8 +149,8 @@ TEST(bad_addresses_are_named) {
 static int early_client(void *argument, size_t size) {
     prong_link *link;
     (void)size;
-    if (prong_client_connect(&link, argument, NULL, PRONG_FOREVER)) return 1;
-    if (prong_link_send_bytes(link, "early", 5, PRONG_SECONDS(10))) return 2;
+    if (prong_client_connect(&link, argument, NULL, PRONG_FOREVER) < 0) return 1;
+    if (prong_link_send_bytes(link, "early", 5, PRONG_SECONDS(10)) < 0) return 2;
     prong_link_close(link);
     return 0;
 }
@@ -219,7 +219,7 @@ static int wrong_key_client(void *argument, size_t size) {
     (void)size;
     if (prong_client_connect(&link, client->address, &wrong, PRONG_SECONDS(10)) != PRONG_PERMISSION) return 1;
     if (!strstr(prong_error_message(), "refuses our answer")) return 2;
-    if (prong_client_connect(&link, client->address, &KEY, PRONG_SECONDS(10))) return 3;
+    if (prong_client_connect(&link, client->address, &KEY, PRONG_SECONDS(10)) < 0) return 3;
     prong_link_close(link);
     return 0;
 }
@@ -587,7 +587,7 @@ TEST(a_send_that_finds_no_room_times_out_and_says_what_is_left) {
     prong_link *link = accepted();
     is(prong_link_send_bytes(link, large, sizeof(large), PRONG_MS(50)), PRONG_TIMEOUT);
     says("the link is cut");
-    is(prong_link_send_bytes(link, "a", 1, PRONG_MS(50)), PRONG_CLOSED);
+    is(prong_link_send_bytes(link, "a", 1, PRONG_MS(50)), PRONG_BROKEN);
     close(fd);
     unfeed(link);
 }
@@ -602,9 +602,9 @@ TEST(a_send_without_room_leaves_the_link_as_it_was) {
     prong_link *link, *other;
     ok(prong_client_connect(&link, address, NULL, PRONG_SECONDS(10)));
     other = accepted();
-    for (; !status; sent += !status) status = prong_link_send_bytes(link, block, sizeof(block), PRONG_NOWAIT);
+    for (; status >= 0; sent += status >= 0) status = prong_link_send_bytes(link, block, sizeof(block), PRONG_NOWAIT);
     is(status, PRONG_TIMEOUT);
-    bool cut = prong_link_send_bytes(link, block, sizeof(block), PRONG_NOWAIT) == PRONG_CLOSED;
+    bool cut = prong_link_send_bytes(link, block, sizeof(block), PRONG_NOWAIT) == PRONG_BROKEN;
     check(!cut); /* a Unix socket takes a small message whole, or not */
     for (size_t i = 0; i < sent; i++) {
         ok(prong_link_recv_bytes(other, 0, &data, &size, PRONG_SECONDS(10)));
@@ -623,7 +623,7 @@ TEST(connecting_to_a_full_backlog_times_out) {
     prong_status status = PRONG_OK;
     int count = 0;
     listen_with(NULL, &(prong_link_options){.backlog = 1});
-    for (; !status && count < MOST; count += !status)
+    for (; status >= 0 && count < MOST; count += status >= 0)
         status = prong_client_connect(&links[count], address, NULL, PRONG_MS(50));
     is(status, PRONG_TIMEOUT);
     says("backlog is full");
@@ -655,7 +655,7 @@ METHOD_TEST(the_end_comes_when_the_peer_is_killed) {
     check(size == 4);
     is(prong_link_recv_bytes(link, 0, &data, &size, PRONG_SECONDS(10)), PRONG_EOF);
     prong_status status = PRONG_OK;
-    for (int i = 0; i < 100 && !status; i++) status = prong_link_send_bytes(link, "x", 1, PRONG_SECONDS(1));
+    for (int i = 0; i < 100 && status >= 0; i++) status = prong_link_send_bytes(link, "x", 1, PRONG_SECONDS(1));
     is(status, PRONG_BROKEN_PIPE);
     equal(test_end(child), -SIGKILL);
     prong_link_close(link);
@@ -701,11 +701,11 @@ static int tls_client(void *argument, size_t size) {
     prong_link *link;
     (void)size;
     prong_status status = prong_client_connect(&link, client->client.address, &options, PRONG_SECONDS(10));
-    if (status) return status == PRONG_PERMISSION ? 42 : 43;
+    if (status < 0) return status == PRONG_PERMISSION ? 42 : 43;
     const void *data;
     size_t length;
-    while (!prong_link_recv_bytes(link, 0, &data, &length, PRONG_SECONDS(10)))
-        if (prong_link_send_bytes(link, data, length, PRONG_SECONDS(10))) return 2;
+    while (prong_link_recv_bytes(link, 0, &data, &length, PRONG_SECONDS(10)) >= 0)
+        if (prong_link_send_bytes(link, data, length, PRONG_SECONDS(10)) < 0) return 2;
     prong_link_close(link);
     return 0;
 }
@@ -762,8 +762,8 @@ static int leaving_client(void *argument, size_t size) {
     options.tls = &tls;
     prong_link *link;
     (void)size;
-    if (prong_client_connect(&link, client->tls.client.address, &options, PRONG_SECONDS(10))) return 1;
-    if (prong_link_send_bytes(link, "last", 4, PRONG_SECONDS(10))) return 2;
+    if (prong_client_connect(&link, client->tls.client.address, &options, PRONG_SECONDS(10)) < 0) return 1;
+    if (prong_link_send_bytes(link, "last", 4, PRONG_SECONDS(10)) < 0) return 2;
     if (client->by_death) kill(getpid(), SIGKILL);
     prong_link_close(link);
     return 0;
@@ -828,9 +828,9 @@ static int mismatched_client(void *argument, size_t size) {
     (void)size;
     if (client->with_tls) options.tls = &tls;
     prong_status status = prong_client_connect(&link, client->tls.client.address, &options, client->timeout);
-    if (!status) status = prong_link_send_bytes(link, "hello, who is there?", 20, PRONG_SECONDS(10));
-    if (!status) status = prong_link_recv_bytes(link, 0, &data, &length, PRONG_SECONDS(10));
-    return !status || prong_queue_put(told, prong_error_message(), strlen(prong_error_message()) + 1, PRONG_NOWAIT);
+    if (status >= 0) status = prong_link_send_bytes(link, "hello, who is there?", 20, PRONG_SECONDS(10));
+    if (status >= 0) status = prong_link_recv_bytes(link, 0, &data, &length, PRONG_SECONDS(10));
+    return status >= 0 || prong_queue_put(told, prong_error_message(), strlen(prong_error_message()) + 1, PRONG_NOWAIT);
 }
 
 /* The client's error says this, and what the listener meets, by accept or by a first message, that. */
@@ -853,7 +853,7 @@ static void mismatch(bool with_tls, bool with_key, prong_time timeout, const cha
     prong_process child = start_with(PRONG_START_FORK, mismatched_client, client);
     prong_link *link = NULL;
     prong_status status = prong_listener_accept(listener, &link, PRONG_SECONDS(1));
-    if (!status) {
+    if (status >= 0) {
         check(prong_link_recv_bytes(link, 0, &data, &size, PRONG_MS(500)) != PRONG_OK);
         reason = prong_error_message();
     } else
@@ -913,7 +913,7 @@ TEST(sending_by_tls_to_who_is_gone_raises_no_signal) {
     make_certificate();
     prong_link *link = tls_left(PRONG_START_FORK, true, true);
     prong_status status = PRONG_OK;
-    for (int i = 0; i < 100 && !status; i++) status = prong_link_send_bytes(link, "x", 1, PRONG_SECONDS(1));
+    for (int i = 0; i < 100 && status >= 0; i++) status = prong_link_send_bytes(link, "x", 1, PRONG_SECONDS(1));
     is(status, PRONG_BROKEN_PIPE);
     prong_link_close(link);
     remove_certificate();

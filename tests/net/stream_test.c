@@ -52,7 +52,7 @@ static void receive(int descriptor, size_t size) {
     prong_status status = prong_stream_recv(descriptor, small, sizeof small, &came, PRONG_SECONDS(SOON));
     equal(status, size > sizeof small ? PRONG_TOO_LONG : PRONG_OK);
     equal(came, size);
-    if (status) {
+    if (status < 0) {
         data = large = malloc(size);
         ok(prong_stream_recv_rest(descriptor, large, size, PRONG_SECONDS(SOON)));
     }
@@ -163,9 +163,9 @@ TEST(no_wait_is_longer_than_its_time) {
     is(prong_stream_recv(ends[0], data, sizeof data, &size, PRONG_NOWAIT), PRONG_TIMEOUT);
     is(prong_stream_recv(ends[0], data, sizeof data, &size, PRONG_MS(30)), PRONG_TIMEOUT);
     equal(write(ends[1], "\0\0\0\5he", 6), 6);
-    is(prong_stream_recv(ends[0], data, sizeof data, &size, PRONG_MS(30)), PRONG_CLOSED);
+    is(prong_stream_recv(ends[0], data, sizeof data, &size, PRONG_MS(30)), PRONG_BROKEN);
     prong_bytes part = {large, LARGE};
-    is(prong_stream_send(ends[1], &part, 1, PRONG_MS(30)), PRONG_CLOSED); /* nobody reads */
+    is(prong_stream_send(ends[1], &part, 1, PRONG_MS(30)), PRONG_BROKEN); /* nobody reads */
     says("in the middle of a message");
     is(prong_stream_send(ends[1], &part, 1, PRONG_NOWAIT), PRONG_TIMEOUT);
     free(large);
@@ -219,7 +219,7 @@ TEST(a_receive_ends_when_the_runtime_breaks_it_off) {
         alarms_end();
         equal(write(ends[1], "\0\0\0\5he", 6), 6); /* nothing was lost */
         alarms_from_now_on(true);
-        is(prong_stream_recv(ends[0], data, sizeof(data), &size, timeout), PRONG_CLOSED);
+        is(prong_stream_recv(ends[0], data, sizeof(data), &size, timeout), PRONG_BROKEN);
         says("in the middle of a message");
         alarms_end();
         close(ends[0]);
@@ -234,7 +234,7 @@ TEST(a_send_ends_when_the_runtime_breaks_it_off) {
         int ends[2];
         make_pair(i % 2, ends);
         alarms_from_now_on(true);
-        is(prong_stream_send(ends[1], &part, 1, long_times[i / 2]), PRONG_CLOSED);
+        is(prong_stream_send(ends[1], &part, 1, long_times[i / 2]), PRONG_BROKEN);
         alarms_end();
         if (i % 2) { /* a socket: a pipe that is not full would take a part */
             alarms_from_now_on(true);

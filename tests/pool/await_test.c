@@ -51,9 +51,9 @@ static prong_status by_imap(const struct order *o) {
     int count = 0;
     prong_status status =
         (o->form == BY_IMAP ? prong_pool_imap : prong_pool_imap_unordered)(o->pool, &imap, inner, three, &count, NULL);
-    if (status) return status;
+    if (status < 0) return status;
     do status = prong_imap_next(imap, &outcome, o->timeout);
-    while (!status);
+    while (status >= 0);
     prong_imap_close(imap);
     return status == PRONG_EOF ? PRONG_OK : status;
 }
@@ -65,8 +65,8 @@ static prong_status by_job(const struct order *o) {
     prong_status status = o->form == BY_STARMAP
                               ? prong_pool_starmap(o->pool, &job, inner, arguments, 3, NULL, o->timeout)
                               : prong_pool_starmap_async(o->pool, &job, inner, arguments, 3, NULL);
-    if (!status && o->form == BY_OUTCOME) status = prong_job_outcome(job, 1, &outcome, o->timeout);
-    if (!status && o->form == BY_WAIT) status = prong_job_wait(job, o->timeout);
+    if (status >= 0 && o->form == BY_OUTCOME) status = prong_job_outcome(job, 1, &outcome, o->timeout);
+    if (status >= 0 && o->form == BY_WAIT) status = prong_job_wait(job, o->timeout);
     prong_job_close(job);
     return status;
 }
@@ -304,7 +304,7 @@ static int join_a_pool_of_its_own(void *argument, size_t size, prong_result *res
     ok(prong_pool_apply_async(circle.b, &job, back_to_a, &circle, sizeof circle, NULL));
     ok(prong_pool_close(circle.b));
     prong_status status = prong_pool_join(circle.b, PRONG_FOREVER), inside = PRONG_OK;
-    if (!status) {
+    if (status >= 0) {
         ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
         ok(outcome.status);
         inside = *(prong_status *)outcome.data;

@@ -38,7 +38,7 @@ static int large(void *argument, size_t size, prong_result *result) {
     char *bytes;
     (void)argument;
     (void)size;
-    if (prong_result_reserve(result, 1 << 20, (void **)&bytes)) return 1;
+    if (prong_result_reserve(result, 1 << 20, (void **)&bytes) < 0) return 1;
     memset(bytes, 'x', 1 << 20);
     return 0;
 }
@@ -628,8 +628,9 @@ static int forks_in_a_task(const void *in, void *out) {
     prong_process child;
     int code;
     prong_process_options options = {.target = asks_its_parents_context, .method = PRONG_START_FORK};
-    if (!prong_task_context(NULL) || prong_process_create(&child, &options) || prong_process_start(child)) return 9;
-    if (prong_process_join(child, PRONG_SECONDS(10)) || prong_process_exitcode(child, &code)) return 8;
+    if (!prong_task_context(NULL) || prong_process_create(&child, &options) < 0 || prong_process_start(child) < 0)
+        return 9;
+    if (prong_process_join(child, PRONG_SECONDS(10)) < 0 || prong_process_exitcode(child, &code) < 0) return 8;
     *(long *)out = *(const long *)in;
     return code;
 }
@@ -680,7 +681,7 @@ static int hang_at_first(void *argument, size_t size) {
     const struct hanging *hanging = argument;
     long begun;
     (void)size;
-    if (prong_shared_value_add(hanging->begun, 1, &begun)) return 1;
+    if (prong_shared_value_add(hanging->begun, 1, &begun) < 0) return 1;
     while (begun <= hanging->hanging) pause();
     return 0;
 }
@@ -762,7 +763,7 @@ METHOD_TEST(an_initializer_that_fails_breaks_the_pool_after_a_try_a_worker) {
                                                       .initializer_argument = &tries,
                                                       .initializer_size = sizeof tries}));
     prong_status status = prong_pool_apply_async(pool, &job, square, &number, sizeof number, NULL);
-    if (!status)
+    if (status >= 0)
         is(prong_job_get(job, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
     else
         check(status == PRONG_POOL_BROKEN);

@@ -12,7 +12,7 @@ prong_status add(prong_document *document, prong_value arguments, prong_value ke
     (void)document;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(II)", &a, &b);
-    if (!status) *result = prong_int(a + b);
+    if (status >= 0) *result = prong_int(a + b);
     return status;
 }
 
@@ -21,7 +21,7 @@ prong_status square(prong_document *document, prong_value arguments, prong_value
     (void)document;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(I)", &number);
-    if (!status) *result = prong_int(number * number);
+    if (status >= 0) *result = prong_int(number * number);
     return status;
 }
 
@@ -31,7 +31,7 @@ prong_status sleep_for(prong_document *document, prong_value arguments, prong_va
     (void)keywords;
     (void)result;
     prong_status status = prong_scan(arguments, "(d)", &seconds);
-    if (!status) usleep((useconds_t)(seconds * 1e6));
+    if (status >= 0) usleep((useconds_t)(seconds * 1e6));
     return status;
 }
 
@@ -59,14 +59,14 @@ prong_status put(prong_document *document, prong_value arguments, prong_value ke
     (void)keywords;
     (void)result;
     prong_status status = prong_scan(arguments, "(vv)", &handle, &item);
-    if (!status) status = prong_value_get_handle(handle, "queue", &queue);
-    return status ? status : prong_queue_put_value(queue, item, PRONG_SECONDS(10));
+    if (status >= 0) status = prong_value_get_handle(handle, "queue", &queue);
+    return status < 0 ? status : prong_queue_put_value(queue, item, PRONG_SECONDS(10));
 }
 
 int begin_at(prong_document *document, prong_value arguments, prong_value keywords) {
     (void)document;
     (void)keywords;
-    if (prong_scan(arguments, "(I)", &start_of_count)) return 9;
+    if (prong_scan(arguments, "(I)", &start_of_count) < 0) return 9;
     return start_of_count < 0 ? (int)-start_of_count : 0;
 }
 

@@ -25,27 +25,27 @@ static bool turn_queue(void) {
     prong_queue queue;
     int descriptor, got = 0;
     size_t size;
-    bool good = !prong_queue_create(&queue, NULL) && !prong_queue_fileno(queue, &descriptor) &&
-                !prong_queue_put(queue, &(int){7}, sizeof(int), PRONG_SECONDS(5)) &&
-                !prong_queue_get(queue, &got, sizeof got, &size, PRONG_SECONDS(5)) && got == 7;
-    return !prong_queue_destroy(queue) && good;
+    bool good = prong_queue_create(&queue, NULL) >= 0 && prong_queue_fileno(queue, &descriptor) >= 0 &&
+                prong_queue_put(queue, &(int){7}, sizeof(int), PRONG_SECONDS(5)) >= 0 &&
+                prong_queue_get(queue, &got, sizeof got, &size, PRONG_SECONDS(5)) >= 0 && got == 7;
+    return prong_queue_destroy(queue) >= 0 && good;
 }
 
 /* What a program does that never asks for a descriptor, and so never comes by what such calls would prepare. */
 static bool turn_bare_queue(void) {
     prong_queue queue;
-    return !prong_queue_create(&queue, NULL) && !prong_queue_destroy(queue);
+    return prong_queue_create(&queue, NULL) >= 0 && prong_queue_destroy(queue) >= 0;
 }
 
 static bool turn_pipe(void) {
     prong_connection first, second;
     int descriptor, got = 0;
     size_t size;
-    if (prong_pipe_create(&first, &second, NULL)) return false;
-    bool good = !prong_connection_fileno(second, &descriptor) &&
-                !prong_connection_send_bytes(first, &(int){8}, sizeof(int), PRONG_SECONDS(5)) &&
-                !prong_connection_recv_bytes_into(second, &got, sizeof got, &size, PRONG_SECONDS(5)) && got == 8;
-    return !prong_connection_close(first) && !prong_connection_close(second) && good;
+    if (prong_pipe_create(&first, &second, NULL) < 0) return false;
+    bool good = prong_connection_fileno(second, &descriptor) >= 0 &&
+                prong_connection_send_bytes(first, &(int){8}, sizeof(int), PRONG_SECONDS(5)) >= 0 &&
+                prong_connection_recv_bytes_into(second, &got, sizeof got, &size, PRONG_SECONDS(5)) >= 0 && got == 8;
+    return prong_connection_close(first) >= 0 && prong_connection_close(second) >= 0 && good;
 }
 
 static bool turn_locks(void) {
@@ -53,34 +53,35 @@ static bool turn_locks(void) {
     prong_condition condition;
     prong_semaphore semaphore;
     prong_event event;
-    if (prong_lock_create(&lock, NULL) || prong_condition_create(&condition, NULL) ||
-        prong_semaphore_create(&semaphore, 1, NULL) || prong_event_create(&event, NULL))
+    if (prong_lock_create(&lock, NULL) < 0 || prong_condition_create(&condition, NULL) < 0 ||
+        prong_semaphore_create(&semaphore, 1, NULL) < 0 || prong_event_create(&event, NULL) < 0)
         return false;
-    bool good = !prong_lock_acquire(lock, PRONG_SECONDS(5)) && !prong_lock_release(lock) &&
-                !prong_condition_acquire(condition, PRONG_SECONDS(5)) &&
-                prong_condition_wait(condition, PRONG_US(50)) == PRONG_TIMEOUT && !prong_condition_release(condition) &&
-                !prong_semaphore_acquire(semaphore, PRONG_SECONDS(5)) && !prong_event_set(event) &&
-                !prong_event_wait(event, PRONG_SECONDS(5));
-    return !prong_lock_destroy(lock) && !prong_condition_destroy(condition) && !prong_semaphore_destroy(semaphore) &&
-           !prong_event_destroy(event) && good;
+    bool good = prong_lock_acquire(lock, PRONG_SECONDS(5)) >= 0 && prong_lock_release(lock) >= 0 &&
+                prong_condition_acquire(condition, PRONG_SECONDS(5)) >= 0 &&
+                prong_condition_wait(condition, PRONG_US(50)) == PRONG_TIMEOUT &&
+                prong_condition_release(condition) >= 0 && prong_semaphore_acquire(semaphore, PRONG_SECONDS(5)) >= 0 &&
+                prong_event_set(event) >= 0 && prong_event_wait(event, PRONG_SECONDS(5)) >= 0;
+    return prong_lock_destroy(lock) >= 0 && prong_condition_destroy(condition) >= 0 &&
+           prong_semaphore_destroy(semaphore) >= 0 && prong_event_destroy(event) >= 0 && good;
 }
 
 static bool turn_values(void) {
     prong_shared_value value;
     void *memory;
-    if (prong_shared_value_create(&value, PRONG_TYPE_INT, NULL, NULL)) return false;
-    bool good = !prong_shared_value_set(value, &(int){1}, PRONG_SECONDS(5)) && !prong_memory_alloc(10000, &memory) &&
-                !prong_memory_free(memory);
-    return !prong_shared_value_destroy(value) && good;
+    if (prong_shared_value_create(&value, PRONG_TYPE_INT, NULL, NULL) < 0) return false;
+    bool good = prong_shared_value_set(value, &(int){1}, PRONG_SECONDS(5)) >= 0 &&
+                prong_memory_alloc(10000, &memory) >= 0 && prong_memory_free(memory) >= 0;
+    return prong_shared_value_destroy(value) >= 0 && good;
 }
 
 static bool turn_process(prong_start_method method) {
     prong_process process;
     int code = -1;
     prong_process_options options = {.target = nothing, .method = method};
-    if (prong_process_create(&process, &options) || prong_process_start(process)) return false;
-    bool good = !prong_process_join(process, PRONG_SECONDS(15)) && !prong_process_exitcode(process, &code) && code == 0;
-    return !prong_process_close(process) && good;
+    if (prong_process_create(&process, &options) < 0 || prong_process_start(process) < 0) return false;
+    bool good =
+        prong_process_join(process, PRONG_SECONDS(15)) >= 0 && prong_process_exitcode(process, &code) >= 0 && code == 0;
+    return prong_process_close(process) >= 0 && good;
 }
 
 static bool turn_fork_start(void) {
@@ -107,20 +108,20 @@ static bool turn_pool(void) {
     prong_job job;
     char got[8];
     size_t size;
-    if (prong_pool_create(&pool, &(prong_pool_options){.processes = 1})) return false;
+    if (prong_pool_create(&pool, &(prong_pool_options){.processes = 1}) < 0) return false;
     bool good =
-        !prong_pool_apply(pool, answer, "abc", 4, got, sizeof got, &size, NULL, PRONG_SECONDS(10)) && size == 4 &&
-        !prong_pool_apply_async(pool, &job, answer, "d", 2,
-                                &(prong_task_options){.callback = close_job, .error_callback = close_failed_job});
-    return !prong_pool_destroy(pool) && good;
+        prong_pool_apply(pool, answer, "abc", 4, got, sizeof got, &size, NULL, PRONG_SECONDS(10)) >= 0 && size == 4 &&
+        prong_pool_apply_async(pool, &job, answer, "d", 2,
+                               &(prong_task_options){.callback = close_job, .error_callback = close_failed_job}) >= 0;
+    return prong_pool_destroy(pool) >= 0 && good;
 }
 
 static bool turn_program(void) {
     prong_popen *popen;
     int code = -1;
-    if (prong_popen_start(&popen, (const char *const[]){"/bin/true", NULL}, NULL)) return false;
-    bool good = !prong_popen_wait(popen, &code, PRONG_SECONDS(10)) && code == 0;
-    return !prong_popen_close(popen) && good;
+    if (prong_popen_start(&popen, (const char *const[]){"/bin/true", NULL}, NULL) < 0) return false;
+    bool good = prong_popen_wait(popen, &code, PRONG_SECONDS(10)) >= 0 && code == 0;
+    return prong_popen_close(popen) >= 0 && good;
 }
 
 enum { BARE_QUEUE };

@@ -24,7 +24,7 @@ static int return_four(void *argument, size_t size) {
 static int server_pid(void) {
     prong_member members[64];
     size_t count;
-    if (prong_family_members(members, 64, &count)) return 0;
+    if (prong_family_members(members, 64, &count) < 0) return 0;
     for (size_t i = 0; i < count && i < 64; i++)
         if (strcmp(members[i].name, "forkserver") == 0) return members[i].pid;
     return 0;
@@ -202,7 +202,7 @@ LONG_TEST(starts_succeed_while_fork_servers_are_killed_and_no_target_runs_twice,
                                              .method = PRONG_START_FORKSERVER,
                                              .daemon = storm.index % 2 ? PRONG_DAEMON_YES : PRONG_DAEMON_NO}));
         prong_status status = prong_process_start(child);
-        if (status) {
+        if (status < 0) {
             is(status, PRONG_START_FAILED);
             ok(prong_process_close(child));
             failed++;

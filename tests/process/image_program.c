@@ -37,7 +37,7 @@ static int spawn(void) {
     }
     setenv("LOSE_ENTRIES", "1", 1);
     prong_process_options options = {.target = target, .method = PRONG_START_SPAWN};
-    if (prong_process_create(&child, &options)) return 2;
+    if (prong_process_create(&child, &options) < 0) return 2;
     printf("%s\n", prong_status_name(prong_process_start(child)));
     return 0;
 }

@@ -12,7 +12,7 @@ int main(void) {
     prong_process process;
     for (int method = PRONG_START_SPAWN; method <= PRONG_START_FORKSERVER; method++) {
         if (prong_process_create(&process,
-                                 &(prong_process_options){.target = target, .method = (prong_start_method)method}))
+                                 &(prong_process_options){.target = target, .method = (prong_start_method)method}) < 0)
             return 1;
         if (prong_process_start(process) != PRONG_NO_MAIN) return 2;
         if (!strstr(prong_error_message(), "prong_main")) return 3;

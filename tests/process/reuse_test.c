@@ -186,7 +186,7 @@ static prong_status call_one(int which, prong_process handle, int number, int pi
         break;
     case 1:
         status = prong_process_exitcode(handle, &value);
-        *good = status ? status == PRONG_STILL_RUNNING || status == PRONG_NOT_STARTED : is_end_of(number, value);
+        *good = status < 0 ? status == PRONG_STILL_RUNNING || status == PRONG_NOT_STARTED : is_end_of(number, value);
         break;
     case 2:
         status = prong_process_join(handle, PRONG_MS(10));
@@ -194,16 +194,16 @@ static prong_status call_one(int which, prong_process handle, int number, int pi
         break;
     case 3:
         status = prong_process_pid(handle, &value);
-        *good = status ? status == PRONG_NOT_STARTED : !pid || pid == value;
+        *good = status < 0 ? status == PRONG_NOT_STARTED : !pid || pid == value;
         break;
     case 4:
         status = prong_process_name(handle, name, sizeof name);
-        *good = !status && strcmp(name, own) == 0;
+        *good = status >= 0 && strcmp(name, own) == 0;
         break;
     case 5: *good = !prong_process_is_daemon(handle) || number % 3 == 0; break;
     case 6:
         status = prong_process_sentinel(handle, &value);
-        *good = status ? status == PRONG_NOT_STARTED || status == PRONG_NOT_CHILD : value >= 3;
+        *good = status < 0 ? status == PRONG_NOT_STARTED || status == PRONG_NOT_CHILD : value >= 3;
         break;
     case 7:
         status = prong_process_close(handle);
@@ -220,7 +220,7 @@ static prong_status call_one(int which, prong_process handle, int number, int pi
     case 10: *good = prong_process_is_alive(handle) || true; break;
     case 11:
         status = prong_active_children(&handle, 1, &count);
-        *good = !status;
+        *good = status >= 0;
         break;
     }
     return status;
@@ -280,18 +280,18 @@ static void start_in(struct place *place, int number, int method) {
     prong_status status = prong_process_start(handle);
     if (status != PRONG_STALE && status != PRONG_ALREADY_STARTED) ok(status);
     int pid;
-    if (!status && !prong_process_pid(handle, &pid)) place->pid = pid;
+    if (status >= 0 && prong_process_pid(handle, &pid) >= 0) place->pid = pid;
 }
 
 static void end_in(struct place *place) {
     int code;
     prong_status status;
     while ((status = prong_process_join(place->handle, PRONG_SECONDS(10))) == PRONG_NOT_STARTED) test_sleep_ms(1);
-    if (!status) status = prong_process_exitcode(place->handle, &code);
+    if (status >= 0) status = prong_process_exitcode(place->handle, &code);
     if (status != PRONG_STALE) ok(status);
-    if (!status && !is_end_of(place->number, code))
+    if (status >= 0 && !is_end_of(place->number, code))
         test_failed(__FILE__, __LINE__, "process %d, which nobody has signalled, ended with %d", place->number, code);
-    if (!status) status = prong_process_close(place->handle);
+    if (status >= 0) status = prong_process_close(place->handle);
     if (status != PRONG_STALE) ok(status);
 }
 

@@ -107,7 +107,7 @@ static prong_status run_process(int method) {
     prong_process child;
     int code;
     prong_status status = start(&child, method, return_seven);
-    if (status) return status;
+    if (status < 0) return status;
     equal(test_end(child), 7);
     ok(start(&child, method, wait_long));
     is(prong_process_join(child, PRONG_MS(10)), PRONG_TIMEOUT);
@@ -138,7 +138,7 @@ static prong_status run_program(void) {
     prong_status status =
         prong_subprocess_run(argv, &(prong_run_options){.capture = true, .timeout = PRONG_SECONDS(15)}, &completed);
     close(9);
-    if (status) return status;
+    if (status < 0) return status;
     check(strcmp(completed.out.data, "out\n") == 0);
     equal(completed.returncode, 3);
     prong_completed_clear(&completed);
@@ -154,8 +154,9 @@ static prong_status run_pool(void) {
     prong_pool pool;
     int in[20] = {1, 2, 3}, out[20] = {0};
     prong_status status = prong_pool_create(&pool, &(prong_pool_options){.processes = 2});
-    if (!status) status = prong_pool_map(pool, twice, in, 20, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(15));
-    if (status) return status;
+    if (status >= 0)
+        status = prong_pool_map(pool, twice, in, 20, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(15));
+    if (status < 0) return status;
     equal(out[2], 6);
     return prong_pool_destroy(pool);
 }

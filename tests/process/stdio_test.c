@@ -24,9 +24,9 @@ static int child_streams(void *argument, size_t size) {
     (void)argument;
     (void)size;
     prong_queue queue;
-    if (prong_queue_create(&queue, NULL) || prong_queue_put(queue, "x", 1, PRONG_NOWAIT)) return 1;
+    if (prong_queue_create(&queue, NULL) < 0 || prong_queue_put(queue, "x", 1, PRONG_NOWAIT) < 0) return 1;
     int fd;
-    if (prong_queue_fileno(queue, &fd) || fd < 3) return 2;
+    if (prong_queue_fileno(queue, &fd) < 0 || fd < 3) return 2;
     return STREAMS_OPEN + open_streams();
 }
 
@@ -127,8 +127,8 @@ static int connect_and_send(void *argument, size_t size) {
     prong_link *link;
     (void)size;
     close_streams();
-    if (prong_client_connect(&link, argument, NULL, PRONG_SECONDS(10))) return 1;
-    if (prong_link_send_bytes(link, "hello", 5, PRONG_SECONDS(10))) return 2;
+    if (prong_client_connect(&link, argument, NULL, PRONG_SECONDS(10)) < 0) return 1;
+    if (prong_link_send_bytes(link, "hello", 5, PRONG_SECONDS(10)) < 0) return 2;
     int open = open_streams();
     prong_link_close(link);
     return STREAMS_OPEN + open;

@@ -152,7 +152,7 @@ static void serve_strangers(void) {
         return;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true})) _exit(1);
+    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true}) < 0) _exit(1);
     prong_server_run(server, PRONG_FOREVER);
     _exit(0);
 }

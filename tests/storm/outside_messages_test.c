@@ -16,7 +16,7 @@ static const size_t sizes[QUEUES] = {16, 5000, 200, LARGEST, 100};
 static _Alignas(64) unsigned char memory[LARGEST];
 
 static bool ended(prong_status status) {
-    return status == PRONG_CLOSED || status == PRONG_STALE;
+    return status == PRONG_SHUTDOWN || status == PRONG_STALE;
 }
 
 /* --- queues --- */
@@ -165,7 +165,7 @@ static void round_trips(prong_connection connection) {
 /* Of a child that was struck before it came to its target: the end may have passed to it, and the pipe be gone. */
 static void end_close(const struct end *end) {
     storm_is(prong_connection_close(end->connection),
-             status == PRONG_OK || status == PRONG_CLOSED || status == PRONG_STALE);
+             status == PRONG_OK || status == PRONG_SHUTDOWN || status == PRONG_STALE);
 }
 
 static prong_status end_start(prong_process *process, prong_target *target, const struct end *end, bool daemon) {
@@ -310,7 +310,7 @@ static int work(void *argument, size_t size) {
 static void drain(struct stage *stage) {
     storm_begin();
     for (int i = 0; i < QUEUES; i++) {
-        ok(prong_queue_close(stage->queues[i]));
+        ok(prong_queue_shutdown(stage->queues[i]));
         for (size_t left = 1; left;) {
             bool took = take_in_place(stage->queues[i]);
             if (took && i == JOINABLE) ok(prong_queue_task_done(stage->queues[i]));

@@ -56,7 +56,7 @@ static void queue_take(const struct handle *handle) {
     long number;
     size_t size;
     prong_status got = prong_queue_get(THE(queue, handle), &number, sizeof number, &size, PRONG_MS(storm_random(3)));
-    storm_is(got, !status || status == PRONG_EMPTY || status == PRONG_CLOSED || gone(status));
+    storm_is(got, status >= 0 || status == PRONG_EMPTY || status == PRONG_SHUTDOWN || gone(status));
     if (!got && number != handle->number)
         storm_wrong(__FILE__, __LINE__, "queue %ld has a message for %ld", handle->number, number);
 }
@@ -68,23 +68,23 @@ static void use_queue(const struct handle *handle) {
     case 0:
     case 1:
         storm_is(prong_queue_put(THE(queue, handle), &handle->number, sizeof handle->number, PRONG_MS(storm_random(3))),
-                 !status || status == PRONG_FULL || status == PRONG_CLOSED || gone(status));
+                 status >= 0 || status == PRONG_FULL || status == PRONG_SHUTDOWN || gone(status));
         break;
     case 2:
-        if (prong_queue_reserve(THE(queue, handle), sizeof handle->number, &message)) break;
+        if (prong_queue_reserve(THE(queue, handle), sizeof handle->number, &message) < 0) break;
         memcpy(message.data, &handle->number, sizeof handle->number);
         prong_status put = prong_queue_commit(THE(queue, handle), &message, PRONG_NOWAIT);
-        storm_is(put, !status || status == PRONG_FULL || status == PRONG_CLOSED || gone(status));
+        storm_is(put, status >= 0 || status == PRONG_FULL || status == PRONG_SHUTDOWN || gone(status));
         if (put) storm_ok(prong_message_release(&message));
         break;
-    case 3: storm_is(prong_queue_size(THE(queue, handle), &count), (!status && count <= 5) || gone(status)); break;
+    case 3: storm_is(prong_queue_size(THE(queue, handle), &count), (status >= 0 && count <= 5) || gone(status)); break;
     default: queue_take(handle);
     }
 }
 
 static void end_queue(const struct handle *handle) {
     if (storm_random(2)) queue_take(handle);
-    if (storm_random(4) == 0) storm_ok(prong_queue_close(THE(queue, handle)));
+    if (storm_random(4) == 0) storm_ok(prong_queue_shutdown(THE(queue, handle)));
     storm_ok(prong_queue_destroy(THE(queue, handle)));
 }
 
@@ -106,23 +106,23 @@ static void use_pipe(const struct handle *handle) {
     size_t size;
     if (storm_random(2)) {
         storm_is(prong_connection_send_bytes(ends[i], &handle->number, sizeof handle->number, PRONG_NOWAIT),
-                 !status || status == PRONG_TIMEOUT || end_is_gone(status));
+                 status >= 0 || status == PRONG_TIMEOUT || end_is_gone(status));
     } else {
         prong_status got =
             prong_connection_recv_bytes_into(ends[i], &number, sizeof number, &size, PRONG_MS(storm_random(2)));
-        storm_is(got, !status || status == PRONG_TIMEOUT || end_is_gone(status));
+        storm_is(got, status >= 0 || status == PRONG_TIMEOUT || end_is_gone(status));
         if (!got && number != handle->number)
             storm_wrong(__FILE__, __LINE__, "pipe %ld has a message for %ld", handle->number, number);
     }
     if (storm_random(4)) return;
-    storm_is(prong_connection_close(ends[i]), !status || end_is_gone(status));
+    storm_is(prong_connection_close(ends[i]), status >= 0 || end_is_gone(status));
 }
 
 /* A process that uses a handle holds the end, until it closes it: all do. */
 static void drop_pipe(const struct handle *handle) {
     for (int i = 0; i < WORDS; i += 2)
         storm_is(prong_connection_close(*(const prong_connection *)(handle->words + i)),
-                 !status || end_is_gone(status));
+                 status >= 0 || end_is_gone(status));
 }
 
 /* --- processes: odd ones end by themselves, with a code of their own --- */
@@ -162,27 +162,27 @@ static void use_process(const struct handle *handle) {
     switch (storm_random(6)) {
     case 0:
         storm_is(prong_process_exitcode(THE(process, handle), &code),
-                 (!status && is_code(code, handle)) || status == PRONG_STILL_RUNNING || gone(status));
+                 (status >= 0 && is_code(code, handle)) || status == PRONG_STILL_RUNNING || gone(status));
         break;
     case 1:
         storm_is(prong_process_join(THE(process, handle), PRONG_MS(storm_random(3))),
-                 !status || status == PRONG_TIMEOUT || gone(status));
+                 status >= 0 || status == PRONG_TIMEOUT || gone(status));
         break;
     case 2:
         storm_is(prong_process_pid(THE(process, handle), &pid),
-                 (!status && (pid == storm->shared[FACT + handle->number % FACTS] ||
-                              storm->shared[NUMBER] > handle->number + 1)) ||
+                 (status >= 0 && (pid == storm->shared[FACT + handle->number % FACTS] ||
+                                  storm->shared[NUMBER] > handle->number + 1)) ||
                      gone(status));
         break;
     case 3:
         snprintf(wanted, sizeof wanted, "child %ld", handle->number);
         storm_is(prong_process_name(THE(process, handle), name, sizeof name),
-                 (!status && !strcmp(name, wanted)) || gone(status));
+                 (status >= 0 && !strcmp(name, wanted)) || gone(status));
         break;
     default:
         if (is_even(handle))
             storm_is(prong_process_signal(THE(process, handle), storm_random(2) ? SIGKILL : SIGTERM),
-                     !status || gone(status));
+                     status >= 0 || gone(status));
         else
             prong_process_is_alive(THE(process, handle));
     }
@@ -232,15 +232,16 @@ static void use_pool(const struct handle *handle) {
     prong_worker workers[4];
     if (storm_random(4) == 0) {
         storm_is(prong_pool_workers(THE(pool, handle), workers, 4, &count),
-                 (!status && count == workers_of(handle->number)) || gone(status));
+                 (status >= 0 && count == workers_of(handle->number)) || gone(status));
         return;
     }
     prong_status done =
         prong_pool_apply(THE(pool, handle), tell_pool, NULL, 0, &number, sizeof number, &size, NULL, storm_patience());
-    storm_is(done, !status || status == PRONG_NOT_RUNNING || status == PRONG_CANCELLED || gone(status));
+    storm_is(done, status >= 0 || status == PRONG_NOT_RUNNING || status == PRONG_CANCELLED || gone(status));
     if (!done && number != handle->number)
         storm_wrong(__FILE__, __LINE__, "a task for pool %ld ran in a worker of %ld", handle->number, number);
-    if (is_even(handle) && storm_random(8) == 0) storm_is(prong_pool_close(THE(pool, handle)), !status || gone(status));
+    if (is_even(handle) && storm_random(8) == 0)
+        storm_is(prong_pool_close(THE(pool, handle)), status >= 0 || gone(status));
 }
 
 static void end_pool(const struct handle *handle) {
@@ -270,25 +271,26 @@ static void use_job(const struct handle *handle) {
     switch (storm_random(4)) {
     case 0:
         storm_is(prong_job_progress(THE(job, handle), &progress),
-                 (!status && progress.total == tasks_of(handle->number)) || gone(status));
+                 (status >= 0 && progress.total == tasks_of(handle->number)) || gone(status));
         break;
     case 1:
         storm_is(prong_job_wait(THE(job, handle), PRONG_MS(storm_random(3))),
-                 !status || status == PRONG_TIMEOUT || gone(status));
+                 status >= 0 || status == PRONG_TIMEOUT || gone(status));
         break;
     case 2:
         storm_is(prong_job_get(THE(job, handle), PRONG_MS(storm_random(3))),
-                 !status || status == PRONG_TIMEOUT || (status == PRONG_CANCELLED && is_even(handle)) || gone(status));
+                 status >= 0 || status == PRONG_TIMEOUT || (status == PRONG_CANCELLED && is_even(handle)) ||
+                     gone(status));
         break;
     default:
-        if (is_even(handle)) storm_is(prong_job_cancel(THE(job, handle), false), !status || gone(status));
+        if (is_even(handle)) storm_is(prong_job_cancel(THE(job, handle), false), status >= 0 || gone(status));
     }
 }
 
 static void end_job(const struct handle *handle) {
     if (storm_random(4) || !is_even(handle))
         storm_is(prong_job_get(THE(job, handle), storm_patience()),
-                 !status || (is_even(handle) && status == PRONG_CANCELLED));
+                 status >= 0 || (is_even(handle) && status == PRONG_CANCELLED));
     storm_ok(prong_job_close(THE(job, handle)));
 }
 
@@ -315,15 +317,16 @@ static void be_inside(const struct handle *handle) {
     }                                                                                                                  \
     static void use_##type(const struct handle *handle) {                                                              \
         if (is_even(handle) && storm_random(3) == 0) {                                                                 \
-            storm_is(prong_##type##_release(THE(type, handle)), !status || status == PRONG_NOT_OWNER || gone(status)); \
+            storm_is(prong_##type##_release(THE(type, handle)),                                                        \
+                     status >= 0 || status == PRONG_NOT_OWNER || gone(status));                                        \
             return;                                                                                                    \
         }                                                                                                              \
         prong_status got = prong_##type##_acquire(THE(type, handle), PRONG_MS(storm_random(20)));                      \
-        storm_is(got, !status || status == PRONG_TIMEOUT || gone(status));                                             \
+        storm_is(got, status >= 0 || status == PRONG_TIMEOUT || gone(status));                                         \
         if (got) return;                                                                                               \
         if (!is_even(handle)) be_inside(handle);                                                                       \
         storm_is(prong_##type##_release(THE(type, handle)),                                                            \
-                 !status || gone(status) || (is_even(handle) && status == PRONG_NOT_OWNER));                           \
+                 status >= 0 || gone(status) || (is_even(handle) && status == PRONG_NOT_OWNER));                       \
     }                                                                                                                  \
     static void end_##type(const struct handle *handle) {                                                              \
         if (storm_random(2)) use_##type(handle);                                                                       \
@@ -343,10 +346,10 @@ static void make_event(struct handle *handle) {
 static void use_event(const struct handle *handle) {
     prong_event event = THE(event, handle);
     if (is_even(handle) && storm_random(2))
-        storm_is(storm_random(4) ? prong_event_set(event) : prong_event_clear(event), !status || gone(status));
+        storm_is(storm_random(4) ? prong_event_set(event) : prong_event_clear(event), status >= 0 || gone(status));
     else if (storm_random(2))
         storm_is(prong_event_wait(event, PRONG_MS(storm_random(2))),
-                 (!status && is_even(handle)) || status == PRONG_TIMEOUT || gone(status));
+                 (status >= 0 && is_even(handle)) || status == PRONG_TIMEOUT || gone(status));
     else
         storm_check(!prong_event_is_set(event) || is_even(handle));
 }
@@ -365,15 +368,15 @@ static void make_condition(struct handle *handle) {
 static void use_condition(const struct handle *handle) {
     prong_condition condition = THE(condition, handle);
     prong_status got = prong_condition_acquire(condition, storm_patience());
-    storm_is(got, !status || gone(status));
+    storm_is(got, status >= 0 || gone(status));
     if (got) return;
     if (!is_even(handle)) be_inside(handle);
     if (is_even(handle) && storm_random(2))
-        storm_is(prong_condition_notify_all(condition), !status || gone(status));
+        storm_is(prong_condition_notify_all(condition), status >= 0 || gone(status));
     else
         storm_is(prong_condition_wait(condition, PRONG_MS(storm_random(3))),
-                 (!status && is_even(handle)) || status == PRONG_TIMEOUT || gone(status));
-    storm_is(prong_condition_release(condition), !status || gone(status));
+                 (status >= 0 && is_even(handle)) || status == PRONG_TIMEOUT || gone(status));
+    storm_is(prong_condition_release(condition), status >= 0 || gone(status));
 }
 
 static void end_condition(const struct handle *handle) {
@@ -401,11 +404,11 @@ static void use_barrier(const struct handle *handle) {
         return;
     }
     switch (storm_random(4)) {
-    case 0: storm_is(prong_barrier_abort(barrier), !status || gone(status)); break;
-    case 1: storm_is(prong_barrier_reset(barrier), !status || gone(status)); break;
+    case 0: storm_is(prong_barrier_abort(barrier), status >= 0 || gone(status)); break;
+    case 1: storm_is(prong_barrier_reset(barrier), status >= 0 || gone(status)); break;
     default:
         storm_is(prong_barrier_wait(barrier, &index, PRONG_MS(storm_random(5))),
-                 !status || status == PRONG_TIMEOUT || status == PRONG_BROKEN || gone(status));
+                 status >= 0 || status == PRONG_TIMEOUT || status == PRONG_BROKEN || gone(status));
         storm_check(index < 2);
     }
 }
@@ -428,14 +431,14 @@ static void use_value(const struct handle *handle) {
     bool done;
     if (!is_even(handle)) {
         prong_status got = prong_shared_value_get(value, &number, storm_patience());
-        storm_is(got, (!status && number == handle->number) || gone(status));
+        storm_is(got, (status >= 0 && number == handle->number) || gone(status));
         return;
     }
     switch (storm_random(4)) {
-    case 0: storm_is(prong_shared_value_set(value, &other, storm_patience()), !status || gone(status)); break;
-    case 1: storm_is(prong_shared_value_add(value, 1000000, NULL), !status || gone(status)); break;
-    case 2: storm_is(prong_shared_value_exchange(value, &other, &number), !status || gone(status)); break;
-    default: storm_is(prong_shared_value_compare_exchange(value, &number, &other, &done), !status || gone(status));
+    case 0: storm_is(prong_shared_value_set(value, &other, storm_patience()), status >= 0 || gone(status)); break;
+    case 1: storm_is(prong_shared_value_add(value, 1000000, NULL), status >= 0 || gone(status)); break;
+    case 2: storm_is(prong_shared_value_exchange(value, &other, &number), status >= 0 || gone(status)); break;
+    default: storm_is(prong_shared_value_compare_exchange(value, &number, &other, &done), status >= 0 || gone(status));
     }
 }
 
@@ -462,11 +465,11 @@ static void use_array(const struct handle *handle) {
     if (is_even(handle)) {
         storm_is(storm_random(2) ? prong_shared_array_set(array, 0, count, cells, storm_patience())
                                  : prong_shared_array_add(array, count - 1, 5, NULL),
-                 !status || gone(status));
+                 status >= 0 || gone(status));
         return;
     }
     prong_status got = prong_shared_array_get(array, 0, count, cells, storm_patience());
-    storm_is(got, !status || gone(status));
+    storm_is(got, status >= 0 || gone(status));
     for (size_t i = 0; i < count && !got; i++) storm_check(cells[i] == handle->number);
 }
 
@@ -487,7 +490,7 @@ static void make_block(struct handle *handle) {
 static void use_block(const struct handle *handle) {
     size_t size;
     storm_is(prong_block_data(THE(block, handle), NULL, &size),
-             (!status && size == 100 + (size_t)(handle->number % 5000)) || gone(status));
+             (status >= 0 && size == 100 + (size_t)(handle->number % 5000)) || gone(status));
 }
 
 static void end_block(const struct handle *handle) {
@@ -512,12 +515,12 @@ static void use_manager(const struct handle *handle) {
     prong_proxy list;
     if (storm_random(2)) {
         storm_is(prong_manager_address(THE(manager, handle), address, sizeof address),
-                 (!status && !strcmp(address, storm->text)) || gone(status));
+                 (status >= 0 && !strcmp(address, storm->text)) || gone(status));
         return;
     }
     prong_status made = prong_manager_create(THE(manager, handle), &list, "list", "()");
-    storm_is(made, !status || manager_is_gone(status));
-    if (!made) storm_is(prong_proxy_release(list), !status || manager_is_gone(status));
+    storm_is(made, status >= 0 || manager_is_gone(status));
+    if (!made) storm_is(prong_proxy_release(list), status >= 0 || manager_is_gone(status));
 }
 
 static void end_manager(const struct handle *handle) {
@@ -644,7 +647,7 @@ static void serve_strangers(void) {
         return;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true})) _exit(1);
+    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true}) < 0) _exit(1);
     prong_server_run(server, PRONG_FOREVER);
     _exit(0);
 }

@@ -15,7 +15,7 @@ static long drain(struct stage *stage, long first) {
     long number;
     size_t size;
     static char bytes[sizeof large];
-    while (!prong_queue_get(stage->queue, bytes, sizeof bytes, &size, PRONG_NOWAIT)) {
+    while (prong_queue_get(stage->queue, bytes, sizeof bytes, &size, PRONG_NOWAIT) >= 0) {
         memcpy(&number, bytes, sizeof number);
         equal(number, first);
         first++;
@@ -77,7 +77,7 @@ static void put_block(struct stage *stage) {
 
 static void reserve_and_commit(struct stage *stage) {
     prong_message message;
-    if (prong_queue_reserve(stage->queue, 64, &message)) return;
+    if (prong_queue_reserve(stage->queue, 64, &message) < 0) return;
     memcpy(message.data, &stage->before, 8);
     prong_queue_commit(stage->queue, &message, PRONG_NOWAIT);
 }
@@ -121,7 +121,7 @@ static void get_one(struct stage *stage) {
 
 static void receive_and_release(struct stage *stage) {
     prong_message message;
-    if (!prong_queue_receive(stage->queue, &message, PRONG_NOWAIT)) prong_message_release(&message);
+    if (prong_queue_receive(stage->queue, &message, PRONG_NOWAIT) >= 0) prong_message_release(&message);
 }
 
 LONG_TEST(get_of_a_small_message, 120) {
@@ -152,8 +152,8 @@ static void prepare_holes(struct stage *stage) {
 
 static void alloc_and_free(struct stage *stage) {
     prong_message a, b, c;
-    if (prong_queue_reserve(stage->queue, 500, &a) || prong_queue_reserve(stage->queue, 3000, &b) ||
-        prong_queue_reserve(stage->queue, 100000, &c))
+    if (prong_queue_reserve(stage->queue, 500, &a) < 0 || prong_queue_reserve(stage->queue, 3000, &b) < 0 ||
+        prong_queue_reserve(stage->queue, 100000, &c) < 0)
         return;
     prong_message_release(&b);
     prong_message_release(&a);
@@ -233,7 +233,7 @@ static void verify_pipe(struct stage *stage) {
     char text[8];
     size_t size;
     prong_status status = prong_connection_recv_bytes_into(stage->ours, text, sizeof text, &size, PRONG_MS(1));
-    if (!status) {
+    if (status >= 0) {
         check(size == 3 && memcmp(text, "two", 3) == 0);
         is(prong_connection_recv_bytes_into(stage->ours, text, sizeof text, &size, PRONG_SECONDS(5)), PRONG_EOF);
     }
@@ -262,7 +262,7 @@ static void get_and_finish(struct stage *stage) {
 
 static void verify_joinable(struct stage *stage) {
     long number;
-    while (!prong_queue_get(stage->queue, &number, sizeof number, NULL, PRONG_NOWAIT))
+    while (prong_queue_get(stage->queue, &number, sizeof number, NULL, PRONG_NOWAIT) >= 0)
         ok(prong_queue_task_done(stage->queue));
     prong_status status = prong_queue_join(stage->queue, PRONG_SECONDS(5));
     check(status == PRONG_OK || status == PRONG_OWNER_DIED);

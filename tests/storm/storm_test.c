@@ -36,7 +36,7 @@ static int produce(void *argument, size_t unused) {
         message[0] = role->number;
         message[1] = number;
         message[last] = last > 1 ? number : message[last];
-        if (prong_queue_put(role->queue, message, size, PRONG_SECONDS(20))) return 1;
+        if (prong_queue_put(role->queue, message, size, PRONG_SECONDS(20)) < 0) return 1;
         ledger->done[role->number] = number;
     }
     return 0;
@@ -47,12 +47,12 @@ static int consume(void *argument, size_t unused) {
     struct ledger *ledger = prong_memory_at(role->ledger);
     prong_message message;
     (void)unused;
-    while (!prong_queue_receive(role->queue, &message, PRONG_SECONDS(20))) {
+    while (prong_queue_receive(role->queue, &message, PRONG_SECONDS(20)) >= 0) {
         const long *words = message.data;
         size_t last = message.size / sizeof(long) - 1;
         if (message.size != sizes[words[1] % SIZES] || (last > 1 && words[last] != words[1])) ledger->broken++;
         ledger->taken[words[0]][words[1]]++;
-        if (prong_message_release(&message)) return 2;
+        if (prong_message_release(&message) < 0) return 2;
     }
     return 0;
 }
@@ -90,7 +90,7 @@ static void storm_on_a_queue(long kills) {
     }
     ledger->stop = true;
     for (int i = 0; i < PRODUCERS; i++) equal(test_end(members[i]), 0);
-    ok(prong_queue_close(role.queue));
+    ok(prong_queue_shutdown(role.queue));
     for (int i = PRODUCERS; i < PRODUCERS + CONSUMERS; i++) equal(test_end(members[i]), 0);
     long lost = 0, total = 0;
     for (int p = 0; p < PRODUCERS; p++)

@@ -73,7 +73,7 @@ static int arrive(void *argument, size_t size) {
     unsigned index;
     (void)size;
     prong_status status = prong_barrier_wait(s->barrier, &index, PRONG_SECONDS(10));
-    if (status) return 100 + (int)status;
+    if (status < 0) return 100 + (int)status;
     return (int)index;
 }
 

@@ -231,7 +231,7 @@ METHOD_TEST(who_waits_on_a_condition_that_is_destroyed_is_told) {
     wait_until(s.waiting, 1);
     test_sleep_ms(20);
     ok(prong_condition_destroy(s.condition));
-    equal(test_end(waiter), PRONG_STALE);
+    equal(test_end(waiter), PRONG_STALE & 0xff);
     is(prong_condition_acquire(s.condition, PRONG_NOWAIT), PRONG_STALE);
     is(prong_lock_acquire(s.lock, PRONG_SECONDS(5)), PRONG_OWNER_DIED); /* it ended with the lock */
     ok(prong_condition_create(&s.condition, NULL));

@@ -203,7 +203,7 @@ METHOD_TEST(a_try_alone_gets_the_lock_of_a_dead_holder_in_the_end) {
     int64_t give_up = test_now() + PRONG_SECONDS(10);
     prong_status status;
     while ((status = prong_lock_acquire(s.lock, PRONG_NOWAIT)) != PRONG_OWNER_DIED && test_now() < give_up) {
-        if (!status) ok(prong_lock_release(s.lock));
+        if (status >= 0) ok(prong_lock_release(s.lock));
         test_sleep_ms(1);
     }
     equal(status, PRONG_OWNER_DIED);
@@ -247,7 +247,7 @@ METHOD_TEST(who_waits_for_a_lock_that_is_destroyed_is_told) {
     ok(prong_event_wait(s.ready, PRONG_SECONDS(10)));
     test_sleep_ms(30);
     ok(prong_lock_destroy(s.lock));
-    equal(test_end(waiter), PRONG_STALE);
+    equal(test_end(waiter), PRONG_STALE & 0xff);
     is(prong_lock_acquire(s.lock, PRONG_NOWAIT), PRONG_STALE);
     ok(prong_lock_create(&s.lock, NULL));
     end(&s);

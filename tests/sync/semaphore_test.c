@@ -159,7 +159,7 @@ METHOD_TEST(who_waits_for_a_semaphore_that_is_destroyed_is_told) {
     wait_until_ready(&s, 1);
     test_sleep_ms(20);
     ok(prong_semaphore_destroy(s.semaphore));
-    equal(test_end(waiter), PRONG_STALE);
+    equal(test_end(waiter), PRONG_STALE & 0xff);
     ok(prong_semaphore_create(&s.semaphore, 0, NULL));
     end(&s);
 }

@@ -238,7 +238,7 @@ TEST(an_unrelated_process_attaches_by_name) {
     if (pid == 0) { /* unrelated: it knows the name alone */
         prong_shared_memory theirs;
         munmap(memory.data, memory.size);
-        if (prong_shared_memory_attach(&theirs, name) || strcmp(theirs.data, "hello") != 0) _exit(1);
+        if (prong_shared_memory_attach(&theirs, name) < 0 || strcmp(theirs.data, "hello") != 0) _exit(1);
         snprintf(theirs.data, 5000, "answer");
         prong_shared_memory_close(&theirs);
         _exit(0);
@@ -272,7 +272,7 @@ TEST(a_program_killed_with_it_mapped_leaves_it_to_others) {
     named(name, sizeof name);
     pid_t pid = fork();
     if (pid == 0) {
-        if (prong_shared_memory_create(&memory, name, 100)) _exit(1);
+        if (prong_shared_memory_create(&memory, name, 100) < 0) _exit(1);
         memset(memory.data, 'x', 100);
         raise(SIGKILL);
     }

@@ -76,22 +76,22 @@ static long take_what_the_handler_put(void) {
     static char bytes[LARGE];
     size_t size;
     long count = 0;
-    while (!prong_queue_get(all.queue, bytes, sizeof bytes, &size, PRONG_NOWAIT)) count++;
+    while (prong_queue_get(all.queue, bytes, sizeof bytes, &size, PRONG_NOWAIT) >= 0) count++;
     return count;
 }
 
 static void call_what_is_safe(int number) {
     (void)number;
     fired++;
-    if (prong_event_set(all.event)) wrong++;
-    if (prong_semaphore_release(all.semaphore))
+    if (prong_event_set(all.event) < 0) wrong++;
+    if (prong_semaphore_release(all.semaphore) < 0)
         wrong++;
     else
         released++;
     prong_status status = prong_queue_put(all.queue, "handler", SMALL, PRONG_NOWAIT);
     put += status == PRONG_OK;
     refused += status == PRONG_DEADLOCK;
-    wrong += status && status != PRONG_DEADLOCK;
+    wrong += status < 0 && status != PRONG_DEADLOCK;
 }
 
 LONG_TEST(a_handler_sets_events_releases_units_and_puts_whatever_it_interrupts, 60) {
@@ -112,7 +112,7 @@ LONG_TEST(a_handler_sets_events_releases_units_and_puts_whatever_it_interrupts, 
     check(fired > 100 && put > 0);
     ok(prong_semaphore_value(all.semaphore, &units));
     equal(units, released - taken);
-    while (!prong_semaphore_acquire(all.semaphore, PRONG_NOWAIT)) {}
+    while (prong_semaphore_acquire(all.semaphore, PRONG_NOWAIT) >= 0) {}
     destroy_all();
 }
 
@@ -128,7 +128,7 @@ static void call_all_else(int number) {
     prong_queue_put(all.bounded, bytes, SMALL, PRONG_MS(1));
     prong_queue_get(all.bounded, bytes, LARGE, &size, PRONG_MS(1));
     if (prong_lock_acquire(all.lock, PRONG_NOWAIT) == PRONG_OK) prong_lock_release(all.lock);
-    if (prong_semaphore_acquire(all.recovered, PRONG_NOWAIT) == PRONG_OK && prong_semaphore_release(all.recovered))
+    if (prong_semaphore_acquire(all.recovered, PRONG_NOWAIT) == PRONG_OK && prong_semaphore_release(all.recovered) < 0)
         wrong++;
     if (prong_condition_acquire(all.condition, PRONG_NOWAIT) == PRONG_OK) {
         prong_condition_notify_all(all.condition);

@@ -33,8 +33,8 @@ static bool present(struct succession *s, struct handle *handle) {
 }
 
 static bool as_may_be(prong_status status, prong_status other) {
-    if (status && status != other && status != PRONG_STALE) printf("%s\n", prong_error_message());
-    return !status || status == other || status == PRONG_STALE;
+    if (status < 0 && status != other && status != PRONG_STALE) printf("%s\n", prong_error_message());
+    return status >= 0 || status == other || status == PRONG_STALE;
 }
 
 /* --- locks: one is inside --- */
@@ -52,7 +52,7 @@ static void be_inside(struct succession *s, uint64_t generation) {
 
 static bool use_held(const struct kind *kind, struct succession *s, struct handle handle, int turn) {
     prong_status status = kind->acquire(handle, turn % 4 ? PRONG_SECONDS(9) : PRONG_NOWAIT);
-    if (status) return as_may_be(status, PRONG_TIMEOUT);
+    if (status < 0) return as_may_be(status, PRONG_TIMEOUT);
     be_inside(s, handle.generation);
     return as_may_be(kind->release(handle), PRONG_OK);
 }
@@ -73,7 +73,7 @@ static bool use_event(const struct kind *kind, struct succession *s, struct hand
 static bool use_condition(const struct kind *kind, struct succession *s, struct handle handle, int turn) {
     prong_condition condition = {handle.offset, handle.generation};
     prong_status status = kind->acquire(handle, PRONG_SECONDS(9));
-    if (status) return as_may_be(status, PRONG_OK);
+    if (status < 0) return as_may_be(status, PRONG_OK);
     atomic_fetch_add(&s->done, 1);
     bool good = turn % 2 ? as_may_be(prong_condition_wait(condition, PRONG_MS(1)), PRONG_TIMEOUT)
                          : as_may_be(prong_condition_notify_all(condition), PRONG_OK);

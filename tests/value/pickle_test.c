@@ -91,8 +91,8 @@ static prong_status build_point(prong_document *d, const prong_object *object, p
     if (!object->has_state) return prong_make_list(d, NULL, 0, value);
     prong_value x, y;
     prong_status status = prong_scan(object->state, "{s:v, s:v}", "x", &x, "y", &y);
-    if (!status) status = prong_list_append(d, *value, x);
-    return status ? status : prong_list_append(d, *value, y);
+    if (status >= 0) status = prong_list_append(d, *value, x);
+    return status < 0 ? status : prong_list_append(d, *value, y);
 }
 
 TEST(own_classes_are_built_by_their_functions_and_others_refused) {

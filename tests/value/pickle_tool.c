@@ -204,18 +204,18 @@ static void obey(char *line) {
     prong_unpickle_options options = {
         .any_class = !strcmp(flags, "any"), .buffers = buffers, .buffer_count = buffer_count};
     prong_document *document;
-    if (prong_document_open(&document, NULL)) exit(3);
+    if (prong_document_open(&document, NULL) < 0) exit(3);
     prong_value value;
     prong_pickle pickle;
     prong_status status = prong_pickle_loads(document, bytes, size, &value, &options);
-    if (!status && protocol) {
+    if (status >= 0 && protocol) {
         prong_pickle_options writing = {.protocol = atoi(protocol) ? atoi(protocol) : PRONG_PICKLE_TEXT};
         status = prong_pickle_dumps(document, value, &pickle, &writing);
-        if (!status) put_hex(pickle.data, pickle.size);
-    } else if (!status) {
+        if (status >= 0) put_hex(pickle.data, pickle.size);
+    } else if (status >= 0) {
         show(value);
     }
-    if (status)
+    if (status < 0)
         show_error(status);
     else
         printf("\n");

@@ -10,7 +10,7 @@ static prong_status read_slowly(const void *data, size_t size, prong_value *valu
                                 const prong_unpickle_options *options) {
     struct pickle_reader *reader;
     prong_status status = pickle_reader_open(&reader, document, data, size, options);
-    if (status) return status;
+    if (status < 0) return status;
     *slices = 0;
     do {
         status = pickle_reader_go(reader, value);

@@ -23,11 +23,11 @@ static int answer(void *argument, size_t size) {
     struct ways *ways = argument;
     prong_value value, doubled;
     (void)size;
-    if (prong_document_open(&document, NULL)) return 1;
-    if (prong_queue_get_value(ways->questions, document, &value, SOON)) return 2;
-    if (prong_build(document, &doubled, "[v,v]", value, value)) return 3;
-    if (prong_queue_put_value(ways->answers, doubled, SOON)) return 4;
-    if (prong_connection_recv_value(ways->end, document, &value, SOON)) return 5;
+    if (prong_document_open(&document, NULL) < 0) return 1;
+    if (prong_queue_get_value(ways->questions, document, &value, SOON) < 0) return 2;
+    if (prong_build(document, &doubled, "[v,v]", value, value) < 0) return 3;
+    if (prong_queue_put_value(ways->answers, doubled, SOON) < 0) return 4;
+    if (prong_connection_recv_value(ways->end, document, &value, SOON) < 0) return 5;
     return prong_connection_send_value(ways->end, value, SOON);
 }
 
@@ -61,8 +61,8 @@ static int use_handle(void *argument, size_t size) {
     prong_queue *queue = argument, inner;
     prong_value value;
     (void)size;
-    if (prong_document_open(&document, NULL) || prong_queue_get_value(*queue, document, &value, SOON)) return 1;
-    if (prong_value_get(value, "reply to", &value) || prong_value_get_handle(value, "queue", &inner)) return 2;
+    if (prong_document_open(&document, NULL) < 0 || prong_queue_get_value(*queue, document, &value, SOON) < 0) return 1;
+    if (prong_value_get(value, "reply to", &value) < 0 || prong_value_get_handle(value, "queue", &inner) < 0) return 2;
     return prong_queue_put_value(inner, prong_int(7), SOON);
 }
 
@@ -88,8 +88,8 @@ static int add_up(prong_document *own, prong_value arguments, prong_value keywor
     prong_value item, given;
     (void)own;
     for (size_t at = 0; prong_value_next(arguments, &at, NULL, &item); sum += number)
-        if (prong_value_get_int(item, &number)) return 99;
-    if (prong_value_kind(keywords) == PRONG_KIND_DICT && !prong_value_get(keywords, "times", &given))
+        if (prong_value_get_int(item, &number) < 0) return 99;
+    if (prong_value_kind(keywords) == PRONG_KIND_DICT && prong_value_get(keywords, "times", &given) >= 0)
         prong_value_get_int(given, &times);
     return (int)(sum * times);
 }
@@ -120,7 +120,7 @@ static prong_status divide(prong_document *own, prong_value arguments, prong_val
     double a, b;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(dd)", &a, &b);
-    if (status) return status;
+    if (status < 0) return status;
     if (b == 0) kill(getpid(), SIGKILL);
     return prong_build(own, result, "{s:d}", "ratio", a / b);
 }
@@ -129,7 +129,7 @@ static prong_status square(prong_document *own, prong_value arguments, prong_val
     int64_t number;
     (void)own, (void)keywords;
     prong_status status = prong_scan(arguments, "(I)", &number);
-    if (!status) *result = prong_int(number * number);
+    if (status >= 0) *result = prong_int(number * number);
     return status;
 }
 

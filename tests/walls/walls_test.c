@@ -123,7 +123,7 @@ static void *keep_submitting(void *context) {
     prong_pool pool = *(prong_pool *)context;
     prong_status status;
     do status = prong_pool_apply(pool, nothing, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(10));
-    while (!status);
+    while (status >= 0);
     return (void *)(intptr_t)(status == PRONG_NOT_RUNNING || status == PRONG_CANCELLED || status == PRONG_STALE);
 }
 
@@ -172,7 +172,7 @@ METHOD_TEST(workers_that_die_as_they_begin_break_the_pool_and_are_not_started_fo
                                                       .initializer_argument = &starts,
                                                       .initializer_size = sizeof starts}));
     prong_status status = prong_pool_apply_async(pool, &job, nothing, NULL, 0, NULL);
-    if (!status) status = prong_job_get(job, PRONG_SECONDS(15));
+    if (status >= 0) status = prong_job_get(job, PRONG_SECONDS(15));
     check(status == PRONG_POOL_BROKEN);
     test_sleep_ms(100);
     ok(prong_queue_size(starts, &count));

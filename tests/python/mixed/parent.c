@@ -11,7 +11,7 @@ static prong_pool pool;
 
 static void say(const char *what, prong_status status, prong_value result) {
     char text[4096];
-    if (status)
+    if (status < 0)
         snprintf(text, sizeof text, "%s: %.*s", prong_status_name(status), (int)strcspn(prong_error_message(), "\n"),
                  prong_error_message());
     else
@@ -63,7 +63,7 @@ static void many(void) {
     for (int i = 0; i < 1000; i++) prong_list_append(document, items, prong_int(i));
     prong_task_options options = {.task_name = "tasks:Nested.method"};
     prong_status status = prong_pool_map_value(pool, NULL, items, document, &results, &options, SOON);
-    if (!status) status = prong_value_item(results, 999, &last);
+    if (status >= 0) status = prong_value_item(results, 999, &last);
     say("many", status, last);
 }
 
@@ -71,15 +71,15 @@ static void queues(void) {
     prong_queue queue, theirs;
     prong_value handle, item = {0};
     prong_status status = prong_queue_create(&queue, NULL);
-    if (!status) status = prong_make_handle(document, "queue", &queue, &handle);
-    if (!status) status = prong_queue_put_value(queue, prong_int(7), SOON);
-    if (status) return say("queue", status, item);
+    if (status >= 0) status = prong_make_handle(document, "queue", &queue, &handle);
+    if (status >= 0) status = prong_queue_put_value(queue, prong_int(7), SOON);
+    if (status < 0) return say("queue", status, item);
     call("tasks:echo", arguments("(v)", handle), 0);
     status = prong_queue_get_value(queue, document, &item, SOON);
     say("echoed", status, item);
     prong_value made = call("tasks:make_queue", arguments("()"), 0);
     status = prong_value_get_handle(made, "queue", &theirs);
-    if (!status) status = prong_queue_get_value(theirs, document, &item, SOON);
+    if (status >= 0) status = prong_queue_get_value(theirs, document, &item, SOON);
     say("theirs", status, item);
 }
 
@@ -88,15 +88,15 @@ static void process(const char *name, prong_value with) {
     int code = -1;
     prong_process_options options = {.program = program, .target_name = name};
     prong_status status = prong_process_create_value(&made, NULL, with, prong_null(), &options);
-    if (!status) status = prong_process_start(made);
-    if (!status) status = prong_process_join(made, SOON);
-    if (!status) status = prong_process_exitcode(made, &code);
+    if (status >= 0) status = prong_process_start(made);
+    if (status >= 0) status = prong_process_join(made, SOON);
+    if (status >= 0) status = prong_process_exitcode(made, &code);
     say(name, status, prong_int(code));
 }
 
 static void broken(prong_pool_options options) {
     prong_status status = prong_pool_create(&pool, &options);
-    if (status) return say("create", status, prong_null());
+    if (status < 0) return say("create", status, prong_null());
     call("math:sqrt", arguments("(d)", 4.0), 0);
     prong_pool_destroy(pool);
 }
@@ -104,7 +104,7 @@ static void broken(prong_pool_options options) {
 /* Tells its worker's pid, and waits to be killed, with one task under way. */
 static int wait_for_the_end(void) {
     prong_pool_options options = {.processes = 1, .program = program};
-    if (prong_pool_create(&pool, &options)) return 1;
+    if (prong_pool_create(&pool, &options) < 0) return 1;
     call("os:getpid", arguments("()"), 0);
     call("time:sleep", arguments("(i)", 100), 0);
     return 1;
@@ -114,12 +114,12 @@ int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     program[0] = argv[1];
     if (argc > 2) return prong_document_open(&document, NULL) || wait_for_the_end();
-    if (prong_document_open(&document, NULL)) return 1;
+    if (prong_document_open(&document, NULL) < 0) return 1;
     prong_pool_options options = {.processes = 2,
                                   .program = program,
                                   .initializer_name = "tasks:begin",
                                   .initializer_arguments = arguments("(i)", 5)};
-    if (prong_pool_create(&pool, &options)) return 2;
+    if (prong_pool_create(&pool, &options) < 0) return 2;
     tasks();
     many();
     queues();
