@@ -31,18 +31,18 @@ typedef struct prong_barrier_options {
 typedef int prong_barrier_action(void *context);
 
 /* Makes a barrier of 1 to 1,000,000 parties. options may be NULL. Errors: PRONG_INVALID, PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_barrier_create(prong_barrier *barrier, unsigned parties,
-                                            const prong_barrier_options *options);
+PRONG_CHECKED prong_status prong_barrier_create(prong_barrier *barrier, unsigned parties,
+                                                const prong_barrier_options *options);
 
 /* Waits until all parties are there. *index (may be NULL) is the order of arrival in this round, from 0 on: each party has
  * another. Errors: PRONG_TIMEOUT (for the one whose time passed first: that breaks the barrier for all others),
  * PRONG_BROKEN (it is broken, or was broken or reset meanwhile; the message says by what), PRONG_STALE. */
-PRONG_API prong_status prong_barrier_wait(prong_barrier barrier, unsigned *index, prong_time timeout);
+PRONG_CHECKED prong_status prong_barrier_wait(prong_barrier barrier, unsigned *index, prong_time timeout);
 
 /* The same with an action. Every party gives its own (a function pointer of one program image means nothing in another);
  * that of the last to arrive is run, in its process, while the others still wait. */
-PRONG_API prong_status prong_barrier_wait_action(prong_barrier barrier, prong_barrier_action *action, void *context,
-                                                 unsigned *index, prong_time timeout);
+PRONG_CHECKED prong_status prong_barrier_wait_action(prong_barrier barrier, prong_barrier_action *action, void *context,
+                                                     unsigned *index, prong_time timeout);
 
 /* This process is a party of the coming round: should it die before it waits, the barrier breaks. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_enroll(prong_barrier barrier);

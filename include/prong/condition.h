@@ -28,10 +28,10 @@ typedef struct prong_condition_options {
 } prong_condition_options;
 
 /* options may be NULL. Errors: PRONG_NO_MEMORY, PRONG_INVALID (two locks, name too long), PRONG_STALE (a lock that is none). */
-PRONG_API prong_status prong_condition_create(prong_condition *condition, const prong_condition_options *options);
+PRONG_CHECKED prong_status prong_condition_create(prong_condition *condition, const prong_condition_options *options);
 
 /* Take and give back its lock; as prong_lock_acquire and prong_lock_release. */
-PRONG_API prong_status prong_condition_acquire(prong_condition condition, prong_time timeout);
+PRONG_CHECKED prong_status prong_condition_acquire(prong_condition condition, prong_time timeout);
 PRONG_API prong_status prong_condition_release(prong_condition condition);
 
 /* Gives the lock back (however often the thread has taken it), waits to be notified, takes the lock again. The timeout is
@@ -39,12 +39,12 @@ PRONG_API prong_status prong_condition_release(prong_condition condition);
  * for PRONG_STALE. PRONG_OWNER_DIED: the lock was taken over from a dead process, notified or not: look at the data.
  * Errors: PRONG_TIMEOUT, PRONG_NOT_OWNER (the caller does not hold the lock), PRONG_NO_MEMORY (8,192 threads wait already),
  * PRONG_STALE (condition or lock was destroyed). */
-PRONG_API prong_status prong_condition_wait(prong_condition condition, prong_time timeout);
+PRONG_CHECKED prong_status prong_condition_wait(prong_condition condition, prong_time timeout);
 
 /* Waits until the predicate, called under the lock, is true. Errors as prong_condition_wait; PRONG_OWNER_DIED is returned at
  * once, whatever the predicate says. */
-PRONG_API prong_status prong_condition_wait_for(prong_condition condition, bool (*predicate)(void *context),
-                                                void *context, prong_time timeout);
+PRONG_CHECKED prong_status prong_condition_wait_for(prong_condition condition, bool (*predicate)(void *context),
+                                                    void *context, prong_time timeout);
 
 /* Wakes up to count waiters, or all. Errors: PRONG_NOT_OWNER (the caller does not hold the lock), PRONG_STALE. */
 PRONG_API prong_status prong_condition_notify(prong_condition condition, unsigned count);

@@ -22,14 +22,14 @@ typedef struct prong_event_options {
 } prong_event_options;
 
 /* Makes an event that is not set. options may be NULL. Errors: PRONG_NO_MEMORY, PRONG_INVALID (the name is too long). */
-PRONG_API prong_status prong_event_create(prong_event *event, const prong_event_options *options);
+PRONG_CHECKED prong_status prong_event_create(prong_event *event, const prong_event_options *options);
 /* Errors of all these: PRONG_STALE. */
 PRONG_API prong_status prong_event_set(prong_event event);
 PRONG_API prong_status prong_event_clear(prong_event event);
 /* False for a stale handle. */
 PRONG_API bool prong_event_is_set(prong_event event);
 /* Returns when it is set, or was set since the call. Errors: PRONG_TIMEOUT, PRONG_STALE (also when destroyed meanwhile). */
-PRONG_API prong_status prong_event_wait(prong_event event, prong_time timeout);
+PRONG_CHECKED prong_status prong_event_wait(prong_event event, prong_time timeout);
 /* Ends it; who waits gets PRONG_STALE. */
 PRONG_API prong_status prong_event_destroy(prong_event event);
 

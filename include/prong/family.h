@@ -26,7 +26,7 @@ typedef struct prong_family_options {
  * Errors: PRONG_INVALID (a size below 64 MiB, or a PRONG_ARENA_SIZE that is none), PRONG_ALREADY_STARTED (a size was given,
  * and the family exists), PRONG_NO_MEMORY or PRONG_SYSTEM (not even 64 MiB, or not the size given, can be had).
  * Thread-safe. */
-PRONG_API prong_status prong_family_create(const prong_family_options *options);
+PRONG_CHECKED prong_status prong_family_create(const prong_family_options *options);
 
 /* For a process that limits its address space (RLIMIT_AS) after it came into the family: makes room in it. What of the arena
  * is not in use is unmapped here, and of no use to the whole family from then on, so that the arena takes at most half of
@@ -41,7 +41,7 @@ PRONG_API prong_status prong_family_fit(uint64_t address_space);
  * until prong_memory_free, whoever allocated it and dies.
  * Errors: PRONG_NO_MEMORY: the arena is full, or the system has no more; or the limit of a memory control group is near, in
  * which the system would kill the family (the message names the limit and its file). Thread-safe, fork-safe. */
-PRONG_API prong_status prong_memory_alloc(size_t size, void **memory);
+PRONG_CHECKED prong_status prong_memory_alloc(size_t size, void **memory);
 
 /* Gives it back; NULL is allowed. Errors: PRONG_STALE when no block in use begins there. */
 PRONG_API prong_status prong_memory_free(void *memory);

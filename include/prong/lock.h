@@ -30,11 +30,11 @@ typedef struct prong_lock_options {
 
 /* Makes a lock, free; it lives until prong_lock_destroy, or until the family ends. options may be NULL.
  * Errors: PRONG_NO_MEMORY, PRONG_INVALID (the name is too long). */
-PRONG_API prong_status prong_lock_create(prong_lock *lock, const prong_lock_options *options);
+PRONG_CHECKED prong_status prong_lock_create(prong_lock *lock, const prong_lock_options *options);
 
 /* Takes it. PRONG_NOWAIT tries once. Errors: PRONG_TIMEOUT (the message names the holder), PRONG_STALE (also when it is
  * destroyed meanwhile). Success: PRONG_OK, PRONG_OWNER_DIED. The same thread taking it twice waits for itself; see RLock. */
-PRONG_API prong_status prong_lock_acquire(prong_lock lock, prong_time timeout);
+PRONG_CHECKED prong_status prong_lock_acquire(prong_lock lock, prong_time timeout);
 
 /* Frees it: any process may, as with multiprocessing's. Errors: PRONG_NOT_OWNER (it is free), PRONG_STALE. */
 PRONG_API prong_status prong_lock_release(prong_lock lock);
@@ -51,9 +51,9 @@ typedef struct prong_rlock {
     uint64_t offset, generation;
 } prong_rlock;
 
-PRONG_API prong_status prong_rlock_create(prong_rlock *lock, const prong_lock_options *options);
+PRONG_CHECKED prong_status prong_rlock_create(prong_rlock *lock, const prong_lock_options *options);
 /* At once when the calling thread holds it already; else as prong_lock_acquire. PRONG_INVALID at 2^32 - 1 times. */
-PRONG_API prong_status prong_rlock_acquire(prong_rlock lock, prong_time timeout);
+PRONG_CHECKED prong_status prong_rlock_acquire(prong_rlock lock, prong_time timeout);
 /* Once for each acquire. Errors: PRONG_NOT_OWNER (another thread or process holds it, or nobody), PRONG_STALE. */
 PRONG_API prong_status prong_rlock_release(prong_rlock lock);
 PRONG_API bool prong_rlock_locked(prong_rlock lock);

@@ -77,12 +77,12 @@ typedef struct prong_manager_options {
 
 /* Starts a server in a process of its own (daemonic: it ends with this one) and connects to it. options may be NULL.
  * Errors: as prong_process_start, prong_server_open. Pair with prong_manager_shutdown. */
-PRONG_API prong_status prong_manager_start(prong_manager *manager, const prong_manager_options *options);
+PRONG_CHECKED prong_status prong_manager_start(prong_manager *manager, const prong_manager_options *options);
 
 /* Connects to a server, of any family, C or Python, which may come up within the time given. Pair with
  * prong_manager_close. Errors: as prong_client_connect. */
-PRONG_API prong_status prong_manager_connect(prong_manager *manager, const char *address,
-                                             const prong_link_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_manager_connect(prong_manager *manager, const char *address,
+                                                 const prong_link_options *options, prong_time timeout);
 
 /* Asks the server to end, and waits for it if this process started it (then with SIGTERM and SIGKILL behind, if time is
  * up). The handle is stale then. Errors: PRONG_TIMEOUT, PRONG_STALE. */
@@ -103,8 +103,8 @@ PRONG_API prong_status prong_manager_count(prong_manager manager, size_t *count,
 /* Makes an object: type(*arguments), the arguments built by a format as of prong_build that makes a tuple: "()",
  * "(i)", … This process holds a reference. Errors: PRONG_REMOTE_ERROR (no such type, bad arguments: the message has
  * what the server says), PRONG_BROKEN_PIPE or PRONG_EOF (the server is gone), PRONG_TIMEOUT (after 60 s). */
-PRONG_API prong_status prong_manager_create(prong_manager manager, prong_proxy *proxy, const char *type,
-                                            const char *format, ...);
+PRONG_CHECKED prong_status prong_manager_create(prong_manager manager, prong_proxy *proxy, const char *type,
+                                                const char *format, ...);
 /* One more reference, held by this process; and one less. What a process holds is given up when it ends. */
 PRONG_API prong_status prong_proxy_retain(prong_proxy proxy);
 PRONG_API prong_status prong_proxy_release(prong_proxy proxy);
@@ -117,38 +117,38 @@ PRONG_API prong_status prong_proxy_release(prong_proxy proxy);
  * message has its text. Errors: also PRONG_TIMEOUT: no answer in time (the call may still take effect; an acquired lock
  * is given back), PRONG_BROKEN_PIPE or PRONG_EOF: the server is gone; PRONG_STALE.
  * Thread-safe: each thread has a connection of its own. After a fork the child makes its own. */
-PRONG_API prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong_value *result,
-                                        const char *method, prong_time timeout, const char *format, ...);
+PRONG_CHECKED prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong_value *result,
+                                            const char *method, prong_time timeout, const char *format, ...);
 /* The same with arguments made before: a tuple; and keywords: a dict, or None. */
-PRONG_API prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document, prong_value *result,
-                                              const char *method, prong_time timeout, prong_value arguments,
-                                              prong_value keywords);
+PRONG_CHECKED prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document, prong_value *result,
+                                                  const char *method, prong_time timeout, prong_value arguments,
+                                                  prong_value keywords);
 
 /* A proxy as a value, and back; as Python sends them. What comes from a value has no reference of its own:
  * retain it, or let the container it is in hold it; but one that a call returned as a new object (an iterator) this process
  * holds already. Errors: PRONG_INVALID (no proxy, or one of another server). */
-PRONG_API prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, prong_value *value);
-PRONG_API prong_status prong_proxy_from_value(prong_manager manager, prong_value value, prong_proxy *proxy);
+PRONG_CHECKED prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, prong_value *value);
+PRONG_CHECKED prong_status prong_proxy_from_value(prong_manager manager, prong_value value, prong_proxy *proxy);
 
 /* Lock, RLock, semaphores, Condition: acquire and release. PRONG_TIMEOUT: not got in the time given. */
-PRONG_API prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout);
+PRONG_CHECKED prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout);
 PRONG_API prong_status prong_proxy_unlock(prong_proxy lock);
 /* Queue: PRONG_FULL, PRONG_EMPTY in the time given. */
-PRONG_API prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout);
-PRONG_API prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item,
-                                       prong_time timeout);
+PRONG_CHECKED prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout);
+PRONG_CHECKED prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item,
+                                           prong_time timeout);
 
 /* --- serving --- */
 
 /* A server within this process: opens it; prong_server_run serves until it is stopped. options must name an authkey or
  * say `open`. Errors: PRONG_INVALID, and as prong_listener_open. */
-PRONG_API prong_status prong_server_open(prong_server **server, const prong_server_options *options);
+PRONG_CHECKED prong_status prong_server_open(prong_server **server, const prong_server_options *options);
 /* Where it listens; valid as long as the server. */
 PRONG_API const char *prong_server_address(const prong_server *server);
 /* Serves in the calling thread, all clients side by side: large requests by socket are read slice by slice between those of
  * others. PRONG_OK when stopped (prong_server_stop, or a client's
  * shutdown), PRONG_TIMEOUT when time is up: it may then be called again. */
-PRONG_API prong_status prong_server_run(prong_server *server, prong_time timeout);
+PRONG_CHECKED prong_status prong_server_run(prong_server *server, prong_time timeout);
 /* Makes run return; from any thread, or from a signal handler. */
 PRONG_API void prong_server_stop(prong_server *server);
 PRONG_API void prong_server_close(prong_server *server);
@@ -191,11 +191,12 @@ PRONG_API prong_value prong_call_arguments(const prong_call *call); /* a tuple *
 PRONG_API prong_value prong_call_keywords(const prong_call *call);  /* a dict */
 PRONG_API prong_document *prong_call_document(const prong_call *call);
 /* Returns a value. A method that returns without is taken to return None. */
-PRONG_API prong_status prong_call_return(prong_call *call, prong_value value);
+PRONG_CHECKED prong_status prong_call_return(prong_call *call, prong_value value);
 /* Returns a new object of the entry's type, which then owns it. */
-PRONG_API prong_status prong_call_return_object(prong_call *call, void *object);
+PRONG_CHECKED prong_status prong_call_return_object(prong_call *call, void *object);
 /* Raises an exception: module ("builtins"), name ("KeyError"), and its arguments (a tuple). A method that returns a
  * status other than PRONG_OK without raises a RuntimeError with prong_error_message(). */
-PRONG_API prong_status prong_call_raise(prong_call *call, const char *module, const char *name, prong_value arguments);
+PRONG_CHECKED prong_status prong_call_raise(prong_call *call, const char *module, const char *name,
+                                            prong_value arguments);
 
 #endif

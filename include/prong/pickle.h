@@ -39,8 +39,8 @@ typedef struct prong_pickle {
 /* Writes value; the bytes lie in document. What is shared, or refers to itself, does so for the reader. options may be
  * NULL. Errors: PRONG_NO_MEMORY, PRONG_TOO_LONG (nested deeper than PRONG_VALUE_DEPTH), PRONG_INVALID (no such protocol, or a
  * class that cannot be named in it: below 3 those of Python 2's modules, __builtin__ and others, are read as Python 3's). */
-PRONG_API prong_status prong_pickle_dumps(prong_document *document, prong_value value, prong_pickle *pickle,
-                                          const prong_pickle_options *options);
+PRONG_CHECKED prong_status prong_pickle_dumps(prong_document *document, prong_value value, prong_pickle *pickle,
+                                              const prong_pickle_options *options);
 
 /* --- reading --- */
 
@@ -76,7 +76,7 @@ typedef struct prong_unpickle_options {
  * family send large arrays (values of PRONG_KIND_BUFFER among what the array is rebuilt from). The value lies in document.
  * options may be NULL. Errors: PRONG_INVALID (malformed; the message has the position and what is wrong), PRONG_PERMISSION
  * (a class that is not allowed; the message names it), PRONG_TOO_LONG (beyond a limit), PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size, prong_value *value,
-                                          const prong_unpickle_options *options);
+PRONG_CHECKED prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size,
+                                              prong_value *value, const prong_unpickle_options *options);
 
 #endif

@@ -50,7 +50,7 @@ typedef int prong_range(const void *in, void *out, size_t count);
  * Errors: PRONG_NO_MEMORY. */
 PRONG_API prong_status prong_result_set(prong_result *result, const void *data, size_t size);
 /* In a task: memory of size bytes in which to make the result, with no further copy. */
-PRONG_API prong_status prong_result_reserve(prong_result *result, size_t size, void **data);
+PRONG_CHECKED prong_status prong_result_reserve(prong_result *result, size_t size, void **data);
 
 /* In a task, or in a thread that it has started: the job's context (task_context in prong_task_options), one copy for
  * all tasks of the job, aligned to 8, to be read, until the task ends; *size (may be NULL) is its length. So an element's or
@@ -82,7 +82,7 @@ typedef struct prong_pool_options {
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start; PRONG_INVALID. */
-PRONG_API prong_status prong_pool_create(prong_pool *pool, const prong_pool_options *options);
+PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool, const prong_pool_options *options);
 
 /* No further tasks; workers end when all are done. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_pool_close(prong_pool pool);
@@ -167,11 +167,12 @@ typedef struct prong_outcome {
 
 /* One task of the general form. The result is copied to buffer; *size is its length, also when it is more than
  * capacity, and then PRONG_TOO_LONG is returned. */
-PRONG_API prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument, size_t argument_size,
-                                        void *buffer, size_t capacity, size_t *size, const prong_task_options *options,
-                                        prong_time timeout);
-PRONG_API prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, prong_task *task, const void *argument,
-                                              size_t argument_size, const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument,
+                                            size_t argument_size, void *buffer, size_t capacity, size_t *size,
+                                            const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, prong_task *task,
+                                                  const void *argument, size_t argument_size,
+                                                  const prong_task_options *options);
 
 /* out[i] = function(in[i]) for count elements. However the call ends, `out` has the results of every chunk that has succeeded;
  * the elements of a chunk that failed, or did not end in time, stay as they were.
@@ -179,30 +180,30 @@ PRONG_API prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, p
  * in and out are used in place if they lie in the arena (prong_memory_alloc); else they are copied. In place, the elements of a
  * chunk that failed are as its function left them. No worker reads or writes that memory once the call has returned: when time
  * is up, workers that still run one of its tasks are killed and replaced, and the call returns when they are dead. */
-PRONG_API prong_status prong_pool_map(prong_pool pool, prong_element *function, const void *in, size_t count,
-                                      size_t in_size, void *out, size_t out_size, const prong_task_options *options,
-                                      prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_map(prong_pool pool, prong_element *function, const void *in, size_t count,
+                                          size_t in_size, void *out, size_t out_size, const prong_task_options *options,
+                                          prong_time timeout);
 /* The same. out is filled, as above, once: by the first prong_job_wait or prong_job_get in the submitting process that finds the
  * job ended, whether its tasks succeeded or not. In place, the memory is the workers' until the job has ended or is closed. */
-PRONG_API prong_status prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function, const void *in,
-                                            size_t count, size_t in_size, void *out, size_t out_size,
-                                            const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function,
+                                                const void *in, size_t count, size_t in_size, void *out,
+                                                size_t out_size, const prong_task_options *options);
 /* map with a function that takes a whole chunk. */
-PRONG_API prong_status prong_pool_map_range(prong_pool pool, prong_range *function, const void *in, size_t count,
-                                            size_t in_size, void *out, size_t out_size,
-                                            const prong_task_options *options, prong_time timeout);
-PRONG_API prong_status prong_pool_map_range_async(prong_pool pool, prong_job *job, prong_range *function,
-                                                  const void *in, size_t count, size_t in_size, void *out,
-                                                  size_t out_size, const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_map_range(prong_pool pool, prong_range *function, const void *in, size_t count,
+                                                size_t in_size, void *out, size_t out_size,
+                                                const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_map_range_async(prong_pool pool, prong_job *job, prong_range *function,
+                                                      const void *in, size_t count, size_t in_size, void *out,
+                                                      size_t out_size, const prong_task_options *options);
 
 /* A task of the general form for each of count arguments; results by prong_job_outcome. The equivalent of starmap:
  * each argument is a struct with as many members as you like. */
-PRONG_API prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task,
-                                          const prong_bytes *arguments, size_t count, const prong_task_options *options,
-                                          prong_time timeout);
-PRONG_API prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task,
-                                                const prong_bytes *arguments, size_t count,
-                                                const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task,
+                                              const prong_bytes *arguments, size_t count,
+                                              const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task,
+                                                    const prong_bytes *arguments, size_t count,
+                                                    const prong_task_options *options);
 
 /* --- tasks with values --- */
 
@@ -213,39 +214,39 @@ typedef prong_status prong_value_task(prong_document *document, prong_value argu
                                       prong_value *result);
 
 /* task(*arguments, **keywords). result lies in document. Errors: as prong_pool_apply, prong_pickle_dumps. */
-PRONG_API prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,
-                                              prong_value keywords, prong_document *document, prong_value *result,
-                                              const prong_task_options *options, prong_time timeout);
-PRONG_API prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
-                                                    prong_value arguments, prong_value keywords,
-                                                    const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,
+                                                  prong_value keywords, prong_document *document, prong_value *result,
+                                                  const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
+                                                        prong_value arguments, prong_value keywords,
+                                                        const prong_task_options *options);
 /* task(item) for each item of a list or tuple; starmap: task(*item), each being a tuple. One task an item; *results is a
  * list in their order. Errors: as above; the first failure in their order. */
-PRONG_API prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items,
-                                            prong_document *document, prong_value *results,
-                                            const prong_task_options *options, prong_time timeout);
-PRONG_API prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, prong_value items,
+PRONG_CHECKED prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items,
                                                 prong_document *document, prong_value *results,
                                                 const prong_task_options *options, prong_time timeout);
-PRONG_API prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
-                                                      prong_value items, const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, prong_value items,
+                                                    prong_document *document, prong_value *results,
+                                                    const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
+                                                          prong_value items, const prong_task_options *options);
 /* Waits for one task of such a job and reads its result. Errors: as prong_job_outcome, prong_pickle_loads; the task's
  * failure. */
-PRONG_API prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
-                                       prong_time timeout);
+PRONG_CHECKED prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
+                                           prong_time timeout);
 
 /* --- jobs --- */
 
 /* Waits until every task has ended, well or not. Errors: PRONG_TIMEOUT, PRONG_STALE, PRONG_DEADLOCK. */
-PRONG_API prong_status prong_job_wait(prong_job job, prong_time timeout);
+PRONG_CHECKED prong_status prong_job_wait(prong_job job, prong_time timeout);
 /* Waits, then returns the first failure, or PRONG_OK. */
-PRONG_API prong_status prong_job_get(prong_job job, prong_time timeout);
+PRONG_CHECKED prong_status prong_job_get(prong_job job, prong_time timeout);
 /* Whether every task has ended; whether well (false while it runs). */
 PRONG_API bool prong_job_ready(prong_job job);
 PRONG_API bool prong_job_successful(prong_job job);
 /* Waits for one task (of the typed form: one chunk) and tells what became of it. Returns PRONG_OK whatever that is.
  * Errors: PRONG_TIMEOUT, PRONG_INVALID (no such task), PRONG_STALE, PRONG_DEADLOCK. */
-PRONG_API prong_status prong_job_outcome(prong_job job, size_t index, prong_outcome *outcome, prong_time timeout);
+PRONG_CHECKED prong_status prong_job_outcome(prong_job job, size_t index, prong_outcome *outcome, prong_time timeout);
 /* A sentence about an outcome other than PRONG_OK: "task 3: its worker was killed by signal 9 (Killed)". */
 PRONG_API void prong_outcome_text(const prong_outcome *outcome, char *text, size_t size);
 PRONG_API prong_status prong_job_progress(prong_job job, prong_progress *progress);
@@ -267,14 +268,15 @@ typedef struct prong_imap prong_imap;
 
 /* Results one at a time while further tasks run; reads ahead no more than options->buffer arguments. imap gives them
  * in order, imap_unordered as they come. For one thread at a time; pair with prong_imap_close. */
-PRONG_API prong_status prong_pool_imap(prong_pool pool, prong_imap **imap, prong_task *task, prong_generator *generator,
-                                       void *context, const prong_task_options *options);
-PRONG_API prong_status prong_pool_imap_unordered(prong_pool pool, prong_imap **imap, prong_task *task,
-                                                 prong_generator *generator, void *context,
-                                                 const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_imap(prong_pool pool, prong_imap **imap, prong_task *task,
+                                           prong_generator *generator, void *context,
+                                           const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_imap_unordered(prong_pool pool, prong_imap **imap, prong_task *task,
+                                                     prong_generator *generator, void *context,
+                                                     const prong_task_options *options);
 /* PRONG_OK with the next outcome, good or bad (outcome->status); PRONG_EOF after the last. Errors: PRONG_TIMEOUT (and may
  * be called again), PRONG_NO_MEMORY, PRONG_NOT_RUNNING, PRONG_POOL_BROKEN, PRONG_DEADLOCK. */
-PRONG_API prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout);
+PRONG_CHECKED prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout);
 /* Cancels what has not begun, and frees. NULL is allowed. */
 PRONG_API void prong_imap_close(prong_imap *imap);
 

@@ -125,7 +125,7 @@ PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries
 /* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
  * a name too long, no such method, an environment for another method than spawn, an entry of it without a name),
  * PRONG_NO_MEMORY. Pair with prong_process_close. */
-PRONG_API prong_status prong_process_create(prong_process *process, const prong_process_options *options);
+PRONG_CHECKED prong_status prong_process_create(prong_process *process, const prong_process_options *options);
 
 /* What a child runs that is called with values: arguments (a tuple) and keywords (a dict, or None), which lie in document, as
  * what it makes itself may. The result is the exit code. */
@@ -135,9 +135,9 @@ typedef int prong_value_target(prong_document *document, prong_value arguments, 
  * them must not be set. A target of NULL is found by the child under options' target_name, as prong_task_options has it.
  * options may be NULL. Errors: also PRONG_NO_FUNCTION, and as prong_pickle_dumps. A child that cannot read its arguments,
  * or does not find a name, ends with code 125. */
-PRONG_API prong_status prong_process_create_value(prong_process *process, prong_value_target *target,
-                                                  prong_value arguments, prong_value keywords,
-                                                  const prong_process_options *options);
+PRONG_CHECKED prong_status prong_process_create_value(prong_process *process, prong_value_target *target,
+                                                      prong_value arguments, prong_value keywords,
+                                                      const prong_process_options *options);
 
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),
@@ -146,7 +146,7 @@ PRONG_API prong_status prong_process_create_value(prong_process *process, prong_
  * program, or real and effective user or group differ; the arena's descriptor was closed, or is of a user that this
  * process neither is nor was as root), PRONG_SYSTEM (this kernel, or a sandbox, lacks pidfd_open or pidfd_send_signal: the
  * message says which); after all but the first two it may be tried again. */
-PRONG_API prong_status prong_process_start(prong_process process);
+PRONG_CHECKED prong_status prong_process_start(prong_process process);
 
 /* Waits until it has ended; any number of times, by any member. Errors: PRONG_TIMEOUT, PRONG_NOT_STARTED,
  * PRONG_INVALID (a process cannot join itself), PRONG_STALE. */
@@ -155,7 +155,7 @@ PRONG_API prong_status prong_process_join(prong_process process, prong_time time
 /* How it ended: what the target returned or exit got, & 0xff; or minus the signal that killed it. 255 when nobody
  * could tell (a fork server died, or the host program reaped the child by itself before it could say).
  * Errors: PRONG_STILL_RUNNING, PRONG_NOT_STARTED, PRONG_STALE. */
-PRONG_API prong_status prong_process_exitcode(prong_process process, int *exitcode);
+PRONG_CHECKED prong_status prong_process_exitcode(prong_process process, int *exitcode);
 
 /* False before the start, after the end, and for a stale handle. */
 PRONG_API bool prong_process_is_alive(prong_process process);
@@ -183,7 +183,7 @@ PRONG_API bool prong_process_is_daemon(prong_process process);
 
 /* A descriptor that becomes readable when the process ends, for poll or prong_wait; in the process that started it.
  * It belongs to the library, until prong_process_close. Errors: PRONG_NOT_STARTED, PRONG_NOT_CHILD, PRONG_STALE. */
-PRONG_API prong_status prong_process_sentinel(prong_process process, int *descriptor);
+PRONG_CHECKED prong_status prong_process_sentinel(prong_process process, int *descriptor);
 
 /* The process that this is. The first of a family is "MainProcess". */
 PRONG_API prong_status prong_current_process(prong_process *process);

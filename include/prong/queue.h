@@ -38,7 +38,7 @@ typedef struct prong_queue_options {
 
 /* Makes a queue that lives until prong_queue_destroy, or until the family ends. options may be NULL.
  * Errors: PRONG_NO_MEMORY, PRONG_TIMEOUT (a stopped process is in the middle of a destroyed queue whose place this one got). */
-PRONG_API prong_status prong_queue_create(prong_queue *queue, const prong_queue_options *options);
+PRONG_CHECKED prong_status prong_queue_create(prong_queue *queue, const prong_queue_options *options);
 
 /* Ends the queue and frees what is in it. Its handles are stale from then on; who waits in a call gets PRONG_SHUTDOWN
  * or PRONG_STALE. Errors: PRONG_STALE. */
@@ -46,35 +46,35 @@ PRONG_API prong_status prong_queue_destroy(prong_queue queue);
 
 /* Puts a copy of size bytes (0 and more). Errors: PRONG_FULL when the queue stayed full for the time given,
  * PRONG_SHUTDOWN, PRONG_NO_MEMORY (the arena is full), PRONG_STALE. */
-PRONG_API prong_status prong_queue_put(prong_queue queue, const void *data, size_t size, prong_time timeout);
+PRONG_CHECKED prong_status prong_queue_put(prong_queue queue, const void *data, size_t size, prong_time timeout);
 
 /* Takes the oldest message into buffer; *size is its length. Errors: PRONG_EMPTY when nothing came in the time given;
  * PRONG_TOO_LONG when it is longer than capacity: *size then is its length, and it stays first in the queue;
  * PRONG_SHUTDOWN when the queue is closed and empty; PRONG_STALE. */
-PRONG_API prong_status prong_queue_get(prong_queue queue, void *buffer, size_t capacity, size_t *size,
-                                       prong_time timeout);
+PRONG_CHECKED prong_status prong_queue_get(prong_queue queue, void *buffer, size_t capacity, size_t *size,
+                                           prong_time timeout);
 
 /* --- values (see <prong/value.h>), as pickle --- */
 
 /* Errors: as prong_queue_put, prong_queue_get (never PRONG_TOO_LONG for size), prong_pickle_dumps and
  * prong_pickle_loads. What is taken and is no pickle is gone. The value lies in document. All classes are read, as data:
  * who is in the family is trusted. */
-PRONG_API prong_status prong_queue_put_value(prong_queue queue, prong_value value, prong_time timeout);
-PRONG_API prong_status prong_queue_get_value(prong_queue queue, prong_document *document, prong_value *value,
-                                             prong_time timeout);
+PRONG_CHECKED prong_status prong_queue_put_value(prong_queue queue, prong_value value, prong_time timeout);
+PRONG_CHECKED prong_status prong_queue_get_value(prong_queue queue, prong_document *document, prong_value *value,
+                                                 prong_time timeout);
 
 /* --- in place, without a copy --- */
 
 /* Lends size bytes to write a message into. Goes to no queue until committed. Errors: PRONG_NO_MEMORY, PRONG_STALE. */
-PRONG_API prong_status prong_queue_reserve(prong_queue queue, size_t size, prong_message *message);
+PRONG_CHECKED prong_status prong_queue_reserve(prong_queue queue, size_t size, prong_message *message);
 
 /* Puts the message; the memory is no longer the caller's, and *message is cleared. On failure (as prong_queue_put) it
  * remains the caller's, to commit again or to release. message->size may be lowered before. */
-PRONG_API prong_status prong_queue_commit(prong_queue queue, prong_message *message, prong_time timeout);
+PRONG_CHECKED prong_status prong_queue_commit(prong_queue queue, prong_message *message, prong_time timeout);
 
 /* Takes the oldest message and lends it to the caller, who may also change it, and may commit it to a queue again.
  * Errors: as prong_queue_get, but never PRONG_TOO_LONG. */
-PRONG_API prong_status prong_queue_receive(prong_queue queue, prong_message *message, prong_time timeout);
+PRONG_CHECKED prong_status prong_queue_receive(prong_queue queue, prong_message *message, prong_time timeout);
 
 /* Gives back a message reserved or received, and clears *message. Errors: PRONG_STALE when it is not lent. */
 PRONG_API prong_status prong_message_release(prong_message *message);
@@ -103,15 +103,15 @@ PRONG_API prong_status prong_queue_shutdown(prong_queue queue);
  * any process has one.
  * Errors: PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE, PRONG_TIMEOUT (a stopped process is in the middle of
  * this call). */
-PRONG_API prong_status prong_queue_fileno(prong_queue queue, int *descriptor);
+PRONG_CHECKED prong_status prong_queue_fileno(prong_queue queue, int *descriptor);
 
 /* --- SimpleQueue: a queue with no limit; all the calls above. --- */
 typedef prong_queue prong_simple_queue;
-PRONG_API prong_status prong_simple_queue_create(prong_simple_queue *queue);
+PRONG_CHECKED prong_status prong_simple_queue_create(prong_simple_queue *queue);
 
 /* --- JoinableQueue --- */
 typedef prong_queue prong_joinable_queue;
-PRONG_API prong_status prong_joinable_queue_create(prong_joinable_queue *queue, size_t maxsize);
+PRONG_CHECKED prong_status prong_joinable_queue_create(prong_joinable_queue *queue, size_t maxsize);
 
 /* One message taken earlier is dealt with. Errors: PRONG_INVALID when called more often than messages were put, or
  * the queue is not joinable; PRONG_STALE. */

@@ -54,9 +54,9 @@ PRONG_API void prong_stop_forkserver(void);
 
 /* Tasks that call a function by name (see prong_task_options; options' own task_name must be NULL), each with a pickle of
  * (arguments, keywords). The outcome's data is the result's pickle. Errors: as prong_pool_starmap_async. */
-PRONG_API prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name,
-                                             const prong_bytes *pickles, size_t count,
-                                             const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name,
+                                                 const prong_bytes *pickles, size_t count,
+                                                 const prong_task_options *options);
 
 /* In the initializer of a pool's worker, which has done what it is for: runs the worker's tasks, and returns when the worker is
  * to end, as the initializer should do then. For runtimes that have something around all that a process does. Errors: PRONG_INVALID
@@ -70,15 +70,16 @@ PRONG_API prong_status prong_pool_serve(void);
  *
  * Sends a message that consists of these parts. Errors: PRONG_TIMEOUT (nothing of it was sent), PRONG_BROKEN (time was up
  * in the middle of it: the other side cannot make out what comes after), PRONG_BROKEN_PIPE, PRONG_SYSTEM. */
-PRONG_API prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t count, prong_time timeout);
+PRONG_CHECKED prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t count,
+                                             prong_time timeout);
 /* Receives a message of *size bytes, if they fit into capacity. Errors: PRONG_TOO_LONG (they do not: prong_stream_recv_rest
  * is to take them, all at once), PRONG_EOF (the other side is gone, and all was read), PRONG_TIMEOUT (nothing was read),
  * PRONG_BROKEN (time was up in the middle of it), PRONG_INVALID (no message begins so, or the other side was gone in the
  * middle of it), PRONG_SYSTEM. */
-PRONG_API prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, size_t *size,
-                                         prong_time timeout);
+PRONG_CHECKED prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, size_t *size,
+                                             prong_time timeout);
 /* The bytes of a message that was PRONG_TOO_LONG. Errors: as prong_stream_recv, without PRONG_EOF and PRONG_TIMEOUT. */
-PRONG_API prong_status prong_stream_recv_rest(int descriptor, void *buffer, size_t size, prong_time timeout);
+PRONG_CHECKED prong_status prong_stream_recv_rest(int descriptor, void *buffer, size_t size, prong_time timeout);
 
 /* This process holds the end from now on, as if it had used it (see <prong/connection.h>). Errors: PRONG_CLOSED (closed by this
  * process, or by all holders), PRONG_STALE. Thread-safe. */
@@ -87,6 +88,6 @@ PRONG_API prong_status prong_connection_hold(prong_connection connection);
 /* The end is on its way in a message: it stays open, whoever closes it, until a process accepts it, which holds it from then
  * on. Once accepted for each time that it is posted. One that nobody accepts stays open. Errors: as prong_connection_hold. */
 PRONG_API prong_status prong_connection_post(prong_connection connection);
-PRONG_API prong_status prong_connection_accept(prong_connection connection);
+PRONG_CHECKED prong_status prong_connection_accept(prong_connection connection);
 
 #endif

@@ -32,21 +32,21 @@ typedef struct prong_semaphore_options {
 
 /* Makes a semaphore of `value` units, up to PRONG_SEMAPHORE_MOST. options may be NULL.
  * Errors: PRONG_INVALID (value or name too large), PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_semaphore_create(prong_semaphore *semaphore, unsigned value,
-                                              const prong_semaphore_options *options);
+PRONG_CHECKED prong_status prong_semaphore_create(prong_semaphore *semaphore, unsigned value,
+                                                  const prong_semaphore_options *options);
 /* The same with `bounded`. */
-PRONG_API prong_status prong_bounded_semaphore_create(prong_semaphore *semaphore, unsigned value,
-                                                      const prong_semaphore_options *options);
+PRONG_CHECKED prong_status prong_bounded_semaphore_create(prong_semaphore *semaphore, unsigned value,
+                                                          const prong_semaphore_options *options);
 
 /* Takes a unit. PRONG_NOWAIT tries once. Errors: PRONG_TIMEOUT, PRONG_STALE (also when it is destroyed meanwhile). */
-PRONG_API prong_status prong_semaphore_acquire(prong_semaphore semaphore, prong_time timeout);
+PRONG_CHECKED prong_status prong_semaphore_acquire(prong_semaphore semaphore, prong_time timeout);
 
 /* Gives a unit. Errors: PRONG_NOT_OWNER (bounded: all units are there already; recover: this process holds none),
  * PRONG_INVALID (it has PRONG_SEMAPHORE_MOST), PRONG_STALE. */
 PRONG_API prong_status prong_semaphore_release(prong_semaphore semaphore);
 
 /* Units that can be acquired at some moment during the call. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_semaphore_value(prong_semaphore semaphore, unsigned *value);
+PRONG_CHECKED prong_status prong_semaphore_value(prong_semaphore semaphore, unsigned *value);
 
 /* Ends it; who waits gets PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_semaphore_destroy(prong_semaphore semaphore);

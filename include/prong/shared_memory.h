@@ -20,9 +20,9 @@ typedef struct prong_block {
 
 /* A block of `size` zero bytes (1 and more), which lives until prong_block_destroy, or until the family ends.
  * Errors: PRONG_INVALID (no bytes), PRONG_NO_MEMORY. Thread-safe, fork-safe, as all calls here. */
-PRONG_API prong_status prong_block_create(prong_block *block, size_t size);
+PRONG_CHECKED prong_status prong_block_create(prong_block *block, size_t size);
 /* Where it lies in this process (aligned to 64), and its size; either may be NULL. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_block_data(prong_block block, void **data, size_t *size);
+PRONG_CHECKED prong_status prong_block_data(prong_block block, void **data, size_t *size);
 /* Frees it: pointers into it are invalid from then on, in all processes. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_block_destroy(prong_block block);
 
@@ -40,9 +40,9 @@ typedef struct prong_shared_memory {
 /* Makes an object of that name and size, zero, readable and writable by this user alone, and maps it. name NULL: a random
  * one. The memory is the system's promise: touching it does not fail later. Errors: PRONG_EXISTS, PRONG_INVALID (no bytes; a
  * name that is empty, too long, or holds a slash), PRONG_NO_MEMORY, PRONG_NO_DESCRIPTORS, PRONG_PERMISSION, PRONG_SYSTEM. */
-PRONG_API prong_status prong_shared_memory_create(prong_shared_memory *memory, const char *name, size_t size);
+PRONG_CHECKED prong_status prong_shared_memory_create(prong_shared_memory *memory, const char *name, size_t size);
 /* Maps one that exists. Errors: PRONG_NOT_FOUND, and as above; PRONG_INVALID also when it has no bytes (yet). */
-PRONG_API prong_status prong_shared_memory_attach(prong_shared_memory *memory, const char *name);
+PRONG_CHECKED prong_status prong_shared_memory_attach(prong_shared_memory *memory, const char *name);
 /* Ends this process's view; the object stays. Closing twice is allowed. */
 PRONG_API prong_status prong_shared_memory_close(prong_shared_memory *memory);
 /* Removes the name: those who have it mapped keep it, the memory is freed after the last. Errors: PRONG_NOT_FOUND. */

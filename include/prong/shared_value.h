@@ -88,16 +88,16 @@ typedef struct prong_shared_value_options {
 /* Makes a value; initial: its first content, copied; NULL: zero. options may be NULL.
  * Errors: PRONG_INVALID (no such type, a struct without a size, two locks, name too long), PRONG_NO_MEMORY, PRONG_STALE (a lock
  * that is none). */
-PRONG_API prong_status prong_shared_value_create(prong_shared_value *value, prong_type type, const void *initial,
-                                                 const prong_shared_value_options *options);
+PRONG_CHECKED prong_status prong_shared_value_create(prong_shared_value *value, prong_type type, const void *initial,
+                                                     const prong_shared_value_options *options);
 /* Where it lies, in this process: valid until it is destroyed. Aligned to 64. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_data(prong_shared_value value, void **data);
+PRONG_CHECKED prong_status prong_shared_value_data(prong_shared_value value, void **data);
 /* Copy it out, or in. Success: PRONG_OK, PRONG_OWNER_DIED. Errors: PRONG_TIMEOUT, PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_get(prong_shared_value value, void *content, prong_time timeout);
+PRONG_CHECKED prong_status prong_shared_value_get(prong_shared_value value, void *content, prong_time timeout);
 PRONG_API prong_status prong_shared_value_set(prong_shared_value value, const void *content, prong_time timeout);
 
 /* Its lock, for several changes as one. Errors: as prong_rlock_acquire and release; PRONG_INVALID when it has none. */
-PRONG_API prong_status prong_shared_value_acquire(prong_shared_value value, prong_time timeout);
+PRONG_CHECKED prong_status prong_shared_value_acquire(prong_shared_value value, prong_time timeout);
 PRONG_API prong_status prong_shared_value_release(prong_shared_value value);
 /* The handle of its lock: one of the two is filled, the other zeroed. Errors: PRONG_INVALID (none), PRONG_STALE. */
 PRONG_API prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *lock, prong_rlock *rlock);
@@ -120,16 +120,16 @@ PRONG_API prong_status prong_shared_value_destroy(prong_shared_value value);
 /* --- Array: `count` elements of a type --- */
 
 /* initial: `count` elements to copy; NULL: zero. Errors: as prong_shared_value_create; PRONG_INVALID for a count of 0. */
-PRONG_API prong_status prong_shared_array_create(prong_shared_array *array, prong_type type, size_t count,
-                                                 const void *initial, const prong_shared_value_options *options);
+PRONG_CHECKED prong_status prong_shared_array_create(prong_shared_array *array, prong_type type, size_t count,
+                                                     const void *initial, const prong_shared_value_options *options);
 /* Where its elements lie, and how many there are; either may be NULL. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_shared_array_data(prong_shared_array array, void **data, size_t *count);
+PRONG_CHECKED prong_status prong_shared_array_data(prong_shared_array array, void **data, size_t *count);
 /* Copies `count` elements from `first` on. Errors: PRONG_INVALID (beyond its end), PRONG_TIMEOUT, PRONG_STALE. */
-PRONG_API prong_status prong_shared_array_get(prong_shared_array array, size_t first, size_t count, void *content,
-                                              prong_time timeout);
+PRONG_CHECKED prong_status prong_shared_array_get(prong_shared_array array, size_t first, size_t count, void *content,
+                                                  prong_time timeout);
 PRONG_API prong_status prong_shared_array_set(prong_shared_array array, size_t first, size_t count, const void *content,
                                               prong_time timeout);
-PRONG_API prong_status prong_shared_array_acquire(prong_shared_array array, prong_time timeout);
+PRONG_CHECKED prong_status prong_shared_array_acquire(prong_shared_array array, prong_time timeout);
 PRONG_API prong_status prong_shared_array_release(prong_shared_array array);
 PRONG_API prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *lock, prong_rlock *rlock);
 /* As prong_shared_value_add, to one element. */

@@ -77,8 +77,8 @@ typedef struct prong_popen prong_popen;
 /* Starts argv[0] (sought in PATH unless it has a slash) with the arguments argv, up to a NULL. options may be NULL. Pair with
  * prong_popen_close, or prong_popen_detach. Errors, in each case naming the program, directory or file: PRONG_NOT_FOUND,
  * PRONG_PERMISSION, PRONG_INVALID, PRONG_NO_MEMORY, PRONG_NO_DESCRIPTORS, PRONG_NO_PROCESSES, PRONG_SYSTEM. */
-PRONG_API prong_status prong_popen_start(prong_popen **popen, const char *const argv[],
-                                         const prong_popen_options *options);
+PRONG_CHECKED prong_status prong_popen_start(prong_popen **popen, const char *const argv[],
+                                             const prong_popen_options *options);
 
 PRONG_API int prong_popen_pid(const prong_popen *popen);
 /* This process's end of a pipe (0: its stdin, 1: its stdout, 2: its stderr); -1 where there is none, or it was closed. Belongs
@@ -96,7 +96,7 @@ PRONG_API prong_status prong_popen_close_stream(prong_popen *popen, int stream);
 PRONG_API prong_status prong_popen_poll(prong_popen *popen, int *returncode);
 /* Waits for its end. Errors: PRONG_TIMEOUT, and as prong_popen_poll. A program whose pipes are full waits in turn:
  * see communicate. */
-PRONG_API prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout);
+PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout);
 
 /* Signals to the program; no error once it has ended. Errors: PRONG_INVALID (no such signal), PRONG_PERMISSION. */
 PRONG_API prong_status prong_popen_send_signal(prong_popen *popen, int signal);
@@ -128,8 +128,8 @@ PRONG_API void prong_output_clear(prong_output *output);
  * a daemon it started may), unless wait_for_eof is set.
  * PRONG_TIMEOUT: nothing is lost, and nothing returned yet; call again, with the same input, to go on.
  * Errors: PRONG_TIMEOUT, PRONG_NO_MEMORY, PRONG_INVALID (input, and stdin is no pipe), PRONG_NOT_CHILD. */
-PRONG_API prong_status prong_popen_communicate(prong_popen *popen, const void *input, size_t input_size,
-                                               prong_output *output, prong_output *errors, prong_time timeout);
+PRONG_CHECKED prong_status prong_popen_communicate(prong_popen *popen, const void *input, size_t input_size,
+                                                   prong_output *output, prong_output *errors, prong_time timeout);
 
 /* Closes its pipes and frees it. Errors: PRONG_STILL_RUNNING: end it first, or detach it. NULL is allowed. */
 PRONG_API prong_status prong_popen_close(prong_popen *popen);
@@ -155,17 +155,17 @@ typedef struct prong_completed {
 /* Runs a program to its end. *completed is filled also with PRONG_TIMEOUT (as far as it came) and PRONG_COMMAND_FAILED; clear it
  * after any of the three. Errors: these, and as prong_popen_start; PRONG_INVALID for input with a stdin, or capture with an
  * out or err, that is set to something else. */
-PRONG_API prong_status prong_subprocess_run(const char *const argv[], const prong_run_options *options,
-                                            prong_completed *completed);
+PRONG_CHECKED prong_status prong_subprocess_run(const char *const argv[], const prong_run_options *options,
+                                                prong_completed *completed);
 PRONG_API void prong_completed_clear(prong_completed *completed);
 
 /* The return code alone; PRONG_NO_RETURNCODE when the program was not started. returncode may be NULL. */
-PRONG_API prong_status prong_subprocess_call(const char *const argv[], const prong_run_options *options,
-                                             int *returncode);
+PRONG_CHECKED prong_status prong_subprocess_call(const char *const argv[], const prong_run_options *options,
+                                                 int *returncode);
 /* PRONG_COMMAND_FAILED, with a message that says how it ended, unless it returned 0. */
-PRONG_API prong_status prong_subprocess_check_call(const char *const argv[], const prong_run_options *options);
+PRONG_CHECKED prong_status prong_subprocess_check_call(const char *const argv[], const prong_run_options *options);
 /* The same, and what it wrote to stdout. */
-PRONG_API prong_status prong_subprocess_check_output(const char *const argv[], const prong_run_options *options,
-                                                     prong_output *output);
+PRONG_CHECKED prong_status prong_subprocess_check_output(const char *const argv[], const prong_run_options *options,
+                                                         prong_output *output);
 
 #endif

@@ -75,7 +75,7 @@ typedef struct prong_document_options {
 } prong_document_options;
 
 /* options may be NULL. Pair with prong_document_close. Errors: PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_document_open(prong_document **document, const prong_document_options *options);
+PRONG_CHECKED prong_status prong_document_open(prong_document **document, const prong_document_options *options);
 /* Frees the document and all that is in it. NULL is allowed. */
 PRONG_API void prong_document_close(prong_document *document);
 /* Forgets all that is in it, and keeps the memory for what comes next, up to 32 MiB. */
@@ -104,37 +104,39 @@ static inline prong_value prong_ellipsis(void) {
 }
 
 /* An int of any size, as two's complement, least significant byte first. */
-PRONG_API prong_status prong_make_int(prong_document *document, const void *bytes, size_t size, prong_value *value);
+PRONG_CHECKED prong_status prong_make_int(prong_document *document, const void *bytes, size_t size, prong_value *value);
 /* The same from decimal digits. Errors: PRONG_INVALID (no number, or more than 4,300 digits). */
-PRONG_API prong_status prong_make_int_text(prong_document *document, const char *digits, prong_value *value);
-PRONG_API prong_status prong_make_uint(prong_document *document, uint64_t number, prong_value *value);
-PRONG_API prong_status prong_make_complex(prong_document *document, double real, double imaginary, prong_value *value);
+PRONG_CHECKED prong_status prong_make_int_text(prong_document *document, const char *digits, prong_value *value);
+PRONG_CHECKED prong_status prong_make_uint(prong_document *document, uint64_t number, prong_value *value);
+PRONG_CHECKED prong_status prong_make_complex(prong_document *document, double real, double imaginary,
+                                              prong_value *value);
 /* Errors: PRONG_INVALID (not UTF-8; the message has the position). */
-PRONG_API prong_status prong_make_str(prong_document *document, const char *text, size_t size, prong_value *value);
+PRONG_CHECKED prong_status prong_make_str(prong_document *document, const char *text, size_t size, prong_value *value);
 /* From a string that ends with NUL. */
-PRONG_API prong_status prong_make_text(prong_document *document, const char *text, prong_value *value);
-PRONG_API prong_status prong_make_bytes(prong_document *document, const void *data, size_t size, prong_value *value);
-PRONG_API prong_status prong_make_bytearray(prong_document *document, const void *data, size_t size,
+PRONG_CHECKED prong_status prong_make_text(prong_document *document, const char *text, prong_value *value);
+PRONG_CHECKED prong_status prong_make_bytes(prong_document *document, const void *data, size_t size,
                                             prong_value *value);
+PRONG_CHECKED prong_status prong_make_bytearray(prong_document *document, const void *data, size_t size,
+                                                prong_value *value);
 /* items may be NULL when count is 0. */
-PRONG_API prong_status prong_make_list(prong_document *document, const prong_value *items, size_t count,
-                                       prong_value *value);
-PRONG_API prong_status prong_make_tuple(prong_document *document, const prong_value *items, size_t count,
-                                        prong_value *value);
-PRONG_API prong_status prong_make_dict(prong_document *document, prong_value *value);
-/* Errors: PRONG_INVALID (an item that cannot be hashed: a list, dict, set, bytearray, or what holds one). */
-PRONG_API prong_status prong_make_set(prong_document *document, const prong_value *items, size_t count,
-                                      prong_value *value);
-PRONG_API prong_status prong_make_frozenset(prong_document *document, const prong_value *items, size_t count,
+PRONG_CHECKED prong_status prong_make_list(prong_document *document, const prong_value *items, size_t count,
+                                           prong_value *value);
+PRONG_CHECKED prong_status prong_make_tuple(prong_document *document, const prong_value *items, size_t count,
                                             prong_value *value);
+PRONG_CHECKED prong_status prong_make_dict(prong_document *document, prong_value *value);
+/* Errors: PRONG_INVALID (an item that cannot be hashed: a list, dict, set, bytearray, or what holds one). */
+PRONG_CHECKED prong_status prong_make_set(prong_document *document, const prong_value *items, size_t count,
+                                          prong_value *value);
+PRONG_CHECKED prong_status prong_make_frozenset(prong_document *document, const prong_value *items, size_t count,
+                                                prong_value *value);
 /* Errors: PRONG_INVALID (they are not all ints, or the step is 0). */
-PRONG_API prong_status prong_make_range(prong_document *document, prong_value start, prong_value stop, prong_value step,
-                                        prong_value *value);
-PRONG_API prong_status prong_make_class(prong_document *document, const char *module, const char *name,
-                                        prong_value *value);
+PRONG_CHECKED prong_status prong_make_range(prong_document *document, prong_value start, prong_value stop,
+                                            prong_value step, prong_value *value);
+PRONG_CHECKED prong_status prong_make_class(prong_document *document, const char *module, const char *name,
+                                            prong_value *value);
 /* Refers to the caller's memory, without a copy. Pickled, it is bytes (read-only) or a bytearray, or goes out of band. */
-PRONG_API prong_status prong_make_buffer(prong_document *document, void *data, size_t size, bool read_only,
-                                         prong_value *value);
+PRONG_CHECKED prong_status prong_make_buffer(prong_document *document, void *data, size_t size, bool read_only,
+                                             prong_value *value);
 
 /* An object: the class, and what it was made from. */
 typedef struct prong_object {
@@ -149,12 +151,12 @@ typedef struct prong_object {
 } prong_object;
 
 /* Errors: PRONG_INVALID (no class name; arguments are not a tuple, keywords no dict, …). */
-PRONG_API prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value);
+PRONG_CHECKED prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value);
 
 /* Handles of this family: prong_make_handle(document, "queue", &queue, &value). The type's name is that of the C type
  * without its prefix; the handle is any of the library's {offset, generation}. Errors: PRONG_INVALID (no such type). */
-PRONG_API prong_status prong_make_handle(prong_document *document, const char *type, const void *handle,
-                                         prong_value *value);
+PRONG_CHECKED prong_status prong_make_handle(prong_document *document, const char *type, const void *handle,
+                                             prong_value *value);
 
 /* A copy of all that value refers to, in document; what is shared, or refers to itself, does so in the copy as well.
  * Errors: PRONG_NO_MEMORY, PRONG_TOO_LONG (nested deeper than PRONG_VALUE_DEPTH). */
@@ -186,8 +188,8 @@ PRONG_API prong_status prong_value_copy(prong_document *document, prong_value va
  * Errors: PRONG_INVALID (the message says where: "in [1].name: expected str, found int"), PRONG_NOT_FOUND (a key),
  * PRONG_TOO_LONG (a number that does not fit its type); build: PRONG_NO_MEMORY. A format that makes no sense is
  * PRONG_INVALID as well. */
-PRONG_API prong_status prong_build(prong_document *document, prong_value *value, const char *format, ...);
-PRONG_API prong_status prong_scan(prong_value value, const char *format, ...);
+PRONG_CHECKED prong_status prong_build(prong_document *document, prong_value *value, const char *format, ...);
+PRONG_CHECKED prong_status prong_scan(prong_value value, const char *format, ...);
 
 /* --- reading --- */
 
@@ -219,7 +221,7 @@ PRONG_API prong_status prong_value_item(prong_value value, size_t index, prong_v
 /* Of a dict. Errors: PRONG_NOT_FOUND, PRONG_INVALID (no dict, or the key cannot be hashed). */
 PRONG_API prong_status prong_value_find(prong_value dict, prong_value key, prong_value *value);
 /* Also PRONG_INVALID: the key is not UTF-8. */
-PRONG_API prong_status prong_value_get(prong_value dict, const char *key, prong_value *value);
+PRONG_CHECKED prong_status prong_value_get(prong_value dict, const char *key, prong_value *value);
 /* `in`: of a list, tuple, dict (keys), set, frozenset. */
 PRONG_API bool prong_value_contains(prong_value container, prong_value item);
 /* Goes through a list, tuple, dict, set or frozenset: size_t at = 0; while (prong_value_next(v, &at, &key, &item)) …
@@ -245,7 +247,8 @@ PRONG_API prong_status prong_list_set(prong_value list, size_t index, prong_valu
 PRONG_API prong_status prong_list_remove(prong_value list, size_t index);
 /* Errors: PRONG_INVALID (no dict, or the key cannot be hashed), PRONG_NO_MEMORY. */
 PRONG_API prong_status prong_dict_set(prong_document *document, prong_value dict, prong_value key, prong_value value);
-PRONG_API prong_status prong_dict_put(prong_document *document, prong_value dict, const char *key, prong_value value);
+PRONG_CHECKED prong_status prong_dict_put(prong_document *document, prong_value dict, const char *key,
+                                          prong_value value);
 /* Errors: PRONG_NOT_FOUND, PRONG_INVALID. */
 PRONG_API prong_status prong_dict_remove(prong_value dict, prong_value key);
 PRONG_API prong_status prong_set_add(prong_document *document, prong_value set, prong_value item);

@@ -29,6 +29,6 @@ typedef struct prong_waitable {
 /* Waits until at least one of the items is ready, and marks each that is; *count (may be NULL) is how many.
  * Errors: PRONG_TIMEOUT (none is marked), PRONG_STALE or PRONG_CLOSED for a bad handle and PRONG_INVALID for a bad
  * descriptor or kind (the message names the item's index), PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
-PRONG_API prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout);
+PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout);
 
 #endif

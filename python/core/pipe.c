@@ -55,7 +55,7 @@ PyObject *posts_end(PyObject *begun) {
 }
 
 static void take_back(ConnectionObject *self) {
-    prong_connection_accept(connection_of(self));
+    if (prong_connection_accept(connection_of(self)) < 0) return; /* gone */
     if (self->closed) prong_connection_close(connection_of(self));
 }
 

@@ -212,6 +212,8 @@ static prong_status get_message(Queue *self, char *small, size_t *size, prong_me
     return status;
 }
 
+enum { PUT_BACK_WITHIN = PRONG_MS(1000) };
+
 static PyObject *get(Queue *self, prong_time timeout) {
     char small[SMALL];
     size_t size = 0;
@@ -222,10 +224,13 @@ static PyObject *get(Queue *self, prong_time timeout) {
     if (PyErr_Occurred()) { /* a signal's handler raised just as it came: back with it */
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
-        if (large.block)
-            prong_queue_commit(queue_of(self), &large, PRONG_NOWAIT);
-        else
-            prong_queue_put(queue_of(self), small, size, PRONG_NOWAIT);
+        prong_queue queue = queue_of(self);
+        Py_BEGIN_ALLOW_THREADS;
+        /* others may have filled its place meanwhile; a queue that is shut down or gone takes nothing */
+        status = large.block ? prong_queue_commit(queue, &large, PUT_BACK_WITHIN)
+                             : prong_queue_put(queue, small, size, PUT_BACK_WITHIN);
+        Py_END_ALLOW_THREADS;
+        if (status < 0 && large.block) prong_message_release(&large);
         PyErr_Restore(type, value, traceback);
         return NULL;
     }

@@ -28,6 +28,11 @@ static inline prong_status check_bytes(const void *bytes, size_t size, const cha
     return fail(PRONG_INVALID, "%s is NULL, and there are to be %zu", what, size);
 }
 
+/* Where a failure changes nothing. */
+static inline void ignore_status(prong_status status) {
+    (void)status;
+}
+
 /* Prefixes what the last failure said: "start of 'x': …". Returns the status unchanged. */
 __attribute__((format(printf, 2, 3))) prong_status fail_again(prong_status status, const char *format, ...);
 

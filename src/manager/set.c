@@ -133,7 +133,7 @@ static bool set_is_operand(prong_call *call, prong_value *given) {
     if (strncmp(call->method, "__", 2)) return true;
     if (!see_through(call, given) && (kind_of(*given) == PRONG_KIND_SET || kind_of(*given) == PRONG_KIND_FROZENSET))
         return true;
-    prong_call_return(call, value_of(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL));
+    ignore_status(prong_call_return(call, value_of(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL)));
     return false;
 }
 

@@ -30,7 +30,7 @@ static void cut_short(prong_popen *popen, const prong_run_options *o, prong_comp
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
     if (prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN) < 0)
-        prong_popen_wait(popen, NULL, KILLED_WITHIN); /* there may be no memory for what it wrote */
+        ignore_status(prong_popen_wait(popen, NULL, KILLED_WITHIN)); /* there may be no memory for what it wrote */
     popen_returncode(popen, &completed->returncode);
 }
 

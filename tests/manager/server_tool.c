@@ -11,8 +11,8 @@ static prong_status counter_create(prong_call *call, void **object) {
     prong_value given;
     if (prong_value_item(prong_call_arguments(call), 0, &given) >= 0 && prong_value_get_int(given, &start) < 0) {
         prong_value why;
-        prong_build(prong_call_document(call), &why, "(s)", "a counter starts at an int");
-        return prong_call_raise(call, "builtins", "TypeError", why);
+        prong_status status = prong_build(prong_call_document(call), &why, "(s)", "a counter starts at an int");
+        return status < 0 ? status : prong_call_raise(call, "builtins", "TypeError", why);
     }
     int64_t *counter = malloc(sizeof(*counter));
     *counter = start;
@@ -26,8 +26,8 @@ static prong_status counter_next(prong_call *call) {
 
 static prong_status counter_fail(prong_call *call) {
     prong_value why;
-    prong_build(prong_call_document(call), &why, "(si)", "as asked", 7);
-    return prong_call_raise(call, "builtins", "ZeroDivisionError", why);
+    prong_status status = prong_build(prong_call_document(call), &why, "(si)", "as asked", 7);
+    return status < 0 ? status : prong_call_raise(call, "builtins", "ZeroDivisionError", why);
 }
 
 static prong_status counter_twin(prong_call *call) {
