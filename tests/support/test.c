@@ -142,6 +142,34 @@ static bool orphans_end(void) {
     return false;
 }
 
+static pid_t parent_of(const char *pid) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    FILE *file = fopen(path, "r");
+    size_t size = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file) fclose(file);
+    text[size] = 0;
+    const char *after_name = strrchr(text, ')');
+    int parent = 0;
+    return after_name && sscanf(after_name + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+static void kill_children(void) {
+    DIR *directory = opendir("/proc");
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        if (*entry->d_name >= '1' && *entry->d_name <= '9' && parent_of(entry->d_name) == getpid())
+            kill(atoi(entry->d_name), SIGKILL);
+    if (directory) closedir(directory);
+}
+
+/* What a test has left, children of its children included: they would hold our output open, and whoever reads it would wait. */
+static void end_what_is_left(void) {
+    for (int i = 0; i < 500 && (waitpid(-1, NULL, WNOHANG) >= 0 || errno == EINTR); i++) {
+        kill_children();
+        test_sleep_ms(1);
+    }
+}
+
 /* The test is a program of its own; orphans that it leaves become our children. Returns what went wrong, or NULL. */
 static const char *run(const struct test *test, int method) {
     static char text[128];
@@ -159,7 +187,10 @@ static const char *run(const struct test *test, int method) {
         exit(0);
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    if (!orphans_end()) return "it left a process behind";
+    if (!orphans_end()) {
+        end_what_is_left();
+        return "it left a process behind";
+    }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
     if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
         ++*skipped_count;
@@ -277,10 +308,12 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     skipped_count = mmap(NULL, sizeof *skipped_count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (skipped_count == MAP_FAILED) return 99;
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* of a test that is killed when its time is up */
     for (const struct test *test = tests; test; test = test->next) {
         if (!wanted(test, argc, argv)) continue;
         int before = failed, skipped_before = *skipped_count;
         failed += run_one(test, &ran);
+        end_what_is_left();
         printf("%s %s\n", failed > before ? "FAIL" : *skipped_count > skipped_before ? "skip" : "ok  ", test->name);
     }
     if (*skipped_count) printf("%d skipped\n", *skipped_count);
