@@ -141,10 +141,10 @@ static bool pool_lives(const struct job *job) {
     return object_is_live(KIND_POOL, job->pool, job->pool_generation);
 }
 
-/* Why a pool is broken. */
+/* Why a pool is broken. Its owner may be told of another worker's end meanwhile, which changes no more than the code. */
 static prong_status fail_broken(const struct pool *pool) {
     char otherwise[OBJECT_PATH_SIZE + 80] = "its workers cannot be started";
-    if (pool->initializer_late)
+    if (__atomic_load_n(&pool->initializer_late, __ATOMIC_RELAXED))
         return fail(PRONG_POOL_BROKEN,
                     "pool '%s' is broken: its initializer ran longer than its limit of %.3g s, in "
                     "one worker after the other",
@@ -152,7 +152,7 @@ static prong_status fail_broken(const struct pool *pool) {
     if (pool->program)
         snprintf(otherwise, sizeof otherwise, "%s ended before it took up work", program_name(pool->program));
     return fail(PRONG_POOL_BROKEN, "pool '%s' is broken, with code %lld: its initializer failed, or %s", pool->name,
-                (long long)pool->broken_code, otherwise);
+                (long long)__atomic_load_n(&pool->broken_code, __ATOMIC_RELAXED), otherwise);
 }
 
 static prong_status refuse(const struct pool *pool) {
