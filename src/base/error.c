@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { MESSAGE_SIZE = 640 };
-static _Thread_local const char *current = ""; /* the thread's message, or a fixed text */
+static QUICK_LOCAL const char *current = ""; /* the thread's message, or a fixed text */
 
 const char *prong_status_name(prong_status status) {
     switch (status) {

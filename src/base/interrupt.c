@@ -1,7 +1,7 @@
 #include "base/interrupt.h"
 
 bool (*interrupt_hook)(void);
-_Thread_local bool wait_cancelled;
+QUICK_LOCAL bool wait_cancelled;
 QUICK_LOCAL struct interruption interruption;
 
 void prong_interrupt(void) {

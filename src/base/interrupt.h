@@ -17,7 +17,7 @@
 #include <time.h>
 
 extern bool (*interrupt_hook)(void); /* true: end the wait. May be NULL */
-extern _Thread_local bool wait_cancelled;
+extern __attribute__((visibility("hidden"))) QUICK_LOCAL bool wait_cancelled;
 
 enum interrupt_scope {
     INTERRUPT_NOWHERE, /* in no call that a signal may end */

@@ -6,6 +6,7 @@
 #ifndef BASE_LOCAL_H
 #define BASE_LOCAL_H
 
+#include <features.h> /* __GLIBC__ */
 #include <stddef.h>
 
 /* For small variables that calls use all the time. musl can load no library that has one of these. */

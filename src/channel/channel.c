@@ -231,7 +231,7 @@ static inline void count_bytes(_Atomic uint64_t *bytes, size_t size) {
  * microsecond and take several. Who answers each message (and so puts) is never held back. */
 enum { ALONE_MANY = 16 };
 static const prong_time HOLD_BACK = 500;
-static _Thread_local unsigned alone;
+static QUICK_LOCAL unsigned alone;
 
 bool channel_spin(struct channel *c) {
     struct pause pause = {0};

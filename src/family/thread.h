@@ -63,16 +63,25 @@ static inline void visit_write(struct visit *visit, _Atomic uint64_t *entry, uin
     atomic_signal_fence(memory_order_seq_cst); /* the barrier in retire.c is for both */
 }
 
+/* Enters what stands at that offset, where two stores do; else returns false. */
+static inline bool visit_begin_quickly(struct visit *visit, uint64_t offset) {
+    struct thread_row *row = thread_known.row; /* of a member: there is none without a token */
+    if (__builtin_expect(thread_known.token != self_token() || !row, 0)) return false;
+    uint32_t depth = atomic_load_explicit(&row->depth, memory_order_relaxed);
+    if (__builtin_expect(depth >= thread_known.quick, 0)) return false;
+    *visit = (struct visit){row, thread_known.token, depth};
+    visit_write(visit, &row->inside[depth], offset);
+    return true;
+}
+
 /* Enters what stands at that offset. PRONG_NO_MEMORY: there is no place for the entry; PRONG_STALE, without a message, in a
  * process that is no member yet. */
 static inline prong_status visit_begin(struct visit *visit, uint64_t offset) {
-    struct thread_row *row = thread_known.row; /* of a member: there is none without a token */
-    if (__builtin_expect(thread_known.token != self_token() || !row, 0)) return visit_begin_slow(visit, offset);
-    uint32_t depth = atomic_load_explicit(&row->depth, memory_order_relaxed);
-    if (__builtin_expect(depth >= thread_known.quick, 0)) return visit_begin_slow(visit, offset);
-    *visit = (struct visit){row, thread_known.token, depth};
-    visit_write(visit, &row->inside[depth], offset);
-    return PRONG_OK;
+    if (__builtin_expect(visit_begin_quickly(visit, offset), 1)) return PRONG_OK;
+    struct visit slow = {0}; /* *visit itself, whose address goes nowhere, stays in registers */
+    prong_status status = visit_begin_slow(&slow, offset);
+    *visit = slow;
+    return status;
 }
 
 /* Leaves it, and whatever was entered since and left without saying so. Nothing in a process forked since: the row is its

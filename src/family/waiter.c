@@ -4,7 +4,7 @@
 #include "os/os.h"
 
 /* Where this thread found a row last time. */
-static _Thread_local uint32_t hint;
+static QUICK_LOCAL uint32_t hint;
 
 static struct waiter *table(void) {
     return (struct waiter *)(void *)(member_rows() + MEMBER_LIMIT);

@@ -19,9 +19,9 @@ static const prong_time LONGEST_NAP = PRONG_MS(100);
 enum { TRY_AGAIN_EVERY = 128 };
 static const prong_time PAUSE_MOST = PRONG_US(10), PAUSE_LEAST = 50, YIELD_FOR = PRONG_US(30),
                         YIELD_MOST = PRONG_US(300);
-static _Thread_local prong_time pause_for = PRONG_US(10);
-static _Thread_local unsigned spins;
-static _Thread_local bool yields_are_slow;
+static QUICK_LOCAL prong_time pause_for = PRONG_US(10);
+static QUICK_LOCAL unsigned spins;
+static QUICK_LOCAL bool yields_are_slow;
 
 static bool pause_until(bool (*ready)(void *), void *context, prong_time span) {
     struct pause pause = {0};

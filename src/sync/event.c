@@ -14,7 +14,7 @@ struct event {
     struct waitq waiting;
 };
 
-static prong_status event_enter(struct visit *inside, prong_event handle, struct event **event) {
+static inline prong_status event_enter(struct visit *inside, prong_event handle, struct event **event) {
     return object_enter(inside, KIND_EVENT, handle.offset, handle.generation, (void **)event);
 }
 

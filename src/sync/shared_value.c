@@ -380,7 +380,7 @@ static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t
     struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
     INSIDE struct visit inside = {0};
     if (!object_is_place(value.offset) || value.generation == 0) return false;
-    if (self_token() == 0 || visit_begin(&inside, value.offset)) return false;
+    if (!visit_begin_quickly(&inside, value.offset)) return false;
     if (__atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation) return false;
     uint64_t *at = (uint64_t *)(void *)s->small;
     if (__builtin_expect(!before, 1))
