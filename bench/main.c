@@ -286,7 +286,7 @@ static void map_doubles_ours(void) {
     double best = 1e9;
     for (int i = 0; i < 9; i++) {
         double start = bench_now();
-        must(prong_pool_map_range(pool, scale, in, DOUBLES, sizeof *in, out, sizeof *out, NULL, PRONG_FOREVER));
+        must(prong_pool_run(pool, PRONG_MAP_N(scale, in, out, DOUBLES), NULL, PRONG_FOREVER));
         double took = bench_now() - start;
         if (took < best) best = took;
     }
@@ -318,9 +318,9 @@ static void map_chunk1(void) {
     static char in[TASKS], out[TASKS];
     must(prong_pool_create(&pool, NULL));
     prong_task_options one = {.chunk_size = 1};
-    must(prong_pool_map(pool, empty_element, in, TASKS, 1, out, 1, &one, PRONG_FOREVER));
+    must(prong_pool_run(pool, PRONG_MAP(empty_element, in, out), &one, PRONG_FOREVER));
     double start = bench_now();
-    must(prong_pool_map(pool, empty_element, in, TASKS, 1, out, 1, &one, PRONG_FOREVER));
+    must(prong_pool_run(pool, PRONG_MAP(empty_element, in, out), &one, PRONG_FOREVER));
     bench_result(TASKS / (bench_now() - start));
     must(prong_pool_destroy(pool));
 }
@@ -329,10 +329,10 @@ static void apply(void) {
     prong_pool pool;
     must(prong_pool_create(&pool, NULL));
     for (int i = 0; i < 1000; i++)
-        must(prong_pool_apply(pool, empty_task, NULL, 0, NULL, 0, NULL, NULL, PRONG_FOREVER));
+        must(prong_pool_run(pool, &(prong_work){.task = empty_task, .count = 1}, NULL, PRONG_FOREVER));
     double start = bench_now();
     for (int i = 0; i < APPLIES; i++)
-        must(prong_pool_apply(pool, empty_task, NULL, 0, NULL, 0, NULL, NULL, PRONG_FOREVER));
+        must(prong_pool_run(pool, &(prong_work){.task = empty_task, .count = 1}, NULL, PRONG_FOREVER));
     bench_result((bench_now() - start) * 1e6 / APPLIES);
     must(prong_pool_destroy(pool));
 }
@@ -354,7 +354,8 @@ static void idle_private(void) {
     prong_worker workers[4];
     size_t count;
     must(prong_pool_create(&pool, &(prong_pool_options){.processes = 4}));
-    for (int i = 0; i < 100; i++) must(prong_pool_apply(pool, empty_task, NULL, 0, NULL, 0, NULL, NULL, PRONG_FOREVER));
+    for (int i = 0; i < 100; i++)
+        must(prong_pool_run(pool, &(prong_work){.task = empty_task, .count = 1}, NULL, PRONG_FOREVER));
     usleep(200000);
     must(prong_pool_workers(pool, workers, 4, &count));
     long most = private_kib(getpid());

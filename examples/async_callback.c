@@ -22,13 +22,13 @@ static void done(prong_job job, void *context) {
     must(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
     tally->sum += *(long *)outcome.data;
     tally->good++;
-    must(prong_job_close(job));
+    must(prong_job_destroy(job));
 }
 
 static void failed(prong_job job, prong_status status, const char *message, void *context) {
     struct tally *tally = context;
     printf("%s: %s\n", prong_status_name(status), message);
-    must(prong_job_close(job));
+    must(prong_job_destroy(job));
     tally->bad++;
 }
 
@@ -39,8 +39,8 @@ int main(int argc, char **argv) {
     example_begin(argc, argv);
     must(prong_pool_create(&pool, &(prong_pool_options){.processes = 2}));
     prong_task_options options = {.callback = done, .error_callback = failed, .context = &tally};
-    for (long i = 0; i < 10; i++) must(prong_pool_apply_async(pool, &job, cube, &i, sizeof i, &options));
-    must(prong_pool_close(pool));
+    for (long i = 0; i < 10; i++) must(prong_pool_submit(pool, PRONG_TASK(cube, i), &job, &options));
+    must(prong_pool_shutdown(pool));
     must(prong_pool_join(pool, PRONG_SECONDS(10))); /* callbacks included */
     printf("%d good, %d bad, sum %ld\n", tally.good, tally.bad, tally.sum);
     must(prong_pool_destroy(pool));

@@ -18,24 +18,21 @@ static double now(void) {
 
 int main(int argc, char **argv) {
     prong_pool pool;
-    prong_job job;
-    int numbers[5] = {1, 2, 3, 4, 5};
-    prong_bytes arguments[5];
+    int numbers[5] = {1, 2, 3, 4, 5}, doubled[5];
     example_begin(argc, argv);
     must(prong_pool_create(&pool, &(prong_pool_options){.processes = 4}));
-    for (int i = 0; i < 5; i++) arguments[i] = (prong_bytes){&numbers[i], sizeof numbers[i]};
+    prong_work work = {.task = nap,
+                       .in = numbers,
+                       .in_size = sizeof *numbers,
+                       .count = 5,
+                       .out = doubled,
+                       .out_size = sizeof *doubled};
     double before = now();
-    must(prong_pool_starmap(pool, &job, nap, arguments, 5, &(prong_task_options){.progress = prong_progress_bar},
-                            PRONG_SECONDS(10)));
+    must(prong_pool_run(pool, &work, &(prong_task_options){.progress = prong_progress_bar}, PRONG_SECONDS(10)));
     double took = now() - before;
-    for (size_t i = 0; i < 5; i++) {
-        prong_outcome outcome;
-        must(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
-        printf("%d -> %d\n", numbers[i], *(int *)outcome.data);
-    }
+    for (int i = 0; i < 5; i++) printf("%d -> %d\n", numbers[i], doubled[i]);
     printf("two rounds, not five: %s\n", took >= 0.39 && took < 0.95 ? "yes" : "no");
-    must(prong_job_close(job));
-    must(prong_pool_close(pool));
+    must(prong_pool_shutdown(pool));
     must(prong_pool_join(pool, PRONG_SECONDS(10)));
     must(prong_pool_destroy(pool));
 }

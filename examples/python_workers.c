@@ -24,15 +24,24 @@ int main(int argc, char **argv) {
     must(prong_pool_create(&pool, &(prong_pool_options){.processes = 2, .program = program}));
 
     must(prong_build(document, &lists, "[[i,i,i],[d,d],[i]]", 3, 1, 2, 0.5, 1.0, 7));
-    prong_task_options median = {.task_name = "statistics:median"};
-    must(prong_pool_map_value(pool, NULL, lists, document, &medians, &median, PRONG_SECONDS(60)));
+    prong_work median = {.name = "statistics:median",
+                         .form = PRONG_FORM_VALUES,
+                         .values = lists,
+                         .each = PRONG_EACH,
+                         .document = document,
+                         .result = &medians};
+    must(prong_pool_run(pool, &median, NULL, PRONG_SECONDS(60)));
     must(prong_value_repr(medians, text, sizeof text, NULL));
     printf("medians: %s\n", text);
 
     prong_value arguments, result;
     must(prong_build(document, &arguments, "([])"));
-    prong_status status =
-        prong_pool_apply_value(pool, NULL, arguments, prong_null(), document, &result, &median, PRONG_SECONDS(60));
+    prong_work of_nothing = {.name = "statistics:median",
+                             .form = PRONG_FORM_VALUES,
+                             .values = arguments,
+                             .document = document,
+                             .result = &result};
+    prong_status status = prong_pool_run(pool, &of_nothing, NULL, PRONG_SECONDS(60));
     /* what was raised is the first line, then comes where */
     printf("of nothing: %.*s\n", (int)strcspn(prong_error_message(), "\n"), status ? prong_error_message() : "?");
     must(prong_pool_destroy(pool));

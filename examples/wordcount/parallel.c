@@ -94,16 +94,17 @@ void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong
                                   .buffer = ahead < AHEAD ? ahead : AHEAD,
                                   .progress = show_progress,
                                   .progress_context = parallel};
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
     prong_status status;
     double start = now();
-    must(prong_pool_imap(pool, &imap, count_task, generate, &tasks, &options));
-    while ((status = prong_imap_next(imap, &outcome, PRONG_FOREVER)) >= 0) {
+    must(prong_pool_iterate(pool, &(prong_work){.task = count_task, .generator = generate, .generator_context = &tasks},
+                            &iterator, &options));
+    while ((status = prong_iterator_next(iterator, &outcome, PRONG_FOREVER)) >= 0) {
         add_outcome(parallel, &outcome);
         killer->ended++;
     }
     if (status != PRONG_EOF) must(status);
-    prong_imap_close(imap);
+    prong_iterator_close(iterator);
     parallel->seconds = now() - start;
 }

@@ -13,8 +13,8 @@ typedef struct prong_progress {
     prong_time remaining; /* estimated; PRONG_FOREVER when there is nothing to go by */
 } prong_progress;
 
-/* Called by the thread that waits for the job, or takes an imap's results, about ten times a second and once at the end. It may
- * make any call, of the same pool as well (cancel the job, submit others and wait for them), but not close the job that it is told
+/* Called by the thread that waits for the job, or takes an iterator's results, about ten times a second and once at the end. It may
+ * make any call, of the same pool as well (cancel the job, submit others and wait for them), but not destroy the job that it is told
  * of. As long as it runs, the waiting call does not return. */
 typedef void prong_progress_callback(const prong_progress *progress, void *context);
 

@@ -17,6 +17,7 @@
 #include <prong/event.h>
 #include <prong/family.h>
 #include <prong/interrupt.h>
+#include <prong/job.h>
 #include <prong/link.h>
 #include <prong/lock.h>
 #include <prong/manager.h>
@@ -34,5 +35,6 @@
 #include <prong/value.h>
 #include <prong/shared_value.h>
 #include <prong/wait.h>
+#include <prong/work.h>
 
 #endif

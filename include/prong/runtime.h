@@ -52,12 +52,6 @@ PRONG_API void prong_set_runtime(const prong_runtime *runtime);
  * with it. Waits up to 5 s for its end. Thread-safe. */
 PRONG_API void prong_stop_forkserver(void);
 
-/* Tasks that call a function by name (see prong_task_options; options' own task_name must be NULL), each with a pickle of
- * (arguments, keywords). The outcome's data is the result's pickle. Errors: as prong_pool_starmap_async. */
-PRONG_CHECKED prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name,
-                                                 const prong_bytes *pickles, size_t count,
-                                                 const prong_task_options *options);
-
 /* In the initializer of a pool's worker, which has done what it is for: runs the worker's tasks, and returns when the worker is
  * to end, as the initializer should do then. For runtimes that have something around all that a process does. Errors: PRONG_INVALID
  * (it is called elsewhere, or once more). */

@@ -78,11 +78,16 @@ static PyObject *cpool_map_into(PyObject *object, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "sOOnOI", &name, &in, &out, &chunk, &limit, &options.retries) ||
         parse_limit(limit, &options.time_limit) || take_arrays(&arrays, in, out))
         return NULL;
-    options.task_name = name;
     options.chunk_size = (size_t)chunk;
+    prong_work work = {.name = name,
+                       .form = PRONG_FORM_RANGE,
+                       .in = arrays.in.buf,
+                       .in_size = (size_t)arrays.in.itemsize,
+                       .count = arrays.count,
+                       .out = arrays.out.buf,
+                       .out_size = (size_t)arrays.out.itemsize};
     counts[COUNT_POOL]++;
-    WAITING(prong_pool_map_range(self->pool, NULL, arrays.in.buf, arrays.count, (size_t)arrays.in.itemsize,
-                                 arrays.out.buf, (size_t)arrays.out.itemsize, &options, PRONG_FOREVER));
+    WAITING(prong_pool_run(self->pool, &work, &options, PRONG_FOREVER));
     PyBuffer_Release(&arrays.in);
     PyBuffer_Release(&arrays.out);
     if (PyErr_Occurred()) return NULL;

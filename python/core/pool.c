@@ -32,6 +32,7 @@ static PyObject *job_wait(PyObject *object, PyObject *timeout) {
     if (parse_timeout(timeout, &span)) return NULL;
     if (!prong_job_ready(self->job)) WAITING(prong_job_wait(self->job, span));
     if (PyErr_Occurred()) return NULL;
+    if (status < 0 && prong_job_ready(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
     if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
     return PyBool_FromLong(status == PRONG_OK);
 }
@@ -51,7 +52,7 @@ static PyObject *tell(prong_job job, const prong_outcome *outcome) {
         value = PyBytes_FromStringAndSize(outcome->data, (Py_ssize_t)outcome->size);
     else {
         prong_outcome_text(outcome, text, sizeof text);
-        if (outcome->status == PRONG_POOL_BROKEN && prong_job_get(job, PRONG_NOWAIT) < 0) /* it knows why */
+        if (outcome->status == PRONG_POOL_BROKEN && prong_job_wait(job, PRONG_NOWAIT) < 0) /* it knows why */
             snprintf(text, sizeof text, "%s", prong_error_message());
         value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
     }
@@ -109,6 +110,7 @@ static PyObject *job_read(PyObject *object, PyObject *unused) {
     }
     PyErr_Fetch(&type, &value, &traceback);
     WAITING(prong_job_wait(self->job, PRONG_FOREVER));
+    if (status < 0 && prong_job_ready(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
     if (!PyErr_Occurred()) {
         PyErr_Restore(type, value, traceback); /* of what did not unpickle, if there is any */
         return PyErr_Occurred() ? NULL : none_or_raise(status);
@@ -178,7 +180,7 @@ static void sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
     for (size_t i = 0; i < self->left_count; i++)
         if (all || prong_job_ready(self->left[i]))
-            prong_job_close(self->left[i]);
+            prong_job_destroy(self->left[i]);
         else
             self->left[kept++] = self->left[i];
     self->left_count = kept;
@@ -189,7 +191,7 @@ static void leave_job(PyObject *pool, prong_job job) {
     PoolObject *self = (PoolObject *)pool;
     if (self->owner != own_pid) return; /* a forked child's copy */
     if (prong_job_ready(job)) {
-        prong_job_close(job);
+        prong_job_destroy(job);
         return;
     }
     if (self->left_count >= self->sweep_at) sweep_left(self, false);
@@ -505,9 +507,12 @@ static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_ta
         options->context = waiting;
     }
     counts[COUNT_POOL] += tasks->count;
-    prong_status status =
-        tasks->name ? prong_pool_call_async(self->pool, &job->job, tasks->name, tasks->bytes, tasks->count, options)
-                    : prong_pool_starmap_async(self->pool, &job->job, worker_task, tasks->bytes, tasks->count, options);
+    prong_work work = {.name = tasks->name, .arguments = tasks->bytes, .count = tasks->count};
+    if (tasks->name)
+        work.form = PRONG_FORM_VALUES;
+    else
+        work.task = worker_task;
+    prong_status status = prong_pool_submit(self->pool, &work, &job->job, options);
     if (status < 0) {
         Py_XDECREF(waiting);
         Py_DECREF(job);
@@ -554,7 +559,7 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
 
 static PyObject *pool_close(PyObject *object, PyObject *unused) {
     (void)unused;
-    prong_pool_close(((PoolObject *)object)->pool); /* of one that is gone there is nothing left to close */
+    prong_pool_shutdown(((PoolObject *)object)->pool); /* of one that is gone there is nothing left to shut down */
     Py_RETURN_NONE;
 }
 

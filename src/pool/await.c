@@ -214,7 +214,7 @@ static bool task_can_end(const struct view *view, size_t i, const struct awaited
 
 static bool job_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
     const struct job *job = arena_at(awaited->offset);
-    if (job->order && job->cancel_status) return true; /* an imap, which is told */
+    if (job->order && job->cancel_status) return true; /* an iterator's, which is told */
     if (awaited->place >= 0) return task_can_end(view, i, awaited);
     bool pending = job->next < job->count || job->again, running = job->running > 0;
     bool pending_can = any_can_go_on(view, i), running_can = running_can_end(view, i, awaited);

@@ -60,7 +60,8 @@ static prong_status identify(any_function *pointer, bool forked, struct function
 
 static prong_status allocate(struct job *job, const struct submission *s, uint64_t further, uint64_t *extra) {
     uint64_t words = s->capacity * sizeof(uint64_t), order = s->ring ? words : 0;
-    uint64_t calls = s->form == FORM_TASK ? s->capacity * sizeof(struct call) : 0;
+    bool called = s->form == PRONG_FORM_TASK || s->ring;
+    uint64_t calls = called ? s->capacity * sizeof(struct call) : 0;
     if (s->capacity > (UINT64_MAX >> 16) / sizeof(struct call))
         return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", s->capacity);
     bool small = words + order + calls <= SMALL_JOB && further <= SMALL_JOB - (words + order + calls);
@@ -70,50 +71,39 @@ static prong_status allocate(struct job *job, const struct submission *s, uint64
     if (!small) memset(arena_at(at), 0, words + order + calls);
     atomic_signal_fence(memory_order_seq_cst); /* if this process dies, dispose finds no calls, or empty ones */
     /* calls first: they want the alignment */
-    job->calls = at;
-    job->words = job->calls + calls;
+    job->calls = called ? at : 0;
+    job->words = at + calls;
     job->order = order ? job->words + words : 0;
     *extra = job->words + words + order;
     return PRONG_OK;
 }
 
 /* The tables, and behind them the context of all its tasks; *extra is the place after that. */
-static prong_status allocate_all(struct job *job, const struct submission *s, const prong_task_options *o,
-                                 uint64_t *extra) {
-    size_t size = (o->task_context_size + 7) & ~(size_t)7;
+static prong_status allocate_all(struct job *job, const struct submission *s, uint64_t *extra) {
+    size_t size = (s->work->context_size + 7) & ~(size_t)7;
     prong_status status = allocate(job, s, s->extra + size, extra);
     if (status < 0 || !size) return status;
-    memcpy(arena_at(*extra), o->task_context, o->task_context_size);
+    memcpy(arena_at(*extra), s->work->context, s->work->context_size);
     job->context = *extra;
-    job->context_size = o->task_context_size;
+    job->context_size = s->work->context_size;
     *extra += size;
-    return PRONG_OK;
-}
-
-static const prong_task_options no_options;
-
-static prong_status check_options(const struct submission *s, const prong_task_options *o) {
-    if (!s->function && !o->task_name) return fail(PRONG_INVALID, "pool: no function to run");
-    if (s->function && o->task_name)
-        return fail(PRONG_INVALID, "pool: both a function and a name ('%s')", o->task_name);
-    if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
-    if (o->time_limit < 0) return fail(PRONG_INVALID, "pool: a negative time limit");
-    TRY(check_bytes(o->task_context, o->task_context_size, "pool: task_context"));
-    if (o->task_context_size > SIZE_MAX / 4)
-        return fail(PRONG_NO_MEMORY, "pool: a task_context of %zu bytes", o->task_context_size);
     return PRONG_OK;
 }
 
 prong_status job_create(const struct submission *s, struct pool *pool, struct job **result, uint64_t *extra) {
     struct job *job;
-    const prong_task_options *o = s->options ? s->options : &no_options;
-    prong_status status = check_options(s, o);
+    const prong_task_options *o = s->options;
+    prong_status status = object_create(KIND_JOB, (void **)&job);
     if (status < 0) return status;
-    if ((status = object_create(KIND_JOB, (void **)&job))) return status;
     job->pool = arena_offset(pool);
     job->pool_generation = s->pool.generation;
     atomic_store(&job->submitter, self_token());
     job->form = s->form;
+    job->values = s->values;
+    if (s->form != PRONG_FORM_TASK) {
+        job->in_size = s->work->in_size;
+        job->out_size = s->work->out_size;
+    }
     job->pointer = s->function;
     job->capacity = s->capacity;
     job->count = s->count;
@@ -124,8 +114,8 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->tell_owner = o->callback || o->error_callback;
     job->began = clock_now();
     status = s->function ? identify(s->function, pool->method == PRONG_START_FORK, &job->function)
-                         : function_by_name(o->task_name, &job->function);
-    if (status >= 0) status = allocate_all(job, s, o, extra);
+                         : function_by_name(s->name, &job->function);
+    if (status >= 0) status = allocate_all(job, s, extra);
     if (status < 0)
         object_destroy(job, object_generation(job));
     else
@@ -161,12 +151,12 @@ static prong_status refuse(const struct pool *pool) {
         family_bury_dead(); /* from then on the handle is stale */
         return fail(PRONG_NOT_RUNNING, "pool '%s' has ended with its owner", pool->name);
     }
-    return fail(PRONG_NOT_RUNNING, "pool '%s' was closed or terminated", pool->name);
+    return fail(PRONG_NOT_RUNNING, "pool '%s' was shut down or terminated", pool->name);
 }
 
 /* On failure the job is gone. */
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
-    /* Once it is submitted it may be done and closed at any moment, by its callback, and its memory another job's. */
+    /* Once it is submitted it may be done and destroyed at any moment, by its callback, and its memory another job's. */
     uint64_t count = job->count, time_limit = job->time_limit, tell_owner = job->tell_owner;
     *handle = handle_of(job);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
@@ -193,9 +183,9 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     return PRONG_OK;
 }
 
-prong_status job_note(prong_job handle, const struct submission *s, void *out, size_t out_bytes) {
-    const prong_task_options *o = s->options ? s->options : &no_options;
-    if (!o->callback && !o->error_callback && !o->progress && !out) return PRONG_OK;
+prong_status job_note(prong_job handle, const struct submission *s, const struct outputs *outputs) {
+    const prong_task_options *o = s->options;
+    if (!o->callback && !o->error_callback && !o->progress && !outputs) return PRONG_OK;
     struct note note = {.job = handle,
                         .pool = s->pool,
                         .callback = o->callback,
@@ -203,8 +193,8 @@ prong_status job_note(prong_job handle, const struct submission *s, void *out, s
                         .context = o->context,
                         .progress = o->progress,
                         .progress_context = o->progress_context,
-                        .out = out,
-                        .out_bytes = out_bytes};
+                        .delivers = outputs != NULL};
+    if (outputs) note.outputs = *outputs;
     prong_status status = PRONG_OK;
     if (o->callback || o->error_callback) status = owner_prepare_callbacks(s->pool);
     return status < 0 ? status : note_add(&note);
@@ -247,7 +237,7 @@ static prong_status out_of_time(const struct job *job) {
                 (unsigned long long)job->count);
 }
 
-/* The job may be closed by another thread or process meanwhile. */
+/* The job may be destroyed by another thread or process meanwhile. */
 static prong_status job_is_there(prong_job handle) {
     if (object_is_live(KIND_JOB, handle.offset, handle.generation)) return PRONG_OK;
     return object_stale(KIND_JOB, handle.offset, handle.generation);
@@ -286,33 +276,67 @@ static uint64_t word_for_certain(struct job *job, uint64_t place) {
     return word;
 }
 
+static bool has_succeeded(struct job *job, uint64_t place) {
+    uint64_t word = word_for_certain(job, place);
+    return task_state(word) == TASK_ENDED && !task_status(word);
+}
+
 static void copy_succeeded_chunks(struct job *job, void *out, size_t out_bytes) {
     size_t step = job->chunk * job->out_size;
     for (uint64_t i = 0; i < job->count; i++) {
-        uint64_t word = word_for_certain(job, i);
-        if (task_state(word) != TASK_ENDED || task_status(word)) continue;
+        if (!has_succeeded(job, i)) continue;
         size_t at = i * step, left = out_bytes - at;
         memcpy((char *)out + at, (char *)arena_at(job->out) + at, left < step ? left : step);
     }
 }
 
-static void copy_results(struct job *job, void *out, size_t out_bytes) {
-    if (job_ended(job) && !job->failed)
-        memcpy(out, arena_at(job->out), out_bytes);
-    else
-        copy_succeeded_chunks(job, out, out_bytes);
+static void *result_of(struct call *call) {
+    return call->result_block ? arena_at(call->result_block) : call->small;
 }
 
-void job_deliver(prong_job handle) {
+/* The first that does not fit, + 1; 0: they all do. */
+static uint64_t copy_results(struct job *job, const struct outputs *o) {
+    uint64_t too_long = 0;
+    for (uint64_t i = 0; i < job->count; i++) {
+        if (!has_succeeded(job, i)) continue;
+        struct call *call = job_call(job, i);
+        if (o->sizes) o->sizes[i] = call->result_size;
+        if (!o->out) continue;
+        if (call->result_size <= o->out_size)
+            memcpy((char *)o->out + i * o->out_size, result_of(call), call->result_size);
+        else if (!too_long)
+            too_long = i + 1;
+    }
+    return too_long;
+}
+
+static uint64_t copy_outputs(struct job *job, const struct outputs *o) {
+    size_t out_bytes = o->count * o->out_size;
+    if (job->calls) return copy_results(job, o);
+    if (job_ended(job) && !job->failed)
+        memcpy(o->out, arena_at(job->out), out_bytes);
+    else
+        copy_succeeded_chunks(job, o->out, out_bytes);
+    return 0;
+}
+
+uint64_t job_deliver(prong_job handle) {
     struct job *job;
     INSIDE struct visit inside = {0};
-    if (!job_enter(&inside, handle, &job)) note_deliver(handle, job, copy_results);
+    return job_enter(&inside, handle, &job) ? 0 : note_deliver(handle, job, copy_outputs);
 }
 
-prong_status prong_job_wait(prong_job handle, prong_time timeout) {
+uint64_t job_deliver_to(prong_job handle, const struct outputs *outputs) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    return job_enter(&inside, handle, &job) ? 0 : copy_outputs(job, outputs);
+}
+
+prong_status job_wait_end(prong_job handle, prong_time timeout, uint64_t *too_long) {
     struct job *job;
     struct note note;
     INSIDE struct visit inside = {0};
+    *too_long = 0;
     prong_status status = job_enter(&inside, handle, &job);
     if (status < 0) return status;
     bool noted = note_find(handle, &note);
@@ -320,32 +344,40 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
     if (status < 0) return status;
     if (noted) {
         report(job, &note);
-        job_deliver(handle);
+        *too_long = job_deliver(handle);
     }
     return PRONG_OK;
 }
 
-prong_status prong_job_get(prong_job handle, prong_time timeout) {
-    struct job *job = NULL;
+prong_status job_first_failure(prong_job handle) {
+    struct job *job;
     prong_outcome outcome;
     INSIDE struct visit inside = {0};
-    prong_status status = prong_job_wait(handle, timeout);
-    if (status >= 0) status = job_enter(&inside, handle, &job);
-    if (status < 0 || !job->first_failure) return status;
+    TRY(job_enter(&inside, handle, &job));
+    if (!job->first_failure) return PRONG_OK;
     job_read_outcome(job, job->first_failure - 1, &outcome);
     return job_fail(job, &outcome, job->failed > 1 ? " (and others failed)" : "");
+}
+
+prong_status job_fail_too_long(prong_job handle, uint64_t place) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    TRY(job_enter(&inside, handle, &job));
+    return fail(PRONG_TOO_LONG, "task %llu: its result has %llu bytes, more than the work's out_size",
+                (unsigned long long)place, (unsigned long long)job_call(job, place)->result_size);
+}
+
+prong_status prong_job_wait(prong_job handle, prong_time timeout) {
+    uint64_t too_long;
+    TRY(job_wait_end(handle, timeout, &too_long));
+    TRY(job_first_failure(handle));
+    return too_long ? job_fail_too_long(handle, too_long - 1) : PRONG_OK;
 }
 
 bool prong_job_ready(prong_job handle) {
     struct job *job;
     INSIDE struct visit inside = {0};
     return !job_enter(&inside, handle, &job) && job_has_ended(job);
-}
-
-bool prong_job_successful(prong_job handle) {
-    struct job *job;
-    INSIDE struct visit inside = {0};
-    return !job_enter(&inside, handle, &job) && job_has_ended(job) && !job->first_failure;
 }
 
 prong_status prong_job_progress(prong_job handle, prong_progress *progress) {
@@ -362,11 +394,11 @@ void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome) {
     uint64_t word = word_for_certain(job, place);
     *outcome = (prong_outcome){
         .status = task_status(word), .code = task_code(word), .tries = task_tries(word), .index = place};
-    if (job->form != FORM_TASK) return;
+    if (!job->calls) return;
     struct call *call = job_call(job, place);
     if (job->order) outcome->index = call->number;
     outcome->size = call->result_size;
-    outcome->data = call->result_block ? arena_at(call->result_block) : call->small;
+    outcome->data = result_of(call);
 }
 
 struct one_task {
@@ -444,7 +476,7 @@ static bool pool_has_ended(const struct job *job) {
 prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark) {
     char text[TEXT_SIZE];
     if (outcome->status == PRONG_POOL_BROKEN && pool_lives(job)) return fail_broken(arena_at(job->pool));
-    if (outcome->status == PRONG_NO_FUNCTION && job->form != FORM_TASK && job->function.place == FUNCTION_BY_NAME)
+    if (outcome->status == PRONG_NO_FUNCTION && !job->calls && job->function.place == FUNCTION_BY_NAME)
         return fail(PRONG_NO_FUNCTION, "the workers do not find '%s'", job->function.path);
     prong_outcome_text(outcome, text, sizeof text);
     if (outcome->status == PRONG_CANCELLED && pool_has_ended(job)) remark = ": its pool has ended, with its owner";
@@ -553,7 +585,7 @@ static prong_status job_abandon(prong_job handle, struct job *job) {
     return PRONG_OK;
 }
 
-prong_status prong_job_close(prong_job handle) {
+prong_status prong_job_destroy(prong_job handle) {
     struct job *job;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
@@ -563,10 +595,10 @@ prong_status prong_job_close(prong_job handle) {
     return job_abandon(handle, job);
 }
 
-prong_status job_close_after(prong_job handle, prong_status status) {
+prong_status job_destroy_after(prong_job handle, prong_status status) {
     char message[MESSAGE_ROOM];
     if (status < 0) snprintf(message, sizeof message, "%s", prong_error_message());
-    prong_job_close(handle);
+    prong_job_destroy(handle);
     return status < 0 ? fail(status, "%s", message) : PRONG_OK;
 }
 
@@ -583,7 +615,7 @@ static void recover(void *object, uint32_t dead) {
     visit_begin(&inside_pool, job->pool);
     bool to_free = __atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) &&
                    (uint32_t)__atomic_load_n(&job->freed_by, __ATOMIC_RELAXED) == dead;
-    if (to_free) /* by its submitter, too: it has closed it then */
+    if (to_free) /* by its submitter, too: it has destroyed it then */
         object_destroy(job, generation);
     else if (atomic_load(&job->submitter) == dead)
         job_abandon((prong_job){arena_offset(job), generation}, job);
@@ -605,7 +637,7 @@ static uint64_t job_weigh(void *object) {
 
 static bool dispose(void *object) {
     struct job *job = object;
-    for (uint64_t i = 0; job->calls && job->form == FORM_TASK && i < job->capacity; i++) {
+    for (uint64_t i = 0; job->calls && i < job->capacity; i++) {
         struct call *call = job_call(job, i);
         job_free_result(call);
         if (call->argument_block) heap_free(call->argument_block, &call->argument_block);

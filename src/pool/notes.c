@@ -65,15 +65,18 @@ void note_remove(prong_job job) {
     pthread_mutex_unlock(&mutex);
 }
 
-void note_deliver(prong_job handle, struct job *job, void (*copy)(struct job *, void *, size_t)) {
-    if (atomic_load(&noted) == 0) return;
+uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *, const struct outputs *)) {
+    uint64_t too_long = 0;
+    if (atomic_load(&noted) == 0) return 0;
     pthread_mutex_lock(&mutex);
     struct note *note = *find(handle);
-    if (note && note->out) {
-        copy(job, note->out, note->out_bytes);
-        note->out = NULL;
+    if (note && note->delivers) {
+        note->too_long = copy(job, &note->outputs);
+        note->delivers = false;
     }
+    if (note) too_long = note->too_long;
     pthread_mutex_unlock(&mutex);
+    return too_long;
 }
 
 bool note_take_ended(prong_pool pool, struct note *taken) {
@@ -87,7 +90,7 @@ bool note_take_ended(prong_pool pool, struct note *taken) {
         bool ours = note->pool.offset == pool.offset && note->pool.generation == pool.generation;
         bool waits = ours && (note->callback || note->error_callback);
         if (waits && job_enter(&inside, note->job, &job)) {
-            drop(at); /* closed before it ended: nobody wants to know */
+            drop(at); /* destroyed before it ended: nobody wants to know */
             continue;
         }
         if (waits && job_has_ended(job)) {

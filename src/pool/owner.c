@@ -189,7 +189,7 @@ static prong_status start_worker(struct owner *o, uint64_t i) {
     return PRONG_OK;
 }
 
-/* A job that is not abandoned, seen under the guard, stays while the guard is held: see prong_job_close. */
+/* A job that is not abandoned, seen under the guard, stays while the guard is held: see prong_job_destroy. */
 static void cancel_one(void *object, void *context) {
     struct job *job = object;
     struct pool *pool = context;
@@ -411,7 +411,7 @@ static bool callback_is_due(void *context) {
 }
 
 static void run_callback(const struct note *note) {
-    prong_status status = prong_job_get(note->job, PRONG_NOWAIT);
+    prong_status status = prong_job_wait(note->job, PRONG_NOWAIT);
     if (status < 0 && note->error_callback)
         note->error_callback(note->job, status, prong_error_message(), note->context);
     if (status >= 0 && note->callback) note->callback(note->job, note->context);

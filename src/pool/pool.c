@@ -124,7 +124,7 @@ static void leave_state(struct pool *pool, enum pool_state most, enum pool_state
     waitq_notify(&pool->attention, 1);
 }
 
-prong_status prong_pool_close(prong_pool handle) {
+prong_status prong_pool_shutdown(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter(&inside, handle, &pool);
@@ -176,7 +176,7 @@ prong_status prong_pool_join(prong_pool handle, prong_time timeout) {
     prong_status status = pool_enter_own(&inside, handle, &pool);
     if (status < 0) return status;
     if (atomic_load(&pool->state) == POOL_RUNNING)
-        return fail(PRONG_STILL_RUNNING, "join of pool '%s': close or terminate it first", pool->name);
+        return fail(PRONG_STILL_RUNNING, "join of pool '%s': shut it down or terminate it first", pool->name);
     if ((status = owner_begin_join(handle))) return status;
     status = wait_for_end(handle, pool, deadline_after(timeout));
     owner_end_join();

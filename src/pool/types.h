@@ -9,6 +9,7 @@
 #include "family/guard.h"
 #include "family/object.h"
 #include "family/waitq.h"
+#include "process/calls.h"
 #include "process/function.h"
 
 #include <prong/pool.h>
@@ -16,7 +17,6 @@
 #include <signal.h>
 
 enum pool_state { POOL_RUNNING, POOL_CLOSED, POOL_TERMINATED, POOL_BROKEN };
-enum job_form { FORM_TASK, FORM_ELEMENT, FORM_RANGE };
 enum task_state { TASK_PENDING, TASK_AGAIN, TASK_RUNNING, TASK_ENDED };
 enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
 enum { SMALL_RESULT = 32, SMALL_JOB = 256, SUMMARY_SIZE = 160 };
@@ -39,7 +39,7 @@ static inline int task_code(uint64_t word) {
     return (int)(uint32_t)(word >> 32);
 }
 
-/* A task of the general form: where its argument is, and its result. */
+/* A task whose argument is its own: where that is, and its result. */
 struct call {
     uint64_t argument, argument_size;
     uint64_t argument_block; /* to be freed with the task; 0: part of the job's storage */
@@ -97,12 +97,13 @@ struct job {
     struct object object;
     uint64_t pool, pool_generation;
     _Atomic uint64_t submitter; /* token */
-    uint64_t form;
-    any_function *pointer; /* in processes forked from the submitter's image */
+    uint64_t form;              /* a prong_form, never PRONG_FORM_VALUES: call_task is a task */
+    uint64_t values;            /* what prong_job_value gives: a job_values */
+    any_function *pointer;      /* in processes forked from the submitter's image */
     struct function function;
     uint64_t next_job, linked; /* in the pool's list */
-    /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an imap, where
-     * `order` (a ring) says which place comes next. */
+    /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an iterator's job,
+     * where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a ring. */
     uint64_t storage; /* one block for the following, 0: they are in `small` */
     uint64_t words, calls, order;
     uint64_t capacity;
@@ -114,7 +115,7 @@ struct job {
     uint64_t first_failure;              /* place + 1 */
     uint64_t retries, time_limit;
     uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks at the end */
-    /* typed form */
+    /* elements and ranges */
     uint64_t in, out, in_size, out_size, elements, chunk;
     uint64_t context, context_size; /* what prong_task_context gives */
     uint64_t in_place;              /* in or out is the caller's own memory in the arena */
@@ -165,43 +166,69 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
 void schedule_tell(struct pool *pool, uint64_t job, unsigned news);
 /* Whether all tasks that there ever will be have ended. A hint unless under the guard. */
 bool job_ended(const struct job *job);
-/* Whether that is certain and known: nothing of it changes any more, and it is read and closed without the guard. */
+/* Whether that is certain and known: nothing of it changes any more, and it is read and destroyed without the guard. */
 bool job_is_settled(struct job *job);
 /* Whether all have ended for certain; recovers the guard if need be. */
 bool job_has_ended(struct job *job);
 /* How a task stands, under the guard. */
 uint64_t schedule_word(const struct job *job, uint64_t place);
 
-/* --- job.c --- */
+/* --- work.c --- */
+enum job_values { VALUES_NONE, VALUES_ONE, VALUES_LIST };
+/* What is submitted: the work as its tasks run it. */
 struct submission {
     prong_pool pool;
-    enum job_form form;
+    const prong_work *work;
+    const prong_task_options *options; /* never NULL */
+    prong_form form;                   /* never PRONG_FORM_VALUES */
+    enum job_values values;
     any_function *function;
+    const char *name; /* NULL: by its pointer */
     size_t count, capacity;
     bool ring;
     uint64_t extra; /* bytes of storage behind the tables */
-    const prong_task_options *options;
+};
+/* For which call: some members of a prong_work are for one of them alone. */
+enum work_call { WORK_RUN, WORK_SUBMIT, WORK_ITERATE };
+/* Checks the work, and fills in what does not depend on the pool. */
+prong_status work_read(struct submission *submission, prong_pool pool, const prong_work *work,
+                       const prong_task_options *options, enum work_call call);
+
+/* --- job.c --- */
+/* Where the submitter wants the results, in its own memory. */
+struct outputs {
+    void *out;
+    size_t out_size, count;
+    size_t *sizes;
 };
 /* A job with its tables, not yet visible to workers; *extra is the place of the further bytes. */
 prong_status job_create(const struct submission *submission, struct pool *pool, struct job **job, uint64_t *extra);
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle);
 void job_discard(struct job *job);
-prong_status job_finish(struct job *job, prong_job handle, deadline_t deadline);
 void job_read_outcome(struct job *job, uint64_t place, prong_outcome *outcome);
+/* Waits for its end, well or not, and delivers to the outputs, once. *too_long is the first task whose result did not fit there,
+ * + 1; 0: none. */
+prong_status job_wait_end(prong_job handle, prong_time timeout, uint64_t *too_long);
+/* Of a job that has ended: PRONG_OK, or the first failure as this call's. */
+prong_status job_first_failure(prong_job handle);
 /* An outcome other than success as this call's failure. */
 prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark);
+prong_status job_fail_too_long(prong_job handle, uint64_t place);
 void job_free_result(struct call *call);
-/* Copies the results of chunks that have succeeded to where the caller wants them; once. */
-void job_deliver(prong_job handle);
-/* Closes it and returns status, with its message. */
-prong_status job_close_after(prong_job handle, prong_status status);
-/* Says what callbacks and where results go, in this process alone. */
-prong_status job_note(prong_job handle, const struct submission *submission, void *out, size_t out_bytes);
+/* Copies the results of tasks that have succeeded to where the caller wants them; once. Returns as too_long above. */
+uint64_t job_deliver(prong_job handle);
+uint64_t job_deliver_to(prong_job handle, const struct outputs *outputs);
+/* Destroys it and returns status, with its message. */
+prong_status job_destroy_after(prong_job handle, prong_status status);
+/* Says what callbacks and where results go (NULL: nowhere), in this process alone. */
+prong_status job_note(prong_job handle, const struct submission *submission, const struct outputs *outputs);
 
 /* --- submit.c --- */
-/* Tasks of the general form, each of whose arguments begins with the same head. */
-prong_status submit_tasks(prong_pool pool, prong_job *job, prong_task *task, prong_bytes head,
-                          const prong_bytes *arguments, size_t count, const prong_task_options *options);
+/* Tasks whose arguments all begin with the same head, those of the submission's work. */
+prong_status submit_tasks(struct submission *submission, prong_bytes head, prong_job *job,
+                          const struct outputs *outputs);
+/* Waits, and cancels what has not begun when that fails. */
+prong_status wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too_long);
 
 /* --- notes.c --- */
 struct note {
@@ -212,21 +239,30 @@ struct note {
     void *context;
     prong_progress_callback *progress;
     void *progress_context;
-    void *out; /* where the caller wants the elements, when they are not in the arena */
-    size_t out_bytes;
+    bool delivers;          /* to the outputs, and has not yet */
+    struct outputs outputs; /* of elements in place, none */
+    uint64_t too_long;      /* what the delivery returned */
     struct note *next;
 };
 prong_status note_add(const struct note *note);
 bool note_find(prong_job job, struct note *copy);
 void note_remove(prong_job job);
-/* Calls copy with the place for the job's results, if it has one here, and forgets that place: it is the caller's from then on. Other
- * threads that come for the same wait. */
-void note_deliver(prong_job handle, struct job *job, void (*copy)(struct job *job, void *out, size_t out_bytes));
+/* Calls copy with the outputs of the job, if it has any here, and forgets them: they are the caller's from then on. Other threads
+ * that come for the same wait. Returns what copy did, now or before. */
+uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *job, const struct outputs *));
 /* Takes a job of the pool that has ended and has a callback off the list. */
 bool note_take_ended(prong_pool pool, struct note *note);
 
 /* --- values.c --- */
 int call_task(void *argument, size_t size, prong_result *result);
+/* The function of a submission of values, as its calls name it. */
+prong_status values_identify(const struct submission *submission, struct call_header *header);
+/* Submits it; runs it, with prong_work's result. */
+prong_status values_submit(struct submission *submission, prong_job *job);
+prong_status values_run(struct submission *submission, prong_time timeout);
+/* The next call of values from *at on, in scratch, which is reset: false when there is none. A failure leaves *at. */
+prong_status values_next(prong_document *scratch, const struct call_header *header, const prong_work *work, size_t *at,
+                         prong_bytes *call, bool *more);
 
 /* --- worker.c --- */
 int worker_main(void *argument, size_t size);

@@ -1,12 +1,10 @@
 /* Tasks that are called with values: the bytes of a call go in, the result's pickle comes out. */
 #include "base/error.h"
 #include "pool/types.h"
-#include "process/calls.h"
 #include "process/process.h"
 #include "value/classes.h"
 #include "value/document.h"
 
-#include <prong/pool.h>
 #include <string.h>
 
 static prong_status run(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
@@ -35,134 +33,153 @@ int call_task(void *argument, size_t size, prong_result *result) {
     return status;
 }
 
-/* Which task, and the options but for its name. */
-static prong_status identify(prong_value_task *task, const prong_task_options *options, struct function *function,
-                             prong_task_options *others) {
-    *others = options ? *options : (prong_task_options){0};
-    prong_status status = call_identify((any_function *)task, others->task_name, function);
-    others->task_name = NULL;
-    return status;
+/* --- calls --- */
+
+prong_status values_identify(const struct submission *s, struct call_header *header) {
+    return call_identify((any_function *)s->work->value_task, s->work->name, &header->function);
 }
 
-prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
-                                          prong_value arguments, prong_value keywords,
-                                          const prong_task_options *options) {
-    struct function function;
-    prong_task_options by_bytes;
-    prong_document *scratch;
+/* The call for an item: the only argument, or all of them. */
+static prong_status write_item(prong_document *scratch, const struct call_header *header, const prong_work *work,
+                               prong_value item, prong_bytes *call) {
     void *bytes;
-    size_t size;
-    prong_status status = identify(task, options, &function, &by_bytes);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = call_write(scratch, &function, arguments, keywords, &bytes, &size);
-    if (status >= 0) status = prong_pool_apply_async(pool, job, call_task, bytes, size, &by_bytes);
-    prong_document_close(scratch);
-    return status;
+    if (work->each == PRONG_EACH) TRY(prong_make_tuple(scratch, &item, 1, &item));
+    TRY(call_write(scratch, &header->function, item, work->keywords, &bytes, &call->size));
+    call->data = bytes;
+    return PRONG_OK;
 }
 
-prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
-                             prong_time timeout) {
-    prong_outcome outcome;
-    prong_status status = prong_job_outcome(job, index, &outcome, timeout);
-    if (status < 0) return status;
-    if (outcome.status == PRONG_TASK_FAILED && outcome.data)
-        return fail(PRONG_TASK_FAILED, "task %zu: %s", index, (const char *)outcome.data);
-    struct job *found;
-    INSIDE struct visit inside = {0};
-    if (outcome.status) return (status = job_enter(&inside, job, &found)) ? status : job_fail(found, &outcome, "");
-    return prong_pickle_loads(document, outcome.data, outcome.size, result, &ANY_CLASS);
-}
-
-prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,
-                                    prong_value keywords, prong_document *document, prong_value *result,
-                                    const prong_task_options *options, prong_time timeout) {
-    prong_job job;
-    prong_status status = prong_pool_apply_value_async(pool, &job, task, arguments, keywords, options);
-    if (status < 0) return status;
-    status = prong_job_value(job, 0, document, result, timeout);
-    return job_close_after(job, status);
-}
-
-/* --- many --- */
-
-/* The calls for all items: of a starmap each item is the arguments, else the only one. */
-static prong_status write_calls(prong_document *scratch, const struct function *task, prong_value items, bool star,
-                                prong_bytes **calls, size_t *count) {
-    prong_kind kind = prong_value_kind(items);
+/* The number of calls. */
+static prong_status count_calls(const prong_work *work, size_t *count) {
+    prong_kind kind = prong_value_kind(work->values);
+    *count = 1;
+    if (work->each == PRONG_ONCE) return PRONG_OK;
     if (kind != PRONG_KIND_LIST && kind != PRONG_KIND_TUPLE)
         return fail(PRONG_INVALID, "map: the items must be a list or tuple, not %s", prong_kind_name(kind));
-    *count = prong_value_size(items);
+    *count = prong_value_size(work->values);
+    return PRONG_OK;
+}
+
+static prong_status write_next(prong_document *scratch, const struct call_header *header, const prong_work *work,
+                               size_t *at, prong_bytes *call, bool *more) {
+    prong_value item = work->values;
+    size_t next = *at, count;
+    TRY(count_calls(work, &count));
+    if (work->each == PRONG_ONCE)
+        *more = next++ == 0;
+    else
+        *more = prong_value_next(work->values, &next, NULL, &item);
+    if (!*more) return PRONG_OK;
+    TRY(write_item(scratch, header, work, item, call));
+    *at = next;
+    return PRONG_OK;
+}
+
+prong_status values_next(prong_document *scratch, const struct call_header *header, const prong_work *work, size_t *at,
+                         prong_bytes *call, bool *more) {
+    prong_document_reset(scratch);
+    return write_next(scratch, header, work, at, call, more);
+}
+
+static prong_status write_calls(prong_document *scratch, const struct call_header *header, const prong_work *work,
+                                prong_bytes **calls, size_t *count) {
+    size_t at = 0;
+    bool more;
+    TRY(count_calls(work, count));
     *calls = document_take(scratch, (*count + 1) * sizeof(**calls));
     if (!*calls) return PRONG_NO_MEMORY;
-    size_t at = 0, index = 0;
-    for (prong_value item; prong_value_next(items, &at, NULL, &item); index++) {
-        void *bytes;
-        prong_status status = star ? PRONG_OK : prong_make_tuple(scratch, &item, 1, &item);
-        if (status >= 0) status = call_write(scratch, task, item, prong_null(), &bytes, &(*calls)[index].size);
-        if (status < 0) return fail_again(status, "map: item %zu", index);
-        (*calls)[index].data = bytes;
+    for (size_t i = 0; i < *count; i++) {
+        prong_status status = write_next(scratch, header, work, &at, &(*calls)[i], &more);
+        if (status < 0) return work->each ? fail_again(status, "map: item %zu", i) : status;
     }
     return PRONG_OK;
 }
 
-static prong_status submit(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items, bool star,
-                           const prong_task_options *options) {
-    struct function function;
-    prong_task_options by_bytes;
+/* --- submitting --- */
+
+static prong_status submit_written(const struct submission *s, const struct call_header *header, prong_job *job) {
     prong_document *scratch;
     prong_bytes *calls = NULL;
-    size_t count = 0;
-    prong_status status = identify(task, options, &function, &by_bytes);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = write_calls(scratch, &function, items, star, &calls, &count);
-    if (status >= 0) status = prong_pool_starmap_async(pool, job, call_task, calls, count, &by_bytes);
+    prong_work work = *s->work;
+    struct submission written = *s;
+    TRY(prong_document_open(&scratch, NULL));
+    prong_status status = write_calls(scratch, header, s->work, &calls, &written.count);
+    work.arguments = calls;
+    written.work = &work;
+    written.capacity = written.count;
+    if (status >= 0) status = submit_tasks(&written, (prong_bytes){0}, job, NULL);
     prong_document_close(scratch);
     return status;
 }
 
-static prong_status collect(prong_job job, size_t count, prong_document *document, prong_value *results) {
-    prong_value one;
-    prong_status status = prong_make_list(document, NULL, 0, results);
-    for (size_t i = 0; i < count && status >= 0; i++) {
-        status = prong_job_value(job, i, document, &one, PRONG_NOWAIT);
-        if (status >= 0) status = prong_list_append(document, *results, one);
-    }
-    return status;
-}
-
-static prong_status map(prong_pool pool, prong_value_task *task, prong_value items, bool star, prong_document *document,
-                        prong_value *results, const prong_task_options *options, prong_time timeout) {
-    prong_job job;
-    prong_status status = submit(pool, &job, task, items, star, options);
-    if (status < 0) return status;
-    status = prong_job_wait(job, timeout);
-    if (status >= 0) status = collect(job, prong_value_size(items), document, results);
-    return job_close_after(job, status);
-}
-
-prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items, prong_document *document,
-                                  prong_value *results, const prong_task_options *options, prong_time timeout) {
-    return map(pool, task, items, false, document, results, options, timeout);
-}
-prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, prong_value items,
-                                      prong_document *document, prong_value *results, const prong_task_options *options,
-                                      prong_time timeout) {
-    return map(pool, task, items, true, document, results, options, timeout);
-}
-prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task, prong_value items,
-                                            const prong_task_options *options) {
-    return submit(pool, job, task, items, true, options);
-}
-
-/* --- calls that are pickled already --- */
-
-prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name, const prong_bytes *pickles,
-                                   size_t count, const prong_task_options *options) {
+prong_status values_submit(struct submission *s, prong_job *job) {
     struct call_header header;
-    if (!name) return fail_text(PRONG_INVALID, "call: no name");
-    prong_status status = function_by_name(name, &header.function);
-    if (status < 0) return status;
-    return submit_tasks(pool, job, call_task, (prong_bytes){&header, sizeof header}, pickles, count, options);
+    TRY(values_identify(s, &header));
+    if (!s->work->arguments) return submit_written(s, &header, job);
+    return submit_tasks(s, (prong_bytes){&header, sizeof header}, job, NULL); /* pickled already */
+}
+
+/* --- results --- */
+
+static prong_status read_value(const prong_outcome *outcome, prong_document *document, prong_value *value) {
+    return prong_pickle_loads(document, outcome->data, outcome->size, value, &ANY_CLASS);
+}
+
+/* What the task has reported, in full. */
+static prong_status fail_as_task(const prong_outcome *o) {
+    return fail(PRONG_TASK_FAILED, "task %zu: %.*s", o->index, (int)o->size, (const char *)o->data);
+}
+
+static bool has_reported(const prong_outcome *outcome) {
+    return outcome->status == PRONG_TASK_FAILED && outcome->size;
+}
+
+prong_status prong_outcome_value(const prong_outcome *outcome, prong_document *document, prong_value *value) {
+    char text[400];
+    if (has_reported(outcome)) return fail_as_task(outcome);
+    if (outcome->status == PRONG_OK) return read_value(outcome, document, value);
+    prong_outcome_text(outcome, text, sizeof text);
+    return fail(outcome->status, "%s", text);
+}
+
+static prong_status read_task(struct job *job, uint64_t place, prong_document *document, prong_value *value) {
+    prong_outcome outcome;
+    job_read_outcome(job, place, &outcome);
+    if (has_reported(&outcome)) return fail_as_task(&outcome);
+    return outcome.status ? job_fail(job, &outcome, "") : read_value(&outcome, document, value);
+}
+
+static prong_status read_list(struct job *job, prong_document *document, prong_value *list) {
+    prong_value one;
+    TRY(prong_make_list(document, NULL, 0, list));
+    for (uint64_t i = 0; i < job->count; i++) {
+        TRY(read_task(job, i, document, &one));
+        TRY(prong_list_append(document, *list, one));
+    }
+    return PRONG_OK;
+}
+
+/* Of a job that has ended. */
+static prong_status read_results(prong_job handle, prong_document *document, prong_value *value) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    TRY(job_enter(&inside, handle, &job));
+    if (job->values == VALUES_LIST) return read_list(job, document, value);
+    return job->values ? read_task(job, 0, document, value) : fail(PRONG_INVALID, "this is not a job of values");
+}
+
+prong_status prong_job_value(prong_job job, prong_document *document, prong_value *value, prong_time timeout) {
+    uint64_t unused;
+    TRY(job_wait_end(job, timeout, &unused));
+    return read_results(job, document, value);
+}
+
+prong_status values_run(struct submission *s, prong_time timeout) {
+    prong_job job;
+    uint64_t unused;
+    const prong_work *work = s->work;
+    TRY(values_submit(s, &job));
+    prong_status status = wait_or_cancel(job, timeout, &unused);
+    if (status >= 0) status = work->result ? read_results(job, work->document, work->result) : job_first_failure(job);
+    return job_destroy_after(job, status);
 }

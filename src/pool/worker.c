@@ -81,12 +81,8 @@ static prong_status find_function(struct worker *w, const struct job *job) {
     return status;
 }
 
-static int run_range(any_function *pointer, const struct job *job, uint64_t chunk) {
-    uint64_t first = chunk * job->chunk, count = job->elements - first;
-    if (count > job->chunk) count = job->chunk;
-    const char *in = (char *)arena_at(job->in) + first * job->in_size;
-    char *out = job->out ? (char *)arena_at(job->out) + first * job->out_size : NULL;
-    if (job->form == FORM_RANGE) return ((prong_range *)(void *)pointer)(in, out, count);
+static int run_elements(any_function *pointer, const struct job *job, const char *in, char *out, uint64_t count) {
+    if (job->form == PRONG_FORM_RANGE) return ((prong_range *)(void *)pointer)(in, out, count);
     prong_element *element = (prong_element *)(void *)pointer;
     for (uint64_t i = 0; i < count; i++) {
         int code = element(in + i * job->in_size, out + i * job->out_size);
@@ -95,9 +91,31 @@ static int run_range(any_function *pointer, const struct job *job, uint64_t chun
     return 0;
 }
 
-static int run_call(any_function *pointer, struct call *call) {
+/* A chunk of the job's arrays. */
+static int run_chunk(any_function *pointer, const struct job *job, uint64_t chunk) {
+    uint64_t first = chunk * job->chunk, count = job->elements - first;
+    if (count > job->chunk) count = job->chunk;
+    const char *in = (char *)arena_at(job->in) + first * job->in_size;
+    char *out = job->out ? (char *)arena_at(job->out) + first * job->out_size : NULL;
+    return run_elements(pointer, job, in, out, count);
+}
+
+/* A chunk that is the task's argument; its result are those of its elements. */
+static int run_own_chunk(any_function *pointer, const struct job *job, struct call *call) {
+    uint64_t count = call->argument_size / job->in_size;
+    prong_result result = {call};
+    void *out;
+    prong_status status = prong_result_reserve(&result, count * job->out_size, &out);
+    if (status < 0) return status;
+    int code = count ? run_elements(pointer, job, arena_at(call->argument), out, count) : 0;
+    if (code) job_free_result(call); /* it would be taken for an error text */
+    return code;
+}
+
+static int run_call(any_function *pointer, const struct job *job, struct call *call) {
     prong_result result = {call};
     job_free_result(call); /* of a try that was killed */
+    if (job->form != PRONG_FORM_TASK) return run_own_chunk(pointer, job, call);
     void *argument = call->argument ? arena_at(call->argument) : NULL;
     return ((prong_task *)(void *)pointer)(argument, call->argument_size, &result);
 }
@@ -110,12 +128,12 @@ static void say_why(struct call *call, const char *text) {
 static struct done run(struct worker *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
     prong_status status = find_function(w, job);
-    if (status < 0 && job->form == FORM_TASK) say_why(job_call(job, claim->place), prong_error_message());
+    if (status < 0 && job->calls) say_why(job_call(job, claim->place), prong_error_message());
     if (status < 0) return (struct done){status, 0};
     running.job = job;
     running.token = self_token();
-    int code = job->form == FORM_TASK ? run_call(w->pointer, job_call(job, claim->place))
-                                      : run_range(w->pointer, job, claim->place);
+    int code =
+        job->calls ? run_call(w->pointer, job, job_call(job, claim->place)) : run_chunk(w->pointer, job, claim->place);
     running.job = NULL;
     count_event(&self_row()->tasks);
     return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
@@ -155,7 +173,7 @@ static enum step step(struct worker *w, struct claim *claim, const struct done *
     else if (is_known(w) && schedule_claim(pool, w->slot, claim))
         next = STEP_RUN;
     INSIDE struct visit inside = {0};
-    if (ended) visit_begin(&inside, ended); /* a job may be closed and freed once the guard is free */
+    if (ended) visit_begin(&inside, ended); /* a job may be destroyed and freed once the guard is free */
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, news);
     if (next == STEP_RUN && __atomic_load_n(&pool->first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);

@@ -64,14 +64,20 @@ ROW(connection_send, "data", prong_connection_send_bytes(here, NULL, 5, PRONG_NO
 ROW(connection_send_part, "buffer", prong_connection_send_part(here, NULL, 5, 1, 2, PRONG_NOWAIT))
 ROW(connection_recv, "buffer", prong_connection_recv_bytes_into(here, NULL, 5, &size, PRONG_NOWAIT))
 ROW(wait_for_items, "items", prong_wait(NULL, 2, NULL, PRONG_NOWAIT))
-ROW(pool_apply, "argument", prong_pool_apply(pool, task, NULL, 5, NULL, 0, NULL, NULL, PRONG_NOWAIT))
-ROW(pool_apply_async, "argument", prong_pool_apply_async(pool, &job, task, NULL, 5, NULL))
-ROW(pool_starmap, "arguments", prong_pool_starmap_async(pool, &job, task, NULL, 5, NULL))
-ROW(pool_starmap_one, "argument 0", prong_pool_starmap_async(pool, &job, task, &(prong_bytes){NULL, 5}, 1, NULL))
-ROW(pool_map_in, "in", prong_pool_map(pool, element, NULL, 5, 4, NULL, 0, NULL, PRONG_NOWAIT))
-ROW(pool_map_out, "out", prong_pool_map(pool, element, "abc", 3, 1, NULL, 1, NULL, PRONG_NOWAIT))
-ROW(pool_context, "task_context",
-    prong_pool_apply_async(pool, &job, task, NULL, 0, &(prong_task_options){.task_context_size = 5}))
+ROW(pool_run, "work: in ",
+    prong_pool_run(pool, &(prong_work){.task = task, .in_size = 5, .count = 1}, NULL, PRONG_NOWAIT))
+ROW(pool_submit, "work: in ",
+    prong_pool_submit(pool, &(prong_work){.task = task, .in_size = 5, .count = 1}, &job, NULL))
+ROW(pool_many, "work: in ", prong_pool_submit(pool, &(prong_work){.task = task, .in_size = 4, .count = 5}, &job, NULL))
+ROW(pool_one_of_many, "argument 0",
+    prong_pool_submit(pool, &(prong_work){.task = task, .arguments = &(prong_bytes){NULL, 5}, .count = 1}, &job, NULL))
+ROW(pool_map_in, "work: in ",
+    prong_pool_run(pool, &(prong_work){.element = element, .in_size = 4, .count = 5}, NULL, PRONG_NOWAIT))
+ROW(pool_map_out, "work: out ",
+    prong_pool_run(pool, &(prong_work){.element = element, .in = "abc", .in_size = 1, .count = 3, .out_size = 1}, NULL,
+                   PRONG_NOWAIT))
+ROW(pool_context, "work: context",
+    prong_pool_submit(pool, &(prong_work){.task = task, .count = 1, .context_size = 5}, &job, NULL))
 ROW(pool_workers, "workers", prong_pool_workers(pool, NULL, 5, &size))
 ROW(pool_create, "initializer_argument",
     prong_pool_create(&pool, &(prong_pool_options){.initializer = target, .initializer_size = 5}))
@@ -111,8 +117,8 @@ static const struct row *const all_rows[] = {
     &row_process_name,     &row_value_repr,       &row_value_json,      &row_int_bytes,
     &row_listener_key,     &row_client_key,       &row_manager_key,     &row_manager_argument,
     &row_queue_put,        &row_queue_get,        &row_connection_send, &row_connection_send_part,
-    &row_connection_recv,  &row_wait_for_items,   &row_pool_apply,      &row_pool_apply_async,
-    &row_pool_starmap,     &row_pool_starmap_one, &row_pool_map_in,     &row_pool_map_out,
+    &row_connection_recv,  &row_wait_for_items,   &row_pool_run,        &row_pool_submit,
+    &row_pool_many,        &row_pool_one_of_many, &row_pool_map_in,     &row_pool_map_out,
     &row_pool_context,     &row_pool_workers,     &row_pool_create,     &row_process_argument,
     &row_process_context,  &row_active_children,  &row_preload,         &row_family_members,
     &row_array_get,        &row_array_set,        &row_value_get,       &row_value_set,
@@ -149,7 +155,7 @@ TEST(no_bytes_at_null_are_none) {
     make_all();
     ok(prong_queue_put(queue, NULL, 0, PRONG_NOWAIT));
     ok(prong_connection_send_bytes(here, NULL, 0, PRONG_NOWAIT));
-    ok(prong_pool_apply(pool, task, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, &(prong_work){.task = task, .count = 1}, NULL, PRONG_SECONDS(10)));
     ok(prong_active_children(NULL, 0, &size));
     ok(prong_family_members(NULL, 0, &size));
     ok(prong_make_list(document, NULL, 0, &value));

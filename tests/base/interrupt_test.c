@@ -35,7 +35,7 @@ static struct {
     prong_process process;
     prong_pool pool;
     prong_job job;
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_listener *listener;
     prong_link *link, *other;
     prong_popen *popen;
@@ -104,8 +104,10 @@ static void make_processes(prong_start_method method) {
     ok(prong_process_start(all.process));
     ok(prong_event_wait(all.held, PRONG_SECONDS(10)));
     ok(prong_pool_create(&all.pool, &(prong_pool_options){.processes = 2, .method = method}));
-    ok(prong_pool_apply_async(all.pool, &all.job, sleep_long, NULL, 0, NULL));
-    ok(prong_pool_imap(all.pool, &all.imap, sleep_long, one_argument, &tasks, NULL));
+    ok(prong_pool_submit(all.pool, &(prong_work){.task = sleep_long, .count = 1}, &all.job, NULL));
+    ok(prong_pool_iterate(all.pool,
+                          &(prong_work){.task = sleep_long, .generator = one_argument, .generator_context = &tasks},
+                          &all.iterator, NULL));
     ok(prong_popen_start(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
 }
 
@@ -138,8 +140,8 @@ static void make_all(prong_start_method method) {
 }
 
 static void end_all(void) {
-    prong_imap_close(all.imap);
-    ok(prong_job_close(all.job));
+    prong_iterator_close(all.iterator);
+    ok(prong_job_destroy(all.job));
     ok(prong_pool_destroy(all.pool));
     ok(prong_process_kill(all.process));
     ok(prong_process_join(all.process, PRONG_SECONDS(10)));
@@ -252,24 +254,24 @@ static prong_status popen_communicate(prong_time timeout) {
 static prong_status job_wait(prong_time timeout) {
     return prong_job_wait(all.job, timeout);
 }
-static prong_status job_get(prong_time timeout) {
-    return prong_job_get(all.job, timeout);
+static prong_status job_value(prong_time timeout) {
+    prong_value value;
+    return prong_job_value(all.job, NULL, &value, timeout);
 }
 static prong_status job_outcome(prong_time timeout) {
     prong_outcome outcome;
     return prong_job_outcome(all.job, 0, &outcome, timeout);
 }
-static prong_status imap_next(prong_time timeout) {
+static prong_status iterator_next(prong_time timeout) {
     prong_outcome outcome;
-    return prong_imap_next(all.imap, &outcome, timeout);
+    return prong_iterator_next(all.iterator, &outcome, timeout);
 }
 static prong_status pool_apply(prong_time timeout) {
-    return prong_pool_apply(all.pool, sleep_long, NULL, 0, NULL, 0, NULL, NULL, timeout);
+    return prong_pool_run(all.pool, &(prong_work){.task = sleep_long, .count = 1}, NULL, timeout);
 }
 static prong_status pool_map(prong_time timeout) {
     int number = 1;
-    return prong_pool_map(all.pool, sleep_over_element, &number, 1, sizeof number, &number, sizeof number, NULL,
-                          timeout);
+    return prong_pool_run(all.pool, PRONG_MAP_N(sleep_over_element, &number, &number, 1), NULL, timeout);
 }
 static prong_status link_recv(prong_time timeout) {
     return prong_link_recv_bytes_into(all.link, buffer, sizeof buffer, &size_of_it, timeout);
@@ -325,9 +327,9 @@ static const struct row {
     {"popen_wait", popen_wait, PRONG_TIMEOUT, false},
     {"popen_communicate", popen_communicate, PRONG_TIMEOUT, false},
     {"job_wait", job_wait, PRONG_TIMEOUT, false},
-    {"job_get", job_get, PRONG_TIMEOUT, false},
+    {"job_value", job_value, PRONG_TIMEOUT, false},
     {"job_outcome", job_outcome, PRONG_TIMEOUT, false},
-    {"imap_next", imap_next, PRONG_TIMEOUT, false},
+    {"iterator_next", iterator_next, PRONG_TIMEOUT, false},
     {"pool_apply", pool_apply, PRONG_TIMEOUT, true},
     {"pool_map", pool_map, PRONG_TIMEOUT, true},
     {"link_recv", link_recv, PRONG_TIMEOUT, false},
@@ -542,8 +544,7 @@ METHOD_TEST(an_interrupted_map_in_place_gives_the_memory_back) {
     numbers[0] = 1, numbers[1] = 2;
     handle(SA_RESTART);
     strike_in(100000);
-    is(prong_pool_map(pool, in_place, numbers, 2, sizeof(long), numbers, sizeof(long), NULL, PRONG_FOREVER),
-       PRONG_INTERRUPTED);
+    is(prong_pool_run(pool, PRONG_MAP_N(in_place, numbers, numbers, 2), NULL, PRONG_FOREVER), PRONG_INTERRUPTED);
     ok(prong_memory_free(memory));
     ok(prong_pool_destroy(pool));
 }

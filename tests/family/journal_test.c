@@ -68,25 +68,27 @@ static void use_pool(prong_start_method method) {
     static int in[ELEMENTS], out[ELEMENTS];
     prong_pool pool;
     prong_job jobs[JOBS];
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
     int left = 50;
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 3, .method = method, .maxtasksperchild = 20}));
     for (int i = 0; i < JOBS; i++)
-        ok(prong_pool_apply_async(pool, &jobs[i], answer, "abcd", 1 + i % 4,
-                                  &(prong_task_options){.retries = i % 3, .time_limit = i % 5 ? 0 : PRONG_MS(50)}));
+        ok(prong_pool_submit(pool, &(prong_work){.task = answer, .in = "abcd", .in_size = 1 + i % 4, .count = 1},
+                             &jobs[i],
+                             &(prong_task_options){.retries = i % 3, .time_limit = i % 5 ? 0 : PRONG_MS(50)}));
     for (int i = JOBS; i-- > 0;) {
         if (i % 3 == 0) ok(prong_job_cancel(jobs[i], i % 2));
-        if (i % 2) ok(prong_job_wait(jobs[i], PRONG_SECONDS(20)));
-        ok(prong_job_close(jobs[i]));
+        if (i % 2) check(prong_job_wait(jobs[i], PRONG_SECONDS(20)) != PRONG_TIMEOUT && prong_job_ready(jobs[i]));
+        ok(prong_job_destroy(jobs[i]));
     }
-    ok(prong_pool_map(pool, twice, in, ELEMENTS, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(20)));
-    ok(prong_pool_imap(pool, &imap, answer, next_argument, &left, &(prong_task_options){.buffer = 8}));
-    while (prong_imap_next(imap, &outcome, PRONG_SECONDS(20)) >= 0) {}
-    prong_imap_close(imap);
-    ok(prong_pool_apply_async(pool, &jobs[0], answer, "ab", 2, NULL));
+    ok(prong_pool_run(pool, PRONG_MAP(twice, in, out), NULL, PRONG_SECONDS(20)));
+    ok(prong_pool_iterate(pool, &(prong_work){.task = answer, .generator = next_argument, .generator_context = &left},
+                          &iterator, &(prong_task_options){.buffer = 8}));
+    while (prong_iterator_next(iterator, &outcome, PRONG_SECONDS(20)) >= 0) {}
+    prong_iterator_close(iterator);
+    ok(prong_pool_submit(pool, &(prong_work){.task = answer, .in = "ab", .in_size = 2, .count = 1}, &jobs[0], NULL));
     ok(prong_pool_destroy(pool));
-    ok(prong_job_close(jobs[0]));
+    ok(prong_job_destroy(jobs[0]));
 }
 
 LONG_METHOD_TEST(every_step_of_a_pool_fits_its_journal, 120) {

@@ -182,12 +182,13 @@ static int no_task(void *argument, size_t size, prong_result *result) {
 }
 
 static void make_job(prong_pool pool) {
-    ok(prong_pool_apply(pool, no_task, NULL, 0, NULL, 0, NULL, NULL, PRONG_FOREVER));
+    ok(prong_pool_run(pool, &(prong_work){.task = no_task, .count = 1}, NULL, PRONG_FOREVER));
 }
 
 static void make_large_job(prong_pool pool) {
     char argument[2000] = {0};
-    ok(prong_pool_apply(pool, no_task, argument, sizeof argument, NULL, 0, NULL, NULL, PRONG_FOREVER));
+    ok(prong_pool_run(pool, &(prong_work){.task = no_task, .in = argument, .in_size = sizeof argument, .count = 1},
+                      NULL, PRONG_FOREVER));
 }
 
 /* Nothing is asked of the arena by hand in between: neither a check nor a trim. */

@@ -253,7 +253,7 @@ METHOD_TEST(a_worker_whose_initializer_limits_its_address_space_has_some) {
     ok(prong_pool_create(
         &pool,
         &(prong_pool_options){.processes = 1, .method = (prong_start_method)method, .initializer = limit_worker}));
-    ok(prong_pool_map(pool, map_some, in, 4, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, PRONG_MAP(map_some, in, out), NULL, PRONG_SECONDS(10)));
     for (int i = 0; i < 4; i++) equal(out[i], 1);
     ok(prong_pool_destroy(pool));
 }

@@ -31,7 +31,7 @@ static prong_pool started(void) {
 }
 
 static void ended(prong_pool pool) {
-    sure(prong_pool_close(pool));
+    sure(prong_pool_shutdown(pool));
     sure(prong_pool_join(pool, SOON));
     sure(prong_pool_destroy(pool));
 }
@@ -42,13 +42,21 @@ static void apply_tasks(prong_start_method method) {
     size_t size = 0;
     prong_job job;
     prong_outcome outcome;
-    sure(prong_pool_apply(pool, twice, &seven, sizeof(seven), &got, sizeof(got), &size, NULL, SOON));
+    sure(prong_pool_run(pool,
+                        &(prong_work){.task = twice,
+                                      .in = &seven,
+                                      .in_size = sizeof(seven),
+                                      .count = 1,
+                                      .out = &got,
+                                      .out_size = sizeof(got),
+                                      .sizes = &size},
+                        NULL, SOON));
     must_hold(got == 14 && size == sizeof(got));
-    sure(prong_pool_apply_async(pool, &job, twice, &seven, sizeof(seven), NULL));
+    sure(prong_pool_submit(pool, PRONG_TASK(twice, seven), &job, NULL));
     sure(prong_job_wait(job, SOON));
     sure(prong_job_outcome(job, 0, &outcome, SOON));
     must_hold(outcome.status == PRONG_OK && *(int *)outcome.data == 14);
-    sure(prong_job_close(job));
+    sure(prong_job_destroy(job));
     ended(pool);
 }
 
@@ -69,14 +77,15 @@ FAMILY_SCENARIO(pools_map_arrays) {
     int in[100], out[100];
     prong_job job;
     for (int i = 0; i < 100; i++) in[i] = i;
-    sure(prong_pool_map(pool, squared, in, 100, sizeof(int), out, sizeof(int), NULL, SOON));
+    sure(prong_pool_run(pool, PRONG_MAP(squared, in, out), NULL, SOON));
     for (int i = 0; i < 100; i++) must_hold(out[i] == i * i);
     prong_bytes arguments[3] = {{&in[1], sizeof(int)}, {&in[2], sizeof(int)}, {&in[3], sizeof(int)}};
     prong_outcome outcome;
-    sure(prong_pool_starmap(pool, &job, twice, arguments, 3, NULL, SOON));
+    sure(prong_pool_submit(pool, &(prong_work){.task = twice, .arguments = arguments, .count = 3}, &job, NULL));
+    sure(prong_job_wait(job, SOON));
     sure(prong_job_outcome(job, 2, &outcome, SOON));
     must_hold(outcome.status == PRONG_OK && *(int *)outcome.data == 6);
-    sure(prong_job_close(job));
+    sure(prong_job_destroy(job));
     ended(pool);
 }
 
@@ -91,15 +100,16 @@ static bool next_number(prong_bytes *argument, void *context) {
 FAMILY_SCENARIO(pools_give_results_one_by_one) {
     prong_pool pool = started();
     int next = 0;
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
-    sure(prong_pool_imap(pool, &imap, twice, next_number, &next, &(prong_task_options){.buffer = 3}));
+    sure(prong_pool_iterate(pool, &(prong_work){.task = twice, .generator = next_number, .generator_context = &next},
+                            &iterator, &(prong_task_options){.buffer = 3}));
     for (int i = 0; i < 10; i++) {
-        sure(prong_imap_next(imap, &outcome, SOON));
+        sure(prong_iterator_next(iterator, &outcome, SOON));
         must_hold(outcome.status == PRONG_OK && *(int *)outcome.data == 2 * i);
     }
-    gives(prong_imap_next(imap, &outcome, SOON), PRONG_EOF);
-    plain(prong_imap_close(imap));
+    gives(prong_iterator_next(iterator, &outcome, SOON), PRONG_EOF);
+    plain(prong_iterator_close(iterator));
     ended(pool);
 }
 
@@ -110,9 +120,15 @@ FAMILY_SCENARIO(pools_take_values) {
     sure(prong_document_open(&document, NULL));
     sure(prong_build(document, &arguments, "(s)", "text"));
     sure(prong_build(document, &items, "[sss]", "a", "b", "c"));
-    sure(prong_pool_apply_value(pool, joined, arguments, prong_null(), document, &result, NULL, SOON));
+    sure(prong_pool_run(
+        pool, &(prong_work){.value_task = joined, .values = arguments, .document = document, .result = &result}, NULL,
+        SOON));
     must_hold(prong_value_size(result) == 2);
-    sure(prong_pool_map_value(pool, joined, items, document, &result, NULL, SOON));
+    sure(prong_pool_run(
+        pool,
+        &(prong_work){
+            .value_task = joined, .values = items, .each = PRONG_EACH, .document = document, .result = &result},
+        NULL, SOON));
     must_hold(prong_value_size(result) == 3);
     sure(prong_value_item(result, 2, &item));
     must_hold(prong_value_size(item) == 2);
@@ -128,10 +144,11 @@ FAMILY_SCENARIO(pools_are_terminated) {
     prong_job job;
     sure(prong_pool_workers(pool, workers, 2, &count));
     must_hold(count == 2);
-    sure(prong_pool_apply_async(pool, &job, twice, &seven, sizeof(seven), NULL));
+    sure(prong_pool_submit(pool, PRONG_TASK(twice, seven), &job, NULL));
     sure(prong_pool_terminate(pool));
     sure(prong_pool_join(pool, SOON));
-    sure(prong_job_wait(job, SOON));
-    sure(prong_job_close(job));
+    prong_status waited = prong_job_wait(job, SOON);
+    must_hold(waited != PRONG_TIMEOUT && prong_job_ready(job));
+    sure(prong_job_destroy(job));
     sure(prong_pool_destroy(pool));
 }

@@ -46,15 +46,16 @@ static bool three(prong_bytes *argument, void *context) {
 }
 
 static prong_status by_imap(const struct order *o) {
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
     int count = 0;
-    prong_status status =
-        (o->form == BY_IMAP ? prong_pool_imap : prong_pool_imap_unordered)(o->pool, &imap, inner, three, &count, NULL);
+    prong_work work = {.task = inner, .generator = three, .generator_context = &count};
+    prong_task_options options = {.unordered = o->form == BY_UNORDERED};
+    prong_status status = prong_pool_iterate(o->pool, &work, &iterator, &options);
     if (status < 0) return status;
-    do status = prong_imap_next(imap, &outcome, o->timeout);
+    do status = prong_iterator_next(iterator, &outcome, o->timeout);
     while (status >= 0);
-    prong_imap_close(imap);
+    prong_iterator_close(iterator);
     return status == PRONG_EOF ? PRONG_OK : status;
 }
 
@@ -62,12 +63,12 @@ static prong_status by_job(const struct order *o) {
     prong_job job;
     prong_outcome outcome;
     prong_bytes arguments[3] = {{"x", 1}, {"y", 1}, {"z", 1}};
-    prong_status status = o->form == BY_STARMAP
-                              ? prong_pool_starmap(o->pool, &job, inner, arguments, 3, NULL, o->timeout)
-                              : prong_pool_starmap_async(o->pool, &job, inner, arguments, 3, NULL);
+    prong_work work = {.task = inner, .arguments = arguments, .count = 3};
+    if (o->form == BY_STARMAP) return prong_pool_run(o->pool, &work, NULL, o->timeout);
+    prong_status status = prong_pool_submit(o->pool, &work, &job, NULL);
     if (status >= 0 && o->form == BY_OUTCOME) status = prong_job_outcome(job, 1, &outcome, o->timeout);
     if (status >= 0 && o->form == BY_WAIT) status = prong_job_wait(job, o->timeout);
-    prong_job_close(job);
+    prong_job_destroy(job);
     return status;
 }
 
@@ -75,8 +76,11 @@ static prong_status wait_by_form(const struct order *o) {
     char byte;
     int in[3] = {1, 2, 3}, out[3];
     switch (o->form) {
-    case BY_APPLY: return prong_pool_apply(o->pool, inner, "x", 1, &byte, 1, NULL, NULL, o->timeout);
-    case BY_MAP: return prong_pool_map(o->pool, echo, in, 3, sizeof *in, out, sizeof *out, NULL, o->timeout);
+    case BY_APPLY:
+        return prong_pool_run(
+            o->pool, &(prong_work){.task = inner, .in = "x", .in_size = 1, .count = 1, .out = &byte, .out_size = 1},
+            NULL, o->timeout);
+    case BY_MAP: return prong_pool_run(o->pool, PRONG_MAP(echo, in, out), NULL, o->timeout);
     case BY_IMAP:
     case BY_UNORDERED: return by_imap(o);
     default: return by_job(o);
@@ -97,7 +101,14 @@ static int outer(void *argument, size_t size, prong_result *result) {
 
 static prong_status run_outer(prong_pool pool, const struct order *order, const prong_task_options *options) {
     prong_status status = PRONG_SYSTEM;
-    ok(prong_pool_apply(pool, outer, order, sizeof *order, &status, sizeof status, NULL, options, PRONG_SECONDS(15)));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.task = outer,
+                                    .in = order,
+                                    .in_size = sizeof *order,
+                                    .count = 1,
+                                    .out = &status,
+                                    .out_size = sizeof status},
+                      options, PRONG_SECONDS(15)));
     return status;
 }
 
@@ -137,7 +148,7 @@ static void run_together(prong_pool pool, const struct order *orders, int count,
         struct order order = orders[i];
         order.meeting = meeting;
         order.start = start;
-        ok(prong_pool_apply_async(pool, &jobs[i], outer, &order, sizeof order, NULL));
+        ok(prong_pool_submit(pool, PRONG_TASK(outer, order), &jobs[i], NULL));
     }
     for (int i = 0; i < count; i++) ok(prong_queue_get(meeting, &pid, sizeof pid, NULL, PRONG_SECONDS(15)));
     ok(prong_event_set(start));
@@ -145,7 +156,7 @@ static void run_together(prong_pool pool, const struct order *orders, int count,
         ok(prong_job_outcome(jobs[i], 0, &outcome, PRONG_SECONDS(15)));
         ok(outcome.status);
         memcpy(&statuses[i], outcome.data, sizeof *statuses);
-        ok(prong_job_close(jobs[i]));
+        ok(prong_job_destroy(jobs[i]));
     }
     ok(prong_event_destroy(start));
     ok(prong_queue_destroy(meeting));
@@ -200,16 +211,16 @@ METHOD_TEST(a_worker_that_died_waiting_does_not_wait_any_more) {
     int pid, long_nap = 60000;
     ok(prong_queue_create(&order.meeting, NULL));
     for (int round = 0; round < 4; round++) {
-        ok(prong_pool_apply_async(pool, &blocker, nap, &long_nap, sizeof long_nap, NULL));
-        ok(prong_pool_apply_async(pool, &waiting, outer, &order, sizeof order, NULL));
+        ok(prong_pool_submit(pool, PRONG_TASK(nap, long_nap), &blocker, NULL));
+        ok(prong_pool_submit(pool, PRONG_TASK(outer, order), &waiting, NULL));
         ok(prong_queue_get(order.meeting, &pid, sizeof pid, NULL, PRONG_SECONDS(15)));
         test_sleep_ms(50); /* for it to wait */
         check(kill(pid, SIGKILL) == 0);
-        is(prong_job_get(waiting, PRONG_SECONDS(15)), PRONG_WORKER_DIED);
-        ok(prong_job_close(waiting));
+        is(prong_job_wait(waiting, PRONG_SECONDS(15)), PRONG_WORKER_DIED);
+        ok(prong_job_destroy(waiting));
         ok(prong_job_cancel(blocker, true));
-        ok(prong_job_wait(blocker, PRONG_SECONDS(15)));
-        ok(prong_job_close(blocker));
+        is(prong_job_wait(blocker, PRONG_SECONDS(15)), PRONG_CANCELLED);
+        ok(prong_job_destroy(blocker));
         struct order later = {.pool = pool, .timeout = PRONG_FOREVER};
         equal(run_outer(pool, &later, NULL), PRONG_OK);
     }
@@ -235,8 +246,14 @@ static int back_to_a(void *argument, size_t size, prong_result *result) {
 static int by_way_of_b(void *argument, size_t size, prong_result *result) {
     prong_status statuses[2] = {PRONG_SYSTEM, PRONG_SYSTEM};
     prong_pool b = ((struct circle *)argument)->b;
-    statuses[0] =
-        prong_pool_apply(b, back_to_a, argument, size, &statuses[1], sizeof *statuses, NULL, NULL, PRONG_FOREVER);
+    statuses[0] = prong_pool_run(b,
+                                 &(prong_work){.task = back_to_a,
+                                               .in = argument,
+                                               .in_size = size,
+                                               .count = 1,
+                                               .out = &statuses[1],
+                                               .out_size = sizeof *statuses},
+                                 NULL, PRONG_FOREVER);
     return prong_result_set(result, statuses, sizeof statuses);
 }
 
@@ -244,8 +261,7 @@ METHOD_TEST(pools_whose_workers_wait_in_a_circle_are_told) {
     struct circle circle = {make(method, 1), make(method, 2)};
     prong_status statuses[2];
     for (int i = 0; i < 20; i++) {
-        ok(prong_pool_apply(circle.a, by_way_of_b, &circle, sizeof circle, statuses, sizeof statuses, NULL, NULL,
-                            PRONG_SECONDS(15)));
+        ok(prong_pool_run(circle.a, PRONG_APPLY(by_way_of_b, circle, statuses), NULL, PRONG_SECONDS(15)));
         /* a worker of b is free, but only a's could run the job for a; one of the two that wait is told */
         check(statuses[0] == PRONG_DEADLOCK || (statuses[0] == PRONG_OK && statuses[1] == PRONG_DEADLOCK));
     }
@@ -258,8 +274,7 @@ METHOD_TEST(pools_may_wait_in_a_circle_while_each_has_a_free_worker) {
     struct circle circle = {make(method, 2), make(method, 1)};
     prong_status statuses[2];
     for (int i = 0; i < 20; i++) {
-        ok(prong_pool_apply(circle.a, by_way_of_b, &circle, sizeof circle, statuses, sizeof statuses, NULL, NULL,
-                            PRONG_SECONDS(15)));
+        ok(prong_pool_run(circle.a, PRONG_APPLY(by_way_of_b, circle, statuses), NULL, PRONG_SECONDS(15)));
         equal(statuses[0], PRONG_OK);
         equal(statuses[1], PRONG_OK);
     }
@@ -284,12 +299,12 @@ METHOD_TEST(a_task_that_waits_for_its_own_job_is_told_though_workers_are_free) {
     prong_job job;
     prong_outcome outcome;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_pool_apply_async(pool, &job, wait_for_own_job, &queue, sizeof queue, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(wait_for_own_job, queue), &job, NULL));
     ok(prong_queue_put(queue, &job, sizeof job, PRONG_FOREVER));
-    ok(prong_job_get(job, PRONG_SECONDS(15)));
+    ok(prong_job_wait(job, PRONG_SECONDS(15)));
     ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
     equal(*(prong_status *)outcome.data, PRONG_DEADLOCK);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     ok(prong_queue_destroy(queue));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -301,15 +316,15 @@ static int join_a_pool_of_its_own(void *argument, size_t size, prong_result *res
     prong_job job;
     prong_outcome outcome;
     (void)size;
-    ok(prong_pool_apply_async(circle.b, &job, back_to_a, &circle, sizeof circle, NULL));
-    ok(prong_pool_close(circle.b));
+    ok(prong_pool_submit(circle.b, PRONG_TASK(back_to_a, circle), &job, NULL));
+    ok(prong_pool_shutdown(circle.b));
     prong_status status = prong_pool_join(circle.b, PRONG_FOREVER), inside = PRONG_OK;
     if (status >= 0) {
         ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
         ok(outcome.status);
         inside = *(prong_status *)outcome.data;
     }
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     ok(prong_pool_destroy(circle.b));
     return prong_result_set(result, status ? &status : &inside, sizeof status);
 }
@@ -319,8 +334,7 @@ METHOD_TEST(a_join_in_a_task_that_waits_for_the_task_is_told) {
     prong_pool pool = make(method, 1);
     prong_status status;
     for (int i = 0; i < 3; i++) {
-        ok(prong_pool_apply(pool, join_a_pool_of_its_own, &pool, sizeof pool, &status, sizeof status, NULL, NULL,
-                            PRONG_SECONDS(18)));
+        ok(prong_pool_run(pool, PRONG_APPLY(join_a_pool_of_its_own, pool, status), NULL, PRONG_SECONDS(18)));
         equal(status, PRONG_DEADLOCK);
     }
     ok(prong_pool_destroy(pool));

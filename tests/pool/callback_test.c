@@ -34,8 +34,8 @@ struct scene {
 
 static void call_back(prong_pool pool, void (*callback)(prong_job, void *), void *context) {
     prong_job job;
-    ok(prong_pool_apply_async(pool, &job, give_back, "x", 2,
-                              &(prong_task_options){.callback = callback, .context = context}));
+    ok(prong_pool_submit(pool, &(prong_work){.task = give_back, .in = "x", .in_size = 2, .count = 1}, &job,
+                         &(prong_task_options){.callback = callback, .context = context}));
 }
 
 static void wait_for(_Atomic int *count, int wanted) {
@@ -45,10 +45,10 @@ static void wait_for(_Atomic int *count, int wanted) {
 
 static void end_own_pool(prong_job job, void *context) {
     struct scene *scene = context;
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     scene->statuses[0] = prong_pool_destroy(scene->pool);
     says("callbacks");
-    ok(prong_pool_close(scene->pool));
+    ok(prong_pool_shutdown(scene->pool));
     scene->statuses[1] = prong_pool_join(scene->pool, PRONG_FOREVER);
     says("callbacks");
     scene->statuses[2] = prong_pool_terminate(scene->pool);
@@ -72,7 +72,7 @@ METHOD_TEST(a_callback_may_terminate_its_pool_and_not_wait_for_its_end) {
 
 static void destroy_own_pool(prong_job job, void *context) {
     struct scene *scene = context;
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     is(prong_pool_destroy(scene->pool), PRONG_DEADLOCK);
     scene->done++;
 }
@@ -83,7 +83,9 @@ METHOD_TEST(a_pool_works_on_after_its_callback_tried_to_destroy_it) {
     scene.pool = make(method, 1);
     call_back(scene.pool, destroy_own_pool, &scene);
     wait_for(&scene.done, 1);
-    ok(prong_pool_apply(scene.pool, give_back, "y", 1, &byte, 1, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(
+        scene.pool, &(prong_work){.task = give_back, .in = "y", .in_size = 1, .count = 1, .out = &byte, .out_size = 1},
+        NULL, PRONG_SECONDS(10)));
     equal(byte, 'y');
     call_back(scene.pool, destroy_own_pool, &scene);
     wait_for(&scene.done, 2);
@@ -98,7 +100,7 @@ struct side {
 
 static void destroy_target(prong_job job, void *context) {
     struct side *side = context;
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     side->scene->met++;
     while (side->scene->met < 2) test_sleep_ms(1);
     prong_status status = prong_pool_destroy(side->target);
@@ -126,9 +128,11 @@ METHOD_TEST(of_two_callbacks_that_wait_for_each_others_pools_one_is_told) {
 static void apply_what_kills(prong_job job, void *context) {
     struct scene *scene = context;
     char byte;
-    ok(prong_job_close(job));
-    scene->statuses[0] = prong_pool_apply(scene->pool, die, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(15));
-    scene->statuses[1] = prong_pool_apply(scene->pool, give_back, "y", 1, &byte, 1, NULL, NULL, PRONG_SECONDS(15));
+    ok(prong_job_destroy(job));
+    scene->statuses[0] = prong_pool_run(scene->pool, &(prong_work){.task = die, .count = 1}, NULL, PRONG_SECONDS(15));
+    scene->statuses[1] = prong_pool_run(
+        scene->pool, &(prong_work){.task = give_back, .in = "y", .in_size = 1, .count = 1, .out = &byte, .out_size = 1},
+        NULL, PRONG_SECONDS(15));
     scene->done++;
 }
 
@@ -152,7 +156,7 @@ static void note_order(prong_job job, void *context) {
     if (now > most) most = now;
     ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
     if (*(int *)outcome.data != next_number) out_of_order++;
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     running--;
     next_number++;
 }
@@ -162,8 +166,8 @@ METHOD_TEST(callbacks_run_one_at_a_time_in_order_and_all_before_the_end) {
     prong_pool pool = make(method, 1);
     prong_job job;
     for (int i = 0; i < COUNT; i++)
-        ok(prong_pool_apply_async(pool, &job, give_back, &i, sizeof i, &(prong_task_options){.callback = note_order}));
-    ok(prong_pool_close(pool));
+        ok(prong_pool_submit(pool, PRONG_TASK(give_back, i), &job, &(prong_task_options){.callback = note_order}));
+    ok(prong_pool_shutdown(pool));
     ok(prong_pool_join(pool, PRONG_SECONDS(15)));
     equal(next_number, COUNT);
     equal(most, 1);

@@ -46,7 +46,8 @@ METHOD_TEST(a_death_fails_just_its_task_and_says_how) {
         hows[i] = i % 10 == 4 ? i / 10 % 5 : NOT_AT_ALL;
         arguments[i] = (prong_bytes){&hows[i], sizeof hows[i]};
     }
-    is(prong_pool_starmap(pool, &job, die, arguments, COUNT, NULL, PRONG_SECONDS(15)), PRONG_WORKER_DIED);
+    ok(prong_pool_submit(pool, &(prong_work){.task = die, .arguments = arguments, .count = COUNT}, &job, NULL));
+    is(prong_job_wait(job, PRONG_SECONDS(15)), PRONG_WORKER_DIED);
     says("task 4:");
     says("signal 9");
     for (size_t i = 0; i < COUNT; i++) {
@@ -59,7 +60,7 @@ METHOD_TEST(a_death_fails_just_its_task_and_says_how) {
         prong_outcome_text(&outcome, text, sizeof text);
         check(strstr(text, says_what[hows[i]]));
     }
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     prong_worker workers[2];
     size_t count, alive = 0;
     for (int i = 0; i < 500 && alive < 2; i++, test_sleep_ms(10)) {
@@ -97,15 +98,14 @@ METHOD_TEST(a_task_is_run_again_as_often_as_asked) {
     prong_job job;
     prong_outcome outcome;
     ok(prong_queue_create(&attempt.tries, NULL));
-    ok(prong_pool_apply_async(pool, &job, die_a_few_times, &attempt, sizeof attempt,
-                              &(prong_task_options){.retries = 2}));
-    ok(prong_job_get(job, PRONG_SECONDS(10)));
+    ok(prong_pool_submit(pool, PRONG_TASK(die_a_few_times, attempt), &job, &(prong_task_options){.retries = 2}));
+    ok(prong_job_wait(job, PRONG_SECONDS(10)));
     ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
     equal(outcome.tries, 3);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     attempt.deaths = 100;
-    is(prong_pool_apply(pool, die_a_few_times, &attempt, sizeof attempt, NULL, 0, NULL,
-                        &(prong_task_options){.retries = 3}, PRONG_SECONDS(10)),
+    is(prong_pool_run(pool, PRONG_TASK(die_a_few_times, attempt), &(prong_task_options){.retries = 3},
+                      PRONG_SECONDS(10)),
        PRONG_WORKER_DIED);
     ok(prong_queue_size(attempt.tries, &tries));
     equal(tries, 3 + 4);
@@ -128,16 +128,16 @@ METHOD_TEST(a_task_over_its_limit_is_killed_and_the_others_are_not) {
     prong_outcome outcome;
     for (int i = 0; i < 8; i++) arguments[i] = (prong_bytes){&naps[i], sizeof naps[i]};
     int64_t before = test_now();
-    is(prong_pool_starmap(pool, &job, sleep_ms, arguments, 8,
-                          &(prong_task_options){.time_limit = PRONG_MS(300), .retries = 5}, PRONG_SECONDS(10)),
-       PRONG_TASK_TIMEOUT);
+    prong_task_options options = {.time_limit = PRONG_MS(300), .retries = 5};
+    ok(prong_pool_submit(pool, &(prong_work){.task = sleep_ms, .arguments = arguments, .count = 8}, &job, &options));
+    is(prong_job_wait(job, PRONG_SECONDS(10)), PRONG_TASK_TIMEOUT);
     says("task 2 ran longer");
     check(test_now() - before < PRONG_SECONDS(8));
     for (size_t i = 0; i < 8; i++) {
         ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
         equal(outcome.status, naps[i] > 1 ? PRONG_TASK_TIMEOUT : PRONG_OK);
     }
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -151,7 +151,8 @@ METHOD_TEST(cancel_stops_what_has_not_begun_and_by_force_what_has) {
     int nap = 300;
     for (int i = 0; i < COUNT; i++) arguments[i] = (prong_bytes){&nap, sizeof nap};
     for (int force = 0; force < 2; force++) {
-        ok(prong_pool_starmap_async(pool, &job, sleep_ms, arguments, COUNT, NULL));
+        ok(prong_pool_submit(pool, &(prong_work){.task = sleep_ms, .arguments = arguments, .count = COUNT}, &job,
+                             NULL));
         for (int i = 0; i < 200; i++) {
             prong_worker workers[2];
             size_t count;
@@ -161,14 +162,14 @@ METHOD_TEST(cancel_stops_what_has_not_begun_and_by_force_what_has) {
         }
         ok(prong_job_cancel(job, force));
         ok(prong_job_cancel(job, force));
-        is(prong_job_get(job, PRONG_SECONDS(10)), PRONG_CANCELLED);
+        is(prong_job_wait(job, PRONG_SECONDS(10)), PRONG_CANCELLED);
         int good = 0;
         for (size_t i = 0; i < COUNT; i++) {
             ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
             good += outcome.status == PRONG_OK;
         }
         check(force ? good == 0 : good > 0 && good < COUNT);
-        ok(prong_job_close(job));
+        ok(prong_job_destroy(job));
         nap = 30000;
     }
     ok(prong_pool_destroy(pool));
@@ -181,13 +182,12 @@ METHOD_TEST(killing_an_idle_worker_fails_nothing) {
     size_t count;
     int nap = 1;
     for (int round = 0; round < 5; round++) {
-        ok(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
+        ok(prong_pool_run(pool, PRONG_TASK(sleep_ms, nap), NULL, PRONG_SECONDS(10)));
         ok(prong_pool_workers(pool, workers, 2, &count));
         for (int i = 0; i < 2; i++)
             if (workers[i].pid) kill(workers[i].pid, SIGKILL);
         for (int i = 0; i < 4; i++)
-            ok(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, &(prong_task_options){.retries = 1},
-                                PRONG_SECONDS(10)));
+            ok(prong_pool_run(pool, PRONG_TASK(sleep_ms, nap), &(prong_task_options){.retries = 1}, PRONG_SECONDS(10)));
     }
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -201,7 +201,7 @@ static int own_a_pool(void *argument, size_t size) {
     int nap = 30000;
     prong_job job;
     (void)size;
-    ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
     do ok(prong_pool_workers(pool, workers, 2, &count));
     while (!workers[0].pid || !workers[1].pid);
     ok(prong_queue_put(queue, workers, sizeof workers, PRONG_FOREVER));
@@ -226,7 +226,7 @@ static int submit_and_die(void *argument, size_t size) {
     int nap = 50;
     prong_job job;
     (void)size;
-    for (int i = 0; i < 10; i++) ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    for (int i = 0; i < 10; i++) ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
     raise(SIGKILL);
     return 0;
 }
@@ -276,7 +276,7 @@ METHOD_TEST(a_worker_that_does_not_end_when_it_is_told_to_is_killed) {
     char byte;
     ok(prong_queue_create(&queue, NULL));
     for (int by_destroy = 0; by_destroy < 2; by_destroy++) {
-        ok(prong_pool_apply_async(pool, &job, ignore_sigterm, &queue, sizeof queue, NULL));
+        ok(prong_pool_submit(pool, PRONG_TASK(ignore_sigterm, queue), &job, NULL));
         ok(prong_queue_get(queue, &byte, 1, NULL, PRONG_SECONDS(10)));
         int64_t before = test_now();
         if (!by_destroy) {
@@ -286,8 +286,8 @@ METHOD_TEST(a_worker_that_does_not_end_when_it_is_told_to_is_killed) {
         }
         ok(prong_pool_destroy(pool));
         check(test_now() - before < PRONG_SECONDS(10));
-        is(prong_job_get(job, PRONG_NOWAIT), PRONG_CANCELLED);
-        ok(prong_job_close(job));
+        is(prong_job_wait(job, PRONG_NOWAIT), PRONG_CANCELLED);
+        ok(prong_job_destroy(job));
         if (!by_destroy) pool = make(method, 1);
     }
     ok(prong_queue_destroy(queue));
@@ -330,15 +330,15 @@ METHOD_TEST(a_pool_of_which_a_worker_cannot_be_started_leaves_nothing) {
 METHOD_TEST(a_worker_that_cannot_be_replaced_at_first_is_replaced_later) {
     prong_pool pool = make(method, 1);
     int pause_for = 1, worker;
-    ok(prong_pool_apply(pool, own_pid, NULL, 0, &worker, sizeof worker, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, &(prong_work){.task = own_pid, .count = 1, .out = &worker, .out_size = sizeof worker}, NULL,
+                      PRONG_SECONDS(10)));
     limit_descriptors(3);
     check(kill(worker, SIGKILL) == 0);
     while (kill(worker, 0) == 0) test_sleep_ms(1);
     test_sleep_ms(300);
-    is(prong_pool_apply(pool, sleep_ms, &pause_for, sizeof pause_for, NULL, 0, NULL, NULL, PRONG_MS(100)),
-       PRONG_TIMEOUT);
+    is(prong_pool_run(pool, PRONG_TASK(sleep_ms, pause_for), NULL, PRONG_MS(100)), PRONG_TIMEOUT);
     limit_descriptors(-1);
-    ok(prong_pool_apply(pool, sleep_ms, &pause_for, sizeof pause_for, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, PRONG_TASK(sleep_ms, pause_for), NULL, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -347,8 +347,8 @@ METHOD_TEST(jobs_of_a_submitter_that_died_are_freed) {
     prong_pool pool = make(method, 2);
     equal(test_end(start_with(method, submit_and_die, pool)), -SIGKILL);
     int nap = 1;
-    ok(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, NULL, PRONG_SECONDS(10)));
-    ok(prong_pool_close(pool));
+    ok(prong_pool_run(pool, PRONG_TASK(sleep_ms, nap), NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_shutdown(pool));
     ok(prong_pool_join(pool, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -365,8 +365,7 @@ static void use_left_pool(prong_pool pool, int method) {
     long number = 21, doubled = 0;
     prong_status status = PRONG_OK;
     for (int i = 0; i < 1000 && status != PRONG_STALE; i++) { /* until its parent's end is known */
-        status =
-            prong_pool_map(pool, twice, &number, 1, sizeof number, &doubled, sizeof doubled, NULL, PRONG_SECONDS(10));
+        status = prong_pool_run(pool, PRONG_MAP_N(twice, &number, &doubled, 1), NULL, PRONG_SECONDS(10));
         if (status == PRONG_CANCELLED) says("its pool has ended");
         check(status == PRONG_OK || status == PRONG_CANCELLED || status == PRONG_STALE || status == PRONG_NOT_RUNNING);
         test_sleep_ms(10);
@@ -377,7 +376,7 @@ static void use_left_pool(prong_pool pool, int method) {
     is(prong_pool_destroy(pool), PRONG_STALE);
     says("from which this one was forked");
     pool = make(method, 2); /* one of its own */
-    ok(prong_pool_map(pool, twice, &number, 1, sizeof number, &doubled, sizeof doubled, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, PRONG_MAP_N(twice, &number, &doubled, 1), NULL, PRONG_SECONDS(10)));
     equal(doubled, 42);
     ok(prong_pool_destroy(pool));
 }

@@ -47,14 +47,25 @@ METHOD_TEST(apply_gives_the_result) {
     prong_pool pool = make(method, 2);
     long number = 12, squared;
     size_t size;
-    ok(prong_pool_apply(pool, square, &number, sizeof number, &squared, sizeof squared, &size, NULL,
-                        PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.task = square,
+                                    .in = &number,
+                                    .in_size = sizeof number,
+                                    .count = 1,
+                                    .out = &squared,
+                                    .out_size = sizeof squared,
+                                    .sizes = &size},
+                      NULL, PRONG_SECONDS(10)));
     equal(squared, 144);
     equal(size, sizeof squared);
     static char bytes[1 << 20];
-    ok(prong_pool_apply(pool, large, NULL, 0, bytes, sizeof bytes, &size, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.task = large, .count = 1, .out = bytes, .out_size = sizeof bytes, .sizes = &size},
+                      NULL, PRONG_SECONDS(10)));
     check(size == sizeof bytes && bytes[0] == 'x' && bytes[sizeof bytes - 1] == 'x');
-    is(prong_pool_apply(pool, large, NULL, 0, bytes, 10, &size, NULL, PRONG_SECONDS(10)), PRONG_TOO_LONG);
+    is(prong_pool_run(pool, &(prong_work){.task = large, .count = 1, .out = bytes, .out_size = 10, .sizes = &size},
+                      NULL, PRONG_SECONDS(10)),
+       PRONG_TOO_LONG);
     equal(size, sizeof bytes);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -63,10 +74,10 @@ METHOD_TEST(apply_gives_the_result) {
 METHOD_TEST(a_task_that_fails_says_so_and_so_does_one_out_of_time) {
     prong_pool pool = make(method, 2);
     int code = 33, nap = 2000;
-    is(prong_pool_apply(pool, refuse, &code, sizeof code, NULL, 0, NULL, NULL, PRONG_SECONDS(10)), PRONG_TASK_FAILED);
+    is(prong_pool_run(pool, PRONG_TASK(refuse, code), NULL, PRONG_SECONDS(10)), PRONG_TASK_FAILED);
     says("code 33");
     says("no such thing");
-    is(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, NULL, PRONG_MS(50)), PRONG_TIMEOUT);
+    is(prong_pool_run(pool, PRONG_TASK(sleep_ms, nap), NULL, PRONG_MS(50)), PRONG_TIMEOUT);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -82,18 +93,21 @@ METHOD_TEST(starmap_keeps_results_apart_and_in_their_places) {
         numbers[i] = i;
         arguments[i] = (prong_bytes){&numbers[i], sizeof numbers[i]};
     }
-    ok(prong_pool_starmap(pool, &job, square, arguments, COUNT, NULL, PRONG_SECONDS(10)));
-    check(prong_job_ready(job) && prong_job_successful(job));
+    ok(prong_pool_submit(pool, &(prong_work){.task = square, .arguments = arguments, .count = COUNT}, &job, NULL));
+    ok(prong_job_wait(job, PRONG_SECONDS(10)));
+    check(prong_job_ready(job));
+    ok(prong_job_wait(job, PRONG_NOWAIT));
     for (long i = 0; i < COUNT; i++) {
         ok(prong_job_outcome(job, (size_t)i, &outcome, PRONG_NOWAIT));
         equal(outcome.status, PRONG_OK);
         equal(*(long *)outcome.data, i * i);
     }
     is(prong_job_outcome(job, COUNT, &outcome, PRONG_NOWAIT), PRONG_INVALID);
-    ok(prong_job_close(job));
-    is(prong_job_close(job), PRONG_STALE);
-    ok(prong_pool_starmap(pool, &job, square, NULL, 0, NULL, PRONG_SECONDS(10)));
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
+    is(prong_job_destroy(job), PRONG_STALE);
+    ok(prong_pool_submit(pool, &(prong_work){.task = square}, &job, NULL));
+    ok(prong_job_wait(job, PRONG_SECONDS(10)));
+    ok(prong_job_destroy(job));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -103,14 +117,16 @@ METHOD_TEST(async_jobs_can_be_waited_for_and_asked) {
     int nap = 150;
     prong_job job;
     prong_progress progress;
-    ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
-    check(!prong_job_ready(job) && !prong_job_successful(job));
+    ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
+    check(!prong_job_ready(job));
+    is(prong_job_wait(job, PRONG_NOWAIT), PRONG_TIMEOUT);
     is(prong_job_wait(job, PRONG_MS(10)), PRONG_TIMEOUT);
     ok(prong_job_progress(job, &progress));
     check(progress.done == 0 && progress.total == 1);
-    ok(prong_job_get(job, PRONG_SECONDS(10)));
-    check(prong_job_ready(job) && prong_job_successful(job));
-    ok(prong_job_close(job));
+    ok(prong_job_wait(job, PRONG_SECONDS(10)));
+    check(prong_job_ready(job));
+    ok(prong_job_wait(job, PRONG_NOWAIT));
+    ok(prong_job_destroy(job));
     ok(prong_pool_destroy(pool));
 }
 
@@ -134,22 +150,22 @@ METHOD_TEST(a_wait_for_a_job_that_is_closed_ends_and_no_other_job_has_its_memory
     prong_job blocker, other;
     pthread_t thread;
     struct timespec end;
-    ok(prong_pool_apply_async(pool, &blocker, sleep_ms, &nap, sizeof nap, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &blocker, NULL));
     for (int for_one = 0; for_one < 2; for_one++) {
         struct waiter waiter = {.for_one = for_one};
-        ok(prong_pool_apply_async(pool, &waiter.job, sleep_ms, &nap, sizeof nap, NULL));
+        ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &waiter.job, NULL));
         check(pthread_create(&thread, NULL, wait_for_job, &waiter) == 0);
         test_sleep_ms(50); /* for it to wait */
-        ok(prong_job_close(waiter.job));
-        ok(prong_pool_apply_async(pool, &other, sleep_ms, &nap, sizeof nap, NULL));
+        ok(prong_job_destroy(waiter.job));
+        ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &other, NULL));
         clock_gettime(CLOCK_REALTIME, &end);
         end.tv_sec += 10;
         check(pthread_timedjoin_np(thread, NULL, &end) == 0);
-        check(waiter.status == PRONG_STALE || waiter.status == PRONG_OK);
-        ok(prong_job_close(other));
+        check(waiter.status == PRONG_STALE || waiter.status == (for_one ? PRONG_OK : PRONG_CANCELLED));
+        ok(prong_job_destroy(other));
     }
     ok(prong_job_cancel(blocker, true));
-    ok(prong_job_close(blocker));
+    ok(prong_job_destroy(blocker));
     ok(prong_pool_destroy(pool));
 }
 
@@ -185,20 +201,26 @@ METHOD_TEST(map_fills_arrays_wherever_they_are) {
             for (size_t chunk = 0; chunk <= 7; chunk += 7) {
                 prong_task_options options = {.chunk_size = chunk};
                 memset(out[to], 0, COUNT * sizeof(double));
-                ok(prong_pool_map(pool, twice, in[from], COUNT, sizeof(double), out[to], sizeof(double), &options,
-                                  PRONG_SECONDS(10)));
+                ok(prong_pool_run(pool, PRONG_MAP_N(twice, in[from], out[to], COUNT), &options, PRONG_SECONDS(10)));
                 for (int i = 0; i < COUNT; i++) check(out[to][i] == 2 * i);
                 memset(out[to], 0, COUNT * sizeof(double));
-                ok(prong_pool_map_range(pool, twice_range, in[from], COUNT, sizeof(double), out[to], sizeof(double),
-                                        &options, PRONG_SECONDS(10)));
+                ok(prong_pool_run(pool, PRONG_MAP_N(twice_range, in[from], out[to], COUNT), &options,
+                                  PRONG_SECONDS(10)));
                 for (int i = 0; i < COUNT; i++) check(out[to][i] == 2 * i);
             }
-    ok(prong_pool_map(pool, twice, in[0], 0, sizeof(double), out[0], sizeof(double), NULL, PRONG_SECONDS(10)));
-    is(prong_pool_map(pool, twice, NULL, 5, sizeof(double), out[0], sizeof(double), NULL, PRONG_SECONDS(10)),
+    ok(prong_pool_run(pool, PRONG_MAP_N(twice, in[0], out[0], 0), NULL, PRONG_SECONDS(10)));
+    is(prong_pool_run(pool,
+                      &(prong_work){.element = twice,
+                                    .in = NULL,
+                                    .in_size = sizeof(double),
+                                    .count = 5,
+                                    .out = out[0],
+                                    .out_size = sizeof(double)},
+                      NULL, PRONG_SECONDS(10)),
        PRONG_INVALID);
     int ints[100];
-    is(prong_pool_map(pool, narrow, in[0], 100, sizeof(double), ints, sizeof(int),
-                      &(prong_task_options){.chunk_size = 10}, PRONG_SECONDS(10)),
+    is(prong_pool_run(pool, PRONG_MAP_N(narrow, in[0], ints, 100), &(prong_task_options){.chunk_size = 10},
+                      PRONG_SECONDS(10)),
        PRONG_TASK_FAILED);
     says("task 7");
     says("code 5");
@@ -214,10 +236,10 @@ METHOD_TEST(map_async_delivers_with_the_wait) {
     double in[COUNT], out[COUNT];
     prong_job job;
     for (int i = 0; i < COUNT; i++) in[i] = i;
-    ok(prong_pool_map_async(pool, &job, twice, in, COUNT, sizeof *in, out, sizeof *out, NULL));
+    ok(prong_pool_submit(pool, PRONG_MAP(twice, in, out), &job, NULL));
     ok(prong_job_wait(job, PRONG_SECONDS(10)));
     for (int i = 0; i < COUNT; i++) check(out[i] == 2 * i);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     ok(prong_pool_destroy(pool));
 }
 
@@ -234,7 +256,7 @@ static void on_success(prong_job job, void *context) {
     prong_outcome outcome;
     ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
     seen->sum += *(long *)outcome.data;
-    ok(prong_job_close(job)); /* its own job, from within */
+    ok(prong_job_destroy(job)); /* its own job, from within */
     seen->good++;
 }
 
@@ -242,7 +264,7 @@ static void on_failure(prong_job job, prong_status status, const char *message, 
     struct seen *seen = context;
     check(status == PRONG_TASK_FAILED);
     snprintf(seen->message, sizeof seen->message, "%s", message);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     seen->bad++;
 }
 
@@ -252,15 +274,15 @@ METHOD_TEST(callbacks_are_called_once_for_each_job) {
     static struct seen seen;
     prong_task_options options = {.callback = on_success, .error_callback = on_failure, .context = &seen};
     prong_job job;
-    for (long i = 0; i < COUNT; i++) ok(prong_pool_apply_async(pool, &job, square, &i, sizeof i, &options));
+    for (long i = 0; i < COUNT; i++) ok(prong_pool_submit(pool, PRONG_TASK(square, i), &job, &options));
     int code = 4;
-    ok(prong_pool_apply_async(pool, &job, refuse, &code, sizeof code, &options));
+    ok(prong_pool_submit(pool, PRONG_TASK(refuse, code), &job, &options));
     for (int i = 0; i < 1000 && (seen.good < COUNT || !seen.bad); i++) test_sleep_ms(5);
     equal(seen.good, COUNT);
     equal(seen.bad, 1);
     equal(seen.sum, (long)COUNT * (COUNT - 1) * (2 * COUNT - 1) / 6);
     check(strstr(seen.message, "code 4"));
-    ok(prong_pool_close(pool));
+    ok(prong_pool_shutdown(pool));
     ok(prong_pool_join(pool, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -276,11 +298,11 @@ METHOD_TEST(progress_is_reported_while_a_job_is_waited_for) {
     prong_pool pool = make(method, 2);
     prong_progress last = {0};
     prong_bytes arguments[10];
-    prong_job job;
     int nap = 60;
     for (int i = 0; i < 10; i++) arguments[i] = (prong_bytes){&nap, sizeof nap};
     prong_task_options options = {.progress = note_progress, .progress_context = &last};
-    ok(prong_pool_starmap(pool, &job, sleep_ms, arguments, 10, &options, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, &(prong_work){.task = sleep_ms, .arguments = arguments, .count = 10}, &options,
+                      PRONG_SECONDS(10)));
     check(last.done == 10 && last.total == 10 && last.rate > 0 && last.elapsed > 0);
     prong_progress_bar(&last, NULL); /* silent: standard error is no terminal here */
     ok(prong_pool_destroy(pool));
@@ -299,8 +321,7 @@ static void ask_in_progress(const prong_progress *progress, void *context) {
     long number = 12;
     (void)progress;
     if (asking->calls++) return;
-    ok(prong_pool_apply(asking->pool, square, &number, sizeof number, &asking->squared, sizeof asking->squared, NULL,
-                        NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(asking->pool, PRONG_APPLY(square, number, asking->squared), NULL, PRONG_SECONDS(10)));
     ok(prong_job_cancel(asking->job, true));
 }
 
@@ -308,11 +329,11 @@ METHOD_TEST(a_progress_callback_may_use_the_pool_and_cancel_its_job) {
     int forever = 1000000;
     struct asking asking = {.pool = make(method, 2)};
     prong_task_options options = {.progress = ask_in_progress, .progress_context = &asking};
-    ok(prong_pool_apply_async(asking.pool, &asking.job, sleep_ms, &forever, sizeof forever, &options));
-    is(prong_job_get(asking.job, PRONG_SECONDS(15)), PRONG_CANCELLED);
+    ok(prong_pool_submit(asking.pool, PRONG_TASK(sleep_ms, forever), &asking.job, &options));
+    is(prong_job_wait(asking.job, PRONG_SECONDS(15)), PRONG_CANCELLED);
     equal(asking.squared, 144);
     check(asking.calls >= 1);
-    ok(prong_job_close(asking.job));
+    ok(prong_job_destroy(asking.job));
     ok(prong_pool_destroy(asking.pool));
 }
 
@@ -320,8 +341,7 @@ static bool ask_in_generator(prong_bytes *argument, void *context) {
     struct asking *asking = context;
     static long number;
     number = ++asking->calls;
-    ok(prong_pool_apply(asking->pool, square, &number, sizeof number, &asking->squared, sizeof asking->squared, NULL,
-                        NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(asking->pool, PRONG_APPLY(square, number, asking->squared), NULL, PRONG_SECONDS(10)));
     *argument = (prong_bytes){&asking->squared, sizeof asking->squared};
     return asking->calls <= 5;
 }
@@ -329,16 +349,18 @@ static bool ask_in_generator(prong_bytes *argument, void *context) {
 METHOD_TEST(a_generator_may_use_the_pool) {
     struct asking asking = {.pool = make(method, 2)};
     prong_outcome outcome;
-    prong_imap *imap;
+    prong_iterator *iterator;
     long result;
-    ok(prong_pool_imap(asking.pool, &imap, square, ask_in_generator, &asking, NULL));
+    ok(prong_pool_iterate(asking.pool,
+                          &(prong_work){.task = square, .generator = ask_in_generator, .generator_context = &asking},
+                          &iterator, NULL));
     for (long i = 1; i <= 5; i++) {
-        ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+        ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)));
         memcpy(&result, outcome.data, sizeof result);
         equal(result, i * i * i * i);
     }
-    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
-    prong_imap_close(imap);
+    is(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    prong_iterator_close(iterator);
     ok(prong_pool_destroy(asking.pool));
 }
 
@@ -360,19 +382,20 @@ static bool next_number(prong_bytes *argument, void *context) {
 METHOD_TEST(imap_gives_results_in_order_and_reads_ahead_only_so_far) {
     prong_pool pool = make(method, 2);
     struct source source = {0, 2000};
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
-    ok(prong_pool_imap(pool, &imap, square, next_number, &source, &(prong_task_options){.buffer = 16}));
+    ok(prong_pool_iterate(pool, &(prong_work){.task = square, .generator = next_number, .generator_context = &source},
+                          &iterator, &(prong_task_options){.buffer = 16}));
     for (long i = 0; i < 2000; i++) {
-        ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+        ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)));
         equal(outcome.index, i);
         equal(*(long *)outcome.data, i * i);
         check(source.next <= i + 16);
     }
-    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
-    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
-    prong_imap_close(imap);
-    prong_imap_close(NULL);
+    is(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    is(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    prong_iterator_close(iterator);
+    prong_iterator_close(NULL);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -394,16 +417,17 @@ METHOD_TEST(imap_reports_progress_now_and_then) {
     prong_pool pool = make(method, 2);
     struct source source = {0, 2000};
     struct reports reports = {0};
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
     prong_task_options options = {.progress = note_report, .progress_context = &reports};
-    ok(prong_pool_imap(pool, &imap, square, next_number, &source, &options));
-    for (long i = 0; i < 2000; i++) ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
-    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
-    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    ok(prong_pool_iterate(pool, &(prong_work){.task = square, .generator = next_number, .generator_context = &source},
+                          &iterator, &options));
+    for (long i = 0; i < 2000; i++) ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)));
+    is(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    is(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
     check(reports.last.done == 2000 && reports.last.total == 2000);
     check((prong_time)reports.count <= reports.last.elapsed / PRONG_MS(100) + 2);
-    prong_imap_close(imap);
+    prong_iterator_close(iterator);
     ok(prong_pool_destroy(pool));
 }
 
@@ -418,33 +442,35 @@ METHOD_TEST(imap_reports_progress_while_it_waits) {
     prong_pool pool = make(method, 1);
     bool given = false;
     struct reports reports = {0};
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
     prong_task_options options = {.progress = note_report, .progress_context = &reports};
-    ok(prong_pool_imap(pool, &imap, sleep_ms, one_nap, &given, &options));
-    is(prong_imap_next(imap, &outcome, PRONG_MS(1)), PRONG_TIMEOUT);
+    ok(prong_pool_iterate(pool, &(prong_work){.task = sleep_ms, .generator = one_nap, .generator_context = &given},
+                          &iterator, &options));
+    is(prong_iterator_next(iterator, &outcome, PRONG_MS(1)), PRONG_TIMEOUT);
     size_t before = reports.count;
-    ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(60)));
+    ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(60)));
     check(reports.count > before + 1);
-    prong_imap_close(imap);
+    prong_iterator_close(iterator);
     ok(prong_pool_destroy(pool));
 }
 
 METHOD_TEST(imap_unordered_gives_each_result_once) {
     prong_pool pool = make(method, 3);
     struct source source = {0, 1000};
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
     static bool seen[1000];
-    ok(prong_pool_imap_unordered(pool, &imap, square, next_number, &source, NULL));
+    ok(prong_pool_iterate(pool, &(prong_work){.task = square, .generator = next_number, .generator_context = &source},
+                          &iterator, &(prong_task_options){.unordered = true}));
     for (int i = 0; i < 1000; i++) {
-        ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+        ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)));
         check(!seen[outcome.index]);
         seen[outcome.index] = true;
         equal(*(long *)outcome.data, outcome.index * outcome.index);
     }
-    is(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
-    prong_imap_close(imap);
+    is(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)), PRONG_EOF);
+    prong_iterator_close(iterator);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -452,15 +478,17 @@ METHOD_TEST(imap_unordered_gives_each_result_once) {
 METHOD_TEST(an_imap_may_be_closed_half_way_and_wait_in_vain) {
     prong_pool pool = make(method, 2);
     struct source source = {0, 1000};
-    prong_imap *imap;
+    prong_iterator *iterator;
     prong_outcome outcome;
-    ok(prong_pool_imap(pool, &imap, square, next_number, &source, NULL));
-    ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
-    prong_imap_close(imap);
+    ok(prong_pool_iterate(pool, &(prong_work){.task = square, .generator = next_number, .generator_context = &source},
+                          &iterator, NULL));
+    ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)));
+    prong_iterator_close(iterator);
     source = (struct source){3000, 3001};
-    ok(prong_pool_imap(pool, &imap, sleep_ms, next_number, &source, NULL));
-    is(prong_imap_next(imap, &outcome, PRONG_MS(20)), PRONG_TIMEOUT);
-    prong_imap_close(imap);
+    ok(prong_pool_iterate(pool, &(prong_work){.task = sleep_ms, .generator = next_number, .generator_context = &source},
+                          &iterator, NULL));
+    is(prong_iterator_next(iterator, &outcome, PRONG_MS(20)), PRONG_TIMEOUT);
+    prong_iterator_close(iterator);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -471,12 +499,11 @@ static void *submit_many(void *context) {
     prong_pool pool = *(prong_pool *)context;
     for (long i = 0; i < 300; i++) {
         long squared;
-        ok(prong_pool_apply(pool, square, &i, sizeof i, &squared, sizeof squared, NULL, NULL, PRONG_SECONDS(10)));
+        ok(prong_pool_run(pool, PRONG_APPLY(square, i, squared), NULL, PRONG_SECONDS(10)));
         equal(squared, i * i);
         double in[50], out[50];
         for (int k = 0; k < 50; k++) in[k] = (double)i + k;
-        ok(prong_pool_map(pool, twice, in, 50, sizeof *in, out, sizeof *out, &(prong_task_options){.chunk_size = 9},
-                          PRONG_SECONDS(10)));
+        ok(prong_pool_run(pool, PRONG_MAP(twice, in, out), &(prong_task_options){.chunk_size = 9}, PRONG_SECONDS(10)));
         for (int k = 0; k < 50; k++) check(out[k] == 2 * ((double)i + k));
     }
     return NULL;
@@ -512,7 +539,7 @@ static int use_a_pool_of_its_own(void *argument, size_t size, prong_result *resu
     (void)argument;
     (void)size;
     for (int i = 0; i < 20; i++) in[i] = i;
-    ok(prong_pool_map(pool, twice, in, 20, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, PRONG_MAP(twice, in, out), NULL, PRONG_SECONDS(10)));
     for (int i = 0; i < 20; i++) sum += out[i];
     ok(prong_pool_destroy(pool));
     return prong_result_set(result, &sum, sizeof sum);
@@ -522,7 +549,9 @@ METHOD_TEST(a_worker_may_have_a_pool_of_its_own) {
     ok(prong_set_start_method((prong_start_method)method));
     prong_pool pool = make(method, 2);
     double sum;
-    ok(prong_pool_apply(pool, use_a_pool_of_its_own, NULL, 0, &sum, sizeof sum, NULL, NULL, PRONG_SECONDS(15)));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.task = use_a_pool_of_its_own, .count = 1, .out = &sum, .out_size = sizeof sum},
+                      NULL, PRONG_SECONDS(15)));
     check(sum == 380);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -583,38 +612,45 @@ METHOD_TEST(all_tasks_of_a_job_share_its_context) {
     int left = 3;
     prong_pool pool = make(method, 2);
     struct scaling scaling = {3, 7};
-    prong_task_options options = {.task_context = &scaling, .task_context_size = sizeof scaling};
+    prong_work elements = *PRONG_MAP(scale, in, out), range = *PRONG_MAP(scale_range, in, out);
+    prong_work task = *PRONG_TASK(scale_task, number),
+               read = {.task = scale_task, .generator = next_left, .generator_context = &left};
+    prong_work *const works[] = {&elements, &range, &task, &read};
     prong_job job, other;
     for (long i = 0; i < COUNT; i++) in[i] = i;
-    ok(prong_pool_map(pool, scale, in, COUNT, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(10)));
+    for (int i = 0; i < 4; i++) {
+        works[i]->context = &scaling;
+        works[i]->context_size = sizeof scaling;
+    }
+    ok(prong_pool_run(pool, &elements, NULL, PRONG_SECONDS(10)));
     for (long i = 0; i < COUNT; i++) equal(out[i], 3 * i + 7);
-    ok(prong_pool_map_range(pool, scale_range, in, COUNT, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, &range, NULL, PRONG_SECONDS(10)));
     equal(out[COUNT - 1], 3 * (COUNT - 1) + 7);
-    ok(prong_pool_map_async(pool, &job, scale, in, COUNT, sizeof *in, out, sizeof *out, &options));
+    ok(prong_pool_submit(pool, &elements, &job, NULL));
     scaling = (struct scaling){100, 0}; /* the first job has a copy */
-    ok(prong_pool_apply_async(pool, &other, scale_task, &number, sizeof number, &options));
-    ok(prong_job_get(job, PRONG_SECONDS(10)));
+    ok(prong_pool_submit(pool, &task, &other, NULL));
+    ok(prong_job_wait(job, PRONG_SECONDS(10)));
     equal(out[COUNT - 1], 3 * (COUNT - 1) + 7);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     prong_outcome outcome;
     ok(prong_job_outcome(other, 0, &outcome, PRONG_SECONDS(10)));
     memcpy(&scaled, outcome.data, sizeof scaled);
     equal(scaled, 500);
-    ok(prong_job_close(other));
-    prong_imap *imap;
-    ok(prong_pool_imap(pool, &imap, scale_task, next_left, &left, &options));
+    ok(prong_job_destroy(other));
+    prong_iterator *iterator;
+    ok(prong_pool_iterate(pool, &read, &iterator, NULL));
     for (long i = 3; i > 0; i--) {
-        ok(prong_imap_next(imap, &outcome, PRONG_SECONDS(10)));
+        ok(prong_iterator_next(iterator, &outcome, PRONG_SECONDS(10)));
         ok(outcome.status);
         memcpy(&scaled, outcome.data, sizeof scaled);
         equal(scaled, 100 * i);
     }
-    prong_imap_close(imap);
-    ok(prong_pool_map(pool, has_no_context, in, 10, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(10)));
+    prong_iterator_close(iterator);
+    ok(prong_pool_run(pool, PRONG_MAP_N(has_no_context, in, out, 10), NULL, PRONG_SECONDS(10)));
     check(prong_task_context(NULL) == NULL);
-    options.task_context = NULL;
-    is(prong_pool_map(pool, scale, in, 1, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(10)), PRONG_INVALID);
-    says("task_context is NULL");
+    elements.context = NULL;
+    is(prong_pool_run(pool, &elements, NULL, PRONG_SECONDS(10)), PRONG_INVALID);
+    says("work: context is NULL");
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -638,8 +674,10 @@ static int forks_in_a_task(const void *in, void *out) {
 METHOD_TEST(a_tasks_context_is_not_its_childrens) {
     long number = 1;
     prong_pool pool = make(method, 1);
-    ok(prong_pool_map(pool, forks_in_a_task, &number, 1, sizeof number, &number, sizeof number,
-                      &(prong_task_options){.task_context = "x", .task_context_size = 1}, PRONG_SECONDS(10)));
+    prong_work work = *PRONG_MAP_N(forks_in_a_task, &number, &number, 1);
+    work.context = "x";
+    work.context_size = 1;
+    ok(prong_pool_run(pool, &work, NULL, PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
 }
 
@@ -665,7 +703,8 @@ METHOD_TEST(workers_are_initialized) {
                                                       .method = method,
                                                       .initializer_argument = &level,
                                                       .initializer_size = sizeof level}));
-    ok(prong_pool_apply(pool, tell_level, NULL, 0, text, sizeof text, NULL, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, &(prong_work){.task = tell_level, .count = 1, .out = text, .out_size = sizeof text}, NULL,
+                      PRONG_SECONDS(10)));
     ok(prong_pool_destroy(pool));
 }
 
@@ -703,7 +742,7 @@ METHOD_TEST(a_worker_that_hangs_in_its_initializer_is_replaced) {
     uint64_t deaths;
     double numbers[100] = {2}, doubled[100];
     prong_pool pool = make_hanging(method, &hanging, PRONG_MS(300));
-    ok(prong_pool_map(pool, twice, numbers, 100, sizeof *numbers, doubled, sizeof *doubled, NULL, PRONG_SECONDS(15)));
+    ok(prong_pool_run(pool, PRONG_MAP(twice, numbers, doubled), NULL, PRONG_SECONDS(15)));
     equal(doubled[0], 4);
     ok(prong_pool_deaths(pool, &deaths));
     check(deaths >= 2);
@@ -714,8 +753,7 @@ METHOD_TEST(an_initializer_that_always_hangs_breaks_the_pool) {
     struct hanging hanging = {.hanging = 1000};
     long number = 3, begun;
     prong_pool pool = make_hanging(method, &hanging, PRONG_MS(50));
-    is(prong_pool_apply(pool, square, &number, sizeof number, NULL, 0, NULL, NULL, PRONG_SECONDS(15)),
-       PRONG_POOL_BROKEN);
+    is(prong_pool_run(pool, PRONG_TASK(square, number), NULL, PRONG_SECONDS(15)), PRONG_POOL_BROKEN);
     says("its initializer ran longer than its limit of 0.05 s");
     test_sleep_ms(200);
     ok(prong_shared_value_get(hanging.begun, &begun, PRONG_SECONDS(1)));
@@ -736,8 +774,8 @@ METHOD_TEST(a_tasks_time_limit_begins_after_the_initializer) {
                                                       .method = (prong_start_method)method,
                                                       .initializer = initialize_slowly,
                                                       .initializer_time_limit = PRONG_SECONDS(15)}));
-    ok(prong_pool_apply(pool, square, &number, sizeof number, &squared, sizeof squared, NULL,
-                        &(prong_task_options){.time_limit = PRONG_MS(200)}, PRONG_SECONDS(15)));
+    ok(prong_pool_run(pool, PRONG_APPLY(square, number, squared), &(prong_task_options){.time_limit = PRONG_MS(200)},
+                      PRONG_SECONDS(15)));
     uint64_t deaths;
     ok(prong_pool_deaths(pool, &deaths));
     equal(deaths, 0);
@@ -762,13 +800,12 @@ METHOD_TEST(an_initializer_that_fails_breaks_the_pool_after_a_try_a_worker) {
                                                       .method = method,
                                                       .initializer_argument = &tries,
                                                       .initializer_size = sizeof tries}));
-    prong_status status = prong_pool_apply_async(pool, &job, square, &number, sizeof number, NULL);
+    prong_status status = prong_pool_submit(pool, PRONG_TASK(square, number), &job, NULL);
     if (status >= 0)
-        is(prong_job_get(job, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
+        is(prong_job_wait(job, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
     else
         check(status == PRONG_POOL_BROKEN);
-    is(prong_pool_apply(pool, square, &number, sizeof number, NULL, 0, NULL, NULL, PRONG_SECONDS(10)),
-       PRONG_POOL_BROKEN);
+    is(prong_pool_run(pool, PRONG_TASK(square, number), NULL, PRONG_SECONDS(10)), PRONG_POOL_BROKEN);
     says("code 3");
     test_sleep_ms(100);
     size_t count;
@@ -801,10 +838,10 @@ METHOD_TEST(an_initializer_may_have_the_tasks_run_within_it) {
                                                       .initializer_size = sizeof steps}));
     for (long i = 0; i < 7; i++) {
         long result = 0;
-        ok(prong_pool_apply(pool, square, &i, sizeof i, &result, sizeof result, NULL, NULL, PRONG_SECONDS(10)));
+        ok(prong_pool_run(pool, PRONG_APPLY(square, i, result), NULL, PRONG_SECONDS(10)));
         equal(result, i * i);
     }
-    ok(prong_pool_close(pool));
+    ok(prong_pool_shutdown(pool));
     ok(prong_pool_join(pool, PRONG_SECONDS(10)));
     for (int i = 0; i < 6; i++) {
         ok(prong_queue_get(steps, step, sizeof step, NULL, PRONG_SECONDS(10)));
@@ -818,7 +855,8 @@ METHOD_TEST(workers_are_replaced_after_maxtasksperchild) {
     int pids[10], pid;
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1, .maxtasksperchild = 3, .method = method}));
     for (int i = 0; i < 10; i++)
-        ok(prong_pool_apply(pool, worker_pid, NULL, 0, &pids[i], sizeof pid, NULL, NULL, PRONG_SECONDS(10)));
+        ok(prong_pool_run(pool, &(prong_work){.task = worker_pid, .count = 1, .out = &pids[i], .out_size = sizeof pid},
+                          NULL, PRONG_SECONDS(10)));
     for (int i = 0; i < 10; i++) check((pids[i] == pids[0]) == (i < 3));
     uint64_t deaths;
     ok(prong_pool_deaths(pool, &deaths));
@@ -831,17 +869,17 @@ METHOD_TEST(a_closed_pool_finishes_what_it_has_and_takes_no_more) {
     prong_pool pool = make(method, 2);
     prong_job jobs[20];
     int nap = 20;
-    for (int i = 0; i < 20; i++) ok(prong_pool_apply_async(pool, &jobs[i], sleep_ms, &nap, sizeof nap, NULL));
+    for (int i = 0; i < 20; i++) ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &jobs[i], NULL));
     is(prong_pool_join(pool, PRONG_NOWAIT), PRONG_STILL_RUNNING);
-    ok(prong_pool_close(pool));
-    is(prong_pool_apply(pool, sleep_ms, &nap, sizeof nap, NULL, 0, NULL, NULL, PRONG_NOWAIT), PRONG_NOT_RUNNING);
+    ok(prong_pool_shutdown(pool));
+    is(prong_pool_run(pool, PRONG_TASK(sleep_ms, nap), NULL, PRONG_NOWAIT), PRONG_NOT_RUNNING);
     ok(prong_pool_join(pool, PRONG_SECONDS(10)));
     for (int i = 0; i < 20; i++) {
-        check(prong_job_successful(jobs[i]));
-        ok(prong_job_close(jobs[i]));
+        ok(prong_job_wait(jobs[i], PRONG_NOWAIT));
+        ok(prong_job_destroy(jobs[i]));
     }
     ok(prong_pool_destroy(pool));
-    is(prong_pool_close(pool), PRONG_STALE);
+    is(prong_pool_shutdown(pool), PRONG_STALE);
     test_arena_is_clean(0);
 }
 
@@ -850,16 +888,16 @@ TEST(workers_with_nothing_to_do_sleep_while_a_closed_pool_finishes) {
     prong_job job;
     struct rusage before, after;
     int nap = 2000;
-    ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
     getrusage(RUSAGE_CHILDREN, &before);
-    ok(prong_pool_close(pool));
+    ok(prong_pool_shutdown(pool));
     ok(prong_pool_join(pool, PRONG_SECONDS(15)));
     getrusage(RUSAGE_CHILDREN, &after);
     long us =
         (after.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_utime.tv_sec - before.ru_stime.tv_sec) * 1000000L +
         after.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_utime.tv_usec - before.ru_stime.tv_usec;
     check(us < 100000);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -868,15 +906,15 @@ METHOD_TEST(terminate_ends_it_at_once) {
     prong_pool pool = make(method, 2);
     prong_job jobs[10];
     int nap = 20000;
-    for (int i = 0; i < 10; i++) ok(prong_pool_apply_async(pool, &jobs[i], sleep_ms, &nap, sizeof nap, NULL));
+    for (int i = 0; i < 10; i++) ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &jobs[i], NULL));
     test_sleep_ms(30);
     int64_t before = test_now();
     ok(prong_pool_terminate(pool));
     ok(prong_pool_join(pool, PRONG_SECONDS(10)));
     check(test_now() - before < PRONG_SECONDS(5));
     for (int i = 0; i < 10; i++) {
-        is(prong_job_get(jobs[i], PRONG_NOWAIT), PRONG_CANCELLED);
-        ok(prong_job_close(jobs[i]));
+        is(prong_job_wait(jobs[i], PRONG_NOWAIT), PRONG_CANCELLED);
+        ok(prong_job_destroy(jobs[i]));
     }
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -886,7 +924,7 @@ METHOD_TEST(a_pool_left_running_ends_with_its_owner) {
     prong_pool pool = make(method, 2);
     int nap = 20000;
     prong_job job;
-    ok(prong_pool_apply_async(pool, &job, sleep_ms, &nap, sizeof nap, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
 }
 
 METHOD_TEST(wrong_options_are_named) {
@@ -897,10 +935,12 @@ METHOD_TEST(wrong_options_are_named) {
     is(prong_pool_create(&pool, &(prong_pool_options){.initializer_size = 4}), PRONG_INVALID);
     is(prong_pool_create(NULL, NULL), PRONG_INVALID);
     pool = make(method, 1);
-    is(prong_pool_apply_async(pool, &job, NULL, NULL, 0, NULL), PRONG_INVALID);
-    is(prong_pool_apply_async(pool, &job, square, NULL, 8, NULL), PRONG_INVALID);
-    is(prong_pool_apply_async(pool, &job, square, NULL, 0, &(prong_task_options){.retries = 300}), PRONG_INVALID);
-    is(prong_pool_apply_async((prong_pool){64, 5}, &job, square, NULL, 0, NULL), PRONG_STALE);
+    is(prong_pool_submit(pool, &(prong_work){.count = 1}, &job, NULL), PRONG_INVALID);
+    is(prong_pool_submit(pool, &(prong_work){.task = square, .in = NULL, .in_size = 8, .count = 1}, &job, NULL),
+       PRONG_INVALID);
+    is(prong_pool_submit(pool, &(prong_work){.task = square, .count = 1}, &job, &(prong_task_options){.retries = 300}),
+       PRONG_INVALID);
+    is(prong_pool_submit((prong_pool){64, 5}, &(prong_work){.task = square, .count = 1}, &job, NULL), PRONG_STALE);
     ok(prong_pool_destroy(pool));
 }
 

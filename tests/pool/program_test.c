@@ -28,8 +28,9 @@ static void end(prong_pool pool) {
 
 /* NAME(arguments) by values. */
 static prong_status call(prong_pool pool, const char *name, prong_value arguments, prong_value *result) {
-    prong_task_options options = {.task_name = name};
-    return prong_pool_apply_value(pool, NULL, arguments, prong_null(), document, result, &options, SOON);
+    prong_work work = {
+        .name = name, .form = PRONG_FORM_VALUES, .values = arguments, .document = document, .result = result};
+    return prong_pool_run(pool, &work, NULL, SOON);
 }
 
 static prong_value tuple(const char *format, int64_t a, int64_t b) {
@@ -49,18 +50,39 @@ static void in_all_forms(prong_pool pool) {
     ok(call(pool, TASKS ":add", tuple("(II)", 40, 2), &result));
     equal(whole(result), 42);
     ok(prong_build(document, &items, "[(i,i),(i,i)]", 1, 2, 3, 4));
-    ok(prong_pool_starmap_value(pool, NULL, items, document, &result, &(prong_task_options){.task_name = TASKS ":add"},
-                                SOON));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.name = TASKS ":add",
+                                    .form = PRONG_FORM_VALUES,
+                                    .values = items,
+                                    .each = PRONG_EACH_SPREAD,
+                                    .document = document,
+                                    .result = &result},
+                      NULL, SOON));
     ok(prong_value_item(result, 1, &result));
     equal(whole(result), 7);
     double in[1000], out[1000];
     for (int i = 0; i < 1000; i++) in[i] = i;
-    ok(prong_pool_map_range(pool, NULL, in, 1000, sizeof *in, out, sizeof *out,
-                            &(prong_task_options){.task_name = TASKS ":twice"}, SOON));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.name = TASKS ":twice",
+                                    .form = PRONG_FORM_RANGE,
+                                    .in = in,
+                                    .in_size = sizeof *in,
+                                    .count = 1000,
+                                    .out = out,
+                                    .out_size = sizeof *out},
+                      NULL, SOON));
     check(out[0] == 0 && out[999] == 1998);
     size_t length, size;
-    ok(prong_pool_apply(pool, NULL, "four", 4, &length, sizeof length, &size,
-                        &(prong_task_options){.task_name = TASKS ":length"}, SOON));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.name = TASKS ":length",
+                                    .form = PRONG_FORM_TASK,
+                                    .in = "four",
+                                    .in_size = 4,
+                                    .count = 1,
+                                    .out = &length,
+                                    .out_size = sizeof length,
+                                    .sizes = &size},
+                      NULL, SOON));
     equal(length, 4);
 }
 
@@ -81,7 +103,9 @@ TEST(workers_of_another_program_run_what_libraries_have) {
     check(strcmp(path, WORKER) == 0);
     void *library = dlopen(TASKS, RTLD_NOW);
     prong_value_task *add = (prong_value_task *)(uintptr_t)dlsym(library, "add");
-    ok(prong_pool_apply_value(pool, add, tuple("(II)", 3, 4), prong_null(), document, &result, NULL, SOON));
+    ok(prong_pool_run(
+        pool, &(prong_work){.value_task = add, .values = tuple("(II)", 3, 4), .document = document, .result = &result},
+        NULL, SOON));
     equal(whole(result), 7);
     end(pool);
 }
@@ -101,10 +125,10 @@ TEST(what_is_not_there_is_said) {
     is(call(pool, "neither", none, &result), PRONG_TASK_FAILED);
     says("LIBRARY:SYMBOL");
     is(call(pool, "", none, &result), PRONG_INVALID);
-    is(prong_pool_apply(pool, of_this_program, NULL, 0, NULL, 0, NULL, NULL, SOON), PRONG_NO_FUNCTION);
+    is(prong_pool_run(pool, &(prong_work){.task = of_this_program, .count = 1}, NULL, SOON), PRONG_NO_FUNCTION);
     says("is not in the child's image");
-    prong_task_options both = {.task_name = TASKS ":length"};
-    is(prong_pool_apply(pool, of_this_program, NULL, 0, NULL, 0, NULL, &both, SOON), PRONG_INVALID);
+    prong_work both = {.task = of_this_program, .name = TASKS ":length", .count = 1};
+    is(prong_pool_run(pool, &both, NULL, SOON), PRONG_INVALID);
     is(call(pool, TASKS ":add", none, &result), PRONG_TASK_FAILED);
     end(pool);
 }
@@ -114,8 +138,14 @@ TEST(a_worker_of_another_program_that_dies_fails_its_task_alone) {
     prong_value result;
     is(call(pool, TASKS ":die", tuple("()", 0, 0), &result), PRONG_WORKER_DIED);
     for (int i = 0; i < 20; i++) ok(call(pool, TASKS ":add", tuple("(II)", i, 1), &result));
-    prong_task_options again = {.task_name = TASKS ":die", .retries = 2};
-    is(prong_pool_apply_value(pool, NULL, tuple("()", 0, 0), prong_null(), document, &result, &again, SOON),
+    prong_task_options again = {.retries = 2};
+    is(prong_pool_run(pool,
+                      &(prong_work){.name = TASKS ":die",
+                                    .form = PRONG_FORM_VALUES,
+                                    .values = tuple("()", 0, 0),
+                                    .document = document,
+                                    .result = &result},
+                      &again, SOON),
        PRONG_WORKER_DIED);
     uint64_t deaths;
     ok(prong_pool_deaths(pool, &deaths));

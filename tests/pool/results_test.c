@@ -57,13 +57,11 @@ METHOD_TEST(a_map_delivers_every_chunk_that_succeeded) {
     for (int size = 1; size <= 3; size++) {
         prong_task_options options = {.chunk_size = (size_t)size};
         fill(in, out);
-        is(prong_pool_map(pool, twice_or_not, in, COUNT, sizeof *in, out, sizeof *out, &options, PRONG_SECONDS(15)),
-           PRONG_TASK_FAILED);
+        is(prong_pool_run(pool, PRONG_MAP(twice_or_not, in, out), &options, PRONG_SECONDS(15)), PRONG_TASK_FAILED);
         says("code 9");
         check_delivered(out, size);
         fill(in, out);
-        is(prong_pool_map_range(pool, twice_or_not_range, in, COUNT, sizeof *in, out, sizeof *out, &options,
-                                PRONG_SECONDS(15)),
+        is(prong_pool_run(pool, PRONG_MAP(twice_or_not_range, in, out), &options, PRONG_SECONDS(15)),
            PRONG_TASK_FAILED);
         check_delivered(out, size);
     }
@@ -76,16 +74,15 @@ METHOD_TEST(a_wait_delivers_every_chunk_that_succeeded_and_only_once) {
     int in[COUNT], out[COUNT];
     prong_task_options options = {.chunk_size = 2};
     prong_job job;
-    for (int by_get = 0; by_get < 2; by_get++) {
+    for (int round = 0; round < 2; round++) {
         fill(in, out);
-        ok(prong_pool_map_async(pool, &job, twice_or_not, in, COUNT, sizeof *in, out, sizeof *out, &options));
-        is(by_get ? prong_job_get(job, PRONG_SECONDS(15)) : prong_job_wait(job, PRONG_SECONDS(15)),
-           by_get ? PRONG_TASK_FAILED : PRONG_OK);
+        ok(prong_pool_submit(pool, PRONG_MAP(twice_or_not, in, out), &job, &options));
+        is(prong_job_wait(job, PRONG_SECONDS(15)), PRONG_TASK_FAILED);
         check_delivered(out, 2);
         for (int i = 0; i < COUNT; i++) out[i] = 1000 + i; /* ours again */
-        is(prong_job_get(job, PRONG_NOWAIT), PRONG_TASK_FAILED);
+        is(prong_job_wait(job, PRONG_NOWAIT), PRONG_TASK_FAILED);
         for (int i = 0; i < COUNT; i++) equal(out[i], 1000 + i);
-        ok(prong_job_close(job));
+        ok(prong_job_destroy(job));
     }
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -106,7 +103,7 @@ METHOD_TEST(a_map_out_of_time_delivers_what_was_done) {
     int in[COUNT] = {0, 2, 4, 6, 8, 1, 10, 12}, out[COUNT];
     for (int i = 0; i < COUNT; i++) out[i] = OLD;
     int64_t before = test_now();
-    is(prong_pool_map(pool, late_if_odd, in, 8, sizeof *in, out, sizeof *out, &(prong_task_options){.chunk_size = 1},
+    is(prong_pool_run(pool, PRONG_MAP_N(late_if_odd, in, out, 8), &(prong_task_options){.chunk_size = 1},
                       PRONG_MS(1500)),
        PRONG_TIMEOUT);
     check(test_now() - before < PRONG_SECONDS(15));
@@ -147,18 +144,17 @@ static void wait_until_written(const int *out, int count) {
 
 METHOD_TEST(no_worker_writes_to_the_results_of_a_map_that_has_timed_out) {
     prong_pool pool = make(method, 2);
-    int *in = in_arena(COUNT * sizeof *in), *out = in_arena(COUNT * sizeof *out), number = 3, result = 0;
+    int *in = in_arena(COUNT * sizeof *in), *out = in_arena(COUNT * sizeof *out), result = 0;
     prong_element *const functions[] = {write_on, stop_in_the_middle};
     for (int i = 0; i < COUNT; i++) in[i] = i + 1;
     for (int i = 0; i < 2; i++) {
         memset(out, 0, COUNT * sizeof *out);
-        is(prong_pool_map(pool, functions[i], in, COUNT, sizeof *in, out, sizeof *out,
-                          &(prong_task_options){.chunk_size = 1}, PRONG_MS(400)),
+        is(prong_pool_run(pool, PRONG_MAP_N(functions[i], in, out, COUNT), &(prong_task_options){.chunk_size = 1},
+                          PRONG_MS(400)),
            PRONG_TIMEOUT);
         says("not done in the time");
         check_untouched(out);
-        ok(prong_pool_map(pool, late_if_odd, &(int){4}, 1, sizeof number, &result, sizeof result, NULL,
-                          PRONG_SECONDS(15)));
+        ok(prong_pool_run(pool, PRONG_MAP_N(late_if_odd, &(int){4}, &result, 1), NULL, PRONG_SECONDS(15)));
         equal(result, 8);
     }
     ok(prong_memory_free(in));
@@ -172,10 +168,9 @@ METHOD_TEST(no_worker_writes_to_the_results_of_a_job_that_was_closed) {
     int in[COUNT], *out = in_arena(COUNT * sizeof *out);
     prong_job job;
     for (int i = 0; i < COUNT; i++) in[i] = i + 1;
-    ok(prong_pool_map_async(pool, &job, write_on, in, COUNT, sizeof *in, out, sizeof *out,
-                            &(prong_task_options){.chunk_size = 1}));
+    ok(prong_pool_submit(pool, PRONG_MAP_N(write_on, in, out, COUNT), &job, &(prong_task_options){.chunk_size = 1}));
     wait_until_written(out, 2);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     check_untouched(out);
     ok(prong_memory_free(out));
     ok(prong_pool_destroy(pool));
@@ -208,12 +203,11 @@ METHOD_TEST(no_worker_writes_to_the_results_though_the_owner_is_stopped) {
     prong_process owner = start_with(method, own_a_pool, shared);
     ok(prong_queue_get(shared.queue, &pool, sizeof pool, NULL, PRONG_SECONDS(15)));
     ok(prong_process_pid(owner, &pid));
-    ok(prong_pool_map_async(pool, &job, write_on, in, COUNT, sizeof *in, out, sizeof *out,
-                            &(prong_task_options){.chunk_size = 1}));
+    ok(prong_pool_submit(pool, PRONG_MAP_N(write_on, in, out, COUNT), &job, &(prong_task_options){.chunk_size = 1}));
     wait_until_written(out, 2);
     check(kill(pid, SIGSTOP) == 0);
     test_sleep_ms(20);
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     check_untouched(out);
     check(kill(pid, SIGCONT) == 0);
     ok(prong_process_kill(owner));

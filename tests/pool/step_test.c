@@ -89,16 +89,17 @@ LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
         pid = worker_of(pool, pid);
         check(ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0);
         ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
-        ok(prong_pool_starmap_async(pool, &job, stop_once, arguments, 3, &(prong_task_options){.retries = 2}));
+        ok(prong_pool_submit(pool, &(prong_work){.task = stop_once, .arguments = arguments, .count = 3}, &job,
+                             &(prong_task_options){.retries = 2}));
         through = step_worker(pid, job, steps);
         check(kill(pid, SIGKILL) == 0);
-        ok(prong_job_get(job, PRONG_SECONDS(15)));
+        ok(prong_job_wait(job, PRONG_SECONDS(15)));
         for (size_t i = 0; i < 3; i++) {
             ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
             check(outcome.status == PRONG_OK && outcome.size == sizeof queue);
             check(outcome.tries >= 1 && outcome.tries <= 2);
         }
-        ok(prong_job_close(job));
+        ok(prong_job_destroy(job));
     }
     check(kills > 20);
     expect_objects(before);
@@ -129,27 +130,29 @@ static int *stage_memory;
 
 static void submit_and_close(void) {
     prong_job job;
-    ok(prong_pool_apply_async(stage_pool, &job, nothing, "xyz", 4, NULL));
-    ok(prong_job_close(job));
+    ok(prong_pool_submit(stage_pool, &(prong_work){.task = nothing, .in = "xyz", .in_size = 4, .count = 1}, &job,
+                         NULL));
+    ok(prong_job_destroy(job));
 }
 
 static void submit_and_wait(void) {
-    ok(prong_pool_apply(stage_pool, nothing, "xyz", 4, NULL, 0, NULL, NULL, PRONG_FOREVER));
+    ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .in = "xyz", .in_size = 4, .count = 1}, NULL,
+                      PRONG_FOREVER));
 }
 
 static void submit_and_cancel(void) {
     prong_job job;
     prong_bytes arguments[3] = {{"x", 1}, {"y", 1}, {"z", 1}};
-    ok(prong_pool_starmap_async(stage_pool, &job, nothing, arguments, 3, NULL));
+    ok(prong_pool_submit(stage_pool, &(prong_work){.task = nothing, .arguments = arguments, .count = 3}, &job, NULL));
     ok(prong_job_cancel(job, true));
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
 }
 
 static void map_in_place_and_close(void) {
     prong_job job;
-    ok(prong_pool_map_async(stage_pool, &job, write_for_a_while, stage_memory, 4, sizeof(int), stage_memory + 4,
-                            sizeof(int), &(prong_task_options){.chunk_size = 1}));
-    ok(prong_job_close(job));
+    ok(prong_pool_submit(stage_pool, PRONG_MAP_N(write_for_a_while, stage_memory, stage_memory + 4, 4), &job,
+                         &(prong_task_options){.chunk_size = 1}));
+    ok(prong_job_destroy(job));
 }
 
 /* True when the child got through before the kill. */
@@ -184,11 +187,11 @@ static void kill_submitters(void (*act)(void), int stride) {
     bool through = false;
     stage_pool = make(2);
     ok(prong_memory_alloc(8 * sizeof(int), (void **)&stage_memory));
-    ok(prong_pool_apply(stage_pool, nothing, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(15)));
+    ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(15)));
     uint64_t before = objects();
     for (long steps = 0; !through; steps = next_steps(steps, stride, kills++)) {
         through = step_child(act, steps);
-        ok(prong_pool_apply(stage_pool, nothing, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(15)));
+        ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(15)));
         before = expect_objects(before);
     }
     check(kills > 20);

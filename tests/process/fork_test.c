@@ -94,7 +94,7 @@ static bool turn_server_start(void) {
 
 static void close_job(prong_job job, void *context) {
     (void)context;
-    prong_job_close(job);
+    prong_job_destroy(job);
 }
 
 static void close_failed_job(prong_job job, prong_status status, const char *message, void *context) {
@@ -110,9 +110,18 @@ static bool turn_pool(void) {
     size_t size;
     if (prong_pool_create(&pool, &(prong_pool_options){.processes = 1}) < 0) return false;
     bool good =
-        prong_pool_apply(pool, answer, "abc", 4, got, sizeof got, &size, NULL, PRONG_SECONDS(10)) >= 0 && size == 4 &&
-        prong_pool_apply_async(pool, &job, answer, "d", 2,
-                               &(prong_task_options){.callback = close_job, .error_callback = close_failed_job}) >= 0;
+        prong_pool_run(pool,
+                       &(prong_work){.task = answer,
+                                     .in = "abc",
+                                     .in_size = 4,
+                                     .count = 1,
+                                     .out = got,
+                                     .out_size = sizeof got,
+                                     .sizes = &size},
+                       NULL, PRONG_SECONDS(10)) >= 0 &&
+        size == 4 &&
+        prong_pool_submit(pool, &(prong_work){.task = answer, .in = "d", .in_size = 2, .count = 1}, &job,
+                          &(prong_task_options){.callback = close_job, .error_callback = close_failed_job}) >= 0;
     return prong_pool_destroy(pool) >= 0 && good;
 }
 

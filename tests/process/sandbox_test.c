@@ -154,8 +154,7 @@ static prong_status run_pool(void) {
     prong_pool pool;
     int in[20] = {1, 2, 3}, out[20] = {0};
     prong_status status = prong_pool_create(&pool, &(prong_pool_options){.processes = 2});
-    if (status >= 0)
-        status = prong_pool_map(pool, twice, in, 20, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(15));
+    if (status >= 0) status = prong_pool_run(pool, PRONG_MAP(twice, in, out), NULL, PRONG_SECONDS(15));
     if (status < 0) return status;
     equal(out[2], 6);
     return prong_pool_destroy(pool);

@@ -51,7 +51,7 @@ METHOD_TEST(a_pool_leaves_closed_streams_closed) {
     close_streams();
     for (int i = 0; i < 20; i++) in[i] = i;
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2, .method = (prong_start_method)method}));
-    ok(prong_pool_map(pool, twice, in, 20, sizeof *in, out, sizeof *out, NULL, PRONG_SECONDS(10)));
+    ok(prong_pool_run(pool, PRONG_MAP(twice, in, out), NULL, PRONG_SECONDS(10)));
     for (int i = 0; i < 20; i++) equal(out[i], 2 * i);
     equal(open_streams(), 0);
     ok(prong_pool_destroy(pool));

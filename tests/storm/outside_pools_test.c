@@ -69,21 +69,30 @@ static void some_starmap(prong_pool pool, uint32_t count, unsigned retries) {
         orders[i].number = first + i;
         arguments[i] = (prong_bytes){&orders[i], sizeof(uint32_t) * (1 + i % 20)};
     }
-    storm_ok(prong_pool_starmap_async(pool, &job, task, arguments, count, &(prong_task_options){.retries = retries}));
-    storm_ok(prong_job_wait(job, storm_patience()));
+    storm_ok(prong_pool_submit(pool, &(prong_work){.task = task, .arguments = arguments, .count = count}, &job,
+                               &(prong_task_options){.retries = retries}));
+    storm_is(prong_job_wait(job, storm_patience()),
+             status == PRONG_OK || (status == PRONG_WORKER_DIED && retries == 0));
     for (uint32_t i = 0; i < count; i++) {
         storm_ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
         check_outcome(&outcome, first + i, retries);
         storm_check(outcome.status == PRONG_OK ? outcome.size == arguments[i].size : retries == 0);
     }
-    storm_ok(prong_job_close(job));
+    storm_ok(prong_job_destroy(job));
 }
 
 static void some_apply(prong_pool pool, unsigned retries) {
     struct order order = {.number = new_numbers(1)}, result = {0};
     size_t size = 0;
-    prong_status done = prong_pool_apply(pool, task, &order, sizeof order, &result, sizeof result, &size,
-                                         &(prong_task_options){.retries = retries}, storm_patience());
+    prong_status done = prong_pool_run(pool,
+                                       &(prong_work){.task = task,
+                                                     .in = &order,
+                                                     .in_size = sizeof order,
+                                                     .count = 1,
+                                                     .out = &result,
+                                                     .out_size = sizeof result,
+                                                     .sizes = &size},
+                                       &(prong_task_options){.retries = retries}, storm_patience());
     storm_is(done, status == PRONG_OK || (status == PRONG_WORKER_DIED && retries == 0));
     storm_check(done || (size == sizeof result && result.number == order.number));
 }
@@ -93,7 +102,7 @@ static void some_map(prong_pool pool, uint32_t count) {
     uint32_t first = new_numbers(count);
     for (uint32_t i = 0; i < count; i++) in[i] = first + i;
     memset(out, 0, sizeof out);
-    storm_ok(prong_pool_map(pool, element, in, count, sizeof *in, out, sizeof *out,
+    storm_ok(prong_pool_run(pool, PRONG_MAP_N(element, in, out, count),
                             &(prong_task_options){.chunk_size = 1 + storm_random(10), .retries = 255},
                             storm_patience()));
     for (uint32_t i = 0; i < count; i++) storm_check(out[i] == ~in[i] && storm->messages[in[i]] >= 1);
@@ -117,14 +126,15 @@ static bool generate(prong_bytes *argument, void *context) {
 static void some_imap(prong_pool pool, uint32_t count, unsigned retries, bool ordered) {
     uint32_t first = new_numbers(count), seen = 0;
     struct numbers numbers = {first, first + count, {0}};
-    prong_task_options options = {.retries = retries};
+    prong_task_options options = {.retries = retries, .unordered = !ordered};
     static bool was_seen[MOST];
     prong_outcome outcome;
     prong_status next;
-    prong_imap *imap;
+    prong_iterator *iterator;
     memset(was_seen, 0, sizeof was_seen);
-    storm_ok((ordered ? prong_pool_imap : prong_pool_imap_unordered)(pool, &imap, task, generate, &numbers, &options));
-    while (!(next = prong_imap_next(imap, &outcome, storm_patience()))) {
+    prong_work work = {.task = task, .generator = generate, .generator_context = &numbers};
+    storm_ok(prong_pool_iterate(pool, &work, &iterator, &options));
+    while (!(next = prong_iterator_next(iterator, &outcome, storm_patience()))) {
         storm_check(outcome.index < count && !was_seen[outcome.index] && (!ordered || outcome.index == seen));
         was_seen[outcome.index] = true;
         check_outcome(&outcome, first + (uint32_t)outcome.index, retries);
@@ -133,7 +143,7 @@ static void some_imap(prong_pool pool, uint32_t count, unsigned retries, bool or
     }
     storm_is(next, status == PRONG_EOF);
     storm_check(seen == count);
-    prong_imap_close(imap);
+    prong_iterator_close(iterator);
 }
 
 static void use_pool(prong_pool pool, uint32_t count) {
@@ -157,7 +167,7 @@ static void use_own_pool(struct stage *stage) {
     storm_ok(created);
     for (int i = 0; i < 5 && !storm->stop; i++) use_pool(pool, 20);
     if (storm_random(2)) {
-        storm_ok(prong_pool_close(pool));
+        storm_ok(prong_pool_shutdown(pool));
         storm_ok(prong_pool_join(pool, storm_patience()));
     }
     storm_ok(prong_pool_destroy(pool));
@@ -191,7 +201,7 @@ static void pools(int method) {
     storm_begin();
     storm_crew(&(struct storm_crew){method, WORKERS, work, &stage, sizeof stage, &stage.number, work_here});
     work_here(&stage);
-    ok(prong_pool_close(stage.pool));
+    ok(prong_pool_shutdown(stage.pool));
     ok(prong_pool_join(stage.pool, storm_patience()));
     ok(prong_pool_destroy(stage.pool));
     storm_orphans_end(method);

@@ -235,13 +235,15 @@ static void use_pool(const struct handle *handle) {
                  (status >= 0 && count == workers_of(handle->number)) || gone(status));
         return;
     }
-    prong_status done =
-        prong_pool_apply(THE(pool, handle), tell_pool, NULL, 0, &number, sizeof number, &size, NULL, storm_patience());
+    prong_status done = prong_pool_run(
+        THE(pool, handle),
+        &(prong_work){.task = tell_pool, .count = 1, .out = &number, .out_size = sizeof number, .sizes = &size}, NULL,
+        storm_patience());
     storm_is(done, status >= 0 || status == PRONG_NOT_RUNNING || status == PRONG_CANCELLED || gone(status));
     if (!done && number != handle->number)
         storm_wrong(__FILE__, __LINE__, "a task for pool %ld ran in a worker of %ld", handle->number, number);
     if (is_even(handle) && storm_random(8) == 0)
-        storm_is(prong_pool_close(THE(pool, handle)), status >= 0 || gone(status));
+        storm_is(prong_pool_shutdown(THE(pool, handle)), status >= 0 || gone(status));
 }
 
 static void end_pool(const struct handle *handle) {
@@ -262,8 +264,10 @@ static size_t tasks_of(long number) {
 
 static void make_job(struct handle *handle) {
     prong_bytes arguments[7] = {{NULL, 0}};
-    storm_ok(prong_pool_starmap_async(THE(pool, &stage->handle), (prong_job *)handle->words, nothing, arguments,
-                                      tasks_of(handle->number), NULL));
+    storm_ok(
+        prong_pool_submit(THE(pool, &stage->handle),
+                          &(prong_work){.task = nothing, .arguments = arguments, .count = tasks_of(handle->number)},
+                          (prong_job *)handle->words, NULL));
 }
 
 static void use_job(const struct handle *handle) {
@@ -274,11 +278,8 @@ static void use_job(const struct handle *handle) {
                  (status >= 0 && progress.total == tasks_of(handle->number)) || gone(status));
         break;
     case 1:
-        storm_is(prong_job_wait(THE(job, handle), PRONG_MS(storm_random(3))),
-                 status >= 0 || status == PRONG_TIMEOUT || gone(status));
-        break;
     case 2:
-        storm_is(prong_job_get(THE(job, handle), PRONG_MS(storm_random(3))),
+        storm_is(prong_job_wait(THE(job, handle), PRONG_MS(storm_random(3))),
                  status >= 0 || status == PRONG_TIMEOUT || (status == PRONG_CANCELLED && is_even(handle)) ||
                      gone(status));
         break;
@@ -289,9 +290,9 @@ static void use_job(const struct handle *handle) {
 
 static void end_job(const struct handle *handle) {
     if (storm_random(4) || !is_even(handle))
-        storm_is(prong_job_get(THE(job, handle), storm_patience()),
+        storm_is(prong_job_wait(THE(job, handle), storm_patience()),
                  status >= 0 || (is_even(handle) && status == PRONG_CANCELLED));
-    storm_ok(prong_job_close(THE(job, handle)));
+    storm_ok(prong_job_destroy(THE(job, handle)));
 }
 
 /* --- locks: a stranger releases even ones alone; in an odd one, one is inside --- */

@@ -142,24 +142,25 @@ LONG_METHOD_TEST(pools_survive_random_kills, 400) {
         size_t count;
         for (long i = 0; i < COUNT; i++) in[i] = i + kill_count;
         for (int i = 0; i < 50; i++) arguments[i] = (prong_bytes){&in[i], sizeof(long) * (size_t)(i + 1)};
-        ok(prong_pool_map_async(pool, &job, slow_square, in, COUNT, sizeof *in, out, sizeof *out, &options));
-        ok(prong_pool_starmap_async(pool, &other, echo_task, arguments, 50, &options));
+        ok(prong_pool_submit(pool, PRONG_MAP(slow_square, in, out), &job, &options));
+        ok(prong_pool_submit(pool, &(prong_work){.task = echo_task, .arguments = arguments, .count = 50}, &other,
+                             &options));
         while (!prong_job_ready(job) && kill_count < kills) {
             ok(prong_pool_workers(pool, workers, WORKERS, &count));
             int i = rand_r(&seed) % WORKERS;
             if (workers[i].pid && kill(workers[i].pid, SIGKILL) == 0) kill_count++;
             usleep((useconds_t)(rand_r(&seed) % 4000));
         }
-        ok(prong_job_get(job, PRONG_SECONDS(60)));
+        ok(prong_job_wait(job, PRONG_SECONDS(60)));
         for (long i = 0; i < COUNT; i++) equal(out[i], in[i] * in[i]);
-        ok(prong_job_get(other, PRONG_SECONDS(60)));
+        ok(prong_job_wait(other, PRONG_SECONDS(60)));
         for (size_t i = 0; i < 50; i++) {
             prong_outcome outcome;
             ok(prong_job_outcome(other, i, &outcome, PRONG_NOWAIT));
             check(outcome.size == sizeof(long) * (i + 1) && memcmp(outcome.data, &in[i], outcome.size) == 0);
         }
-        ok(prong_job_close(job));
-        ok(prong_job_close(other));
+        ok(prong_job_destroy(job));
+        ok(prong_job_destroy(other));
         ok(prong_family_check(NULL));
     }
     ok(prong_pool_destroy(pool));

@@ -140,18 +140,37 @@ METHOD_TEST(tasks_take_and_give_values) {
     ok(prong_document_open(&document, NULL));
     ok(prong_pool_create(&pool, &options));
     ok(prong_build(document, &arguments, "(id)", 1, 4.0));
-    ok(prong_pool_apply_value(pool, divide, arguments, prong_null(), document, &result, NULL, SOON));
+    ok(prong_pool_run(pool,
+                      &(prong_work){.value_task = divide, .values = arguments, .document = document, .result = &result},
+                      NULL, SOON));
     shows(result, "{'ratio': 0.25}");
     ok(prong_build(document, &items, "[iiii]", 1, 2, 3, 4));
-    ok(prong_pool_map_value(pool, square, items, document, &result, NULL, SOON));
+    ok(prong_pool_run(
+        pool,
+        &(prong_work){
+            .value_task = square, .values = items, .each = PRONG_EACH, .document = document, .result = &result},
+        NULL, SOON));
     shows(result, "[1, 4, 9, 16]");
     ok(prong_build(document, &items, "[(ii)(ii)]", 6, 3, 1, 2));
-    ok(prong_pool_starmap_value(pool, divide, items, document, &result, NULL, SOON));
+    ok(prong_pool_run(
+        pool,
+        &(prong_work){
+            .value_task = divide, .values = items, .each = PRONG_EACH_SPREAD, .document = document, .result = &result},
+        NULL, SOON));
     shows(result, "[{'ratio': 2.0}, {'ratio': 0.5}]");
     ok(prong_build(document, &arguments, "(is)", 1, "two"));
-    is(prong_pool_apply_value(pool, divide, arguments, prong_null(), document, &result, NULL, SOON), PRONG_TASK_FAILED);
+    is(prong_pool_run(pool,
+                      &(prong_work){.value_task = divide, .values = arguments, .document = document, .result = &result},
+                      NULL, SOON),
+       PRONG_TASK_FAILED);
     says("in [1]: expected float, found str");
     ok(prong_pool_destroy(pool));
+}
+
+static prong_status value_of(prong_job job, size_t index, prong_value *result) {
+    prong_outcome outcome;
+    ok(prong_job_outcome(job, index, &outcome, SOON));
+    return prong_outcome_value(&outcome, document, result);
 }
 
 METHOD_TEST(a_worker_killed_in_a_task_of_values_fails_that_task) {
@@ -162,13 +181,23 @@ METHOD_TEST(a_worker_killed_in_a_task_of_values_fails_that_task) {
     ok(prong_document_open(&document, NULL));
     ok(prong_pool_create(&pool, &options));
     ok(prong_build(document, &items, "[(ii)(ii)(ii)]", 6, 3, 1, 0, 1, 2));
-    ok(prong_pool_starmap_value_async(pool, &job, divide, items, NULL));
-    ok(prong_job_value(job, 0, document, &result, SOON));
+    ok(prong_pool_submit(pool, &(prong_work){.value_task = divide, .values = items, .each = PRONG_EACH_SPREAD}, &job,
+                         NULL));
+    ok(value_of(job, 0, &result));
     shows(result, "{'ratio': 2.0}");
-    is(prong_job_value(job, 1, document, &result, SOON), PRONG_WORKER_DIED);
-    ok(prong_job_value(job, 2, document, &result, SOON));
-    ok(prong_job_close(job));
-    is(prong_pool_starmap_value(pool, divide, items, document, &result, NULL, SOON), PRONG_WORKER_DIED);
+    is(value_of(job, 1, &result), PRONG_WORKER_DIED);
+    ok(value_of(job, 2, &result));
+    is(prong_job_value(job, document, &result, SOON), PRONG_WORKER_DIED);
+    says("signal 9");
+    ok(prong_job_destroy(job));
+    is(prong_pool_run(pool,
+                      &(prong_work){.value_task = divide,
+                                    .values = items,
+                                    .each = PRONG_EACH_SPREAD,
+                                    .document = document,
+                                    .result = &result},
+                      NULL, SOON),
+       PRONG_WORKER_DIED);
     says("signal 9");
     ok(prong_pool_destroy(pool));
 }

@@ -41,11 +41,11 @@ METHOD_TEST(ctrl_c_does_not_kill_workers_nor_print_from_them) {
     size_t count;
     uint64_t deaths;
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2, .method = (prong_start_method)method}));
-    ok(prong_pool_apply_async(pool, &job, work_a_while, NULL, 0, NULL));
+    ok(prong_pool_submit(pool, &(prong_work){.task = work_a_while, .count = 1}, &job, NULL));
     test_sleep_ms(60);
     ok(prong_pool_workers(pool, workers, 2, &count));
     for (int i = 0; i < 2; i++) kill(workers[i].pid, SIGINT);
-    ok(prong_job_get(job, PRONG_SECONDS(10)));
+    ok(prong_job_wait(job, PRONG_SECONDS(10)));
     ok(prong_pool_deaths(pool, &deaths));
     equal(deaths, 0);
     ok(prong_pool_destroy(pool));
@@ -99,10 +99,10 @@ static int nothing(void *argument, size_t size, prong_result *result) {
 
 static void submit_the_next(prong_job job, void *context) {
     struct chain *chain = context;
-    ok(prong_job_close(job));
+    ok(prong_job_destroy(job));
     if (--chain->left > 0)
-        ok(prong_pool_apply_async(chain->pool, &job, nothing, NULL, 0,
-                                  &(prong_task_options){.callback = submit_the_next, .context = chain}));
+        ok(prong_pool_submit(chain->pool, &(prong_work){.task = nothing, .count = 1}, &job,
+                             &(prong_task_options){.callback = submit_the_next, .context = chain}));
 }
 
 METHOD_TEST(a_callback_may_submit_to_the_pool_and_cannot_break_it) {
@@ -110,8 +110,8 @@ METHOD_TEST(a_callback_may_submit_to_the_pool_and_cannot_break_it) {
     prong_job job;
     chain.left = 50;
     ok(prong_pool_create(&chain.pool, &(prong_pool_options){.processes = 2, .method = (prong_start_method)method}));
-    ok(prong_pool_apply_async(chain.pool, &job, nothing, NULL, 0,
-                              &(prong_task_options){.callback = submit_the_next, .context = &chain}));
+    ok(prong_pool_submit(chain.pool, &(prong_work){.task = nothing, .count = 1}, &job,
+                         &(prong_task_options){.callback = submit_the_next, .context = &chain}));
     for (int i = 0; i < 1000 && chain.left > 0; i++) test_sleep_ms(5);
     equal(chain.left, 0);
     ok(prong_pool_destroy(chain.pool));
@@ -122,7 +122,7 @@ METHOD_TEST(a_callback_may_submit_to_the_pool_and_cannot_break_it) {
 static void *keep_submitting(void *context) {
     prong_pool pool = *(prong_pool *)context;
     prong_status status;
-    do status = prong_pool_apply(pool, nothing, NULL, 0, NULL, 0, NULL, NULL, PRONG_SECONDS(10));
+    do status = prong_pool_run(pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(10));
     while (status >= 0);
     return (void *)(intptr_t)(status == PRONG_NOT_RUNNING || status == PRONG_CANCELLED || status == PRONG_STALE);
 }
@@ -137,7 +137,7 @@ METHOD_TEST(a_pool_can_end_at_any_moment_of_its_use) {
         for (int i = 0; i < 2; i++) check(pthread_create(&threads[i], NULL, keep_submitting, &pool) == 0);
         usleep((useconds_t)(round * 700));
         if (round % 2) {
-            ok(prong_pool_close(pool));
+            ok(prong_pool_shutdown(pool));
             ok(prong_pool_join(pool, PRONG_SECONDS(10)));
         } else {
             ok(prong_pool_terminate(pool));
@@ -171,8 +171,8 @@ METHOD_TEST(workers_that_die_as_they_begin_break_the_pool_and_are_not_started_fo
                                                       .method = (prong_start_method)method,
                                                       .initializer_argument = &starts,
                                                       .initializer_size = sizeof starts}));
-    prong_status status = prong_pool_apply_async(pool, &job, nothing, NULL, 0, NULL);
-    if (status >= 0) status = prong_job_get(job, PRONG_SECONDS(15));
+    prong_status status = prong_pool_submit(pool, &(prong_work){.task = nothing, .count = 1}, &job, NULL);
+    if (status >= 0) status = prong_job_wait(job, PRONG_SECONDS(15));
     check(status == PRONG_POOL_BROKEN);
     test_sleep_ms(100);
     ok(prong_queue_size(starts, &count));

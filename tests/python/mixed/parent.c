@@ -22,9 +22,12 @@ static void say(const char *what, prong_status status, prong_value result) {
 
 static prong_value call(const char *name, prong_value arguments, unsigned retries) {
     prong_value result = {0};
-    prong_task_options options = {.task_name = name, .retries = retries};
-    prong_status status =
-        prong_pool_apply_value(pool, NULL, arguments, prong_null(), document, &result, &options, SOON);
+    prong_task_options options = {.retries = retries};
+    prong_status status = prong_pool_run(
+        pool,
+        &(prong_work){
+            .name = name, .form = PRONG_FORM_VALUES, .values = arguments, .document = document, .result = &result},
+        &options, SOON);
     say(name, status, result);
     return result;
 }
@@ -61,8 +64,14 @@ static void tasks(void) {
 static void many(void) {
     prong_value items = arguments("[]"), results = {0}, last = {0};
     for (int i = 0; i < 1000; i++) prong_list_append(document, items, prong_int(i));
-    prong_task_options options = {.task_name = "tasks:Nested.method"};
-    prong_status status = prong_pool_map_value(pool, NULL, items, document, &results, &options, SOON);
+    prong_status status = prong_pool_run(pool,
+                                         &(prong_work){.name = "tasks:Nested.method",
+                                                       .form = PRONG_FORM_VALUES,
+                                                       .values = items,
+                                                       .each = PRONG_EACH,
+                                                       .document = document,
+                                                       .result = &results},
+                                         NULL, SOON);
     if (status >= 0) status = prong_value_item(results, 999, &last);
     say("many", status, last);
 }

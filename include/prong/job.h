@@ -1,0 +1,108 @@
+/* Jobs: tasks that were submitted together; what became of each; and results
+ * that are taken one at a time.
+ *
+ * A job is a value, as all handles are: any member of the family may wait for
+ * it. All calls but prong_iterator's are thread-safe; none is for signal
+ * handlers. */
+#ifndef PRONG_JOB_H
+#define PRONG_JOB_H
+// clang-format off
+
+#include <prong/progress.h>
+#include <prong/status.h>
+#include <prong/time.h>
+#include <prong/value.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct prong_job {
+    uint64_t offset, generation;
+} prong_job;
+
+/* Waits until every task has ended. PRONG_OK when all succeeded, else the
+ * status of the first that failed, with its message. In the process that
+ * submitted the job, the first such call to find it ended fills the work's
+ * outputs; PRONG_TOO_LONG when all succeeded and a result did not fit there.
+ * Errors of the wait itself: PRONG_TIMEOUT, PRONG_DEADLOCK (see
+ * <prong/pool.h>), PRONG_STALE. With PRONG_NOWAIT it asks whether all tasks
+ * have succeeded. */
+PRONG_CHECKED prong_status prong_job_wait(prong_job job, prong_time timeout);
+
+/* Whether every task has ended, well or not. False for a stale handle. */
+PRONG_API bool prong_job_ready(prong_job job);
+
+/* How far it is. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_job_progress(prong_job job,
+                                          prong_progress *progress);
+
+/* Tasks that have not begun will not; with force, workers that run one of the
+ * job's tasks are killed and replaced. All these end as PRONG_CANCELLED.
+ * Errors: PRONG_STALE. */
+PRONG_API prong_status prong_job_cancel(prong_job job, bool force);
+
+/* Frees the job; one that still runs is cancelled first, without force. The
+ * data of its outcomes go with it. Where elements or ranges work in place,
+ * running tasks are cancelled by force and waited for: the memory is the
+ * caller's again. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_job_destroy(prong_job job);
+
+/* --- one task --- */
+
+/* What became of a task. data is in the arena, aligned to 8, valid until the
+ * job is destroyed (of an iterator: until its next call). For PRONG_TASK_FAILED
+ * it is the error text that the task has set, if any. */
+typedef struct prong_outcome {
+    prong_status status; /* PRONG_OK, PRONG_TASK_FAILED, PRONG_WORKER_DIED,
+                            PRONG_TASK_TIMEOUT, PRONG_CANCELLED, … */
+    int code;       /* what the task returned; or the worker's exit code, or
+                       minus the signal that killed it */
+    unsigned tries; /* times it was begun */
+    size_t index;   /* of the task in its job */
+    void *data;     /* its result; NULL for elements and ranges of a job */
+    size_t size;
+} prong_outcome;
+
+/* Waits for one task (of elements and ranges: one chunk) and tells what became
+ * of it. PRONG_OK whatever that is. Errors: PRONG_TIMEOUT, PRONG_INVALID (no
+ * such task), PRONG_STALE, PRONG_DEADLOCK. */
+PRONG_CHECKED prong_status prong_job_outcome(prong_job job, size_t index,
+                                             prong_outcome *outcome,
+                                             prong_time timeout);
+
+/* A sentence about an outcome other than PRONG_OK: "task 3: its worker was
+ * killed by signal 9 (Killed)". */
+PRONG_API void prong_outcome_text(const prong_outcome *outcome, char *text,
+                                  size_t size);
+
+/* The value that a task of values has returned; it lies in document. Errors:
+ * the task's failure, with its text; as prong_pickle_loads. */
+PRONG_CHECKED prong_status prong_outcome_value(const prong_outcome *outcome,
+                                               prong_document *document,
+                                               prong_value *value);
+
+/* Waits for a job of values: its task's result, or with an `each` the list of
+ * all results in their order; it lies in document. Errors: as prong_job_wait
+ * and prong_outcome_value; PRONG_INVALID (not a job of values). */
+PRONG_CHECKED prong_status prong_job_value(prong_job job,
+                                           prong_document *document,
+                                           prong_value *value,
+                                           prong_time timeout);
+
+/* --- results one at a time: see prong_pool_iterate --- */
+
+typedef struct prong_iterator prong_iterator;
+
+/* PRONG_OK with the next outcome, good or bad (outcome->status); PRONG_EOF
+ * after the last. Errors: PRONG_TIMEOUT (and may be called again),
+ * PRONG_NO_MEMORY, PRONG_NOT_RUNNING, PRONG_POOL_BROKEN, PRONG_DEADLOCK, as
+ * prong_pickle_dumps. For one thread at a time. */
+PRONG_CHECKED prong_status prong_iterator_next(prong_iterator *iterator,
+                                               prong_outcome *outcome,
+                                               prong_time timeout);
+
+/* Cancels what has not begun, and frees. NULL is allowed. */
+PRONG_API void prong_iterator_close(prong_iterator *iterator);
+// clang-format on
+
+#endif

@@ -1,0 +1,318 @@
+/* An iterator: a job whose tasks are added as their results are taken, so that it reads ahead only so far. */
+#include "base/error.h"
+#include "family/heap.h"
+#include "family/member.h"
+#include "os/os.h"
+#include "pool/await.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { AHEAD_A_WORKER = 4 };
+
+struct prong_iterator {
+    prong_job handle;
+    struct job *job;
+    prong_work work;           /* its inputs are read as they are needed */
+    struct call_header header; /* of values: what each call begins with */
+    prong_document *scratch;   /* of values: for the next call; NULL: they are bytes already */
+    size_t chunk, at;          /* elements a task; how far the inputs have been read */
+    bool ordered, exhausted;
+    uint64_t capacity, given; /* places; outcomes handed out */
+    uint64_t busy;            /* places in use */
+    prong_bytes argument; /* read, but there was no memory for it yet; still the work's, the generator's or scratch's */
+    bool waits;           /* there is such a one */
+    uint64_t lent;        /* place + 1 of the outcome that the caller has now */
+    bool *used;           /* a place: holds a task not yet taken */
+    prong_progress_callback *progress;
+    void *progress_context;
+    int64_t next_report; /* of progress, not before that time */
+};
+
+/* --- opening --- */
+
+static void iterator_free(prong_iterator *it) {
+    prong_document_close(it->scratch);
+    free(it->used);
+    free(it);
+}
+
+static prong_status iterator_allocate(const struct submission *s, size_t capacity, prong_iterator **result) {
+    const prong_task_options *o = s->options;
+    prong_iterator *it = calloc(1, sizeof *it);
+    bool *used = calloc(capacity, sizeof *used);
+    if (!it || !used) {
+        free(it);
+        free(used);
+        return fail(PRONG_NO_MEMORY, "no memory for an iterator that reads %zu ahead", capacity);
+    }
+    *it = (prong_iterator){.work = *s->work,
+                           .chunk = o->chunk_size ? o->chunk_size : 1,
+                           .ordered = !o->unordered,
+                           .capacity = capacity,
+                           .used = used,
+                           .progress = o->progress,
+                           .progress_context = o->progress_context};
+    *result = it;
+    return PRONG_OK;
+}
+
+static prong_status prepare_values(prong_iterator *it, const struct submission *s) {
+    TRY(values_identify(s, &it->header));
+    return it->work.arguments || it->work.generator ? PRONG_OK : prong_document_open(&it->scratch, NULL);
+}
+
+static prong_status open_job(prong_iterator *it, const struct submission *s, struct pool *pool) {
+    uint64_t unused;
+    struct submission ring = *s;
+    prong_task_options without_callbacks = *s->options;
+    without_callbacks.callback = NULL;
+    without_callbacks.error_callback = NULL;
+    ring.options = &without_callbacks;
+    ring.count = 0;
+    ring.capacity = it->capacity;
+    ring.ring = true;
+    if (s->values) TRY(prepare_values(it, s));
+    TRY(job_create(&ring, pool, &it->job, &unused));
+    return job_submit(pool, it->job, &it->handle);
+}
+
+prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong_iterator **result,
+                                const prong_task_options *options) {
+    struct submission s;
+    struct pool *pool;
+    prong_iterator *it = NULL;
+    INSIDE struct visit inside = {0};
+    TRY(work_read(&s, handle, work, options, WORK_ITERATE));
+    TRY(pool_enter(&inside, handle, &pool));
+    TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool->slot_count * AHEAD_A_WORKER, &it));
+    prong_status status = open_job(it, &s, pool);
+    if (status < 0)
+        iterator_free(it);
+    else
+        *result = it;
+    return status;
+}
+
+/* --- reading inputs --- */
+
+/* Of an array: a chunk of elements, or one that is a task's argument. */
+static bool next_of_array(prong_iterator *it, prong_bytes *argument) {
+    const prong_work *w = &it->work;
+    size_t step = it->job->form == PRONG_FORM_TASK ? 1 : it->chunk, left = w->count - it->at;
+    if (!left) return false;
+    if (step > left) step = left;
+    *argument = (prong_bytes){w->in ? (const char *)w->in + it->at * w->in_size : NULL, step * w->in_size};
+    it->at += step;
+    return true;
+}
+
+static prong_status next_of_generator(prong_iterator *it, prong_bytes *argument, bool *more) {
+    *more = it->work.generator(argument, it->work.generator_context);
+    if (!*more || it->job->form == PRONG_FORM_TASK || argument->size % it->work.in_size == 0) return PRONG_OK;
+    return fail(PRONG_INVALID, "iterate: the generator gave %zu bytes, for elements of %zu", argument->size,
+                it->work.in_size);
+}
+
+static prong_status next_argument(prong_iterator *it, prong_bytes *argument, bool *more) {
+    *argument = (prong_bytes){0};
+    if (it->scratch) return values_next(it->scratch, &it->header, &it->work, &it->at, argument, more);
+    if (it->work.generator) return next_of_generator(it, argument, more);
+    *more = it->work.arguments ? it->at < it->work.count : next_of_array(it, argument);
+    if (it->work.arguments && *more) *argument = it->work.arguments[it->at++];
+    return PRONG_OK;
+}
+
+/* --- feeding --- */
+
+static uint64_t free_place(const prong_iterator *it) {
+    uint64_t place = 0;
+    while (it->used[place]) place++;
+    return place;
+}
+
+/* What is pickled already goes behind a header. */
+static prong_bytes head_of(const prong_iterator *it) {
+    bool headed = it->job->values && !it->scratch;
+    return headed ? (prong_bytes){&it->header, sizeof it->header} : (prong_bytes){0};
+}
+
+static prong_status store_argument(struct call *call, prong_bytes head, const prong_bytes *argument) {
+    size_t size = head.size + argument->size;
+    if (call->argument_block) heap_free(call->argument_block, &call->argument_block); /* of a try that failed */
+    if (size) TRY(heap_alloc(size, 0, &call->argument_block, NULL));
+    char *at = size ? arena_at(call->argument_block) : NULL;
+    if (head.size) memcpy(at, head.data, head.size);
+    if (argument->size) memcpy(at + head.size, argument->data, argument->size);
+    call->argument = call->argument_block;
+    call->argument_size = size;
+    return PRONG_OK;
+}
+
+/* Under the guard: the task at place is the next to be claimed. */
+static void append(struct pool *pool, struct job *job, uint64_t place) {
+    uint64_t *order = (uint64_t *)arena_at(job->order) + job->count % job->capacity;
+    guard_set(&pool->guard, order, place);
+    guard_set(&pool->guard, job_word(job, place), task_word(TASK_PENDING, PRONG_OK, 0, 0));
+    guard_set(&pool->guard, &job->count, job->count + 1);
+    guard_set(&pool->guard, &pool->unfinished, pool->unfinished + 1);
+    schedule_job(pool, job);
+}
+
+static prong_status stopped(const struct job *job) {
+    return fail((prong_status)job->cancel_status, "iterate: the pool was terminated, or is broken");
+}
+
+static prong_status add_task(prong_iterator *it, const prong_bytes *argument) {
+    struct job *job = it->job;
+    struct pool *pool = arena_at(job->pool);
+    uint64_t place = free_place(it);
+    struct call *call = job_call(job, place);
+    call->number = job->count;
+    prong_status status = store_argument(call, head_of(it), argument);
+    if (status < 0) return status;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (job->cancel_status)
+        status = stopped(job);
+    else
+        append(pool, job, place);
+    guard_leave(&pool->guard);
+    if (status < 0) return status;
+    it->used[place] = true;
+    it->busy++;
+    waitq_notify(&pool->work, 1);
+    return PRONG_OK;
+}
+
+static prong_status seal(prong_iterator *it) {
+    struct pool *pool = arena_at(it->job->pool);
+    it->exhausted = true;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    guard_set(&pool->guard, &it->job->sealed, 1);
+    guard_leave(&pool->guard);
+    return PRONG_OK;
+}
+
+/* An argument that a failure leaves behind goes first the next time. */
+static prong_status feed_one(prong_iterator *it) {
+    bool more = true;
+    if (!it->waits) TRY(next_argument(it, &it->argument, &more));
+    if (!more) return seal(it);
+    prong_status status = add_task(it, &it->argument);
+    it->waits = status != PRONG_OK;
+    return status;
+}
+
+static prong_status feed(prong_iterator *it) {
+    prong_status status = PRONG_OK;
+    while (status >= 0 && !it->exhausted && it->busy < it->capacity) status = feed_one(it);
+    return status;
+}
+
+/* --- taking --- */
+
+static void return_lent(prong_iterator *it) {
+    if (!it->lent) return;
+    struct call *call = job_call(it->job, it->lent - 1);
+    job_free_result(call);
+    if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
+    it->used[it->lent - 1] = false;
+    it->busy--;
+    it->lent = 0;
+}
+
+static bool has_ended(const prong_iterator *it, uint64_t place) {
+    return it->used[place] && task_state(__atomic_load_n(job_word(it->job, place), __ATOMIC_ACQUIRE)) == TASK_ENDED;
+}
+
+static bool find_ended(const prong_iterator *it, uint64_t *place) {
+    if (it->ordered) {
+        *place = ((uint64_t *)arena_at(it->job->order))[it->given % it->capacity];
+        return has_ended(it, *place);
+    }
+    for (*place = 0; *place < it->capacity; ++*place)
+        if (has_ended(it, *place)) return true;
+    return false;
+}
+
+static bool something_to_give(void *context) {
+    prong_iterator *it = context;
+    uint64_t place;
+    return find_ended(it, &place) || __atomic_load_n(&it->job->cancel_status, __ATOMIC_RELAXED);
+}
+
+/* Seen without the guard, an end may be taken back; look once more within. */
+static bool take(prong_iterator *it, prong_outcome *outcome) {
+    struct pool *pool = arena_at(it->job->pool);
+    uint64_t place;
+    if (!find_ended(it, &place) || !guard_enter(&pool->guard, PRONG_FOREVER)) return false;
+    bool certain = has_ended(it, place);
+    guard_leave(&pool->guard);
+    if (!certain) return false;
+    job_read_outcome(it->job, place, outcome);
+    it->lent = place + 1;
+    it->given++;
+    return true;
+}
+
+static void report(prong_iterator *it) {
+    prong_progress progress;
+    if (!it->progress || clock_now() < it->next_report) return;
+    if (prong_job_progress(it->handle, &progress) >= 0) it->progress(&progress, it->progress_context);
+    it->next_report = clock_now() + PROGRESS_EVERY;
+}
+
+static void report_end(prong_iterator *it) {
+    it->next_report = 0;
+    report(it);
+    it->progress = NULL; /* once */
+}
+
+static struct awaited next_awaited(const prong_iterator *it) {
+    int64_t place = it->ordered ? (int64_t)((uint64_t *)arena_at(it->job->order))[it->given % it->capacity]
+                                : await_more_than(it->given);
+    return (struct awaited){it->handle.offset, it->handle.generation, place};
+}
+
+static prong_status wait_for_next(prong_iterator *it, prong_outcome *outcome, deadline_t deadline) {
+    struct await await;
+    prong_status status = PRONG_OK;
+    struct awaited awaited = next_awaited(it);
+    if (take(it, outcome)) return PRONG_OK;
+    INTERRUPTIBLE;
+    await_begin(&await, &awaited, deadline);
+    while (status >= 0 && !take(it, outcome)) {
+        status = it->job->cancel_status ? stopped(it->job) : await_check(&await);
+        if (status < 0) break;
+        if (!waitq_wait(&it->job->progress, something_to_give, it, deadline) && !something_to_give(it))
+            status = fail_text(PRONG_TIMEOUT, "iterate: no result in the time given");
+        else
+            report(it);
+    }
+    await_end(&await);
+    return status;
+}
+
+prong_status prong_iterator_next(prong_iterator *it, prong_outcome *outcome, prong_time timeout) {
+    deadline_t deadline = deadline_after(timeout);
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    TRY(job_enter(&inside, it->handle, &job));
+    return_lent(it);
+    report(it);
+    if (!object_is_live(KIND_POOL, it->job->pool, it->job->pool_generation))
+        return fail(PRONG_NOT_RUNNING, "iterate: the pool was destroyed");
+    prong_status status = feed(it);
+    if (status < 0) return status;
+    if (it->busy == 0) {
+        report_end(it);
+        return fail_text(PRONG_EOF, "iterate: all results have been taken");
+    }
+    return wait_for_next(it, outcome, deadline);
+}
+
+void prong_iterator_close(prong_iterator *it) {
+    if (!it) return;
+    prong_job_destroy(it->handle);
+    iterator_free(it);
+}
