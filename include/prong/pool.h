@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_pool {
     uint64_t offset, generation;
 } prong_pool;
@@ -279,5 +281,7 @@ PRONG_CHECKED prong_status prong_pool_imap_unordered(prong_pool pool, prong_imap
 PRONG_CHECKED prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout);
 /* Cancels what has not begun, and frees. NULL is allowed. */
 PRONG_API void prong_imap_close(prong_imap *imap);
+
+PRONG_END_DECLS
 
 #endif
