@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_barrier {
     uint64_t offset, generation;
 } prong_barrier;
@@ -59,5 +61,7 @@ PRONG_API unsigned prong_barrier_n_waiting(prong_barrier barrier);
 
 /* Ends it; who waits gets PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_destroy(prong_barrier barrier);
+
+PRONG_END_DECLS
 
 #endif

@@ -17,6 +17,8 @@
 
 #include <prong/lock.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_condition {
     uint64_t offset, generation;
 } prong_condition;
@@ -52,5 +54,7 @@ PRONG_API prong_status prong_condition_notify_all(prong_condition condition);
 
 /* Ends it, and its own lock if it has one; who waits gets PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_condition_destroy(prong_condition condition);
+
+PRONG_END_DECLS
 
 #endif

@@ -18,6 +18,8 @@
 
 #include <prong/queue.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_connection {
     uint64_t offset, generation;
 } prong_connection;
@@ -80,5 +82,7 @@ PRONG_API prong_status prong_connection_close(prong_connection connection);
  * this pipe in a call of the library (within 100 ms), or prong_family_check. A poll of the descriptor alone notices
  * nothing. So poll the processes' sentinels, too, and call prong_connection_poll when one is ready. */
 PRONG_CHECKED prong_status prong_connection_fileno(prong_connection connection, int *descriptor);
+
+PRONG_END_DECLS
 
 #endif

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_event {
     uint64_t offset, generation;
 } prong_event;
@@ -32,5 +34,7 @@ PRONG_API bool prong_event_is_set(prong_event event);
 PRONG_CHECKED prong_status prong_event_wait(prong_event event, prong_time timeout);
 /* Ends it; who waits gets PRONG_STALE. */
 PRONG_API prong_status prong_event_destroy(prong_event event);
+
+PRONG_END_DECLS
 
 #endif

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_family_options {
     uint64_t arena_size; /* bytes of address space, at least 64 MiB; 0: see below */
 } prong_family_options;
@@ -100,5 +102,7 @@ PRONG_API unsigned prong_family_count(void);
 
 /* CPUs that this process may use: affinity and the cgroup's quota respected, at least 1. Thread-safe. */
 PRONG_API unsigned prong_cpu_count(void);
+
+PRONG_END_DECLS
 
 #endif

@@ -27,6 +27,8 @@
 
 #include <prong/export.h>
 
+PRONG_BEGIN_DECLS
+
 /* Ends one wait of the calling thread: that which the handler has interrupted, or else its next. A call with PRONG_NOWAIT does
  * not wait, and one that finds what it wants at once succeeds; both leave it to the next wait. Calls before that wait
  * count as one. Async-signal-safe. A forked child begins without. */
@@ -34,5 +36,7 @@ PRONG_API void prong_interrupt(void);
 
 /* Takes it back: the calling thread's next wait is an ordinary one. Async-signal-safe. */
 PRONG_API void prong_clear_interrupt(void);
+
+PRONG_END_DECLS
 
 #endif

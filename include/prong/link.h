@@ -30,6 +30,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_link prong_link;
 typedef struct prong_listener prong_listener;
 
@@ -119,5 +121,7 @@ PRONG_API int prong_link_peer_pid(const prong_link *link);
 PRONG_API int prong_link_fileno(const prong_link *link);
 /* NULL is allowed. */
 PRONG_API void prong_link_close(prong_link *link);
+
+PRONG_END_DECLS
 
 #endif

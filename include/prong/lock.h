@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_lock {
     uint64_t offset, generation;
 } prong_lock;
@@ -58,5 +60,7 @@ PRONG_CHECKED prong_status prong_rlock_acquire(prong_rlock lock, prong_time time
 PRONG_API prong_status prong_rlock_release(prong_rlock lock);
 PRONG_API bool prong_rlock_locked(prong_rlock lock);
 PRONG_API prong_status prong_rlock_destroy(prong_rlock lock);
+
+PRONG_END_DECLS
 
 #endif

@@ -35,6 +35,8 @@
 #include <prong/process.h>
 #include <prong/value.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_manager {
     uint64_t offset, generation;
 } prong_manager;
@@ -198,5 +200,7 @@ PRONG_CHECKED prong_status prong_call_return_object(prong_call *call, void *obje
  * status other than PRONG_OK without raises a RuntimeError with prong_error_message(). */
 PRONG_CHECKED prong_status prong_call_raise(prong_call *call, const char *module, const char *name,
                                             prong_value arguments);
+
+PRONG_END_DECLS
 
 #endif

@@ -11,6 +11,8 @@
 
 #include <prong/value.h>
 
+PRONG_BEGIN_DECLS
+
 #define PRONG_PICKLE_PROTOCOL 5 /* what is written unless told otherwise; CPython 3.8 and later read it */
 
 /* Memory that goes beside a pickle, not in it (protocol 5's out-of-band buffers). */
@@ -78,5 +80,7 @@ typedef struct prong_unpickle_options {
  * (a class that is not allowed; the message names it), PRONG_TOO_LONG (beyond a limit), PRONG_NO_MEMORY. */
 PRONG_CHECKED prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size,
                                               prong_value *value, const prong_unpickle_options *options);
+
+PRONG_END_DECLS
 
 #endif

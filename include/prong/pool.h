@@ -32,6 +32,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_pool {
     uint64_t offset, generation;
 } prong_pool;
@@ -174,5 +176,7 @@ PRONG_CHECKED prong_status prong_pool_iterate(
     prong_pool pool, const prong_work *work, prong_iterator **iterator,
     const prong_task_options *options);
 // clang-format on
+
+PRONG_END_DECLS
 
 #endif

@@ -58,6 +58,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_process {
     uint64_t offset, generation;
 } prong_process;
@@ -191,5 +193,7 @@ PRONG_API prong_status prong_current_process(prong_process *process);
 PRONG_API prong_status prong_parent_process(prong_process *process);
 /* The children that this process started and that still run; *count is how many, even if larger than capacity. */
 PRONG_API prong_status prong_active_children(prong_process *children, size_t capacity, size_t *count);
+
+PRONG_END_DECLS
 
 #endif

@@ -6,6 +6,8 @@
 #include <prong/time.h>
 #include <stddef.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_progress {
     size_t done, total; /* tasks; total 0: not known yet */
     double rate;        /* tasks a second since the beginning */
@@ -21,5 +23,7 @@ typedef void prong_progress_callback(const prong_progress *progress, void *conte
 /* Ready-made: draws a bar on standard error, with context (a string, or NULL) as its title. Silent when standard
  * error is no terminal. The one function of the library that writes anywhere, because it is asked to. */
 PRONG_API void prong_progress_bar(const prong_progress *progress, void *context);
+
+PRONG_END_DECLS
 
 #endif

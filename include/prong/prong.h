@@ -33,6 +33,7 @@
 #include <prong/subprocess.h>
 #include <prong/time.h>
 #include <prong/value.h>
+#include <prong/version.h>
 #include <prong/shared_value.h>
 #include <prong/wait.h>
 #include <prong/work.h>

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_queue {
     uint64_t offset, generation;
 } prong_queue;
@@ -121,5 +123,7 @@ PRONG_API prong_status prong_queue_task_done(prong_joinable_queue queue);
  * as done; the first join after that returns PRONG_OWNER_DIED, and the message says how many.
  * Errors: PRONG_TIMEOUT, PRONG_INVALID (not joinable), PRONG_STALE. */
 PRONG_API prong_status prong_queue_join(prong_joinable_queue queue, prong_time timeout);
+
+PRONG_END_DECLS
 
 #endif

@@ -8,6 +8,8 @@
 #include <prong/pool.h>
 #include <prong/process.h>
 
+PRONG_BEGIN_DECLS
+
 /* Any member may be NULL. Nothing is copied: what is pointed to must stay. */
 typedef struct prong_runtime {
     /* Around each fork that the library makes, in the thread that forks (a pool's replacement workers are forked by the
@@ -83,5 +85,7 @@ PRONG_API prong_status prong_connection_hold(prong_connection connection);
  * on. Once accepted for each time that it is posted. One that nobody accepts stays open. Errors: as prong_connection_hold. */
 PRONG_API prong_status prong_connection_post(prong_connection connection);
 PRONG_CHECKED prong_status prong_connection_accept(prong_connection connection);
+
+PRONG_END_DECLS
 
 #endif

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_semaphore {
     uint64_t offset, generation;
 } prong_semaphore;
@@ -50,5 +52,7 @@ PRONG_CHECKED prong_status prong_semaphore_value(prong_semaphore semaphore, unsi
 
 /* Ends it; who waits gets PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_semaphore_destroy(prong_semaphore semaphore);
+
+PRONG_END_DECLS
 
 #endif

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 /* --- anonymous, by handle --- */
 
 typedef struct prong_block {
@@ -47,5 +49,7 @@ PRONG_CHECKED prong_status prong_shared_memory_attach(prong_shared_memory *memor
 PRONG_API prong_status prong_shared_memory_close(prong_shared_memory *memory);
 /* Removes the name: those who have it mapped keep it, the memory is freed after the last. Errors: PRONG_NOT_FOUND. */
 PRONG_API prong_status prong_shared_memory_unlink(const char *name);
+
+PRONG_END_DECLS
 
 #endif

@@ -17,6 +17,8 @@
 #include <prong/lock.h>
 #include <stddef.h>
 
+PRONG_BEGIN_DECLS
+
 typedef enum prong_type {
     PRONG_TYPE_STRUCT = 0, /* bytes of a size given in the options */
     PRONG_TYPE_BOOL,
@@ -47,24 +49,29 @@ typedef enum prong_type {
     PRONG_TYPE_SIZE
 } prong_type;
 
-/* The prong_type of a C type; wchar_t, size_t and the sized integers are among these. */
-#define PRONG_TYPE_OF(type)                                                                                            \
-    _Generic((type){0}, _Bool                                                                                          \
-             : PRONG_TYPE_BOOL, char                                                                                   \
-             : PRONG_TYPE_CHAR, signed char                                                                            \
-             : PRONG_TYPE_SCHAR, unsigned char                                                                         \
-             : PRONG_TYPE_UCHAR, short                                                                                 \
-             : PRONG_TYPE_SHORT, unsigned short                                                                        \
-             : PRONG_TYPE_USHORT, int                                                                                  \
-             : PRONG_TYPE_INT, unsigned                                                                                \
-             : PRONG_TYPE_UINT, long                                                                                   \
-             : PRONG_TYPE_LONG, unsigned long                                                                          \
-             : PRONG_TYPE_ULONG, long long                                                                             \
-             : PRONG_TYPE_LLONG, unsigned long long                                                                    \
-             : PRONG_TYPE_ULLONG, float                                                                                \
-             : PRONG_TYPE_FLOAT, double                                                                                \
-             : PRONG_TYPE_DOUBLE, long double                                                                          \
-             : PRONG_TYPE_LDOUBLE)
+// clang-format off
+#define PRONG_C_TYPES(X)                                                       \
+    X(bool, BOOL) X(char, CHAR) X(signed char, SCHAR) X(unsigned char, UCHAR)  \
+    X(short, SHORT) X(unsigned short, USHORT) X(int, INT) X(unsigned, UINT)    \
+    X(long, LONG) X(unsigned long, ULONG)                                      \
+    X(long long, LLONG) X(unsigned long long, ULLONG)                          \
+    X(float, FLOAT) X(double, DOUBLE) X(long double, LDOUBLE)
+
+/* The prong_type of one of these, by whatever name: wchar_t, size_t and the
+ * sized integers are among them. */
+#ifndef __cplusplus
+#define PRONG_TYPE_OF(type)                                                    \
+    (__extension__ _Generic((type){0} PRONG_C_TYPES(PRONG_TYPE_CASE)))
+#define PRONG_TYPE_CASE(type, name) , type: PRONG_TYPE_##name
+#else
+#define PRONG_TYPE_OF(type) prong_type_of(static_cast<type>(0))
+#define PRONG_TYPE_CASE(type, name)                                            \
+    static inline prong_type prong_type_of(type) { return PRONG_TYPE_##name; }
+extern "C++" {
+PRONG_C_TYPES(PRONG_TYPE_CASE)
+}
+#endif
+// clang-format on
 
 /* Bytes of one element; 0 for PRONG_TYPE_STRUCT and for what is no type. */
 PRONG_API size_t prong_type_size(prong_type type);
@@ -135,5 +142,7 @@ PRONG_API prong_status prong_shared_array_get_lock(prong_shared_array array, pro
 /* As prong_shared_value_add, to one element. */
 PRONG_API prong_status prong_shared_array_add(prong_shared_array array, size_t index, int64_t amount, int64_t *before);
 PRONG_API prong_status prong_shared_array_destroy(prong_shared_array array);
+
+PRONG_END_DECLS
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <prong/export.h>
 
+PRONG_BEGIN_DECLS
+
 /* Every call that can fail returns a status. Below 0 it has failed; 0 is done;
  * above 0 is done with news, as a lock that is held now, but was taken over
  * from a dead process. So the check is `if (status < 0)`, of every call.
@@ -70,5 +72,7 @@ PRONG_API const char *prong_status_text(prong_status status);
  * into the library, that of a signal handler included; never NULL; empty
  * before the first failure. */
 PRONG_API const char *prong_error_message(void);
+
+PRONG_END_DECLS
 
 #endif

@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+PRONG_BEGIN_DECLS
+
 enum prong_stream_kind {
     PRONG_STREAM_INHERIT = 0, /* this process's own */
     PRONG_STREAM_PIPE,        /* a pipe to or from this process */
@@ -37,11 +39,24 @@ typedef struct prong_stream {
     bool append;
 } prong_stream;
 
-#define PRONG_PIPE ((prong_stream){.kind = PRONG_STREAM_PIPE})
-#define PRONG_NULL ((prong_stream){.kind = PRONG_STREAM_NULL})
-#define PRONG_TO_STDOUT ((prong_stream){.kind = PRONG_STREAM_STDOUT})
-#define PRONG_FILE(name) ((prong_stream){.kind = PRONG_STREAM_FILE, .path = (name)})
-#define PRONG_DESCRIPTOR(number) ((prong_stream){.kind = PRONG_STREAM_DESCRIPTOR, .descriptor = (number)})
+#ifndef __cplusplus
+#define PRONG_STREAM(of, fd, name) ((prong_stream){.kind = (of), .descriptor = (fd), .path = (name)})
+#else
+#define PRONG_STREAM(of, fd, name) prong_stream_of(of, fd, name)
+static inline prong_stream prong_stream_of(enum prong_stream_kind kind, int descriptor, const char *path) {
+    prong_stream stream = prong_stream();
+    stream.kind = kind;
+    stream.descriptor = descriptor;
+    stream.path = path;
+    return stream;
+}
+#endif
+
+#define PRONG_PIPE PRONG_STREAM(PRONG_STREAM_PIPE, 0, NULL)
+#define PRONG_NULL PRONG_STREAM(PRONG_STREAM_NULL, 0, NULL)
+#define PRONG_TO_STDOUT PRONG_STREAM(PRONG_STREAM_STDOUT, 0, NULL)
+#define PRONG_FILE(name) PRONG_STREAM(PRONG_STREAM_FILE, 0, name)
+#define PRONG_DESCRIPTOR(number) PRONG_STREAM(PRONG_STREAM_DESCRIPTOR, number, NULL)
 
 typedef struct prong_popen_options {
     prong_stream in, out, err;      /* stdin, stdout, stderr */
@@ -167,5 +182,7 @@ PRONG_CHECKED prong_status prong_subprocess_check_call(const char *const argv[],
 /* The same, and what it wrote to stdout. */
 PRONG_CHECKED prong_status prong_subprocess_check_output(const char *const argv[], const prong_run_options *options,
                                                          prong_output *output);
+
+PRONG_END_DECLS
 
 #endif

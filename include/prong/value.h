@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 /* How deep values may be nested in each other for what goes all through them: copying, printing, comparing, pickling. */
 #define PRONG_VALUE_DEPTH 1000
 
@@ -53,7 +55,7 @@ typedef enum prong_kind {
 /* Zeroed, it is None. The members are the library's own. */
 typedef struct prong_value {
     uint64_t head;
-    union {
+    __extension__ union { /* C99 has no unions without a name */
         int64_t integer;
         double real;
         const void *pointer;
@@ -88,19 +90,34 @@ PRONG_API size_t prong_document_memory(const prong_document *document);
 
 #define PRONG_VALUE_HEAD(kind) ((uint64_t)(kind))
 static inline prong_value prong_null(void) {
-    return (prong_value){0};
+    prong_value value;
+    value.head = PRONG_VALUE_HEAD(PRONG_KIND_NULL);
+    value.integer = 0;
+    return value;
 }
 static inline prong_value prong_bool(bool truth) {
-    return (prong_value){.head = PRONG_VALUE_HEAD(PRONG_KIND_BOOL), .integer = truth};
+    prong_value value;
+    value.head = PRONG_VALUE_HEAD(PRONG_KIND_BOOL);
+    value.integer = truth;
+    return value;
 }
 static inline prong_value prong_int(int64_t number) {
-    return (prong_value){.head = PRONG_VALUE_HEAD(PRONG_KIND_INT), .integer = number};
+    prong_value value;
+    value.head = PRONG_VALUE_HEAD(PRONG_KIND_INT);
+    value.integer = number;
+    return value;
 }
 static inline prong_value prong_float(double number) {
-    return (prong_value){.head = PRONG_VALUE_HEAD(PRONG_KIND_FLOAT), .real = number};
+    prong_value value;
+    value.head = PRONG_VALUE_HEAD(PRONG_KIND_FLOAT);
+    value.real = number;
+    return value;
 }
 static inline prong_value prong_ellipsis(void) {
-    return (prong_value){.head = PRONG_VALUE_HEAD(PRONG_KIND_ELLIPSIS)};
+    prong_value value;
+    value.head = PRONG_VALUE_HEAD(PRONG_KIND_ELLIPSIS);
+    value.integer = 0;
+    return value;
 }
 
 /* An int of any size, as two's complement, least significant byte first. */
@@ -264,5 +281,7 @@ PRONG_API prong_status prong_value_repr(prong_value value, char *buffer, size_t 
  * Errors: PRONG_INVALID (what JSON has no way to say: bytes, sets, NaN, objects, …; the message has its path),
  * PRONG_TOO_LONG. */
 PRONG_API prong_status prong_value_json(prong_value value, char *buffer, size_t capacity, size_t *size);
+
+PRONG_END_DECLS
 
 #endif

@@ -6,6 +6,8 @@
 #include <prong/connection.h>
 #include <prong/link.h>
 
+PRONG_BEGIN_DECLS
+
 enum prong_waitable_kind {
     PRONG_WAIT_QUEUE = 1,
     PRONG_WAIT_CONNECTION,
@@ -16,7 +18,7 @@ enum prong_waitable_kind {
 
 typedef struct prong_waitable {
     enum prong_waitable_kind kind;
-    union {
+    __extension__ union {            /* C99 has no unions without a name */
         prong_queue queue;           /* ready: something to get, or closed */
         prong_connection connection; /* ready: something to receive, or EOF */
         prong_link *link;            /* ready: something to receive, or the end */
@@ -30,5 +32,7 @@ typedef struct prong_waitable {
  * Errors: PRONG_TIMEOUT (none is marked), PRONG_STALE or PRONG_CLOSED for a bad handle and PRONG_INVALID for a bad
  * descriptor or kind (the message names the item's index), PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
 PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout);
+
+PRONG_END_DECLS
 
 #endif

@@ -162,7 +162,7 @@ void waiters_init(struct waiters *waiters) {
 }
 
 void waiter_add(struct waiters *waiters, struct session *session) {
-    struct waiter *waiter = &session->waiter;
+    struct served_waiter *waiter = &session->waiter;
     waiter->next = NULL;
     waiter->place = waiters->last;
     *waiters->last = waiter;
@@ -171,7 +171,7 @@ void waiter_add(struct waiters *waiters, struct session *session) {
 }
 
 void waiter_remove(struct session *session) {
-    struct waiter *waiter = &session->waiter;
+    struct served_waiter *waiter = &session->waiter;
     if (!session->in) return;
     *waiter->place = waiter->next;
     if (waiter->next)

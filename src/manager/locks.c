@@ -40,7 +40,7 @@ static bool acquire_arguments(prong_call *call, bool *blocking, deadline_t *dead
 
 /* A Lock has no owner, only a state; an RLock belongs to a session. Who waits has in wish[0] how often he wants it (a
  * Condition's waiter gets back what he had), and in wish[1] what acquire, or wait, then returns. */
-struct lock {
+struct served_lock {
     bool reentrant;
     struct session *owner; /* of an RLock; of a Lock who took it, if that is still known */
     uint64_t count;
@@ -48,7 +48,7 @@ struct lock {
 };
 
 static prong_status lock_make_as(struct managed *object, bool reentrant) {
-    struct lock *lock = object->state = new_state(sizeof(*lock));
+    struct served_lock *lock = object->state = new_state(sizeof(*lock));
     if (!lock) return PRONG_NO_MEMORY;
     lock->reentrant = reentrant;
     waiters_init(&lock->waiters);
@@ -64,7 +64,7 @@ static prong_status rlock_make(prong_call *call, struct managed *object) {
 }
 
 static void lock_take(struct managed *object, struct session *session, uint64_t count) {
-    struct lock *lock = object->state;
+    struct served_lock *lock = object->state;
     lock->owner = session;
     lock->count += count;
     session_hold(session, object, count);
@@ -72,25 +72,26 @@ static void lock_take(struct managed *object, struct session *session, uint64_t 
 
 /* Free: the next that waits has it. One whose client is found gone as it is told passes it on when it is closed. */
 static void lock_pass(struct managed *object) {
-    struct lock *lock = object->state;
+    struct served_lock *lock = object->state;
     struct session *next = waiters_first(&lock->waiters);
     if (lock->count || !next) return;
     lock_take(object, next, next->wish[0]);
     session_resume(next, prong_bool(next->wish[1]));
 }
 
-static bool lock_is_held_by(const struct lock *lock, const struct session *session) {
+static bool lock_is_held_by(const struct served_lock *lock, const struct session *session) {
     return lock->reentrant ? lock->count && lock->owner == session : lock->count > 0;
 }
 
-static prong_status lock_wait(prong_call *call, struct lock *lock, uint64_t count, bool result, deadline_t deadline) {
+static prong_status lock_wait(prong_call *call, struct served_lock *lock, uint64_t count, bool result,
+                              deadline_t deadline) {
     call->session->wish[0] = count;
     call->session->wish[1] = result;
     return call_park(call, &lock->waiters, deadline, resume_false, NULL);
 }
 
 static prong_status lock_acquire(prong_call *call) {
-    struct lock *lock = call->object->state;
+    struct served_lock *lock = call->object->state;
     bool blocking;
     deadline_t deadline;
     if (!acquire_arguments(call, &blocking, &deadline)) return PRONG_OK;
@@ -104,7 +105,7 @@ static prong_status lock_acquire(prong_call *call) {
 }
 
 static prong_status lock_release(prong_call *call) {
-    struct lock *lock = call->object->state;
+    struct served_lock *lock = call->object->state;
     if (!lock_is_held_by(lock, call->session))
         return call_raise(call, "RuntimeError",
                           lock->reentrant ? "cannot release un-acquired lock" : "release unlocked lock");
@@ -115,7 +116,7 @@ static prong_status lock_release(prong_call *call) {
 }
 
 static prong_status lock_locked(prong_call *call) {
-    return call_return_bool(call, ((struct lock *)call->object->state)->count > 0);
+    return call_return_bool(call, ((struct served_lock *)call->object->state)->count > 0);
 }
 
 static prong_status lock_enter(prong_call *call) {
@@ -126,14 +127,14 @@ static prong_status lock_exit(prong_call *call) {
 }
 
 static void lock_give_back(struct managed *object, uint64_t count) {
-    struct lock *lock = object->state;
+    struct served_lock *lock = object->state;
     lock->count -= count < lock->count ? count : lock->count;
     if (!lock->count) lock->owner = NULL;
     lock_pass(object);
 }
 
 static void lock_describe(const struct managed *object, char *text, size_t size) {
-    const struct lock *lock = object->state;
+    const struct served_lock *lock = object->state;
     snprintf(text, size, "<%s %s object at 0x%llx>", lock->count ? "locked" : "unlocked",
              lock->reentrant ? "_thread.RLock" : "_thread.lock", (unsigned long long)object->id);
 }
@@ -144,7 +145,7 @@ static const prong_method_entry lock_methods[] = {{"acquire", lock_acquire, NULL
 
 /* ---------------------------------------------------------------- Semaphore */
 
-struct semaphore {
+struct served_semaphore {
     uint64_t value, bound; /* bound 0: none */
     struct waiters waiters;
 };
@@ -152,7 +153,7 @@ struct semaphore {
 static prong_status semaphore_make_as(prong_call *call, struct managed *object, bool bounded) {
     prong_value given;
     int64_t value = 1;
-    struct semaphore *semaphore = object->state = new_state(sizeof(*semaphore));
+    struct served_semaphore *semaphore = object->state = new_state(sizeof(*semaphore));
     if (!semaphore) return PRONG_NO_MEMORY;
     waiters_init(&semaphore->waiters);
     BIND(call, "=value", &given);
@@ -171,13 +172,13 @@ static prong_status bounded_make(prong_call *call, struct managed *object) {
 
 /* Units of a bounded one are to come back: its holders are known. Those of a plain one may be signals. */
 static void semaphore_take(struct managed *object, struct session *session) {
-    struct semaphore *semaphore = object->state;
+    struct served_semaphore *semaphore = object->state;
     semaphore->value--;
     if (semaphore->bound != UINT64_MAX) session_hold(session, object, 1);
 }
 
 static prong_status semaphore_acquire(prong_call *call) {
-    struct semaphore *semaphore = call->object->state;
+    struct served_semaphore *semaphore = call->object->state;
     prong_value given[2];
     deadline_t deadline;
     BIND(call, "=blocking timeout", given);
@@ -194,7 +195,7 @@ static prong_status semaphore_acquire(prong_call *call) {
 }
 
 static void semaphore_give(struct managed *object, uint64_t units) {
-    struct semaphore *semaphore = object->state;
+    struct served_semaphore *semaphore = object->state;
     semaphore->value += units;
     for (struct session *next; semaphore->value && (next = waiters_first(&semaphore->waiters));) {
         semaphore_take(object, next);
@@ -203,7 +204,7 @@ static void semaphore_give(struct managed *object, uint64_t units) {
 }
 
 static prong_status semaphore_release(prong_call *call) {
-    struct semaphore *semaphore = call->object->state;
+    struct served_semaphore *semaphore = call->object->state;
     prong_value given;
     int64_t units = 1;
     BIND(call, "=n", &given);
@@ -217,11 +218,11 @@ static prong_status semaphore_release(prong_call *call) {
 }
 
 static prong_status semaphore_get_value(prong_call *call) {
-    return prong_call_return(call, prong_int((int64_t)((struct semaphore *)call->object->state)->value));
+    return prong_call_return(call, prong_int((int64_t)((struct served_semaphore *)call->object->state)->value));
 }
 
 static prong_status semaphore_locked(prong_call *call) {
-    return call_return_bool(call, ((struct semaphore *)call->object->state)->value == 0);
+    return call_return_bool(call, ((struct served_semaphore *)call->object->state)->value == 0);
 }
 
 static void semaphore_give_back(struct managed *object, uint64_t count) {
@@ -230,7 +231,7 @@ static void semaphore_give_back(struct managed *object, uint64_t count) {
 
 static void semaphore_describe(const struct managed *object, char *text, size_t size) {
     snprintf(text, size, "<threading.%s at 0x%llx: value=%llu>", object->type->given.name,
-             (unsigned long long)object->id, (unsigned long long)((struct semaphore *)object->state)->value);
+             (unsigned long long)object->id, (unsigned long long)((struct served_semaphore *)object->state)->value);
 }
 
 static const prong_method_entry semaphore_methods[] = {{"acquire", semaphore_acquire, NULL},
@@ -243,14 +244,14 @@ static const prong_method_entry semaphore_methods[] = {{"acquire", semaphore_acq
 
 /* ---------------------------------------------------------------- Condition */
 
-struct condition {
+struct served_condition {
     struct managed *lock; /* a Lock or RLock of this server; has a reference */
     struct waiters waiters;
 };
 
 static prong_status condition_make(prong_call *call, struct managed *object) {
     prong_value given;
-    struct condition *condition = object->state = new_state(sizeof(*condition));
+    struct served_condition *condition = object->state = new_state(sizeof(*condition));
     if (!condition) return PRONG_NO_MEMORY;
     waiters_init(&condition->waiters);
     BIND(call, "=lock", &given);
@@ -278,18 +279,18 @@ static prong_status condition_make(prong_call *call, struct managed *object) {
 }
 
 static void condition_unmake(struct prong_server *server, void *given) {
-    struct condition *condition = given;
+    struct served_condition *condition = given;
     if (condition->lock) object_release(server, condition->lock);
     free(condition);
 }
 
-static struct lock *lock_of(const struct managed *object) {
-    return ((struct condition *)object->state)->lock->state;
+static struct served_lock *lock_of(const struct managed *object) {
+    return ((struct served_condition *)object->state)->lock->state;
 }
 
 /* The lock's own methods, on the lock. */
 static prong_status with_lock(prong_call *call, prong_method *method) {
-    call->object = ((struct condition *)call->object->state)->lock;
+    call->object = ((struct served_condition *)call->object->state)->lock;
     return method(call);
 }
 static prong_status condition_acquire(prong_call *call) {
@@ -304,8 +305,8 @@ static prong_status condition_locked(prong_call *call) {
 
 /* From the condition's list to the lock's: he returns when he has the lock again. */
 static void wake(struct session *session, bool notified) {
-    struct managed *object = ((struct condition *)session->object->state)->lock;
-    struct lock *lock = object->state;
+    struct managed *object = ((struct served_condition *)session->object->state)->lock;
+    struct served_lock *lock = object->state;
     waiter_remove(session);
     deadline_clear(session);
     session->wish[1] = notified;
@@ -318,8 +319,8 @@ static void wait_timed_out(struct session *session) {
 }
 
 static prong_status condition_wait(prong_call *call) {
-    struct condition *condition = call->object->state;
-    struct lock *lock = lock_of(call->object);
+    struct served_condition *condition = call->object->state;
+    struct served_lock *lock = lock_of(call->object);
     prong_value given;
     deadline_t deadline;
     BIND(call, "=timeout", &given);
@@ -335,7 +336,7 @@ static prong_status condition_wait(prong_call *call) {
 }
 
 static prong_status notify(prong_call *call, int64_t count) {
-    struct condition *condition = call->object->state;
+    struct served_condition *condition = call->object->state;
     if (!lock_is_held_by(lock_of(call->object), call->session))
         return call_raise(call, "RuntimeError", "cannot notify on un-acquired lock");
     for (struct session *next; count > 0 && (next = waiters_first(&condition->waiters)); count--) wake(next, true);
@@ -355,7 +356,7 @@ static prong_status condition_notify_all(prong_call *call) {
 
 static void condition_describe(const struct managed *object, char *text, size_t size) {
     char lock[100];
-    lock_describe(((struct condition *)object->state)->lock, lock, sizeof(lock));
+    lock_describe(((struct served_condition *)object->state)->lock, lock, sizeof(lock));
     snprintf(text, size, "<Condition(%s)>", lock);
 }
 
@@ -371,13 +372,13 @@ static const prong_method_entry condition_methods[] = {{"acquire", condition_acq
 
 /* ---------------------------------------------------------------- Event */
 
-struct event {
+struct served_event {
     bool set;
     struct waiters waiters;
 };
 
 static prong_status event_make(prong_call *call, struct managed *object) {
-    struct event *event = object->state = new_state(sizeof(*event));
+    struct served_event *event = object->state = new_state(sizeof(*event));
     (void)call;
     if (!event) return PRONG_NO_MEMORY;
     waiters_init(&event->waiters);
@@ -385,23 +386,23 @@ static prong_status event_make(prong_call *call, struct managed *object) {
 }
 
 static prong_status event_is_set(prong_call *call) {
-    return call_return_bool(call, ((struct event *)call->object->state)->set);
+    return call_return_bool(call, ((struct served_event *)call->object->state)->set);
 }
 
 static prong_status event_set(prong_call *call) {
-    struct event *event = call->object->state;
+    struct served_event *event = call->object->state;
     event->set = true;
     for (struct session *next; (next = waiters_first(&event->waiters));) session_resume(next, prong_bool(true));
     return call_return_none(call);
 }
 
 static prong_status event_clear(prong_call *call) {
-    ((struct event *)call->object->state)->set = false;
+    ((struct served_event *)call->object->state)->set = false;
     return call_return_none(call);
 }
 
 static prong_status event_wait(prong_call *call) {
-    struct event *event = call->object->state;
+    struct served_event *event = call->object->state;
     prong_value given;
     deadline_t deadline;
     BIND(call, "=timeout", &given);
@@ -412,7 +413,7 @@ static prong_status event_wait(prong_call *call) {
 
 static void event_describe(const struct managed *object, char *text, size_t size) {
     snprintf(text, size, "<threading.Event at 0x%llx: %s>", (unsigned long long)object->id,
-             ((struct event *)object->state)->set ? "set" : "unset");
+             ((struct served_event *)object->state)->set ? "set" : "unset");
 }
 
 static const prong_method_entry event_methods[] = {{"is_set", event_is_set, NULL},
@@ -423,7 +424,7 @@ static const prong_method_entry event_methods[] = {{"is_set", event_is_set, NULL
 
 /* ---------------------------------------------------------------- Barrier */
 
-struct barrier {
+struct served_barrier {
     uint64_t parties, waiting;
     double timeout; /* seconds; below 0: none */
     bool broken;
@@ -433,7 +434,7 @@ struct barrier {
 static prong_status barrier_make(prong_call *call, struct managed *object) {
     prong_value given[3];
     int64_t parties;
-    struct barrier *barrier = object->state = new_state(sizeof(*barrier));
+    struct served_barrier *barrier = object->state = new_state(sizeof(*barrier));
     if (!barrier) return PRONG_NO_MEMORY;
     waiters_init(&barrier->waiters);
     barrier->timeout = -1;
@@ -451,13 +452,13 @@ static prong_status barrier_make(prong_call *call, struct managed *object) {
     return PRONG_OK;
 }
 
-static void barrier_fail_all(struct barrier *barrier) {
+static void barrier_fail_all(struct served_barrier *barrier) {
     barrier->waiting = 0;
     for (struct session *next; (next = waiters_first(&barrier->waiters));)
         session_resume_raise(next, "threading", "BrokenBarrierError");
 }
 
-static void barrier_break(struct barrier *barrier) {
+static void barrier_break(struct served_barrier *barrier) {
     barrier->broken = true;
     barrier_fail_all(barrier);
 }
@@ -471,7 +472,7 @@ static void barrier_gone(struct session *session) {
 }
 
 static prong_status barrier_wait(prong_call *call) {
-    struct barrier *barrier = call->object->state;
+    struct served_barrier *barrier = call->object->state;
     prong_value given, none;
     deadline_t deadline;
     BIND(call, "=timeout", &given);
@@ -493,7 +494,7 @@ static prong_status barrier_wait(prong_call *call) {
 }
 
 static prong_status barrier_reset(prong_call *call) {
-    struct barrier *barrier = call->object->state;
+    struct served_barrier *barrier = call->object->state;
     barrier_fail_all(barrier);
     barrier->broken = false;
     return call_return_none(call);
@@ -505,7 +506,7 @@ static prong_status barrier_abort(prong_call *call) {
 }
 
 static prong_status barrier_attribute(prong_call *call) {
-    struct barrier *barrier = call->object->state;
+    struct served_barrier *barrier = call->object->state;
     prong_value given;
     const char *name = "";
     BIND(call, "name", &given);
@@ -517,7 +518,7 @@ static prong_status barrier_attribute(prong_call *call) {
 }
 
 static void barrier_describe(const struct managed *object, char *text, size_t size) {
-    const struct barrier *barrier = object->state;
+    const struct served_barrier *barrier = object->state;
     if (barrier->broken)
         snprintf(text, size, "<threading.Barrier at 0x%llx: broken>", (unsigned long long)object->id);
     else

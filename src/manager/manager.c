@@ -100,7 +100,7 @@ static void drop(struct manager *manager) {
 /* --- a server in a process of its own --- */
 
 /* What its process needs; followed by the argument of setup. */
-struct start {
+struct server_start {
     struct reach reach;
     prong_server_options options; /* without pointers */
     struct function setup;
@@ -115,7 +115,7 @@ struct ready {
     char address[MANAGER_ADDRESS], message[400];
 };
 
-static prong_status set_up(prong_server *server, const struct start *start, const void *argument, size_t size) {
+static prong_status set_up(prong_server *server, const struct server_start *start, const void *argument, size_t size) {
     any_function *function;
     if (!start->has_setup) return PRONG_OK;
     prong_status status = function_resolve(&start->setup, &function);
@@ -124,7 +124,7 @@ static prong_status set_up(prong_server *server, const struct start *start, cons
     return code ? fail(PRONG_START_FAILED, "manager: setup returned %d", code) : PRONG_OK;
 }
 
-static prong_status open_server(const struct start *start, prong_server **server) {
+static prong_status open_server(const struct server_start *start, prong_server **server) {
     prong_server_options options = start->options;
     prong_tls tls;
     prong_link_options link;
@@ -139,7 +139,7 @@ static prong_status open_server(const struct start *start, prong_server **server
 }
 
 static int serve(void *argument, size_t size) {
-    const struct start *start = argument;
+    const struct server_start *start = argument;
     struct ready ready = {.pid = getpid()};
     prong_server *server = NULL;
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group, and clients need the server to clean up */
@@ -173,7 +173,7 @@ static prong_status await_ready(struct manager *manager, prong_queue ready, dead
     return PRONG_OK;
 }
 
-static prong_status run_server(struct manager *manager, struct start *start, size_t size,
+static prong_status run_server(struct manager *manager, struct server_start *start, size_t size,
                                const prong_manager_options *options) {
     prong_process_options process = {.target = serve,
                                      .argument = start,
@@ -211,7 +211,7 @@ static void make_key(struct reach *reach) {
     reach->has_key = true;
 }
 
-static prong_status fill_start(struct start *start, const prong_manager_options *options) {
+static prong_status fill_start(struct server_start *start, const prong_manager_options *options) {
     prong_status status = reach_keep(&start->reach, options->server.address, &options->server.link);
     if (status < 0) return status;
     if (!options->server.open) make_key(&start->reach);
@@ -224,7 +224,8 @@ static prong_status fill_start(struct start *start, const prong_manager_options 
     return function_identify((any_function *)options->setup, &start->setup);
 }
 
-static prong_status start_server(struct manager *manager, struct start *start, const prong_manager_options *options) {
+static prong_status start_server(struct manager *manager, struct server_start *start,
+                                 const prong_manager_options *options) {
     prong_status status = fill_start(start, options);
     if (status >= 0) status = prong_queue_create(&start->requests, NULL);
     if (status >= 0) status = prong_queue_create(&start->ready, NULL);
@@ -248,7 +249,7 @@ prong_status prong_manager_start(prong_manager *handle, const prong_manager_opti
     INTERRUPTS_HELD;
     if (!options) options = &none;
     struct manager *manager;
-    struct start *start = calloc(1, sizeof(*start) + options->argument_size);
+    struct server_start *start = calloc(1, sizeof(*start) + options->argument_size);
     if (!start) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
     prong_status status = manager_new(&manager);
     if (status >= 0) {

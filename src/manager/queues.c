@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct queue {
+struct served_queue {
     struct items items; /* a ring would save moving them: instead the start moves */
     size_t start;
     size_t maxsize; /* 0: none */
@@ -14,14 +14,14 @@ struct queue {
     struct waiters getters, putters, joiners;
 };
 
-static size_t queue_count(const struct queue *queue) {
+static size_t queue_count(const struct served_queue *queue) {
     return queue->items.count - queue->start;
 }
 
 static prong_status queue_make(prong_call *call, struct managed *object) {
     prong_value given;
     int64_t maxsize = 0;
-    struct queue *queue = object->state = calloc(1, sizeof(*queue));
+    struct served_queue *queue = object->state = calloc(1, sizeof(*queue));
     if (!queue) return fail_text(PRONG_NO_MEMORY, "no memory for an object");
     waiters_init(&queue->getters);
     waiters_init(&queue->putters);
@@ -33,7 +33,7 @@ static prong_status queue_make(prong_call *call, struct managed *object) {
 }
 
 static void queue_unmake(struct prong_server *server, void *state) {
-    struct queue *queue = state;
+    struct served_queue *queue = state;
     for (size_t i = 0; i < queue->start; i++) queue->items.at[i] = prong_null(); /* taken */
     items_clear(server, &queue->items);
     free(queue);
@@ -46,7 +46,7 @@ static prong_status raise_of_queue(prong_call *call, const char *name) {
 }
 
 /* Items taken leave room at the front, which is closed when it is half of all. */
-static prong_value take_first(struct queue *queue) {
+static prong_value take_first(struct served_queue *queue) {
     prong_value item = queue->items.at[queue->start++];
     if (queue->start * 2 > queue->items.count) {
         size_t left = queue_count(queue);
@@ -57,14 +57,14 @@ static prong_value take_first(struct queue *queue) {
     return item;
 }
 
-static prong_status add_last(struct queue *queue, prong_value item) {
+static prong_status add_last(struct served_queue *queue, prong_value item) {
     TRY(items_reserve(&queue->items, 1));
     queue->items.at[queue->items.count++] = item;
     return PRONG_OK;
 }
 
 /* Those that wait to get have what there is, those that wait to put have the room that this makes. */
-static void queue_settle(struct prong_server *server, struct queue *queue) {
+static void queue_settle(struct prong_server *server, struct served_queue *queue) {
     for (bool changed = true; changed;) {
         struct session *getter = waiters_first(&queue->getters), *putter = waiters_first(&queue->putters);
         changed = false;
@@ -110,7 +110,7 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
 }
 
 static prong_status put(prong_call *call, prong_value given, bool blocking, deadline_t deadline) {
-    struct queue *queue = call->object->state;
+    struct served_queue *queue = call->object->state;
     prong_value item;
     bool full = queue->maxsize && queue_count(queue) >= queue->maxsize;
     if (queue->shut) return raise_of_queue(call, "ShutDown");
@@ -131,7 +131,7 @@ static prong_status put(prong_call *call, prong_value given, bool blocking, dead
 }
 
 static prong_status get(prong_call *call, bool blocking, deadline_t deadline) {
-    struct queue *queue = call->object->state;
+    struct served_queue *queue = call->object->state;
     if (queue_count(queue)) {
         prong_value copy;
         TRY(prong_value_copy(call->server->scratch, item_value(queue->items.at[queue->start]), &copy));
@@ -179,16 +179,16 @@ static prong_status queue_empty(prong_call *call) {
     return call_return_bool(call, queue_count(call->object->state) == 0);
 }
 static prong_status queue_full(prong_call *call) {
-    const struct queue *queue = call->object->state;
+    const struct served_queue *queue = call->object->state;
     return call_return_bool(call, queue->maxsize && queue_count(queue) >= queue->maxsize);
 }
 
-static void joined(struct queue *queue) {
+static void joined(struct served_queue *queue) {
     for (struct session *next; (next = waiters_first(&queue->joiners));) session_resume(next, prong_null());
 }
 
 static prong_status queue_task_done(prong_call *call) {
-    struct queue *queue = call->object->state;
+    struct served_queue *queue = call->object->state;
     if (!queue->unfinished) return call_raise(call, "ValueError", "task_done() called too many times");
     if (--queue->unfinished == 0) joined(queue);
     return call_return_none(call);
@@ -199,14 +199,14 @@ static void join_timed_out(struct session *session) {
 }
 
 static prong_status queue_join(prong_call *call) {
-    struct queue *queue = call->object->state;
+    struct served_queue *queue = call->object->state;
     if (!queue->unfinished) return call_return_none(call);
     return call_park(call, &queue->joiners, PRONG_FOREVER, join_timed_out, NULL);
 }
 
 /* Nothing more goes in; at once: what is in is dropped, and counts as done. */
 static prong_status queue_shutdown(prong_call *call) {
-    struct queue *queue = call->object->state;
+    struct served_queue *queue = call->object->state;
     prong_value immediate;
     BIND(call, "=immediate", &immediate);
     queue->shut = true;

@@ -47,11 +47,11 @@ struct managed {
 /* --- waiting --- */
 
 /* A session in the list of what it waits for. */
-struct waiter {
-    struct waiter *next, **place; /* place: NULL when in no list */
+struct served_waiter {
+    struct served_waiter *next, **place; /* place: NULL when in no list */
 };
 struct waiters {
-    struct waiter *first, **last;
+    struct served_waiter *first, **last;
 };
 
 /* --- clients: who holds references --- */
@@ -80,7 +80,7 @@ struct client {
 enum session_state { SESSION_HANDSHAKE, SESSION_FRESH, SESSION_SERVING, SESSION_CLOSING };
 
 struct session {
-    struct waiter waiter; /* first: a waiter is its session */
+    struct served_waiter waiter; /* first: a waiter is its session */
     struct session *next, **place;
     struct prong_server *server;
     enum session_state state;

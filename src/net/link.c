@@ -465,7 +465,7 @@ prong_status prong_link_poll(prong_link *link, prong_time timeout) {
 
 /* --- connecting --- */
 
-struct attempt {
+struct connect_attempt {
     const struct address *to;
     const char *address;
     deadline_t deadline;
@@ -473,7 +473,7 @@ struct attempt {
     bool absent; /* nobody listens there, who may do so later */
 };
 
-static prong_status connect_failed(struct attempt *a) {
+static prong_status connect_failed(struct connect_attempt *a) {
     a->absent = errno == ECONNREFUSED || errno == ENOENT;
     if (a->absent) return fail(PRONG_NOT_FOUND, "connect to %s: nobody listens there", a->address);
     if (errno == ETIMEDOUT) return fail(PRONG_TIMEOUT, "connect to %s: no answer", a->address);
@@ -481,7 +481,7 @@ static prong_status connect_failed(struct attempt *a) {
 }
 
 /* Until the system has connected it, or failed to. */
-static prong_status connect_await(struct attempt *a) {
+static prong_status connect_await(struct connect_attempt *a) {
     struct pollfd one = {.fd = a->socket, .events = POLLOUT};
     int problem = 0, ready;
     do ready = os_poll(&one, 1, a->deadline);
@@ -494,7 +494,7 @@ static prong_status connect_await(struct attempt *a) {
 }
 
 /* A Unix socket whose backlog is full says EAGAIN and cannot be polled for: try again, seldom. */
-static prong_status connect_socket(struct attempt *a) {
+static prong_status connect_socket(struct connect_attempt *a) {
     while (connect(a->socket, (const struct sockaddr *)&a->to->socket, a->to->size) < 0) {
         if (errno == EISCONN) return PRONG_OK;
         if (errno == EINTR) continue;
@@ -518,7 +518,7 @@ static bool is_own_peer(int socket) {
            !memcmp(&here, &there, here_size);
 }
 
-static prong_status connect_once(struct attempt *a) {
+static prong_status connect_once(struct connect_attempt *a) {
     a->absent = false;
     a->socket = os_off_stdio(socket(a->to->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (a->socket < 0) return fail_errno("connect to %s: socket", a->address);
@@ -532,7 +532,7 @@ static prong_status connect_once(struct attempt *a) {
 }
 
 /* A listener may come up later: until then it is tried again, ever more rarely. */
-static prong_status connect_until(struct attempt *a) {
+static prong_status connect_until(struct connect_attempt *a) {
     prong_status status;
     for (prong_time nap = CONNECT_NAP_FIRST; (status = connect_once(a)) && a->absent; nap *= 2) {
         if (deadline_passed(a->deadline)) return status;
@@ -565,7 +565,7 @@ static prong_status finish_handshake(prong_link *link, deadline_t deadline) {
     }
 }
 
-static prong_status begin_link(prong_link **link, const struct attempt *a, const prong_link_options *options,
+static prong_status begin_link(prong_link **link, const struct connect_attempt *a, const prong_link_options *options,
                                struct tls_context *tls) {
     prong_status status = link_new(link, a->socket, false, options, a->address, tls);
     if (status < 0 || !(status = finish_handshake(*link, a->deadline))) return status;
@@ -583,7 +583,7 @@ prong_status client_connect(prong_link **link, const char *address, const prong_
     if (status >= 0) status = address_parse(address, false, &to);
     if (status >= 0) status = tls_context_new(&tls, options ? options->tls : NULL, false);
     if (status < 0) return status;
-    struct attempt attempt = {.to = &to, .address = address, .deadline = deadline};
+    struct connect_attempt attempt = {.to = &to, .address = address, .deadline = deadline};
     status = waits ? connect_until(&attempt) : connect_once(&attempt);
     if (status >= 0) status = begin_link(link, &attempt, options, tls);
     tls_context_free(tls); /* a link holds its own reference */

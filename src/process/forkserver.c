@@ -26,7 +26,7 @@
 
 enum request_kind { REQUEST_START, REQUEST_PRELOAD, REQUEST_KILL };
 
-struct request {
+struct forkserver_request {
     enum request_kind kind;
     uint32_t token;
     uint64_t process; /* START; KILL has its token alone */
@@ -36,7 +36,7 @@ struct request {
     bool hands; /* START: a descriptor of the runtime's comes with it */
 };
 
-struct reply {
+struct forkserver_reply {
     prong_status status;
     pid_t pid;          /* as the server knows it … */
     uint64_t namespace; /* … in this namespace of pids */
@@ -111,8 +111,8 @@ static prong_status await_answer(deadline_t deadline) {
 }
 
 /* reserved: a descriptor that is closed where the answer brings one. */
-static prong_status exchange(const struct request *request, struct reply *reply, int reserved, int *pidfd,
-                             prong_time timeout) {
+static prong_status exchange(const struct forkserver_request *request, struct forkserver_reply *reply, int reserved,
+                             int *pidfd, prong_time timeout) {
     prong_status status = PRONG_OK;
     *pidfd = -1;
     if (os_send_with_fd(server->socket, request, sizeof *request, request->hands ? runtime.handed : -1) != 0)
@@ -130,8 +130,8 @@ static prong_status exchange(const struct request *request, struct reply *reply,
 }
 
 static prong_status send_preload(void) {
-    struct request request = {.kind = REQUEST_PRELOAD};
-    struct reply reply;
+    struct forkserver_request request = {.kind = REQUEST_PRELOAD};
+    struct forkserver_reply reply;
     int none = -1;
     prong_status status = PRONG_OK;
     if (preload.function) {
@@ -184,7 +184,8 @@ static prong_status start_server(void) {
     return status;
 }
 
-static prong_status ask_server(struct start *start, const struct request *request, struct reply *reply) {
+static prong_status ask_server(struct start *start, const struct forkserver_request *request,
+                               struct forkserver_reply *reply) {
     prong_time timeout = start->process->start_timeout ? (prong_time)start->process->start_timeout : PRONG_SECONDS(60);
     int reserved = os_spare_descriptor(); /* for the child's, which comes when it is too late to fail */
     if (reserved < 0) return fail_errno("no descriptor for the child");
@@ -222,8 +223,8 @@ static void end_given_up(struct start *start) {
 
 /* The server is its parent, and alone can signal it where there is no descriptor to be had. */
 static void ask_to_kill(const struct start *start) {
-    struct request request = {.kind = REQUEST_KILL, .token = start->token};
-    struct reply reply;
+    struct forkserver_request request = {.kind = REQUEST_KILL, .token = start->token};
+    struct forkserver_reply reply;
     int none;
     pthread_mutex_lock(&mutex);
     if (server == start->server && exchange(&request, &reply, -1, &none, ENDS_WITHIN) == PRONG_TIMEOUT) reap_server();
@@ -242,11 +243,11 @@ static prong_status adopt(struct start *start, prong_status status) {
 }
 
 prong_status start_by_server(struct start *start) {
-    struct request request = {.kind = REQUEST_START,
-                              .token = start->token,
-                              .process = arena_offset(start->process),
-                              .hands = runtime.handed > 0 && fcntl(runtime.handed, F_GETFD) >= 0};
-    struct reply reply;
+    struct forkserver_request request = {.kind = REQUEST_START,
+                                         .token = start->token,
+                                         .process = arena_offset(start->process),
+                                         .hands = runtime.handed > 0 && fcntl(runtime.handed, F_GETFD) >= 0};
+    struct forkserver_reply reply;
     start->pidfd = -1;
     prong_status status = ask_server(start, &request, &reply);
     if (status >= 0 && start->pidfd < 0)
@@ -399,7 +400,8 @@ static bool hand_over(const struct task *task, int handed) {
     return !os_pidfd_ended(spare.pidfd) && os_send_with_fd(spare.socket, task, sizeof *task, handed) == 0;
 }
 
-static prong_status start_one(const struct request *request, int handed, struct reply *reply, int *pidfd) {
+static prong_status start_one(const struct forkserver_request *request, int handed, struct forkserver_reply *reply,
+                              int *pidfd) {
     struct task task = {.process = arena_at(request->process), .token = request->token, .hands = request->hands};
     prong_status status = function_resolve(&task.process->function, &task.function);
     if (status < 0) return status;
@@ -426,7 +428,7 @@ static prong_status start_one(const struct request *request, int handed, struct 
     return PRONG_OK;
 }
 
-static prong_status load(const struct request *request) {
+static prong_status load(const struct forkserver_request *request) {
     any_function *function;
     for (const char *name = arena_at(request->text); *name; name += strlen(name) + 1)
         if (!dlopen(name, RTLD_NOW | RTLD_GLOBAL)) return fail(PRONG_NO_FUNCTION, "%s", dlerror());
@@ -444,7 +446,7 @@ static void kill_forked(const struct forked *entry) {
     close(pidfd);
 }
 
-static void kill_one(const struct request *request) {
+static void kill_one(const struct forkserver_request *request) {
     for (const struct forked *entry = forked; entry; entry = entry->next)
         if (entry->token == request->token) kill_forked(entry);
 }
@@ -457,7 +459,8 @@ static _Noreturn void end_with_daemons(void) {
     _exit(0);
 }
 
-static prong_status answer(const struct request *request, int handed, struct reply *reply, int *pidfd) {
+static prong_status answer(const struct forkserver_request *request, int handed, struct forkserver_reply *reply,
+                           int *pidfd) {
     switch (request->kind) {
     case REQUEST_START: return start_one(request, handed, reply, pidfd);
     case REQUEST_PRELOAD: return load(request);
@@ -467,8 +470,8 @@ static prong_status answer(const struct request *request, int handed, struct rep
 }
 
 static void serve(void) {
-    struct request request;
-    struct reply reply = {.namespace = self->namespace};
+    struct forkserver_request request;
+    struct forkserver_reply reply = {.namespace = self->namespace};
     int handed, pidfd = -1;
     ssize_t got = os_receive_with_fd(server_control, &request, sizeof request, &handed);
     if (got != sizeof request) end_with_daemons();

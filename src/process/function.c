@@ -44,7 +44,7 @@ static int holds(const struct dl_phdr_info *object, uintptr_t address) {
  * there forever. */
 FORK_MUTEX(FORK_FUNCTIONS, looking, NULL)
 
-struct search {
+struct image_search {
     uintptr_t address; /* identify */
     struct function *function;
     const struct function *wanted; /* resolve */
@@ -54,7 +54,7 @@ struct search {
 };
 
 static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
-    struct search *search = context;
+    struct image_search *search = context;
     struct function *function = search->function;
     (void)unused;
     bool in_program = !search->past_program;
@@ -75,7 +75,7 @@ static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
     return 1;
 }
 
-static int look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct search *search) {
+static int look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct image_search *search) {
     pthread_mutex_lock(&looking);
     int found = dl_iterate_phdr(at_object, search);
     pthread_mutex_unlock(&looking);
@@ -89,7 +89,7 @@ static bool is_own(any_function *pointer, uint64_t *number) {
 }
 
 prong_status function_identify(any_function *pointer, struct function *function) {
-    struct search search = {.address = (uintptr_t)pointer, .function = function};
+    struct image_search search = {.address = (uintptr_t)pointer, .function = function};
     uint64_t number;
     memset(function, 0, sizeof *function);
     if (is_own(pointer, &number)) {
@@ -121,7 +121,7 @@ void function_in_other_program(void) {
 }
 
 static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
-    struct search *search = context;
+    struct image_search *search = context;
     uint64_t size = 0;
     const uint8_t *id = find_build_id(object, &size);
     (void)unused;
@@ -136,7 +136,7 @@ static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
 }
 
 static prong_status resolve_in_object(const struct function *function, any_function **pointer) {
-    struct search search = {.wanted = function};
+    struct image_search search = {.wanted = function};
     int found = look(resolve, &search);
     if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) {
         search.past_program = false;

@@ -192,14 +192,14 @@ static _Noreturn void run_process(uint64_t offset, int life) {
 }
 
 /* What the variable says, as image_start has written it. */
-struct entry {
+struct child_entry {
     char kind[16];
     int arena, descriptor;
     uint32_t token;
     uint64_t process, secret[2];
 };
 
-static bool entry_read(const char *value, struct entry *e) {
+static bool entry_read(const char *value, struct child_entry *e) {
     int end = -1;
     if (strlen(value) >= ENTRY_SIZE) return false;
     int fields = sscanf(value, "%15[a-z]:%d:%" SCNu32 ":%" SCNu64 ":%d:%16" SCNx64 ":%16" SCNx64 "%n", e->kind,
@@ -208,7 +208,7 @@ static bool entry_read(const char *value, struct entry *e) {
 }
 
 /* Takes the entry out of the environment; false when there is none to be believed. */
-static bool entry_take(struct entry *entry) {
+static bool entry_take(struct child_entry *entry) {
     const char *value = getenv(VARIABLE);
     bool meant =
         value && !os_is_secure_execution() && entry_read(value, entry) && arena_is_meant(entry->arena, entry->secret);
@@ -222,7 +222,7 @@ static void end_if_child_without_entry(void) {
     if (os_is_own_image() && arena_is_inherited()) _exit(255);
 }
 
-static void keep_entrys_descriptors(const struct entry *entry) {
+static void keep_entrys_descriptors(const struct child_entry *entry) {
     int kept[2 + RUNTIME_KEPT] = {entry->arena, entry->descriptor};
     size_t count = runtime_keep(kept, 2);
     if (!runtime.keeps_open) os_close_all_but(kept, count);
@@ -231,7 +231,7 @@ static void keep_entrys_descriptors(const struct entry *entry) {
 }
 
 void prong_main(int *argc, char ***argv) {
-    struct entry entry;
+    struct child_entry entry;
     called = true;
     arguments = argc && argv && *argc > 0 ? *argv : NULL;
     if (!entry_take(&entry)) {

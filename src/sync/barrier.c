@@ -122,21 +122,21 @@ static bool was_completed(const struct barrier *b, uint64_t round) {
 
 /* --- waiting --- */
 
-struct wait {
+struct barrier_wait {
     struct barrier *barrier;
     uint64_t generation, round;
 };
 
-static bool gone(const struct wait *wait) {
+static bool gone(const struct barrier_wait *wait) {
     return object_generation(wait->barrier) != wait->generation;
 }
 
-static bool enter(const struct wait *wait) {
+static bool enter(const struct barrier_wait *wait) {
     return sync_enter(wait->barrier, &wait->barrier->guard, wait->generation);
 }
 
 static bool ready(void *context) {
-    const struct wait *wait = context;
+    const struct barrier_wait *wait = context;
     return __atomic_load_n(&wait->barrier->round, __ATOMIC_ACQUIRE) != wait->round ||
            __atomic_load_n(&wait->barrier->broken, __ATOMIC_ACQUIRE) || gone(wait);
 }
@@ -149,7 +149,7 @@ static void look(void *object) {
     }
 }
 
-static bool wait_until_over(struct wait *wait, deadline_t deadline) {
+static bool wait_until_over(struct barrier_wait *wait, deadline_t deadline) {
     return sync_wait(&wait->barrier->changed, ready, wait, wait->barrier, look, deadline);
 }
 
@@ -163,7 +163,7 @@ static prong_status say_gone(void) {
 }
 
 /* Inside the guard, once there is room in the round; with an error, outside. */
-static prong_status enter_round(struct wait *wait, deadline_t deadline) {
+static prong_status enter_round(struct barrier_wait *wait, deadline_t deadline) {
     INTERRUPTIBLE;
     struct barrier *b = wait->barrier;
     for (;;) {
@@ -182,7 +182,7 @@ static prong_status enter_round(struct wait *wait, deadline_t deadline) {
 }
 
 /* The round is over, or the time. */
-static prong_status outcome(struct wait *wait) {
+static prong_status outcome(struct barrier_wait *wait) {
     struct barrier *b = wait->barrier;
     char what[80];
     prong_status status;
@@ -204,7 +204,7 @@ static prong_status outcome(struct wait *wait) {
 }
 
 /* Everybody is there: inside the guard. The action runs outside of it, as it may take its time, or break things. */
-static prong_status complete(struct wait *wait, prong_barrier_action *action, void *context) {
+static prong_status complete(struct barrier_wait *wait, prong_barrier_action *action, void *context) {
     struct barrier *b = wait->barrier;
     prong_status status = PRONG_OK;
     if (action) {
@@ -227,7 +227,7 @@ static prong_status complete(struct wait *wait, prong_barrier_action *action, vo
 
 prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_action *action, void *context,
                                        unsigned *index, prong_time timeout) {
-    struct wait wait = {.generation = handle.generation};
+    struct barrier_wait wait = {.generation = handle.generation};
     deadline_t deadline = deadline_after(timeout);
     INSIDE struct visit inside = {0};
     TRY(barrier_enter(&inside, handle, &wait.barrier));
@@ -251,7 +251,7 @@ prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_tim
 /* --- the rest --- */
 
 static prong_status change(prong_barrier handle, void (*act)(struct barrier *)) {
-    struct wait change = {.generation = handle.generation};
+    struct barrier_wait change = {.generation = handle.generation};
     INSIDE struct visit inside = {0};
     TRY(barrier_enter(&inside, handle, &change.barrier));
     if (!enter(&change)) return say_gone();

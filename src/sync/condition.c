@@ -197,7 +197,7 @@ static prong_status enter_held(struct inside *inside, prong_condition handle, co
 
 /* --- waiting --- */
 
-struct wait {
+struct condition_wait {
     struct condition *condition;
     uint64_t generation;
     struct waiter *waiter;
@@ -207,12 +207,12 @@ static bool was_told(void *context) {
     return atomic_load_explicit(&((struct waiter *)context)->state, memory_order_acquire) == WAITER_NOTIFIED;
 }
 
-static bool enter(struct wait *wait) {
+static bool enter(struct condition_wait *wait) {
     return sync_enter(wait->condition, &wait->condition->guard, wait->generation);
 }
 
 /* Has it been notified by one that died before it could tell? And have others died with a notification? */
-static bool look(struct wait *wait) {
+static bool look(struct condition_wait *wait) {
     enum { SOME = 16 };
     uint32_t tokens[SOME];
     int count = 0;
@@ -226,7 +226,7 @@ static bool look(struct wait *wait) {
     return notified;
 }
 
-static bool sleep_until_notified(struct wait *wait, deadline_t deadline) {
+static bool sleep_until_notified(struct condition_wait *wait, deadline_t deadline) {
     _Atomic uint32_t *state = &wait->waiter->state;
     while (!was_told(wait->waiter)) {
         uint32_t waiting = WAITER_WAITING;
@@ -240,7 +240,7 @@ static bool sleep_until_notified(struct wait *wait, deadline_t deadline) {
 }
 
 /* Out of the list of those that wait; or, where that is meant, of those notified. Whether it had been notified. */
-static bool withdraw(struct wait *wait, uint64_t from) {
+static bool withdraw(struct condition_wait *wait, uint64_t from) {
     if (!enter(wait)) return false;
     bool notified = wait->waiter->place == PLACE_NOTIFIED;
     if (wait->waiter->place == from) take_out(wait->condition, wait->waiter);
@@ -248,7 +248,7 @@ static bool withdraw(struct wait *wait, uint64_t from) {
     return notified;
 }
 
-static prong_status line_up(struct wait *wait) {
+static prong_status line_up(struct condition_wait *wait) {
     if (!(wait->waiter = waiter_begin(wait->condition))) {
         family_bury_dead();
         wait->waiter = waiter_begin(wait->condition);
@@ -279,7 +279,7 @@ static prong_status take_again(const struct lock_reference *reference) {
     return lock_acquire_any(reference, PRONG_FOREVER);
 }
 
-static prong_status outcome(struct wait *wait, bool notified, prong_status lock_status) {
+static prong_status outcome(struct condition_wait *wait, bool notified, prong_status lock_status) {
     char what[80];
     if (gone(wait->condition, wait->generation)) return say_gone();
     if (lock_status) return lock_status;
@@ -288,7 +288,7 @@ static prong_status outcome(struct wait *wait, bool notified, prong_status lock_
 }
 
 prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
-    struct wait wait = {.generation = handle.generation};
+    struct condition_wait wait = {.generation = handle.generation};
     struct lock *lock;
     INSIDE_BOTH inside = {0};
     deadline_t deadline = deadline_after(timeout);

@@ -60,23 +60,23 @@ bool prong_event_is_set(prong_event handle) {
     return !event_enter(&inside, handle, &event) && (atomic_load(&event->word) & SET);
 }
 
-struct wait {
+struct event_wait {
     struct event *event;
     uint64_t generation;
     uint64_t before; /* the word, not set */
 };
 
-static bool gone(const struct wait *wait) {
+static bool gone(const struct event_wait *wait) {
     return object_generation(wait->event) != wait->generation;
 }
 
 static bool ready(void *context) {
-    const struct wait *wait = context;
+    const struct event_wait *wait = context;
     return atomic_load_explicit(&wait->event->word, memory_order_acquire) != wait->before || gone(wait);
 }
 
 prong_status prong_event_wait(prong_event handle, prong_time timeout) {
-    struct wait wait = {.generation = handle.generation};
+    struct event_wait wait = {.generation = handle.generation};
     char what[80];
     INSIDE struct visit inside = {0};
     TRY(event_enter(&inside, handle, &wait.event));

@@ -203,17 +203,17 @@ static void give_up_heir(struct semaphore *s, uint64_t generation, uint64_t who)
     tell(s);
 }
 
-struct wait {
+struct semaphore_wait {
     struct semaphore *semaphore;
     uint64_t generation;
 };
 
-static bool gone(const struct wait *wait) {
+static bool gone(const struct semaphore_wait *wait) {
     return object_generation(wait->semaphore) != wait->generation;
 }
 
 static bool ready(void *context) {
-    const struct wait *wait = context;
+    const struct semaphore_wait *wait = context;
     return gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count));
 }
 
@@ -227,7 +227,7 @@ static void look(void *object) {
             member_look((uint32_t)atomic_load(&member_rows()[row].token));
 }
 
-static bool wait_for(struct wait *wait, deadline_t deadline) {
+static bool wait_for(struct semaphore_wait *wait, deadline_t deadline) {
     struct semaphore *s = wait->semaphore;
     if (deadline == PRONG_NOWAIT) {
         look(s);
@@ -242,7 +242,7 @@ static bool wait_for(struct wait *wait, deadline_t deadline) {
 }
 
 prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout) {
-    struct wait wait = {.generation = handle.generation};
+    struct semaphore_wait wait = {.generation = handle.generation};
     char what[80];
     INSIDE struct visit inside = {0};
     TRY(semaphore_enter(&inside, handle, &wait.semaphore));

@@ -92,7 +92,7 @@ static prong_status copy_table(struct copier *copier, prong_value from, prong_va
     if (!copy->entries) return PRONG_NO_MEMORY;
     memcpy(copy->entries, table->entries, table->used * sizeof(struct entry));
     if (table->index) {
-        size_t size = ((size_t)table->mask + 1) * sizeof(struct slot);
+        size_t size = ((size_t)table->mask + 1) * sizeof(struct table_slot);
         copy->index = document_take(copier->document, size);
         if (!copy->index) return PRONG_NO_MEMORY;
         memcpy(copy->index, table->index, size);

@@ -30,7 +30,7 @@ enum {
 };
 
 /* A value that the program's own function has made, and the object it stands for. */
-struct own {
+struct own_object {
     prong_value value, object;
     const prong_class *class;
 };
@@ -58,7 +58,7 @@ struct reader {
     size_t mark_count, mark_capacity;
     prong_value *memo;
     size_t memo_size, memo_capacity, memo_entries;
-    struct own *own; /* what functions of the program have made */
+    struct own_object *own; /* what functions of the program have made */
     size_t own_count, own_capacity;
 
     prong_value fixed_stack[FIXED_STACK], fixed_memo[FIXED_MEMO];
@@ -649,14 +649,14 @@ static prong_status build_own(struct reader *r, prong_value object, prong_value 
     if (!class || !class->build) return PRONG_OK;
     if (r->own_count == r->own_capacity) TRY(double_array(&r->own, &r->own_capacity, sizeof(*r->own), NULL, 8));
     TRY(class->build(r->document, &view, value, class->context));
-    r->own[r->own_count++] = (struct own){*value, object, class};
+    r->own[r->own_count++] = (struct own_object){*value, object, class};
     return PRONG_OK;
 }
 
 /* The state of what a function of the program has made goes to that function. */
 static prong_status give_own_state(struct reader *r, prong_value target, prong_value state) {
     for (size_t i = r->own_count; i-- > 0;) {
-        struct own *own = &r->own[i];
+        struct own_object *own = &r->own[i];
         if (i % 16 == 0 && !work_add(1)) return too_much_work();
         if (own->value.head != target.head || own->value.pointer != target.pointer) continue;
         prong_object view;

@@ -54,18 +54,18 @@ static void index_add(struct table *table, uint32_t hash, uint32_t place) {
     table->written++;
     uint32_t i = hash & table->mask;
     while (table->index[i].place) i = (i + 1) & table->mask;
-    table->index[i] = (struct slot){hash, place + 1};
+    table->index[i] = (struct table_slot){hash, place + 1};
 }
 
 /* Slots are made for all the entries there is room for, and half as many again. */
 static prong_status index_make(prong_document *document, struct table *table) {
     uint32_t slots = 16;
     while (slots < table->capacity + table->capacity / 2) slots *= 2;
-    size_t size = slots * sizeof(struct slot);
+    size_t size = slots * sizeof(struct table_slot);
     if (!table->index || table->mask + 1 != slots) {
-        struct slot *index = document_take(document, size);
+        struct table_slot *index = document_take(document, size);
         if (!index) return PRONG_NO_MEMORY;
-        document_drop(document, table->index, table->index ? (table->mask + 1) * sizeof(struct slot) : 0);
+        document_drop(document, table->index, table->index ? (table->mask + 1) * sizeof(struct table_slot) : 0);
         table->index = index;
         table->mask = slots - 1;
     }
@@ -148,7 +148,7 @@ void table_remove(struct table *table, struct entry *entry) {
 
 void table_clear(struct table *table) {
     table->used = table->count = table->written = 0;
-    if (table->index) memset(table->index, 0, ((size_t)table->mask + 1) * sizeof(struct slot));
+    if (table->index) memset(table->index, 0, ((size_t)table->mask + 1) * sizeof(struct table_slot));
 }
 
 void table_free(struct table *table) {
@@ -159,5 +159,5 @@ void table_free(struct table *table) {
 
 size_t table_memory(const struct table *table) {
     return table->capacity * sizeof(struct entry) +
-           (table->index ? ((size_t)table->mask + 1) * sizeof(struct slot) : 0);
+           (table->index ? ((size_t)table->mask + 1) * sizeof(struct table_slot) : 0);
 }

@@ -10,17 +10,17 @@ struct entry {
 };
 
 /* The hash beside the place lets a look-up pass over others without touching their entries. */
-struct slot {
+struct table_slot {
     uint32_t hash;
     uint32_t place; /* of the entry, plus 1; 0: free */
 };
 
 struct table {
     struct entry *entries;
-    struct slot *index;      /* NULL while there are few */
-    uint32_t used, count;    /* entries with gaps; without */
-    uint32_t capacity, mask; /* entries there is room for; slots - 1 */
-    uint32_t written;        /* slots used since the index was made: those of removed entries stay */
+    struct table_slot *index; /* NULL while there are few */
+    uint32_t used, count;     /* entries with gaps; without */
+    uint32_t capacity, mask;  /* entries there is room for; slots - 1 */
+    uint32_t written;         /* slots used since the index was made: those of removed entries stay */
 };
 
 /* Marks a gap; no value has this kind. */
