@@ -39,9 +39,8 @@ static long served(const struct server *server) {
 int main(int argc, char **argv) {
     struct server server;
     prong_process clients[10];
-    unsigned places;
     example_begin(argc, argv);
-    must(prong_bounded_semaphore_create(&server.places, 3, &(prong_semaphore_options){.recover = true}));
+    must(prong_semaphore_create(&server.places, 3, &(prong_semaphore_options){.bounded = true, .recover = true}));
     must(prong_shared_value_create(&server.connected, PRONG_TYPE_OF(long), NULL, NULL));
     must(prong_shared_value_create(&server.served, PRONG_TYPE_OF(long), NULL, NULL));
     prong_process hanging = example_start(client_that_hangs, &server, sizeof server);
@@ -50,6 +49,5 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 10; i++) clients[i] = example_start(client, &server, sizeof server);
     for (int i = 0; i < 10; i++) must(prong_process_join(clients[i], PRONG_SECONDS(10)));
     must(prong_process_join(hanging, PRONG_SECONDS(10)));
-    must(prong_semaphore_value(server.places, &places));
-    printf("served: %ld, places free: %u\n", served(&server), places);
+    printf("served: %ld, places free: %u\n", served(&server), prong_semaphore_value(server.places));
 }

@@ -1,4 +1,4 @@
-/* Queue, SimpleQueue, JoinableQueue: messages between any number of processes and threads.
+/* Queue: messages between any number of processes and threads.
  *
  * A message is in shared memory when put returns, and stays there until it is taken, whatever becomes of the sender.
  * Order is that of the puts; each message is taken exactly once. A process killed inside put has either put its
@@ -31,14 +31,19 @@ typedef struct prong_message {
     uint64_t block; /* the library's own */
 } prong_message;
 
+/* All zero is a SimpleQueue: no limit, nothing counted. */
 typedef struct prong_queue_options {
-    size_t maxsize; /* messages; a put to a full queue waits. 0: no limit but the arena's size */
-    bool joinable;  /* count what is put and what is done, for prong_queue_join */
+    size_t maxsize; /* messages, after which a put waits; 0: the arena's size
+                       is the only limit */
+    bool joinable;  /* JoinableQueue: task_done and join count messages */
 } prong_queue_options;
 
-/* Makes a queue that lives until prong_queue_destroy, or until the family ends. options may be NULL.
- * Errors: PRONG_NO_MEMORY, PRONG_TIMEOUT (a stopped process is in the middle of a destroyed queue whose place this one got). */
-PRONG_CHECKED prong_status prong_queue_create(prong_queue *queue, const prong_queue_options *options);
+/* Creates a queue, which lives until prong_queue_destroy, or until the family
+ * ends. options may be NULL.
+ * Errors: PRONG_NO_MEMORY, PRONG_TIMEOUT (it was to get the memory of a
+ * destroyed queue, which a stopped process is still using). */
+PRONG_CHECKED prong_status
+prong_queue_create(prong_queue *queue, const prong_queue_options *options);
 
 /* Ends the queue and frees what is in it. Its handles are stale from then on; who waits in a call gets PRONG_SHUTDOWN
  * or PRONG_STALE. Errors: PRONG_STALE. */
@@ -105,21 +110,17 @@ PRONG_API prong_status prong_queue_shutdown(prong_queue queue);
  * this call). */
 PRONG_CHECKED prong_status prong_queue_fileno(prong_queue queue, int *descriptor);
 
-/* --- SimpleQueue: a queue with no limit; all the calls above. --- */
-typedef prong_queue prong_simple_queue;
-PRONG_CHECKED prong_status prong_simple_queue_create(prong_simple_queue *queue);
+/* --- of a queue that was created joinable --- */
 
-/* --- JoinableQueue --- */
-typedef prong_queue prong_joinable_queue;
-PRONG_CHECKED prong_status prong_joinable_queue_create(prong_joinable_queue *queue, size_t maxsize);
+/* Reports that a message taken earlier is done. Errors: PRONG_INVALID (called
+ * more often than messages were put, or the queue is not joinable),
+ * PRONG_STALE. */
+PRONG_API prong_status prong_queue_task_done(prong_queue queue);
 
-/* One message taken earlier is dealt with. Errors: PRONG_INVALID when called more often than messages were put, or
- * the queue is not joinable; PRONG_STALE. */
-PRONG_API prong_status prong_queue_task_done(prong_joinable_queue queue);
-
-/* Waits until as many messages are done as were put. What a process had taken and not finished when it died counts
- * as done; the first join after that returns PRONG_OWNER_DIED, and the message says how many.
+/* Waits until as many messages are done as were put. Messages that a process
+ * had taken and not finished when it died count as done; the next join then
+ * returns PRONG_OWNER_DIED, and the message says how many there were.
  * Errors: PRONG_TIMEOUT, PRONG_INVALID (not joinable), PRONG_STALE. */
-PRONG_API prong_status prong_queue_join(prong_joinable_queue queue, prong_time timeout);
+PRONG_API prong_status prong_queue_join(prong_queue queue, prong_time timeout);
 
 #endif

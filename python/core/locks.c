@@ -121,28 +121,23 @@ static PyObject *lock_exit(PyObject *object, PyObject *const *arguments, Py_ssiz
     return lock_release(object, NULL);
 }
 
-static int value_of(const Lock *self, unsigned *value) {
+static unsigned value_of(const Lock *self) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
-    prong_status status = PRONG_OK;
     switch (self->kind) {
-    case KIND_LOCK: *value = !prong_lock_locked((prong_lock){offset, generation}); break;
-    case KIND_RLOCK: *value = !prong_rlock_locked((prong_rlock){offset, generation}); break;
-    default: status = prong_semaphore_value((prong_semaphore){offset, generation}, value);
+    case KIND_LOCK: return !prong_lock_locked((prong_lock){offset, generation});
+    case KIND_RLOCK: return !prong_rlock_locked((prong_rlock){offset, generation});
+    default: return prong_semaphore_value((prong_semaphore){offset, generation});
     }
-    if (status < 0) raise_status(status);
-    return status < 0 ? -1 : 0;
 }
 
 static PyObject *lock_value(PyObject *object, PyObject *unused) {
-    unsigned value;
     (void)unused;
-    return value_of((Lock *)object, &value) ? NULL : PyLong_FromUnsignedLong(value);
+    return PyLong_FromUnsignedLong(value_of((Lock *)object));
 }
 
 static PyObject *lock_locked(PyObject *object, PyObject *unused) {
-    unsigned value;
     (void)unused;
-    return value_of((Lock *)object, &value) ? NULL : PyBool_FromLong(value == 0);
+    return PyBool_FromLong(value_of((Lock *)object) == 0);
 }
 
 static PyObject *lock_count(PyObject *object, PyObject *unused) {

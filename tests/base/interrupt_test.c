@@ -76,7 +76,7 @@ static void make_channels(void) {
     ok(prong_queue_create(&all.empty, NULL));
     ok(prong_queue_create(&all.full, &(prong_queue_options){.maxsize = 1}));
     ok(prong_queue_put(all.full, "x", 1, PRONG_NOWAIT));
-    ok(prong_joinable_queue_create(&all.joinable, 0));
+    ok(prong_queue_create(&all.joinable, &(prong_queue_options){.joinable = true}));
     ok(prong_queue_put(all.joinable, "x", 1, PRONG_NOWAIT));
     ok(prong_pipe_create(&all.here, &all.there, NULL));
     ok(prong_pipe_create(&all.full_here, &all.full_there, &(prong_pipe_options){.buffer_bytes = 1}));
