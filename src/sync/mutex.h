@@ -80,7 +80,7 @@ static inline uint32_t mutex_holder(struct mutex *mutex) {
 }
 
 /* Whether the calling thread took it. Exact: nobody else writes this thread's number there, and it is wiped before a
- * release wherever this is asked (see rlock). */
+ * release wherever this is asked (see lock_release_once). */
 static inline bool mutex_is_mine(struct mutex *mutex) {
     return mutex_holder(mutex) == self_token() &&
            atomic_load_explicit(&mutex->thread, memory_order_relaxed) == thread_self();

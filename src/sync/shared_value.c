@@ -19,9 +19,9 @@ struct shared {
     uint64_t count;
     uint64_t is_array;
     uint64_t lock_is_own;
-    uint64_t block;             /* 0: the elements are in `small` */
-    uint64_t quick;             /* while it lives, of an integer of 8 bytes: the generation; else 0 */
-    struct lock_reference lock; /* kind 0: none */
+    uint64_t block;  /* 0: the elements are in `small` */
+    uint64_t quick;  /* while it lives, of an integer of 8 bytes: the generation; else 0 */
+    prong_lock lock; /* generation 0: none */
     _Alignas(64) char small[INLINE_BYTES];
 };
 
@@ -66,24 +66,8 @@ size_t prong_type_size(prong_type type) {
 /* --- create, destroy --- */
 
 static prong_status choose_lock(struct shared *s, const prong_shared_value_options *o) {
-    prong_rlock own;
-    struct lock *lock;
-    INSIDE struct visit inside = {0};
-    bool given = o->lock.generation || o->rlock.generation;
-    if ((o->lock.generation && o->rlock.generation) || (given && o->unlocked))
-        return fail(PRONG_INVALID, "value create: more than one way to lock it");
-    if (o->unlocked) return PRONG_OK;
-    if (o->lock.generation)
-        s->lock = (struct lock_reference){KIND_LOCK, o->lock.offset, o->lock.generation};
-    else if (o->rlock.generation)
-        s->lock = (struct lock_reference){KIND_RLOCK, o->rlock.offset, o->rlock.generation};
-    else {
-        prong_status status = prong_rlock_create(&own, &(prong_lock_options){o->name});
-        if (status < 0) return status;
-        s->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
-        s->lock_is_own = 1;
-    }
-    return lock_enter_any(&inside, &s->lock, &lock);
+    if (o->lock.generation && o->unlocked) return fail(PRONG_INVALID, "value create: a lock is given, and none wanted");
+    return o->unlocked ? PRONG_OK : sync_lock_choose(o->lock, o->name, &s->lock, &s->lock_is_own);
 }
 
 static prong_status place_elements(struct shared *s) {
@@ -145,7 +129,7 @@ static prong_status destroy(uint64_t offset, uint64_t generation) {
 static void shared_end(void *object) {
     struct shared *s = object;
     __atomic_store_n(&s->quick, 0, __ATOMIC_RELAXED);
-    if (s->lock_is_own) prong_rlock_destroy((prong_rlock){s->lock.offset, s->lock.generation});
+    if (s->lock_is_own) prong_lock_destroy(s->lock);
 }
 
 static uint64_t shared_weigh(void *object) {
@@ -176,11 +160,11 @@ const struct object_type shared_type = {
 /* --- under the lock --- */
 
 static prong_status acquire(struct shared *s, prong_time timeout) {
-    return s->lock.kind ? lock_acquire_any(&s->lock, timeout) : PRONG_OK;
+    return s->lock.generation ? sync_lock_acquire(s->lock, timeout) : PRONG_OK;
 }
 
 static prong_status release(struct shared *s) {
-    return s->lock.kind ? lock_release_any(&s->lock) : PRONG_OK;
+    return s->lock.generation ? sync_lock_release(s->lock) : PRONG_OK;
 }
 
 static prong_status check_range(const struct shared *s, size_t first, size_t count) {
@@ -238,7 +222,7 @@ static prong_status acquire_own(uint64_t offset, uint64_t generation, prong_time
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, offset, generation, &s);
     if (status < 0) return status;
-    return s->lock.kind ? acquire(s, timeout) : fail(PRONG_INVALID, "acquire of a value that has no lock");
+    return s->lock.generation ? acquire(s, timeout) : fail(PRONG_INVALID, "acquire of a value that has no lock");
 }
 
 static prong_status release_own(uint64_t offset, uint64_t generation) {
@@ -247,23 +231,21 @@ static prong_status release_own(uint64_t offset, uint64_t generation) {
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, offset, generation, &s);
     if (status < 0) return status;
-    if (!s->lock.kind) return fail(PRONG_INVALID, "release of a value that has no lock");
+    if (!s->lock.generation) return fail(PRONG_INVALID, "release of a value that has no lock");
     INSIDE struct visit inside_lock = {0};
-    status = lock_enter_any(&inside_lock, &s->lock, &lock);
+    status = sync_lock_enter(&inside_lock, s->lock, &lock);
     if (status >= 0 && mutex_holder(&lock->mutex) == 0)
         return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
-    return status < 0 ? status : lock_release_any(&s->lock);
+    return status < 0 ? status : sync_lock_release(s->lock);
 }
 
-static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock, prong_rlock *rlock) {
+static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock) {
     struct shared *s;
     INSIDE struct visit inside = {0};
     prong_status status = shared_enter(&inside, offset, generation, &s);
     if (status < 0) return status;
-    if (!s->lock.kind) return fail(PRONG_INVALID, "get_lock of a value that has none");
-    bool plain = s->lock.kind == KIND_LOCK;
-    if (lock) *lock = plain ? (prong_lock){s->lock.offset, s->lock.generation} : (prong_lock){0, 0};
-    if (rlock) *rlock = plain ? (prong_rlock){0, 0} : (prong_rlock){s->lock.offset, s->lock.generation};
+    if (!s->lock.generation) return fail(PRONG_INVALID, "get_lock of a value that has none");
+    *lock = s->lock;
     return PRONG_OK;
 }
 
@@ -370,8 +352,8 @@ prong_status prong_shared_value_release(prong_shared_value value) {
     return release_own(value.offset, value.generation);
 }
 
-prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *lock, prong_rlock *rlock) {
-    return get_lock(value.offset, value.generation, lock, rlock);
+prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *lock) {
+    return get_lock(value.offset, value.generation, lock);
 }
 
 /* The most frequent case, an integer of 8 bytes: one look at the handle, and the place of the value without a load that
@@ -481,8 +463,8 @@ prong_status prong_shared_array_release(prong_shared_array array) {
     return release_own(array.offset, array.generation);
 }
 
-prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *lock, prong_rlock *rlock) {
-    return get_lock(array.offset, array.generation, lock, rlock);
+prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *lock) {
+    return get_lock(array.offset, array.generation, lock);
 }
 
 prong_status prong_shared_array_add(prong_shared_array array, size_t index, int64_t amount, int64_t *before) {

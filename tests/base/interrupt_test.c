@@ -26,7 +26,7 @@ static struct {
     prong_queue empty, full, joinable;
     prong_connection here, there, full_here, full_there;
     prong_lock lock;
-    prong_rlock rlock;
+    prong_lock rlock;
     prong_semaphore semaphore;
     prong_event event, held;
     prong_condition condition;
@@ -51,7 +51,7 @@ static int sleep_forever(void) {
 
 static int hold(void *argument, size_t size) {
     (void)argument, (void)size;
-    ok(prong_rlock_acquire(all.rlock, PRONG_FOREVER));
+    ok(prong_lock_acquire(all.rlock, PRONG_FOREVER));
     ok(prong_shared_value_acquire(all.value, PRONG_FOREVER));
     ok(prong_event_set(all.held));
     return sleep_forever();
@@ -86,7 +86,7 @@ static void make_channels(void) {
 static void make_locks(void) {
     ok(prong_lock_create(&all.lock, NULL));
     ok(prong_lock_acquire(all.lock, PRONG_NOWAIT));
-    ok(prong_rlock_create(&all.rlock, NULL));
+    ok(prong_lock_create(&all.rlock, &(prong_lock_options){.recursive = true}));
     ok(prong_semaphore_create(&all.semaphore, 0, NULL));
     ok(prong_event_create(&all.event, NULL));
     ok(prong_event_create(&all.held, NULL));
@@ -207,7 +207,7 @@ static prong_status lock_acquire(prong_time timeout) {
     return prong_lock_acquire(all.lock, timeout);
 }
 static prong_status rlock_acquire(prong_time timeout) {
-    return prong_rlock_acquire(all.rlock, timeout);
+    return prong_lock_acquire(all.rlock, timeout);
 }
 static prong_status semaphore_acquire(prong_time timeout) {
     return prong_semaphore_acquire(all.semaphore, timeout);

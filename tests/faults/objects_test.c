@@ -122,21 +122,21 @@ SCENARIO(values_go_through_channels) {
 
 SCENARIO(locks_are_taken_and_released) {
     prong_lock lock;
-    prong_rlock rlock;
+    prong_lock rlock;
     sure(prong_lock_create(&lock, &(prong_lock_options){.name = "lock"}));
-    sure(prong_rlock_create(&rlock, NULL));
+    sure(prong_lock_create(&rlock, &(prong_lock_options){.recursive = true}));
     for (int i = 0; i < 2; i++) {
         sure(prong_lock_acquire(lock, PRONG_SECONDS(5)));
         gives(prong_lock_acquire(lock, PRONG_MS(1)), PRONG_TIMEOUT);
-        sure(prong_rlock_acquire(rlock, PRONG_SECONDS(5)));
-        sure(prong_rlock_acquire(rlock, PRONG_NOWAIT));
-        sure(prong_rlock_release(rlock));
-        sure(prong_rlock_release(rlock));
+        sure(prong_lock_acquire(rlock, PRONG_SECONDS(5)));
+        sure(prong_lock_acquire(rlock, PRONG_NOWAIT));
+        sure(prong_lock_release(rlock));
+        sure(prong_lock_release(rlock));
         sure(prong_lock_release(lock));
     }
     gives(prong_lock_release(lock), PRONG_NOT_OWNER);
     sure(prong_lock_destroy(lock));
-    sure(prong_rlock_destroy(rlock));
+    sure(prong_lock_destroy(rlock));
 }
 
 SCENARIO(semaphores_events_conditions_and_barriers_work) {

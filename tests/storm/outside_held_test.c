@@ -18,7 +18,7 @@ struct pair {
 
 struct stage {
     prong_lock locks[LOCKS];
-    prong_rlock rlocks[RLOCKS];
+    prong_lock rlocks[RLOCKS];
     prong_semaphore recovered, lasting;
     prong_condition condition;
     prong_event event;
@@ -95,16 +95,16 @@ static void use_lock(struct stage *stage, int i) {
 
 static void use_rlock(struct stage *stage, int i) {
     prong_time wait = any_wait();
-    prong_status got = prong_rlock_acquire(stage->rlocks[i], wait);
+    prong_status got = prong_lock_acquire(stage->rlocks[i], wait);
     if (got == PRONG_TIMEOUT && wait < PRONG_SECONDS(1)) return;
     storm_is(got, acquired(status));
     section_enter(LOCKS + i, got);
-    storm_ok(prong_rlock_acquire(stage->rlocks[i], PRONG_NOWAIT));
+    storm_ok(prong_lock_acquire(stage->rlocks[i], PRONG_NOWAIT));
     section_work(LOCKS + i);
-    storm_ok(prong_rlock_release(stage->rlocks[i]));
+    storm_ok(prong_lock_release(stage->rlocks[i]));
     section_work(LOCKS + i);
     section_leave(LOCKS + i);
-    storm_ok(prong_rlock_release(stage->rlocks[i]));
+    storm_ok(prong_lock_release(stage->rlocks[i]));
 }
 
 /* --- semaphores --- */
@@ -353,7 +353,7 @@ static void check_tokens(void) {
 
 static void make(struct stage *s) {
     for (int i = 0; i < LOCKS; i++) ok(prong_lock_create(&s->locks[i], NULL));
-    for (int i = 0; i < RLOCKS; i++) ok(prong_rlock_create(&s->rlocks[i], NULL));
+    for (int i = 0; i < RLOCKS; i++) ok(prong_lock_create(&s->rlocks[i], &(prong_lock_options){.recursive = true}));
     ok(prong_semaphore_create(&s->recovered, UNITS, &(prong_semaphore_options){.bounded = true, .recover = true}));
     ok(prong_semaphore_create(&s->lasting, LASTING_UNITS, NULL));
     ok(prong_condition_create(&s->condition, NULL));
@@ -367,7 +367,7 @@ static void make(struct stage *s) {
 
 static void destroy(struct stage *s) {
     for (int i = 0; i < LOCKS; i++) ok(prong_lock_destroy(s->locks[i]));
-    for (int i = 0; i < RLOCKS; i++) ok(prong_rlock_destroy(s->rlocks[i]));
+    for (int i = 0; i < RLOCKS; i++) ok(prong_lock_destroy(s->rlocks[i]));
     ok(prong_semaphore_destroy(s->recovered));
     ok(prong_semaphore_destroy(s->lasting));
     ok(prong_condition_destroy(s->condition));

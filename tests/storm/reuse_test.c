@@ -311,11 +311,11 @@ static void be_inside(const struct handle *handle) {
     atomic_compare_exchange_strong(&storm->shared[FACT], &mine, handle->number << 24);
 }
 
-#define HELD(type, create, ...)                                                                                        \
-    static void make_##type(struct handle *handle) {                                                                   \
-        storm_ok(create((prong_##type *)handle->words, __VA_ARGS__));                                                  \
+#define HELD(name, type, ...)                                                                                          \
+    static void make_##name(struct handle *handle) {                                                                   \
+        storm_ok(prong_##type##_create((prong_##type *)handle->words, __VA_ARGS__));                                   \
     }                                                                                                                  \
-    static void use_##type(const struct handle *handle) {                                                              \
+    static void use_##name(const struct handle *handle) {                                                              \
         if (is_even(handle) && storm_random(3) == 0) {                                                                 \
             storm_is(prong_##type##_release(THE(type, handle)),                                                        \
                      status >= 0 || status == PRONG_NOT_OWNER || gone(status));                                        \
@@ -328,14 +328,13 @@ static void be_inside(const struct handle *handle) {
         storm_is(prong_##type##_release(THE(type, handle)),                                                            \
                  status >= 0 || gone(status) || (is_even(handle) && status == PRONG_NOT_OWNER));                       \
     }                                                                                                                  \
-    static void end_##type(const struct handle *handle) {                                                              \
-        if (storm_random(2)) use_##type(handle);                                                                       \
+    static void end_##name(const struct handle *handle) {                                                              \
+        if (storm_random(2)) use_##name(handle);                                                                       \
         storm_ok(prong_##type##_destroy(THE(type, handle)));                                                           \
     }
-HELD(lock, prong_lock_create, NULL)
-HELD(rlock, prong_rlock_create, NULL)
-HELD(semaphore, prong_semaphore_create, 1,
-     &(prong_semaphore_options){.bounded = true, .recover = handle->number % 4 > 1})
+HELD(lock, lock, NULL)
+HELD(rlock, lock, &(prong_lock_options){.recursive = true})
+HELD(semaphore, semaphore, 1, &(prong_semaphore_options){.bounded = true, .recover = handle->number % 4 > 1})
 
 /* --- events: odd ones are never set --- */
 

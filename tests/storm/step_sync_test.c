@@ -44,20 +44,20 @@ static void make_value(struct stage *stage) {
 static void prepare_locks(struct stage *stage) {
     make_value(stage);
     ok(prong_lock_create(&stage->lock, NULL));
-    ok(prong_rlock_create(&stage->rlock, NULL));
+    ok(prong_lock_create(&stage->rlock, &(prong_lock_options){.recursive = true}));
 }
 
 static void verify_locks(struct stage *stage) {
     check(got(prong_lock_acquire(stage->lock, PRONG_SECONDS(5))));
     ok(prong_lock_release(stage->lock));
-    check(got(prong_rlock_acquire(stage->rlock, PRONG_SECONDS(5))));
-    ok(prong_rlock_acquire(stage->rlock, PRONG_NOWAIT));
-    ok(prong_rlock_release(stage->rlock));
-    ok(prong_rlock_release(stage->rlock));
-    is(prong_rlock_release(stage->rlock), PRONG_NOT_OWNER);
+    check(got(prong_lock_acquire(stage->rlock, PRONG_SECONDS(5))));
+    ok(prong_lock_acquire(stage->rlock, PRONG_NOWAIT));
+    ok(prong_lock_release(stage->rlock));
+    ok(prong_lock_release(stage->rlock));
+    is(prong_lock_release(stage->rlock), PRONG_NOT_OWNER);
     ok(prong_lock_acquire(stage->lock, PRONG_NOWAIT)); /* told once */
     ok(prong_lock_destroy(stage->lock));
-    ok(prong_rlock_destroy(stage->rlock));
+    ok(prong_lock_destroy(stage->rlock));
     ok(prong_shared_value_destroy(stage->value));
 }
 
@@ -67,10 +67,10 @@ static void lock_and_unlock(struct stage *stage) {
 }
 
 static void lock_twice_and_unlock(struct stage *stage) {
-    prong_rlock_acquire(stage->rlock, PRONG_NOWAIT);
-    prong_rlock_acquire(stage->rlock, PRONG_NOWAIT);
-    prong_rlock_release(stage->rlock);
-    prong_rlock_release(stage->rlock);
+    prong_lock_acquire(stage->rlock, PRONG_NOWAIT);
+    prong_lock_acquire(stage->rlock, PRONG_NOWAIT);
+    prong_lock_release(stage->rlock);
+    prong_lock_release(stage->rlock);
 }
 
 LONG_TEST(acquire_and_release_of_a_lock, 120) {
