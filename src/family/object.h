@@ -19,7 +19,6 @@ enum object_kind {
     KIND_CONDITION,
     KIND_BARRIER,
     KIND_SHARED,
-    KIND_BLOCK,
     KIND_MANAGER,
     KIND_COUNT
 };

@@ -10,8 +10,7 @@
 #include <prong/condition.h>
 #include <prong/lock.h>
 
-extern const struct object_type lock_type, semaphore_type, event_type, condition_type, barrier_type, shared_type,
-    block_type;
+extern const struct object_type lock_type, semaphore_type, event_type, condition_type, barrier_type, shared_type;
 
 /* object.variant: whether it is recursive. */
 struct lock {

@@ -93,7 +93,7 @@ static void make_locks(void) {
     ok(prong_condition_create(&all.condition, NULL));
     ok(prong_condition_acquire(all.condition, PRONG_NOWAIT));
     ok(prong_barrier_create(&all.barrier, 2, NULL));
-    ok(prong_shared_value_create(&all.value, PRONG_TYPE_INT, NULL, NULL));
+    ok(prong_shared_value_create(&all.value, PRONG_TYPE_INT, 1, NULL, NULL));
 }
 
 static void make_processes(prong_start_method method) {
@@ -238,7 +238,7 @@ static prong_status value_acquire(prong_time timeout) {
 }
 static prong_status value_get(prong_time timeout) {
     int number;
-    return prong_shared_value_get(all.value, &number, timeout);
+    return prong_shared_value_get(all.value, 0, 1, &number, timeout);
 }
 static prong_status process_join(prong_time timeout) {
     return prong_process_join(all.process, timeout);

@@ -177,37 +177,38 @@ SCENARIO(semaphores_events_conditions_and_barriers_work) {
 
 SCENARIO(shared_values_are_read_and_changed) {
     prong_shared_value value;
-    prong_shared_array array;
+    prong_shared_value array;
     int64_t number = 5, before;
     double many[100] = {0};
-    sure(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), &number, NULL));
-    sure(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
+    sure(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), 1, &number, NULL));
+    sure(prong_shared_value_get(value, 0, 1, &number, PRONG_SECONDS(5)));
     must_hold(number == 5);
     number = 6;
-    sure(prong_shared_value_set(value, &number, PRONG_SECONDS(5)));
-    sure(prong_shared_value_add(value, 1, &before));
+    sure(prong_shared_value_set(value, 0, 1, &number, PRONG_SECONDS(5)));
+    sure(prong_shared_value_add(value, 0, 1, &before));
     must_hold(before == 6);
     sure(prong_shared_value_acquire(value, PRONG_NOWAIT));
     sure(prong_shared_value_release(value));
-    sure(prong_shared_array_create(&array, PRONG_TYPE_DOUBLE, 100, NULL, NULL));
-    sure(prong_shared_array_set(array, 0, 100, many, PRONG_SECONDS(5)));
-    sure(prong_shared_array_get(array, 50, 50, many, PRONG_SECONDS(5)));
+    sure(prong_shared_value_create(&array, PRONG_TYPE_DOUBLE, 100, NULL, NULL));
+    sure(prong_shared_value_set(array, 0, 100, many, PRONG_SECONDS(5)));
+    sure(prong_shared_value_get(array, 50, 50, many, PRONG_SECONDS(5)));
     sure(prong_shared_value_destroy(value));
-    sure(prong_shared_array_destroy(array));
+    sure(prong_shared_value_destroy(array));
 }
 
 SCENARIO(shared_memory_has_a_name_or_a_handle) {
-    prong_block block;
+    prong_shared_value block;
     prong_shared_memory made, attached;
     void *data;
     size_t size;
-    sure(prong_block_create(&block, 100000));
-    sure(prong_block_data(block, &data, &size));
+    sure(prong_shared_value_create(&block, PRONG_TYPE_UCHAR, 100000, NULL,
+                                   &(prong_shared_value_options){.unlocked = true}));
+    sure(prong_shared_value_data(block, &data, &size));
     must_hold(size == 100000);
-    sure(prong_block_destroy(block));
+    sure(prong_shared_value_destroy(block));
     sure(prong_shared_memory_create(&made, NULL, 10000));
     memcpy(made.data, "in it", 6);
-    sure(prong_shared_memory_attach(&attached, made.name));
+    sure(prong_shared_memory_open(&attached, made.name));
     must_hold(!strcmp(attached.data, "in it"));
     sure(prong_shared_memory_close(&attached));
     sure(prong_shared_memory_unlink(made.name));

@@ -24,7 +24,7 @@ struct stage {
     prong_event event;
     prong_barrier barrier;
     prong_shared_value value, number;
-    prong_shared_array array;
+    prong_shared_value array;
     int number_of_mine, method;
 };
 
@@ -221,30 +221,30 @@ static void use_value(struct stage *stage) {
     prong_status got = prong_shared_value_acquire(stage->value, storm_patience());
     storm_is(got, acquired(status));
     section_enter(VALUE_PLACE, got);
-    storm_ok(prong_shared_value_get(stage->value, &pair, PRONG_NOWAIT));
+    storm_ok(prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     storm_check(pair.a == pair.b || got == PRONG_OWNER_DIED);
     dwell();
     pair.b = ++pair.a;
-    storm_ok(prong_shared_value_set(stage->value, &pair, PRONG_NOWAIT));
+    storm_ok(prong_shared_value_set(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     section_leave(VALUE_PLACE);
     storm_ok(prong_shared_value_release(stage->value));
 }
 
 static void add_to_value(struct stage *stage) {
     storm_self->begun[ADDED]++;
-    storm_ok(prong_shared_value_add(stage->number, 1, NULL));
+    storm_ok(prong_shared_value_add(stage->number, 0, 1, NULL));
     storm_self->done[ADDED]++;
 }
 
 /* All cells are equal, but for what a dead process left half done. */
 static void use_array(struct stage *stage) {
     long cells[CELLS];
-    prong_status got = prong_shared_array_get(stage->array, 0, CELLS, cells, storm_patience());
+    prong_status got = prong_shared_value_get(stage->array, 0, CELLS, cells, storm_patience());
     storm_is(got, acquired(status));
     for (int i = 1; i < CELLS; i++) storm_check(cells[i] == cells[0] || got == PRONG_OWNER_DIED || storm->shared[99]);
     if (got == PRONG_OWNER_DIED) storm->shared[99]++; /* until it is written anew */
     for (int i = 0; i < CELLS; i++) cells[i] = own_slot();
-    storm_is(prong_shared_array_set(stage->array, 0, CELLS, cells, storm_patience()), acquired(status));
+    storm_is(prong_shared_value_set(stage->array, 0, CELLS, cells, storm_patience()), acquired(status));
     if (got == PRONG_OWNER_DIED) storm->shared[99]--;
 }
 
@@ -359,10 +359,11 @@ static void make(struct stage *s) {
     ok(prong_condition_create(&s->condition, NULL));
     ok(prong_event_create(&s->event, NULL));
     ok(prong_barrier_create(&s->barrier, 2, NULL));
-    ok(prong_shared_value_create(&s->value, PRONG_TYPE_STRUCT, NULL,
+    ok(prong_shared_value_create(&s->value, PRONG_TYPE_STRUCT, 1, NULL,
                                  &(prong_shared_value_options){.size = sizeof(struct pair)}));
-    ok(prong_shared_value_create(&s->number, PRONG_TYPE_LONG, NULL, &(prong_shared_value_options){.unlocked = true}));
-    ok(prong_shared_array_create(&s->array, PRONG_TYPE_LONG, CELLS, NULL, NULL));
+    ok(prong_shared_value_create(&s->number, PRONG_TYPE_LONG, 1, NULL,
+                                 &(prong_shared_value_options){.unlocked = true}));
+    ok(prong_shared_value_create(&s->array, PRONG_TYPE_LONG, CELLS, NULL, NULL));
 }
 
 static void destroy(struct stage *s) {
@@ -375,7 +376,7 @@ static void destroy(struct stage *s) {
     ok(prong_barrier_destroy(s->barrier));
     ok(prong_shared_value_destroy(s->value));
     ok(prong_shared_value_destroy(s->number));
-    ok(prong_shared_array_destroy(s->array));
+    ok(prong_shared_value_destroy(s->array));
 }
 
 static void held(int method) {
@@ -390,7 +391,7 @@ static void held(int method) {
     check_sections(&stage);
     check_semaphores(&stage);
     check_tokens();
-    ok(prong_shared_value_get(stage.number, &number, PRONG_NOWAIT));
+    ok(prong_shared_value_get(stage.number, 0, 1, &number, PRONG_NOWAIT));
     must_be_between("the number", number, ADDED, ADDED);
     destroy(&stage);
     storm_check_remains(descriptors, 0);

@@ -9,7 +9,7 @@ static bool got(prong_status status) {
 }
 
 static void start_helper(struct stage *stage, void (*run)(struct stage *)) {
-    ok(prong_shared_value_set(stage->value, &(long){0}, PRONG_SECONDS(5)));
+    ok(prong_shared_value_set(stage->value, 0, 1, &(long){0}, PRONG_SECONDS(5)));
     stage->helper = fork();
     if (stage->helper == 0) {
         run(stage);
@@ -17,7 +17,7 @@ static void start_helper(struct stage *stage, void (*run)(struct stage *)) {
     }
     long begun = 0;
     for (int i = 0; i < 5000 && !begun; i++) {
-        ok(prong_shared_value_get(stage->value, &begun, PRONG_SECONDS(5)));
+        ok(prong_shared_value_get(stage->value, 0, 1, &begun, PRONG_SECONDS(5)));
         if (!begun) usleep(200);
     }
     check(begun);
@@ -25,7 +25,7 @@ static void start_helper(struct stage *stage, void (*run)(struct stage *)) {
 }
 
 static void helper_begins(struct stage *stage) {
-    ok(prong_shared_value_set(stage->value, &(long){1}, PRONG_SECONDS(5)));
+    ok(prong_shared_value_set(stage->value, 0, 1, &(long){1}, PRONG_SECONDS(5)));
 }
 
 static void helper_ends_well(struct stage *stage) {
@@ -36,7 +36,7 @@ static void helper_ends_well(struct stage *stage) {
 }
 
 static void make_value(struct stage *stage) {
-    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_OF(long), NULL, NULL));
+    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_OF(long), 1, NULL, NULL));
 }
 
 /* --- locks --- */
@@ -108,7 +108,7 @@ static void take_and_tell(struct stage *stage) {
         /* of another process group of members, but a child of the stepped: it must not be waited for there */
         check(got(prong_lock_acquire(stage->lock, PRONG_SECONDS(10))));
         ok(prong_lock_release(stage->lock));
-        ok(prong_shared_value_add(stage->value, 1, NULL));
+        ok(prong_shared_value_add(stage->value, 0, 1, NULL));
         _exit(0);
     }
     usleep(3000);
@@ -121,7 +121,7 @@ static void release_to_waiter(struct stage *stage) {
 static void verify_waiter_got_it(struct stage *stage) {
     long done = 0;
     for (int i = 0; i < 2000 && !done; i++) {
-        ok(prong_shared_value_get(stage->value, &done, PRONG_SECONDS(5)));
+        ok(prong_shared_value_get(stage->value, 0, 1, &done, PRONG_SECONDS(5)));
         if (!done) usleep(1000);
     }
     check(done == 1);
@@ -331,25 +331,25 @@ struct pair {
 };
 
 static void prepare_pair(struct stage *stage) {
-    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_STRUCT, &(struct pair){.a = 1, .b = 1},
+    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_STRUCT, 1, &(struct pair){.a = 1, .b = 1},
                                  &(prong_shared_value_options){.size = sizeof(struct pair)}));
 }
 
 static void get_and_set(struct stage *stage) {
     struct pair pair;
-    prong_shared_value_get(stage->value, &pair, PRONG_NOWAIT);
+    prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT);
     pair.a++;
     pair.b++;
-    prong_shared_value_set(stage->value, &pair, PRONG_NOWAIT);
+    prong_shared_value_set(stage->value, 0, 1, &pair, PRONG_NOWAIT);
 }
 
 /* Either whole, old or new; or the next one is told that it may not be. */
 static void verify_pair(struct stage *stage) {
     struct pair pair;
-    prong_status status = prong_shared_value_get(stage->value, &pair, PRONG_SECONDS(5));
+    prong_status status = prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_SECONDS(5));
     check(got(status));
     if (status == PRONG_OK) check(pair.a == pair.b && (pair.a == 1 || pair.a == 2));
-    ok(prong_shared_value_get(stage->value, &pair, PRONG_NOWAIT));
+    ok(prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     ok(prong_shared_value_destroy(stage->value));
 }
 

@@ -123,9 +123,9 @@ static void use_value(int i) {
     int64_t before = test_now();
     if (!got(prong_shared_value_acquire(storm->values[i], PRONG_SECONDS(10)))) return;
     note_wait(before);
-    fail_unless(prong_shared_value_get(storm->values[i], &pair, PRONG_NOWAIT) >= 0);
+    fail_unless(prong_shared_value_get(storm->values[i], 0, 1, &pair, PRONG_NOWAIT) >= 0);
     pair.b = ++pair.a;
-    fail_unless(prong_shared_value_set(storm->values[i], &pair, PRONG_NOWAIT) >= 0);
+    fail_unless(prong_shared_value_set(storm->values[i], 0, 1, &pair, PRONG_NOWAIT) >= 0);
     fail_unless(prong_shared_value_release(storm->values[i]) >= 0);
 }
 
@@ -165,7 +165,7 @@ static void make(struct storm *s) {
     for (int i = 0; i < EVENTS; i++) ok(prong_event_create(&s->events[i], NULL));
     for (int i = 0; i < BARRIERS; i++) ok(prong_barrier_create(&s->barriers[i], 2, NULL));
     for (int i = 0; i < VALUES; i++)
-        ok(prong_shared_value_create(&s->values[i], PRONG_TYPE_STRUCT, NULL,
+        ok(prong_shared_value_create(&s->values[i], PRONG_TYPE_STRUCT, 1, NULL,
                                      &(prong_shared_value_options){.size = sizeof(struct pair)}));
     ok(prong_memory_alloc(sizeof *ledger, (void **)&ledger));
     memset(ledger, 0, sizeof *ledger);

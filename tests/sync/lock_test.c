@@ -19,7 +19,7 @@ static struct shared make(void) {
     ok(prong_lock_create(&s.rlock, &(prong_lock_options){.recursive = true}));
     ok(prong_event_create(&s.ready, NULL));
     ok(prong_event_create(&s.go, NULL));
-    ok(prong_shared_value_create(&s.number, PRONG_TYPE_OF(long), NULL,
+    ok(prong_shared_value_create(&s.number, PRONG_TYPE_OF(long), 1, NULL,
                                  &(prong_shared_value_options){.unlocked = true}));
     return s;
 }
@@ -37,7 +37,7 @@ static int count_up(void *argument, size_t size) {
     struct shared *s = argument;
     long *number;
     (void)size;
-    ok(prong_shared_value_data(s->number, (void **)&number));
+    ok(prong_shared_value_data(s->number, (void **)&number, NULL));
     for (int i = 0; i < s->rounds; i++) {
         ok(prong_lock_acquire(s->lock, PRONG_SECONDS(20)));
         *(volatile long *)number += 1;
@@ -52,7 +52,7 @@ METHOD_TEST(only_one_holds_a_lock) {
     long number;
     for (int i = 0; i < 4; i++) processes[i] = start_with(method, count_up, s);
     for (int i = 0; i < 4; i++) equal(test_end(processes[i]), 0);
-    ok(prong_shared_value_get(s.number, &number, PRONG_FOREVER));
+    ok(prong_shared_value_get(s.number, 0, 1, &number, PRONG_FOREVER));
     equal(number, 4L * s.rounds);
     end(&s);
 }
@@ -61,7 +61,7 @@ static int count_up_recursively(void *argument, size_t size) {
     struct shared *s = argument;
     long *number;
     (void)size;
-    ok(prong_shared_value_data(s->number, (void **)&number));
+    ok(prong_shared_value_data(s->number, (void **)&number, NULL));
     for (int i = 0; i < s->rounds; i++) {
         ok(prong_lock_acquire(s->rlock, PRONG_SECONDS(20)));
         ok(prong_lock_acquire(s->rlock, PRONG_NOWAIT));
@@ -85,7 +85,7 @@ METHOD_TEST(only_one_thread_of_one_process_holds_an_rlock) {
     for (int i = 0; i < 2; i++) check(pthread_create(&threads[i], NULL, count_up_in_a_thread, &s) == 0);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
     equal(test_end(process), 0);
-    ok(prong_shared_value_get(s.number, &number, PRONG_FOREVER));
+    ok(prong_shared_value_get(s.number, 0, 1, &number, PRONG_FOREVER));
     equal(number, 3L * s.rounds);
     end(&s);
 }

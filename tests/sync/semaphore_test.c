@@ -12,9 +12,9 @@ struct shared {
 static struct shared make(unsigned units, const prong_semaphore_options *options) {
     struct shared s;
     ok(prong_semaphore_create(&s.semaphore, units, options));
-    ok(prong_shared_value_create(&s.inside, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.most, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.inside, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.most, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.ready, PRONG_TYPE_OF(int), 1, NULL, NULL));
     return s;
 }
 
@@ -28,7 +28,7 @@ static void end(struct shared *s) {
 
 static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, 0, 1, &number, PRONG_SECONDS(5)));
     return number;
 }
 
@@ -43,11 +43,11 @@ static int go_in_and_out(void *argument, size_t size) {
     for (int i = 0; i < 300; i++) {
         int64_t before;
         ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(20)));
-        ok(prong_shared_value_add(s->inside, 1, &before));
+        ok(prong_shared_value_add(s->inside, 0, 1, &before));
         if (before + 1 > value_of(s->most))
-            ok(prong_shared_value_set(s->most, &(int){(int)before + 1}, PRONG_SECONDS(5)));
+            ok(prong_shared_value_set(s->most, 0, 1, &(int){(int)before + 1}, PRONG_SECONDS(5)));
         if (i % 10 == 0) usleep(100);
-        ok(prong_shared_value_add(s->inside, -1, NULL));
+        ok(prong_shared_value_add(s->inside, 0, -1, NULL));
         ok(prong_semaphore_release(s->semaphore));
     }
     return 0;
@@ -97,7 +97,7 @@ static int take_two_and_wait(void *argument, size_t size) {
     (void)size;
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
-    ok(prong_shared_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 0, 1, NULL));
     test_sleep_ms(20000);
     return 0;
 }
@@ -134,7 +134,7 @@ METHOD_TEST(units_of_a_dead_process_stay_taken_otherwise) {
 static int wait_for_unit(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_shared_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 0, 1, NULL));
     return prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(10));
 }
 
@@ -166,7 +166,7 @@ static int hog(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
-    ok(prong_shared_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 0, 1, NULL));
     while (value_of(s->inside) == 0) {
         ok(prong_semaphore_release(s->semaphore));
         ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
@@ -184,7 +184,7 @@ METHOD_TEST(a_holder_that_takes_its_unit_again_at_once_does_not_keep_it) {
             ok(prong_semaphore_acquire(s.semaphore, PRONG_SECONDS(2)));
             ok(prong_semaphore_release(s.semaphore));
         }
-        ok(prong_shared_value_set(s.inside, &(int){1}, PRONG_SECONDS(5)));
+        ok(prong_shared_value_set(s.inside, 0, 1, &(int){1}, PRONG_SECONDS(5)));
         equal(test_end(process), 0);
         end(&s);
     }
