@@ -17,7 +17,7 @@
 struct world_of_condition {
     char header[64]; /* offset 0 is no place */
     struct condition condition;
-    struct lock lock;
+    _Alignas(64) struct lock lock;
     struct waiter rows[MODEL_THREADS];
     struct burial burial;
     int items, notified, returned;
