@@ -213,7 +213,7 @@ static void shared_copy(struct shared *s, size_t first, size_t count, void *out,
         out ? element_out(out, elements, s->size) : element_in(elements, in, s->size);
     else if (out)
         memcpy(out, elements, count * s->size);
-    else
+    else if (in)
         memcpy(elements, in, count * s->size);
 }
 
