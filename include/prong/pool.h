@@ -48,9 +48,11 @@ typedef int prong_range(const void *in, void *out, size_t count);
 
 /* In a task: sets its result to a copy of size bytes, or its error text when it goes on to fail.
  * Errors: PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_result_set(prong_result *result, const void *data, size_t size);
+PRONG_API prong_status prong_result_set(prong_result *result, const void *data,
+                                        size_t size);
 /* In a task: memory of size bytes in which to make the result, with no further copy. */
-PRONG_CHECKED prong_status prong_result_reserve(prong_result *result, size_t size, void **data);
+PRONG_CHECKED prong_status prong_result_reserve(prong_result *result,
+                                                size_t size, void **data);
 
 /* In a task, or in a thread that it has started: the job's context (task_context in prong_task_options), one copy for
  * all tasks of the job, aligned to 8, to be read, until the task ends; *size (may be NULL) is its length. So an element's or
@@ -61,11 +63,14 @@ PRONG_API const void *prong_task_context(size_t *size);
 /* --- the pool --- */
 
 typedef struct prong_pool_options {
-    unsigned processes;        /* workers; 0: as many as CPUs that this process may use */
-    prong_target *initializer; /* run first in each worker; a result other than 0 breaks the pool */
+    unsigned
+        processes; /* workers; 0: as many as CPUs that this process may use */
+    prong_target *
+        initializer; /* run first in each worker; a result other than 0 breaks the pool */
     const void *initializer_argument;
     size_t initializer_size;
-    size_t maxtasksperchild; /* a worker is replaced after so many tasks; 0: never */
+    size_t
+        maxtasksperchild; /* a worker is replaced after so many tasks; 0: never */
     prong_start_method method;
     const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
     /* Workers whose image is another program, as prong_process_options has it: {"prong-worker", NULL} has just prong and the
@@ -82,7 +87,8 @@ typedef struct prong_pool_options {
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start; PRONG_INVALID. */
-PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool, const prong_pool_options *options);
+PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool,
+                                             const prong_pool_options *options);
 
 /* No further tasks; workers end when all are done. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_pool_close(prong_pool pool);
@@ -105,7 +111,9 @@ typedef struct prong_worker {
 } prong_worker;
 
 /* The workers, in the order of their places; *count is how many places there are, even if larger than capacity. */
-PRONG_API prong_status prong_pool_workers(prong_pool pool, prong_worker *workers, size_t capacity, size_t *count);
+PRONG_API prong_status prong_pool_workers(prong_pool pool,
+                                          prong_worker *workers,
+                                          size_t capacity, size_t *count);
 /* How many workers have died while running, or had to be killed, so far. */
 PRONG_API prong_status prong_pool_deaths(prong_pool pool, uint64_t *deaths);
 
@@ -119,19 +127,24 @@ PRONG_API prong_status prong_pool_deaths(prong_pool pool, uint64_t *deaths);
  * and of up to 64 pools that wait for one another. */
 
 typedef struct prong_task_options {
-    size_t chunk_size; /* elements in a task of the typed form; 0: a quarter of a worker's share */
-    unsigned retries;  /* run a task again, up to so many times, when its worker died (at most 255) */
+    size_t
+        chunk_size; /* elements in a task of the typed form; 0: a quarter of a worker's share */
+    unsigned
+        retries; /* run a task again, up to so many times, when its worker died (at most 255) */
     /* A task that runs longer is killed with its worker: PRONG_TASK_TIMEOUT; 0: none. It does not run yet while its worker's
      * initializer does: see initializer_time_limit. */
     prong_time time_limit;
-    size_t buffer; /* imap: tasks read ahead of what has been taken, at most; 0: four a worker */
+    size_t
+        buffer; /* imap: tasks read ahead of what has been taken, at most; 0: four a worker */
     /* Called in the owner, by a thread of the pool's own, when the job has ended: callback when all tasks succeeded, else
      * error_callback with the first failure and its message. One at a time: others wait until it returns. It may submit to the
      * pool and wait for jobs, terminate the pool, and exit; it cannot wait for the pool's end (PRONG_DEADLOCK). */
     void (*callback)(prong_job job, void *context);
-    void (*error_callback)(prong_job job, prong_status status, const char *message, void *context);
+    void (*error_callback)(prong_job job, prong_status status,
+                           const char *message, void *context);
     void *context;
-    prong_progress_callback *progress; /* called by the thread that waits for the job */
+    prong_progress_callback
+        *progress; /* called by the thread that waits for the job */
     void *progress_context;
     /* With NULL as the function: its name, for the worker to find, up to 215 bytes: "LIBRARY.so:SYMBOL", as dlopen and dlsym
      * take them, the worker's program itself without a library; in a worker that is Python "MODULE:NAME", for the calls with
@@ -151,10 +164,11 @@ typedef struct prong_bytes {
 /* What became of a task. data is in the arena, aligned to 8, valid until the job is closed (imap: until the next call).
  * For PRONG_TASK_FAILED it is the error text the task has set, if any. */
 typedef struct prong_outcome {
-    prong_status status; /* PRONG_OK, PRONG_TASK_FAILED, PRONG_WORKER_DIED, PRONG_TASK_TIMEOUT, PRONG_CANCELLED, … */
-    int code;            /* what the task returned; or the worker's exit code, or minus the signal that killed it */
-    unsigned tries;      /* times it was begun */
-    size_t index;        /* of the task in its job */
+    prong_status
+        status; /* PRONG_OK, PRONG_TASK_FAILED, PRONG_WORKER_DIED, PRONG_TASK_TIMEOUT, PRONG_CANCELLED, … */
+    int code; /* what the task returned; or the worker's exit code, or minus the signal that killed it */
+    unsigned tries; /* times it was begun */
+    size_t index;   /* of the task in its job */
     void *data;
     size_t size;
 } prong_outcome;
@@ -167,12 +181,15 @@ typedef struct prong_outcome {
 
 /* One task of the general form. The result is copied to buffer; *size is its length, also when it is more than
  * capacity, and then PRONG_TOO_LONG is returned. */
-PRONG_CHECKED prong_status prong_pool_apply(prong_pool pool, prong_task *task, const void *argument,
-                                            size_t argument_size, void *buffer, size_t capacity, size_t *size,
-                                            const prong_task_options *options, prong_time timeout);
-PRONG_CHECKED prong_status prong_pool_apply_async(prong_pool pool, prong_job *job, prong_task *task,
-                                                  const void *argument, size_t argument_size,
-                                                  const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_apply(prong_pool pool, prong_task *task,
+                                            const void *argument,
+                                            size_t argument_size, void *buffer,
+                                            size_t capacity, size_t *size,
+                                            const prong_task_options *options,
+                                            prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_apply_async(
+    prong_pool pool, prong_job *job, prong_task *task, const void *argument,
+    size_t argument_size, const prong_task_options *options);
 
 /* out[i] = function(in[i]) for count elements. However the call ends, `out` has the results of every chunk that has succeeded;
  * the elements of a chunk that failed, or did not end in time, stay as they were.
@@ -180,59 +197,76 @@ PRONG_CHECKED prong_status prong_pool_apply_async(prong_pool pool, prong_job *jo
  * in and out are used in place if they lie in the arena (prong_memory_alloc); else they are copied. In place, the elements of a
  * chunk that failed are as its function left them. No worker reads or writes that memory once the call has returned: when time
  * is up, workers that still run one of its tasks are killed and replaced, and the call returns when they are dead. */
-PRONG_CHECKED prong_status prong_pool_map(prong_pool pool, prong_element *function, const void *in, size_t count,
-                                          size_t in_size, void *out, size_t out_size, const prong_task_options *options,
-                                          prong_time timeout);
+PRONG_CHECKED prong_status
+prong_pool_map(prong_pool pool, prong_element *function, const void *in,
+               size_t count, size_t in_size, void *out, size_t out_size,
+               const prong_task_options *options, prong_time timeout);
 /* The same. out is filled, as above, once: by the first prong_job_wait or prong_job_get in the submitting process that finds the
  * job ended, whether its tasks succeeded or not. In place, the memory is the workers' until the job has ended or is closed. */
-PRONG_CHECKED prong_status prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function,
-                                                const void *in, size_t count, size_t in_size, void *out,
-                                                size_t out_size, const prong_task_options *options);
+PRONG_CHECKED prong_status
+prong_pool_map_async(prong_pool pool, prong_job *job, prong_element *function,
+                     const void *in, size_t count, size_t in_size, void *out,
+                     size_t out_size, const prong_task_options *options);
 /* map with a function that takes a whole chunk. */
-PRONG_CHECKED prong_status prong_pool_map_range(prong_pool pool, prong_range *function, const void *in, size_t count,
-                                                size_t in_size, void *out, size_t out_size,
-                                                const prong_task_options *options, prong_time timeout);
-PRONG_CHECKED prong_status prong_pool_map_range_async(prong_pool pool, prong_job *job, prong_range *function,
-                                                      const void *in, size_t count, size_t in_size, void *out,
-                                                      size_t out_size, const prong_task_options *options);
+PRONG_CHECKED prong_status
+prong_pool_map_range(prong_pool pool, prong_range *function, const void *in,
+                     size_t count, size_t in_size, void *out, size_t out_size,
+                     const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_map_range_async(
+    prong_pool pool, prong_job *job, prong_range *function, const void *in,
+    size_t count, size_t in_size, void *out, size_t out_size,
+    const prong_task_options *options);
 
 /* A task of the general form for each of count arguments; results by prong_job_outcome. The equivalent of starmap:
  * each argument is a struct with as many members as you like. */
-PRONG_CHECKED prong_status prong_pool_starmap(prong_pool pool, prong_job *job, prong_task *task,
-                                              const prong_bytes *arguments, size_t count,
-                                              const prong_task_options *options, prong_time timeout);
-PRONG_CHECKED prong_status prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task,
-                                                    const prong_bytes *arguments, size_t count,
-                                                    const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_starmap(prong_pool pool, prong_job *job,
+                                              prong_task *task,
+                                              const prong_bytes *arguments,
+                                              size_t count,
+                                              const prong_task_options *options,
+                                              prong_time timeout);
+PRONG_CHECKED prong_status
+prong_pool_starmap_async(prong_pool pool, prong_job *job, prong_task *task,
+                         const prong_bytes *arguments, size_t count,
+                         const prong_task_options *options);
 
 /* --- tasks with values --- */
 
 /* A task that is called with values: arguments (a tuple) and keywords (a dict, or None); its result is a value too. All lie
  * in document. A status other than PRONG_OK fails the task (PRONG_TASK_FAILED, its code the status), with
  * prong_error_message() as its text. */
-typedef prong_status prong_value_task(prong_document *document, prong_value arguments, prong_value keywords,
+typedef prong_status prong_value_task(prong_document *document,
+                                      prong_value arguments,
+                                      prong_value keywords,
                                       prong_value *result);
 
 /* task(*arguments, **keywords). result lies in document. Errors: as prong_pool_apply, prong_pickle_dumps. */
-PRONG_CHECKED prong_status prong_pool_apply_value(prong_pool pool, prong_value_task *task, prong_value arguments,
-                                                  prong_value keywords, prong_document *document, prong_value *result,
-                                                  const prong_task_options *options, prong_time timeout);
-PRONG_CHECKED prong_status prong_pool_apply_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
-                                                        prong_value arguments, prong_value keywords,
-                                                        const prong_task_options *options);
+PRONG_CHECKED prong_status prong_pool_apply_value(
+    prong_pool pool, prong_value_task *task, prong_value arguments,
+    prong_value keywords, prong_document *document, prong_value *result,
+    const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_apply_value_async(
+    prong_pool pool, prong_job *job, prong_value_task *task,
+    prong_value arguments, prong_value keywords,
+    const prong_task_options *options);
 /* task(item) for each item of a list or tuple; starmap: task(*item), each being a tuple. One task an item; *results is a
  * list in their order. Errors: as above; the first failure in their order. */
-PRONG_CHECKED prong_status prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items,
-                                                prong_document *document, prong_value *results,
-                                                const prong_task_options *options, prong_time timeout);
-PRONG_CHECKED prong_status prong_pool_starmap_value(prong_pool pool, prong_value_task *task, prong_value items,
-                                                    prong_document *document, prong_value *results,
-                                                    const prong_task_options *options, prong_time timeout);
-PRONG_CHECKED prong_status prong_pool_starmap_value_async(prong_pool pool, prong_job *job, prong_value_task *task,
-                                                          prong_value items, const prong_task_options *options);
+PRONG_CHECKED prong_status
+prong_pool_map_value(prong_pool pool, prong_value_task *task, prong_value items,
+                     prong_document *document, prong_value *results,
+                     const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_starmap_value(
+    prong_pool pool, prong_value_task *task, prong_value items,
+    prong_document *document, prong_value *results,
+    const prong_task_options *options, prong_time timeout);
+PRONG_CHECKED prong_status prong_pool_starmap_value_async(
+    prong_pool pool, prong_job *job, prong_value_task *task, prong_value items,
+    const prong_task_options *options);
 /* Waits for one task of such a job and reads its result. Errors: as prong_job_outcome, prong_pickle_loads; the task's
  * failure. */
-PRONG_CHECKED prong_status prong_job_value(prong_job job, size_t index, prong_document *document, prong_value *result,
+PRONG_CHECKED prong_status prong_job_value(prong_job job, size_t index,
+                                           prong_document *document,
+                                           prong_value *result,
                                            prong_time timeout);
 
 /* --- jobs --- */
@@ -246,10 +280,14 @@ PRONG_API bool prong_job_ready(prong_job job);
 PRONG_API bool prong_job_successful(prong_job job);
 /* Waits for one task (of the typed form: one chunk) and tells what became of it. Returns PRONG_OK whatever that is.
  * Errors: PRONG_TIMEOUT, PRONG_INVALID (no such task), PRONG_STALE, PRONG_DEADLOCK. */
-PRONG_CHECKED prong_status prong_job_outcome(prong_job job, size_t index, prong_outcome *outcome, prong_time timeout);
+PRONG_CHECKED prong_status prong_job_outcome(prong_job job, size_t index,
+                                             prong_outcome *outcome,
+                                             prong_time timeout);
 /* A sentence about an outcome other than PRONG_OK: "task 3: its worker was killed by signal 9 (Killed)". */
-PRONG_API void prong_outcome_text(const prong_outcome *outcome, char *text, size_t size);
-PRONG_API prong_status prong_job_progress(prong_job job, prong_progress *progress);
+PRONG_API void prong_outcome_text(const prong_outcome *outcome, char *text,
+                                  size_t size);
+PRONG_API prong_status prong_job_progress(prong_job job,
+                                          prong_progress *progress);
 /* Tasks not yet begun will not be; with force, workers running one of the job's tasks are killed and replaced. All
  * these end as PRONG_CANCELLED. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_job_cancel(prong_job job, bool force);
@@ -268,15 +306,20 @@ typedef struct prong_imap prong_imap;
 
 /* Results one at a time while further tasks run; reads ahead no more than options->buffer arguments. imap gives them
  * in order, imap_unordered as they come. For one thread at a time; pair with prong_imap_close. */
-PRONG_CHECKED prong_status prong_pool_imap(prong_pool pool, prong_imap **imap, prong_task *task,
-                                           prong_generator *generator, void *context,
+PRONG_CHECKED prong_status prong_pool_imap(prong_pool pool, prong_imap **imap,
+                                           prong_task *task,
+                                           prong_generator *generator,
+                                           void *context,
                                            const prong_task_options *options);
-PRONG_CHECKED prong_status prong_pool_imap_unordered(prong_pool pool, prong_imap **imap, prong_task *task,
-                                                     prong_generator *generator, void *context,
-                                                     const prong_task_options *options);
+PRONG_CHECKED prong_status
+prong_pool_imap_unordered(prong_pool pool, prong_imap **imap, prong_task *task,
+                          prong_generator *generator, void *context,
+                          const prong_task_options *options);
 /* PRONG_OK with the next outcome, good or bad (outcome->status); PRONG_EOF after the last. Errors: PRONG_TIMEOUT (and may
  * be called again), PRONG_NO_MEMORY, PRONG_NOT_RUNNING, PRONG_POOL_BROKEN, PRONG_DEADLOCK. */
-PRONG_CHECKED prong_status prong_imap_next(prong_imap *imap, prong_outcome *outcome, prong_time timeout);
+PRONG_CHECKED prong_status prong_imap_next(prong_imap *imap,
+                                           prong_outcome *outcome,
+                                           prong_time timeout);
 /* Cancels what has not begun, and frees. NULL is allowed. */
 PRONG_API void prong_imap_close(prong_imap *imap);
 

@@ -26,7 +26,8 @@ typedef struct prong_runtime {
     /* Calls a function of the runtime's by name, with a pickle of (arguments, keywords); keywords may be None. In a task: result is
      * to get the pickle of what it returns, or an error's text if it returns other than 0. As a process's target, or a
      * pool's initializer: result is NULL, the exit code is returned. NULL: names are those of C functions. */
-    int (*call)(const char *name, const void *pickle, size_t size, prong_result *result);
+    int (*call)(const char *name, const void *pickle, size_t size,
+                prong_result *result);
     /* What spawn, and the fork server, start in the place of this program's image: a program and its arguments, up to a
      * NULL. It must call prong_main(NULL, NULL) once it is ready for its target. With them, a start by spawn returns as soon
      * as the image is begun; one that does not find its target ends with code 255. */
@@ -54,9 +55,10 @@ PRONG_API void prong_stop_forkserver(void);
 
 /* Tasks that call a function by name (see prong_task_options; options' own task_name must be NULL), each with a pickle of
  * (arguments, keywords). The outcome's data is the result's pickle. Errors: as prong_pool_starmap_async. */
-PRONG_CHECKED prong_status prong_pool_call_async(prong_pool pool, prong_job *job, const char *name,
-                                                 const prong_bytes *pickles, size_t count,
-                                                 const prong_task_options *options);
+PRONG_CHECKED prong_status
+prong_pool_call_async(prong_pool pool, prong_job *job, const char *name,
+                      const prong_bytes *pickles, size_t count,
+                      const prong_task_options *options);
 
 /* In the initializer of a pool's worker, which has done what it is for: runs the worker's tasks, and returns when the worker is
  * to end, as the initializer should do then. For runtimes that have something around all that a process does. Errors: PRONG_INVALID
@@ -70,16 +72,20 @@ PRONG_API prong_status prong_pool_serve(void);
  *
  * Sends a message that consists of these parts. Errors: PRONG_TIMEOUT (nothing of it was sent), PRONG_BROKEN (time was up
  * in the middle of it: the other side cannot make out what comes after), PRONG_BROKEN_PIPE, PRONG_SYSTEM. */
-PRONG_CHECKED prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t count,
-                                             prong_time timeout);
+PRONG_CHECKED prong_status prong_stream_send(int descriptor,
+                                             const prong_bytes *parts,
+                                             size_t count, prong_time timeout);
 /* Receives a message of *size bytes, if they fit into capacity. Errors: PRONG_TOO_LONG (they do not: prong_stream_recv_rest
  * is to take them, all at once), PRONG_EOF (the other side is gone, and all was read), PRONG_TIMEOUT (nothing was read),
  * PRONG_BROKEN (time was up in the middle of it), PRONG_INVALID (no message begins so, or the other side was gone in the
  * middle of it), PRONG_SYSTEM. */
-PRONG_CHECKED prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, size_t *size,
+PRONG_CHECKED prong_status prong_stream_recv(int descriptor, void *buffer,
+                                             size_t capacity, size_t *size,
                                              prong_time timeout);
 /* The bytes of a message that was PRONG_TOO_LONG. Errors: as prong_stream_recv, without PRONG_EOF and PRONG_TIMEOUT. */
-PRONG_CHECKED prong_status prong_stream_recv_rest(int descriptor, void *buffer, size_t size, prong_time timeout);
+PRONG_CHECKED prong_status prong_stream_recv_rest(int descriptor, void *buffer,
+                                                  size_t size,
+                                                  prong_time timeout);
 
 /* This process holds the end from now on, as if it had used it (see <prong/connection.h>). Errors: PRONG_CLOSED (closed by this
  * process, or by all holders), PRONG_STALE. Thread-safe. */
