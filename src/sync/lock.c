@@ -11,8 +11,13 @@ static inline bool lock_is_recursive(const struct lock *lock) {
     return __builtin_expect(lock->object.variant != 0, 0);
 }
 
+/* A thread that is inside of an object knows itself: to ask thread_known is enough then, here and below. */
+static inline bool lock_is_mine(struct lock *lock) {
+    return mutex_is_held_by(&lock->mutex, thread_known.token, thread_known.thread);
+}
+
 bool sync_lock_is_mine(struct lock *lock) {
-    return lock_is_recursive(lock) ? mutex_is_mine(&lock->mutex) : mutex_holder(&lock->mutex) == self_token();
+    return lock_is_recursive(lock) ? lock_is_mine(lock) : mutex_holder(&lock->mutex) == thread_known.token;
 }
 
 static prong_status lock_gone(void) {
@@ -51,13 +56,23 @@ static prong_status lock_acquire_again(struct lock *lock) {
     return PRONG_OK;
 }
 
+static inline prong_status lock_acquire_new(struct lock *lock, uint64_t generation, prong_time timeout) {
+    if (__builtin_expect(mutex_try(&lock->mutex, thread_known.token, thread_known.thread), 1)) return PRONG_OK;
+    return lock_acquire_slowly(lock, generation, timeout);
+}
+
+/* Out of line, so that the fast path of the others needs no registers for it. */
+static __attribute__((noinline)) prong_status lock_acquire_recursive(struct lock *lock, uint64_t generation,
+                                                                     prong_time timeout) {
+    return lock_is_mine(lock) ? lock_acquire_again(lock) : lock_acquire_new(lock, generation, timeout);
+}
+
 prong_status prong_lock_acquire(prong_lock handle, prong_time timeout) {
     struct lock *lock;
     INSIDE struct visit inside = {0};
     TRY(sync_lock_enter(&inside, handle, &lock));
-    if (lock_is_recursive(lock) && mutex_is_mine(&lock->mutex)) return lock_acquire_again(lock);
-    if (__builtin_expect(mutex_try(&lock->mutex), 1)) return PRONG_OK;
-    return lock_acquire_slowly(lock, handle.generation, timeout);
+    if (lock_is_recursive(lock)) return lock_acquire_recursive(lock, handle.generation, timeout);
+    return lock_acquire_new(lock, handle.generation, timeout);
 }
 
 /* --- releasing --- */
@@ -79,23 +94,24 @@ static __attribute__((noinline)) prong_status lock_not_mine(struct lock *lock) {
                 object_describe(lock, what, sizeof what));
 }
 
-static __attribute__((noinline)) prong_status lock_release_once(struct lock *lock) {
-    if (__builtin_expect(!mutex_is_mine(&lock->mutex), 0)) return lock_not_mine(lock);
+static __attribute__((noinline)) prong_status lock_release_recursive(struct lock *lock) {
+    if (__builtin_expect(!lock_is_mine(lock), 0)) return lock_not_mine(lock);
     if (lock->mutex.count > 0) {
         lock->mutex.count--;
         return PRONG_OK;
     }
     /* Before the release: another thread of this process that acquires it next must not be taken for this one. */
     atomic_store_explicit(&lock->mutex.thread, 0, memory_order_relaxed);
-    return mutex_release(&lock->mutex, self_token()) ? PRONG_OK : lock_gone();
+    if (__builtin_expect(mutex_try_release(&lock->mutex, thread_known.token), 1)) return PRONG_OK;
+    return lock_release_slowly(lock);
 }
 
 prong_status prong_lock_release(prong_lock handle) {
     struct lock *lock;
     INSIDE struct visit inside = {0};
     TRY(sync_lock_enter(&inside, handle, &lock));
-    if (lock_is_recursive(lock)) return lock_release_once(lock);
-    if (__builtin_expect(mutex_try_release(&lock->mutex, self_token()), 1)) return PRONG_OK;
+    if (lock_is_recursive(lock)) return lock_release_recursive(lock);
+    if (__builtin_expect(mutex_try_release(&lock->mutex, thread_known.token), 1)) return PRONG_OK;
     return lock_release_slowly(lock);
 }
 

@@ -24,7 +24,7 @@ static inline prong_status sync_lock_enter(struct visit *inside, prong_lock hand
 /* As prong_lock_acquire and prong_lock_release. */
 prong_status sync_lock_acquire(prong_lock handle, prong_time timeout);
 prong_status sync_lock_release(prong_lock handle);
-/* Whether the calling thread holds it; of one that is not recursive: the calling process. */
+/* Whether the calling thread, which is inside of it, holds it; of one that is not recursive: the calling process. */
 bool sync_lock_is_mine(struct lock *lock);
 
 /* For an object with a lock: the one that its creator gives, or a recursive one of that name, which is the object's own. Errors:
