@@ -130,8 +130,15 @@ static prong_status shared_check_range(const struct shared *s, size_t first, siz
                 (unsigned long long)s->count);
 }
 
-static inline void *shared_element(const struct shared *s, size_t index) {
-    return (char *)arena_at(s->data) + index * s->size;
+/* The first needs no look at how many there are, nor a multiplication. */
+static inline prong_status shared_enter_element(struct visit *inside, prong_shared_value handle, size_t index,
+                                                struct shared **s, void **element) {
+    TRY(shared_enter(inside, handle, s));
+    *element = arena_at((*s)->data);
+    if (__builtin_expect(index == 0, 1)) return PRONG_OK;
+    TRY(shared_check_range(*s, index, 1));
+    *element = (char *)*element + index * (*s)->size;
+    return PRONG_OK;
 }
 
 prong_status prong_shared_value_data(prong_shared_value handle, void **data, size_t *count) {
@@ -208,7 +215,7 @@ static void element_in(void *element, const void *in, size_t size) {
 }
 
 static void shared_copy(struct shared *s, size_t first, size_t count, void *out, const void *in) {
-    void *elements = shared_element(s, first);
+    void *elements = (char *)arena_at(s->data) + first * s->size;
     if (count == 1)
         out ? element_out(out, elements, s->size) : element_in(elements, in, s->size);
     else if (out)
@@ -264,39 +271,38 @@ static int64_t add_integer(struct shared *s, void *at, int64_t amount) {
     }
 }
 
+__attribute__((noinline)) static prong_status add_slowly(prong_shared_value handle, size_t index, int64_t amount,
+                                                         int64_t *before) {
+    struct shared *s;
+    void *at;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter_element(&inside, handle, index, &s, &at));
+    if (__builtin_expect(!shared_is_integer(s), 0))
+        return fail_text(PRONG_INVALID, "add to a value that is no integer");
+    int64_t was = add_integer(s, at, amount);
+    if (before) *before = was;
+    return PRONG_OK;
+}
+
 /* The most frequent case, an integer of 8 bytes alone: one look at the handle, and the place of the value without a load that
  * the atomic operation would wait for. */
-static inline bool add_quickly(prong_shared_value value, size_t index, int64_t amount, int64_t *before) {
+__attribute__((noinline)) static prong_status add_to_first(prong_shared_value value, int64_t amount, int64_t *before) {
     struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
     INSIDE struct visit inside = {0};
-    if (!object_is_place(value.offset) || value.generation == 0 || index != 0) return false;
-    if (self_token() == 0 || visit_begin(&inside, value.offset)) return false;
-    if (__atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation) return false;
+    if (!object_is_place(value.offset) || value.generation == 0 || visit_begin(&inside, value.offset) ||
+        __atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation)
+        return add_slowly(value, 0, amount, before);
     uint64_t *at = (uint64_t *)(void *)s->small;
     if (__builtin_expect(!before, 1))
         __atomic_fetch_add(at, (uint64_t)amount, ORDERED);
     else
         *before = (int64_t)__atomic_fetch_add(at, (uint64_t)amount, ORDERED);
-    return true;
-}
-
-/* Out of line, so that the fast path needs no registers saved. */
-__attribute__((noinline)) static prong_status add_slowly(prong_shared_value handle, size_t index, int64_t amount,
-                                                         int64_t *before) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    TRY(shared_enter(&inside, handle, &s));
-    TRY(shared_check_range(s, index, 1));
-    if (__builtin_expect(!shared_is_integer(s), 0))
-        return fail_text(PRONG_INVALID, "add to a value that is no integer");
-    int64_t was = add_integer(s, shared_element(s, index), amount);
-    if (before) *before = was;
     return PRONG_OK;
 }
 
+/* Neither needs the registers of the other. */
 prong_status prong_shared_value_add(prong_shared_value value, size_t index, int64_t amount, int64_t *before) {
-    if (__builtin_expect(add_quickly(value, index, amount, before), 1)) return PRONG_OK;
-    return add_slowly(value, index, amount, before);
+    return index == 0 ? add_to_first(value, amount, before) : add_slowly(value, index, amount, before);
 }
 
 static double add_float(float *at, double amount) {
@@ -317,11 +323,10 @@ static double add_double(double *at, double amount) {
 
 prong_status prong_shared_value_add_double(prong_shared_value handle, size_t index, double amount, double *before) {
     struct shared *s;
+    void *at;
     INSIDE struct visit inside = {0};
-    TRY(shared_enter(&inside, handle, &s));
-    TRY(shared_check_range(s, index, 1));
+    TRY(shared_enter_element(&inside, handle, index, &s, &at));
     if (s->class != CLASS_FLOATING) return fail_text(PRONG_INVALID, "add_double to a value that is no float or double");
-    void *at = shared_element(s, index);
     double was = s->size == sizeof(float) ? add_float(at, amount) : add_double(at, amount);
     if (before) *before = was;
     return PRONG_OK;
@@ -345,10 +350,9 @@ static bool compare_exchange(void *at, void *expected, const void *wanted, size_
     }
 }
 
-static prong_status shared_enter_atomic(struct visit *inside, prong_shared_value handle, size_t index,
-                                        struct shared **s) {
-    TRY(shared_enter(inside, handle, s));
-    TRY(shared_check_range(*s, index, 1));
+static inline prong_status shared_enter_atomic(struct visit *inside, prong_shared_value handle, size_t index,
+                                               struct shared **s, void **element) {
+    TRY(shared_enter_element(inside, handle, index, s, element));
     uint64_t size = (*s)->size;
     if (size == 1 || size == 2 || size == 4 || size == 8) return PRONG_OK;
     return fail(PRONG_INVALID, "no atomic change of a value of %llu bytes", (unsigned long long)size);
@@ -356,10 +360,11 @@ static prong_status shared_enter_atomic(struct visit *inside, prong_shared_value
 
 prong_status prong_shared_value_exchange(prong_shared_value handle, size_t index, const void *content, void *before) {
     struct shared *s;
+    void *at;
     char was[8] = {0};
     INSIDE struct visit inside = {0};
-    TRY(shared_enter_atomic(&inside, handle, index, &s));
-    while (!compare_exchange(shared_element(s, index), was, content, s->size)) {}
+    TRY(shared_enter_atomic(&inside, handle, index, &s, &at));
+    while (!compare_exchange(at, was, content, s->size)) {}
     if (before) memcpy(before, was, s->size);
     return PRONG_OK;
 }
@@ -367,9 +372,10 @@ prong_status prong_shared_value_exchange(prong_shared_value handle, size_t index
 prong_status prong_shared_value_compare_exchange(prong_shared_value handle, size_t index, void *expected,
                                                  const void *wanted, bool *done) {
     struct shared *s;
+    void *at;
     INSIDE struct visit inside = {0};
-    TRY(shared_enter_atomic(&inside, handle, index, &s));
-    bool did = compare_exchange(shared_element(s, index), expected, wanted, s->size);
+    TRY(shared_enter_atomic(&inside, handle, index, &s, &at));
+    bool did = compare_exchange(at, expected, wanted, s->size);
     if (done) *done = did;
     return PRONG_OK;
 }
