@@ -314,18 +314,18 @@ static void hand_over(const struct handing *h, bool blocked) {
 enum { ADDS = 20000000 };
 
 static void add(const char *peer) {
-    must(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), NULL, NULL));
+    must(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), 1, NULL, NULL));
     const prong_shared_value handle = value; /* as a function that got it as an argument has it */
     int count = strstr(peer, "lock") ? ADDS / 10 : ADDS;
     robust_open();
     double start = bench_now();
     if (strcmp(peer, "prong") == 0)
-        for (int i = 0; i < count; i++) must(prong_shared_value_add(handle, 1, NULL));
+        for (int i = 0; i < count; i++) must(prong_shared_value_add(handle, 0, 1, NULL));
     else if (strcmp(peer, "c11_atomic") == 0)
         for (int i = 0; i < count; i++) atomic_fetch_add(&common->number, 1);
     else if (strcmp(peer, "prong_lock") == 0) {
         volatile int64_t *number;
-        must(prong_shared_value_data(value, (void **)&number));
+        must(prong_shared_value_data(value, (void **)&number, NULL));
         for (int i = 0; i < count; i++) {
             must(prong_shared_value_acquire(value, PRONG_FOREVER));
             *number += 1;

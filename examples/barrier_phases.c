@@ -11,7 +11,7 @@ struct work {
 static int announce(void *context) {
     const struct work *work = context;
     long done;
-    must(prong_shared_value_get(work->done, &done, PRONG_SECONDS(1)));
+    must(prong_shared_value_get(work->done, 0, 1, &done, PRONG_SECONDS(1)));
     printf("phase %ld: all %d are through\n", done / PARTIES, PARTIES);
     fflush(stdout);
     return 0;
@@ -21,7 +21,7 @@ static int take_part(void *argument, size_t size) {
     struct work *work = argument;
     (void)size;
     for (int phase = 0; phase < PHASES; phase++) {
-        must(prong_shared_value_add(work->done, 1, NULL)); /* the phase's work */
+        must(prong_shared_value_add(work->done, 0, 1, NULL)); /* the phase's work */
         must(prong_barrier_wait_action(work->barrier, announce, work, NULL, PRONG_SECONDS(10)));
     }
     return 0;
@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     prong_process parties[PARTIES];
     example_begin(argc, argv);
     must(prong_barrier_create(&work.barrier, PARTIES, NULL));
-    must(prong_shared_value_create(&work.done, PRONG_TYPE_OF(long), NULL, NULL));
+    must(prong_shared_value_create(&work.done, PRONG_TYPE_OF(long), 1, NULL, NULL));
     for (int i = 0; i < PARTIES; i++) parties[i] = example_start(take_part, &work, sizeof work);
     for (int i = 0; i < PARTIES; i++) must(prong_process_join(parties[i], PRONG_SECONDS(10)));
     must(prong_barrier_destroy(work.barrier));

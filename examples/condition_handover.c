@@ -14,7 +14,7 @@ struct side {
 static bool is_my_turn(void *context) {
     const struct side *side = context;
     int turn;
-    must(prong_shared_value_get(side->talk.turn, &turn, PRONG_NOWAIT));
+    must(prong_shared_value_get(side->talk.turn, 0, 1, &turn, PRONG_NOWAIT));
     return turn == side->me;
 }
 
@@ -23,7 +23,7 @@ static void say(struct side *side, const char *word) {
     must(prong_condition_wait_for(side->talk.condition, is_my_turn, side, PRONG_SECONDS(10)));
     printf("%s\n", word);
     fflush(stdout);
-    must(prong_shared_value_set(side->talk.turn, &(int){1 - side->me}, PRONG_NOWAIT));
+    must(prong_shared_value_set(side->talk.turn, 0, 1, &(int){1 - side->me}, PRONG_NOWAIT));
     must(prong_condition_notify(side->talk.condition, 1));
     must(prong_condition_release(side->talk.condition));
 }
@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
     struct side side = {.me = 0};
     example_begin(argc, argv);
     must(prong_condition_create(&side.talk.condition, NULL));
-    must(prong_shared_value_create(&side.talk.turn, PRONG_TYPE_OF(int), NULL,
+    must(prong_shared_value_create(&side.talk.turn, PRONG_TYPE_OF(int), 1, NULL,
                                    &(prong_shared_value_options){.unlocked = true}));
     prong_process child = example_start(answer, &side.talk, sizeof side.talk);
     for (int i = 0; i < 3; i++) say(&side, "parent: ping");

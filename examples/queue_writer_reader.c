@@ -33,8 +33,8 @@ int main(int argc, char **argv) {
     struct desk desk;
     int code;
     example_begin(argc, argv);
-    must(prong_simple_queue_create(&desk.letters));
-    must(prong_simple_queue_create(&desk.answers));
+    must(prong_queue_create(&desk.letters, NULL));
+    must(prong_queue_create(&desk.answers, NULL));
     prong_process writer = example_start(write_letters, &desk, sizeof desk);
     prong_process reader = example_start(read_letters, &desk, sizeof desk);
     must(prong_process_join(writer, PRONG_SECONDS(10)));

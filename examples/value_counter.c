@@ -10,11 +10,11 @@ static int count(void *argument, size_t size) {
     long number;
     (void)size;
     for (int i = 0; i < 1000; i++) {
-        must(prong_shared_value_add(counters->atomic, 1, NULL));
+        must(prong_shared_value_add(counters->atomic, 0, 1, NULL));
         must(prong_shared_value_acquire(counters->locked, PRONG_SECONDS(10)));
-        must(prong_shared_value_get(counters->locked, &number, PRONG_NOWAIT));
+        must(prong_shared_value_get(counters->locked, 0, 1, &number, PRONG_NOWAIT));
         number++;
-        must(prong_shared_value_set(counters->locked, &number, PRONG_NOWAIT));
+        must(prong_shared_value_set(counters->locked, 0, 1, &number, PRONG_NOWAIT));
         must(prong_shared_value_release(counters->locked));
     }
     return 0;
@@ -25,13 +25,13 @@ int main(int argc, char **argv) {
     prong_process processes[4];
     long number;
     example_begin(argc, argv);
-    must(prong_shared_value_create(&counters.atomic, PRONG_TYPE_OF(long), NULL, NULL));
-    must(prong_shared_value_create(&counters.locked, PRONG_TYPE_OF(long), NULL, NULL));
+    must(prong_shared_value_create(&counters.atomic, PRONG_TYPE_OF(long), 1, NULL, NULL));
+    must(prong_shared_value_create(&counters.locked, PRONG_TYPE_OF(long), 1, NULL, NULL));
     for (int i = 0; i < 4; i++) processes[i] = example_start(count, &counters, sizeof counters);
     for (int i = 0; i < 4; i++) must(prong_process_join(processes[i], PRONG_SECONDS(10)));
-    must(prong_shared_value_get(counters.atomic, &number, PRONG_NOWAIT));
+    must(prong_shared_value_get(counters.atomic, 0, 1, &number, PRONG_NOWAIT));
     printf("atomic: %ld\n", number);
-    must(prong_shared_value_get(counters.locked, &number, PRONG_NOWAIT));
+    must(prong_shared_value_get(counters.locked, 0, 1, &number, PRONG_NOWAIT));
     printf("locked: %ld\n", number);
     must(prong_shared_value_destroy(counters.atomic));
     must(prong_shared_value_destroy(counters.locked));

@@ -1,16 +1,17 @@
-/* Barrier: a number of processes or threads (the parties) that wait for each other, round after round.
+/* Barrier: a number of processes or threads, the parties, which wait for each
+ * other, round after round.
  *
- * A party that dies breaks the barrier for the others at once (within 200 ms): who waits, or comes, gets PRONG_BROKEN, and
- * the message says who died. A process counts as a party while it waits, and from the round it last took part in on to the
- * end of the next; or from prong_barrier_enroll on. One that has ended in good order between rounds does not break it:
- * another may come in its place.
+ * A party that dies breaks the barrier within 200 ms: all that wait, or come
+ * later, get PRONG_BROKEN, and the message names the dead process. A process is
+ * a party while it waits, and from the round in which it last took part to the
+ * end of the next one; or from prong_barrier_enroll on. A process that has
+ * ended in good order between rounds does not break the barrier, and another
+ * may take its place.
  *
- * An action runs in the thread that comes last, while all others wait for it. It may make any call but a wait at this
- * barrier, which would wait for itself.
+ * In a signal handler every call but a wait returns at once; see prong.h.
  *
- * From a signal handler every call here but a wait comes back at once; see prong.h.
- *
- * All calls are safe from any number of threads and in forked children. Handles are plain values. */
+ * All calls are safe in threads and in forked children. A handle is a plain
+ * value. */
 #ifndef PRONG_BARRIER_H
 #define PRONG_BARRIER_H
 
@@ -26,40 +27,56 @@ typedef struct prong_barrier {
 } prong_barrier;
 
 typedef struct prong_barrier_options {
-    const char *name; /* for messages and prong_family_report; up to 23 bytes */
+    const char *name; /* for messages and reports; up to 23 bytes */
 } prong_barrier_options;
 
-/* What the last to arrive does before all go on. Another result than 0 breaks the barrier. */
+/* Creates a barrier of 1 to 1,000,000 parties. It lives until
+ * prong_barrier_destroy, or until the family ends. options may be NULL.
+ * Errors: PRONG_INVALID (parties, name too long), PRONG_NO_MEMORY. */
+PRONG_CHECKED prong_status
+prong_barrier_create(prong_barrier *barrier, unsigned parties,
+                     const prong_barrier_options *options);
+
+/* Waits until all parties have arrived. *index (may be NULL) is the order of
+ * arrival: 0 to parties - 1, different for each party of a round.
+ * Errors: PRONG_TIMEOUT (this party's time passed first, which breaks the
+ * barrier for the others), PRONG_BROKEN (it is broken, or was broken or reset
+ * meanwhile; the message says why), PRONG_STALE. */
+PRONG_CHECKED prong_status prong_barrier_wait(prong_barrier barrier,
+                                              unsigned *index,
+                                              prong_time timeout);
+
+/* Runs in the thread of the last party to arrive, while all others wait. It may
+ * make any call but a wait at this barrier, which would wait for itself. A
+ * result other than 0 breaks the barrier. */
 typedef int prong_barrier_action(void *context);
 
-/* Makes a barrier of 1 to 1,000,000 parties. options may be NULL. Errors: PRONG_INVALID, PRONG_NO_MEMORY. */
-PRONG_CHECKED prong_status prong_barrier_create(prong_barrier *barrier, unsigned parties,
-                                                const prong_barrier_options *options);
+/* The same as prong_barrier_wait, with an action (NULL: none). Every party
+ * gives its own, since a function pointer of one program image means nothing in
+ * another; the one of the last party to arrive is called. */
+PRONG_CHECKED prong_status
+prong_barrier_wait_action(prong_barrier barrier, prong_barrier_action *action,
+                          void *context, unsigned *index, prong_time timeout);
 
-/* Waits until all parties are there. *index (may be NULL) is the order of arrival in this round, from 0 on: each party has
- * another. Errors: PRONG_TIMEOUT (for the one whose time passed first: that breaks the barrier for all others),
- * PRONG_BROKEN (it is broken, or was broken or reset meanwhile; the message says by what), PRONG_STALE. */
-PRONG_CHECKED prong_status prong_barrier_wait(prong_barrier barrier, unsigned *index, prong_time timeout);
-
-/* The same with an action. Every party gives its own (a function pointer of one program image means nothing in another);
- * that of the last to arrive is run, in its process, while the others still wait. */
-PRONG_CHECKED prong_status prong_barrier_wait_action(prong_barrier barrier, prong_barrier_action *action, void *context,
-                                                     unsigned *index, prong_time timeout);
-
-/* This process is a party of the coming round: should it die before it waits, the barrier breaks. Errors: PRONG_STALE. */
+/* Makes this process a party of the coming round: if it dies before it waits,
+ * the barrier breaks. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_enroll(prong_barrier barrier);
 
-/* Breaks it: who waits, and who comes until the next reset, gets PRONG_BROKEN. Errors: PRONG_STALE. */
+/* Breaks the barrier: all that wait, or come before the next reset, get
+ * PRONG_BROKEN. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_abort(prong_barrier barrier);
-/* Begins anew, with no parties known; who waits gets PRONG_BROKEN. Errors: PRONG_STALE. */
+
+/* Starts again, with no parties known. All that wait get PRONG_BROKEN.
+ * Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_reset(prong_barrier barrier);
 
-/* False, 0 and 0 for a stale handle. */
+/* Whether it is broken; how many parties it has; how many of them wait now.
+ * False, 0 and 0 for a stale handle. */
 PRONG_API bool prong_barrier_broken(prong_barrier barrier);
 PRONG_API unsigned prong_barrier_parties(prong_barrier barrier);
 PRONG_API unsigned prong_barrier_n_waiting(prong_barrier barrier);
 
-/* Ends it; who waits gets PRONG_STALE. Errors: PRONG_STALE. */
+/* Destroys it. Waiters get PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_destroy(prong_barrier barrier);
 
 PRONG_END_DECLS

@@ -1,17 +1,19 @@
-/* Condition: processes and threads that wait, under a lock, to be told that something has changed.
+/* Condition: processes and threads that wait, under a lock, until they are
+ * notified that something has changed.
  *
- * Each notify reaches just those that were waiting at that moment, in the order of their coming: none is lost, none goes to
- * one that came later, and nobody returns from wait with PRONG_OK without having been notified. A process that is killed
- * while it waits holds up nobody; if it had been notified and had not yet returned from wait, the notification goes on to the
- * next (so it may happen that a notification is given twice, but not that it is lost). A process killed while it holds the lock:
- * the next to acquire it, in wait as well, is told by PRONG_OWNER_DIED.
+ * A notification reaches exactly those that were waiting at that moment, in the
+ * order in which they arrived. None is lost, none goes to a later waiter, and
+ * wait never returns PRONG_OK without one. A waiter that is killed blocks
+ * nobody. If it had been notified and had not yet returned from wait, the next
+ * waiter is notified in its place. So a notification may be given twice, but is
+ * never lost. If a process is killed while it holds the lock, the next call
+ * that acquires the lock, in wait as well, returns PRONG_OWNER_DIED.
  *
- * A predicate runs in the thread that waits, which holds the condition's lock then. It may make any call that leaves
- * the lock held.
+ * In a signal handler every call returns, but for one that waits for a lock of
+ * its own thread; see prong.h.
  *
- * From a signal handler every call here comes back, but one that waits for a lock of its own thread; see prong.h.
- *
- * All calls are safe from any number of threads and in forked children. Handles are plain values. */
+ * All calls are safe in threads and in forked children. A handle is a plain
+ * value. */
 #ifndef PRONG_CONDITION_H
 #define PRONG_CONDITION_H
 
@@ -24,35 +26,51 @@ typedef struct prong_condition {
 } prong_condition;
 
 typedef struct prong_condition_options {
-    prong_lock lock;   /* the lock to use, which stays the caller's … */
-    prong_rlock rlock; /* … or this one; all zero: an RLock of its own */
-    const char *name;  /* for messages and prong_family_report; up to 23 bytes */
+    prong_lock lock;  /* the lock to use, which remains the caller's; all zero:
+                         a recursive one of its own */
+    const char *name; /* for messages and reports; up to 23 bytes */
 } prong_condition_options;
 
-/* options may be NULL. Errors: PRONG_NO_MEMORY, PRONG_INVALID (two locks, name too long), PRONG_STALE (a lock that is none). */
-PRONG_CHECKED prong_status prong_condition_create(prong_condition *condition, const prong_condition_options *options);
+/* Creates a condition. It lives until prong_condition_destroy, or until the
+ * family ends. options may be NULL. Errors: PRONG_NO_MEMORY, PRONG_INVALID (the
+ * name is too long), PRONG_STALE (the lock). */
+PRONG_CHECKED prong_status prong_condition_create(
+    prong_condition *condition, const prong_condition_options *options);
 
-/* Take and give back its lock; as prong_lock_acquire and prong_lock_release. */
-PRONG_CHECKED prong_status prong_condition_acquire(prong_condition condition, prong_time timeout);
+/* Acquire and release its lock, as prong_lock_acquire and prong_lock_release
+ * do. Errors: as those; PRONG_STALE for the condition as well. */
+PRONG_CHECKED prong_status prong_condition_acquire(prong_condition condition,
+                                                   prong_time timeout);
 PRONG_API prong_status prong_condition_release(prong_condition condition);
 
-/* Gives the lock back (however often the thread has taken it), waits to be notified, takes the lock again. The timeout is
- * for being notified: taking the lock again waits as long as it takes. The caller holds the lock whatever is returned, but
- * for PRONG_STALE. PRONG_OWNER_DIED: the lock was taken over from a dead process, notified or not: look at the data.
- * Errors: PRONG_TIMEOUT, PRONG_NOT_OWNER (the caller does not hold the lock), PRONG_NO_MEMORY (8,192 threads wait already),
- * PRONG_STALE (condition or lock was destroyed). */
-PRONG_CHECKED prong_status prong_condition_wait(prong_condition condition, prong_time timeout);
+/* Releases the lock, however often the thread has acquired it; waits to be
+ * notified; acquires the lock again. The timeout is for the notification;
+ * acquiring the lock again takes as long as it takes. The caller holds the lock
+ * after every result but PRONG_STALE.
+ * Success: PRONG_OK (notified), PRONG_OWNER_DIED (the lock was taken over from
+ * a dead process, and there may have been a notification: look at the data).
+ * Errors: PRONG_TIMEOUT, PRONG_NOT_OWNER (the caller does not hold the lock),
+ * PRONG_NO_MEMORY (8,192 threads are waiting already), PRONG_STALE (condition
+ * or lock were destroyed). */
+PRONG_CHECKED prong_status prong_condition_wait(prong_condition condition,
+                                                prong_time timeout);
 
-/* Waits until the predicate, called under the lock, is true. Errors as prong_condition_wait; PRONG_OWNER_DIED is returned at
- * once, whatever the predicate says. */
-PRONG_CHECKED prong_status prong_condition_wait_for(prong_condition condition, bool (*predicate)(void *context),
-                                                    void *context, prong_time timeout);
+/* Waits until predicate(context) is true. It is called in this thread, with the
+ * lock held, and may make any call that leaves the lock held. PRONG_OWNER_DIED
+ * is returned at once, whatever the predicate says.
+ * Errors: as prong_condition_wait; PRONG_INVALID (no predicate). */
+PRONG_CHECKED prong_status prong_condition_wait_for(
+    prong_condition condition, bool (*predicate)(void *context), void *context,
+    prong_time timeout);
 
-/* Wakes up to count waiters, or all. Errors: PRONG_NOT_OWNER (the caller does not hold the lock), PRONG_STALE. */
-PRONG_API prong_status prong_condition_notify(prong_condition condition, unsigned count);
+/* Wake up to `count` waiters, or all. Errors: PRONG_NOT_OWNER (the caller does
+ * not hold the lock), PRONG_STALE. */
+PRONG_API prong_status prong_condition_notify(prong_condition condition,
+                                              unsigned count);
 PRONG_API prong_status prong_condition_notify_all(prong_condition condition);
 
-/* Ends it, and its own lock if it has one; who waits gets PRONG_STALE. Errors: PRONG_STALE. */
+/* Destroys it, and its own lock if it has one. Waiters get PRONG_STALE.
+ * Errors: PRONG_STALE. */
 PRONG_API prong_status prong_condition_destroy(prong_condition condition);
 
 PRONG_END_DECLS

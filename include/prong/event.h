@@ -1,10 +1,14 @@
 /* Event: a flag that any number of processes and threads wait for.
  *
- * set wakes all that wait at that moment, even if clear follows at once. It never waits itself, whoever has died.
+ * prong_event_set wakes all that wait at that moment, even if
+ * prong_event_clear follows at once. It never waits itself, whatever process
+ * has died.
  *
- * prong_event_set may be called from a signal handler, whatever it interrupts. See prong.h for all other calls.
+ * prong_event_set may be called from a signal handler, whatever the handler
+ * interrupted. For all other calls see prong.h.
  *
- * All calls are safe from any number of threads and in forked children. Handles are plain values. */
+ * All calls are safe in threads and in forked children. A handle is a plain
+ * value. */
 #ifndef PRONG_EVENT_H
 #define PRONG_EVENT_H
 
@@ -20,19 +24,28 @@ typedef struct prong_event {
 } prong_event;
 
 typedef struct prong_event_options {
-    const char *name; /* for messages and prong_family_report; up to 23 bytes */
+    const char *name; /* for messages and reports; up to 23 bytes */
 } prong_event_options;
 
-/* Makes an event that is not set. options may be NULL. Errors: PRONG_NO_MEMORY, PRONG_INVALID (the name is too long). */
-PRONG_CHECKED prong_status prong_event_create(prong_event *event, const prong_event_options *options);
-/* Errors of all these: PRONG_STALE. */
+/* Creates an event, which is not set. It lives until prong_event_destroy, or
+ * until the family ends. options may be NULL.
+ * Errors: PRONG_NO_MEMORY, PRONG_INVALID (the name is too long). */
+PRONG_CHECKED prong_status
+prong_event_create(prong_event *event, const prong_event_options *options);
+
+/* Set and clear the flag. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_event_set(prong_event event);
 PRONG_API prong_status prong_event_clear(prong_event event);
-/* False for a stale handle. */
+
+/* Whether the flag is set. False for a stale handle. */
 PRONG_API bool prong_event_is_set(prong_event event);
-/* Returns when it is set, or was set since the call. Errors: PRONG_TIMEOUT, PRONG_STALE (also when destroyed meanwhile). */
-PRONG_CHECKED prong_status prong_event_wait(prong_event event, prong_time timeout);
-/* Ends it; who waits gets PRONG_STALE. */
+
+/* Waits until the flag is set, or was set since the call; up to the timeout.
+ * Errors: PRONG_TIMEOUT, PRONG_STALE (also if it is destroyed meanwhile). */
+PRONG_CHECKED prong_status prong_event_wait(prong_event event,
+                                            prong_time timeout);
+
+/* Destroys it. Waiters get PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_event_destroy(prong_event event);
 
 PRONG_END_DECLS

@@ -18,7 +18,8 @@
 PRONG_BEGIN_DECLS
 
 typedef struct prong_family_options {
-    uint64_t arena_size; /* bytes of address space, at least 64 MiB; 0: see below */
+    uint64_t
+        arena_size; /* bytes of address space, at least 64 MiB; 0: see below */
 } prong_family_options;
 
 /* Makes the family now, with options. Only of use before any other call that makes it.
@@ -28,7 +29,8 @@ typedef struct prong_family_options {
  * Errors: PRONG_INVALID (a size below 64 MiB, or a PRONG_ARENA_SIZE that is none), PRONG_ALREADY_STARTED (a size was given,
  * and the family exists), PRONG_NO_MEMORY or PRONG_SYSTEM (not even 64 MiB, or not the size given, can be had).
  * Thread-safe. */
-PRONG_CHECKED prong_status prong_family_create(const prong_family_options *options);
+PRONG_CHECKED prong_status
+prong_family_create(const prong_family_options *options);
 
 /* For a process that limits its address space (RLIMIT_AS) after it came into the family: makes room in it. What of the arena
  * is not in use is unmapped here, and of no use to the whole family from then on, so that the arena takes at most half of
@@ -60,15 +62,18 @@ PRONG_API prong_status prong_family_trim(void);
 /* --- looking at it --- */
 
 typedef struct prong_family_state {
-    uint64_t arena_size;     /* bytes of address space that are of use */
-    uint64_t used_bytes;     /* in blocks in use, headers included */
-    uint64_t used_blocks;    /* number of them */
-    uint64_t free_bytes;     /* in free blocks between them */
-    uint64_t touched_bytes;  /* from the arena's beginning, asked of the system so far */
-    uint64_t blocks_in_hand; /* messages reserved or received, and not yet committed or released */
-    uint64_t objects;        /* queues, pipes, processes, pools, jobs */
-    uint64_t members;        /* processes */
-    uint64_t deaths;         /* members buried since the family began, clean exits included */
+    uint64_t arena_size;  /* bytes of address space that are of use */
+    uint64_t used_bytes;  /* in blocks in use, headers included */
+    uint64_t used_blocks; /* number of them */
+    uint64_t free_bytes;  /* in free blocks between them */
+    uint64_t
+        touched_bytes; /* from the arena's beginning, asked of the system so far */
+    uint64_t
+        blocks_in_hand; /* messages reserved or received, and not yet committed or released */
+    uint64_t objects; /* queues, pipes, processes, pools, jobs */
+    uint64_t members; /* processes */
+    uint64_t
+        deaths; /* members buried since the family began, clean exits included */
 } prong_family_state;
 
 /* Buries members that died, then walks the whole arena and checks it. state may be NULL.
@@ -86,7 +91,8 @@ typedef struct prong_member {
 } prong_member;
 
 /* The rows of the family table; *count is how many there are, even if larger than capacity. Thread-safe. */
-PRONG_API prong_status prong_family_members(prong_member *members, size_t capacity, size_t *count);
+PRONG_API prong_status prong_family_members(prong_member *members,
+                                            size_t capacity, size_t *count);
 
 /* What the family knows of itself, as text for people: its processes; who holds which lock, semaphore or barrier; who waits
  * for what, and since when; every circle of waits, by name ("deadlock: process 12 'a' (thread 12) waits 3.1 s for lock 'x',
@@ -94,7 +100,8 @@ PRONG_API prong_status prong_family_members(prong_member *members, size_t capaci
  * Written to text, at most `size` bytes with a terminating zero; *length (may be NULL) is what the whole takes without it.
  * *deadlocks (may be NULL) is how many circles there are. A circle through a Lock is only so firm as that nobody but its
  * holder is to release it. Thread-safe; looks without stopping anybody, so what changes meanwhile may be half seen. */
-PRONG_API prong_status prong_family_report(char *text, size_t size, size_t *length, unsigned *deadlocks);
+PRONG_API prong_status prong_family_report(char *text, size_t size,
+                                           size_t *length, unsigned *deadlocks);
 
 /* How many members the family has, fork servers not counted: 1 when nobody else can have a handle; 0 when the family cannot be
  * made. Buries the dead first. Thread-safe. */

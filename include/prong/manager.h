@@ -50,14 +50,20 @@ typedef struct prong_proxy {
 typedef struct prong_server prong_server;
 
 typedef struct prong_server_options {
-    const char *address;     /* as in <prong/link.h>; NULL: an abstract Unix socket with a name of its own */
-    prong_link_options link; /* authkey: must be there unless `open` says otherwise; allow_md5 for Python up to 3.11;
+    const char *
+        address; /* as in <prong/link.h>; NULL: an abstract Unix socket with a name of its own */
+    prong_link_options
+        link; /* authkey: must be there unless `open` says otherwise; allow_md5 for Python up to 3.11;
                                 max_message: 0 is 256 MiB here */
-    bool open;               /* needs no authkey: anybody who can connect may use the server */
+    bool
+        open; /* needs no authkey: anybody who can connect may use the server */
     /* Beyond these a request fails with MemoryError, a connection is refused: */
-    size_t max_memory;  /* bytes of what is stored; 0: half of this computer's memory */
-    size_t max_request; /* bytes that a request may need while it is read and answered; 0: an eighth of it */
-    size_t max_steps; /* what reading a request may take: see prong_unpickle_options; 0: 262,144 and 4 for each byte */
+    size_t
+        max_memory; /* bytes of what is stored; 0: half of this computer's memory */
+    size_t
+        max_request; /* bytes that a request may need while it is read and answered; 0: an eighth of it */
+    size_t
+        max_steps; /* what reading a request may take: see prong_unpickle_options; 0: 262,144 and 4 for each byte */
     unsigned max_clients; /* connections; 0: 4096 */
     size_t max_objects;   /* 0: 1,000,000 */
     /* Clients by TCP cannot be seen to die. Their references are given up when they have had no connection for so
@@ -79,33 +85,41 @@ typedef struct prong_manager_options {
 
 /* Starts a server in a process of its own (daemonic: it ends with this one) and connects to it. options may be NULL.
  * Errors: as prong_process_start, prong_server_open. Pair with prong_manager_shutdown. */
-PRONG_CHECKED prong_status prong_manager_start(prong_manager *manager, const prong_manager_options *options);
+PRONG_CHECKED prong_status prong_manager_start(
+    prong_manager *manager, const prong_manager_options *options);
 
 /* Connects to a server, of any family, C or Python, which may come up within the time given. Pair with
  * prong_manager_close. Errors: as prong_client_connect. */
-PRONG_CHECKED prong_status prong_manager_connect(prong_manager *manager, const char *address,
-                                                 const prong_link_options *options, prong_time timeout);
+PRONG_CHECKED prong_status
+prong_manager_connect(prong_manager *manager, const char *address,
+                      const prong_link_options *options, prong_time timeout);
 
 /* Asks the server to end, and waits for it if this process started it (then with SIGTERM and SIGKILL behind, if time is
  * up). The handle is stale then. Errors: PRONG_TIMEOUT, PRONG_STALE. */
-PRONG_API prong_status prong_manager_shutdown(prong_manager manager, prong_time timeout);
+PRONG_API prong_status prong_manager_shutdown(prong_manager manager,
+                                              prong_time timeout);
 /* Ends this family's use of it, and frees the handle; the server goes on. */
 PRONG_API prong_status prong_manager_close(prong_manager manager);
 /* Copies the address, terminated. Errors: PRONG_STALE, PRONG_TOO_LONG. */
-PRONG_API prong_status prong_manager_address(prong_manager manager, char *address, size_t size);
+PRONG_API prong_status prong_manager_address(prong_manager manager,
+                                             char *address, size_t size);
 /* The key with which the server is reached (size 0: none). Errors: PRONG_STALE, PRONG_TOO_LONG. */
-PRONG_API prong_status prong_manager_authkey(prong_manager manager, void *key, size_t capacity, size_t *size);
+PRONG_API prong_status prong_manager_authkey(prong_manager manager, void *key,
+                                             size_t capacity, size_t *size);
 /* The server's pid if this family started it. Errors: PRONG_NOT_FOUND. */
 PRONG_API prong_status prong_manager_pid(prong_manager manager, int *pid);
 /* Objects that the server has. */
-PRONG_API prong_status prong_manager_count(prong_manager manager, size_t *count, prong_time timeout);
+PRONG_API prong_status prong_manager_count(prong_manager manager, size_t *count,
+                                           prong_time timeout);
 
 /* --- proxies --- */
 
 /* Makes an object: type(*arguments), the arguments built by a format as of prong_build that makes a tuple: "()",
  * "(i)", … This process holds a reference. Errors: PRONG_REMOTE_ERROR (no such type, bad arguments: the message has
  * what the server says), PRONG_BROKEN_PIPE or PRONG_EOF (the server is gone), PRONG_TIMEOUT (after 60 s). */
-PRONG_CHECKED prong_status prong_manager_create(prong_manager manager, prong_proxy *proxy, const char *type,
+PRONG_CHECKED prong_status prong_manager_create(prong_manager manager,
+                                                prong_proxy *proxy,
+                                                const char *type,
                                                 const char *format, ...);
 /* One more reference, held by this process; and one less. What a process holds is given up when it ends. */
 PRONG_API prong_status prong_proxy_retain(prong_proxy proxy);
@@ -119,38 +133,50 @@ PRONG_API prong_status prong_proxy_release(prong_proxy proxy);
  * message has its text. Errors: also PRONG_TIMEOUT: no answer in time (the call may still take effect; an acquired lock
  * is given back), PRONG_BROKEN_PIPE or PRONG_EOF: the server is gone; PRONG_STALE.
  * Thread-safe: each thread has a connection of its own. After a fork the child makes its own. */
-PRONG_CHECKED prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong_value *result,
-                                            const char *method, prong_time timeout, const char *format, ...);
+PRONG_CHECKED prong_status prong_proxy_call(
+    prong_proxy proxy, prong_document *document, prong_value *result,
+    const char *method, prong_time timeout, const char *format, ...);
 /* The same with arguments made before: a tuple; and keywords: a dict, or None. */
-PRONG_CHECKED prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document, prong_value *result,
-                                                  const char *method, prong_time timeout, prong_value arguments,
-                                                  prong_value keywords);
+PRONG_CHECKED prong_status prong_proxy_call_value(
+    prong_proxy proxy, prong_document *document, prong_value *result,
+    const char *method, prong_time timeout, prong_value arguments,
+    prong_value keywords);
 
 /* A proxy as a value, and back; as Python sends them. What comes from a value has no reference of its own:
  * retain it, or let the container it is in hold it; but one that a call returned as a new object (an iterator) this process
  * holds already. Errors: PRONG_INVALID (no proxy, or one of another server). */
-PRONG_CHECKED prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, prong_value *value);
-PRONG_CHECKED prong_status prong_proxy_from_value(prong_manager manager, prong_value value, prong_proxy *proxy);
+PRONG_CHECKED prong_status prong_proxy_to_value(prong_proxy proxy,
+                                                prong_document *document,
+                                                prong_value *value);
+PRONG_CHECKED prong_status prong_proxy_from_value(prong_manager manager,
+                                                  prong_value value,
+                                                  prong_proxy *proxy);
 
 /* Lock, RLock, semaphores, Condition: acquire and release. PRONG_TIMEOUT: not got in the time given. */
-PRONG_CHECKED prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout);
+PRONG_CHECKED prong_status prong_proxy_acquire(prong_proxy lock,
+                                               prong_time timeout);
 PRONG_API prong_status prong_proxy_unlock(prong_proxy lock);
 /* Queue: PRONG_FULL, PRONG_EMPTY in the time given. */
-PRONG_CHECKED prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout);
-PRONG_CHECKED prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item,
+PRONG_CHECKED prong_status prong_proxy_put(prong_proxy queue, prong_value item,
+                                           prong_time timeout);
+PRONG_CHECKED prong_status prong_proxy_get(prong_proxy queue,
+                                           prong_document *document,
+                                           prong_value *item,
                                            prong_time timeout);
 
 /* --- serving --- */
 
 /* A server within this process: opens it; prong_server_run serves until it is stopped. options must name an authkey or
  * say `open`. Errors: PRONG_INVALID, and as prong_listener_open. */
-PRONG_CHECKED prong_status prong_server_open(prong_server **server, const prong_server_options *options);
+PRONG_CHECKED prong_status
+prong_server_open(prong_server **server, const prong_server_options *options);
 /* Where it listens; valid as long as the server. */
 PRONG_API const char *prong_server_address(const prong_server *server);
 /* Serves in the calling thread, all clients side by side: large requests by socket are read slice by slice between those of
  * others. PRONG_OK when stopped (prong_server_stop, or a client's
  * shutdown), PRONG_TIMEOUT when time is up: it may then be called again. */
-PRONG_CHECKED prong_status prong_server_run(prong_server *server, prong_time timeout);
+PRONG_CHECKED prong_status prong_server_run(prong_server *server,
+                                            prong_time timeout);
 /* Makes run return; from any thread, or from a signal handler. */
 PRONG_API void prong_server_stop(prong_server *server);
 PRONG_API void prong_server_close(prong_server *server);
@@ -164,7 +190,8 @@ typedef prong_status prong_method(prong_call *call);
 typedef struct prong_method_entry {
     const char *name;
     prong_method *method;
-    const char *returns; /* a type's name: what is returned with prong_call_return_object becomes a proxy; else NULL */
+    const char *
+        returns; /* a type's name: what is returned with prong_call_return_object becomes a proxy; else NULL */
 } prong_method_entry;
 
 typedef struct prong_type_options {
@@ -173,32 +200,41 @@ typedef struct prong_type_options {
     prong_status (*create)(prong_call *call, void **object);
     void *object;
     void (*destroy)(void *object);
-    const prong_method_entry *methods; /* exposed to clients; the list ends with a NULL name */
+    const prong_method_entry
+        *methods; /* exposed to clients; the list ends with a NULL name */
     /* What repr and _getvalue give; NULL: "<NAME object>" and None. */
-    prong_status (*represent)(void *object, prong_document *document, prong_value *value);
+    prong_status (*represent)(void *object, prong_document *document,
+                              prong_value *value);
 } prong_type_options;
 
 /* Methods run in the server's thread, one at a time, and should not wait. The names are copied, not the rest.
  * Errors: PRONG_EXISTS, PRONG_INVALID, PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_server_register(prong_server *server, const prong_type_options *type);
+PRONG_API prong_status prong_server_register(prong_server *server,
+                                             const prong_type_options *type);
 
 /* One object under a name: whoever creates `name` (Python: registers and calls it, as get_queue()) gets this same object of
  * the library's own or a registered type, made now from arguments by format. It lives as long as the server.
  * Errors: PRONG_EXISTS, PRONG_NOT_FOUND (no such type), PRONG_INVALID (arguments), PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_server_share(prong_server *server, const char *name, const char *type, const char *format,
-                                          ...);
+PRONG_API prong_status prong_server_share(prong_server *server,
+                                          const char *name, const char *type,
+                                          const char *format, ...);
 
 PRONG_API void *prong_call_object(const prong_call *call);
-PRONG_API prong_value prong_call_arguments(const prong_call *call); /* a tuple */
-PRONG_API prong_value prong_call_keywords(const prong_call *call);  /* a dict */
+PRONG_API prong_value
+prong_call_arguments(const prong_call *call);                      /* a tuple */
+PRONG_API prong_value prong_call_keywords(const prong_call *call); /* a dict */
 PRONG_API prong_document *prong_call_document(const prong_call *call);
 /* Returns a value. A method that returns without is taken to return None. */
-PRONG_CHECKED prong_status prong_call_return(prong_call *call, prong_value value);
+PRONG_CHECKED prong_status prong_call_return(prong_call *call,
+                                             prong_value value);
 /* Returns a new object of the entry's type, which then owns it. */
-PRONG_CHECKED prong_status prong_call_return_object(prong_call *call, void *object);
+PRONG_CHECKED prong_status prong_call_return_object(prong_call *call,
+                                                    void *object);
 /* Raises an exception: module ("builtins"), name ("KeyError"), and its arguments (a tuple). A method that returns a
  * status other than PRONG_OK without raises a RuntimeError with prong_error_message(). */
-PRONG_CHECKED prong_status prong_call_raise(prong_call *call, const char *module, const char *name,
+PRONG_CHECKED prong_status prong_call_raise(prong_call *call,
+                                            const char *module,
+                                            const char *name,
                                             prong_value arguments);
 
 PRONG_END_DECLS

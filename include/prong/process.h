@@ -65,15 +65,17 @@ typedef struct prong_process {
 } prong_process;
 
 typedef enum prong_start_method {
-    PRONG_START_DEFAULT = 0, /* what prong_set_start_method has set: fork, unless told otherwise */
+    PRONG_START_DEFAULT =
+        0, /* what prong_set_start_method has set: fork, unless told otherwise */
     PRONG_START_FORK,
     PRONG_START_SPAWN,
     PRONG_START_FORKSERVER,
 } prong_start_method;
 
 typedef enum prong_daemon {
-    PRONG_DAEMON_INHERIT = 0, /* as the process that creates it; the first process is none */
-    PRONG_DAEMON_YES,         /* ends with the process that started it */
+    PRONG_DAEMON_INHERIT =
+        0, /* as the process that creates it; the first process is none */
+    PRONG_DAEMON_YES, /* ends with the process that started it */
     PRONG_DAEMON_NO,
 } prong_daemon;
 
@@ -94,7 +96,8 @@ typedef struct prong_process_options {
     const char *name; /* up to 47 bytes; NULL: "Process-N" */
     prong_daemon daemon;
     prong_start_method method;
-    prong_time start_timeout; /* for a spawned image to reach its target; 0: 60 s */
+    prong_time
+        start_timeout; /* for a spawned image to reach its target; 0: 60 s */
     /* Another program whose image spawn starts in the place of this one's, and its arguments, up to a NULL; looked for along
      * PATH. It must come to prong_main. Of this program's functions it has none: a target is prong's, a shared library's, or
      * one by name. Copied. */
@@ -102,7 +105,8 @@ typedef struct prong_process_options {
     const char *target_name; /* for prong_process_create_value alone */
     /* spawn: "NAME=value", …, NULL, with which the new image begins; NULL: this process's environment. Copied. */
     const char *const *environment;
-    bool no_wait; /* spawn: the start returns as soon as the image is begun; one that fails then ends with code 255 */
+    bool
+        no_wait; /* spawn: the start returns as soon as the image is begun; one that fails then ends with code 255 */
 } prong_process_options;
 
 /* The first line of main: in a spawned child or a fork server it runs what it was started for, and does not return;
@@ -122,24 +126,27 @@ PRONG_API const char *prong_start_method_name(prong_start_method method);
 /* For the fork server of this process, not started yet: shared libraries to load (as dlopen takes them), then a
  * function to call (may be NULL), so that children find it done. A library that cannot be loaded makes the first
  * start fail. Errors: PRONG_ALREADY_STARTED, PRONG_NO_MEMORY. */
-PRONG_API prong_status prong_set_forkserver_preload(const char *const *libraries, size_t count, void (*function)(void));
+PRONG_API prong_status prong_set_forkserver_preload(
+    const char *const *libraries, size_t count, void (*function)(void));
 
 /* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
  * a name too long, no such method, an environment for another method than spawn, an entry of it without a name),
  * PRONG_NO_MEMORY. Pair with prong_process_close. */
-PRONG_CHECKED prong_status prong_process_create(prong_process *process, const prong_process_options *options);
+PRONG_CHECKED prong_status prong_process_create(
+    prong_process *process, const prong_process_options *options);
 
 /* What a child runs that is called with values: arguments (a tuple) and keywords (a dict, or None), which lie in document, as
  * what it makes itself may. The result is the exit code. */
-typedef int prong_value_target(prong_document *document, prong_value arguments, prong_value keywords);
+typedef int prong_value_target(prong_document *document, prong_value arguments,
+                               prong_value keywords);
 
 /* The same as prong_process_create, for target(*arguments, **keywords) by value; options' target, run and what goes with
  * them must not be set. A target of NULL is found by the child under options' target_name, as prong_task_options has it.
  * options may be NULL. Errors: also PRONG_NO_FUNCTION, and as prong_pickle_dumps. A child that cannot read its arguments,
  * or does not find a name, ends with code 125. */
-PRONG_CHECKED prong_status prong_process_create_value(prong_process *process, prong_value_target *target,
-                                                      prong_value arguments, prong_value keywords,
-                                                      const prong_process_options *options);
+PRONG_CHECKED prong_status prong_process_create_value(
+    prong_process *process, prong_value_target *target, prong_value arguments,
+    prong_value keywords, const prong_process_options *options);
 
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),
@@ -152,12 +159,14 @@ PRONG_CHECKED prong_status prong_process_start(prong_process process);
 
 /* Waits until it has ended; any number of times, by any member. Errors: PRONG_TIMEOUT, PRONG_NOT_STARTED,
  * PRONG_INVALID (a process cannot join itself), PRONG_STALE. */
-PRONG_API prong_status prong_process_join(prong_process process, prong_time timeout);
+PRONG_API prong_status prong_process_join(prong_process process,
+                                          prong_time timeout);
 
 /* How it ended: what the target returned or exit got, & 0xff; or minus the signal that killed it. 255 when nobody
  * could tell (a fork server died, or the host program reaped the child by itself before it could say).
  * Errors: PRONG_STILL_RUNNING, PRONG_NOT_STARTED, PRONG_STALE. */
-PRONG_CHECKED prong_status prong_process_exitcode(prong_process process, int *exitcode);
+PRONG_CHECKED prong_status prong_process_exitcode(prong_process process,
+                                                  int *exitcode);
 
 /* False before the start, after the end, and for a stale handle. */
 PRONG_API bool prong_process_is_alive(prong_process process);
@@ -177,22 +186,26 @@ PRONG_API prong_status prong_process_close(prong_process process);
 /* Errors: PRONG_NOT_STARTED, PRONG_STALE. */
 PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
 /* Copies the name, always terminated. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_process_name(prong_process process, char *name, size_t size);
+PRONG_API prong_status prong_process_name(prong_process process, char *name,
+                                          size_t size);
 /* Changes the name; by the process that created it. Errors:
  * PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD, PRONG_STALE. */
-PRONG_API prong_status prong_process_set_name(prong_process process, const char *name);
+PRONG_API prong_status prong_process_set_name(prong_process process,
+                                              const char *name);
 PRONG_API bool prong_process_is_daemon(prong_process process);
 
 /* A descriptor that becomes readable when the process ends, for poll or prong_wait; in the process that started it.
  * It belongs to the library, until prong_process_close. Errors: PRONG_NOT_STARTED, PRONG_NOT_CHILD, PRONG_STALE. */
-PRONG_CHECKED prong_status prong_process_sentinel(prong_process process, int *descriptor);
+PRONG_CHECKED prong_status prong_process_sentinel(prong_process process,
+                                                  int *descriptor);
 
 /* The process that this is. The first of a family is "MainProcess". */
 PRONG_API prong_status prong_current_process(prong_process *process);
 /* The one that started this. Errors: PRONG_NOT_CHILD when none did. */
 PRONG_API prong_status prong_parent_process(prong_process *process);
 /* The children that this process started and that still run; *count is how many, even if larger than capacity. */
-PRONG_API prong_status prong_active_children(prong_process *children, size_t capacity, size_t *count);
+PRONG_API prong_status prong_active_children(prong_process *children,
+                                             size_t capacity, size_t *count);
 
 PRONG_END_DECLS
 

@@ -12,17 +12,20 @@ typedef struct prong_progress {
     size_t done, total; /* tasks; total 0: not known yet */
     double rate;        /* tasks a second since the beginning */
     prong_time elapsed;
-    prong_time remaining; /* estimated; PRONG_FOREVER when there is nothing to go by */
+    prong_time
+        remaining; /* estimated; PRONG_FOREVER when there is nothing to go by */
 } prong_progress;
 
 /* Called by the thread that waits for the job, or takes an iterator's results, about ten times a second and once at the end. It may
  * make any call, of the same pool as well (cancel the job, submit others and wait for them), but not destroy the job that it is told
  * of. As long as it runs, the waiting call does not return. */
-typedef void prong_progress_callback(const prong_progress *progress, void *context);
+typedef void prong_progress_callback(const prong_progress *progress,
+                                     void *context);
 
 /* Ready-made: draws a bar on standard error, with context (a string, or NULL) as its title. Silent when standard
  * error is no terminal. The one function of the library that writes anywhere, because it is asked to. */
-PRONG_API void prong_progress_bar(const prong_progress *progress, void *context);
+PRONG_API void prong_progress_bar(const prong_progress *progress,
+                                  void *context);
 
 PRONG_END_DECLS
 

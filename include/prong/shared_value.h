@@ -1,16 +1,21 @@
-/* Value and Array: typed memory that all members of the family share, with a lock or without.
+/* Shared value: typed memory that all members of the family see, with a lock or
+ * without. One element is what multiprocessing calls a Value, more an Array.
  *
  *     prong_shared_value hits;
- *     prong_shared_value_create(&hits, PRONG_TYPE_OF(long), NULL, NULL);
- *     prong_shared_value_add(hits, 1, NULL);             in any process: atomic, takes no lock
+ *     prong_shared_value_create(&hits, PRONG_TYPE_OF(long), 1, NULL, NULL);
+ *     prong_shared_value_add(hits, 0, 1, NULL);   in any process: atomic
  *
- * get and set copy under the lock, if there is one. A process that dies while it holds that lock may leave a struct or an array
- * half changed: the next to take the lock, by get or set as well, gets PRONG_OWNER_DIED, and has done what it was to do.
- * The atomic calls take no lock; use either them or the lock for one value, not both.
+ * Elements are named by their index; the one of a Value is 0. get and set copy
+ * under the lock, if there is one. If a process dies while it holds that lock,
+ * the content may be half changed. The next call that takes the lock, be it get
+ * or set, then returns PRONG_OWNER_DIED, and has done its work. The atomic
+ * calls take no lock: use either them or the lock for a value, not both.
  *
- * From a signal handler the atomic calls may be made; those that take the lock as prong_lock_acquire (see lock.h).
+ * In a signal handler the atomic calls may be made. For those that take the
+ * lock see lock.h.
  *
- * All calls are safe from any number of threads and in forked children. Handles are plain values. */
+ * All calls are safe in threads and in forked children. A handle is a plain
+ * value. docs/shared-memory.md says when to use what. */
 #ifndef PRONG_SHARED_VALUE_H
 #define PRONG_SHARED_VALUE_H
 
@@ -20,7 +25,7 @@
 PRONG_BEGIN_DECLS
 
 typedef enum prong_type {
-    PRONG_TYPE_STRUCT = 0, /* bytes of a size given in the options */
+    PRONG_TYPE_STRUCT = 0, /* bytes; options give the size of an element */
     PRONG_TYPE_BOOL,
     PRONG_TYPE_CHAR,
     PRONG_TYPE_SCHAR,
@@ -73,75 +78,91 @@ PRONG_C_TYPES(PRONG_TYPE_CASE)
 #endif
 // clang-format on
 
-/* Bytes of one element; 0 for PRONG_TYPE_STRUCT and for what is no type. */
+/* Bytes of an element; 0 for PRONG_TYPE_STRUCT and for a number that is no
+ * type. */
 PRONG_API size_t prong_type_size(prong_type type);
 
 typedef struct prong_shared_value {
     uint64_t offset, generation;
 } prong_shared_value;
 
-typedef struct prong_shared_array {
-    uint64_t offset, generation;
-} prong_shared_array;
-
 typedef struct prong_shared_value_options {
-    bool unlocked;     /* no lock; all zero: an RLock of its own */
-    prong_lock lock;   /* or this lock, which stays the caller's … */
-    prong_rlock rlock; /* … or this one */
-    size_t size;       /* of PRONG_TYPE_STRUCT: bytes an element */
-    const char *name;  /* for messages and prong_family_report; up to 23 bytes */
+    bool unlocked;    /* no lock; all zero: a recursive lock of its own */
+    prong_lock lock;  /* or this lock, which remains the caller's */
+    size_t size;      /* of PRONG_TYPE_STRUCT: bytes of an element */
+    const char *name; /* for messages and reports; up to 23 bytes */
 } prong_shared_value_options;
 
-/* Makes a value; initial: its first content, copied; NULL: zero. options may be NULL.
- * Errors: PRONG_INVALID (no such type, a struct without a size, two locks, name too long), PRONG_NO_MEMORY, PRONG_STALE (a lock
- * that is none). */
-PRONG_CHECKED prong_status prong_shared_value_create(prong_shared_value *value, prong_type type, const void *initial,
-                                                     const prong_shared_value_options *options);
-/* Where it lies, in this process: valid until it is destroyed. Aligned to 64. Errors: PRONG_STALE. */
-PRONG_CHECKED prong_status prong_shared_value_data(prong_shared_value value, void **data);
-/* Copy it out, or in. Success: PRONG_OK, PRONG_OWNER_DIED. Errors: PRONG_TIMEOUT, PRONG_STALE. */
-PRONG_CHECKED prong_status prong_shared_value_get(prong_shared_value value, void *content, prong_time timeout);
-PRONG_API prong_status prong_shared_value_set(prong_shared_value value, const void *content, prong_time timeout);
+/* Creates a value of `count` elements, 1 and more, copied from `initial`; NULL:
+ * zeros. It lives until prong_shared_value_destroy, or until the family ends.
+ * options may be NULL.
+ * Errors: PRONG_INVALID (no such type, no elements, a struct without a size, a
+ * lock and `unlocked`, name too long), PRONG_NO_MEMORY, PRONG_STALE (the given
+ * lock). */
+PRONG_CHECKED prong_status prong_shared_value_create(
+    prong_shared_value *value, prong_type type, size_t count,
+    const void *initial, const prong_shared_value_options *options);
 
-/* Its lock, for several changes as one. Errors: as prong_rlock_acquire and release; PRONG_INVALID when it has none. */
-PRONG_CHECKED prong_status prong_shared_value_acquire(prong_shared_value value, prong_time timeout);
-PRONG_API prong_status prong_shared_value_release(prong_shared_value value);
-/* The handle of its lock: one of the two is filled, the other zeroed. Errors: PRONG_INVALID (none), PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *lock, prong_rlock *rlock);
+/* The address of the elements in this process, aligned to 64, and their number;
+ * either pointer may be NULL. The memory belongs to the value: it is valid
+ * until the value is destroyed. Errors: PRONG_STALE. */
+PRONG_CHECKED prong_status prong_shared_value_data(prong_shared_value value,
+                                                   void **data, size_t *count);
 
-/* --- atomic, without the lock: the fast form of "take the lock, change it, give it back". --- */
-
-/* Integers: adds; *before (may be NULL) is what it was. Wraps around. Errors: PRONG_INVALID (another type), PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_add(prong_shared_value value, int64_t amount, int64_t *before);
-/* float and double. */
-PRONG_API prong_status prong_shared_value_add_double(prong_shared_value value, double amount, double *before);
-/* Any type of 1, 2, 4 or 8 bytes. before may be NULL. Errors: PRONG_INVALID (another size), PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_exchange(prong_shared_value value, const void *content, void *before);
-/* Sets it to wanted if it is, byte for byte, *expected; else *expected becomes what it is. *done: whether it did. */
-PRONG_API prong_status prong_shared_value_compare_exchange(prong_shared_value value, void *expected, const void *wanted,
-                                                           bool *done);
-
-/* Ends it, and its own lock. Errors: PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_destroy(prong_shared_value value);
-
-/* --- Array: `count` elements of a type --- */
-
-/* initial: `count` elements to copy; NULL: zero. Errors: as prong_shared_value_create; PRONG_INVALID for a count of 0. */
-PRONG_CHECKED prong_status prong_shared_array_create(prong_shared_array *array, prong_type type, size_t count,
-                                                     const void *initial, const prong_shared_value_options *options);
-/* Where its elements lie, and how many there are; either may be NULL. Errors: PRONG_STALE. */
-PRONG_CHECKED prong_status prong_shared_array_data(prong_shared_array array, void **data, size_t *count);
-/* Copies `count` elements from `first` on. Errors: PRONG_INVALID (beyond its end), PRONG_TIMEOUT, PRONG_STALE. */
-PRONG_CHECKED prong_status prong_shared_array_get(prong_shared_array array, size_t first, size_t count, void *content,
+/* Copy `count` elements, beginning with number `first`, out of the value or
+ * into it. The timeout is for the lock. One element of 1, 2, 4 or 8 bytes is
+ * copied in one step, and so is never seen half changed.
+ * Success: PRONG_OK, PRONG_OWNER_DIED (copied, too).
+ * Errors: PRONG_INVALID (beyond the end), PRONG_TIMEOUT, PRONG_STALE. */
+PRONG_CHECKED prong_status prong_shared_value_get(prong_shared_value value,
+                                                  size_t first, size_t count,
+                                                  void *content,
                                                   prong_time timeout);
-PRONG_API prong_status prong_shared_array_set(prong_shared_array array, size_t first, size_t count, const void *content,
+PRONG_API prong_status prong_shared_value_set(prong_shared_value value,
+                                              size_t first, size_t count,
+                                              const void *content,
                                               prong_time timeout);
-PRONG_CHECKED prong_status prong_shared_array_acquire(prong_shared_array array, prong_time timeout);
-PRONG_API prong_status prong_shared_array_release(prong_shared_array array);
-PRONG_API prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *lock, prong_rlock *rlock);
-/* As prong_shared_value_add, to one element. */
-PRONG_API prong_status prong_shared_array_add(prong_shared_array array, size_t index, int64_t amount, int64_t *before);
-PRONG_API prong_status prong_shared_array_destroy(prong_shared_array array);
+
+/* Acquire and release its lock, so that several changes are one. Errors: as
+ * prong_lock_acquire and prong_lock_release; PRONG_INVALID (it has none). */
+PRONG_CHECKED prong_status prong_shared_value_acquire(prong_shared_value value,
+                                                      prong_time timeout);
+PRONG_API prong_status prong_shared_value_release(prong_shared_value value);
+
+/* The handle of its lock. Errors: PRONG_INVALID (it has none), PRONG_STALE. */
+PRONG_API prong_status prong_shared_value_get_lock(prong_shared_value value,
+                                                   prong_lock *lock);
+
+/* --- atomic changes of an element, without the lock --- */
+
+/* Adds to an integer, which wraps around. *before (may be NULL) is what it was.
+ * Errors: PRONG_INVALID (no integer, beyond the end), PRONG_STALE. */
+PRONG_API prong_status prong_shared_value_add(prong_shared_value value,
+                                              size_t index, int64_t amount,
+                                              int64_t *before);
+
+/* The same for float and double. */
+PRONG_API prong_status prong_shared_value_add_double(prong_shared_value value,
+                                                     size_t index,
+                                                     double amount,
+                                                     double *before);
+
+/* Replaces an element of 1, 2, 4 or 8 bytes. *before (may be NULL) is what it
+ * was. Errors: PRONG_INVALID (another size, beyond the end), PRONG_STALE. */
+PRONG_API prong_status prong_shared_value_exchange(prong_shared_value value,
+                                                   size_t index,
+                                                   const void *content,
+                                                   void *before);
+
+/* Replaces it by *wanted if it is, byte for byte, *expected; else *expected
+ * becomes what it is. *done (may be NULL): whether it was replaced. Errors: as
+ * prong_shared_value_exchange. */
+PRONG_API prong_status prong_shared_value_compare_exchange(
+    prong_shared_value value, size_t index, void *expected, const void *wanted,
+    bool *done);
+
+/* Destroys it, and its own lock if it has one. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_shared_value_destroy(prong_shared_value value);
 
 PRONG_END_DECLS
 

@@ -21,9 +21,10 @@ typedef struct prong_waitable {
     __extension__ union {            /* C99 has no unions without a name */
         prong_queue queue;           /* ready: something to get, or closed */
         prong_connection connection; /* ready: something to receive, or EOF */
-        prong_link *link;            /* ready: something to receive, or the end */
-        prong_listener *listener;    /* ready: an accept may have something to do */
-        int descriptor;              /* ready: readable, hung up, or in error; as a process's sentinel at its end */
+        prong_link *link; /* ready: something to receive, or the end */
+        prong_listener
+            *listener; /* ready: an accept may have something to do */
+        int descriptor; /* ready: readable, hung up, or in error; as a process's sentinel at its end */
     };
     bool ready; /* set by prong_wait */
 } prong_waitable;
@@ -31,7 +32,8 @@ typedef struct prong_waitable {
 /* Waits until at least one of the items is ready, and marks each that is; *count (may be NULL) is how many.
  * Errors: PRONG_TIMEOUT (none is marked), PRONG_STALE or PRONG_CLOSED for a bad handle and PRONG_INVALID for a bad
  * descriptor or kind (the message names the item's index), PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
-PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout);
+PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count,
+                                      size_t *count, prong_time timeout);
 
 PRONG_END_DECLS
 

@@ -24,20 +24,16 @@ static int condition_init(PyObject *object, PyObject *arguments, PyObject *keywo
     Condition *self = (Condition *)object;
     PyObject *lock, *handle = NULL;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O!", names, &lock, &PyTuple_Type, &handle)) return -1;
-    bool is_rlock = PyObject_TypeCheck(lock, &RLock_type);
-    if (!is_rlock && !PyObject_TypeCheck(lock, &Lock_type)) {
+    if (!PyObject_TypeCheck(lock, &RLock_type) && !PyObject_TypeCheck(lock, &Lock_type)) {
         PyErr_Format(PyExc_TypeError, "a Condition's lock must be a Lock or an RLock, not %s", Py_TYPE(lock)->tp_name);
         return -1;
     }
     Py_XSETREF(self->lock, (LockObject *)new_reference(lock));
     if (handle) return handle_parse(handle, &self->shared.handle);
-    prong_condition_options options = {0};
-    if (is_rlock)
-        options.rlock = (prong_rlock){self->lock->shared.handle.offset, self->lock->shared.handle.generation};
-    else
-        options.lock = (prong_lock){self->lock->shared.handle.offset, self->lock->shared.handle.generation};
+    const struct handle held = self->lock->shared.handle;
     prong_condition made;
-    prong_status status = prong_condition_create(&made, &options);
+    prong_status status =
+        prong_condition_create(&made, &(prong_condition_options){.lock = {held.offset, held.generation}});
     return shared_made(&self->shared, status, made.offset, made.generation, destroy_condition);
 }
 

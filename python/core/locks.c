@@ -16,30 +16,21 @@ typedef struct {
 static prong_status destroy_lock(uint64_t offset, uint64_t generation) {
     return prong_lock_destroy((prong_lock){offset, generation});
 }
-static prong_status destroy_rlock(uint64_t offset, uint64_t generation) {
-    return prong_rlock_destroy((prong_rlock){offset, generation});
-}
 static prong_status destroy_semaphore(uint64_t offset, uint64_t generation) {
     return prong_semaphore_destroy((prong_semaphore){offset, generation});
 }
-static destroy_function *const destroyers[] = {destroy_lock, destroy_rlock, destroy_semaphore};
+static destroy_function *const destroyers[] = {destroy_lock, destroy_lock, destroy_semaphore};
 
 static inline prong_status take(const Lock *self, prong_time timeout) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
-    switch (self->kind) {
-    case KIND_LOCK: return prong_lock_acquire((prong_lock){offset, generation}, timeout);
-    case KIND_RLOCK: return prong_rlock_acquire((prong_rlock){offset, generation}, timeout);
-    default: return prong_semaphore_acquire((prong_semaphore){offset, generation}, timeout);
-    }
+    return self->kind == KIND_SEMAPHORE ? prong_semaphore_acquire((prong_semaphore){offset, generation}, timeout)
+                                        : prong_lock_acquire((prong_lock){offset, generation}, timeout);
 }
 
 static inline prong_status give(const Lock *self) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
-    switch (self->kind) {
-    case KIND_LOCK: return prong_lock_release((prong_lock){offset, generation});
-    case KIND_RLOCK: return prong_rlock_release((prong_rlock){offset, generation});
-    default: return prong_semaphore_release((prong_semaphore){offset, generation});
-    }
+    return self->kind == KIND_SEMAPHORE ? prong_semaphore_release((prong_semaphore){offset, generation})
+                                        : prong_lock_release((prong_lock){offset, generation});
 }
 
 int note_owner_died(PyObject **text) {
@@ -121,28 +112,20 @@ static PyObject *lock_exit(PyObject *object, PyObject *const *arguments, Py_ssiz
     return lock_release(object, NULL);
 }
 
-static int value_of(const Lock *self, unsigned *value) {
+static unsigned value_of(const Lock *self) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
-    prong_status status = PRONG_OK;
-    switch (self->kind) {
-    case KIND_LOCK: *value = !prong_lock_locked((prong_lock){offset, generation}); break;
-    case KIND_RLOCK: *value = !prong_rlock_locked((prong_rlock){offset, generation}); break;
-    default: status = prong_semaphore_value((prong_semaphore){offset, generation}, value);
-    }
-    if (status < 0) raise_status(status);
-    return status < 0 ? -1 : 0;
+    return self->kind == KIND_SEMAPHORE ? prong_semaphore_value((prong_semaphore){offset, generation})
+                                        : !prong_lock_locked((prong_lock){offset, generation});
 }
 
 static PyObject *lock_value(PyObject *object, PyObject *unused) {
-    unsigned value;
     (void)unused;
-    return value_of((Lock *)object, &value) ? NULL : PyLong_FromUnsignedLong(value);
+    return PyLong_FromUnsignedLong(value_of((Lock *)object));
 }
 
 static PyObject *lock_locked(PyObject *object, PyObject *unused) {
-    unsigned value;
     (void)unused;
-    return value_of((Lock *)object, &value) ? NULL : PyBool_FromLong(value == 0);
+    return PyBool_FromLong(value_of((Lock *)object) == 0);
 }
 
 static PyObject *lock_count(PyObject *object, PyObject *unused) {
@@ -165,11 +148,9 @@ static PyObject *lock_after_fork(PyObject *object, PyObject *unused) {
 
 static prong_status create(const Lock *self, unsigned value, bool recover, struct handle *made) {
     const prong_semaphore_options options = {.bounded = self->bounded, .recover = recover};
-    switch (self->kind) {
-    case KIND_LOCK: return prong_lock_create((prong_lock *)(void *)made, NULL);
-    case KIND_RLOCK: return prong_rlock_create((prong_rlock *)(void *)made, NULL);
-    default: return prong_semaphore_create((prong_semaphore *)(void *)made, value, &options);
-    }
+    const prong_lock_options lock_options = {.recursive = self->kind == KIND_RLOCK};
+    return self->kind == KIND_SEMAPHORE ? prong_semaphore_create((prong_semaphore *)(void *)made, value, &options)
+                                        : prong_lock_create((prong_lock *)(void *)made, &lock_options);
 }
 
 /* (value=1, bounded=False, recover=False, handle=None): the first three for a semaphore, handle to know one made elsewhere */

@@ -1,4 +1,4 @@
-/* Queue, SimpleQueue, JoinableQueue: a channel, and the accounts of a joinable one. */
+/* Queue: a channel, and the accounts of a joinable one. */
 #include <prong/queue.h>
 
 #include "base/error.h"
@@ -64,14 +64,6 @@ bool queue_take_over(prong_queue handle) {
     if (queue_enter(&inside, handle, &queue)) return false;
     uint64_t maker = atomic_load(&queue->private_to);
     return maker && atomic_compare_exchange_strong(&queue->private_to, &maker, 0);
-}
-
-prong_status prong_simple_queue_create(prong_simple_queue *handle) {
-    return prong_queue_create(handle, NULL);
-}
-
-prong_status prong_joinable_queue_create(prong_joinable_queue *handle, size_t maxsize) {
-    return prong_queue_create(handle, &(prong_queue_options){.maxsize = maxsize, .joinable = true});
 }
 
 /* The descriptor goes, too, even where another process has destroyed the queue. */
@@ -251,7 +243,7 @@ static prong_status queue_enter_joinable(struct visit *inside, prong_queue handl
 }
 
 /* One store ends it: there is no moment at which it is neither taken nor done. */
-prong_status prong_queue_task_done(prong_joinable_queue handle) {
+prong_status prong_queue_task_done(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter_joinable(&inside, handle, &queue);
@@ -268,7 +260,7 @@ static bool all_done(void *queue) {
     return unfinished(queue) == 0;
 }
 
-prong_status prong_queue_join(prong_joinable_queue handle, prong_time timeout) {
+prong_status prong_queue_join(prong_queue handle, prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter_joinable(&inside, handle, &queue);

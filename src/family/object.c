@@ -65,6 +65,7 @@ prong_status object_create(enum object_kind kind, void **result) {
         struct object *object = arena_at(kinds->free);
         uint64_t next = object->next_free;
         object->label[0] = 0;
+        object->variant = 0;
         if (!object_types[kind]->inherits) memset(object + 1, 0, object_types[kind]->size - sizeof *object);
         guard_set(guard(), &object->creator, self_token());
         guard_set(guard(), (uint64_t *)&object->state, OBJECT_BUILDING);

@@ -14,13 +14,11 @@ enum object_kind {
     KIND_POOL,
     KIND_JOB,
     KIND_LOCK,
-    KIND_RLOCK,
     KIND_SEMAPHORE,
     KIND_EVENT,
     KIND_CONDITION,
     KIND_BARRIER,
     KIND_SHARED,
-    KIND_BLOCK,
     KIND_MANAGER,
     KIND_COUNT
 };
@@ -33,7 +31,8 @@ struct object {
      * it, shifted by one; 0: none lives here, or it is retired. So one compare-and-swap decides who destroys which object. */
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
-    uint64_t kind;
+    uint32_t kind;
+    uint32_t variant; /* the kind's own: it stands here as every call reads this line; 0 at first */
     uint64_t next_free;
     uint64_t creator;       /* token; while building */
     char label[LABEL_SIZE]; /* a name for people; may be empty */

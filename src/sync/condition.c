@@ -20,7 +20,7 @@ struct list {
 
 struct condition {
     struct object object;
-    struct lock_reference lock;
+    prong_lock lock;
     uint64_t lock_is_own;
     struct list waiting, notified;
     struct guard guard;
@@ -88,34 +88,15 @@ static prong_status condition_enter(struct inside *inside, prong_condition handl
 static prong_status condition_enter_both(struct inside *inside, prong_condition handle, struct condition **c,
                                          struct lock **lock) {
     TRY(condition_enter(inside, handle, c));
-    return lock_enter_any(&inside->lock, &(*c)->lock, lock);
-}
-
-static prong_status choose_lock(struct condition *c, const prong_condition_options *options) {
-    prong_rlock own;
-    struct lock *lock;
-    INSIDE struct visit inside = {0};
-    if (options && options->lock.generation && options->rlock.generation)
-        return fail(PRONG_INVALID, "condition create: a lock and an rlock, where one is wanted");
-    if (options && options->lock.generation)
-        c->lock = (struct lock_reference){KIND_LOCK, options->lock.offset, options->lock.generation};
-    else if (options && options->rlock.generation)
-        c->lock = (struct lock_reference){KIND_RLOCK, options->rlock.offset, options->rlock.generation};
-    else {
-        const prong_lock_options named = {.name = options ? options->name : NULL};
-        prong_status status = prong_rlock_create(&own, &named);
-        if (status < 0) return status;
-        c->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
-        c->lock_is_own = 1;
-    }
-    return lock_enter_any(&inside, &c->lock, &lock);
+    return sync_lock_enter(&inside->lock, (*c)->lock, lock);
 }
 
 prong_status prong_condition_create(prong_condition *handle, const prong_condition_options *options) {
     struct condition *c;
-    prong_status status = sync_create(KIND_CONDITION, handle, options ? options->name : NULL, (void **)&c);
+    const prong_condition_options o = options ? *options : (prong_condition_options){0};
+    prong_status status = sync_create(KIND_CONDITION, handle, o.name, (void **)&c);
     if (status < 0) return status;
-    status = choose_lock(c, options);
+    status = sync_lock_choose(o.lock, o.name, &c->lock, &c->lock_is_own);
     if (status < 0) {
         object_destroy(c, object_generation(c));
         return status;
@@ -143,7 +124,7 @@ static void condition_end(void *object) {
         while (c->notified.first) turn_out(c, arena_at(c->notified.first));
         guard_leave(&c->guard);
     }
-    if (c->lock_is_own) prong_rlock_destroy((prong_rlock){c->lock.offset, c->lock.generation});
+    if (c->lock_is_own) prong_lock_destroy(c->lock);
 }
 
 static bool condition_dispose(void *object) {
@@ -170,7 +151,7 @@ prong_status prong_condition_acquire(prong_condition handle, prong_time timeout)
     struct condition *c;
     INSIDE_BOTH inside = {0};
     TRY(condition_enter(&inside, handle, &c));
-    return lock_acquire_any(&c->lock, timeout);
+    return sync_lock_acquire(c->lock, timeout);
 }
 
 prong_status prong_condition_release(prong_condition handle) {
@@ -182,7 +163,7 @@ prong_status prong_condition_release(prong_condition handle) {
     if (mutex_holder(&lock->mutex) == 0)
         status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
     else
-        status = lock_release_any(&c->lock);
+        status = sync_lock_release(c->lock);
     return status < 0 && gone(c, handle.generation) ? say_gone() : status;
 }
 
@@ -190,7 +171,7 @@ static prong_status enter_held(struct inside *inside, prong_condition handle, co
                                struct lock **lock) {
     char what[80];
     prong_status status = condition_enter_both(inside, handle, c, lock);
-    if (status < 0 || lock_is_mine(*lock)) return status;
+    if (status < 0 || sync_lock_is_mine(*lock)) return status;
     if (gone(*c, handle.generation)) return say_gone();
     return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
 }
@@ -265,18 +246,18 @@ static prong_status line_up(struct condition_wait *wait) {
 }
 
 /* However often it was taken; returns how often more than once. */
-static uint32_t release_all(const struct lock_reference *reference, struct lock *lock) {
+static uint32_t release_all(prong_lock handle, struct lock *lock) {
     uint32_t count = lock->mutex.count;
     lock->mutex.count = 0;
-    lock_release_any(reference);
+    sync_lock_release(handle);
     return count;
 }
 
 /* Whatever has ended the wait. */
-static prong_status take_again(const struct lock_reference *reference) {
+static prong_status take_again(prong_lock handle) {
     INTERRUPTS_HELD;
     wait_cancelled = false;
-    return lock_acquire_any(reference, PRONG_FOREVER);
+    return sync_lock_acquire(handle, PRONG_FOREVER);
 }
 
 static prong_status outcome(struct condition_wait *wait, bool notified, prong_status lock_status) {
@@ -294,14 +275,14 @@ prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
     TRY(enter_held(&inside, handle, "wait", &wait.condition, &lock));
     TRY(line_up(&wait));
-    const struct lock_reference *reference = &wait.condition->lock;
-    uint32_t count = release_all(reference, lock);
+    const prong_lock lock_handle = wait.condition->lock;
+    uint32_t count = release_all(lock_handle, lock);
     INTERRUPTIBLE;
     bool told =
         deadline != PRONG_NOWAIT && (spin_until(was_told, wait.waiter) || sleep_until_notified(&wait, deadline));
     /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
     bool notified = told || withdraw(&wait, PLACE_WAITING);
-    prong_status lock_status = take_again(reference);
+    prong_status lock_status = take_again(lock_handle);
     if (lock_status >= 0) lock->mutex.count = count;
     if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
     waiter_end(wait.waiter);

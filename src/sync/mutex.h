@@ -48,17 +48,17 @@ void mutex_end(struct mutex *mutex);
 enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline_t deadline);
 bool mutex_release_slow(struct mutex *mutex, uint32_t holder);
 
-static inline bool mutex_try(struct mutex *mutex) {
+static inline bool mutex_try(struct mutex *mutex, uint32_t token, uint32_t thread) {
     uint32_t free = 0;
-    if (!atomic_compare_exchange_strong_explicit(&mutex->word, &free, self_token(), memory_order_acquire,
+    if (!atomic_compare_exchange_strong_explicit(&mutex->word, &free, token, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;
-    atomic_store_explicit(&mutex->thread, thread_self(), memory_order_relaxed);
+    atomic_store_explicit(&mutex->thread, thread, memory_order_relaxed);
     return true;
 }
 
 static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object, prong_time timeout) {
-    if (__builtin_expect(mutex_try(mutex), 1)) return MUTEX_TAKEN;
+    if (__builtin_expect(mutex_try(mutex, self_token(), thread_self()), 1)) return MUTEX_TAKEN;
     return mutex_acquire_slow(mutex, object, deadline_after(timeout));
 }
 
@@ -80,10 +80,9 @@ static inline uint32_t mutex_holder(struct mutex *mutex) {
 }
 
 /* Whether the calling thread took it. Exact: nobody else writes this thread's number there, and it is wiped before a
- * release wherever this is asked (see rlock). */
-static inline bool mutex_is_mine(struct mutex *mutex) {
-    return mutex_holder(mutex) == self_token() &&
-           atomic_load_explicit(&mutex->thread, memory_order_relaxed) == thread_self();
+ * release wherever this is asked (see lock_release_recursive). */
+static inline bool mutex_is_held_by(struct mutex *mutex, uint32_t token, uint32_t thread) {
+    return mutex_holder(mutex) == token && atomic_load_explicit(&mutex->thread, memory_order_relaxed) == thread;
 }
 
 /* MUTEX_TAKEN is success; PRONG_OWNER_DIED and PRONG_TIMEOUT with a message that names holder and object. */

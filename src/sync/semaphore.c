@@ -42,8 +42,8 @@ static uint64_t *units_of(struct semaphore *s, uint32_t token) {
 prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, const prong_semaphore_options *options) {
     struct semaphore *s;
     prong_semaphore_options o = options ? *options : (prong_semaphore_options){0};
-    if (value > PRONG_SEMAPHORE_MOST)
-        return fail(PRONG_INVALID, "semaphore create: %u units are more than %d", value, PRONG_SEMAPHORE_MOST);
+    if (value > PRONG_SEMAPHORE_MAX)
+        return fail(PRONG_INVALID, "semaphore create: %u units are more than %d", value, PRONG_SEMAPHORE_MAX);
     prong_status status = sync_create(KIND_SEMAPHORE, handle, o.name, (void **)&s);
     if (status < 0) return status;
     s->bound = o.bounded ? value : UINT64_MAX;
@@ -55,13 +55,6 @@ prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, con
     atomic_store(&s->count, value);
     sync_publish(s, handle);
     return PRONG_OK;
-}
-
-prong_status prong_bounded_semaphore_create(prong_semaphore *handle, unsigned value,
-                                            const prong_semaphore_options *options) {
-    prong_semaphore_options bounded = options ? *options : (prong_semaphore_options){0};
-    bounded.bounded = true;
-    return prong_semaphore_create(handle, value, &bounded);
 }
 
 prong_status prong_semaphore_destroy(prong_semaphore handle) {
@@ -125,9 +118,9 @@ static prong_status too_many(struct semaphore *s, uint64_t count) {
     char what[80];
     if (count >= s->bound)
         return fail(PRONG_NOT_OWNER, "%s is released more often than acquired", object_describe(s, what, sizeof what));
-    if (count >= PRONG_SEMAPHORE_MOST)
+    if (count >= PRONG_SEMAPHORE_MAX)
         return fail(PRONG_INVALID, "%s has its limit of %d units", object_describe(s, what, sizeof what),
-                    PRONG_SEMAPHORE_MOST);
+                    PRONG_SEMAPHORE_MAX);
     return PRONG_OK;
 }
 
@@ -170,12 +163,10 @@ prong_status prong_semaphore_release(prong_semaphore handle) {
     return PRONG_OK;
 }
 
-prong_status prong_semaphore_value(prong_semaphore handle, unsigned *value) {
+unsigned prong_semaphore_value(prong_semaphore handle) {
     struct semaphore *s;
     INSIDE struct visit inside = {0};
-    TRY(semaphore_enter(&inside, handle, &s));
-    *value = (unsigned)(atomic_load(&s->count) & UNITS);
-    return PRONG_OK;
+    return semaphore_enter(&inside, handle, &s) ? 0 : (unsigned)(atomic_load(&s->count) & UNITS);
 }
 
 /* --- waiting --- */

@@ -1,4 +1,4 @@
-/* Value and Array: typed memory with a lock beside it. */
+/* Shared values: elements of a type, with a lock beside them. A Value has one element, an Array more. */
 #include <prong/shared_value.h>
 
 #include "base/error.h"
@@ -17,11 +17,10 @@ struct shared {
     uint64_t size;  /* of an element */
     uint64_t class; /* enum type_class */
     uint64_t count;
-    uint64_t is_array;
     uint64_t lock_is_own;
-    uint64_t block;             /* 0: the elements are in `small` */
-    uint64_t quick;             /* while it lives, of an integer of 8 bytes: the generation; else 0 */
-    struct lock_reference lock; /* kind 0: none */
+    uint64_t block;  /* 0: the elements are in `small` */
+    uint64_t quick;  /* while it lives, of an integer of 8 bytes: the generation; else 0 */
+    prong_lock lock; /* generation 0: none */
     _Alignas(64) char small[INLINE_BYTES];
 };
 
@@ -63,33 +62,17 @@ size_t prong_type_size(prong_type type) {
     return is_type(type) ? types[type].size : 0;
 }
 
-/* --- create, destroy --- */
+/* --- creating and destroying --- */
 
-static prong_status choose_lock(struct shared *s, const prong_shared_value_options *o) {
-    prong_rlock own;
-    struct lock *lock;
-    INSIDE struct visit inside = {0};
-    bool given = o->lock.generation || o->rlock.generation;
-    if ((o->lock.generation && o->rlock.generation) || (given && o->unlocked))
-        return fail(PRONG_INVALID, "value create: more than one way to lock it");
-    if (o->unlocked) return PRONG_OK;
-    if (o->lock.generation)
-        s->lock = (struct lock_reference){KIND_LOCK, o->lock.offset, o->lock.generation};
-    else if (o->rlock.generation)
-        s->lock = (struct lock_reference){KIND_RLOCK, o->rlock.offset, o->rlock.generation};
-    else {
-        prong_status status = prong_rlock_create(&own, &(prong_lock_options){o->name});
-        if (status < 0) return status;
-        s->lock = (struct lock_reference){KIND_RLOCK, own.offset, own.generation};
-        s->lock_is_own = 1;
-    }
-    return lock_enter_any(&inside, &s->lock, &lock);
+static prong_status shared_choose_lock(struct shared *s, const prong_shared_value_options *o) {
+    if (o->lock.generation && o->unlocked) return fail(PRONG_INVALID, "value create: a lock is given, and none wanted");
+    return o->unlocked ? PRONG_OK : sync_lock_choose(o->lock, o->name, &s->lock, &s->lock_is_own);
 }
 
-static prong_status place_elements(struct shared *s) {
+static prong_status shared_place(struct shared *s) {
     uint64_t bytes;
     if (__builtin_mul_overflow(s->size, s->count, &bytes))
-        return fail(PRONG_NO_MEMORY, "array create: %llu elements of %llu bytes", (unsigned long long)s->count,
+        return fail(PRONG_NO_MEMORY, "value create: %llu elements of %llu bytes", (unsigned long long)s->count,
                     (unsigned long long)s->size);
     s->data = arena_offset(s->small);
     if (bytes <= INLINE_BYTES) return PRONG_OK;
@@ -98,96 +81,110 @@ static prong_status place_elements(struct shared *s) {
     return status;
 }
 
-static prong_status fill(struct shared *s, const void *initial, const prong_shared_value_options *options) {
-    prong_status status = place_elements(s);
-    if (status < 0) return status;
+static prong_status shared_fill(struct shared *s, const void *initial, const prong_shared_value_options *options) {
+    TRY(shared_place(s));
     if (initial)
         memcpy(arena_at(s->data), initial, s->size * s->count);
     else
         memset(arena_at(s->data), 0, s->size * s->count);
-    return choose_lock(s, options);
+    return shared_choose_lock(s, options);
 }
 
-static prong_status create(void *handle, prong_type type, size_t count, bool is_array, const void *initial,
-                           const prong_shared_value_options *options) {
+static bool shared_is_integer(const struct shared *s) {
+    return s->class == CLASS_SIGNED || s->class == CLASS_UNSIGNED;
+}
+
+prong_status prong_shared_value_create(prong_shared_value *handle, prong_type type, size_t count, const void *initial,
+                                       const prong_shared_value_options *options) {
     struct shared *s;
     const prong_shared_value_options o = options ? *options : (prong_shared_value_options){0};
+    if (!is_type(type)) return fail(PRONG_INVALID, "value create: there is no type %d", (int)type);
     size_t size = type == PRONG_TYPE_STRUCT ? o.size : prong_type_size(type);
-    const char *what = is_array ? "array" : "value";
-    if (!is_type(type)) return fail(PRONG_INVALID, "%s create: there is no type %d", what, (int)type);
-    if (size == 0) return fail(PRONG_INVALID, "%s create: a struct needs its size in the options", what);
-    if (count == 0) return fail(PRONG_INVALID, "%s create: no elements", what);
-    prong_status status = sync_create(KIND_SHARED, handle, o.name, (void **)&s);
-    if (status < 0) return status;
+    if (size == 0) return fail(PRONG_INVALID, "value create: a struct needs its size in the options");
+    if (count == 0) return fail(PRONG_INVALID, "value create: no elements");
+    TRY(sync_create(KIND_SHARED, handle, o.name, (void **)&s));
     s->size = size;
     s->count = count;
     s->class = types[type].class;
-    s->is_array = is_array;
-    status = fill(s, initial, &o);
+    prong_status status = shared_fill(s, initial, &o);
     if (status < 0) {
         object_destroy(s, object_generation(s));
         return status;
     }
-    if (!is_array && size == 8 && (s->class == CLASS_SIGNED || s->class == CLASS_UNSIGNED))
-        s->quick = object_generation(s);
+    if (count == 1 && size == 8 && shared_is_integer(s)) s->quick = object_generation(s);
     sync_publish(s, handle);
     return PRONG_OK;
 }
 
-static inline prong_status shared_enter(struct visit *inside, uint64_t offset, uint64_t generation, struct shared **s) {
-    return object_enter(inside, KIND_SHARED, offset, generation, (void **)s);
+prong_status prong_shared_value_destroy(prong_shared_value handle) {
+    return object_destroy_handle(KIND_SHARED, handle.offset, handle.generation);
 }
 
-static prong_status destroy(uint64_t offset, uint64_t generation) {
-    return object_destroy_handle(KIND_SHARED, offset, generation);
+static inline prong_status shared_enter(struct visit *inside, prong_shared_value handle, struct shared **s) {
+    return object_enter(inside, KIND_SHARED, handle.offset, handle.generation, (void **)s);
 }
 
-static void shared_end(void *object) {
-    struct shared *s = object;
-    __atomic_store_n(&s->quick, 0, __ATOMIC_RELAXED);
-    if (s->lock_is_own) prong_rlock_destroy((prong_rlock){s->lock.offset, s->lock.generation});
-}
-
-static uint64_t shared_weigh(void *object) {
-    struct shared *s = object;
-    return s->block ? s->size * s->count : 0;
-}
-
-static bool dispose(void *object) {
-    struct shared *s = object;
-    if (s->block) heap_free(s->block, &s->block);
-    return true;
-}
-
-static void recover(void *object, uint32_t dead) {
-    (void)object;
-    (void)dead;
-}
-
-const struct object_type shared_type = {
-    .name = "value",
-    .size = sizeof(struct shared),
-    .recover = recover,
-    .end = shared_end,
-    .dispose = dispose,
-    .weigh = shared_weigh,
-};
-
-/* --- under the lock --- */
-
-static prong_status acquire(struct shared *s, prong_time timeout) {
-    return s->lock.kind ? lock_acquire_any(&s->lock, timeout) : PRONG_OK;
-}
-
-static prong_status release(struct shared *s) {
-    return s->lock.kind ? lock_release_any(&s->lock) : PRONG_OK;
-}
-
-static prong_status check_range(const struct shared *s, size_t first, size_t count) {
-    if (first <= s->count && count <= s->count - first) return PRONG_OK;
+static prong_status shared_check_range(const struct shared *s, size_t first, size_t count) {
+    if (__builtin_expect(first <= s->count && count <= s->count - first, 1)) return PRONG_OK;
     return fail(PRONG_INVALID, "elements %zu to %zu of an array of %llu", first, first + count,
                 (unsigned long long)s->count);
 }
+
+/* The first needs no look at how many there are, nor a multiplication. */
+static inline prong_status shared_enter_element(struct visit *inside, prong_shared_value handle, size_t index,
+                                                struct shared **s, void **element) {
+    TRY(shared_enter(inside, handle, s));
+    *element = arena_at((*s)->data);
+    if (__builtin_expect(index == 0, 1)) return PRONG_OK;
+    TRY(shared_check_range(*s, index, 1));
+    *element = (char *)*element + index * (*s)->size;
+    return PRONG_OK;
+}
+
+prong_status prong_shared_value_data(prong_shared_value handle, void **data, size_t *count) {
+    struct shared *s;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter(&inside, handle, &s));
+    if (data) *data = arena_at(s->data);
+    if (count) *count = s->count;
+    return PRONG_OK;
+}
+
+/* --- its lock --- */
+
+/* PRONG_INVALID where there is none. */
+static prong_status shared_enter_locked(struct visit *inside, prong_shared_value handle, const char *call,
+                                        struct shared **s) {
+    TRY(shared_enter(inside, handle, s));
+    return (*s)->lock.generation ? PRONG_OK : fail(PRONG_INVALID, "%s of a value that has no lock", call);
+}
+
+prong_status prong_shared_value_acquire(prong_shared_value handle, prong_time timeout) {
+    struct shared *s;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter_locked(&inside, handle, "acquire", &s));
+    return sync_lock_acquire(s->lock, timeout);
+}
+
+prong_status prong_shared_value_release(prong_shared_value handle) {
+    struct shared *s;
+    struct lock *lock;
+    INSIDE struct visit inside = {0}, inside_lock = {0};
+    TRY(shared_enter_locked(&inside, handle, "release", &s));
+    TRY(sync_lock_enter(&inside_lock, s->lock, &lock));
+    if (mutex_holder(&lock->mutex) == 0) return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
+    return sync_lock_release(s->lock);
+}
+
+prong_status prong_shared_value_get_lock(prong_shared_value handle, prong_lock *lock) {
+    struct shared *s;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter_locked(&inside, handle, "get_lock", &s));
+    *lock = s->lock;
+    return PRONG_OK;
+}
+
+/* --- copying, under the lock --- */
 
 /* One element that a processor moves at once is moved at once, so that a value that others add to atomically may be read
  * and written. The other side is the caller's, and need not be aligned. */
@@ -217,57 +214,46 @@ static void element_in(void *element, const void *in, size_t size) {
     }
 }
 
-static prong_status copy(struct shared *s, size_t first, size_t count, void *out, const void *in, prong_time timeout) {
-    TRY(check_bytes(out ? out : in, count, "value: content"));
-    prong_status status = check_range(s, first, count);
-    if (status >= 0) status = acquire(s, timeout);
-    if (status < 0) return status;
-    char *elements = (char *)arena_at(s->data) + first * s->size;
+static void shared_copy(struct shared *s, size_t first, size_t count, void *out, const void *in) {
+    void *elements = (char *)arena_at(s->data) + first * s->size;
     if (count == 1)
         out ? element_out(out, elements, s->size) : element_in(elements, in, s->size);
     else if (out)
         memcpy(out, elements, count * s->size);
-    else
+    else if (in)
         memcpy(elements, in, count * s->size);
-    release(s);
+}
+
+/* Out of the value, or into it: the other pointer is NULL. */
+static prong_status shared_transfer(prong_shared_value handle, size_t first, size_t count, void *out, const void *in,
+                                    prong_time timeout) {
+    struct shared *s;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter(&inside, handle, &s));
+    TRY(check_bytes(out ? out : in, count, "value: content"));
+    TRY(shared_check_range(s, first, count));
+    if (!s->lock.generation) {
+        shared_copy(s, first, count, out, in);
+        return PRONG_OK;
+    }
+    prong_status status = sync_lock_acquire(s->lock, timeout);
+    if (status < 0) return status;
+    shared_copy(s, first, count, out, in);
+    sync_lock_release(s->lock);
     return status;
 }
 
-static prong_status acquire_own(uint64_t offset, uint64_t generation, prong_time timeout) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, offset, generation, &s);
-    if (status < 0) return status;
-    return s->lock.kind ? acquire(s, timeout) : fail(PRONG_INVALID, "acquire of a value that has no lock");
+prong_status prong_shared_value_get(prong_shared_value handle, size_t first, size_t count, void *content,
+                                    prong_time timeout) {
+    return shared_transfer(handle, first, count, content, NULL, timeout);
 }
 
-static prong_status release_own(uint64_t offset, uint64_t generation) {
-    struct shared *s;
-    struct lock *lock;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, offset, generation, &s);
-    if (status < 0) return status;
-    if (!s->lock.kind) return fail(PRONG_INVALID, "release of a value that has no lock");
-    INSIDE struct visit inside_lock = {0};
-    status = lock_enter_any(&inside_lock, &s->lock, &lock);
-    if (status >= 0 && mutex_holder(&lock->mutex) == 0)
-        return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
-    return status < 0 ? status : lock_release_any(&s->lock);
+prong_status prong_shared_value_set(prong_shared_value handle, size_t first, size_t count, const void *content,
+                                    prong_time timeout) {
+    return shared_transfer(handle, first, count, NULL, content, timeout);
 }
 
-static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *lock, prong_rlock *rlock) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, offset, generation, &s);
-    if (status < 0) return status;
-    if (!s->lock.kind) return fail(PRONG_INVALID, "get_lock of a value that has none");
-    bool plain = s->lock.kind == KIND_LOCK;
-    if (lock) *lock = plain ? (prong_lock){s->lock.offset, s->lock.generation} : (prong_lock){0, 0};
-    if (rlock) *rlock = plain ? (prong_rlock){0, 0} : (prong_rlock){s->lock.offset, s->lock.generation};
-    return PRONG_OK;
-}
-
-/* --- atomic --- */
+/* --- atomic changes, without the lock --- */
 
 #define ORDERED __ATOMIC_SEQ_CST
 
@@ -276,19 +262,48 @@ static prong_status get_lock(uint64_t offset, uint64_t generation, prong_lock *l
                    ? (int64_t)(signed_type)__atomic_fetch_add((unsigned_type *)at, (unsigned_type)amount, ORDERED)     \
                    : (int64_t)(uint64_t)__atomic_fetch_add((unsigned_type *)at, (unsigned_type)amount, ORDERED)))
 
-static inline prong_status add(struct shared *s, uint64_t index, int64_t amount, int64_t *before) {
-    int64_t was;
-    if (__builtin_expect(s->class != CLASS_SIGNED && s->class != CLASS_UNSIGNED, 0))
-        return fail_text(PRONG_INVALID, "add to a value that is no integer");
-    void *at = (char *)arena_at(s->data) + index * s->size;
+static int64_t add_integer(struct shared *s, void *at, int64_t amount) {
     switch (s->size) {
-    case 8: was = (int64_t)__atomic_fetch_add((uint64_t *)at, (uint64_t)amount, ORDERED); break;
-    case 4: was = ADD(int32_t, uint32_t); break;
-    case 2: was = ADD(int16_t, uint16_t); break;
-    default: was = ADD(int8_t, uint8_t); break;
+    case 8: return (int64_t)__atomic_fetch_add((uint64_t *)at, (uint64_t)amount, ORDERED);
+    case 4: return ADD(int32_t, uint32_t);
+    case 2: return ADD(int16_t, uint16_t);
+    default: return ADD(int8_t, uint8_t);
     }
+}
+
+__attribute__((noinline)) static prong_status add_slowly(prong_shared_value handle, size_t index, int64_t amount,
+                                                         int64_t *before) {
+    struct shared *s;
+    void *at;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter_element(&inside, handle, index, &s, &at));
+    if (__builtin_expect(!shared_is_integer(s), 0))
+        return fail_text(PRONG_INVALID, "add to a value that is no integer");
+    int64_t was = add_integer(s, at, amount);
     if (before) *before = was;
     return PRONG_OK;
+}
+
+/* The most frequent case, an integer of 8 bytes alone: one look at the handle, and the place of the value without a load that
+ * the atomic operation would wait for. */
+static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t *before) {
+    struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
+    INSIDE struct visit inside = {0};
+    if (!object_is_place(value.offset) || value.generation == 0) return false;
+    if (!visit_begin_quickly(&inside, value.offset)) return false;
+    if (__atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation) return false;
+    uint64_t *at = (uint64_t *)(void *)s->small;
+    if (__builtin_expect(!before, 1))
+        __atomic_fetch_add(at, (uint64_t)amount, ORDERED);
+    else
+        *before = (int64_t)__atomic_fetch_add(at, (uint64_t)amount, ORDERED);
+    return true;
+}
+
+/* The slow way is out of line, so that the quick one needs no registers saved. */
+prong_status prong_shared_value_add(prong_shared_value value, size_t index, int64_t amount, int64_t *before) {
+    if (__builtin_expect(index == 0 && add_quickly(value, amount, before), 1)) return PRONG_OK;
+    return add_slowly(value, index, amount, before);
 }
 
 static double add_float(float *at, double amount) {
@@ -305,6 +320,17 @@ static double add_double(double *at, double amount) {
     do next = was + amount;
     while (!__atomic_compare_exchange(at, &was, &next, true, ORDERED, __ATOMIC_RELAXED));
     return was;
+}
+
+prong_status prong_shared_value_add_double(prong_shared_value handle, size_t index, double amount, double *before) {
+    struct shared *s;
+    void *at;
+    INSIDE struct visit inside = {0};
+    TRY(shared_enter_element(&inside, handle, index, &s, &at));
+    if (s->class != CLASS_FLOATING) return fail_text(PRONG_INVALID, "add_double to a value that is no float or double");
+    double was = s->size == sizeof(float) ? add_float(at, amount) : add_double(at, amount);
+    if (before) *before = was;
+    return PRONG_OK;
 }
 
 static bool compare_exchange(void *at, void *expected, const void *wanted, size_t size) {
@@ -325,174 +351,65 @@ static bool compare_exchange(void *at, void *expected, const void *wanted, size_
     }
 }
 
-static prong_status enter_atomic(struct visit *inside, prong_shared_value value, struct shared **s) {
-    prong_status status = shared_enter(inside, value.offset, value.generation, s);
-    if (status < 0) return status;
+static inline prong_status shared_enter_atomic(struct visit *inside, prong_shared_value handle, size_t index,
+                                               struct shared **s, void **element) {
+    TRY(shared_enter_element(inside, handle, index, s, element));
     uint64_t size = (*s)->size;
     if (size == 1 || size == 2 || size == 4 || size == 8) return PRONG_OK;
     return fail(PRONG_INVALID, "no atomic change of a value of %llu bytes", (unsigned long long)size);
 }
 
-/* --- Value --- */
-
-prong_status prong_shared_value_create(prong_shared_value *value, prong_type type, const void *initial,
-                                       const prong_shared_value_options *options) {
-    return create(value, type, 1, false, initial, options);
-}
-
-prong_status prong_shared_value_data(prong_shared_value value, void **data) {
+prong_status prong_shared_value_exchange(prong_shared_value handle, size_t index, const void *content, void *before) {
     struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    if (status >= 0) *data = arena_at(s->data);
-    return status;
-}
-
-prong_status prong_shared_value_get(prong_shared_value value, void *content, prong_time timeout) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    return status < 0 ? status : copy(s, 0, 1, content, NULL, timeout);
-}
-
-prong_status prong_shared_value_set(prong_shared_value value, const void *content, prong_time timeout) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    return status < 0 ? status : copy(s, 0, 1, NULL, content, timeout);
-}
-
-prong_status prong_shared_value_acquire(prong_shared_value value, prong_time timeout) {
-    return acquire_own(value.offset, value.generation, timeout);
-}
-
-prong_status prong_shared_value_release(prong_shared_value value) {
-    return release_own(value.offset, value.generation);
-}
-
-prong_status prong_shared_value_get_lock(prong_shared_value value, prong_lock *lock, prong_rlock *rlock) {
-    return get_lock(value.offset, value.generation, lock, rlock);
-}
-
-/* The most frequent case, an integer of 8 bytes: one look at the handle, and the place of the value without a load that
- * the atomic operation would wait for. */
-static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t *before) {
-    struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
-    INSIDE struct visit inside = {0};
-    if (!object_is_place(value.offset) || value.generation == 0) return false;
-    if (!visit_begin_quickly(&inside, value.offset)) return false;
-    if (__atomic_load_n(&s->quick, __ATOMIC_RELAXED) != value.generation) return false;
-    uint64_t *at = (uint64_t *)(void *)s->small;
-    if (__builtin_expect(!before, 1))
-        __atomic_fetch_add(at, (uint64_t)amount, ORDERED);
-    else
-        *before = (int64_t)__atomic_fetch_add(at, (uint64_t)amount, ORDERED);
-    return true;
-}
-
-/* Out of line, so that the way above it needs no registers saved. */
-__attribute__((noinline)) static prong_status add_slowly(prong_shared_value value, int64_t amount, int64_t *before) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    return status < 0 ? status : add(s, 0, amount, before);
-}
-
-prong_status prong_shared_value_add(prong_shared_value value, int64_t amount, int64_t *before) {
-    return __builtin_expect(add_quickly(value, amount, before), 1) ? PRONG_OK : add_slowly(value, amount, before);
-}
-
-prong_status prong_shared_value_add_double(prong_shared_value value, double amount, double *before) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, value.offset, value.generation, &s);
-    if (status < 0) return status;
-    if (s->class != CLASS_FLOATING) return fail_text(PRONG_INVALID, "add_double to a value that is no float or double");
-    double was =
-        s->size == sizeof(float) ? add_float(arena_at(s->data), amount) : add_double(arena_at(s->data), amount);
-    if (before) *before = was;
-    return PRONG_OK;
-}
-
-prong_status prong_shared_value_exchange(prong_shared_value value, const void *content, void *before) {
-    struct shared *s;
+    void *at;
     char was[8] = {0};
     INSIDE struct visit inside = {0};
-    prong_status status = enter_atomic(&inside, value, &s);
-    if (status < 0) return status;
-    while (!compare_exchange(arena_at(s->data), was, content, s->size)) {}
+    TRY(shared_enter_atomic(&inside, handle, index, &s, &at));
+    while (!compare_exchange(at, was, content, s->size)) {}
     if (before) memcpy(before, was, s->size);
     return PRONG_OK;
 }
 
-prong_status prong_shared_value_compare_exchange(prong_shared_value value, void *expected, const void *wanted,
-                                                 bool *done) {
+prong_status prong_shared_value_compare_exchange(prong_shared_value handle, size_t index, void *expected,
+                                                 const void *wanted, bool *done) {
     struct shared *s;
+    void *at;
     INSIDE struct visit inside = {0};
-    prong_status status = enter_atomic(&inside, value, &s);
-    if (status < 0) return status;
-    bool did = compare_exchange(arena_at(s->data), expected, wanted, s->size);
+    TRY(shared_enter_atomic(&inside, handle, index, &s, &at));
+    bool did = compare_exchange(at, expected, wanted, s->size);
     if (done) *done = did;
     return PRONG_OK;
 }
 
-prong_status prong_shared_value_destroy(prong_shared_value value) {
-    return destroy(value.offset, value.generation);
+/* --- as an object --- */
+
+static void shared_end(void *object) {
+    struct shared *s = object;
+    __atomic_store_n(&s->quick, 0, __ATOMIC_RELAXED);
+    if (s->lock_is_own) prong_lock_destroy(s->lock);
 }
 
-/* --- Array --- */
-
-prong_status prong_shared_array_create(prong_shared_array *array, prong_type type, size_t count, const void *initial,
-                                       const prong_shared_value_options *options) {
-    return create(array, type, count, true, initial, options);
+static uint64_t shared_weigh(void *object) {
+    struct shared *s = object;
+    return s->block ? s->size * s->count : 0;
 }
 
-prong_status prong_shared_array_data(prong_shared_array array, void **data, size_t *count) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    if (status < 0) return status;
-    if (data) *data = arena_at(s->data);
-    if (count) *count = s->count;
-    return PRONG_OK;
+static bool shared_dispose(void *object) {
+    struct shared *s = object;
+    if (s->block) heap_free(s->block, &s->block);
+    return true;
 }
 
-prong_status prong_shared_array_get(prong_shared_array array, size_t first, size_t count, void *content,
-                                    prong_time timeout) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    return status < 0 ? status : copy(s, first, count, content, NULL, timeout);
+static void shared_recover(void *object, uint32_t dead) {
+    (void)object;
+    (void)dead;
 }
 
-prong_status prong_shared_array_set(prong_shared_array array, size_t first, size_t count, const void *content,
-                                    prong_time timeout) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    return status < 0 ? status : copy(s, first, count, NULL, content, timeout);
-}
-
-prong_status prong_shared_array_acquire(prong_shared_array array, prong_time timeout) {
-    return acquire_own(array.offset, array.generation, timeout);
-}
-
-prong_status prong_shared_array_release(prong_shared_array array) {
-    return release_own(array.offset, array.generation);
-}
-
-prong_status prong_shared_array_get_lock(prong_shared_array array, prong_lock *lock, prong_rlock *rlock) {
-    return get_lock(array.offset, array.generation, lock, rlock);
-}
-
-prong_status prong_shared_array_add(prong_shared_array array, size_t index, int64_t amount, int64_t *before) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    prong_status status = shared_enter(&inside, array.offset, array.generation, &s);
-    if (status >= 0) status = check_range(s, index, 1);
-    return status < 0 ? status : add(s, index, amount, before);
-}
-
-prong_status prong_shared_array_destroy(prong_shared_array array) {
-    return destroy(array.offset, array.generation);
-}
+const struct object_type shared_type = {
+    .name = "value",
+    .size = sizeof(struct shared),
+    .recover = shared_recover,
+    .end = shared_end,
+    .dispose = shared_dispose,
+    .weigh = shared_weigh,
+};

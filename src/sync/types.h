@@ -10,24 +10,26 @@
 #include <prong/condition.h>
 #include <prong/lock.h>
 
-extern const struct object_type lock_type, rlock_type, semaphore_type, event_type, condition_type, barrier_type,
-    shared_type, block_type;
+extern const struct object_type lock_type, semaphore_type, event_type, condition_type, barrier_type, shared_type;
 
-/* Lock or RLock. */
+/* object.variant: whether it is recursive. */
 struct lock {
     struct object object;
     struct mutex mutex;
 };
 
-/* A lock of either kind, as a Condition or a Value refers to it. */
-struct lock_reference {
-    uint64_t kind, offset, generation;
-};
-prong_status lock_enter_any(struct visit *inside, const struct lock_reference *reference, struct lock **lock);
-prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout);
-prong_status lock_release_any(const struct lock_reference *reference);
-/* Whether the calling thread (of a Lock: process) holds it. */
-bool lock_is_mine(struct lock *lock);
+static inline prong_status sync_lock_enter(struct visit *inside, prong_lock handle, struct lock **lock) {
+    return object_enter(inside, KIND_LOCK, handle.offset, handle.generation, (void **)lock);
+}
+/* As prong_lock_acquire and prong_lock_release. */
+prong_status sync_lock_acquire(prong_lock handle, prong_time timeout);
+prong_status sync_lock_release(prong_lock handle);
+/* Whether the calling thread, which is inside of it, holds it; of one that is not recursive: the calling process. */
+bool sync_lock_is_mine(struct lock *lock);
+
+/* For an object with a lock: the one that its creator gives, or a recursive one of that name, which is the object's own. Errors:
+ * PRONG_STALE (the given one), as prong_lock_create. */
+prong_status sync_lock_choose(prong_lock given, const char *name, prong_lock *lock, uint64_t *is_own);
 
 /* Makes an object of the kind with a label, in state BUILDING. */
 prong_status sync_create(enum object_kind kind, const void *handle, const char *name, void **object);

@@ -287,9 +287,9 @@ prong_status prong_make_object(prong_document *document, const prong_object *obj
 /* --- handles --- */
 
 const char *handle_type(const char *name, size_t size) {
-    static const char *const types[] = {"queue",   "connection",   "process",      "pool",      "job",
-                                        "lock",    "rlock",        "semaphore",    "condition", "event",
-                                        "barrier", "shared_value", "shared_array", "manager"};
+    static const char *const types[] = {"queue",   "connection",   "process",   "pool",      "job",
+                                        "lock",    "rlock",        "semaphore", "condition", "event",
+                                        "barrier", "shared_value", "manager"};
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (strlen(types[i]) == size && !memcmp(types[i], name, size)) return types[i];
     return NULL;

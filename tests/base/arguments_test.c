@@ -8,7 +8,7 @@ static prong_queue queue;
 static prong_connection here, there;
 static prong_pool pool;
 static prong_document *document;
-static prong_shared_array array;
+static prong_shared_value array;
 static prong_shared_value number;
 static prong_process process;
 static prong_job job;
@@ -34,8 +34,8 @@ static void make_all(void) {
     ok(prong_queue_put(queue, "x", 1, PRONG_NOWAIT));
     ok(prong_connection_send_bytes(here, "x", 1, PRONG_NOWAIT));
     ok(prong_connection_send_bytes(there, "x", 1, PRONG_NOWAIT));
-    ok(prong_shared_array_create(&array, PRONG_TYPE_INT, 4, NULL, NULL));
-    ok(prong_shared_value_create(&number, PRONG_TYPE_INT, NULL, NULL));
+    ok(prong_shared_value_create(&array, PRONG_TYPE_INT, 4, NULL, NULL));
+    ok(prong_shared_value_create(&number, PRONG_TYPE_INT, 1, NULL, NULL));
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1}));
     ok(prong_document_open(&document, NULL));
 }
@@ -88,10 +88,10 @@ ROW(process_context, "context",
 ROW(active_children, "children", prong_active_children(NULL, 5, &size))
 ROW(preload, "libraries", prong_set_forkserver_preload(NULL, 5, NULL))
 ROW(family_members, "members", prong_family_members(NULL, 5, &size))
-ROW(array_get, "content", prong_shared_array_get(array, 0, 4, NULL, PRONG_NOWAIT))
-ROW(array_set, "content", prong_shared_array_set(array, 0, 4, NULL, PRONG_NOWAIT))
-ROW(value_get, "content", prong_shared_value_get(number, NULL, PRONG_NOWAIT))
-ROW(value_set, "content", prong_shared_value_set(number, NULL, PRONG_NOWAIT))
+ROW(array_get, "content", prong_shared_value_get(array, 0, 4, NULL, PRONG_NOWAIT))
+ROW(array_set, "content", prong_shared_value_set(array, 0, 4, NULL, PRONG_NOWAIT))
+ROW(value_get, "content", prong_shared_value_get(number, 0, 1, NULL, PRONG_NOWAIT))
+ROW(value_set, "content", prong_shared_value_set(number, 0, 1, NULL, PRONG_NOWAIT))
 ROW(subprocess_input, "input", prong_subprocess_run(argv, &(prong_run_options){.input_size = 5}, &completed))
 ROW(pickle_loads, "data", prong_pickle_loads(document, NULL, 5, &value, NULL))
 ROW(make_int, "bytes", prong_make_int(document, NULL, 5, &value))

@@ -26,7 +26,7 @@ static struct {
     prong_queue empty, full, joinable;
     prong_connection here, there, full_here, full_there;
     prong_lock lock;
-    prong_rlock rlock;
+    prong_lock rlock;
     prong_semaphore semaphore;
     prong_event event, held;
     prong_condition condition;
@@ -51,7 +51,7 @@ static int sleep_forever(void) {
 
 static int hold(void *argument, size_t size) {
     (void)argument, (void)size;
-    ok(prong_rlock_acquire(all.rlock, PRONG_FOREVER));
+    ok(prong_lock_acquire(all.rlock, PRONG_FOREVER));
     ok(prong_shared_value_acquire(all.value, PRONG_FOREVER));
     ok(prong_event_set(all.held));
     return sleep_forever();
@@ -76,7 +76,7 @@ static void make_channels(void) {
     ok(prong_queue_create(&all.empty, NULL));
     ok(prong_queue_create(&all.full, &(prong_queue_options){.maxsize = 1}));
     ok(prong_queue_put(all.full, "x", 1, PRONG_NOWAIT));
-    ok(prong_joinable_queue_create(&all.joinable, 0));
+    ok(prong_queue_create(&all.joinable, &(prong_queue_options){.joinable = true}));
     ok(prong_queue_put(all.joinable, "x", 1, PRONG_NOWAIT));
     ok(prong_pipe_create(&all.here, &all.there, NULL));
     ok(prong_pipe_create(&all.full_here, &all.full_there, &(prong_pipe_options){.buffer_bytes = 1}));
@@ -86,14 +86,14 @@ static void make_channels(void) {
 static void make_locks(void) {
     ok(prong_lock_create(&all.lock, NULL));
     ok(prong_lock_acquire(all.lock, PRONG_NOWAIT));
-    ok(prong_rlock_create(&all.rlock, NULL));
+    ok(prong_lock_create(&all.rlock, &(prong_lock_options){.recursive = true}));
     ok(prong_semaphore_create(&all.semaphore, 0, NULL));
     ok(prong_event_create(&all.event, NULL));
     ok(prong_event_create(&all.held, NULL));
     ok(prong_condition_create(&all.condition, NULL));
     ok(prong_condition_acquire(all.condition, PRONG_NOWAIT));
     ok(prong_barrier_create(&all.barrier, 2, NULL));
-    ok(prong_shared_value_create(&all.value, PRONG_TYPE_INT, NULL, NULL));
+    ok(prong_shared_value_create(&all.value, PRONG_TYPE_INT, 1, NULL, NULL));
 }
 
 static void make_processes(prong_start_method method) {
@@ -209,7 +209,7 @@ static prong_status lock_acquire(prong_time timeout) {
     return prong_lock_acquire(all.lock, timeout);
 }
 static prong_status rlock_acquire(prong_time timeout) {
-    return prong_rlock_acquire(all.rlock, timeout);
+    return prong_lock_acquire(all.rlock, timeout);
 }
 static prong_status semaphore_acquire(prong_time timeout) {
     return prong_semaphore_acquire(all.semaphore, timeout);
@@ -240,7 +240,7 @@ static prong_status value_acquire(prong_time timeout) {
 }
 static prong_status value_get(prong_time timeout) {
     int number;
-    return prong_shared_value_get(all.value, &number, timeout);
+    return prong_shared_value_get(all.value, 0, 1, &number, timeout);
 }
 static prong_status process_join(prong_time timeout) {
     return prong_process_join(all.process, timeout);

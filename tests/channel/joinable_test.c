@@ -14,8 +14,8 @@ static int work(void *argument, size_t size) {
 }
 
 METHOD_TEST(join_waits_until_all_is_done) {
-    prong_joinable_queue queue;
-    ok(prong_joinable_queue_create(&queue, 0));
+    prong_queue queue;
+    ok(prong_queue_create(&queue, &(prong_queue_options){.joinable = true}));
     ok(prong_queue_join(queue, PRONG_NOWAIT));
     for (long i = 0; i < 1000; i++) ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
     is(prong_queue_join(queue, PRONG_MS(50)), PRONG_TIMEOUT);
@@ -39,8 +39,8 @@ static int take_three_finish_one_and_die(void *argument, size_t size) {
 }
 
 METHOD_TEST(join_does_not_wait_for_what_a_dead_process_had_taken) {
-    prong_joinable_queue queue;
-    ok(prong_joinable_queue_create(&queue, 0));
+    prong_queue queue;
+    ok(prong_queue_create(&queue, &(prong_queue_options){.joinable = true}));
     for (long i = 0; i < 3; i++) ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
     prong_process child = start_with(method, take_three_finish_one_and_die, queue);
     is(prong_queue_join(queue, PRONG_SECONDS(10)), PRONG_OWNER_DIED);
@@ -60,9 +60,9 @@ static int take_one_and_stay(void *argument, size_t size) {
 /* What each has taken is accounted for, however many they are, and though nobody has buried the dead before. */
 LONG_METHOD_TEST(join_waits_for_none_of_a_hundred_that_took_and_died, 120) {
     enum { MANY = 100 };
-    prong_joinable_queue queue;
+    prong_queue queue;
     prong_process children[MANY];
-    ok(prong_joinable_queue_create(&queue, 0));
+    ok(prong_queue_create(&queue, &(prong_queue_options){.joinable = true}));
     for (int round = 0; round < 2; round++) {
         size_t left = MANY;
         for (long i = 0; i < MANY; i++) ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));

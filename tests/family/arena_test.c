@@ -346,7 +346,7 @@ TEST(named_memory_beyond_the_limit_on_the_size_of_files_is_an_error) {
     limit_files(1 << 20);
     is(prong_shared_memory_create(&memory, "prong-test-limit", (1 << 20) + 1), PRONG_NO_MEMORY);
     says("RLIMIT_FSIZE");
-    is(prong_shared_memory_attach(&memory, "prong-test-limit"), PRONG_NOT_FOUND); /* and nothing is left of it */
+    is(prong_shared_memory_open(&memory, "prong-test-limit"), PRONG_NOT_FOUND); /* and nothing is left of it */
     ok(prong_shared_memory_create(&memory, "prong-test-limit", 1 << 20));
     ok(prong_shared_memory_unlink("prong-test-limit"));
     ok(prong_shared_memory_close(&memory));

@@ -146,14 +146,16 @@ METHOD_TEST(a_whole_family_that_fills_its_control_group_lives_on) {
 }
 
 static void take_too_much(int method) {
-    prong_block block;
+    prong_shared_value block;
     prong_shared_memory named;
     void *memory;
     (void)method;
     is(prong_memory_alloc(2 * (size_t)LIMIT, &memory), PRONG_NO_MEMORY);
     says("the arena needs");
     says(limit_file);
-    is(prong_block_create(&block, 2 * (size_t)LIMIT), PRONG_NO_MEMORY);
+    is(prong_shared_value_create(&block, PRONG_TYPE_UCHAR, 2 * (size_t)LIMIT, NULL,
+                                 &(prong_shared_value_options){.unlocked = true}),
+       PRONG_NO_MEMORY);
     is(prong_shared_memory_create(&named, NULL, 2 * (size_t)LIMIT), PRONG_NO_MEMORY);
     says(limit_file);
     ok(prong_memory_alloc(LIMIT / 2, &memory));

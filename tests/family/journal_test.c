@@ -101,7 +101,7 @@ struct party {
     prong_barrier barrier;
     prong_semaphore semaphore;
     prong_condition condition;
-    prong_joinable_queue queue;
+    prong_queue queue;
 };
 
 static int take_part(void *argument, size_t size) {
@@ -131,7 +131,7 @@ LONG_METHOD_TEST(every_step_of_what_processes_share_fits_its_journal, 120) {
     ok(prong_barrier_create(&party.barrier, PARTIES, NULL));
     ok(prong_semaphore_create(&party.semaphore, 40, &(prong_semaphore_options){.recover = true}));
     ok(prong_condition_create(&party.condition, NULL));
-    ok(prong_joinable_queue_create(&party.queue, 0));
+    ok(prong_queue_create(&party.queue, &(prong_queue_options){.joinable = true}));
     for (int i = 0; i < 60; i++) ok(prong_queue_put(party.queue, "message", 8, PRONG_NOWAIT));
     for (int i = 0; i < PARTIES; i++) processes[i] = start_with(method, take_part, party);
     for (int i = 0; i < PARTIES; i++) equal(test_end(processes[i]), -SIGKILL);

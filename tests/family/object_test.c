@@ -14,7 +14,7 @@ struct victim {
     prong_condition condition; /* with a lock of its own */
     prong_semaphore semaphore; /* with a block of units */
     prong_queue queue;         /* with messages */
-    prong_block block;
+    prong_shared_value block;
 };
 
 static struct victim make_victim(void) {
@@ -25,7 +25,8 @@ static struct victim make_victim(void) {
     ok(prong_queue_create(&victim.queue, NULL));
     ok(prong_queue_put(victim.queue, large, sizeof large, PRONG_NOWAIT));
     ok(prong_queue_put(victim.queue, large, 8, PRONG_NOWAIT));
-    ok(prong_block_create(&victim.block, 100000));
+    ok(prong_shared_value_create(&victim.block, PRONG_TYPE_UCHAR, 100000, NULL,
+                                 &(prong_shared_value_options){.unlocked = true}));
     return victim;
 }
 
@@ -95,8 +96,11 @@ static int die_sweeping(void *argument, size_t size) {
     int point = *(int *)argument;
     (void)size;
     prong_event event;
-    prong_block block;
-    if (prong_event_create(&event, NULL) < 0 || prong_block_create(&block, 100000) < 0) return 1;
+    prong_shared_value block;
+    if (prong_event_create(&event, NULL) < 0 ||
+        prong_shared_value_create(&block, PRONG_TYPE_UCHAR, 100000, NULL,
+                                  &(prong_shared_value_options){.unlocked = true}) < 0)
+        return 1;
     struct object *first = arena_at(event.offset), *second = arena_at(block.offset);
     struct retired *retired = &arena()->retired;
     claim_and_end(first);
@@ -172,7 +176,7 @@ static void make_condition(prong_pool pool) {
 static void make_value(prong_pool pool) {
     prong_shared_value value;
     (void)pool;
-    ok(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), NULL, NULL));
+    ok(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), 1, NULL, NULL));
     ok(prong_shared_value_destroy(value));
 }
 

@@ -56,7 +56,7 @@ SCENARIO(an_unlimited_queue_grows) {
     prong_queue queue;
     int got;
     size_t size;
-    sure(prong_joinable_queue_create(&queue, 0));
+    sure(prong_queue_create(&queue, &(prong_queue_options){.joinable = true}));
     for (int i = 0; i < 400; i++) sure(prong_queue_put(queue, &i, sizeof(i), PRONG_NOWAIT));
     for (int i = 0; i < 400; i++) {
         sure(prong_queue_get(queue, &got, sizeof(got), &size, PRONG_NOWAIT));
@@ -122,21 +122,21 @@ SCENARIO(values_go_through_channels) {
 
 SCENARIO(locks_are_taken_and_released) {
     prong_lock lock;
-    prong_rlock rlock;
+    prong_lock rlock;
     sure(prong_lock_create(&lock, &(prong_lock_options){.name = "lock"}));
-    sure(prong_rlock_create(&rlock, NULL));
+    sure(prong_lock_create(&rlock, &(prong_lock_options){.recursive = true}));
     for (int i = 0; i < 2; i++) {
         sure(prong_lock_acquire(lock, PRONG_SECONDS(5)));
         gives(prong_lock_acquire(lock, PRONG_MS(1)), PRONG_TIMEOUT);
-        sure(prong_rlock_acquire(rlock, PRONG_SECONDS(5)));
-        sure(prong_rlock_acquire(rlock, PRONG_NOWAIT));
-        sure(prong_rlock_release(rlock));
-        sure(prong_rlock_release(rlock));
+        sure(prong_lock_acquire(rlock, PRONG_SECONDS(5)));
+        sure(prong_lock_acquire(rlock, PRONG_NOWAIT));
+        sure(prong_lock_release(rlock));
+        sure(prong_lock_release(rlock));
         sure(prong_lock_release(lock));
     }
     gives(prong_lock_release(lock), PRONG_NOT_OWNER);
     sure(prong_lock_destroy(lock));
-    sure(prong_rlock_destroy(rlock));
+    sure(prong_lock_destroy(rlock));
 }
 
 SCENARIO(semaphores_events_conditions_and_barriers_work) {
@@ -146,12 +146,11 @@ SCENARIO(semaphores_events_conditions_and_barriers_work) {
     prong_barrier barrier;
     unsigned number;
     sure(prong_semaphore_create(&semaphore, 1, &(prong_semaphore_options){.recover = true}));
-    sure(prong_bounded_semaphore_create(&bounded, 1, NULL));
+    sure(prong_semaphore_create(&bounded, 1, &(prong_semaphore_options){.bounded = true}));
     sure(prong_semaphore_acquire(semaphore, PRONG_NOWAIT));
     gives(prong_semaphore_acquire(semaphore, PRONG_MS(1)), PRONG_TIMEOUT);
     sure(prong_semaphore_release(semaphore));
-    sure(prong_semaphore_value(semaphore, &number));
-    must_hold(number == 1);
+    must_hold(prong_semaphore_value(semaphore) == 1);
     sure(prong_semaphore_acquire(bounded, PRONG_NOWAIT));
     sure(prong_semaphore_release(bounded));
     sure(prong_event_create(&event, NULL));
@@ -178,37 +177,38 @@ SCENARIO(semaphores_events_conditions_and_barriers_work) {
 
 SCENARIO(shared_values_are_read_and_changed) {
     prong_shared_value value;
-    prong_shared_array array;
+    prong_shared_value array;
     int64_t number = 5, before;
     double many[100] = {0};
-    sure(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), &number, NULL));
-    sure(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
+    sure(prong_shared_value_create(&value, PRONG_TYPE_OF(int64_t), 1, &number, NULL));
+    sure(prong_shared_value_get(value, 0, 1, &number, PRONG_SECONDS(5)));
     must_hold(number == 5);
     number = 6;
-    sure(prong_shared_value_set(value, &number, PRONG_SECONDS(5)));
-    sure(prong_shared_value_add(value, 1, &before));
+    sure(prong_shared_value_set(value, 0, 1, &number, PRONG_SECONDS(5)));
+    sure(prong_shared_value_add(value, 0, 1, &before));
     must_hold(before == 6);
     sure(prong_shared_value_acquire(value, PRONG_NOWAIT));
     sure(prong_shared_value_release(value));
-    sure(prong_shared_array_create(&array, PRONG_TYPE_DOUBLE, 100, NULL, NULL));
-    sure(prong_shared_array_set(array, 0, 100, many, PRONG_SECONDS(5)));
-    sure(prong_shared_array_get(array, 50, 50, many, PRONG_SECONDS(5)));
+    sure(prong_shared_value_create(&array, PRONG_TYPE_DOUBLE, 100, NULL, NULL));
+    sure(prong_shared_value_set(array, 0, 100, many, PRONG_SECONDS(5)));
+    sure(prong_shared_value_get(array, 50, 50, many, PRONG_SECONDS(5)));
     sure(prong_shared_value_destroy(value));
-    sure(prong_shared_array_destroy(array));
+    sure(prong_shared_value_destroy(array));
 }
 
 SCENARIO(shared_memory_has_a_name_or_a_handle) {
-    prong_block block;
+    prong_shared_value block;
     prong_shared_memory made, attached;
     void *data;
     size_t size;
-    sure(prong_block_create(&block, 100000));
-    sure(prong_block_data(block, &data, &size));
+    sure(prong_shared_value_create(&block, PRONG_TYPE_UCHAR, 100000, NULL,
+                                   &(prong_shared_value_options){.unlocked = true}));
+    sure(prong_shared_value_data(block, &data, &size));
     must_hold(size == 100000);
-    sure(prong_block_destroy(block));
+    sure(prong_shared_value_destroy(block));
     sure(prong_shared_memory_create(&made, NULL, 10000));
     memcpy(made.data, "in it", 6);
-    sure(prong_shared_memory_attach(&attached, made.name));
+    sure(prong_shared_memory_open(&attached, made.name));
     must_hold(!strcmp(attached.data, "in it"));
     sure(prong_shared_memory_close(&attached));
     sure(prong_shared_memory_unlink(made.name));

@@ -17,7 +17,7 @@
 struct world_of_condition {
     char header[64]; /* offset 0 is no place */
     struct condition condition;
-    struct lock lock;
+    _Alignas(64) struct lock lock;
     struct waiter rows[MODEL_THREADS];
     struct burial burial;
     int items, notified, returned;
@@ -41,12 +41,6 @@ void waiter_end(struct waiter *row) {
     row->who = 0;
 }
 
-prong_status lock_enter_any(struct visit *inside, const struct lock_reference *reference, struct lock **lock) {
-    (void)inside, (void)reference;
-    *lock = &w->lock;
-    return PRONG_OK;
-}
-
 static bool take_lock(uint32_t *holder, bool *died) {
     model_begin_atomic();
     *holder = w->lock.mutex.word;
@@ -57,16 +51,16 @@ static bool take_lock(uint32_t *holder, bool *died) {
     return free;
 }
 
-prong_status lock_acquire_any(const struct lock_reference *reference, prong_time timeout) {
+prong_status sync_lock_acquire(prong_lock lock, prong_time timeout) {
     uint32_t holder;
     bool died;
-    (void)reference, (void)timeout;
+    (void)lock, (void)timeout;
     while (!take_lock(&holder, &died)) model_futex_wait(&w->lock.mutex.word, holder, ~0u, false);
     return died ? PRONG_OWNER_DIED : PRONG_OK;
 }
 
-prong_status lock_release_any(const struct lock_reference *reference) {
-    (void)reference;
+prong_status sync_lock_release(prong_lock lock) {
+    (void)lock;
     model_begin_atomic();
     w->lock.mutex.word = 0;
     model_futex_wake(&w->lock.mutex.word, MODEL_THREADS, ~0u);
@@ -74,7 +68,7 @@ prong_status lock_release_any(const struct lock_reference *reference) {
     return PRONG_OK;
 }
 
-bool lock_is_mine(struct lock *lock) {
+bool sync_lock_is_mine(struct lock *lock) {
     return lock->mutex.word == self_token();
 }
 
@@ -100,11 +94,11 @@ void sync_publish(void *object, void *place) {
 void object_destroy(void *object, uint64_t generation) {
     (void)object, (void)generation;
 }
-prong_status prong_rlock_create(prong_rlock *lock, const prong_lock_options *options) {
-    (void)lock, (void)options;
+prong_status sync_lock_choose(prong_lock given, const char *name, prong_lock *lock, uint64_t *is_own) {
+    (void)given, (void)name, (void)lock, (void)is_own;
     return PRONG_SYSTEM;
 }
-prong_status prong_rlock_destroy(prong_rlock lock) {
+prong_status prong_lock_destroy(prong_lock lock) {
     (void)lock;
     return PRONG_OK;
 }
@@ -122,11 +116,14 @@ static void prepare(void) {
     burial = &w->burial;
     w->condition.object.kind = KIND_CONDITION;
     w->condition.object.generation = 1;
+    w->lock.object.kind = KIND_LOCK;
+    w->lock.object.generation = 1;
+    w->condition.lock = (prong_lock){arena_offset(&w->lock), 1};
     handle = (prong_condition){arena_offset(&w->condition), 1};
 }
 
 static prong_status acquire(void) {
-    return lock_acquire_any(&w->condition.lock, PRONG_FOREVER);
+    return sync_lock_acquire(w->condition.lock, PRONG_FOREVER);
 }
 
 static prong_status wait_once(int thread) {
@@ -152,7 +149,7 @@ static void take_or_bring(int thread) {
         for (int i = 0; i < 2; i++) {
             w->items++;
             notify_one();
-            lock_release_any(&w->condition.lock);
+            sync_lock_release(w->condition.lock);
             if (i == 0) acquire();
         }
         return;
@@ -160,7 +157,7 @@ static void take_or_bring(int thread) {
     while (w->items == 0)
         if (wait_once(thread) == PRONG_TIMEOUT) break; /* it goes without */
     if (w->items > 0) w->items--;
-    lock_release_any(&w->condition.lock);
+    sync_lock_release(w->condition.lock);
 }
 
 /* --- one word for two, who pass it on; the first may die, and what it was notified of must go on to the other --- */
@@ -172,13 +169,13 @@ static void pass_on(int thread) {
         /* back from wait, the word is passed on in one step: a death in here would not be the library's affair */
         model_go_on_atomic();
         notify_one();
-        lock_release_any(&w->condition.lock);
+        sync_lock_release(w->condition.lock);
         model_end_atomic();
         return;
     }
     w->items = 1;
     notify_one();
-    lock_release_any(&w->condition.lock);
+    sync_lock_release(w->condition.lock);
 }
 
 static void finish(void) {

@@ -720,14 +720,14 @@ static int hang_at_first(void *argument, size_t size) {
     const struct hanging *hanging = argument;
     long begun;
     (void)size;
-    if (prong_shared_value_add(hanging->begun, 1, &begun) < 0) return 1;
+    if (prong_shared_value_add(hanging->begun, 0, 1, &begun) < 0) return 1;
     while (begun <= hanging->hanging) pause();
     return 0;
 }
 
 static prong_pool make_hanging(int method, struct hanging *hanging, prong_time limit) {
     prong_pool pool;
-    ok(prong_shared_value_create(&hanging->begun, PRONG_TYPE_OF(long), NULL, NULL));
+    ok(prong_shared_value_create(&hanging->begun, PRONG_TYPE_OF(long), 1, NULL, NULL));
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2,
                                                       .method = (prong_start_method)method,
                                                       .initializer = hang_at_first,
@@ -756,7 +756,7 @@ METHOD_TEST(an_initializer_that_always_hangs_breaks_the_pool) {
     is(prong_pool_run(pool, PRONG_TASK(square, number), NULL, PRONG_SECONDS(15)), PRONG_POOL_BROKEN);
     says("its initializer ran longer than its limit of 0.05 s");
     test_sleep_ms(200);
-    ok(prong_shared_value_get(hanging.begun, &begun, PRONG_SECONDS(1)));
+    ok(prong_shared_value_get(hanging.begun, 0, 1, &begun, PRONG_SECONDS(1)));
     check(begun >= 2 && begun <= 7); /* two workers, three tries more, and those that were under way */
     ok(prong_pool_destroy(pool));
 }

@@ -68,8 +68,8 @@ static bool turn_locks(void) {
 static bool turn_values(void) {
     prong_shared_value value;
     void *memory;
-    if (prong_shared_value_create(&value, PRONG_TYPE_INT, NULL, NULL) < 0) return false;
-    bool good = prong_shared_value_set(value, &(int){1}, PRONG_SECONDS(5)) >= 0 &&
+    if (prong_shared_value_create(&value, PRONG_TYPE_INT, 1, NULL, NULL) < 0) return false;
+    bool good = prong_shared_value_set(value, 0, 1, &(int){1}, PRONG_SECONDS(5)) >= 0 &&
                 prong_memory_alloc(10000, &memory) >= 0 && prong_memory_free(memory) >= 0;
     return prong_shared_value_destroy(value) >= 0 && good;
 }

@@ -159,7 +159,7 @@ METHOD_TEST(who_is_killed_after_its_target_has_returned_was_killed) {
 enum { STARTS_MOST = 20000, STORM_SECONDS = 4 };
 
 struct storm {
-    prong_block runs; /* how often each start's target has run */
+    prong_shared_value runs; /* how often each start's target has run */
     int index;
 };
 
@@ -167,7 +167,7 @@ static int count_a_run(void *argument, size_t size) {
     struct storm *storm = argument;
     void *runs;
     (void)size;
-    ok(prong_block_data(storm->runs, &runs, NULL));
+    ok(prong_shared_value_data(storm->runs, &runs, NULL));
     atomic_fetch_add(&((_Atomic int *)runs)[storm->index], 1);
     return 21;
 }
@@ -189,8 +189,9 @@ LONG_TEST(starts_succeed_while_fork_servers_are_killed_and_no_target_runs_twice,
     int kills = 0, started = 0, failed = 0, code;
     bool began[STARTS_MOST] = {false};
     pthread_t killer;
-    ok(prong_block_create(&storm.runs, STARTS_MOST * sizeof(_Atomic int)));
-    ok(prong_block_data(storm.runs, &runs, NULL));
+    ok(prong_shared_value_create(&storm.runs, PRONG_TYPE_INT, STARTS_MOST, NULL,
+                                 &(prong_shared_value_options){.unlocked = true}));
+    ok(prong_shared_value_data(storm.runs, &runs, NULL));
     check(pthread_create(&killer, NULL, kill_servers, &kills) == 0);
     int64_t end = test_now() + STORM_SECONDS * 1000000000ll;
     for (; storm.index < STARTS_MOST && test_now() < end; storm.index++) {
@@ -225,7 +226,7 @@ LONG_TEST(starts_succeed_while_fork_servers_are_killed_and_no_target_runs_twice,
         check(times <= 1);
         check(began[i] || times == 0);
     }
-    ok(prong_block_destroy(storm.runs));
+    ok(prong_shared_value_destroy(storm.runs));
     equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, code)), 4);
     test_arena_is_clean(0);
 }

@@ -18,13 +18,13 @@ struct pair {
 
 struct stage {
     prong_lock locks[LOCKS];
-    prong_rlock rlocks[RLOCKS];
+    prong_lock rlocks[RLOCKS];
     prong_semaphore recovered, lasting;
     prong_condition condition;
     prong_event event;
     prong_barrier barrier;
     prong_shared_value value, number;
-    prong_shared_array array;
+    prong_shared_value array;
     int number_of_mine, method;
 };
 
@@ -95,16 +95,16 @@ static void use_lock(struct stage *stage, int i) {
 
 static void use_rlock(struct stage *stage, int i) {
     prong_time wait = any_wait();
-    prong_status got = prong_rlock_acquire(stage->rlocks[i], wait);
+    prong_status got = prong_lock_acquire(stage->rlocks[i], wait);
     if (got == PRONG_TIMEOUT && wait < PRONG_SECONDS(1)) return;
     storm_is(got, acquired(status));
     section_enter(LOCKS + i, got);
-    storm_ok(prong_rlock_acquire(stage->rlocks[i], PRONG_NOWAIT));
+    storm_ok(prong_lock_acquire(stage->rlocks[i], PRONG_NOWAIT));
     section_work(LOCKS + i);
-    storm_ok(prong_rlock_release(stage->rlocks[i]));
+    storm_ok(prong_lock_release(stage->rlocks[i]));
     section_work(LOCKS + i);
     section_leave(LOCKS + i);
-    storm_ok(prong_rlock_release(stage->rlocks[i]));
+    storm_ok(prong_lock_release(stage->rlocks[i]));
 }
 
 /* --- semaphores --- */
@@ -221,30 +221,30 @@ static void use_value(struct stage *stage) {
     prong_status got = prong_shared_value_acquire(stage->value, storm_patience());
     storm_is(got, acquired(status));
     section_enter(VALUE_PLACE, got);
-    storm_ok(prong_shared_value_get(stage->value, &pair, PRONG_NOWAIT));
+    storm_ok(prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     storm_check(pair.a == pair.b || got == PRONG_OWNER_DIED);
     dwell();
     pair.b = ++pair.a;
-    storm_ok(prong_shared_value_set(stage->value, &pair, PRONG_NOWAIT));
+    storm_ok(prong_shared_value_set(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     section_leave(VALUE_PLACE);
     storm_ok(prong_shared_value_release(stage->value));
 }
 
 static void add_to_value(struct stage *stage) {
     storm_self->begun[ADDED]++;
-    storm_ok(prong_shared_value_add(stage->number, 1, NULL));
+    storm_ok(prong_shared_value_add(stage->number, 0, 1, NULL));
     storm_self->done[ADDED]++;
 }
 
 /* All cells are equal, but for what a dead process left half done. */
 static void use_array(struct stage *stage) {
     long cells[CELLS];
-    prong_status got = prong_shared_array_get(stage->array, 0, CELLS, cells, storm_patience());
+    prong_status got = prong_shared_value_get(stage->array, 0, CELLS, cells, storm_patience());
     storm_is(got, acquired(status));
     for (int i = 1; i < CELLS; i++) storm_check(cells[i] == cells[0] || got == PRONG_OWNER_DIED || storm->shared[99]);
     if (got == PRONG_OWNER_DIED) storm->shared[99]++; /* until it is written anew */
     for (int i = 0; i < CELLS; i++) cells[i] = own_slot();
-    storm_is(prong_shared_array_set(stage->array, 0, CELLS, cells, storm_patience()), acquired(status));
+    storm_is(prong_shared_value_set(stage->array, 0, CELLS, cells, storm_patience()), acquired(status));
     if (got == PRONG_OWNER_DIED) storm->shared[99]--;
 }
 
@@ -331,15 +331,13 @@ static void check_sections(struct stage *stage) {
 }
 
 static void check_semaphores(struct stage *stage) {
-    unsigned value;
     long perhaps = 0, certainly = 0;
-    ok(prong_semaphore_value(stage->recovered, &value));
-    equal(value, UNITS);
+    equal(prong_semaphore_value(stage->recovered), UNITS);
     for (uint32_t i = 0; i < storm->next_slot; i++) {
         perhaps += storm->slots[i].holding != 0;
         certainly += storm->slots[i].holding == 2;
     }
-    ok(prong_semaphore_value(stage->lasting, &value));
+    unsigned value = prong_semaphore_value(stage->lasting);
     check(value >= LASTING_UNITS - perhaps && value <= LASTING_UNITS - certainly);
 }
 
@@ -355,21 +353,22 @@ static void check_tokens(void) {
 
 static void make(struct stage *s) {
     for (int i = 0; i < LOCKS; i++) ok(prong_lock_create(&s->locks[i], NULL));
-    for (int i = 0; i < RLOCKS; i++) ok(prong_rlock_create(&s->rlocks[i], NULL));
-    ok(prong_bounded_semaphore_create(&s->recovered, UNITS, &(prong_semaphore_options){.recover = true}));
+    for (int i = 0; i < RLOCKS; i++) ok(prong_lock_create(&s->rlocks[i], &(prong_lock_options){.recursive = true}));
+    ok(prong_semaphore_create(&s->recovered, UNITS, &(prong_semaphore_options){.bounded = true, .recover = true}));
     ok(prong_semaphore_create(&s->lasting, LASTING_UNITS, NULL));
     ok(prong_condition_create(&s->condition, NULL));
     ok(prong_event_create(&s->event, NULL));
     ok(prong_barrier_create(&s->barrier, 2, NULL));
-    ok(prong_shared_value_create(&s->value, PRONG_TYPE_STRUCT, NULL,
+    ok(prong_shared_value_create(&s->value, PRONG_TYPE_STRUCT, 1, NULL,
                                  &(prong_shared_value_options){.size = sizeof(struct pair)}));
-    ok(prong_shared_value_create(&s->number, PRONG_TYPE_LONG, NULL, &(prong_shared_value_options){.unlocked = true}));
-    ok(prong_shared_array_create(&s->array, PRONG_TYPE_LONG, CELLS, NULL, NULL));
+    ok(prong_shared_value_create(&s->number, PRONG_TYPE_LONG, 1, NULL,
+                                 &(prong_shared_value_options){.unlocked = true}));
+    ok(prong_shared_value_create(&s->array, PRONG_TYPE_LONG, CELLS, NULL, NULL));
 }
 
 static void destroy(struct stage *s) {
     for (int i = 0; i < LOCKS; i++) ok(prong_lock_destroy(s->locks[i]));
-    for (int i = 0; i < RLOCKS; i++) ok(prong_rlock_destroy(s->rlocks[i]));
+    for (int i = 0; i < RLOCKS; i++) ok(prong_lock_destroy(s->rlocks[i]));
     ok(prong_semaphore_destroy(s->recovered));
     ok(prong_semaphore_destroy(s->lasting));
     ok(prong_condition_destroy(s->condition));
@@ -377,7 +376,7 @@ static void destroy(struct stage *s) {
     ok(prong_barrier_destroy(s->barrier));
     ok(prong_shared_value_destroy(s->value));
     ok(prong_shared_value_destroy(s->number));
-    ok(prong_shared_array_destroy(s->array));
+    ok(prong_shared_value_destroy(s->array));
 }
 
 static void held(int method) {
@@ -392,7 +391,7 @@ static void held(int method) {
     check_sections(&stage);
     check_semaphores(&stage);
     check_tokens();
-    ok(prong_shared_value_get(stage.number, &number, PRONG_NOWAIT));
+    ok(prong_shared_value_get(stage.number, 0, 1, &number, PRONG_NOWAIT));
     must_be_between("the number", number, ADDED, ADDED);
     destroy(&stage);
     storm_check_remains(descriptors, 0);

@@ -312,11 +312,11 @@ static void be_inside(const struct handle *handle) {
     atomic_compare_exchange_strong(&storm->shared[FACT], &mine, handle->number << 24);
 }
 
-#define HELD(type, create, ...)                                                                                        \
-    static void make_##type(struct handle *handle) {                                                                   \
-        storm_ok(create((prong_##type *)handle->words, __VA_ARGS__));                                                  \
+#define HELD(name, type, ...)                                                                                          \
+    static void make_##name(struct handle *handle) {                                                                   \
+        storm_ok(prong_##type##_create((prong_##type *)handle->words, __VA_ARGS__));                                   \
     }                                                                                                                  \
-    static void use_##type(const struct handle *handle) {                                                              \
+    static void use_##name(const struct handle *handle) {                                                              \
         if (is_even(handle) && storm_random(3) == 0) {                                                                 \
             storm_is(prong_##type##_release(THE(type, handle)),                                                        \
                      status >= 0 || status == PRONG_NOT_OWNER || gone(status));                                        \
@@ -329,14 +329,13 @@ static void be_inside(const struct handle *handle) {
         storm_is(prong_##type##_release(THE(type, handle)),                                                            \
                  status >= 0 || gone(status) || (is_even(handle) && status == PRONG_NOT_OWNER));                       \
     }                                                                                                                  \
-    static void end_##type(const struct handle *handle) {                                                              \
-        if (storm_random(2)) use_##type(handle);                                                                       \
+    static void end_##name(const struct handle *handle) {                                                              \
+        if (storm_random(2)) use_##name(handle);                                                                       \
         storm_ok(prong_##type##_destroy(THE(type, handle)));                                                           \
     }
-HELD(lock, prong_lock_create, NULL)
-HELD(rlock, prong_rlock_create, NULL)
-HELD(semaphore, prong_semaphore_create, 1,
-     &(prong_semaphore_options){.bounded = true, .recover = handle->number % 4 > 1})
+HELD(lock, lock, NULL)
+HELD(rlock, lock, &(prong_lock_options){.recursive = true})
+HELD(semaphore, semaphore, 1, &(prong_semaphore_options){.bounded = true, .recover = handle->number % 4 > 1})
 
 /* --- events: odd ones are never set --- */
 
@@ -422,7 +421,7 @@ static void end_barrier(const struct handle *handle) {
 /* --- values, arrays: an odd one has its number for good --- */
 
 static void make_value(struct handle *handle) {
-    storm_ok(prong_shared_value_create((prong_shared_value *)handle->words, PRONG_TYPE_LONG, &handle->number,
+    storm_ok(prong_shared_value_create((prong_shared_value *)handle->words, PRONG_TYPE_LONG, 1, &handle->number,
                                        &(prong_shared_value_options){.unlocked = handle->number % 4 > 1}));
 }
 
@@ -431,15 +430,16 @@ static void use_value(const struct handle *handle) {
     long number = -1, other = 0;
     bool done;
     if (!is_even(handle)) {
-        prong_status got = prong_shared_value_get(value, &number, storm_patience());
+        prong_status got = prong_shared_value_get(value, 0, 1, &number, storm_patience());
         storm_is(got, (status >= 0 && number == handle->number) || gone(status));
         return;
     }
     switch (storm_random(4)) {
-    case 0: storm_is(prong_shared_value_set(value, &other, storm_patience()), status >= 0 || gone(status)); break;
-    case 1: storm_is(prong_shared_value_add(value, 1000000, NULL), status >= 0 || gone(status)); break;
-    case 2: storm_is(prong_shared_value_exchange(value, &other, &number), status >= 0 || gone(status)); break;
-    default: storm_is(prong_shared_value_compare_exchange(value, &number, &other, &done), status >= 0 || gone(status));
+    case 0: storm_is(prong_shared_value_set(value, 0, 1, &other, storm_patience()), status >= 0 || gone(status)); break;
+    case 1: storm_is(prong_shared_value_add(value, 0, 1000000, NULL), status >= 0 || gone(status)); break;
+    case 2: storm_is(prong_shared_value_exchange(value, 0, &other, &number), status >= 0 || gone(status)); break;
+    default:
+        storm_is(prong_shared_value_compare_exchange(value, 0, &number, &other, &done), status >= 0 || gone(status));
     }
 }
 
@@ -455,47 +455,49 @@ static size_t length_of(long number) {
 static void make_array(struct handle *handle) {
     long cells[50];
     for (size_t i = 0; i < length_of(handle->number); i++) cells[i] = handle->number;
-    storm_ok(prong_shared_array_create((prong_shared_array *)handle->words, PRONG_TYPE_LONG, length_of(handle->number),
+    storm_ok(prong_shared_value_create((prong_shared_value *)handle->words, PRONG_TYPE_LONG, length_of(handle->number),
                                        cells, &(prong_shared_value_options){.unlocked = handle->number % 4 > 1}));
 }
 
 static void use_array(const struct handle *handle) {
-    prong_shared_array array = THE(shared_array, handle);
+    prong_shared_value array = THE(shared_value, handle);
     long cells[50] = {0};
     size_t count = length_of(handle->number);
     if (is_even(handle)) {
-        storm_is(storm_random(2) ? prong_shared_array_set(array, 0, count, cells, storm_patience())
-                                 : prong_shared_array_add(array, count - 1, 5, NULL),
+        storm_is(storm_random(2) ? prong_shared_value_set(array, 0, count, cells, storm_patience())
+                                 : prong_shared_value_add(array, count - 1, 5, NULL),
                  status >= 0 || gone(status));
         return;
     }
-    prong_status got = prong_shared_array_get(array, 0, count, cells, storm_patience());
+    prong_status got = prong_shared_value_get(array, 0, count, cells, storm_patience());
     storm_is(got, status >= 0 || gone(status));
     for (size_t i = 0; i < count && !got; i++) storm_check(cells[i] == handle->number);
 }
 
 static void end_array(const struct handle *handle) {
     use_array(handle);
-    storm_ok(prong_shared_array_destroy(THE(shared_array, handle)));
+    storm_ok(prong_shared_value_destroy(THE(shared_value, handle)));
 }
 
-/* --- blocks: the size tells which --- */
+/* --- blocks of bytes: the size tells which --- */
 
 static void make_block(struct handle *handle) {
     void *data;
-    storm_ok(prong_block_create((prong_block *)handle->words, 100 + (size_t)(handle->number % 5000)));
-    storm_ok(prong_block_data(THE(block, handle), &data, NULL));
+    storm_ok(prong_shared_value_create((prong_shared_value *)handle->words, PRONG_TYPE_UCHAR,
+                                       100 + (size_t)(handle->number % 5000), NULL,
+                                       &(prong_shared_value_options){.unlocked = true}));
+    storm_ok(prong_shared_value_data(THE(shared_value, handle), &data, NULL));
     memset(data, 255, 100);
 }
 
 static void use_block(const struct handle *handle) {
     size_t size;
-    storm_is(prong_block_data(THE(block, handle), NULL, &size),
+    storm_is(prong_shared_value_data(THE(shared_value, handle), NULL, &size),
              (status >= 0 && size == 100 + (size_t)(handle->number % 5000)) || gone(status));
 }
 
 static void end_block(const struct handle *handle) {
-    storm_ok(prong_block_destroy(THE(block, handle)));
+    storm_ok(prong_shared_value_destroy(THE(shared_value, handle)));
 }
 
 /* --- managers: handles of one server of no family --- */

@@ -20,7 +20,7 @@ struct stage {
     prong_message message;
     long before; /* messages in the queue */
     prong_lock lock;
-    prong_rlock rlock;
+    prong_lock rlock;
     prong_semaphore semaphore;
     prong_event event;
     prong_condition condition;

@@ -9,7 +9,7 @@ static bool got(prong_status status) {
 }
 
 static void start_helper(struct stage *stage, void (*run)(struct stage *)) {
-    ok(prong_shared_value_set(stage->value, &(long){0}, PRONG_SECONDS(5)));
+    ok(prong_shared_value_set(stage->value, 0, 1, &(long){0}, PRONG_SECONDS(5)));
     stage->helper = fork();
     if (stage->helper == 0) {
         run(stage);
@@ -17,7 +17,7 @@ static void start_helper(struct stage *stage, void (*run)(struct stage *)) {
     }
     long begun = 0;
     for (int i = 0; i < 5000 && !begun; i++) {
-        ok(prong_shared_value_get(stage->value, &begun, PRONG_SECONDS(5)));
+        ok(prong_shared_value_get(stage->value, 0, 1, &begun, PRONG_SECONDS(5)));
         if (!begun) usleep(200);
     }
     check(begun);
@@ -25,7 +25,7 @@ static void start_helper(struct stage *stage, void (*run)(struct stage *)) {
 }
 
 static void helper_begins(struct stage *stage) {
-    ok(prong_shared_value_set(stage->value, &(long){1}, PRONG_SECONDS(5)));
+    ok(prong_shared_value_set(stage->value, 0, 1, &(long){1}, PRONG_SECONDS(5)));
 }
 
 static void helper_ends_well(struct stage *stage) {
@@ -36,7 +36,7 @@ static void helper_ends_well(struct stage *stage) {
 }
 
 static void make_value(struct stage *stage) {
-    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_OF(long), NULL, NULL));
+    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_OF(long), 1, NULL, NULL));
 }
 
 /* --- locks --- */
@@ -44,20 +44,20 @@ static void make_value(struct stage *stage) {
 static void prepare_locks(struct stage *stage) {
     make_value(stage);
     ok(prong_lock_create(&stage->lock, NULL));
-    ok(prong_rlock_create(&stage->rlock, NULL));
+    ok(prong_lock_create(&stage->rlock, &(prong_lock_options){.recursive = true}));
 }
 
 static void verify_locks(struct stage *stage) {
     check(got(prong_lock_acquire(stage->lock, PRONG_SECONDS(5))));
     ok(prong_lock_release(stage->lock));
-    check(got(prong_rlock_acquire(stage->rlock, PRONG_SECONDS(5))));
-    ok(prong_rlock_acquire(stage->rlock, PRONG_NOWAIT));
-    ok(prong_rlock_release(stage->rlock));
-    ok(prong_rlock_release(stage->rlock));
-    is(prong_rlock_release(stage->rlock), PRONG_NOT_OWNER);
+    check(got(prong_lock_acquire(stage->rlock, PRONG_SECONDS(5))));
+    ok(prong_lock_acquire(stage->rlock, PRONG_NOWAIT));
+    ok(prong_lock_release(stage->rlock));
+    ok(prong_lock_release(stage->rlock));
+    is(prong_lock_release(stage->rlock), PRONG_NOT_OWNER);
     ok(prong_lock_acquire(stage->lock, PRONG_NOWAIT)); /* told once */
     ok(prong_lock_destroy(stage->lock));
-    ok(prong_rlock_destroy(stage->rlock));
+    ok(prong_lock_destroy(stage->rlock));
     ok(prong_shared_value_destroy(stage->value));
 }
 
@@ -67,10 +67,10 @@ static void lock_and_unlock(struct stage *stage) {
 }
 
 static void lock_twice_and_unlock(struct stage *stage) {
-    prong_rlock_acquire(stage->rlock, PRONG_NOWAIT);
-    prong_rlock_acquire(stage->rlock, PRONG_NOWAIT);
-    prong_rlock_release(stage->rlock);
-    prong_rlock_release(stage->rlock);
+    prong_lock_acquire(stage->rlock, PRONG_NOWAIT);
+    prong_lock_acquire(stage->rlock, PRONG_NOWAIT);
+    prong_lock_release(stage->rlock);
+    prong_lock_release(stage->rlock);
 }
 
 LONG_TEST(acquire_and_release_of_a_lock, 120) {
@@ -108,7 +108,7 @@ static void take_and_tell(struct stage *stage) {
         /* of another process group of members, but a child of the stepped: it must not be waited for there */
         check(got(prong_lock_acquire(stage->lock, PRONG_SECONDS(10))));
         ok(prong_lock_release(stage->lock));
-        ok(prong_shared_value_add(stage->value, 1, NULL));
+        ok(prong_shared_value_add(stage->value, 0, 1, NULL));
         _exit(0);
     }
     usleep(3000);
@@ -121,7 +121,7 @@ static void release_to_waiter(struct stage *stage) {
 static void verify_waiter_got_it(struct stage *stage) {
     long done = 0;
     for (int i = 0; i < 2000 && !done; i++) {
-        ok(prong_shared_value_get(stage->value, &done, PRONG_SECONDS(5)));
+        ok(prong_shared_value_get(stage->value, 0, 1, &done, PRONG_SECONDS(5)));
         if (!done) usleep(1000);
     }
     check(done == 1);
@@ -148,7 +148,7 @@ LONG_TEST(release_of_a_lock_that_is_waited_for, 240) {
 /* --- semaphores --- */
 
 static void prepare_semaphore(struct stage *stage) {
-    ok(prong_bounded_semaphore_create(&stage->semaphore, 2, &(prong_semaphore_options){.recover = true}));
+    ok(prong_semaphore_create(&stage->semaphore, 2, &(prong_semaphore_options){.bounded = true, .recover = true}));
     ok(prong_semaphore_acquire(stage->semaphore, PRONG_NOWAIT));
 }
 
@@ -158,9 +158,7 @@ static void take_a_unit_and_give_it(struct stage *stage) {
 }
 
 static void verify_semaphore(struct stage *stage) {
-    unsigned value;
-    ok(prong_semaphore_value(stage->semaphore, &value));
-    equal(value, 1);
+    equal(prong_semaphore_value(stage->semaphore), 1);
     ok(prong_semaphore_release(stage->semaphore));
     for (int i = 0; i < 2; i++) ok(prong_semaphore_acquire(stage->semaphore, PRONG_NOWAIT));
     is(prong_semaphore_acquire(stage->semaphore, PRONG_NOWAIT), PRONG_TIMEOUT);
@@ -176,8 +174,7 @@ static void prepare_plain_semaphore(struct stage *stage) {
 }
 
 static void verify_plain_semaphore(struct stage *stage) {
-    unsigned value;
-    ok(prong_semaphore_value(stage->semaphore, &value));
+    unsigned value = prong_semaphore_value(stage->semaphore);
     check(value == 2 || value == 1); /* what it held stays taken */
     ok(prong_semaphore_acquire(stage->semaphore, PRONG_NOWAIT));
     ok(prong_semaphore_destroy(stage->semaphore));
@@ -334,25 +331,25 @@ struct pair {
 };
 
 static void prepare_pair(struct stage *stage) {
-    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_STRUCT, &(struct pair){.a = 1, .b = 1},
+    ok(prong_shared_value_create(&stage->value, PRONG_TYPE_STRUCT, 1, &(struct pair){.a = 1, .b = 1},
                                  &(prong_shared_value_options){.size = sizeof(struct pair)}));
 }
 
 static void get_and_set(struct stage *stage) {
     struct pair pair;
-    prong_shared_value_get(stage->value, &pair, PRONG_NOWAIT);
+    prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT);
     pair.a++;
     pair.b++;
-    prong_shared_value_set(stage->value, &pair, PRONG_NOWAIT);
+    prong_shared_value_set(stage->value, 0, 1, &pair, PRONG_NOWAIT);
 }
 
 /* Either whole, old or new; or the next one is told that it may not be. */
 static void verify_pair(struct stage *stage) {
     struct pair pair;
-    prong_status status = prong_shared_value_get(stage->value, &pair, PRONG_SECONDS(5));
+    prong_status status = prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_SECONDS(5));
     check(got(status));
     if (status == PRONG_OK) check(pair.a == pair.b && (pair.a == 1 || pair.a == 2));
-    ok(prong_shared_value_get(stage->value, &pair, PRONG_NOWAIT));
+    ok(prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     ok(prong_shared_value_destroy(stage->value));
 }
 

@@ -250,7 +250,7 @@ LONG_TEST(receiving_sending_and_closing, 240) {
 
 static void prepare_joinable(struct stage *stage) {
     ok(prong_queue_destroy(stage->queue));
-    ok(prong_joinable_queue_create(&stage->queue, 0));
+    ok(prong_queue_create(&stage->queue, &(prong_queue_options){.joinable = true}));
     prepare_three(stage);
 }
 

@@ -13,8 +13,8 @@ struct shared {
 static struct shared make(unsigned parties) {
     struct shared s = {.rounds = 200};
     ok(prong_barrier_create(&s.barrier, parties, &(prong_barrier_options){.name = "phase"}));
-    ok(prong_shared_value_create(&s.count, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.actions, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.count, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.actions, PRONG_TYPE_OF(int), 1, NULL, NULL));
     return s;
 }
 
@@ -27,7 +27,7 @@ static void end(struct shared *s) {
 
 static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, 0, 1, &number, PRONG_SECONDS(5)));
     return number;
 }
 
@@ -38,7 +38,7 @@ static void wait_until_waiting(struct shared *s, unsigned wanted) {
 
 static int count_round(void *context) {
     struct shared *s = context;
-    ok(prong_shared_value_add(s->actions, 1, NULL));
+    ok(prong_shared_value_add(s->actions, 0, 1, NULL));
     return 0;
 }
 
@@ -49,7 +49,7 @@ static int go_through_rounds(void *argument, size_t size) {
     unsigned index;
     (void)size;
     for (int round = 1; round <= s->rounds; round++) {
-        ok(prong_shared_value_add(s->count, 1, NULL));
+        ok(prong_shared_value_add(s->count, 0, 1, NULL));
         ok(prong_barrier_wait_action(s->barrier, count_round, s, &index, PRONG_SECONDS(20)));
         check(index < (unsigned)parties);
         equal(value_of(s->count), round * parties);
@@ -136,7 +136,7 @@ static int pass_once_and_stay(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(s->arrive_once ? prong_barrier_wait(s->barrier, NULL, PRONG_SECONDS(10)) : prong_barrier_enroll(s->barrier));
-    ok(prong_shared_value_add(s->count, 1, NULL));
+    ok(prong_shared_value_add(s->count, 0, 1, NULL));
     test_sleep_ms(20000);
     return 0;
 }

@@ -17,9 +17,9 @@ static struct shared make(bool own_lock) {
     prong_condition_options options = {.name = "news"};
     if (!own_lock) options.lock = s.lock;
     ok(prong_condition_create(&s.condition, &options));
-    ok(prong_shared_value_create(&s.waiting, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.woken, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.turn, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.waiting, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.woken, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.turn, PRONG_TYPE_OF(int), 1, NULL, NULL));
     return s;
 }
 
@@ -34,7 +34,7 @@ static void end(struct shared *s) {
 
 static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, 0, 1, &number, PRONG_SECONDS(5)));
     return number;
 }
 
@@ -47,10 +47,10 @@ static int wait_once(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(prong_condition_acquire(s->condition, PRONG_SECONDS(5)));
-    ok(prong_shared_value_add(s->waiting, 1, NULL));
+    ok(prong_shared_value_add(s->waiting, 0, 1, NULL));
     prong_status status = prong_condition_wait(s->condition, PRONG_SECONDS(15));
     if (status != PRONG_OK) return (int)status;
-    ok(prong_shared_value_add(s->woken, 1, NULL));
+    ok(prong_shared_value_add(s->woken, 0, 1, NULL));
     ok(prong_condition_release(s->condition));
     return 0;
 }
@@ -95,7 +95,7 @@ METHOD_TEST(a_notification_goes_to_who_waited_before_it_not_after) {
         says("condition 'news' was not notified");
         ok(prong_condition_release(s.condition));
         equal(test_end(first), 0);
-        ok(prong_shared_value_set(s.waiting, &(int){0}, PRONG_SECONDS(1)));
+        ok(prong_shared_value_set(s.waiting, 0, 1, &(int){0}, PRONG_SECONDS(1)));
     }
     end(&s);
 }
@@ -115,12 +115,8 @@ TEST(wait_times_out_with_the_lock_held_however_often_it_was_taken) {
     says("wait on condition 'news' without holding its lock");
     is(prong_condition_notify(s.condition, 1), PRONG_NOT_OWNER);
     is(prong_condition_wait_for(s.condition, NULL, NULL, 0), PRONG_INVALID);
-    prong_condition both;
-    prong_rlock rlock;
-    ok(prong_rlock_create(&rlock, NULL));
-    is(prong_condition_create(&both, &(prong_condition_options){.lock = s.lock, .rlock = rlock}), PRONG_INVALID);
-    is(prong_condition_create(&both, &(prong_condition_options){.lock = {64, 1}}), PRONG_STALE);
-    ok(prong_rlock_destroy(rlock));
+    prong_condition other;
+    is(prong_condition_create(&other, &(prong_condition_options){.lock = {64, 1}}), PRONG_STALE);
     end(&s);
 }
 
@@ -138,7 +134,7 @@ static int hand_over(void *argument, size_t size) {
     struct hand_over *h = argument;
     int *turn;
     (void)size;
-    ok(prong_shared_value_data(h->s.turn, (void **)&turn));
+    ok(prong_shared_value_data(h->s.turn, (void **)&turn, NULL));
     for (int i = 0; i < h->rounds; i++) {
         ok(prong_condition_acquire(h->s.condition, PRONG_SECONDS(10)));
         while (*(volatile int *)turn != h->me) ok(prong_condition_wait(h->s.condition, PRONG_SECONDS(10)));

@@ -13,7 +13,7 @@ static struct shared make(void) {
     struct shared s;
     ok(prong_event_create(&s.event, &(prong_event_options){.name = "gun"}));
     ok(prong_event_create(&s.ready, NULL));
-    ok(prong_shared_value_create(&s.count, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.count, PRONG_TYPE_OF(int), 1, NULL, NULL));
     return s;
 }
 
@@ -27,7 +27,7 @@ static void end(struct shared *s) {
 static void wait_for_count(struct shared *s, int wanted) {
     int count = -1;
     for (int i = 0; i < 1000 && count != wanted; i++) {
-        ok(prong_shared_value_get(s->count, &count, PRONG_SECONDS(1)));
+        ok(prong_shared_value_get(s->count, 0, 1, &count, PRONG_SECONDS(1)));
         if (count != wanted) test_sleep_ms(5);
     }
     equal(count, wanted);
@@ -36,7 +36,7 @@ static void wait_for_count(struct shared *s, int wanted) {
 static int wait_for_event(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_shared_value_add(s->count, 1, NULL));
+    ok(prong_shared_value_add(s->count, 0, 1, NULL));
     return prong_event_wait(s->event, PRONG_SECONDS(10));
 }
 

@@ -7,7 +7,7 @@
 
 struct shared {
     prong_lock lock;
-    prong_rlock rlock;
+    prong_lock rlock;
     prong_event ready, go;
     prong_shared_value number;
     int rounds;
@@ -16,17 +16,17 @@ struct shared {
 static struct shared make(void) {
     struct shared s = {.rounds = 20000};
     ok(prong_lock_create(&s.lock, &(prong_lock_options){.name = "accounts"}));
-    ok(prong_rlock_create(&s.rlock, NULL));
+    ok(prong_lock_create(&s.rlock, &(prong_lock_options){.recursive = true}));
     ok(prong_event_create(&s.ready, NULL));
     ok(prong_event_create(&s.go, NULL));
-    ok(prong_shared_value_create(&s.number, PRONG_TYPE_OF(long), NULL,
+    ok(prong_shared_value_create(&s.number, PRONG_TYPE_OF(long), 1, NULL,
                                  &(prong_shared_value_options){.unlocked = true}));
     return s;
 }
 
 static void end(struct shared *s) {
     ok(prong_lock_destroy(s->lock));
-    ok(prong_rlock_destroy(s->rlock));
+    ok(prong_lock_destroy(s->rlock));
     ok(prong_event_destroy(s->ready));
     ok(prong_event_destroy(s->go));
     ok(prong_shared_value_destroy(s->number));
@@ -37,7 +37,7 @@ static int count_up(void *argument, size_t size) {
     struct shared *s = argument;
     long *number;
     (void)size;
-    ok(prong_shared_value_data(s->number, (void **)&number));
+    ok(prong_shared_value_data(s->number, (void **)&number, NULL));
     for (int i = 0; i < s->rounds; i++) {
         ok(prong_lock_acquire(s->lock, PRONG_SECONDS(20)));
         *(volatile long *)number += 1;
@@ -52,7 +52,7 @@ METHOD_TEST(only_one_holds_a_lock) {
     long number;
     for (int i = 0; i < 4; i++) processes[i] = start_with(method, count_up, s);
     for (int i = 0; i < 4; i++) equal(test_end(processes[i]), 0);
-    ok(prong_shared_value_get(s.number, &number, PRONG_FOREVER));
+    ok(prong_shared_value_get(s.number, 0, 1, &number, PRONG_FOREVER));
     equal(number, 4L * s.rounds);
     end(&s);
 }
@@ -61,13 +61,13 @@ static int count_up_recursively(void *argument, size_t size) {
     struct shared *s = argument;
     long *number;
     (void)size;
-    ok(prong_shared_value_data(s->number, (void **)&number));
+    ok(prong_shared_value_data(s->number, (void **)&number, NULL));
     for (int i = 0; i < s->rounds; i++) {
-        ok(prong_rlock_acquire(s->rlock, PRONG_SECONDS(20)));
-        ok(prong_rlock_acquire(s->rlock, PRONG_NOWAIT));
+        ok(prong_lock_acquire(s->rlock, PRONG_SECONDS(20)));
+        ok(prong_lock_acquire(s->rlock, PRONG_NOWAIT));
         *(volatile long *)number += 1;
-        ok(prong_rlock_release(s->rlock));
-        ok(prong_rlock_release(s->rlock));
+        ok(prong_lock_release(s->rlock));
+        ok(prong_lock_release(s->rlock));
     }
     return 0;
 }
@@ -85,7 +85,7 @@ METHOD_TEST(only_one_thread_of_one_process_holds_an_rlock) {
     for (int i = 0; i < 2; i++) check(pthread_create(&threads[i], NULL, count_up_in_a_thread, &s) == 0);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
     equal(test_end(process), 0);
-    ok(prong_shared_value_get(s.number, &number, PRONG_FOREVER));
+    ok(prong_shared_value_get(s.number, 0, 1, &number, PRONG_FOREVER));
     equal(number, 3L * s.rounds);
     end(&s);
 }
@@ -94,12 +94,12 @@ static int hold_until_told(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(prong_lock_acquire(s->lock, PRONG_SECONDS(5)));
-    ok(prong_rlock_acquire(s->rlock, PRONG_SECONDS(5)));
-    ok(prong_rlock_acquire(s->rlock, PRONG_SECONDS(5)));
+    ok(prong_lock_acquire(s->rlock, PRONG_SECONDS(5)));
+    ok(prong_lock_acquire(s->rlock, PRONG_SECONDS(5)));
     ok(prong_event_set(s->ready));
     ok(prong_event_wait(s->go, PRONG_SECONDS(10)));
-    prong_rlock_release(s->rlock);
-    prong_rlock_release(s->rlock);
+    prong_lock_release(s->rlock);
+    prong_lock_release(s->rlock);
     return 0;
 }
 
@@ -107,14 +107,14 @@ METHOD_TEST(a_lock_that_is_held_is_waited_for_until_the_timeout_and_any_process_
     struct shared s = make();
     prong_process holder = start_with(method, hold_until_told, s);
     ok(prong_event_wait(s.ready, PRONG_SECONDS(10)));
-    check(prong_lock_locked(s.lock) && prong_rlock_locked(s.rlock));
+    check(prong_lock_locked(s.lock) && prong_lock_locked(s.rlock));
     is(prong_lock_acquire(s.lock, PRONG_NOWAIT), PRONG_TIMEOUT);
     int64_t before = test_now();
     is(prong_lock_acquire(s.lock, PRONG_MS(60)), PRONG_TIMEOUT);
     says("lock 'accounts' is held by process");
     check(test_now() - before >= PRONG_MS(60));
-    is(prong_rlock_acquire(s.rlock, PRONG_MS(20)), PRONG_TIMEOUT);
-    is(prong_rlock_release(s.rlock), PRONG_NOT_OWNER);
+    is(prong_lock_acquire(s.rlock, PRONG_MS(20)), PRONG_TIMEOUT);
+    is(prong_lock_release(s.rlock), PRONG_NOT_OWNER);
     says("which this thread does not hold");
     ok(prong_lock_release(s.lock)); /* a Lock's release is anybody's */
     ok(prong_lock_acquire(s.lock, PRONG_NOWAIT));
@@ -122,8 +122,8 @@ METHOD_TEST(a_lock_that_is_held_is_waited_for_until_the_timeout_and_any_process_
     is(prong_lock_release(s.lock), PRONG_NOT_OWNER);
     ok(prong_event_set(s.go));
     equal(test_end(holder), 0);
-    ok(prong_rlock_acquire(s.rlock, PRONG_NOWAIT));
-    ok(prong_rlock_release(s.rlock));
+    ok(prong_lock_acquire(s.rlock, PRONG_NOWAIT));
+    ok(prong_lock_release(s.rlock));
     end(&s);
 }
 
@@ -142,11 +142,11 @@ METHOD_TEST(the_lock_of_a_dead_holder_goes_to_who_waits_already_and_says_who_die
         is(prong_lock_acquire(s.lock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
         says(wanted);
         says("lock 'accounts'");
-        is(prong_rlock_acquire(s.rlock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
-        ok(prong_rlock_acquire(s.rlock, PRONG_NOWAIT));
-        ok(prong_rlock_release(s.rlock));
-        ok(prong_rlock_release(s.rlock));
-        is(prong_rlock_release(s.rlock), PRONG_NOT_OWNER);
+        is(prong_lock_acquire(s.rlock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
+        ok(prong_lock_acquire(s.rlock, PRONG_NOWAIT));
+        ok(prong_lock_release(s.rlock));
+        ok(prong_lock_release(s.rlock));
+        is(prong_lock_release(s.rlock), PRONG_NOT_OWNER);
         ok(prong_lock_release(s.lock));
         ok(prong_lock_acquire(s.lock, PRONG_NOWAIT)); /* told once */
         ok(prong_lock_release(s.lock));
@@ -306,17 +306,19 @@ METHOD_TEST(a_holder_that_takes_the_lock_again_at_once_does_not_keep_it) {
 
 TEST(bad_handles_and_names_are_errors) {
     prong_lock lock = {0, 0};
-    prong_rlock rlock;
+    prong_event event;
     is(prong_lock_acquire(lock, PRONG_NOWAIT), PRONG_STALE);
     says("it was never created");
     is(prong_lock_create(NULL, NULL), PRONG_INVALID);
     is(prong_lock_create(&lock, &(prong_lock_options){.name = "a name that is longer than anybody needs"}),
        PRONG_INVALID);
     says("longer than 23 bytes");
+    ok(prong_event_create(&event, NULL));
+    lock = (prong_lock){event.offset, event.generation};
+    is(prong_lock_acquire(lock, PRONG_NOWAIT), PRONG_STALE); /* an event is no lock */
+    check(!prong_lock_locked(lock));
+    ok(prong_event_destroy(event));
     ok(prong_lock_create(&lock, NULL));
-    rlock = (prong_rlock){lock.offset, lock.generation};
-    is(prong_rlock_acquire(rlock, PRONG_NOWAIT), PRONG_STALE); /* a lock is no rlock */
-    check(!prong_rlock_locked(rlock));
     ok(prong_lock_destroy(lock));
     is(prong_lock_destroy(lock), PRONG_STALE);
     test_arena_is_clean(0);

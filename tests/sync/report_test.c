@@ -8,7 +8,7 @@
 
 struct shared {
     prong_lock first, second;
-    prong_rlock rlock;
+    prong_lock rlock;
     prong_event go, ready[2];
     int me;
 };
@@ -17,7 +17,7 @@ static struct shared make(void) {
     struct shared s = {0};
     ok(prong_lock_create(&s.first, &(prong_lock_options){.name = "first"}));
     ok(prong_lock_create(&s.second, &(prong_lock_options){.name = "second"}));
-    ok(prong_rlock_create(&s.rlock, &(prong_lock_options){.name = "third"}));
+    ok(prong_lock_create(&s.rlock, &(prong_lock_options){.recursive = true, .name = "third"}));
     ok(prong_event_create(&s.go, &(prong_event_options){.name = "go"}));
     for (int i = 0; i < 2; i++) ok(prong_event_create(&s.ready[i], NULL));
     return s;
@@ -26,7 +26,7 @@ static struct shared make(void) {
 static void end(struct shared *s) {
     ok(prong_lock_destroy(s->first));
     ok(prong_lock_destroy(s->second));
-    ok(prong_rlock_destroy(s->rlock));
+    ok(prong_lock_destroy(s->rlock));
     ok(prong_event_destroy(s->go));
     for (int i = 0; i < 2; i++) ok(prong_event_destroy(s->ready[i]));
     test_arena_is_clean(0);
@@ -82,14 +82,14 @@ METHOD_TEST(a_circle_of_two_locks_is_named) {
 static int wait_for_third(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    return prong_rlock_acquire(s->rlock, PRONG_SECONDS(20));
+    return prong_lock_acquire(s->rlock, PRONG_SECONDS(20));
 }
 
 METHOD_TEST(joining_a_child_that_waits_for_our_lock_is_a_circle) {
     struct shared s = make();
-    ok(prong_rlock_acquire(s.rlock, PRONG_NOWAIT));
+    ok(prong_lock_acquire(s.rlock, PRONG_NOWAIT));
     prong_process child = start_with(method, wait_for_third, s);
-    check(reports("for rlock 'third'", 0));
+    check(reports("for lock 'third'", 0));
     is(prong_process_join(child, PRONG_MS(50)), PRONG_TIMEOUT);
     pid_t watcher = fork(); /* somebody else looks at us while we wait */
     if (watcher == 0) {
@@ -97,29 +97,29 @@ METHOD_TEST(joining_a_child_that_waits_for_our_lock_is_a_circle) {
         _exit(reports("deadlock:", 1) ? 0 : 1);
     }
     prong_process_join(child, PRONG_SECONDS(1));
-    ok(prong_rlock_release(s.rlock));
+    ok(prong_lock_release(s.rlock));
     equal(test_end(child), PRONG_OK);
     int status;
     check(waitpid(watcher, &status, 0) == watcher && status == 0);
-    is(prong_rlock_acquire(s.rlock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
-    ok(prong_rlock_release(s.rlock));
+    is(prong_lock_acquire(s.rlock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
+    ok(prong_lock_release(s.rlock));
     end(&s);
 }
 
 static void *wait_in_a_thread(void *shared) {
     struct shared *s = shared;
-    ok(prong_rlock_acquire(s->rlock, PRONG_SECONDS(20)));
-    ok(prong_rlock_release(s->rlock));
+    ok(prong_lock_acquire(s->rlock, PRONG_SECONDS(20)));
+    ok(prong_lock_release(s->rlock));
     return NULL;
 }
 
 TEST(a_thread_waiting_for_another_is_no_circle) {
     struct shared s = make();
     pthread_t thread;
-    ok(prong_rlock_acquire(s.rlock, PRONG_NOWAIT));
+    ok(prong_lock_acquire(s.rlock, PRONG_NOWAIT));
     check(pthread_create(&thread, NULL, wait_in_a_thread, &s) == 0);
     check(reports("waits", 0));
-    ok(prong_rlock_release(s.rlock));
+    ok(prong_lock_release(s.rlock));
     pthread_join(thread, NULL);
     end(&s);
 }

@@ -12,9 +12,9 @@ struct shared {
 static struct shared make(unsigned units, const prong_semaphore_options *options) {
     struct shared s;
     ok(prong_semaphore_create(&s.semaphore, units, options));
-    ok(prong_shared_value_create(&s.inside, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.most, PRONG_TYPE_OF(int), NULL, NULL));
-    ok(prong_shared_value_create(&s.ready, PRONG_TYPE_OF(int), NULL, NULL));
+    ok(prong_shared_value_create(&s.inside, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.most, PRONG_TYPE_OF(int), 1, NULL, NULL));
+    ok(prong_shared_value_create(&s.ready, PRONG_TYPE_OF(int), 1, NULL, NULL));
     return s;
 }
 
@@ -28,7 +28,7 @@ static void end(struct shared *s) {
 
 static int value_of(prong_shared_value value) {
     int number;
-    ok(prong_shared_value_get(value, &number, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get(value, 0, 1, &number, PRONG_SECONDS(5)));
     return number;
 }
 
@@ -43,11 +43,11 @@ static int go_in_and_out(void *argument, size_t size) {
     for (int i = 0; i < 300; i++) {
         int64_t before;
         ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(20)));
-        ok(prong_shared_value_add(s->inside, 1, &before));
+        ok(prong_shared_value_add(s->inside, 0, 1, &before));
         if (before + 1 > value_of(s->most))
-            ok(prong_shared_value_set(s->most, &(int){(int)before + 1}, PRONG_SECONDS(5)));
+            ok(prong_shared_value_set(s->most, 0, 1, &(int){(int)before + 1}, PRONG_SECONDS(5)));
         if (i % 10 == 0) usleep(100);
-        ok(prong_shared_value_add(s->inside, -1, NULL));
+        ok(prong_shared_value_add(s->inside, 0, -1, NULL));
         ok(prong_semaphore_release(s->semaphore));
     }
     return 0;
@@ -57,12 +57,10 @@ METHOD_TEST(no_more_get_in_than_there_are_units) {
     for (int recover = 0; recover < 2; recover++) {
         struct shared s = make(2, &(prong_semaphore_options){.bounded = true, .recover = recover});
         prong_process processes[5];
-        unsigned value;
         for (int i = 0; i < 5; i++) processes[i] = start_with(method, go_in_and_out, s);
         for (int i = 0; i < 5; i++) equal(test_end(processes[i]), 0);
         check(value_of(s.most) <= 2);
-        ok(prong_semaphore_value(s.semaphore, &value));
-        equal(value, 2);
+        equal(prong_semaphore_value(s.semaphore), 2);
         is(prong_semaphore_release(s.semaphore), PRONG_NOT_OWNER);
         end(&s);
     }
@@ -70,9 +68,8 @@ METHOD_TEST(no_more_get_in_than_there_are_units) {
 
 TEST(units_limits_and_timeouts) {
     prong_semaphore semaphore;
-    unsigned value;
     is(prong_semaphore_create(&semaphore, 0x80000000u, NULL), PRONG_INVALID);
-    ok(prong_bounded_semaphore_create(&semaphore, 1, &(prong_semaphore_options){.name = "desk"}));
+    ok(prong_semaphore_create(&semaphore, 1, &(prong_semaphore_options){.bounded = true, .name = "desk"}));
     ok(prong_semaphore_acquire(semaphore, PRONG_NOWAIT));
     is(prong_semaphore_acquire(semaphore, PRONG_NOWAIT), PRONG_TIMEOUT);
     int64_t before = test_now();
@@ -83,15 +80,15 @@ TEST(units_limits_and_timeouts) {
     is(prong_semaphore_release(semaphore), PRONG_NOT_OWNER);
     ok(prong_semaphore_destroy(semaphore));
     is(prong_semaphore_acquire(semaphore, PRONG_NOWAIT), PRONG_STALE);
-    ok(prong_semaphore_create(&semaphore, PRONG_SEMAPHORE_MOST, NULL));
+    ok(prong_semaphore_create(&semaphore, PRONG_SEMAPHORE_MAX, NULL));
     is(prong_semaphore_release(semaphore), PRONG_INVALID);
     ok(prong_semaphore_destroy(semaphore));
     ok(prong_semaphore_create(&semaphore, 0, NULL)); /* unbounded: anybody may add a unit */
     ok(prong_semaphore_release(semaphore));
     ok(prong_semaphore_release(semaphore));
-    ok(prong_semaphore_value(semaphore, &value));
-    equal(value, 2);
+    equal(prong_semaphore_value(semaphore), 2);
     ok(prong_semaphore_destroy(semaphore));
+    equal(prong_semaphore_value(semaphore), 0);
     test_arena_is_clean(0);
 }
 
@@ -100,7 +97,7 @@ static int take_two_and_wait(void *argument, size_t size) {
     (void)size;
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
-    ok(prong_shared_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 0, 1, NULL));
     test_sleep_ms(20000);
     return 0;
 }
@@ -137,7 +134,7 @@ METHOD_TEST(units_of_a_dead_process_stay_taken_otherwise) {
 static int wait_for_unit(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_shared_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 0, 1, NULL));
     return prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(10));
 }
 
@@ -169,7 +166,7 @@ static int hog(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
-    ok(prong_shared_value_add(s->ready, 1, NULL));
+    ok(prong_shared_value_add(s->ready, 0, 1, NULL));
     while (value_of(s->inside) == 0) {
         ok(prong_semaphore_release(s->semaphore));
         ok(prong_semaphore_acquire(s->semaphore, PRONG_SECONDS(5)));
@@ -187,7 +184,7 @@ METHOD_TEST(a_holder_that_takes_its_unit_again_at_once_does_not_keep_it) {
             ok(prong_semaphore_acquire(s.semaphore, PRONG_SECONDS(2)));
             ok(prong_semaphore_release(s.semaphore));
         }
-        ok(prong_shared_value_set(s.inside, &(int){1}, PRONG_SECONDS(5)));
+        ok(prong_shared_value_set(s.inside, 0, 1, &(int){1}, PRONG_SECONDS(5)));
         equal(test_end(process), 0);
         end(&s);
     }

@@ -91,30 +91,30 @@ static bool use_barrier(const struct kind *kind, struct succession *s, struct ha
 
 /* --- making and ending --- */
 
-#define MADE(kind, ...)                                                                                                \
-    static prong_status make_##kind(struct handle *handle) {                                                           \
-        return prong_##kind##_create((prong_##kind *)handle, __VA_ARGS__);                                             \
+#define MADE(name, type, ...)                                                                                          \
+    static prong_status make_##name(struct handle *handle) {                                                           \
+        return prong_##type##_create((prong_##type *)handle, __VA_ARGS__);                                             \
     }                                                                                                                  \
-    static prong_status end_##kind(struct handle handle) {                                                             \
-        return prong_##kind##_destroy((prong_##kind){handle.offset, handle.generation});                               \
+    static prong_status end_##name(struct handle handle) {                                                             \
+        return prong_##type##_destroy((prong_##type){handle.offset, handle.generation});                               \
     }
-#define HELD(kind)                                                                                                     \
-    static prong_status acquire_##kind(struct handle handle, prong_time timeout) {                                     \
-        return prong_##kind##_acquire((prong_##kind){handle.offset, handle.generation}, timeout);                      \
+#define HELD(name, type)                                                                                               \
+    static prong_status acquire_##name(struct handle handle, prong_time timeout) {                                     \
+        return prong_##type##_acquire((prong_##type){handle.offset, handle.generation}, timeout);                      \
     }                                                                                                                  \
-    static prong_status release_##kind(struct handle handle) {                                                         \
-        return prong_##kind##_release((prong_##kind){handle.offset, handle.generation});                               \
+    static prong_status release_##name(struct handle handle) {                                                         \
+        return prong_##type##_release((prong_##type){handle.offset, handle.generation});                               \
     }
-MADE(lock, NULL)
-HELD(lock)
-MADE(rlock, NULL)
-HELD(rlock)
-MADE(semaphore, 1, NULL)
-HELD(semaphore)
-MADE(event, NULL)
-MADE(condition, NULL)
-HELD(condition)
-MADE(barrier, 2, NULL)
+MADE(lock, lock, NULL)
+HELD(lock, lock)
+MADE(rlock, lock, &(prong_lock_options){.recursive = true})
+HELD(rlock, lock)
+MADE(semaphore, semaphore, 1, NULL)
+HELD(semaphore, semaphore)
+MADE(event, event, NULL)
+MADE(condition, condition, NULL)
+HELD(condition, condition)
+MADE(barrier, barrier, 2, NULL)
 
 static const struct kind kinds[] = {
     {make_lock, end_lock, acquire_lock, release_lock, use_held},
