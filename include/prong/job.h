@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+PRONG_BEGIN_DECLS
+
 typedef struct prong_job {
     uint64_t offset, generation;
 } prong_job;
@@ -103,6 +105,9 @@ PRONG_CHECKED prong_status prong_iterator_next(prong_iterator *iterator,
 
 /* Cancels what has not begun, and frees. NULL is allowed. */
 PRONG_API void prong_iterator_close(prong_iterator *iterator);
+
+PRONG_END_DECLS
+
 // clang-format on
 
 #endif

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+PRONG_BEGIN_DECLS
+
 /* --- functions that tasks run --- */
 
 typedef struct prong_result prong_result;
@@ -134,6 +136,8 @@ typedef struct prong_work {
     const void *context;
     size_t context_size;
 } prong_work;
+
+PRONG_END_DECLS
 
 #include <prong/work_macros.h>
 // clang-format on

@@ -66,9 +66,9 @@ void a_queue_keeps_order() {
 void a_shared_value_counts() {
     prong_shared_value hits;
     long content = 0;
-    must(prong_shared_value_create(&hits, PRONG_TYPE_OF(long), nullptr, nullptr));
-    must(prong_shared_value_add(hits, 2, nullptr));
-    must(prong_shared_value_get(hits, &content, PRONG_SECONDS(1)));
+    must(prong_shared_value_create(&hits, PRONG_TYPE_OF(long), 1, nullptr, nullptr));
+    must(prong_shared_value_add(hits, 0, 2, nullptr));
+    must(prong_shared_value_get(hits, 0, 1, &content, PRONG_SECONDS(1)));
     check(content == 2, "a sum of 2 is another");
     must(prong_shared_value_destroy(hits));
 }
@@ -85,7 +85,7 @@ void a_pool_maps(prong_start_method method) {
     prong_pool pool;
     const prong_pool_options options = two_workers(method);
     must(prong_pool_create(&pool, &options));
-    must(prong_pool_map(pool, square, in, 100, sizeof *in, out, sizeof *out, nullptr, PRONG_SECONDS(60)));
+    must(prong_pool_run(pool, PRONG_MAP(square, in, out), nullptr, PRONG_SECONDS(60)));
     for (int i = 0; i < 100; i++) check(out[i] == in[i] * in[i], "a square is wrong");
     must(prong_pool_destroy(pool));
 }
