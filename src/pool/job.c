@@ -23,10 +23,6 @@ prong_status job_enter(struct visit *inside, prong_job handle, struct job **job)
     return visit_begin(&inside_pool, (*job)->pool);
 }
 
-static prong_job handle_of(struct job *job) {
-    return (prong_job){arena_offset(job), atomic_load(&job->object.generation)};
-}
-
 /* --- making --- */
 
 /* The last few functions, so that a small task need not search the loaded objects again. */
@@ -158,7 +154,7 @@ static prong_status refuse(const struct pool *pool) {
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     /* Once it is submitted it may be done and destroyed at any moment, by its callback, and its memory another job's. */
     uint64_t count = job->count, time_limit = job->time_limit, tell_owner = job->tell_owner;
-    *handle = handle_of(job);
+    *handle = job_handle(job);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
         job_discard(job);
         return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");

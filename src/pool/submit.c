@@ -11,14 +11,10 @@ static size_t padded(size_t size) {
     return (size + 7) & ~(size_t)7;
 }
 
-static prong_job handle_of(struct job *job) {
-    return (prong_job){arena_offset(job), object_generation(job)};
-}
-
 /* On failure the job is gone. */
 static prong_status note_and_submit(const struct submission *s, struct pool *pool, struct job *job,
                                     const struct outputs *outputs, prong_job *handle) {
-    *handle = handle_of(job);
+    *handle = job_handle(job);
     prong_status status = job_note(*handle, s, outputs);
     if (status < 0)
         job_discard(job);
@@ -103,7 +99,7 @@ prong_status prong_pool_submit(prong_pool pool, const prong_work *work, prong_jo
 }
 
 /* Out of time, or waiting for itself: what has not begun will not be. */
-prong_status wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too_long) {
+prong_status job_wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too_long) {
     prong_status status = job_wait_end(job, timeout, too_long);
     if (status == PRONG_TIMEOUT || status == PRONG_INTERRUPTED || status == PRONG_DEADLOCK)
         prong_job_cancel(job, false);
@@ -116,7 +112,7 @@ static prong_status run_tasks(struct submission *s, prong_time timeout) {
     struct outputs outputs = outputs_of(s->work);
     uint64_t too_long = 0, unused;
     TRY(submit_tasks(s, (prong_bytes){0}, &job, NULL));
-    prong_status status = wait_or_cancel(job, timeout, &unused);
+    prong_status status = job_wait_or_cancel(job, timeout, &unused);
     if (outputs.out || outputs.sizes) too_long = job_deliver_to(job, &outputs);
     if (status >= 0) status = job_first_failure(job);
     if (status >= 0 && too_long) status = job_fail_too_long(job, too_long - 1);
@@ -128,7 +124,7 @@ static prong_status run_elements(struct submission *s, prong_time timeout) {
     struct outputs outputs = outputs_of(s->work);
     uint64_t unused;
     TRY(submit_elements(s, &job, &outputs));
-    prong_status status = wait_or_cancel(job, timeout, &unused);
+    prong_status status = job_wait_or_cancel(job, timeout, &unused);
     if (status < 0) job_deliver(job); /* what is done; else the wait has */
     if (status >= 0) status = job_first_failure(job);
     return job_destroy_after(job, status);

@@ -137,6 +137,10 @@ static inline struct call *job_call(const struct job *job, uint64_t place) {
     return (struct call *)arena_at(job->calls) + place;
 }
 
+static inline prong_job job_handle(struct job *job) {
+    return (prong_job){arena_offset(job), object_generation(job)};
+}
+
 /* Inside of the pool; or of the job, and of its pool with it. */
 prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **pool);
 prong_status job_enter(struct visit *inside, prong_job handle, struct job **job);
@@ -228,7 +232,7 @@ prong_status job_note(prong_job handle, const struct submission *submission, con
 prong_status submit_tasks(struct submission *submission, prong_bytes head, prong_job *job,
                           const struct outputs *outputs);
 /* Waits, and cancels what has not begun when that fails. */
-prong_status wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too_long);
+prong_status job_wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too_long);
 
 /* --- notes.c --- */
 struct note {

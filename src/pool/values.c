@@ -179,7 +179,7 @@ prong_status values_run(struct submission *s, prong_time timeout) {
     uint64_t unused;
     const prong_work *work = s->work;
     TRY(values_submit(s, &job));
-    prong_status status = wait_or_cancel(job, timeout, &unused);
+    prong_status status = job_wait_or_cancel(job, timeout, &unused);
     if (status >= 0) status = work->result ? read_results(job, work->document, work->result) : job_first_failure(job);
     return job_destroy_after(job, status);
 }

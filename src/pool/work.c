@@ -4,12 +4,12 @@
 
 static const prong_task_options no_options;
 
-struct given {
+struct work_function {
     any_function *function;
     prong_form form;
 };
 
-static prong_status check_form(const prong_work *w, const struct given *given, unsigned count) {
+static prong_status work_check_form(const prong_work *w, const struct work_function *given, unsigned count) {
     if (!count && !w->name) return fail(PRONG_INVALID, "pool: no function to run");
     if (count > 1) return fail(PRONG_INVALID, "pool: %u functions to run in place of one", count);
     if (count && w->name) return fail(PRONG_INVALID, "pool: both a function and a name ('%s')", w->name);
@@ -20,84 +20,84 @@ static prong_status check_form(const prong_work *w, const struct given *given, u
     return PRONG_OK;
 }
 
-static prong_status read_function(const prong_work *w, struct given *given) {
+static prong_status work_read_function(const prong_work *w, struct work_function *given) {
     unsigned count = 0;
-    const struct given all[] = {{(any_function *)(void *)w->task, PRONG_FORM_TASK},
-                                {(any_function *)(void *)w->element, PRONG_FORM_ELEMENT},
-                                {(any_function *)(void *)w->range, PRONG_FORM_RANGE},
-                                {(any_function *)(void *)w->value_task, PRONG_FORM_VALUES}};
-    *given = (struct given){NULL, w->form};
+    const struct work_function all[] = {{(any_function *)(void *)w->task, PRONG_FORM_TASK},
+                                        {(any_function *)(void *)w->element, PRONG_FORM_ELEMENT},
+                                        {(any_function *)(void *)w->range, PRONG_FORM_RANGE},
+                                        {(any_function *)(void *)w->value_task, PRONG_FORM_VALUES}};
+    *given = (struct work_function){NULL, w->form};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
         if (!all[i].function) continue;
         *given = all[i];
         count++;
     }
-    return check_form(w, given, count);
+    return work_check_form(w, given, count);
 }
 
 /* --- what goes with which form --- */
 
-static prong_status check_array(const void *array, size_t size, size_t count, const char *what) {
+static prong_status work_check_array(const void *array, size_t size, size_t count, const char *what) {
     TRY(check_bytes(array, size ? count : 0, what));
     if (size && count > SIZE_MAX / 2 / size)
         return fail(PRONG_INVALID, "%s: %zu elements of %zu bytes are too many", what, count, size);
     return PRONG_OK;
 }
 
-static prong_status check_arguments(const prong_work *w) {
+static prong_status work_check_arguments(const prong_work *w) {
     for (size_t i = 0; i < w->count; i++)
         if (w->arguments[i].size && !w->arguments[i].data)
             return fail(PRONG_INVALID, "work: argument %zu has a size and no bytes", i);
     return PRONG_OK;
 }
 
-static prong_status check_inputs(const prong_work *w, prong_form form) {
+static prong_status work_check_inputs(const prong_work *w, prong_form form) {
     bool elements = form == PRONG_FORM_ELEMENT || form == PRONG_FORM_RANGE;
     if ((w->in != NULL) + (w->arguments != NULL) + (w->generator != NULL) > 1)
         return fail(PRONG_INVALID, "work: more than one of in, arguments and generator");
     if (elements && w->arguments)
         return fail(PRONG_INVALID, "work: elements and ranges take an array (in), not arguments");
     if (elements && !w->in_size && (w->count || w->generator)) return fail(PRONG_INVALID, "work: in_size is 0");
-    if (w->arguments) return check_arguments(w);
-    return w->generator ? PRONG_OK : check_array(w->in, w->in_size, w->count, "work: in");
+    if (w->arguments) return work_check_arguments(w);
+    return w->generator ? PRONG_OK : work_check_array(w->in, w->in_size, w->count, "work: in");
 }
 
-static prong_status check_outputs(const prong_work *w, prong_form form, enum work_call call) {
+static prong_status work_check_outputs(const prong_work *w, prong_form form, enum work_call call) {
     if (call == WORK_ITERATE)
         return w->out || w->sizes ? fail(PRONG_INVALID, "work: an iterator has no outputs") : PRONG_OK;
     if (w->sizes && form != PRONG_FORM_TASK) return fail(PRONG_INVALID, "work: sizes are a prong_task's");
-    return check_array(w->out, w->out_size, w->count, "work: out");
+    return work_check_array(w->out, w->out_size, w->count, "work: out");
 }
 
-static bool has_values(const prong_work *w) {
+static bool work_has_values(const prong_work *w) {
     return w->each || prong_value_kind(w->values) != PRONG_KIND_NULL ||
            prong_value_kind(w->keywords) != PRONG_KIND_NULL;
 }
 
-static prong_status check_values(const prong_work *w, enum work_call call) {
+static prong_status work_check_values(const prong_work *w, enum work_call call) {
     if (w->in || w->in_size || w->out || w->out_size || w->sizes)
         return fail(PRONG_INVALID, "work: arrays go with another function than one of values");
-    if ((w->arguments != NULL) + (w->generator != NULL) + has_values(w) > 1)
+    if ((w->arguments != NULL) + (w->generator != NULL) + work_has_values(w) > 1)
         return fail(PRONG_INVALID, "work: more than one of values, arguments and generator");
     if ((unsigned)w->each > PRONG_EACH_SPREAD) return fail(PRONG_INVALID, "work: no such each (%d)", (int)w->each);
     if (call != WORK_RUN && (w->result || w->document))
         return fail(PRONG_INVALID, "work: result and document are for prong_pool_run");
     if (w->result && !w->document) return fail(PRONG_INVALID, "work: a result, and no document for it to lie in");
-    return w->arguments ? check_arguments(w) : PRONG_OK;
+    return w->arguments ? work_check_arguments(w) : PRONG_OK;
 }
 
-static prong_status check_members(const prong_work *w, prong_form form, enum work_call call) {
+static prong_status work_check_members(const prong_work *w, prong_form form, enum work_call call) {
     if (w->generator && call != WORK_ITERATE) return fail(PRONG_INVALID, "work: a generator is for prong_pool_iterate");
     TRY(check_bytes(w->context, w->context_size, "work: context"));
     if (w->context_size > SIZE_MAX / 4) return fail(PRONG_NO_MEMORY, "work: a context of %zu bytes", w->context_size);
-    if (form == PRONG_FORM_VALUES) return check_values(w, call);
-    if (has_values(w) || w->document || w->result)
+    if (form == PRONG_FORM_VALUES) return work_check_values(w, call);
+    if (work_has_values(w) || w->document || w->result)
         return fail(PRONG_INVALID, "work: values go with a prong_value_task, or a name and PRONG_FORM_VALUES");
-    TRY(check_inputs(w, form));
-    return check_outputs(w, form, call);
+    TRY(work_check_inputs(w, form));
+    return work_check_outputs(w, form, call);
 }
 
-static prong_status check_options(const prong_task_options *o) {
+static prong_status work_check_options(const prong_task_options *o) {
     if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
     if (o->time_limit < 0) return fail(PRONG_INVALID, "pool: a negative time limit");
     return PRONG_OK;
@@ -105,10 +105,10 @@ static prong_status check_options(const prong_task_options *o) {
 
 prong_status work_read(struct submission *s, prong_pool pool, const prong_work *work, const prong_task_options *options,
                        enum work_call call) {
-    struct given given;
+    struct work_function given;
     if (!work) return fail(PRONG_INVALID, "pool: no work (NULL)");
-    TRY(read_function(work, &given));
-    TRY(check_members(work, given.form, call));
+    TRY(work_read_function(work, &given));
+    TRY(work_check_members(work, given.form, call));
     *s = (struct submission){.pool = pool,
                              .work = work,
                              .options = options ? options : &no_options,
@@ -123,5 +123,5 @@ prong_status work_read(struct submission *s, prong_pool pool, const prong_work *
         s->function = (any_function *)(void *)call_task;
         s->name = NULL;
     }
-    return check_options(s->options);
+    return work_check_options(s->options);
 }
