@@ -69,9 +69,16 @@ static PyObject *sent(prong_status status) {
     return none_or_raise(status);
 }
 
-static PyObject *connection_send(PyObject *object, PyObject *item) {
+static PyObject *connection_send(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"obj"};
     ConnectionObject *self = (ConnectionObject *)object;
     struct encoded encoded;
+    PyObject *item = NULL;
+    if (parse_fast("send", arguments, count, names, known, 1, &item)) return NULL;
+    if (!item) {
+        PyErr_SetString(PyExc_TypeError, "send() missing 1 required argument: 'obj'");
+        return NULL;
+    }
     if (!may_write(self) || self->kind->encode(item, &encoded)) return NULL;
     bool open = may_write(self); /* pickling runs Python code, and other threads */
     prong_status status = open ? self->kind->send_encoded(self, &encoded) : PRONG_CLOSED;
@@ -292,7 +299,8 @@ static PyGetSetDef connection_members[] = {
     {0}};
 
 static PyMethodDef connection_methods[] = {
-    {"send", connection_send, METH_O, PyDoc_STR("Sends an object. BrokenPipeError when nobody has the other end.")},
+    {"send", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("Sends an object. BrokenPipeError when nobody has the other end.")},
     {"recv", connection_recv, METH_NOARGS,
      PyDoc_STR("Receives an object. EOFError when nobody has the other end and all is read.")},
     {"send_bytes", (PyCFunction)(void (*)(void))connection_send_bytes, METH_VARARGS | METH_KEYWORDS,

@@ -91,6 +91,15 @@ class ConnectionTest(unittest.TestCase):
             mine.close()
             thread.join(SOON)
 
+    def test_send_takes_its_argument_by_name(self):
+        first, second = prong.Pipe()
+        first.send(obj=5)
+        self.assertEqual(second.recv(), 5)
+        for arguments, named in (((), {}), ((1, 2), {}), ((), {"x": 1}), ((1,), {"obj": 1})):
+            with self.assertRaises(TypeError):
+                first.send(*arguments, **named)
+        self.assertFalse(second.poll())
+
     def test_bytes_of_every_size(self):
         for mine, other in (pair(), pair(Connection, theirs.Connection), pair(theirs.Connection, Connection)):
             with mine, other:

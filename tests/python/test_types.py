@@ -18,6 +18,7 @@ SETTINGS = "[mypy]\nignore_missing_imports = True\nignore_errors = True\n"
 AS_INTENDED = (
     r"prong\.(Queue|JoinableQueue|SimpleQueue) is not a type",  # functions there; see __init__.pyi
     r"prong\.pool\.(AsyncResult|IMapIterator)\.__init__ ",  # made by the pool alone
+    r"prong\.pool\.Pool\.__del__ is inconsistent, stub does not have argument \"RUN\"",  # nobody calls it
     r"prong\.synchronize\.Condition\.__init__ is inconsistent, stub does not have argument \"handle\"",
     r"prong\.(dummy|managers|spawn|forkserver|heap|reduction|resource_\w+|popen_\w+|util|process|sharedctypes)\.",  # multiprocessing's
     r"prong\.(_later|image|manager_channel|child|popen|pickling|progress|worker|_mirror|frozen|_instead)\.",  # have none
