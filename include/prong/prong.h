@@ -18,6 +18,7 @@
 #include <prong/family.h>
 #include <prong/interrupt.h>
 #include <prong/link.h>
+#include <prong/listener.h>
 #include <prong/lock.h>
 #include <prong/manager.h>
 #include <prong/pickle.h>

@@ -23,8 +23,10 @@ typedef struct prong_queue {
     uint64_t offset, generation;
 } prong_queue;
 
-/* A message lent to the caller, in place: `size` bytes at `data`, in the arena, aligned to 64. To read or write until
- * commit or release; given back by the kernel's hand if the process dies before. */
+/* A message lent to the caller, in place: `size` bytes at `data`, to read or
+ * write until commit or prong_message_release. In the arena, aligned to 64, and
+ * given back for a process that dies before; or, from prong_link_recv_bytes, in
+ * memory of this process. */
 typedef struct prong_message {
     void *data;
     size_t size;
@@ -76,7 +78,8 @@ PRONG_CHECKED prong_status prong_queue_commit(prong_queue queue, prong_message *
  * Errors: as prong_queue_get, but never PRONG_TOO_LONG. */
 PRONG_CHECKED prong_status prong_queue_receive(prong_queue queue, prong_message *message, prong_time timeout);
 
-/* Gives back a message reserved or received, and clears *message. Errors: PRONG_STALE when it is not lent. */
+/* Gives back a message reserved or received, once, and clears *message; from
+ * any thread of this process. Errors: PRONG_STALE (it is not lent). */
 PRONG_API prong_status prong_message_release(prong_message *message);
 
 /* --- looking, and closing --- */

@@ -120,7 +120,7 @@ static void make_links(void) {
     snprintf(all.path, sizeof all.path, "@prong-interrupt-%d", (int)getpid());
     ok(prong_listener_open(&all.listener, all.path, NULL));
     check(pthread_create(&thread, NULL, accept_other, NULL) == 0);
-    ok(prong_client_connect(&all.link, all.path, NULL, PRONG_SECONDS(10)));
+    ok(prong_link_connect(&all.link, all.path, NULL, PRONG_SECONDS(10)));
     pthread_join(thread, NULL);
 }
 
@@ -283,7 +283,7 @@ static prong_status listener_accept(prong_time timeout) {
 }
 static prong_status client_connect(prong_time timeout) {
     prong_link *link;
-    return prong_client_connect(&link, "@prong-interrupt-nobody", NULL, timeout);
+    return prong_link_connect(&link, "@prong-interrupt-nobody", NULL, timeout);
 }
 static prong_status proxy_get(prong_time timeout) {
     prong_document *document;

@@ -841,7 +841,7 @@ METHOD_TEST(a_server_without_descriptors_serves_those_it_has) {
     ok(prong_manager_authkey(manager, key, sizeof(key), &by_key.authkey_size));
     prong_status status = PRONG_OK;
     for (; status >= 0 && count < MANY; count += status >= 0) /* those that are served do not give way */
-        status = prong_client_connect(&links[count], address, &by_key, PRONG_MS(500));
+        status = prong_link_connect(&links[count], address, &by_key, PRONG_MS(500));
     check((status < 0 || OPEN) && count > 5); /* without a key, a connection is made before it is served */
     ok(prong_manager_create(manager, &list, "list", "()")); /* members need none */
     ok(call(list, &result, "__len__", SOON, "()"));
@@ -867,10 +867,10 @@ TEST(bad_requests_are_answered_and_harm_nobody) {
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         prong_link *link;
         const char *kind;
-        ok(prong_client_connect(&link, name, &KEY, SOON));
+        ok(prong_link_connect(&link, name, &KEY, SOON));
         size_t size = i == 1 ? 4 : i == 3 ? 5 : i == 4 ? 13 : strlen(bad[i]);
         ok(prong_link_send_bytes(link, bad[i], size, SOON));
-        ok(prong_link_recv(link, document, &reply, NULL, SOON));
+        ok(prong_link_recv_value(link, document, &reply, NULL, SOON));
         ok(prong_scan(reply, "(sv)", &kind, &result));
         check(!strcmp(kind, "#TRACEBACK"));
         prong_link_close(link);
@@ -895,9 +895,9 @@ TEST(a_request_that_needs_too_much_is_refused) {
     for (int i = 0; i < LISTS; i++) bomb[size++] = '}';
     bomb[size++] = 'e';
     bomb[size++] = '.';
-    ok(prong_client_connect(&link, name, &KEY, SOON));
+    ok(prong_link_connect(&link, name, &KEY, SOON));
     ok(prong_link_send_bytes(link, bomb, size, SOON));
-    ok(prong_link_recv(link, document, &reply, NULL, SOON));
+    ok(prong_link_recv_value(link, document, &reply, NULL, SOON));
     ok(prong_scan(reply, "(ss)", &kind, &text));
     check(!strcmp(kind, "#TRACEBACK") && strstr(text, "MemoryError"));
     prong_link_close(link);
@@ -911,13 +911,13 @@ static void tell(prong_link *link, const char *ident, const char *method, prong_
         ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
     else
         ok(prong_build(document, &request, "(nsvv)", method, arguments, none));
-    ok(prong_link_send(link, request, SOON));
+    ok(prong_link_send_value(link, request, SOON));
 }
 
 static void hear_return(prong_link *link, prong_value *result) {
     prong_value reply;
     const char *kind;
-    ok(prong_link_recv(link, document, &reply, NULL, PRONG_SECONDS(30)));
+    ok(prong_link_recv_value(link, document, &reply, NULL, PRONG_SECONDS(30)));
     ok(prong_scan(reply, "(sv)", &kind, result));
     if (strcmp(kind, "#RETURN")) shows(reply, "a #RETURN");
 }
@@ -1007,7 +1007,7 @@ static struct message long_key(void) {
 static prong_link *introduced(const char *name, const prong_link_options *options) {
     prong_link *link;
     prong_value arguments, result;
-    ok(prong_client_connect(&link, name, options, SOON));
+    ok(prong_link_connect(&link, name, options, SOON));
     ok(prong_build(document, &arguments, "(s)", "one"));
     tell(link, NULL, "accept_connection", arguments);
     hear_return(link, &result);
@@ -1048,7 +1048,7 @@ LONG_TEST(a_message_that_takes_long_to_read_holds_up_nobody_else, 120) {
         prong_value reply;
         const char *kind, *text;
         int answers = answered_meanwhile(bomber, other, &bombs[i].message);
-        ok(prong_link_recv(bomber, document, &reply, NULL, SOON));
+        ok(prong_link_recv_value(bomber, document, &reply, NULL, SOON));
         ok(prong_scan(reply, "(ss)", &kind, &text));
         if (!strstr(text, bombs[i].says)) test_failed(__FILE__, __LINE__, "%s", text);
         if (answers < 10) test_failed(__FILE__, __LINE__, "message %zu: %d answers for others", i, answers);
@@ -1163,7 +1163,7 @@ LONG_TEST(a_thousand_clients_at_once, 120) {
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_build(document, &name, "(s)", "one of many"));
     for (int i = 0; i < MANY; i++) {
-        ok(prong_client_connect(&many[i], address, &options, SOON));
+        ok(prong_link_connect(&many[i], address, &options, SOON));
         tell(many[i], NULL, "accept_connection", name);
         hear_return(many[i], &result);
     }
