@@ -28,6 +28,7 @@
 #include <prong/queue.h>
 #include <prong/runtime.h>
 #include <prong/semaphore.h>
+#include <prong/server.h>
 #include <prong/shared_memory.h>
 #include <prong/status.h>
 #include <prong/subprocess.h>

@@ -126,7 +126,7 @@ static void make_links(void) {
 
 static void make_manager(prong_start_method method) {
     ok(prong_manager_start(&all.manager, &(prong_manager_options){.method = method}));
-    ok(prong_manager_create(all.manager, &all.proxy, "Queue", "()"));
+    ok(prong_proxy_create(&all.proxy, all.manager, "Queue", PRONG_SECONDS(60), "()"));
 }
 
 static void make_all(prong_start_method method) {

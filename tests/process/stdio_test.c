@@ -157,7 +157,7 @@ TEST(a_manager_leaves_closed_streams_closed) {
     prong_proxy dict;
     close_streams();
     ok(prong_manager_start(&manager, NULL));
-    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(prong_proxy_create(&dict, manager, "dict", PRONG_SECONDS(60), "()"));
     equal(open_streams(), 0);
     ok(prong_manager_shutdown(manager, PRONG_SECONDS(10)));
     equal(open_streams(), 0);
