@@ -63,9 +63,9 @@ static void call_dict(prong_proxy dict, long pairs, float *latencies) {
     for (long i = 0; i < pairs * 2; i++) {
         double start = latencies ? bench_now() : 0;
         if (i % 2)
-            must(prong_proxy_call(dict, document, &result, "__getitem__", PRONG_SECONDS(60), "(s)", "key"));
+            must(prong_proxy_call(dict, "__getitem__", document, &result, PRONG_SECONDS(60), "(s)", "key"));
         else
-            must(prong_proxy_call(dict, document, NULL, "__setitem__", PRONG_SECONDS(60), "(sl)", "key", i));
+            must(prong_proxy_call(dict, "__setitem__", document, NULL, PRONG_SECONDS(60), "(sl)", "key", i));
         if (latencies) latencies[i] = (float)((bench_now() - start) * 1e6);
         prong_document_reset(document);
     }
@@ -74,7 +74,7 @@ static void call_dict(prong_proxy dict, long pairs, float *latencies) {
 
 static void dict_pairs(prong_manager manager, long pairs) {
     prong_proxy dict;
-    must(prong_manager_create(manager, &dict, "dict", "()"));
+    must(prong_proxy_create(&dict, manager, "dict", PRONG_SECONDS(60), "()"));
     call_dict(dict, pairs / 10, NULL);
     double start = bench_now();
     call_dict(dict, pairs, NULL);
@@ -98,7 +98,7 @@ static void many_clients(int clients, bool percentile) {
             char byte;
             prong_proxy dict;
             prong_manager manager = connected();
-            must(prong_manager_create(manager, &dict, "dict", "()"));
+            must(prong_proxy_create(&dict, manager, "dict", PRONG_SECONDS(60), "()"));
             call_dict(dict, 5, NULL);
             close(gate[1]);
             if (read(gate[0], &byte, 1) < 0) _exit(1);
@@ -127,7 +127,7 @@ static void queue_pairs(prong_manager manager) {
     prong_document *document;
     prong_value item;
     must(prong_document_open(&document, NULL));
-    must(prong_manager_create(manager, &queue, "Queue", "()"));
+    must(prong_proxy_create(&queue, manager, "Queue", PRONG_SECONDS(60), "()"));
     double start = bench_now();
     for (int i = 0; i < PAIRS / 2; i++) {
         must(prong_proxy_put(queue, prong_int(i), PRONG_FOREVER));
@@ -154,7 +154,7 @@ static void entries(prong_manager manager) {
     prong_document *document;
     prong_value part, text;
     must(prong_document_open(&document, NULL));
-    must(prong_manager_create(manager, &dict, "dict", "()"));
+    must(prong_proxy_create(&dict, manager, "dict", PRONG_SECONDS(60), "()"));
     long before = resident_kib(server);
     for (int i = 0; i < 100000; i += 1000) {
         prong_document_reset(document);
@@ -166,7 +166,7 @@ static void entries(prong_manager manager) {
             must(prong_make_text(document, value, &text));
             must(prong_dict_put(document, part, key, text));
         }
-        must(prong_proxy_call(dict, document, NULL, "update", PRONG_SECONDS(60), "(v)", part));
+        must(prong_proxy_call(dict, "update", document, NULL, PRONG_SECONDS(60), "(v)", part));
     }
     bench_result((double)(resident_kib(server) - before));
 }

@@ -14,11 +14,11 @@ int main(int argc, char **argv) {
     fflush(stdout);
     must(prong_listener_accept(listener, &link, PRONG_SECONDS(20)));
     prong_status status;
-    while ((status = prong_link_recv(link, document, &value, NULL, PRONG_SECONDS(20))) >= 0) {
+    while ((status = prong_link_recv_value(link, document, &value, NULL, PRONG_SECONDS(20))) >= 0) {
         char text[300];
         must(prong_value_repr(value, text, sizeof text, NULL));
         puts(text);
-        must(prong_link_send(link, prong_int((int64_t)prong_value_size(value)), PRONG_SECONDS(20)));
+        must(prong_link_send_value(link, prong_int((int64_t)prong_value_size(value)), PRONG_SECONDS(20)));
     }
     printf("then %s\n", prong_status_name(status));
     prong_link_close(link);

@@ -9,7 +9,7 @@ enum { TASKS = 3 };
 
 static prong_proxy ask(prong_manager manager, const char *name) {
     prong_proxy queue;
-    must(prong_manager_create(manager, &queue, name, "()"));
+    must(prong_proxy_create(&queue, manager, name, PRONG_SECONDS(5), "()"));
     return queue;
 }
 

@@ -13,7 +13,8 @@
 
 PRONG_BEGIN_DECLS
 
-#define PRONG_PICKLE_PROTOCOL 5 /* what is written unless told otherwise; CPython 3.8 and later read it */
+#define PRONG_PICKLE_PROTOCOL                                                  \
+    5 /* what is written unless told otherwise; CPython 3.8 and later read it */
 
 /* Memory that goes beside a pickle, not in it (protocol 5's out-of-band buffers). */
 typedef struct prong_pickle_buffer {
@@ -41,8 +42,9 @@ typedef struct prong_pickle {
 /* Writes value; the bytes lie in document. What is shared, or refers to itself, does so for the reader. options may be
  * NULL. Errors: PRONG_NO_MEMORY, PRONG_TOO_LONG (nested deeper than PRONG_VALUE_DEPTH), PRONG_INVALID (no such protocol, or a
  * class that cannot be named in it: below 3 those of Python 2's modules, __builtin__ and others, are read as Python 3's). */
-PRONG_CHECKED prong_status prong_pickle_dumps(prong_document *document, prong_value value, prong_pickle *pickle,
-                                              const prong_pickle_options *options);
+PRONG_CHECKED prong_status
+prong_pickle_dumps(prong_document *document, prong_value value,
+                   prong_pickle *pickle, const prong_pickle_options *options);
 
 /* --- reading --- */
 
@@ -50,8 +52,9 @@ PRONG_CHECKED prong_status prong_pickle_dumps(prong_document *document, prong_va
  * called once more when that is known, with object->has_state, and *value being what the first call made: a container or
  * an object, to change in place. Whatever it returns other than PRONG_OK fails the reading. Called for nothing that is
  * not registered. */
-typedef prong_status prong_class_build(prong_document *document, const prong_object *object, prong_value *value,
-                                       void *context);
+typedef prong_status prong_class_build(prong_document *document,
+                                       const prong_object *object,
+                                       prong_value *value, void *context);
 
 /* A class, or with a name of "*" all classes of a module, that may be read. */
 typedef struct prong_class {
@@ -63,11 +66,13 @@ typedef struct prong_class {
 typedef struct prong_unpickle_options {
     const prong_class *classes; /* allowed beside the usual ones */
     size_t class_count;
-    bool any_class;                     /* all may be read (as data; still nothing is called) */
-    bool borrow_bytes;                  /* bytes of 64 and more refer to the pickle's memory, which must then live on */
+    bool any_class; /* all may be read (as data; still nothing is called) */
+    bool
+        borrow_bytes; /* bytes of 64 and more refer to the pickle's memory, which must then live on */
     const prong_pickle_buffer *buffers; /* those that went beside the pickle */
     size_t buffer_count;
-    size_t max_depth;  /* of nesting; 0: PRONG_VALUE_DEPTH, which is also the most */
+    size_t
+        max_depth; /* of nesting; 0: PRONG_VALUE_DEPTH, which is also the most */
     size_t max_values; /* on the reader's stack at one time; 0: 4,194,304 */
     /* What keys (compared, hashed) and calls may take in all, in steps of some 20 ns, so that nobody can send a
      * small pickle that takes hours; 0: 64 for each byte of it. */
@@ -78,8 +83,9 @@ typedef struct prong_unpickle_options {
  * family send large arrays (values of PRONG_KIND_BUFFER among what the array is rebuilt from). The value lies in document.
  * options may be NULL. Errors: PRONG_INVALID (malformed; the message has the position and what is wrong), PRONG_PERMISSION
  * (a class that is not allowed; the message names it), PRONG_TOO_LONG (beyond a limit), PRONG_NO_MEMORY. */
-PRONG_CHECKED prong_status prong_pickle_loads(prong_document *document, const void *data, size_t size,
-                                              prong_value *value, const prong_unpickle_options *options);
+PRONG_CHECKED prong_status
+prong_pickle_loads(prong_document *document, const void *data, size_t size,
+                   prong_value *value, const prong_unpickle_options *options);
 
 PRONG_END_DECLS
 

@@ -19,6 +19,7 @@
 #include <prong/interrupt.h>
 #include <prong/job.h>
 #include <prong/link.h>
+#include <prong/listener.h>
 #include <prong/lock.h>
 #include <prong/manager.h>
 #include <prong/pickle.h>
@@ -28,6 +29,7 @@
 #include <prong/queue.h>
 #include <prong/runtime.h>
 #include <prong/semaphore.h>
+#include <prong/server.h>
 #include <prong/shared_memory.h>
 #include <prong/status.h>
 #include <prong/subprocess.h>

@@ -29,9 +29,10 @@ typedef struct prong_queue {
     uint64_t offset, generation;
 } prong_queue;
 
-/* A message lent to the caller, in place: `size` bytes at `data`, in the arena,
- * aligned to 64. It may be read and written until it is committed or released.
- * If the process dies before, the library takes it back. */
+/* A message lent to the caller, in place: `size` bytes at `data`, to read or
+ * write until it is committed or released. It is in the arena, aligned to 64,
+ * and the library takes it back from a process that dies before; or, if it is
+ * from prong_link_recv_bytes, in memory of this process. */
 typedef struct prong_message {
     void *data;
     size_t size;
@@ -105,8 +106,8 @@ PRONG_CHECKED prong_status prong_queue_receive(prong_queue queue,
                                                prong_message *message,
                                                prong_time timeout);
 
-/* Gives back a message that was reserved or received, and clears *message.
- * Errors: PRONG_STALE (it is not lent to this process). */
+/* Gives back a message reserved or received, once, and clears *message; from
+ * any thread of this process. Errors: PRONG_STALE (it is not lent). */
 PRONG_API prong_status prong_message_release(prong_message *message);
 
 /* --- state, and shutdown --- */

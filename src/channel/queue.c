@@ -5,6 +5,7 @@
 #include "channel/channel.h"
 #include "channel/bell.h"
 #include "channel/ledger.h"
+#include "channel/source.h"
 #include "channel/types.h"
 #include "family/heap.h"
 #include "family/member.h"
@@ -142,6 +143,8 @@ prong_status message_reserve(size_t size, prong_message *message) {
 }
 
 prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout) {
+    if (loan_is(message))
+        return fail_text(PRONG_INVALID, "commit of a message that a link has lent: it is not in the family's memory");
     struct block *header = heap_block(message->block);
     if (!header || header->owner != self_token())
         return fail(PRONG_STALE, "commit of a message that is not lent to this process");
@@ -171,6 +174,10 @@ prong_status prong_queue_commit(prong_queue handle, prong_message *message, pron
 }
 
 prong_status prong_message_release(prong_message *message) {
+    if (loan_is(message)) {
+        loan_release(message);
+        return PRONG_OK;
+    }
     prong_status status = family_enter();
     if (status < 0) return status;
     struct block *header = heap_block(message->block);

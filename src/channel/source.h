@@ -1,13 +1,46 @@
-/* What other rooms give prong_wait to wait for: a descriptor, with perhaps something already read from it. */
+/* What a higher layer (src/net) has in common with this one: things to wait for, and memory that messages lend. */
 #ifndef CHANNEL_SOURCE_H
 #define CHANNEL_SOURCE_H
 
+#include <prong/queue.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
 
 /* The first member of what a prong_waitable of kind PRONG_WAIT_LINK or PRONG_WAIT_LISTENER points to. */
 struct source {
     int descriptor;
     bool (*ready)(struct source *source); /* without looking at the descriptor; NULL: only that counts */
 };
+
+/* The first member of memory of this process, by malloc, in which messages are lent. Its holders are its owner and each of these
+ * messages; the last to drop it frees it. */
+struct loan {
+    _Atomic size_t holders;
+};
+
+/* In a message's `block`: the address of a loan. A block of the arena has an even offset. */
+enum { LOAN = 1 };
+
+static inline bool loan_is(const prong_message *message) {
+    return message->block & LOAN;
+}
+
+static inline prong_message loan_lend(struct loan *loan, void *data, size_t size) {
+    atomic_fetch_add_explicit(&loan->holders, 1, memory_order_relaxed);
+    return (prong_message){data, size, (uintptr_t)loan | LOAN};
+}
+
+/* acq_rel: what each holder did with the memory happens before the free; and before its owner uses it again, which loads the
+ * count with acquire. */
+static inline void loan_drop(struct loan *loan) {
+    if (atomic_fetch_sub_explicit(&loan->holders, 1, memory_order_acq_rel) == 1) free(loan);
+}
+
+static inline void loan_release(prong_message *message) {
+    loan_drop((struct loan *)(uintptr_t)(message->block & ~(uint64_t)LOAN));
+    *message = (prong_message){0};
+}
 
 #endif

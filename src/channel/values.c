@@ -13,8 +13,12 @@ static prong_status write_value(prong_value value, prong_document **scratch, pro
     return status;
 }
 
-static prong_status read_value(prong_message *message, prong_document *document, prong_value *value) {
-    prong_status status = prong_pickle_loads(document, message->data, message->size, value, &ANY_CLASS);
+/* The value owns its bytes: the message is given back. */
+static prong_status read_value(prong_message *message, prong_document *document, prong_value *value,
+                               const prong_unpickle_options *options) {
+    prong_unpickle_options copies = options ? *options : ANY_CLASS;
+    copies.borrow_bytes = false;
+    prong_status status = prong_pickle_loads(document, message->data, message->size, value, &copies);
     prong_message_release(message);
     return status;
 }
@@ -33,7 +37,7 @@ prong_status prong_queue_get_value(prong_queue queue, prong_document *document, 
                                    prong_time timeout) {
     prong_message message;
     prong_status status = prong_queue_receive(queue, &message, timeout);
-    return status < 0 ? status : read_value(&message, document, value);
+    return status < 0 ? status : read_value(&message, document, value, NULL);
 }
 
 prong_status prong_connection_send_value(prong_connection connection, prong_value value, prong_time timeout) {
@@ -47,8 +51,8 @@ prong_status prong_connection_send_value(prong_connection connection, prong_valu
 }
 
 prong_status prong_connection_recv_value(prong_connection connection, prong_document *document, prong_value *value,
-                                         prong_time timeout) {
+                                         const prong_unpickle_options *options, prong_time timeout) {
     prong_message message;
     prong_status status = prong_connection_recv_bytes(connection, 0, &message, timeout);
-    return status < 0 ? status : read_value(&message, document, value);
+    return status < 0 ? status : read_value(&message, document, value, options);
 }

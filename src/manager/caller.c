@@ -171,7 +171,7 @@ static prong_status exchange(prong_link *link, const struct request_parts *parts
     if (status >= 0) status = reserve_reply(document);
     if (status < 0) return status; /* nothing has been asked */
     status = prong_link_send_bytes(link, pickle.data, pickle.size, deadline_left(deadline));
-    if (status >= 0) status = prong_link_recv_bytes(link, 0, &data, &size, deadline_left(deadline));
+    if (status >= 0) status = link_receive(link, 0, &data, &size, deadline_left(deadline));
     if (status < 0) {
         link->state = LINK_CUT; /* a reply may still come: nothing more can be asked here */
         return status;
@@ -185,7 +185,7 @@ static prong_status link_to(const struct reach *reach, prong_link **link, deadli
     prong_link_options options;
     prong_tls tls;
     reach_options(reach, &options, &tls);
-    return client_connect(link, reach->address, &options, deadline_within(deadline, CONNECT_WITHIN), false);
+    return link_connect(link, reach->address, &options, deadline_within(deadline, CONNECT_WITHIN), false);
 }
 
 /* The first time: the server may come up later. */
@@ -193,7 +193,7 @@ static prong_status link_to_new(const struct reach *reach, prong_link **link, de
     prong_link_options options;
     prong_tls tls;
     reach_options(reach, &options, &tls);
-    return client_connect(link, reach->address, &options, deadline, true);
+    return link_connect(link, reach->address, &options, deadline, true);
 }
 
 /* A name of this process's own, which nobody else can guess: by it a prong server knows the process's connections. A forked

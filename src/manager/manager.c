@@ -2,18 +2,15 @@
 #include "manager/manager.h"
 #include "base/error.h"
 #include "manager/family.h"
-#include "manager/token.h"
 #include "os/os.h"
 #include "process/function.h"
-#include "value/node.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const prong_time START_WITHIN = PRONG_SECONDS(60), CALL_WITHIN = PRONG_SECONDS(60),
-                        UNASKED_WITHIN = PRONG_SECONDS(1);
+static const prong_time START_WITHIN = PRONG_SECONDS(60), UNASKED_WITHIN = PRONG_SECONDS(1);
 
 /* --- how to reach a server, by value --- */
 
@@ -324,7 +321,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     return status;
 }
 
-prong_status prong_manager_close(prong_manager handle) {
+prong_status prong_manager_destroy(prong_manager handle) {
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
     if (status < 0) return status;
@@ -337,12 +334,12 @@ prong_status prong_manager_close(prong_manager handle) {
 
 /* --- asking --- */
 
-prong_status prong_manager_address(prong_manager handle, char *address, size_t size) {
+prong_status prong_manager_address(prong_manager handle, char *address, size_t capacity) {
     struct manager *manager;
     prong_status status = manager_find(handle, &manager);
     if (status < 0) return status;
-    TRY(check_bytes(address, size, "manager: address"));
-    if (strlen(manager->reach.address) >= size)
+    TRY(check_bytes(address, capacity, "manager: address"));
+    if (strlen(manager->reach.address) >= capacity)
         return fail(PRONG_TOO_LONG, "the address has %zu bytes", strlen(manager->reach.address));
     strcpy(address, manager->reach.address);
     return PRONG_OK;
@@ -374,42 +371,5 @@ prong_status prong_manager_count(prong_manager handle, size_t *count, prong_time
     prong_status status = manager_find(handle, &manager);
     if (status >= 0) status = ask_server(handle, manager, "number_of_objects", timeout, &number);
     *count = (size_t)number;
-    return status;
-}
-
-/* --- creating --- */
-
-prong_status prong_manager_create(prong_manager handle, prong_proxy *proxy, const char *type, const char *format, ...) {
-    struct manager *manager;
-    prong_document *scratch;
-    prong_value given = {0}, all = {0}, one, result = {0}, name = {0};
-    prong_status status = manager_find(handle, &manager);
-    if (status >= 0 && strlen(type) >= sizeof(proxy->type))
-        status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    va_list list;
-    va_start(list, format);
-    status = value_build(scratch, &given, format, list);
-    va_end(list);
-    if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
-        status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
-    if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
-    if (status >= 0) status = prong_make_text(scratch, type, &name);
-    if (status >= 0) status = prong_list_append(scratch, all, name);
-    for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
-        status = prong_list_append(scratch, all, one);
-    struct request_parts request = {.to_server = true, .method = "create"};
-    if (status >= 0) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
-    if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(CALL_WITHIN));
-    prong_value ident = {0};
-    uint64_t id = 0;
-    if (status >= 0) status = prong_scan(result, "(v.)", &ident);
-    if (status >= 0) status = ident_from_value(ident, &id);
-    if (status >= 0) {
-        *proxy = (prong_proxy){.manager = handle, .id = id};
-        snprintf(proxy->type, sizeof(proxy->type), "%s", type);
-    }
-    prong_document_close(scratch);
     return status;
 }

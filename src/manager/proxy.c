@@ -1,18 +1,56 @@
-/* Proxies: calls of objects on a server, and proxies as values. */
+/* Proxies: objects made on a server, their calls, and proxies as values. */
 #include "base/error.h"
 #include "manager/manager.h"
 #include "manager/token.h"
 #include "value/node.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static const prong_time CALL_WITHIN = PRONG_SECONDS(60), ANSWER_WITHIN = PRONG_SECONDS(10);
 
+/* --- creating --- */
+
+prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const char *type, prong_time timeout,
+                                const char *format, ...) {
+    struct manager *manager;
+    prong_document *scratch;
+    prong_value given = {0}, all = {0}, one, result = {0}, name = {0};
+    prong_status status = manager_find(handle, &manager);
+    if (status >= 0 && strlen(type) >= sizeof(proxy->type))
+        status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
+    va_list list;
+    va_start(list, format);
+    status = value_build(scratch, &given, format, list);
+    va_end(list);
+    if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
+        status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
+    if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
+    if (status >= 0) status = prong_make_text(scratch, type, &name);
+    if (status >= 0) status = prong_list_append(scratch, all, name);
+    for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
+        status = prong_list_append(scratch, all, one);
+    struct request_parts request = {.to_server = true, .method = "create"};
+    if (status >= 0) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
+    if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
+    prong_value ident = {0};
+    uint64_t id = 0;
+    if (status >= 0) status = prong_scan(result, "(v.)", &ident);
+    if (status >= 0) status = ident_from_value(ident, &id);
+    if (status >= 0) {
+        *proxy = (prong_proxy){.manager = handle, .id = id};
+        snprintf(proxy->type, sizeof(proxy->type), "%s", type);
+    }
+    prong_document_close(scratch);
+    return status;
+}
+
 /* --- calls --- */
 
-prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document, prong_value *result,
-                                    const char *method, prong_time timeout, prong_value arguments,
-                                    prong_value keywords) {
+prong_status prong_proxy_call_value(prong_proxy proxy, const char *method, prong_value arguments, prong_value keywords,
+                                    prong_document *document, prong_value *result, prong_time timeout) {
     struct manager *manager;
     prong_document *own = NULL;
     prong_value ignored;
@@ -29,7 +67,7 @@ prong_status prong_proxy_call_value(prong_proxy proxy, prong_document *document,
     return status;
 }
 
-prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong_value *result, const char *method,
+prong_status prong_proxy_call(prong_proxy proxy, const char *method, prong_document *document, prong_value *result,
                               prong_time timeout, const char *format, ...) {
     prong_document *own = NULL;
     prong_value arguments, ignored;
@@ -42,8 +80,8 @@ prong_status prong_proxy_call(prong_proxy proxy, prong_document *document, prong
     status = value_build(document, &arguments, format, list);
     va_end(list);
     if (status >= 0)
-        status = prong_proxy_call_value(proxy, document, result ? result : &ignored, method, timeout, arguments,
-                                        prong_null());
+        status = prong_proxy_call_value(proxy, method, arguments, prong_null(), document, result ? result : &ignored,
+                                        timeout);
     prong_document_close(own);
     return status;
 }
@@ -65,10 +103,10 @@ static prong_status count_reference(prong_proxy proxy, const char *method) {
     return status;
 }
 
-prong_status prong_proxy_retain(prong_proxy proxy) {
+prong_status prong_proxy_incref(prong_proxy proxy) {
     return count_reference(proxy, "incref");
 }
-prong_status prong_proxy_release(prong_proxy proxy) {
+prong_status prong_proxy_decref(prong_proxy proxy) {
     return count_reference(proxy, "decref");
 }
 
@@ -86,32 +124,32 @@ prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
     prong_status status = prong_document_open(&scratch, NULL);
     if (status < 0) return status;
     if (timeout == PRONG_FOREVER)
-        status = prong_proxy_call(lock, scratch, &result, "acquire", PRONG_FOREVER, "(b)", 1);
+        status = prong_proxy_call(lock, "acquire", scratch, &result, PRONG_FOREVER, "(b)", 1);
     else if (timeout <= 0)
-        status = prong_proxy_call(lock, scratch, &result, "acquire", patience(0), "(b)", 0);
+        status = prong_proxy_call(lock, "acquire", scratch, &result, patience(0), "(b)", 0);
     else
         status =
-            prong_proxy_call(lock, scratch, &result, "acquire", patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+            prong_proxy_call(lock, "acquire", scratch, &result, patience(timeout), "(bd)", 1, (double)timeout / 1e9);
     if (status >= 0) status = prong_value_get_bool(result, &taken);
     prong_document_close(scratch);
     if (status < 0 || taken) return status;
     return fail_text(PRONG_TIMEOUT, "the lock was not free in the time given");
 }
 
-prong_status prong_proxy_unlock(prong_proxy lock) {
-    return prong_proxy_call(lock, NULL, NULL, "release", CALL_WITHIN, "()");
+prong_status prong_proxy_release(prong_proxy lock) {
+    return prong_proxy_call(lock, "release", NULL, NULL, CALL_WITHIN, "()");
 }
 
 prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout) {
-    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, NULL, NULL, "put", PRONG_FOREVER, "(v)", item);
-    if (timeout <= 0) return prong_proxy_call(queue, NULL, NULL, "put", patience(0), "(vb)", item, 0);
-    return prong_proxy_call(queue, NULL, NULL, "put", patience(timeout), "(vbd)", item, 1, (double)timeout / 1e9);
+    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, "put", NULL, NULL, PRONG_FOREVER, "(v)", item);
+    if (timeout <= 0) return prong_proxy_call(queue, "put", NULL, NULL, patience(0), "(vb)", item, 0);
+    return prong_proxy_call(queue, "put", NULL, NULL, patience(timeout), "(vbd)", item, 1, (double)timeout / 1e9);
 }
 
 prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item, prong_time timeout) {
-    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, document, item, "get", PRONG_FOREVER, "()");
-    if (timeout <= 0) return prong_proxy_call(queue, document, item, "get", patience(0), "(b)", 0);
-    return prong_proxy_call(queue, document, item, "get", patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, "get", document, item, PRONG_FOREVER, "()");
+    if (timeout <= 0) return prong_proxy_call(queue, "get", document, item, patience(0), "(b)", 0);
+    return prong_proxy_call(queue, "get", document, item, patience(timeout), "(bd)", 1, (double)timeout / 1e9);
 }
 
 /* --- as values: RebuildProxy(class, Token(type, address, id), "pickle", {}) --- */
@@ -159,7 +197,7 @@ static prong_status find_token(prong_value value, prong_value *token) {
     return expected("a proxy", value);
 }
 
-prong_status prong_proxy_from_value(prong_manager handle, prong_value value, prong_proxy *proxy) {
+prong_status prong_proxy_from_value(prong_proxy *proxy, prong_manager handle, prong_value value) {
     struct manager *manager;
     prong_value named = {0};
     struct token token;

@@ -89,8 +89,8 @@ static void close_descriptor(int descriptor) {
     if (descriptor >= 0) close(descriptor);
 }
 
-void prong_server_close(prong_server *server) {
-    if (!server) return;
+prong_status prong_server_close(prong_server *server) {
+    if (!server) return PRONG_OK;
     while (server->sessions) session_close(server->sessions);
     sessions_sweep(server);
     clients_free(server);
@@ -99,7 +99,7 @@ void prong_server_close(prong_server *server) {
     close_descriptor(server->socket);
     close_descriptor(server->epoll);
     close_descriptor(server->stopper);
-    if (*server->path) unlink(server->path);
+    prong_status status = remove_path(server->path);
     for (struct type *type = server->types, *next; type; type = next) {
         next = type->next;
         free((char *)(uintptr_t)type->given.name);
@@ -110,6 +110,7 @@ void prong_server_close(prong_server *server) {
     drop_options(&server->options.link);
     free(server->heap);
     free(server);
+    return status;
 }
 
 const char *prong_server_address(const prong_server *server) {

@@ -21,28 +21,63 @@ static const size_t MESSAGE_DEFAULT = (size_t)1 << 30;
 
 /* --- buffers --- */
 
-/* Room for `more` bytes at the end. What was taken at the front goes first. */
-static prong_status bytes_reserve(struct bytes *bytes, size_t more) {
-    if (bytes->start == bytes->end) bytes->start = bytes->end = 0;
-    if (more <= bytes->capacity - bytes->end) return PRONG_OK;
-    size_t used = bytes->end - bytes->start;
-    if (bytes->start) memmove(bytes->data, bytes->data + bytes->start, used);
-    bytes->start = 0;
-    bytes->end = used;
-    if (more <= bytes->capacity - used) return PRONG_OK;
-    size_t capacity = bytes->capacity * 2 > used + more ? bytes->capacity * 2 : used + more;
-    char *data = realloc(bytes->data, capacity);
-    if (!data) return fail(PRONG_NO_MEMORY, "link: no memory for %zu bytes", capacity);
-    bytes->data = data;
+/* The link is one of the holders, messages lent in it are the others: while there are any, nothing in it moves. */
+struct buffer {
+    struct loan loan;
+    char data[];
+};
+
+static bool bytes_are_lent(const struct bytes *bytes) {
+    return bytes->buffer && atomic_load_explicit(&bytes->buffer->loan.holders, memory_order_acquire) > 1;
+}
+
+static void bytes_clear(struct bytes *bytes) {
+    if (bytes->buffer) loan_drop(&bytes->buffer->loan);
+    *bytes = (struct bytes){0};
+}
+
+static prong_status bytes_no_memory(size_t capacity) {
+    return fail(PRONG_NO_MEMORY, "link: no memory for %zu bytes", capacity);
+}
+
+/* What is in use goes to a buffer of its own; the old one is left to the messages in it. */
+static prong_status bytes_leave(struct bytes *bytes, size_t used, size_t capacity) {
+    struct buffer *buffer = malloc(sizeof(*buffer) + capacity);
+    if (!buffer) return bytes_no_memory(capacity);
+    atomic_init(&buffer->loan.holders, 1);
+    memcpy(buffer->data, bytes->data + bytes->start, used);
+    bytes_clear(bytes);
+    *bytes = (struct bytes){.buffer = buffer, .data = buffer->data, .end = used, .capacity = capacity};
+    return PRONG_OK;
+}
+
+static prong_status bytes_grow(struct bytes *bytes, size_t capacity) {
+    struct buffer *buffer = realloc(bytes->buffer, sizeof(*buffer) + capacity);
+    if (!buffer) return bytes_no_memory(capacity);
+    if (!bytes->buffer) atomic_init(&buffer->loan.holders, 1);
+    bytes->buffer = buffer;
+    bytes->data = buffer->data;
     bytes->capacity = capacity;
     return PRONG_OK;
 }
 
-/* A large message should not hold its memory for ever. */
+/* Room for `more` bytes at the end. What was taken at the front goes first. */
+static prong_status bytes_reserve(struct bytes *bytes, size_t more) {
+    bool lent = bytes_are_lent(bytes);
+    size_t used = bytes->end - bytes->start;
+    if (used == 0 && !lent) bytes->start = bytes->end = 0;
+    if (more <= bytes->capacity - bytes->end) return PRONG_OK;
+    if (lent) return bytes_leave(bytes, used, used + more);
+    if (bytes->start) memmove(bytes->data, bytes->data + bytes->start, used);
+    bytes->start = 0;
+    bytes->end = used;
+    if (more <= bytes->capacity - used) return PRONG_OK;
+    return bytes_grow(bytes, bytes->capacity * 2 > used + more ? bytes->capacity * 2 : used + more);
+}
+
+/* A large message should not hold its memory forever. */
 static void bytes_shrink(struct bytes *bytes) {
-    if (bytes->start < bytes->end || bytes->capacity <= KEEP_BUFFER) return;
-    free(bytes->data);
-    *bytes = (struct bytes){0};
+    if (bytes->start == bytes->end && bytes->capacity > KEEP_BUFFER) bytes_clear(bytes);
 }
 
 /* --- the socket --- */
@@ -332,14 +367,16 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
     return PRONG_OK;
 }
 
-void prong_link_close(prong_link *link) {
-    if (!link) return;
+prong_status prong_link_close(prong_link *link) {
+    prong_status status = PRONG_OK;
+    if (!link) return status;
     auth_end(&link->auth);
     tls_free(link->tls, link->owner == getpid());
-    close(link->source.descriptor);
-    free(link->in.data);
-    free(link->out.data);
+    if (close(link->source.descriptor) < 0 && errno != EINTR) status = fail_errno("link to %s: close", link->address);
+    bytes_clear(&link->in);
+    bytes_clear(&link->out);
     free(link);
+    return status;
 }
 
 const char *prong_link_address(const prong_link *link) {
@@ -348,8 +385,10 @@ const char *prong_link_address(const prong_link *link) {
 int prong_link_peer_pid(const prong_link *link) {
     return link->peer_pid;
 }
-int prong_link_fileno(const prong_link *link) {
-    return link->source.descriptor;
+prong_status prong_link_fileno(const prong_link *link, int *descriptor) {
+    if (!link) return fail_text(PRONG_INVALID, "no link (NULL)");
+    *descriptor = link->source.descriptor;
+    return PRONG_OK;
 }
 
 /* --- waiting --- */
@@ -403,8 +442,7 @@ static prong_status wait_and_fill(prong_link *link, deadline_t deadline) {
     return status < 0 ? status : link_fill(link);
 }
 
-prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const void **data, size_t *size,
-                                   prong_time timeout) {
+prong_status link_receive(prong_link *link, size_t maxlength, const void **data, size_t *size, prong_time timeout) {
     prong_status status = link_take(link, maxlength, data, size);
     if (status != PRONG_TIMEOUT) return status;
     deadline_t deadline = deadline_after(timeout);
@@ -422,22 +460,40 @@ prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, const voi
     return status;
 }
 
+/* The message is its holder's from here on: the link goes on behind it. */
+static prong_message lend(prong_link *link, const void *data, size_t size) {
+    prong_message message = loan_lend(&link->in.buffer->loan, (void *)(uintptr_t)data, size);
+    give_back(link);
+    return message;
+}
+
+prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, prong_message *message, prong_time timeout) {
+    const void *data;
+    size_t size;
+    prong_status status = link_receive(link, maxlength, &data, &size, timeout);
+    if (status >= 0) *message = lend(link, data, size);
+    if (status == PRONG_TOO_LONG) *message = (prong_message){.size = size};
+    return status;
+}
+
 prong_status prong_link_recv_bytes_into(prong_link *link, void *buffer, size_t capacity, size_t *size,
                                         prong_time timeout) {
     const void *data;
+    size_t length;
     TRY(check_bytes(buffer, capacity, "link recv: buffer"));
-    prong_status status = prong_link_recv_bytes(link, 0, &data, size, timeout);
+    prong_status status = link_receive(link, 0, &data, &length, timeout);
+    if (size && (status >= 0 || status == PRONG_TOO_LONG)) *size = length;
     if (status < 0) return status;
-    if (*size > capacity) {
+    if (length > capacity) {
         link->lent = 0; /* it stays */
-        return fail(PRONG_TOO_LONG, "a message of %zu bytes in a buffer of %zu", *size, capacity);
+        return fail(PRONG_TOO_LONG, "a message of %zu bytes in a buffer of %zu", length, capacity);
     }
-    if (*size) memcpy(buffer, data, *size);
+    if (length) memcpy(buffer, data, length);
     give_back(link);
     return PRONG_OK;
 }
 
-prong_status prong_link_send(prong_link *link, prong_value value, prong_time timeout) {
+prong_status prong_link_send_value(prong_link *link, prong_value value, prong_time timeout) {
     prong_document *scratch;
     prong_pickle pickle;
     prong_pickle_options options = {.protocol = 4};
@@ -449,12 +505,18 @@ prong_status prong_link_send(prong_link *link, prong_value value, prong_time tim
     return status;
 }
 
-prong_status prong_link_recv(prong_link *link, prong_document *document, prong_value *value,
-                             const prong_unpickle_options *options, prong_time timeout) {
+/* The value owns its bytes: the message's memory is used again. */
+prong_status prong_link_recv_value(prong_link *link, prong_document *document, prong_value *value,
+                                   const prong_unpickle_options *options, prong_time timeout) {
     const void *data;
     size_t size;
-    prong_status status = prong_link_recv_bytes(link, 0, &data, &size, timeout);
-    return status < 0 ? status : prong_pickle_loads(document, data, size, value, options);
+    prong_unpickle_options copies = options ? *options : (prong_unpickle_options){0};
+    prong_status status = link_receive(link, 0, &data, &size, timeout);
+    if (status < 0) return status;
+    copies.borrow_bytes = false;
+    status = prong_pickle_loads(document, data, size, value, &copies);
+    give_back(link);
+    return status;
 }
 
 prong_status prong_link_poll(prong_link *link, prong_time timeout) {
@@ -574,8 +636,8 @@ static prong_status begin_link(prong_link **link, const struct connect_attempt *
     return status;
 }
 
-prong_status client_connect(prong_link **link, const char *address, const prong_link_options *options,
-                            deadline_t deadline, bool waits) {
+prong_status link_connect(prong_link **link, const char *address, const prong_link_options *options,
+                          deadline_t deadline, bool waits) {
     struct address to;
     struct tls_context *tls;
     INTERRUPTIBLE;
@@ -590,7 +652,7 @@ prong_status client_connect(prong_link **link, const char *address, const prong_
     return status < 0 ? fail_again(status, "client of %s", address) : PRONG_OK;
 }
 
-prong_status prong_client_connect(prong_link **link, const char *address, const prong_link_options *options,
-                                  prong_time timeout) {
-    return client_connect(link, address, options, deadline_after(timeout), true);
+prong_status prong_link_connect(prong_link **link, const char *address, const prong_link_options *options,
+                                prong_time timeout) {
+    return link_connect(link, address, options, deadline_after(timeout), true);
 }

@@ -14,7 +14,8 @@
 enum link_state { LINK_TLS, LINK_AUTH, LINK_OPEN, LINK_CUT };
 
 struct bytes {
-    char *data;
+    struct buffer *buffer;       /* NULL: none so far; messages may be lent in it */
+    char *data;                  /* the buffer's */
     size_t start, end, capacity; /* data[start] up to data[end] is there */
 };
 
@@ -30,7 +31,7 @@ struct prong_link {
     bool heard, taken; /* the other side has sent something; a whole message of it was taken */
     size_t max_message;
     struct bytes in, out;
-    size_t lent;      /* bytes at the start of `in` that a message lent to the caller has */
+    size_t lent;      /* bytes at the start of `in` that link_take has given out until the next call */
     struct spin spin; /* while a reply is waited for */
     int peer_pid;
     int owner; /* pid: a forked child must not say goodbye for its parent */
@@ -41,8 +42,8 @@ struct prong_link {
 prong_status link_new(prong_link **link, int socket, bool listens, const prong_link_options *options,
                       const char *address, struct tls_context *tls);
 /* A client's link. waits: until then for a listener to come up; else it is connected at once or not. */
-prong_status client_connect(prong_link **link, const char *address, const prong_link_options *options,
-                            deadline_t deadline, bool waits);
+prong_status link_connect(prong_link **link, const char *address, const prong_link_options *options,
+                          deadline_t deadline, bool waits);
 /* Goes on with the handshake as far as it can without waiting. PRONG_TIMEOUT: it has to wait. */
 prong_status link_advance(prong_link *link);
 /* What it may mean that the other side has sent nothing so far; NULL: it has. */
@@ -50,6 +51,8 @@ const char *link_silence(const prong_link *link);
 /* The next whole message, if it has been read; PRONG_TIMEOUT if not; PRONG_EOF, PRONG_INVALID, PRONG_TOO_LONG. Lent until
  * the next call. */
 prong_status link_take(prong_link *link, size_t maxlength, const void **data, size_t *size);
+/* The same, and waits for it. */
+prong_status link_receive(prong_link *link, size_t maxlength, const void **data, size_t *size, prong_time timeout);
 /* Reads what there is, once. PRONG_TIMEOUT: nothing. PRONG_EOF is told by link_take when all is taken. */
 prong_status link_fill(prong_link *link);
 /* Puts a message, in two parts, behind what is still to be written, and writes what can be. PRONG_TIMEOUT: some is left. */

@@ -66,6 +66,11 @@ prong_status listen_at(const char *address, int backlog, int *made, char text[AD
     return PRONG_OK;
 }
 
+prong_status remove_path(const char *path) {
+    if (!*path || unlink(path) == 0 || errno == ENOENT) return PRONG_OK;
+    return fail_errno("remove %s", path);
+}
+
 /* Most errors are those of a connection that is gone again; what this computer lacks does not go away by asking again. */
 static prong_status accept_failed(void) {
     switch (errno) {
@@ -139,12 +144,16 @@ prong_status prong_listener_open(prong_listener **listener, const char *address,
 const char *prong_listener_address(const prong_listener *listener) {
     return listener->address;
 }
-int prong_listener_fileno(const prong_listener *listener) {
-    return listener->source.descriptor;
+prong_status prong_listener_fileno(const prong_listener *listener, int *descriptor) {
+    if (!listener) return fail_text(PRONG_INVALID, "no listener (NULL)");
+    *descriptor = listener->source.descriptor;
+    return PRONG_OK;
 }
-size_t prong_listener_refused(const prong_listener *listener, const char **last_reason) {
-    if (last_reason) *last_reason = listener->reason;
+size_t prong_listener_refused(const prong_listener *listener) {
     return listener->refused;
+}
+const char *prong_listener_last_refusal(const prong_listener *listener) {
+    return listener->reason;
 }
 
 static void take_out(prong_listener *listener, struct handshake **place) {
@@ -166,15 +175,16 @@ static void refuse(prong_listener *listener, struct handshake **place, const cha
     take_out(listener, place);
 }
 
-void prong_listener_close(prong_listener *listener) {
-    if (!listener) return;
+prong_status prong_listener_close(prong_listener *listener) {
+    if (!listener) return PRONG_OK;
     while (listener->first) refuse(listener, &listener->first, "the listener was closed");
     if (listener->socket >= 0) close(listener->socket);
     if (listener->source.descriptor >= 0) close(listener->source.descriptor);
-    if (*listener->path) unlink(listener->path);
+    prong_status status = remove_path(listener->path);
     tls_context_free(listener->tls);
     drop_options(&listener->options);
     free(listener);
+    return status;
 }
 
 /* Watches it for what its handshake waits for. */

@@ -3,6 +3,7 @@
 #define NET_LISTENER_H
 
 #include "net/link.h"
+#include <prong/listener.h>
 
 /* A bound socket that listens; *address_text is where, *path (may be empty) what to unlink at the end. */
 prong_status listen_at(const char *address, int backlog, int *socket, char text[ADDRESS_TEXT], char path[ADDRESS_TEXT]);
@@ -12,5 +13,7 @@ prong_status accept_at(int socket, const prong_link_options *options, struct tls
 /* Copies of what options point to that must live on. */
 prong_status keep_options(prong_link_options *kept, const prong_link_options *options);
 void drop_options(prong_link_options *kept);
+/* Removes the path of a Unix socket, if it has one, which may be gone already. */
+prong_status remove_path(const char *path);
 
 #endif

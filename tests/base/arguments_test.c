@@ -109,7 +109,7 @@ ROW(value_repr, "buffer", prong_value_repr(prong_int(1), NULL, 5, &size))
 ROW(value_json, "buffer", prong_value_json(prong_int(1), NULL, 5, &size))
 ROW(int_bytes, "bytes", prong_value_get_int_bytes(prong_int(1), NULL, 5, &size))
 ROW(listener_key, "authkey", prong_listener_open(&listener, "@prong-arguments", &no_key))
-ROW(client_key, "authkey", prong_client_connect(&client, "@prong-arguments", &no_key, PRONG_NOWAIT))
+ROW(client_key, "authkey", prong_link_connect(&client, "@prong-arguments", &no_key, PRONG_NOWAIT))
 ROW(manager_key, "authkey", prong_manager_connect(&manager, "@prong-arguments", &no_key, PRONG_NOWAIT))
 ROW(manager_argument, "argument", prong_manager_start(&manager, &(prong_manager_options){.argument_size = 5}))
 

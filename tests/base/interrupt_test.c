@@ -122,13 +122,13 @@ static void make_links(void) {
     snprintf(all.path, sizeof all.path, "@prong-interrupt-%d", (int)getpid());
     ok(prong_listener_open(&all.listener, all.path, NULL));
     check(pthread_create(&thread, NULL, accept_other, NULL) == 0);
-    ok(prong_client_connect(&all.link, all.path, NULL, PRONG_SECONDS(10)));
+    ok(prong_link_connect(&all.link, all.path, NULL, PRONG_SECONDS(10)));
     pthread_join(thread, NULL);
 }
 
 static void make_manager(prong_start_method method) {
     ok(prong_manager_start(&all.manager, &(prong_manager_options){.method = method}));
-    ok(prong_manager_create(all.manager, &all.proxy, "Queue", "()"));
+    ok(prong_proxy_create(&all.proxy, all.manager, "Queue", PRONG_SECONDS(60), "()"));
 }
 
 static void make_all(prong_start_method method) {
@@ -285,7 +285,7 @@ static prong_status listener_accept(prong_time timeout) {
 }
 static prong_status client_connect(prong_time timeout) {
     prong_link *link;
-    return prong_client_connect(&link, "@prong-interrupt-nobody", NULL, timeout);
+    return prong_link_connect(&link, "@prong-interrupt-nobody", NULL, timeout);
 }
 static prong_status proxy_get(prong_time timeout) {
     prong_document *document;

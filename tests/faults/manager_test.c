@@ -21,28 +21,28 @@ static void use(prong_manager manager) {
     prong_value value, result;
     size_t count;
     sure(prong_document_open(&document, NULL));
-    sure(prong_manager_create(manager, &dict, "dict", "({s:i})", "a", 1));
-    sure(prong_manager_create(manager, &list, "list", "()"));
-    sure(prong_manager_create(manager, &queue, "Queue", "()"));
-    sure(prong_manager_create(manager, &lock, "Lock", "()"));
-    sure(prong_proxy_call(dict, document, &result, "__setitem__", SOON, "(si)", "b", 2));
-    sure(prong_proxy_call(dict, document, &result, "__len__", SOON, "()"));
+    sure(prong_proxy_create(&dict, manager, "dict", SOON, "({s:i})", "a", 1));
+    sure(prong_proxy_create(&list, manager, "list", SOON, "()"));
+    sure(prong_proxy_create(&queue, manager, "Queue", SOON, "()"));
+    sure(prong_proxy_create(&lock, manager, "Lock", SOON, "()"));
+    sure(prong_proxy_call(dict, "__setitem__", document, &result, SOON, "(si)", "b", 2));
+    sure(prong_proxy_call(dict, "__len__", document, &result, SOON, "()"));
     must_hold(prong_value_equal(result, prong_int(2)));
-    gives(prong_proxy_call(dict, document, &result, "__getitem__", SOON, "(s)", "none"), PRONG_NOT_FOUND);
+    gives(prong_proxy_call(dict, "__getitem__", document, &result, SOON, "(s)", "none"), PRONG_NOT_FOUND);
     sure(prong_proxy_to_value(dict, document, &value));
-    sure(prong_proxy_from_value(manager, value, &copy));
-    sure(prong_proxy_retain(copy));
-    sure(prong_proxy_release(copy));
+    sure(prong_proxy_from_value(&copy, manager, value));
+    sure(prong_proxy_incref(copy));
+    sure(prong_proxy_decref(copy));
     sure(prong_proxy_put(queue, value, SOON));
     sure(prong_proxy_get(queue, document, &result, SOON));
     gives(prong_proxy_get(queue, document, &result, PRONG_MS(1)), PRONG_EMPTY);
     sure(prong_proxy_acquire(lock, SOON));
-    sure(prong_proxy_unlock(lock));
-    sure(prong_manager_count(manager, &count, SOON));
-    sure(prong_proxy_release(dict));
-    sure(prong_proxy_release(list));
-    sure(prong_proxy_release(queue));
     sure(prong_proxy_release(lock));
+    sure(prong_manager_count(manager, &count, SOON));
+    sure(prong_proxy_decref(dict));
+    sure(prong_proxy_decref(list));
+    sure(prong_proxy_decref(queue));
+    sure(prong_proxy_decref(lock));
     prong_document_close(document);
 }
 
@@ -61,6 +61,6 @@ WAITING_SCENARIO(a_manager_serves_by_socket) {
     sure(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
     sure(prong_manager_connect(&other, address, &options, SOON));
     use(other);
-    sure(prong_manager_close(other));
+    sure(prong_manager_destroy(other));
     sure(prong_manager_shutdown(manager, SOON));
 }

@@ -25,11 +25,12 @@ static void echo(const char *address) {
     if (prong_listener_open(&listener, address, &options) < 0) _exit(1);
     for (;;) {
         prong_link *link;
-        const void *data;
-        size_t size;
+        prong_message message;
         if (prong_listener_accept(listener, &link, PRONG_FOREVER) < 0) continue;
-        while (prong_link_recv_bytes(link, 0, &data, &size, PRONG_FOREVER) >= 0)
-            prong_link_send_bytes(link, data, size, PRONG_FOREVER);
+        while (prong_link_recv_bytes(link, 0, &message, PRONG_FOREVER) >= 0) {
+            prong_link_send_bytes(link, message.data, message.size, PRONG_FOREVER);
+            prong_message_release(&message);
+        }
         prong_link_close(link);
     }
 }
@@ -37,14 +38,13 @@ static void echo(const char *address) {
 static void call_again_and_again(const char *address) {
     for (;;) {
         prong_link *link;
-        const void *data;
-        size_t size;
-        if (prong_client_connect(&link, address, &options, PRONG_SECONDS(10)) < 0) {
+        prong_message message;
+        if (prong_link_connect(&link, address, &options, PRONG_SECONDS(10)) < 0) {
             test_sleep_ms(2);
             continue;
         }
         prong_link_send_bytes(link, "hello", 5, PRONG_FOREVER);
-        prong_link_recv_bytes(link, 0, &data, &size, PRONG_FOREVER);
+        if (prong_link_recv_bytes(link, 0, &message, PRONG_FOREVER) >= 0) prong_message_release(&message);
         prong_link_close(link);
     }
 }
@@ -72,22 +72,25 @@ static void talk_with_a_listener(size_t most) {
     prong_link *link;
     prong_document *document;
     prong_value value, got;
-    const void *data;
+    prong_message message, kept;
     size_t size;
     new_address(address);
     pid_t pid = other_end(echo, address);
-    for (int i = 0; i < 2000 && prong_client_connect(&link, address, &options, SOON); i++) test_sleep_ms(1);
+    for (int i = 0; i < 2000 && prong_link_connect(&link, address, &options, SOON); i++) test_sleep_ms(1);
     prong_link_close(link); /* it listens */
-    sure(prong_client_connect(&link, address, &options, SOON));
+    sure(prong_link_connect(&link, address, &options, SOON));
     sure(prong_link_send_bytes(link, "hello", 5, SOON));
     sure(prong_link_poll(link, SOON));
-    sure(prong_link_recv_bytes(link, 0, &data, &size, SOON));
-    must_hold(size == 5 && !memcmp(data, "hello", 5));
+    sure(prong_link_recv_bytes(link, 0, &message, SOON));
+    must_hold(message.size == 5 && !memcmp(message.data, "hello", 5));
+    sure(prong_message_release(&message));
     sure(prong_document_open(&document, NULL));
     sure(prong_build(document, &value, "(isd)", 1, "two", 3.0));
-    sure(prong_link_send(link, value, SOON));
-    sure(prong_link_recv(link, document, &got, NULL, SOON));
+    sure(prong_link_send_value(link, value, SOON));
+    sure(prong_link_recv_value(link, document, &got, NULL, SOON));
     must_hold(prong_value_equal(value, got));
+    sure(prong_link_send_bytes(link, "kept", 4, SOON));
+    sure(prong_link_recv_bytes(link, 0, &kept, SOON));
     char *large = calloc(1, most);
     sure(prong_link_send_bytes(link, large, most, SOON));
     sure(prong_link_recv_bytes_into(link, large, most, &size, SOON));
@@ -95,6 +98,8 @@ static void talk_with_a_listener(size_t most) {
     free(large);
     prong_document_close(document);
     plain(prong_link_close(link));
+    must_hold(kept.size == 4 && !memcmp(kept.data, "kept", 4));
+    sure(prong_message_release(&kept));
     end_other(pid);
 }
 
@@ -102,16 +107,16 @@ static void talk_with_clients(void) {
     char address[64];
     prong_listener *listener;
     prong_link *link;
-    const void *data;
-    size_t size;
+    prong_message message;
     new_address(address);
     sure(prong_listener_open(&listener, address, &options));
     pid_t pid = other_end(call_again_and_again, address);
     for (int i = 0; i < 2; i++) {
         sure(prong_listener_accept(listener, &link, SOON));
-        sure(prong_link_recv_bytes(link, 0, &data, &size, SOON));
-        must_hold(size == 5);
-        sure(prong_link_send_bytes(link, data, size, SOON));
+        sure(prong_link_recv_bytes(link, 0, &message, SOON));
+        must_hold(message.size == 5);
+        sure(prong_link_send_bytes(link, message.data, message.size, SOON));
+        sure(prong_message_release(&message));
         plain(prong_link_close(link));
     }
     end_other(pid);

@@ -112,7 +112,7 @@ SCENARIO(values_go_through_channels) {
     must_hold(prong_value_equal(value, got));
     sure(prong_pipe_create(&first, &second, NULL));
     sure(prong_connection_send_value(first, value, PRONG_NOWAIT));
-    sure(prong_connection_recv_value(second, document, &got, PRONG_NOWAIT));
+    sure(prong_connection_recv_value(second, document, &got, NULL, PRONG_NOWAIT));
     must_hold(prong_value_equal(value, got));
     sure(prong_connection_close(first));
     sure(prong_connection_close(second));

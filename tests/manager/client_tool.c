@@ -27,13 +27,13 @@ static prong_proxy make(const char *type, prong_status status, prong_proxy proxy
 #define create(type, ...)                                                                                              \
     ({                                                                                                                 \
         prong_proxy made_;                                                                                             \
-        prong_status status_ = prong_manager_create(manager, &made_, type, __VA_ARGS__);                               \
+        prong_status status_ = prong_proxy_create(&made_, manager, type, SOON, __VA_ARGS__);                           \
         make(type, status_, made_);                                                                                    \
     })
 #define call(proxy, method, ...)                                                                                       \
     do {                                                                                                               \
         prong_value result_ = prong_null();                                                                            \
-        prong_status status_ = prong_proxy_call(proxy, document, &result_, method, SOON, __VA_ARGS__);                 \
+        prong_status status_ = prong_proxy_call(proxy, method, document, &result_, SOON, __VA_ARGS__);                 \
         show(method, status_, result_);                                                                                \
     } while (0)
 
@@ -68,8 +68,8 @@ int main(int count, char **words) {
     prong_proxy lock = create("Lock", "()"), rlock = create("RLock", "()"), event = create("Event", "()");
     printf("acquire: %s\n", prong_status_name(prong_proxy_acquire(lock, SOON)));
     printf("acquire again: %s\n", prong_status_name(prong_proxy_acquire(lock, PRONG_MS(20))));
-    printf("unlock: %s\n", prong_status_name(prong_proxy_unlock(lock)));
-    printf("unlock again: %s\n", prong_status_name(prong_proxy_unlock(lock)));
+    printf("unlock: %s\n", prong_status_name(prong_proxy_release(lock)));
+    printf("unlock again: %s\n", prong_status_name(prong_proxy_release(lock)));
     printf("rlock: %s\n", prong_status_name(prong_proxy_acquire(rlock, SOON)));
     printf("rlock again: %s\n", prong_status_name(prong_proxy_acquire(rlock, SOON)));
     call(event, "wait", "(d)", 0.02);
@@ -80,12 +80,12 @@ int main(int count, char **words) {
     call(value, "get", "()");
     call(array, "__getitem__", "(i)", 1);
     prong_proxy semaphore = create("BoundedSemaphore", "(i)", 1);
-    printf("semaphore: %s\n", prong_status_name(prong_proxy_unlock(semaphore)));
+    printf("semaphore: %s\n", prong_status_name(prong_proxy_release(semaphore)));
     printf("semaphore: %s\n", prong_status_name(prong_proxy_acquire(semaphore, SOON)));
     prong_proxy barrier = create("Barrier", "(i)", 1);
     call(barrier, "wait", "()");
     prong_proxy gen;
-    if (prong_manager_create(manager, &gen, "Gen", "()") >= 0) {
+    if (prong_proxy_create(&gen, manager, "Gen", SOON, "()") >= 0) {
         call(gen, "echo", "(is)", 1, "two");
         call(gen, "boom", "(i)", 0);
     }
@@ -93,15 +93,15 @@ int main(int count, char **words) {
     prong_proxy seen = list;
     if (prong_proxy_to_value(list, document, &nested) >= 0) {
         call(dict, "__setitem__", "(sv)", "nested", nested);
-        prong_status status = prong_proxy_call(dict, document, &back, "__getitem__", SOON, "(s)", "nested");
-        if (status >= 0) status = prong_proxy_from_value(manager, back, &seen);
+        prong_status status = prong_proxy_call(dict, "__getitem__", document, &back, SOON, "(s)", "nested");
+        if (status >= 0) status = prong_proxy_from_value(&seen, manager, back);
         if (status < 0) printf("nested: %s\n", prong_error_message());
         call(seen, "append", "(s)", "through nested");
         call(list, "__getitem__", "(i)", -1);
     }
     size_t objects = 0;
     prong_manager_count(manager, &objects, SOON);
-    prong_proxy_release(queue);
+    prong_proxy_decref(queue);
     size_t fewer = 0;
     prong_manager_count(manager, &fewer, SOON);
     printf("released: %d\n", (int)(objects - fewer));

@@ -55,7 +55,7 @@ static void shows(prong_value value, const char *wanted) {
     if (strcmp(text, wanted)) test_failed(__FILE__, __LINE__, "%s is not %s", text, wanted);
 }
 
-#define call(proxy, result, ...) prong_proxy_call(proxy, document, result, __VA_ARGS__)
+#define call(proxy, result, method, ...) prong_proxy_call(proxy, method, document, result, __VA_ARGS__)
 
 /* --- what children do --- */
 
@@ -77,16 +77,16 @@ static void hear(struct order *order) {
 static int change_dict(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
-    if (prong_proxy_call(order->proxy, NULL, NULL, "__setitem__", SOON, "(si)", "child", order->number) < 0) return 1;
-    return prong_proxy_call(order->other, NULL, NULL, "append", SOON, "(s)", "from child") != PRONG_OK;
+    if (prong_proxy_call(order->proxy, "__setitem__", NULL, NULL, SOON, "(si)", "child", order->number) < 0) return 1;
+    return prong_proxy_call(order->other, "append", NULL, NULL, SOON, "(s)", "from child") != PRONG_OK;
 }
 
 METHOD_TEST(a_child_changes_dict_and_list) {
     prong_manager manager = started(method);
     struct order order = {.number = 42};
     prong_value result;
-    ok(prong_manager_create(manager, &order.proxy, "dict", "({s:i})", "a", 1));
-    ok(prong_manager_create(manager, &order.other, "list", "([i])", 1));
+    ok(prong_proxy_create(&order.proxy, manager, "dict", SOON, "({s:i})", "a", 1));
+    ok(prong_proxy_create(&order.other, manager, "list", SOON, "([i])", 1));
     equal(test_end(start_with(method, change_dict, order)), 0);
     ok(call(order.proxy, &result, "copy", SOON, "()"));
     shows(result, "{'a': 1, 'child': 42}");
@@ -99,9 +99,9 @@ METHOD_TEST(both_ways_lead_to_the_same_objects) {
     prong_manager manager = started(method), other = by_socket(manager);
     prong_proxy list, seen;
     prong_value value, result;
-    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     ok(prong_proxy_to_value(list, document, &value));
-    ok(prong_proxy_from_value(other, value, &seen));
+    ok(prong_proxy_from_value(&seen, other, value));
     ok(call(seen, NULL, "append", SOON, "(s)", "by socket"));
     ok(call(list, NULL, "append", SOON, "(s)", "in the family"));
     ok(call(seen, &result, "copy", SOON, "()"));
@@ -109,8 +109,21 @@ METHOD_TEST(both_ways_lead_to_the_same_objects) {
     size_t count;
     ok(prong_manager_count(other, &count, SOON));
     equal(count, 1);
-    ok(prong_manager_close(other));
+    ok(prong_manager_destroy(other));
     is(call(seen, &result, "copy", SOON, "()"), PRONG_STALE);
+    ended(manager);
+}
+
+TEST(making_an_object_ends_with_its_time) {
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy list;
+    int pid;
+    ok(prong_manager_pid(manager, &pid));
+    check(kill(pid, SIGSTOP) == 0);
+    is(prong_proxy_create(&list, manager, "list", PRONG_MS(100), "()"), PRONG_TIMEOUT);
+    check(kill(pid, SIGCONT) == 0);
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
+    ok(prong_proxy_decref(list));
     ended(manager);
 }
 
@@ -118,7 +131,7 @@ TEST(exceptions_are_statuses_with_the_exception) {
     prong_manager manager = started(PRONG_START_FORK);
     prong_proxy dict, list, queue;
     prong_value result;
-    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(prong_proxy_create(&dict, manager, "dict", SOON, "()"));
     is(call(dict, &result, "__getitem__", SOON, "(s)", "none"), PRONG_NOT_FOUND);
     says("KeyError('none')");
     check(prong_value_is(result, "builtins", "KeyError"));
@@ -128,15 +141,15 @@ TEST(exceptions_are_statuses_with_the_exception) {
     says("'nonsense' of 'dict' object is not exposed");
     is(call(dict, &result, "get", SOON, "()"), PRONG_REMOTE_ERROR);
     says("missing required argument: 'key'");
-    ok(prong_manager_create(manager, &list, "list", "([ii])", 1, 2));
+    ok(prong_proxy_create(&list, manager, "list", SOON, "([ii])", 1, 2));
     is(call(list, &result, "__getitem__", SOON, "(i)", 7), PRONG_NOT_FOUND);
     says("list index out of range");
-    is(prong_manager_create(manager, &queue, "Teapot", "()"), PRONG_REMOTE_ERROR);
+    is(prong_proxy_create(&queue, manager, "Teapot", SOON, "()"), PRONG_REMOTE_ERROR);
     says("'Teapot': there is no such type");
-    is(prong_manager_create(manager, &queue, "Semaphore", "(i)", -1), PRONG_REMOTE_ERROR);
+    is(prong_proxy_create(&queue, manager, "Semaphore", SOON, "(i)", -1), PRONG_REMOTE_ERROR);
     says("semaphore initial value must be >= 0");
-    is(prong_manager_create(manager, &queue, "dict", "[i]", 1), PRONG_INVALID);
-    is(prong_proxy_call(dict, NULL, &result, "copy", SOON, "()"), PRONG_INVALID);
+    is(prong_proxy_create(&queue, manager, "dict", SOON, "[i]", 1), PRONG_INVALID);
+    is(prong_proxy_call(dict, "copy", NULL, &result, SOON, "()"), PRONG_INVALID);
     says("a document to lie in");
     prong_proxy stale = list;
     stale.id += 16 * 1000;
@@ -149,7 +162,7 @@ METHOD_TEST(queues_wait_and_time_out) {
     prong_manager manager = started(method);
     prong_proxy queue;
     prong_value item;
-    ok(prong_manager_create(manager, &queue, "Queue", "(i)", 1));
+    ok(prong_proxy_create(&queue, manager, "Queue", SOON, "(i)", 1));
     is(prong_proxy_get(queue, document, &item, PRONG_NOWAIT), PRONG_EMPTY);
     is(prong_proxy_get(queue, document, &item, PRONG_MS(30)), PRONG_EMPTY);
     ok(prong_proxy_put(queue, prong_int(1), SOON));
@@ -170,7 +183,7 @@ METHOD_TEST(a_get_waits_for_a_put_of_another) {
     prong_manager manager = started(method);
     struct order order = {0};
     prong_value item;
-    ok(prong_manager_create(manager, &order.proxy, "Queue", "()"));
+    ok(prong_proxy_create(&order.proxy, manager, "Queue", SOON, "()"));
     prong_process child = start_with(method, put_later, order);
     ok(prong_proxy_get(order.proxy, document, &item, SOON));
     shows(item, "7");
@@ -193,15 +206,15 @@ static void kill_holder(int method, const char *type, bool socket) {
     prong_manager manager = started(method), way = socket ? by_socket(manager) : manager;
     struct order order = {0};
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(way, &order.proxy, type, !strcmp(type, "BoundedSemaphore") ? "(i)" : "()", 1));
+    ok(prong_proxy_create(&order.proxy, way, type, SOON, !strcmp(type, "BoundedSemaphore") ? "(i)" : "()", 1));
     prong_process child = start_with(method, die_with_lock, order);
     hear(&order);
     is(prong_proxy_acquire(order.proxy, PRONG_MS(30)), PRONG_TIMEOUT);
     ok(prong_process_kill(child));
     ok(prong_proxy_acquire(order.proxy, SOON));
-    ok(prong_proxy_unlock(order.proxy));
+    ok(prong_proxy_release(order.proxy));
     equal(test_end(child), -SIGKILL);
-    if (socket) ok(prong_manager_close(way));
+    if (socket) ok(prong_manager_destroy(way));
     ok(prong_queue_destroy(order.said));
     ended(manager);
 }
@@ -235,7 +248,7 @@ METHOD_TEST(an_item_is_not_lost_to_one_who_died_waiting) {
         struct order order = {0};
         prong_value item;
         ok(prong_queue_create(&order.said, NULL));
-        ok(prong_manager_create(way, &order.proxy, "Queue", "()"));
+        ok(prong_proxy_create(&order.proxy, way, "Queue", SOON, "()"));
         prong_process child = start_with(method, wait_in_get, order);
         hear(&order);
         test_sleep_ms(50);
@@ -245,7 +258,7 @@ METHOD_TEST(an_item_is_not_lost_to_one_who_died_waiting) {
         ok(prong_proxy_put(order.proxy, prong_int(5), SOON));
         ok(prong_proxy_get(order.proxy, document, &item, SOON));
         shows(item, "5");
-        if (socket) ok(prong_manager_close(way));
+        if (socket) ok(prong_manager_destroy(way));
         ok(prong_queue_destroy(order.said));
         ended(manager);
     }
@@ -255,7 +268,7 @@ static int wait_in_barrier(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
     say(order);
-    prong_status status = prong_proxy_call(order->proxy, NULL, NULL, "wait", SOON, "()");
+    prong_status status = prong_proxy_call(order->proxy, "wait", NULL, NULL, SOON, "()");
     return status == PRONG_BROKEN ? 7 : status;
 }
 
@@ -263,7 +276,7 @@ METHOD_TEST(a_barrier_breaks_when_a_party_dies) {
     prong_manager manager = started(method);
     struct order order = {0};
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(manager, &order.proxy, "Barrier", "(i)", 3));
+    ok(prong_proxy_create(&order.proxy, manager, "Barrier", SOON, "(i)", 3));
     prong_process victim = start_with(method, wait_in_barrier, order);
     prong_process other = start_with(method, wait_in_barrier, order);
     hear(&order);
@@ -281,8 +294,8 @@ static int create_and_die(void *argument, size_t size) {
     prong_proxy made;
     (void)size;
     for (int i = 0; i < 5; i++)
-        if (prong_manager_create(order->proxy.manager, &made, "dict", "()") < 0) return 1;
-    if (prong_proxy_retain(order->proxy) < 0) return 2;
+        if (prong_proxy_create(&made, order->proxy.manager, "dict", SOON, "()") < 0) return 1;
+    if (prong_proxy_incref(order->proxy) < 0) return 2;
     say(order);
     pause();
     return 0;
@@ -294,7 +307,7 @@ METHOD_TEST(references_of_the_dead_return) {
         struct order order = {0};
         size_t count = 0;
         ok(prong_queue_create(&order.said, NULL));
-        ok(prong_manager_create(way, &order.proxy, "dict", "()"));
+        ok(prong_proxy_create(&order.proxy, way, "dict", SOON, "()"));
         prong_process child = start_with(method, create_and_die, order);
         hear(&order);
         ok(prong_manager_count(way, &count, SOON));
@@ -306,11 +319,11 @@ METHOD_TEST(references_of_the_dead_return) {
             ok(prong_manager_count(way, &count, SOON));
         }
         equal(count, 1);
-        ok(prong_proxy_release(order.proxy));
+        ok(prong_proxy_decref(order.proxy));
         ok(prong_manager_count(way, &count, SOON));
         equal(count, 0);
-        is(prong_proxy_release(order.proxy), PRONG_REMOTE_ERROR);
-        if (socket) ok(prong_manager_close(way));
+        is(prong_proxy_decref(order.proxy), PRONG_REMOTE_ERROR);
+        if (socket) ok(prong_manager_destroy(way));
         ok(prong_queue_destroy(order.said));
         ended(manager);
     }
@@ -321,10 +334,10 @@ static int release_anothers(void *argument, size_t size) {
     struct order *order = argument;
     prong_proxy made;
     (void)size;
-    if (prong_proxy_release(order->proxy) != PRONG_REMOTE_ERROR) return 1;
+    if (prong_proxy_decref(order->proxy) != PRONG_REMOTE_ERROR) return 1;
     if (!strstr(prong_error_message(), "no reference")) return 2;
     for (int i = 0; i < 2; i++)
-        if (prong_manager_create(order->proxy.manager, &made, "dict", "()") < 0) return 3;
+        if (prong_proxy_create(&made, order->proxy.manager, "dict", SOON, "()") < 0) return 3;
     say(order);
     pause();
     return 0;
@@ -341,7 +354,7 @@ METHOD_TEST(clients_by_tcp_of_one_computer_do_not_share_references) {
     ok(prong_manager_start(&manager, &options));
     prong_manager way = by_socket(manager);
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(way, &order.proxy, "list", "()"));
+    ok(prong_proxy_create(&order.proxy, way, "list", SOON, "()"));
     prong_process child = start_with(method, release_anothers, order);
     hear(&order);
     ok(prong_manager_count(way, &count, SOON));
@@ -354,8 +367,8 @@ METHOD_TEST(clients_by_tcp_of_one_computer_do_not_share_references) {
     }
     equal(count, 1);
     ok(call(order.proxy, NULL, "append", SOON, "(i)", 1));
-    ok(prong_proxy_release(order.proxy));
-    ok(prong_manager_close(way));
+    ok(prong_proxy_decref(order.proxy));
+    ok(prong_manager_destroy(way));
     ok(prong_queue_destroy(order.said));
     ended(manager);
 }
@@ -376,15 +389,15 @@ static pid_t in_namespace(int (*run)(struct order *), struct order *order) {
 }
 
 static int hold_one(struct order *order) {
-    if (prong_proxy_retain(order->proxy) < 0) return 1;
+    if (prong_proxy_incref(order->proxy) < 0) return 1;
     say(order);
     pause();
     return 0;
 }
 
 static int release_one(struct order *order) {
-    return prong_proxy_release(order->proxy) == PRONG_REMOTE_ERROR && strstr(prong_error_message(), "no reference") ? 7
-                                                                                                                    : 1;
+    return prong_proxy_decref(order->proxy) == PRONG_REMOTE_ERROR && strstr(prong_error_message(), "no reference") ? 7
+                                                                                                                   : 1;
 }
 
 TEST(members_of_two_pid_namespaces_are_two_clients) {
@@ -394,7 +407,7 @@ TEST(members_of_two_pid_namespaces_are_two_clients) {
     char heard[4];
     size_t size;
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(manager, &order.proxy, "list", "()"));
+    ok(prong_proxy_create(&order.proxy, manager, "list", SOON, "()"));
     pid_t holder = in_namespace(hold_one, &order);
     while (prong_queue_get(order.said, heard, sizeof(heard), &size, PRONG_MS(100)) == PRONG_EMPTY) {
         if (waitpid(holder, &code, WNOHANG) != holder) continue;
@@ -407,7 +420,7 @@ TEST(members_of_two_pid_namespaces_are_two_clients) {
     equal(WEXITSTATUS(code), 7);
     kill(holder, SIGKILL);
     check(waitpid(holder, &code, 0) == holder);
-    ok(prong_proxy_release(order.proxy));
+    ok(prong_proxy_decref(order.proxy));
     size_t count = 1;
     for (int i = 0; i < 500 && count; i++) { /* what it held is given up */
         test_sleep_ms(20);
@@ -424,9 +437,9 @@ METHOD_TEST(a_server_that_is_killed_is_an_error_for_its_clients) {
     prong_proxy list, seen;
     prong_value value;
     int pid;
-    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     ok(prong_proxy_to_value(list, document, &value));
-    ok(prong_proxy_from_value(other, value, &seen));
+    ok(prong_proxy_from_value(&seen, other, value));
     ok(call(seen, NULL, "append", SOON, "(i)", 1));
     ok(prong_manager_pid(manager, &pid));
     kill(pid, SIGKILL);
@@ -435,7 +448,7 @@ METHOD_TEST(a_server_that_is_killed_is_an_error_for_its_clients) {
     check(status == PRONG_EOF || status == PRONG_BROKEN_PIPE);
     is(call(seen, NULL, "append", SOON, "(i)", 1), PRONG_NOT_FOUND);
     says("nobody listens");
-    ok(prong_manager_close(other));
+    ok(prong_manager_destroy(other));
     ended(manager);
 }
 
@@ -443,7 +456,7 @@ METHOD_TEST(a_server_lives_through_ctrl_c) {
     prong_manager manager = started(method);
     prong_proxy list;
     int pid;
-    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     ok(prong_manager_pid(manager, &pid));
     kill(pid, SIGINT);
     ok(call(list, NULL, "append", SOON, "(i)", 1));
@@ -454,10 +467,10 @@ METHOD_TEST(a_call_that_times_out_gives_its_lock_back) {
     prong_manager manager = started(method);
     struct order order = {0};
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(manager, &order.proxy, "Lock", "()"));
+    ok(prong_proxy_create(&order.proxy, manager, "Lock", SOON, "()"));
     prong_process child = start_with(method, die_with_lock, order);
     hear(&order);
-    is(prong_proxy_call(order.proxy, NULL, NULL, "acquire", PRONG_MS(50), "()"), PRONG_TIMEOUT);
+    is(prong_proxy_call(order.proxy, "acquire", NULL, NULL, PRONG_MS(50), "()"), PRONG_TIMEOUT);
     ok(prong_process_kill(child));
     equal(test_end(child), -SIGKILL);
     ok(prong_proxy_acquire(order.proxy, SOON)); /* not held by the call that nobody waited for */
@@ -475,17 +488,17 @@ static int wait_for_notification(void *argument, size_t size) {
     (void)size;
     if (prong_document_open(&own, NULL) < 0 || prong_proxy_acquire(order->proxy, SOON) < 0) return 1;
     say(order);
-    if (prong_proxy_call(order->proxy, own, &result, "wait", SOON, "(d)", 5.0) < 0) return 2;
+    if (prong_proxy_call(order->proxy, "wait", own, &result, SOON, "(d)", 5.0) < 0) return 2;
     prong_value_get_bool(result, &notified);
     prong_document_close(own);
-    return notified && prong_proxy_unlock(order->proxy) >= 0 ? 0 : 3;
+    return notified && prong_proxy_release(order->proxy) >= 0 ? 0 : 3;
 }
 
 METHOD_TEST(a_condition_wakes_those_that_wait) {
     prong_manager manager = started(method);
     struct order order = {0};
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(manager, &order.proxy, "Condition", "()"));
+    ok(prong_proxy_create(&order.proxy, manager, "Condition", SOON, "()"));
     is(call(order.proxy, NULL, "notify", SOON, "()"), PRONG_REMOTE_ERROR);
     says("un-acquired lock");
     prong_process first = start_with(method, wait_for_notification, order);
@@ -494,7 +507,7 @@ METHOD_TEST(a_condition_wakes_those_that_wait) {
     hear(&order);
     ok(prong_proxy_acquire(order.proxy, SOON));
     ok(call(order.proxy, NULL, "notify_all", SOON, "()"));
-    ok(prong_proxy_unlock(order.proxy));
+    ok(prong_proxy_release(order.proxy));
     equal(test_end(first), 0);
     equal(test_end(second), 0);
     ok(prong_queue_destroy(order.said));
@@ -505,15 +518,15 @@ TEST(an_iterator_is_a_proxy) {
     prong_manager manager = started(PRONG_START_FORK);
     prong_proxy dict, iterator;
     prong_value result;
-    ok(prong_manager_create(manager, &dict, "dict", "({s:i, s:i})", "a", 1, "b", 2));
+    ok(prong_proxy_create(&dict, manager, "dict", SOON, "({s:i, s:i})", "a", 1, "b", 2));
     ok(call(dict, &result, "__iter__", SOON, "()"));
-    ok(prong_proxy_from_value(manager, result, &iterator));
+    ok(prong_proxy_from_value(&iterator, manager, result));
     ok(call(iterator, &result, "__next__", SOON, "()"));
     shows(result, "'a'");
     ok(call(iterator, &result, "__next__", SOON, "()"));
     is(call(iterator, &result, "__next__", SOON, "()"), PRONG_REMOTE_ERROR);
     check(prong_value_is(result, "builtins", "StopIteration"));
-    ok(prong_proxy_release(iterator));
+    ok(prong_proxy_decref(iterator));
     ended(manager);
 }
 
@@ -522,16 +535,16 @@ TEST(a_nested_proxy_keeps_its_object) {
     prong_proxy outer, inner, again;
     prong_value value, result;
     size_t count;
-    ok(prong_manager_create(manager, &outer, "dict", "()"));
-    ok(prong_manager_create(manager, &inner, "list", "([i])", 1));
+    ok(prong_proxy_create(&outer, manager, "dict", SOON, "()"));
+    ok(prong_proxy_create(&inner, manager, "list", SOON, "([i])", 1));
     ok(prong_proxy_to_value(inner, document, &value));
     ok(call(outer, NULL, "__setitem__", SOON, "(s[v])", "nested", value));
-    ok(prong_proxy_release(inner));
+    ok(prong_proxy_decref(inner));
     ok(prong_manager_count(manager, &count, SOON));
     equal(count, 2);
     ok(call(outer, &result, "__getitem__", SOON, "(s)", "nested"));
     ok(prong_value_item(result, 0, &value));
-    ok(prong_proxy_from_value(manager, value, &again));
+    ok(prong_proxy_from_value(&again, manager, value));
     ok(call(again, NULL, "append", SOON, "(i)", 2));
     ok(call(again, &result, "copy", SOON, "()"));
     shows(result, "[1, 2]");
@@ -570,7 +583,7 @@ METHOD_TEST(own_types_run_in_the_server) {
                                      .argument_size = sizeof(given)};
     ok(prong_document_open(&document, NULL));
     ok(prong_manager_start(&manager, &options));
-    ok(prong_manager_create(manager, &adder, "Adder", "()"));
+    ok(prong_proxy_create(&adder, manager, "Adder", SOON, "()"));
     ok(call(adder, &result, "add", SOON, "(ii)", 1, 2));
     shows(result, "1003");
     is(call(adder, &result, "add", SOON, "(is)", 1, "two"), PRONG_REMOTE_ERROR);
@@ -687,7 +700,7 @@ TEST(a_server_tells_clients_of_other_pid_namespaces_apart) {
     }
     ok(status);
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(manager, &order.proxy, "list", "()"));
+    ok(prong_proxy_create(&order.proxy, manager, "list", SOON, "()"));
     prong_process child = start_with(PRONG_START_FORK, release_anothers, order);
     hear(&order);
     ok(prong_process_kill(child));
@@ -712,7 +725,7 @@ TEST(limits_hold_and_what_was_there_stays) {
     prong_proxy dict, list[30];
     prong_value result;
     prong_status status = PRONG_OK;
-    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(prong_proxy_create(&dict, manager, "dict", SOON, "()"));
     ok(call(dict, NULL, "__setitem__", SOON, "(sy)", "a", large, sizeof(large)));
     is(call(dict, NULL, "__setitem__", SOON, "(sy)", "b", large, sizeof(large)), PRONG_NO_MEMORY);
     says("limit of 1048576");
@@ -723,7 +736,7 @@ TEST(limits_hold_and_what_was_there_stays) {
     check(status == PRONG_EOF || status == PRONG_BROKEN_PIPE); /* too long a message: the server hangs up */
     ok(call(dict, &result, "__len__", SOON, "()"));
     status = PRONG_OK;
-    for (int i = 0; i < 30 && status >= 0; i++) status = prong_manager_create(manager, &list[i], "list", "()");
+    for (int i = 0; i < 30 && status >= 0; i++) status = prong_proxy_create(&list[i], manager, "list", SOON, "()");
     is(status, PRONG_REMOTE_ERROR);
     says("limit of 20 objects");
     is(call(list[0], NULL, "__mul__", SOON, "(I)", INT64_MAX), PRONG_OK); /* empty, however often */
@@ -751,7 +764,7 @@ TEST(half_open_connections_give_way) {
         if (i % 2) check(write(silent[i], "\x7f\xff\xff\xff#CHALLENGE#", 15) > 0);
     }
     ok(prong_manager_connect(&other, name, &KEY, SOON));
-    ok(prong_manager_close(other));
+    ok(prong_manager_destroy(other));
     for (int i = 0; i < 200; i++) close(silent[i]);
     small_ended(manager, process);
 }
@@ -770,7 +783,7 @@ TEST(peers_that_hang_up_at_once_keep_nobody_out) {
         close(connect_to(name));
         kill(pid, SIGCONT);
         ok(prong_manager_connect(&other, name, &KEY, SOON));
-        ok(prong_manager_close(other));
+        ok(prong_manager_destroy(other));
     }
     small_ended(manager, process);
 }
@@ -797,7 +810,7 @@ METHOD_TEST(a_server_sleeps_once_its_family_asks_no_more) {
     ok(prong_document_open(&document, NULL));
     ok(prong_manager_start(&manager, &options));
     ok(prong_manager_pid(manager, &pid));
-    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     for (int round = 0; round < 20; round++) { /* each after it slept: its doorbell rings, and it learns to spin */
         for (int i = 0; i < 100; i++) ok(call(list, &result, "__len__", SOON, "()"));
         test_sleep_ms(10);
@@ -841,16 +854,16 @@ METHOD_TEST(a_server_without_descriptors_serves_those_it_has) {
     ok(prong_manager_authkey(manager, key, sizeof(key), &by_key.authkey_size));
     prong_status status = PRONG_OK;
     for (; status >= 0 && count < MANY; count += status >= 0) /* those that are served do not give way */
-        status = prong_client_connect(&links[count], address, &by_key, PRONG_MS(500));
+        status = prong_link_connect(&links[count], address, &by_key, PRONG_MS(500));
     check((status < 0 || OPEN) && count > 5); /* without a key, a connection is made before it is served */
-    ok(prong_manager_create(manager, &list, "list", "()")); /* members need none */
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()")); /* members need none */
     ok(call(list, &result, "__len__", SOON, "()"));
     long before = ticks_of(pid), per_second = sysconf(_SC_CLK_TCK);
     test_sleep_ms(2000);
     check(ticks_of(pid) - before < per_second); /* it does not ask again and again */
     for (int i = 0; i < count; i++) prong_link_close(links[i]);
     ok(prong_manager_connect(&other, address, &by_key, SOON));
-    ok(prong_manager_close(other));
+    ok(prong_manager_destroy(other));
     ended(manager);
 }
 
@@ -863,14 +876,14 @@ TEST(bad_requests_are_answered_and_harm_nobody) {
     prong_manager manager = small_manager(&process, name);
     prong_proxy dict;
     prong_value reply, result;
-    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(prong_proxy_create(&dict, manager, "dict", SOON, "()"));
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         prong_link *link;
         const char *kind;
-        ok(prong_client_connect(&link, name, &KEY, SOON));
+        ok(prong_link_connect(&link, name, &KEY, SOON));
         size_t size = i == 1 ? 4 : i == 3 ? 5 : i == 4 ? 13 : strlen(bad[i]);
         ok(prong_link_send_bytes(link, bad[i], size, SOON));
-        ok(prong_link_recv(link, document, &reply, NULL, SOON));
+        ok(prong_link_recv_value(link, document, &reply, NULL, SOON));
         ok(prong_scan(reply, "(sv)", &kind, &result));
         check(!strcmp(kind, "#TRACEBACK"));
         prong_link_close(link);
@@ -895,9 +908,9 @@ TEST(a_request_that_needs_too_much_is_refused) {
     for (int i = 0; i < LISTS; i++) bomb[size++] = '}';
     bomb[size++] = 'e';
     bomb[size++] = '.';
-    ok(prong_client_connect(&link, name, &KEY, SOON));
+    ok(prong_link_connect(&link, name, &KEY, SOON));
     ok(prong_link_send_bytes(link, bomb, size, SOON));
-    ok(prong_link_recv(link, document, &reply, NULL, SOON));
+    ok(prong_link_recv_value(link, document, &reply, NULL, SOON));
     ok(prong_scan(reply, "(ss)", &kind, &text));
     check(!strcmp(kind, "#TRACEBACK") && strstr(text, "MemoryError"));
     prong_link_close(link);
@@ -911,13 +924,13 @@ static void tell(prong_link *link, const char *ident, const char *method, prong_
         ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
     else
         ok(prong_build(document, &request, "(nsvv)", method, arguments, none));
-    ok(prong_link_send(link, request, SOON));
+    ok(prong_link_send_value(link, request, SOON));
 }
 
 static void hear_return(prong_link *link, prong_value *result) {
     prong_value reply;
     const char *kind;
-    ok(prong_link_recv(link, document, &reply, NULL, PRONG_SECONDS(30)));
+    ok(prong_link_recv_value(link, document, &reply, NULL, PRONG_SECONDS(30)));
     ok(prong_scan(reply, "(sv)", &kind, result));
     if (strcmp(kind, "#RETURN")) shows(reply, "a #RETURN");
 }
@@ -1007,7 +1020,7 @@ static struct message long_key(void) {
 static prong_link *introduced(const char *name, const prong_link_options *options) {
     prong_link *link;
     prong_value arguments, result;
-    ok(prong_client_connect(&link, name, options, SOON));
+    ok(prong_link_connect(&link, name, options, SOON));
     ok(prong_build(document, &arguments, "(s)", "one"));
     tell(link, NULL, "accept_connection", arguments);
     hear_return(link, &result);
@@ -1048,7 +1061,7 @@ LONG_TEST(a_message_that_takes_long_to_read_holds_up_nobody_else, 120) {
         prong_value reply;
         const char *kind, *text;
         int answers = answered_meanwhile(bomber, other, &bombs[i].message);
-        ok(prong_link_recv(bomber, document, &reply, NULL, SOON));
+        ok(prong_link_recv_value(bomber, document, &reply, NULL, SOON));
         ok(prong_scan(reply, "(ss)", &kind, &text));
         if (!strstr(text, bombs[i].says)) test_failed(__FILE__, __LINE__, "%s", text);
         if (answers < 10) test_failed(__FILE__, __LINE__, "message %zu: %d answers for others", i, answers);
@@ -1078,16 +1091,17 @@ static int live_dangerously(void *argument, size_t size) {
     for (;;) {
         prong_proxy lock = rand() % 3 == 0 ? ring->lock : rand() % 2 ? ring->rlock : ring->semaphore;
         if (prong_proxy_acquire(lock, PRONG_MS(rand() % 20)) >= 0) {
-            prong_proxy_call(ring->dict, own, &value, "__setitem__", SOON, "(ii)", rand() % 50, rand());
-            prong_proxy_unlock(lock);
+            prong_proxy_call(ring->dict, "__setitem__", own, &value, SOON, "(ii)", rand() % 50, rand());
+            prong_proxy_release(lock);
         }
         prong_proxy_put(ring->queue, prong_int(rand()), PRONG_MS(rand() % 5));
         prong_proxy_get(ring->queue, own, &value, PRONG_MS(rand() % 5));
         if (prong_proxy_acquire(ring->condition, PRONG_MS(20)) >= 0) {
-            prong_proxy_call(ring->condition, NULL, NULL, rand() % 2 ? "notify" : "wait", SOON, "(i)", 0);
-            prong_proxy_unlock(ring->condition);
+            prong_proxy_call(ring->condition, rand() % 2 ? "notify" : "wait", NULL, NULL, SOON, "(i)", 0);
+            prong_proxy_release(ring->condition);
         }
-        if (prong_manager_create(ring->dict.manager, &made, "list", "()") >= 0 && rand() % 2) prong_proxy_release(made);
+        if (prong_proxy_create(&made, ring->dict.manager, "list", SOON, "()") >= 0 && rand() % 2)
+            prong_proxy_decref(made);
         prong_document_reset(own);
     }
 }
@@ -1098,12 +1112,12 @@ static void storm(int method, bool socket) {
     struct ring ring = {.seed = 1};
     prong_process clients[CLIENTS];
     size_t count = 0;
-    ok(prong_manager_create(way, &ring.lock, "Lock", "()"));
-    ok(prong_manager_create(way, &ring.rlock, "RLock", "()"));
-    ok(prong_manager_create(way, &ring.semaphore, "BoundedSemaphore", "(i)", 2));
-    ok(prong_manager_create(way, &ring.queue, "Queue", "(i)", 3));
-    ok(prong_manager_create(way, &ring.dict, "dict", "()"));
-    ok(prong_manager_create(way, &ring.condition, "Condition", "()"));
+    ok(prong_proxy_create(&ring.lock, way, "Lock", SOON, "()"));
+    ok(prong_proxy_create(&ring.rlock, way, "RLock", SOON, "()"));
+    ok(prong_proxy_create(&ring.semaphore, way, "BoundedSemaphore", SOON, "(i)", 2));
+    ok(prong_proxy_create(&ring.queue, way, "Queue", SOON, "(i)", 3));
+    ok(prong_proxy_create(&ring.dict, way, "dict", SOON, "()"));
+    ok(prong_proxy_create(&ring.condition, way, "Condition", SOON, "()"));
     for (int i = 0; i < CLIENTS; i++, ring.seed++) clients[i] = start_with(method, live_dangerously, ring);
     for (int i = 0; i < KILLS; i++, ring.seed++) {
         test_sleep_ms(20);
@@ -1125,7 +1139,7 @@ static void storm(int method, bool socket) {
         ok(prong_manager_count(way, &count, SOON));
     }
     equal(count, 7);
-    if (socket) ok(prong_manager_close(way));
+    if (socket) ok(prong_manager_destroy(way));
     ended(manager);
 }
 
@@ -1154,8 +1168,8 @@ LONG_TEST(a_thousand_clients_at_once, 120) {
     char address[400], queue_id[24], dict_id[24];
     unsigned char key[256];
     prong_link_options options = {.authkey = OPEN ? NULL : key};
-    ok(prong_manager_create(manager, &queue, "Queue", "()"));
-    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(prong_proxy_create(&queue, manager, "Queue", SOON, "()"));
+    ok(prong_proxy_create(&dict, manager, "dict", SOON, "()"));
     snprintf(queue_id, sizeof(queue_id), "%llx", (unsigned long long)queue.id);
     snprintf(dict_id, sizeof(dict_id), "%llx", (unsigned long long)dict.id);
     ok(prong_manager_address(manager, address, sizeof(address)));
@@ -1163,7 +1177,7 @@ LONG_TEST(a_thousand_clients_at_once, 120) {
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_build(document, &name, "(s)", "one of many"));
     for (int i = 0; i < MANY; i++) {
-        ok(prong_client_connect(&many[i], address, &options, SOON));
+        ok(prong_link_connect(&many[i], address, &options, SOON));
         tell(many[i], NULL, "accept_connection", name);
         hear_return(many[i], &result);
     }
@@ -1186,7 +1200,7 @@ static int ask_without_end(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
     say(order);
-    while (prong_proxy_call(order->proxy, NULL, NULL, "__len__", SOON, "()") >= 0) {}
+    while (prong_proxy_call(order->proxy, "__len__", NULL, NULL, SOON, "()") >= 0) {}
     return 0;
 }
 
@@ -1199,9 +1213,9 @@ TEST(members_who_ask_without_end_hold_up_nobody_by_socket) {
     prong_proxy seen;
     prong_value value, result;
     ok(prong_queue_create(&order.said, NULL));
-    ok(prong_manager_create(manager, &order.proxy, "dict", "()"));
+    ok(prong_proxy_create(&order.proxy, manager, "dict", SOON, "()"));
     ok(prong_proxy_to_value(order.proxy, document, &value));
-    ok(prong_proxy_from_value(other, value, &seen));
+    ok(prong_proxy_from_value(&seen, other, value));
     for (int i = 0; i < ASKERS; i++) {
         askers[i] = start_with(PRONG_START_FORK, ask_without_end, order);
         hear(&order);
@@ -1219,20 +1233,20 @@ TEST(a_proxy_does_not_outlive_its_server) {
     prong_process process;
     prong_proxy list, other;
     prong_manager manager = small_manager(&process, name);
-    ok(prong_manager_create(manager, &list, "list", "()"));
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     ok(prong_process_kill(process));
     equal(test_end(process), -SIGKILL);
     prong_document_close(document);
     prong_manager again = small_manager(&process, name);
     for (int i = 0; i < 10; i++) {
-        ok(prong_manager_create(again, &other, "list", "()"));
+        ok(prong_proxy_create(&other, again, "list", SOON, "()"));
         check(other.id != list.id);
     }
     prong_status status = call(list, NULL, "append", SOON, "(i)", 1);
     if (status == PRONG_EOF || status == PRONG_BROKEN_PIPE) status = call(list, NULL, "append", SOON, "(i)", 1);
     is(status, PRONG_REMOTE_ERROR);
     says("KeyError");
-    ok(prong_manager_close(manager));
+    ok(prong_manager_destroy(manager));
     small_ended(again, process);
 }
 

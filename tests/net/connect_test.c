@@ -24,7 +24,7 @@ TEST(a_client_is_not_connected_with_itself) {
     ok(prong_listener_open(&listener, "127.0.0.1:0", NULL));
     snprintf(at, sizeof(at), "%s", prong_listener_address(listener));
     prong_listener_close(listener);
-    is(prong_client_connect(&link, at, NULL, PRONG_MS(20)), PRONG_NOT_FOUND);
+    is(prong_link_connect(&link, at, NULL, PRONG_MS(20)), PRONG_NOT_FOUND);
     says("nobody listens there");
     check(connected_with_itself > 0);
 }

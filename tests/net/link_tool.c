@@ -22,10 +22,10 @@ static bool echo(prong_link *link) {
     prong_document *document;
     bool stop = false;
     if (prong_document_open(&document, NULL) < 0) return true;
-    for (prong_value value; prong_link_recv(link, document, &value, NULL, PRONG_SECONDS(20)) >= 0;) {
+    for (prong_value value; prong_link_recv_value(link, document, &value, NULL, PRONG_SECONDS(20)) >= 0;) {
         const char *text;
         stop = prong_value_get_str(value, &text, NULL) >= 0 && !strcmp(text, "stop");
-        if (stop || prong_link_send(link, value, PRONG_SECONDS(20)) < 0) break;
+        if (stop || prong_link_send_value(link, value, PRONG_SECONDS(20)) < 0) break;
     }
     prong_document_close(document);
     return stop;
@@ -40,9 +40,7 @@ static int listen_there(const char *address, const char *key, bool md5) {
     for (bool stop = false; !stop;) {
         prong_link *link;
         if (prong_listener_accept(listener, &link, PRONG_SECONDS(2)) < 0) {
-            const char *reason;
-            prong_listener_refused(listener, &reason);
-            printf("refused: %s\n", reason);
+            printf("refused: %s\n", prong_listener_last_refusal(listener));
             break;
         }
         stop = echo(link);
@@ -55,7 +53,7 @@ static int listen_there(const char *address, const char *key, bool md5) {
 static int connect_there(const char *address, const char *key, bool md5) {
     prong_link *link;
     prong_link_options options = options_of(key, md5);
-    if (prong_client_connect(&link, address, &options, PRONG_SECONDS(10)) < 0) return complain("connect");
+    if (prong_link_connect(&link, address, &options, PRONG_SECONDS(10)) < 0) return complain("connect");
     prong_document *document;
     prong_value sent, back;
     static char large[3 << 20];
@@ -63,8 +61,8 @@ static int connect_there(const char *address, const char *key, bool md5) {
     for (int i = 0; i < 3; i++) {
         if (prong_build(document, &sent, "{s:i, s:[d,n,b], s:y}", "round", i, "list", 1.5, 1, "large", large,
                         i == 2 ? sizeof(large) : (size_t)i) < 0 ||
-            prong_link_send(link, sent, PRONG_SECONDS(10)) ||
-            prong_link_recv(link, document, &back, NULL, PRONG_SECONDS(10)))
+            prong_link_send_value(link, sent, PRONG_SECONDS(10)) ||
+            prong_link_recv_value(link, document, &back, NULL, PRONG_SECONDS(10)))
             return complain("exchange");
         printf("%s\n", prong_value_equal(sent, back) ? "same" : "different");
     }

@@ -127,7 +127,7 @@ static int connect_and_send(void *argument, size_t size) {
     prong_link *link;
     (void)size;
     close_streams();
-    if (prong_client_connect(&link, argument, NULL, PRONG_SECONDS(10)) < 0) return 1;
+    if (prong_link_connect(&link, argument, NULL, PRONG_SECONDS(10)) < 0) return 1;
     if (prong_link_send_bytes(link, "hello", 5, PRONG_SECONDS(10)) < 0) return 2;
     int open = open_streams();
     prong_link_close(link);
@@ -157,7 +157,7 @@ TEST(a_manager_leaves_closed_streams_closed) {
     prong_proxy dict;
     close_streams();
     ok(prong_manager_start(&manager, NULL));
-    ok(prong_manager_create(manager, &dict, "dict", "()"));
+    ok(prong_proxy_create(&dict, manager, "dict", PRONG_SECONDS(60), "()"));
     equal(open_streams(), 0);
     ok(prong_manager_shutdown(manager, PRONG_SECONDS(10)));
     equal(open_streams(), 0);

@@ -58,21 +58,21 @@ static void use_lock(prong_proxy lock, int server) {
     if (storm_random(4) == 0) usleep(storm_random(3000)); /* time to die in */
     storm_check(*owner == own_slot());
     storm_check(atomic_exchange(owner, 0) == own_slot());
-    storm_ok(prong_proxy_unlock(lock));
+    storm_ok(prong_proxy_release(lock));
 }
 
 static void use_semaphore(prong_proxy semaphore) {
     storm_ok(prong_proxy_acquire(semaphore, storm_patience()));
     if (storm_random(4) == 0) usleep(storm_random(3000));
-    storm_ok(prong_proxy_unlock(semaphore));
+    storm_ok(prong_proxy_release(semaphore));
 }
 
 static void use_dict(prong_proxy dict) {
     prong_value value;
     int64_t got;
     long number = storm_random(1000000);
-    storm_ok(prong_proxy_call(dict, NULL, NULL, "__setitem__", storm_patience(), "(ii)", (int)own_slot(), (int)number));
-    storm_ok(prong_proxy_call(dict, document, &value, "pop", storm_patience(), "(i)", (int)own_slot()));
+    storm_ok(prong_proxy_call(dict, "__setitem__", NULL, NULL, storm_patience(), "(ii)", (int)own_slot(), (int)number));
+    storm_ok(prong_proxy_call(dict, "pop", document, &value, storm_patience(), "(i)", (int)own_slot()));
     storm_ok(prong_value_get_int(value, &got));
     storm_check(got == number);
 }
@@ -82,11 +82,11 @@ static void use_own_object(prong_manager manager) {
     prong_proxy list;
     prong_value value;
     int64_t got;
-    storm_ok(prong_manager_create(manager, &list, "list", "([ii])", 1, (int)own_slot()));
-    storm_ok(prong_proxy_call(list, document, &value, "__getitem__", storm_patience(), "(i)", 1));
+    storm_ok(prong_proxy_create(&list, manager, "list", PRONG_SECONDS(60), "([ii])", 1, (int)own_slot()));
+    storm_ok(prong_proxy_call(list, "__getitem__", document, &value, storm_patience(), "(i)", 1));
     storm_ok(prong_value_get_int(value, &got));
     storm_check(got == own_slot());
-    if (storm_random(2)) storm_ok(prong_proxy_release(list));
+    if (storm_random(2)) storm_ok(prong_proxy_decref(list));
 }
 
 static void use_server(struct stage *stage) {
@@ -119,9 +119,9 @@ static void use_own_server(struct stage *stage) {
     prong_status called = prong_manager_start(&manager, &options);
     if (called == PRONG_START_FAILED || server_is_gone(called)) return;
     storm_ok(called);
-    called = prong_manager_create(manager, &list, "list", "()");
+    called = prong_proxy_create(&list, manager, "list", PRONG_SECONDS(60), "()");
     for (int i = 0; i < 300 && !called; i++)
-        called = prong_proxy_call(list, NULL, NULL, "append", storm_patience(), "(i)", i);
+        called = prong_proxy_call(list, "append", NULL, NULL, storm_patience(), "(i)", i);
     storm_is(called, status == PRONG_OK || server_is_gone(status));
     storm_is(prong_manager_shutdown(manager, storm_patience()), status == PRONG_OK || server_is_gone(status));
 }
@@ -172,7 +172,7 @@ static void drain(struct stage *stage, int i) {
         prong_value value;
         prong_document_reset(document);
         take(stage->queues[i]);
-        ok(prong_proxy_call(stage->queues[i], document, &value, "qsize", storm_patience(), "()"));
+        ok(prong_proxy_call(stage->queues[i], "qsize", document, &value, storm_patience(), "()"));
         ok(prong_value_get_int(value, &left));
     }
 }
@@ -203,10 +203,11 @@ static void managers(int method) {
     storm->spared = pid;
     stage.managers[1] = connect_stranger();
     for (int i = 0; i < SERVERS; i++) {
-        ok(prong_manager_create(stage.managers[i], &stage.queues[i], "Queue", "(i)", 100));
-        ok(prong_manager_create(stage.managers[i], &stage.locks[i], "Lock", "()"));
-        ok(prong_manager_create(stage.managers[i], &stage.semaphores[i], "BoundedSemaphore", "(i)", 2));
-        ok(prong_manager_create(stage.managers[i], &stage.dicts[i], "dict", "()"));
+        ok(prong_proxy_create(&stage.queues[i], stage.managers[i], "Queue", PRONG_SECONDS(60), "(i)", 100));
+        ok(prong_proxy_create(&stage.locks[i], stage.managers[i], "Lock", PRONG_SECONDS(60), "()"));
+        ok(prong_proxy_create(&stage.semaphores[i], stage.managers[i], "BoundedSemaphore", PRONG_SECONDS(60), "(i)",
+                              2));
+        ok(prong_proxy_create(&stage.dicts[i], stage.managers[i], "dict", PRONG_SECONDS(60), "()"));
     }
     ok(prong_document_open(&document, NULL));
     storm_crew(&(struct storm_crew){method, WORKERS, work, &stage, sizeof stage, &stage.number, NULL});
@@ -215,7 +216,7 @@ static void managers(int method) {
     prong_document_close(document);
     check(storm_check_messages() > 0);
     ok(prong_manager_shutdown(stage.managers[0], storm_patience()));
-    ok(prong_manager_close(stage.managers[1]));
+    ok(prong_manager_destroy(stage.managers[1]));
     storm_orphans_end(method);
     /* a handle whose starter dies stays, with its server's queue and the starter's mailbox */
     long own_servers = 0;

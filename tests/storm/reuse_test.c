@@ -521,13 +521,13 @@ static void use_manager(const struct handle *handle) {
                  (status >= 0 && !strcmp(address, storm->text)) || gone(status));
         return;
     }
-    prong_status made = prong_manager_create(THE(manager, handle), &list, "list", "()");
+    prong_status made = prong_proxy_create(&list, THE(manager, handle), "list", PRONG_SECONDS(60), "()");
     storm_is(made, status >= 0 || manager_is_gone(status));
-    if (!made) storm_is(prong_proxy_release(list), status >= 0 || manager_is_gone(status));
+    if (!made) storm_is(prong_proxy_decref(list), status >= 0 || manager_is_gone(status));
 }
 
 static void end_manager(const struct handle *handle) {
-    storm_ok(prong_manager_close(THE(manager, handle)));
+    storm_ok(prong_manager_destroy(THE(manager, handle)));
 }
 
 /* --- all --- */

@@ -27,7 +27,7 @@ static int answer(void *argument, size_t size) {
     if (prong_queue_get_value(ways->questions, document, &value, SOON) < 0) return 2;
     if (prong_build(document, &doubled, "[v,v]", value, value) < 0) return 3;
     if (prong_queue_put_value(ways->answers, doubled, SOON) < 0) return 4;
-    if (prong_connection_recv_value(ways->end, document, &value, SOON) < 0) return 5;
+    if (prong_connection_recv_value(ways->end, document, &value, NULL, SOON) < 0) return 5;
     return prong_connection_send_value(ways->end, value, SOON);
 }
 
@@ -46,10 +46,10 @@ METHOD_TEST(values_go_through_queue_and_connection) {
     shows(back, "[{'a': [1, 2.5]}, {'a': [1, 2.5]}]");
     check(back.pointer);
     ok(prong_connection_send_value(mine, value, SOON));
-    ok(prong_connection_recv_value(mine, document, &back, SOON));
+    ok(prong_connection_recv_value(mine, document, &back, NULL, SOON));
     shows(back, "{'a': [1, 2.5]}");
     equal(test_end(child), 0);
-    is(prong_connection_recv_value(mine, document, &back, SOON), PRONG_EOF);
+    is(prong_connection_recv_value(mine, document, &back, NULL, SOON), PRONG_EOF);
     is(prong_queue_get_value(ways.answers, document, &back, PRONG_MS(20)), PRONG_EMPTY);
     ok(prong_queue_put(ways.answers, "no pickle", 9, SOON));
     is(prong_queue_get_value(ways.answers, document, &back, SOON), PRONG_INVALID);
@@ -200,4 +200,26 @@ METHOD_TEST(a_worker_killed_in_a_task_of_values_fails_that_task) {
        PRONG_WORKER_DIED);
     says("signal 9");
     ok(prong_pool_destroy(pool));
+}
+
+TEST(a_connection_reads_all_classes_unless_it_is_given_options) {
+    prong_connection ours, theirs;
+    prong_value own, back;
+    prong_object object = {.module = "shop", .name = "Order"};
+    const prong_unpickle_options usual = {0};
+    const prong_class orders = {.module = "shop", .name = "*"};
+    const prong_unpickle_options with_orders = {.classes = &orders, .class_count = 1};
+    ok(prong_document_open(&document, NULL));
+    ok(prong_pipe_create(&ours, &theirs, NULL));
+    ok(prong_build(document, &object.arguments, "(i)", 7));
+    ok(prong_make_object(document, &object, &own));
+    for (int i = 0; i < 3; i++) ok(prong_connection_send_value(ours, own, SOON));
+    ok(prong_connection_recv_value(theirs, document, &back, NULL, SOON));
+    check(prong_value_is(back, "shop", "Order"));
+    is(prong_connection_recv_value(theirs, document, &back, &usual, SOON), PRONG_PERMISSION);
+    says("shop");
+    ok(prong_connection_recv_value(theirs, document, &back, &with_orders, SOON));
+    check(prong_value_is(back, "shop", "Order"));
+    is(prong_connection_recv_value(theirs, document, &back, NULL, PRONG_NOWAIT), PRONG_TIMEOUT); /* each was taken */
+    prong_document_close(document);
 }
