@@ -22,7 +22,7 @@ static const size_t MESSAGE_DEFAULT = (size_t)1 << 30;
 /* --- buffers --- */
 
 /* The link is one of the holders, messages lent in it are the others: while there are any, nothing in it moves. */
-struct buffer {
+struct link_buffer {
     struct loan loan;
     char data[];
 };
@@ -42,7 +42,7 @@ static prong_status bytes_no_memory(size_t capacity) {
 
 /* What is in use goes to a buffer of its own; the old one is left to the messages in it. */
 static prong_status bytes_leave(struct bytes *bytes, size_t used, size_t capacity) {
-    struct buffer *buffer = malloc(sizeof(*buffer) + capacity);
+    struct link_buffer *buffer = malloc(sizeof(*buffer) + capacity);
     if (!buffer) return bytes_no_memory(capacity);
     atomic_init(&buffer->loan.holders, 1);
     memcpy(buffer->data, bytes->data + bytes->start, used);
@@ -52,7 +52,7 @@ static prong_status bytes_leave(struct bytes *bytes, size_t used, size_t capacit
 }
 
 static prong_status bytes_grow(struct bytes *bytes, size_t capacity) {
-    struct buffer *buffer = realloc(bytes->buffer, sizeof(*buffer) + capacity);
+    struct link_buffer *buffer = realloc(bytes->buffer, sizeof(*buffer) + capacity);
     if (!buffer) return bytes_no_memory(capacity);
     if (!bytes->buffer) atomic_init(&buffer->loan.holders, 1);
     bytes->buffer = buffer;

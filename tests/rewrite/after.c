@@ -1,0 +1,28 @@
+/* Calls of 0.1, for tools/rewrite: after.c is what it makes of them. */
+// clang-format off
+#include <prong/prong.h>
+
+enum { UNITS = 3 };
+
+int calls_of_before(prong_manager manager, prong_link *link, prong_document *document);
+
+int calls_of_before(prong_manager manager, prong_link *link, prong_document *document) {
+    prong_lock lock; /* prong_rlock is not rewritten here, */
+    const char *text = "nor prong_rlock_create(&lock, NULL) here";
+    prong_semaphore semaphore;
+    prong_queue queue;
+    prong_shared_value value;
+    prong_proxy dict;
+    prong_value found;
+    long content = (text[0] == ' ') + PRONG_SEMAPHORE_MAX;
+    if (prong_lock_create(&lock, &(prong_lock_options){.recursive = true}) < 0 || prong_lock_acquire(lock, PRONG_SECONDS(1)) < 0) return 1;
+    if (prong_semaphore_create(&semaphore, UNITS, &(prong_semaphore_options){.bounded = true}) < 0) return 1;
+    if (prong_queue_create(&queue, &(prong_queue_options){.maxsize = (size_t)content, .joinable = true}) < 0) return 1;
+    if (prong_shared_value_get(value = (prong_shared_value){1, 2}, 0, 1, &content, PRONG_NOWAIT) < 0) return 1;
+    if (prong_shared_value_add(value, 0, content, NULL) < 0 || prong_queue_shutdown(queue) < 0) return 1;
+    if (prong_link_recv_value(link, document, &found, NULL, PRONG_SECONDS(1)) < 0) return 1;
+    if (prong_proxy_create(&dict, manager, "dict", PRONG_SECONDS(60), "()") < 0) return 1;
+    if (prong_proxy_call(dict, "get", document, &found, PRONG_SECONDS(1), "(si)", "a", 1) < 0) return 1;
+    if (prong_proxy_decref(dict) < 0) return 1;
+    return prong_lock_release(lock) < 0;
+}

@@ -1,0 +1,28 @@
+/* Calls of 0.1, for tools/rewrite: after.c is what it makes of them. */
+// clang-format off
+#include <prong/prong.h>
+
+enum { UNITS = 3 };
+
+int calls_of_before(prong_manager manager, prong_link *link, prong_document *document);
+
+int calls_of_before(prong_manager manager, prong_link *link, prong_document *document) {
+    prong_rlock lock; /* prong_rlock is not rewritten here, */
+    const char *text = "nor prong_rlock_create(&lock, NULL) here";
+    prong_semaphore semaphore;
+    prong_joinable_queue queue;
+    prong_shared_value value;
+    prong_proxy dict;
+    prong_value found;
+    long content = (text[0] == ' ') + PRONG_SEMAPHORE_MOST;
+    if (prong_rlock_create(&lock, NULL) < 0 || prong_rlock_acquire(lock, PRONG_SECONDS(1)) < 0) return 1;
+    if (prong_bounded_semaphore_create(&semaphore, UNITS, NULL) < 0) return 1;
+    if (prong_joinable_queue_create(&queue, (size_t)content) < 0) return 1;
+    if (prong_shared_value_get(value = (prong_shared_value){1, 2}, &content, PRONG_NOWAIT) < 0) return 1;
+    if (prong_shared_value_add(value, content, NULL) < 0 || prong_queue_close(queue) < 0) return 1;
+    if (prong_link_recv(link, document, &found, NULL, PRONG_SECONDS(1)) < 0) return 1;
+    if (prong_manager_create(manager, &dict, "dict", "()") < 0) return 1;
+    if (prong_proxy_call(dict, document, &found, "get", PRONG_SECONDS(1), "(si)", "a", 1) < 0) return 1;
+    if (prong_proxy_release(dict) < 0) return 1;
+    return prong_rlock_release(lock) < 0;
+}
