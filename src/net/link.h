@@ -14,7 +14,7 @@
 enum link_state { LINK_TLS, LINK_AUTH, LINK_OPEN, LINK_CUT };
 
 struct bytes {
-    struct buffer *buffer;       /* NULL: none so far; messages may be lent in it */
+    struct link_buffer *buffer;  /* NULL: none so far; messages may be lent in it */
     char *data;                  /* the buffer's */
     size_t start, end, capacity; /* data[start] up to data[end] is there */
 };
