@@ -76,8 +76,8 @@ METHOD_TEST(daemons_are_ended_when_their_parent_returns) {
     int pid;
     ok(prong_queue_create(&family.pids, NULL));
     prong_process parent = start_with(method, start_one_and_return, family);
+    equal(test_end(parent), 5); /* it waits until the message is there, so the message is taken after that */
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
-    equal(test_end(parent), 5);
     check(gone_within(pid, 5000));
 }
 
