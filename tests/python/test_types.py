@@ -18,13 +18,20 @@ SETTINGS = "[mypy]\nignore_missing_imports = True\nignore_errors = True\n"
 AS_INTENDED = (
     r"prong\.(Queue|JoinableQueue|SimpleQueue) is not a type",  # functions there; see __init__.pyi
     r"prong\.pool\.(AsyncResult|IMapIterator)\.__init__ ",  # made by the pool alone
-    r"prong\.pool\.Pool\.__del__ is inconsistent, stub does not have argument \"RUN\"",  # nobody calls it
-    r"prong\.synchronize\.Condition\.__init__ is inconsistent, stub does not have argument \"handle\"",
+    r"prong\.pool\.Pool\.__del__ is inconsistent, stub does not have (argument|parameter) \"RUN\"",  # nobody calls it
+    r"prong\.synchronize\.Condition\.__init__ is inconsistent, stub does not have (argument|parameter) \"handle\"",
+    r"prong\.connection\.Connection is a disjoint base",  # as any class of C's; older checkers do not know the mark for that
+    r"prong\.executor\.ProcessPoolExecutor\.map is inconsistent, runtime does not have (argument|parameter) \"buffersize\"",  # 3.14's
     r"prong\.(dummy|managers|spawn|forkserver|heap|reduction|resource_\w+|popen_\w+|util|process|sharedctypes)\.",  # multiprocessing's
     r"prong\.(_later|image|manager_channel|child|popen|pickling|progress|worker|_mirror|frozen|_instead)\.",  # have none
     r"prong\._pyinstaller\.",  # PyInstaller's to import
     r"prong\.queues\.(Queue|JoinableQueue|SimpleQueue) is inconsistent, metaclass differs",  # which chooses what subclasses are made of
 )
+
+
+def as_newer(type):
+    """A type as mypy writes it from 1.19 on."""
+    return re.sub(r"Union\[([^]]*), None\]", r"\1 | None", type.replace("builtins.", ""))
 
 
 def run(*command):
@@ -53,7 +60,7 @@ class StubsTest(unittest.TestCase):
             if expects is None:
                 self.assertEqual(sayings, "", f"line {number}")
             elif expects[1] == "is":
-                self.assertIn(f'Revealed type is "{expects[2]}"', sayings, f"line {number}")
+                self.assertIn(f'Revealed type is "{as_newer(expects[2])}"', as_newer(sayings), f"line {number}")
             else:
                 self.assertRegex(sayings, "error: .*" + expects[2], f"line {number}")
 
