@@ -120,7 +120,7 @@ static int run_call(any_function *pointer, const struct job *job, struct call *c
     return ((prong_task *)(void *)pointer)(argument, call->argument_size, &result);
 }
 
-static void say_why(struct call *call, const char *text) {
+static void worker_set_error_text(struct call *call, const char *text) {
     prong_result result = {call};
     prong_result_set(&result, text, strlen(text) + 1);
 }
@@ -128,7 +128,7 @@ static void say_why(struct call *call, const char *text) {
 static struct done run(struct worker *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
     prong_status status = find_function(w, job);
-    if (status < 0 && job->calls) say_why(job_call(job, claim->place), prong_error_message());
+    if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
     if (status < 0) return (struct done){status, 0};
     running.job = job;
     running.token = self_token();

@@ -67,7 +67,8 @@ static void close_ends(struct ends *ends) {
 
 /* --- starting --- */
 
-static prong_status say_why(enum os_program_step step, const prong_popen_options *o, const char *program) {
+static prong_status popen_describe_failure(enum os_program_step step, const prong_popen_options *o,
+                                           const char *program) {
     switch (step) {
     case OS_STEP_DIRECTORY: return fail_errno("start of '%s': directory '%s'", program, o->directory);
     case OS_STEP_DESCRIPTORS: return fail_errno("start of '%s': its descriptors", program);
@@ -125,7 +126,7 @@ static prong_status launch(prong_popen *popen, const char *program, char *const 
     };
     enum os_program_step step;
     if (status >= 0 && os_program_start(&start, &popen->pid, &popen->pidfd, &step) != 0)
-        status = say_why(step, o, program);
+        status = popen_describe_failure(step, o, program);
     paths_free(&paths);
     os_environment_free(&own);
     return status;

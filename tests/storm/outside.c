@@ -297,6 +297,20 @@ static void no_core_dumps(void) {
     setrlimit(RLIMIT_CORE, &limit);
 }
 
+void storm_serve_stranger(void) {
+    prong_server *server;
+    snprintf(storm->text, sizeof storm->text, "@prong-storm-%d", getpid());
+    int pid = fork();
+    if (pid) {
+        storm->stranger = pid;
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true}) < 0) _exit(1);
+    prong_server_run(server, PRONG_FOREVER);
+    _exit(0);
+}
+
 void storm_outside(int method, void (*family)(int method), void (*before)(void)) {
     const char *methods = getenv("PRONG_STORM_METHODS");
     if (methods && !strchr(methods, '0' + method)) exit(0);

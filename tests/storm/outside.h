@@ -51,6 +51,9 @@ extern struct storm_slot *storm_self;
 /* What a test of a storm calls, and no more. `before` (may be NULL) is called outside of the family, before it begins. */
 void storm_outside(int method, void (*family)(int method), void (*before)(void));
 
+/* A `before`: starts a manager's server that is of no family and open to all, at the address storm->text. It is left alone. */
+void storm_serve_stranger(void);
+
 /* Keeps `count` members of the family at work on target(argument), replacing those that are struck; *number, in the argument, is
  * 0 to count - 1. `work` (may be NULL) is the first process's own part, a turn of it. Then lets the storm end and joins all. */
 struct storm_crew {

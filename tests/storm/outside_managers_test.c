@@ -4,7 +4,6 @@
 #include "outside.h"
 
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { SERVERS = 2, WORKERS = 10 };
@@ -143,20 +142,6 @@ static int work(void *argument, size_t size) {
     return 0;
 }
 
-static void serve_strangers(void) {
-    prong_server *server;
-    snprintf(storm->text, sizeof storm->text, "@prong-storm-%d", getpid());
-    int server_pid = fork();
-    if (server_pid) {
-        storm->stranger = server_pid;
-        return;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true}) < 0) _exit(1);
-    prong_server_run(server, PRONG_FOREVER);
-    _exit(0);
-}
-
 static prong_manager connect_stranger(void) {
     prong_manager manager;
     prong_status connected;
@@ -225,5 +210,5 @@ static void managers(int method) {
 }
 
 LONG_METHOD_TEST(managers_survive_a_killer_from_outside, 900) {
-    storm_outside(method, managers, serve_strangers);
+    storm_outside(method, managers, storm_serve_stranger);
 }

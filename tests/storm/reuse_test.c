@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { USERS = 3, THREADS = 2, KINDS = 15, WORDS = 4 };
@@ -641,18 +640,8 @@ static void be_gentle(void) {
 }
 
 static void serve_strangers(void) {
-    prong_server *server;
     storm->gentle = true;
-    snprintf(storm->text, sizeof storm->text, "@prong-reuse-%d", getpid());
-    int server_pid = fork();
-    if (server_pid) {
-        storm->stranger = server_pid;
-        return;
-    }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (prong_server_open(&server, &(prong_server_options){.address = storm->text, .open = true}) < 0) _exit(1);
-    prong_server_run(server, PRONG_FOREVER);
-    _exit(0);
+    storm_serve_stranger();
 }
 
 #define REUSED(plural, KIND)                                                                                           \
