@@ -253,10 +253,20 @@ static void settle_shared_guards(uint32_t dead) {
     for (size_t i = 0; i < sizeof guards / sizeof *guards; i++) guard_settle(guards[i], dead);
 }
 
-static void bury(uint32_t token, bool known_dead) {
+/* What the caller knows of it. */
+enum member_end { END_CERTAIN, END_UNKNOWN, END_GIVEN_UP };
+
+/* Under the guard of burials. A process that has been given up can only be let go of before it has become the member: see may_become. */
+static bool may_be_buried(uint32_t token, enum member_end end) {
+    if (!member_has_row(token)) return false;
+    if (end == END_GIVEN_UP && atomic_load(&member_row(token)->state) == MEMBER_RESERVED) return true;
+    return end == END_CERTAIN || !member_alive(token);
+}
+
+static void bury(uint32_t token, enum member_end end) {
     struct member *row = member_row(token);
     if (!guard_enter(recovery(), PRONG_FOREVER)) return;
-    if (member_has_row(token) && (known_dead || !member_alive(token))) {
+    if (may_be_buried(token, end)) {
         /* First GONE, for all to see; FREE only at the end: a cleaner that dies in between is followed by another. */
         atomic_store(&row->state, MEMBER_GONE);
         settle_shared_guards(token);
@@ -271,12 +281,16 @@ static void bury(uint32_t token, bool known_dead) {
 }
 
 void member_bury(uint32_t token) {
-    bury(token, true);
+    bury(token, END_CERTAIN);
+}
+
+void member_give_up(uint32_t token) {
+    bury(token, END_GIVEN_UP);
 }
 
 /* Looks twice: one that was still to begin may have begun before we were let in to bury it. */
 static void bury_if_dead(uint32_t token) {
-    if (!member_alive(token)) bury(token, false);
+    if (!member_alive(token)) bury(token, END_UNKNOWN);
 }
 
 void family_bury_dead(void) {

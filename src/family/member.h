@@ -94,6 +94,9 @@ int member_pidfd(uint32_t token);
 /* The member is dead (or leaves): takes back all it held and frees its row. Any member may call it, several may at
  * once; a cleaner that dies is followed by another. */
 void member_bury(uint32_t token);
+/* The member's start is given up. No process can become it from now on; one that has become it already may be in the middle of
+ * anything, and is buried when it is dead. */
+void member_give_up(uint32_t token);
 /* Buries the member if it has died: for who waits for it. Costs little when somebody has just looked. */
 void member_look(uint32_t token);
 /* "process 123 'Worker-1'"; returns text. */

@@ -631,6 +631,7 @@ static uint64_t job_weigh(void *object) {
     return job->storage ? heap_header(job->storage)->size : 0;
 }
 
+/* If this process dies in here, another goes on: it must not look for calls in memory that is somebody else's by then. */
 static bool dispose(void *object) {
     struct job *job = object;
     for (uint64_t i = 0; job->calls && i < job->capacity; i++) {
@@ -638,6 +639,7 @@ static bool dispose(void *object) {
         job_free_result(call);
         if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
     }
+    __atomic_store_n(&job->calls, 0, __ATOMIC_RELEASE);
     if (job->storage) heap_free(job->storage, &job->storage);
     return true;
 }

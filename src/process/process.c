@@ -149,7 +149,7 @@ static prong_status start_once(struct start *start) {
     if (status >= 0 && p->argument) connections_pass_on(arena_at(p->argument), p->argument_size);
     if (status >= 0) return PRONG_OK;
     atomic_store(&p->state, PROCESS_STARTING);
-    member_bury(start->token);
+    member_give_up(start->token);
     server_release(start->server);
     return status;
 }

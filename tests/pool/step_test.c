@@ -155,15 +155,19 @@ static void map_in_place_and_close(void) {
     ok(prong_job_destroy(job));
 }
 
-/* True when the child got through before the kill. */
-static bool step_child(void (*act)(void), long steps) {
+static void join_family(void) {
+    size_t count;
+    prong_member member;
+    ok(prong_family_members(&member, 1, &count));
+}
+
+/* Prepares, and is stepped as it acts. True when the child got through before the kill. */
+static bool step_child(void (*prepare)(void), void (*act)(void), long steps) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        size_t count;
-        prong_member member;
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        ok(prong_family_members(&member, 1, &count)); /* it joins */
+        prepare();
         raise(SIGSTOP);
         act();
         raise(SIGUSR1);
@@ -190,7 +194,7 @@ static void kill_submitters(void (*act)(void), int stride) {
     ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(15)));
     uint64_t before = objects();
     for (long steps = 0; !through; steps = next_steps(steps, stride, kills++)) {
-        through = step_child(act, steps);
+        through = step_child(join_family, act, steps);
         ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(15)));
         before = expect_objects(before);
     }
@@ -214,4 +218,59 @@ LONG_TEST(a_process_that_dies_as_it_cancels_leaves_nothing, 300) {
 
 LONG_TEST(a_process_that_dies_as_it_closes_a_map_in_place_leaves_nothing, 300) {
     kill_submitters(map_in_place_and_close, 61);
+}
+
+/* --- one that frees --- */
+
+enum { RESULTS = 6 };
+
+static int give_much(void *argument, size_t size, prong_result *result) {
+    char text[100];
+    (void)size;
+    memset(text, *(const char *)argument, sizeof text);
+    return prong_result_set(result, text, sizeof text);
+}
+
+static prong_job stage_job;
+
+/* With results, and a table of its tasks, in blocks of their own. */
+static void submit_for_much(void) {
+    ok(prong_pool_submit(stage_pool, &(prong_work){.task = give_much, .in = "abcdef", .in_size = 1, .count = RESULTS},
+                         &stage_job, NULL));
+    ok(prong_job_wait(stage_job, PRONG_SECONDS(15)));
+}
+
+static void destroy_and_free(void) {
+    ok(prong_job_destroy(stage_job));
+    ok(prong_family_trim());
+}
+
+static void expect_much(prong_job job) {
+    prong_outcome outcome;
+    for (size_t i = 0; i < RESULTS; i++) {
+        ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
+        check(outcome.status == PRONG_OK && outcome.size == 100);
+        for (size_t j = 0; j < outcome.size; j++) check(((const char *)outcome.data)[j] == "abcdef"[i]);
+    }
+}
+
+/* A job like the dead one's is made where that one was, and then the dead one is buried. */
+LONG_TEST(a_process_that_dies_as_it_frees_a_job_frees_nobody_elses, 300) {
+    long kills = 0;
+    bool through = false;
+    stage_pool = make(2);
+    submit_for_much();
+    ok(prong_job_destroy(stage_job));
+    uint64_t before = objects();
+    for (long steps = 0; !through; steps = next_steps(steps, 23, kills++)) {
+        through = step_child(submit_for_much, destroy_and_free, steps);
+        submit_for_much();
+        expect_objects(UINT64_MAX); /* buries it */
+        expect_much(stage_job);
+        ok(prong_job_destroy(stage_job));
+        before = expect_objects(before);
+    }
+    check(kills > 20);
+    ok(prong_pool_destroy(stage_pool));
+    test_arena_is_clean(0);
 }

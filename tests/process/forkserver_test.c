@@ -2,9 +2,13 @@
 #include "../support/test.h"
 
 #include <poll.h>
+#include <prong/runtime.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int wait_for_ever(void *argument, size_t size) {
@@ -152,6 +156,77 @@ METHOD_TEST(who_is_killed_after_its_target_has_returned_was_killed) {
     equal(test_end(child), -SIGKILL);
     ok(prong_queue_put(queues[0], "x", 1, PRONG_FOREVER));
     test_sleep_ms(100);
+}
+
+/* --- a start that is given up, whose child lives on --- */
+
+enum { ANSWER_TO_PRELOAD = 1, TASK_TO_CHILD, ANSWER_TO_START };
+static const char STANDS_STILL[] = "PRONG_TEST_SERVER_STANDS_STILL";
+static int sends_left;
+
+/* In place of the C library's: a fork server stands still before it answers. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    if (sends_left && --sends_left == 0) pause();
+    return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+/* In the child, which is a member by now and has not reached its target: it outlives its server, and goes on when told. */
+static void stay(int descriptor) {
+    int pid = getpid();
+    char byte;
+    sends_left = 0;
+    prctl(PR_SET_PDEATHSIG, 0);
+    if (write(descriptor, &pid, sizeof pid) != sizeof pid || read(descriptor, &byte, 1) != 1) _exit(99);
+}
+
+static void prepare_server(void) {
+    prong_set_runtime(&(prong_runtime){.take_handed = stay});
+    if (getenv(STANDS_STILL)) sends_left = ANSWER_TO_START;
+}
+
+static void *start_it(void *process) {
+    ok(prong_process_start(*(prong_process *)process));
+    return NULL;
+}
+
+static int read_pid(int descriptor) {
+    int pid;
+    check(read(descriptor, &pid, sizeof pid) == sizeof pid);
+    return pid;
+}
+
+static bool is_member(int pid) {
+    prong_member members[16];
+    size_t count;
+    ok(prong_family_members(members, 16, &count));
+    for (size_t i = 0; i < count; i++)
+        if (members[i].pid == pid) return true;
+    return false;
+}
+
+TEST(a_child_whose_start_was_given_up_is_a_member_until_it_is_dead) {
+    int pair[2];
+    pthread_t thread;
+    prong_process process;
+    check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    ok(prong_set_forkserver_preload(NULL, 0, prepare_server));
+    prong_set_runtime(&(prong_runtime){.handed = pair[1]});
+    ok(prong_process_create(&process,
+                            &(prong_process_options){.target = return_four, .method = PRONG_START_FORKSERVER}));
+    setenv(STANDS_STILL, "1", 1);
+    check(pthread_create(&thread, NULL, start_it, &process) == 0);
+    int first = read_pid(pair[0]);
+    unsetenv(STANDS_STILL);
+    kill_server();
+    int second = read_pid(pair[0]); /* of the next server: the start was tried once more */
+    check(first != second && is_member(first) && is_member(second));
+    check(write(pair[0], "x", 1) == 1 && write(pair[0], "x", 1) == 1);
+    pthread_join(thread, NULL);
+    equal(test_end(process), 4);
+    for (int i = 0; i < 2000 && is_member(first); i++) test_sleep_ms(5);
+    check(!is_member(first));
+    close(pair[0]);
+    close(pair[1]);
 }
 
 /* --- killed forty times a second --- */

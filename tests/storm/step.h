@@ -26,6 +26,7 @@ struct stage {
     prong_condition condition;
     prong_barrier barrier;
     prong_shared_value value;
+    prong_queue doomed;
     pid_t helper; /* another member that takes part, and is not stepped; 0: none */
 };
 
@@ -34,7 +35,8 @@ struct operation {
     void (*warm)(struct stage *); /* in the child, not stepped */
     void (*act)(struct stage *);  /* in the child, stepped */
     void (*verify)(struct stage *);
-    int stride; /* kill at each so-manieth instruction, from a different first one each time */
+    int stride;                        /* kill at each so-manieth instruction, from a different first one each time */
+    void (*meanwhile)(struct stage *); /* when it is dead, and not yet buried; may be NULL */
 };
 
 static void join_family(struct stage *stage) {
@@ -102,6 +104,7 @@ static long kill_at_strides(const struct operation *operation, int stride) {
         if (from) fprintf(stderr, "at instruction %ld\n", steps);
         make_stage(operation, &stage);
         through = run_to(operation, &stage, steps);
+        if (operation->meanwhile) operation->meanwhile(&stage);
         used_bytes(stage.helper ? 2 : 1); /* buries it */
         operation->verify(&stage);
         clear_stage(&stage);

@@ -273,3 +273,39 @@ static void verify_joinable(struct stage *stage) {
 LONG_TEST(get_and_task_done, 240) {
     kill_everywhere(&(struct operation){prepare_joinable, join_family, get_and_finish, verify_joinable, 13});
 }
+
+/* --- what is freed is freed once: the next of its kind is there before the dead one is buried --- */
+
+static void fill_queue(prong_queue *queue) {
+    long number = 0;
+    ok(prong_queue_create(queue, &(prong_queue_options){.joinable = true}));
+    for (; number < 40; number++) {
+        memcpy(large, &number, sizeof number);
+        ok(prong_queue_put(*queue, large, number % 4 ? 4000 : sizeof large, PRONG_NOWAIT));
+    }
+}
+
+static void prepare_doomed_queue(struct stage *stage) {
+    fill_queue(&stage->doomed);
+}
+
+static void destroy_and_free(struct stage *stage) {
+    prong_queue_destroy(stage->doomed);
+    prong_family_trim();
+}
+
+static void fill_the_next(struct stage *stage) {
+    ok(prong_queue_destroy(stage->queue));
+    fill_queue(&stage->queue);
+}
+
+static void verify_the_next(struct stage *stage) {
+    equal(drain(stage, 0), 40);
+    prong_queue_destroy(stage->doomed); /* unless the dead one has */
+    goes_on(stage);
+}
+
+LONG_TEST(destroying_and_freeing_a_queue, 400) {
+    kill_everywhere(
+        &(struct operation){prepare_doomed_queue, join_family, destroy_and_free, verify_the_next, 211, fill_the_next});
+}
