@@ -24,6 +24,7 @@ static void *killer_run(void *context) {
         size_t ended = killer->ended;
         int pid = ended != ended_before ? random_worker(killer->pool, &seed) : 0;
         if (pid && kill(pid, SIGKILL) == 0) {
+            if (killer->kills < KILLS_KNOWN) killer->killed[killer->kills] = pid;
             killer->kills++;
             ended_before = ended;
         }
@@ -34,6 +35,12 @@ static void *killer_run(void *context) {
 int killer_start(struct killer *killer, prong_pool pool) {
     killer->pool = pool;
     return pthread_create(&killer->thread, NULL, killer_run, killer);
+}
+
+bool killer_killed(const struct killer *killer, int pid) {
+    for (int i = 0; i < killer->kills && i < KILLS_KNOWN; i++)
+        if (killer->killed[i] == pid) return true;
+    return false;
 }
 
 void killer_stop(struct killer *killer) {

@@ -7,18 +7,22 @@
 #include <prong/prong.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
+enum { KILLS_KNOWN = 4096 };
 struct killer {
     prong_pool pool;
     atomic_size_t ended; /* tasks whose results were taken so far; counted by who takes them */
     atomic_bool stop;
-    int kills;
+    atomic_int kills;
+    int killed[KILLS_KNOWN]; /* whom: pids, the first so many */
     pthread_t thread;
 };
 
 /* Returns an error number, or 0. */
 int killer_start(struct killer *killer, prong_pool pool);
-/* From then on, kills is how many workers it has killed. */
+/* From then on nobody is killed. */
 void killer_stop(struct killer *killer);
+bool killer_killed(const struct killer *killer, int pid);
 
 #endif

@@ -76,9 +76,12 @@ static bool generate(prong_bytes *argument, void *tasks) {
 }
 
 static void show_progress(const prong_progress *progress, void *parallel) {
+    const struct parallel *p = parallel;
     prong_progress known = *progress;
-    known.total = ((struct parallel *)parallel)->serial->count;
-    prong_progress_bar(&known, "counting");
+    char label[64] = "counting";
+    known.total = p->serial->count;
+    if (p->killer->kills) snprintf(label, sizeof label, "counting, %d workers killed", p->killer->kills);
+    prong_progress_bar(&known, label);
 }
 
 size_t worker_count(prong_pool pool) {
@@ -87,7 +90,7 @@ size_t worker_count(prong_pool pool) {
     return count;
 }
 
-void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong_pool pool, struct killer *killer) {
+void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong_pool pool) {
     struct tasks tasks = {.tree = tree};
     size_t ahead = worker_count(pool) * AHEAD_A_WORKER;
     prong_task_options options = {.retries = RETRIES,
@@ -102,7 +105,7 @@ void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong
                             &iterator, &options));
     while ((status = prong_iterator_next(iterator, &outcome, PRONG_FOREVER)) >= 0) {
         add_outcome(parallel, &outcome);
-        killer->ended++;
+        parallel->killer->ended++;
     }
     if (status != PRONG_EOF) must(status);
     prong_iterator_close(iterator);

@@ -5,7 +5,7 @@
 #include "killer.h"
 #include "serial.h"
 
-enum { SHARES = 64 };
+enum { SHARES = 4096 };
 
 struct share {
     int64_t pid; /* of a worker */
@@ -14,6 +14,7 @@ struct share {
 
 struct parallel {
     const struct serial *serial;
+    struct killer *killer;
     struct words words;
     struct sums sums;
     struct share shares[SHARES]; /* of the first workers that had done a task */
@@ -23,8 +24,8 @@ struct parallel {
     double seconds;
 };
 
-/* Begin with {.serial = &serial}. Tells the killer of each task that has ended. */
-void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong_pool pool, struct killer *killer);
+/* Begin with {.serial = &serial, .killer = &killer}. Tells the killer of each task that has ended. */
+void count_in_parallel(struct parallel *parallel, const struct tree *tree, prong_pool pool);
 size_t worker_count(prong_pool pool);
 
 #endif

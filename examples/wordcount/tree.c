@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { TASK_BYTES = 1 << 20 }; /* of text: so much is counted in a few milliseconds */
+enum { LARGEST_TASK = 4 << 20, SMALLEST_TASK = 256 << 10, TASKS_A_WORKER = 16 };
 
 /* --- reading the tree: a folder at a time, with a stack of those still to be read --- */
 
@@ -30,9 +30,11 @@ static void folders_push(struct folders *folders, char *path) {
 
 static void tree_add_file(struct tree *tree, char *path, const struct stat *about) {
     uint64_t size = (uint64_t)about->st_size;
+    bool whole = size <= SMALLEST_TASK || is_binary_file(path);
     tree->files = one_more(tree->files, tree->count, &tree->capacity, sizeof *tree->files);
-    tree->files[tree->count++] = (struct file){
-        .size = size, .changed = change_time(about), .whole = size <= TASK_BYTES || is_binary_file(path), .path = path};
+    tree->files[tree->count++] =
+        (struct file){.size = size, .changed = change_time(about), .whole = whole, .path = path};
+    if (!whole || size <= SMALLEST_TASK) tree->bytes += size;
 }
 
 /* Takes the path. */
@@ -90,6 +92,13 @@ bool tree_read(struct tree *tree, const char *path) {
     return true;
 }
 
+void tree_plan(struct tree *tree, size_t workers, unsigned times) {
+    uint64_t most = tree->bytes * times / (workers * TASKS_A_WORKER);
+    tree->times = times;
+    for (tree->task_bytes = LARGEST_TASK; tree->task_bytes > most && tree->task_bytes > SMALLEST_TASK;)
+        tree->task_bytes /= 2;
+}
+
 void tree_free(struct tree *tree) {
     for (size_t i = 0; i < tree->count; i++) free(tree->files[i].path);
     free(tree->files);
@@ -109,14 +118,24 @@ static void put_piece(char *at, const struct file *file, uint64_t start, uint64_
     strcpy(piece->path, file->path);
 }
 
+/* False at the end of the last time. A task ends with the files. */
+static bool tasks_go_on(struct tasks *tasks) {
+    if (tasks->file < tasks->tree->count) return true;
+    if (tasks->time + 1 >= tasks->tree->times || tasks->tree->count == 0) return false;
+    tasks->time++;
+    tasks->file = 0;
+    return true;
+}
+
 size_t tasks_next(struct tasks *tasks) {
     size_t used = 0;
-    uint64_t bytes = 0;
-    while (tasks->file < tasks->tree->count && bytes < TASK_BYTES) {
+    uint64_t bytes = 0, most = tasks->tree->task_bytes;
+    if (!tasks_go_on(tasks)) return 0;
+    while (tasks->file < tasks->tree->count && bytes < most) {
         const struct file *file = &tasks->tree->files[tasks->file];
         size_t size = sizeof(struct piece) + padded(strlen(file->path) + 1);
-        bool last = file->whole || file->size - tasks->start <= TASK_BYTES;
-        uint64_t end = last ? file->size : tasks->start + TASK_BYTES;
+        bool last = file->whole || file->size - tasks->start <= most;
+        uint64_t end = last ? file->size : tasks->start + most;
         if (used + size > TASK_SIZE) break;
         put_piece(tasks->pieces + used, file, tasks->start, end);
         used += size;

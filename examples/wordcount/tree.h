@@ -21,10 +21,16 @@ struct tree {
     size_t count, capacity;
     uint64_t others;         /* links, devices, FIFOs, sockets: left aside */
     uint64_t unread_folders; /* and what vanished while its folder was read */
+    uint64_t bytes;          /* of the files that may be text */
+    uint64_t task_bytes;     /* of text in a task, about */
+    unsigned times;          /* each count goes through the files so often */
 };
 
 /* path may be a single file, too; a link is followed. Returns false, with errno, where there is nothing of that name. */
 bool tree_read(struct tree *tree, const char *path);
+/* Chooses how it is cut into tasks, and how often it is counted. Large tasks have fewer results to put together, and small ones keep
+ * every worker busy to the end. */
+void tree_plan(struct tree *tree, size_t workers, unsigned times);
 void tree_free(struct tree *tree);
 
 enum { TASK_SIZE = 1 << 16 };
@@ -32,12 +38,13 @@ enum { TASK_SIZE = 1 << 16 };
 /* Goes through a tree, a task at a time; begin with {.tree = &tree}. */
 struct tasks {
     const struct tree *tree;
+    unsigned time;  /* it is gone through for the first time, the second, … */
     size_t file;    /* the next piece begins in this file, */
     uint64_t start; /* here */
     _Alignas(8) char pieces[TASK_SIZE];
 };
 
-/* Makes the next task: pieces (see count.h) of about a MiB of text all told, one of a large file or many small files. They lie
+/* Makes the next task: pieces (see count.h) of some text, one of a large file or many small files. They lie
  * in tasks->pieces. Returns their size in memory; 0 at the end. */
 size_t tasks_next(struct tasks *tasks);
 

@@ -1,4 +1,4 @@
-/* The runner. */
+/* The runner. What it prints is TAP, the Test Anything Protocol; what tests print goes to its standard error. */
 #define _GNU_SOURCE
 #include "test.h"
 
@@ -91,9 +91,12 @@ void test_failed(const char *file, int line, const char *format, ...) {
 
 enum { SKIPPED = 77 };
 
+/* Why the test that runs is skipped: shared with the processes that run it. */
+static char *skip_reason;
+enum { REASON_SIZE = 256 };
+
 void test_skip(const char *reason) {
-    fprintf(stderr, "  skipped: %s\n", reason);
-    fflush(stderr);
+    if (skip_reason) snprintf(skip_reason, REASON_SIZE, "%s", reason);
     _exit(SKIPPED);
 }
 
@@ -128,9 +131,6 @@ void test_own_mounts(void) {
     if (getuid() != 0 || unshare(CLONE_NEWNS) != 0) test_skip("only root has mounts of its own");
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) test_skip("the root folder is no mount: a chroot");
 }
-
-/* Shared with the processes that run the tests. */
-static int *skipped_count;
 
 static bool orphans_end(void) {
     for (int i = 0; i < 300; i++) {
@@ -180,6 +180,7 @@ static const char *run(const struct test *test, int method) {
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_CHILD_SUBREAPER, 1);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
         /* Check has handlers of its own, and nohup or a shell's background job ignores some. */
         for (int i = 0; i < 4; i++) signal((int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM}[i], SIG_DFL);
         if (getenv("TEST_SMALL_ARENA")) ok(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}));
@@ -192,10 +193,7 @@ static const char *run(const struct test *test, int method) {
         return "it left a process behind";
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
-        ++*skipped_count;
-        return NULL;
-    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) return NULL;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 99) return "a check failed";
     snprintf(text, sizeof text, "it ended with %s %d", WIFEXITED(status) ? "code" : "signal",
              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -222,12 +220,13 @@ static bool skipped(const struct test *test) {
 }
 
 static bool wanted(const struct test *test, int argc, char **argv) {
-    if (skipped(test)) return false;
     if (argc < 2) return true;
     for (int i = 1; i < argc; i++)
         if (strstr(test->name, argv[i])) return true;
     return false;
 }
+
+/* --- running all: each once, or with each start method --- */
 
 #ifdef HAVE_CHECK
 
@@ -238,28 +237,28 @@ static void run_under_check(int method) {
     ck_assert_msg(wrong == NULL, "%s", wrong ? wrong : "");
 }
 
-/* Check calls a function with a loop index and no argument of ours: one test case at a time, then. */
+/* Check calls a function with a loop index and no argument of ours. */
 START_TEST(each) {
     run_under_check(_i);
 }
 END_TEST
 
-static int run_one(const struct test *test, int *ran) {
+/* Writes what went wrong; nothing if nothing did. */
+static void run_one(const struct test *test, int method, char *wrong, size_t size) {
     Suite *suite = suite_create(test->name);
     TCase *tcase = tcase_create(test->name);
     current = test;
     tcase_set_timeout(tcase, limit_of(test));
-    tcase_add_loop_test(tcase, each, test->each_method ? 1 : 0, test->each_method ? 4 : 1);
+    tcase_add_loop_test(tcase, each, method, method + 1);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    *ran += srunner_ntests_run(runner);
-    TestResult **failures = srunner_failures(runner);
-    for (int i = 0; i < failed; i++) printf("  %s: %s\n", test->name, tr_msg(failures[i]));
-    free(failures);
+    if (srunner_ntests_failed(runner)) {
+        TestResult **failures = srunner_failures(runner);
+        snprintf(wrong, size, "%s", tr_msg(failures[0]));
+        free(failures);
+    }
     srunner_free(runner);
-    return failed;
 }
 
 #else
@@ -271,53 +270,58 @@ static void too_long(int signal) {
     kill(-running, SIGKILL);
 }
 
-static int run_with(const struct test *test, int method) {
+/* Writes what went wrong; nothing if nothing did. */
+static void run_one(const struct test *test, int method, char *wrong, size_t size) {
     int status;
     fflush(NULL);
     running = fork();
     if (running == 0) {
         setpgid(0, 0);
-        const char *wrong = run(test, method);
-        if (wrong) fprintf(stderr, "%s\n", wrong);
-        _exit(wrong ? 1 : 0);
+        const char *found = run(test, method);
+        if (found) fprintf(stderr, "%s\n", found);
+        _exit(found ? 1 : 0);
     }
     setpgid(running, running);
     signal(SIGALRM, too_long);
     alarm((unsigned)limit_of(test));
     while (waitpid(running, &status, 0) < 0 && errno == EINTR) {}
     alarm(0);
-    if (status == 0) return 0;
-    printf("  %s: failed%s\n", test->name, WIFSIGNALED(status) ? " (time limit)" : "");
-    return 1;
-}
-
-static int run_one(const struct test *test, int *ran) {
-    int failed = 0;
-    for (int method = test->each_method ? 1 : 0; method < (test->each_method ? 4 : 1); method++, ++*ran)
-        failed += run_with(test, method);
-    return failed;
+    if (status != 0) snprintf(wrong, size, "it failed%s", WIFSIGNALED(status) ? " (time limit)" : "");
 }
 
 #endif
 
+static struct {
+    int passed, failed, skipped;
+} counts;
+
+static void run_and_tell(const struct test *test, int method) {
+    static const char *const methods[] = {"", " by fork", " by spawn", " by forkserver"};
+    char wrong[512] = "";
+    int number = counts.passed + counts.failed + counts.skipped + 1;
+    snprintf(skip_reason, REASON_SIZE, "%s", skipped(test) ? "not in this variant" : "");
+    if (!*skip_reason) run_one(test, method, wrong, sizeof wrong);
+    end_what_is_left();
+    if (*wrong)
+        printf("not ok %d - %s%s\n# %s: %s\n", number, test->name, methods[method], test->name, wrong);
+    else
+        printf("ok %d - %s%s%s%s\n", number, test->name, methods[method], *skip_reason ? " # SKIP " : "", skip_reason);
+    ++*(*wrong ? &counts.failed : *skip_reason ? &counts.skipped : &counts.passed);
+}
+
 /* With arguments: just the tests whose names contain one of them. */
 int main(int argc, char **argv) {
     prong_main(&argc, &argv);
-    int ran = 0, failed = 0;
     if (readlink("/proc/self/exe", own_program, sizeof own_program - 1) < 0) return 99;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    skipped_count = mmap(NULL, sizeof *skipped_count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (skipped_count == MAP_FAILED) return 99;
+    skip_reason = mmap(NULL, REASON_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (skip_reason == MAP_FAILED) return 99;
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* of a test that is killed when its time is up */
-    for (const struct test *test = tests; test; test = test->next) {
-        if (!wanted(test, argc, argv)) continue;
-        int before = failed, skipped_before = *skipped_count;
-        failed += run_one(test, &ran);
-        end_what_is_left();
-        printf("%s %s\n", failed > before ? "FAIL" : *skipped_count > skipped_before ? "skip" : "ok  ", test->name);
-    }
-    if (*skipped_count) printf("%d skipped\n", *skipped_count);
-    printf("%d passed, %d failed\n", ran - failed - *skipped_count, failed);
-    if (!failed && ran && *skipped_count == ran) return SKIPPED;
-    return failed ? 1 : 0;
+    for (const struct test *test = tests; test; test = test->next)
+        for (int method = test->each_method ? 1 : 0; wanted(test, argc, argv) && method < (test->each_method ? 4 : 1);
+             method++)
+            run_and_tell(test, method);
+    printf("1..%d\n", counts.passed + counts.failed + counts.skipped);
+    printf("# %d passed, %d failed, %d skipped\n", counts.passed, counts.failed, counts.skipped);
+    return counts.failed ? 1 : 0;
 }

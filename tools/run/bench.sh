@@ -1,0 +1,20 @@
+# Measuring, and the demo.
+
+cmd_demo() {
+    need_build_tools
+    build build-demo -Dtests=false --buildtype=release
+    ./build-demo/examples/wordcount "$@"
+}
+
+cmd_bench() {
+    need_build_tools
+    install $(missing_commands g++:g++ python3:python3) $(missing_packages libboost-dev libzmq3-dev libuv1-dev libmsgpack-dev)
+    build build-bench -Dtests=false -Dexamples=false -Dbench=true --buildtype=release
+    python3 bench/bench.py build-bench/bench/bench "$@"
+}
+
+cmd_bench_python() {
+    build_python
+    "$(system_python)" -m compileall -q build-python/python/prong
+    PYTHONPATH="$PWD/build-python/python${PYTHONPATH:+:$PYTHONPATH}" "$(system_python)" bench/python.py "$@"
+}
