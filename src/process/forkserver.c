@@ -463,7 +463,9 @@ static prong_status answer(const struct forkserver_request *request, int handed,
                            int *pidfd) {
     switch (request->kind) {
     case REQUEST_START: return start_one(request, handed, reply, pidfd);
-    case REQUEST_PRELOAD: return load(request);
+    case REQUEST_PRELOAD:
+        drop_spare(); /* it has nothing of what is loaded now */
+        return load(request);
     case REQUEST_KILL: kill_one(request);
     }
     return PRONG_OK;

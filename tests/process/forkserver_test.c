@@ -163,10 +163,12 @@ METHOD_TEST(who_is_killed_after_its_target_has_returned_was_killed) {
 enum { ANSWER_TO_PRELOAD = 1, TASK_TO_CHILD, ANSWER_TO_START };
 static const char STANDS_STILL[] = "PRONG_TEST_SERVER_STANDS_STILL";
 static int sends_left;
+static _Atomic bool sends_late;
 
-/* In place of the C library's: a fork server stands still before it answers. */
+/* In place of the C library's: a fork server stands still before it answers, or its client takes its time to ask. */
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     if (sends_left && --sends_left == 0) pause();
+    if (sends_late) test_sleep_ms(300);
     return syscall(SYS_sendmsg, fd, message, flags);
 }
 
@@ -227,6 +229,27 @@ TEST(a_child_whose_start_was_given_up_is_a_member_until_it_is_dead) {
     check(!is_member(first));
     close(pair[0]);
     close(pair[1]);
+}
+
+static int preloaded;
+
+static void preload(void) {
+    preloaded = 17;
+}
+
+static int return_preloaded(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    return preloaded;
+}
+
+/* The server has forked one ahead by the time that it is told. */
+TEST(children_find_the_preload_done_however_late_it_comes) {
+    int none = 0;
+    ok(prong_set_forkserver_preload(NULL, 0, preload));
+    sends_late = true;
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_preloaded, none)), 17);
+    sends_late = false;
 }
 
 /* --- killed forty times a second --- */
