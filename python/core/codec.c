@@ -509,7 +509,7 @@ static bool read_tuple(struct reader *r, int outer) {
 static PyObject *decode_plain(const void *data, size_t size) {
     struct reader r = {.at = data, .end = (const uint8_t *)data + size, .top = 0, .mark = -1};
     int outer = -1;
-    bool good = size > 2 && r.at[0] == 0x80;
+    bool good = size > 2 && r.at[0] == 0x80 && r.at[1] <= PRONG_PICKLE_PROTOCOL;
     r.at += 2;
     while (good && r.at < r.end) {
         switch (*r.at++) {

@@ -7,6 +7,7 @@ import gc
 import os
 import pickle
 import queue
+import random
 import select
 import signal
 import subprocess
@@ -776,20 +777,33 @@ class PackageTest(unittest.TestCase):
         one, two = prong._core.loads(prong._core.dumps([shared, shared]))
         self.assertIs(one, two)
 
-    def test_what_is_cut_short_or_corrupt_is_an_error(self):
-        import random
-        good = [prong._core.dumps(item) for item in ([1, "a", (2, 3, 4, 5)], {"a": 1.5}, bytearray(100000), list(range(1000)))]
-        random.seed(1)
-        for data in good:
+    PICKLED = [1, "a", (2, 3, 4, 5)], {"a": 1.5}, bytearray(100000), list(range(1000))
+
+    def test_what_is_cut_short_is_an_error(self):
+        for item in self.PICKLED:
+            data = prong._core.dumps(item)
+            for end in random.Random(1).choices(range(len(data)), k=300):
+                with self.assertRaises((EOFError, pickle.UnpicklingError, ValueError), msg=(data[:end][:80], end)):
+                    prong._core.loads(data[:end])
+
+    def test_what_is_corrupt_is_read_as_pickle_reads_it(self):
+        """An error, or what pickle makes of it."""
+        chance = random.Random(1)
+        for item in self.PICKLED:
+            data = prong._core.dumps(item)
             for _ in range(300):
-                bad = bytearray(data[:random.randrange(len(data))] if random.random() < 0.5 else data)
-                for _ in range(random.randrange(3)):
-                    if bad:  # not LONG_BINPUT: the pickle module then makes room for up to 2**32 objects, which takes it long
-                        bad[random.randrange(len(bad))] = random.choice([byte for byte in range(256) if byte != ord("r")])
-                try:
-                    prong._core.loads(bytes(bad))
-                except Exception:
-                    pass
+                bad = bytearray(data)
+                for _ in range(chance.randint(1, 3)):  # not LONG_BINPUT: pickle then makes room for up to 2**32 objects
+                    bad[chance.randrange(len(bad))] = chance.choice([byte for byte in range(256) if byte != ord("r")])
+                with self.subTest(bad=bytes(bad[:80])):
+                    self.assertEqual(self.outcome(prong._core.loads, bytes(bad)), self.outcome(pickle.loads, bytes(bad)))
+
+    @staticmethod
+    def outcome(loads, data):
+        try:
+            return repr(loads(data))
+        except Exception:
+            return "an error"
 
     def test_other_threads_run_while_one_waits(self):
         q, came = prong.Queue(), []
