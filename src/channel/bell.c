@@ -56,7 +56,7 @@ struct bell {
 static struct bell *bells[BUCKETS], *spare_bells;
 static _Atomic unsigned bells_here;
 
-FORK_MUTEX(FORK_BELLS, bells_mutex, NULL)
+FORK_MUTEX(bells, bells_mutex, NULL)
 
 /* A signal handler may put a message, too, and a thread be cancelled in any system call: neither in here. */
 struct undisturbed {
@@ -499,18 +499,13 @@ static void bell_inherit(struct channel *c, struct bell *bell) {
     if (there) bell_settle_this(c, BELL_AFTER_DEATH);
 }
 
-/* A forked child has its parent's descriptors, under the same numbers: it is a holder, too. */
-static void bells_of_child(void) {
+void bells_of_child(void) {
     struct undisturbed before;
     if (!atomic_load(&bells_here)) return;
     bells_lock(&before);
     for (int i = 0; i < BUCKETS; i++)
         for (struct bell *bell = bells[i]; bell; bell = bell->next) bell_inherit(bell->channel, bell);
     bells_unlock(&before);
-}
-
-__attribute__((constructor)) static void bells_register(void) {
-    member_joined = bells_of_child;
 }
 
 /* --- ends --- */

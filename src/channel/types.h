@@ -7,6 +7,7 @@
 
 #include <prong/connection.h>
 
+enum { KIND_QUEUE = 1, KIND_PIPE = 2 };
 extern const struct object_type queue_type, pipe_type;
 
 prong_status message_reserve(size_t size, prong_message *message);

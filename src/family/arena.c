@@ -128,7 +128,7 @@ static void forget(void) {
 
 static uint64_t layout(void) {
     uint64_t all = sizeof(struct arena) * 31 + sizeof(struct member);
-    for (int kind = 1; kind < KIND_COUNT; kind++) all = all * 31 + object_types[kind]->size;
+    for (int kind = 0; kind < KIND_LIMIT; kind++) all = all * 31 + (object_types[kind] ? object_types[kind]->size : 0);
     return all;
 }
 

@@ -26,7 +26,6 @@ static const uint64_t LIFE_PLACES = 1ull << 61;
 
 static struct self nobody;
 struct self *self = &nobody;
-void (*member_joined)(void);
 
 /* --- rows --- */
 
@@ -192,7 +191,7 @@ bool member_become(uint32_t token) {
     if (!mine) return false;
     thread_know_self();
     member_mark_if_needed();
-    if (member_joined) member_joined();
+    upward_joined();
     return true;
 }
 
@@ -378,7 +377,7 @@ static void forget_self(void) {
     atomic_store(&self->token, 0);
 }
 
-FORK_MUTEX(FORK_FAMILY, entering, forget_self)
+FORK_MUTEX(family, entering, forget_self)
 
 /* Private state that a fork wipes, be it one that runs no handlers. */
 static prong_status make_self(void) {

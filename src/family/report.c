@@ -58,10 +58,11 @@ struct holding {
 static void say_holder(void *context, uint32_t token, uint32_t thread) {
     struct holding *holding = context;
     char what[80], who[120];
+    const struct object_type *type = object_type_of(holding->object);
     object_describe(holding->object, what, sizeof what);
     if (token < MEMBER_LIMIT)
         say(holding->out, "%s is left by a dead process\n", what);
-    else if (((struct object *)holding->object)->kind == KIND_BARRIER)
+    else if (type->holding == HOLDERS_OWE)
         say(holding->out, "%s expects %s\n", what, thread_text(token, thread, who, sizeof who));
     else
         say(holding->out, "%s is held by %s\n", what, thread_text(token, thread, who, sizeof who));
@@ -69,7 +70,7 @@ static void say_holder(void *context, uint32_t token, uint32_t thread) {
 
 static void say_holders(void *object, void *context) {
     struct holding holding = {context, object};
-    object_types[((struct object *)object)->kind]->holders(object, say_holder, &holding);
+    object_type_of(object)->holders(object, say_holder, &holding);
 }
 
 static void say_waiter(struct waiter *waiter, void *context) {
@@ -147,15 +148,14 @@ static void count_holder(void *count, uint32_t token, uint32_t thread) {
     ++*(unsigned *)count;
 }
 
-/* Of a semaphore's holders any one can let the waiter go on: only a single one keeps it for sure. */
 static void step_from(struct walk *walk) {
     uint64_t offset = atomic_load(&walk->path[walk->depth - 1]->object);
     if (!offset) return;
     struct object *object = arena_at(offset);
-    const struct object_type *type = object->kind < KIND_COUNT ? object_types[object->kind] : NULL;
+    const struct object_type *type = object_type_of(object);
     unsigned holders = 0;
     if (!type || !type->holders) return;
-    if (object->kind == KIND_SEMAPHORE) type->holders(object, count_holder, &holders);
+    if (type->holding == HOLDERS_SHARE) type->holders(object, count_holder, &holders);
     if (holders <= 1) type->holders(object, step_to, walk);
 }
 
@@ -182,8 +182,10 @@ prong_status prong_family_report(char *text, size_t size, size_t *length, unsign
     if (status < 0) return status;
     if (text && size) text[0] = 0;
     say_members(&out);
-    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-        if (object_types[kind]->holders && kind != KIND_PROCESS) object_each((enum object_kind)kind, say_holders, &out);
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) {
+        const struct object_type *type = object_types[kind];
+        if (type && type->holders && type->holding != HOLDERS_ARE_SELF) object_each(kind, say_holders, &out);
+    }
     waiters_each(say_waiter, &out);
     waiters_each(walk_from, &walk);
     say_recoveries(&out);

@@ -35,6 +35,7 @@ struct manager {
     prong_process process;
     int pid;
 };
+enum { KIND_MANAGER = 12 };
 extern const struct object_type manager_type;
 
 /* Errors: PRONG_TOO_LONG for what does not fit. */

@@ -119,7 +119,7 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
 static struct auth *outstanding;
 
 /* A child keeps its parent's: what the parent asks it must not answer. */
-FORK_MUTEX(FORK_AUTH, outstanding_mutex, NULL)
+FORK_MUTEX(auth, outstanding_mutex, NULL)
 
 static void outstanding_add(struct auth *auth) {
     pthread_mutex_lock(&outstanding_mutex);

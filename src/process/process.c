@@ -576,5 +576,9 @@ static void holders(void *object, holder_visit *visit, void *context) {
     if (!process_has_exited(p)) visit(context, (uint32_t)atomic_load(&p->token), 0);
 }
 
-const struct object_type process_type = {
-    .name = "process", .size = sizeof(struct process), .recover = recover, .dispose = dispose, .holders = holders};
+const struct object_type process_type = {.name = "process",
+                                         .size = sizeof(struct process),
+                                         .recover = recover,
+                                         .dispose = dispose,
+                                         .holders = holders,
+                                         .holding = HOLDERS_ARE_SELF};

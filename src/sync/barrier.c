@@ -345,4 +345,5 @@ const struct object_type barrier_type = {.name = "barrier",
                                          .recover = recover,
                                          .end = barrier_end,
                                          .dispose = dispose,
-                                         .holders = holders};
+                                         .holders = holders,
+                                         .holding = HOLDERS_OWE};

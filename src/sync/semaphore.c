@@ -286,4 +286,5 @@ const struct object_type semaphore_type = {.name = "semaphore",
                                            .end = semaphore_end,
                                            .dispose = semaphore_dispose,
                                            .weigh = semaphore_weigh,
-                                           .holders = holders};
+                                           .holders = holders,
+                                           .holding = HOLDERS_SHARE};

@@ -10,6 +10,14 @@
 #include <prong/condition.h>
 #include <prong/lock.h>
 
+enum {
+    KIND_LOCK = 6,
+    KIND_SEMAPHORE = 7,
+    KIND_EVENT = 8,
+    KIND_CONDITION = 9,
+    KIND_BARRIER = 10,
+    KIND_SHARED = 11,
+};
 extern const struct object_type lock_type, semaphore_type, event_type, condition_type, barrier_type, shared_type;
 
 /* object.variant: whether it is recursive. */
@@ -32,7 +40,7 @@ bool sync_lock_is_mine(struct lock *lock);
 prong_status sync_lock_choose(prong_lock given, const char *name, prong_lock *lock, uint64_t *is_own);
 
 /* Makes an object of the kind with a label, in state BUILDING. */
-prong_status sync_create(enum object_kind kind, const void *handle, const char *name, void **object);
+prong_status sync_create(uint32_t kind, const void *handle, const char *name, void **object);
 /* Fills the handle's two words, and makes it live. */
 void sync_publish(void *object, void *handle);
 

@@ -21,7 +21,6 @@ struct world_of_bell {
 };
 
 static struct world_of_bell *w;
-void (*member_joined)(void);
 
 /* --- the channel --- */
 
@@ -135,10 +134,6 @@ bool holders_each(struct channel *channel, bool (*visit)(struct holder *, void *
 prong_status fail_errno(const char *format, ...) {
     (void)format;
     return PRONG_SYSTEM;
-}
-
-void fork_register(enum fork_row row, pthread_mutex_t *mutex, void (*in_parent)(void), void (*in_child)(void)) {
-    (void)row, (void)mutex, (void)in_parent, (void)in_child;
 }
 
 static void model_recover(uint32_t dead) {

@@ -76,11 +76,11 @@ bool spin_until(bool (*ready)(void *), void *context) {
     return ready(context);
 }
 
-prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation) {
     (void)kind, (void)offset, (void)generation;
     return PRONG_STALE;
 }
-prong_status sync_create(enum object_kind kind, const void *place, const char *name, void **object) {
+prong_status sync_create(uint32_t kind, const void *place, const char *name, void **object) {
     (void)kind, (void)place, (void)name, (void)object;
     return PRONG_SYSTEM;
 }
