@@ -37,25 +37,25 @@ struct member *member_row(uint32_t token) {
     return &member_rows()[token & (MEMBER_LIMIT - 1)];
 }
 
-static struct guard *guard(void) {
+static struct guard *members_guard(void) {
     return &arena()->members_guard;
 }
 
 /* No token comes twice, or a stale one would read as alive: a row that has had its last generation is not used again. */
-static bool has_generations(uint64_t row) {
+static bool row_has_generations(uint64_t row) {
     return (uint32_t)atomic_load(&member_rows()[row].token) >> ROW_BITS < GENERATIONS - 1;
 }
 
-static uint32_t next_token(uint64_t row) {
+static uint32_t row_next_token(uint64_t row) {
     uint32_t generation = ((uint32_t)atomic_load(&member_rows()[row].token) >> ROW_BITS) + 1;
     return generation << ROW_BITS | (uint32_t)row;
 }
 
-static bool take_row(const char *name, uint64_t process, uint32_t *token) {
+static bool row_take(const char *name, uint64_t process, uint32_t *token) {
     for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
         struct member *row = &member_rows()[i];
-        if (atomic_load(&row->state) != MEMBER_FREE || !has_generations(i)) continue;
-        *token = next_token(i);
+        if (atomic_load(&row->state) != MEMBER_FREE || !row_has_generations(i)) continue;
+        *token = row_next_token(i);
         snprintf(row->name, sizeof row->name, "%s", name);
         row->process = process;
         row->parent = self_token();
@@ -72,14 +72,14 @@ static bool take_row(const char *name, uint64_t process, uint32_t *token) {
         atomic_store(&row->sleeps, 0);
         atomic_store(&row->leaving, 0);
         atomic_store(&row->looked_at, 0);
-        guard_set(guard(), (uint64_t *)&row->token, *token);
-        guard_set(guard(), (uint64_t *)&row->state, MEMBER_RESERVED);
+        guard_set(members_guard(), (uint64_t *)&row->token, *token);
+        guard_set(members_guard(), (uint64_t *)&row->state, MEMBER_RESERVED);
         return true;
     }
     return false;
 }
 
-static struct guard *recovery(void) {
+static struct guard *recovery_guard(void) {
     return &arena()->recovery_guard;
 }
 
@@ -91,7 +91,7 @@ bool member_has_row(uint32_t token) {
 void member_set_pid(uint32_t token, pid_t pid) {
     struct member *row = member_row(token);
     uint64_t unset = 0;
-    if (!guard_enter(recovery(), PRONG_FOREVER)) return;
+    if (!guard_enter(recovery_guard(), PRONG_FOREVER)) return;
     if (member_has_row(token)) { /* or it died at once, and was buried */
         /* Not when the row was reserved: a process that took long to be started would seem to be another with its pid. */
         row->joined_at = os_boot_time();
@@ -99,7 +99,7 @@ void member_set_pid(uint32_t token, pid_t pid) {
         atomic_store(&row->outer_namespace, self->namespace);
         atomic_store(&row->outer_pid, (uint64_t)pid);
     }
-    guard_leave(recovery());
+    guard_leave(recovery_guard());
 }
 
 /* --- other namespaces of pids ---
@@ -174,7 +174,7 @@ bool member_become(uint32_t token) {
     bool mine = false;
     self->namespace = os_pid_namespace();
     atomic_store(&self->token, entering_token());
-    if (guard_enter(recovery(), PRONG_FOREVER)) {
+    if (guard_enter(recovery_guard(), PRONG_FOREVER)) {
         mine = may_become(token);
         if (mine) {
             atomic_store(&row->namespace, self->namespace);
@@ -184,7 +184,7 @@ bool member_become(uint32_t token) {
             atomic_store(&row->pid, (uint64_t)getpid());
             atomic_store(&row->state, MEMBER_LIVE);
         }
-        guard_leave(recovery());
+        guard_leave(recovery_guard());
     }
     self->pid = getpid();
     atomic_store(&self->token, mine ? token : 0);
@@ -262,9 +262,9 @@ static bool may_be_buried(uint32_t token, enum member_end end) {
     return end == END_CERTAIN || !member_alive(token);
 }
 
-static void bury(uint32_t token, enum member_end end) {
+static void member_bury_as(uint32_t token, enum member_end end) {
     struct member *row = member_row(token);
-    if (!guard_enter(recovery(), PRONG_FOREVER)) return;
+    if (!guard_enter(recovery_guard(), PRONG_FOREVER)) return;
     if (may_be_buried(token, end)) {
         /* First GONE, for all to see; FREE only at the end: a cleaner that dies in between is followed by another. */
         atomic_store(&row->state, MEMBER_GONE);
@@ -276,20 +276,20 @@ static void bury(uint32_t token, enum member_end end) {
         atomic_fetch_add(&arena()->deaths, 1);
         atomic_store(&row->state, MEMBER_FREE);
     }
-    guard_leave(recovery());
+    guard_leave(recovery_guard());
 }
 
 void member_bury(uint32_t token) {
-    bury(token, END_CERTAIN);
+    member_bury_as(token, END_CERTAIN);
 }
 
 void member_give_up(uint32_t token) {
-    bury(token, END_GIVEN_UP);
+    member_bury_as(token, END_GIVEN_UP);
 }
 
 /* Looks twice: one that was still to begin may have begun before we were let in to bury it. */
 static void bury_if_dead(uint32_t token) {
-    if (!member_alive(token)) bury(token, END_UNKNOWN);
+    if (!member_alive(token)) member_bury_as(token, END_UNKNOWN);
 }
 
 void family_bury_dead(void) {
@@ -308,9 +308,9 @@ static void look_for_a_start(void) {
 
 prong_status member_reserve(const char *name, uint64_t process, uint32_t *token) {
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (!guard_enter(guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the family table");
-        bool taken = take_row(name, process, token);
-        guard_leave(guard());
+        if (!guard_enter(members_guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the family table");
+        bool taken = row_take(name, process, token);
+        guard_leave(members_guard());
         if (taken) {
             look_for_a_start();
             return PRONG_OK;
@@ -418,7 +418,7 @@ static prong_status take_first_row(const char *name) {
     return status;
 }
 
-static prong_status enter(void) {
+static prong_status family_enter_here(void) {
     prong_status status = make_self();
     if (status < 0) return status;
     if (arena_base) return take_first_row("forked");
@@ -431,7 +431,7 @@ static prong_status enter(void) {
 
 prong_status family_enter_slow(void) {
     pthread_mutex_lock(&entering);
-    prong_status status = self_token() ? PRONG_OK : enter();
+    prong_status status = self_token() ? PRONG_OK : family_enter_here();
     pthread_mutex_unlock(&entering);
     return status;
 }

@@ -199,7 +199,7 @@ prong_status call_park(prong_call *call, struct waiters *waiters, deadline_t dea
     return PRONG_OK;
 }
 
-static void unpark(struct session *session) {
+static void session_unpark(struct session *session) {
     waiter_remove(session);
     deadline_clear(session);
     session->parked = false;
@@ -210,7 +210,7 @@ static void unpark(struct session *session) {
 }
 
 bool session_resume(struct session *session, prong_value result) {
-    unpark(session);
+    session_unpark(session);
     bool delivered = session_reply(session, "#RETURN", result);
     session_run_later(session);
     return delivered;
@@ -218,7 +218,7 @@ bool session_resume(struct session *session, prong_value result) {
 
 void session_resume_raise(struct session *session, const char *module, const char *name) {
     prong_value exception;
-    unpark(session);
+    session_unpark(session);
     if (make_exception(session->server->scratch, module, name, prong_null(), &exception))
         reply_traceback(session, "MemoryError", "no memory to say what is wrong");
     else

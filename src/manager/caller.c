@@ -73,11 +73,11 @@ static void leave_all(void *first) {
     callers = NULL;
 }
 
-static void make_key(void) {
+static void caller_make_key(void) {
     pthread_key_create(&at_exit, leave_all);
 }
 
-static void forget(struct caller *caller) {
+static void caller_forget(struct caller *caller) {
     struct caller **place = &callers;
     while (*place != caller) place = &(*place)->next;
     *place = caller->next;
@@ -88,7 +88,7 @@ static void forget(struct caller *caller) {
 void manager_leave(prong_manager handle) {
     for (struct caller *caller = callers; caller; caller = caller->next)
         if (same_manager(caller->manager, handle)) {
-            forget(caller);
+            caller_forget(caller);
             return;
         }
 }
@@ -162,8 +162,8 @@ static prong_status reserve_reply(prong_document *document) {
     return PRONG_OK;
 }
 
-static prong_status exchange(prong_link *link, const struct request_parts *parts, prong_document *scratch,
-                             prong_document *document, prong_value *result, deadline_t deadline) {
+static prong_status caller_exchange(prong_link *link, const struct request_parts *parts, prong_document *scratch,
+                                    prong_document *document, prong_value *result, deadline_t deadline) {
     prong_pickle pickle;
     const void *data;
     size_t size;
@@ -207,13 +207,13 @@ static uint64_t own_identity(void) {
 }
 
 /* "From now on I call objects". Python's server takes the name for a thread's. */
-static prong_status introduce(prong_link *link, prong_document *scratch, deadline_t deadline) {
+static prong_status caller_introduce(prong_link *link, prong_document *scratch, deadline_t deadline) {
     prong_value ignored;
     char name[40];
     struct request_parts hello = {.to_server = true, .method = "accept_connection"};
     snprintf(name, sizeof(name), CLIENT_NAME "%016llx", (unsigned long long)own_identity());
     prong_status status = prong_build(scratch, &hello.arguments, "(s)", name);
-    return status < 0 ? status : exchange(link, &hello, scratch, scratch, &ignored, deadline);
+    return status < 0 ? status : caller_exchange(link, &hello, scratch, scratch, &ignored, deadline);
 }
 
 prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
@@ -222,14 +222,14 @@ prong_status manager_call_once(const struct reach *reach, const struct request_p
     INTERRUPTIBLE;
     prong_status status = stateless ? link_to_new(reach, &link, deadline) : link_to(reach, &link, deadline);
     if (status < 0) return status;
-    status = exchange(link, request, document, document, result, deadline);
+    status = caller_exchange(link, request, document, document, result, deadline);
     prong_link_close(link);
     if (status < 0 || !stateless) return status;
     /* A prong server answers the same again on a connection that calls objects; Python's knows no object None. */
     status = link_to(reach, &link, deadline);
     if (status < 0) return status;
-    status = introduce(link, document, deadline);
-    if (status >= 0) *stateless = exchange(link, request, document, document, result, deadline) != PRONG_OK;
+    status = caller_introduce(link, document, deadline);
+    if (status >= 0) *stateless = caller_exchange(link, request, document, document, result, deadline) != PRONG_OK;
     prong_link_close(link);
     return status;
 }
@@ -246,7 +246,7 @@ static prong_status open_caller(struct caller *caller, struct manager *manager, 
         return queue_create_private(&caller->mailbox);
     }
     status = link_to(&manager->reach, &caller->link, deadline);
-    return status < 0 ? status : introduce(caller->link, caller->scratch, deadline);
+    return status < 0 ? status : caller_introduce(caller->link, caller->scratch, deadline);
 }
 
 static prong_status find_caller(prong_manager handle, struct manager *manager, struct caller **found,
@@ -256,12 +256,12 @@ static prong_status find_caller(prong_manager handle, struct manager *manager, s
     if (status < 0) return status;
     while (caller && !same_manager(caller->manager, handle)) caller = caller->next;
     if (caller && caller->member != self_token()) { /* it is the parent's */
-        forget(caller);
+        caller_forget(caller);
         caller = NULL;
     }
     *found = caller;
     if (caller) return PRONG_OK;
-    pthread_once(&once, make_key);
+    pthread_once(&once, caller_make_key);
     caller = calloc(1, sizeof(*caller));
     if (!caller) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
     caller->manager = handle;
@@ -360,13 +360,13 @@ prong_status manager_call(prong_manager handle, struct manager *manager, const s
     prong_status status = find_caller(handle, manager, &caller, deadline);
     if (status < 0) return status;
     if (caller->link) {
-        status = exchange(caller->link, request, caller->scratch, document, result, deadline);
+        status = caller_exchange(caller->link, request, caller->scratch, document, result, deadline);
         broken = caller->link->state == LINK_CUT;
     } else {
         status = call_in_family(caller, manager, request, document, result, deadline, &broken);
     }
     if (broken)
-        forget(caller); /* the server takes back what this thread held */
+        caller_forget(caller); /* the server takes back what this thread held */
     else
         prong_document_reset(caller->scratch);
     return status;

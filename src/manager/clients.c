@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* "host" of "host:port"; a Unix socket's client without a pid is one of "local". */
-static void host_of(const char *address, char host[64]) {
+static void client_host(const char *address, char host[64]) {
     const char *end = strrchr(address, ':');
     snprintf(host, 64, "%.*s", end ? (int)(end - address) : 5, end ? address : "local");
 }
@@ -78,7 +78,7 @@ struct client *client_of_link(struct prong_server *server, const prong_link *lin
     if (peer.pidfd < 0 && peer.pid && !no_descriptor) peer.pidfd = os_pidfd_open(peer.pid);
     if (!peer.pid) {
         peer.identity = os_pidfd_identity(peer.pidfd);
-        if (peer.identity == 0) host_of(link->address, peer.host);
+        if (peer.identity == 0) client_host(link->address, peer.host);
     }
     struct client *client = client_of(server, &peer);
     if (!client || client->pidfd >= 0 || !no_descriptor) return client;

@@ -43,7 +43,7 @@ prong_status decoding_begin(struct session *session, const void *data, size_t si
 }
 
 /* The place in the list of the server's that points to it. */
-static void take_out(struct prong_server *server, struct decoding **place) {
+static void decoding_take_out(struct prong_server *server, struct decoding **place) {
     struct decoding *decoding = *place;
     *place = decoding->next;
     if (server->last_decoding == &decoding->next) server->last_decoding = place;
@@ -54,7 +54,7 @@ void decoding_drop(struct session *session) {
     struct decoding **place = &session->server->decodings;
     if (!session->decoding) return;
     while (*place != session->decoding) place = &(*place)->next;
-    take_out(session->server, place);
+    decoding_take_out(session->server, place);
     decoding_free(session->decoding);
     session->decoding = NULL;
 }
@@ -91,7 +91,7 @@ void decodings_go(struct prong_server *server) {
     prong_value message = prong_null();
     if (!decoding) return;
     prong_status status = may_go_on(server, decoding) ? pickle_reader_go(decoding->reader, &message) : PRONG_TIMEOUT;
-    take_out(server, &server->decodings);
+    decoding_take_out(server, &server->decodings);
     if (status != PRONG_TIMEOUT) {
         decoding_end(server, decoding, status, message);
         return;

@@ -42,7 +42,7 @@ static struct session *session_of(struct prong_server *server, const struct fami
     return NULL;
 }
 
-static void handle(struct prong_server *server, const prong_message *message) {
+static void family_handle(struct prong_server *server, const prong_message *message) {
     struct family_request request;
     if (message->size < sizeof(request)) return;
     memcpy(&request, message->data, sizeof(request));
@@ -57,7 +57,7 @@ static void handle(struct prong_server *server, const prong_message *message) {
 static bool handle_one(struct prong_server *server) {
     prong_message message;
     if (prong_queue_receive(server->requests, &message, PRONG_NOWAIT) < 0) return false;
-    handle(server, &message);
+    family_handle(server, &message);
     prong_message_release(&message);
     prong_document_reset(server->scratch);
     return true;

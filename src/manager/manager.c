@@ -66,15 +66,15 @@ void reach_options(const struct reach *reach, prong_link_options *options, prong
 
 /* --- the object --- */
 
-static void recover(void *object, uint32_t dead) {
+static void manager_recover(void *object, uint32_t dead) {
     (void)object, (void)dead; /* nobody holds it */
 }
-static bool dispose(void *object) {
+static bool manager_dispose(void *object) {
     (void)object;
     return true;
 }
 const struct object_type manager_type = {
-    .name = "manager", .size = sizeof(struct manager), .recover = recover, .dispose = dispose};
+    .name = "manager", .size = sizeof(struct manager), .recover = manager_recover, .dispose = manager_dispose};
 
 prong_status manager_find(prong_manager handle, struct manager **manager) {
     return object_find(KIND_MANAGER, handle.offset, handle.generation, (void **)manager);
@@ -85,12 +85,12 @@ prong_status manager_new(struct manager **manager) {
     return status < 0 ? status : object_create(KIND_MANAGER, (void **)manager);
 }
 
-static void publish(struct manager *manager, prong_manager *handle) {
+static void manager_publish(struct manager *manager, prong_manager *handle) {
     object_publish(manager);
     *handle = (prong_manager){arena_offset(manager), object_generation(manager)};
 }
 
-static void drop(struct manager *manager) {
+static void manager_drop(struct manager *manager) {
     object_destroy(manager, object_generation(manager));
 }
 
@@ -135,7 +135,7 @@ static prong_status open_server(const struct server_start *start, prong_server *
     return status;
 }
 
-static int serve(void *argument, size_t size) {
+static int manager_serve(void *argument, size_t size) {
     const struct server_start *start = argument;
     struct ready ready = {.pid = getpid()};
     prong_server *server = NULL;
@@ -172,7 +172,7 @@ static prong_status await_ready(struct manager *manager, prong_queue ready, dead
 
 static prong_status run_server(struct manager *manager, struct server_start *start, size_t size,
                                const prong_manager_options *options) {
-    prong_process_options process = {.target = serve,
+    prong_process_options process = {.target = manager_serve,
                                      .argument = start,
                                      .argument_size = size,
                                      .name = "Manager",
@@ -198,7 +198,7 @@ static void end_process(struct manager *manager, prong_time patience) {
 }
 
 /* A key nobody else knows, if none was given. */
-static void make_key(struct reach *reach) {
+static void manager_make_key(struct reach *reach) {
     if (reach->has_key) return;
     for (size_t i = 0; i < 32; i += sizeof(uint64_t)) {
         uint64_t word = os_random();
@@ -211,7 +211,7 @@ static void make_key(struct reach *reach) {
 static prong_status fill_start(struct server_start *start, const prong_manager_options *options) {
     prong_status status = reach_keep(&start->reach, options->server.address, &options->server.link);
     if (status < 0) return status;
-    if (!options->server.open) make_key(&start->reach);
+    if (!options->server.open) manager_make_key(&start->reach);
     start->options = options->server;
     start->options.address = NULL;
     TRY(check_bytes(options->argument, options->argument_size, "manager: argument"));
@@ -221,8 +221,8 @@ static prong_status fill_start(struct server_start *start, const prong_manager_o
     return function_identify((any_function *)options->setup, &start->setup);
 }
 
-static prong_status start_server(struct manager *manager, struct server_start *start,
-                                 const prong_manager_options *options) {
+static prong_status manager_start_server(struct manager *manager, struct server_start *start,
+                                         const prong_manager_options *options) {
     prong_status status = fill_start(start, options);
     if (status >= 0) status = prong_queue_create(&start->requests, NULL);
     if (status >= 0) status = prong_queue_create(&start->ready, NULL);
@@ -250,11 +250,11 @@ prong_status prong_manager_start(prong_manager *handle, const prong_manager_opti
     if (!start) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
     prong_status status = manager_new(&manager);
     if (status >= 0) {
-        status = start_server(manager, start, options);
+        status = manager_start_server(manager, start, options);
         if (status < 0)
-            drop(manager);
+            manager_drop(manager);
         else
-            publish(manager, handle);
+            manager_publish(manager, handle);
     }
     free(start);
     return status;
@@ -280,12 +280,12 @@ prong_status prong_manager_connect(prong_manager *handle, const char *address, c
     if (status < 0) return status;
     manager->reach = reach;
     manager->stateless = stateless;
-    publish(manager, handle);
+    manager_publish(manager, handle);
     return PRONG_OK;
 }
 
-static prong_status ask_server(prong_manager handle, struct manager *manager, const char *method, prong_time timeout,
-                               int64_t *number) {
+static prong_status manager_ask(prong_manager handle, struct manager *manager, const char *method, prong_time timeout,
+                                int64_t *number) {
     prong_document *scratch;
     prong_value result = {0};
     struct request_parts request = {.to_server = true, .method = method};
@@ -304,7 +304,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     prong_status status = manager_find(handle, &manager);
     if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
-    status = ask_server(handle, manager, "shutdown", timeout, NULL);
+    status = manager_ask(handle, manager, "shutdown", timeout, NULL);
     /* One that was not asked goes on, unless it was about to end anyway. */
     prong_time patience = status ? UNASKED_WITHIN : PRONG_FOREVER, left = deadline_left(deadline);
     if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)
@@ -317,7 +317,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
         status = PRONG_OK;
     }
     manager_leave(handle); /* of a server that was ended the mailbox is ours to destroy */
-    if (status >= 0) drop(manager);
+    if (status >= 0) manager_drop(manager);
     return status;
 }
 
@@ -328,7 +328,7 @@ prong_status prong_manager_destroy(prong_manager handle) {
     if (manager->in_family)
         return fail_text(PRONG_INVALID, "manager: this family's own is ended with prong_manager_shutdown");
     manager_leave(handle);
-    drop(manager);
+    manager_drop(manager);
     return PRONG_OK;
 }
 
@@ -369,7 +369,7 @@ prong_status prong_manager_count(prong_manager handle, size_t *count, prong_time
     struct manager *manager;
     int64_t number = 0;
     prong_status status = manager_find(handle, &manager);
-    if (status >= 0) status = ask_server(handle, manager, "number_of_objects", timeout, &number);
+    if (status >= 0) status = manager_ask(handle, manager, "number_of_objects", timeout, &number);
     *count = (size_t)number;
     return status;
 }

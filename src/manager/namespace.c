@@ -19,7 +19,7 @@ static prong_status no_attribute(prong_call *call, prong_value name) {
 }
 
 /* False: raised. */
-static bool attribute(prong_call *call, prong_value name, struct entry **entry) {
+static bool namespace_attribute(prong_call *call, prong_value name, struct entry **entry) {
     if (kind_of(name) != PRONG_KIND_STR) {
         call_raise(call, "TypeError", "attribute name must be string, not '%s'", prong_kind_name(kind_of(name)));
         return false;
@@ -31,7 +31,7 @@ static prong_status namespace_get(prong_call *call) {
     prong_value name;
     struct entry *entry;
     BIND(call, "name", &name);
-    if (!attribute(call, name, &entry)) return PRONG_OK;
+    if (!namespace_attribute(call, name, &entry)) return PRONG_OK;
     return entry ? call_return_item(call, entry->value) : no_attribute(call, name);
 }
 
@@ -39,7 +39,7 @@ static prong_status namespace_set(prong_call *call) {
     prong_value given[2];
     struct entry *entry;
     BIND(call, "name value", given);
-    if (!attribute(call, given[0], &entry)) return PRONG_OK;
+    if (!namespace_attribute(call, given[0], &entry)) return PRONG_OK;
     return raised_or(call, items_table_put(call, call->object->state, given[0], given[1]));
 }
 
@@ -47,7 +47,7 @@ static prong_status namespace_delete(prong_call *call) {
     prong_value name;
     struct entry *entry;
     BIND(call, "name", &name);
-    if (!attribute(call, name, &entry)) return PRONG_OK;
+    if (!namespace_attribute(call, name, &entry)) return PRONG_OK;
     if (!entry) return no_attribute(call, name);
     items_table_drop(call, entry);
     return PRONG_OK;

@@ -17,7 +17,7 @@ struct managed *object_by_id(struct prong_server *server, uint64_t id) {
 }
 
 /* Twice as many slots when there are as many objects; failing that, the lists get longer. */
-static void grow(struct prong_server *server) {
+static void objects_grow(struct prong_server *server) {
     size_t slots = server->object_slots * 2, old = server->object_slots;
     struct managed **larger = calloc(slots, sizeof(*larger)), **before = server->objects;
     if (!larger) return;
@@ -38,7 +38,7 @@ prong_status object_new(struct prong_server *server, const struct type *type, st
         return fail(PRONG_NO_MEMORY, "the server has its limit of %zu objects", server->options.max_objects);
     struct managed *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "no memory for an object");
-    if (server->object_count >= server->object_slots) grow(server);
+    if (server->object_count >= server->object_slots) objects_grow(server);
     made->type = type;
     made->id = server->next_id += 16;
     struct managed **slot = slot_of(server, made->id);
@@ -53,7 +53,7 @@ void object_retain(struct managed *object) {
     object->refs++;
 }
 
-static void unmake(struct prong_server *server, struct managed *object) {
+static void object_unmake(struct prong_server *server, struct managed *object) {
     void *state = object->state;
     object->state = NULL;
     if (object->type->unmake && state)
@@ -67,7 +67,7 @@ static void object_free(struct prong_server *server, struct managed *object) {
     while (*place != object) place = &(*place)->next;
     *place = object->next;
     server->object_count--;
-    unmake(server, object);
+    object_unmake(server, object);
     free(object);
 }
 
@@ -118,7 +118,7 @@ static void each_object(struct prong_server *server, void (*visit)(struct prong_
             visit(server, object);
         }
 }
-static void keep(struct prong_server *server, struct managed *object) {
+static void object_keep(struct prong_server *server, struct managed *object) {
     (void)server;
     object->refs = UINT64_MAX / 2; /* none is freed by what another gives up */
 }
@@ -130,8 +130,8 @@ static void free_empty(struct prong_server *server, struct managed *object) {
 /* All of them: they refer to each other, so they are emptied first. */
 void objects_free(struct prong_server *server) {
     if (!server->objects) return;
-    each_object(server, keep);
-    each_object(server, unmake);
+    each_object(server, object_keep);
+    each_object(server, object_unmake);
     each_object(server, free_empty);
     free(server->objects);
 }

@@ -113,7 +113,7 @@ prong_status prong_proxy_decref(prong_proxy proxy) {
 /* --- what is called often --- */
 
 /* The server waits for so long; the call a little longer, for the answer. */
-static prong_time patience(prong_time timeout) {
+static prong_time proxy_patience(prong_time timeout) {
     return timeout > PRONG_FOREVER - ANSWER_WITHIN ? PRONG_FOREVER : (timeout < 0 ? 0 : timeout) + ANSWER_WITHIN;
 }
 
@@ -126,10 +126,10 @@ prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
     if (timeout == PRONG_FOREVER)
         status = prong_proxy_call(lock, "acquire", scratch, &result, PRONG_FOREVER, "(b)", 1);
     else if (timeout <= 0)
-        status = prong_proxy_call(lock, "acquire", scratch, &result, patience(0), "(b)", 0);
+        status = prong_proxy_call(lock, "acquire", scratch, &result, proxy_patience(0), "(b)", 0);
     else
-        status =
-            prong_proxy_call(lock, "acquire", scratch, &result, patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+        status = prong_proxy_call(lock, "acquire", scratch, &result, proxy_patience(timeout), "(bd)", 1,
+                                  (double)timeout / 1e9);
     if (status >= 0) status = prong_value_get_bool(result, &taken);
     prong_document_close(scratch);
     if (status < 0 || taken) return status;
@@ -142,14 +142,14 @@ prong_status prong_proxy_release(prong_proxy lock) {
 
 prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout) {
     if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, "put", NULL, NULL, PRONG_FOREVER, "(v)", item);
-    if (timeout <= 0) return prong_proxy_call(queue, "put", NULL, NULL, patience(0), "(vb)", item, 0);
-    return prong_proxy_call(queue, "put", NULL, NULL, patience(timeout), "(vbd)", item, 1, (double)timeout / 1e9);
+    if (timeout <= 0) return prong_proxy_call(queue, "put", NULL, NULL, proxy_patience(0), "(vb)", item, 0);
+    return prong_proxy_call(queue, "put", NULL, NULL, proxy_patience(timeout), "(vbd)", item, 1, (double)timeout / 1e9);
 }
 
 prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item, prong_time timeout) {
     if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, "get", document, item, PRONG_FOREVER, "()");
-    if (timeout <= 0) return prong_proxy_call(queue, "get", document, item, patience(0), "(b)", 0);
-    return prong_proxy_call(queue, "get", document, item, patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+    if (timeout <= 0) return prong_proxy_call(queue, "get", document, item, proxy_patience(0), "(b)", 0);
+    return prong_proxy_call(queue, "get", document, item, proxy_patience(timeout), "(bd)", 1, (double)timeout / 1e9);
 }
 
 /* --- as values: RebuildProxy(class, Token(type, address, id), "pickle", {}) --- */

@@ -109,7 +109,7 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
     return !call_timeout(call, timeout, deadline);
 }
 
-static prong_status put(prong_call *call, prong_value given, bool blocking, deadline_t deadline) {
+static prong_status queue_method_put(prong_call *call, prong_value given, bool blocking, deadline_t deadline) {
     struct served_queue *queue = call->object->state;
     prong_value item;
     bool full = queue->maxsize && queue_count(queue) >= queue->maxsize;
@@ -130,7 +130,7 @@ static prong_status put(prong_call *call, prong_value given, bool blocking, dead
     return call_return_none(call);
 }
 
-static prong_status get(prong_call *call, bool blocking, deadline_t deadline) {
+static prong_status queue_method_get(prong_call *call, bool blocking, deadline_t deadline) {
     struct served_queue *queue = call->object->state;
     if (queue_count(queue)) {
         prong_value copy;
@@ -150,13 +150,13 @@ static prong_status queue_put(prong_call *call) {
     deadline_t deadline;
     BIND(call, "item =block timeout", given);
     if (!waiting_arguments(call, given[1], given[2], &blocking, &deadline)) return PRONG_OK;
-    return put(call, given[0], blocking, deadline);
+    return queue_method_put(call, given[0], blocking, deadline);
 }
 
 static prong_status queue_put_nowait(prong_call *call) {
     prong_value given;
     BIND(call, "item", &given);
-    return put(call, given, false, PRONG_NOWAIT);
+    return queue_method_put(call, given, false, PRONG_NOWAIT);
 }
 
 static prong_status queue_get(prong_call *call) {
@@ -165,11 +165,11 @@ static prong_status queue_get(prong_call *call) {
     deadline_t deadline;
     BIND(call, "=block timeout", given);
     if (!waiting_arguments(call, given[0], given[1], &blocking, &deadline)) return PRONG_OK;
-    return get(call, blocking, deadline);
+    return queue_method_get(call, blocking, deadline);
 }
 
 static prong_status queue_get_nowait(prong_call *call) {
-    return get(call, false, PRONG_NOWAIT);
+    return queue_method_get(call, false, PRONG_NOWAIT);
 }
 
 static prong_status queue_qsize(prong_call *call) {
@@ -183,14 +183,14 @@ static prong_status queue_full(prong_call *call) {
     return call_return_bool(call, queue->maxsize && queue_count(queue) >= queue->maxsize);
 }
 
-static void joined(struct served_queue *queue) {
+static void queue_joined(struct served_queue *queue) {
     for (struct session *next; (next = waiters_first(&queue->joiners));) session_resume(next, prong_null());
 }
 
 static prong_status queue_task_done(prong_call *call) {
     struct served_queue *queue = call->object->state;
     if (!queue->unfinished) return call_raise(call, "ValueError", "task_done() called too many times");
-    if (--queue->unfinished == 0) joined(queue);
+    if (--queue->unfinished == 0) queue_joined(queue);
     return call_return_none(call);
 }
 
@@ -215,7 +215,7 @@ static prong_status queue_shutdown(prong_call *call) {
             item_free(call->server, take_first(queue));
             if (queue->unfinished) queue->unfinished--;
         }
-        joined(queue);
+        queue_joined(queue);
     }
     for (struct session *next; (next = waiters_first(&queue->putters));) {
         drop_item(next);

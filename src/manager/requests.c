@@ -93,7 +93,7 @@ static void reply_created(struct session *session, struct managed *object) {
 }
 
 /* The type and its arguments are the request's. */
-static void create(struct session *session, const struct request *request) {
+static void request_create(struct session *session, const struct request *request) {
     struct prong_server *server = session->server;
     size_t count = prong_value_size(request->args);
     prong_value first;
@@ -153,7 +153,7 @@ static struct managed *object_named(struct session *session, const struct reques
     return object;
 }
 
-static void incref(struct session *session, const struct request *request) {
+static void request_incref(struct session *session, const struct request *request) {
     struct managed *object = object_named(session, request);
     if (!object) return;
     prong_status status = client_hold(session->client, object->id);
@@ -166,7 +166,7 @@ static void incref(struct session *session, const struct request *request) {
     session_reply(session, "#RETURN", prong_null());
 }
 
-static void decref(struct session *session, const struct request *request) {
+static void request_decref(struct session *session, const struct request *request) {
     struct managed *object = object_named(session, request);
     if (!object) return;
     if (!client_unhold(session->client, object->id)) {
@@ -189,7 +189,7 @@ static void get_methods(struct session *session, const struct request *request) 
         session_reply(session, "#RETURN", exposed);
 }
 
-static void describe(const struct managed *object, prong_document *scratch, char *text, size_t size) {
+static void request_describe(const struct managed *object, prong_document *scratch, char *text, size_t size) {
     prong_value value = {0};
     *text = 0;
     if (object->type->describe) {
@@ -215,7 +215,7 @@ static void debug_info(struct session *session) {
     for (size_t i = 0; i < server->object_slots; i++)
         for (struct managed *object = server->objects[i]; object && used < sizeof(whole) - 200; object = object->next) {
             char about[76];
-            describe(object, server->scratch, about, sizeof(about));
+            request_describe(object, server->scratch, about, sizeof(about));
             used += (size_t)snprintf(whole + used, sizeof(whole) - used, "%s  %llx:       refcount=%llu\n    %s",
                                      used ? "\n" : "", (unsigned long long)object->id, (unsigned long long)object->refs,
                                      about);
@@ -253,17 +253,17 @@ static void shutdown_server(struct session *session) {
 
 /* A connection does one of these and is closed, as with Python's server; or after accept_connection any number of
  * calls, of objects or (which Python's server does not) of these. */
-static void serve(struct session *session, const struct request *request) {
+static void request_serve(struct session *session, const struct request *request) {
     bool closing = session->state == SESSION_FRESH;
     if (!strcmp(request->method, "accept_connection")) {
         accept_connection(session, request);
         closing = false;
     } else if (!strcmp(request->method, "create")) {
-        create(session, request);
+        request_create(session, request);
     } else if (!strcmp(request->method, "incref")) {
-        incref(session, request);
+        request_incref(session, request);
     } else if (!strcmp(request->method, "decref")) {
-        decref(session, request);
+        request_decref(session, request);
     } else if (!strcmp(request->method, "dummy")) {
         session_reply(session, "#RETURN", prong_null());
     } else if (!strcmp(request->method, "get_methods")) {
@@ -332,7 +332,7 @@ static void finish_call(prong_call *call, prong_status status) {
 }
 
 /* What every object can be asked for, though it is not exposed. */
-static bool fallback(prong_call *call) {
+static bool request_fallback(prong_call *call) {
     struct managed *object = call->object;
     prong_document *scratch = call->server->scratch;
     prong_status status = PRONG_OK;
@@ -354,7 +354,7 @@ static bool fallback(prong_call *call) {
     enum { TEXT_MAX = 65536 }; /* longer texts are cut */
     char *text = document_take(scratch, TEXT_MAX);
     prong_value value;
-    if (text) describe(object, scratch, text, TEXT_MAX);
+    if (text) request_describe(object, scratch, text, TEXT_MAX);
     status = text ? prong_make_text(scratch, text, &value) : PRONG_NO_MEMORY;
     if (status < 0)
         reply_failed(call->session, status, "RuntimeError");
@@ -391,7 +391,7 @@ static void call_object(struct session *session, const struct request *request) 
     if (entry->name) {
         call.returns = entry->returns;
         finish_call(&call, entry->method(&call));
-    } else if (!fallback(&call)) {
+    } else if (!request_fallback(&call)) {
         not_exposed(session, object, request->method);
     }
     object_release(server, object);
@@ -420,7 +420,7 @@ void request_do(struct session *session, prong_status status, prong_value messag
     if (status < 0)
         request_failed(session, status);
     else if (prong_value_kind(request.ident) == PRONG_KIND_NULL || session->state == SESSION_FRESH)
-        serve(session, &request);
+        request_serve(session, &request);
     else
         call_object(session, &request);
 }

@@ -35,7 +35,7 @@ static void set_defaults(prong_server *server) {
     if (!o->link.max_message) o->link.max_message = MESSAGE_MAX;
 }
 
-static prong_status watch(prong_server *server, int descriptor, void *what) {
+static prong_status server_watch_descriptor(prong_server *server, int descriptor, void *what) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
     if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, descriptor, &event) < 0) return fail_errno("server: epoll");
     return PRONG_OK;
@@ -50,8 +50,8 @@ static prong_status open_descriptors(prong_server *server) {
     int backlog = server->options.link.backlog ? server->options.link.backlog : 1024;
     prong_status status = listen_at(server->options.address ? server->options.address : address, backlog,
                                     &server->socket, server->address, server->path);
-    if (status >= 0) status = watch(server, server->socket, &server->socket);
-    if (status >= 0) status = watch(server, server->stopper, &server->stopper);
+    if (status >= 0) status = server_watch_descriptor(server, server->socket, &server->socket);
+    if (status >= 0) status = server_watch_descriptor(server, server->stopper, &server->stopper);
     server->accepting = true;
     return status;
 }
@@ -227,7 +227,7 @@ static void accept_all(prong_server *server) {
 
 static void accept_again(prong_server *server) {
     if (server->accepting || server->session_count >= server->options.max_clients) return;
-    server->accepting = watch(server, server->socket, &server->socket) == PRONG_OK;
+    server->accepting = server_watch_descriptor(server, server->socket, &server->socket) == PRONG_OK;
 }
 
 static void drain_stopper(prong_server *server) {
@@ -286,7 +286,7 @@ static int how_long(const prong_server *server, deadline_t deadline) {
 }
 
 /* Whether anything has come, by socket or in the family. */
-static bool has_come(void *context) {
+static bool server_event_has_come(void *context) {
     prong_server *server = context;
     if (family_requests_there(server)) return true;
     server->event_count = epoll_wait(server->epoll, server->events, SERVER_EVENTS, 0);
@@ -295,10 +295,10 @@ static bool has_come(void *context) {
 
 /* Waits for something to do; what sockets have is in server->events. They are looked at in each round: members of the family
  * who ask without end must not keep all others, nor the one who stops the server, waiting. */
-static prong_status await_events(prong_server *server, deadline_t deadline) {
+static prong_status server_await_events(prong_server *server, deadline_t deadline) {
     server->event_count = 0;
     int wait = how_long(server, deadline);
-    if (wait && spin(&server->spin, has_come, server)) wait = 0;
+    if (wait && spin(&server->spin, server_event_has_come, server)) wait = 0;
     if (wait) family_requests_arm(server);
     if (family_requests_there(server)) wait = 0;
     if (server->event_count == 0) server->event_count = epoll_wait(server->epoll, server->events, SERVER_EVENTS, wait);
@@ -310,7 +310,7 @@ prong_status prong_server_run(prong_server *server, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
     family_requests_open(server);
     while (!server->stopped) {
-        prong_status status = await_events(server, deadline);
+        prong_status status = server_await_events(server, deadline);
         if (status < 0) return status;
         for (int i = 0; i < server->event_count; i++) handle_event(server, &server->events[i]);
         if (server->in_family) family_requests_handle(server);

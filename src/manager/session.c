@@ -193,7 +193,7 @@ static void session_watch(struct session *session) {
     epoll_ctl(session->server->epoll, EPOLL_CTL_MOD, session->link->source.descriptor, &event);
 }
 
-static bool deliver(struct session *session, prong_pickle pickle) {
+static bool session_deliver(struct session *session, prong_pickle pickle) {
     prong_status status = session->link ? link_put(session->link, pickle.data, pickle.size)
                                         : prong_queue_put(session->mailbox, pickle.data, pickle.size, PRONG_NOWAIT);
     if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
@@ -213,14 +213,14 @@ bool session_reply(struct session *session, const char *kind, prong_value value)
         status = prong_build(scratch, &reply, "(ss)", "#UNSERIALIZABLE", text);
         if (status >= 0) status = prong_pickle_dumps(scratch, reply, &pickle, &options);
     }
-    if (status >= 0) return deliver(session, pickle);
+    if (status >= 0) return session_deliver(session, pickle);
     session->lost = true;
     return false;
 }
 
 /* --- going on --- */
 
-static void enter(struct session *session) {
+static void session_enter(struct session *session) {
     session->state = SESSION_FRESH;
     deadline_clear(session);
     session->client = client_of_link(session->server, session->link);
@@ -253,7 +253,7 @@ static void read_more(struct session *session) {
 
 static void shake_hands(struct session *session) {
     prong_status status = link_advance(session->link);
-    if (status >= 0 && session->link->state == LINK_OPEN) enter(session);
+    if (status >= 0 && session->link->state == LINK_OPEN) session_enter(session);
     if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
 }
 

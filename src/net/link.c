@@ -83,7 +83,7 @@ static void bytes_shrink(struct bytes *bytes) {
 /* --- the socket --- */
 
 /* > 0; 0: nothing now; -1: broken, errno says how; the end sets link->ended. */
-static ssize_t read_some(prong_link *link, void *data, size_t size) {
+static ssize_t link_read_some(prong_link *link, void *data, size_t size) {
     int fd = link->source.descriptor;
     for (;;) {
         ssize_t got =
@@ -100,7 +100,7 @@ static ssize_t read_some(prong_link *link, void *data, size_t size) {
 }
 
 /* begun: what is left of a message has to follow, so a want of memory is waited out. */
-static ssize_t write_some(prong_link *link, const struct iovec *parts, int count, bool begun) {
+static ssize_t link_write_some(prong_link *link, const struct iovec *parts, int count, bool begun) {
     for (int looks = 0;;) {
         ssize_t put;
         if (link->tls) {
@@ -116,7 +116,7 @@ static ssize_t write_some(prong_link *link, const struct iovec *parts, int count
 }
 
 /* begun: a part of the message has left. Else the link is as before where the system was only short of memory. */
-static prong_status write_failed(prong_link *link, bool begun) {
+static prong_status link_write_failed(prong_link *link, bool begun) {
     if (begun || (errno != ENOBUFS && errno != ENOMEM)) link->state = LINK_CUT;
     if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
         return fail(PRONG_BROKEN_PIPE, "link to %s: the other side is gone", link->address);
@@ -126,7 +126,7 @@ static prong_status write_failed(prong_link *link, bool begun) {
 /* --- reading --- */
 
 /* Of the message that begins `in`: whole length and that of its header. PRONG_TIMEOUT: not known yet. */
-static prong_status frame_of(const prong_link *link, size_t *header, size_t *size) {
+static prong_status link_frame(const prong_link *link, size_t *header, size_t *size) {
     size_t have = link->in.end - link->in.start;
     if (!have) return PRONG_TIMEOUT; /* there may be no buffer */
     prong_status status = frame_read(link->in.data + link->in.start, have, header, size);
@@ -134,7 +134,7 @@ static prong_status frame_of(const prong_link *link, size_t *header, size_t *siz
 }
 
 /* Whether a side without TLS has a record of it in the place of its first message: a greeting, or an alert. */
-static bool begins_as_tls(const prong_link *link) {
+static bool link_begins_as_tls(const prong_link *link) {
     if (link->tls || link->taken || link->in.end - link->in.start < 3) return false;
     const unsigned char *record = (const unsigned char *)link->in.data + link->in.start;
     return record[0] >= 20 && record[0] <= 23 && record[1] == 3 && record[2] <= 4;
@@ -142,13 +142,13 @@ static bool begins_as_tls(const prong_link *link) {
 
 static const char TLS_CAME[] = "the other side speaks TLS, and this side does not";
 
-static void give_back(prong_link *link) {
+static void link_give_back(prong_link *link) {
     link->in.start += link->lent;
     link->lent = 0;
     bytes_shrink(&link->in);
 }
 
-static prong_status ended(prong_link *link) {
+static prong_status link_ended(prong_link *link) {
     if (link->in.start == link->in.end && link->truncated)
         return fail(
             PRONG_BROKEN_PIPE,
@@ -158,24 +158,25 @@ static prong_status ended(prong_link *link) {
     if (link->in.start == link->in.end && !link->heard && !link->listens && !link->tls)
         return fail_text(PRONG_EOF, "the other side is gone, and has sent nothing: it may expect TLS");
     if (link->in.start == link->in.end) return fail_text(PRONG_EOF, "the other side is gone");
-    if (begins_as_tls(link)) return fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME);
+    if (link_begins_as_tls(link)) return fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME);
     return fail(PRONG_INVALID, "link to %s: got end of file during message", link->address);
 }
 
 prong_status link_take(prong_link *link, size_t maxlength, const void **data, size_t *size) {
     size_t header;
-    if (link->lent) give_back(link);
+    if (link->lent) link_give_back(link);
     if (link->unread) return fail(PRONG_BROKEN, "link to %s: nothing more can be received", link->address);
-    prong_status status = frame_of(link, &header, size);
-    if (status == PRONG_TIMEOUT) return link->ended ? ended(link) : status;
+    prong_status status = link_frame(link, &header, size);
+    if (status == PRONG_TIMEOUT) return link->ended ? link_ended(link) : status;
     if (status >= 0 && *size > (maxlength && maxlength < link->max_message ? maxlength : link->max_message))
-        status = begins_as_tls(link) ? fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME)
-                                     : fail(PRONG_TOO_LONG, "link to %s: a message of %zu bytes", link->address, *size);
+        status = link_begins_as_tls(link)
+                     ? fail(PRONG_INVALID, "link to %s: %s", link->address, TLS_CAME)
+                     : fail(PRONG_TOO_LONG, "link to %s: a message of %zu bytes", link->address, *size);
     if (status < 0) {
         link->unread = true;
         return status;
     }
-    if (link->in.end - link->in.start - header < *size) return link->ended ? ended(link) : PRONG_TIMEOUT;
+    if (link->in.end - link->in.start - header < *size) return link->ended ? link_ended(link) : PRONG_TIMEOUT;
     *data = link->in.data + link->in.start + header;
     link->taken = true;
     link->lent = header + *size;
@@ -183,18 +184,18 @@ prong_status link_take(prong_link *link, size_t maxlength, const void **data, si
 }
 
 /* Bytes it is worth having room for: what a message still lacks, but no more than has come so far. */
-static size_t worth_reading(const prong_link *link) {
+static size_t link_worth_reading(const prong_link *link) {
     size_t header, size, have = link->in.end - link->in.start;
-    if (frame_of(link, &header, &size) || header + size <= have) return READ_LEAST;
+    if (link_frame(link, &header, &size) || header + size <= have) return READ_LEAST;
     size_t lacks = header + size - have;
     if (lacks > have) lacks = have;
     return lacks > READ_LEAST ? lacks : READ_LEAST;
 }
 
 prong_status link_fill(prong_link *link) {
-    prong_status status = bytes_reserve(&link->in, worth_reading(link));
+    prong_status status = bytes_reserve(&link->in, link_worth_reading(link));
     if (status < 0) return status;
-    ssize_t got = read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end);
+    ssize_t got = link_read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end);
     if (got < 0) return fail_errno("link to %s: receive", link->address);
     link->in.end += (size_t)got;
     if (got > 0) link->heard = true;
@@ -206,8 +207,8 @@ prong_status link_fill(prong_link *link) {
 prong_status link_flush(prong_link *link) {
     while (link->out.start < link->out.end) {
         struct iovec part = {link->out.data + link->out.start, link->out.end - link->out.start};
-        ssize_t put = write_some(link, &part, 1, true);
-        if (put < 0) return write_failed(link, true);
+        ssize_t put = link_write_some(link, &part, 1, true);
+        if (put < 0) return link_write_failed(link, true);
         if (put == 0) return PRONG_TIMEOUT;
         link->out.start += (size_t)put;
     }
@@ -216,7 +217,7 @@ prong_status link_flush(prong_link *link) {
 }
 
 /* What has not left yet; there is room for it. */
-static void keep_rest(prong_link *link, const struct iovec *parts, size_t written) {
+static void link_keep_rest(prong_link *link, const struct iovec *parts, size_t written) {
     for (int i = 0; i < 2; i++) {
         size_t skip = written < parts[i].iov_len ? written : parts[i].iov_len;
         written -= skip;
@@ -233,19 +234,19 @@ prong_status link_put(prong_link *link, const void *data, size_t size) {
     /* Room for all of it, before a part has left and the rest has to follow. */
     TRY(bytes_reserve(&link->out, parts[0].iov_len + size));
     ssize_t put = 0;
-    if (link_unwritten(link) == 0 && !link->tls) put = write_some(link, parts, 2, false);
-    if (put < 0) return write_failed(link, false);
+    if (link_unwritten(link) == 0 && !link->tls) put = link_write_some(link, parts, 2, false);
+    if (put < 0) return link_write_failed(link, false);
     if ((size_t)put == parts[0].iov_len + size) {
         bytes_shrink(&link->out);
         return PRONG_OK;
     }
-    keep_rest(link, parts, (size_t)put);
+    link_keep_rest(link, parts, (size_t)put);
     return link_flush(link);
 }
 
 /* --- the handshake --- */
 
-static prong_status put_replies(prong_link *link, const struct auth_reply *reply) {
+static prong_status link_put_replies(prong_link *link, const struct auth_reply *reply) {
     for (unsigned i = 0; i < reply->count; i++) {
         prong_status status = link_put(link, reply->data[i], reply->size[i]);
         if (status < 0 && status != PRONG_TIMEOUT) return status;
@@ -253,7 +254,7 @@ static prong_status put_replies(prong_link *link, const struct auth_reply *reply
     return PRONG_OK;
 }
 
-static prong_status begin_auth(prong_link *link) {
+static prong_status link_begin_auth(prong_link *link) {
     struct auth_reply reply;
     if (!link->auth.key) {
         link->state = LINK_OPEN;
@@ -262,10 +263,10 @@ static prong_status begin_auth(prong_link *link) {
     link->state = LINK_AUTH;
     prong_status status =
         auth_begin(&link->auth, link->listens, link->auth.key, link->auth.key_size, link->auth.allow_md5, &reply);
-    return status < 0 ? status : put_replies(link, &reply);
+    return status < 0 ? status : link_put_replies(link, &reply);
 }
 
-static prong_status step_auth(prong_link *link) {
+static prong_status link_step_auth(prong_link *link) {
     const void *message;
     size_t size;
     struct auth_reply reply;
@@ -279,7 +280,7 @@ static prong_status step_auth(prong_link *link) {
         return fail_text(PRONG_EOF, "authentication: the other side hung up");
     if (status < 0) return status;
     status = auth_step(&link->auth, message, size, &reply);
-    prong_status sent = put_replies(link, &reply);
+    prong_status sent = link_put_replies(link, &reply);
     if (link->auth.state == AUTH_DONE) link->state = LINK_OPEN;
     return status < 0 ? status : sent;
 }
@@ -288,9 +289,9 @@ prong_status link_advance(prong_link *link) {
     prong_status status = PRONG_OK;
     if (link->state == LINK_TLS) {
         status = tls_handshake(link->tls, &link->wants_write);
-        if (status >= 0) status = begin_auth(link);
+        if (status >= 0) status = link_begin_auth(link);
     }
-    while (status >= 0 && link->state == LINK_AUTH) status = step_auth(link);
+    while (status >= 0 && link->state == LINK_AUTH) status = link_step_auth(link);
     if (status >= 0 && link_unwritten(link)) status = link_flush(link);
     return status;
 }
@@ -301,26 +302,26 @@ short link_events(const prong_link *link) {
 
 /* --- making and closing --- */
 
-static bool has_message(struct source *source) {
+static bool link_has_message(struct source *source) {
     const void *data;
     size_t header, size;
     prong_link *link = (prong_link *)source;
     (void)data;
-    if (link->lent) give_back(link);
+    if (link->lent) link_give_back(link);
     if (link->ended || link->unread) return true;
-    prong_status status = frame_of(link, &header, &size);
+    prong_status status = link_frame(link, &header, &size);
     if (status == PRONG_TIMEOUT) return false;
     return status < 0 || link->in.end - link->in.start - header >= size;
 }
 
-static int peer_of(int socket) {
+static int socket_peer(int socket) {
     struct ucred peer = {0};
     socklen_t size = sizeof(peer);
     return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
 }
 
 /* "host" of "host:port"; what a certificate is to name. */
-static void host_of(const char *address, char *host, size_t size) {
+static void address_host(const char *address, char *host, size_t size) {
     size_t length = strcspn(address + (*address == '['), *address == '[' ? "]" : ":");
     snprintf(host, size, "%.*s", (int)length, address + (*address == '['));
     if (*address == '/' || *address == '@') *host = 0;
@@ -333,10 +334,10 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
         close(socket);
         return fail_text(PRONG_NO_MEMORY, "link: no memory");
     }
-    made->source = (struct source){socket, has_message};
+    made->source = (struct source){socket, link_has_message};
     made->listens = listens;
     made->max_message = options && options->max_message ? options->max_message : MESSAGE_DEFAULT;
-    made->peer_pid = peer_of(socket);
+    made->peer_pid = socket_peer(socket);
     made->owner = getpid();
     made->spin.span = SPIN_LONGEST;
     snprintf(made->address, sizeof(made->address), "%s", *address ? address : "a Unix socket");
@@ -351,13 +352,13 @@ prong_status link_new(prong_link **link, int socket, bool listens, const prong_l
     int on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     char host[256];
-    host_of(made->address, host, sizeof(host));
+    address_host(made->address, host, sizeof(host));
     prong_status status = PRONG_OK;
     if (tls) {
         made->state = LINK_TLS;
         status = tls_new(&made->tls, tls, socket, listens, host);
     } else {
-        status = begin_auth(made);
+        status = link_begin_auth(made);
     }
     if (status < 0) {
         prong_link_close(made);
@@ -393,7 +394,7 @@ prong_status prong_link_fileno(const prong_link *link, int *descriptor) {
 
 /* --- waiting --- */
 
-static prong_status wait_for(prong_link *link, short events, deadline_t deadline, const char *what) {
+static prong_status link_wait(prong_link *link, short events, deadline_t deadline, const char *what) {
     struct pollfd poll_one = {.fd = link->source.descriptor, .events = events};
     int ready = os_poll(&poll_one, 1, deadline);
     if (ready > 0 || (ready < 0 && errno == EINTR && !wait_cancelled)) return PRONG_OK;
@@ -402,7 +403,7 @@ static prong_status wait_for(prong_link *link, short events, deadline_t deadline
 }
 
 /* Of a message of which nothing has left it is as if it had not been tried. */
-static prong_status give_up_sending(prong_link *link, bool untouched, prong_status status) {
+static prong_status link_give_up_sending(prong_link *link, bool untouched, prong_status status) {
     if (untouched) {
         link->out.start = link->out.end;
         return status;
@@ -421,8 +422,8 @@ prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t si
     prong_status status = link_put(link, data, size);
     bool untouched = before == 0 && link_unwritten(link) == size + (size > INT32_MAX ? FRAME_LONG : FRAME_SHORT);
     while (status == PRONG_TIMEOUT) {
-        status = wait_for(link, POLLOUT, deadline, "no room to send");
-        if (status < 0) return give_up_sending(link, untouched, status);
+        status = link_wait(link, POLLOUT, deadline, "no room to send");
+        if (status < 0) return link_give_up_sending(link, untouched, status);
         size_t left = link_unwritten(link);
         status = link_flush(link);
         if (link_unwritten(link) < left) untouched = false;
@@ -431,14 +432,15 @@ prong_status prong_link_send_bytes(prong_link *link, const void *data, size_t si
 }
 
 /* Whether there is something to look at: data, the end, a failure. */
-static bool has_come(void *link) {
+static bool link_has_come(void *link) {
     return link_fill(link) != PRONG_TIMEOUT;
 }
 
-static prong_status wait_and_fill(prong_link *link, deadline_t deadline) {
-    const char *what = begins_as_tls(link) ? "what came is TLS, which this side does not speak, and no message came"
-                                           : "no message came";
-    prong_status status = wait_for(link, link->wants_write ? POLLOUT : POLLIN, deadline, what);
+static prong_status link_wait_and_fill(prong_link *link, deadline_t deadline) {
+    const char *what = link_begins_as_tls(link)
+                           ? "what came is TLS, which this side does not speak, and no message came"
+                           : "no message came";
+    prong_status status = link_wait(link, link->wants_write ? POLLOUT : POLLIN, deadline, what);
     return status < 0 ? status : link_fill(link);
 }
 
@@ -447,10 +449,10 @@ prong_status link_receive(prong_link *link, size_t maxlength, const void **data,
     if (status != PRONG_TIMEOUT) return status;
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
-    bool came = deadline == PRONG_NOWAIT ? has_come(link) : spin(&link->spin, has_come, link);
+    bool came = deadline == PRONG_NOWAIT ? link_has_come(link) : spin(&link->spin, link_has_come, link);
     while (status == PRONG_TIMEOUT) {
         if (!came) {
-            status = wait_and_fill(link, deadline);
+            status = link_wait_and_fill(link, deadline);
             if (status == PRONG_TIMEOUT && !deadline_passed(deadline)) continue;
             if (status < 0) return status;
         }
@@ -461,9 +463,9 @@ prong_status link_receive(prong_link *link, size_t maxlength, const void **data,
 }
 
 /* The message is its holder's from here on: the link goes on behind it. */
-static prong_message lend(prong_link *link, const void *data, size_t size) {
+static prong_message link_lend(prong_link *link, const void *data, size_t size) {
     prong_message message = loan_lend(&link->in.buffer->loan, (void *)(uintptr_t)data, size);
-    give_back(link);
+    link_give_back(link);
     return message;
 }
 
@@ -471,7 +473,7 @@ prong_status prong_link_recv_bytes(prong_link *link, size_t maxlength, prong_mes
     const void *data;
     size_t size;
     prong_status status = link_receive(link, maxlength, &data, &size, timeout);
-    if (status >= 0) *message = lend(link, data, size);
+    if (status >= 0) *message = link_lend(link, data, size);
     if (status == PRONG_TOO_LONG) *message = (prong_message){.size = size};
     return status;
 }
@@ -489,7 +491,7 @@ prong_status prong_link_recv_bytes_into(prong_link *link, void *buffer, size_t c
         return fail(PRONG_TOO_LONG, "a message of %zu bytes in a buffer of %zu", length, capacity);
     }
     if (length) memcpy(buffer, data, length);
-    give_back(link);
+    link_give_back(link);
     return PRONG_OK;
 }
 
@@ -515,14 +517,14 @@ prong_status prong_link_recv_value(prong_link *link, prong_document *document, p
     if (status < 0) return status;
     copies.borrow_bytes = false;
     status = prong_pickle_loads(document, data, size, value, &copies);
-    give_back(link);
+    link_give_back(link);
     return status;
 }
 
 prong_status prong_link_poll(prong_link *link, prong_time timeout) {
-    if (has_message(&link->source) || link->in.end > link->in.start) return PRONG_OK;
+    if (link_has_message(&link->source) || link->in.end > link->in.start) return PRONG_OK;
     INTERRUPTIBLE;
-    return wait_for(link, POLLIN, deadline_after(timeout), "nothing to receive");
+    return link_wait(link, POLLIN, deadline_after(timeout), "nothing to receive");
 }
 
 /* --- connecting --- */
@@ -570,7 +572,7 @@ static prong_status connect_socket(struct connect_attempt *a) {
 
 /* Where nobody listens at a port that the system gives to clients, it may give this one that very port: the socket is then
  * connected with itself. */
-static bool is_own_peer(int socket) {
+static bool socket_is_own_peer(int socket) {
     struct sockaddr_storage here, there;
     socklen_t here_size = sizeof(here), there_size = sizeof(there);
     memset(&here, 0, sizeof(here));
@@ -585,7 +587,7 @@ static prong_status connect_once(struct connect_attempt *a) {
     a->socket = os_off_stdio(socket(a->to->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (a->socket < 0) return fail_errno("connect to %s: socket", a->address);
     prong_status status = connect_socket(a);
-    if (status >= 0 && is_own_peer(a->socket)) {
+    if (status >= 0 && socket_is_own_peer(a->socket)) {
         errno = ECONNREFUSED;
         status = connect_failed(a);
     }
@@ -611,26 +613,26 @@ const char *link_silence(const prong_link *link) {
     return "the other side has sent nothing, and may expect TLS, or no authkey";
 }
 
-static prong_status handshake_failed(const prong_link *link, prong_status status) {
+static prong_status link_handshake_failed(const prong_link *link, prong_status status) {
     const char *silence = status == PRONG_TIMEOUT || status == PRONG_EOF ? link_silence(link) : NULL;
     return silence ? fail_again(status, "%s", silence) : status;
 }
 
-static prong_status finish_handshake(prong_link *link, deadline_t deadline) {
+static prong_status link_finish_handshake(prong_link *link, deadline_t deadline) {
     for (;;) {
         prong_status status = link_advance(link);
         if (status >= 0 && link->state == LINK_OPEN) return PRONG_OK;
-        if (status < 0 && status != PRONG_TIMEOUT) return handshake_failed(link, status);
-        status = wait_for(link, link->state == LINK_TLS && !link->wants_write ? POLLIN : link_events(link), deadline,
-                          "the handshake did not end");
-        if (status < 0) return handshake_failed(link, status);
+        if (status < 0 && status != PRONG_TIMEOUT) return link_handshake_failed(link, status);
+        status = link_wait(link, link->state == LINK_TLS && !link->wants_write ? POLLIN : link_events(link), deadline,
+                           "the handshake did not end");
+        if (status < 0) return link_handshake_failed(link, status);
     }
 }
 
-static prong_status begin_link(prong_link **link, const struct connect_attempt *a, const prong_link_options *options,
+static prong_status link_begin(prong_link **link, const struct connect_attempt *a, const prong_link_options *options,
                                struct tls_context *tls) {
     prong_status status = link_new(link, a->socket, false, options, a->address, tls);
-    if (status < 0 || !(status = finish_handshake(*link, a->deadline))) return status;
+    if (status < 0 || !(status = link_finish_handshake(*link, a->deadline))) return status;
     prong_link_close(*link);
     *link = NULL;
     return status;
@@ -647,7 +649,7 @@ prong_status link_connect(prong_link **link, const char *address, const prong_li
     if (status < 0) return status;
     struct connect_attempt attempt = {.to = &to, .address = address, .deadline = deadline};
     status = waits ? connect_until(&attempt) : connect_once(&attempt);
-    if (status >= 0) status = begin_link(link, &attempt, options, tls);
+    if (status >= 0) status = link_begin(link, &attempt, options, tls);
     tls_context_free(tls); /* a link holds its own reference */
     return status < 0 ? fail_again(status, "client of %s", address) : PRONG_OK;
 }

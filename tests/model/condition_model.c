@@ -104,7 +104,7 @@ prong_status prong_lock_destroy(prong_lock lock) {
 }
 
 static void model_recover(uint32_t dead) {
-    recover(&w->condition, dead);
+    condition_recover(&w->condition, dead);
     w->rows[thread_of(dead)].who = 0;
 }
 
