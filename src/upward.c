@@ -9,14 +9,15 @@
 #include "base/fork.h"
 #include "base/interrupt.h"
 #include "channel/bell.h"
-#include "channel/types.h"
+#include "channel/connection.h"
+#include "channel/queue.h"
 #include "family/object.h"
 #include "manager/manager.h"
 #include "pool/owner.h"
 #include "pool/types.h"
 #include "process/calls.h"
 #include "process/process.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 /* --- kinds of objects (family/object.h) --- */
 

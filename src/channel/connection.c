@@ -3,6 +3,7 @@
 
 #include "channel/bell.h"
 #include "channel/pipe.h"
+#include "channel/queue.h"
 
 static const prong_time LOOK_AT_PEER_EVERY = PRONG_MS(100);
 

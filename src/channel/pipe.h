@@ -3,7 +3,7 @@
 #define CHANNEL_PIPE_H
 
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
 #include "family/member.h"
 
 enum { SIDES = 2, HOLDER_WORDS = MEMBER_LIMIT / 64 };

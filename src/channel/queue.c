@@ -6,7 +6,7 @@
 #include "channel/bell.h"
 #include "channel/ledger.h"
 #include "channel/source.h"
-#include "channel/types.h"
+#include "channel/queue.h"
 #include "family/heap.h"
 #include "family/member.h"
 #include "family/object.h"

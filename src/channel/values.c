@@ -1,6 +1,7 @@
 /* Values through queues and connections: as pickle, written to a scratch document and copied into the channel. */
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
+#include "channel/queue.h"
 #include "value/classes.h"
 
 #include <prong/pickle.h>

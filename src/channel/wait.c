@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "channel/bell.h"
 #include "channel/source.h"
-#include "channel/types.h"
+#include "channel/connection.h"
+#include "channel/queue.h"
 #include "family/watch.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
  * other thread, and locks belong to the thread that took them. A forked child begins anew. */
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/queue.h"
 #include "family/member.h"
 #include "manager/family.h"
 #include "manager/manager.h"

@@ -1,7 +1,7 @@
 /* Requests of the server's own family, through the arena: one queue to the server, a mailbox for each of the clients'
  * threads. */
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/queue.h"
 #include "manager/family.h"
 #include "manager/server.h"
 #include "os/os.h"

@@ -2,7 +2,7 @@
  * before it exits. */
 #define _GNU_SOURCE
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
 #include "family/waiter.h"
 #include "process/process.h"
 

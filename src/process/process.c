@@ -3,7 +3,7 @@
 #include "process/process.h"
 
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
 #include "family/heap.h"
 #include "family/waiter.h"
 #include "os/os.h"

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "os/os.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 

@@ -2,7 +2,7 @@
 #include <prong/event.h>
 
 #include "base/error.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 #include <string.h>

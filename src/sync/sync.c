@@ -1,6 +1,6 @@
 /* Making and waiting, as all objects here do it. */
 #include "base/error.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <string.h>
 

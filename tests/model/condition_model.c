@@ -3,7 +3,7 @@
  * (lock_model.c has that). */
 #include "surroundings.h"
 
-#include "sync/types.h"
+#include "sync/sync.h"
 #include <prong/condition.h>
 
 #define guard_enter(guard, deadline) (model_begin_atomic(), true)

@@ -1,6 +1,6 @@
-/* What the sync room's files share. */
-#ifndef SYNC_TYPES_H
-#define SYNC_TYPES_H
+/* What the files of this layer share. */
+#ifndef SYNC_SYNC_H
+#define SYNC_SYNC_H
 
 #include "family/guard.h"
 #include "family/object.h"
