@@ -12,7 +12,7 @@
 #include "channel/connection.h"
 #include "channel/queue.h"
 #include "family/object.h"
-#include "manager/manager.h"
+#include "manager/client/manager.h"
 #include "pool/owner.h"
 #include "pool/types.h"
 #include "process/calls.h"
