@@ -31,7 +31,7 @@ static void forked_in_child(void) {
 
 int handles_init(void) {
     own_pid = getpid();
-    fork_register(FORK_RUNTIME, NULL, forked_in_parent, forked_in_child);
+    fork_runtime = (struct fork_row){NULL, forked_in_parent, forked_in_child};
     return PyType_Ready(&Shared_type);
 }
 

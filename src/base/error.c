@@ -53,7 +53,8 @@ prong_status fail_text(prong_status status, const char *text) {
 
 /* The thread's own message, written. Without memory for it, the format has to do. */
 static char *message_write(const char *format, va_list arguments) {
-    char *message = local_memory(LOCAL_MESSAGE, MESSAGE_SIZE);
+    static struct local_slot slot;
+    char *message = local_memory(&slot, MESSAGE_SIZE);
     if (message) vsnprintf(message, MESSAGE_SIZE, format, arguments);
     current = message ? message : format;
     return message;

@@ -1,6 +1,5 @@
 #include "base/interrupt.h"
 
-bool (*interrupt_hook)(void);
 QUICK_LOCAL bool wait_cancelled;
 QUICK_LOCAL struct interruption interruption;
 

@@ -16,7 +16,8 @@
 #include <stdbool.h>
 #include <time.h>
 
-extern bool (*interrupt_hook)(void); /* true: end the wait. May be NULL */
+/* Whether the language runtime wants the wait to end. Defined in src/upward.c. */
+bool upward_interrupts(void);
 extern __attribute__((visibility("hidden"))) QUICK_LOCAL bool wait_cancelled;
 
 enum interrupt_scope {
@@ -42,10 +43,10 @@ static inline const struct timespec *interrupt_limit(struct timespec limit) {
     return &interruption.limit;
 }
 
-/* After each sleep, with no guard held: the hook may take an interpreter's lock. */
+/* After each sleep, with no guard held: a runtime may take an interpreter's lock. */
 static inline void interrupt_look(void) {
     if (interruption.pending && interruption.scope == INTERRUPT_WAITS) interruption.ended = wait_cancelled = true;
-    if (interrupt_hook && interrupt_hook()) wait_cancelled = true;
+    if (upward_interrupts()) wait_cancelled = true;
 }
 
 /* --- the scope of a call --- */

@@ -3,15 +3,16 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, LOCAL_SLOTS_MAX = 8 };
 
 /* Not from malloc: a signal handler may be the first to ask, in the middle of malloc. */
 static _Thread_local struct {
     char *page;
-    uint16_t used, at[LOCAL_SLOTS]; /* at: place + 1 */
+    uint16_t used, at[LOCAL_SLOTS_MAX]; /* at: place + 1 */
 } local;
 
 static pthread_key_t local_key;
@@ -21,7 +22,7 @@ static void local_free(void *page) {
     munmap(page, PAGE_BYTES);
     local.page = NULL;
     local.used = 0;
-    for (int i = 0; i < LOCAL_SLOTS; i++) local.at[i] = 0;
+    for (int i = 0; i < LOCAL_SLOTS_MAX; i++) local.at[i] = 0;
 }
 
 /* A thread's end calls local_free; threads, keys and handlers of the whole library are alike: none of them may find it gone. So
@@ -36,8 +37,22 @@ static void local_make_key(void) {
     pthread_key_create(&local_key, local_free);
 }
 
-void *local_memory(enum local_slot slot, size_t size) {
-    if (local.at[slot]) return local.page + local.at[slot] - 1;
+/* The same one for all threads; LOCAL_SLOTS_MAX: there are more slots than places. */
+static int local_number(const struct local_slot *slot) {
+    static _Atomic(const struct local_slot *) known[LOCAL_SLOTS_MAX];
+    int i = 0;
+    for (; i < LOCAL_SLOTS_MAX; i++) {
+        const struct local_slot *there = atomic_load_explicit(&known[i], memory_order_relaxed);
+        if (there == slot || (!there && (atomic_compare_exchange_strong(&known[i], &there, slot) || there == slot)))
+            break;
+    }
+    return i;
+}
+
+void *local_memory(const struct local_slot *slot, size_t size) {
+    int number = local_number(slot);
+    if (number == LOCAL_SLOTS_MAX) return NULL;
+    if (local.at[number]) return local.page + local.at[number] - 1;
     if (!local.page) {
         void *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED) return NULL;
@@ -47,7 +62,7 @@ void *local_memory(enum local_slot slot, size_t size) {
     }
     size = (size + 15) & ~(size_t)15;
     if (local.used + size > PAGE_BYTES) return NULL;
-    local.at[slot] = (uint16_t)(local.used + 1);
+    local.at[number] = (uint16_t)(local.used + 1);
     local.used = (uint16_t)(local.used + size);
-    return local.page + local.at[slot] - 1;
+    return local.page + local.at[number] - 1;
 }

@@ -16,9 +16,12 @@
 #define QUICK_LOCAL _Thread_local
 #endif
 
-enum local_slot { LOCAL_MESSAGE, LOCAL_IDENTIFIED, LOCAL_CALLED, LOCAL_SLOTS };
+/* One of these, static, for each thing that stands in that page; its address tells it from the others. */
+struct local_slot {
+    char unused;
+};
 
 /* The calling thread's memory of that slot, of always the same size, zero at first. NULL when there is no memory. */
-void *local_memory(enum local_slot slot, size_t size);
+void *local_memory(const struct local_slot *slot, size_t size);
 
 #endif

@@ -9,6 +9,9 @@
 /* This process's descriptor for the channel, the same one at each call. PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE;
  * PRONG_TIMEOUT when a stopped process is in the middle of this. */
 prong_status bell_open(struct channel *channel, uint64_t generation, int *descriptor);
+/* In a process that has just become a member. A forked child has its parent's descriptors, under the same numbers: it is a
+ * holder, too. */
+void bells_of_child(void);
 /* This process does without it from now on, or the channel of that generation was destroyed. */
 void bell_close(struct channel *channel, uint64_t generation);
 

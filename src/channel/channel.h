@@ -12,7 +12,7 @@
  *
  * Death. `tail` and `head` each are one word (message count and place), moved by one store. Killed before it, a put
  * or take has not happened, or the header tells that it has; the few steps that need more words leave an intent
- * first, and whoever takes over the lock completes or withdraws it (repair_put, repair_take).
+ * first, and whoever takes over the lock completes or withdraws it (repair.c).
  *
  * Destruction. Each side knows under its lock of which generation it is; 0 once it is destroyed. So a caller that was inside
  * already is refused. */

@@ -12,12 +12,12 @@ struct ledger_block {
     struct ledger ledger[LEDGERS_A_BLOCK];
 };
 
-static struct ledger_block *block_at(uint64_t offset) {
+static struct ledger_block *ledger_block_at(uint64_t offset) {
     return offset ? arena_at(offset) : NULL;
 }
 
 static struct ledger_block *block_newest(struct ledgers *ledgers) {
-    return block_at(__atomic_load_n(&ledgers->more, __ATOMIC_ACQUIRE));
+    return ledger_block_at(__atomic_load_n(&ledgers->more, __ATOMIC_ACQUIRE));
 }
 
 static bool ledgers_each_of(struct ledger *some, int count, bool (*visit)(struct ledger *, void *), void *context) {
@@ -28,7 +28,7 @@ static bool ledgers_each_of(struct ledger *some, int count, bool (*visit)(struct
 
 bool ledgers_each(struct ledgers *ledgers, bool (*visit)(struct ledger *, void *), void *context) {
     if (ledgers_each_of(ledgers->first, LEDGERS_FIRST, visit, context)) return true;
-    for (struct ledger_block *block = block_newest(ledgers); block; block = block_at(block->next))
+    for (struct ledger_block *block = block_newest(ledgers); block; block = ledger_block_at(block->next))
         if (ledgers_each_of(block->ledger, LEDGERS_A_BLOCK, visit, context)) return true;
     return false;
 }
@@ -72,7 +72,7 @@ static struct ledger *ledger_claim_of(struct ledger *some, int count) {
 
 static struct ledger *ledger_claim(struct ledgers *ledgers) {
     struct ledger *claimed = ledger_claim_of(ledgers->first, LEDGERS_FIRST);
-    for (struct ledger_block *block = block_newest(ledgers); !claimed && block; block = block_at(block->next))
+    for (struct ledger_block *block = block_newest(ledgers); !claimed && block; block = ledger_block_at(block->next))
         claimed = ledger_claim_of(block->ledger, LEDGERS_A_BLOCK);
     return claimed;
 }
@@ -120,7 +120,7 @@ void ledgers_look(struct ledgers *ledgers) {
 void ledgers_free(struct ledgers *ledgers) {
     while (ledgers->more) {
         uint64_t *link = &ledgers->more;
-        while (block_at(*link)->next) link = &block_at(*link)->next;
+        while (ledger_block_at(*link)->next) link = &ledger_block_at(*link)->next;
         heap_free(*link, link);
     }
     if (ledgers->pending) heap_free(ledgers->pending, &ledgers->pending);

@@ -6,7 +6,7 @@
 #include "channel/bell.h"
 #include "channel/ledger.h"
 #include "channel/source.h"
-#include "channel/types.h"
+#include "channel/queue.h"
 #include "family/heap.h"
 #include "family/member.h"
 #include "family/object.h"
@@ -31,7 +31,7 @@ static inline prong_status queue_enter(struct visit *inside, prong_queue handle,
     return object_enter(inside, KIND_QUEUE, handle.offset, handle.generation, (void **)queue);
 }
 
-static prong_status create(prong_queue *handle, const prong_queue_options *options, uint32_t private_to) {
+static prong_status queue_build(prong_queue *handle, const prong_queue_options *options, uint32_t private_to) {
     struct queue *queue;
     if (!handle) return fail(PRONG_INVALID, "queue create: no place for the handle");
     prong_status status = family_enter();
@@ -51,12 +51,12 @@ static prong_status create(prong_queue *handle, const prong_queue_options *optio
 }
 
 prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *options) {
-    return create(handle, options, 0);
+    return queue_build(handle, options, 0);
 }
 
 prong_status queue_create_private(prong_queue *handle) {
     prong_status status = family_enter();
-    return status < 0 ? status : create(handle, NULL, self_token());
+    return status < 0 ? status : queue_build(handle, NULL, self_token());
 }
 
 bool queue_take_over(prong_queue handle) {
@@ -96,7 +96,7 @@ prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, 
 
 /* --- taking --- */
 
-static prong_status take(struct queue *queue, struct taking *taking, prong_time timeout) {
+static prong_status queue_take(struct queue *queue, struct taking *taking, prong_time timeout) {
     struct ledger *ledger;
     if (queue->joinable) {
         TRY(ledger_of_self(&queue->ledgers, &ledger));
@@ -115,7 +115,7 @@ prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, 
     prong_status status = queue_enter(&inside, handle, &queue);
     if (status < 0) return status;
     struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
-    status = take(queue, &taking, timeout);
+    status = queue_take(queue, &taking, timeout);
     if (size && (status >= 0 || status == PRONG_TOO_LONG)) *size = taking.size;
     if (status == PRONG_TOO_LONG)
         return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
@@ -128,7 +128,7 @@ prong_status prong_queue_receive(prong_queue handle, prong_message *message, pro
     prong_status status = queue_enter(&inside, handle, &queue);
     if (status < 0) return status;
     struct taking taking = {.generation = handle.generation, .lend = true};
-    status = take(queue, &taking, timeout);
+    status = queue_take(queue, &taking, timeout);
     if (status >= 0) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
     return status;
 }
@@ -236,7 +236,7 @@ struct channel *queue_channel(prong_queue handle) {
 
 enum { COUNT_BITS = 40 };
 
-static uint64_t unfinished(struct queue *queue) {
+static uint64_t queue_unfinished(struct queue *queue) {
     uint64_t done = atomic_load(&queue->done_before); /* first: more may be put meanwhile, none undone */
     done += ledgers_finished(&queue->ledgers);
     uint64_t left = (channel_put_count(&queue->channel) - done) & ((1ull << COUNT_BITS) - 1);
@@ -255,16 +255,17 @@ prong_status prong_queue_task_done(prong_queue handle) {
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter_joinable(&inside, handle, &queue);
     if (status < 0) return status;
-    if (unfinished(queue) == 0) return fail(PRONG_INVALID, "task_done was called more often than messages were put");
+    if (queue_unfinished(queue) == 0)
+        return fail(PRONG_INVALID, "task_done was called more often than messages were put");
     struct ledger *ledger;
     TRY(ledger_of_self(&queue->ledgers, &ledger));
     atomic_fetch_add(&ledger->finished, 1);
-    if (unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
+    if (queue_unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
     return PRONG_OK;
 }
 
 static bool all_done(void *queue) {
-    return unfinished(queue) == 0;
+    return queue_unfinished(queue) == 0;
 }
 
 prong_status prong_queue_join(prong_queue handle, prong_time timeout) {
@@ -278,7 +279,7 @@ prong_status prong_queue_join(prong_queue handle, prong_time timeout) {
         if (!object_is_live(KIND_QUEUE, handle.offset, handle.generation))
             return fail(PRONG_STALE, "the queue was destroyed while it was joined");
         if (!waitq_wait(&queue->joiners, all_done, queue, deadline) && !all_done(queue))
-            return fail(PRONG_TIMEOUT, "%llu messages are not done", (unsigned long long)unfinished(queue));
+            return fail(PRONG_TIMEOUT, "%llu messages are not done", (unsigned long long)queue_unfinished(queue));
         ledgers_look(&queue->ledgers);
     }
     uint64_t lost = atomic_exchange(&queue->lost, 0);
@@ -293,7 +294,7 @@ prong_status prong_queue_join(prong_queue handle, prong_time timeout) {
 /* Closes a dead member's ledger, in one step under the guard of recovery, which is held. */
 static void settle_ledger(struct queue *queue, struct ledger *ledger) {
     struct guard *guard = &arena()->recovery_guard;
-    uint64_t finished = atomic_load(&ledger->finished), left = unfinished(queue);
+    uint64_t finished = atomic_load(&ledger->finished), left = queue_unfinished(queue);
     uint64_t lost = ledger->taken > finished ? ledger->taken - finished : 0;
     if (lost > left) lost = left;
     guard_set(guard, &ledger->taken, 0);
@@ -316,7 +317,7 @@ static bool settle_if_dead(struct ledger *ledger, void *context) {
     return false;
 }
 
-static void recover(void *object, uint32_t dead) {
+static void queue_recover(void *object, uint32_t dead) {
     struct queue *queue = object;
     channel_recover(&queue->channel, dead);
     if (queue->joinable) ledgers_each(&queue->ledgers, settle_if_dead, &(struct settling){queue, dead});
@@ -345,7 +346,7 @@ static uint64_t queue_weigh(void *object) {
 const struct object_type queue_type = {
     .name = "queue",
     .size = sizeof(struct queue),
-    .recover = recover,
+    .recover = queue_recover,
     .end = queue_end,
     .dispose = queue_dispose,
     .weigh = queue_weigh,

@@ -1,6 +1,7 @@
 /* Values through queues and connections: as pickle, written to a scratch document and copied into the channel. */
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
+#include "channel/queue.h"
 #include "value/classes.h"
 
 #include <prong/pickle.h>
@@ -14,8 +15,8 @@ static prong_status write_value(prong_value value, prong_document **scratch, pro
 }
 
 /* The value owns its bytes: the message is given back. */
-static prong_status read_value(prong_message *message, prong_document *document, prong_value *value,
-                               const prong_unpickle_options *options) {
+static prong_status message_read_value(prong_message *message, prong_document *document, prong_value *value,
+                                       const prong_unpickle_options *options) {
     prong_unpickle_options copies = options ? *options : ANY_CLASS;
     copies.borrow_bytes = false;
     prong_status status = prong_pickle_loads(document, message->data, message->size, value, &copies);
@@ -37,7 +38,7 @@ prong_status prong_queue_get_value(prong_queue queue, prong_document *document, 
                                    prong_time timeout) {
     prong_message message;
     prong_status status = prong_queue_receive(queue, &message, timeout);
-    return status < 0 ? status : read_value(&message, document, value, NULL);
+    return status < 0 ? status : message_read_value(&message, document, value, NULL);
 }
 
 prong_status prong_connection_send_value(prong_connection connection, prong_value value, prong_time timeout) {
@@ -54,5 +55,5 @@ prong_status prong_connection_recv_value(prong_connection connection, prong_docu
                                          const prong_unpickle_options *options, prong_time timeout) {
     prong_message message;
     prong_status status = prong_connection_recv_bytes(connection, 0, &message, timeout);
-    return status < 0 ? status : read_value(&message, document, value, options);
+    return status < 0 ? status : message_read_value(&message, document, value, options);
 }

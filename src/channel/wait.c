@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "channel/bell.h"
 #include "channel/source.h"
-#include "channel/types.h"
+#include "channel/connection.h"
+#include "channel/queue.h"
 #include "family/watch.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ static bool read_already(const prong_waitable *item) {
     return source_of(item)->ready && source_of(item)->ready(source_of(item));
 }
 
-static prong_status resolve(struct waiting *w, size_t i) {
+static prong_status waitable_resolve(struct waiting *w, size_t i) {
     prong_waitable *item = &w->items[i];
     prong_status status = PRONG_OK;
     item->ready = false;
@@ -62,17 +63,17 @@ static prong_status resolve(struct waiting *w, size_t i) {
 }
 
 /* Destroyed since: there is nothing to wait for, which is to be seen. */
-static bool is_gone(const prong_waitable *item) {
+static bool waitable_is_gone(const prong_waitable *item) {
     if (item->kind == PRONG_WAIT_QUEUE) return !object_is_live(KIND_QUEUE, item->queue.offset, item->queue.generation);
     return !object_is_live(KIND_PIPE, item->connection.offset & ~1ull, item->connection.generation);
 }
 
-static size_t look(struct waiting *w) {
+static size_t waitables_check(struct waiting *w) {
     size_t ready = 0;
     for (size_t i = 0; i < w->count; i++) {
         struct channel *channel = w->channels[i];
         if (channel)
-            w->items[i].ready = channel_ready_to_take(channel) || is_gone(&w->items[i]);
+            w->items[i].ready = channel_ready_to_take(channel) || waitable_is_gone(&w->items[i]);
         else
             w->items[i].ready = w->polls[i + 1].revents != 0 || read_already(&w->items[i]);
         ready += w->items[i].ready;
@@ -89,7 +90,7 @@ static prong_status poll_descriptors(struct waiting *w, deadline_t deadline) {
 }
 
 static bool any_ready(void *waiting) {
-    return look(waiting) > 0;
+    return waitables_check(waiting) > 0;
 }
 
 static void watch_all(struct waiting *w) {
@@ -98,7 +99,7 @@ static void watch_all(struct waiting *w) {
         if (w->channels[i]) watch_add(&w->watch, &w->channels[i]->readable);
 }
 
-static prong_status nap(struct waiting *w, deadline_t deadline) {
+static prong_status waitables_nap(struct waiting *w, deadline_t deadline) {
     deadline = watch_within(&w->watch, deadline_within(deadline, LOOK_EVERY));
     if (w->descriptors) return poll_descriptors(w, deadline);
     watch_sleep(&w->watch, deadline);
@@ -125,24 +126,25 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
     w->polls[0] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
     while (status >= 0) {
         watch_all(w);
-        if (look(w)) break;
-        status = nap(w, deadline);
-        if (status < 0 || look(w)) break;
+        if (waitables_check(w)) break;
+        status = waitables_nap(w, deadline);
+        if (status < 0 || waitables_check(w)) break;
         look_at_peers(w);
-        if (deadline_passed(deadline) && !look(w)) status = nothing_ready(w, "nothing was ready in the time given");
+        if (deadline_passed(deadline) && !waitables_check(w))
+            status = nothing_ready(w, "nothing was ready in the time given");
     }
     watch_close(&w->watch);
     return status;
 }
 
-static prong_status run(struct waiting *w, deadline_t deadline) {
+static prong_status waitables_run(struct waiting *w, deadline_t deadline) {
     prong_status status = PRONG_OK;
-    for (size_t i = 0; i < w->count && status >= 0; i++) status = resolve(w, i);
+    for (size_t i = 0; i < w->count && status >= 0; i++) status = waitable_resolve(w, i);
     if (status >= 0 && w->descriptors) status = poll_descriptors(w, PRONG_NOWAIT);
-    if (status < 0 || look(w)) return status;
+    if (status < 0 || waitables_check(w)) return status;
     if (deadline == PRONG_NOWAIT) {
         look_at_peers(w);
-        return look(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
+        return waitables_check(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
     }
     if (spin_until(any_ready, w)) return PRONG_OK;
     return sleep_until_ready(w, deadline);
@@ -157,11 +159,11 @@ prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count,
     w.polls = calloc(item_count + 1, sizeof *w.polls);
     if (w.channels && w.polls) {
         w.polls[0].fd = -1;
-        status = run(&w, deadline_after(timeout));
+        status = waitables_run(&w, deadline_after(timeout));
     } else {
         status = fail(PRONG_NO_MEMORY, "no memory to wait on %zu items", item_count);
     }
-    size_t ready = status ? 0 : look(&w);
+    size_t ready = status ? 0 : waitables_check(&w);
     for (size_t i = 0; status < 0 && i < item_count; i++) items[i].ready = false;
     free(w.channels);
     free(w.polls);

@@ -22,7 +22,7 @@ uint64_t arena_places;
 uint64_t arena_mapped;
 
 /* An object takes a slab's worth of room at the least, hence not the last page. */
-static void use(char *base, uint64_t size) {
+static void arena_use(char *base, uint64_t size) {
     arena_base = base;
     arena_mapped = size;
     arena_places = base ? (size - 4096) / 64 : 0;
@@ -34,13 +34,13 @@ static void use(char *base, uint64_t size) {
 static _Atomic int descriptor = -1;
 static struct os_file identity;
 
-static bool is_arena(int fd) {
+static bool arena_is_descriptor(int fd) {
     struct os_file file;
     return os_file_identify(fd, &file) == 0 && file.device == identity.device && file.inode == identity.inode;
 }
 
 /* From the mapping, from another number of this process, or from another member. */
-static int reopen(void) {
+static int arena_reopen(void) {
     int fd = os_memory_reopen(arena_base, arena_mapped, &identity);
     if (fd < 0) fd = os_file_reopen(0, &identity);
     for (int i = 0; fd < 0 && i < MEMBER_LIMIT; i++) {
@@ -53,8 +53,8 @@ static int reopen(void) {
 
 int arena_descriptor(void) {
     int known = atomic_load(&descriptor);
-    if (is_arena(known)) return known;
-    int fd = reopen();
+    if (arena_is_descriptor(known)) return known;
+    int fd = arena_reopen();
     if (fd < 0 || atomic_compare_exchange_strong(&descriptor, &known, fd)) return fd;
     close(fd); /* another thread was faster */
     return known;
@@ -87,7 +87,7 @@ void arena_end_view(void *view, uint64_t size) {
     os_memory_end_view(view, size);
 }
 
-static void *create_and_map(uint64_t size, int *fd, const char **call) {
+static void *arena_create_and_map(uint64_t size, int *fd, const char **call) {
     *fd = os_memory_create(ARENA_NAME, size, call);
     if (*fd < 0) return MAP_FAILED;
     *call = "mmap";
@@ -99,12 +99,12 @@ static void *create_and_map(uint64_t size, int *fd, const char **call) {
 }
 
 /* Less of it might be had: of address space, of memory, of a file. */
-static bool wants_less(int number) {
+static bool arena_wants_less(int number) {
     return number == ENOMEM || number == EFBIG || number == ENOSPC || number == EAGAIN;
 }
 
-static prong_status no_arena(const char *call, uint64_t least) {
-    if (wants_less(errno))
+static prong_status arena_refused(const char *call, uint64_t least) {
+    if (arena_wants_less(errno))
         return fail_errno("no arena: even %llu MiB of shared memory cannot be had", (unsigned long long)(least >> 20));
     if (errno == EMFILE || errno == ENFILE) return fail_errno("no arena: there is no descriptor for it");
     if (strcmp(call, "memfd_create") == 0)
@@ -113,26 +113,26 @@ static prong_status no_arena(const char *call, uint64_t least) {
     return fail_errno("no arena: a sandbox (seccomp) or a security module forbids %s", call);
 }
 
-static void adopt(char *base, uint64_t size, int fd) {
+static void arena_adopt(char *base, uint64_t size, int fd) {
     os_memory_leave_out_of_dumps(base, size);
     os_file_identify(fd, &identity);
     atomic_store(&descriptor, fd);
-    use(base, size);
+    arena_use(base, size);
 }
 
-static void forget(void) {
+static void arena_forget(void) {
     os_memory_unmap(arena_base, arena_mapped);
     close(atomic_exchange(&descriptor, -1));
-    use(NULL, 0);
+    arena_use(NULL, 0);
 }
 
-static uint64_t layout(void) {
+static uint64_t arena_layout(void) {
     uint64_t all = sizeof(struct arena) * 31 + sizeof(struct member);
-    for (int kind = 1; kind < KIND_COUNT; kind++) all = all * 31 + object_types[kind]->size;
+    for (int kind = 0; kind < KIND_LIMIT; kind++) all = all * 31 + (object_types[kind] ? object_types[kind]->size : 0);
     return all;
 }
 
-static prong_status lay_out(void) {
+static prong_status arena_lay_out(void) {
     uint64_t rows = (sizeof(struct arena) + 63) & ~63ull;
     uint64_t heap =
         (rows + MEMBER_LIMIT * sizeof(struct member) + WAITER_LIMIT * sizeof(struct waiter) + 4095) & ~4095ull;
@@ -145,7 +145,7 @@ static prong_status lay_out(void) {
     atomic_store(&a->next_generation, a->nonce);
     heap_lay_out(heap);
     a->version = ARENA_VERSION;
-    a->layout = layout();
+    a->layout = arena_layout();
     a->magic = ARENA_MAGIC;
     return PRONG_OK;
 }
@@ -173,16 +173,16 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
     uint64_t share = arena_share_of(os_address_space_limit());
     if (size > share) size = share > least ? share : least;
     for (; size >= least; size /= 2)
-        if ((base = create_and_map(size & ~4095ull, &fd, &call)) != MAP_FAILED || !wants_less(errno)) break;
-    if (base == MAP_FAILED) return no_arena(call, least);
-    adopt(base, size & ~4095ull, fd);
-    status = lay_out();
-    if (status < 0) forget();
+        if ((base = arena_create_and_map(size & ~4095ull, &fd, &call)) != MAP_FAILED || !arena_wants_less(errno)) break;
+    if (base == MAP_FAILED) return arena_refused(call, least);
+    arena_adopt(base, size & ~4095ull, fd);
+    status = arena_lay_out();
+    if (status < 0) arena_forget();
     return status;
 }
 
 /* Programs that were started as root, and changed their user since, have an arena of root's. */
-static bool owned_here(const struct stat *about) {
+static bool arena_is_owned_here(const struct stat *about) {
     return about->st_uid == geteuid() || about->st_uid == getuid() || about->st_uid == 0;
 }
 
@@ -190,7 +190,7 @@ bool arena_is_meant(int fd, const uint64_t secret[2]) {
     uint64_t head[3]; /* magic, secret */
     struct stat about;
     _Static_assert(offsetof(struct arena, version) == sizeof head, "what is read before anything else comes first");
-    if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || !owned_here(&about)) return false;
+    if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || !arena_is_owned_here(&about)) return false;
     if (!os_is_memory(fd) || (uint64_t)about.st_size < sizeof(struct arena)) return false;
     if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || head[0] != ARENA_MAGIC) return false;
     return ((head[1] ^ secret[0]) | (head[2] ^ secret[1])) == 0;
@@ -201,7 +201,7 @@ bool arena_is_inherited(void) {
 }
 
 /* Before any of it is read: who could make it shorter could have every member killed by SIGBUS. */
-static prong_status check_object(int fd, uint64_t *size) {
+static prong_status arena_check_object(int fd, uint64_t *size) {
     struct stat about;
     if (fstat(fd, &about) != 0) return fail_errno("the arena's descriptor %d is not open", fd);
     *size = (uint64_t)about.st_size;
@@ -213,10 +213,11 @@ static prong_status check_object(int fd, uint64_t *size) {
 }
 
 /* Whether it is one, and how much of it is of use. */
-static prong_status read_header(int fd, uint64_t size, uint64_t *end) {
+static prong_status arena_read_header(int fd, uint64_t size, uint64_t *end) {
     struct arena *a = os_memory_map(fd, sizeof *a);
     if (a == MAP_FAILED) return fail_errno("the arena's first %zu bytes cannot be mapped", sizeof *a);
-    bool known = a->magic == ARENA_MAGIC && a->version == ARENA_VERSION && a->layout == layout() && a->size == size;
+    bool known =
+        a->magic == ARENA_MAGIC && a->version == ARENA_VERSION && a->layout == arena_layout() && a->size == size;
     *end = a->heap.end;
     os_memory_unmap(a, sizeof *a);
     if (known && *end >= sizeof *a && *end <= size) return PRONG_OK;
@@ -225,18 +226,18 @@ static prong_status read_header(int fd, uint64_t size, uint64_t *end) {
 
 prong_status arena_attach(int fd) {
     uint64_t size = 0, end = 0;
-    prong_status status = check_object(fd, &size);
-    if (status >= 0) status = read_header(fd, size, &end);
+    prong_status status = arena_check_object(fd, &size);
+    if (status >= 0) status = arena_read_header(fd, size, &end);
     if (status < 0) return status;
     void *base = os_memory_map(fd, end);
     if (base == MAP_FAILED) return fail_errno("the arena of %llu bytes cannot be mapped", (unsigned long long)end);
-    adopt(base, end, fd);
+    arena_adopt(base, end, fd);
     return PRONG_OK;
 }
 
 void arena_unmap_from(uint64_t end) {
     uint64_t before = arena_mapped;
     if (end >= before) return;
-    use(arena_base, end);
+    arena_use(arena_base, end);
     os_memory_unmap(arena_base + end, before - end);
 }

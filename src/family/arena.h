@@ -63,7 +63,7 @@ struct arena {
     _Atomic uint64_t next_generation;
     _Atomic uint64_t journal_overflows;  /* words that a guard had no place to note; none, or a step is too long */
     _Atomic uint64_t first_namespace;    /* of pids: the first member's */
-    _Atomic uint64_t several_namespaces; /* not all members know each other by the same numbers: see member.c */
+    _Atomic uint64_t several_namespaces; /* not all members know each other by the same numbers: see alive.c */
     _Atomic uint64_t deaths;             /* members recovered after dying, for statistics */
     _Atomic uint64_t looked_around;      /* the row that family_look_around looks at next */
     struct guard members_guard;

@@ -10,7 +10,7 @@ static const prong_time PATIENCE_OF_THE_CANCELLED = PRONG_SECONDS(1);
 
 /* Who broke off a wait still has accounts to settle, and somebody inside for a moment is no reason to leave them: patience as
  * if nothing had happened, but for a stopped process not for ever. */
-static enum lock_result acquire(struct guard *guard, deadline_t deadline) {
+static enum lock_result guard_acquire(struct guard *guard, deadline_t deadline) {
     if (__builtin_expect(!wait_cancelled, 1)) return lock_acquire(&guard->lock, self_token(), deadline);
     wait_cancelled = false;
     if (deadline == PRONG_FOREVER) deadline = deadline_after(PATIENCE_OF_THE_CANCELLED);
@@ -20,7 +20,7 @@ static enum lock_result acquire(struct guard *guard, deadline_t deadline) {
 }
 
 bool guard_enter(struct guard *guard, deadline_t deadline) {
-    switch (acquire(guard, deadline)) {
+    switch (guard_acquire(guard, deadline)) {
     case LOCK_TAKEN: return true;
     case LOCK_RECOVERED: guard_undo(guard); return true;
     default: return false;

@@ -25,25 +25,25 @@ static struct heap *heap(void) {
     return &arena()->heap;
 }
 
-static struct block *block_at(uint64_t offset) {
+static struct block *heap_block_at(uint64_t offset) {
     return arena_at(offset);
 }
 
-static uint64_t size_of(const struct block *block) {
+static uint64_t block_size(const struct block *block) {
     return block->size & ~(uint64_t)(UNIT - 1);
 }
 
-static bool is_free(const struct block *block) {
+static bool block_is_free(const struct block *block) {
     return block->size & FREE;
 }
 
-static void set(uint64_t *word, uint64_t value) {
+static void heap_set(uint64_t *word, uint64_t value) {
     guard_set(&heap()->guard, word, value);
 }
 
 /* --- bins --- */
 
-static void class_of(uint64_t size, unsigned *level, unsigned *step) {
+static void bin_class(uint64_t size, unsigned *level, unsigned *step) {
     uint64_t units = size / UNIT;
     *level = 63u - (unsigned)__builtin_clzll(units);
     uint64_t scaled = *level >= 3 ? units >> (*level - 3) : units << (3 - *level);
@@ -52,42 +52,42 @@ static void class_of(uint64_t size, unsigned *level, unsigned *step) {
 
 static void bin_insert(uint64_t offset) {
     struct heap *h = heap();
-    struct block *block = block_at(offset);
+    struct block *block = heap_block_at(offset);
     unsigned level, step;
-    class_of(size_of(block), &level, &step);
+    bin_class(block_size(block), &level, &step);
     uint64_t *head = &h->bins[level][step];
-    set(&block->next_free, *head);
-    set(&block->prev_free, 0);
-    if (*head) set(&block_at(*head)->prev_free, offset);
-    set(head, offset);
-    set(&h->step_map[level], h->step_map[level] | 1ull << step);
-    set(&h->level_map, h->level_map | 1ull << level);
+    heap_set(&block->next_free, *head);
+    heap_set(&block->prev_free, 0);
+    if (*head) heap_set(&heap_block_at(*head)->prev_free, offset);
+    heap_set(head, offset);
+    heap_set(&h->step_map[level], h->step_map[level] | 1ull << step);
+    heap_set(&h->level_map, h->level_map | 1ull << level);
 }
 
 static void bin_remove(uint64_t offset) {
     struct heap *h = heap();
-    struct block *block = block_at(offset);
+    struct block *block = heap_block_at(offset);
     unsigned level, step;
-    class_of(size_of(block), &level, &step);
-    if (block->next_free) set(&block_at(block->next_free)->prev_free, block->prev_free);
+    bin_class(block_size(block), &level, &step);
+    if (block->next_free) heap_set(&heap_block_at(block->next_free)->prev_free, block->prev_free);
     if (block->prev_free) {
-        set(&block_at(block->prev_free)->next_free, block->next_free);
+        heap_set(&heap_block_at(block->prev_free)->next_free, block->next_free);
         return;
     }
-    set(&h->bins[level][step], block->next_free);
+    heap_set(&h->bins[level][step], block->next_free);
     if (block->next_free) return;
-    set(&h->step_map[level], h->step_map[level] & ~(1ull << step));
-    if (h->step_map[level] == 0) set(&h->level_map, h->level_map & ~(1ull << level));
+    heap_set(&h->step_map[level], h->step_map[level] & ~(1ull << step));
+    if (h->step_map[level] == 0) heap_set(&h->level_map, h->level_map & ~(1ull << level));
 }
 
 /* A free block of at least this size, or 0: one of the newest of its own class, else any of a larger class. */
 static uint64_t bin_find(uint64_t size) {
     struct heap *h = heap();
     unsigned level, step;
-    class_of(size, &level, &step);
+    bin_class(size, &level, &step);
     uint64_t offset = h->bins[level][step];
-    for (int i = 0; offset && i < LOOK_INTO_BIN; i++, offset = block_at(offset)->next_free)
-        if (size_of(block_at(offset)) >= size) return offset;
+    for (int i = 0; offset && i < LOOK_INTO_BIN; i++, offset = heap_block_at(offset)->next_free)
+        if (block_size(heap_block_at(offset)) >= size) return offset;
     uint64_t steps = h->step_map[level] & (~0ull << step << 1);
     if (!steps) {
         uint64_t levels = h->level_map & (~0ull << level << 1);
@@ -103,28 +103,28 @@ static uint64_t bin_find(uint64_t size) {
 /* Tells the block behind [.., end) how large its neighbour now is. */
 static void set_size_before(uint64_t end, uint64_t size) {
     struct heap *h = heap();
-    set(end == h->top ? &h->last_size : &block_at(end)->prev_size, size);
+    heap_set(end == h->top ? &h->last_size : &heap_block_at(end)->prev_size, size);
 }
 
-static void split(uint64_t offset, uint64_t size) {
-    struct block *block = block_at(offset);
-    uint64_t rest = size_of(block) - size;
+static void block_split(uint64_t offset, uint64_t size) {
+    struct block *block = heap_block_at(offset);
+    uint64_t rest = block_size(block) - size;
     if (rest < 2 * UNIT) return;
-    struct block *tail = block_at(offset + size);
-    set(&tail->size, rest | FREE);
-    set(&tail->prev_size, size);
-    set(&tail->magic, BLOCK_MAGIC);
-    set(&tail->given_back, block->given_back);
+    struct block *tail = heap_block_at(offset + size);
+    heap_set(&tail->size, rest | FREE);
+    heap_set(&tail->prev_size, size);
+    heap_set(&tail->magic, BLOCK_MAGIC);
+    heap_set(&tail->given_back, block->given_back);
     set_size_before(offset + size + rest, rest);
-    set(&block->size, size);
+    heap_set(&block->size, size);
     bin_insert(offset + size);
 }
 
-static prong_status no_memory(uint64_t size) {
+static prong_status heap_no_memory(uint64_t size) {
     return fail_errno("the system has no memory for %llu more bytes of the arena", (unsigned long long)size);
 }
 
-static bool commit(uint64_t size) {
+static bool heap_commit(uint64_t size) {
     char *from = arena_at(heap()->committed);
     if (os_memory_commit(from, size) == 0) return true;
     int number = errno;
@@ -159,15 +159,15 @@ static prong_status commit_up_to(uint64_t end) {
     if (roomy > limit) roomy = limit;
     prong_status status = find_room(size, &roomy);
     if (status < 0) return status;
-    if (!commit(roomy)) {
-        if (roomy == size || !commit(size)) return no_memory(size);
+    if (!heap_commit(roomy)) {
+        if (roomy == size || !heap_commit(size)) return heap_no_memory(size);
         roomy = size;
     }
     h->committed += roomy; /* holds whatever becomes of the allocation, so not in the journal */
     return PRONG_OK;
 }
 
-static prong_status extend(uint64_t size, uint64_t *offset) {
+static prong_status heap_extend(uint64_t size, uint64_t *offset) {
     struct heap *h = heap();
     if (size > h->end - h->top)
         return fail(PRONG_NO_MEMORY, "the arena of %llu MiB has no %llu bytes left in one piece",
@@ -175,33 +175,34 @@ static prong_status extend(uint64_t size, uint64_t *offset) {
     prong_status status = commit_up_to(h->top + size);
     if (status < 0) return status;
     *offset = h->top;
-    struct block *block = block_at(*offset);
-    set(&block->prev_size, h->last_size);
-    set(&block->size, size);
-    if (block->given_back) set(&block->given_back, 0);
-    set(&h->last_size, size);
-    set(&h->top, h->top + size);
+    struct block *block = heap_block_at(*offset);
+    heap_set(&block->prev_size, h->last_size);
+    heap_set(&block->size, size);
+    if (block->given_back) heap_set(&block->given_back, 0);
+    heap_set(&h->last_size, size);
+    heap_set(&h->top, h->top + size);
     return PRONG_OK;
 }
 
 /* What of a free block is to be used, before anything is changed: to ask for what is there does no harm. */
 static prong_status commit_again(uint64_t offset, uint64_t size) {
-    uint64_t whole = size_of(block_at(offset)), wanted = size + sizeof(struct block); /* and the header of the rest */
+    uint64_t whole = block_size(heap_block_at(offset)),
+             wanted = size + sizeof(struct block); /* and the header of the rest */
     if (wanted > whole) wanted = whole;
     prong_status status = find_room(wanted, &wanted);
     if (status < 0) return status;
-    return os_memory_commit(block_at(offset), wanted) == 0 ? PRONG_OK : no_memory(wanted);
+    return os_memory_commit(heap_block_at(offset), wanted) == 0 ? PRONG_OK : heap_no_memory(wanted);
 }
 
-static prong_status take(uint64_t size, uint64_t *offset) {
+static prong_status heap_take(uint64_t size, uint64_t *offset) {
     *offset = bin_find(size);
-    if (!*offset) return extend(size, offset);
-    struct block *block = block_at(*offset);
+    if (!*offset) return heap_extend(size, offset);
+    struct block *block = heap_block_at(*offset);
     if (block->given_back) TRY(commit_again(*offset, size));
     bin_remove(*offset);
-    split(*offset, size);
-    set(&block->size, size_of(block));
-    if (block->given_back) set(&block->given_back, 0);
+    block_split(*offset, size);
+    heap_set(&block->size, block_size(block));
+    if (block->given_back) heap_set(&block->given_back, 0);
     return PRONG_OK;
 }
 
@@ -212,37 +213,37 @@ static void sink_committed(uint64_t top) {
     if (h->committed > end) h->committed = end;
 }
 
-static void give_back(uint64_t offset) {
+static void heap_give_back(uint64_t offset) {
     struct heap *h = heap();
-    uint64_t size = size_of(block_at(offset)), given_back = 0;
-    if (offset + size < h->top && is_free(block_at(offset + size))) {
+    uint64_t size = block_size(heap_block_at(offset)), given_back = 0;
+    if (offset + size < h->top && block_is_free(heap_block_at(offset + size))) {
         bin_remove(offset + size);
-        given_back |= block_at(offset + size)->given_back;
-        size += size_of(block_at(offset + size));
+        given_back |= heap_block_at(offset + size)->given_back;
+        size += block_size(heap_block_at(offset + size));
     }
-    uint64_t before = block_at(offset)->prev_size;
-    if (before && is_free(block_at(offset - before))) {
+    uint64_t before = heap_block_at(offset)->prev_size;
+    if (before && block_is_free(heap_block_at(offset - before))) {
         offset -= before;
         bin_remove(offset);
-        given_back |= block_at(offset)->given_back;
+        given_back |= heap_block_at(offset)->given_back;
         size += before;
     }
-    struct block *block = block_at(offset);
+    struct block *block = heap_block_at(offset);
     if (offset + size == h->top) { /* the last one: let the top sink, the next block rises from warm pages */
-        set(&h->last_size, block->prev_size);
-        set(&h->top, offset);
+        heap_set(&h->last_size, block->prev_size);
+        heap_set(&h->top, offset);
         if (given_back) sink_committed(offset);
         return;
     }
-    set(&block->size, size | FREE);
-    if (block->given_back != given_back) set(&block->given_back, given_back);
+    heap_set(&block->size, size | FREE);
+    if (block->given_back != given_back) heap_set(&block->given_back, given_back);
     set_size_before(offset + size, size);
     bin_insert(offset);
 }
 
 /* --- the interface --- */
 
-static prong_status enter(void) {
+static prong_status heap_enter(void) {
     if (guard_enter(&heap()->guard, PRONG_FOREVER)) return PRONG_OK;
     return lock_refused(PRONG_TIMEOUT, "the allocator");
 }
@@ -253,15 +254,15 @@ prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_
                     (unsigned long long)(heap()->end >> 20));
     uint64_t size = (wanted + sizeof(struct block) + UNIT - 1) & ~(uint64_t)(UNIT - 1), offset;
     if (size < 2 * UNIT) size = 2 * UNIT;
-    prong_status status = enter();
+    prong_status status = heap_enter();
     if (status < 0) return status;
-    status = take(size, &offset);
+    status = heap_take(size, &offset);
     if (status >= 0) {
-        struct block *header = block_at(offset);
-        set(&header->owner, owner);
-        set(&header->wanted, wanted);
-        set(&header->magic, BLOCK_MAGIC);
-        if (into) set(into, offset + sizeof(struct block));
+        struct block *header = heap_block_at(offset);
+        heap_set(&header->owner, owner);
+        heap_set(&header->wanted, wanted);
+        heap_set(&header->magic, BLOCK_MAGIC);
+        if (into) heap_set(into, offset + sizeof(struct block));
         if (block) *block = offset + sizeof(struct block);
     } else {
         guard_undo(&heap()->guard);
@@ -273,16 +274,16 @@ prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_
 struct block *heap_block(uint64_t block) {
     if (block % UNIT || block < heap()->first + sizeof(struct block) || block >= arena_mapped) return NULL;
     struct block *header = heap_header(block);
-    return header->magic == BLOCK_MAGIC && !is_free(header) ? header : NULL;
+    return header->magic == BLOCK_MAGIC && !block_is_free(header) ? header : NULL;
 }
 
 prong_status heap_free(uint64_t block, uint64_t *from) {
-    prong_status status = enter();
+    prong_status status = heap_enter();
     if (status < 0) return status;
     if (heap_block(block)) {
-        set(&heap_header(block)->magic, 0);
-        give_back(block - sizeof(struct block));
-        if (from) set(from, 0);
+        heap_set(&heap_header(block)->magic, 0);
+        heap_give_back(block - sizeof(struct block));
+        if (from) heap_set(from, 0);
     } else {
         status = fail(PRONG_STALE, "no block in use begins at offset %llu", (unsigned long long)block);
     }
@@ -292,18 +293,18 @@ prong_status heap_free(uint64_t block, uint64_t *from) {
 
 void heap_free_owned(uint32_t owner) {
     struct heap *h = heap();
-    if (enter()) return;
+    if (heap_enter()) return;
     for (uint64_t offset = h->first; offset < h->top;) {
-        struct block *block = block_at(offset);
-        uint64_t next = offset + size_of(block);
-        if (!is_free(block) && __atomic_load_n(&block->owner, __ATOMIC_RELAXED) == owner) {
+        struct block *block = heap_block_at(offset);
+        uint64_t next = offset + block_size(block);
+        if (!block_is_free(block) && __atomic_load_n(&block->owner, __ATOMIC_RELAXED) == owner) {
             uint64_t before = block->prev_size;
-            bool joins = before && is_free(block_at(offset - before));
-            set(&block->magic, 0);
-            give_back(offset);
+            bool joins = before && block_is_free(heap_block_at(offset - before));
+            heap_set(&block->magic, 0);
+            heap_give_back(offset);
             guard_commit(&h->guard); /* each block is an operation of its own */
             next = joins ? offset - before : offset;
-            if (next < h->top && is_free(block_at(next))) next += size_of(block_at(next));
+            if (next < h->top && block_is_free(heap_block_at(next))) next += block_size(heap_block_at(next));
         }
         offset = next;
     }
@@ -327,12 +328,13 @@ static prong_status check_bins(uint64_t free_blocks) {
             uint64_t before = 0, head = h->bins[level][step];
             if (!head != !(h->step_map[level] >> step & 1))
                 return fail(PRONG_SYSTEM, "arena: bin %u/%u and its map bit disagree", level, step);
-            for (uint64_t at = head; at; before = at, at = block_at(at)->next_free) {
+            for (uint64_t at = head; at; before = at, at = heap_block_at(at)->next_free) {
                 unsigned l, s;
-                if (at < h->first || at >= h->top || !is_free(block_at(at)) || block_at(at)->prev_free != before)
+                if (at < h->first || at >= h->top || !block_is_free(heap_block_at(at)) ||
+                    heap_block_at(at)->prev_free != before)
                     return fail(PRONG_SYSTEM, "arena: bin %u/%u is broken at %llu", level, step,
                                 (unsigned long long)at);
-                class_of(size_of(block_at(at)), &l, &s);
+                bin_class(block_size(heap_block_at(at)), &l, &s);
                 if (l != level || s != step || ++found > free_blocks)
                     return fail(PRONG_SYSTEM, "arena: block %llu is in the wrong bin", (unsigned long long)at);
             }
@@ -348,11 +350,11 @@ static prong_status check_blocks(struct heap_summary *sum) {
     uint64_t before = 0;
     bool was_free = false;
     for (uint64_t at = h->first; at < h->top; at += before) {
-        struct block *block = block_at(at);
-        uint64_t size = size_of(block);
-        if (size < 2 * UNIT || size > h->top - at || block->prev_size != before || (was_free && is_free(block)))
+        struct block *block = heap_block_at(at);
+        uint64_t size = block_size(block);
+        if (size < 2 * UNIT || size > h->top - at || block->prev_size != before || (was_free && block_is_free(block)))
             return fail(PRONG_SYSTEM, "arena: block %llu does not fit its neighbours", (unsigned long long)at);
-        if (is_free(block)) {
+        if (block_is_free(block)) {
             sum->free_bytes += size;
             sum->free_blocks++;
         } else {
@@ -362,7 +364,7 @@ static prong_status check_blocks(struct heap_summary *sum) {
             sum->used_blocks++;
             sum->owned_blocks += block->owner != 0;
         }
-        was_free = is_free(block);
+        was_free = block_is_free(block);
         before = size;
     }
     if (h->last_size != before || was_free) return fail(PRONG_SYSTEM, "arena: the last block and the top disagree");
@@ -370,7 +372,7 @@ static prong_status check_blocks(struct heap_summary *sum) {
 }
 
 prong_status heap_check(struct heap_summary *summary) {
-    prong_status status = enter();
+    prong_status status = heap_enter();
     if (status < 0) return status;
     *summary = (struct heap_summary){.top = heap()->top, .committed = heap()->committed};
     status = check_blocks(summary);
@@ -381,11 +383,11 @@ prong_status heap_check(struct heap_summary *summary) {
 
 void heap_trim(void) {
     struct heap *h = heap();
-    if (enter()) return;
-    for (uint64_t at = h->first; at < h->top; at += size_of(block_at(at)))
-        if (is_free(block_at(at))) {
-            uint64_t end = at + size_of(block_at(at)), from = at + sizeof(struct block);
-            block_at(at)->given_back = 1; /* before it is true */
+    if (heap_enter()) return;
+    for (uint64_t at = h->first; at < h->top; at += block_size(heap_block_at(at)))
+        if (block_is_free(heap_block_at(at))) {
+            uint64_t end = at + block_size(heap_block_at(at)), from = at + sizeof(struct block);
+            heap_block_at(at)->given_back = 1; /* before it is true */
             os_memory_release(arena_at(from), end - from);
         }
     if (h->committed > h->top) os_memory_release(arena_at(h->top), h->committed - h->top);
@@ -402,7 +404,7 @@ static uint64_t in_whole_pages(uint64_t size) {
 
 prong_status heap_sink_end(uint64_t wanted) {
     struct heap *h = heap();
-    prong_status status = enter();
+    prong_status status = heap_enter();
     if (status < 0) return status;
     uint64_t least = in_whole_pages(h->committed + COMMIT_STEP), end = in_whole_pages(wanted);
     if (end < PRONG_ARENA_LEAST) end = PRONG_ARENA_LEAST;

@@ -75,8 +75,9 @@ bool member_become(uint32_t token);
 /* In a spawned child: maps the arena behind the descriptor; member_become comes next. */
 prong_status family_attach(int fd);
 
-/* Called in a process that has just become a member; a forked child still has what was its parent's. */
-extern void (*member_joined)(void);
+/* This process has just become a member; if it is a forked child, it still has what was its parent's: what higher layers do
+ * about that. Defined in src/upward.c. */
+void upward_joined(void);
 
 /* Whether the member's process still runs. Costs system calls unless it is this process or long gone. */
 bool member_alive(uint32_t token);

@@ -14,33 +14,33 @@ struct slab {
     uint64_t next, count, padding[6];
 };
 
-static struct kind_table *table(enum object_kind kind) {
+static struct kind_table *kind_table(uint32_t kind) {
     return &arena()->kinds[kind];
 }
 
-static struct guard *guard(void) {
+static struct guard *objects_guard(void) {
     return &arena()->objects_guard;
 }
 
-static size_t stride(enum object_kind kind) {
+static size_t kind_stride(uint32_t kind) {
     return (object_types[kind]->size + 63) & ~(size_t)63;
 }
 
-static struct object *slab_object(enum object_kind kind, struct slab *slab, uint64_t i) {
-    return (struct object *)(void *)((char *)(slab + 1) + i * stride(kind));
+static struct object *slab_object(uint32_t kind, struct slab *slab, uint64_t i) {
+    return (struct object *)(void *)((char *)(slab + 1) + i * kind_stride(kind));
 }
 
 /* The slab waits in `pending` until it is linked, so that none is lost. Its objects are chained before. */
-static prong_status add_slab(enum object_kind kind) {
-    struct kind_table *kinds = table(kind);
-    uint64_t count = SLAB_BYTES / stride(kind);
+static prong_status kind_add_slab(uint32_t kind) {
+    struct kind_table *kinds = kind_table(kind);
+    uint64_t count = SLAB_BYTES / kind_stride(kind);
     if (count == 0) count = 1;
     if (!kinds->pending) {
-        prong_status status = heap_alloc(sizeof(struct slab) + count * stride(kind), 0, &kinds->pending, NULL);
+        prong_status status = heap_alloc(sizeof(struct slab) + count * kind_stride(kind), 0, &kinds->pending, NULL);
         if (status < 0) return status;
     }
     struct slab *slab = arena_at(kinds->pending);
-    memset(slab, 0, sizeof *slab + count * stride(kind));
+    memset(slab, 0, sizeof *slab + count * kind_stride(kind));
     slab->next = kinds->slabs;
     slab->count = count;
     uint64_t next = kinds->free;
@@ -50,33 +50,33 @@ static prong_status add_slab(enum object_kind kind) {
         object->next_free = next;
         next = arena_offset(object);
     }
-    guard_set(guard(), &kinds->free, next);
-    guard_set(guard(), &kinds->slabs, kinds->pending);
-    guard_set(guard(), &kinds->pending, 0);
+    guard_set(objects_guard(), &kinds->free, next);
+    guard_set(objects_guard(), &kinds->slabs, kinds->pending);
+    guard_set(objects_guard(), &kinds->pending, 0);
     return PRONG_OK;
 }
 
-prong_status object_create(enum object_kind kind, void **result) {
-    struct kind_table *kinds = table(kind);
+prong_status object_create(uint32_t kind, void **result) {
+    struct kind_table *kinds = kind_table(kind);
     retired_sweep_if_due(); /* so what is retired stays bounded, wherever it was destroyed */
-    if (!guard_enter(guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the object table");
-    prong_status status = kinds->free ? PRONG_OK : add_slab(kind);
+    if (!guard_enter(objects_guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the object table");
+    prong_status status = kinds->free ? PRONG_OK : kind_add_slab(kind);
     if (status >= 0) {
         struct object *object = arena_at(kinds->free);
         uint64_t next = object->next_free;
         object->label[0] = 0;
         object->variant = 0;
         if (!object_types[kind]->inherits) memset(object + 1, 0, object_types[kind]->size - sizeof *object);
-        guard_set(guard(), &object->creator, self_token());
-        guard_set(guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
-        guard_set(guard(), &kinds->free, next);
-        guard_set(guard(), &kinds->live, kinds->live + 1);
+        guard_set(objects_guard(), &object->creator, self_token());
+        guard_set(objects_guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
+        guard_set(objects_guard(), &kinds->free, next);
+        guard_set(objects_guard(), &kinds->live, kinds->live + 1);
         /* odd steps from a random start: no generation of this family is met twice, nor one of another family */
         uint64_t generation = atomic_fetch_add(&arena()->next_generation, 2);
         atomic_store(&object->generation, generation);
         *result = object;
     }
-    guard_leave(guard());
+    guard_leave(objects_guard());
     return status;
 }
 
@@ -85,12 +85,12 @@ void object_publish(void *object) {
 }
 
 void object_free_inside(struct object *object) {
-    struct kind_table *kinds = table((enum object_kind)object->kind);
-    guard_set(guard(), (uint64_t *)&object->generation, 0);
-    guard_set(guard(), (uint64_t *)&object->state, OBJECT_FREE);
-    guard_set(guard(), &object->next_free, kinds->free);
-    guard_set(guard(), &kinds->free, arena_offset(object));
-    guard_set(guard(), &kinds->live, kinds->live - 1);
+    struct kind_table *kinds = kind_table(object->kind);
+    guard_set(objects_guard(), (uint64_t *)&object->generation, 0);
+    guard_set(objects_guard(), (uint64_t *)&object->state, OBJECT_FREE);
+    guard_set(objects_guard(), &object->next_free, kinds->free);
+    guard_set(objects_guard(), &kinds->free, arena_offset(object));
+    guard_set(objects_guard(), &kinds->live, kinds->live - 1);
 }
 
 static uint64_t destroyed_by_self(void) {
@@ -104,9 +104,9 @@ static void object_destroy_from(struct object *object, uint64_t from) {
     if (type->end) {
         type->end(object);
         object_retire(object);
-    } else if (type->dispose(object) && guard_enter(guard(), PRONG_FOREVER)) {
+    } else if (type->dispose(object) && guard_enter(objects_guard(), PRONG_FOREVER)) {
         object_free_inside(object);
-        guard_leave(guard());
+        guard_leave(objects_guard());
     }
 }
 
@@ -114,16 +114,16 @@ static void object_destroy_from(struct object *object, uint64_t from) {
  * list, and died. */
 static void object_reclaim(struct object *object, uint64_t from) {
     if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
-    if (!object_types[object->kind]->dispose(object) || !guard_enter(guard(), PRONG_FOREVER)) return;
+    if (!object_types[object->kind]->dispose(object) || !guard_enter(objects_guard(), PRONG_FOREVER)) return;
     object_free_inside(object);
-    guard_leave(guard());
+    guard_leave(objects_guard());
 }
 
 void object_destroy(void *object, uint64_t generation) {
     if (generation & 1) object_destroy_from(object, generation);
 }
 
-static prong_status object_destroy_inside(enum object_kind kind, uint64_t offset, uint64_t generation) {
+static prong_status object_destroy_inside(uint32_t kind, uint64_t offset, uint64_t generation) {
     void *object;
     INSIDE struct visit inside = {0};
     prong_status status = object_enter(&inside, kind, offset, generation, &object);
@@ -131,14 +131,14 @@ static prong_status object_destroy_inside(enum object_kind kind, uint64_t offset
     return status;
 }
 
-prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_destroy_handle(uint32_t kind, uint64_t offset, uint64_t generation) {
     prong_status status = object_destroy_inside(kind, offset, generation);
     if (status >= 0) retired_sweep_if_due(); /* when this thread is inside of it no more */
     return status;
 }
 
 /* The slow side of object_find: enters the family where that is still to be done, or says what is wrong. */
-prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation) {
     prong_status status = family_enter();
     if (status < 0 || object_is_live(kind, offset, generation)) return status;
     return fail(PRONG_STALE, "not a handle of a live %s: %s", object_types[kind]->name,
@@ -147,7 +147,7 @@ prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t gener
 }
 
 /* The slow side of object_enter. */
-prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation) {
     visit_end(visit);
     prong_status status = object_stale(kind, offset, generation);
     if (status >= 0) status = visit_begin(visit, offset);
@@ -166,8 +166,8 @@ prong_status object_label(void *object, const char *name) {
 
 const char *object_describe(void *object, char *text, size_t size) {
     struct object *header = object;
-    const char *kind =
-        header->kind > KIND_NONE && header->kind < KIND_COUNT ? object_types[header->kind]->name : "object";
+    const struct object_type *type = object_type_of(header);
+    const char *kind = type ? type->name : "object";
     if (header->label[0])
         snprintf(text, size, "%s '%.*s'", kind, LABEL_SIZE - 1, header->label);
     else
@@ -176,8 +176,8 @@ const char *object_describe(void *object, char *text, size_t size) {
 }
 
 /* Every object of the kind that is not free, retired ones as well, and not inside. */
-static void slabs_each(enum object_kind kind, void (*visit)(struct object *, void *), void *context) {
-    for (uint64_t at = __atomic_load_n(&table(kind)->slabs, __ATOMIC_ACQUIRE); at;) {
+static void slabs_each(uint32_t kind, void (*visit)(struct object *, void *), void *context) {
+    for (uint64_t at = __atomic_load_n(&kind_table(kind)->slabs, __ATOMIC_ACQUIRE); at;) {
         struct slab *slab = arena_at(at);
         for (uint64_t i = 0; i < slab->count; i++) {
             struct object *object = slab_object(kind, slab, i);
@@ -205,7 +205,7 @@ static void visit_inside(struct object *object, void *context) {
     if (object_is_there(object)) each->visit(object, each->context);
 }
 
-void object_each(enum object_kind kind, void (*visit)(void *, void *), void *context) {
+void object_each(uint32_t kind, void (*visit)(void *, void *), void *context) {
     struct each each = {visit, context};
     slabs_each(kind, visit_inside, &each);
 }
@@ -229,11 +229,11 @@ static void recover_one(struct object *object, void *dead) {
 }
 
 void object_recover_all(uint32_t dead) {
-    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) slabs_each((enum object_kind)kind, recover_one, &dead);
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) slabs_each(kind, recover_one, &dead);
 }
 
 uint64_t object_count(void) {
     uint64_t count = 0;
-    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) count += table((enum object_kind)kind)->live;
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) count += kind_table(kind)->live;
     return count;
 }

@@ -6,22 +6,8 @@
 #include "family/member.h"
 #include "family/thread.h"
 
-enum object_kind {
-    KIND_NONE,
-    KIND_QUEUE,
-    KIND_PIPE,
-    KIND_PROCESS,
-    KIND_POOL,
-    KIND_JOB,
-    KIND_LOCK,
-    KIND_SEMAPHORE,
-    KIND_EVENT,
-    KIND_CONDITION,
-    KIND_BARRIER,
-    KIND_SHARED,
-    KIND_MANAGER,
-    KIND_COUNT
-};
+/* The number of a kind stands in the header of the layer that it is of, beside its type: enum { KIND_LOCK = 6 }. */
+enum { KIND_NONE };
 enum { LABEL_SIZE = 24 };
 /* RETIRED: destroyed, and a thread may still be inside of it. */
 enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE, OBJECT_RETIRED };
@@ -38,10 +24,18 @@ struct object {
     char label[LABEL_SIZE]; /* a name for people; may be empty */
 };
 
-/* What the family needs to know of each kind; defined above this room, in kinds.c. */
 /* Who holds an object, or is to do something before a waiter can go on: a member, and the thread if it is known. */
 typedef void holder_visit(void *context, uint32_t token, uint32_t thread);
 
+/* What it means that a member is a holder. */
+enum holder_role {
+    HOLDERS_KEEP,    /* each of them keeps a waiter waiting */
+    HOLDERS_SHARE,   /* any one of them can let a waiter go on: a single one keeps it for sure */
+    HOLDERS_OWE,     /* they do not hold it: they are expected to come to it */
+    HOLDERS_ARE_SELF /* the object stands for its holder */
+};
+
+/* All that the family needs to know of a kind: each is described once, in a file of its own layer. */
 struct object_type {
     const char *name;
     size_t size;
@@ -57,20 +51,27 @@ struct object_type {
     uint64_t (*weigh)(void *object);
     /* Names the holders, for the report; NULL where there are none. */
     void (*holders)(void *object, holder_visit *visit, void *context);
+    enum holder_role holding;
     /* What stands in the memory of one goes over to the next that is made there, whose maker sets what is to be another. */
     bool inherits;
 };
-extern const struct object_type *const object_types[KIND_COUNT];
+/* By number, NULL where no kind has it. Defined in src/upward.c. */
+extern const struct object_type *const object_types[KIND_LIMIT];
+
+/* The type of an object that stands in memory which may be anything; NULL: of none. */
+static inline const struct object_type *object_type_of(const struct object *object) {
+    return object->kind < KIND_LIMIT ? object_types[object->kind] : NULL;
+}
 
 /* An object in state BUILDING, zeroed unless its kind inherits; object_publish makes it live. Disposed of if this process
  * dies before that. Not under a guard: may sweep. */
-prong_status object_create(enum object_kind kind, void **object);
+prong_status object_create(uint32_t kind, void **object);
 void object_publish(void *object);
 /* Ends the object of that generation, unless another call does or did. Its memory is freed when no thread is inside of it any
  * more. A member that dies doing it is followed by the one that buries it. Inside of the object, or nobody else knows it. */
 void object_destroy(void *object, uint64_t generation);
 /* The same by a handle, entering it. */
-prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation);
+prong_status object_destroy_handle(uint32_t kind, uint64_t offset, uint64_t generation);
 /* Frees those retired objects that no thread is inside of. */
 void retired_sweep(void);
 /* The same, if enough of them have come together. Not under a guard. */
@@ -90,14 +91,14 @@ static inline bool object_is_place(uint64_t offset) {
     return (offset >> 6 | offset << 58) < arena_places;
 }
 
-static inline bool object_is_live(enum object_kind kind, uint64_t offset, uint64_t generation) {
+static inline bool object_is_live(uint32_t kind, uint64_t offset, uint64_t generation) {
     if (!object_is_place(offset) || generation == 0) return false;
     struct object *object = (struct object *)arena_at(offset);
     /* A header that stood here once stays one (slabs are never freed); anything else differs in 64 random bits. */
     return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind;
 }
 
-prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation);
+prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation);
 
 /* Whether this family has ever given out that generation. Where a handle is only guessed from bytes that may be anything, this
  * comes first: a program's own memory may hold what looks like an object of generation 3. */
@@ -106,7 +107,7 @@ static inline bool object_was_issued(uint64_t generation) {
 }
 
 /* The live object of that kind and generation, or a clear error. */
-static inline prong_status object_find(enum object_kind kind, uint64_t offset, uint64_t generation, void **object) {
+static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t generation, void **object) {
     if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
         prong_status status = object_stale(kind, offset, generation);
         if (status < 0) return status;
@@ -117,9 +118,9 @@ static inline prong_status object_find(enum object_kind kind, uint64_t offset, u
 
 /* Enters the live object of that kind and generation, or gives a clear error, and is not inside. Until visit_end (object_leave)
  * its memory stays this object's, though it may be destroyed meanwhile. */
-prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation);
-static inline prong_status object_enter(struct visit *visit, enum object_kind kind, uint64_t offset,
-                                        uint64_t generation, void **object) {
+prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation);
+static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation,
+                                        void **object) {
     *object = arena_at(offset);
     if (__builtin_expect(visit_begin(visit, offset) == PRONG_OK && object_is_live(kind, offset, generation), 1))
         return PRONG_OK;
@@ -133,7 +134,7 @@ static inline prong_status object_enter(struct visit *visit, enum object_kind ki
 #define INSIDE __attribute__((cleanup(visit_end)))
 
 /* Calls visit, inside of it, for every object of the kind that lives or is being made. */
-void object_each(enum object_kind kind, void (*visit)(void *object, void *context), void *context);
+void object_each(uint32_t kind, void (*visit)(void *object, void *context), void *context);
 /* For all kinds: recover. */
 void object_recover_all(uint32_t dead);
 /* Number of live objects of all kinds; for the checker. */

@@ -15,7 +15,7 @@ struct sink {
     size_t size, length; /* length: of the whole, whether it has room or not */
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct sink *out, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void sink_print(struct sink *out, const char *format, ...) {
     size_t at = out->length < out->size ? out->length : out->size;
     va_list arguments;
     va_start(arguments, format);
@@ -46,7 +46,8 @@ static void say_members(struct sink *out) {
         if (atomic_load(&row->state) != MEMBER_LIVE) continue;
         uint32_t token = (uint32_t)atomic_load(&row->token);
         char who[80];
-        say(out, "%s: %s\n", member_describe(token, who, sizeof who), member_alive(token) ? "lives" : "has died");
+        sink_print(out, "%s: %s\n", member_describe(token, who, sizeof who),
+                   member_alive(token) ? "lives" : "has died");
     }
 }
 
@@ -58,26 +59,28 @@ struct holding {
 static void say_holder(void *context, uint32_t token, uint32_t thread) {
     struct holding *holding = context;
     char what[80], who[120];
+    const struct object_type *type = object_type_of(holding->object);
     object_describe(holding->object, what, sizeof what);
     if (token < MEMBER_LIMIT)
-        say(holding->out, "%s is left by a dead process\n", what);
-    else if (((struct object *)holding->object)->kind == KIND_BARRIER)
-        say(holding->out, "%s expects %s\n", what, thread_text(token, thread, who, sizeof who));
+        sink_print(holding->out, "%s is left by a dead process\n", what);
+    else if (type->holding == HOLDERS_OWE)
+        sink_print(holding->out, "%s expects %s\n", what, thread_text(token, thread, who, sizeof who));
     else
-        say(holding->out, "%s is held by %s\n", what, thread_text(token, thread, who, sizeof who));
+        sink_print(holding->out, "%s is held by %s\n", what, thread_text(token, thread, who, sizeof who));
 }
 
 static void say_holders(void *object, void *context) {
     struct holding holding = {context, object};
-    object_types[((struct object *)object)->kind]->holders(object, say_holder, &holding);
+    object_type_of(object)->holders(object, say_holder, &holding);
 }
 
 static void say_waiter(struct waiter *waiter, void *context) {
     uint64_t who = atomic_load(&waiter->who), object = atomic_load(&waiter->object);
     char what[80], thread[120];
     if (!who || !object) return;
-    say(context, "%s waits %.1f s for %s\n", thread_text((uint32_t)(who >> 32), (uint32_t)who, thread, sizeof thread),
-        seconds_since(atomic_load(&waiter->since)), object_describe(arena_at(object), what, sizeof what));
+    sink_print(context, "%s waits %.1f s for %s\n",
+               thread_text((uint32_t)(who >> 32), (uint32_t)who, thread, sizeof thread),
+               seconds_since(atomic_load(&waiter->since)), object_describe(arena_at(object), what, sizeof what));
 }
 
 /* --- circles: from a waiter to the holders of what it waits for, and to what those wait for --- */
@@ -98,7 +101,7 @@ struct search {
     struct waiter *found;
 };
 
-static void match(struct waiter *waiter, void *context) {
+static void search_match(struct waiter *waiter, void *context) {
     struct search *search = context;
     uint64_t who = atomic_load(&waiter->who);
     if (!search->found && who >> 32 == search->token && (!search->thread || (uint32_t)who == search->thread) &&
@@ -112,22 +115,22 @@ static void say_circle(struct walk *walk) {
     for (int i = 1; i < walk->depth; i++)
         if (walk->path[i] < walk->path[0]) return;
     walk->found++;
-    say(walk->out, "deadlock:");
+    sink_print(walk->out, "deadlock:");
     for (int i = 0; i < walk->depth; i++) {
         struct waiter *waiter = walk->path[i];
         uint64_t id = atomic_load(&waiter->who), object = atomic_load(&waiter->object);
         if (!object) return;
-        say(walk->out, "%s %s waits %.1f s for %s", i ? ", which is held by" : "",
-            thread_text((uint32_t)(id >> 32), (uint32_t)id, who, sizeof who),
-            seconds_since(atomic_load(&waiter->since)), object_describe(arena_at(object), what, sizeof what));
+        sink_print(walk->out, "%s %s waits %.1f s for %s", i ? ", which is held by" : "",
+                   thread_text((uint32_t)(id >> 32), (uint32_t)id, who, sizeof who),
+                   seconds_since(atomic_load(&waiter->since)), object_describe(arena_at(object), what, sizeof what));
     }
-    say(walk->out, ", which is held by the first\n");
+    sink_print(walk->out, ", which is held by the first\n");
 }
 
 static void step_to(void *context, uint32_t token, uint32_t thread) {
     struct walk *walk = context;
     struct search search = {token, thread, NULL};
-    waiters_each(match, &search);
+    waiters_each(search_match, &search);
     if (!search.found) return;
     if (search.found == walk->path[0]) {
         say_circle(walk);
@@ -147,15 +150,14 @@ static void count_holder(void *count, uint32_t token, uint32_t thread) {
     ++*(unsigned *)count;
 }
 
-/* Of a semaphore's holders any one can let the waiter go on: only a single one keeps it for sure. */
 static void step_from(struct walk *walk) {
     uint64_t offset = atomic_load(&walk->path[walk->depth - 1]->object);
     if (!offset) return;
     struct object *object = arena_at(offset);
-    const struct object_type *type = object->kind < KIND_COUNT ? object_types[object->kind] : NULL;
+    const struct object_type *type = object_type_of(object);
     unsigned holders = 0;
     if (!type || !type->holders) return;
-    if (object->kind == KIND_SEMAPHORE) type->holders(object, count_holder, &holders);
+    if (type->holding == HOLDERS_SHARE) type->holders(object, count_holder, &holders);
     if (holders <= 1) type->holders(object, step_to, walk);
 }
 
@@ -172,7 +174,7 @@ static void say_recoveries(struct sink *out) {
     const struct recovery_notes *notes = &arena()->recoveries;
     uint64_t count = atomic_load(&notes->count), first = count > RECOVERY_NOTES ? count - RECOVERY_NOTES : 0;
     for (uint64_t i = first; i < count; i++)
-        say(out, "recovery %" PRIu64 ": %.119s\n", i + 1, notes->text[i % RECOVERY_NOTES]);
+        sink_print(out, "recovery %" PRIu64 ": %.119s\n", i + 1, notes->text[i % RECOVERY_NOTES]);
 }
 
 prong_status prong_family_report(char *text, size_t size, size_t *length, unsigned *deadlocks) {
@@ -182,8 +184,10 @@ prong_status prong_family_report(char *text, size_t size, size_t *length, unsign
     if (status < 0) return status;
     if (text && size) text[0] = 0;
     say_members(&out);
-    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-        if (object_types[kind]->holders && kind != KIND_PROCESS) object_each((enum object_kind)kind, say_holders, &out);
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) {
+        const struct object_type *type = object_types[kind];
+        if (type && type->holders && type->holding != HOLDERS_ARE_SELF) object_each(kind, say_holders, &out);
+    }
     waiters_each(say_waiter, &out);
     waiters_each(walk_from, &walk);
     say_recoveries(&out);

@@ -12,7 +12,7 @@ enum { DUE_COUNT = 128, TOO_MUCH = 4, NAMED_QUICK = 256 };
 static const uint64_t DUE_WEIGHT = 4 << 20;
 static const prong_time WAIT_FOR_SWEEPER = PRONG_MS(50);
 
-static struct guard *guard(void) {
+static struct guard *retire_guard(void) {
     return &arena()->objects_guard;
 }
 
@@ -20,23 +20,23 @@ static struct retired *retired(void) {
     return &arena()->retired;
 }
 
-static void set(uint64_t *word, uint64_t value) {
-    guard_set(guard(), word, value);
+static void retire_set(uint64_t *word, uint64_t value) {
+    guard_set(retire_guard(), word, value);
 }
 
 void object_retire(struct object *object) {
     struct retired *r = retired();
     uint64_t (*weigh)(void *) = object_types[object->kind]->weigh;
     uint64_t weight = weigh ? weigh(object) : 0, offset = arena_offset(object);
-    if (!guard_enter(guard(), PRONG_FOREVER)) return; /* it is freed when this process ends */
-    set((uint64_t *)&object->state, OBJECT_RETIRED);
-    set((uint64_t *)&object->generation, 0);
-    set(&object->next_free, r->first);
-    if (!r->first) set(&r->last, offset);
-    set(&r->first, offset);
-    set(&r->count, r->count + 1);
-    set(&r->weight, r->weight + weight);
-    guard_leave(guard());
+    if (!guard_enter(retire_guard(), PRONG_FOREVER)) return; /* it is freed when this process ends */
+    retire_set((uint64_t *)&object->state, OBJECT_RETIRED);
+    retire_set((uint64_t *)&object->generation, 0);
+    retire_set(&object->next_free, r->first);
+    if (!r->first) retire_set(&r->last, offset);
+    retire_set(&r->first, offset);
+    retire_set(&r->count, r->count + 1);
+    retire_set(&r->weight, r->weight + weight);
+    guard_leave(retire_guard());
 }
 
 /* --- what is named --- */
@@ -104,30 +104,30 @@ static void sweep_end(void) {
 /* What was retired so far goes before what is parked. What is retired from now on has to wait for the next barrier. */
 static bool sweep_take_retired(void) {
     struct retired *r = retired();
-    if (!guard_enter(guard(), PRONG_FOREVER)) return false;
+    if (!guard_enter(retire_guard(), PRONG_FOREVER)) return false;
     if (r->first) {
-        set(&((struct object *)arena_at(r->last))->next_free, r->parked);
-        set(&r->parked, r->first);
-        set(&r->first, 0);
-        set(&r->last, 0);
-        set(&r->count, 0);
-        set(&r->weight, 0);
+        retire_set(&((struct object *)arena_at(r->last))->next_free, r->parked);
+        retire_set(&r->parked, r->first);
+        retire_set(&r->first, 0);
+        retire_set(&r->last, 0);
+        retire_set(&r->count, 0);
+        retire_set(&r->weight, 0);
     }
-    guard_leave(guard());
+    guard_leave(retire_guard());
     return true;
 }
 
 /* In one stay under the guard: frees what was disposed of (or NULL), and takes the parked object that `link` leads to (or NULL)
  * off the list. From then on that is this process's to free, or that of the one that buries it. */
 static bool sweep_step(struct object *disposed, uint64_t *link) {
-    if (!guard_enter(guard(), PRONG_FOREVER)) return false;
+    if (!guard_enter(retire_guard(), PRONG_FOREVER)) return false;
     if (disposed) object_free_inside(disposed);
     if (link) {
         struct object *object = arena_at(*link);
-        set(link, object->next_free);
-        set((uint64_t *)&object->generation, (uint64_t)self_token() << 1);
+        retire_set(link, object->next_free);
+        retire_set((uint64_t *)&object->generation, (uint64_t)self_token() << 1);
     }
-    guard_leave(guard());
+    guard_leave(retire_guard());
     return true;
 }
 
@@ -153,7 +153,7 @@ static bool sweep_barrier(void) {
 }
 
 /* False: another thread is at it. */
-static bool sweep(void) {
+static bool sweep_all(void) {
     struct named named;
     if (!__atomic_load_n(&retired()->first, __ATOMIC_RELAXED) && !__atomic_load_n(&retired()->parked, __ATOMIC_RELAXED))
         return true;
@@ -168,11 +168,11 @@ static bool sweep(void) {
 }
 
 void retired_sweep(void) {
-    sweep();
+    sweep_all();
 }
 
 /* So many times as much as what makes a sweep worth its price. */
-static bool is_due(uint64_t times) {
+static bool sweep_is_due(uint64_t times) {
     const struct retired *r = retired();
     uint64_t count = __atomic_load_n(&r->count, __ATOMIC_RELAXED);
     return __atomic_load_n(&r->weight, __ATOMIC_RELAXED) >= times * DUE_WEIGHT ||
@@ -181,7 +181,8 @@ static bool is_due(uint64_t times) {
 
 /* A thread that sweeps may have no processor, while others destroy more and more: they give it theirs. */
 void retired_sweep_if_due(void) {
-    if (!is_due(1) || sweep() || !is_due(TOO_MUCH)) return;
-    for (deadline_t end = deadline_after(WAIT_FOR_SWEEPER); !sweep() && is_due(TOO_MUCH) && clock_now() < end;)
+    if (!sweep_is_due(1) || sweep_all() || !sweep_is_due(TOO_MUCH)) return;
+    for (deadline_t end = deadline_after(WAIT_FOR_SWEEPER);
+         !sweep_all() && sweep_is_due(TOO_MUCH) && clock_now() < end;)
         sched_yield();
 }

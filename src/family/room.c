@@ -5,7 +5,7 @@
 #include "os/os.h"
 
 /* Left to what the arena's pages need beside themselves, and to the program. */
-static uint64_t reserve(uint64_t limit) {
+static uint64_t room_kept_back(uint64_t limit) {
     const uint64_t least = 1 << 20, most = 64 << 20;
     uint64_t part = least + limit / 64;
     return part < most ? part : most;
@@ -16,7 +16,7 @@ prong_status room_for(uint64_t size, uint64_t *left) {
     os_memory_room(&room);
     *left = room.left;
     if (room.left == UINT64_MAX) return PRONG_OK;
-    uint64_t kept = reserve(room.limit);
+    uint64_t kept = room_kept_back(room.limit);
     *left = room.left > kept ? room.left - kept : 0;
     if (size <= *left) return PRONG_OK;
     return fail(PRONG_NO_MEMORY, "the memory limit of %llu MiB in %s leaves %llu KiB, of which %llu KiB are kept back",

@@ -6,20 +6,20 @@
 /* Where this thread found a row last time. */
 static QUICK_LOCAL uint32_t hint;
 
-static struct waiter *table(void) {
+static struct waiter *waiter_table(void) {
     return (struct waiter *)(void *)(member_rows() + MEMBER_LIMIT);
 }
 
 /* Raised before the row is taken, so that whoever buries a member sees all its rows. */
-static void raise_used(uint64_t to) {
+static void waiters_raise_used(uint64_t to) {
     uint64_t used = atomic_load(&arena()->waiters_used);
     while (used < to && !atomic_compare_exchange_weak(&arena()->waiters_used, &used, to)) {}
 }
 
-static bool take(struct waiter *row, uint64_t index, uint64_t who) {
+static bool waiter_take(struct waiter *row, uint64_t index, uint64_t who) {
     uint64_t nobody = 0;
     if (atomic_load_explicit(&row->who, memory_order_relaxed) != 0) return false;
-    raise_used(index + 1);
+    waiters_raise_used(index + 1);
     return atomic_compare_exchange_strong(&row->who, &nobody, who);
 }
 
@@ -27,8 +27,8 @@ struct waiter *waiter_begin(void *object) {
     uint64_t who = (uint64_t)self_token() << 32 | thread_self();
     for (uint32_t tried = 0; tried < WAITER_LIMIT; tried++) {
         uint32_t index = tried == 0 ? hint : tried - 1;
-        struct waiter *row = &table()[index];
-        if (!take(row, index, who)) continue;
+        struct waiter *row = &waiter_table()[index];
+        if (!waiter_take(row, index, who)) continue;
         hint = index;
         atomic_store(&row->state, WAITER_WAITING);
         atomic_store(&row->limit, WAITER_LIMITED);
@@ -48,15 +48,15 @@ void waiter_end(struct waiter *waiter) {
 void waiters_each(void (*visit)(struct waiter *, void *), void *context) {
     uint64_t used = atomic_load(&arena()->waiters_used);
     for (uint64_t i = 0; i < used; i++)
-        if (atomic_load_explicit(&table()[i].who, memory_order_relaxed)) visit(&table()[i], context);
+        if (atomic_load_explicit(&waiter_table()[i].who, memory_order_relaxed)) visit(&waiter_table()[i], context);
 }
 
-static void forget(struct waiter *waiter, void *dead) {
+static void waiter_forget(struct waiter *waiter, void *dead) {
     if (waiter_token(waiter) != *(uint32_t *)dead) return;
     atomic_store(&waiter->watched, 0);
     waiter_end(waiter);
 }
 
 void waiters_forget(uint32_t dead) {
-    waiters_each(forget, &dead);
+    waiters_each(waiter_forget, &dead);
 }

@@ -10,12 +10,12 @@
 enum { WATCHING = 1, OTHER_BITS = 31 };
 #define BY_DOORBELL 0x80000000u /* beside the address, which has 20 bits */
 
-static uint32_t bit_of(const struct waitq *queue) {
+static uint32_t watch_bit(const struct waitq *queue) {
     uint64_t mixed = (arena_offset(queue) / 8) * 0x9e3779b97f4a7c15ull;
     return 2u << (mixed >> 40) % OTHER_BITS;
 }
 
-static struct waiter *row_of(const struct watch *watch) {
+static struct waiter *watch_row(const struct watch *watch) {
     return watch->row ? arena_at(watch->row) : NULL;
 }
 
@@ -31,7 +31,7 @@ bool watch_open(struct watch *watch, bool doorbell) {
 }
 
 void watch_close(struct watch *watch) {
-    struct waiter *row = row_of(watch);
+    struct waiter *row = watch_row(watch);
     if (row) atomic_store(&row->watched, 0);
     waiter_end(row);
     if (watch->doorbell >= 0) close(watch->doorbell);
@@ -39,29 +39,29 @@ void watch_close(struct watch *watch) {
 }
 
 void watch_renew(struct watch *watch) {
-    struct waiter *row = row_of(watch);
+    struct waiter *row = watch_row(watch);
     if (row) atomic_store(&row->watched, WATCHING);
     if (watch->doorbell >= 0) os_doorbell_silence(watch->doorbell);
 }
 
 /* The row first: a notifier that sees the waitq's flag sees the row. */
 void watch_add(struct watch *watch, struct waitq *queue) {
-    struct waiter *row = row_of(watch);
+    struct waiter *row = watch_row(watch);
     if (!row) return;
-    atomic_fetch_or(&row->watched, WATCHING | bit_of(queue));
+    atomic_fetch_or(&row->watched, WATCHING | watch_bit(queue));
     if (!(atomic_load(&queue->flags) & WAITQ_WATCHED)) atomic_fetch_or(&queue->flags, WAITQ_WATCHED);
 }
 
 void watch_sleep(struct watch *watch, deadline_t deadline) {
-    struct waiter *row = row_of(watch);
+    struct waiter *row = watch_row(watch);
     _Atomic uint32_t nobody = WATCHING, *word = row ? &row->watched : &nobody;
     uint32_t watched = atomic_load(word);
     if (watched) os_futex_sleep(word, watched, deadline);
 }
 
-static void wake(struct waiter *row, void *queue) {
+static void watcher_wake(struct waiter *row, void *queue) {
     uint32_t watched = atomic_load(&row->watched), address = atomic_load(&row->address);
-    if (!(watched & bit_of(queue)) || !atomic_compare_exchange_strong(&row->watched, &watched, 0)) return;
+    if (!(watched & watch_bit(queue)) || !atomic_compare_exchange_strong(&row->watched, &watched, 0)) return;
     if (address & BY_DOORBELL)
         os_doorbell_ring(address & ~BY_DOORBELL);
     else
@@ -69,5 +69,5 @@ static void wake(struct waiter *row, void *queue) {
 }
 
 void watchers_wake(struct waitq *queue) {
-    waiters_each(wake, queue);
+    waiters_each(watcher_wake, queue);
 }

@@ -31,28 +31,28 @@ static const EVP_MD *digest_of(int which) {
     }
 }
 
-static prong_status hmac(int which, const void *key, size_t key_size, const void *data, size_t size, unsigned char *mac,
-                         size_t *mac_size) {
+static prong_status auth_hmac(int which, const void *key, size_t key_size, const void *data, size_t size,
+                              unsigned char *mac, size_t *mac_size) {
     unsigned length = 0;
     if (!HMAC(digest_of(which), key_size ? key : "", (int)key_size, data, size, mac, &length))
         return fail(PRONG_SYSTEM, "OpenSSL cannot compute HMAC-%s", digests[which]);
     *mac_size = length;
     return PRONG_OK;
 }
-static bool same(const void *a, const void *b, size_t size) {
+static bool auth_same(const void *a, const void *b, size_t size) {
     return CRYPTO_memcmp(a, b, size) == 0; /* in a time that tells nothing */
 }
 static prong_status has_crypto(void) {
     return PRONG_OK;
 }
 #else
-static prong_status hmac(int which, const void *key, size_t key_size, const void *data, size_t size, unsigned char *mac,
-                         size_t *mac_size) {
+static prong_status auth_hmac(int which, const void *key, size_t key_size, const void *data, size_t size,
+                              unsigned char *mac, size_t *mac_size) {
     (void)which, (void)key, (void)key_size, (void)data, (void)size, (void)mac;
     *mac_size = 0;
     return PRONG_SYSTEM;
 }
-static bool same(const void *a, const void *b, size_t size) {
+static bool auth_same(const void *a, const void *b, size_t size) {
     return memcmp(a, b, size) == 0;
 }
 static prong_status has_crypto(void) {
@@ -92,7 +92,7 @@ prong_status auth_answer(const void *key, size_t key_size, const void *nonce, si
     if (digest < 0) return fail_text(PRONG_PERMISSION, "authentication: a challenge names no digest that is known");
     if (digest == MD5 && !allow_md5) return md5_refused("asks for an answer");
     memcpy(answer, nonce, prefix);
-    prong_status status = hmac(digest, key, key_size, nonce, nonce_size, answer + prefix, &mac_size);
+    prong_status status = auth_hmac(digest, key, key_size, nonce, nonce_size, answer + prefix, &mac_size);
     *answer_size = prefix + mac_size;
     return status;
 }
@@ -104,12 +104,12 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
     if (digest < 0) return fail_text(PRONG_PERMISSION, "authentication: an answer names no digest that is known");
     if (digest == MD5 && !allow_md5) return md5_refused("answers");
     unsigned char mac[MAC_MAX];
-    prong_status status = hmac(digest, key, key_size, nonce, nonce_size, mac, &mac_size);
+    prong_status status = auth_hmac(digest, key, key_size, nonce, nonce_size, mac, &mac_size);
     if (status < 0) return status;
     if (answer_size - prefix != mac_size)
         return fail(PRONG_PERMISSION, "authentication: an answer by %s of %zu bytes, not %zu", digests[digest],
                     answer_size - prefix, mac_size);
-    if (!same(mac, (const unsigned char *)answer + prefix, mac_size))
+    if (!auth_same(mac, (const unsigned char *)answer + prefix, mac_size))
         return fail_text(PRONG_PERMISSION, "authentication: the other side has another authkey");
     return PRONG_OK;
 }
@@ -119,7 +119,7 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
 static struct auth *outstanding;
 
 /* A child keeps its parent's: what the parent asks it must not answer. */
-FORK_MUTEX(FORK_AUTH, outstanding_mutex, NULL)
+FORK_MUTEX(auth, outstanding_mutex, NULL)
 
 static void outstanding_add(struct auth *auth) {
     pthread_mutex_lock(&outstanding_mutex);

@@ -8,16 +8,11 @@
 #include "channel/source.h"
 #include "net/address.h"
 #include "net/auth.h"
+#include "net/bytes.h"
 #include "net/tls.h"
 #include <prong/link.h>
 
 enum link_state { LINK_TLS, LINK_AUTH, LINK_OPEN, LINK_CUT };
-
-struct bytes {
-    struct link_buffer *buffer;  /* NULL: none so far; messages may be lent in it */
-    char *data;                  /* the buffer's */
-    size_t start, end, capacity; /* data[start] up to data[end] is there */
-};
 
 struct prong_link {
     struct source source; /* first: prong_wait looks at it */
@@ -61,6 +56,14 @@ prong_status link_flush(prong_link *link);
 static inline size_t link_unwritten(const prong_link *link) {
     return link->out.end - link->out.start;
 }
+/* The message that link_take has lent is done with. */
+void link_give_back(prong_link *link);
+/* Whether a whole message, or the end, has been read. Takes a link. */
+bool link_has_message(struct source *link);
+/* Whether a side without TLS has a record of it in the place of its first message: a greeting, or an alert. */
+bool link_begins_as_tls(const prong_link *link);
+/* Waits for these events on the link's socket. PRONG_TIMEOUT, with `what` in the message. */
+prong_status link_wait(prong_link *link, short events, deadline_t deadline, const char *what);
 /* What to poll for: POLLIN, POLLOUT. */
 short link_events(const prong_link *link);
 

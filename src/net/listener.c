@@ -156,7 +156,7 @@ const char *prong_listener_last_refusal(const prong_listener *listener) {
     return listener->reason;
 }
 
-static void take_out(prong_listener *listener, struct handshake **place) {
+static void pending_take_out(prong_listener *listener, struct handshake **place) {
     struct handshake *one = *place;
     *place = one->next;
     if (listener->last == &one->next) listener->last = place;
@@ -169,15 +169,15 @@ static void count_refused(prong_listener *listener, const char *reason) {
     snprintf(listener->reason, sizeof(listener->reason), "%s", reason);
 }
 
-static void refuse(prong_listener *listener, struct handshake **place, const char *reason) {
+static void listener_refuse(prong_listener *listener, struct handshake **place, const char *reason) {
     count_refused(listener, reason);
     prong_link_close((*place)->link);
-    take_out(listener, place);
+    pending_take_out(listener, place);
 }
 
 prong_status prong_listener_close(prong_listener *listener) {
     if (!listener) return PRONG_OK;
-    while (listener->first) refuse(listener, &listener->first, "the listener was closed");
+    while (listener->first) listener_refuse(listener, &listener->first, "the listener was closed");
     if (listener->socket >= 0) close(listener->socket);
     if (listener->source.descriptor >= 0) close(listener->source.descriptor);
     prong_status status = remove_path(listener->path);
@@ -188,7 +188,7 @@ prong_status prong_listener_close(prong_listener *listener) {
 }
 
 /* Watches it for what its handshake waits for. */
-static prong_status watch(prong_listener *listener, struct handshake *one, int operation) {
+static prong_status listener_watch(prong_listener *listener, struct handshake *one, int operation) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
     if (link_events(one->link) & POLLOUT) event.events |= EPOLLOUT;
     if (epoll_ctl(listener->source.descriptor, operation, one->link->source.descriptor, &event) < 0)
@@ -204,13 +204,13 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
     }
     *one = (struct handshake){.link = link, .deadline = deadline_after(listener->handshake_timeout)};
     if (listener->handshakes == listener->max_handshakes)
-        refuse(listener, &listener->first, "too many handshakes at once: the oldest gave way");
+        listener_refuse(listener, &listener->first, "too many handshakes at once: the oldest gave way");
     *listener->last = one;
     struct handshake **place = listener->last;
     listener->last = &one->next;
     listener->handshakes++;
-    prong_status status = watch(listener, one, EPOLL_CTL_ADD);
-    if (status < 0) refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
+    prong_status status = listener_watch(listener, one, EPOLL_CTL_ADD);
+    if (status < 0) listener_refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
     return status;
 }
 
@@ -219,7 +219,7 @@ static prong_status take_one(prong_listener *listener, prong_link **ready) {
     prong_link *link;
     prong_status status = accept_at(listener->socket, &listener->options, listener->tls, &link);
     if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* those that stall make way for those that wait */
-        refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
+        listener_refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
         return PRONG_OK;
     }
     if (status == PRONG_BROKEN_PIPE) {
@@ -242,7 +242,7 @@ static void refuse_late(prong_listener *listener, struct handshake **place) {
     const char *silence = link_silence((*place)->link);
     char text[120];
     snprintf(text, sizeof(text), "the handshake took too long%s%s", silence ? ": " : "", silence ? silence : "");
-    refuse(listener, place, text);
+    listener_refuse(listener, place, text);
 }
 
 /* The first whose handshake is complete becomes *link. */
@@ -252,14 +252,14 @@ static void advance_all(prong_listener *listener, prong_link **link) {
         prong_status status = link_advance(one->link);
         if (status == PRONG_TIMEOUT && deadline_passed(one->deadline)) {
             refuse_late(listener, place);
-        } else if (status == PRONG_TIMEOUT && !watch(listener, one, EPOLL_CTL_MOD)) {
+        } else if (status == PRONG_TIMEOUT && !listener_watch(listener, one, EPOLL_CTL_MOD)) {
             place = &one->next;
         } else if (status < 0) {
-            refuse(listener, place, prong_error_message());
+            listener_refuse(listener, place, prong_error_message());
         } else if (one->link->state == LINK_OPEN) {
             *link = one->link;
             epoll_ctl(listener->source.descriptor, EPOLL_CTL_DEL, one->link->source.descriptor, NULL);
-            take_out(listener, place);
+            pending_take_out(listener, place);
         } else {
             place = &one->next;
         }
@@ -267,7 +267,7 @@ static void advance_all(prong_listener *listener, prong_link **link) {
 }
 
 /* Waits for something to do, until then or until a handshake has to end. */
-static prong_status await_events(const prong_listener *listener, deadline_t deadline) {
+static prong_status listener_await_events(const prong_listener *listener, deadline_t deadline) {
     if (listener->first && listener->first->deadline < deadline) deadline = listener->first->deadline;
     struct pollfd one = {.fd = listener->source.descriptor, .events = POLLIN};
     if (os_poll(&one, 1, deadline) < 0 && errno != EINTR) return fail_errno("listener: poll");
@@ -288,7 +288,7 @@ prong_status prong_listener_accept(prong_listener *listener, prong_link **link, 
         if (status < 0) return status;
         if (*link) return PRONG_OK;
         if (last) return fail_text(PRONG_TIMEOUT, "nobody connected in the time given");
-        status = await_events(listener, deadline);
+        status = listener_await_events(listener, deadline);
         if (status < 0) return status;
     }
 }

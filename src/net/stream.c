@@ -27,7 +27,7 @@ static bool is_left(const struct transfer *t) {
 }
 
 /* errno stays what it is. */
-static prong_status failed(prong_status status, const char *what) {
+static prong_status stream_failed(prong_status status, const char *what) {
     int number = errno;
     fail_errno("%s", what);
     errno = number;
@@ -41,12 +41,12 @@ static void time_is_up(struct transfer *t) {
 }
 
 /* If the runtime breaks it off its time is up at once: what comes then is not taken. */
-static void interrupted(struct transfer *t) {
+static void stream_interrupted(struct transfer *t) {
     interrupt_look();
     if (wait_cancelled) time_is_up(t);
 }
 
-static void moved(struct transfer *t, size_t size) {
+static void stream_moved(struct transfer *t, size_t size) {
     if (size) t->begun = true;
     while (t->count > 0 && size >= t->parts->iov_len) {
         size -= t->parts->iov_len;
@@ -60,20 +60,20 @@ static void moved(struct transfer *t, size_t size) {
 
 /* A call that could wait and did not move all: by a signal, perhaps. */
 static void moved_by(struct transfer *t, size_t size, int flags) {
-    moved(t, size);
-    if (is_left(t) && flags != MSG_DONTWAIT) interrupted(t);
+    stream_moved(t, size);
+    if (is_left(t) && flags != MSG_DONTWAIT) stream_interrupted(t);
 }
 
-static void wait_for(struct transfer *t, short events, deadline_t deadline) {
+static void stream_wait(struct transfer *t, short events, deadline_t deadline) {
     struct pollfd one = {.fd = t->descriptor, .events = events};
     if (deadline_passed(deadline))
         time_is_up(t);
     else if (poll(&one, 1, deadline_poll_ms(deadline)) >= 0)
         return;
     else if (errno == EINTR)
-        interrupted(t);
+        stream_interrupted(t);
     else
-        t->status = failed(PRONG_SYSTEM, "poll");
+        t->status = stream_failed(PRONG_SYSTEM, "poll");
 }
 
 /* Of what is no socket. */
@@ -84,7 +84,7 @@ static bool is_ready(int descriptor, short events) {
 
 /* --- sending --- */
 
-static ssize_t write_some(const struct transfer *t, int flags) {
+static ssize_t stream_write_some(const struct transfer *t, int flags) {
     struct msghdr message = {.msg_iov = t->parts, .msg_iovlen = (size_t)t->count};
     ssize_t put = sendmsg(t->descriptor, &message, MSG_NOSIGNAL | flags);
     if (put >= 0 || errno != ENOTSOCK) return put;
@@ -96,15 +96,15 @@ static ssize_t write_some(const struct transfer *t, int flags) {
 static void send_all(struct transfer *t, deadline_t deadline) {
     int flags = deadline == PRONG_FOREVER ? 0 : MSG_DONTWAIT;
     while (is_left(t)) {
-        ssize_t put = write_some(t, flags);
+        ssize_t put = stream_write_some(t, flags);
         if (put >= 0)
             moved_by(t, (size_t)put, flags);
         else if (errno == EINTR)
-            interrupted(t);
+            stream_interrupted(t);
         else if (errno == EAGAIN)
-            wait_for(t, POLLOUT, deadline);
+            stream_wait(t, POLLOUT, deadline);
         else
-            t->status = failed(errno == EPIPE ? PRONG_BROKEN_PIPE : PRONG_SYSTEM, "send");
+            t->status = stream_failed(errno == EPIPE ? PRONG_BROKEN_PIPE : PRONG_SYSTEM, "send");
     }
 }
 
@@ -130,7 +130,7 @@ prong_status prong_stream_send(int descriptor, const prong_bytes *parts, size_t 
 
 /* --- receiving --- */
 
-static ssize_t read_some(const struct transfer *t, int flags) {
+static ssize_t stream_read_some(const struct transfer *t, int flags) {
     ssize_t got = recv(t->descriptor, t->parts->iov_base, t->parts->iov_len, flags);
     if (got >= 0 || errno != ENOTSOCK) return got;
     if (flags != MSG_DONTWAIT || is_ready(t->descriptor, POLLIN))
@@ -141,39 +141,40 @@ static ssize_t read_some(const struct transfer *t, int flags) {
 
 /* False: there is nothing yet. */
 static bool take_some(struct transfer *t, int flags) {
-    ssize_t got = read_some(t, flags);
+    ssize_t got = stream_read_some(t, flags);
     if (got > 0)
         moved_by(t, (size_t)got, flags);
     else if (got == 0)
         t->status = t->begun ? fail_text(PRONG_INVALID, "got end of file during message")
                              : fail_text(PRONG_EOF, "the other side is gone");
     else if (errno == EINTR)
-        interrupted(t);
+        stream_interrupted(t);
     else if (errno == EAGAIN)
         return false;
     else
-        t->status = failed(PRONG_SYSTEM, "receive");
+        t->status = stream_failed(PRONG_SYSTEM, "receive");
     return true;
 }
 
-static bool look(void *context) {
+static bool stream_check(void *context) {
     return take_some(context, MSG_DONTWAIT);
 }
 
 /* A message that is awaited often comes soon; whether it does, each thread learns for itself. */
 static bool look_for_a_while(struct transfer *t, deadline_t deadline) {
     static _Thread_local struct spin lately = {.span = SPIN_LONGEST};
-    return deadline != PRONG_NOWAIT && !t->begun && spin(&lately, look, t);
+    return deadline != PRONG_NOWAIT && !t->begun && spin(&lately, stream_check, t);
 }
 
 /* Who may wait for ever does so in recv, which is woken only when all is there; EAGAIN then is a non-blocking one's. */
-static prong_status receive(struct transfer *t, void *data, size_t size, deadline_t deadline) {
+static prong_status stream_receive(struct transfer *t, void *data, size_t size, deadline_t deadline) {
     t->one = (struct iovec){data, size};
     t->parts = &t->one;
     t->count = size > 0;
     while (is_left(t))
-        if (!look(t) && !look_for_a_while(t, deadline) && !(deadline == PRONG_FOREVER && take_some(t, MSG_WAITALL)))
-            wait_for(t, POLLIN, deadline);
+        if (!stream_check(t) && !look_for_a_while(t, deadline) &&
+            !(deadline == PRONG_FOREVER && take_some(t, MSG_WAITALL)))
+            stream_wait(t, POLLIN, deadline);
     return t->status;
 }
 
@@ -182,18 +183,18 @@ prong_status prong_stream_recv(int descriptor, void *buffer, size_t capacity, si
     size_t header;
     deadline_t deadline = deadline_after(timeout);
     struct transfer t = {.descriptor = descriptor};
-    if (receive(&t, begun, FRAME_SHORT, deadline)) return t.status;
+    if (stream_receive(&t, begun, FRAME_SHORT, deadline)) return t.status;
     prong_status status = frame_read(begun, FRAME_SHORT, &header, size);
     if (status == PRONG_TIMEOUT) {
-        if (receive(&t, begun + FRAME_SHORT, FRAME_LONG - FRAME_SHORT, deadline)) return t.status;
+        if (stream_receive(&t, begun + FRAME_SHORT, FRAME_LONG - FRAME_SHORT, deadline)) return t.status;
         status = frame_read(begun, FRAME_LONG, &header, size);
     }
     if (status < 0) return fail_text(status, "bad message length");
     if (*size > capacity) return fail(PRONG_TOO_LONG, "a message of %zu bytes in a buffer of %zu", *size, capacity);
-    return receive(&t, buffer, *size, deadline);
+    return stream_receive(&t, buffer, *size, deadline);
 }
 
 prong_status prong_stream_recv_rest(int descriptor, void *buffer, size_t size, prong_time timeout) {
     struct transfer t = {.descriptor = descriptor, .begun = true};
-    return receive(&t, buffer, size, deadline_after(timeout));
+    return stream_receive(&t, buffer, size, deadline_after(timeout));
 }

@@ -36,7 +36,8 @@ struct identified {
 };
 
 static prong_status identify(any_function *pointer, bool forked, struct function *function) {
-    struct identified *known = local_memory(LOCAL_IDENTIFIED, sizeof *known);
+    static struct local_slot slot;
+    struct identified *known = local_memory(&slot, sizeof *known);
     for (unsigned i = 0; known && i < REMEMBERED; i++)
         if (known->remembered[i].pointer == pointer) {
             *function = known->remembered[i].function;

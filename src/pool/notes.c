@@ -19,7 +19,7 @@ static void forget_in_child(void) {
     atomic_store(&noted, 0);
 }
 
-FORK_MUTEX(FORK_NOTES, mutex, forget_in_child)
+FORK_MUTEX(notes, mutex, forget_in_child)
 
 prong_status note_add(const struct note *note) {
     struct note *copy = malloc(sizeof *copy);

@@ -53,7 +53,7 @@ static QUICK_LOCAL prong_pool callbacks_of;
 /* --- the list of pools of this process --- */
 
 static void forget_in_child(void);
-FORK_MUTEX(FORK_POOLS, mutex, forget_in_child)
+FORK_MUTEX(pools, mutex, forget_in_child)
 
 static bool is_same(prong_pool a, prong_pool b) {
     return a.offset == b.offset && a.generation == b.generation;
@@ -569,7 +569,7 @@ static void end_at_exit(prong_pool handle, struct pool *pool) {
         owner_leave(owner_remove(handle));
 }
 
-static void terminate_all(void) {
+void owner_end_all(void) {
     for (;;) {
         pthread_mutex_lock(&mutex);
         prong_pool handle = owners ? owners->handle : (prong_pool){0};
@@ -600,7 +600,6 @@ prong_status owner_start(struct pool *pool, prong_pool handle) {
         return status;
     }
     pthread_mutex_lock(&mutex);
-    exit_hook = terminate_all;
     o->next = owners;
     owners = o;
     pthread_mutex_unlock(&mutex);

@@ -22,6 +22,9 @@ void cancel_jobs(struct pool *pool);
 /* Asks all workers to end at once; those that do not within two seconds are killed. */
 void owner_end_workers(struct pool *pool, prong_pool handle);
 
+/* Ends all pools that this process owns: it is about to exit. */
+void owner_end_all(void);
+
 /* The process that had the pool, if this one was forked from it and so has not; 0: none that is known. */
 pid_t owner_left_behind(prong_pool handle);
 

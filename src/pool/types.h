@@ -125,6 +125,7 @@ struct job {
     _Alignas(64) char small[SMALL_JOB];
 };
 
+enum { KIND_POOL = 4, KIND_JOB = 5 };
 extern const struct object_type pool_type, job_type;
 
 static inline struct slot *pool_slot(const struct pool *pool, uint64_t i) {

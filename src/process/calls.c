@@ -41,10 +41,11 @@ prong_status call_write(prong_document *scratch, const struct function *function
 
 /* Looking a function up takes longer than many a call. */
 static prong_status resolve(const struct function *function, any_function **pointer) {
+    static struct local_slot slot;
     struct called {
         struct function function;
         any_function *pointer;
-    } *last = local_memory(LOCAL_CALLED, sizeof *last);
+    } *last = local_memory(&slot, sizeof *last);
     if (!last) return function_resolve(function, pointer);
     if (!last->pointer || memcmp(&last->function, function, sizeof *function) != 0) {
         prong_status status = function_resolve(function, &last->pointer);

@@ -37,7 +37,7 @@ static void forget_in_child(void) {
     life[0] = life[1] = -1;
 }
 
-FORK_MUTEX(FORK_CHILDREN, mutex, forget_in_child)
+FORK_MUTEX(children, mutex, forget_in_child)
 
 /* --- entries --- */
 

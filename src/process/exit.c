@@ -2,7 +2,7 @@
  * before it exits. */
 #define _GNU_SOURCE
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
 #include "family/waiter.h"
 #include "process/process.h"
 
@@ -12,7 +12,6 @@
 
 static const prong_time DAEMONS_END_WITHIN = PRONG_SECONDS(2);
 
-void (*exit_hook)(void);
 static prong_process current; /* what child_settle has noted; of the parent's copy in what the host forks */
 static _Atomic int registered;
 static uint64_t returned; /* 256 | the target's result, once it has returned */
@@ -113,7 +112,7 @@ void exit_children(void) {
     INTERRUPTS_HELD;
     if (!stdout_lost) fflush(stdout); /* what we said comes before what our ending makes others say */
     member_leaving();
-    if (exit_hook) exit_hook();
+    upward_exit();
     connections_drop_all();
     while ((count = children_list(children, BATCH)) > 0) {
         if (count > BATCH) count = BATCH;

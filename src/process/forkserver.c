@@ -85,7 +85,7 @@ static void server_drop(void) {
     server = NULL;
 }
 
-FORK_MUTEX(FORK_SERVER, mutex, server_drop)
+FORK_MUTEX(server, mutex, server_drop)
 
 /* The server is a child of ours; it is reaped where its end is noticed. */
 static void reap_server(void) {

@@ -42,7 +42,7 @@ static int holds(const struct dl_phdr_info *object, uintptr_t address) {
 
 /* The loader's own lock is not mended after a fork: a child forked while another thread is in dl_iterate_phdr would wait
  * there forever. */
-FORK_MUTEX(FORK_FUNCTIONS, looking, NULL)
+FORK_MUTEX(functions, looking, NULL)
 
 struct image_search {
     uintptr_t address; /* identify */

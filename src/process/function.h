@@ -29,7 +29,7 @@ struct function {
 
 typedef void any_function(void);
 
-/* Those of prong's own functions that other images are told to call; see kinds.c. */
+/* Those of prong's own functions that other images are told to call; by number. Defined in src/upward.c. */
 enum { OWN_FUNCTIONS = 3 };
 extern any_function *const own_functions[OWN_FUNCTIONS];
 

@@ -174,7 +174,7 @@ static void detached_forget(void) {
     }
 }
 
-FORK_MUTEX(FORK_DETACHED, detached_lock, detached_forget)
+FORK_MUTEX(detached, detached_lock, detached_forget)
 
 static void reap_detached(void) {
     int code;

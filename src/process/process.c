@@ -3,7 +3,7 @@
 #include "process/process.h"
 
 #include "base/error.h"
-#include "channel/types.h"
+#include "channel/connection.h"
 #include "family/heap.h"
 #include "family/waiter.h"
 #include "os/os.h"
@@ -576,5 +576,9 @@ static void holders(void *object, holder_visit *visit, void *context) {
     if (!process_has_exited(p)) visit(context, (uint32_t)atomic_load(&p->token), 0);
 }
 
-const struct object_type process_type = {
-    .name = "process", .size = sizeof(struct process), .recover = recover, .dispose = dispose, .holders = holders};
+const struct object_type process_type = {.name = "process",
+                                         .size = sizeof(struct process),
+                                         .recover = recover,
+                                         .dispose = dispose,
+                                         .holders = holders,
+                                         .holding = HOLDERS_ARE_SELF};

@@ -37,6 +37,7 @@ struct process {
     char failure_text[256];
 };
 
+enum { KIND_PROCESS = 3 };
 extern const struct object_type process_type;
 
 #define PROCESS_ENDED 0x80000000u
@@ -152,11 +153,13 @@ prong_status exit_prepare(void);
 void exit_children(void);
 /* Of a forked child, at its start: it does not write at its end to what a thread of its parent was writing to. */
 void exit_note_lost_streams(void);
-/* A hook of the room below, run first. */
-extern void (*exit_hook)(void);
+/* The process is about to do so: what higher layers end first. Defined in src/upward.c. */
+void upward_exit(void);
 
 /* --- runtime.c: what a language runtime has asked for; all members may be NULL --- */
 extern prong_runtime runtime;
+/* For base/interrupt.h. */
+bool runtime_interrupts(void);
 /* Puts the runtime's descriptors behind `count` others; how many there are then. The list has room for RUNTIME_KEPT more. */
 enum { RUNTIME_KEPT = 8 };
 size_t runtime_keep(int *list, size_t count);

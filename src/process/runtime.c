@@ -14,7 +14,10 @@ prong_runtime runtime;
 
 void prong_set_runtime(const prong_runtime *wanted) {
     runtime = *wanted;
-    interrupt_hook = runtime.interrupted;
+}
+
+bool runtime_interrupts(void) {
+    return runtime.interrupted && runtime.interrupted();
 }
 
 prong_status start_check_system(void) {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ static void barrier_end(void *object) {
     waitq_notify(&((struct barrier *)object)->changed, INT_MAX);
 }
 
-static bool dispose(void *object) {
+static bool barrier_dispose(void *object) {
     struct barrier *b = object;
     if (b->members) heap_free(b->members, &b->members);
     return true;
@@ -90,7 +90,7 @@ static uint64_t *place_of_self(struct barrier *b) {
     return place;
 }
 
-static void sign_in(struct barrier *b, uint64_t round) {
+static void barrier_sign_in(struct barrier *b, uint64_t round) {
     uint64_t *place = place_of_self(b);
     if (place) guard_set(&b->guard, place, member_word(round, self_token()));
 }
@@ -102,7 +102,7 @@ static void leave_and_tell(struct barrier *b) {
     waitq_notify(&b->changed, INT_MAX);
 }
 
-static void break_it(struct barrier *b, uint32_t token, const char *how) {
+static void barrier_break_now(struct barrier *b, uint32_t token, const char *how) {
     char who[80];
     if (b->broken) return;
     snprintf(b->cause, sizeof b->cause, "%s %s", member_describe(token, who, sizeof who), how);
@@ -127,21 +127,21 @@ struct barrier_wait {
     uint64_t generation, round;
 };
 
-static bool gone(const struct barrier_wait *wait) {
+static bool barrier_is_gone(const struct barrier_wait *wait) {
     return object_generation(wait->barrier) != wait->generation;
 }
 
-static bool enter(const struct barrier_wait *wait) {
+static bool barrier_guard_enter(const struct barrier_wait *wait) {
     return sync_enter(wait->barrier, &wait->barrier->guard, wait->generation);
 }
 
-static bool ready(void *context) {
+static bool barrier_ready(void *context) {
     const struct barrier_wait *wait = context;
     return __atomic_load_n(&wait->barrier->round, __ATOMIC_ACQUIRE) != wait->round ||
-           __atomic_load_n(&wait->barrier->broken, __ATOMIC_ACQUIRE) || gone(wait);
+           __atomic_load_n(&wait->barrier->broken, __ATOMIC_ACQUIRE) || barrier_is_gone(wait);
 }
 
-static void look(void *object) {
+static void barrier_check(void *object) {
     struct barrier *b = object;
     for (uint64_t i = 0; i < b->parties && b->members; i++) {
         uint32_t token = (uint32_t)__atomic_load_n(&member_words(b)[i], __ATOMIC_RELAXED);
@@ -150,7 +150,7 @@ static void look(void *object) {
 }
 
 static bool wait_until_over(struct barrier_wait *wait, deadline_t deadline) {
-    return sync_wait(&wait->barrier->changed, ready, wait, wait->barrier, look, deadline);
+    return sync_wait(&wait->barrier->changed, barrier_ready, wait, wait->barrier, barrier_check, deadline);
 }
 
 static prong_status say_broken(struct barrier *b) {
@@ -158,7 +158,7 @@ static prong_status say_broken(struct barrier *b) {
     return fail(PRONG_BROKEN, "%s is broken: %s", object_describe(b, what, sizeof what), b->cause);
 }
 
-static prong_status say_gone(void) {
+static prong_status barrier_say_gone(void) {
     return fail(PRONG_STALE, "the barrier was destroyed meanwhile");
 }
 
@@ -167,7 +167,7 @@ static prong_status enter_round(struct barrier_wait *wait, deadline_t deadline) 
     INTERRUPTIBLE;
     struct barrier *b = wait->barrier;
     for (;;) {
-        if (!enter(wait)) return say_gone();
+        if (!barrier_guard_enter(wait)) return barrier_say_gone();
         if (b->broken) {
             prong_status status = say_broken(b);
             guard_leave(&b->guard);
@@ -182,17 +182,17 @@ static prong_status enter_round(struct barrier_wait *wait, deadline_t deadline) 
 }
 
 /* The round is over, or the time. */
-static prong_status outcome(struct barrier_wait *wait) {
+static prong_status barrier_outcome(struct barrier_wait *wait) {
     struct barrier *b = wait->barrier;
     char what[80];
     prong_status status;
-    if (!enter(wait)) return say_gone();
+    if (!barrier_guard_enter(wait)) return barrier_say_gone();
     if (b->round != wait->round)
         status = was_completed(b, wait->round) ? PRONG_OK : fail_text(PRONG_BROKEN, "the barrier was reset");
     else if (b->broken)
         status = say_broken(b);
     else {
-        break_it(b, self_token(), "waited for as long as it could");
+        barrier_break_now(b, self_token(), "waited for as long as it could");
         status = fail(PRONG_TIMEOUT, "%s: %llu of %llu parties came", object_describe(b, what, sizeof what),
                       (unsigned long long)b->arrived, (unsigned long long)b->parties);
     }
@@ -204,19 +204,19 @@ static prong_status outcome(struct barrier_wait *wait) {
 }
 
 /* Everybody is there: inside the guard. The action runs outside of it, as it may take its time, or break things. */
-static prong_status complete(struct barrier_wait *wait, prong_barrier_action *action, void *context) {
+static prong_status barrier_complete(struct barrier_wait *wait, prong_barrier_action *action, void *context) {
     struct barrier *b = wait->barrier;
     prong_status status = PRONG_OK;
     if (action) {
         char how[60];
         guard_leave(&b->guard);
         int code = action(context);
-        if (!enter(wait)) return say_gone();
+        if (!barrier_guard_enter(wait)) return barrier_say_gone();
         if (b->round != wait->round)
             status = fail_text(PRONG_BROKEN, "the barrier was reset");
         else if (code && !b->broken) {
             snprintf(how, sizeof how, "had %d from its action", code);
-            break_it(b, self_token(), how);
+            barrier_break_now(b, self_token(), how);
         }
         if (status >= 0 && b->broken) status = say_broken(b);
     }
@@ -235,13 +235,13 @@ prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_actio
     struct barrier *b = wait.barrier;
     uint64_t order = b->arrived;
     if (index) *index = (unsigned)order;
-    sign_in(b, b->round);
+    barrier_sign_in(b, b->round);
     guard_set(&b->guard, &b->arrived, order + 1);
-    if (order + 1 == b->parties) return complete(&wait, action, context);
+    if (order + 1 == b->parties) return barrier_complete(&wait, action, context);
     guard_leave(&b->guard);
     INTERRUPTIBLE;
     wait_until_over(&wait, deadline);
-    return outcome(&wait);
+    return barrier_outcome(&wait);
 }
 
 prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_time timeout) {
@@ -250,40 +250,40 @@ prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_tim
 
 /* --- the rest --- */
 
-static prong_status change(prong_barrier handle, void (*act)(struct barrier *)) {
+static prong_status barrier_change(prong_barrier handle, void (*act)(struct barrier *)) {
     struct barrier_wait change = {.generation = handle.generation};
     INSIDE struct visit inside = {0};
     TRY(barrier_enter(&inside, handle, &change.barrier));
-    if (!enter(&change)) return say_gone();
+    if (!barrier_guard_enter(&change)) return barrier_say_gone();
     act(change.barrier);
     leave_and_tell(change.barrier);
     return PRONG_OK;
 }
 
-static void enroll(struct barrier *b) {
-    sign_in(b, b->round - 1);
+static void barrier_admit(struct barrier *b) {
+    barrier_sign_in(b, b->round - 1);
 }
 
-static void abort_it(struct barrier *b) {
-    break_it(b, self_token(), "aborted it");
+static void barrier_abort_now(struct barrier *b) {
+    barrier_break_now(b, self_token(), "aborted it");
 }
 
-static void reset(struct barrier *b) {
+static void barrier_start_again(struct barrier *b) {
     for (uint64_t i = 0; i < b->parties; i++) member_words(b)[i] = 0; /* hints: no need to have them back */
     next_round(b, false);
     guard_set(&b->guard, &b->broken, 0);
 }
 
 prong_status prong_barrier_enroll(prong_barrier handle) {
-    return change(handle, enroll);
+    return barrier_change(handle, barrier_admit);
 }
 
 prong_status prong_barrier_abort(prong_barrier handle) {
-    return change(handle, abort_it);
+    return barrier_change(handle, barrier_abort_now);
 }
 
 prong_status prong_barrier_reset(prong_barrier handle) {
-    return change(handle, reset);
+    return barrier_change(handle, barrier_start_again);
 }
 
 bool prong_barrier_broken(prong_barrier handle) {
@@ -307,12 +307,12 @@ unsigned prong_barrier_n_waiting(prong_barrier handle) {
 /* --- death, report --- */
 
 /* It waited in this round; or took part in the one before, and did not end in good order since. */
-static bool is_missed(const struct barrier *b, uint64_t word) {
+static bool barrier_is_missed(const struct barrier *b, uint64_t word) {
     if (of_round(word, b->round)) return true;
     return of_round(word, b->round - 1) && !member_is_leaving((uint32_t)word);
 }
 
-static void recover(void *object, uint32_t dead) {
+static void barrier_recover(void *object, uint32_t dead) {
     struct barrier *b = object;
     char what[80], who[80];
     bool missed = false;
@@ -320,11 +320,11 @@ static void recover(void *object, uint32_t dead) {
     for (uint64_t i = 0; i < b->parties && b->members; i++) {
         uint64_t *word = &member_words(b)[i];
         if ((uint32_t)*word != dead) continue;
-        missed = missed || is_missed(b, *word);
+        missed = missed || barrier_is_missed(b, *word);
         guard_set(&b->guard, word, 0);
     }
     missed = missed && !b->broken;
-    if (missed) break_it(b, dead, "died");
+    if (missed) barrier_break_now(b, dead, "died");
     leave_and_tell(b);
     if (missed)
         recovery_note("%s died as a party of %s", member_describe(dead, who, sizeof who),
@@ -332,7 +332,7 @@ static void recover(void *object, uint32_t dead) {
 }
 
 /* Those it knows of that have not arrived in this round. */
-static void holders(void *object, holder_visit *visit, void *context) {
+static void barrier_holders(void *object, holder_visit *visit, void *context) {
     struct barrier *b = object;
     for (uint64_t i = 0; i < b->parties && b->members; i++) {
         uint64_t word = __atomic_load_n(&member_words(b)[i], __ATOMIC_RELAXED);
@@ -342,7 +342,8 @@ static void holders(void *object, holder_visit *visit, void *context) {
 
 const struct object_type barrier_type = {.name = "barrier",
                                          .size = sizeof(struct barrier),
-                                         .recover = recover,
+                                         .recover = barrier_recover,
                                          .end = barrier_end,
-                                         .dispose = dispose,
-                                         .holders = holders};
+                                         .dispose = barrier_dispose,
+                                         .holders = barrier_holders,
+                                         .holding = HOLDERS_OWE};

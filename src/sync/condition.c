@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "os/os.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 
@@ -28,7 +28,7 @@ struct condition {
 
 /* --- lists, under the guard --- */
 
-static struct list *list_of(struct condition *c, uint64_t place) {
+static struct list *waiters_list(struct condition *c, uint64_t place) {
     return place == PLACE_WAITING ? &c->waiting : &c->notified;
 }
 
@@ -36,8 +36,8 @@ static struct waiter *waiter_at(uint64_t offset) {
     return offset ? arena_at(offset) : NULL;
 }
 
-static void append(struct condition *c, struct waiter *w, uint64_t place) {
-    struct list *list = list_of(c, place);
+static void waiters_append(struct condition *c, struct waiter *w, uint64_t place) {
+    struct list *list = waiters_list(c, place);
     struct waiter *last = waiter_at(list->last);
     guard_set(&c->guard, &w->place, place);
     guard_set(&c->guard, &w->prev, list->last);
@@ -46,8 +46,8 @@ static void append(struct condition *c, struct waiter *w, uint64_t place) {
     guard_set(&c->guard, &list->last, arena_offset(w));
 }
 
-static void take_out(struct condition *c, struct waiter *w) {
-    struct list *list = list_of(c, w->place);
+static void waiters_take_out(struct condition *c, struct waiter *w) {
+    struct list *list = waiters_list(c, w->place);
     struct waiter *before = waiter_at(w->prev), *after = waiter_at(w->next);
     guard_set(&c->guard, before ? &before->next : &list->first, w->next);
     guard_set(&c->guard, after ? &after->prev : &list->last, w->prev);
@@ -62,8 +62,8 @@ static bool notify_first(struct condition *c, _Atomic uint32_t **to_wake) {
         guard_commit(&c->guard);
         return false;
     }
-    take_out(c, w);
-    append(c, w, PLACE_NOTIFIED);
+    waiters_take_out(c, w);
+    waiters_append(c, w, PLACE_NOTIFIED);
     guard_commit(&c->guard);
     if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) *to_wake = &w->state;
     return true;
@@ -111,7 +111,7 @@ prong_status prong_condition_destroy(prong_condition handle) {
 
 /* Those that wait find themselves in no list, and the condition gone. */
 static void turn_out(struct condition *c, struct waiter *w) {
-    take_out(c, w);
+    waiters_take_out(c, w);
     guard_commit(&c->guard);
     if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) os_futex_wake(&w->state, 1);
 }
@@ -132,16 +132,16 @@ static bool condition_dispose(void *object) {
     return true;
 }
 
-static bool gone(struct condition *c, uint64_t generation) {
+static bool condition_is_gone(struct condition *c, uint64_t generation) {
     return object_generation(c) != generation;
 }
 
-static prong_status say_gone(void) {
+static prong_status condition_say_gone(void) {
     return fail(PRONG_STALE, "the condition was destroyed meanwhile");
 }
 
 static prong_status not_entered(struct condition *c, uint64_t generation) {
-    if (gone(c, generation)) return say_gone();
+    if (condition_is_gone(c, generation)) return condition_say_gone();
     return lock_refused(PRONG_TIMEOUT, "the condition's list");
 }
 
@@ -164,7 +164,7 @@ prong_status prong_condition_release(prong_condition handle) {
         status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
     else
         status = sync_lock_release(c->lock);
-    return status < 0 && gone(c, handle.generation) ? say_gone() : status;
+    return status < 0 && condition_is_gone(c, handle.generation) ? condition_say_gone() : status;
 }
 
 static prong_status enter_held(struct inside *inside, prong_condition handle, const char *call, struct condition **c,
@@ -172,7 +172,7 @@ static prong_status enter_held(struct inside *inside, prong_condition handle, co
     char what[80];
     prong_status status = condition_enter_both(inside, handle, c, lock);
     if (status < 0 || sync_lock_is_mine(*lock)) return status;
-    if (gone(*c, handle.generation)) return say_gone();
+    if (condition_is_gone(*c, handle.generation)) return condition_say_gone();
     return fail(PRONG_NOT_OWNER, "%s on %s without holding its lock", call, object_describe(*c, what, sizeof what));
 }
 
@@ -188,16 +188,16 @@ static bool was_told(void *context) {
     return atomic_load_explicit(&((struct waiter *)context)->state, memory_order_acquire) == WAITER_NOTIFIED;
 }
 
-static bool enter(struct condition_wait *wait) {
+static bool condition_guard_enter(struct condition_wait *wait) {
     return sync_enter(wait->condition, &wait->condition->guard, wait->generation);
 }
 
 /* Has it been notified by one that died before it could tell? And have others died with a notification? */
-static bool look(struct condition_wait *wait) {
+static bool condition_check(struct condition_wait *wait) {
     enum { SOME = 16 };
     uint32_t tokens[SOME];
     int count = 0;
-    if (!enter(wait)) return true;
+    if (!condition_guard_enter(wait)) return true;
     bool notified = wait->waiter->place != PLACE_WAITING;
     for (struct waiter *w = waiter_at(wait->condition->notified.first); w && count < SOME; w = waiter_at(w->next))
         tokens[count++] = waiter_token(w);
@@ -215,16 +215,16 @@ static bool sleep_until_notified(struct condition_wait *wait, deadline_t deadlin
         atomic_compare_exchange_strong(state, &waiting, WAITER_SLEEPING);
         deadline_t nap = deadline_within(deadline, LOOK_EVERY);
         os_futex_sleep(state, WAITER_SLEEPING, nap);
-        if (deadline_passed(nap) && look(wait)) return true;
+        if (deadline_passed(nap) && condition_check(wait)) return true;
     }
     return true;
 }
 
 /* Out of the list of those that wait; or, where that is meant, of those notified. Whether it had been notified. */
-static bool withdraw(struct condition_wait *wait, uint64_t from) {
-    if (!enter(wait)) return false;
+static bool condition_withdraw(struct condition_wait *wait, uint64_t from) {
+    if (!condition_guard_enter(wait)) return false;
     bool notified = wait->waiter->place == PLACE_NOTIFIED;
-    if (wait->waiter->place == from) take_out(wait->condition, wait->waiter);
+    if (wait->waiter->place == from) waiters_take_out(wait->condition, wait->waiter);
     guard_leave(&wait->condition->guard);
     return notified;
 }
@@ -236,11 +236,11 @@ static prong_status line_up(struct condition_wait *wait) {
     }
     if (!wait->waiter)
         return fail(PRONG_NO_MEMORY, "condition wait: %d threads of the family wait already", WAITER_LIMIT);
-    if (!enter(wait)) {
+    if (!condition_guard_enter(wait)) {
         waiter_end(wait->waiter);
         return not_entered(wait->condition, wait->generation);
     }
-    append(wait->condition, wait->waiter, PLACE_WAITING);
+    waiters_append(wait->condition, wait->waiter, PLACE_WAITING);
     guard_leave(&wait->condition->guard);
     return PRONG_OK;
 }
@@ -260,9 +260,9 @@ static prong_status take_again(prong_lock handle) {
     return sync_lock_acquire(handle, PRONG_FOREVER);
 }
 
-static prong_status outcome(struct condition_wait *wait, bool notified, prong_status lock_status) {
+static prong_status condition_outcome(struct condition_wait *wait, bool notified, prong_status lock_status) {
     char what[80];
-    if (gone(wait->condition, wait->generation)) return say_gone();
+    if (condition_is_gone(wait->condition, wait->generation)) return condition_say_gone();
     if (lock_status) return lock_status;
     if (notified) return PRONG_OK;
     return fail(PRONG_TIMEOUT, "%s was not notified", object_describe(wait->condition, what, sizeof what));
@@ -281,12 +281,13 @@ prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
     bool told =
         deadline != PRONG_NOWAIT && (spin_until(was_told, wait.waiter) || sleep_until_notified(&wait, deadline));
     /* One that timed out leaves the list before it waits for the lock, so that no later notification goes to it. */
-    bool notified = told || withdraw(&wait, PLACE_WAITING);
+    bool notified = told || condition_withdraw(&wait, PLACE_WAITING);
     prong_status lock_status = take_again(lock_handle);
     if (lock_status >= 0) lock->mutex.count = count;
-    if (notified) withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
+    if (notified)
+        condition_withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
     waiter_end(wait.waiter);
-    return outcome(&wait, notified, lock_status);
+    return condition_outcome(&wait, notified, lock_status);
 }
 
 prong_status prong_condition_wait_for(prong_condition handle, bool (*predicate)(void *), void *context,
@@ -338,7 +339,7 @@ prong_status prong_condition_notify_all(prong_condition handle) {
 static void bury_waiter(struct condition *c, struct waiter *w) {
     _Atomic uint32_t *sleeper = NULL;
     bool notified = w->place == PLACE_NOTIFIED;
-    take_out(c, w);
+    waiters_take_out(c, w);
     if (notified && c->waiting.first) {
         notify_first(c, &sleeper);
     } else {
@@ -355,7 +356,7 @@ static void bury_in(struct condition *c, struct list *list, uint32_t dead) {
     }
 }
 
-static void recover(void *object, uint32_t dead) {
+static void condition_recover(void *object, uint32_t dead) {
     struct condition *c = object;
     char what[80], who[80];
     /* No look at the lists before: while a waiter goes from one to the other, both may seem empty. */
@@ -373,7 +374,7 @@ static void recover(void *object, uint32_t dead) {
 const struct object_type condition_type = {
     .name = "condition",
     .size = sizeof(struct condition),
-    .recover = recover,
+    .recover = condition_recover,
     .end = condition_end,
     .dispose = condition_dispose,
 };

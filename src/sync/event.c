@@ -2,7 +2,7 @@
 #include <prong/event.h>
 
 #include "base/error.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 
@@ -66,13 +66,13 @@ struct event_wait {
     uint64_t before; /* the word, not set */
 };
 
-static bool gone(const struct event_wait *wait) {
+static bool event_gone(const struct event_wait *wait) {
     return object_generation(wait->event) != wait->generation;
 }
 
-static bool ready(void *context) {
+static bool event_ready(void *context) {
     const struct event_wait *wait = context;
-    return atomic_load_explicit(&wait->event->word, memory_order_acquire) != wait->before || gone(wait);
+    return atomic_load_explicit(&wait->event->word, memory_order_acquire) != wait->before || event_gone(wait);
 }
 
 prong_status prong_event_wait(prong_event handle, prong_time timeout) {
@@ -83,20 +83,23 @@ prong_status prong_event_wait(prong_event handle, prong_time timeout) {
     wait.before = atomic_load(&wait.event->word);
     if (wait.before & SET) return PRONG_OK;
     INTERRUPTIBLE;
-    bool is_ready = sync_wait(&wait.event->waiting, ready, &wait, wait.event, NULL, deadline_after(timeout));
-    if (gone(&wait)) return fail(PRONG_STALE, "the event was destroyed meanwhile");
+    bool is_ready = sync_wait(&wait.event->waiting, event_ready, &wait, wait.event, NULL, deadline_after(timeout));
+    if (event_gone(&wait)) return fail(PRONG_STALE, "the event was destroyed meanwhile");
     return is_ready ? PRONG_OK : fail(PRONG_TIMEOUT, "%s was not set", object_describe(wait.event, what, sizeof what));
 }
 
-static void recover(void *object, uint32_t dead) {
+static void event_recover(void *object, uint32_t dead) {
     (void)object;
     (void)dead;
 }
 
-static bool dispose(void *object) {
+static bool event_dispose(void *object) {
     (void)object;
     return true;
 }
 
-const struct object_type event_type = {
-    .name = "event", .size = sizeof(struct event), .recover = recover, .end = event_end, .dispose = dispose};
+const struct object_type event_type = {.name = "event",
+                                       .size = sizeof(struct event),
+                                       .recover = event_recover,
+                                       .end = event_end,
+                                       .dispose = event_dispose};

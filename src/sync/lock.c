@@ -2,7 +2,7 @@
 #include <prong/lock.h>
 
 #include "base/error.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 

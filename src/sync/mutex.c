@@ -32,7 +32,7 @@ static bool may_take(const struct attempt *a, uint32_t word) {
     return holder == MUTEX_ABANDONED || (holder == 0 && (a->slept || !(word & MUTEX_RESERVED)));
 }
 
-static bool take(struct attempt *a, uint32_t word) {
+static bool mutex_take(struct attempt *a, uint32_t word) {
     uint32_t flags = a->slept ? MUTEX_WAITERS : word & (MUTEX_WAITERS | MUTEX_RESERVED);
     if (!atomic_compare_exchange_weak(&a->mutex->word, &word, a->token | flags)) return false;
     a->abandoned = (word & MUTEX_HOLDER) == MUTEX_ABANDONED;
@@ -41,11 +41,11 @@ static bool take(struct attempt *a, uint32_t word) {
 
 static bool try_now(struct attempt *a) {
     uint32_t word = atomic_load_explicit(&a->mutex->word, memory_order_relaxed);
-    return may_take(a, word) && take(a, word);
+    return may_take(a, word) && mutex_take(a, word);
 }
 
 /* The holder of a short critical section is done within this. */
-static bool spin(struct attempt *a) {
+static bool mutex_spin(struct attempt *a) {
     struct pause pause = {0};
     do
         if (try_now(a)) return true;
@@ -77,7 +77,7 @@ static bool flag_holder(struct mutex *mutex, uint32_t flags) {
 }
 
 /* It is free, and nobody may be on the way: for anybody from now on, and one of those who sleep is woken. */
-static void offer(struct mutex *mutex) {
+static void mutex_offer(struct mutex *mutex) {
     uint32_t reserved = MUTEX_RESERVED;
     atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
     atomic_compare_exchange_strong(&mutex->word, &reserved, 0);
@@ -89,7 +89,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
     for (prong_time nap = NAP_FIRST;;) {
         uint32_t word = atomic_load(&mutex->word);
         if (may_take(a, word)) {
-            if (take(a, word)) return true;
+            if (mutex_take(a, word)) return true;
             continue;
         }
         if ((word & MUTEX_HOLDER) == MUTEX_GONE || (a->slept && deadline_passed(deadline))) return false;
@@ -101,7 +101,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
         os_futex_sleep_masked(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING,
                               deadline_within(deadline, nap));
         a->slept = true;
-        if (spin(a)) return true;
+        if (mutex_spin(a)) return true;
         if (clock_now() - before < nap) {
             a->passed_over = true;
             flag_holder(mutex, MUTEX_RESERVED | MUTEX_WAITERS);
@@ -112,19 +112,19 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
     }
 }
 
-static bool wait(struct attempt *a, void *object, deadline_t deadline) {
+static bool mutex_wait(struct attempt *a, void *object, deadline_t deadline) {
     struct waiter *waiter = waiter_begin(object);
     bool taken = sleep_until_taken(a, deadline);
     waiter_end(waiter);
     /* Gave up, perhaps after it was woken: what it would have done for those who still sleep is done now. */
-    if (!taken && !flag_holder(a->mutex, MUTEX_WAITERS)) offer(a->mutex);
+    if (!taken && !flag_holder(a->mutex, MUTEX_WAITERS)) mutex_offer(a->mutex);
     return taken;
 }
 
 enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline_t deadline) {
     struct attempt a = {.mutex = mutex, .token = self_token()};
-    bool taken =
-        deadline == PRONG_NOWAIT ? try_now(&a) || try_after_a_look(&a) : spin(&a) || wait(&a, object, deadline);
+    bool taken = deadline == PRONG_NOWAIT ? try_now(&a) || try_after_a_look(&a)
+                                          : mutex_spin(&a) || mutex_wait(&a, object, deadline);
     if (!taken) return MUTEX_TIMED_OUT;
     if (a.slept) atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
     atomic_store_explicit(&mutex->thread, thread_self(), memory_order_relaxed);
@@ -148,10 +148,10 @@ static uint32_t word_after(struct mutex *mutex, uint32_t word) {
 }
 
 /* One of those that were woken in vain; if none of them sleeps, whoever does; if nobody does, it is for anybody. */
-static void hand_over(struct mutex *mutex) {
+static void mutex_hand_over(struct mutex *mutex) {
     if (os_futex_wake_masked(&mutex->word, 1, PASSED_OVER) > 0 || os_futex_wake_masked(&mutex->word, 1, COMING) > 0)
         return;
-    offer(mutex);
+    mutex_offer(mutex);
 }
 
 /* Where the flag was a leftover, nobody is on the way, whatever the count says. Who reserves the lock by that count looks at it
@@ -159,7 +159,7 @@ static void hand_over(struct mutex *mutex) {
 static void wake_one(struct mutex *mutex) {
     if (os_futex_wake_masked(&mutex->word, 1, ANYBODY) > 0) return;
     atomic_store(&mutex->bypasses, 0);
-    if (atomic_load(&mutex->word) == MUTEX_RESERVED) offer(mutex);
+    if (atomic_load(&mutex->word) == MUTEX_RESERVED) mutex_offer(mutex);
 }
 
 bool mutex_release_slow(struct mutex *mutex, uint32_t holder) {
@@ -169,11 +169,11 @@ bool mutex_release_slow(struct mutex *mutex, uint32_t holder) {
         after = word_after(mutex, word);
     } while (!atomic_compare_exchange_weak(&mutex->word, &word, after));
     if (word & MUTEX_RESERVED)
-        hand_over(mutex);
+        mutex_hand_over(mutex);
     else if (word & MUTEX_WAITERS)
         wake_one(mutex);
     else if (after == MUTEX_RESERVED && atomic_load(&mutex->bypasses) == 0)
-        offer(mutex);
+        mutex_offer(mutex);
     return true;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <limits.h>
 #include <string.h>
@@ -87,7 +87,7 @@ static uint64_t after_taking(struct semaphore *s, uint64_t count) {
     return ((count & RESERVED) && atomic_load(&s->heir) == self_who() ? count & ~RESERVED : count) - 1;
 }
 
-static bool take_counted(struct semaphore *s) {
+static bool semaphore_take_counted(struct semaphore *s) {
     uint64_t count = atomic_load(&s->count);
     while (can_take(s, count))
         if (atomic_compare_exchange_weak(&s->count, &count, after_taking(s, count))) return true;
@@ -106,11 +106,11 @@ static bool take_owned(struct semaphore *s, uint64_t generation) {
     return taken;
 }
 
-static bool take(struct semaphore *s, uint64_t generation) {
-    return s->units ? take_owned(s, generation) : take_counted(s);
+static bool semaphore_take_unit(struct semaphore *s, uint64_t generation) {
+    return s->units ? take_owned(s, generation) : semaphore_take_counted(s);
 }
 
-static prong_status say_gone(void) {
+static prong_status semaphore_say_gone(void) {
     return fail(PRONG_STALE, "the semaphore was destroyed meanwhile");
 }
 
@@ -136,7 +136,7 @@ static prong_status give_counted(struct semaphore *s) {
 static prong_status give_owned(struct semaphore *s, uint64_t generation) {
     char what[80];
     if (!sync_enter(s, &s->guard, generation))
-        return object_generation(s) != generation ? say_gone() : lock_refused(PRONG_TIMEOUT, "the semaphore");
+        return object_generation(s) != generation ? semaphore_say_gone() : lock_refused(PRONG_TIMEOUT, "the semaphore");
     uint64_t count = atomic_load(&s->count), *units = units_of(s, self_token());
     prong_status status = PRONG_OK;
     if (*units == 0)
@@ -150,7 +150,7 @@ static prong_status give_owned(struct semaphore *s, uint64_t generation) {
 }
 
 /* One more is there: wake the one that came first; with a reservation all, as the heir must be among them. */
-static void tell(struct semaphore *s) {
+static void semaphore_tell(struct semaphore *s) {
     waitq_notify(&s->waiting, atomic_load(&s->count) & RESERVED ? INT_MAX : 1);
 }
 
@@ -159,7 +159,7 @@ prong_status prong_semaphore_release(prong_semaphore handle) {
     INSIDE struct visit inside = {0};
     TRY(semaphore_enter(&inside, handle, &s));
     TRY(s->units ? give_owned(s, handle.generation) : give_counted(s));
-    tell(s);
+    semaphore_tell(s);
     return PRONG_OK;
 }
 
@@ -191,7 +191,7 @@ static void give_up_heir(struct semaphore *s, uint64_t generation, uint64_t who)
     if (atomic_load(&s->heir) != who) return;
     set_reserved(s, generation, false);
     atomic_compare_exchange_strong(&s->heir, &who, 0);
-    tell(s);
+    semaphore_tell(s);
 }
 
 struct semaphore_wait {
@@ -199,17 +199,17 @@ struct semaphore_wait {
     uint64_t generation;
 };
 
-static bool gone(const struct semaphore_wait *wait) {
+static bool semaphore_is_gone(const struct semaphore_wait *wait) {
     return object_generation(wait->semaphore) != wait->generation;
 }
 
-static bool ready(void *context) {
+static bool semaphore_ready(void *context) {
     const struct semaphore_wait *wait = context;
-    return gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count));
+    return semaphore_is_gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count));
 }
 
 /* Buries those of the holders, and the heir, that have died. */
-static void look(void *object) {
+static void semaphore_check(void *object) {
     struct semaphore *s = object;
     uint64_t heir = atomic_load(&s->heir);
     if (heir) member_look((uint32_t)(heir >> 32));
@@ -218,15 +218,15 @@ static void look(void *object) {
             member_look((uint32_t)atomic_load(&member_rows()[row].token));
 }
 
-static bool wait_for(struct semaphore_wait *wait, deadline_t deadline) {
+static bool semaphore_wait(struct semaphore_wait *wait, deadline_t deadline) {
     struct semaphore *s = wait->semaphore;
     if (deadline == PRONG_NOWAIT) {
-        look(s);
-        return take(s, wait->generation);
+        semaphore_check(s);
+        return semaphore_take_unit(s, wait->generation);
     }
-    while (sync_wait(&s->waiting, ready, wait, s, look, deadline)) {
-        if (gone(wait)) return false;
-        if (take(s, wait->generation)) return true;
+    while (sync_wait(&s->waiting, semaphore_ready, wait, s, semaphore_check, deadline)) {
+        if (semaphore_is_gone(wait)) return false;
+        if (semaphore_take_unit(s, wait->generation)) return true;
         become_heir(s, wait->generation);
     }
     return false;
@@ -237,12 +237,12 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
     char what[80];
     INSIDE struct visit inside = {0};
     TRY(semaphore_enter(&inside, handle, &wait.semaphore));
-    if (take(wait.semaphore, handle.generation)) return PRONG_OK;
+    if (semaphore_take_unit(wait.semaphore, handle.generation)) return PRONG_OK;
     INTERRUPTIBLE;
-    bool taken = wait_for(&wait, deadline_after(timeout));
+    bool taken = semaphore_wait(&wait, deadline_after(timeout));
     give_up_heir(wait.semaphore, handle.generation, self_who());
     if (taken) return PRONG_OK;
-    if (gone(&wait)) return say_gone();
+    if (semaphore_is_gone(&wait)) return semaphore_say_gone();
     return fail(PRONG_TIMEOUT, "%s has no unit left", object_describe(wait.semaphore, what, sizeof what));
 }
 
@@ -262,7 +262,7 @@ static uint64_t take_back(struct semaphore *s, uint32_t dead) {
     return back;
 }
 
-static void recover(void *object, uint32_t dead) {
+static void semaphore_recover(void *object, uint32_t dead) {
     struct semaphore *s = object;
     char what[80], who[80];
     uint64_t heir = atomic_load(&s->heir), back = s->units ? take_back(s, dead) : 0;
@@ -273,7 +273,7 @@ static void recover(void *object, uint32_t dead) {
     waitq_notify(&s->waiting, INT_MAX);
 }
 
-static void holders(void *object, holder_visit *visit, void *context) {
+static void semaphore_holders(void *object, holder_visit *visit, void *context) {
     struct semaphore *s = object;
     for (uint32_t row = 0; s->units && row < MEMBER_LIMIT; row++)
         if (__atomic_load_n(units_of(s, row), __ATOMIC_RELAXED))
@@ -282,8 +282,9 @@ static void holders(void *object, holder_visit *visit, void *context) {
 
 const struct object_type semaphore_type = {.name = "semaphore",
                                            .size = sizeof(struct semaphore),
-                                           .recover = recover,
+                                           .recover = semaphore_recover,
                                            .end = semaphore_end,
                                            .dispose = semaphore_dispose,
                                            .weigh = semaphore_weigh,
-                                           .holders = holders};
+                                           .holders = semaphore_holders,
+                                           .holding = HOLDERS_SHARE};

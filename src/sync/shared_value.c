@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "family/heap.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <string.h>
 #include <wchar.h>

@@ -1,12 +1,12 @@
 /* Making and waiting, as all objects here do it. */
 #include "base/error.h"
-#include "sync/types.h"
+#include "sync/sync.h"
 
 #include <string.h>
 
 static const prong_time LOOK_EVERY = PRONG_MS(50);
 
-prong_status sync_create(enum object_kind kind, const void *handle, const char *name, void **object) {
+prong_status sync_create(uint32_t kind, const void *handle, const char *name, void **object) {
     if (!handle) return fail(PRONG_INVALID, "%s create: no place for the handle", object_types[kind]->name);
     prong_status status = family_enter();
     if (status >= 0) status = object_create(kind, object);

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,13 +132,29 @@ METHOD_TEST(a_sweeper_that_dies_anywhere_is_followed_by_another) {
     }
 }
 
+/* --- kinds --- */
+
+TEST(each_kind_is_described_whole_and_has_a_name_of_its_own) {
+    unsigned found = 0;
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) {
+        const struct object_type *type = object_types[kind];
+        if (!type) continue;
+        found++;
+        check(kind != KIND_NONE && type->name && type->recover && type->dispose);
+        check(type->size > sizeof(struct object));
+        for (uint32_t other = 0; other < kind; other++)
+            if (object_types[other]) check(strcmp(object_types[other]->name, type->name) != 0);
+    }
+    equal(found, 12);
+}
+
 /* --- a creator --- */
 
 static int die_building(void *argument, size_t size) {
     void *object;
     (void)size;
-    for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-        if (object_create((enum object_kind)kind, &object)) return 1;
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++)
+        if (object_types[kind] && object_create(kind, &object)) return 1;
     kill(getpid(), SIGKILL);
     return *(int *)argument;
 }

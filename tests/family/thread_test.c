@@ -1,6 +1,7 @@
 /* Threads' rows, from inside: what a thread is inside of is not reused, and nothing else is kept. */
 #include "../support/test.h"
 
+#include "sync/sync.h"
 #include "family/object.h"
 #include "family/retire.h"
 #include "os/os.h"

@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #pragma GCC diagnostic ignored "-Wunused-result" /* made starts as null */
 #include "fuzz.h"
-#include "manager/server.h"
+#include "manager/server/server.h"
 #include "manager/token.h"
 #include "net/frame.h"
 #include <poll.h>

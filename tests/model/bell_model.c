@@ -1,4 +1,4 @@
-/* The bell (src/channel/bell.c): when all is quiet, there is a byte in the pipe exactly if there is a message. If one that takes
+/* The bell (src/channel: bell, bells, bell_hold): when all is quiet, there is a byte in the pipe exactly if there is a message. If one that takes
  * dies at any point, there is a byte if there is a message; and once the dead one is buried, all is as if it had lived. The channel
  * is a number of messages, the pipe one of bytes, each changed in one step. */
 #define BELL_LEFT_OVER_AFTER 0
@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "instrument.h"
+#include "channel/bells.c"
 #include "channel/bell.c"
+#include "channel/bell_hold.c"
 #include "uninstrument.h"
 
 enum { GENERATION = 1 };
@@ -21,7 +23,6 @@ struct world_of_bell {
 };
 
 static struct world_of_bell *w;
-void (*member_joined)(void);
 
 /* --- the channel --- */
 
@@ -137,10 +138,6 @@ prong_status fail_errno(const char *format, ...) {
     return PRONG_SYSTEM;
 }
 
-void fork_register(enum fork_row row, pthread_mutex_t *mutex, void (*in_parent)(void), void (*in_child)(void)) {
-    (void)row, (void)mutex, (void)in_parent, (void)in_child;
-}
-
 static void model_recover(uint32_t dead) {
     (void)dead;
 }
@@ -158,7 +155,7 @@ static struct bell bell_of_thread(void) {
 static void put(struct bell *bell) {
     model_point();
     w->messages++;
-    if (!bytes_counted(&w->channel)) bell_agree(bell, BELL_QUICKLY);
+    if (!bell_bytes_counted(&w->channel)) bell_agree(bell, BELL_QUICKLY);
 }
 
 static void take(struct bell *bell) {

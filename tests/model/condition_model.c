@@ -3,7 +3,7 @@
  * (lock_model.c has that). */
 #include "surroundings.h"
 
-#include "sync/types.h"
+#include "sync/sync.h"
 #include <prong/condition.h>
 
 #define guard_enter(guard, deadline) (model_begin_atomic(), true)
@@ -76,11 +76,11 @@ bool spin_until(bool (*ready)(void *), void *context) {
     return ready(context);
 }
 
-prong_status object_stale(enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation) {
     (void)kind, (void)offset, (void)generation;
     return PRONG_STALE;
 }
-prong_status sync_create(enum object_kind kind, const void *place, const char *name, void **object) {
+prong_status sync_create(uint32_t kind, const void *place, const char *name, void **object) {
     (void)kind, (void)place, (void)name, (void)object;
     return PRONG_SYSTEM;
 }
@@ -104,7 +104,7 @@ prong_status prong_lock_destroy(prong_lock lock) {
 }
 
 static void model_recover(uint32_t dead) {
-    recover(&w->condition, dead);
+    condition_recover(&w->condition, dead);
     w->rows[thread_of(dead)].who = 0;
 }
 

@@ -1,6 +1,6 @@
-/* The queue (src/channel/channel.c over the real family lock and waitq): each message is taken once, in order, none is lost but what
- * the dead had taken or not yet put; nobody waits for the dead; no wake-up is lost. Segments are small, so that they are
- * linked and recycled; the allocator counts as one step (tests/storm steps through it). */
+/* The queue (src/channel: segment, put, take, repair, life; over the real family lock and waitq): each message is taken once, in
+ * order, none is lost but what the dead had taken or not yet put; nobody waits for the dead; no wake-up is lost. Segments are small,
+ * so that they are linked and recycled; the allocator counts as one step (tests/storm steps through it). */
 #define CHANNEL_SEGMENT 64
 #define CHANNEL_INLINE 16
 #include "surroundings.h"
@@ -18,7 +18,11 @@
 #undef spin_until
 #define spin_until(ready, context) ((ready)(context))
 #define PATIENCE PATIENCE_OF_CHANNEL
-#include "channel/channel.c"
+#include "channel/segment.c"
+#include "channel/put.c"
+#include "channel/take.c"
+#include "channel/repair.c"
+#include "channel/life.c"
 #include "uninstrument.h"
 
 enum { BLOCKS = 12, MESSAGES = 2 };

@@ -100,11 +100,11 @@ prong_status visit_begin_slow(struct visit *visit, uint64_t offset) {
     (void)visit, (void)offset;
     return PRONG_OK;
 }
-prong_status object_enter_slow(struct visit *visit, enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation) {
     (void)visit;
     return object_is_live(kind, offset, generation) ? PRONG_OK : PRONG_STALE;
 }
-prong_status object_destroy_handle(enum object_kind kind, uint64_t offset, uint64_t generation) {
+prong_status object_destroy_handle(uint32_t kind, uint64_t offset, uint64_t generation) {
     (void)kind, (void)offset, (void)generation;
     return PRONG_OK;
 }

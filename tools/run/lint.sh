@@ -53,8 +53,9 @@ cmd_lint() {
     bad=0 not_linted=
     lint_format
     lint_cppcheck
-    bad_includes=$(tests/lint_layers) || { echo "$bad_includes"; bad=1; }
-    bad_names=$(tests/lint_names) || { echo "$bad_names"; bad=1; }
+    for part in layers names static; do
+        found=$("tests/lint_$part") || { echo "$found"; bad=1; }
+    done
     [ "$bad" = 0 ] && echo "lint: clean${not_linted:+ (skipped: $not_linted)}"
     [ "$bad" = 0 ]
 }

@@ -22,7 +22,7 @@ static FILE *open_text(const char *path) {
 }
 
 /* Whether a name is one of a list with commas. */
-static bool listed(const char *list, const char *name) {
+static bool cgroup_is_listed(const char *list, const char *name) {
     size_t length = strlen(name);
     for (const char *at = list; (at = strstr(at, name)); at += length)
         if ((at == list || at[-1] == ',') && (at[length] == ',' || !at[length])) return true;
@@ -38,7 +38,7 @@ static bool line_of_group(char *line, const char *controller, const char **path)
     if (!at) return false;
     *at = 0;
     *path = at + 1;
-    return controller ? listed(controllers + 1, controller) : strcmp(line, "0:") == 0;
+    return controller ? cgroup_is_listed(controllers + 1, controller) : strcmp(line, "0:") == 0;
 }
 
 static bool group_path(const char *controller, char *path, size_t size) {
@@ -57,7 +57,7 @@ static bool group_path(const char *controller, char *path, size_t size) {
 /* --- where its tree is mounted --- */
 
 /* Blanks and the like are written as \040. */
-static void unescape(char *text) {
+static void mount_unescape(char *text) {
     char *to = text;
     for (const char *from = text; *from; to++) {
         bool escaped = from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3];
@@ -78,15 +78,15 @@ static bool line_of_mount(const char *line, const char *controller, struct mount
     const char *rest = strstr(line, " - ");
     if (!rest || sscanf(rest, " - %31s %*s %4095s", type, options) != 2) return false;
     if (strcmp(type, controller ? "cgroup" : "cgroup2") != 0) return false;
-    if (controller && !listed(options, controller)) return false;
+    if (controller && !cgroup_is_listed(options, controller)) return false;
     if (sscanf(line, "%*s %*s %*s %1023s %1023s", mount->root, mount->place) != 2) return false;
-    unescape(mount->root);
-    unescape(mount->place);
+    mount_unescape(mount->root);
+    mount_unescape(mount->place);
     return true;
 }
 
 /* What of the path lies below the root; NULL when the path is not in there. */
-static const char *below(const char *path, const char *root) {
+static const char *cgroup_below(const char *path, const char *root) {
     size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (strncmp(path, root, length) != 0 || (path[length] && path[length] != '/')) return NULL;
     return path[length] && path[length + 1] ? path + length : "";
@@ -100,7 +100,7 @@ static bool find_mount(const char *controller, const char *path, struct mount *m
     FILE *file = open_text("/proc/self/mountinfo");
     while (file && !own && fgets(line, sizeof line, file)) {
         if (!line_of_mount(line, controller, &seen)) continue;
-        own = below(path, seen.root) != NULL;
+        own = cgroup_below(path, seen.root) != NULL;
         if (own || !found) *mount = seen;
         found = true;
     }
@@ -121,7 +121,7 @@ static bool holds_this_process(const char *directory) {
 }
 
 /* Depth first through the tree, and not forever. */
-static bool search(struct cgroup *group, int *searched) {
+static bool cgroup_search(struct cgroup *group, int *searched) {
     if (++*searched > SEARCHED_MAX) return false;
     if (holds_this_process(group->path)) return true;
     size_t length = strlen(group->path);
@@ -133,7 +133,7 @@ static bool search(struct cgroup *group, int *searched) {
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
         if (length + strlen(entry->d_name) + 2 > sizeof group->path) continue;
         sprintf(group->path + length, "/%s", entry->d_name);
-        found = search(group, searched);
+        found = cgroup_search(group, searched);
         if (!found) group->path[length] = 0;
     }
     if (directory) closedir(directory);
@@ -153,14 +153,14 @@ bool cgroup_own(const char *controller, struct cgroup *group) {
     int searched = 0;
     if (!group_path(controller, path, sizeof path) || !find_mount(controller, path, &mount)) return false;
     group->mount = strlen(mount.place);
-    const char *rest = below(path, mount.root);
+    const char *rest = cgroup_below(path, mount.root);
     if (rest && leads_up(rest)) rest = ""; /* higher than all that is seen here */
     if (group->mount + strlen(rest ? rest : "") >= sizeof group->path) return false;
     snprintf(group->path, sizeof group->path, "%s", mount.place);
     if (rest)
         strcat(group->path, rest);
     else if (leads_up(mount.root))
-        search(group, &searched); /* where it is not found, the path is the mount's, as it was */
+        cgroup_search(group, &searched); /* where it is not found, the path is the mount's, as it was */
     return true;
 }
 

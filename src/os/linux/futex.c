@@ -12,7 +12,7 @@ enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
 
 /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
-static void wait_until(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, const struct timespec *at) {
+static void futex_wait_until(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, const struct timespec *at) {
     int before = errno;
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, at, NULL, mask);
     errno = before;
@@ -20,11 +20,11 @@ static void wait_until(_Atomic uint32_t *word, uint32_t expected, uint32_t mask,
 
 void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
     struct timespec at = timespec_of(deadline);
-    wait_until(word, expected, FUTEX_BITSET_MATCH_ANY, &at);
+    futex_wait_until(word, expected, FUTEX_BITSET_MATCH_ANY, &at);
 }
 
 void os_futex_sleep_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline) {
-    wait_until(word, expected, mask, interrupt_limit(timespec_of(deadline)));
+    futex_wait_until(word, expected, mask, interrupt_limit(timespec_of(deadline)));
     if (deadline != PRONG_NOWAIT) interrupt_look(); /* else it was no wait */
 }
 

@@ -28,13 +28,13 @@ bool os_proc_is_own(void) {
     return atoi(number) == getpid();
 }
 
-static struct flock lock_of(uint64_t place) {
+static struct flock life_lock(uint64_t place) {
     return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)place, .l_len = 1};
 }
 
 int os_life_begin(int memory, uint64_t place) {
     char path[64];
-    struct flock lock = lock_of(place);
+    struct flock lock = life_lock(place);
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
     snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
     int fd = os_off_stdio(open(path, O_RDWR | O_CLOEXEC));
@@ -50,6 +50,6 @@ int os_life_begin(int memory, uint64_t place) {
 }
 
 bool os_life_has_ended(int memory, uint64_t place) {
-    struct flock lock = lock_of(place);
+    struct flock lock = life_lock(place);
     return fcntl(memory, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }

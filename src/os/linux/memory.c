@@ -195,7 +195,7 @@ void os_memory_release(void *memory, uint64_t size) {
 
 /* --- its descriptor, once more --- */
 
-static void identify(const struct stat *about, struct os_file *file) {
+static void file_identify(const struct stat *about, struct os_file *file) {
     *file = (struct os_file){.device = about->st_dev, .inode = about->st_ino};
 }
 
@@ -206,12 +206,12 @@ static bool is_file(const struct stat *about, const struct os_file *file) {
 int os_file_identify(int fd, struct os_file *file) {
     struct stat about;
     if (fstat(fd, &about) != 0) return -1;
-    identify(&about, file);
+    file_identify(&about, file);
     return 0;
 }
 
 /* Opens it only if it is the file, as to open another might have effects. */
-static int reopen(int directory, const char *name, const struct os_file *file) {
+static int file_reopen(int directory, const char *name, const struct os_file *file) {
     struct stat about;
     if (fstatat(directory, name, &about, 0) != 0 || !is_file(&about, file)) return -1;
     int fd = openat(directory, name, O_RDWR | O_CLOEXEC);
@@ -224,7 +224,7 @@ int os_memory_reopen(const void *memory, uint64_t size, const struct os_file *fi
     char path[80];
     uintptr_t from = (uintptr_t)memory;
     snprintf(path, sizeof path, "/proc/self/map_files/%" PRIxPTR "-%" PRIxPTR, from, (uintptr_t)(from + size));
-    return reopen(AT_FDCWD, path, file);
+    return file_reopen(AT_FDCWD, path, file);
 }
 
 int os_file_reopen(pid_t pid, const struct os_file *file) {
@@ -234,7 +234,7 @@ int os_file_reopen(pid_t pid, const struct os_file *file) {
     DIR *directory = number < 0 ? NULL : fdopendir(number);
     if (!directory) return number < 0 ? -1 : close_keeping_errno(number);
     for (struct dirent *entry; fd < 0 && (entry = readdir(directory));)
-        if (entry->d_name[0] != '.') fd = reopen(number, entry->d_name, file);
+        if (entry->d_name[0] != '.') fd = file_reopen(number, entry->d_name, file);
     closedir(directory);
     return fd;
 }
@@ -272,7 +272,7 @@ static void *map_and_close(int fd, uint64_t size) {
 }
 
 /* Makes the size, and the promise of memory behind it: fallocate does both at once where it is let through. */
-static void *make_room(int fd, uint64_t size) {
+static void *memory_make_room(int fd, uint64_t size) {
     if (refuse_beyond_limit(size) != 0) return NULL;
     if (allocate_file(fd, size) == 0) return os_memory_map(fd, size);
     if (errno == ENOMEM || errno == ENOSPC || ftruncate(fd, (off_t)size) != 0) return NULL;
@@ -288,7 +288,7 @@ void *os_named_memory_create(const char *name, uint64_t size) {
     char path[300];
     int fd = os_off_stdio(shm_open(path_of(name, path, sizeof path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (fd < 0) return NULL;
-    void *memory = make_room(fd, size);
+    void *memory = memory_make_room(fd, size);
     close_keeping_errno(fd);
     if (memory && memory != MAP_FAILED) return memory;
     int number = errno;

@@ -157,7 +157,7 @@ static enum reaped reap_by_pid(int pidfd, int *exit_code) {
     return REAPED;
 }
 
-static enum reaped reap(int pidfd, int *exit_code) {
+static enum reaped pidfd_reap(int pidfd, int *exit_code) {
     siginfo_t info = {0};
     int result;
     do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
@@ -172,7 +172,7 @@ static enum reaped reap(int pidfd, int *exit_code) {
 }
 
 bool os_reap(int pidfd, int *exit_code, bool *stolen) {
-    enum reaped reaped = reap(pidfd, exit_code);
+    enum reaped reaped = pidfd_reap(pidfd, exit_code);
     *stolen = reaped == REAPED_BY_OTHERS;
     return reaped != REAPED_NOT_YET;
 }

@@ -1,0 +1,68 @@
+/* What this process has of the bells of channels: their pipes, and descriptors over them. Private to the bell (bell.c rings and
+ * silences, bell_hold.c is for holders). All under bells_lock. */
+#ifndef CHANNEL_BELLS_H
+#define CHANNEL_BELLS_H
+
+#include "channel/bell.h"
+#include "os/os.h"
+
+/* What this process has of a channel's bell. */
+struct bell {
+    struct bell *next;
+    struct channel *channel;
+    uint64_t generation;
+    struct os_bell_id id;
+    int pipe;
+    bool cannot_open; /* tried for this id, and not for lack of descriptors */
+    uint32_t token;   /* of the holder: as which it stands in the list; 0: this process only rings and silences */
+    int socket, descriptor;
+    uint32_t address;
+    uint64_t count_seen; /* when somebody last looked thoroughly */
+    int64_t seen_at;
+};
+
+/* A signal handler may put a message, too, and a thread be cancelled in any system call: neither in here. */
+struct undisturbed {
+    sigset_t signals;
+    int cancelling;
+};
+
+void bells_lock(struct undisturbed *before);
+void bells_unlock(const struct undisturbed *before);
+/* Whether there are any: without the lock. */
+bool bells_are_here(void);
+void bells_each(void (*visit)(struct bell *bell));
+
+/* Of that channel and generation; NULL: none. */
+struct bell *bell_of(struct channel *channel, uint64_t generation);
+/* NULL: no memory. */
+struct bell *bell_new(struct channel *channel, uint64_t generation);
+/* Closes what it has. */
+void bell_drop(struct bell *bell);
+/* The channel's, with its pipe open; NULL when there is none to be had. */
+struct bell *bell_with_pipe(struct channel *channel);
+
+/* The pipe that is the channel's bell now; its inode is 0: none. */
+static inline struct os_bell_id bell_id(struct channel *c) {
+    return (struct os_bell_id){.device = atomic_load(&c->bell.device), .inode = atomic_load(&c->bell.inode)};
+}
+
+static inline bool bell_same_id(const struct os_bell_id *a, const struct os_bell_id *b) {
+    return a->inode == b->inode && a->device == b->device;
+}
+
+/* From whichever holder lets us; -1 with errno. */
+int bell_open_from_holders(struct channel *channel, const struct os_bell_id *id);
+
+/* --- bell.c, for holders --- */
+
+/* Whether to look for bytes that are left over. */
+enum bell_care { BELL_QUICKLY, BELL_THOROUGHLY, BELL_AFTER_DEATH };
+
+void bell_settle(struct channel *channel, enum bell_care care);
+/* The same under the lock, once. */
+void bell_settle_this(struct channel *channel, enum bell_care care);
+/* The bytes of a pipe that is no more count as taken. */
+void bell_claim_all(struct channel *channel);
+
+#endif

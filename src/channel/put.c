@@ -1,0 +1,160 @@
+/* The putters' side: putting messages, waiting for room, counting. */
+#include "channel/sides.h"
+
+#include "channel/bell.h"
+#include "family/waiter.h"
+
+/* --- room --- */
+
+static __attribute__((noinline)) bool put_bytes_left(struct channel *c, size_t size) {
+    c->put.taken_seen = atomic_load(&c->take.bytes);
+    if (channel_count(c) == 0) { /* one message of any size always goes; and a miscount by a death ends here */
+        atomic_store_explicit(&c->put.bytes, c->put.taken_seen, memory_order_relaxed);
+        return true;
+    }
+    return put_bytes_used(c, c->put.taken_seen) + (int64_t)size <= (int64_t)c->fixed.byte_limit;
+}
+
+static bool put_has_room(struct channel *c, size_t size) {
+    if (c->fixed.message_limit && channel_count(c) >= c->fixed.message_limit) return false;
+    if (!c->fixed.byte_limit) return true;
+    bool fits = put_bytes_used(c, c->put.taken_seen) + (int64_t)size <= (int64_t)c->fixed.byte_limit;
+    return __builtin_expect(fits, 1) || put_bytes_left(c, size);
+}
+
+bool channel_has_room(struct channel *c) {
+    if (atomic_load(&c->fixed.state) != CHANNEL_OPEN) return true;
+    uint64_t count = channel_count(c);
+    if (c->fixed.message_limit && count >= c->fixed.message_limit) return false;
+    return !c->fixed.byte_limit || count == 0 ||
+           put_bytes_used(c, atomic_load(&c->take.bytes)) < (int64_t)c->fixed.byte_limit / 2;
+}
+
+bool channel_ready_to_put(void *channel) {
+    return channel_has_room(channel);
+}
+
+/* Waits for room, in view of the report; PRONG_FULL when time is up. */
+static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadline_t deadline) {
+    INTERRUPTIBLE;
+    bool more = deadline != PRONG_NOWAIT;
+    if (more && !spin_until(channel_ready_to_put, c)) {
+        struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
+        more = waitq_sleep(&c->writable, channel_ready_to_put, c, deadline);
+        waiter_end(waiter);
+    }
+    return more ? PRONG_OK : fail_text(PRONG_FULL, "the queue stayed full for the time given");
+}
+
+/* --- putting --- */
+
+/* Under the lock, with room: makes the place at tail fit for a record of this length. */
+static inline prong_status put_make_place(struct channel *c, uint64_t length) {
+    uint64_t place = position_place(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
+    /* behind a record there is always space for the zero of the next header, or for a LINK */
+    if (__builtin_expect(place + length + LINK_RECORD <= SEGMENT_SIZE, 1)) return PRONG_OK;
+    return segment_link(c);
+}
+
+/* Under the lock: writes the record at tail; its header, stored last, is the moment of the put. */
+static inline void put_record(struct channel *c, uint64_t header, const void *payload) {
+    uint64_t tail = atomic_load_explicit(&c->put.tail, memory_order_relaxed);
+    _Atomic uint64_t *record = record_at(atomic_load_explicit(&c->put.segment, memory_order_relaxed), tail);
+    record_copy(record_payload(record), payload, record_size(header));
+    atomic_store_explicit(record + record_length(header) / 8, 0, memory_order_relaxed);
+    atomic_store_explicit(record, header, memory_order_release); /* pairs with the acquire in taking */
+    IN_ORDER();
+    tail_advance(c, tail, header);
+}
+
+static inline void put_end(struct channel *c) {
+    taken_alone = 0;
+    lock_release(&c->put.lock);
+    waitq_notify(&c->readable, 1);
+    bell_after_put(c);
+}
+
+/* Takes the lock when there is room for size bytes and a record of that length fits. */
+static inline prong_status put_begin(struct channel *c, uint64_t generation, size_t size, uint64_t length,
+                                     deadline_t deadline) {
+    for (;;) {
+        prong_status status = side_lock_put(c, deadline);
+        if (__builtin_expect(status, 0)) return status;
+        if (!side_is_of(&c->put.generation, generation))
+            status = side_destroyed();
+        else if (__builtin_expect(atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN, 0))
+            status = fail_text(PRONG_SHUTDOWN, "the queue was shut down");
+        else if (__builtin_expect(put_has_room(c, size), 1))
+            status = put_make_place(c, length);
+        else
+            status = PRONG_FULL;
+        if (__builtin_expect(status >= 0, 1)) return PRONG_OK;
+        lock_release(&c->put.lock);
+        if (status != PRONG_FULL) return status;
+        if ((status = put_wait(c, deadline))) return status;
+    }
+}
+
+static prong_status put_large(struct channel *c, uint64_t generation, const void *data, size_t size,
+                              deadline_t deadline) {
+    uint64_t block;
+    prong_status status = block_reserve(size, &block);
+    if (status < 0) return status;
+    memcpy(arena_at(block), data, size);
+    status = channel_put_block(c, generation, block, size, deadline);
+    if (status < 0) block_release(block);
+    return status;
+}
+
+prong_status channel_put(struct channel *c, uint64_t generation, const void *data, size_t size, deadline_t deadline) {
+    if (size > INLINE_MAX) return put_large(c, generation, data, size, deadline);
+    uint64_t header = record_header(RECORD_INLINE, size);
+    prong_status status = put_begin(c, generation, size, record_length(header), deadline);
+    if (__builtin_expect(status, 0)) return status;
+    put_record(c, header, data);
+    side_count_bytes(&c->put.bytes, size);
+    put_end(c);
+    return PRONG_OK;
+}
+
+prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t block, size_t size,
+                               deadline_t deadline) {
+    struct block_record payload = {block, size};
+    uint64_t header = record_header(RECORD_BLOCK, sizeof payload);
+    prong_status status = put_begin(c, generation, size, record_length(header), deadline);
+    if (status < 0) return status;
+    c->put.block = block;
+    IN_ORDER();
+    __atomic_store_n(&heap_header(block)->owner, 0, __ATOMIC_RELAXED);
+    IN_ORDER();
+    put_record(c, header, &payload);
+    c->put.block = 0;
+    side_count_bytes(&c->put.bytes, size);
+    put_end(c);
+    atomic_fetch_sub(&self_row()->held, 1);
+    return PRONG_OK;
+}
+
+/* --- counting --- */
+
+/* What was taken was put, even if its putter died before it could count it. */
+uint64_t channel_put_count(struct channel *c) {
+    uint64_t put = position_count(atomic_load(&c->put.tail)), taken = position_count(atomic_load(&c->take.head));
+    return ((taken - put) & COUNT_MASK) - 1 < COUNT_MASK / 2 ? taken : put;
+}
+
+uint64_t channel_count(struct channel *c) {
+    uint64_t taken = position_count(atomic_load(&c->take.head));
+    uint64_t count = (channel_put_count(c) - taken) & COUNT_MASK;
+    return count > COUNT_MASK / 2 ? 0 : count; /* a take may be seen before the put that it followed */
+}
+
+/* A caller may be held back between the two readings: what was taken and put meanwhile would count as put taken_alone. */
+uint64_t channel_count_exactly(struct channel *c) {
+    uint64_t taken, count;
+    do {
+        taken = atomic_load(&c->take.head);
+        count = channel_count(c);
+    } while (atomic_load(&c->take.head) != taken);
+    return count;
+}

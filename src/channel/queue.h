@@ -1,0 +1,24 @@
+/* Queues, for other files of the library. */
+#ifndef CHANNEL_QUEUE_H
+#define CHANNEL_QUEUE_H
+
+#include "channel/channel.h"
+#include "family/object.h"
+
+#include <prong/queue.h>
+
+enum { KIND_QUEUE = 1 };
+extern const struct object_type queue_type;
+
+/* A message's memory, and putting it, as prong_queue_reserve and prong_queue_commit. */
+prong_status message_reserve(size_t size, prong_message *message);
+prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
+
+/* A queue that is destroyed when this process dies, unless another has taken it over by then: true for the one that has. */
+prong_status queue_create_private(prong_queue *queue);
+bool queue_take_over(prong_queue queue);
+
+/* The channel behind a queue; NULL with an error recorded. */
+struct channel *queue_channel(prong_queue queue);
+
+#endif

@@ -1,0 +1,53 @@
+/* What a death left half done, on either side, and in between. */
+#include "channel/sides.h"
+
+#include "channel/bell.h"
+
+#include <limits.h>
+
+void side_repair_put(struct channel *c) {
+    if (c->put.link_from) segment_finish_link(c);
+    if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);
+    IN_ORDER();
+    if (!c->fixed.whole) return;
+    uint64_t tail = atomic_load(&c->put.tail);
+    uint64_t header = atomic_load(record_at(atomic_load(&c->put.segment), tail));
+    if (header) { /* put, but not yet counted */
+        tail_advance(c, tail, header);
+        IN_ORDER();
+        c->put.block = 0;
+    } else if (c->put.block) { /* its block had left the member's hands, and was not put */
+        heap_free(c->put.block, &c->put.block);
+    }
+    atomic_store(&c->put.bytes, atomic_load(&c->take.bytes)); /* not known for sure: begin anew */
+}
+
+void side_repair_take(struct channel *c) {
+    if (!c->fixed.whole) return;
+    if (c->take.next) head_finish_step(c);
+    uint64_t head = atomic_load(&c->take.head);
+    if (c->take.block) {
+        _Atomic uint64_t *record = record_at(atomic_load(&c->take.segment), head);
+        uint64_t header = atomic_load(record);
+        const struct block_record *at_head = record_payload(record);
+        if (record_type(header) == RECORD_BLOCK && at_head->block == c->take.block) /* not taken after all */
+            __atomic_store_n(&heap_header(c->take.block)->owner, 0, __ATOMIC_RELAXED);
+        IN_ORDER();
+        c->take.block = 0; /* else it is in the dead member's hands, and freed with the rest of them */
+    }
+    if (c->take.ledger && head == c->take.ledger_head) *(uint64_t *)arena_at(c->take.ledger) = c->take.ledger_value;
+    IN_ORDER();
+    c->take.ledger = 0;
+}
+
+void channel_recover(struct channel *c, uint32_t dead) {
+    if (!c->put.first && !c->put.spare) return;
+    if (lock_held_by(&c->put.lock, dead) && !side_lock_put(c, deadline_after(PRONG_SECONDS(1))))
+        lock_release(&c->put.lock);
+    if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(PRONG_SECONDS(1))))
+        lock_release(&c->take.lock);
+    bell_recover(c, dead);
+    /* it may have died just as it was woken, with the wake-up in its hands */
+    waitq_notify(&c->readable, INT_MAX);
+    waitq_notify(&c->writable, INT_MAX);
+}

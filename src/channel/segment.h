@@ -1,0 +1,91 @@
+/* Records, and the segments that they stand in: see channel.h. Private to the channel. */
+#ifndef CHANNEL_SEGMENT_H
+#define CHANNEL_SEGMENT_H
+
+#include "channel/channel.h"
+#include "family/arena.h"
+
+#include <string.h>
+
+#ifndef CHANNEL_SEGMENT
+#define CHANNEL_SEGMENT (64 << 10) /* the model in tests/model has smaller ones */
+#define CHANNEL_INLINE 4096
+#endif
+
+enum {
+    SEGMENT_SIZE = CHANNEL_SEGMENT,
+    SEGMENT_START = 8, /* behind the link to the next */
+    HEADER = 8,
+    LINK_RECORD = 16,
+    INLINE_MAX = CHANNEL_INLINE, /* larger messages get a block */
+    PLACE_BITS = 24,
+};
+
+enum record_type { RECORD_INLINE = 1, RECORD_BLOCK = 2, RECORD_LINK = 3 };
+#define COUNT_MASK ((1ull << 40) - 1)
+#define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
+
+struct block_record {
+    uint64_t block, size;
+};
+
+static inline uint64_t record_header(enum record_type type, uint64_t size) {
+    return size << 8 | type;
+}
+
+static inline enum record_type record_type(uint64_t header) {
+    return (enum record_type)(header & 0xff);
+}
+
+static inline uint64_t record_size(uint64_t header) {
+    return header >> 8;
+}
+
+static inline uint64_t record_length(uint64_t header) {
+    return HEADER + ((record_size(header) + 7) & ~7ull);
+}
+
+static inline uint64_t position_place(uint64_t position) {
+    return (position & ((1u << PLACE_BITS) - 1)) * 8;
+}
+
+static inline uint64_t position_count(uint64_t position) {
+    return position >> PLACE_BITS;
+}
+
+static inline uint64_t position_of(uint64_t count, uint64_t place) {
+    return count << PLACE_BITS | place / 8;
+}
+
+static inline _Atomic uint64_t *record_at(uint64_t segment, uint64_t position) {
+    return arena_at(segment + position_place(position));
+}
+
+static inline void *record_payload(_Atomic uint64_t *record) {
+    return (void *)(record + 1);
+}
+
+static inline uint64_t *segment_next(uint64_t segment) {
+    return arena_at(segment);
+}
+
+/* The common sizes by single moves; the rest by memcpy. */
+static inline void record_copy(void *to, const void *from, size_t size) {
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size) /* no bytes may be at NULL */
+        memcpy(to, from, size);
+}
+
+/* --- under the putters' lock --- */
+
+/* It has no record, and leads nowhere. */
+void segment_clear(uint64_t segment);
+/* The next record goes into another segment. PRONG_NO_MEMORY. */
+prong_status segment_link(struct channel *channel);
+/* The rest of that, by whoever finds link_from set. */
+void segment_finish_link(struct channel *channel);
+/* All of them, of a channel that nobody is inside of. */
+void segments_free(struct channel *channel);
+
+#endif

@@ -1,0 +1,112 @@
+/* The two sides of a channel: their locks, whose they are, and the one store at which a put or a take happens. Private to the
+ * channel. */
+#ifndef CHANNEL_SIDES_H
+#define CHANNEL_SIDES_H
+
+#include "base/error.h"
+#include "base/local.h"
+#include "channel/segment.h"
+#include "family/heap.h"
+#include "family/member.h"
+
+/* What the last owner of the lock left half done when it died: under the lock. */
+void side_repair_put(struct channel *channel);
+void side_repair_take(struct channel *channel);
+
+/* --- locks --- */
+
+static inline __attribute__((always_inline)) prong_status side_lock_put(struct channel *c, deadline_t deadline) {
+    enum lock_result result = lock_acquire(&c->put.lock, self_token(), deadline);
+    if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
+    if (result == LOCK_TIMED_OUT) return lock_refused(PRONG_FULL, "a put");
+    side_repair_put(c);
+    return PRONG_OK;
+}
+
+static inline __attribute__((always_inline)) prong_status side_lock_take(struct channel *c, deadline_t deadline) {
+    enum lock_result result = lock_acquire(&c->take.lock, self_token(), deadline);
+    if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
+    if (result == LOCK_TIMED_OUT) return lock_refused(PRONG_EMPTY, "a get");
+    side_repair_take(c);
+    return PRONG_OK;
+}
+
+/* Both, of whoever is or was in them; PRONG_TIMEOUT when a stopped process is, for a second. */
+prong_status sides_lock(struct channel *channel);
+void sides_unlock(struct channel *channel);
+
+/* Either side's: under its lock. */
+static inline bool side_is_of(const _Atomic uint64_t *side, uint64_t generation) {
+    return __builtin_expect(atomic_load_explicit(side, memory_order_relaxed) == generation, 1);
+}
+
+static inline prong_status side_destroyed(void) {
+    return fail_text(PRONG_STALE, "the queue was destroyed meanwhile");
+}
+
+/* --- positions --- */
+
+static inline void side_count_bytes(_Atomic uint64_t *bytes, size_t size) {
+    atomic_store_explicit(bytes, atomic_load_explicit(bytes, memory_order_relaxed) + size, memory_order_relaxed);
+}
+
+/* What of the limit is in use when so many bytes were taken. */
+static inline int64_t put_bytes_used(struct channel *c, uint64_t taken) {
+    return (int64_t)(atomic_load_explicit(&c->put.bytes, memory_order_relaxed) - taken);
+}
+
+/* A record has been put. */
+static inline void tail_advance(struct channel *c, uint64_t tail, uint64_t header) {
+    uint64_t next = position_of(position_count(tail) + 1, position_place(tail) + record_length(header));
+    atomic_store_explicit(&c->put.tail, next, memory_order_relaxed);
+}
+
+/* The message at head has been taken. */
+static inline void head_advance(struct channel *c, uint64_t header, uint64_t bytes) {
+    uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+    IN_ORDER();
+    uint64_t next = position_of(position_count(head) + 1, position_place(head) + record_length(header));
+    atomic_store_explicit(&c->take.head, next, memory_order_release);
+    IN_ORDER();
+    side_count_bytes(&c->take.bytes, bytes);
+}
+
+/* Takers move on to the segment that `next` names. All steps may be done again by whoever finds it set. */
+static inline void head_finish_step(struct channel *c) {
+    uint64_t count = position_count(atomic_load_explicit(&c->take.head, memory_order_relaxed));
+    atomic_store_explicit(&c->take.head, position_of(count, SEGMENT_START), memory_order_relaxed);
+    IN_ORDER();
+    atomic_store_explicit(&c->take.segment, c->take.next, memory_order_release);
+    IN_ORDER();
+    c->take.next = 0;
+    IN_ORDER();
+}
+
+/* Under the lock: the header of the next message, 0 when there is none. */
+static inline uint64_t head_next(struct channel *c, _Atomic uint64_t **record) {
+    for (;;) {
+        *record = record_at(atomic_load_explicit(&c->take.segment, memory_order_relaxed),
+                            atomic_load_explicit(&c->take.head, memory_order_relaxed));
+        uint64_t header = atomic_load_explicit(*record, memory_order_acquire);
+        if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
+        c->take.next = *(uint64_t *)record_payload(*record);
+        IN_ORDER();
+        head_finish_step(c);
+    }
+}
+
+/* Into the caller's hands: the block is its from the store of `owner` on, the message from that of `head`. */
+static inline void head_take_block(struct channel *c, uint64_t header, const struct block_record *from) {
+    uint64_t block = from->block, size = from->size;
+    atomic_fetch_add(&self_row()->held, 1);
+    c->take.block = block;
+    IN_ORDER();
+    __atomic_store_n(&heap_header(block)->owner, self_token(), __ATOMIC_RELAXED);
+    head_advance(c, header, size);
+    c->take.block = 0;
+}
+
+/* So many messages this thread has taken, one at a time, since it put one: see channel_spin. */
+extern HIDDEN QUICK_LOCAL unsigned taken_alone;
+
+#endif

@@ -1,0 +1,159 @@
+/* The takers' side: taking messages, and looking whether there are any. */
+#include "channel/sides.h"
+
+#include "channel/bell.h"
+#include "family/waiter.h"
+#include "os/pause.h"
+
+/* --- looking, without a lock: true as of a moment ago. The memory read may by now be of a recycled segment; it is
+ * still mapped, and whoever acts on the answer looks again under the lock. --- */
+
+/* The header of the next message: in that place, or where a LINK there leads. */
+static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
+    uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
+    if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
+    uint64_t to = *(uint64_t *)record_payload(record_at(segment, head));
+    if (to % 64 || to > arena_mapped - SEGMENT_SIZE) return header; /* recycled under our eyes: go and look */
+    return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
+}
+
+/* "None" is only true of a place that is the takers' still: a segment that they have left may be in use again, and clear. */
+bool channel_has_message(struct channel *c) {
+    for (;;) {
+        uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_acquire);
+        uint64_t head = atomic_load_explicit(&c->take.head, memory_order_acquire);
+        if (head_header_seen(segment, head)) return true;
+        if (atomic_load_explicit(&c->take.segment, memory_order_acquire) == segment &&
+            atomic_load_explicit(&c->take.head, memory_order_relaxed) == head)
+            return false;
+    }
+}
+
+bool channel_ready_to_take(void *channel) {
+    struct channel *c = channel;
+    return channel_has_message(c) || atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN;
+}
+
+/* --- waiting --- */
+
+/* A taker that puts nothing itself and finds every message taken_alone is too close behind the putter: they fight for the
+ * cache line that one writes and the other reads, for each single message. It does better to hold back for half a
+ * microsecond and take several. Who answers each message (and so puts) is never held back. */
+enum { ALONE_MANY = 16 };
+static const prong_time HOLD_BACK = 500;
+QUICK_LOCAL unsigned taken_alone;
+
+bool channel_spin(struct channel *c) {
+    struct pause pause = {0};
+    while (taken_alone >= ALONE_MANY && pause_again(&pause, HOLD_BACK)) {}
+    if (!spin_until(channel_ready_to_take, c)) return false;
+    taken_alone++;
+    return true;
+}
+
+/* Sleeps until there is something to see, in view of the report; PRONG_EMPTY when time is up. */
+static __attribute__((noinline)) prong_status take_wait(struct channel *c, uint64_t generation, deadline_t deadline) {
+    INTERRUPTIBLE;
+    bool more = deadline != PRONG_NOWAIT;
+    struct waiter *waiter = more ? waiter_begin(arena_at(c->fixed.object)) : NULL;
+    while (more && !channel_ready_to_take(c) && side_is_of(&c->take.generation, generation))
+        more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline);
+    waiter_end(waiter);
+    if (more) return PRONG_OK;
+    bell_after_nothing(c);
+    return fail_text(PRONG_EMPTY, "the queue stayed empty for the time given");
+}
+
+/* --- taking --- */
+
+/* A joinable queue counts what each member has taken; side_repair_take uncounts what was not. */
+static void take_note_in_ledger(struct channel *c, uint64_t *ledger) {
+    c->take.ledger_head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+    uint64_t before = *ledger;
+    c->take.ledger_value = before;
+    IN_ORDER();
+    c->take.ledger = arena_offset(ledger);
+    IN_ORDER();
+    __atomic_store_n(ledger, before + 1, __ATOMIC_RELAXED);
+    IN_ORDER();
+}
+
+static void take_lend_inline(struct channel *c, uint64_t header, const void *payload, struct taking *t) {
+    memcpy(arena_at(t->block), payload, record_size(header));
+    head_advance(c, header, record_size(header));
+}
+
+/* Under the lock, with a message there. A block that the caller wants as a copy is handed over first, and copied
+ * when the lock is free again. */
+static inline prong_status take_record(struct channel *c, uint64_t header, _Atomic uint64_t *record, struct taking *t) {
+    void *payload = record_payload(record);
+    bool is_block = record_type(header) == RECORD_BLOCK;
+    t->size = is_block ? ((struct block_record *)payload)->size : record_size(header);
+    size_t most = t->lend ? (t->limit ? t->limit : SIZE_MAX) : t->capacity;
+    if (__builtin_expect(t->size > most, 0)) return PRONG_TOO_LONG;
+    if (t->lend && !is_block) TRY(block_reserve(record_size(header), &t->block)); /* before anything is noted */
+    if (__builtin_expect(t->ledger != NULL, 0)) take_note_in_ledger(c, t->ledger);
+    if (is_block) {
+        t->block = ((struct block_record *)payload)->block;
+        head_take_block(c, header, payload);
+    } else if (t->lend) {
+        take_lend_inline(c, header, payload, t);
+    } else {
+        record_copy(t->buffer, payload, record_size(header));
+        head_advance(c, header, record_size(header));
+    }
+    return PRONG_OK;
+}
+
+static inline prong_status take_nothing(struct channel *c) {
+    if (atomic_load(&c->fixed.state) == CHANNEL_OPEN) return PRONG_EMPTY;
+    /* closed: what was put before is there by now */
+    return channel_has_message(c) ? PRONG_EMPTY : fail_text(PRONG_SHUTDOWN, "the queue was shut down, and is empty");
+}
+
+static prong_status take_copy_out(struct taking *t) {
+    memcpy(t->buffer, arena_at(t->block), t->size);
+    uint64_t block = t->block;
+    t->block = 0;
+    return block_release(block);
+}
+
+static prong_status take_try(struct channel *c, struct taking *t, deadline_t deadline) {
+    _Atomic uint64_t *record;
+    t->block = 0;
+    prong_status status = side_lock_take(c, deadline);
+    if (__builtin_expect(status, 0)) return status;
+    if (!side_is_of(&c->take.generation, t->generation)) {
+        lock_release(&c->take.lock);
+        waitq_notify(&c->readable, 1); /* it may be that another was to be woken */
+        return side_destroyed();
+    }
+    uint64_t header = head_next(c, &record);
+    status = __builtin_expect(header != 0, 1) ? take_record(c, header, record, t) : take_nothing(c);
+    lock_release(&c->take.lock);
+    if (__builtin_expect(status, 0)) return status;
+    waitq_notify(&c->writable, 1);
+    /* One of several sleepers was woken for what may have been several messages: pass it on. */
+    if (__builtin_expect(atomic_load_explicit(&c->readable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
+        channel_has_message(c))
+        waitq_notify(&c->readable, 1);
+    bell_after_take(c);
+    return t->block && !t->lend ? take_copy_out(t) : PRONG_OK;
+}
+
+prong_status channel_try_take(struct channel *c, struct taking *t) {
+    return take_try(c, t, PRONG_NOWAIT);
+}
+
+prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
+    for (;;) {
+        /* do not fight for the lock, nor write to its line, just to find nothing */
+        if (__builtin_expect(channel_ready_to_take(c) || (deadline != PRONG_NOWAIT && channel_spin(c)), 1) ||
+            !side_is_of(&c->take.generation, t->generation)) {
+            prong_status status = take_try(c, t, deadline);
+            if (__builtin_expect(status != PRONG_EMPTY, 1)) return status;
+        }
+        prong_status status = take_wait(c, t->generation, deadline);
+        if (status < 0) return status;
+    }
+}

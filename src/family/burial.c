@@ -1,0 +1,109 @@
+/* Burying dead members, and finding them. */
+#include "family/rows.h"
+
+#include "family/heap.h"
+#include "family/object.h"
+#include "family/thread.h"
+#include "family/waiter.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* What the dead one has left half done in what all share is undone first: recovery reads these words without the guards. */
+static void settle_shared_guards(uint32_t dead) {
+    struct guard *const guards[] = {&arena()->objects_guard, &arena()->heap.guard, &arena()->threads_guard,
+                                    &arena()->members_guard};
+    for (size_t i = 0; i < sizeof guards / sizeof *guards; i++) guard_settle(guards[i], dead);
+}
+
+/* What the caller knows of it. */
+enum member_end { END_CERTAIN, END_UNKNOWN, END_GIVEN_UP };
+
+/* Under the guard of burials. A process that has been given up can only be let go of before it has become the member: see row_may_become. */
+static bool may_be_buried(uint32_t token, enum member_end end) {
+    if (!member_has_row(token)) return false;
+    if (end == END_GIVEN_UP && atomic_load(&member_row(token)->state) == MEMBER_RESERVED) return true;
+    return end == END_CERTAIN || !member_alive(token);
+}
+
+static void member_bury_as(uint32_t token, enum member_end end) {
+    struct member *row = member_row(token);
+    if (!guard_enter(recovery_guard(), PRONG_FOREVER)) return;
+    if (may_be_buried(token, end)) {
+        /* First GONE, for all to see; FREE only at the end: a cleaner that dies in between is followed by another. */
+        atomic_store(&row->state, MEMBER_GONE);
+        settle_shared_guards(token);
+        object_recover_all(token);
+        waiters_forget(token);
+        threads_forget(token);
+        if (atomic_load(&row->held)) heap_free_owned(token);
+        atomic_fetch_add(&arena()->deaths, 1);
+        atomic_store(&row->state, MEMBER_FREE);
+    }
+    guard_leave(recovery_guard());
+}
+
+void member_bury(uint32_t token) {
+    member_bury_as(token, END_CERTAIN);
+}
+
+void member_give_up(uint32_t token) {
+    member_bury_as(token, END_GIVEN_UP);
+}
+
+void recovery_note(const char *format, ...) {
+    struct recovery_notes *notes = &arena()->recoveries;
+    uint64_t number = atomic_load(&notes->count);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(notes->text[number % RECOVERY_NOTES], sizeof notes->text[0], format, arguments);
+    va_end(arguments);
+    atomic_store(&notes->count, number + 1);
+}
+
+/* --- looking for the dead --- */
+
+/* Looks twice: one that was still to begin may have begun before we were let in to bury it. */
+static void member_bury_if_dead(uint32_t token) {
+    if (!member_alive(token)) member_bury_as(token, END_UNKNOWN);
+}
+
+void family_bury_dead(void) {
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE) member_bury_if_dead(token);
+    }
+}
+
+/* Waiters look every 50 ms at the latest, and may be many. */
+static const prong_time LOOK_AGAIN_AFTER = PRONG_MS(10);
+
+void member_look(uint32_t token) {
+    struct member *row = member_row(token);
+    int64_t now = clock_now(), before = atomic_load(&row->looked_at);
+    member_mark_if_needed();
+    if (now - before < LOOK_AGAIN_AFTER || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
+    member_bury_if_dead(token);
+}
+
+/* Rows are taken lowest first: behind the first that never was in use there are none. */
+void family_look_around(void) {
+    for (int looked = 0, rounds = 0; looked < MEMBER_LIMIT && rounds < 2; looked++) {
+        uint64_t i = atomic_fetch_add(&arena()->looked_around, 1) % MEMBER_LIMIT;
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (!token) {
+            atomic_store(&arena()->looked_around, 0);
+            rounds++;
+        } else if (token != self_token() && atomic_load(&member_rows()[i].state) != MEMBER_FREE) {
+            member_look(token);
+            return;
+        }
+    }
+}
+
+/* In a family that is busy nobody sleeps long enough to look around; so each that is started, or joins, pays for more than one that
+ * ends. By a member: one that is still to join has no thread's row to be inside of objects with. */
+enum { LOOKS_A_START = 2 };
+void family_look_for_a_start(void) {
+    for (int i = 0; i < LOOKS_A_START && member_has_row(self_token()); i++) family_look_around();
+}

@@ -1,0 +1,158 @@
+/* This process in the family: entering it, and what the outside may ask. */
+#include "family/family.h"
+
+#include "base/error.h"
+#include "base/fork.h"
+#include "family/heap.h"
+#include "family/object.h"
+#include "family/rows.h"
+#include "family/thread.h"
+#include "os/os.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static struct self nobody;
+struct self *self = &nobody;
+
+/* --- entering the family --- */
+
+/* Beside the page that a fork wipes, for kernels or tools without MADV_WIPEONFORK. */
+static void forget_self(void) {
+    atomic_store(&self->token, 0);
+}
+
+FORK_MUTEX(family, entering, forget_self)
+
+/* Private state that a fork wipes, be it one that runs no handlers. */
+static prong_status make_self(void) {
+    if (self != &nobody) return PRONG_OK;
+    struct self *page = os_memory_wipe_on_fork();
+    if (!page) return fail_errno("no memory for a process's own page");
+    self = page;
+    thread_join_barriers();
+    return PRONG_OK;
+}
+
+static uint64_t wanted_size;
+static bool size_is_exact;
+
+prong_status prong_family_create(const prong_family_options *options) {
+    if (options && options->arena_size) {
+        if (options->arena_size < PRONG_ARENA_LEAST)
+            return fail(PRONG_INVALID, "arena_size %llu is below the least, 64 MiB",
+                        (unsigned long long)options->arena_size);
+        if (arena_base) return fail(PRONG_ALREADY_STARTED, "this process is in a family already");
+        wanted_size = (options->arena_size + 4095) & ~4095ull;
+        size_is_exact = true;
+    }
+    return family_enter();
+}
+
+/* A process without a row yet takes guards under its pid, so that others can tell whether it lives. */
+static prong_status take_first_row(const char *name) {
+    uint32_t token;
+    self->namespace = os_pid_namespace();
+    atomic_store(&self->token, member_entering_token());
+    prong_status status = member_reserve(name, 0, &token);
+    if (status >= 0 && !member_become(token)) status = lock_refused(PRONG_TIMEOUT, "the family table");
+    if (status < 0)
+        atomic_store(&self->token, 0);
+    else
+        family_look_for_a_start();
+    return status;
+}
+
+static prong_status family_enter_here(void) {
+    prong_status status = make_self();
+    if (status < 0) return status;
+    if (arena_base) return take_first_row("forked");
+    if (!size_is_exact) TRY(arena_usual_size(&wanted_size));
+    status = arena_create(wanted_size, size_is_exact ? wanted_size : PRONG_ARENA_LEAST);
+    if (status < 0) return status;
+    thread_agree_on_fences(true);
+    return take_first_row("main");
+}
+
+prong_status family_enter_slow(void) {
+    pthread_mutex_lock(&entering);
+    prong_status status = self_token() ? PRONG_OK : family_enter_here();
+    pthread_mutex_unlock(&entering);
+    return status;
+}
+
+prong_status family_attach(int fd) {
+    prong_status status = make_self();
+    if (status >= 0) status = arena_attach(fd);
+    if (status >= 0) thread_agree_on_fences(false);
+    return status;
+}
+
+/* --- what the outside may ask --- */
+
+prong_status prong_family_check(prong_family_state *state) {
+    struct heap_summary sum;
+    prong_status status = family_enter();
+    if (status < 0) return status;
+    family_bury_dead();
+    retired_sweep();
+    retired_sweep(); /* what is freed may have ended others, such as a lock of its own */
+    status = heap_check(&sum);
+    if (status >= 0 && atomic_load(&arena()->journal_overflows))
+        status = fail(PRONG_SYSTEM, "arena: %llu words were changed without being noted in a guard's journal",
+                      (unsigned long long)atomic_load(&arena()->journal_overflows));
+    if (status < 0 || !state) return status;
+    *state = (prong_family_state){.arena_size = arena()->heap.end,
+                                  .used_bytes = sum.used_bytes,
+                                  .used_blocks = sum.used_blocks,
+                                  .free_bytes = sum.free_bytes,
+                                  .touched_bytes = sum.committed,
+                                  .blocks_in_hand = sum.owned_blocks,
+                                  .objects = object_count(),
+                                  .deaths = atomic_load(&arena()->deaths)};
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) state->members += atomic_load(&member_rows()[i].state) != MEMBER_FREE;
+    return PRONG_OK;
+}
+
+prong_status prong_family_members(prong_member *members, size_t capacity, size_t *count) {
+    TRY(check_bytes(members, capacity, "family members: members"));
+    TRY(family_enter());
+    family_bury_dead();
+    *count = 0;
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
+        struct member *row = &member_rows()[i];
+        if (atomic_load(&row->state) != MEMBER_LIVE) continue;
+        if (*count < capacity) {
+            prong_member *member = &members[*count];
+            *member = (prong_member){.pid = member_pid_shown(row),
+                                     .puts = atomic_load(&row->puts),
+                                     .gets = atomic_load(&row->gets),
+                                     .tasks = atomic_load(&row->tasks),
+                                     .sleeps = atomic_load(&row->sleeps),
+                                     .age = (prong_time)(os_boot_time() - row->joined_at)};
+            memcpy(member->name, row->name, sizeof member->name);
+            if (row->parent) member->parent_pid = member_pid_shown(member_row((uint32_t)row->parent));
+        }
+        ++*count;
+    }
+    return PRONG_OK;
+}
+
+unsigned prong_family_count(void) {
+    unsigned count = 0;
+    if (family_enter()) return 0;
+    family_bury_dead();
+    for (uint64_t i = 0; i < MEMBER_LIMIT; i++) {
+        const struct member *row = &member_rows()[i];
+        uint64_t state = atomic_load(&row->state);
+        count += (state == MEMBER_LIVE || state == MEMBER_RESERVED) && strcmp(row->name, FORK_SERVER_NAME) != 0;
+    }
+    return count;
+}
+
+prong_status prong_family_trim(void) {
+    prong_status status = family_enter();
+    if (status >= 0) retired_sweep();
+    if (status >= 0) heap_trim();
+    return status;
+}

@@ -1,0 +1,37 @@
+/* The family table, for the files that change it: member.c (rows), alive.c (who lives), burial.c, family.c (this process). */
+#ifndef FAMILY_ROWS_H
+#define FAMILY_ROWS_H
+
+#include "family/guard.h"
+#include "family/member.h"
+
+/* A token is 12 bits of row and 18 of generation. ENTERING marks a process that has no row yet: its pid instead (no pid has more
+ * bits), and some bits of its namespace. */
+enum { ROW_BITS = 12, GENERATIONS = 1 << 18, ENTERING = 1 << 30, PID_BITS = 22, NAMESPACE_BITS = 0xff };
+
+/* --- guards --- */
+
+static inline struct guard *members_guard(void) {
+    return &arena()->members_guard;
+}
+
+/* Of burials, and of a process that becomes a member. */
+static inline struct guard *recovery_guard(void) {
+    return &arena()->recovery_guard;
+}
+
+/* --- alive.c --- */
+
+/* Where this process is seen: notes whether the family has members in several namespaces of pids. */
+void member_note_namespace(void);
+/* A process that is not in the table yet: its pid, and what tells namespaces apart as far as there is room. */
+uint32_t member_entering_token(void);
+/* The number by which a person is told of it: its own, where there is none here. */
+int member_pid_shown(const struct member *row);
+
+/* --- burial.c --- */
+
+/* By who starts a process, or joins: see there. */
+void family_look_for_a_start(void);
+
+#endif

@@ -1,0 +1,216 @@
+/* Proxies: objects made on a server, their calls, and proxies as values. */
+#include "base/error.h"
+#include "manager/client/caller.h"
+#include "manager/token.h"
+#include "value/node.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const prong_time CALL_WITHIN = PRONG_SECONDS(60), ANSWER_WITHIN = PRONG_SECONDS(10);
+
+/* --- creating --- */
+
+prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const char *type, prong_time timeout,
+                                const char *format, ...) {
+    struct manager *manager;
+    prong_document *scratch;
+    prong_value given = {0}, all = {0}, one, result = {0}, name = {0};
+    prong_status status = manager_find(handle, &manager);
+    if (status >= 0 && strlen(type) >= sizeof(proxy->type))
+        status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
+    va_list list;
+    va_start(list, format);
+    status = value_build(scratch, &given, format, list);
+    va_end(list);
+    if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
+        status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
+    if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
+    if (status >= 0) status = prong_make_text(scratch, type, &name);
+    if (status >= 0) status = prong_list_append(scratch, all, name);
+    for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
+        status = prong_list_append(scratch, all, one);
+    struct request_parts request = {.to_server = true, .method = "create"};
+    if (status >= 0) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
+    if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
+    prong_value ident = {0};
+    uint64_t id = 0;
+    if (status >= 0) status = prong_scan(result, "(v.)", &ident);
+    if (status >= 0) status = ident_from_value(ident, &id);
+    if (status >= 0) {
+        *proxy = (prong_proxy){.manager = handle, .id = id};
+        snprintf(proxy->type, sizeof(proxy->type), "%s", type);
+    }
+    prong_document_close(scratch);
+    return status;
+}
+
+/* --- calls --- */
+
+prong_status prong_proxy_call_value(prong_proxy proxy, const char *method, prong_value arguments, prong_value keywords,
+                                    prong_document *document, prong_value *result, prong_time timeout) {
+    struct manager *manager;
+    prong_document *own = NULL;
+    prong_value ignored;
+    if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
+    prong_status status = manager_find(proxy.manager, &manager);
+    if (status >= 0 && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
+        status = expected("a tuple of arguments", arguments);
+    if (status >= 0 && !document) status = prong_document_open(&own, NULL);
+    if (status < 0) return status;
+    struct request_parts request = {.id = proxy.id, .method = method, .arguments = arguments, .keywords = keywords};
+    status = manager_call(proxy.manager, manager, &request, document ? document : own, result ? result : &ignored,
+                          deadline_after(timeout));
+    prong_document_close(own);
+    return status;
+}
+
+prong_status prong_proxy_call(prong_proxy proxy, const char *method, prong_document *document, prong_value *result,
+                              prong_time timeout, const char *format, ...) {
+    prong_document *own = NULL;
+    prong_value arguments, ignored;
+    if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
+    prong_status status = document ? PRONG_OK : prong_document_open(&own, NULL);
+    if (status < 0) return status;
+    if (own) document = own;
+    va_list list;
+    va_start(list, format);
+    status = value_build(document, &arguments, format, list);
+    va_end(list);
+    if (status >= 0)
+        status = prong_proxy_call_value(proxy, method, arguments, prong_null(), document, result ? result : &ignored,
+                                        timeout);
+    prong_document_close(own);
+    return status;
+}
+
+static prong_status count_reference(prong_proxy proxy, const char *method) {
+    struct manager *manager;
+    prong_document *scratch;
+    prong_value ignored;
+    prong_value ident;
+    struct request_parts request = {.to_server = true, .method = method};
+    prong_status status = manager_find(proxy.manager, &manager);
+    if (status >= 0) status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
+    status = ident_to_value(scratch, proxy.id, &ident);
+    if (status >= 0) status = prong_build(scratch, &request.arguments, "(v)", ident);
+    if (status >= 0)
+        status = manager_call(proxy.manager, manager, &request, scratch, &ignored, deadline_after(CALL_WITHIN));
+    prong_document_close(scratch);
+    return status;
+}
+
+prong_status prong_proxy_incref(prong_proxy proxy) {
+    return count_reference(proxy, "incref");
+}
+prong_status prong_proxy_decref(prong_proxy proxy) {
+    return count_reference(proxy, "decref");
+}
+
+/* --- what is called often --- */
+
+/* The server waits for so long; the call a little longer, for the answer. */
+static prong_time proxy_patience(prong_time timeout) {
+    return timeout > PRONG_FOREVER - ANSWER_WITHIN ? PRONG_FOREVER : (timeout < 0 ? 0 : timeout) + ANSWER_WITHIN;
+}
+
+prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
+    prong_document *scratch;
+    prong_value result;
+    bool taken = false;
+    prong_status status = prong_document_open(&scratch, NULL);
+    if (status < 0) return status;
+    if (timeout == PRONG_FOREVER)
+        status = prong_proxy_call(lock, "acquire", scratch, &result, PRONG_FOREVER, "(b)", 1);
+    else if (timeout <= 0)
+        status = prong_proxy_call(lock, "acquire", scratch, &result, proxy_patience(0), "(b)", 0);
+    else
+        status = prong_proxy_call(lock, "acquire", scratch, &result, proxy_patience(timeout), "(bd)", 1,
+                                  (double)timeout / 1e9);
+    if (status >= 0) status = prong_value_get_bool(result, &taken);
+    prong_document_close(scratch);
+    if (status < 0 || taken) return status;
+    return fail_text(PRONG_TIMEOUT, "the lock was not free in the time given");
+}
+
+prong_status prong_proxy_release(prong_proxy lock) {
+    return prong_proxy_call(lock, "release", NULL, NULL, CALL_WITHIN, "()");
+}
+
+prong_status prong_proxy_put(prong_proxy queue, prong_value item, prong_time timeout) {
+    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, "put", NULL, NULL, PRONG_FOREVER, "(v)", item);
+    if (timeout <= 0) return prong_proxy_call(queue, "put", NULL, NULL, proxy_patience(0), "(vb)", item, 0);
+    return prong_proxy_call(queue, "put", NULL, NULL, proxy_patience(timeout), "(vbd)", item, 1, (double)timeout / 1e9);
+}
+
+prong_status prong_proxy_get(prong_proxy queue, prong_document *document, prong_value *item, prong_time timeout) {
+    if (timeout == PRONG_FOREVER) return prong_proxy_call(queue, "get", document, item, PRONG_FOREVER, "()");
+    if (timeout <= 0) return prong_proxy_call(queue, "get", document, item, proxy_patience(0), "(b)", 0);
+    return prong_proxy_call(queue, "get", document, item, proxy_patience(timeout), "(bd)", 1, (double)timeout / 1e9);
+}
+
+/* --- as values: RebuildProxy(class, Token(type, address, id), "pickle", {}) --- */
+
+static const char *proxy_class(const char *type) {
+    static const struct {
+        const char *type, *class;
+    } classes[] = {{"list", "ListProxy"},
+                   {"dict", "DictProxy"},
+                   {"Namespace", "NamespaceProxy"},
+                   {"Lock", "AcquirerProxy"},
+                   {"RLock", "AcquirerProxy"},
+                   {"Semaphore", "AcquirerProxy"},
+                   {"BoundedSemaphore", "AcquirerProxy"},
+                   {"Condition", "ConditionProxy"},
+                   {"Event", "EventProxy"},
+                   {"Barrier", "BarrierProxy"},
+                   {"Value", "ValueProxy"},
+                   {"Array", "ArrayProxy"},
+                   {"Iterator", "IteratorProxy"}};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
+        if (!strcmp(classes[i].type, type)) return classes[i].class;
+    return "AutoProxy"; /* asks the server for the methods */
+}
+
+prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, prong_value *value) {
+    struct manager *manager;
+    prong_value token, class;
+    prong_status status = manager_find(proxy.manager, &manager);
+    if (status >= 0) status = token_to_value(document, proxy.type, manager->reach.address, proxy.id, &token);
+    if (status >= 0) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
+    prong_object rebuild = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
+    if (status >= 0) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
+    return status < 0 ? status : prong_make_object(document, &rebuild, value);
+}
+
+/* A token stands in a proxy's arguments, or is what "#PROXY" came with: (exposed, token). */
+static prong_status find_token(prong_value value, prong_value *token) {
+    prong_object view;
+    if (prong_value_is(value, "multiprocessing.managers", "RebuildProxy")) {
+        prong_value_get_object(value, &view);
+        return prong_value_item(view.arguments, 1, token);
+    }
+    if (prong_value_kind(value) == PRONG_KIND_TUPLE) return prong_scan(value, "(.v)", token);
+    return expected("a proxy", value);
+}
+
+prong_status prong_proxy_from_value(prong_proxy *proxy, prong_manager handle, prong_value value) {
+    struct manager *manager;
+    prong_value named = {0};
+    struct token token;
+    prong_status status = manager_find(handle, &manager);
+    if (status >= 0) status = find_token(value, &named);
+    if (status >= 0) status = token_from_value(named, &token);
+    if (status < 0) return fail_again(status, "proxy");
+    if (!address_same(token.address, manager->reach.address))
+        return fail(PRONG_INVALID, "proxy: it is of the server at %s, not of the one at %s", token.address,
+                    manager->reach.address);
+    if (strlen(token.type) >= sizeof(proxy->type))
+        return fail(PRONG_TOO_LONG, "proxy: a type's name of %zu bytes", strlen(token.type));
+    *proxy = (prong_proxy){.manager = handle, .id = token.id};
+    snprintf(proxy->type, sizeof(proxy->type), "%s", token.type);
+    return PRONG_OK;
+}

@@ -1,0 +1,32 @@
+/* How a server is reached, by value: so that every member of the family can use it. */
+#ifndef MANAGER_CLIENT_REACH_H
+#define MANAGER_CLIENT_REACH_H
+
+#include <prong/link.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MANAGER_ADDRESS = 320, MANAGER_KEY = 256, MANAGER_PATH = 256 };
+
+/* TLS options by value. */
+struct tls_paths {
+    bool used;
+    char certificate[MANAGER_PATH], key[MANAGER_PATH], authority[MANAGER_PATH], name[MANAGER_PATH];
+};
+
+/* How a link is made, by value. */
+struct reach {
+    char address[MANAGER_ADDRESS];
+    unsigned char key[MANAGER_KEY];
+    size_t key_size;
+    bool has_key, allow_md5;
+    size_t max_message;
+    struct tls_paths tls;
+};
+
+/* Errors: PRONG_TOO_LONG for what does not fit. */
+prong_status reach_keep(struct reach *reach, const char *address, const prong_link_options *options);
+/* Options that point into reach and tls. */
+void reach_options(const struct reach *reach, prong_link_options *options, prong_tls *tls);
+
+#endif

@@ -1,0 +1,228 @@
+/* Clients, which hold references: a process, watched by a pidfd or as a member of the family; by TCP, a process as it names itself, or
+ * all of a computer that do not. */
+#include "base/error.h"
+#include "family/member.h"
+#include "manager/family_request.h"
+#include "manager/server/server.h"
+#include "os/os.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* "host" of "host:port"; a Unix socket's client without a pid is one of "local". */
+static void client_host(const char *address, char host[64]) {
+    const char *end = strrchr(address, ':');
+    snprintf(host, 64, "%.*s", end ? (int)(end - address) : 5, end ? address : "local");
+}
+
+/* What is known of who is at the other end; the pidfd is the client's, or closed. */
+struct peer {
+    int pid, pidfd;
+    uint32_t member;
+    uint64_t identity;
+    char host[64];
+};
+
+/* A pid is the process that a client is watched for, until that ends. */
+static bool client_is(const struct client *client, const struct peer *peer) {
+    if (client->ended || client->pid != peer->pid) return false;
+    if (peer->pid) return client->pidfd < 0 || !os_pidfd_ended(client->pidfd);
+    return client->member == peer->member && client->identity == peer->identity && !strcmp(client->host, peer->host);
+}
+
+static void client_watch(struct prong_server *server, struct client *client) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)client | 1};
+    if (client->pidfd < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, client->pidfd, &event) == 0) return;
+    close(client->pidfd); /* its end would not be seen: it counts as one that cannot be watched */
+    client->pidfd = -1;
+}
+
+static struct client *client_new(struct prong_server *server, const struct peer *peer) {
+    struct client *client = calloc(1, sizeof(*client));
+    if (!client) return NULL;
+    client->pid = peer->pid;
+    client->pidfd = peer->pidfd;
+    client->member = peer->member;
+    client->identity = peer->identity;
+    memcpy(client->host, peer->host, sizeof(client->host));
+    client->next = server->clients;
+    server->clients = client;
+    client_watch(server, client);
+    return client;
+}
+
+/* With one more session. One that has died before is nobody's but its connection's. */
+static struct client *client_of(struct prong_server *server, const struct peer *peer) {
+    struct client *client = server->clients;
+    bool died = peer->pidfd >= 0 && os_pidfd_ended(peer->pidfd);
+    while (client && (died || !client_is(client, peer))) client = client->next;
+    if (client && client->pidfd < 0 && peer->pidfd >= 0) { /* there was no descriptor to be had before */
+        client->pidfd = peer->pidfd;
+        client_watch(server, client);
+    } else if (client) {
+        if (peer->pidfd >= 0) close(peer->pidfd);
+    } else {
+        client = client_new(server, peer);
+    }
+    if (client) client->sessions++;
+    return client;
+}
+
+/* By Unix socket the kernel tells the process; whether it also has a pid here depends on its PID namespace. */
+struct client *client_of_link(struct prong_server *server, const prong_link *link) {
+    struct peer peer = {.pid = link->peer_pid, .pidfd = os_pidfd_of_peer(link->source.descriptor)};
+    bool no_descriptor = peer.pidfd < 0 && (errno == EMFILE || errno == ENFILE);
+    if (peer.pidfd < 0 && peer.pid && !no_descriptor) peer.pidfd = os_pidfd_open(peer.pid);
+    if (!peer.pid) {
+        peer.identity = os_pidfd_identity(peer.pidfd);
+        if (peer.identity == 0) client_host(link->address, peer.host);
+    }
+    struct client *client = client_of(server, &peer);
+    if (!client || client->pidfd >= 0 || !no_descriptor) return client;
+    client_leave(server, client); /* it would lose its references with its connection */
+    return NULL;
+}
+
+/* A pid of another namespace is no name here: then the token alone is. */
+struct client *client_of_member(struct prong_server *server, const struct family_request *request) {
+    bool here = request->pid_namespace == os_pid_namespace();
+    struct peer peer = {.member = request->member, .pidfd = -1};
+    if (here) {
+        peer.pid = request->pid;
+        peer.pidfd = os_pidfd_open(request->pid);
+    }
+    struct client *client = client_of(server, &peer);
+    if (client) client->member = request->member;
+    return client;
+}
+
+struct client *client_named(struct prong_server *server, struct client *client, uint64_t identity) {
+    struct peer peer = {.pidfd = -1, .identity = identity};
+    if (client->pid || client->pidfd >= 0 || client->member || client->identity) return client;
+    memcpy(peer.host, client->host, sizeof(peer.host));
+    struct client *named = client_of(server, &peer);
+    if (named) client_leave(server, client);
+    return named;
+}
+
+bool client_lives(const struct client *client) {
+    if (client->ended) return false;
+    return client->member ? member_alive(client->member) : client->pidfd >= 0;
+}
+
+static void give_up(struct prong_server *server, struct client *client) {
+    for (size_t i = 0; i < client->held_count; i++) {
+        struct managed *object = object_by_id(server, client->held[i].id);
+        for (uint64_t n = client->held[i].count; object && n > 0; n--) {
+            bool last = object->refs == 1;
+            object->grace = 0;
+            object_release(server, object);
+            if (last) break;
+        }
+    }
+    client->held_count = 0;
+    holds_give_back(server, &client->holds, NULL);
+}
+
+static void client_free(struct prong_server *server, struct client *client) {
+    struct client **place = &server->clients;
+    while (*place != client) place = &(*place)->next;
+    *place = client->next;
+    if (client->pidfd >= 0) close(client->pidfd);
+    client->pidfd = -1;
+    client->closed = true;
+    client->next = server->closed_clients;
+    server->closed_clients = client;
+}
+
+/* As sessions_sweep. */
+void clients_sweep(struct prong_server *server) {
+    for (struct client *client = server->closed_clients, *next; client; client = next) {
+        next = client->next;
+        free(client->held);
+        free(client);
+    }
+    server->closed_clients = NULL;
+}
+
+/* A session ends. Without pidfd a process counts as gone when its last session is. */
+void client_leave(struct prong_server *server, struct client *client) {
+    if (--client->sessions) return;
+    bool unseen = client->pid && client->pidfd < 0 && !client->member;
+    if (client->ended || unseen) { /* also what came after it was seen to be dead goes back */
+        give_up(server, client);
+        client_free(server, client);
+        return;
+    }
+    client->lease_end = server->options.lease ? deadline_after(server->options.lease) : PRONG_FOREVER;
+    if (client->held_count == 0 && !client->holds) client_free(server, client);
+}
+
+/* The process has died; what sessions it has will be closed as their sockets end. */
+void client_ended(struct prong_server *server, struct client *client) {
+    if (client->closed || client->ended) return;
+    client->ended = true;
+    client->sessions++; /* it is not freed in here */
+    family_member_gone(server, client);
+    if (client->pidfd >= 0) close(client->pidfd);
+    client->pidfd = -1;
+    give_up(server, client);
+    client_leave(server, client);
+}
+
+/* Whether it is to be given up now. What is watched by nobody else is looked at from here: members of other namespaces. */
+static bool client_is_over(const struct client *client) {
+    if (client->ended || client->pidfd >= 0) return false;
+    if (client->member) return !member_alive(client->member);
+    return client->sessions == 0 && deadline_passed(client->lease_end);
+}
+
+void clients_look(struct prong_server *server) {
+    for (struct client *client = server->clients, *next; client; client = next) {
+        next = client->next;
+        if (!client_is_over(client)) continue;
+        client_ended(server, client);
+        next = server->clients;
+    }
+}
+
+void clients_free(struct prong_server *server) {
+    while (server->clients) {
+        give_up(server, server->clients);
+        client_free(server, server->clients);
+    }
+    clients_sweep(server);
+}
+
+static struct held *find_held(struct client *client, uint64_t id) {
+    for (size_t i = client->held_count; i-- > 0;) /* what is given up is mostly what was taken last */
+        if (client->held[i].id == id) return &client->held[i];
+    return NULL;
+}
+
+prong_status client_hold(struct client *client, uint64_t id) {
+    struct held *held = find_held(client, id);
+    if (!held && client->held_count == client->held_capacity) {
+        size_t capacity = client->held_capacity ? client->held_capacity * 2 : 8;
+        struct held *larger = realloc(client->held, capacity * sizeof(*larger));
+        if (!larger) return fail_text(PRONG_NO_MEMORY, "no memory to note a reference");
+        client->held = larger;
+        client->held_capacity = capacity;
+    }
+    if (!held) {
+        held = &client->held[client->held_count++];
+        *held = (struct held){id, 0};
+    }
+    held->count++;
+    return PRONG_OK;
+}
+
+bool client_unhold(struct client *client, uint64_t id) {
+    struct held *held = find_held(client, id);
+    if (!held) return false;
+    if (--held->count == 0) *held = client->held[--client->held_count];
+    return true;
+}

@@ -1,0 +1,91 @@
+/* Requests of the server's own family, through the arena: one queue to the server, a mailbox for each of the clients'
+ * threads. */
+#include "base/error.h"
+#include "channel/queue.h"
+#include "manager/server/family.h"
+#include "manager/server/server.h"
+#include "os/os.h"
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+void server_join_family(prong_server *server, prong_queue requests) {
+    server->requests = requests;
+    server->in_family = true;
+}
+
+/* The doorbell hangs at the queue from now on, and is rung only when the server is about to sleep: see arm. */
+void family_requests_open(struct prong_server *server) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->requests};
+    if (!server->in_family || server->watch.doorbell >= 0 || !watch_open(&server->watch, true)) return;
+    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->watch.doorbell, &event);
+}
+
+void family_requests_close(struct prong_server *server) {
+    watch_close(&server->watch);
+    if (server->in_family) prong_queue_destroy(server->requests);
+}
+
+static struct session *session_of(struct prong_server *server, const struct family_request *request) {
+    for (struct session *session = server->sessions; session; session = session->next)
+        if (!session->link && session->mailbox.offset == request->mailbox.offset &&
+            session->mailbox.generation == request->mailbox.generation)
+            return session;
+    struct session *session = NULL;
+    if (!queue_take_over(request->mailbox)) return NULL; /* it went with its maker */
+    if (session_new_family(server, request, &session)) {
+        prong_queue_destroy(request->mailbox);
+        return NULL;
+    }
+    if (client_lives(session->client)) return session;
+    session_close(session); /* it died before its request was read: what it would take nobody would give back */
+    return NULL;
+}
+
+static void family_handle(struct prong_server *server, const prong_message *message) {
+    struct family_request request;
+    if (message->size < sizeof(request)) return;
+    memcpy(&request, message->data, sizeof(request));
+    struct session *session = session_of(server, &request);
+    if (!session) return;
+    if (request.leaves) /* a thread's last word: its mailbox is no longer looked at */
+        session_close(session);
+    else if (!session->parked) /* one that gave up waiting and asks again has cancelled before */
+        request_handle(session, (const char *)message->data + sizeof(request), message->size - sizeof(request));
+}
+
+static bool handle_one(struct prong_server *server) {
+    prong_message message;
+    if (prong_queue_receive(server->requests, &message, PRONG_NOWAIT) < 0) return false;
+    family_handle(server, &message);
+    prong_message_release(&message);
+    prong_document_reset(server->scratch);
+    return true;
+}
+
+void family_requests_handle(struct prong_server *server) {
+    enum { TURN = 64 };
+    for (int turn = 0; turn < TURN && family_requests_there(server); turn++) handle_one(server);
+}
+
+/* Silent before the queue is looked at: one that comes then rings again. Left ringing, it would end each spin at once, and the
+ * server would never sleep, nor arm, which is what silences it else. */
+void family_requests_rung(struct prong_server *server) {
+    watch_renew(&server->watch);
+    family_requests_handle(server);
+}
+
+void family_requests_arm(struct prong_server *server) {
+    struct channel *channel = server->in_family ? queue_channel(server->requests) : NULL;
+    if (!channel) return;
+    watch_renew(&server->watch);
+    watch_add(&server->watch, &channel->readable);
+}
+
+/* Its sessions end, and what they hold is given back. */
+void family_member_gone(struct prong_server *server, const struct client *client) {
+    for (struct session *session = server->sessions, *next; session; session = next) {
+        next = session->next;
+        if (!session->link && session->client == client) session_close(session);
+    }
+}

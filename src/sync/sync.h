@@ -1,0 +1,55 @@
+/* What the files of this layer share. */
+#ifndef SYNC_SYNC_H
+#define SYNC_SYNC_H
+
+#include "family/guard.h"
+#include "family/object.h"
+#include "family/waitq.h"
+#include "sync/mutex.h"
+
+#include <prong/condition.h>
+#include <prong/lock.h>
+
+enum {
+    KIND_LOCK = 6,
+    KIND_SEMAPHORE = 7,
+    KIND_EVENT = 8,
+    KIND_CONDITION = 9,
+    KIND_BARRIER = 10,
+    KIND_SHARED = 11,
+};
+extern const struct object_type lock_type, semaphore_type, event_type, condition_type, barrier_type, shared_type;
+
+/* object.variant: whether it is recursive. */
+struct lock {
+    struct object object;
+    struct mutex mutex;
+};
+
+static inline prong_status sync_lock_enter(struct visit *inside, prong_lock handle, struct lock **lock) {
+    return object_enter(inside, KIND_LOCK, handle.offset, handle.generation, (void **)lock);
+}
+/* As prong_lock_acquire and prong_lock_release. */
+prong_status sync_lock_acquire(prong_lock handle, prong_time timeout);
+prong_status sync_lock_release(prong_lock handle);
+/* Whether the calling thread, which is inside of it, holds it; of one that is not recursive: the calling process. */
+bool sync_lock_is_mine(struct lock *lock);
+
+/* For an object with a lock: the one that its creator gives, or a recursive one of that name, which is the object's own. Errors:
+ * PRONG_STALE (the given one), as prong_lock_create. */
+prong_status sync_lock_choose(prong_lock given, const char *name, prong_lock *lock, uint64_t *is_own);
+
+/* Makes an object of the kind with a label, in state BUILDING. */
+prong_status sync_create(uint32_t kind, const void *handle, const char *name, void **object);
+/* Fills the handle's two words, and makes it live. */
+void sync_publish(void *object, void *handle);
+
+/* Inside the guard of an object of that generation; false when the object is destroyed, or a stopped process is inside. */
+bool sync_enter(void *object, struct guard *guard, uint64_t generation);
+
+/* Waits on the queue until ready(object): spins, then sleeps, in view of the report; look(object), where not NULL, is called
+ * every 50 ms or so, to find the dead. False when the deadline came first. */
+bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *object, void (*look)(void *object),
+               deadline_t deadline);
+
+#endif
