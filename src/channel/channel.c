@@ -573,6 +573,7 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
     clear_segment(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
     c->fixed.object = arena_offset(object);
+    c->bell.inset = BELL_OF_CHANNEL;
     c->fixed.message_limit = message_limit;
     c->fixed.byte_limit = byte_limit;
     atomic_store(&c->put.segment, c->put.first);
@@ -620,7 +621,7 @@ void channel_end(struct channel *c) {
     }
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
-    if (c->fixed.whole) bell_dispose(c); /* its descriptors are readable from now on */
+    if (c->fixed.whole) object_bell_dispose(&c->bell); /* its descriptors are readable from now on */
 }
 
 /* Nobody is inside any more. If this process dies in here, another goes on. */
@@ -631,7 +632,7 @@ bool channel_dispose(struct channel *c) {
     IN_ORDER();
     c->fixed.whole = 0;
     IN_ORDER();
-    bool bell_gone = bell_dispose(c);
+    bool bell_gone = object_bell_dispose(&c->bell);
     if (bell_gone) free_segments(c);
     unlock_both(c);
     return bell_gone;
@@ -661,7 +662,7 @@ void channel_recover(struct channel *c, uint32_t dead) {
     if (lock_held_by(&c->put.lock, dead) && !lock_put(c, deadline_after(PRONG_SECONDS(1)))) lock_release(&c->put.lock);
     if (lock_held_by(&c->take.lock, dead) && !lock_take(c, deadline_after(PRONG_SECONDS(1))))
         lock_release(&c->take.lock);
-    bell_recover(c, dead);
+    object_bell_recover(&c->bell, dead);
     /* it may have died just as it was woken, with the wake-up in its hands */
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);

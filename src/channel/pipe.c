@@ -220,7 +220,7 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
 static void connection_close_bell(prong_connection handle) {
     uint64_t offset = handle.offset & ~1ull;
     if (object_is_place(offset))
-        bell_close(&((struct pipe *)arena_at(offset))->to[handle.offset & 1], handle.generation);
+        object_bell_close(&((struct pipe *)arena_at(offset))->to[handle.offset & 1].bell, handle.generation);
 }
 
 prong_status prong_connection_close(prong_connection handle) {
@@ -400,7 +400,7 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
 prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
     struct channel *inbox;
     prong_status status = connection_inbox(handle, &inbox);
-    return status < 0 ? status : bell_open(inbox, handle.generation, descriptor);
+    return status < 0 ? status : object_bell_open(&inbox->bell, handle.generation, descriptor);
 }
 
 /* --- for the rooms below --- */

@@ -59,6 +59,9 @@ struct object_type {
     void (*holders)(void *object, holder_visit *visit, void *context);
     /* What stands in the memory of one goes over to the next that is made there, whose maker sets what is to be another. */
     bool inherits;
+    /* Whether what its descriptor shows is so: see bell.h. Takes no lock, and may be wrong while a change is under way; whoever made
+     * the change settles the bell. NULL: it has no descriptor, or is a channel. */
+    bool (*ready)(void *object);
 };
 extern const struct object_type *const object_types[KIND_COUNT];
 
