@@ -13,6 +13,9 @@
 #include "family/member.h"
 #include "family/watch.h"
 #include "os/os.h"
+#include "pool/notes.h"
+#include "pool/schedule.h"
+#include "pool/worker.h"
 #include "process/process.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef POOL_OWNER_H
 #define POOL_OWNER_H
 
-#include "pool/types.h"
+#include "pool/pool.h"
 
 #include <sys/types.h>
 

@@ -4,6 +4,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/job.h"
 #include "pool/owner.h"
 #include "process/calls.h"
 #include "process/process.h"
