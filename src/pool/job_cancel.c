@@ -128,3 +128,37 @@ prong_status job_destroy_after(prong_job handle, prong_status status) {
     prong_job_destroy(handle);
     return status < 0 ? fail(status, "%s", message) : PRONG_OK;
 }
+
+/* --- all jobs of a pool --- */
+
+/* A job that is not abandoned, seen under the guard, stays while the guard is held: see prong_job_destroy. */
+static void job_cancel_of_pool(void *object, void *context) {
+    struct job *job = object;
+    struct pool *pool = context;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    bool ours = atomic_load(&job->object.state) == OBJECT_LIVE && job->pool == arena_offset(pool) &&
+                job->pool_generation == object_generation(pool) && !job->abandoned;
+    if (ours && !job_ended(job))
+        schedule_cancel(pool, job, atomic_load(&pool->state) == POOL_BROKEN ? PRONG_POOL_BROKEN : PRONG_CANCELLED);
+    guard_leave(&pool->guard);
+    if (ours) schedule_tell(pool, arena_offset(job), JOB_NEWS_NONE);
+}
+
+void jobs_cancel_unfinished(struct pool *pool) {
+    object_each(KIND_JOB, job_cancel_of_pool, pool);
+}
+
+void jobs_cancel_all(struct pool *pool) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        uint64_t job = slot->job;
+        if (job) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
+        unsigned news = job ? schedule_death(pool, slot, 0) : JOB_NEWS_NONE;
+        INSIDE struct visit inside = {0};
+        if (job) visit_begin(&inside, job);
+        guard_leave(&pool->guard);
+        if (job) schedule_tell(pool, job, news);
+    }
+    jobs_cancel_unfinished(pool);
+}

@@ -17,8 +17,6 @@ prong_status owner_prepare_callbacks(prong_pool handle);
 /* Around a wait for the pool's end. PRONG_DEADLOCK in a callback that this end waits for. */
 prong_status owner_begin_join(prong_pool handle);
 void owner_end_join(void);
-/* Ends what is left of all jobs: no worker will. */
-void cancel_jobs(struct pool *pool);
 /* Asks all workers to end at once; those that do not within two seconds are killed. */
 void owner_end_workers(struct pool *pool, prong_pool handle);
 

@@ -253,7 +253,7 @@ static void recover(void *object, uint32_t dead) {
     }
     /* The kernel kills the workers with their owner, but not in the same instant. */
     if (pool->orphaned && no_worker_lives(pool)) {
-        cancel_jobs(pool);
+        jobs_cancel_all(pool);
         object_destroy(pool, generation);
     }
 }
