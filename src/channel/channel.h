@@ -19,6 +19,7 @@
 #ifndef CHANNEL_CHANNEL_H
 #define CHANNEL_CHANNEL_H
 
+#include "family/bell.h"
 #include "family/lock.h"
 #include "family/waitq.h"
 
@@ -30,7 +31,8 @@ enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSED };
 struct channel {
     struct { /* hardly ever written: both sides read it as they work or spin */
         _Alignas(64) _Atomic uint32_t state;
-        _Atomic uint32_t bell; /* there are descriptors that show whether there is something to take: see bell.c */
+        _Atomic uint32_t
+            bell; /* there are descriptors that show whether there is something to take: see family/bell.h */
         uint64_t message_limit, byte_limit; /* 0: none */
         uint64_t object;                    /* what it is part of, for the report of who waits for what */
         uint64_t whole;                     /* it is set up, and its messages are not dropped yet */
@@ -59,14 +61,7 @@ struct channel {
         _Atomic uint64_t bytes;
         uint64_t ledger, ledger_value, ledger_head; /* intent: this word counts what is taken at that head */
     } take;
-    struct {                         /* see bell.c */
-        _Alignas(64) lock_t lock;    /* of what is below, but for count */
-        _Atomic uint32_t addressed;  /* somebody has rung by address */
-        _Atomic uint64_t count;      /* bytes put << 32 | bytes claimed; goes on from one bell to the next */
-        _Atomic uint64_t generation; /* of what the channel was part of when the bell was made */
-        _Atomic uint64_t device, inode;
-        uint64_t holders, pending; /* blocks */
-    } bell;
+    _Alignas(64) struct object_bell bell; /* but for its flags, which are in `fixed` */
     _Alignas(64) struct waitq readable;
     _Alignas(64) struct waitq writable;
 };

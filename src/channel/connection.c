@@ -138,7 +138,7 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
 prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
     struct channel *inbox;
     prong_status status = connection_inbox(handle, &inbox);
-    return status < 0 ? status : bell_open(inbox, handle.generation, descriptor);
+    return status < 0 ? status : object_bell_open(&inbox->bell, handle.generation, descriptor);
 }
 
 /* --- for others that wait --- */

@@ -25,6 +25,7 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
     segment_clear(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
     c->fixed.object = arena_offset(object);
+    c->bell.inset = BELL_OF_CHANNEL;
     c->fixed.message_limit = message_limit;
     c->fixed.byte_limit = byte_limit;
     atomic_store(&c->put.segment, c->put.first);
@@ -68,7 +69,7 @@ void channel_end(struct channel *c) {
     }
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
-    if (c->fixed.whole) bell_dispose(c); /* its descriptors are readable from now on */
+    if (c->fixed.whole) object_bell_dispose(&c->bell); /* its descriptors are readable from now on */
 }
 
 /* --- its memory --- */
@@ -94,7 +95,7 @@ bool channel_dispose(struct channel *c) {
     IN_ORDER();
     c->fixed.whole = 0;
     IN_ORDER();
-    bool bell_gone = bell_dispose(c);
+    bool bell_gone = object_bell_dispose(&c->bell);
     if (bell_gone) segments_free(c);
     sides_unlock(c);
     return bell_gone;

@@ -38,7 +38,7 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
 static void connection_close_bell(prong_connection handle) {
     uint64_t offset = handle.offset & ~1ull;
     if (object_is_place(offset))
-        bell_close(&((struct pipe *)arena_at(offset))->to[handle.offset & 1], handle.generation);
+        object_bell_close(&((struct pipe *)arena_at(offset))->to[handle.offset & 1].bell, handle.generation);
 }
 
 prong_status prong_connection_close(prong_connection handle) {

@@ -71,7 +71,7 @@ bool queue_take_over(prong_queue handle) {
 prong_status prong_queue_destroy(prong_queue handle) {
     prong_status status = object_destroy_handle(KIND_QUEUE, handle.offset, handle.generation);
     if (object_is_place(handle.offset))
-        bell_close(&((struct queue *)arena_at(handle.offset))->channel, handle.generation);
+        object_bell_close(&((struct queue *)arena_at(handle.offset))->channel.bell, handle.generation);
     return status;
 }
 
@@ -224,7 +224,7 @@ prong_status prong_queue_fileno(prong_queue handle, int *descriptor) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     prong_status status = queue_enter(&inside, handle, &queue);
-    return status < 0 ? status : bell_open(&queue->channel, handle.generation, descriptor);
+    return status < 0 ? status : object_bell_open(&queue->channel.bell, handle.generation, descriptor);
 }
 
 struct channel *queue_channel(prong_queue handle) {

@@ -46,7 +46,7 @@ void channel_recover(struct channel *c, uint32_t dead) {
         lock_release(&c->put.lock);
     if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(PRONG_SECONDS(1))))
         lock_release(&c->take.lock);
-    bell_recover(c, dead);
+    object_bell_recover(&c->bell, dead);
     /* it may have died just as it was woken, with the wake-up in its hands */
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);

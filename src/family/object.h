@@ -54,6 +54,9 @@ struct object_type {
     enum holder_role holding;
     /* What stands in the memory of one goes over to the next that is made there, whose maker sets what is to be another. */
     bool inherits;
+    /* Whether what its descriptor shows is so: see bell.h. Takes no lock, and may be wrong while a change is under way; whoever made
+     * the change settles the bell. NULL: it has no descriptor, or is a channel. */
+    bool (*ready)(void *object);
 };
 /* By number, NULL where no kind has it. Defined in src/upward.c. */
 extern const struct object_type *const object_types[KIND_LIMIT];

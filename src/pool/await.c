@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/local.h"
 #include "family/member.h"
+#include "pool/schedule.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #ifndef POOL_AWAIT_H
 #define POOL_AWAIT_H
 
-#include "pool/types.h"
+#include "pool/pool.h"
 
 /* The place of what is awaited: of one task of a job; or every task of it; or the end of all workers of a pool; or, from AWAIT_MORE on
  * downwards, that more than so many of the job's tasks are done. */

@@ -4,6 +4,10 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/notes.h"
+#include "pool/schedule.h"
+#include "pool/submit.h"
+#include "pool/values.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* What this process alone knows of the jobs it submitted: callbacks, and where results go in its own memory. */
 #include "base/error.h"
 #include "base/fork.h"
-#include "pool/types.h"
+#include "pool/notes.h"
+#include "pool/schedule.h"
 
 #include <pthread.h>
 #include <stdlib.h>

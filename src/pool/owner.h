@@ -2,7 +2,7 @@
 #ifndef POOL_OWNER_H
 #define POOL_OWNER_H
 
-#include "pool/types.h"
+#include "pool/pool.h"
 
 #include <sys/types.h>
 
@@ -17,10 +17,11 @@ prong_status owner_prepare_callbacks(prong_pool handle);
 /* Around a wait for the pool's end. PRONG_DEADLOCK in a callback that this end waits for. */
 prong_status owner_begin_join(prong_pool handle);
 void owner_end_join(void);
-/* Ends what is left of all jobs: no worker will. */
-void cancel_jobs(struct pool *pool);
 /* Asks all workers to end at once; those that do not within two seconds are killed. */
 void owner_end_workers(struct pool *pool, prong_pool handle);
+
+/* Ends all pools that this process owns: it is about to exit. */
+void owner_end_all(void);
 
 /* Ends all pools that this process owns: it is about to exit. */
 void owner_end_all(void);

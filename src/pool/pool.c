@@ -4,6 +4,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/job.h"
 #include "pool/owner.h"
 #include "process/calls.h"
 #include "process/process.h"
@@ -252,7 +253,7 @@ static void recover(void *object, uint32_t dead) {
     }
     /* The kernel kills the workers with their owner, but not in the same instant. */
     if (pool->orphaned && no_worker_lives(pool)) {
-        cancel_jobs(pool);
+        jobs_cancel_all(pool);
         object_destroy(pool, generation);
     }
 }

@@ -2,9 +2,10 @@
  *
  * Words that each sets at most, before it commits or the caller leaves the guard: the guard's journal has to hold them. The longest is
  * a worker's, which hands in a task and claims another. */
+#include "pool/schedule.h"
+
 #include "family/member.h"
 #include "os/os.h"
-#include "pool/types.h"
 
 #include <limits.h>
 

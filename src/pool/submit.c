@@ -1,7 +1,9 @@
 /* Submitting work, and running it: tasks with an argument each, and arrays in chunks. */
 #include "base/error.h"
 #include "family/member.h"
-#include "pool/types.h"
+#include "pool/notes.h"
+#include "pool/submit.h"
+#include "pool/values.h"
 
 #include <string.h>
 

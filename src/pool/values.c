@@ -1,6 +1,8 @@
 /* Tasks that are called with values: the bytes of a call go in, the result's pickle comes out. */
 #include "base/error.h"
-#include "pool/types.h"
+#include "pool/values.h"
+#include "pool/job.h"
+#include "pool/submit.h"
 #include "process/process.h"
 #include "value/classes.h"
 #include "value/document.h"

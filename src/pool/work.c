@@ -1,6 +1,8 @@
 /* A prong_work as it was given: which function, what goes with it, and what makes no sense together. */
 #include "base/error.h"
-#include "pool/types.h"
+#include "pool/work.h"
+#include "pool/submit.h"
+#include "pool/values.h"
 
 static const prong_task_options no_options;
 

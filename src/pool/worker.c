@@ -6,6 +6,8 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/schedule.h"
+#include "pool/worker.h"
 
 #include <prong/runtime.h>
 #include <limits.h>

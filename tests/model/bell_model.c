@@ -1,4 +1,4 @@
-/* The bell (src/channel: bell, bells, bell_hold): when all is quiet, there is a byte in the pipe exactly if there is a message. If one that takes
+/* The bell (src/family: bell, bells, bell_hold): when all is quiet, there is a byte in the pipe exactly if there is a message. If one that takes
  * dies at any point, there is a byte if there is a message; and once the dead one is buried, all is as if it had lived. The channel
  * is a number of messages, the pipe one of bytes, each changed in one step. */
 #define BELL_LEFT_OVER_AFTER 0
@@ -8,15 +8,15 @@
 #include <unistd.h>
 
 #include "instrument.h"
-#include "channel/bells.c"
-#include "channel/bell.c"
-#include "channel/bell_hold.c"
+#include "family/bells.c"
+#include "family/bell.c"
+#include "family/bell_hold.c"
 #include "uninstrument.h"
 
 enum { GENERATION = 1 };
 
 struct world_of_bell {
-    struct channel channel;
+    struct object_bell bell;
     _Atomic int messages, bytes;
     int buried;
     struct burial burial;
@@ -26,10 +26,28 @@ static struct world_of_bell *w;
 
 /* --- the channel --- */
 
-bool channel_ready_to_take(void *channel) {
-    (void)channel;
+bool bell_owner_ready(struct object_bell *shared) {
+    (void)shared;
     model_point();
     return w->messages > 0;
+}
+
+uint64_t bell_owner_generation(struct object_bell *shared) {
+    (void)shared;
+    return GENERATION;
+}
+
+uint32_t bell_flags(struct object_bell *shared) {
+    return atomic_load(&shared->flags);
+}
+
+void bell_set_flags(struct object_bell *shared, uint32_t flags) {
+    atomic_store(&shared->flags, flags);
+}
+
+const char *bell_owner_name(struct object_bell *shared) {
+    (void)shared;
+    return "queue";
 }
 
 /* --- the system --- */
@@ -102,34 +120,34 @@ void *os_memory_private(uint64_t size) {
     return NULL;
 }
 
-bool holders_lock(struct channel *channel) {
-    (void)channel;
+bool holders_lock(struct object_bell *shared) {
+    (void)shared;
     return false;
 }
 
-void holders_unlock(struct channel *channel) {
-    (void)channel;
+void holders_unlock(struct object_bell *shared) {
+    (void)shared;
 }
 
-bool holders_add(struct channel *channel, int pipe, uint32_t address) {
-    (void)channel, (void)pipe, (void)address;
+bool holders_add(struct object_bell *shared, int pipe, uint32_t address) {
+    (void)shared, (void)pipe, (void)address;
     return false;
 }
 
-void holders_remove(struct channel *channel, uint32_t token) {
-    (void)channel, (void)token;
+void holders_remove(struct object_bell *shared, uint32_t token) {
+    (void)shared, (void)token;
 }
 
-void holders_changed(struct channel *channel) {
-    (void)channel;
+void holders_changed(struct object_bell *shared) {
+    (void)shared;
 }
 
-void holders_free(struct channel *channel) {
-    (void)channel;
+void holders_free(struct object_bell *shared) {
+    (void)shared;
 }
 
-bool holders_each(struct channel *channel, bool (*visit)(struct holder *, void *), void *context) {
-    (void)channel, (void)visit, (void)context;
+bool holders_each(struct object_bell *shared, bool (*visit)(struct holder *, void *), void *context) {
+    (void)shared, (void)visit, (void)context;
     return false;
 }
 
@@ -149,13 +167,13 @@ static enum bell_care
     in_vain; /* who dies while it takes what is left over is followed by its burial, which is not shown here */
 
 static struct bell bell_of_thread(void) {
-    return (struct bell){.channel = &w->channel, .generation = GENERATION, .socket = -1};
+    return (struct bell){.shared = &w->bell, .generation = GENERATION, .socket = -1};
 }
 
 static void put(struct bell *bell) {
     model_point();
     w->messages++;
-    if (!bell_bytes_counted(&w->channel)) bell_agree(bell, BELL_QUICKLY);
+    if (!bell_bytes_counted(&w->bell)) bell_agree(bell, BELL_QUICKLY);
 }
 
 static void take(struct bell *bell) {
@@ -165,7 +183,7 @@ static void take(struct bell *bell) {
         return;
     }
     w->messages--;
-    if (!channel_ready_to_take(NULL)) bell_agree(bell, BELL_QUICKLY);
+    if (!bell_owner_ready(NULL)) bell_agree(bell, BELL_QUICKLY);
 }
 
 static void bury(struct bell *bell) {
@@ -189,8 +207,8 @@ static void prepare(void) {
     arena_places = MODEL_ARENA / 64;
     w = model_arena();
     burial = &w->burial;
-    w->channel.take.generation = w->channel.bell.generation = GENERATION;
-    w->channel.fixed.bell = BELL_HAS_PIPE;
+    w->bell.generation = GENERATION;
+    w->bell.flags = BELL_HAS_PIPE;
 }
 
 static void finish(void) {

@@ -80,24 +80,24 @@ void waiter_end(struct waiter *waiter) {
 }
 
 /* No bell: see bell_model.c. */
-void bell_settle_after_put(struct channel *channel) {
+void object_bell_settle_up(struct object_bell *channel) {
     (void)channel;
 }
 
-void bell_settle_after_take(struct channel *channel) {
+void object_bell_settle_down(struct object_bell *channel) {
     (void)channel;
 }
 
-void bell_settle_thoroughly(struct channel *channel) {
+void object_bell_settle_thoroughly(struct object_bell *channel) {
     (void)channel;
 }
 
-bool bell_dispose(struct channel *channel) {
+bool object_bell_dispose(struct object_bell *channel) {
     (void)channel;
     return true;
 }
 
-void bell_recover(struct channel *channel, uint32_t dead) {
+void object_bell_recover(struct object_bell *channel, uint32_t dead) {
     (void)channel, (void)dead;
 }
 

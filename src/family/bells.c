@@ -1,8 +1,8 @@
-/* What this process has of bells: a table by channel. */
-#include "channel/bells.h"
+/* What this process has of bells: a table by the place of their object. */
+#include "family/bells.h"
 
 #include "base/fork.h"
-#include "channel/holders.h"
+#include "family/holders.h"
 #include "family/member.h"
 
 #include <errno.h>
@@ -56,22 +56,22 @@ static bool holder_open(struct holder *holder, void *context) {
     return opening->fd >= 0 || errno == EMFILE || errno == ENFILE;
 }
 
-int bell_open_from_holders(struct channel *c, const struct os_bell_id *id) {
+int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *id) {
     struct opening opening = {*id, -1};
     errno = ENOENT;
-    holders_each(c, holder_open, &opening);
+    holders_each(shared, holder_open, &opening);
     return opening.fd;
 }
 
 /* --- the table --- */
 
-static struct bell **bell_bucket(const struct channel *c) {
-    return &bells[(arena_offset(c) >> 6) % BUCKETS];
+static struct bell **bell_bucket(const struct object_bell *shared) {
+    return &bells[(arena_offset(shared) >> 6) % BUCKETS];
 }
 
-struct bell *bell_of(struct channel *c, uint64_t generation) {
-    struct bell *bell = *bell_bucket(c);
-    while (bell && (bell->channel != c || bell->generation != generation)) bell = bell->next;
+struct bell *bell_of(struct object_bell *shared, uint64_t generation) {
+    struct bell *bell = *bell_bucket(shared);
+    while (bell && (bell->shared != shared || bell->generation != generation)) bell = bell->next;
     return bell;
 }
 
@@ -87,12 +87,12 @@ static struct bell *bell_take_spare(void) {
     return bell;
 }
 
-struct bell *bell_new(struct channel *c, uint64_t generation) {
+struct bell *bell_new(struct object_bell *shared, uint64_t generation) {
     struct bell *bell = bell_take_spare();
     if (!bell) return NULL;
     *bell = (struct bell){
-        .next = *bell_bucket(c), .channel = c, .generation = generation, .pipe = -1, .socket = -1, .descriptor = -1};
-    *bell_bucket(c) = bell;
+        .next = *bell_bucket(shared), .shared = shared, .generation = generation, .pipe = -1, .socket = -1, .descriptor = -1};
+    *bell_bucket(shared) = bell;
     atomic_fetch_add(&bells_here, 1);
     return bell;
 }
@@ -108,7 +108,7 @@ static void bell_close_descriptors(struct bell *bell) {
 }
 
 void bell_drop(struct bell *bell) {
-    struct bell **at = bell_bucket(bell->channel);
+    struct bell **at = bell_bucket(bell->shared);
     while (*at != bell) at = &(*at)->next;
     *at = bell->next;
     bell_close_descriptors(bell);
@@ -122,26 +122,26 @@ static void bells_sweep(void) {
     for (int i = 0; i < BUCKETS; i++)
         for (struct bell *bell = bells[i], *next; bell; bell = next) {
             next = bell->next;
-            struct os_bell_id id = bell_id(bell->channel);
+            struct os_bell_id id = bell_id(bell->shared);
             bool over =
-                bell->generation != atomic_load(&bell->channel->bell.generation) || !bell_same_id(&bell->id, &id);
+                bell->generation != atomic_load(&bell->shared->generation) || !bell_same_id(&bell->id, &id);
             if (!bell->token && over) bell_drop(bell);
         }
 }
 
-static struct bell *bell_to_ring(struct channel *c, uint64_t generation) {
+static struct bell *bell_to_ring(struct object_bell *shared, uint64_t generation) {
     static unsigned made;
-    struct bell *bell = bell_of(c, generation);
+    struct bell *bell = bell_of(shared, generation);
     if (bell) return bell;
     if (++made % SWEEP_EVERY == 0) bells_sweep();
-    return bell_new(c, generation);
+    return bell_new(shared, generation);
 }
 
-struct bell *bell_with_pipe(struct channel *c) {
-    struct os_bell_id id = bell_id(c);
-    uint64_t generation = atomic_load(&c->bell.generation);
+struct bell *bell_with_pipe(struct object_bell *shared) {
+    struct os_bell_id id = bell_id(shared);
+    uint64_t generation = atomic_load(&shared->generation);
     if (!id.inode || !generation) return NULL;
-    struct bell *bell = bell_to_ring(c, generation);
+    struct bell *bell = bell_to_ring(shared, generation);
     if (!bell) return NULL;
     if (bell_same_id(&bell->id, &id)) {
         if (os_bell_is(bell->pipe, &id)) return bell;
@@ -150,7 +150,7 @@ struct bell *bell_with_pipe(struct channel *c) {
         close(bell->pipe);
     }
     bell->id = id;
-    bell->pipe = bell_open_from_holders(c, &id);
+    bell->pipe = bell_open_from_holders(shared, &id);
     bell->cannot_open = bell->pipe < 0 && errno != EMFILE && errno != ENFILE;
     return bell->pipe < 0 ? NULL : bell;
 }

@@ -1,8 +1,8 @@
 /* Holding a bell: the descriptor that fileno() gives, in this process and in those forked from it. */
-#include "channel/bells.h"
+#include "family/bells.h"
 
 #include "base/error.h"
-#include "channel/holders.h"
+#include "family/holders.h"
 #include "family/member.h"
 
 #include <errno.h>
@@ -10,18 +10,18 @@
 
 /* Under the holders' lock: the pipe that is there, or a new one. Where it cannot be opened, the holder hears by address.
  * False: no descriptors. */
-static bool holder_gets_pipe(struct channel *c, struct bell *bell) {
-    struct os_bell_id id = bell_id(c);
+static bool holder_gets_pipe(struct object_bell *shared, struct bell *bell) {
+    struct os_bell_id id = bell_id(shared);
     if (id.inode) {
-        bell->pipe = bell_with_pipe(c) == bell ? bell->pipe : -1;
+        bell->pipe = bell_with_pipe(shared) == bell ? bell->pipe : -1;
         return bell->pipe >= 0 || bell->cannot_open;
     }
     bell->pipe = os_bell_create(&id);
     if (bell->pipe < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
     bell->id = id;
-    bell_claim_all(c);
-    atomic_store(&c->bell.device, id.device);
-    atomic_store(&c->bell.inode, id.inode);
+    bell_claim_all(shared);
+    atomic_store(&shared->device, id.device);
+    atomic_store(&shared->inode, id.inode);
     return true;
 }
 
@@ -39,36 +39,36 @@ static bool holder_gets_descriptor(struct bell *bell) {
 }
 
 /* Under the holders' lock. */
-static bool bell_enters(struct channel *c, struct bell *bell) {
-    if (!holders_add(c, bell->pipe, bell->address)) return false;
+static bool bell_enters(struct object_bell *shared, struct bell *bell) {
+    if (!holders_add(shared, bell->pipe, bell->address)) return false;
     bell->token = self_token();
     return true;
 }
 
-static prong_status bell_hold(struct channel *c, struct bell *bell) {
-    if (!holders_lock(c)) return fail_text(PRONG_TIMEOUT, "a stopped process is in the middle of a fileno");
+static prong_status bell_hold(struct object_bell *shared, struct bell *bell) {
+    if (!holders_lock(shared)) return lock_refused(PRONG_TIMEOUT, "a fileno");
     prong_status status = PRONG_OK;
-    holders_changed(c); /* who had the lock before may have died before it could */
-    if (atomic_load(&c->take.generation) != bell->generation) {
-        status = fail_text(PRONG_STALE, "the queue was destroyed meanwhile");
+    holders_changed(shared); /* who had the lock before may have died before it could */
+    if (bell_owner_generation(shared) != bell->generation) {
+        status = fail(PRONG_STALE, "the %s was destroyed meanwhile", bell_owner_name(shared));
     } else {
-        atomic_store(&c->bell.generation, bell->generation);
-        if (!holder_gets_pipe(c, bell) || !holder_gets_descriptor(bell))
+        atomic_store(&shared->generation, bell->generation);
+        if (!holder_gets_pipe(shared, bell) || !holder_gets_descriptor(bell))
             status = fail_errno("fileno: no pipe, or no descriptor for it");
-        else if (!bell_enters(c, bell))
+        else if (!bell_enters(shared, bell))
             status = fail(PRONG_NO_MEMORY, "no memory for a descriptor's entry");
-        if (status < 0) holders_changed(c);
+        if (status < 0) holders_changed(shared);
     }
-    holders_unlock(c);
+    holders_unlock(shared);
     return status;
 }
 
-static void bell_leave(struct channel *c, struct bell *bell) {
-    if (bell->token != self_token() || !holders_lock(c)) return;
-    if (atomic_load(&c->bell.generation) == bell->generation) {
-        holders_remove(c, bell->token);
+static void bell_leave(struct object_bell *shared, struct bell *bell) {
+    if (bell->token != self_token() || !holders_lock(shared)) return;
+    if (atomic_load(&shared->generation) == bell->generation) {
+        holders_remove(shared, bell->token);
     }
-    holders_unlock(c);
+    holders_unlock(shared);
 }
 
 /* Whether what this process has is still its own. */
@@ -77,16 +77,16 @@ static bool bell_is_whole(const struct bell *bell) {
            (bell->cannot_open || (os_bell_is(bell->pipe, &bell->id) && os_poll_has(bell->descriptor, bell->pipe)));
 }
 
-static prong_status bell_made(struct channel *c, uint64_t generation, int *descriptor) {
-    struct bell *bell = bell_of(c, generation);
+static prong_status bell_made(struct object_bell *shared, uint64_t generation, int *descriptor) {
+    struct bell *bell = bell_of(shared, generation);
     if (bell && bell->token && !bell_is_whole(bell)) {
-        bell_leave(c, bell);
+        bell_leave(shared, bell);
         bell_drop(bell);
         bell = NULL;
     }
-    if (!bell) bell = bell_new(c, generation);
+    if (!bell) bell = bell_new(shared, generation);
     if (!bell) return fail(PRONG_NO_MEMORY, "no memory for a descriptor's entry");
-    prong_status status = bell->token ? PRONG_OK : bell_hold(c, bell);
+    prong_status status = bell->token ? PRONG_OK : bell_hold(shared, bell);
     if (status < 0)
         bell_drop(bell);
     else
@@ -94,22 +94,22 @@ static prong_status bell_made(struct channel *c, uint64_t generation, int *descr
     return status;
 }
 
-prong_status bell_open(struct channel *c, uint64_t generation, int *descriptor) {
+prong_status object_bell_open(struct object_bell *shared, uint64_t generation, int *descriptor) {
     struct undisturbed before;
     bells_lock(&before);
-    prong_status status = bell_made(c, generation, descriptor);
+    prong_status status = bell_made(shared, generation, descriptor);
     bells_unlock(&before);
-    if (status >= 0) bell_settle(c, BELL_THOROUGHLY);
+    if (status >= 0) bell_settle(shared, BELL_THOROUGHLY);
     return status;
 }
 
-void bell_close(struct channel *c, uint64_t generation) {
+void object_bell_close(struct object_bell *shared, uint64_t generation) {
     struct undisturbed before;
     if (!bells_are_here()) return;
     bells_lock(&before);
-    struct bell *bell = bell_of(c, generation);
+    struct bell *bell = bell_of(shared, generation);
     if (bell) {
-        bell_leave(c, bell);
+        bell_leave(shared, bell);
         bell_drop(bell);
     }
     bells_unlock(&before);
@@ -119,17 +119,17 @@ void bell_close(struct channel *c, uint64_t generation) {
 
 /* Under the holders' lock. The pipe that a forked child has may be nobody's bell any more: then it becomes that again; or there
  * is another by now, which takes its place behind the descriptor. */
-static void bell_renew(struct channel *c, struct bell *bell) {
-    struct os_bell_id id = bell_id(c);
+static void bell_renew(struct object_bell *shared, struct bell *bell) {
+    struct os_bell_id id = bell_id(shared);
     int old = bell->pipe;
     if (!os_bell_is(old, &bell->id) || bell_same_id(&id, &bell->id)) return;
     if (!id.inode) {
-        bell_claim_all(c);
-        atomic_store(&c->bell.device, bell->id.device);
-        atomic_store(&c->bell.inode, bell->id.inode);
+        bell_claim_all(shared);
+        atomic_store(&shared->device, bell->id.device);
+        atomic_store(&shared->inode, bell->id.inode);
         return;
     }
-    int pipe = bell_open_from_holders(c, &id);
+    int pipe = bell_open_from_holders(shared, &id);
     if (pipe >= 0 && os_poll_has(bell->descriptor, old)) os_poll_add(bell->descriptor, pipe);
     os_bell_take(old, os_bell_bytes(old));
     close(old);
@@ -139,15 +139,15 @@ static void bell_renew(struct channel *c, struct bell *bell) {
 }
 
 static void bell_inherit(struct bell *bell) {
-    struct channel *c = bell->channel;
-    if (!bell->token || bell->token == self_token() || !holders_lock(c)) return;
-    bool there = atomic_load(&c->bell.generation) == bell->generation;
+    struct object_bell *shared = bell->shared;
+    if (!bell->token || bell->token == self_token() || !holders_lock(shared)) return;
+    bool there = atomic_load(&shared->generation) == bell->generation;
     if (there) {
-        bell_renew(c, bell);
-        bell_enters(c, bell);
+        bell_renew(shared, bell);
+        bell_enters(shared, bell);
     }
-    holders_unlock(c);
-    if (there) bell_settle_this(c, BELL_AFTER_DEATH);
+    holders_unlock(shared);
+    if (there) bell_settle_this(shared, BELL_AFTER_DEATH);
 }
 
 void bells_of_child(void) {

@@ -1,15 +1,15 @@
-/* What this process has of the bells of channels: their pipes, and descriptors over them. Private to the bell (bell.c rings and
+/* What this process has of bells: their pipes, and descriptors over them. Private to the bell (bell.c rings and
  * silences, bell_hold.c is for holders). All under bells_lock. */
-#ifndef CHANNEL_BELLS_H
-#define CHANNEL_BELLS_H
+#ifndef FAMILY_BELLS_H
+#define FAMILY_BELLS_H
 
-#include "channel/bell.h"
+#include "family/bell_owner.h"
 #include "os/os.h"
 
-/* What this process has of a channel's bell. */
+/* What this process has of an object's bell. */
 struct bell {
     struct bell *next;
-    struct channel *channel;
+    struct object_bell *shared;
     uint64_t generation;
     struct os_bell_id id;
     int pipe;
@@ -33,18 +33,18 @@ void bells_unlock(const struct undisturbed *before);
 bool bells_are_here(void);
 void bells_each(void (*visit)(struct bell *bell));
 
-/* Of that channel and generation; NULL: none. */
-struct bell *bell_of(struct channel *channel, uint64_t generation);
+/* Of that object and generation; NULL: none. */
+struct bell *bell_of(struct object_bell *shared, uint64_t generation);
 /* NULL: no memory. */
-struct bell *bell_new(struct channel *channel, uint64_t generation);
+struct bell *bell_new(struct object_bell *shared, uint64_t generation);
 /* Closes what it has. */
 void bell_drop(struct bell *bell);
-/* The channel's, with its pipe open; NULL when there is none to be had. */
-struct bell *bell_with_pipe(struct channel *channel);
+/* The object's, with its pipe open; NULL when there is none to be had. */
+struct bell *bell_with_pipe(struct object_bell *shared);
 
-/* The pipe that is the channel's bell now; its inode is 0: none. */
-static inline struct os_bell_id bell_id(struct channel *c) {
-    return (struct os_bell_id){.device = atomic_load(&c->bell.device), .inode = atomic_load(&c->bell.inode)};
+/* The pipe that is the object's bell now; its inode is 0: none. */
+static inline struct os_bell_id bell_id(struct object_bell *shared) {
+    return (struct os_bell_id){.device = atomic_load(&shared->device), .inode = atomic_load(&shared->inode)};
 }
 
 static inline bool bell_same_id(const struct os_bell_id *a, const struct os_bell_id *b) {
@@ -52,17 +52,17 @@ static inline bool bell_same_id(const struct os_bell_id *a, const struct os_bell
 }
 
 /* From whichever holder lets us; -1 with errno. */
-int bell_open_from_holders(struct channel *channel, const struct os_bell_id *id);
+int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *id);
 
 /* --- bell.c, for holders --- */
 
 /* Whether to look for bytes that are left over. */
 enum bell_care { BELL_QUICKLY, BELL_THOROUGHLY, BELL_AFTER_DEATH };
 
-void bell_settle(struct channel *channel, enum bell_care care);
+void bell_settle(struct object_bell *shared, enum bell_care care);
 /* The same under the lock, once. */
-void bell_settle_this(struct channel *channel, enum bell_care care);
+void bell_settle_this(struct object_bell *shared, enum bell_care care);
 /* The bytes of a pipe that is no more count as taken. */
-void bell_claim_all(struct channel *channel);
+void bell_claim_all(struct object_bell *shared);
 
 #endif

@@ -1,0 +1,32 @@
+/* The holders of an object's bell: processes that asked for a descriptor, in a list of blocks in the arena. */
+#ifndef FAMILY_HOLDERS_H
+#define FAMILY_HOLDERS_H
+
+#include "family/bell.h"
+
+/* Bits of a bell's flags: there are holders with the pipe; there are some that hear by address alone. */
+enum { BELL_HAS_PIPE = 1, BELL_HAS_DEAF = 2 };
+
+struct holder {
+    _Atomic uint64_t who; /* token; stored last and cleared first. 0: nobody */
+    int32_t pipe;         /* its number in that process; -1: it could not open the pipe */
+    uint32_t address;     /* of its socket */
+};
+
+/* False when a stopped process is in the middle of it for a second. */
+bool holders_lock(struct object_bell *shared);
+void holders_unlock(struct object_bell *shared);
+
+/* Under the lock: this process is one; false when there is no memory for that. */
+bool holders_add(struct object_bell *shared, int pipe, uint32_t address);
+/* Under the lock. */
+void holders_remove(struct object_bell *shared, uint32_t token);
+/* Under the lock, after each change: whether there is a bell. With its last holder a pipe is gone. */
+void holders_changed(struct object_bell *shared);
+/* Under the lock: the list goes. */
+void holders_free(struct object_bell *shared);
+
+/* Until visit returns true. Without the lock, what is seen is a guess: the blocks may be freed meanwhile. */
+bool holders_each(struct object_bell *shared, bool (*visit)(struct holder *holder, void *context), void *context);
+
+#endif

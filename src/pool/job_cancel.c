@@ -1,0 +1,164 @@
+/* Cancelling a job, and destroying one whose tasks may still run. */
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "family/member.h"
+#include "pool/job.h"
+#include "pool/notes.h"
+#include "pool/schedule.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+
+enum { MESSAGE_ROOM = 640 };
+
+/* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
+ * that is neither, seen under the guard, stays while the guard is held. */
+static prong_status job_enter_guard(prong_job handle, struct job *job, bool *inside) {
+    struct pool *pool = arena_at(job->pool);
+    *inside = false;
+    if (!job_pool_lives(job)) return PRONG_OK;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    *inside = object_is_live(KIND_JOB, handle.offset, handle.generation) && job_pool_lives(job) && !job->abandoned;
+    if (!*inside) guard_leave(&pool->guard);
+    return PRONG_OK;
+}
+
+/* Whether the slot's worker runs a task of the job. A job of which a task runs is not freed, so its place is not another's. */
+static bool slot_runs(const struct slot *slot, prong_job job) {
+    return slot->job == job.offset && object_is_live(KIND_JOB, job.offset, job.generation);
+}
+
+static void job_kill_runners(struct pool *pool, prong_job job) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        bool runs = slot_runs(slot, job);
+        if (runs && slot->doom == DOOM_NONE) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
+        prong_process process = {slot->process_offset, slot->process_generation};
+        guard_leave(&pool->guard);
+        if (runs) prong_process_kill(process);
+    }
+}
+
+/* Ends the tasks whose killed workers are dead, as their owner does sooner or later: it may be a stopped process. */
+static void job_end_killed(struct pool *pool, prong_job job) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        bool runs = slot_runs(slot, job) && slot->doom != DOOM_NONE;
+        uint32_t token = (uint32_t)slot->token;
+        guard_leave(&pool->guard);
+        if (!runs || member_alive(token) || !guard_enter(&pool->guard, PRONG_FOREVER)) continue;
+        unsigned news = JOB_NEWS_NONE;
+        if (slot_runs(slot, job) && slot->token == token) news = schedule_loss(pool, slot, -SIGKILL);
+        guard_leave(&pool->guard);
+        schedule_tell(pool, job.offset, news);
+    }
+}
+
+/* Returns when no worker reads or writes the caller's memory any more, in which this job's tasks work in place. Whatever it takes: a
+ * worker that is stopped dies of it as well. What interrupted the wait before does not interrupt this. */
+static void job_take_memory_back(prong_job handle, struct job *job) {
+    struct pool *pool = arena_at(job->pool);
+    bool cancelled = wait_cancelled;
+    INTERRUPTS_HELD;
+    wait_cancelled = false;
+    prong_job_cancel(handle, true);
+    while (object_is_live(KIND_JOB, handle.offset, handle.generation) && job_pool_lives(job) && !job_has_ended(job)) {
+        waitq_wait(&job->progress, job_seems_ended, job, deadline_after(PRONG_MS(5)));
+        wait_cancelled = false;
+        job_end_killed(pool, handle);
+    }
+    wait_cancelled = cancelled;
+}
+
+prong_status prong_job_cancel(prong_job handle, bool force) {
+    struct job *job;
+    bool guarded = false;
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
+    if (status >= 0) status = job_enter_guard(handle, job, &guarded);
+    if (status < 0 || !guarded) return status;
+    struct pool *pool = arena_at(job->pool);
+    schedule_cancel(pool, job, PRONG_CANCELLED);
+    guard_leave(&pool->guard);
+    if (force) job_kill_runners(pool, handle);
+    schedule_tell(pool, handle.offset, JOB_NEWS_NONE);
+    return PRONG_OK;
+}
+
+/* Running tasks of it are left to end. */
+prong_status job_abandon(prong_job handle, struct job *job) {
+    struct pool *pool = arena_at(job->pool);
+    bool inside, idle = true;
+    if (job_is_settled(job)) {
+        object_destroy(job, handle.generation);
+        return PRONG_OK;
+    }
+    prong_status status = job_enter_guard(handle, job, &inside);
+    if (status < 0) return status;
+    if (inside) {
+        if (!job_ended(job)) schedule_cancel(pool, job, PRONG_CANCELLED);
+        guard_set(&pool->guard, &job->abandoned, 1);
+        idle = job->running == 0;
+        if (idle) guard_set(&pool->guard, &job->freed_by, self_token());
+        guard_leave(&pool->guard);
+    } else if (job_pool_lives(job)) {
+        return PRONG_OK; /* somebody was faster */
+    }
+    waitq_notify(&job->progress, INT_MAX);
+    if (idle) object_destroy(job, handle.generation);
+    return PRONG_OK;
+}
+
+prong_status prong_job_destroy(prong_job handle) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &job);
+    if (status < 0) return status;
+    if (job->in_place && !job_has_ended(job)) job_take_memory_back(handle, job);
+    note_remove(handle);
+    return job_abandon(handle, job);
+}
+
+prong_status job_destroy_after(prong_job handle, prong_status status) {
+    char message[MESSAGE_ROOM];
+    if (status < 0) snprintf(message, sizeof message, "%s", prong_error_message());
+    prong_job_destroy(handle);
+    return status < 0 ? fail(status, "%s", message) : PRONG_OK;
+}
+
+/* --- all jobs of a pool --- */
+
+/* A job that is not abandoned, seen under the guard, stays while the guard is held: see prong_job_destroy. */
+static void job_cancel_of_pool(void *object, void *context) {
+    struct job *job = object;
+    struct pool *pool = context;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    bool ours = atomic_load(&job->object.state) == OBJECT_LIVE && job->pool == arena_offset(pool) &&
+                job->pool_generation == object_generation(pool) && !job->abandoned;
+    if (ours && !job_ended(job))
+        schedule_cancel(pool, job, atomic_load(&pool->state) == POOL_BROKEN ? PRONG_POOL_BROKEN : PRONG_CANCELLED);
+    guard_leave(&pool->guard);
+    if (ours) schedule_tell(pool, arena_offset(job), JOB_NEWS_NONE);
+}
+
+void jobs_cancel_unfinished(struct pool *pool) {
+    object_each(KIND_JOB, job_cancel_of_pool, pool);
+}
+
+void jobs_cancel_all(struct pool *pool) {
+    for (uint64_t i = 0; i < pool->slot_count; i++) {
+        struct slot *slot = pool_slot(pool, i);
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        uint64_t job = slot->job;
+        if (job) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
+        unsigned news = job ? schedule_death(pool, slot, 0) : JOB_NEWS_NONE;
+        INSIDE struct visit inside = {0};
+        if (job) visit_begin(&inside, job);
+        guard_leave(&pool->guard);
+        if (job) schedule_tell(pool, job, news);
+    }
+    jobs_cancel_unfinished(pool);
+}

@@ -1,0 +1,29 @@
+/* What this process alone knows of the jobs that it submitted. */
+#ifndef POOL_NOTES_H
+#define POOL_NOTES_H
+
+#include "pool/job.h"
+
+struct note {
+    prong_job job;
+    prong_pool pool;
+    void (*callback)(prong_job, void *);
+    void (*error_callback)(prong_job, prong_status, const char *, void *);
+    void *context;
+    prong_progress_callback *progress;
+    void *progress_context;
+    bool delivers;          /* to the outputs, and has not yet */
+    struct outputs outputs; /* of elements in place, none */
+    uint64_t too_long;      /* what the delivery returned */
+    struct note *next;
+};
+prong_status note_add(const struct note *note);
+bool note_find(prong_job job, struct note *copy);
+void note_remove(prong_job job);
+/* Calls copy with the outputs of the job, if it has any here, and forgets them: they are the caller's from then on. Other threads
+ * that come for the same wait. Returns what copy did, now or before. */
+uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *job, const struct outputs *));
+/* Takes a job of the pool that has ended and has a callback off the list. */
+bool note_take_ended(prong_pool pool, struct note *note);
+
+#endif

@@ -1,0 +1,83 @@
+/* The pools of this process. */
+#include "base/fork.h"
+#include "pool/owner_entry.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct owner *owners;
+
+static void owners_forget_in_child(void);
+FORK_MUTEX(pools, owners_mutex, owners_forget_in_child)
+
+void owners_lock(void) {
+    pthread_mutex_lock(&owners_mutex);
+}
+
+void owners_unlock(void) {
+    pthread_mutex_unlock(&owners_mutex);
+}
+
+void owner_add(struct owner *o) {
+    owners_lock();
+    o->next = owners;
+    owners = o;
+    owners_unlock();
+}
+
+struct owner *owner_first(void) {
+    return owners;
+}
+
+/* Pools of the process that this one was forked from, the last ones. A program that becomes a daemon leaves them behind. */
+enum { LEFT_BEHIND = 16 };
+static struct {
+    prong_pool handle;
+    pid_t pid;
+} left_behind[LEFT_BEHIND];
+static unsigned left_behind_count;
+
+pid_t owner_left_behind(prong_pool handle) {
+    pid_t pid = 0;
+    owners_lock();
+    for (unsigned i = 0; i < LEFT_BEHIND && handle.generation; i++)
+        if (pool_is_same(left_behind[i].handle, handle)) pid = left_behind[i].pid;
+    owners_unlock();
+    return pid;
+}
+
+/* The thread is not in the child, nor are the pools the child's. */
+static void owners_forget_in_child(void) {
+    for (struct owner *owner; (owner = owners);) {
+        owners = owner->next;
+        unsigned place = left_behind_count++ % LEFT_BEHIND;
+        left_behind[place].handle = owner->handle;
+        left_behind[place].pid = owner->pid;
+        close(owner->watch.doorbell);
+        free(owner->polls);
+        free(owner);
+    }
+}
+
+struct owner *owner_find(prong_pool handle) {
+    struct owner *owner = owners;
+    while (owner && !pool_is_same(owner->handle, handle)) owner = owner->next;
+    return owner;
+}
+
+bool owner_is_self(prong_pool handle) {
+    owners_lock();
+    bool found = owner_find(handle) != NULL;
+    owners_unlock();
+    return found;
+}
+
+struct owner *owner_remove(prong_pool handle) {
+    owners_lock();
+    struct owner **at = &owners;
+    while (*at && !pool_is_same((*at)->handle, handle)) at = &(*at)->next;
+    struct owner *o = *at;
+    if (o) *at = o->next;
+    owners_unlock();
+    return o;
+}

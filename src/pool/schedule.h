@@ -1,0 +1,38 @@
+/* The steps that move tasks on, each under the pool's guard, and what is told of them after. */
+#ifndef POOL_SCHEDULE_H
+#define POOL_SCHEDULE_H
+
+#include "pool/job.h"
+
+struct claim {
+    uint64_t job, place;
+};
+/* Puts a job with tasks to claim on the pool's list. */
+void schedule_job(struct pool *pool, struct job *job);
+/* Takes the next task for the slot; false when there is none. */
+bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim);
+/* What has become of a job in such a step, for schedule_tell. */
+enum job_news {
+    JOB_NEWS_NONE = 0,
+    JOB_NEWS_ENDED = 1, /* all its tasks have ended */
+    JOB_NEWS_LAST = 2,  /* it is abandoned, and this was the last task that ran: the caller frees it */
+};
+/* The slot's task has ended. Returns the news, which hold once the guard is left. */
+unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code);
+/* The slot's worker is dead: its task ends or is run again. Returns as schedule_end. */
+unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code);
+/* The same, but that the slot itself is left to its owner. */
+unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code);
+void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
+/* After leaving the guard, inside of the job: wakes whoever waits for it; frees it when that has fallen to the caller. */
+void schedule_tell(struct pool *pool, uint64_t job, unsigned news);
+/* Whether all tasks that there ever will be have ended. A hint unless under the guard. */
+bool job_ended(const struct job *job);
+/* Whether that is certain and known: nothing of it changes any more, and it is read and destroyed without the guard. */
+bool job_is_settled(struct job *job);
+/* Whether all have ended for certain; recovers the guard if need be. */
+bool job_has_ended(struct job *job);
+/* How a task stands, under the guard. */
+uint64_t schedule_word(const struct job *job, uint64_t place);
+
+#endif
