@@ -91,31 +91,31 @@ PRONG_API size_t prong_document_memory(const prong_document *document);
  * All copy what they are given, and may return PRONG_NO_MEMORY; further errors as named. */
 
 #define PRONG_VALUE_HEAD(kind) ((uint64_t)(kind))
-static inline prong_value prong_null(void) {
+static inline prong_value prong_make_null(void) {
     prong_value value;
     value.head = PRONG_VALUE_HEAD(PRONG_KIND_NULL);
     value.integer = 0;
     return value;
 }
-static inline prong_value prong_bool(bool truth) {
+static inline prong_value prong_make_bool(bool truth) {
     prong_value value;
     value.head = PRONG_VALUE_HEAD(PRONG_KIND_BOOL);
     value.integer = truth;
     return value;
 }
-static inline prong_value prong_int(int64_t number) {
+static inline prong_value prong_make_int(int64_t number) {
     prong_value value;
     value.head = PRONG_VALUE_HEAD(PRONG_KIND_INT);
     value.integer = number;
     return value;
 }
-static inline prong_value prong_float(double number) {
+static inline prong_value prong_make_float(double number) {
     prong_value value;
     value.head = PRONG_VALUE_HEAD(PRONG_KIND_FLOAT);
     value.real = number;
     return value;
 }
-static inline prong_value prong_ellipsis(void) {
+static inline prong_value prong_make_ellipsis(void) {
     prong_value value;
     value.head = PRONG_VALUE_HEAD(PRONG_KIND_ELLIPSIS);
     value.integer = 0;
@@ -123,9 +123,9 @@ static inline prong_value prong_ellipsis(void) {
 }
 
 /* An int of any size, as two's complement, least significant byte first. */
-PRONG_CHECKED prong_status prong_make_int(prong_document *document,
-                                          const void *bytes, size_t size,
-                                          prong_value *value);
+PRONG_CHECKED prong_status prong_make_big_int(prong_document *document,
+                                              const void *bytes, size_t size,
+                                              prong_value *value);
 /* The same from decimal digits. Errors: PRONG_INVALID (no number, or more than 4,300 digits). */
 PRONG_CHECKED prong_status prong_make_int_text(prong_document *document,
                                                const char *digits,
@@ -247,30 +247,30 @@ PRONG_CHECKED prong_status prong_scan(prong_value value, const char *format,
 /* --- reading --- */
 
 /* PRONG_INVALID when it is something else; PRONG_TOO_LONG when it does not fit. */
-PRONG_API prong_status prong_value_get_bool(prong_value value, bool *truth);
-PRONG_API prong_status prong_value_get_int(prong_value value, int64_t *number);
+PRONG_API prong_status prong_get_bool(prong_value value, bool *truth);
+PRONG_API prong_status prong_to_int(prong_value value, int64_t *number);
 PRONG_API prong_status prong_value_get_uint(prong_value value,
                                             uint64_t *number);
-PRONG_API prong_status prong_value_get_float(
+PRONG_API prong_status prong_to_float(
     prong_value value, double *number); /* of an int or bool as well */
 PRONG_API prong_status prong_value_get_complex(prong_value value, double *real,
                                                double *imaginary);
 /* Always terminated by a NUL after `size` bytes; size may be NULL. */
-PRONG_API prong_status prong_value_get_str(prong_value value, const char **text,
-                                           size_t *size);
+PRONG_API prong_status prong_get_str(prong_value value, const char **text,
+                                     size_t *size);
 /* Of bytes, bytearray or a buffer. */
-PRONG_API prong_status prong_value_get_bytes(prong_value value,
-                                             const void **data, size_t *size);
+PRONG_API prong_status prong_to_bytes(prong_value value, const void **data,
+                                      size_t *size);
 /* An int's two's complement, least significant byte first, sign-extended to `size` bytes; *needed (may be NULL) is how
  * many it takes at least. */
-PRONG_API prong_status prong_value_get_int_bytes(prong_value value, void *bytes,
-                                                 size_t size, size_t *needed);
+PRONG_API prong_status prong_get_big_int(prong_value value, void *bytes,
+                                         size_t size, size_t *needed);
 PRONG_API prong_status prong_value_get_range(prong_value value,
                                              prong_value *start,
                                              prong_value *stop,
                                              prong_value *step);
-PRONG_API prong_status prong_value_get_object(prong_value value,
-                                              prong_object *object);
+PRONG_API prong_status prong_get_object(prong_value value,
+                                        prong_object *object);
 PRONG_API prong_status prong_value_get_class(prong_value value,
                                              const char **module,
                                              const char **name);
@@ -283,14 +283,15 @@ PRONG_API bool prong_value_is(prong_value value, const char *module,
 /* Items of a list, tuple, dict or set; bytes of bytes, bytearray, buffer; bytes of a str's UTF-8; 0 for all others. */
 PRONG_API size_t prong_value_size(prong_value value);
 /* Of a list or tuple. Errors: PRONG_NOT_FOUND (index out of range), PRONG_INVALID. */
-PRONG_API prong_status prong_value_item(prong_value value, size_t index,
-                                        prong_value *item);
+PRONG_API prong_status prong_list_get(prong_value value, size_t index,
+                                      prong_value *item);
 /* Of a dict. Errors: PRONG_NOT_FOUND, PRONG_INVALID (no dict, or the key cannot be hashed). */
-PRONG_API prong_status prong_value_find(prong_value dict, prong_value key,
-                                        prong_value *value);
+PRONG_API prong_status prong_dict_get(prong_value dict, prong_value key,
+                                      prong_value *value);
 /* Also PRONG_INVALID: the key is not UTF-8. */
-PRONG_CHECKED prong_status prong_value_get(prong_value dict, const char *key,
-                                           prong_value *value);
+PRONG_CHECKED prong_status prong_dict_get_text(prong_value dict,
+                                               const char *key,
+                                               prong_value *value);
 /* `in`: of a list, tuple, dict (keys), set, frozenset. */
 PRONG_API bool prong_value_contains(prong_value container, prong_value item);
 /* Goes through a list, tuple, dict, set or frozenset: size_t at = 0; while (prong_value_next(v, &at, &key, &item)) …
@@ -325,9 +326,10 @@ PRONG_API prong_status prong_list_remove(prong_value list, size_t index);
 PRONG_API prong_status prong_dict_set(prong_document *document,
                                       prong_value dict, prong_value key,
                                       prong_value value);
-PRONG_CHECKED prong_status prong_dict_put(prong_document *document,
-                                          prong_value dict, const char *key,
-                                          prong_value value);
+PRONG_CHECKED prong_status prong_dict_set_text(prong_document *document,
+                                               prong_value dict,
+                                               const char *key,
+                                               prong_value value);
 /* Errors: PRONG_NOT_FOUND, PRONG_INVALID. */
 PRONG_API prong_status prong_dict_remove(prong_value dict, prong_value key);
 PRONG_API prong_status prong_set_add(prong_document *document, prong_value set,

@@ -96,7 +96,7 @@ void manager_leave(prong_manager handle) {
 /* --- requests and replies --- */
 
 static prong_status write_request(prong_document *scratch, const struct request_parts *parts, prong_pickle *pickle) {
-    prong_value ident = prong_null(), request, keywords = parts->keywords;
+    prong_value ident = prong_make_null(), request, keywords = parts->keywords;
     prong_pickle_options options = {.protocol = 4};
     prong_status status = PRONG_OK;
     if (!parts->to_server) status = ident_to_value(scratch, parts->id, &ident);
@@ -128,7 +128,7 @@ static prong_status status_of(prong_value exception) {
 static prong_status fail_by_traceback(const char *method, prong_value result) {
     const char *text = "";
     size_t size = 0;
-    prong_value_get_str(result, &text, &size);
+    prong_get_str(result, &text, &size);
     while (size && text[size - 1] == '\n') size--;
     size_t from = size;
     while (from && text[from - 1] != '\n') from--;

@@ -12,7 +12,7 @@ static void plain_unmake(struct prong_server *server, void *state) {
 }
 
 static void resume_false(struct session *session) {
-    session_resume(session, prong_bool(false));
+    session_resume(session, prong_make_bool(false));
 }
 
 /* What acquire was told: whether to wait, and until when. False: raised. */
@@ -22,14 +22,14 @@ static bool acquire_arguments(prong_call *call, bool *blocking, deadline_t *dead
     if (call_bind(call, "=blocking timeout", given)) return false;
     *blocking = is_absent(given[0]) || is_true(given[0]);
     bool timed = !is_absent(given[1]) && prong_value_kind(given[1]) != PRONG_KIND_NULL;
-    if (timed && prong_value_get_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
+    if (timed && prong_to_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
     *deadline = PRONG_FOREVER;
     if (!timed) return true;
     if (!*blocking) {
         call_raise(call, "ValueError", "can't specify a timeout for a non-blocking call");
         return false;
     }
-    if (prong_value_get_float(given[1], &seconds) >= 0 && seconds < 0) {
+    if (prong_to_float(given[1], &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "timeout value must be a non-negative number");
         return false;
     }
@@ -76,7 +76,7 @@ static void lock_pass(struct managed *object) {
     struct session *next = waiters_first(&lock->waiters);
     if (lock->count || !next) return;
     lock_take(object, next, next->wish[0]);
-    session_resume(next, prong_bool(next->wish[1]));
+    session_resume(next, prong_make_bool(next->wish[1]));
 }
 
 static bool lock_is_held_by(const struct served_lock *lock, const struct session *session) {
@@ -199,7 +199,7 @@ static void semaphore_give(struct managed *object, uint64_t units) {
     semaphore->value += units;
     for (struct session *next; semaphore->value && (next = waiters_first(&semaphore->waiters));) {
         semaphore_take(object, next);
-        session_resume(next, prong_bool(true));
+        session_resume(next, prong_make_bool(true));
     }
 }
 
@@ -218,7 +218,7 @@ static prong_status semaphore_release(prong_call *call) {
 }
 
 static prong_status semaphore_get_value(prong_call *call) {
-    return prong_call_return(call, prong_int((int64_t)((struct served_semaphore *)call->object->state)->value));
+    return prong_call_return(call, prong_make_int((int64_t)((struct served_semaphore *)call->object->state)->value));
 }
 
 static prong_status semaphore_locked(prong_call *call) {
@@ -392,7 +392,7 @@ static prong_status event_is_set(prong_call *call) {
 static prong_status event_set(prong_call *call) {
     struct served_event *event = call->object->state;
     event->set = true;
-    for (struct session *next; (next = waiters_first(&event->waiters));) session_resume(next, prong_bool(true));
+    for (struct session *next; (next = waiters_first(&event->waiters));) session_resume(next, prong_make_bool(true));
     return call_return_none(call);
 }
 
@@ -446,7 +446,7 @@ static prong_status barrier_make(prong_call *call, struct managed *object) {
                           "a Barrier's action would have to run on this server, which runs no code "
                           "that it is sent");
     if (!is_absent(given[2]) && prong_value_kind(given[2]) != PRONG_KIND_NULL &&
-        prong_value_get_float(given[2], &barrier->timeout) < 0)
+        prong_to_float(given[2], &barrier->timeout) < 0)
         return call_raise(call, "TypeError", "a timeout must be a number");
     barrier->parties = (uint64_t)parties;
     return PRONG_OK;
@@ -477,7 +477,7 @@ static prong_status barrier_wait(prong_call *call) {
     deadline_t deadline;
     BIND(call, "=timeout", &given);
     bool none_given = is_absent(given) || prong_value_kind(given) == PRONG_KIND_NULL;
-    if (none_given && barrier->timeout >= 0) given = prong_float(barrier->timeout);
+    if (none_given && barrier->timeout >= 0) given = prong_make_float(barrier->timeout);
     if (call_timeout(call, given, &deadline)) return PRONG_OK;
     if (barrier->broken) {
         TRY(prong_make_tuple(call->server->scratch, NULL, 0, &none));
@@ -489,8 +489,8 @@ static prong_status barrier_wait(prong_call *call) {
     }
     barrier->waiting = 0;
     for (struct session *next; (next = waiters_first(&barrier->waiters));)
-        session_resume(next, prong_int((int64_t)next->wish[0]));
-    return prong_call_return(call, prong_int((int64_t)barrier->parties - 1));
+        session_resume(next, prong_make_int((int64_t)next->wish[0]));
+    return prong_call_return(call, prong_make_int((int64_t)barrier->parties - 1));
 }
 
 static prong_status barrier_reset(prong_call *call) {
@@ -510,9 +510,9 @@ static prong_status barrier_attribute(prong_call *call) {
     prong_value given;
     const char *name = "";
     BIND(call, "name", &given);
-    prong_value_get_str(given, &name, NULL);
-    if (!strcmp(name, "parties")) return prong_call_return(call, prong_int((int64_t)barrier->parties));
-    if (!strcmp(name, "n_waiting")) return prong_call_return(call, prong_int((int64_t)barrier->waiting));
+    prong_get_str(given, &name, NULL);
+    if (!strcmp(name, "parties")) return prong_call_return(call, prong_make_int((int64_t)barrier->parties));
+    if (!strcmp(name, "n_waiting")) return prong_call_return(call, prong_make_int((int64_t)barrier->waiting));
     if (!strcmp(name, "broken")) return call_return_bool(call, barrier->broken);
     return call_raise(call, "AttributeError", "'Barrier' object has no attribute '%s'", name);
 }

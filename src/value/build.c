@@ -74,17 +74,17 @@ struct arguments {
 
 static prong_status build_one(struct builder *builder, char letter, struct arguments *given) {
     prong_document *document = builder->document;
-    prong_value made = prong_null();
+    prong_value made = prong_make_null();
     prong_status status = PRONG_OK;
     switch (letter) {
     case 'n': break;
-    case 'b': made = prong_bool(va_arg(given->list, int) != 0); break;
-    case 'i': made = prong_int(va_arg(given->list, int)); break;
-    case 'l': made = prong_int(va_arg(given->list, long)); break;
-    case 'I': made = prong_int(va_arg(given->list, int64_t)); break;
+    case 'b': made = prong_make_bool(va_arg(given->list, int) != 0); break;
+    case 'i': made = prong_make_int(va_arg(given->list, int)); break;
+    case 'l': made = prong_make_int(va_arg(given->list, long)); break;
+    case 'I': made = prong_make_int(va_arg(given->list, int64_t)); break;
     case 'U': status = prong_make_uint(document, va_arg(given->list, uint64_t), &made); break;
     case 'z': status = prong_make_uint(document, va_arg(given->list, size_t), &made); break;
-    case 'd': made = prong_float(va_arg(given->list, double)); break;
+    case 'd': made = prong_make_float(va_arg(given->list, double)); break;
     case 'v': made = va_arg(given->list, prong_value); break;
     case 's': {
         const char *text = va_arg(given->list, const char *);

@@ -164,7 +164,7 @@ static prong_status call_set(prong_document *document, prong_value class, prong_
     prong_status status = make_table(document, kind, value);
     size_t at = 0;
     for (prong_value item; status >= 0 && prong_value_next(from, &at, NULL, &item);)
-        status = work_add(1) ? table_put(document, *value, item, prong_null()) : takes_too_long();
+        status = work_add(1) ? table_put(document, *value, item, prong_make_null()) : takes_too_long();
     return status;
 }
 
@@ -220,7 +220,7 @@ static prong_status call_handle(prong_document *document, prong_value class, con
 static prong_status call_range(prong_document *document, prong_value class, const prong_value *items, size_t count,
                                prong_value *value) {
     if (count != 2 && count != 3) return bad_arguments(class);
-    return prong_make_range(document, items[0], items[1], count == 3 ? items[2] : prong_int(1), value);
+    return prong_make_range(document, items[0], items[1], count == 3 ? items[2] : prong_make_int(1), value);
 }
 
 /* copyreg's stand-ins for NEWOBJ and NEWOBJ_EX: the class is the first argument. */

@@ -194,7 +194,7 @@ static prong_status make_set(prong_document *document, prong_kind kind, const pr
                              prong_value *value) {
     prong_value made;
     prong_status status = make_table(document, kind, &made);
-    for (size_t i = 0; i < count && status >= 0; i++) status = table_put(document, made, items[i], prong_null());
+    for (size_t i = 0; i < count && status >= 0; i++) status = table_put(document, made, items[i], prong_make_null());
     if (status >= 0) *value = made;
     return status;
 }

@@ -182,7 +182,7 @@ static prong_status take_line(struct reader *r, const char **line, size_t *size)
 static prong_status push_long(struct reader *r, size_t width) {
     const unsigned char *bytes;
     size_t size;
-    prong_value value = prong_int(0);
+    prong_value value = prong_make_int(0);
     if (width == 4 && r->end - r->at >= 4 && r->at[3] & 0x80) return malformed("an int of negative length");
     TRY(take_counted(r, width, &bytes, &size));
     if (size) TRY(make_int(r->document, bytes, size, &value));
@@ -211,7 +211,8 @@ static prong_status push_int_line(struct reader *r) {
     const char *line;
     size_t size;
     TRY(take_line(r, &line, &size));
-    if (size == 2 && line[0] == '0' && (line[1] == '0' || line[1] == '1')) return push(r, prong_bool(line[1] == '1'));
+    if (size == 2 && line[0] == '0' && (line[1] == '0' || line[1] == '1'))
+        return push(r, prong_make_bool(line[1] == '1'));
     return push_digits(r, line, size);
 }
 
@@ -230,7 +231,7 @@ static prong_status push_float_line(struct reader *r) {
     TRY(take_line(r, &line, &size));
     if (!float_from_text(line, size, &number)) return malformed("a float that is none");
     if (isinf(number) && !memchr(line, 'i', size) && !memchr(line, 'I', size)) return malformed("a float out of range");
-    return push(r, prong_float(number));
+    return push(r, prong_make_float(number));
 }
 
 static inline prong_status push_binfloat(struct reader *r) {
@@ -239,13 +240,13 @@ static inline prong_status push_binfloat(struct reader *r) {
     TRY(take_number(r, 8, &word));
     word = __builtin_bswap64(word);
     memcpy(&number, &word, 8);
-    return push(r, prong_float(number));
+    return push(r, prong_make_float(number));
 }
 
 static inline prong_status push_binint(struct reader *r) {
     uint64_t word;
     TRY(take_number(r, 4, &word));
-    return push(r, prong_int((int32_t)(uint32_t)word));
+    return push(r, prong_make_int((int32_t)(uint32_t)word));
 }
 
 /* --- text and bytes --- */
@@ -512,7 +513,7 @@ static prong_status set_pairs(struct reader *r, prong_value to, const prong_valu
 
 static prong_status add_members(struct reader *r, prong_value set, const prong_value *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        TRY(table_put(r->document, set, items[i], prong_null()));
+        TRY(table_put(r->document, set, items[i], prong_make_null()));
         TRY(check_steps(r));
     }
     return check_depth(r, set);
@@ -601,7 +602,7 @@ static prong_status push_class(struct reader *r, const char *module, const char 
     if (!work_add(work_of_hashing(strlen(module) + strlen(name)))) return too_much_work();
     if (r->protocol < 3) class_modernize(&module, &name);
     if (!strcmp(module, "builtins")) {
-        if (!strcmp(name, "Ellipsis")) return push(r, prong_ellipsis());
+        if (!strcmp(name, "Ellipsis")) return push(r, prong_make_ellipsis());
         if (!strcmp(name, "NotImplemented")) return push(r, value_of(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL));
     }
     bool any = r->options && r->options->any_class;
@@ -643,7 +644,7 @@ static prong_status push_stack_global(struct reader *r) {
 /* Asks the program's own function, if it has given one, for the value in place of an object. */
 static prong_status build_own(struct reader *r, prong_value object, prong_value *value) {
     prong_object view;
-    prong_value_get_object(object, &view);
+    prong_get_object(object, &view);
     const prong_class *class = class_registered(r->options, view.module, view.name);
     *value = object;
     if (!class || !class->build) return PRONG_OK;
@@ -660,7 +661,7 @@ static prong_status give_own_state(struct reader *r, prong_value target, prong_v
         if (i % 16 == 0 && !work_add(1)) return too_much_work();
         if (own->value.head != target.head || own->value.pointer != target.pointer) continue;
         prong_object view;
-        prong_value_get_object(own->object, &view);
+        prong_get_object(own->object, &view);
         view.has_state = true;
         view.state = state;
         return own->class->build(r->document, &view, &own->value, own->class->context);
@@ -687,7 +688,7 @@ static prong_status call(struct reader *r, bool by_new) {
     TRY(has(r, 2));
     r->count--;
     prong_value value;
-    TRY(make_called(r, *top(r), top(r)[1], prong_null(), by_new, &value));
+    TRY(make_called(r, *top(r), top(r)[1], prong_make_null(), by_new, &value));
     *top(r) = value;
     return PRONG_OK;
 }
@@ -699,7 +700,7 @@ static prong_status call_with_keywords(struct reader *r) {
     size_t at = 0;
     for (prong_value key; prong_value_next(from[2], &at, &key, NULL);)
         if (kind_of(key) != PRONG_KIND_STR) return malformed("a keyword that is no str");
-    prong_value keywords = prong_value_size(from[2]) ? from[2] : prong_null();
+    prong_value keywords = prong_value_size(from[2]) ? from[2] : prong_make_null();
     TRY(make_called(r, from[0], from[1], keywords, true, &value));
     r->count -= 2;
     *top(r) = value;
@@ -722,7 +723,7 @@ static prong_status call_marked(struct reader *r, bool named) {
         count--;
     }
     TRY(make_tuple(r->document, items, count, &arguments));
-    TRY(make_called(r, class, arguments, prong_null(), false, &value));
+    TRY(make_called(r, class, arguments, prong_make_null(), false, &value));
     return push(r, value);
 }
 
@@ -838,11 +839,11 @@ static prong_status do_opcode(struct reader *r, enum opcode opcode) {
     uint64_t number;
     switch (opcode) {
     case MARK: return open_mark(r);
-    case NONE: return push(r, prong_null());
-    case NEWTRUE: return push(r, prong_bool(true));
-    case NEWFALSE: return push(r, prong_bool(false));
-    case BININT1: TRY(take_number(r, 1, &number)); return push(r, prong_int((int64_t)number));
-    case BININT2: TRY(take_number(r, 2, &number)); return push(r, prong_int((int64_t)number));
+    case NONE: return push(r, prong_make_null());
+    case NEWTRUE: return push(r, prong_make_bool(true));
+    case NEWFALSE: return push(r, prong_make_bool(false));
+    case BININT1: TRY(take_number(r, 1, &number)); return push(r, prong_make_int((int64_t)number));
+    case BININT2: TRY(take_number(r, 2, &number)); return push(r, prong_make_int((int64_t)number));
     case BININT: return push_binint(r);
     case LONG1: return push_long(r, 1);
     case LONG4: return push_long(r, 4);

@@ -562,7 +562,7 @@ static prong_status save_object(struct writer *w, prong_value value, unsigned de
 
 /* An int that may need all 64 bits and no sign. */
 static prong_value uint_value(uint64_t number, unsigned char room[9]) {
-    if (number <= INT64_MAX) return prong_int((int64_t)number);
+    if (number <= INT64_MAX) return prong_make_int((int64_t)number);
     memcpy(room, &number, 8);
     room[8] = 0;
     return value_of(PRONG_KIND_INT, 9, room);
@@ -572,7 +572,7 @@ static prong_status save_named(struct writer *w, prong_value value, unsigned dep
     switch (kind_of(value)) {
     case PRONG_KIND_COMPLEX: {
         const struct complex_node *complex = value.pointer;
-        prong_value items[] = {prong_float(complex->real), prong_float(complex->imaginary)};
+        prong_value items[] = {prong_make_float(complex->real), prong_make_float(complex->imaginary)};
         TRY(save_call(w, "builtins", "complex", items, 2, depth));
         return memoize(w, node_of(value));
     }

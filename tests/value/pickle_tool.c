@@ -85,7 +85,7 @@ static void show_double(double number) {
 
 static void show_object(prong_value value) {
     prong_object object;
-    prong_value_get_object(value, &object);
+    prong_get_object(value, &object);
     printf("\"%s\": [\"%s\", \"%s\"], ", object.by_new ? "new" : "call", object.module, object.name);
     show_items("args", object.arguments);
     if (prong_value_kind(object.keywords)) printf(", "), show_pairs("kwargs", object.keywords);
@@ -100,7 +100,7 @@ static void show_object(prong_value value) {
 static void show_text(prong_value value) {
     const char *text;
     size_t size;
-    prong_value_get_str(value, &text, &size);
+    prong_get_str(value, &text, &size);
     printf("{\"str\": \"");
     put_hex(text, size);
     printf("\"}");
@@ -118,7 +118,7 @@ static void show_int(prong_value value) {
 static void show_buffer(prong_value value) {
     const void *data;
     size_t size;
-    prong_value_get_bytes(value, &data, &size);
+    prong_to_bytes(value, &data, &size);
     for (size_t i = 0; i < buffer_count; i++)
         if (buffers[i].data == data) printf("\"buffer\": %zu", i);
 }
@@ -152,7 +152,7 @@ static void show(prong_value value) {
         break;
     case PRONG_KIND_BYTES:
     case PRONG_KIND_BYTEARRAY:
-        prong_value_get_bytes(value, &data, &size);
+        prong_to_bytes(value, &data, &size);
         printf("\"%s\": \"", prong_kind_name(prong_value_kind(value)));
         put_hex(data, size);
         printf("\"");

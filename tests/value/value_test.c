@@ -31,15 +31,15 @@ TEST(what_is_built_is_shown_as_python_would) {
     shows(v, "['h\xc3\xa9\\n', bytearray(b'ab'), 18446744073709551615, 7, {1}]");
     ok(prong_make_complex(document, 1.5, -2, &v));
     shows(v, "(1.5-2j)");
-    ok(prong_make_range(document, prong_int(0), prong_int(5), prong_int(1), &v));
+    ok(prong_make_range(document, prong_make_int(0), prong_make_int(5), prong_make_int(1), &v));
     shows(v, "range(0, 5)");
-    shows(prong_float(1e100), "1e+100");
-    shows(prong_float(0.1), "0.1");
-    shows(prong_float(1e16), "1e+16");
-    shows(prong_float(123456789012345680), "1.2345678901234568e+17");
-    shows(prong_float(0.0001), "0.0001");
-    shows(prong_float(5e-324), "5e-324");
-    shows(prong_float(-INFINITY), "-inf");
+    shows(prong_make_float(1e100), "1e+100");
+    shows(prong_make_float(0.1), "0.1");
+    shows(prong_make_float(1e16), "1e+16");
+    shows(prong_make_float(123456789012345680), "1.2345678901234568e+17");
+    shows(prong_make_float(0.0001), "0.0001");
+    shows(prong_make_float(5e-324), "5e-324");
+    shows(prong_make_float(-INFINITY), "-inf");
     prong_document_close(document);
 }
 
@@ -52,7 +52,7 @@ TEST(json_says_what_json_can_and_names_what_it_cannot) {
     char text[100];
     is(prong_value_json(v, text, sizeof(text), NULL), PRONG_INVALID);
     says(".a: [1]: JSON has no way to say this bytes");
-    is(prong_value_json(prong_float(NAN), text, sizeof(text), NULL), PRONG_INVALID);
+    is(prong_value_json(prong_make_float(NAN), text, sizeof(text), NULL), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -102,7 +102,7 @@ TEST(paths_find_and_say_where_they_end) {
     int64_t number;
     ok(prong_build(document, &v, "{s:[{s:i},{s:i}], s:{s:i}}", "servers", "port", 1, "port", 2, "a.b", "c", 3));
     ok(prong_value_at(v, "servers[-1].port", &found));
-    ok(prong_value_get_int(found, &number));
+    ok(prong_to_int(found, &number));
     equal(number, 2);
     ok(prong_value_at(v, "['a.b'].c", &found));
     is(prong_value_at(v, "servers[5].port", &found), PRONG_NOT_FOUND);
@@ -117,7 +117,7 @@ TEST(a_key_that_is_no_text_is_refused) {
     prong_value v, found;
     int number;
     ok(prong_build(document, &v, "{s:i}", "name", 1));
-    is(prong_value_get(v, "na\xc3", &found), PRONG_INVALID);
+    is(prong_dict_get_text(v, "na\xc3", &found), PRONG_INVALID);
     says("not UTF-8 at byte 2");
     is(prong_value_at(v, "['\xf4']", &found), PRONG_INVALID);
     is(prong_value_at(v, "\xe0\xff", &found), PRONG_INVALID);
@@ -130,17 +130,17 @@ TEST(keys_are_equal_as_in_python) {
     begin();
     prong_value dict, found, big;
     ok(prong_make_dict(document, &dict));
-    ok(prong_dict_set(document, dict, prong_int(1), prong_int(10)));
-    ok(prong_dict_set(document, dict, prong_float(1.0), prong_int(20)));
-    ok(prong_dict_set(document, dict, prong_bool(true), prong_int(30)));
+    ok(prong_dict_set(document, dict, prong_make_int(1), prong_make_int(10)));
+    ok(prong_dict_set(document, dict, prong_make_float(1.0), prong_make_int(20)));
+    ok(prong_dict_set(document, dict, prong_make_bool(true), prong_make_int(30)));
     shows(dict, "{1: 30}");
     ok(prong_make_int_text(document, "18446744073709551616", &big));
-    ok(prong_dict_set(document, dict, big, prong_int(1)));
-    ok(prong_value_find(dict, prong_float(18446744073709551616.0), &found));
-    is(prong_value_find(dict, prong_float(18446744073709551616.0 * 2), &found), PRONG_NOT_FOUND);
+    ok(prong_dict_set(document, dict, big, prong_make_int(1)));
+    ok(prong_dict_get(dict, prong_make_float(18446744073709551616.0), &found));
+    is(prong_dict_get(dict, prong_make_float(18446744073709551616.0 * 2), &found), PRONG_NOT_FOUND);
     prong_value list;
     ok(prong_make_list(document, NULL, 0, &list));
-    is(prong_dict_set(document, dict, list, prong_int(1)), PRONG_INVALID);
+    is(prong_dict_set(document, dict, list, prong_make_int(1)), PRONG_INVALID);
     says("unhashable type: 'list'");
     prong_document_close(document);
 }
@@ -153,7 +153,7 @@ TEST(large_dicts_keep_order_through_removals) {
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 5000; i++) {
             snprintf(key, sizeof(key), "key %d", i);
-            ok(prong_dict_put(document, dict, key, prong_int(i)));
+            ok(prong_dict_set_text(document, dict, key, prong_make_int(i)));
         }
         for (int i = 0; i < 5000; i += 2) {
             prong_value text;
@@ -167,7 +167,7 @@ TEST(large_dicts_keep_order_through_removals) {
     size_t at = 0;
     int64_t number, last = -1;
     for (prong_value value; prong_value_next(dict, &at, NULL, &value); last = number) {
-        ok(prong_value_get_int(value, &number));
+        ok(prong_to_int(value, &number));
         check(number > last && number % 2 == 1);
     }
     prong_document_close(document);
@@ -177,11 +177,11 @@ TEST(a_stack_by_set_and_remove_does_not_grow_or_hang) {
     begin();
     prong_value dict;
     ok(prong_make_dict(document, &dict));
-    for (int i = 0; i < 100; i++) ok(prong_dict_set(document, dict, prong_int(i), prong_null()));
+    for (int i = 0; i < 100; i++) ok(prong_dict_set(document, dict, prong_make_int(i), prong_make_null()));
     size_t before = prong_document_memory(document);
     for (int i = 0; i < 100000; i++) {
-        ok(prong_dict_set(document, dict, prong_int(1000 + i), prong_null()));
-        ok(prong_dict_remove(dict, prong_int(1000 + i)));
+        ok(prong_dict_set(document, dict, prong_make_int(1000 + i), prong_make_null()));
+        ok(prong_dict_remove(dict, prong_make_int(1000 + i)));
     }
     equal(prong_value_size(dict), 100);
     check(prong_document_memory(document) <= before + 65536);
@@ -193,14 +193,14 @@ TEST(lists_change_in_place_and_are_shared) {
     prong_value list, twice;
     ok(prong_build(document, &list, "[iii]", 1, 2, 3));
     ok(prong_build(document, &twice, "[vv]", list, list));
-    ok(prong_list_insert(document, list, 0, prong_int(0)));
-    ok(prong_list_append(document, list, prong_int(4)));
-    ok(prong_list_set(list, 2, prong_int(9)));
+    ok(prong_list_insert(document, list, 0, prong_make_int(0)));
+    ok(prong_list_append(document, list, prong_make_int(4)));
+    ok(prong_list_set(list, 2, prong_make_int(9)));
     ok(prong_list_remove(list, 1));
     shows(twice, "[[0, 9, 3, 4], [0, 9, 3, 4]]");
-    is(prong_list_set(list, 4, prong_null()), PRONG_NOT_FOUND);
-    is(prong_list_insert(document, list, 9, prong_null()), PRONG_NOT_FOUND);
-    is(prong_list_append(document, prong_int(1), prong_null()), PRONG_INVALID);
+    is(prong_list_set(list, 4, prong_make_null()), PRONG_NOT_FOUND);
+    is(prong_list_insert(document, list, 9, prong_make_null()), PRONG_NOT_FOUND);
+    is(prong_list_append(document, prong_make_int(1), prong_make_null()), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -212,10 +212,10 @@ TEST(order_is_pythons) {
     ok(prong_build(document, &b, "(ds)", 1.0, "c"));
     ok(prong_value_compare(a, b, &order));
     equal(order, -1);
-    ok(prong_value_compare(prong_float(9007199254740992.0), prong_int(9007199254740993), &order));
+    ok(prong_value_compare(prong_make_float(9007199254740992.0), prong_make_int(9007199254740993), &order));
     equal(order, -1);
-    is(prong_value_compare(prong_int(1), a, &order), PRONG_INVALID);
-    is(prong_value_compare(prong_float(NAN), prong_int(1), &order), PRONG_INVALID);
+    is(prong_value_compare(prong_make_int(1), a, &order), PRONG_INVALID);
+    is(prong_value_compare(prong_make_float(NAN), prong_make_int(1), &order), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -229,14 +229,14 @@ TEST(what_refers_to_itself_is_copied_and_shown) {
     ok(prong_value_copy(other, list, &copy));
     prong_document_close(document);
     shows(copy, "[1, [...]]");
-    ok(prong_value_item(copy, 1, &inner));
+    ok(prong_list_get(copy, 1, &inner));
     check(inner.pointer == copy.pointer);
     prong_document_close(other);
 }
 
 TEST(deep_values_are_errors_not_crashes) {
     begin();
-    prong_value v = prong_int(1), copy;
+    prong_value v = prong_make_int(1), copy;
     for (int i = 0; i < 50000; i++) ok(prong_make_list(document, &v, 1, &v));
     prong_pickle pickle;
     char text[100];
@@ -246,20 +246,20 @@ TEST(deep_values_are_errors_not_crashes) {
     for (int i = 0; i < 50000; i++) ok(prong_make_tuple(document, &v, 1, &v));
     prong_value dict;
     ok(prong_make_dict(document, &dict));
-    is(prong_dict_set(document, dict, v, prong_null()), PRONG_TOO_LONG);
+    is(prong_dict_set(document, dict, v, prong_make_null()), PRONG_TOO_LONG);
     prong_document_close(document);
 }
 
 TEST(values_that_hold_each_other_many_times_take_no_time) {
     begin();
-    prong_value a = prong_int(1), b = prong_int(1), dict;
+    prong_value a = prong_make_int(1), b = prong_make_int(1), dict;
     for (int i = 0; i < 60; i++) {
         prong_value two[2] = {a, a}, others[2] = {b, b};
         ok(prong_make_tuple(document, two, 2, &a));
         ok(prong_make_tuple(document, others, 2, &b));
     }
     ok(prong_make_dict(document, &dict));
-    ok(prong_dict_set(document, dict, a, prong_int(1)));
+    ok(prong_dict_set(document, dict, a, prong_make_int(1)));
     prong_value_equal(a, b); /* gives up, in bounded time */
     char text[100];
     is(prong_value_repr(a, text, sizeof(text), NULL), PRONG_TOO_LONG);
@@ -290,7 +290,7 @@ TEST(bad_text_is_refused_and_surrogates_are_not) {
     ok(prong_make_str(document, "\xed\xb2\x80", 3, &v));
     shows(v, "'\\udc80'");
     is(prong_make_int_text(document, "12x", &v), PRONG_INVALID);
-    is(prong_make_range(document, prong_int(0), prong_int(1), prong_int(0), &v), PRONG_INVALID);
+    is(prong_make_range(document, prong_make_int(0), prong_make_int(1), prong_make_int(0), &v), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -302,9 +302,9 @@ TEST(objects_and_handles_are_read_back) {
     prong_object error = {.module = "builtins", .name = "KeyError", .arguments = arguments};
     ok(prong_make_object(document, &error, &v));
     check(prong_value_is(v, "builtins", "KeyError") && !prong_value_is(v, "builtins", "ValueError"));
-    ok(prong_value_get_object(v, &view));
+    ok(prong_get_object(v, &view));
     shows(v, "KeyError('why')");
-    prong_object bad = {.module = "m", .name = "C", .arguments = prong_int(1)};
+    prong_object bad = {.module = "m", .name = "C", .arguments = prong_make_int(1)};
     is(prong_make_object(document, &bad, &v), PRONG_INVALID);
     prong_queue queue, back;
     ok(prong_queue_create(&queue, NULL));
