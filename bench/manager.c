@@ -158,12 +158,12 @@ static void entries(prong_manager manager) {
     long before = resident_kib(server);
     for (int i = 0; i < 100000; i += 1000) {
         prong_document_reset(document);
-        must(prong_make_dict(document, &part));
+        must(prong_make_dict(document, NULL, 0, &part));
         for (int k = i; k < i + 1000; k++) {
             char key[32], value[32];
             snprintf(key, sizeof key, "key %d", k);
             snprintf(value, sizeof value, "value %d", k);
-            must(prong_make_text(document, value, &text));
+            must(prong_make_str(document, value, PRONG_TO_NUL, &text));
             must(prong_dict_set_text(document, part, key, text));
         }
         must(prong_proxy_call(dict, "update", document, NULL, PRONG_SECONDS(60), "(v)", part));

@@ -99,7 +99,7 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     int bits = (int)unit * 8;
     prong_value least = prong_make_int(is_signed ? (int64_t)(-1ull << (bits - 1)) : 0), most;
     uint64_t top = is_signed ? (1ull << (bits - 1)) - 1 : bits == 64 ? UINT64_MAX : (1ull << bits) - 1;
-    TRY(prong_make_uint(scratch_of(call), top, &most));
+    TRY(make_uint(scratch_of(call), top, &most));
     if (number_compare(given, least) < 0 || number_compare(given, most) > 0) {
         call_raise(call, "OverflowError", "value out of range for an array of type '%c'", typecode);
         return PRONG_REMOTE_ERROR;
@@ -145,7 +145,7 @@ static void array_element(char typecode, prong_value item, unsigned char *bytes)
         memcpy(bytes, &item.real, unit);
     } else {
         char whole[9];
-        prong_get_big_int(item_value(item), whole, sizeof(whole), NULL);
+        ignore_status(prong_get_big_int(item_value(item), whole, sizeof(whole), NULL)); /* it fits the typecode */
         memcpy(bytes, whole, unit);
     }
 }
@@ -225,7 +225,7 @@ static prong_status array_set_slice(prong_call *call, struct array_state *state,
         return call_raise(call, "ValueError", "a shared array cannot change its size");
     for (size_t i = 0; i < slice.count; i++) {
         prong_value item;
-        prong_list_get(list, i, &one);
+        ignore_status(prong_list_get(list, i, &one)); /* there are as many */
         status = array_item(call, state->typecode, one, &item);
         if (status < 0) return raised_or(call, status);
         prong_value *place = &state->items.at[slice.start + (int64_t)i * slice.step];

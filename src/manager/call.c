@@ -70,7 +70,7 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     prong_value message;
-    prong_status status = prong_make_text(call->server->scratch, text, &message);
+    prong_status status = prong_make_str(call->server->scratch, text, PRONG_TO_NUL, &message);
     return status < 0 ? status : call_raise_value(call, name, message);
 }
 
@@ -93,7 +93,7 @@ prong_status call_bind(prong_call *call, const char *names, prong_value *values)
     for (size_t size; (size = next_name(&at, &name, &optional)) > 0; count++) {
         values[count].head = 0xfd;
         if (count < given) {
-            prong_list_get(call->arguments, count, &values[count]);
+            ignore_status(prong_list_get(call->arguments, count, &values[count])); /* count < given */
             continue;
         }
         char key[32];

@@ -100,7 +100,8 @@ static prong_status write_request(prong_document *scratch, const struct request_
     prong_pickle_options options = {.protocol = 4};
     prong_status status = PRONG_OK;
     if (!parts->to_server) status = ident_to_value(scratch, parts->id, &ident);
-    if (status >= 0 && prong_value_kind(keywords) == PRONG_KIND_NULL) status = prong_make_dict(scratch, &keywords);
+    if (status >= 0 && prong_value_kind(keywords) == PRONG_KIND_NULL)
+        status = prong_make_dict(scratch, NULL, 0, &keywords);
     if (status >= 0)
         status = prong_build(scratch, &request, "(vsvv)", ident, parts->method, parts->arguments, keywords);
     return status < 0 ? status : prong_pickle_dumps(scratch, request, pickle, &options);

@@ -4,7 +4,7 @@
 
 prong_status dict_value(struct managed *object, prong_document *document, prong_value *value) {
     const struct table *table = object->state;
-    TRY(prong_make_dict(document, value));
+    TRY(prong_make_dict(document, NULL, 0, value));
     TRY(table_reserve(document, table_of(*value), table->count));
     size_t at = 0;
     for (struct entry *entry; (entry = table_next(table, &at));)
@@ -170,7 +170,7 @@ static prong_status as_dict(prong_call *call, prong_value *from) {
 
 static prong_status dict_merge(prong_call *call, prong_value first, prong_value second) {
     prong_value merged, key, value;
-    TRY(prong_make_dict(scratch_of(call), &merged));
+    TRY(prong_make_dict(scratch_of(call), NULL, 0, &merged));
     const prong_value both[] = {first, second};
     for (int i = 0; i < 2; i++) {
         size_t at = 0;
@@ -205,7 +205,7 @@ static prong_status dict_fromkeys(prong_call *call) {
     BIND(call, "iterable =value", given);
     prong_status status = iterate(call, given[0], &list);
     if (status < 0) return raised_or(call, status);
-    TRY(prong_make_dict(scratch_of(call), &dict));
+    TRY(prong_make_dict(scratch_of(call), NULL, 0, &dict));
     size_t at = 0;
     while (prong_value_next(list, &at, NULL, &key))
         TRY(prong_dict_set(scratch_of(call), dict, key, is_absent(given[1]) ? prong_make_null() : given[1]));

@@ -28,7 +28,7 @@ prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const 
     if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
         status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
     if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
-    if (status >= 0) status = prong_make_text(scratch, type, &name);
+    if (status >= 0) status = prong_make_str(scratch, type, PRONG_TO_NUL, &name);
     if (status >= 0) status = prong_list_append(scratch, all, name);
     for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
         status = prong_list_append(scratch, all, one);
@@ -180,7 +180,7 @@ prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, p
     prong_value token, class;
     prong_status status = manager_find(proxy.manager, &manager);
     if (status >= 0) status = token_to_value(document, proxy.type, manager->reach.address, proxy.id, &token);
-    if (status >= 0) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
+    if (status >= 0) status = prong_build(document, &class, "C", "multiprocessing.managers", proxy_class(proxy.type));
     prong_object rebuild = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
     if (status >= 0) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
     return status < 0 ? status : prong_make_object(document, &rebuild, value);

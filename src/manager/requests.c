@@ -17,7 +17,7 @@ void reply_traceback(struct session *session, const char *exception, const char 
     char lines[1600];
     snprintf(lines, sizeof(lines), "Traceback (most recent call last):\n  in the prong server\n%.100s: %.1200s\n",
              exception, text);
-    if (prong_make_text(session->server->scratch, lines, &message) < 0)
+    if (prong_make_str(session->server->scratch, lines, PRONG_TO_NUL, &message) < 0)
         session->lost = true;
     else
         session_reply(session, "#TRACEBACK", message);
@@ -42,7 +42,7 @@ static prong_status exposed_methods(struct prong_server *server, const struct ty
     prong_status status = prong_make_list(server->scratch, NULL, 0, &list);
     for (const prong_method_entry *entry = type->given.methods; status >= 0 && entry->name; entry++) {
         prong_value name;
-        status = prong_make_text(server->scratch, entry->name, &name);
+        status = prong_make_str(server->scratch, entry->name, PRONG_TO_NUL, &name);
         if (status >= 0) status = prong_list_append(server->scratch, list, name);
     }
     if (status < 0) return status;
@@ -220,7 +220,7 @@ static void debug_info(struct session *session) {
                                      used ? "\n" : "", (unsigned long long)object->id, (unsigned long long)object->refs,
                                      about);
         }
-    prong_status status = prong_make_text(server->scratch, whole, &text);
+    prong_status status = prong_make_str(server->scratch, whole, PRONG_TO_NUL, &text);
     if (status < 0)
         reply_failed(session, status, "RuntimeError");
     else
@@ -355,7 +355,7 @@ static bool fallback(prong_call *call) {
     char *text = document_take(scratch, TEXT_MAX);
     prong_value value;
     if (text) describe(object, scratch, text, TEXT_MAX);
-    status = text ? prong_make_text(scratch, text, &value) : PRONG_NO_MEMORY;
+    status = text ? prong_make_str(scratch, text, PRONG_TO_NUL, &value) : PRONG_NO_MEMORY;
     if (status < 0)
         reply_failed(call->session, status, "RuntimeError");
     else

@@ -11,7 +11,7 @@ static const char MODULE[] = "multiprocessing.managers", CLASS[] = "Token";
 prong_status ident_to_value(prong_document *document, uint64_t id, prong_value *value) {
     char text[24];
     snprintf(text, sizeof text, "%llx", (unsigned long long)id);
-    return prong_make_text(document, text, value);
+    return prong_make_str(document, text, PRONG_TO_NUL, value);
 }
 
 prong_status ident_from_value(prong_value value, uint64_t *id) {

@@ -91,7 +91,7 @@ const char *address_path(const struct address *address) {
 }
 
 prong_status address_to_value(prong_document *document, const char *text, prong_value *value) {
-    if (*text == '/') return prong_make_text(document, text, value);
+    if (*text == '/') return prong_make_str(document, text, PRONG_TO_NUL, value);
     if (*text == '@') {
         char name[ADDRESS_TEXT];
         size_t size = strlen(text);

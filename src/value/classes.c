@@ -1,8 +1,9 @@
 /* The usual classes: data and exceptions of Python's standard library, and what multiprocessing sends. None of them does
  * anything when made but hold what it was given. */
 #include "value/classes.h"
+
 #include "base/error.h"
-#include "value/node.h"
+#include "value/number.h"
 #include "value/text.h"
 #include <string.h>
 
@@ -204,7 +205,7 @@ static prong_status call_complex(prong_document *document, prong_value class, co
                                  prong_value *value) {
     if (count != 2 || kind_of(items[0]) != PRONG_KIND_FLOAT || kind_of(items[1]) != PRONG_KIND_FLOAT)
         return bad_arguments(class);
-    return prong_make_complex(document, items[0].real, items[1].real, value);
+    return make_complex(document, items[0].real, items[1].real, value);
 }
 
 static prong_status call_handle(prong_document *document, prong_value class, const prong_value *items, size_t count,
@@ -212,15 +213,14 @@ static prong_status call_handle(prong_document *document, prong_value class, con
     uint64_t offset, generation;
     const char *type =
         count >= 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
-    if (!type || prong_value_get_uint(items[1], &offset) < 0 || prong_value_get_uint(items[2], &generation) < 0)
-        return bad_arguments(class);
+    if (!type || to_uint(items[1], &offset) < 0 || to_uint(items[2], &generation) < 0) return bad_arguments(class);
     return make_handle(document, type, offset, generation, value);
 }
 
 static prong_status call_range(prong_document *document, prong_value class, const prong_value *items, size_t count,
                                prong_value *value) {
     if (count != 2 && count != 3) return bad_arguments(class);
-    return prong_make_range(document, items[0], items[1], count == 3 ? items[2] : prong_make_int(1), value);
+    return make_range(document, items[0], items[1], count == 3 ? items[2] : prong_make_int(1), value);
 }
 
 /* copyreg's stand-ins for NEWOBJ and NEWOBJ_EX: the class is the first argument. */

@@ -57,7 +57,7 @@ prong_status prong_dict_set(prong_document *document, prong_value dict, prong_va
 prong_status prong_dict_set_text(prong_document *document, prong_value dict, const char *key, prong_value value) {
     prong_value text;
     if (kind_of(dict) != PRONG_KIND_DICT) return expected("dict", dict);
-    prong_status status = prong_make_text(document, key, &text);
+    prong_status status = prong_make_str(document, key, PRONG_TO_NUL, &text);
     return status < 0 ? status : table_put(document, dict, text, value);
 }
 

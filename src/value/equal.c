@@ -74,9 +74,7 @@ static bool same_ranges(const struct range_node *a, const struct range_node *b) 
 
 static bool same_complex(prong_value a, prong_value b) {
     double real[2], imaginary[2];
-    if (prong_value_get_complex(a, &real[0], &imaginary[0]) < 0 ||
-        prong_value_get_complex(b, &real[1], &imaginary[1]) < 0)
-        return false;
+    if (to_complex(a, &real[0], &imaginary[0]) < 0 || to_complex(b, &real[1], &imaginary[1]) < 0) return false;
     return real[0] == real[1] && imaginary[0] == imaginary[1];
 }
 

@@ -214,14 +214,15 @@ prong_status prong_make_big_int(prong_document *document, const void *bytes, siz
     return PRONG_OK;
 }
 
-prong_status prong_make_int_text(prong_document *document, const char *digits, prong_value *value) {
+prong_status make_int_from_digits(prong_document *document, const char *digits, prong_value *value) {
     prong_status status;
+    if (!digits) return fail_text(PRONG_INVALID, "int: no digits (NULL)");
     if (!int_from_text(document, digits, strlen(digits), value, &status))
         return fail(PRONG_INVALID, "\"%.40s\" is no int", digits);
     return status == PRONG_TOO_LONG ? PRONG_INVALID : status;
 }
 
-prong_status prong_make_uint(prong_document *document, uint64_t number, prong_value *value) {
+prong_status make_uint(prong_document *document, uint64_t number, prong_value *value) {
     unsigned char bytes[9] = {0};
     memcpy(bytes, &number, 8);
     return make_int(document, bytes, 9, value);

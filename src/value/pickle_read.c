@@ -608,7 +608,7 @@ static prong_status push_class(struct reader *r, const char *module, const char 
     bool any = r->options && r->options->any_class;
     if (!class_is_usual(module, name) && !class_registered(r->options, module, name) && !any)
         return fail(PRONG_PERMISSION, "%.100s.%.100s is not on the list of what may be read", module, name);
-    TRY(prong_make_class(r->document, module, name, &value));
+    TRY(make_class_named(r->document, module, name, &value));
     return push(r, value);
 }
 

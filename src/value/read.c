@@ -11,6 +11,16 @@ prong_status prong_get_bool(prong_value value, bool *truth) {
     return PRONG_OK;
 }
 
+prong_status prong_get_int(prong_value value, int64_t *number) {
+    return kind_of(value) == PRONG_KIND_INT ? prong_to_int(value, number) : expected("int", value);
+}
+
+prong_status prong_get_float(prong_value value, double *number) {
+    if (kind_of(value) != PRONG_KIND_FLOAT) return expected("float", value);
+    *number = value.real;
+    return PRONG_OK;
+}
+
 prong_status prong_to_int(prong_value value, int64_t *number) {
     if (kind_of(value) != PRONG_KIND_INT && kind_of(value) != PRONG_KIND_BOOL) return expected("int", value);
     if (is_big(value)) return fail(PRONG_TOO_LONG, "an int of %zu bytes does not fit in 64 bits", size_of(value));
@@ -18,7 +28,7 @@ prong_status prong_to_int(prong_value value, int64_t *number) {
     return PRONG_OK;
 }
 
-prong_status prong_value_get_uint(prong_value value, uint64_t *number) {
+prong_status to_uint(prong_value value, uint64_t *number) {
     if (kind_of(value) == PRONG_KIND_INT && is_big(value)) {
         const unsigned char *bytes = value.pointer;
         if (size_of(value) != 9 || bytes[8])
@@ -40,7 +50,7 @@ prong_status prong_to_float(prong_value value, double *number) {
     return PRONG_OK;
 }
 
-prong_status prong_value_get_complex(prong_value value, double *real, double *imaginary) {
+prong_status to_complex(prong_value value, double *real, double *imaginary) {
     if (kind_of(value) == PRONG_KIND_COMPLEX) {
         const struct complex_node *complex = value.pointer;
         *real = complex->real;
@@ -58,6 +68,10 @@ prong_status prong_get_str(prong_value value, const char **text, size_t *size) {
     return PRONG_OK;
 }
 
+prong_status prong_get_bytes(prong_value value, const void **data, size_t *size) {
+    return kind_of(value) == PRONG_KIND_BYTES ? prong_to_bytes(value, data, size) : expected("bytes", value);
+}
+
 prong_status prong_to_bytes(prong_value value, const void **data, size_t *size) {
     switch (kind_of(value)) {
     case PRONG_KIND_BYTES:
@@ -73,7 +87,7 @@ prong_status prong_to_bytes(prong_value value, const void **data, size_t *size) 
     }
 }
 
-prong_status prong_value_get_range(prong_value value, prong_value *start, prong_value *stop, prong_value *step) {
+prong_status range_parts(prong_value value, prong_value *start, prong_value *stop, prong_value *step) {
     if (kind_of(value) != PRONG_KIND_RANGE) return expected("range", value);
     const struct range_node *range = value.pointer;
     *start = range->start;
@@ -97,14 +111,14 @@ prong_status prong_get_object(prong_value value, prong_object *object) {
     return PRONG_OK;
 }
 
-prong_status prong_value_get_class(prong_value value, const char **module, const char **name) {
+prong_status class_names(prong_value value, const char **module, const char **name) {
     if (kind_of(value) != PRONG_KIND_CLASS) return expected("type", value);
     *module = class_of(value)->module.pointer;
     *name = class_of(value)->name.pointer;
     return PRONG_OK;
 }
 
-prong_status prong_value_get_handle(prong_value value, const char *type, void *handle) {
+prong_status handle_parts(prong_value value, const char *type, void *handle) {
     if (kind_of(value) != PRONG_KIND_HANDLE) return expected("handle", value);
     const struct handle_node *node = value.pointer;
     if (strcmp(node->type, type))

@@ -1,6 +1,6 @@
 /* Taking values apart by format, and finding them by path. */
 #include "base/error.h"
-#include "value/node.h"
+#include "value/number.h"
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,6 +62,16 @@ static prong_status scan_int(struct scanner *scanner, char letter, prong_value v
     return PRONG_OK;
 }
 
+static prong_status scan_parts(struct scanner *scanner, char letter, prong_value value) {
+    void *first = va_arg(scanner->given, void *), *second = va_arg(scanner->given, void *);
+    switch (letter) {
+    case 'c': return to_complex(value, first, second);
+    case 'r': return range_parts(value, first, second, va_arg(scanner->given, prong_value *));
+    case 'C': return class_names(value, first, second);
+    default: return handle_parts(value, first, second);
+    }
+}
+
 static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value value) {
     prong_status status = PRONG_OK;
     switch (letter) {
@@ -71,11 +81,11 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
     case 'i':
     case 'l':
     case 'I': return scan_int(scanner, letter, value);
-    case 'U': return prong_value_get_uint(value, va_arg(scanner->given, uint64_t *));
+    case 'U': return to_uint(value, va_arg(scanner->given, uint64_t *));
     case 'z': {
         uint64_t number = 0;
         size_t *size = va_arg(scanner->given, size_t *);
-        status = prong_value_get_uint(value, &number);
+        status = to_uint(value, &number);
         if (status >= 0) *size = (size_t)number;
         return status;
     }
@@ -90,6 +100,10 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
         return prong_to_bytes(value, data, va_arg(scanner->given, size_t *));
     }
     case 'v': *va_arg(scanner->given, prong_value *) = value; return PRONG_OK;
+    case 'c':
+    case 'r':
+    case 'C':
+    case 'h': return scan_parts(scanner, letter, value);
     default: return bad_format(scanner, "no such letter");
     }
 }
@@ -99,6 +113,10 @@ static prong_status skip_one(struct scanner *scanner, char letter) {
     switch (letter) {
     case '.':
     case 'n': return PRONG_OK;
+    case 'r': (void)va_arg(scanner->given, void *); /* fall through */
+    case 'c':
+    case 'C':
+    case 'h':
     case 'S':
     case 'y': (void)va_arg(scanner->given, void *); /* fall through */
     case 'b':

@@ -171,7 +171,7 @@ static prong_value some_items(struct run *run, unsigned kind, int depth) {
     prong_status status = kind == 0   ? prong_make_list(run->document, items, count, &made)
                           : kind == 1 ? prong_make_tuple(run->document, items, count, &made)
                           : kind == 2 ? prong_make_set(run->document, items, count, &made)
-                                      : prong_make_dict(run->document, &made);
+                                      : prong_make_dict(run->document, NULL, 0, &made);
     for (size_t i = 0; kind == 3 && status >= 0 && i + 1 < count; i += 2)
         prong_dict_set(run->document, made, items[i], items[i + 1]);
     return status < 0 ? prong_make_null() : made;
@@ -202,7 +202,7 @@ static prong_value some_value(struct run *run, int depth) {
     case 4: return prong_make_int((int64_t)input_number(input, 8));
     case 5: return prong_make_float((int8_t)input_byte(input) / 4.0);
     case 6:
-    case 7: prong_make_text(run->document, some_word(input), &made); break;
+    case 7: prong_make_str(run->document, some_word(input), PRONG_TO_NUL, &made); break;
     case 8:
         bytes = input_bytes(input, input_byte(input) % 20, &size);
         prong_make_bytes(run->document, bytes, size, &made);
@@ -214,7 +214,7 @@ static prong_value some_value(struct run *run, int depth) {
     case 13: return some_slice(run, depth);
     case 14: return some_proxy(run);
     case 15:
-        prong_make_range(run->document, some_value(run, 5), some_value(run, 5), prong_make_int(1 + (what >> 6)), &made);
+        prong_build(run->document, &made, "r", some_value(run, 5), some_value(run, 5), prong_make_int(1 + (what >> 6)));
         break;
     case 16:
         bytes = input_bytes(input, input_byte(input) % 24, &size);
@@ -239,7 +239,7 @@ static void send_request(struct run *run, struct client_end *client, prong_value
     prong_pickle_options options = {.protocol = 4};
     if (input_byte(&run->input) % 8 == 7)
         keywords = some_items(run, 3, 0);
-    else if (prong_make_dict(run->document, &keywords) < 0)
+    else if (prong_make_dict(run->document, NULL, 0, &keywords) < 0)
         return;
     if (prong_build(run->document, &request, "(vsvv)", ident, method, arguments, keywords) < 0) return;
     if (prong_pickle_dumps(run->document, request, &pickle, &options) >= 0)
@@ -258,7 +258,7 @@ static void ask_create(struct run *run, struct client_end *client) {
     prong_value items[4];
     size_t count = 1 + input_byte(&run->input) % 3;
     prong_value arguments;
-    if (prong_make_text(run->document, some_type(&run->input), &items[0]) < 0) return;
+    if (prong_make_str(run->document, some_type(&run->input), PRONG_TO_NUL, &items[0]) < 0) return;
     for (size_t i = 1; i < count; i++) items[i] = some_value(run, 0);
     if (prong_make_tuple(run->document, items, count, &arguments) >= 0)
         send_request(run, client, prong_make_null(), "create", arguments);

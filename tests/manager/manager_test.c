@@ -919,7 +919,7 @@ TEST(a_request_that_needs_too_much_is_refused) {
 
 static void tell(prong_link *link, const char *ident, const char *method, prong_value arguments) {
     prong_value request, none;
-    ok(prong_make_dict(document, &none));
+    ok(prong_make_dict(document, NULL, 0, &none));
     if (ident)
         ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
     else

@@ -231,7 +231,7 @@ TEST(a_queue_reaches_another_program) {
     prong_queue queue;
     prong_value handle, arguments, result;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_make_handle(document, "queue", &queue, &handle));
+    ok(prong_build(document, &handle, "h", "queue", &queue));
     ok(prong_build(document, &arguments, "(v,s)", handle, "hello"));
     ok(call(pool, TASKS ":put", arguments, &result));
     ok(prong_queue_get_value(queue, document, &result, SOON));

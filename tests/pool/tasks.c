@@ -59,7 +59,7 @@ prong_status put(prong_document *document, prong_value arguments, prong_value ke
     (void)keywords;
     (void)result;
     prong_status status = prong_scan(arguments, "(vv)", &handle, &item);
-    if (status >= 0) status = prong_value_get_handle(handle, "queue", &queue);
+    if (status >= 0) status = prong_scan(handle, "h", "queue", &queue);
     return status < 0 ? status : prong_queue_put_value(queue, item, PRONG_SECONDS(10));
 }
 

@@ -19,7 +19,7 @@ static prong_value round_trip(prong_value value, int protocol) {
 TEST(all_protocols_bring_back_what_went_in) {
     begin();
     prong_value v, back, big;
-    ok(prong_make_int_text(document, "-123456789012345678901234567890", &big));
+    ok(prong_build(document, &big, "D", "-123456789012345678901234567890"));
     ok(prong_build(document, &v, "{s:[i,I,U,v], s:(d,b,n), s:[s,S], s:y, s:Y, s:<i,s>}", "ints", -1, INT64_MIN,
                    UINT64_MAX, big, "t", 0.1, 1, "strs", "h\xc3\xa9\\n", "a\0b", (size_t)3, "bytes", "\x00\xff",
                    (size_t)2, "array", "xy", (size_t)2, "set", 1, "one"));
@@ -36,8 +36,8 @@ TEST(handles_cross_in_a_pickle) {
     prong_queue queue, back;
     prong_value v;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_make_handle(document, "queue", &queue, &v));
-    ok(prong_value_get_handle(round_trip(v, 4), "queue", &back));
+    ok(prong_build(document, &v, "h", "queue", &queue));
+    ok(prong_scan(round_trip(v, 4), "h", "queue", &back));
     ok(prong_queue_put(back, "x", 1, PRONG_NOWAIT));
     prong_document_close(document);
 }

@@ -143,7 +143,7 @@ static void show(prong_value value) {
         show_double(value.real);
         break;
     case PRONG_KIND_COMPLEX:
-        prong_value_get_complex(value, &complex[0], &complex[1]);
+        if (prong_scan(value, "c", &complex[0], &complex[1]) < 0) exit(3);
         printf("\"complex\": [");
         show_double(complex[0]);
         printf(", ");
@@ -163,7 +163,7 @@ static void show(prong_value value) {
     case PRONG_KIND_FROZENSET: show_items(prong_kind_name(prong_value_kind(value)), value); break;
     case PRONG_KIND_DICT: show_pairs("dict", value); break;
     case PRONG_KIND_RANGE:
-        prong_value_get_range(value, &range[0], &range[1], &range[2]);
+        if (prong_scan(value, "r", &range[0], &range[1], &range[2]) < 0) exit(3);
         printf("\"call\": [\"builtins\", \"range\"], \"args\": [");
         for (int i = 0; i < 3; i++) {
             if (i) printf(", ");
@@ -174,7 +174,7 @@ static void show(prong_value value) {
     case PRONG_KIND_ELLIPSIS: printf("\"global\": [\"builtins\", \"Ellipsis\"]"); break;
     case PRONG_KIND_NOT_IMPLEMENTED: printf("\"global\": [\"builtins\", \"NotImplemented\"]"); break;
     case PRONG_KIND_CLASS:
-        prong_value_get_class(value, &names[0], &names[1]);
+        if (prong_scan(value, "C", &names[0], &names[1]) < 0) exit(3);
         printf("\"global\": [\"%s\", \"%s\"]", names[0], names[1]);
         break;
     case PRONG_KIND_OBJECT: show_object(value); break;

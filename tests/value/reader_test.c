@@ -55,7 +55,7 @@ static prong_value many(prong_kind kind) {
     if (kind == PRONG_KIND_LIST) ok(prong_make_list(document, items, MANY, &container));
     if (kind == PRONG_KIND_TUPLE) ok(prong_make_tuple(document, items, MANY, &container));
     if (kind == PRONG_KIND_DICT) {
-        ok(prong_make_dict(document, &container));
+        ok(prong_make_dict(document, NULL, 0, &container));
         for (int i = 0; i < MANY; i++) ok(prong_dict_set(document, container, items[i], prong_make_float(i)));
     }
     free(items);

@@ -62,8 +62,7 @@ static int use_handle(void *argument, size_t size) {
     prong_value value;
     (void)size;
     if (prong_document_open(&document, NULL) < 0 || prong_queue_get_value(*queue, document, &value, SOON) < 0) return 1;
-    if (prong_dict_get_text(value, "reply to", &value) < 0 || prong_value_get_handle(value, "queue", &inner) < 0)
-        return 2;
+    if (prong_dict_get_text(value, "reply to", &value) < 0 || prong_scan(value, "h", "queue", &inner) < 0) return 2;
     return prong_queue_put_value(inner, prong_make_int(7), SOON);
 }
 
@@ -74,7 +73,7 @@ METHOD_TEST(a_handle_travels_in_a_value) {
     ok(prong_queue_create(&queue, NULL));
     ok(prong_queue_create(&reply, NULL));
     prong_process child = start_with(method, use_handle, queue);
-    ok(prong_make_handle(document, "queue", &reply, &handle));
+    ok(prong_build(document, &handle, "h", "queue", &reply));
     ok(prong_build(document, &value, "{s:v}", "reply to", handle));
     ok(prong_queue_put_value(queue, value, SOON));
     ok(prong_queue_get_value(reply, document, &value, SOON));

@@ -80,14 +80,14 @@ static void queues(void) {
     prong_queue queue, theirs;
     prong_value handle, item = {0};
     prong_status status = prong_queue_create(&queue, NULL);
-    if (status >= 0) status = prong_make_handle(document, "queue", &queue, &handle);
+    if (status >= 0) status = prong_build(document, &handle, "h", "queue", &queue);
     if (status >= 0) status = prong_queue_put_value(queue, prong_make_int(7), SOON);
     if (status < 0) return say("queue", status, item);
     call("tasks:echo", arguments("(v)", handle), 0);
     status = prong_queue_get_value(queue, document, &item, SOON);
     say("echoed", status, item);
     prong_value made = call("tasks:make_queue", arguments("()"), 0);
-    status = prong_value_get_handle(made, "queue", &theirs);
+    status = prong_scan(made, "h", "queue", &theirs);
     if (status >= 0) status = prong_queue_get_value(theirs, document, &item, SOON);
     say("theirs", status, item);
 }
