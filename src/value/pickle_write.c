@@ -4,7 +4,7 @@
 #include "value/classes.h"
 #include "value/document.h"
 #include "value/number.h"
-#include "value/opcodes.h"
+#include "value/pickle_format.h"
 #include "value/text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,17 +112,17 @@ static prong_status write_old_put(struct writer *w, uint32_t index) {
     if (w->protocol == 0) {
         w->at += sprintf(w->at, "p%u\n", index);
     } else if (index < 256) {
-        put_byte(w, BINPUT);
+        put_byte(w, OP_BINPUT);
         put_byte(w, (int)index);
     } else {
-        put_byte(w, LONG_BINPUT);
+        put_byte(w, OP_LONG_BINPUT);
         put_number(w, index, 4);
     }
     return PRONG_OK;
 }
 
 static inline prong_status write_put(struct writer *w, uint32_t index) {
-    return __builtin_expect(w->protocol >= 4, 1) ? write_byte(w, MEMOIZE) : write_old_put(w, index);
+    return __builtin_expect(w->protocol >= 4, 1) ? write_byte(w, OP_MEMOIZE) : write_old_put(w, index);
 }
 
 static inline prong_status write_get(struct writer *w, uint32_t index) {
@@ -130,10 +130,10 @@ static inline prong_status write_get(struct writer *w, uint32_t index) {
     if (__builtin_expect(w->protocol == 0, 0)) {
         w->at += sprintf(w->at, "g%u\n", index);
     } else if (index < 256) {
-        put_byte(w, BINGET);
+        put_byte(w, OP_BINGET);
         put_byte(w, (int)index);
     } else {
-        put_byte(w, LONG_BINGET);
+        put_byte(w, OP_LONG_BINGET);
         put_number(w, index, 4);
     }
     return PRONG_OK;
@@ -154,8 +154,8 @@ static inline prong_status memoize(struct writer *w, struct node *node) {
 /* --- numbers --- */
 
 static prong_status save_bool(struct writer *w, bool truth) {
-    if (w->protocol >= 2) return write_byte(w, truth ? NEWTRUE : NEWFALSE);
-    return write_line(w, INT, truth ? "01" : "00", 2);
+    if (w->protocol >= 2) return write_byte(w, truth ? OP_NEWTRUE : OP_NEWFALSE);
+    return write_line(w, OP_INT, truth ? "01" : "00", 2);
 }
 
 static prong_status save_int_text(struct writer *w, prong_value value) {
@@ -163,7 +163,7 @@ static prong_status save_int_text(struct writer *w, prong_value value) {
         char text[24];
         bool small = value.integer == (int32_t)value.integer;
         int size = snprintf(text, sizeof(text), "%lld%s", (long long)value.integer, small ? "" : "L");
-        return write_line(w, small ? INT : LONG, text, (size_t)size);
+        return write_line(w, small ? OP_INT : OP_LONG, text, (size_t)size);
     }
     if (size_of(value) > DIGITS_MAX / 3)
         return fail(PRONG_TOO_LONG, "pickle: an int of %zu bytes is too long for protocol %d", size_of(value),
@@ -172,13 +172,13 @@ static prong_status save_int_text(struct writer *w, prong_value value) {
     if (!digits) return fail_text(PRONG_NO_MEMORY, "pickle: no memory for an int's digits");
     size_t size = strlen(digits);
     digits[size] = 'L';
-    prong_status status = write_line(w, LONG, digits, size + 1);
+    prong_status status = write_line(w, OP_LONG, digits, size + 1);
     free(digits);
     return status;
 }
 
 static prong_status save_long(struct writer *w, const void *bytes, size_t size) {
-    return size < 256 ? write_counted(w, LONG1, 1, bytes, size) : write_counted(w, LONG4, 4, bytes, size);
+    return size < 256 ? write_counted(w, OP_LONG1, 1, bytes, size) : write_counted(w, OP_LONG4, 4, bytes, size);
 }
 
 static prong_status save_int(struct writer *w, prong_value value) {
@@ -192,13 +192,13 @@ static prong_status save_int(struct writer *w, prong_value value) {
         return save_long(w, &number, size);
     }
     if (number >= 0 && number < 256) {
-        put_byte(w, BININT1);
+        put_byte(w, OP_BININT1);
         put_byte(w, (int)number);
     } else if (number >= 0 && number < 65536) {
-        put_byte(w, BININT2);
+        put_byte(w, OP_BININT2);
         put_number(w, (uint64_t)number, 2);
     } else {
-        put_byte(w, BININT);
+        put_byte(w, OP_BININT);
         put_number(w, (uint32_t)number, 4);
     }
     return PRONG_OK;
@@ -208,12 +208,12 @@ static prong_status save_float(struct writer *w, double number) {
     if (w->protocol == 0) {
         char text[FLOAT_TEXT];
         size_t length = float_to_text(number, text);
-        return write_line(w, FLOAT, text, length);
+        return write_line(w, OP_FLOAT, text, length);
     }
     uint64_t word;
     memcpy(&word, &number, 8);
     TRY(room(w, 9));
-    put_byte(w, BINFLOAT);
+    put_byte(w, OP_BINFLOAT);
     put_number(w, __builtin_bswap64(word), 8);
     return PRONG_OK;
 }
@@ -239,7 +239,7 @@ _Static_assert(TEXTS == 1 << (64 - 56), "the slot is the top bits of a product")
 /* raw-unicode-escape: what is above 255, and what would end the line or be taken for an escape, is written as one. */
 static prong_status write_raw_unicode(struct writer *w, const char *text, size_t size) {
     TRY(room(w, size * 6 + 16));
-    put_byte(w, UNICODE);
+    put_byte(w, OP_UNICODE);
     for (const char *at = text, *end = text + size; at < end;) {
         uint32_t c = utf8_get(&at);
         if (c > 0xffff)
@@ -255,9 +255,9 @@ static prong_status write_raw_unicode(struct writer *w, const char *text, size_t
 
 static inline prong_status write_text(struct writer *w, const char *text, size_t size) {
     if (w->protocol == 0) return write_raw_unicode(w, text, size);
-    if (size < 256 && w->protocol >= 4) return write_counted(w, SHORT_BINUNICODE, 1, text, size);
-    if (size <= UINT32_MAX) return write_counted(w, BINUNICODE, 4, text, size);
-    if (w->protocol >= 4) return write_counted(w, BINUNICODE8, 8, text, size);
+    if (size < 256 && w->protocol >= 4) return write_counted(w, OP_SHORT_BINUNICODE, 1, text, size);
+    if (size <= UINT32_MAX) return write_counted(w, OP_BINUNICODE, 4, text, size);
+    if (w->protocol >= 4) return write_counted(w, OP_BINUNICODE8, 8, text, size);
     return fail(PRONG_TOO_LONG, "pickle: text of %zu bytes needs protocol 4", size);
 }
 
@@ -271,10 +271,10 @@ static prong_status save_text(struct writer *w, struct text_cache *cache, const 
     cache->indices[slot] = w->memo;
     if (__builtin_expect(size < 256 && w->protocol >= 4, 1)) {
         TRY(room(w, size + 3));
-        put_byte(w, SHORT_BINUNICODE);
+        put_byte(w, OP_SHORT_BINUNICODE);
         put_byte(w, (int)size);
         put_short(w, text, size);
-        put_byte(w, MEMOIZE);
+        put_byte(w, OP_MEMOIZE);
         w->memo++;
         return PRONG_OK;
     }
@@ -286,12 +286,12 @@ static prong_status save_class(struct writer *w, const char *module, const char 
     if (w->protocol >= 4) {
         TRY(save_text(w, &w->texts, module, strlen(module)));
         TRY(save_text(w, &w->texts, name, strlen(name)));
-        return write_byte(w, STACK_GLOBAL);
+        return write_byte(w, OP_STACK_GLOBAL);
     }
     if (w->protocol < 3) TRY(class_antiquate(&module, &name));
     if (strchr(module, '\n') || strchr(name, '\n'))
         return fail_text(PRONG_INVALID, "pickle: a class's name has a line end");
-    TRY(write_line(w, GLOBAL, module, strlen(module)));
+    TRY(write_line(w, OP_GLOBAL, module, strlen(module)));
     TRY(room(w, strlen(name) + 1));
     put_raw(w, name, strlen(name));
     put_byte(w, '\n');
@@ -299,9 +299,9 @@ static prong_status save_class(struct writer *w, const char *module, const char 
 }
 
 static prong_status write_tuple(struct writer *w, size_t count) { /* of what stands behind a MARK, or of the last few */
-    return write_byte(w, count == 0 && w->protocol        ? EMPTY_TUPLE
-                         : count <= 3 && w->protocol >= 2 ? (int)(TUPLE1 + count - 1)
-                                                          : TUPLE);
+    return write_byte(w, count == 0 && w->protocol        ? OP_EMPTY_TUPLE
+                         : count <= 3 && w->protocol >= 2 ? (int)(OP_TUPLE1 + count - 1)
+                                                          : OP_TUPLE);
 }
 static bool tuple_needs_mark(const struct writer *w, size_t count) {
     return w->protocol == 0 || (count && (count > 3 || w->protocol < 2));
@@ -311,10 +311,10 @@ static bool tuple_needs_mark(const struct writer *w, size_t count) {
 static prong_status save_call(struct writer *w, const char *module, const char *name, const prong_value *items,
                               size_t count, unsigned depth) {
     TRY(save_class(w, module, name));
-    if (tuple_needs_mark(w, count)) TRY(write_byte(w, MARK));
+    if (tuple_needs_mark(w, count)) TRY(write_byte(w, OP_MARK));
     for (size_t i = 0; i < count; i++) TRY(save(w, items[i], depth));
     TRY(write_tuple(w, count));
-    return write_byte(w, REDUCE);
+    return write_byte(w, OP_REDUCE);
 }
 
 /* The text whose characters are these bytes, for protocols that have no bytes. */
@@ -331,25 +331,25 @@ static prong_status save_old_bytes(struct writer *w, const char *module, const c
                                    const void *data, size_t size) {
     if (size == 0 && strcmp(name, "encode") == 0) return save_call(w, "builtins", "bytes", NULL, 0, 0);
     TRY(save_class(w, module, name));
-    if (tuple_needs_mark(w, 2)) TRY(write_byte(w, MARK));
+    if (tuple_needs_mark(w, 2)) TRY(write_byte(w, OP_MARK));
     TRY(write_latin1(w, data, size));
     TRY(write_text(w, encoding, strlen(encoding)));
     TRY(write_tuple(w, 2));
-    return write_byte(w, REDUCE);
+    return write_byte(w, OP_REDUCE);
 }
 
 static prong_status save_bytes(struct writer *w, const void *data, size_t size) {
     if (w->protocol < 3) return save_old_bytes(w, "_codecs", "encode", "latin1", data, size);
-    if (size < 256) return write_counted(w, SHORT_BINBYTES, 1, data, size);
-    if (size <= UINT32_MAX) return write_counted(w, BINBYTES, 4, data, size);
-    if (w->protocol >= 4) return write_counted(w, BINBYTES8, 8, data, size);
+    if (size < 256) return write_counted(w, OP_SHORT_BINBYTES, 1, data, size);
+    if (size <= UINT32_MAX) return write_counted(w, OP_BINBYTES, 4, data, size);
+    if (w->protocol >= 4) return write_counted(w, OP_BINBYTES8, 8, data, size);
     return fail(PRONG_TOO_LONG, "pickle: %zu bytes need protocol 4", size);
 }
 
 static prong_status save_bytearray(struct writer *w, prong_value value) {
     const struct bytes_node *node = bytes_of(value);
     if (w->protocol >= 5) {
-        TRY(write_counted(w, BYTEARRAY8, 8, node->data, node->size));
+        TRY(write_counted(w, OP_BYTEARRAY8, 8, node->data, node->size));
     } else if (w->protocol >= 3) {
         prong_value bytes = value_of(PRONG_KIND_BYTES, node->size, node->data);
         TRY(save_call(w, "builtins", "bytearray", &bytes, node->size ? 1 : 0, 0));
@@ -370,8 +370,8 @@ static prong_status save_buffer(struct writer *w, prong_value value) {
     }
     w->options->buffers[w->buffers++] =
         (prong_pickle_buffer){(void *)(uintptr_t)node->data, node->size, node->read_only};
-    TRY(write_byte(w, NEXT_BUFFER));
-    if (node->read_only) TRY(write_byte(w, READONLY_BUFFER));
+    TRY(write_byte(w, OP_NEXT_BUFFER));
+    if (node->read_only) TRY(write_byte(w, OP_READONLY_BUFFER));
     return memoize(w, node_of(value));
 }
 
@@ -382,12 +382,12 @@ static prong_status save_tuple(struct writer *w, prong_value value, unsigned dep
     const prong_value *items = items_of(value, &count);
     struct node *node = node_of(value);
     bool marked = tuple_needs_mark(w, count);
-    if (marked) TRY(write_byte(w, MARK));
+    if (marked) TRY(write_byte(w, OP_MARK));
     for (size_t i = 0; i < count; i++) TRY(save(w, items[i], depth));
     if (!count) return write_tuple(w, 0);
     if (is_met(w, node)) { /* its items refer to it: it was written there */
         for (size_t i = 0; i < (marked && w->protocol ? 1 : marked ? count + 1 : count); i++)
-            TRY(write_byte(w, marked && w->protocol ? POP_MARK : POP));
+            TRY(write_byte(w, marked && w->protocol ? OP_POP_MARK : OP_POP));
         return write_get(w, node->index);
     }
     TRY(write_tuple(w, count));
@@ -399,25 +399,25 @@ static prong_status write_appends(struct writer *w, const prong_value *items, si
     for (size_t from = 0; from < count; from += BATCH) {
         size_t batch = count - from < BATCH ? count - from : BATCH;
         bool single = batch == 1 || w->protocol == 0;
-        if (!single) TRY(write_byte(w, MARK));
+        if (!single) TRY(write_byte(w, OP_MARK));
         for (size_t i = from; i < from + batch; i++) {
             TRY(save(w, items[i], depth));
-            if (single) TRY(write_byte(w, APPEND));
+            if (single) TRY(write_byte(w, OP_APPEND));
         }
-        if (!single) TRY(write_byte(w, APPENDS));
+        if (!single) TRY(write_byte(w, OP_APPENDS));
     }
     return PRONG_OK;
 }
 
 static prong_status write_empty(struct writer *w, int binary, int marked) {
     if (w->protocol) return write_byte(w, binary);
-    TRY(write_byte(w, MARK));
+    TRY(write_byte(w, OP_MARK));
     return write_byte(w, marked);
 }
 
 static prong_status save_list(struct writer *w, prong_value value, unsigned depth) {
     const struct list_node *node = list_of(value);
-    TRY(write_empty(w, EMPTY_LIST, LIST));
+    TRY(write_empty(w, OP_EMPTY_LIST, OP_LIST));
     TRY(memoize(w, node_of(value)));
     return write_appends(w, node->items, node->count, depth);
 }
@@ -432,20 +432,20 @@ static prong_status write_setitems(struct writer *w, const struct table *table, 
     for (struct entry *entry = table_next(table, &at); entry;) {
         size_t batch = left < BATCH ? left : BATCH;
         bool single = batch == 1 || w->protocol == 0;
-        if (!single) TRY(write_byte(w, MARK));
+        if (!single) TRY(write_byte(w, OP_MARK));
         for (size_t i = 0; i < batch && entry; i++, entry = table_next(table, &at)) {
             TRY(save_key(w, entry->key, depth));
             TRY(save(w, entry->value, depth));
-            if (single) TRY(write_byte(w, SETITEM));
+            if (single) TRY(write_byte(w, OP_SETITEM));
         }
-        if (!single) TRY(write_byte(w, SETITEMS));
+        if (!single) TRY(write_byte(w, OP_SETITEMS));
         left -= batch;
     }
     return PRONG_OK;
 }
 
 static prong_status save_dict(struct writer *w, prong_value value, unsigned depth) {
-    TRY(write_empty(w, EMPTY_DICT, DICT));
+    TRY(write_empty(w, OP_EMPTY_DICT, OP_DICT));
     TRY(memoize(w, node_of(value)));
     return write_setitems(w, table_of(value), depth);
 }
@@ -454,17 +454,17 @@ static prong_status save_dict(struct writer *w, prong_value value, unsigned dept
 static prong_status save_old_set(struct writer *w, prong_value value, unsigned depth) {
     const struct table *table = table_of(value);
     TRY(save_class(w, "builtins", kind_of(value) == PRONG_KIND_SET ? "set" : "frozenset"));
-    if (tuple_needs_mark(w, 1)) TRY(write_byte(w, MARK));
-    TRY(write_empty(w, EMPTY_LIST, LIST));
+    if (tuple_needs_mark(w, 1)) TRY(write_byte(w, OP_MARK));
+    TRY(write_empty(w, OP_EMPTY_LIST, OP_LIST));
     size_t at = 0;
     for (struct entry *entry = table_next(table, &at); entry; entry = table_next(table, &at)) {
         TRY(save(w, entry->key, depth));
-        TRY(write_byte(w, APPEND));
+        TRY(write_byte(w, OP_APPEND));
     }
     TRY(write_tuple(w, 1));
-    TRY(write_byte(w, REDUCE));
+    TRY(write_byte(w, OP_REDUCE));
     if (is_met(w, node_of(value))) { /* met within itself */
-        TRY(write_byte(w, POP));
+        TRY(write_byte(w, OP_POP));
         return write_get(w, node_of(value)->index);
     }
     return memoize(w, node_of(value));
@@ -473,14 +473,14 @@ static prong_status save_old_set(struct writer *w, prong_value value, unsigned d
 static prong_status save_set(struct writer *w, prong_value value, unsigned depth) {
     const struct table *table = table_of(value);
     if (w->protocol < 4) return save_old_set(w, value, depth);
-    TRY(write_byte(w, EMPTY_SET));
+    TRY(write_byte(w, OP_EMPTY_SET));
     TRY(memoize(w, node_of(value)));
     size_t at = 0, left = table->count;
     for (struct entry *entry = table_next(table, &at); entry;) {
         size_t batch = left < BATCH ? left : BATCH;
-        TRY(write_byte(w, MARK));
+        TRY(write_byte(w, OP_MARK));
         for (size_t i = 0; i < batch && entry; i++, entry = table_next(table, &at)) TRY(save(w, entry->key, depth));
-        TRY(write_byte(w, ADDITEMS));
+        TRY(write_byte(w, OP_ADDITEMS));
         left -= batch;
     }
     return PRONG_OK;
@@ -489,15 +489,15 @@ static prong_status save_set(struct writer *w, prong_value value, unsigned depth
 static prong_status save_frozenset(struct writer *w, prong_value value, unsigned depth) {
     const struct table *table = table_of(value);
     if (w->protocol < 4) return save_old_set(w, value, depth);
-    TRY(write_byte(w, MARK));
+    TRY(write_byte(w, OP_MARK));
     size_t at = 0;
     for (struct entry *entry = table_next(table, &at); entry; entry = table_next(table, &at))
         TRY(save(w, entry->key, depth));
     if (is_met(w, node_of(value))) {
-        TRY(write_byte(w, POP_MARK));
+        TRY(write_byte(w, OP_POP_MARK));
         return write_get(w, node_of(value)->index);
     }
-    TRY(write_byte(w, FROZENSET));
+    TRY(write_byte(w, OP_FROZENSET));
     return memoize(w, node_of(value));
 }
 
@@ -518,7 +518,7 @@ static prong_status write_new(struct writer *w, const struct object_node *object
         TRY(save_class_node(w, object->class));
         TRY(save(w, object->arguments, depth));
         if (keywords) TRY(save(w, object->keywords, depth));
-        return write_byte(w, keywords ? NEWOBJ_EX : NEWOBJ);
+        return write_byte(w, keywords ? OP_NEWOBJ_EX : OP_NEWOBJ);
     }
     if (keywords) {
         prong_value items[] = {class, object->arguments, object->keywords};
@@ -527,11 +527,11 @@ static prong_status write_new(struct writer *w, const struct object_node *object
     size_t count;
     const prong_value *items = items_of(object->arguments, &count);
     TRY(save_class(w, "copyreg", "__newobj__"));
-    TRY(write_byte(w, MARK));
+    TRY(write_byte(w, OP_MARK));
     TRY(save(w, class, depth));
     for (size_t i = 0; i < count; i++) TRY(save(w, items[i], depth));
-    TRY(write_byte(w, TUPLE));
-    return write_byte(w, REDUCE);
+    TRY(write_byte(w, OP_TUPLE));
+    return write_byte(w, OP_REDUCE);
 }
 
 static prong_status write_made(struct writer *w, const struct object_node *object, unsigned depth) {
@@ -541,14 +541,14 @@ static prong_status write_made(struct writer *w, const struct object_node *objec
                     (const char *)object->class->name.pointer);
     TRY(save_class_node(w, object->class));
     TRY(save(w, object->arguments, depth));
-    return write_byte(w, REDUCE);
+    return write_byte(w, OP_REDUCE);
 }
 
 static prong_status save_object(struct writer *w, prong_value value, unsigned depth) {
     const struct object_node *object = object_of(value);
     TRY(write_made(w, object, depth));
     if (is_met(w, node_of(value))) { /* its arguments refer to it */
-        TRY(write_byte(w, POP));
+        TRY(write_byte(w, OP_POP));
         return write_get(w, node_of(value)->index);
     }
     TRY(memoize(w, node_of(value)));
@@ -557,7 +557,7 @@ static prong_status save_object(struct writer *w, prong_value value, unsigned de
     if (kind_of(object->pairs) == PRONG_KIND_DICT) TRY(write_setitems(w, table_of(object->pairs), depth));
     if (!object->has_state) return PRONG_OK;
     TRY(save(w, object->state, depth));
-    return write_byte(w, BUILD);
+    return write_byte(w, OP_BUILD);
 }
 
 /* An int that may need all 64 bits and no sign. */
@@ -599,7 +599,7 @@ static prong_status save_named(struct writer *w, prong_value value, unsigned dep
 static prong_status save(struct writer *w, prong_value value, unsigned depth) {
     prong_kind kind = kind_of(value);
     switch (kind) {
-    case PRONG_KIND_NULL: return write_byte(w, NONE);
+    case PRONG_KIND_NULL: return write_byte(w, OP_NONE);
     case PRONG_KIND_BOOL: return save_bool(w, value.integer != 0);
     case PRONG_KIND_INT: return save_int(w, value);
     case PRONG_KIND_FLOAT: return save_float(w, value.real);
@@ -628,13 +628,13 @@ static prong_status save(struct writer *w, prong_value value, unsigned depth) {
 static prong_status write_all(struct writer *w, prong_value value) {
     TRY(room(w, 2 + FRAME_HEADER));
     if (w->protocol >= 2) {
-        put_byte(w, PROTO);
+        put_byte(w, OP_PROTO);
         put_byte(w, w->protocol);
     }
     bool framed = w->protocol >= 4;
     if (framed) w->at += FRAME_HEADER;
     TRY(save(w, value, 0));
-    TRY(write_byte(w, STOP));
+    TRY(write_byte(w, OP_STOP));
     if (!framed) return PRONG_OK;
     char *frame = (char *)(w->chunk + 1) + 2;
     uint64_t size = (uint64_t)(w->at - frame - FRAME_HEADER);
@@ -642,7 +642,7 @@ static prong_status write_all(struct writer *w, prong_value value) {
         memmove(frame, frame + FRAME_HEADER, size);
         w->at -= FRAME_HEADER;
     } else {
-        frame[0] = (char)FRAME;
+        frame[0] = (char)OP_FRAME;
         memcpy(frame + 1, &size, 8);
     }
     return PRONG_OK;
