@@ -130,7 +130,7 @@ static void queue_pairs(prong_manager manager) {
     must(prong_proxy_create(&queue, manager, "Queue", PRONG_SECONDS(60), "()"));
     double start = bench_now();
     for (int i = 0; i < PAIRS / 2; i++) {
-        must(prong_proxy_put(queue, prong_int(i), PRONG_FOREVER));
+        must(prong_proxy_put(queue, prong_make_int(i), PRONG_FOREVER));
         must(prong_proxy_get(queue, document, &item, PRONG_FOREVER));
         prong_document_reset(document);
     }
@@ -158,13 +158,13 @@ static void entries(prong_manager manager) {
     long before = resident_kib(server);
     for (int i = 0; i < 100000; i += 1000) {
         prong_document_reset(document);
-        must(prong_make_dict(document, &part));
+        must(prong_make_dict(document, NULL, 0, &part));
         for (int k = i; k < i + 1000; k++) {
             char key[32], value[32];
             snprintf(key, sizeof key, "key %d", k);
             snprintf(value, sizeof value, "value %d", k);
-            must(prong_make_text(document, value, &text));
-            must(prong_dict_put(document, part, key, text));
+            must(prong_make_str(document, value, PRONG_TO_NUL, &text));
+            must(prong_dict_set_text(document, part, key, text));
         }
         must(prong_proxy_call(dict, "update", document, NULL, PRONG_SECONDS(60), "(v)", part));
     }

@@ -8,7 +8,7 @@ prong_status add(prong_document *document, prong_value arguments, prong_value ke
     (void)document;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(II)", &a, &b);
-    if (status >= 0) *result = prong_int(a + b);
+    if (status >= 0) *result = prong_make_int(a + b);
     return status;
 }
 

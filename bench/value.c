@@ -70,24 +70,24 @@ static void pack(msgpack_packer *packer, prong_value value) {
     prong_value key, item;
     switch (prong_value_kind(value)) {
     case PRONG_KIND_BOOL:
-        prong_value_get_bool(value, &truth);
+        prong_get_bool(value, &truth);
         truth ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
         break;
     case PRONG_KIND_INT:
-        prong_value_get_int(value, &number);
+        prong_to_int(value, &number);
         msgpack_pack_int64(packer, number);
         break;
     case PRONG_KIND_FLOAT:
-        prong_value_get_float(value, &real);
+        prong_to_float(value, &real);
         msgpack_pack_double(packer, real);
         break;
     case PRONG_KIND_STR:
-        prong_value_get_str(value, &text, &size);
+        prong_get_str(value, &text, &size);
         msgpack_pack_str(packer, size);
         msgpack_pack_str_body(packer, text, size);
         break;
     case PRONG_KIND_BYTES:
-        prong_value_get_bytes(value, &data, &size);
+        prong_to_bytes(value, &data, &size);
         msgpack_pack_bin(packer, size);
         msgpack_pack_bin_body(packer, data, size);
         break;

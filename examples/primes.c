@@ -17,7 +17,7 @@ prong_status count(prong_document *document, prong_value arguments, prong_value 
     prong_status status = prong_scan(arguments, "(II)", &first, &end);
     if (status < 0) return status; /* the task's error, in words */
     for (int64_t n = first; n < end; n++) found += is_prime(n);
-    *result = prong_int(found);
+    *result = prong_make_int(found);
     return PRONG_OK;
 }
 

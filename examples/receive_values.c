@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
         char text[300];
         must(prong_value_repr(value, text, sizeof text, NULL));
         puts(text);
-        must(prong_link_send_value(link, prong_int((int64_t)prong_value_size(value)), PRONG_SECONDS(20)));
+        must(prong_link_send_value(link, prong_make_int((int64_t)prong_value_size(value)), PRONG_SECONDS(20)));
     }
     printf("then %s\n", prong_status_name(status));
     prong_link_close(link);

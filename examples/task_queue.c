@@ -29,7 +29,7 @@ static void hand_out(prong_proxy tasks, prong_proxy results) {
         must(prong_build(document, &task, "{s:i, s:[i,i,i]}", "number", i, "add", i, i, i));
         must(prong_proxy_put(tasks, task, PRONG_SECONDS(10)));
     }
-    must(prong_proxy_put(tasks, prong_null(), PRONG_SECONDS(10)));
+    must(prong_proxy_put(tasks, prong_make_null(), PRONG_SECONDS(10)));
     for (int i = 1; i <= TASKS; i++) {
         const char *who;
         int sum;
@@ -50,9 +50,8 @@ static void work(prong_proxy tasks, prong_proxy results) {
         if (status == PRONG_EOF || status == PRONG_BROKEN_PIPE) break; /* the server has all that it wanted */
         must(status);
         if (prong_value_kind(task) == PRONG_KIND_NULL) break;
-        must(prong_value_get(task, "add", &add));
-        for (size_t at = 0; prong_value_next(add, &at, NULL, &item); sum += number)
-            must(prong_value_get_int(item, &number));
+        must(prong_dict_get_text(task, "add", &add));
+        for (size_t at = 0; prong_value_next(add, &at, NULL, &item); sum += number) must(prong_to_int(item, &number));
         must(prong_build(document, &result, "(sI)", "C", sum));
         must(prong_proxy_put(results, result, PRONG_SECONDS(10)));
     }

@@ -11,13 +11,13 @@ static const char MODULE[] = "multiprocessing.managers", CLASS[] = "Token";
 prong_status ident_to_value(prong_document *document, uint64_t id, prong_value *value) {
     char text[24];
     snprintf(text, sizeof text, "%llx", (unsigned long long)id);
-    return prong_make_text(document, text, value);
+    return prong_make_str(document, text, PRONG_TO_NUL, value);
 }
 
 prong_status ident_from_value(prong_value value, uint64_t *id) {
     const char *text;
     char *end;
-    prong_status status = prong_value_get_str(value, &text, NULL);
+    prong_status status = prong_get_str(value, &text, NULL);
     if (status < 0) return status;
     *id = strtoull(text, &end, 16);
     return *text && !*end ? PRONG_OK : fail(PRONG_INVALID, "no ident is \"%.40s\"", text);
@@ -36,7 +36,7 @@ prong_status token_to_value(prong_document *document, const char *type, const ch
 prong_status token_from_value(prong_value value, struct token *token) {
     prong_object view;
     prong_value place, ident;
-    if (!prong_value_is(value, MODULE, CLASS) || prong_value_get_object(value, &view) < 0)
+    if (!prong_value_is(value, MODULE, CLASS) || prong_get_object(value, &view) < 0)
         return fail_text(PRONG_INVALID, "no token");
     prong_status status = prong_scan(view.state, "(svv)", &token->type, &place, &ident);
     if (status >= 0) status = ident_from_value(ident, &token->id);

@@ -91,7 +91,7 @@ const char *address_path(const struct address *address) {
 }
 
 prong_status address_to_value(prong_document *document, const char *text, prong_value *value) {
-    if (*text == '/') return prong_make_text(document, text, value);
+    if (*text == '/') return prong_make_str(document, text, PRONG_TO_NUL, value);
     if (*text == '@') {
         char name[ADDRESS_TEXT];
         size_t size = strlen(text);
@@ -110,14 +110,14 @@ prong_status address_from_value(prong_value value, char text[ADDRESS_TEXT]) {
     const void *data;
     size_t size;
     int port;
-    if (prong_value_get_str(value, &name, &size) >= 0) {
+    if (prong_get_str(value, &name, &size) >= 0) {
         data = name;
     } else if (prong_value_kind(value) == PRONG_KIND_TUPLE) {
         prong_status status = prong_scan(value, "(si)", &name, &port);
         if (status >= 0) snprintf(text, ADDRESS_TEXT, strchr(name, ':') ? "[%.250s]:%d" : "%.250s:%d", name, port);
         return status;
     } else {
-        prong_status status = prong_value_get_bytes(value, &data, &size);
+        prong_status status = prong_to_bytes(value, &data, &size);
         if (status < 0) return fail_again(status, "a manager's address");
     }
     if (size >= ADDRESS_TEXT || size == 0) return fail(PRONG_INVALID, "a manager's address of %zu bytes", size);

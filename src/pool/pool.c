@@ -61,7 +61,7 @@ static prong_status keep_named_initializer(struct pool *pool, const char *name, 
     if (status >= 0) status = prong_document_open(&scratch, NULL);
     if (status < 0) return status;
     if (prong_value_kind(arguments) == PRONG_KIND_NULL) status = prong_build(scratch, &arguments, "()");
-    if (status >= 0) status = call_write(scratch, &function, arguments, prong_null(), &bytes, &size);
+    if (status >= 0) status = call_write(scratch, &function, arguments, prong_make_null(), &bytes, &size);
     if (status >= 0) status = keep_argument(pool, bytes, size);
     prong_document_close(scratch);
     return status;

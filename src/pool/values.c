@@ -10,7 +10,7 @@
 #include <string.h>
 
 static prong_status run(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
-    prong_value arguments, keywords, value = prong_null();
+    prong_value arguments, keywords, value = prong_make_null();
     any_function *function;
     prong_status status = call_read(document, argument, size, &function, &arguments, &keywords);
     if (status >= 0) status = ((prong_value_task *)function)(document, arguments, keywords, &value);

@@ -1,6 +1,6 @@
 /* Building values by format. */
 #include "base/error.h"
-#include "value/node.h"
+#include "value/number.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +44,6 @@ static prong_status open_bracket(struct builder *builder, char bracket) {
     return PRONG_OK;
 }
 
-static prong_status build_dict(prong_document *document, const prong_value *items, size_t count, prong_value *dict) {
-    prong_status status = prong_make_dict(document, dict);
-    for (size_t i = 0; i < count && status >= 0; i += 2)
-        status = prong_dict_set(document, *dict, items[i], items[i + 1]);
-    return status;
-}
-
 static prong_status close_bracket(struct builder *builder, char bracket) {
     static const char pairs[] = "()[]{}<>";
     if (!builder->nesting || strchr(pairs, builder->brackets[builder->nesting - 1])[1] != bracket)
@@ -61,7 +54,7 @@ static prong_status close_bracket(struct builder *builder, char bracket) {
     prong_status status = bracket == ')'   ? prong_make_tuple(builder->document, items, count, &made)
                           : bracket == ']' ? prong_make_list(builder->document, items, count, &made)
                           : bracket == '>' ? prong_make_set(builder->document, items, count, &made)
-                                           : build_dict(builder->document, items, count, &made);
+                                           : prong_make_dict(builder->document, items, count / 2, &made);
     if (status < 0) return status;
     builder->count = from;
     return push(builder, made);
@@ -72,35 +65,61 @@ struct arguments {
     va_list list;
 };
 
+static prong_status build_sized(prong_document *document, char letter, struct arguments *given, prong_value *made) {
+    const void *data = va_arg(given->list, const void *);
+    size_t size = va_arg(given->list, size_t);
+    if (letter == 'S') return prong_make_str(document, data, size, made);
+    return letter == 'y' ? prong_make_bytes(document, data, size, made)
+                         : prong_make_bytearray(document, data, size, made);
+}
+
+static prong_status build_range(prong_document *document, struct arguments *given, prong_value *made) {
+    prong_value start = va_arg(given->list, prong_value), stop = va_arg(given->list, prong_value);
+    return make_range(document, start, stop, va_arg(given->list, prong_value), made);
+}
+
+static prong_status build_complex(prong_document *document, struct arguments *given, prong_value *made) {
+    double real = va_arg(given->list, double);
+    return make_complex(document, real, va_arg(given->list, double), made);
+}
+
+/* A class by module and name, or a handle by type. */
+static prong_status build_of_parts(prong_document *document, char letter, struct arguments *given, prong_value *made) {
+    if (letter == 'c') return build_complex(document, given, made);
+    if (letter == 'r') return build_range(document, given, made);
+    const char *first = va_arg(given->list, const char *);
+    const void *second = va_arg(given->list, const void *);
+    return letter == 'C' ? make_class_named(document, first, second, made)
+                         : make_handle_from(document, first, second, made);
+}
+
 static prong_status build_one(struct builder *builder, char letter, struct arguments *given) {
     prong_document *document = builder->document;
-    prong_value made = prong_null();
+    prong_value made = prong_make_null();
     prong_status status = PRONG_OK;
     switch (letter) {
     case 'n': break;
-    case 'b': made = prong_bool(va_arg(given->list, int) != 0); break;
-    case 'i': made = prong_int(va_arg(given->list, int)); break;
-    case 'l': made = prong_int(va_arg(given->list, long)); break;
-    case 'I': made = prong_int(va_arg(given->list, int64_t)); break;
-    case 'U': status = prong_make_uint(document, va_arg(given->list, uint64_t), &made); break;
-    case 'z': status = prong_make_uint(document, va_arg(given->list, size_t), &made); break;
-    case 'd': made = prong_float(va_arg(given->list, double)); break;
+    case 'b': made = prong_make_bool(va_arg(given->list, int) != 0); break;
+    case 'i': made = prong_make_int(va_arg(given->list, int)); break;
+    case 'l': made = prong_make_int(va_arg(given->list, long)); break;
+    case 'I': made = prong_make_int(va_arg(given->list, int64_t)); break;
+    case 'U': status = make_uint(document, va_arg(given->list, uint64_t), &made); break;
+    case 'z': status = make_uint(document, va_arg(given->list, size_t), &made); break;
+    case 'd': made = prong_make_float(va_arg(given->list, double)); break;
     case 'v': made = va_arg(given->list, prong_value); break;
     case 's': {
         const char *text = va_arg(given->list, const char *);
-        if (text) status = prong_make_text(document, text, &made);
+        if (text) status = prong_make_str(document, text, PRONG_TO_NUL, &made);
         break;
     }
+    case 'D': status = make_int_from_digits(document, va_arg(given->list, const char *), &made); break;
     case 'S':
     case 'y':
-    case 'Y': {
-        const void *data = va_arg(given->list, const void *);
-        size_t size = va_arg(given->list, size_t);
-        status = letter == 'S'   ? prong_make_str(document, data, size, &made)
-                 : letter == 'y' ? prong_make_bytes(document, data, size, &made)
-                                 : prong_make_bytearray(document, data, size, &made);
-        break;
-    }
+    case 'Y': status = build_sized(document, letter, given, &made); break;
+    case 'c':
+    case 'r':
+    case 'C':
+    case 'h': status = build_of_parts(document, letter, given, &made); break;
     default: return bad_format(builder, "no such letter");
     }
     return status < 0 ? status : push(builder, made);

@@ -1,8 +1,10 @@
 /* The usual classes: data and exceptions of Python's standard library, and what multiprocessing sends. None of them does
  * anything when made but hold what it was given. */
 #include "value/classes.h"
+
 #include "base/error.h"
-#include "value/node.h"
+#include "value/number.h"
+#include "value/pickle_format.h"
 #include "value/text.h"
 #include <string.h>
 
@@ -10,7 +12,7 @@
 static const struct {
     const char *module, *names;
 } usual[] = {
-    {"builtins",
+    {PICKLE_BUILTINS,
      " set frozenset bytearray bytes complex range slice list dict tuple int float str bool object type Ellipsis "
      "NotImplemented "
      "BaseException Exception BaseExceptionGroup ExceptionGroup GeneratorExit KeyboardInterrupt SystemExit "
@@ -25,8 +27,8 @@ static const struct {
      "IndentationError TabError SystemError TypeError ValueError UnicodeError UnicodeDecodeError UnicodeEncodeError "
      "UnicodeTranslateError Warning BytesWarning DeprecationWarning EncodingWarning FutureWarning ImportWarning "
      "PendingDeprecationWarning ResourceWarning RuntimeWarning SyntaxWarning UnicodeWarning UserWarning "},
-    {"_codecs", " encode "},
-    {"copyreg", " __newobj__ __newobj_ex__ "},
+    {PICKLE_CODECS, " " PICKLE_ENCODE " "},
+    {PICKLE_COPYREG, " " PICKLE_NEWOBJ " " PICKLE_NEWOBJ_EX " "},
     {"collections", " OrderedDict deque defaultdict Counter "},
     {"datetime", " datetime date time timedelta timezone "},
     {"decimal", " Decimal "},
@@ -43,7 +45,7 @@ static const struct {
      "AcquirerProxy ConditionProxy EventProxy BarrierProxy ValueProxy ArrayProxy IteratorProxy PoolProxy "
      "_BaseDictProxy _BaseSetProxy BaseListProxy "},
     {"multiprocessing.pool", " rebuild_exc MaybeEncodingError ExceptionWithTraceback "},
-    {"prong", " Handle "}, /* and what Python restores the object of a handle with */
+    {PICKLE_PRONG, " " PICKLE_HANDLE " "}, /* and what Python restores the object of a handle with */
     {"prong.queues", " _restore Queue JoinableQueue SimpleQueue "},
     {"prong.synchronize", " _restore _restore_condition _restore_event _restore_barrier "
                           "Lock RLock Semaphore BoundedSemaphore Condition Event Barrier "},
@@ -164,7 +166,7 @@ static prong_status call_set(prong_document *document, prong_value class, prong_
     prong_status status = make_table(document, kind, value);
     size_t at = 0;
     for (prong_value item; status >= 0 && prong_value_next(from, &at, NULL, &item);)
-        status = work_add(1) ? table_put(document, *value, item, prong_null()) : takes_too_long();
+        status = work_add(1) ? table_put(document, *value, item, prong_make_null()) : takes_too_long();
     return status;
 }
 
@@ -204,7 +206,7 @@ static prong_status call_complex(prong_document *document, prong_value class, co
                                  prong_value *value) {
     if (count != 2 || kind_of(items[0]) != PRONG_KIND_FLOAT || kind_of(items[1]) != PRONG_KIND_FLOAT)
         return bad_arguments(class);
-    return prong_make_complex(document, items[0].real, items[1].real, value);
+    return make_complex(document, items[0].real, items[1].real, value);
 }
 
 static prong_status call_handle(prong_document *document, prong_value class, const prong_value *items, size_t count,
@@ -212,15 +214,14 @@ static prong_status call_handle(prong_document *document, prong_value class, con
     uint64_t offset, generation;
     const char *type =
         count >= 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
-    if (!type || prong_value_get_uint(items[1], &offset) < 0 || prong_value_get_uint(items[2], &generation) < 0)
-        return bad_arguments(class);
+    if (!type || to_uint(items[1], &offset) < 0 || to_uint(items[2], &generation) < 0) return bad_arguments(class);
     return make_handle(document, type, offset, generation, value);
 }
 
 static prong_status call_range(prong_document *document, prong_value class, const prong_value *items, size_t count,
                                prong_value *value) {
     if (count != 2 && count != 3) return bad_arguments(class);
-    return prong_make_range(document, items[0], items[1], count == 3 ? items[2] : prong_int(1), value);
+    return make_range(document, items[0], items[1], count == 3 ? items[2] : prong_make_int(1), value);
 }
 
 /* copyreg's stand-ins for NEWOBJ and NEWOBJ_EX: the class is the first argument. */
@@ -247,21 +248,24 @@ prong_status class_call(prong_document *document, prong_value class, prong_value
     size_t count;
     const prong_value *items = items_of(arguments, &count);
     *native = true;
-    if (!strcmp(module, "_codecs")) {
+    if (!strcmp(module, PICKLE_CODECS)) {
         if (count != 2) return bad_arguments(class);
         return call_bytes(document, class, false, items, count, value);
     }
-    if (!strcmp(module, "copyreg") && !strncmp(name, "__newobj_", 9))
-        return call_new(document, class, strlen(name) > 10, items, count, value);
-    if (!strcmp(module, "prong")) return call_handle(document, class, items, count, value);
-    if (!strcmp(module, "builtins")) {
-        if (!strcmp(name, "set")) return call_set(document, class, PRONG_KIND_SET, items, count, value);
-        if (!strcmp(name, "frozenset")) return call_set(document, class, PRONG_KIND_FROZENSET, items, count, value);
-        if (!strcmp(name, "list")) return call_list(document, class, items, count, value);
-        if (!strcmp(name, "bytes")) return call_bytes(document, class, false, items, count, value);
-        if (!strcmp(name, "bytearray")) return call_bytes(document, class, true, items, count, value);
-        if (!strcmp(name, "complex")) return call_complex(document, class, items, count, value);
-        if (!strcmp(name, "range")) return call_range(document, class, items, count, value);
+    if (!strcmp(module, PICKLE_COPYREG)) {
+        if (!strcmp(name, PICKLE_NEWOBJ)) return call_new(document, class, false, items, count, value);
+        if (!strcmp(name, PICKLE_NEWOBJ_EX)) return call_new(document, class, true, items, count, value);
+    }
+    if (!strcmp(module, PICKLE_PRONG)) return call_handle(document, class, items, count, value);
+    if (!strcmp(module, PICKLE_BUILTINS)) {
+        if (!strcmp(name, PICKLE_SET)) return call_set(document, class, PRONG_KIND_SET, items, count, value);
+        if (!strcmp(name, PICKLE_FROZENSET))
+            return call_set(document, class, PRONG_KIND_FROZENSET, items, count, value);
+        if (!strcmp(name, PICKLE_LIST)) return call_list(document, class, items, count, value);
+        if (!strcmp(name, PICKLE_BYTES)) return call_bytes(document, class, false, items, count, value);
+        if (!strcmp(name, PICKLE_BYTEARRAY)) return call_bytes(document, class, true, items, count, value);
+        if (!strcmp(name, PICKLE_COMPLEX)) return call_complex(document, class, items, count, value);
+        if (!strcmp(name, PICKLE_RANGE)) return call_range(document, class, items, count, value);
     }
     *native = false;
     return PRONG_OK;

@@ -54,10 +54,10 @@ prong_status prong_dict_set(prong_document *document, prong_value dict, prong_va
     return table_put(document, dict, key, value);
 }
 
-prong_status prong_dict_put(prong_document *document, prong_value dict, const char *key, prong_value value) {
+prong_status prong_dict_set_text(prong_document *document, prong_value dict, const char *key, prong_value value) {
     prong_value text;
     if (kind_of(dict) != PRONG_KIND_DICT) return expected("dict", dict);
-    prong_status status = prong_make_text(document, key, &text);
+    prong_status status = prong_make_str(document, key, PRONG_TO_NUL, &text);
     return status < 0 ? status : table_put(document, dict, text, value);
 }
 
@@ -80,7 +80,7 @@ prong_status prong_dict_remove(prong_value dict, prong_value key) {
 
 prong_status prong_set_add(prong_document *document, prong_value set, prong_value item) {
     if (kind_of(set) != PRONG_KIND_SET) return expected("set", set);
-    return table_put(document, set, item, prong_null());
+    return table_put(document, set, item, prong_make_null());
 }
 
 prong_status prong_set_remove(prong_value set, prong_value item) {

@@ -54,7 +54,7 @@ static bool same_numbers(prong_value a, prong_value b) {
 static bool same_bytes(prong_value a, prong_value b) {
     const void *data_a, *data_b;
     size_t size_a, size_b;
-    if (prong_value_get_bytes(a, &data_a, &size_a) < 0 || prong_value_get_bytes(b, &data_b, &size_b) < 0) return false;
+    if (prong_to_bytes(a, &data_a, &size_a) < 0 || prong_to_bytes(b, &data_b, &size_b) < 0) return false;
     return size_a == size_b && (size_a == 0 || same_memory(data_a, data_b, size_a));
 }
 
@@ -74,9 +74,7 @@ static bool same_ranges(const struct range_node *a, const struct range_node *b) 
 
 static bool same_complex(prong_value a, prong_value b) {
     double real[2], imaginary[2];
-    if (prong_value_get_complex(a, &real[0], &imaginary[0]) < 0 ||
-        prong_value_get_complex(b, &real[1], &imaginary[1]) < 0)
-        return false;
+    if (to_complex(a, &real[0], &imaginary[0]) < 0 || to_complex(b, &real[1], &imaginary[1]) < 0) return false;
     return real[0] == real[1] && imaginary[0] == imaginary[1];
 }
 
@@ -167,8 +165,8 @@ static prong_status compare(prong_value a, prong_value b, int *order, unsigned d
     if (holds_bytes(kind) && holds_bytes(other)) {
         const void *data_a, *data_b;
         size_t size_a, size_b;
-        prong_value_get_bytes(a, &data_a, &size_a);
-        prong_value_get_bytes(b, &data_b, &size_b);
+        prong_to_bytes(a, &data_a, &size_a);
+        prong_to_bytes(b, &data_b, &size_b);
         *order = compare_bytes(data_a, size_a, data_b, size_b);
         return PRONG_OK;
     }

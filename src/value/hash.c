@@ -147,8 +147,8 @@ static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, ui
     case PRONG_KIND_BYTES: *hash = hash_bytes(key.pointer, size_of(key), secret); return PRONG_OK;
     case PRONG_KIND_COMPLEX: {
         const struct complex_node *complex = key.pointer;
-        *hash = hash_number(prong_float(complex->real), secret);
-        if (complex->imaginary != 0) *hash ^= hash_number(prong_float(complex->imaginary), ~secret);
+        *hash = hash_number(prong_make_float(complex->real), secret);
+        if (complex->imaginary != 0) *hash ^= hash_number(prong_make_float(complex->imaginary), ~secret);
         return PRONG_OK;
     }
     case PRONG_KIND_TUPLE:

@@ -2,49 +2,35 @@
 
 #include "base/error.h"
 #include "value/document.h"
+#include "value/pickle_format.h"
 
-#include <stdint.h>
-#include <string.h>
-
-enum { MAGIC_SIZE = 8, HEADER_SIZE = 24, PLACE_SIZE = 16 };
-static const char magic[MAGIC_SIZE] = {'\0', 'p', 'r', 'o', 'n', 'g', '5', '\n'};
-
-static uint64_t word_at(const char *bytes) {
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
-
-bool is_joined(const void *data, size_t size) {
-    return size >= HEADER_SIZE && memcmp(data, magic, MAGIC_SIZE) == 0;
-}
-
-static prong_status bad_place(const char *what) {
+static prong_status joined_outside(const char *what) {
     return fail(PRONG_INVALID, "pickle with buffers: %s lies outside", what);
 }
 
-static prong_status read_buffer(prong_document *document, const char *data, size_t size, const char *place, bool borrow,
-                                prong_pickle_buffer *buffer) {
-    uint64_t at = word_at(place), length = word_at(place + 8);
-    if (at > size || length > size - at) return bad_place("a buffer");
-    *buffer = (prong_pickle_buffer){.data = (void *)(uintptr_t)(data + at), .size = length, .read_only = true};
-    if (borrow || length == 0) return PRONG_OK;
-    void *copy = document_take(document, length);
+static prong_status joined_read_buffer(prong_document *document, const char *data, struct joined_place place,
+                                       bool borrow, prong_pickle_buffer *buffer) {
+    *buffer =
+        (prong_pickle_buffer){.data = (void *)(uintptr_t)(data + place.at), .size = place.size, .read_only = true};
+    if (borrow || place.size == 0) return PRONG_OK;
+    void *copy = document_take(document, place.size);
     if (!copy) return PRONG_NO_MEMORY;
-    buffer->data = memcpy(copy, data + at, length);
+    buffer->data = memcpy(copy, data + place.at, place.size);
     return PRONG_OK;
 }
 
-prong_status joined_read(prong_document *document, const void *bytes, size_t size, bool borrow, struct joined *joined) {
-    const char *data = bytes;
-    uint64_t pickle_size = word_at(data + 8), count = word_at(data + 16);
-    if (count > (size - HEADER_SIZE) / PLACE_SIZE) return bad_place("the list of buffers");
-    size_t start = HEADER_SIZE + PLACE_SIZE * count;
-    if (pickle_size > size - start) return bad_place("the pickle");
-    prong_pickle_buffer *buffers = document_take(document, (count + 1) * sizeof *buffers);
+prong_status joined_read(prong_document *document, const void *data, size_t size, bool borrow, struct joined *joined) {
+    struct joined_header header;
+    struct joined_place place;
+    const char *outside = joined_read_header(data, size, &header);
+    if (outside) return joined_outside(outside);
+    prong_pickle_buffer *buffers = document_take(document, (header.buffer_count + 1) * sizeof *buffers);
     if (!buffers) return PRONG_NO_MEMORY;
-    for (uint64_t i = 0; i < count; i++)
-        TRY(read_buffer(document, data, size, data + HEADER_SIZE + PLACE_SIZE * i, borrow, &buffers[i]));
-    *joined = (struct joined){data + start, pickle_size, buffers, count};
+    for (uint64_t i = 0; i < header.buffer_count; i++) {
+        if (!joined_read_place(data, size, i, &place)) return joined_outside("a buffer");
+        TRY(joined_read_buffer(document, data, place, borrow, &buffers[i]));
+    }
+    const void *pickle = (const char *)data + joined_pickle_at(header.buffer_count);
+    *joined = (struct joined){pickle, header.pickle_size, buffers, header.buffer_count};
     return PRONG_OK;
 }

@@ -35,14 +35,13 @@ prong_status make_text(prong_document *document, prong_kind kind, const void *da
 
 prong_status prong_make_str(prong_document *document, const char *text, size_t size, prong_value *value) {
     size_t bad;
+    if (size == PRONG_TO_NUL) {
+        if (!text) return fail_text(PRONG_INVALID, "str: no text (NULL)");
+        size = strlen(text);
+    }
     TRY(check_bytes(text, size, "str: text"));
     if (!utf8_valid(text, size, &bad)) return fail(PRONG_INVALID, "str: not UTF-8 at byte %zu", bad);
     return make_text(document, PRONG_KIND_STR, text, size, value);
-}
-
-prong_status prong_make_text(prong_document *document, const char *text, prong_value *value) {
-    if (!text) return fail_text(PRONG_INVALID, "str: no text (NULL)");
-    return prong_make_str(document, text, strlen(text), value);
 }
 
 prong_status prong_make_bytes(prong_document *document, const void *data, size_t size, prong_value *value) {
@@ -96,7 +95,7 @@ prong_status prong_make_buffer(prong_document *document, void *data, size_t size
     return make_bytes_node(document, PRONG_KIND_BUFFER, data, size, read_only, value);
 }
 
-prong_status prong_make_complex(prong_document *document, double real, double imaginary, prong_value *value) {
+prong_status make_complex(prong_document *document, double real, double imaginary, prong_value *value) {
     struct complex_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
     if (status < 0) return status;
@@ -186,15 +185,21 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
     return PRONG_OK;
 }
 
-prong_status prong_make_dict(prong_document *document, prong_value *value) {
-    return make_table(document, PRONG_KIND_DICT, value);
+prong_status prong_make_dict(prong_document *document, const prong_value *pairs, size_t count, prong_value *value) {
+    prong_value made;
+    TRY(check_bytes(pairs, count, "dict: pairs"));
+    prong_status status = make_table(document, PRONG_KIND_DICT, &made);
+    for (size_t i = 0; i < count && status >= 0; i++)
+        status = table_put(document, made, pairs[2 * i], pairs[2 * i + 1]);
+    if (status >= 0) *value = made;
+    return status;
 }
 
 static prong_status make_set(prong_document *document, prong_kind kind, const prong_value *items, size_t count,
                              prong_value *value) {
     prong_value made;
     prong_status status = make_table(document, kind, &made);
-    for (size_t i = 0; i < count && status >= 0; i++) status = table_put(document, made, items[i], prong_null());
+    for (size_t i = 0; i < count && status >= 0; i++) status = table_put(document, made, items[i], prong_make_null());
     if (status >= 0) *value = made;
     return status;
 }
@@ -209,8 +214,8 @@ prong_status prong_make_frozenset(prong_document *document, const prong_value *i
     return make_set(document, PRONG_KIND_FROZENSET, items, count, value);
 }
 
-prong_status prong_make_range(prong_document *document, prong_value start, prong_value stop, prong_value step,
-                              prong_value *value) {
+prong_status make_range(prong_document *document, prong_value start, prong_value stop, prong_value step,
+                        prong_value *value) {
     if (kind_of(start) != PRONG_KIND_INT || kind_of(stop) != PRONG_KIND_INT || kind_of(step) != PRONG_KIND_INT)
         return fail_text(PRONG_INVALID, "range: start, stop and step must be ints");
     if (step.integer == 0 && !is_big(step)) return fail_text(PRONG_INVALID, "range: the step must not be zero");
@@ -234,11 +239,11 @@ prong_status make_class(prong_document *document, prong_value module, prong_valu
     return PRONG_OK;
 }
 
-prong_status prong_make_class(prong_document *document, const char *module, const char *name, prong_value *value) {
+prong_status make_class_named(prong_document *document, const char *module, const char *name, prong_value *value) {
     if (!module || !*module || !name || !*name) return fail_text(PRONG_INVALID, "class: no module or no name");
     prong_value texts[2];
-    prong_status status = prong_make_text(document, module, &texts[0]);
-    if (status >= 0) status = prong_make_text(document, name, &texts[1]);
+    prong_status status = prong_make_str(document, module, PRONG_TO_NUL, &texts[0]);
+    if (status >= 0) status = prong_make_str(document, name, PRONG_TO_NUL, &texts[1]);
     return status < 0 ? status : make_class(document, texts[0], texts[1], value);
 }
 
@@ -267,7 +272,7 @@ prong_status prong_make_object(prong_document *document, const prong_object *obj
     if (status >= 0) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
     if (status >= 0) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");
     if (status >= 0) status = of_kind_or_none(arguments, PRONG_KIND_TUPLE, "arguments");
-    if (status >= 0) status = prong_make_class(document, object->module, object->name, &class);
+    if (status >= 0) status = make_class_named(document, object->module, object->name, &class);
     if (status >= 0 && kind_of(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
     if (status >= 0) status = make_object(document, class, arguments, object->by_new, value);
     if (status < 0) return status;
@@ -307,7 +312,8 @@ prong_status make_handle(prong_document *document, const char *type, uint64_t of
     return PRONG_OK;
 }
 
-prong_status prong_make_handle(prong_document *document, const char *type, const void *handle, prong_value *value) {
+prong_status make_handle_from(prong_document *document, const char *type, const void *handle, prong_value *value) {
+    if (!type || !handle) return fail_text(PRONG_INVALID, "handle: no type or no handle (NULL)");
     const char *known = handle_type(type, strlen(type));
     if (!known) return fail(PRONG_INVALID, "handle: there is no type \"%s\"", type);
     uint64_t words[2];

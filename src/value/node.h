@@ -152,10 +152,18 @@ prong_status make_table(prong_document *document, prong_kind kind, prong_value *
 prong_status make_bytes_node(prong_document *document, prong_kind kind, const void *data, size_t size, bool read_only,
                              prong_value *value);
 prong_status make_class(prong_document *document, prong_value module, prong_value name, prong_value *value);
+prong_status make_complex(prong_document *document, double real, double imaginary, prong_value *value);
+/* Fails where they are not all ints, or the step is 0. */
+prong_status make_range(prong_document *document, prong_value start, prong_value stop, prong_value step,
+                        prong_value *value);
+/* From the caller's texts, which are checked. */
+prong_status make_class_named(prong_document *document, const char *module, const char *name, prong_value *value);
 prong_status make_object(prong_document *document, prong_value class, prong_value arguments, bool by_new,
                          prong_value *value);
 prong_status make_handle(prong_document *document, const char *type, uint64_t offset, uint64_t generation,
                          prong_value *value);
+/* From a handle as the program has it. Fails where there is no such type. */
+prong_status make_handle_from(prong_document *document, const char *type, const void *handle, prong_value *value);
 prong_status list_reserve(prong_document *document, prong_value list, size_t more);
 prong_status list_extend(prong_document *document, prong_value list, const prong_value *items, size_t count);
 /* Puts or replaces; of a set, value is not looked at. */
@@ -163,6 +171,11 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
 
 /* The library's name for a handle's type, or NULL. */
 const char *handle_type(const char *name, size_t size);
+
+/* What the letters C, r and h of prong_scan do. */
+prong_status class_names(prong_value value, const char **module, const char **name);
+prong_status range_parts(prong_value value, prong_value *start, prong_value *stop, prong_value *step);
+prong_status handle_parts(prong_value value, const char *type, void *handle);
 
 prong_status expected(const char *what, prong_value found); /* fails: "expected str, found int" */
 

@@ -35,7 +35,7 @@ static int64_t small_int(const unsigned char *bytes, size_t size) {
 prong_status make_int(prong_document *document, const unsigned char *bytes, size_t size, prong_value *value) {
     size = minimal(bytes, size);
     if (size <= 8) {
-        *value = prong_int(small_int(bytes, size));
+        *value = prong_make_int(small_int(bytes, size));
         return PRONG_OK;
     }
     return make_text(document, PRONG_KIND_INT, bytes, size, value);
@@ -199,7 +199,7 @@ bool int_from_text(prong_document *document, const char *text, size_t size, pron
     }
     *status = PRONG_OK;
     if (size <= 18)
-        *value = prong_int(minus ? -number : number);
+        *value = prong_make_int(minus ? -number : number);
     else if (size > DIGITS_MAX)
         *status = fail(PRONG_TOO_LONG, "an int of %zu digits passes the limit of %d", size, DIGITS_MAX);
     else
@@ -207,27 +207,28 @@ bool int_from_text(prong_document *document, const char *text, size_t size, pron
     return true;
 }
 
-prong_status prong_make_int(prong_document *document, const void *bytes, size_t size, prong_value *value) {
+prong_status prong_make_big_int(prong_document *document, const void *bytes, size_t size, prong_value *value) {
     TRY(check_bytes(bytes, size, "int: bytes"));
     if (size) return make_int(document, bytes, size, value);
-    *value = prong_int(0);
+    *value = prong_make_int(0);
     return PRONG_OK;
 }
 
-prong_status prong_make_int_text(prong_document *document, const char *digits, prong_value *value) {
+prong_status make_int_from_digits(prong_document *document, const char *digits, prong_value *value) {
     prong_status status;
+    if (!digits) return fail_text(PRONG_INVALID, "int: no digits (NULL)");
     if (!int_from_text(document, digits, strlen(digits), value, &status))
         return fail(PRONG_INVALID, "\"%.40s\" is no int", digits);
     return status == PRONG_TOO_LONG ? PRONG_INVALID : status;
 }
 
-prong_status prong_make_uint(prong_document *document, uint64_t number, prong_value *value) {
+prong_status make_uint(prong_document *document, uint64_t number, prong_value *value) {
     unsigned char bytes[9] = {0};
     memcpy(bytes, &number, 8);
     return make_int(document, bytes, 9, value);
 }
 
-prong_status prong_value_get_int_bytes(prong_value value, void *bytes, size_t size, size_t *needed) {
+prong_status prong_get_big_int(prong_value value, void *bytes, size_t size, size_t *needed) {
     if (kind_of(value) != PRONG_KIND_INT && kind_of(value) != PRONG_KIND_BOOL) return expected("int", value);
     unsigned char room[8];
     size_t length;

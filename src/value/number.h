@@ -21,6 +21,13 @@ size_t integral_bytes(double whole, unsigned char *bytes);
 prong_status make_int(prong_document *document, const unsigned char *bytes, size_t size, prong_value *value);
 /* From digits, with a sign perhaps; all of text. False: it is no number. */
 bool int_from_text(prong_document *document, const char *text, size_t size, prong_value *value, prong_status *status);
+prong_status make_uint(prong_document *document, uint64_t number, prong_value *value);
+/* From digits that end with a NUL. Fails for what is no number, and for more than DIGITS_MAX digits. */
+prong_status make_int_from_digits(prong_document *document, const char *digits, prong_value *value);
+/* An int or bool, not negative. */
+prong_status to_uint(prong_value value, uint64_t *number);
+/* A complex, or another number. */
+prong_status to_complex(prong_value value, double *real, double *imaginary);
 /* A big int's decimal digits, malloc'ed; NULL: no memory. */
 char *int_to_text(prong_value number);
 double int_to_double(prong_value number);

@@ -1,6 +1,6 @@
 /* Taking values apart by format, and finding them by path. */
 #include "base/error.h"
-#include "value/node.h"
+#include "value/number.h"
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ static prong_status scan_one(struct scanner *scanner, char letter, const prong_v
 
 static prong_status scan_int(struct scanner *scanner, char letter, prong_value value) {
     int64_t number;
-    prong_status status = prong_value_get_int(value, &number);
+    prong_status status = prong_to_int(value, &number);
     if (status < 0) return status;
     if (letter == 'i' && (number < INT_MIN || number > INT_MAX))
         return fail(PRONG_TOO_LONG, "%lld does not fit in an int", (long long)number);
@@ -62,34 +62,48 @@ static prong_status scan_int(struct scanner *scanner, char letter, prong_value v
     return PRONG_OK;
 }
 
+static prong_status scan_parts(struct scanner *scanner, char letter, prong_value value) {
+    void *first = va_arg(scanner->given, void *), *second = va_arg(scanner->given, void *);
+    switch (letter) {
+    case 'c': return to_complex(value, first, second);
+    case 'r': return range_parts(value, first, second, va_arg(scanner->given, prong_value *));
+    case 'C': return class_names(value, first, second);
+    default: return handle_parts(value, first, second);
+    }
+}
+
 static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value value) {
     prong_status status = PRONG_OK;
     switch (letter) {
     case '.': return PRONG_OK;
     case 'n': return kind_of(value) == PRONG_KIND_NULL ? PRONG_OK : expected("None", value);
-    case 'b': return prong_value_get_bool(value, va_arg(scanner->given, bool *));
+    case 'b': return prong_get_bool(value, va_arg(scanner->given, bool *));
     case 'i':
     case 'l':
     case 'I': return scan_int(scanner, letter, value);
-    case 'U': return prong_value_get_uint(value, va_arg(scanner->given, uint64_t *));
+    case 'U': return to_uint(value, va_arg(scanner->given, uint64_t *));
     case 'z': {
         uint64_t number = 0;
         size_t *size = va_arg(scanner->given, size_t *);
-        status = prong_value_get_uint(value, &number);
+        status = to_uint(value, &number);
         if (status >= 0) *size = (size_t)number;
         return status;
     }
-    case 'd': return prong_value_get_float(value, va_arg(scanner->given, double *));
-    case 's': return prong_value_get_str(value, va_arg(scanner->given, const char **), NULL);
+    case 'd': return prong_to_float(value, va_arg(scanner->given, double *));
+    case 's': return prong_get_str(value, va_arg(scanner->given, const char **), NULL);
     case 'S': {
         const char **text = va_arg(scanner->given, const char **);
-        return prong_value_get_str(value, text, va_arg(scanner->given, size_t *));
+        return prong_get_str(value, text, va_arg(scanner->given, size_t *));
     }
     case 'y': {
         const void **data = va_arg(scanner->given, const void **);
-        return prong_value_get_bytes(value, data, va_arg(scanner->given, size_t *));
+        return prong_to_bytes(value, data, va_arg(scanner->given, size_t *));
     }
     case 'v': *va_arg(scanner->given, prong_value *) = value; return PRONG_OK;
+    case 'c':
+    case 'r':
+    case 'C':
+    case 'h': return scan_parts(scanner, letter, value);
     default: return bad_format(scanner, "no such letter");
     }
 }
@@ -99,6 +113,10 @@ static prong_status skip_one(struct scanner *scanner, char letter) {
     switch (letter) {
     case '.':
     case 'n': return PRONG_OK;
+    case 'r': (void)va_arg(scanner->given, void *); /* fall through */
+    case 'c':
+    case 'C':
+    case 'h':
     case 'S':
     case 'y': (void)va_arg(scanner->given, void *); /* fall through */
     case 'b':
@@ -153,7 +171,7 @@ static prong_status scan_dict(struct scanner *scanner, prong_value value) {
         const char *key = va_arg(scanner->given, const char *);
         bool optional = peek_letter(scanner) == '?' && next_letter(scanner);
         prong_value found;
-        prong_status status = prong_value_get(value, key, &found);
+        prong_status status = prong_dict_get_text(value, key, &found);
         letter = next_letter(scanner);
         if (status == PRONG_NOT_FOUND && optional) {
             status = skip_one(scanner, letter);
@@ -200,10 +218,10 @@ static prong_status step_by_key(prong_value value, const char *key, size_t size,
 }
 
 static prong_status step_by_index(prong_value value, long index, prong_value *found) {
-    if (kind_of(value) == PRONG_KIND_DICT) return prong_value_find(value, prong_int(index), found);
+    if (kind_of(value) == PRONG_KIND_DICT) return prong_dict_get(value, prong_make_int(index), found);
     if (index < 0) index += (long)prong_value_size(value);
     if (index < 0) return fail_text(PRONG_NOT_FOUND, "index is out of range");
-    return prong_value_item(value, (size_t)index, found);
+    return prong_list_get(value, (size_t)index, found);
 }
 
 /* One step: .name, name, [3], ['a.b']; *at goes past it. */

@@ -94,7 +94,7 @@ ROW(value_get, "content", prong_shared_value_get(number, 0, 1, NULL, PRONG_NOWAI
 ROW(value_set, "content", prong_shared_value_set(number, 0, 1, NULL, PRONG_NOWAIT))
 ROW(subprocess_input, "input", prong_subprocess_run(argv, &(prong_run_options){.input_size = 5}, &completed))
 ROW(pickle_loads, "data", prong_pickle_loads(document, NULL, 5, &value, NULL))
-ROW(make_int, "bytes", prong_make_int(document, NULL, 5, &value))
+ROW(make_big_int, "bytes", prong_make_big_int(document, NULL, 5, &value))
 ROW(make_str, "text", prong_make_str(document, NULL, 5, &value))
 ROW(make_bytes, "data", prong_make_bytes(document, NULL, 5, &value))
 ROW(make_bytearray, "data", prong_make_bytearray(document, NULL, 5, &value))
@@ -102,12 +102,13 @@ ROW(make_buffer, "data", prong_make_buffer(document, NULL, 5, true, &value))
 ROW(make_list, "items", prong_make_list(document, NULL, 5, &value))
 ROW(make_tuple, "items", prong_make_tuple(document, NULL, 5, &value))
 ROW(make_set, "items", prong_make_set(document, NULL, 5, &value))
+ROW(make_dict, "pairs", prong_make_dict(document, NULL, 5, &value))
 ROW(make_frozenset, "items", prong_make_frozenset(document, NULL, 5, &value))
 
 ROW(process_name, "name", prong_process_name(process, NULL, 5))
-ROW(value_repr, "buffer", prong_value_repr(prong_int(1), NULL, 5, &size))
-ROW(value_json, "buffer", prong_value_json(prong_int(1), NULL, 5, &size))
-ROW(int_bytes, "bytes", prong_value_get_int_bytes(prong_int(1), NULL, 5, &size))
+ROW(value_repr, "buffer", prong_value_repr(prong_make_int(1), NULL, 5, &size))
+ROW(value_json, "buffer", prong_value_json(prong_make_int(1), NULL, 5, &size))
+ROW(int_bytes, "bytes", prong_get_big_int(prong_make_int(1), NULL, 5, &size))
 ROW(listener_key, "authkey", prong_listener_open(&listener, "@prong-arguments", &no_key))
 ROW(client_key, "authkey", prong_link_connect(&client, "@prong-arguments", &no_key, PRONG_NOWAIT))
 ROW(manager_key, "authkey", prong_manager_connect(&manager, "@prong-arguments", &no_key, PRONG_NOWAIT))
@@ -122,9 +123,9 @@ static const struct row *const all_rows[] = {
     &row_pool_context,     &row_pool_workers,     &row_pool_create,     &row_process_argument,
     &row_process_context,  &row_active_children,  &row_preload,         &row_family_members,
     &row_array_get,        &row_array_set,        &row_value_get,       &row_value_set,
-    &row_subprocess_input, &row_pickle_loads,     &row_make_int,        &row_make_str,
-    &row_make_bytes,       &row_make_bytearray,   &row_make_buffer,     &row_make_list,
-    &row_make_tuple,       &row_make_set,         &row_make_frozenset};
+    &row_subprocess_input, &row_pickle_loads,     &row_make_big_int,    &row_make_dict,
+    &row_make_str,         &row_make_bytes,       &row_make_bytearray,  &row_make_buffer,
+    &row_make_list,        &row_make_tuple,       &row_make_set,        &row_make_frozenset};
 enum { ROWS = sizeof all_rows / sizeof *all_rows };
 
 /* In a child of its own: a call that reads there would end it. */

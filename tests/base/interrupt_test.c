@@ -174,7 +174,7 @@ static prong_status queue_commit(prong_time timeout) {
     return status;
 }
 static prong_status queue_put_value(prong_time timeout) {
-    return prong_queue_put_value(all.full, prong_null(), timeout);
+    return prong_queue_put_value(all.full, prong_make_null(), timeout);
 }
 static prong_status queue_join(prong_time timeout) {
     return prong_queue_join(all.joinable, timeout);

@@ -27,7 +27,7 @@ static void use(prong_manager manager) {
     sure(prong_proxy_create(&lock, manager, "Lock", SOON, "()"));
     sure(prong_proxy_call(dict, "__setitem__", document, &result, SOON, "(si)", "b", 2));
     sure(prong_proxy_call(dict, "__len__", document, &result, SOON, "()"));
-    must_hold(prong_value_equal(result, prong_int(2)));
+    must_hold(prong_value_equal(result, prong_make_int(2)));
     gives(prong_proxy_call(dict, "__getitem__", document, &result, SOON, "(s)", "none"), PRONG_NOT_FOUND);
     sure(prong_proxy_to_value(dict, document, &value));
     sure(prong_proxy_from_value(&copy, manager, value));

@@ -105,7 +105,7 @@ SCENARIO(values_go_through_channels) {
     prong_value value, got;
     sure(prong_document_open(&document, NULL));
     sure(prong_build(document, &value, "{s:[iiis], s:(dy), s:v}", "a", 1, 2, 3, "text", "b", 2.5, "bytes", (size_t)5,
-                     "c", prong_bool(true)));
+                     "c", prong_make_bool(true)));
     sure(prong_queue_create(&queue, NULL));
     sure(prong_queue_put_value(queue, value, PRONG_NOWAIT));
     sure(prong_queue_get_value(queue, document, &got, PRONG_NOWAIT));
@@ -252,14 +252,14 @@ SCENARIO(values_are_made_copied_and_pickled) {
     sure(prong_document_open(&document, NULL));
     sure(prong_document_open(&other, NULL));
     sure(prong_make_list(document, NULL, 0, &list));
-    sure(prong_make_dict(document, &dict));
+    sure(prong_make_dict(document, NULL, 0, &dict));
     for (int i = 0; i < 40; i++) {
-        sure(prong_list_append(document, list, prong_int(i)));
-        sure(prong_dict_set(document, dict, prong_int(i), list));
+        sure(prong_list_append(document, list, prong_make_int(i)));
+        sure(prong_dict_set(document, dict, prong_make_int(i), list));
         must_hold(prong_value_size(list) == (size_t)i + 1 && prong_value_size(dict) == (size_t)i + 1);
     }
-    sure(prong_dict_put(document, dict, "text", prong_float(0.5)));
-    sure(prong_make_int_text(document, "123456789012345678901234567890123456789012345678901234567890", &big));
+    sure(prong_dict_set_text(document, dict, "text", prong_make_float(0.5)));
+    sure(prong_build(document, &big, "D", "123456789012345678901234567890123456789012345678901234567890"));
     sure(prong_make_set(document, &big, 1, &set));
     sure(prong_build(document, &value, "(vvvsSyYIUzdb<i>)", list, dict, set, "text", "str", (size_t)3, "bytes",
                      (size_t)5, "array", (size_t)5, (int64_t)-1, UINT64_MAX, (size_t)1, 0.25, 1, 7));

@@ -130,7 +130,7 @@ FAMILY_SCENARIO(pools_take_values) {
             .value_task = joined, .values = items, .each = PRONG_EACH, .document = document, .result = &result},
         NULL, SOON));
     must_hold(prong_value_size(result) == 3);
-    sure(prong_value_item(result, 2, &item));
+    sure(prong_list_get(result, 2, &item));
     must_hold(prong_value_size(item) == 2);
     prong_document_close(document);
     ended(pool);

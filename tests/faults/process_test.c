@@ -80,7 +80,7 @@ FAMILY_SCENARIO(processes_take_values) {
     sure(prong_document_open(&document, NULL));
     sure(prong_build(document, &arguments, "(ii)", 3, 4));
     prong_process_options options = {.method = PRONG_START_FORK};
-    sure(prong_process_create_value(&process, add_values, arguments, prong_null(), &options));
+    sure(prong_process_create_value(&process, add_values, arguments, prong_make_null(), &options));
     sure(prong_process_start(process));
     sure(prong_process_join(process, SOON));
     sure(prong_process_exitcode(process, &code));

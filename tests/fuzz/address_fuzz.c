@@ -81,7 +81,7 @@ static void by_ident(const char *text) {
     prong_value value;
     uint64_t id, again;
     if (prong_document_open(&document, NULL) < 0) return;
-    if (prong_make_text(document, text, &value) >= 0 && !ident_from_value(value, &id)) {
+    if (prong_make_str(document, text, PRONG_TO_NUL, &value) >= 0 && !ident_from_value(value, &id)) {
         prong_status status = ident_to_value(document, id, &value);
         if (status >= 0) status = ident_from_value(value, &again);
         must(status >= 0 && id == again, "%s", text);

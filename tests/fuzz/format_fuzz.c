@@ -7,16 +7,19 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { LEAVES = 26, FORMAT_MAX = 400, SLOTS = 40 };
+enum { LEAVES = 36, FORMAT_MAX = 400, SLOTS = 40 };
 
 /* --- building --- */
 
 /* The order of letters, twice, and the arguments for it. */
-static const char ORDER[] = "isSdvyYblIUzv";
+static const char ORDER[] = "isSdvyYblIUzvcCrhD";
 enum { IN_ORDER = sizeof(ORDER) - 1 };
 #define ARGUMENTS(number, text, item)                                                                                  \
     (int)(number), text, text, (size_t)2, (double)(number), item, text, (size_t)3, text, (size_t)1, (int)((number)&1), \
-        (long)(number), (int64_t)(number), (uint64_t)(number), (size_t)(number), item
+        (long)(number), (int64_t)(number), (uint64_t)(number), (size_t)(number), item, (double)(number), 0.5, text,    \
+        "name", prong_make_int(number), prong_make_int(9), prong_make_int(2), "queue", &some_queue,                    \
+        "-12345678901234567890"
+static const prong_queue some_queue = {1, 2};
 
 /* What of the input is a format. *leaves: letters that take arguments. */
 static void make_format(struct input *input, char format[FORMAT_MAX + 1]) {
@@ -33,9 +36,15 @@ static void make_format(struct input *input, char format[FORMAT_MAX + 1]) {
     format[size] = 0;
 }
 
-/* What was built by a format without sets, dicts and bytearrays is taken apart by it. */
+/* What was built by a format without sets, dicts, bytearrays and digits is taken apart by it. */
 static bool scans_too(const char *format) {
-    return !strpbrk(format, "<{Y");
+    return !strpbrk(format, "<{YD");
+}
+
+/* Pointers that scan takes for a letter. */
+static size_t pointers_of(char letter) {
+    if (letter == 'r') return 3;
+    return strchr("SycCh", letter) ? 2 : strchr(ORDER, letter) != NULL;
 }
 
 /* A slot for each pointer: a key, and then whatever is written. */
@@ -69,7 +78,7 @@ static void build(prong_document *document, struct input *input) {
     if (status < 0) return;
     prong_value_repr(value, text, sizeof(text), NULL);
     size_t pointers = 0;
-    for (const char *at = format; *at; at++) pointers += strchr("Sy", *at) ? 2 : strchr(ORDER, *at) != NULL;
+    for (const char *at = format; *at; at++) pointers += pointers_of(*at);
     if (!scans_too(format) || pointers > SLOTS) return;
     status = scan(value, format);
     /* 'U' and 'z' take no negative number, 'i' none that is not an int's, and 'n' is None alone */
@@ -84,16 +93,16 @@ static prong_status some_value(prong_document *document, unsigned which, prong_v
     case 0: return prong_build(document, value, "(isdnb)", 1, "text", 2.5, 1);
     case 1: return prong_build(document, value, "[i[s(y)]{s:i}]", -1, "x", "abc", (size_t)3, "a", 7);
     case 2: return prong_build(document, value, "{s:i, s:s, s:[ii], s:{s:n}}", "a", 1, "name", "b", "", 3, 4, "b", "a");
-    case 3: return prong_make_int_text(document, "-123456789012345678901234567890", value);
+    case 3: return prong_build(document, value, "D", "-123456789012345678901234567890");
     case 4: return prong_build(document, value, "U", UINT64_MAX);
     default: return prong_build(document, value, "((((((((i))))))))", 1);
     }
 }
 
-/* Letters that take arguments are counted as two each; there are no more than there are slots. */
+/* A key takes a slot, too. */
 static bool has_slots(const char *format) {
     size_t count = 0;
-    for (; *format; format++) count += strchr("sSybiIlUzdv", *format) ? 2 : 0;
+    for (; *format; format++) count += pointers_of(*format);
     return count <= SLOTS;
 }
 
@@ -106,9 +115,9 @@ static void take_apart(prong_document *document, struct input *input, bool by_pa
     memcpy(text, bytes, size);
     text[size] = 0;
     if (by_path)
-        prong_value_at(value, text, &found);
+        must(prong_value_at(value, text, &found) != PRONG_SYSTEM, "%s", prong_error_message());
     else if (has_slots(text))
-        scan(value, text);
+        must(scan(value, text) != PRONG_SYSTEM, "%s", prong_error_message());
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

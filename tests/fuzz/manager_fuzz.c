@@ -152,7 +152,7 @@ static prong_value some_proxy(struct run *run) {
     if (!object || token_to_value(run->document, object->type->given.name, run->server->address, object->id, &token) ||
         prong_build(run->document, &made.arguments, "(nvs{})", token, "pickle") < 0 ||
         prong_make_object(run->document, &made, &value) < 0)
-        return prong_null();
+        return prong_make_null();
     return value;
 }
 
@@ -165,16 +165,16 @@ static const char *some_word(struct input *input) {
 static prong_value some_value(struct run *run, int depth);
 
 static prong_value some_items(struct run *run, unsigned kind, int depth) {
-    prong_value items[8], made = prong_null();
+    prong_value items[8], made = prong_make_null();
     size_t count = depth > 3 ? 0 : input_byte(&run->input) % 5;
     for (size_t i = 0; i < count; i++) items[i] = some_value(run, depth + 1);
     prong_status status = kind == 0   ? prong_make_list(run->document, items, count, &made)
                           : kind == 1 ? prong_make_tuple(run->document, items, count, &made)
                           : kind == 2 ? prong_make_set(run->document, items, count, &made)
-                                      : prong_make_dict(run->document, &made);
+                                      : prong_make_dict(run->document, NULL, 0, &made);
     for (size_t i = 0; kind == 3 && status >= 0 && i + 1 < count; i += 2)
         prong_dict_set(run->document, made, items[i], items[i + 1]);
-    return status < 0 ? prong_null() : made;
+    return status < 0 ? prong_make_null() : made;
 }
 
 static prong_value some_slice(struct run *run, int depth) {
@@ -183,26 +183,26 @@ static prong_value some_slice(struct run *run, int depth) {
     for (int i = 0; i < 3; i++) parts[i] = some_value(run, depth + 2);
     if (prong_make_tuple(run->document, parts, 3, &slice.arguments) < 0 ||
         prong_make_object(run->document, &slice, &made) < 0)
-        return prong_null();
+        return prong_make_null();
     return made;
 }
 
 static prong_value some_value(struct run *run, int depth) {
     struct input *input = &run->input;
     unsigned what = input_byte(input);
-    prong_value made = prong_null();
+    prong_value made = prong_make_null();
     size_t size;
     const uint8_t *bytes;
-    if (depth > 4) return prong_int((int8_t)what);
+    if (depth > 4) return prong_make_int((int8_t)what);
     switch (what % 18) {
-    case 0: return prong_null();
-    case 1: return prong_bool(what & 0x80);
+    case 0: return prong_make_null();
+    case 1: return prong_make_bool(what & 0x80);
     case 2:
-    case 3: return prong_int((int8_t)input_byte(input));
-    case 4: return prong_int((int64_t)input_number(input, 8));
-    case 5: return prong_float((int8_t)input_byte(input) / 4.0);
+    case 3: return prong_make_int((int8_t)input_byte(input));
+    case 4: return prong_make_int((int64_t)input_number(input, 8));
+    case 5: return prong_make_float((int8_t)input_byte(input) / 4.0);
     case 6:
-    case 7: prong_make_text(run->document, some_word(input), &made); break;
+    case 7: prong_make_str(run->document, some_word(input), PRONG_TO_NUL, &made); break;
     case 8:
         bytes = input_bytes(input, input_byte(input) % 20, &size);
         prong_make_bytes(run->document, bytes, size, &made);
@@ -214,17 +214,17 @@ static prong_value some_value(struct run *run, int depth) {
     case 13: return some_slice(run, depth);
     case 14: return some_proxy(run);
     case 15:
-        prong_make_range(run->document, some_value(run, 5), some_value(run, 5), prong_int(1 + (what >> 6)), &made);
+        prong_build(run->document, &made, "r", some_value(run, 5), some_value(run, 5), prong_make_int(1 + (what >> 6)));
         break;
     case 16:
         bytes = input_bytes(input, input_byte(input) % 24, &size);
-        prong_make_int(run->document, bytes, size, &made);
+        prong_make_big_int(run->document, bytes, size, &made);
         break;
     default: {
         uint64_t bits = input_number(input, 8);
         double real;
         memcpy(&real, &bits, sizeof(real));
-        return prong_float(real);
+        return prong_make_float(real);
     }
     }
     return made;
@@ -234,12 +234,12 @@ static prong_value some_value(struct run *run, int depth) {
 
 static void send_request(struct run *run, struct client_end *client, prong_value ident, const char *method,
                          prong_value arguments) {
-    prong_value request, keywords = prong_null();
+    prong_value request, keywords = prong_make_null();
     prong_pickle pickle;
     prong_pickle_options options = {.protocol = 4};
     if (input_byte(&run->input) % 8 == 7)
         keywords = some_items(run, 3, 0);
-    else if (prong_make_dict(run->document, &keywords) < 0)
+    else if (prong_make_dict(run->document, NULL, 0, &keywords) < 0)
         return;
     if (prong_build(run->document, &request, "(vsvv)", ident, method, arguments, keywords) < 0) return;
     if (prong_pickle_dumps(run->document, request, &pickle, &options) >= 0)
@@ -258,10 +258,10 @@ static void ask_create(struct run *run, struct client_end *client) {
     prong_value items[4];
     size_t count = 1 + input_byte(&run->input) % 3;
     prong_value arguments;
-    if (prong_make_text(run->document, some_type(&run->input), &items[0]) < 0) return;
+    if (prong_make_str(run->document, some_type(&run->input), PRONG_TO_NUL, &items[0]) < 0) return;
     for (size_t i = 1; i < count; i++) items[i] = some_value(run, 0);
     if (prong_make_tuple(run->document, items, count, &arguments) >= 0)
-        send_request(run, client, prong_null(), "create", arguments);
+        send_request(run, client, prong_make_null(), "create", arguments);
 }
 
 static void ask_server(struct run *run, struct client_end *client) {
@@ -274,10 +274,10 @@ static void ask_server(struct run *run, struct client_end *client) {
     if (object && *method != 'g') ident_to_value(run->document, object->id, &arguments);
     if (*method == 'g') { /* the token of a proxy */
         prong_object view;
-        if (prong_value_get_object(arguments, &view) < 0 || prong_value_item(view.arguments, 1, &arguments) < 0) return;
+        if (prong_get_object(arguments, &view) < 0 || prong_list_get(view.arguments, 1, &arguments) < 0) return;
     }
     if (prong_make_tuple(run->document, &arguments, 1, &arguments) >= 0)
-        send_request(run, client, prong_null(), method, arguments);
+        send_request(run, client, prong_make_null(), method, arguments);
 }
 
 static const char *some_method(struct input *input, const struct managed *object) {
@@ -311,7 +311,7 @@ static void ask_anything(struct run *run, struct client_end *client, bool whole)
 static void accept_connection(struct run *run, struct client_end *client) {
     prong_value arguments;
     if (prong_make_tuple(run->document, NULL, 0, &arguments) >= 0)
-        send_request(run, client, prong_null(), "accept_connection", arguments);
+        send_request(run, client, prong_make_null(), "accept_connection", arguments);
 }
 
 static void step(struct run *run) {

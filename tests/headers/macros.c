@@ -13,11 +13,11 @@ prong_time times(int n) {
 prong_value values(int which);
 prong_value values(int which) {
     switch (which) {
-    case 0: return prong_null();
-    case 1: return prong_bool(true);
-    case 2: return prong_int(-1);
-    case 3: return prong_float(0.5);
-    default: return prong_ellipsis();
+    case 0: return prong_make_null();
+    case 1: return prong_make_bool(true);
+    case 2: return prong_make_int(-1);
+    case 3: return prong_make_float(0.5);
+    default: return prong_make_ellipsis();
     }
 }
 

@@ -32,7 +32,7 @@ static prong_proxy make(const char *type, prong_status status, prong_proxy proxy
     })
 #define call(proxy, method, ...)                                                                                       \
     do {                                                                                                               \
-        prong_value result_ = prong_null();                                                                            \
+        prong_value result_ = prong_make_null();                                                                       \
         prong_status status_ = prong_proxy_call(proxy, method, document, &result_, SOON, __VA_ARGS__);                 \
         show(method, status_, result_);                                                                                \
     } while (0)

@@ -165,8 +165,8 @@ METHOD_TEST(queues_wait_and_time_out) {
     ok(prong_proxy_create(&queue, manager, "Queue", SOON, "(i)", 1));
     is(prong_proxy_get(queue, document, &item, PRONG_NOWAIT), PRONG_EMPTY);
     is(prong_proxy_get(queue, document, &item, PRONG_MS(30)), PRONG_EMPTY);
-    ok(prong_proxy_put(queue, prong_int(1), SOON));
-    is(prong_proxy_put(queue, prong_int(2), PRONG_MS(30)), PRONG_FULL);
+    ok(prong_proxy_put(queue, prong_make_int(1), SOON));
+    is(prong_proxy_put(queue, prong_make_int(2), PRONG_MS(30)), PRONG_FULL);
     ok(prong_proxy_get(queue, document, &item, SOON));
     shows(item, "1");
     ended(manager);
@@ -176,7 +176,7 @@ static int put_later(void *argument, size_t size) {
     struct order *order = argument;
     (void)size;
     test_sleep_ms(50);
-    return prong_proxy_put(order->proxy, prong_int(7), SOON) != PRONG_OK;
+    return prong_proxy_put(order->proxy, prong_make_int(7), SOON) != PRONG_OK;
 }
 
 METHOD_TEST(a_get_waits_for_a_put_of_another) {
@@ -255,7 +255,7 @@ METHOD_TEST(an_item_is_not_lost_to_one_who_died_waiting) {
         ok(prong_process_kill(child));
         equal(test_end(child), -SIGKILL);
         test_sleep_ms(100); /* until the server has seen it */
-        ok(prong_proxy_put(order.proxy, prong_int(5), SOON));
+        ok(prong_proxy_put(order.proxy, prong_make_int(5), SOON));
         ok(prong_proxy_get(order.proxy, document, &item, SOON));
         shows(item, "5");
         if (socket) ok(prong_manager_destroy(way));
@@ -489,7 +489,7 @@ static int wait_for_notification(void *argument, size_t size) {
     if (prong_document_open(&own, NULL) < 0 || prong_proxy_acquire(order->proxy, SOON) < 0) return 1;
     say(order);
     if (prong_proxy_call(order->proxy, "wait", own, &result, SOON, "(d)", 5.0) < 0) return 2;
-    prong_value_get_bool(result, &notified);
+    prong_get_bool(result, &notified);
     prong_document_close(own);
     return notified && prong_proxy_release(order->proxy) >= 0 ? 0 : 3;
 }
@@ -543,7 +543,7 @@ TEST(a_nested_proxy_keeps_its_object) {
     ok(prong_manager_count(manager, &count, SOON));
     equal(count, 2);
     ok(call(outer, &result, "__getitem__", SOON, "(s)", "nested"));
-    ok(prong_value_item(result, 0, &value));
+    ok(prong_list_get(result, 0, &value));
     ok(prong_proxy_from_value(&again, manager, value));
     ok(call(again, NULL, "append", SOON, "(i)", 2));
     ok(call(again, &result, "copy", SOON, "()"));
@@ -559,7 +559,7 @@ TEST(a_nested_proxy_keeps_its_object) {
 static prong_status adder_add(prong_call *c) {
     int64_t a, b;
     prong_status status = prong_scan(prong_call_arguments(c), "(II)", &a, &b);
-    return status < 0 ? status : prong_call_return(c, prong_int(a + b + *(int *)prong_call_object(c)));
+    return status < 0 ? status : prong_call_return(c, prong_make_int(a + b + *(int *)prong_call_object(c)));
 }
 static const prong_method_entry adder_methods[] = {{"add", adder_add, NULL}, {0}};
 static int bias = 100;
@@ -919,7 +919,7 @@ TEST(a_request_that_needs_too_much_is_refused) {
 
 static void tell(prong_link *link, const char *ident, const char *method, prong_value arguments) {
     prong_value request, none;
-    ok(prong_make_dict(document, &none));
+    ok(prong_make_dict(document, NULL, 0, &none));
     if (ident)
         ok(prong_build(document, &request, "(ssvv)", ident, method, arguments, none));
     else
@@ -1094,7 +1094,7 @@ static int live_dangerously(void *argument, size_t size) {
             prong_proxy_call(ring->dict, "__setitem__", own, &value, SOON, "(ii)", rand() % 50, rand());
             prong_proxy_release(lock);
         }
-        prong_proxy_put(ring->queue, prong_int(rand()), PRONG_MS(rand() % 5));
+        prong_proxy_put(ring->queue, prong_make_int(rand()), PRONG_MS(rand() % 5));
         prong_proxy_get(ring->queue, own, &value, PRONG_MS(rand() % 5));
         if (prong_proxy_acquire(ring->condition, PRONG_MS(20)) >= 0) {
             prong_proxy_call(ring->condition, rand() % 2 ? "notify" : "wait", NULL, NULL, SOON, "(i)", 0);
@@ -1188,7 +1188,7 @@ LONG_TEST(a_thousand_clients_at_once, 120) {
         tell(many[i], dict_id, "__setitem__", pair);
     }
     for (int i = 1; i < MANY; i += 2) hear_return(many[i], &result);
-    for (int i = 0; i < MANY; i += 2) ok(prong_proxy_put(queue, prong_int(i), SOON));
+    for (int i = 0; i < MANY; i += 2) ok(prong_proxy_put(queue, prong_make_int(i), SOON));
     for (int i = 0; i < MANY; i += 2) hear_return(many[i], &result);
     ok(call(dict, &result, "__len__", SOON, "()"));
     shows(result, "500");

@@ -9,7 +9,7 @@
 static prong_status counter_create(prong_call *call, void **object) {
     int64_t start = 0;
     prong_value given;
-    if (prong_value_item(prong_call_arguments(call), 0, &given) >= 0 && prong_value_get_int(given, &start) < 0) {
+    if (prong_list_get(prong_call_arguments(call), 0, &given) >= 0 && prong_to_int(given, &start) < 0) {
         prong_value why;
         prong_status status = prong_build(prong_call_document(call), &why, "(s)", "a counter starts at an int");
         return status < 0 ? status : prong_call_raise(call, "builtins", "TypeError", why);
@@ -21,7 +21,7 @@ static prong_status counter_create(prong_call *call, void **object) {
 }
 
 static prong_status counter_next(prong_call *call) {
-    return prong_call_return(call, prong_int(++*(int64_t *)prong_call_object(call)));
+    return prong_call_return(call, prong_make_int(++*(int64_t *)prong_call_object(call)));
 }
 
 static prong_status counter_fail(prong_call *call) {
@@ -45,7 +45,7 @@ static prong_status counter_echo(prong_call *call) {
 
 static prong_status counter_value(void *object, prong_document *document, prong_value *value) {
     (void)document;
-    *value = prong_int(*(int64_t *)object);
+    *value = prong_make_int(*(int64_t *)object);
     return PRONG_OK;
 }
 

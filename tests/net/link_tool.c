@@ -24,7 +24,7 @@ static bool echo(prong_link *link) {
     if (prong_document_open(&document, NULL) < 0) return true;
     for (prong_value value; prong_link_recv_value(link, document, &value, NULL, PRONG_SECONDS(20)) >= 0;) {
         const char *text;
-        stop = prong_value_get_str(value, &text, NULL) >= 0 && !strcmp(text, "stop");
+        stop = prong_get_str(value, &text, NULL) >= 0 && !strcmp(text, "stop");
         if (stop || prong_link_send_value(link, value, PRONG_SECONDS(20)) < 0) break;
     }
     prong_document_close(document);

@@ -41,7 +41,7 @@ static prong_value tuple(const char *format, int64_t a, int64_t b) {
 
 static int64_t whole(prong_value value) {
     int64_t number = -1;
-    ok(prong_value_get_int(value, &number));
+    ok(prong_to_int(value, &number));
     return number;
 }
 
@@ -58,7 +58,7 @@ static void in_all_forms(prong_pool pool) {
                                     .document = document,
                                     .result = &result},
                       NULL, SOON));
-    ok(prong_value_item(result, 1, &result));
+    ok(prong_list_get(result, 1, &result));
     equal(whole(result), 7);
     double in[1000], out[1000];
     for (int i = 0; i < 1000; i++) in[i] = i;
@@ -98,8 +98,8 @@ TEST(workers_of_another_program_run_what_libraries_have) {
     const char *path;
     in_all_forms(pool);
     ok(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result));
-    ok(prong_value_item(result, 1, &program));
-    ok(prong_value_get_str(program, &path, NULL));
+    ok(prong_list_get(result, 1, &program));
+    ok(prong_get_str(program, &path, NULL));
     check(strcmp(path, WORKER) == 0);
     void *library = dlopen(TASKS, RTLD_NOW);
     prong_value_task *add = (prong_value_task *)(uintptr_t)dlsym(library, "add");
@@ -163,7 +163,7 @@ TEST(an_initializer_goes_by_name) {
     prong_pool pool;
     ok(prong_pool_create(&pool, &options));
     ok(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result));
-    ok(prong_value_item(result, 2, &count));
+    ok(prong_list_get(result, 2, &count));
     equal(whole(count), 5);
     ok(prong_pool_destroy(pool));
     options.initializer_arguments = tuple("(I)", -3, 0);
@@ -192,7 +192,7 @@ TEST(a_program_that_is_none_breaks_the_pool) {
 static int ended(prong_value arguments, const prong_process_options *options) {
     prong_process process;
     int code;
-    ok(prong_process_create_value(&process, NULL, arguments, prong_null(), options));
+    ok(prong_process_create_value(&process, NULL, arguments, prong_make_null(), options));
     ok(prong_process_start(process));
     ok(prong_process_join(process, SOON));
     ok(prong_process_exitcode(process, &code));
@@ -219,7 +219,7 @@ TEST(a_process_may_be_another_program) {
     options.no_wait = false;
     prong_process process;
     options.program = (char *const[]){(char *)(uintptr_t) "true", NULL};
-    ok(prong_process_create_value(&process, NULL, tuple("()", 0, 0), prong_null(), &options));
+    ok(prong_process_create_value(&process, NULL, tuple("()", 0, 0), prong_make_null(), &options));
     is(prong_process_start(process), PRONG_START_FAILED);
     says("true ended before");
     ok(prong_process_close(process));
@@ -231,12 +231,12 @@ TEST(a_queue_reaches_another_program) {
     prong_queue queue;
     prong_value handle, arguments, result;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_make_handle(document, "queue", &queue, &handle));
+    ok(prong_build(document, &handle, "h", "queue", &queue));
     ok(prong_build(document, &arguments, "(v,s)", handle, "hello"));
     ok(call(pool, TASKS ":put", arguments, &result));
     ok(prong_queue_get_value(queue, document, &result, SOON));
     const char *text;
-    ok(prong_value_get_str(result, &text, NULL));
+    ok(prong_get_str(result, &text, NULL));
     check(strcmp(text, "hello") == 0);
     ok(prong_queue_destroy(queue));
     end(pool);

@@ -12,7 +12,7 @@ prong_status add(prong_document *document, prong_value arguments, prong_value ke
     (void)document;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(II)", &a, &b);
-    if (status >= 0) *result = prong_int(a + b);
+    if (status >= 0) *result = prong_make_int(a + b);
     return status;
 }
 
@@ -21,7 +21,7 @@ prong_status square(prong_document *document, prong_value arguments, prong_value
     (void)document;
     (void)keywords;
     prong_status status = prong_scan(arguments, "(I)", &number);
-    if (status >= 0) *result = prong_int(number * number);
+    if (status >= 0) *result = prong_make_int(number * number);
     return status;
 }
 
@@ -59,7 +59,7 @@ prong_status put(prong_document *document, prong_value arguments, prong_value ke
     (void)keywords;
     (void)result;
     prong_status status = prong_scan(arguments, "(vv)", &handle, &item);
-    if (status >= 0) status = prong_value_get_handle(handle, "queue", &queue);
+    if (status >= 0) status = prong_scan(handle, "h", "queue", &queue);
     return status < 0 ? status : prong_queue_put_value(queue, item, PRONG_SECONDS(10));
 }
 

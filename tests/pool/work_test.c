@@ -422,7 +422,7 @@ TEST(a_work_that_makes_no_sense_is_refused_and_says_why) {
         {"arrays go with", {.value_task = echo, .values = list, .out = out, .out_size = 8}},
         {"more than one of values", {.value_task = echo, .values = list, .arguments = arguments}},
         {"no such each", {.value_task = echo, .values = list, .each = (prong_each)9}},
-        {"must be a list or tuple", {.value_task = echo, .values = prong_int(3), .each = PRONG_EACH}},
+        {"must be a list or tuple", {.value_task = echo, .values = prong_make_int(3), .each = PRONG_EACH}},
         {"must be a tuple", {.value_task = echo, .values = list}},
         {"result and document are for", {.value_task = echo, .values = list, .document = document, .result = &result}},
         {"context is NULL", {.task = square, .context_size = 3}}};

@@ -367,7 +367,7 @@ static int start_as_stranger(const char *path) {
     ok(prong_document_open(&document, NULL));
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_process_create_value(
-        &child, NULL, none, prong_null(),
+        &child, NULL, none, prong_make_null(),
         &(prong_process_options){.program = program, .target_name = PLUGIN ":plugin_answer"}));
     prong_status status = prong_process_start(child);
     if (status) return status == PRONG_START_FAILED ? 51 : 52;

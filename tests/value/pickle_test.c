@@ -19,7 +19,7 @@ static prong_value round_trip(prong_value value, int protocol) {
 TEST(all_protocols_bring_back_what_went_in) {
     begin();
     prong_value v, back, big;
-    ok(prong_make_int_text(document, "-123456789012345678901234567890", &big));
+    ok(prong_build(document, &big, "D", "-123456789012345678901234567890"));
     ok(prong_build(document, &v, "{s:[i,I,U,v], s:(d,b,n), s:[s,S], s:y, s:Y, s:<i,s>}", "ints", -1, INT64_MIN,
                    UINT64_MAX, big, "t", 0.1, 1, "strs", "h\xc3\xa9\\n", "a\0b", (size_t)3, "bytes", "\x00\xff",
                    (size_t)2, "array", "xy", (size_t)2, "set", 1, "one"));
@@ -36,8 +36,8 @@ TEST(handles_cross_in_a_pickle) {
     prong_queue queue, back;
     prong_value v;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_make_handle(document, "queue", &queue, &v));
-    ok(prong_value_get_handle(round_trip(v, 4), "queue", &back));
+    ok(prong_build(document, &v, "h", "queue", &queue));
+    ok(prong_scan(round_trip(v, 4), "h", "queue", &back));
     ok(prong_queue_put(back, "x", 1, PRONG_NOWAIT));
     prong_document_close(document);
 }
@@ -57,10 +57,10 @@ TEST(buffers_go_beside_the_pickle_when_asked) {
     check(pickle.size < 100 && buffers[0].data == large && buffers[0].read_only);
     prong_unpickle_options given = {.buffers = buffers, .buffer_count = 1};
     ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, &given));
-    ok(prong_value_item(back, 0, &item));
+    ok(prong_list_get(back, 0, &item));
     const void *data;
     size_t size;
-    ok(prong_value_get_bytes(item, &data, &size));
+    ok(prong_to_bytes(item, &data, &size));
     check(data == large && size == sizeof(large));
     is(prong_pickle_loads(document, pickle.data, pickle.size, &back, NULL), PRONG_INVALID);
     says("buffer 0 was not handed over");
@@ -80,7 +80,7 @@ TEST(borrowed_bytes_stay_where_they_are) {
     ok(prong_make_bytes(document, large, sizeof(large), &v));
     ok(prong_pickle_dumps(document, v, &pickle, NULL));
     ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, &borrow));
-    ok(prong_value_get_bytes(back, &data, &size));
+    ok(prong_to_bytes(back, &data, &size));
     check((const char *)data > (const char *)pickle.data &&
           (const char *)data < (const char *)pickle.data + pickle.size);
     prong_document_close(document);
@@ -197,7 +197,7 @@ TEST(bad_options_are_named) {
     begin();
     prong_pickle pickle;
     prong_pickle_options options = {.protocol = 6};
-    is(prong_pickle_dumps(document, prong_null(), &pickle, &options), PRONG_INVALID);
+    is(prong_pickle_dumps(document, prong_make_null(), &pickle, &options), PRONG_INVALID);
     says("protocol 6");
     prong_value back;
     prong_unpickle_options shallow = {.max_depth = 3};
@@ -240,12 +240,12 @@ TEST(a_pickle_may_have_its_buffers_beside_it) {
     const void *data;
     size_t size, length = joined(bytes, pickle, 4, 64, 13);
     ok(prong_pickle_loads(document, bytes, length, &back, NULL));
-    ok(prong_value_get_bytes(back, &data, &size));
+    ok(prong_to_bytes(back, &data, &size));
     memset(bytes + 64, 'x', 13); /* it is a copy */
     check(size == 13 && memcmp(data, "in the buffer", 13) == 0);
     prong_unpickle_options borrow = {.borrow_bytes = true};
     ok(prong_pickle_loads(document, bytes, length, &back, &borrow));
-    ok(prong_value_get_bytes(back, &data, &size));
+    ok(prong_to_bytes(back, &data, &size));
     check(data == bytes + 64);
     const uint64_t bad[][2] = {{64, 14}, {78, 0}, {UINT64_MAX, 1}, {64, UINT64_MAX}, {0, 78}};
     for (int i = 0; i < 5; i++) {

@@ -85,7 +85,7 @@ static void show_double(double number) {
 
 static void show_object(prong_value value) {
     prong_object object;
-    prong_value_get_object(value, &object);
+    prong_get_object(value, &object);
     printf("\"%s\": [\"%s\", \"%s\"], ", object.by_new ? "new" : "call", object.module, object.name);
     show_items("args", object.arguments);
     if (prong_value_kind(object.keywords)) printf(", "), show_pairs("kwargs", object.keywords);
@@ -100,7 +100,7 @@ static void show_object(prong_value value) {
 static void show_text(prong_value value) {
     const char *text;
     size_t size;
-    prong_value_get_str(value, &text, &size);
+    prong_get_str(value, &text, &size);
     printf("{\"str\": \"");
     put_hex(text, size);
     printf("\"}");
@@ -118,7 +118,7 @@ static void show_int(prong_value value) {
 static void show_buffer(prong_value value) {
     const void *data;
     size_t size;
-    prong_value_get_bytes(value, &data, &size);
+    prong_to_bytes(value, &data, &size);
     for (size_t i = 0; i < buffer_count; i++)
         if (buffers[i].data == data) printf("\"buffer\": %zu", i);
 }
@@ -143,7 +143,7 @@ static void show(prong_value value) {
         show_double(value.real);
         break;
     case PRONG_KIND_COMPLEX:
-        prong_value_get_complex(value, &complex[0], &complex[1]);
+        if (prong_scan(value, "c", &complex[0], &complex[1]) < 0) exit(3);
         printf("\"complex\": [");
         show_double(complex[0]);
         printf(", ");
@@ -152,7 +152,7 @@ static void show(prong_value value) {
         break;
     case PRONG_KIND_BYTES:
     case PRONG_KIND_BYTEARRAY:
-        prong_value_get_bytes(value, &data, &size);
+        prong_to_bytes(value, &data, &size);
         printf("\"%s\": \"", prong_kind_name(prong_value_kind(value)));
         put_hex(data, size);
         printf("\"");
@@ -163,7 +163,7 @@ static void show(prong_value value) {
     case PRONG_KIND_FROZENSET: show_items(prong_kind_name(prong_value_kind(value)), value); break;
     case PRONG_KIND_DICT: show_pairs("dict", value); break;
     case PRONG_KIND_RANGE:
-        prong_value_get_range(value, &range[0], &range[1], &range[2]);
+        if (prong_scan(value, "r", &range[0], &range[1], &range[2]) < 0) exit(3);
         printf("\"call\": [\"builtins\", \"range\"], \"args\": [");
         for (int i = 0; i < 3; i++) {
             if (i) printf(", ");
@@ -174,7 +174,7 @@ static void show(prong_value value) {
     case PRONG_KIND_ELLIPSIS: printf("\"global\": [\"builtins\", \"Ellipsis\"]"); break;
     case PRONG_KIND_NOT_IMPLEMENTED: printf("\"global\": [\"builtins\", \"NotImplemented\"]"); break;
     case PRONG_KIND_CLASS:
-        prong_value_get_class(value, &names[0], &names[1]);
+        if (prong_scan(value, "C", &names[0], &names[1]) < 0) exit(3);
         printf("\"global\": [\"%s\", \"%s\"]", names[0], names[1]);
         break;
     case PRONG_KIND_OBJECT: show_object(value); break;

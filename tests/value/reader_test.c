@@ -49,14 +49,14 @@ enum { MANY = 100000 };
 static prong_value many(prong_kind kind) {
     prong_value container = {0}, *items = calloc(MANY, sizeof(*items));
     check(items);
-    for (int i = 0; i < MANY; i++) items[i] = prong_int(i * 7);
+    for (int i = 0; i < MANY; i++) items[i] = prong_make_int(i * 7);
     if (kind == PRONG_KIND_SET) ok(prong_make_set(document, items, MANY, &container));
     if (kind == PRONG_KIND_FROZENSET) ok(prong_make_frozenset(document, items, MANY, &container));
     if (kind == PRONG_KIND_LIST) ok(prong_make_list(document, items, MANY, &container));
     if (kind == PRONG_KIND_TUPLE) ok(prong_make_tuple(document, items, MANY, &container));
     if (kind == PRONG_KIND_DICT) {
-        ok(prong_make_dict(document, &container));
-        for (int i = 0; i < MANY; i++) ok(prong_dict_set(document, container, items[i], prong_float(i)));
+        ok(prong_make_dict(document, NULL, 0, &container));
+        for (int i = 0; i < MANY; i++) ok(prong_dict_set(document, container, items[i], prong_make_float(i)));
     }
     free(items);
     return container;

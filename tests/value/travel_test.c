@@ -62,8 +62,8 @@ static int use_handle(void *argument, size_t size) {
     prong_value value;
     (void)size;
     if (prong_document_open(&document, NULL) < 0 || prong_queue_get_value(*queue, document, &value, SOON) < 0) return 1;
-    if (prong_value_get(value, "reply to", &value) < 0 || prong_value_get_handle(value, "queue", &inner) < 0) return 2;
-    return prong_queue_put_value(inner, prong_int(7), SOON);
+    if (prong_dict_get_text(value, "reply to", &value) < 0 || prong_scan(value, "h", "queue", &inner) < 0) return 2;
+    return prong_queue_put_value(inner, prong_make_int(7), SOON);
 }
 
 METHOD_TEST(a_handle_travels_in_a_value) {
@@ -73,7 +73,7 @@ METHOD_TEST(a_handle_travels_in_a_value) {
     ok(prong_queue_create(&queue, NULL));
     ok(prong_queue_create(&reply, NULL));
     prong_process child = start_with(method, use_handle, queue);
-    ok(prong_make_handle(document, "queue", &reply, &handle));
+    ok(prong_build(document, &handle, "h", "queue", &reply));
     ok(prong_build(document, &value, "{s:v}", "reply to", handle));
     ok(prong_queue_put_value(queue, value, SOON));
     ok(prong_queue_get_value(reply, document, &value, SOON));
@@ -88,9 +88,9 @@ static int add_up(prong_document *own, prong_value arguments, prong_value keywor
     prong_value item, given;
     (void)own;
     for (size_t at = 0; prong_value_next(arguments, &at, NULL, &item); sum += number)
-        if (prong_value_get_int(item, &number) < 0) return 99;
-    if (prong_value_kind(keywords) == PRONG_KIND_DICT && prong_value_get(keywords, "times", &given) >= 0)
-        prong_value_get_int(given, &times);
+        if (prong_to_int(item, &number) < 0) return 99;
+    if (prong_value_kind(keywords) == PRONG_KIND_DICT && prong_dict_get_text(keywords, "times", &given) >= 0)
+        prong_to_int(given, &times);
     return (int)(sum * times);
 }
 
@@ -108,7 +108,7 @@ METHOD_TEST(a_process_is_called_with_arguments_and_keywords) {
     ok(prong_process_exitcode(process, &code));
     equal(code, 60);
     ok(prong_process_close(process));
-    is(prong_process_create_value(&process, add_up, prong_int(1), prong_null(), &options), PRONG_INVALID);
+    is(prong_process_create_value(&process, add_up, prong_make_int(1), prong_make_null(), &options), PRONG_INVALID);
     says("must be a tuple, not int");
     options.argument = "x";
     is(prong_process_create_value(&process, add_up, arguments, keywords, &options), PRONG_INVALID);
@@ -129,7 +129,7 @@ static prong_status square(prong_document *own, prong_value arguments, prong_val
     int64_t number;
     (void)own, (void)keywords;
     prong_status status = prong_scan(arguments, "(I)", &number);
-    if (status >= 0) *result = prong_int(number * number);
+    if (status >= 0) *result = prong_make_int(number * number);
     return status;
 }
 

@@ -29,17 +29,118 @@ TEST(what_is_built_is_shown_as_python_would) {
     ok(prong_build(document, &v, "[S, Y, U, z, <i>]", "h\xc3\xa9\n", (size_t)4, "ab", (size_t)2, UINT64_MAX, (size_t)7,
                    1));
     shows(v, "['h\xc3\xa9\\n', bytearray(b'ab'), 18446744073709551615, 7, {1}]");
-    ok(prong_make_complex(document, 1.5, -2, &v));
+    ok(prong_build(document, &v, "c", 1.5, -2.0));
     shows(v, "(1.5-2j)");
-    ok(prong_make_range(document, prong_int(0), prong_int(5), prong_int(1), &v));
+    ok(prong_build(document, &v, "r", prong_make_int(0), prong_make_int(5), prong_make_int(1)));
     shows(v, "range(0, 5)");
-    shows(prong_float(1e100), "1e+100");
-    shows(prong_float(0.1), "0.1");
-    shows(prong_float(1e16), "1e+16");
-    shows(prong_float(123456789012345680), "1.2345678901234568e+17");
-    shows(prong_float(0.0001), "0.0001");
-    shows(prong_float(5e-324), "5e-324");
-    shows(prong_float(-INFINITY), "-inf");
+    shows(prong_make_float(1e100), "1e+100");
+    shows(prong_make_float(0.1), "0.1");
+    shows(prong_make_float(1e16), "1e+16");
+    shows(prong_make_float(123456789012345680), "1.2345678901234568e+17");
+    shows(prong_make_float(0.0001), "0.0001");
+    shows(prong_make_float(5e-324), "5e-324");
+    shows(prong_make_float(-INFINITY), "-inf");
+    prong_document_close(document);
+}
+
+TEST(what_is_looked_at_is_of_that_kind_alone) {
+    begin();
+    int64_t number;
+    double real;
+    bool truth;
+    const void *data;
+    size_t size;
+    prong_value buffer;
+    ok(prong_get_int(prong_make_int(-7), &number));
+    equal(number, -7);
+    is(prong_get_int(prong_make_bool(true), &number), PRONG_INVALID);
+    says("expected int, found bool");
+    ok(prong_to_int(prong_make_bool(true), &number));
+    equal(number, 1);
+    is(prong_to_int(prong_make_float(1), &number), PRONG_INVALID);
+    ok(prong_get_float(prong_make_float(0.5), &real));
+    check(real == 0.5);
+    is(prong_get_float(prong_make_int(1), &real), PRONG_INVALID);
+    ok(prong_to_float(prong_make_int(1), &real));
+    check(real == 1);
+    ok(prong_get_bool(prong_make_bool(true), &truth));
+    is(prong_get_bool(prong_make_int(1), &truth), PRONG_INVALID);
+    ok(prong_make_buffer(document, "abc", 3, true, &buffer));
+    is(prong_get_bytes(buffer, &data, &size), PRONG_INVALID);
+    ok(prong_to_bytes(buffer, &data, &size));
+    check(size == 3 && !memcmp(data, "abc", 3));
+    ok(prong_make_bytes(document, "ab", 2, &buffer));
+    ok(prong_get_bytes(buffer, &data, &size));
+    equal(size, 2);
+    prong_document_close(document);
+}
+
+TEST(an_int_of_any_size_is_looked_at_as_bytes) {
+    begin();
+    prong_value big;
+    int64_t number;
+    uint64_t whole;
+    unsigned char bytes[10];
+    size_t needed;
+    ok(prong_build(document, &big, "U", UINT64_MAX));
+    is(prong_get_int(big, &number), PRONG_TOO_LONG);
+    is(prong_to_int(big, &number), PRONG_TOO_LONG);
+    ok(prong_scan(big, "U", &whole));
+    check(whole == UINT64_MAX);
+    is(prong_get_big_int(big, bytes, 8, &needed), PRONG_TOO_LONG);
+    equal(needed, 9);
+    ok(prong_get_big_int(big, bytes, 10, NULL));
+    check(bytes[0] == 0xff && bytes[7] == 0xff && bytes[8] == 0 && bytes[9] == 0);
+    ok(prong_make_big_int(document, bytes, 9, &big));
+    ok(prong_scan(big, "U", &whole));
+    check(whole == UINT64_MAX);
+    is(prong_scan(prong_make_int(-1), "U", &whole), PRONG_TOO_LONG);
+    prong_document_close(document);
+}
+
+TEST(what_is_made_of_parts_is_built_and_scanned) {
+    begin();
+    prong_value v, start, stop, step;
+    double real, imaginary;
+    const char *module, *name;
+    prong_queue queue = {3, 4}, back;
+    int64_t after;
+    ok(prong_build(document, &v, "(c, r, C, h, i)", 1.5, -2.0, prong_make_int(1), prong_make_int(9), prong_make_int(2),
+                   "builtins", "int", "queue", &queue, 7));
+    ok(prong_scan(v, "(crChI)", &real, &imaginary, &start, &stop, &step, &module, &name, "queue", &back, &after));
+    check(real == 1.5 && imaginary == -2 && start.integer == 1 && stop.integer == 9 && step.integer == 2);
+    check(!strcmp(module, "builtins") && !strcmp(name, "int"));
+    check(back.offset == 3 && back.generation == 4 && after == 7);
+    ok(prong_scan(prong_make_int(3), "c", &real, &imaginary));
+    check(real == 3 && imaginary == 0);
+    is(prong_scan(prong_make_null(), "c", &real, &imaginary), PRONG_INVALID);
+    is(prong_scan(prong_make_null(), "r", &start, &stop, &step), PRONG_INVALID);
+    says("expected range");
+    is(prong_scan(prong_make_null(), "C", &module, &name), PRONG_INVALID);
+    is(prong_scan(prong_make_null(), "h", "queue", &back), PRONG_INVALID);
+    is(prong_build(document, &v, "C", "builtins", NULL), PRONG_INVALID);
+    is(prong_build(document, &v, "C", "builtins", "\xff"), PRONG_INVALID);
+    is(prong_build(document, &v, "h", "queue", NULL), PRONG_INVALID);
+    is(prong_build(document, &v, "D", NULL), PRONG_INVALID);
+    ok(prong_build(document, &v, "{s:i}", "here", 7));
+    ok(prong_scan(v, "{s?:(cChr), s:I}", "a", &real, &imaginary, &module, &name, "queue", &back, &start, &stop, &step,
+                  "here", &after)); /* goes past the arguments of what is absent */
+    equal(after, 7);
+    prong_document_close(document);
+}
+
+TEST(a_dict_is_made_of_pairs) {
+    begin();
+    prong_value v, list, pairs[6] = {prong_make_int(1), prong_make_null(), prong_make_int(2),
+                                     prong_make_null(), prong_make_int(1), prong_make_bool(true)};
+    ok(prong_make_dict(document, pairs, 3, &v));
+    shows(v, "{1: True, 2: None}");
+    ok(prong_make_dict(document, NULL, 0, &v));
+    shows(v, "{}");
+    ok(prong_make_list(document, NULL, 0, &list));
+    pairs[2] = list;
+    is(prong_make_dict(document, pairs, 3, &v), PRONG_INVALID);
+    shows(v, "{}");
     prong_document_close(document);
 }
 
@@ -52,7 +153,7 @@ TEST(json_says_what_json_can_and_names_what_it_cannot) {
     char text[100];
     is(prong_value_json(v, text, sizeof(text), NULL), PRONG_INVALID);
     says(".a: [1]: JSON has no way to say this bytes");
-    is(prong_value_json(prong_float(NAN), text, sizeof(text), NULL), PRONG_INVALID);
+    is(prong_value_json(prong_make_float(NAN), text, sizeof(text), NULL), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -102,7 +203,7 @@ TEST(paths_find_and_say_where_they_end) {
     int64_t number;
     ok(prong_build(document, &v, "{s:[{s:i},{s:i}], s:{s:i}}", "servers", "port", 1, "port", 2, "a.b", "c", 3));
     ok(prong_value_at(v, "servers[-1].port", &found));
-    ok(prong_value_get_int(found, &number));
+    ok(prong_to_int(found, &number));
     equal(number, 2);
     ok(prong_value_at(v, "['a.b'].c", &found));
     is(prong_value_at(v, "servers[5].port", &found), PRONG_NOT_FOUND);
@@ -117,7 +218,7 @@ TEST(a_key_that_is_no_text_is_refused) {
     prong_value v, found;
     int number;
     ok(prong_build(document, &v, "{s:i}", "name", 1));
-    is(prong_value_get(v, "na\xc3", &found), PRONG_INVALID);
+    is(prong_dict_get_text(v, "na\xc3", &found), PRONG_INVALID);
     says("not UTF-8 at byte 2");
     is(prong_value_at(v, "['\xf4']", &found), PRONG_INVALID);
     is(prong_value_at(v, "\xe0\xff", &found), PRONG_INVALID);
@@ -129,18 +230,18 @@ TEST(a_key_that_is_no_text_is_refused) {
 TEST(keys_are_equal_as_in_python) {
     begin();
     prong_value dict, found, big;
-    ok(prong_make_dict(document, &dict));
-    ok(prong_dict_set(document, dict, prong_int(1), prong_int(10)));
-    ok(prong_dict_set(document, dict, prong_float(1.0), prong_int(20)));
-    ok(prong_dict_set(document, dict, prong_bool(true), prong_int(30)));
+    ok(prong_make_dict(document, NULL, 0, &dict));
+    ok(prong_dict_set(document, dict, prong_make_int(1), prong_make_int(10)));
+    ok(prong_dict_set(document, dict, prong_make_float(1.0), prong_make_int(20)));
+    ok(prong_dict_set(document, dict, prong_make_bool(true), prong_make_int(30)));
     shows(dict, "{1: 30}");
-    ok(prong_make_int_text(document, "18446744073709551616", &big));
-    ok(prong_dict_set(document, dict, big, prong_int(1)));
-    ok(prong_value_find(dict, prong_float(18446744073709551616.0), &found));
-    is(prong_value_find(dict, prong_float(18446744073709551616.0 * 2), &found), PRONG_NOT_FOUND);
+    ok(prong_build(document, &big, "D", "18446744073709551616"));
+    ok(prong_dict_set(document, dict, big, prong_make_int(1)));
+    ok(prong_dict_get(dict, prong_make_float(18446744073709551616.0), &found));
+    is(prong_dict_get(dict, prong_make_float(18446744073709551616.0 * 2), &found), PRONG_NOT_FOUND);
     prong_value list;
     ok(prong_make_list(document, NULL, 0, &list));
-    is(prong_dict_set(document, dict, list, prong_int(1)), PRONG_INVALID);
+    is(prong_dict_set(document, dict, list, prong_make_int(1)), PRONG_INVALID);
     says("unhashable type: 'list'");
     prong_document_close(document);
 }
@@ -149,16 +250,16 @@ TEST(large_dicts_keep_order_through_removals) {
     begin();
     prong_value dict;
     char key[32];
-    ok(prong_make_dict(document, &dict));
+    ok(prong_make_dict(document, NULL, 0, &dict));
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 5000; i++) {
             snprintf(key, sizeof(key), "key %d", i);
-            ok(prong_dict_put(document, dict, key, prong_int(i)));
+            ok(prong_dict_set_text(document, dict, key, prong_make_int(i)));
         }
         for (int i = 0; i < 5000; i += 2) {
             prong_value text;
             snprintf(key, sizeof(key), "key %d", i);
-            ok(prong_make_text(document, key, &text));
+            ok(prong_make_str(document, key, PRONG_TO_NUL, &text));
             ok(prong_dict_remove(dict, text));
             is(prong_dict_remove(dict, text), PRONG_NOT_FOUND);
         }
@@ -167,7 +268,7 @@ TEST(large_dicts_keep_order_through_removals) {
     size_t at = 0;
     int64_t number, last = -1;
     for (prong_value value; prong_value_next(dict, &at, NULL, &value); last = number) {
-        ok(prong_value_get_int(value, &number));
+        ok(prong_to_int(value, &number));
         check(number > last && number % 2 == 1);
     }
     prong_document_close(document);
@@ -176,12 +277,12 @@ TEST(large_dicts_keep_order_through_removals) {
 TEST(a_stack_by_set_and_remove_does_not_grow_or_hang) {
     begin();
     prong_value dict;
-    ok(prong_make_dict(document, &dict));
-    for (int i = 0; i < 100; i++) ok(prong_dict_set(document, dict, prong_int(i), prong_null()));
+    ok(prong_make_dict(document, NULL, 0, &dict));
+    for (int i = 0; i < 100; i++) ok(prong_dict_set(document, dict, prong_make_int(i), prong_make_null()));
     size_t before = prong_document_memory(document);
     for (int i = 0; i < 100000; i++) {
-        ok(prong_dict_set(document, dict, prong_int(1000 + i), prong_null()));
-        ok(prong_dict_remove(dict, prong_int(1000 + i)));
+        ok(prong_dict_set(document, dict, prong_make_int(1000 + i), prong_make_null()));
+        ok(prong_dict_remove(dict, prong_make_int(1000 + i)));
     }
     equal(prong_value_size(dict), 100);
     check(prong_document_memory(document) <= before + 65536);
@@ -193,14 +294,14 @@ TEST(lists_change_in_place_and_are_shared) {
     prong_value list, twice;
     ok(prong_build(document, &list, "[iii]", 1, 2, 3));
     ok(prong_build(document, &twice, "[vv]", list, list));
-    ok(prong_list_insert(document, list, 0, prong_int(0)));
-    ok(prong_list_append(document, list, prong_int(4)));
-    ok(prong_list_set(list, 2, prong_int(9)));
+    ok(prong_list_insert(document, list, 0, prong_make_int(0)));
+    ok(prong_list_append(document, list, prong_make_int(4)));
+    ok(prong_list_set(list, 2, prong_make_int(9)));
     ok(prong_list_remove(list, 1));
     shows(twice, "[[0, 9, 3, 4], [0, 9, 3, 4]]");
-    is(prong_list_set(list, 4, prong_null()), PRONG_NOT_FOUND);
-    is(prong_list_insert(document, list, 9, prong_null()), PRONG_NOT_FOUND);
-    is(prong_list_append(document, prong_int(1), prong_null()), PRONG_INVALID);
+    is(prong_list_set(list, 4, prong_make_null()), PRONG_NOT_FOUND);
+    is(prong_list_insert(document, list, 9, prong_make_null()), PRONG_NOT_FOUND);
+    is(prong_list_append(document, prong_make_int(1), prong_make_null()), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -212,10 +313,10 @@ TEST(order_is_pythons) {
     ok(prong_build(document, &b, "(ds)", 1.0, "c"));
     ok(prong_value_compare(a, b, &order));
     equal(order, -1);
-    ok(prong_value_compare(prong_float(9007199254740992.0), prong_int(9007199254740993), &order));
+    ok(prong_value_compare(prong_make_float(9007199254740992.0), prong_make_int(9007199254740993), &order));
     equal(order, -1);
-    is(prong_value_compare(prong_int(1), a, &order), PRONG_INVALID);
-    is(prong_value_compare(prong_float(NAN), prong_int(1), &order), PRONG_INVALID);
+    is(prong_value_compare(prong_make_int(1), a, &order), PRONG_INVALID);
+    is(prong_value_compare(prong_make_float(NAN), prong_make_int(1), &order), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -229,14 +330,14 @@ TEST(what_refers_to_itself_is_copied_and_shown) {
     ok(prong_value_copy(other, list, &copy));
     prong_document_close(document);
     shows(copy, "[1, [...]]");
-    ok(prong_value_item(copy, 1, &inner));
+    ok(prong_list_get(copy, 1, &inner));
     check(inner.pointer == copy.pointer);
     prong_document_close(other);
 }
 
 TEST(deep_values_are_errors_not_crashes) {
     begin();
-    prong_value v = prong_int(1), copy;
+    prong_value v = prong_make_int(1), copy;
     for (int i = 0; i < 50000; i++) ok(prong_make_list(document, &v, 1, &v));
     prong_pickle pickle;
     char text[100];
@@ -245,21 +346,21 @@ TEST(deep_values_are_errors_not_crashes) {
     is(prong_value_repr(v, text, sizeof(text), NULL), PRONG_TOO_LONG);
     for (int i = 0; i < 50000; i++) ok(prong_make_tuple(document, &v, 1, &v));
     prong_value dict;
-    ok(prong_make_dict(document, &dict));
-    is(prong_dict_set(document, dict, v, prong_null()), PRONG_TOO_LONG);
+    ok(prong_make_dict(document, NULL, 0, &dict));
+    is(prong_dict_set(document, dict, v, prong_make_null()), PRONG_TOO_LONG);
     prong_document_close(document);
 }
 
 TEST(values_that_hold_each_other_many_times_take_no_time) {
     begin();
-    prong_value a = prong_int(1), b = prong_int(1), dict;
+    prong_value a = prong_make_int(1), b = prong_make_int(1), dict;
     for (int i = 0; i < 60; i++) {
         prong_value two[2] = {a, a}, others[2] = {b, b};
         ok(prong_make_tuple(document, two, 2, &a));
         ok(prong_make_tuple(document, others, 2, &b));
     }
-    ok(prong_make_dict(document, &dict));
-    ok(prong_dict_set(document, dict, a, prong_int(1)));
+    ok(prong_make_dict(document, NULL, 0, &dict));
+    ok(prong_dict_set(document, dict, a, prong_make_int(1)));
     prong_value_equal(a, b); /* gives up, in bounded time */
     char text[100];
     is(prong_value_repr(a, text, sizeof(text), NULL), PRONG_TOO_LONG);
@@ -287,10 +388,15 @@ TEST(bad_text_is_refused_and_surrogates_are_not) {
     prong_value v;
     is(prong_make_str(document, "a\xff", 2, &v), PRONG_INVALID);
     says("byte 1");
+    is(prong_make_str(document, "a\xff", PRONG_TO_NUL, &v), PRONG_INVALID);
+    is(prong_make_str(document, NULL, PRONG_TO_NUL, &v), PRONG_INVALID);
+    says("no text");
+    ok(prong_make_str(document, "abc", PRONG_TO_NUL, &v));
+    equal(prong_value_size(v), 3);
     ok(prong_make_str(document, "\xed\xb2\x80", 3, &v));
     shows(v, "'\\udc80'");
-    is(prong_make_int_text(document, "12x", &v), PRONG_INVALID);
-    is(prong_make_range(document, prong_int(0), prong_int(1), prong_int(0), &v), PRONG_INVALID);
+    is(prong_build(document, &v, "D", "12x"), PRONG_INVALID);
+    is(prong_build(document, &v, "r", prong_make_int(0), prong_make_int(1), prong_make_int(0)), PRONG_INVALID);
     prong_document_close(document);
 }
 
@@ -302,16 +408,16 @@ TEST(objects_and_handles_are_read_back) {
     prong_object error = {.module = "builtins", .name = "KeyError", .arguments = arguments};
     ok(prong_make_object(document, &error, &v));
     check(prong_value_is(v, "builtins", "KeyError") && !prong_value_is(v, "builtins", "ValueError"));
-    ok(prong_value_get_object(v, &view));
+    ok(prong_get_object(v, &view));
     shows(v, "KeyError('why')");
-    prong_object bad = {.module = "m", .name = "C", .arguments = prong_int(1)};
+    prong_object bad = {.module = "m", .name = "C", .arguments = prong_make_int(1)};
     is(prong_make_object(document, &bad, &v), PRONG_INVALID);
     prong_queue queue, back;
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_make_handle(document, "queue", &queue, &v));
-    ok(prong_value_get_handle(v, "queue", &back));
+    ok(prong_build(document, &v, "h", "queue", &queue));
+    ok(prong_scan(v, "h", "queue", &back));
     check(back.offset == queue.offset && back.generation == queue.generation);
-    is(prong_value_get_handle(v, "lock", &back), PRONG_INVALID);
-    is(prong_make_handle(document, "teapot", &queue, &v), PRONG_INVALID);
+    is(prong_scan(v, "h", "lock", &back), PRONG_INVALID);
+    is(prong_build(document, &v, "h", "teapot", &queue), PRONG_INVALID);
     prong_document_close(document);
 }

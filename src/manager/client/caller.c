@@ -96,11 +96,12 @@ void manager_leave(prong_manager handle) {
 /* --- requests and replies --- */
 
 static prong_status write_request(prong_document *scratch, const struct request_parts *parts, prong_pickle *pickle) {
-    prong_value ident = prong_null(), request, keywords = parts->keywords;
+    prong_value ident = prong_make_null(), request, keywords = parts->keywords;
     prong_pickle_options options = {.protocol = 4};
     prong_status status = PRONG_OK;
     if (!parts->to_server) status = ident_to_value(scratch, parts->id, &ident);
-    if (status >= 0 && prong_value_kind(keywords) == PRONG_KIND_NULL) status = prong_make_dict(scratch, &keywords);
+    if (status >= 0 && prong_value_kind(keywords) == PRONG_KIND_NULL)
+        status = prong_make_dict(scratch, NULL, 0, &keywords);
     if (status >= 0)
         status = prong_build(scratch, &request, "(vsvv)", ident, parts->method, parts->arguments, keywords);
     return status < 0 ? status : prong_pickle_dumps(scratch, request, pickle, &options);
@@ -128,7 +129,7 @@ static prong_status status_of(prong_value exception) {
 static prong_status fail_by_traceback(const char *method, prong_value result) {
     const char *text = "";
     size_t size = 0;
-    prong_value_get_str(result, &text, &size);
+    prong_get_str(result, &text, &size);
     while (size && text[size - 1] == '\n') size--;
     size_t from = size;
     while (from && text[from - 1] != '\n') from--;

@@ -28,7 +28,7 @@ prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const 
     if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
         status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
     if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
-    if (status >= 0) status = prong_make_text(scratch, type, &name);
+    if (status >= 0) status = prong_make_str(scratch, type, PRONG_TO_NUL, &name);
     if (status >= 0) status = prong_list_append(scratch, all, name);
     for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
         status = prong_list_append(scratch, all, one);
@@ -80,7 +80,7 @@ prong_status prong_proxy_call(prong_proxy proxy, const char *method, prong_docum
     status = value_build(document, &arguments, format, list);
     va_end(list);
     if (status >= 0)
-        status = prong_proxy_call_value(proxy, method, arguments, prong_null(), document, result ? result : &ignored,
+        status = prong_proxy_call_value(proxy, method, arguments, prong_make_null(), document, result ? result : &ignored,
                                         timeout);
     prong_document_close(own);
     return status;
@@ -130,7 +130,7 @@ prong_status prong_proxy_acquire(prong_proxy lock, prong_time timeout) {
     else
         status = prong_proxy_call(lock, "acquire", scratch, &result, proxy_patience(timeout), "(bd)", 1,
                                   (double)timeout / 1e9);
-    if (status >= 0) status = prong_value_get_bool(result, &taken);
+    if (status >= 0) status = prong_get_bool(result, &taken);
     prong_document_close(scratch);
     if (status < 0 || taken) return status;
     return fail_text(PRONG_TIMEOUT, "the lock was not free in the time given");
@@ -180,7 +180,7 @@ prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, p
     prong_value token, class;
     prong_status status = manager_find(proxy.manager, &manager);
     if (status >= 0) status = token_to_value(document, proxy.type, manager->reach.address, proxy.id, &token);
-    if (status >= 0) status = prong_make_class(document, "multiprocessing.managers", proxy_class(proxy.type), &class);
+    if (status >= 0) status = prong_build(document, &class, "C", "multiprocessing.managers", proxy_class(proxy.type));
     prong_object rebuild = {.module = "multiprocessing.managers", .name = "RebuildProxy"};
     if (status >= 0) status = prong_build(document, &rebuild.arguments, "(vvs{})", class, token, "pickle");
     return status < 0 ? status : prong_make_object(document, &rebuild, value);
@@ -190,8 +190,8 @@ prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, p
 static prong_status find_token(prong_value value, prong_value *token) {
     prong_object view;
     if (prong_value_is(value, "multiprocessing.managers", "RebuildProxy")) {
-        prong_value_get_object(value, &view);
-        return prong_value_item(view.arguments, 1, token);
+        prong_get_object(value, &view);
+        return prong_list_get(view.arguments, 1, token);
     }
     if (prong_value_kind(value) == PRONG_KIND_TUPLE) return prong_scan(value, "(.v)", token);
     return expected("a proxy", value);

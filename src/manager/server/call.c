@@ -36,10 +36,10 @@ prong_status prong_call_return_object(prong_call *call, void *object) {
 }
 
 prong_status call_return_none(prong_call *call) {
-    return prong_call_return(call, prong_null());
+    return prong_call_return(call, prong_make_null());
 }
 prong_status call_return_bool(prong_call *call, bool truth) {
-    return prong_call_return(call, prong_bool(truth));
+    return prong_call_return(call, prong_make_bool(truth));
 }
 prong_status call_return_item(prong_call *call, prong_value item) {
     return prong_call_return(call, item_value(item));
@@ -70,7 +70,7 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     prong_value message;
-    prong_status status = prong_make_text(call->server->scratch, text, &message);
+    prong_status status = prong_make_str(call->server->scratch, text, PRONG_TO_NUL, &message);
     return status < 0 ? status : call_raise_value(call, name, message);
 }
 
@@ -93,13 +93,13 @@ prong_status call_bind(prong_call *call, const char *names, prong_value *values)
     for (size_t size; (size = next_name(&at, &name, &optional)) > 0; count++) {
         values[count].head = 0xfd;
         if (count < given) {
-            prong_value_item(call->arguments, count, &values[count]);
+            ignore_status(prong_list_get(call->arguments, count, &values[count])); /* count < given */
             continue;
         }
         char key[32];
         snprintf(key, sizeof(key), "%.*s", (int)size, name);
         bool found = prong_value_kind(call->keywords) == PRONG_KIND_DICT && prong_value_size(call->keywords) &&
-                     prong_value_get(call->keywords, key, &values[count]) >= 0;
+                     prong_dict_get_text(call->keywords, key, &values[count]) >= 0;
         used += found;
         if (!found && !optional) {
             call_raise(call, "TypeError", "%s() missing required argument: '%s'", call->method, key);
@@ -140,7 +140,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
     double seconds;
     *deadline = PRONG_FOREVER;
     if (is_absent(timeout) || prong_value_kind(timeout) == PRONG_KIND_NULL) return PRONG_OK;
-    if (prong_value_get_float(timeout, &seconds) < 0 || isnan(seconds)) {
+    if (prong_to_float(timeout, &seconds) < 0 || isnan(seconds)) {
         call_raise(call, "TypeError", "a timeout must be a number, not %s", prong_kind_name(prong_value_kind(timeout)));
         return PRONG_REMOTE_ERROR;
     }
@@ -149,7 +149,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
 }
 
 prong_status call_index(prong_call *call, prong_value value, int64_t *index) {
-    if (prong_value_get_int(value, index) >= 0) return PRONG_OK;
+    if (prong_to_int(value, index) >= 0) return PRONG_OK;
     call_raise(call, "TypeError", "indices must be integers, not %s", prong_kind_name(prong_value_kind(value)));
     return PRONG_REMOTE_ERROR;
 }
@@ -219,7 +219,7 @@ bool session_resume(struct session *session, prong_value result) {
 void session_resume_raise(struct session *session, const char *module, const char *name) {
     prong_value exception;
     session_unpark(session);
-    if (make_exception(session->server->scratch, module, name, prong_null(), &exception))
+    if (make_exception(session->server->scratch, module, name, prong_make_null(), &exception))
         reply_traceback(session, "MemoryError", "no memory to say what is wrong");
     else
         session_reply(session, "#ERROR", exception);
@@ -283,5 +283,5 @@ void holds_give_back(struct prong_server *server, struct hold **holds, struct cl
 }
 
 void call_resume_false(struct session *session) {
-    session_resume(session, prong_bool(false));
+    session_resume(session, prong_make_bool(false));
 }

@@ -88,7 +88,7 @@ static bool may_go_on(const struct prong_server *server, const struct decoding *
 
 void decodings_go(struct prong_server *server) {
     struct decoding *decoding = server->decodings;
-    prong_value message = prong_null();
+    prong_value message = prong_make_null();
     if (!decoding) return;
     prong_status status = may_go_on(server, decoding) ? pickle_reader_go(decoding->reader, &message) : PRONG_TIMEOUT;
     decoding_take_out(server, &server->decodings);

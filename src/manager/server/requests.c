@@ -17,7 +17,7 @@ void reply_traceback(struct session *session, const char *exception, const char 
     char lines[1600];
     snprintf(lines, sizeof(lines), "Traceback (most recent call last):\n  in the prong server\n%.100s: %.1200s\n",
              exception, text);
-    if (prong_make_text(session->server->scratch, lines, &message) < 0)
+    if (prong_make_str(session->server->scratch, lines, PRONG_TO_NUL, &message) < 0)
         session->lost = true;
     else
         session_reply(session, "#TRACEBACK", message);
@@ -27,9 +27,9 @@ struct managed *object_of_proxy(struct prong_server *server, prong_value value) 
     prong_object view;
     prong_value named;
     struct token token;
-    if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_value_get_object(value, &view) < 0)
+    if (!prong_value_is(value, "multiprocessing.managers", "RebuildProxy") || prong_get_object(value, &view) < 0)
         return NULL;
-    if (prong_value_item(view.arguments, 1, &named) < 0 || token_from_value(named, &token)) return NULL;
+    if (prong_list_get(view.arguments, 1, &named) < 0 || token_from_value(named, &token)) return NULL;
     if (!address_same(token.address, server->address)) return NULL;
     struct managed *object = object_by_id(server, token.id);
     return object && !strcmp(token.type, object->type->given.name) ? object : NULL;
@@ -42,7 +42,7 @@ static prong_status exposed_methods(struct prong_server *server, const struct ty
     prong_status status = prong_make_list(server->scratch, NULL, 0, &list);
     for (const prong_method_entry *entry = type->given.methods; status >= 0 && entry->name; entry++) {
         prong_value name;
-        status = prong_make_text(server->scratch, entry->name, &name);
+        status = prong_make_str(server->scratch, entry->name, PRONG_TO_NUL, &name);
         if (status >= 0) status = prong_list_append(server->scratch, list, name);
     }
     if (status < 0) return status;
@@ -60,8 +60,8 @@ static void reply_raised(struct session *session, prong_value exception) {
     prong_object view;
     prong_value message;
     const char *said = text;
-    if (prong_value_get_object(exception, &view) >= 0 && prong_value_item(view.arguments, 0, &message) >= 0)
-        prong_value_get_str(message, &said, NULL);
+    if (prong_get_object(exception, &view) >= 0 && prong_list_get(view.arguments, 0, &message) >= 0)
+        prong_get_str(message, &said, NULL);
     reply_traceback(session, view.name, said);
 }
 
@@ -98,7 +98,7 @@ static void request_create(struct session *session, const struct request *reques
     size_t count = prong_value_size(request->args);
     prong_value first;
     const char *name = "";
-    if (prong_value_item(request->args, 0, &first) < 0 || prong_value_get_str(first, &name, NULL) < 0) {
+    if (prong_list_get(request->args, 0, &first) < 0 || prong_get_str(first, &name, NULL) < 0) {
         reply_traceback(session, "TypeError", "create() needs a typeid");
         return;
     }
@@ -140,7 +140,7 @@ static void request_create(struct session *session, const struct request *reques
 static struct managed *object_named(struct session *session, const struct request *request) {
     prong_value ident;
     uint64_t id = 0;
-    if (prong_value_item(request->args, 0, &ident) < 0 || ident_from_value(ident, &id)) {
+    if (prong_list_get(request->args, 0, &ident) < 0 || ident_from_value(ident, &id)) {
         reply_traceback(session, "TypeError", "an ident is needed");
         return NULL;
     }
@@ -163,7 +163,7 @@ static void request_incref(struct session *session, const struct request *reques
     }
     object_retain(object);
     object->grace = 0;
-    session_reply(session, "#RETURN", prong_null());
+    session_reply(session, "#RETURN", prong_make_null());
 }
 
 static void request_decref(struct session *session, const struct request *request) {
@@ -173,14 +173,14 @@ static void request_decref(struct session *session, const struct request *reques
         reply_traceback(session, "AssertionError", "this client has no reference to the object");
         return;
     }
-    session_reply(session, "#RETURN", prong_null());
+    session_reply(session, "#RETURN", prong_make_null());
     object_release(session->server, object);
 }
 
 static void get_methods(struct session *session, const struct request *request) {
     prong_value named, exposed;
     struct token token;
-    prong_status status = prong_value_item(request->args, 0, &named);
+    prong_status status = prong_list_get(request->args, 0, &named);
     if (status >= 0) status = token_from_value(named, &token);
     struct managed *object = status ? NULL : object_by_id(session->server, token.id);
     if (!object || exposed_methods(session->server, object->type, &exposed))
@@ -220,7 +220,7 @@ static void debug_info(struct session *session) {
                                      used ? "\n" : "", (unsigned long long)object->id, (unsigned long long)object->refs,
                                      about);
         }
-    prong_status status = prong_make_text(server->scratch, whole, &text);
+    prong_status status = prong_make_str(server->scratch, whole, PRONG_TO_NUL, &text);
     if (status < 0)
         reply_failed(session, status, "RuntimeError");
     else
@@ -233,7 +233,7 @@ static void accept_connection(struct session *session, const struct request *req
     prong_value first;
     const char *name = "";
     session->state = SESSION_SERVING;
-    if (prong_value_item(request->args, 0, &first) >= 0) prong_value_get_str(first, &name, NULL);
+    if (prong_list_get(request->args, 0, &first) >= 0) prong_get_str(first, &name, NULL);
     if (!strncmp(name, prefix, sizeof(prefix) - 1)) {
         uint64_t identity = strtoull(name + sizeof(prefix) - 1, NULL, 16);
         struct client *named = identity ? client_named(session->server, session->client, identity) : session->client;
@@ -243,11 +243,11 @@ static void accept_connection(struct session *session, const struct request *req
         }
         session->client = named;
     }
-    session_reply(session, "#RETURN", prong_null());
+    session_reply(session, "#RETURN", prong_make_null());
 }
 
 static void shutdown_server(struct session *session) {
-    session_reply(session, "#RETURN", prong_null());
+    session_reply(session, "#RETURN", prong_make_null());
     session->server->stopped = true;
 }
 
@@ -265,11 +265,11 @@ static void request_serve(struct session *session, const struct request *request
     } else if (!strcmp(request->method, "decref")) {
         request_decref(session, request);
     } else if (!strcmp(request->method, "dummy")) {
-        session_reply(session, "#RETURN", prong_null());
+        session_reply(session, "#RETURN", prong_make_null());
     } else if (!strcmp(request->method, "get_methods")) {
         get_methods(session, request);
     } else if (!strcmp(request->method, "number_of_objects")) {
-        session_reply(session, "#RETURN", prong_int(objects_in_use(session->server)));
+        session_reply(session, "#RETURN", prong_make_int(objects_in_use(session->server)));
     } else if (!strcmp(request->method, "debug_info")) {
         debug_info(session);
     } else if (!strcmp(request->method, "shutdown")) {
@@ -328,7 +328,7 @@ static void finish_call(prong_call *call, prong_status status) {
     else if (call->outcome == CALL_RAISED)
         session_reply(session, "#ERROR", call->result);
     else
-        session_reply(session, "#RETURN", call->outcome == CALL_RETURNED ? call->result : prong_null());
+        session_reply(session, "#RETURN", call->outcome == CALL_RETURNED ? call->result : prong_make_null());
 }
 
 /* What every object can be asked for, though it is not exposed. */
@@ -337,7 +337,7 @@ static bool request_fallback(prong_call *call) {
     prong_document *scratch = call->server->scratch;
     prong_status status = PRONG_OK;
     if (!strcmp(call->method, "#GETVALUE")) {
-        prong_value value = prong_null();
+        prong_value value = prong_make_null();
         if (object->type->value)
             status = object->type->value(object, scratch, &value);
         else if (object->type->given.represent)
@@ -355,7 +355,7 @@ static bool request_fallback(prong_call *call) {
     char *text = document_take(scratch, TEXT_MAX);
     prong_value value;
     if (text) request_describe(object, scratch, text, TEXT_MAX);
-    status = text ? prong_make_text(scratch, text, &value) : PRONG_NO_MEMORY;
+    status = text ? prong_make_str(scratch, text, PRONG_TO_NUL, &value) : PRONG_NO_MEMORY;
     if (status < 0)
         reply_failed(call->session, status, "RuntimeError");
     else

@@ -146,7 +146,7 @@ prong_status prong_server_register(prong_server *server, const prong_type_option
 
 static prong_status make_shared(prong_server *server, const struct type *type, const char *format, va_list list,
                                 struct managed **object) {
-    prong_call call = {.server = server, .method = type->given.name, .keywords = prong_null()};
+    prong_call call = {.server = server, .method = type->given.name, .keywords = prong_make_null()};
     prong_status status = value_build(server->scratch, &call.arguments, format, list);
     if (status >= 0 && prong_value_kind(call.arguments) != PRONG_KIND_TUPLE)
         status = fail(PRONG_INVALID, "the format \"%.60s\" makes no tuple", format);

@@ -77,11 +77,11 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     *item = given;
     if (typecode == 'f' || typecode == 'd') {
         double number;
-        if (prong_value_get_float(given, &number) < 0) {
+        if (prong_to_float(given, &number) < 0) {
             call_raise(call, "TypeError", "must be real number, not %s", prong_kind_name(kind_of(given)));
             return PRONG_REMOTE_ERROR;
         }
-        *item = prong_float(typecode == 'f' ? (double)(float)number : number);
+        *item = prong_make_float(typecode == 'f' ? (double)(float)number : number);
         return PRONG_OK;
     }
     if (typecode == 'u') {
@@ -97,9 +97,9 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     }
     bool is_signed = typecode >= 'a';
     int bits = (int)unit * 8;
-    prong_value least = prong_int(is_signed ? (int64_t)(-1ull << (bits - 1)) : 0), most;
+    prong_value least = prong_make_int(is_signed ? (int64_t)(-1ull << (bits - 1)) : 0), most;
     uint64_t top = is_signed ? (1ull << (bits - 1)) - 1 : bits == 64 ? UINT64_MAX : (1ull << bits) - 1;
-    TRY(prong_make_uint(scratch_of(call), top, &most));
+    TRY(make_uint(scratch_of(call), top, &most));
     if (number_compare(given, least) < 0 || number_compare(given, most) > 0) {
         call_raise(call, "OverflowError", "value out of range for an array of type '%c'", typecode);
         return PRONG_REMOTE_ERROR;
@@ -113,7 +113,7 @@ static prong_status array_make(prong_call *call, struct managed *object) {
     struct array_state *state = object->state = new_state(sizeof(*state));
     if (!state) return PRONG_NO_MEMORY;
     BIND(call, "typecode sequence =lock", given);
-    if (prong_value_get_str(given[0], &typecode, NULL) < 0 || !array_unit(*typecode) || typecode[1])
+    if (prong_get_str(given[0], &typecode, NULL) < 0 || !array_unit(*typecode) || typecode[1])
         return call_raise(call, "ValueError", "bad typecode (must be b, B, u, h, H, i, I, l, L, q, Q, f or d)");
     state->typecode = *typecode;
     prong_status status = iterate(call, given[1], &list);
@@ -145,7 +145,7 @@ static void array_element(char typecode, prong_value item, unsigned char *bytes)
         memcpy(bytes, &item.real, unit);
     } else {
         char whole[9];
-        prong_value_get_int_bytes(item_value(item), whole, sizeof(whole), NULL);
+        ignore_status(prong_get_big_int(item_value(item), whole, sizeof(whole), NULL)); /* it fits the typecode */
         memcpy(bytes, whole, unit);
     }
 }
@@ -193,7 +193,7 @@ static prong_status array_elements(prong_call *call, prong_value from, prong_val
     const char *code;
     size_t size;
     if (!prong_value_is(from, "array", "array")) return iterate(call, from, list);
-    prong_value_get_object(from, &view);
+    prong_get_object(from, &view);
     TRY(prong_scan(view.arguments, "(sy)", &code, &data, &size));
     TRY(prong_make_list(scratch_of(call), NULL, 0, list));
     size_t unit = array_unit(*code);
@@ -207,9 +207,9 @@ static prong_status array_elements(prong_call *call, prong_value from, prong_val
         memcpy(&real, bytes, 4);
         memcpy(&wide, bytes, 8);
         if (*code == 'f' || *code == 'd')
-            one = prong_float(*code == 'f' ? (double)real : wide);
+            one = prong_make_float(*code == 'f' ? (double)real : wide);
         else
-            TRY(prong_make_int(scratch_of(call), bytes, 9, &one));
+            TRY(prong_make_big_int(scratch_of(call), bytes, 9, &one));
         TRY(prong_list_append(scratch_of(call), *list, one));
     }
     return PRONG_OK;
@@ -225,7 +225,7 @@ static prong_status array_set_slice(prong_call *call, struct array_state *state,
         return call_raise(call, "ValueError", "a shared array cannot change its size");
     for (size_t i = 0; i < slice.count; i++) {
         prong_value item;
-        prong_value_item(list, i, &one);
+        ignore_status(prong_list_get(list, i, &one)); /* there are as many */
         status = array_item(call, state->typecode, one, &item);
         if (status < 0) return raised_or(call, status);
         prong_value *place = &state->items.at[slice.start + (int64_t)i * slice.step];
@@ -250,7 +250,7 @@ static prong_status array_set(prong_call *call) {
 }
 
 static prong_status array_length(prong_call *call) {
-    return prong_call_return(call, prong_int((int64_t)((struct array_state *)call->object->state)->items.count));
+    return prong_call_return(call, prong_make_int((int64_t)((struct array_state *)call->object->state)->items.count));
 }
 
 static void array_describe(const struct managed *object, char *text, size_t size) {

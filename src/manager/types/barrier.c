@@ -27,7 +27,7 @@ static prong_status served_barrier_make(prong_call *call, struct managed *object
                           "a Barrier's action would have to run on this server, which runs no code "
                           "that it is sent");
     if (!is_absent(given[2]) && prong_value_kind(given[2]) != PRONG_KIND_NULL &&
-        prong_value_get_float(given[2], &barrier->timeout) < 0)
+        prong_to_float(given[2], &barrier->timeout) < 0)
         return call_raise(call, "TypeError", "a timeout must be a number");
     barrier->parties = (uint64_t)parties;
     return PRONG_OK;
@@ -59,7 +59,7 @@ static prong_status served_barrier_wait(prong_call *call) {
     deadline_t deadline;
     BIND(call, "=timeout", &given);
     bool none_given = is_absent(given) || prong_value_kind(given) == PRONG_KIND_NULL;
-    if (none_given && barrier->timeout >= 0) given = prong_float(barrier->timeout);
+    if (none_given && barrier->timeout >= 0) given = prong_make_float(barrier->timeout);
     if (call_timeout(call, given, &deadline)) return PRONG_OK;
     if (barrier->broken) {
         TRY(prong_make_tuple(call->server->scratch, NULL, 0, &none));
@@ -71,8 +71,8 @@ static prong_status served_barrier_wait(prong_call *call) {
     }
     barrier->waiting = 0;
     for (struct session *next; (next = waiters_first(&barrier->waiters));)
-        session_resume(next, prong_int((int64_t)next->wish[0]));
-    return prong_call_return(call, prong_int((int64_t)barrier->parties - 1));
+        session_resume(next, prong_make_int((int64_t)next->wish[0]));
+    return prong_call_return(call, prong_make_int((int64_t)barrier->parties - 1));
 }
 
 static prong_status served_barrier_reset(prong_call *call) {
@@ -92,9 +92,9 @@ static prong_status served_barrier_attribute(prong_call *call) {
     prong_value given;
     const char *name = "";
     BIND(call, "name", &given);
-    prong_value_get_str(given, &name, NULL);
-    if (!strcmp(name, "parties")) return prong_call_return(call, prong_int((int64_t)barrier->parties));
-    if (!strcmp(name, "n_waiting")) return prong_call_return(call, prong_int((int64_t)barrier->waiting));
+    prong_get_str(given, &name, NULL);
+    if (!strcmp(name, "parties")) return prong_call_return(call, prong_make_int((int64_t)barrier->parties));
+    if (!strcmp(name, "n_waiting")) return prong_call_return(call, prong_make_int((int64_t)barrier->waiting));
     if (!strcmp(name, "broken")) return call_return_bool(call, barrier->broken);
     return call_raise(call, "AttributeError", "'Barrier' object has no attribute '%s'", name);
 }

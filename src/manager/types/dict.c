@@ -5,7 +5,7 @@
 
 prong_status dict_value(struct managed *object, prong_document *document, prong_value *value) {
     const struct table *table = object->state;
-    TRY(prong_make_dict(document, value));
+    TRY(prong_make_dict(document, NULL, 0, value));
     TRY(table_reserve(document, table_of(*value), table->count));
     size_t at = 0;
     for (struct entry *entry; (entry = table_next(table, &at));)
@@ -27,8 +27,8 @@ static prong_status dict_take(prong_call *call, struct table *table, prong_value
     prong_value list, pair, parts[2];
     TRY(iterate(call, from, &list));
     while (prong_value_next(list, &at, NULL, &pair)) {
-        if (prong_value_size(pair) != 2 || prong_value_item(pair, 0, &parts[0]) < 0 ||
-            prong_value_item(pair, 1, &parts[1])) {
+        if (prong_value_size(pair) != 2 || prong_list_get(pair, 0, &parts[0]) < 0 ||
+            prong_list_get(pair, 1, &parts[1])) {
             call_raise(call, "ValueError", "dictionary update sequence element #%zu has length %zu; 2 is required",
                        at - 1, prong_value_size(pair));
             return PRONG_REMOTE_ERROR;
@@ -44,7 +44,7 @@ prong_status dict_take_arguments(prong_call *call, struct table *table) {
         call_raise(call, "TypeError", "update expected at most 1 argument, got %zu", prong_value_size(call->arguments));
         return PRONG_REMOTE_ERROR;
     }
-    if (prong_value_item(call->arguments, 0, &from) >= 0) TRY(dict_take(call, table, from));
+    if (prong_list_get(call->arguments, 0, &from) >= 0) TRY(dict_take(call, table, from));
     return prong_value_size(call->keywords) ? dict_take(call, table, call->keywords) : PRONG_OK;
 }
 
@@ -87,7 +87,7 @@ static prong_status dict_get(prong_call *call) {
     BIND(call, "key =default", given);
     if (!items_table_find(call, given[0], &entry)) return PRONG_OK;
     if (entry) return call_return_item(call, entry->value);
-    return prong_call_return(call, is_absent(given[1]) ? prong_null() : given[1]);
+    return prong_call_return(call, is_absent(given[1]) ? prong_make_null() : given[1]);
 }
 
 static prong_status dict_setdefault(prong_call *call) {
@@ -96,7 +96,7 @@ static prong_status dict_setdefault(prong_call *call) {
     BIND(call, "key =default", given);
     if (!items_table_find(call, given[0], &entry)) return PRONG_OK;
     if (entry) return call_return_item(call, entry->value);
-    if (is_absent(given[1])) given[1] = prong_null();
+    if (is_absent(given[1])) given[1] = prong_make_null();
     TRY(items_table_put(call, call->object->state, given[0], given[1]));
     return prong_call_return(call, given[1]);
 }
@@ -171,7 +171,7 @@ static prong_status as_dict(prong_call *call, prong_value *from) {
 
 static prong_status dict_merge(prong_call *call, prong_value first, prong_value second) {
     prong_value merged, key, value;
-    TRY(prong_make_dict(scratch_of(call), &merged));
+    TRY(prong_make_dict(scratch_of(call), NULL, 0, &merged));
     const prong_value both[] = {first, second};
     for (int i = 0; i < 2; i++) {
         size_t at = 0;
@@ -206,10 +206,10 @@ static prong_status dict_fromkeys(prong_call *call) {
     BIND(call, "iterable =value", given);
     prong_status status = iterate(call, given[0], &list);
     if (status < 0) return raised_or(call, status);
-    TRY(prong_make_dict(scratch_of(call), &dict));
+    TRY(prong_make_dict(scratch_of(call), NULL, 0, &dict));
     size_t at = 0;
     while (prong_value_next(list, &at, NULL, &key))
-        TRY(prong_dict_set(scratch_of(call), dict, key, is_absent(given[1]) ? prong_null() : given[1]));
+        TRY(prong_dict_set(scratch_of(call), dict, key, is_absent(given[1]) ? prong_make_null() : given[1]));
     return prong_call_return(call, dict);
 }
 

@@ -23,7 +23,7 @@ static prong_status served_event_is_set(prong_call *call) {
 static prong_status served_event_set(prong_call *call) {
     struct served_event *event = call->object->state;
     event->set = true;
-    for (struct session *next; (next = waiters_first(&event->waiters));) session_resume(next, prong_bool(true));
+    for (struct session *next; (next = waiters_first(&event->waiters));) session_resume(next, prong_make_bool(true));
     return call_return_none(call);
 }
 

@@ -77,7 +77,7 @@ static prong_status list_pop(prong_call *call) {
     size_t place;
     BIND(call, "=index", &index);
     if (!items->count) return call_raise(call, "IndexError", "pop from empty list");
-    if (is_absent(index)) index = prong_int(-1);
+    if (is_absent(index)) index = prong_make_int(-1);
     if (!list_place(call, index, items->count, "pop index", &place)) return PRONG_OK;
     return return_and_free(call, items_take(items, place));
 }
@@ -104,7 +104,7 @@ static prong_status list_count(prong_call *call) {
     int64_t count = 0;
     BIND(call, "value", &wanted);
     for (size_t i = 0; i < items->count; i++) count += same_item(items->at[i], wanted);
-    return prong_call_return(call, prong_int(count));
+    return prong_call_return(call, prong_make_int(count));
 }
 
 static prong_status list_index(prong_call *call) {
@@ -119,7 +119,7 @@ static prong_status list_index(prong_call *call) {
         if (bounds[i] < 0) bounds[i] = 0;
     }
     for (size_t i = (size_t)bounds[0]; i < items->count && (int64_t)i < bounds[1]; i++)
-        if (same_item(items->at[i], given[0])) return prong_call_return(call, prong_int((int64_t)i));
+        if (same_item(items->at[i], given[0])) return prong_call_return(call, prong_make_int((int64_t)i));
     char text[100];
     prong_value_repr(given[0], text, sizeof(text), NULL);
     return call_raise(call, "ValueError", "%s is not in list", text);
@@ -135,7 +135,7 @@ static prong_status list_contains(prong_call *call) {
 }
 
 static prong_status list_length(prong_call *call) {
-    return prong_call_return(call, prong_int((int64_t)((struct items *)call->object->state)->count));
+    return prong_call_return(call, prong_make_int((int64_t)((struct items *)call->object->state)->count));
 }
 
 static prong_status list_slice(prong_call *call, const struct items *items, prong_value index) {
@@ -336,7 +336,7 @@ static prong_status list_reversed(prong_call *call) {
     prong_value list, iterator;
     TRY(items_value(call->object->state, scratch_of(call), &list));
     prong_object object = {.module = "builtins", .name = "reversed", .has_state = true};
-    object.state = prong_int((int64_t)list_of(list)->count - 1);
+    object.state = prong_make_int((int64_t)list_of(list)->count - 1);
     TRY(prong_make_tuple(scratch_of(call), &list, 1, &object.arguments));
     TRY(prong_make_object(scratch_of(call), &object, &iterator));
     return prong_call_return(call, iterator);

@@ -34,7 +34,7 @@ static prong_status queue_make(prong_call *call, struct managed *object) {
 
 static void queue_unmake(struct prong_server *server, void *state) {
     struct served_queue *queue = state;
-    for (size_t i = 0; i < queue->start; i++) queue->items.at[i] = prong_null(); /* taken */
+    for (size_t i = 0; i < queue->start; i++) queue->items.at[i] = prong_make_null(); /* taken */
     items_clear(server, &queue->items);
     free(queue);
 }
@@ -73,9 +73,9 @@ static void queue_settle(struct prong_server *server, struct served_queue *queue
             changed = true;
         }
         if (putter && queue_count(queue) < queue->maxsize && !add_last(queue, putter->item)) {
-            putter->item = prong_null();
+            putter->item = prong_make_null();
             queue->unfinished++;
-            session_resume(putter, prong_null());
+            session_resume(putter, prong_make_null());
             changed = true;
         }
     }
@@ -87,7 +87,7 @@ static void get_timed_out(struct session *session) {
 
 static void drop_item(struct session *session) {
     item_free(session->server, session->item);
-    session->item = prong_null();
+    session->item = prong_make_null();
 }
 
 static void put_timed_out(struct session *session) {
@@ -102,7 +102,7 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
     *blocking = is_absent(block) || is_true(block);
     *deadline = PRONG_FOREVER;
     if (!*blocking) return true;
-    if (!is_absent(timeout) && prong_value_get_float(timeout, &seconds) >= 0 && seconds < 0) {
+    if (!is_absent(timeout) && prong_to_float(timeout, &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "'timeout' must be a non-negative number");
         return false;
     }
@@ -173,7 +173,7 @@ static prong_status queue_get_nowait(prong_call *call) {
 }
 
 static prong_status queue_qsize(prong_call *call) {
-    return prong_call_return(call, prong_int((int64_t)queue_count(call->object->state)));
+    return prong_call_return(call, prong_make_int((int64_t)queue_count(call->object->state)));
 }
 static prong_status queue_empty(prong_call *call) {
     return call_return_bool(call, queue_count(call->object->state) == 0);
@@ -184,7 +184,7 @@ static prong_status queue_full(prong_call *call) {
 }
 
 static void queue_joined(struct served_queue *queue) {
-    for (struct session *next; (next = waiters_first(&queue->joiners));) session_resume(next, prong_null());
+    for (struct session *next; (next = waiters_first(&queue->joiners));) session_resume(next, prong_make_null());
 }
 
 static prong_status queue_task_done(prong_call *call) {
@@ -195,7 +195,7 @@ static prong_status queue_task_done(prong_call *call) {
 }
 
 static void join_timed_out(struct session *session) {
-    session_resume(session, prong_null());
+    session_resume(session, prong_make_null());
 }
 
 static prong_status queue_join(prong_call *call) {

@@ -60,7 +60,7 @@ static void served_semaphore_give(struct managed *object, uint64_t units) {
     semaphore->value += units;
     for (struct session *next; semaphore->value && (next = waiters_first(&semaphore->waiters));) {
         served_semaphore_take(object, next);
-        session_resume(next, prong_bool(true));
+        session_resume(next, prong_make_bool(true));
     }
 }
 
@@ -79,7 +79,7 @@ static prong_status served_semaphore_release(prong_call *call) {
 }
 
 static prong_status served_semaphore_get_value(prong_call *call) {
-    return prong_call_return(call, prong_int((int64_t)((struct served_semaphore *)call->object->state)->value));
+    return prong_call_return(call, prong_make_int((int64_t)((struct served_semaphore *)call->object->state)->value));
 }
 
 static prong_status served_semaphore_locked(prong_call *call) {

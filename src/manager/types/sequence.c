@@ -29,18 +29,18 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
     if (kind == PRONG_KIND_BYTES || kind == PRONG_KIND_BYTEARRAY || kind == PRONG_KIND_BUFFER) {
         const void *data;
         size_t size;
-        prong_value_get_bytes(from, &data, &size);
+        prong_to_bytes(from, &data, &size);
         for (size_t i = 0; i < size; i++)
-            TRY(prong_list_append(scratch_of(call), *list, prong_int(((const unsigned char *)data)[i])));
+            TRY(prong_list_append(scratch_of(call), *list, prong_make_int(((const unsigned char *)data)[i])));
         return PRONG_OK;
     }
     if (kind == PRONG_KIND_RANGE) {
         const struct range_node *range = from.pointer;
         int64_t start, stop, step;
-        if (prong_value_get_int(range->start, &start) >= 0 && prong_value_get_int(range->stop, &stop) >= 0 &&
-            prong_value_get_int(range->step, &step) >= 0) {
+        if (prong_to_int(range->start, &start) >= 0 && prong_to_int(range->stop, &stop) >= 0 &&
+            prong_to_int(range->step, &step) >= 0) {
             for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step)
-                TRY(prong_list_append(scratch_of(call), *list, prong_int(i)));
+                TRY(prong_list_append(scratch_of(call), *list, prong_make_int(i)));
             return PRONG_OK;
         }
     }
@@ -110,8 +110,8 @@ prong_status read_slice(prong_call *call, prong_value value, size_t size, struct
     prong_object view;
     prong_value part[3];
     int64_t n = (int64_t)size;
-    prong_value_get_object(value, &view);
-    for (size_t i = 0; i < 3; i++) TRY(prong_value_item(view.arguments, i, &part[i]));
+    prong_get_object(value, &view);
+    for (size_t i = 0; i < 3; i++) TRY(prong_list_get(view.arguments, i, &part[i]));
     slice->step = 1;
     if (kind_of(part[2]) != PRONG_KIND_NULL && call_index(call, part[2], &slice->step)) return PRONG_REMOTE_ERROR;
     if (slice->step == 0) {

@@ -18,7 +18,7 @@ static prong_status set_take(prong_call *call, struct table *table, prong_value 
     prong_value list, item;
     TRY(iterate(call, from, &list));
     size_t at = 0;
-    while (prong_value_next(list, &at, NULL, &item)) TRY(items_table_put(call, table, item, prong_null()));
+    while (prong_value_next(list, &at, NULL, &item)) TRY(items_table_put(call, table, item, prong_make_null()));
     return PRONG_OK;
 }
 
@@ -32,7 +32,7 @@ static prong_status set_make(prong_call *call, struct managed *object) {
 static prong_status set_add(prong_call *call) {
     prong_value item;
     BIND(call, "element", &item);
-    return raised_or(call, items_table_put(call, call->object->state, item, prong_null()));
+    return raised_or(call, items_table_put(call, call->object->state, item, prong_make_null()));
 }
 
 /* An element that is asked for: a set, which cannot be hashed, is as good as a frozenset there. */

@@ -75,7 +75,7 @@ prong_status table_make(prong_call *call, struct managed *object) {
 }
 
 prong_status table_length(prong_call *call) {
-    return prong_call_return(call, prong_int(((struct table *)call->object->state)->count));
+    return prong_call_return(call, prong_make_int(((struct table *)call->object->state)->count));
 }
 
 prong_status table_clear_all(prong_call *call) {

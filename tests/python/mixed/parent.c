@@ -63,7 +63,7 @@ static void tasks(void) {
 
 static void many(void) {
     prong_value items = arguments("[]"), results = {0}, last = {0};
-    for (int i = 0; i < 1000; i++) prong_list_append(document, items, prong_int(i));
+    for (int i = 0; i < 1000; i++) prong_list_append(document, items, prong_make_int(i));
     prong_status status = prong_pool_run(pool,
                                          &(prong_work){.name = "tasks:Nested.method",
                                                        .form = PRONG_FORM_VALUES,
@@ -72,7 +72,7 @@ static void many(void) {
                                                        .document = document,
                                                        .result = &results},
                                          NULL, SOON);
-    if (status >= 0) status = prong_value_item(results, 999, &last);
+    if (status >= 0) status = prong_list_get(results, 999, &last);
     say("many", status, last);
 }
 
@@ -80,14 +80,14 @@ static void queues(void) {
     prong_queue queue, theirs;
     prong_value handle, item = {0};
     prong_status status = prong_queue_create(&queue, NULL);
-    if (status >= 0) status = prong_make_handle(document, "queue", &queue, &handle);
-    if (status >= 0) status = prong_queue_put_value(queue, prong_int(7), SOON);
+    if (status >= 0) status = prong_build(document, &handle, "h", "queue", &queue);
+    if (status >= 0) status = prong_queue_put_value(queue, prong_make_int(7), SOON);
     if (status < 0) return say("queue", status, item);
     call("tasks:echo", arguments("(v)", handle), 0);
     status = prong_queue_get_value(queue, document, &item, SOON);
     say("echoed", status, item);
     prong_value made = call("tasks:make_queue", arguments("()"), 0);
-    status = prong_value_get_handle(made, "queue", &theirs);
+    status = prong_scan(made, "h", "queue", &theirs);
     if (status >= 0) status = prong_queue_get_value(theirs, document, &item, SOON);
     say("theirs", status, item);
 }
@@ -96,16 +96,16 @@ static void process(const char *name, prong_value with) {
     prong_process made;
     int code = -1;
     prong_process_options options = {.program = program, .target_name = name};
-    prong_status status = prong_process_create_value(&made, NULL, with, prong_null(), &options);
+    prong_status status = prong_process_create_value(&made, NULL, with, prong_make_null(), &options);
     if (status >= 0) status = prong_process_start(made);
     if (status >= 0) status = prong_process_join(made, SOON);
     if (status >= 0) status = prong_process_exitcode(made, &code);
-    say(name, status, prong_int(code));
+    say(name, status, prong_make_int(code));
 }
 
 static void broken(prong_pool_options options) {
     prong_status status = prong_pool_create(&pool, &options);
-    if (status < 0) return say("create", status, prong_null());
+    if (status < 0) return say("create", status, prong_make_null());
     call("math:sqrt", arguments("(d)", 4.0), 0);
     prong_pool_destroy(pool);
 }

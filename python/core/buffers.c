@@ -1,0 +1,149 @@
+/* A pickle with its buffers beside it in one message (value/pickle_format.h says how): what is large (protocol 5) is copied
+ * once, into the arena, and the receiver's objects use it in place. */
+#include "codec.h"
+#include "family/arena.h"
+#include "value/pickle_format.h"
+
+/* VIEW_LEAST: a copy of what is smaller takes no longer than to make a view of it. */
+enum { VIEW_LEAST = 64 << 10, ALIGNMENT = 64 };
+
+/* --- writing --- */
+
+static size_t joined_aligned(size_t offset) {
+    return (offset + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+static const Py_buffer *joined_buffer(const struct encoded *encoded, size_t index) {
+    return PyMemoryView_GET_BUFFER(PyList_GET_ITEM(encoded->buffers, (Py_ssize_t)index));
+}
+
+size_t joined_size(const struct encoded *encoded) {
+    size_t count = (size_t)PyList_GET_SIZE(encoded->buffers);
+    size_t at = joined_pickle_at(count) + encoded->pickle_size;
+    for (size_t i = 0; i < count; i++) at = joined_aligned(at) + (size_t)joined_buffer(encoded, i)->len;
+    return at;
+}
+
+void joined_write(const struct encoded *encoded, char *to) {
+    struct joined_header *header = (struct joined_header *)(void *)to;
+    size_t count = (size_t)PyList_GET_SIZE(encoded->buffers);
+    size_t at = joined_pickle_at(count);
+    memcpy(header->magic, PICKLE_JOINED_MAGIC, sizeof header->magic);
+    header->pickle_size = encoded->pickle_size;
+    header->buffer_count = count;
+    encoded_write_chunks(encoded, to + at);
+    at += encoded->pickle_size;
+    for (size_t i = 0; i < count; i++) {
+        const Py_buffer *view = joined_buffer(encoded, i);
+        at = joined_aligned(at);
+        header->places[i] = (struct joined_place){at, (uint64_t)view->len};
+        memcpy(to + at, view->buf, (size_t)view->len);
+        at += (size_t)view->len;
+    }
+}
+
+/* --- a message that is lent --- */
+
+/* A message that objects still use. They may be written to, and are this process's own as any others are: a child that it forks
+ * writes to a copy, and so does this process, whose view of the message is copied page by page as it is written to. */
+typedef struct {
+    PyObject_HEAD prong_message message;
+    void *view;
+    uint64_t forks;
+    long owner;
+} Lent;
+
+static int lent_buffer(PyObject *object, Py_buffer *view, int flags) {
+    Lent *self = (Lent *)object;
+    return PyBuffer_FillInfo(view, object, self->view, (Py_ssize_t)self->message.size, 0, flags);
+}
+
+static prong_status release_block(uint64_t block, uint64_t size) {
+    prong_message message = {.data = prong_memory_at(block), .size = size, .block = block};
+    return prong_message_release(&message);
+}
+
+/* A child forked meanwhile may look into it too. */
+static void lent_dealloc(PyObject *object) {
+    Lent *self = (Lent *)object;
+    struct handle handle = {self->message.block, self->message.size + 1, self->forks, self->owner, false};
+    arena_end_view(self->view, self->message.size);
+    if (self->owner == own_pid && self->forks == fork_count)
+        prong_message_release(&self->message);
+    else
+        handle_drop(&handle, release_block);
+    PyObject_Free(self);
+}
+
+static PyBufferProcs lent_buffer_procs = {lent_buffer, NULL};
+PyTypeObject Lent_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Message",
+                          .tp_doc = PyDoc_STR("A message received, which arrays use in place."),
+                          .tp_basicsize = sizeof(Lent),
+                          .tp_flags = Py_TPFLAGS_DEFAULT,
+                          .tp_dealloc = lent_dealloc,
+                          .tp_as_buffer = &lent_buffer_procs};
+
+/* NULL without an exception: it is to be copied. */
+static PyObject *lend(prong_message *message) {
+    if (message->size < VIEW_LEAST) return NULL;
+    void *view = arena_view(prong_memory_offset(message->data), message->size);
+    Lent *self = view ? PyObject_New(Lent, &Lent_type) : NULL;
+    if (!self) {
+        if (view) arena_end_view(view, message->size);
+        PyErr_Clear();
+        return NULL;
+    }
+    self->message = *message;
+    self->view = view;
+    self->forks = fork_count;
+    self->owner = own_pid;
+    *message = (prong_message){0};
+    return (PyObject *)self;
+}
+
+/* --- reading --- */
+
+static PyObject *joined_slice(PyObject *whole, uint64_t offset, uint64_t size) {
+    PyObject *view = PyMemoryView_FromObject(whole);
+    PyObject *part = view ? PySequence_GetSlice(view, (Py_ssize_t)offset, (Py_ssize_t)(offset + size)) : NULL;
+    Py_XDECREF(view);
+    return part;
+}
+
+/* The buffers as a list of views; NULL: something is outside, or an exception is set. */
+static PyObject *joined_views(const void *data, size_t size, uint64_t count, PyObject *whole) {
+    PyObject *buffers = PyList_New(0);
+    for (uint64_t i = 0; buffers && i < count; i++) {
+        struct joined_place place;
+        bool fits = joined_read_place(data, size, i, &place);
+        PyObject *part = fits ? joined_slice(whole, place.at, place.size) : NULL;
+        if (!part || PyList_Append(buffers, part)) Py_CLEAR(buffers);
+        Py_XDECREF(part);
+    }
+    return buffers;
+}
+
+static PyObject *joined_cut_short(void) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a message with buffers is cut short");
+    return NULL;
+}
+
+static PyObject *joined_load_from(const struct joined_header *header, const void *data, size_t size, PyObject *whole) {
+    PyObject *buffers = joined_views(data, size, header->buffer_count, whole);
+    PyObject *pickle =
+        buffers ? joined_slice(whole, joined_pickle_at(header->buffer_count), header->pickle_size) : NULL;
+    PyObject *object = pickle ? pickle_load(pickle, buffers) : joined_cut_short();
+    Py_XDECREF(buffers);
+    Py_XDECREF(pickle);
+    return object;
+}
+
+PyObject *joined_load(const void *data, size_t size, prong_message *message) {
+    struct joined_header header;
+    if (joined_read_header(data, size, &header)) return joined_cut_short();
+    PyObject *whole = message ? lend(message) : NULL;
+    if (!whole) whole = PyByteArray_FromStringAndSize(data, (Py_ssize_t)size);
+    PyObject *object = whole ? joined_load_from(&header, data, size, whole) : NULL;
+    Py_XDECREF(whole);
+    return object;
+}

@@ -1,0 +1,34 @@
+/* What the files of the codec share: codec.c, plain.c, buffers.c. */
+#ifndef CODEC_H
+#define CODEC_H
+
+#include "core.h"
+
+/* --- plain.c: pickles of what is small and plain, and of numbers, without the pickle module --- */
+
+/* Into encoded->small; false: something else is in it, or it is too large. */
+bool encode_plain(PyObject *object, struct encoded *encoded);
+/* Of fewer numbers it is not worth it. */
+enum { NUMBERS_LEAST = 32 };
+/* Into encoded->chunks. -1: something else is among them; an exception may be set. */
+int encode_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded);
+/* What these two wrote, and whatever looks like it. NULL without an exception: something that is for the pickle module. */
+PyObject *decode_plain(const void *data, size_t size);
+PyObject *decode_numbers(const void *data, size_t size);
+
+/* --- buffers.c: a pickle with its buffers beside it --- */
+
+/* Of the whole. */
+size_t joined_size(const struct encoded *encoded);
+void joined_write(const struct encoded *encoded, char *to);
+/* Of what is_joined. message: where it lies, and may be kept; NULL: it is to be copied. */
+PyObject *joined_load(const void *data, size_t size, prong_message *message);
+
+/* --- codec.c --- */
+
+/* The pickle alone, from its chunks. */
+void encoded_write_chunks(const struct encoded *encoded, char *to);
+/* By the pickle module. buffers: a list, or NULL. */
+PyObject *pickle_load(PyObject *view, PyObject *buffers);
+
+#endif
