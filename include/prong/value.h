@@ -129,7 +129,8 @@ PRONG_API prong_status prong_to_bytes(prong_value value, const void **data,
 
 /* As Python's ==: 1 == 1.0 == True; dicts and sets without regard to order.
  * Objects are equal when all they were made from is. What is nested deeper than
- * PRONG_VALUE_DEPTH, or refers to itself, is equal only to itself. */
+ * PRONG_VALUE_DEPTH, refers to itself, or takes more than a million steps to
+ * compare, is equal only to itself. */
 PRONG_API bool prong_value_equal(prong_value a, prong_value b);
 /* As Python's <: *order is below, equal to or above 0. Errors: PRONG_INVALID
  * (they have no order, as str and int; NaN). */
