@@ -8,8 +8,8 @@ int main(int argc, char **argv) {
     prong_output output, errors;
     int code;
     example_begin(argc, argv);
-    must(prong_popen_start(&popen, shell,
-                           &(prong_popen_options){.in = PRONG_PIPE, .out = PRONG_PIPE, .err = PRONG_PIPE}));
+    must(prong_popen_open(&popen, shell,
+                          &(prong_popen_options){.in = PRONG_PIPE, .out = PRONG_PIPE, .err = PRONG_PIPE}));
     must(prong_popen_communicate(popen, commands, sizeof commands - 1, &output, &errors, PRONG_SECONDS(10)));
     must(prong_popen_wait(popen, &code, PRONG_NOWAIT));
     printf("stdout: %sstderr: %sexit code %d\n", output.data, errors.data, code);

@@ -131,7 +131,7 @@ PRONG_API prong_status prong_set_forkserver_preload(
 
 /* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
  * a name too long, no such method, an environment for another method than spawn, an entry of it without a name),
- * PRONG_NO_MEMORY. Pair with prong_process_close. */
+ * PRONG_NO_MEMORY. Pair with prong_process_destroy. */
 PRONG_CHECKED prong_status prong_process_create(
     prong_process *process, const prong_process_options *options);
 
@@ -181,7 +181,7 @@ PRONG_API prong_status prong_process_signal(prong_process process, int signal);
 
 /* Frees what the process object uses; the handle is stale in all members from then on. By the process that created
  * it. Errors: PRONG_STILL_RUNNING, PRONG_NOT_CHILD, PRONG_STALE. */
-PRONG_API prong_status prong_process_close(prong_process process);
+PRONG_API prong_status prong_process_destroy(prong_process process);
 
 /* Errors: PRONG_NOT_STARTED, PRONG_STALE. */
 PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
@@ -195,7 +195,7 @@ PRONG_API prong_status prong_process_set_name(prong_process process,
 PRONG_API bool prong_process_is_daemon(prong_process process);
 
 /* A descriptor that becomes readable when the process ends, for poll or prong_wait; in the process that started it.
- * It belongs to the library, until prong_process_close. Errors: PRONG_NOT_STARTED, PRONG_NOT_CHILD, PRONG_STALE. */
+ * It belongs to the library, until prong_process_destroy. Errors: PRONG_NOT_STARTED, PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_CHECKED prong_status prong_process_sentinel(prong_process process,
                                                   int *descriptor);
 

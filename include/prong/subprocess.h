@@ -2,7 +2,7 @@
  *
  *     prong_completed done;
  *     const char *const argv[] = {"sort", "-n", NULL};
- *     prong_subprocess_run(argv, &(prong_run_options){.input = text, .input_size = size, .capture = true}, &done);
+ *     prong_subprocess_run(argv, &(prong_subprocess_options){.input = text, .input_size = size, .capture = true}, &done);
  *
  * A program is started without copying this process (as by vfork), so a start costs the same however much memory it uses.
  * A program or directory that is not there, and all else that keeps it from starting, is the error of the call that starts it.
@@ -101,16 +101,16 @@ typedef struct prong_popen prong_popen;
 /* Starts argv[0] (sought in PATH unless it has a slash) with the arguments argv, up to a NULL. options may be NULL. Pair with
  * prong_popen_close, or prong_popen_detach. Errors, in each case naming the program, directory or file: PRONG_NOT_FOUND,
  * PRONG_PERMISSION, PRONG_INVALID, PRONG_NO_MEMORY, PRONG_NO_DESCRIPTORS, PRONG_NO_PROCESSES, PRONG_SYSTEM. */
-PRONG_CHECKED prong_status
-prong_popen_start(prong_popen **popen, const char *const argv[],
-                  const prong_popen_options *options);
+PRONG_CHECKED prong_status prong_popen_open(prong_popen **popen,
+                                            const char *const argv[],
+                                            const prong_popen_options *options);
 
 PRONG_API int prong_popen_pid(const prong_popen *popen);
 /* This process's end of a pipe (0: its stdin, 1: its stdout, 2: its stderr); -1 where there is none, or it was closed. Belongs
  * to the popen. */
-PRONG_API int prong_popen_fileno(const prong_popen *popen, int stream);
+PRONG_API int prong_popen_pipe(const prong_popen *popen, int stream);
 /* Closes it: of stdin, the program reads end-of-file then. */
-PRONG_API prong_status prong_popen_close_stream(prong_popen *popen, int stream);
+PRONG_API prong_status prong_popen_close_pipe(prong_popen *popen, int stream);
 
 /* What a return code is where there is none: the program was not started, has not ended, or nobody knows how it did. No
  * program ends with it. Every call here that gives a return code gives this when it has no other to give. */
@@ -125,7 +125,7 @@ PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode,
                                             prong_time timeout);
 
 /* Signals to the program; no error once it has ended. Errors: PRONG_INVALID (no such signal), PRONG_PERMISSION. */
-PRONG_API prong_status prong_popen_send_signal(prong_popen *popen, int signal);
+PRONG_API prong_status prong_popen_signal(prong_popen *popen, int signal);
 PRONG_API prong_status prong_popen_terminate(prong_popen *popen);
 PRONG_API prong_status prong_popen_kill(prong_popen *popen);
 
@@ -168,7 +168,7 @@ PRONG_API prong_status prong_popen_detach(prong_popen *popen);
 
 /* --- in one call --- */
 
-typedef struct prong_run_options {
+typedef struct prong_subprocess_options {
     prong_popen_options popen;
     const void *input; /* for its stdin, which becomes a pipe */
     size_t input_size; /* bytes */
@@ -176,7 +176,7 @@ typedef struct prong_run_options {
     prong_time
         timeout; /* 0: none. When it passes the program is killed (with its group, if it has its own) */
     bool check;  /* another return code than 0 is PRONG_COMMAND_FAILED */
-} prong_run_options;
+} prong_subprocess_options;
 
 typedef struct prong_completed {
     int returncode; /* PRONG_NO_RETURNCODE: it was not started */
@@ -184,23 +184,23 @@ typedef struct prong_completed {
 } prong_completed;
 
 /* Runs a program to its end. *completed is filled also with PRONG_TIMEOUT (as far as it came) and PRONG_COMMAND_FAILED; clear it
- * after any of the three. Errors: these, and as prong_popen_start; PRONG_INVALID for input with a stdin, or capture with an
+ * after any of the three. Errors: these, and as prong_popen_open; PRONG_INVALID for input with a stdin, or capture with an
  * out or err, that is set to something else. */
-PRONG_CHECKED prong_status
-prong_subprocess_run(const char *const argv[], const prong_run_options *options,
-                     prong_completed *completed);
+PRONG_CHECKED prong_status prong_subprocess_run(
+    const char *const argv[], const prong_subprocess_options *options,
+    prong_completed *completed);
 PRONG_API void prong_completed_clear(prong_completed *completed);
 
 /* The return code alone; PRONG_NO_RETURNCODE when the program was not started. returncode may be NULL. */
 PRONG_CHECKED prong_status
 prong_subprocess_call(const char *const argv[],
-                      const prong_run_options *options, int *returncode);
+                      const prong_subprocess_options *options, int *returncode);
 /* PRONG_COMMAND_FAILED, with a message that says how it ended, unless it returned 0. */
 PRONG_CHECKED prong_status prong_subprocess_check_call(
-    const char *const argv[], const prong_run_options *options);
+    const char *const argv[], const prong_subprocess_options *options);
 /* The same, and what it wrote to stdout. */
 PRONG_CHECKED prong_status prong_subprocess_check_output(
-    const char *const argv[], const prong_run_options *options,
+    const char *const argv[], const prong_subprocess_options *options,
     prong_output *output);
 
 PRONG_END_DECLS

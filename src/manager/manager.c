@@ -194,7 +194,7 @@ static void end_process(struct manager *manager, prong_time patience) {
             prong_process_join(manager->process, PRONG_SECONDS(10));
         }
     }
-    prong_process_close(manager->process);
+    prong_process_destroy(manager->process);
 }
 
 /* A key nobody else knows, if none was given. */

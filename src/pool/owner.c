@@ -175,7 +175,7 @@ static prong_status start_worker(struct owner *o, uint64_t i) {
     if (status >= 0) status = prong_process_pid(process, &pid);
     if (status >= 0) status = prong_process_sentinel(process, &sentinel);
     if (status < 0) {
-        prong_process_close(process);
+        prong_process_destroy(process);
         return status;
     }
     o->polls[i + 1] = (struct pollfd){.fd = sentinel, .events = POLLIN};
@@ -232,7 +232,7 @@ static void worker_ended(struct owner *o, uint64_t i) {
     prong_process process = process_of(slot);
     int code = 0;
     if (prong_process_join(process, PRONG_SECONDS(1)) < 0 || prong_process_exitcode(process, &code) < 0) return;
-    prong_process_close(process);
+    prong_process_destroy(process);
     o->polls[i + 1].fd = -1;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     uint64_t job = slot->job;
@@ -477,7 +477,7 @@ static void abandon_workers(struct owner *o) {
         prong_process process = process_of(pool_slot(o->pool, i));
         prong_process_kill(process);
         prong_process_join(process, PRONG_FOREVER);
-        prong_process_close(process);
+        prong_process_destroy(process);
     }
 }
 

@@ -207,9 +207,9 @@ static void popen_free(prong_popen *popen) {
     free(popen);
 }
 
-prong_status prong_popen_start(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
+prong_status prong_popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
-    if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen start: no program");
+    if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen: no program");
     prong_status status = start_check_system();
     if (status < 0) return fail_again(status, "start of '%s'", argv[0]);
     reap_detached();
@@ -267,7 +267,7 @@ int prong_popen_pid(const prong_popen *popen) {
     return popen ? (int)popen->pid : 0;
 }
 
-int prong_popen_fileno(const prong_popen *popen, int stream) {
+int prong_popen_pipe(const prong_popen *popen, int stream) {
     return popen && stream >= 0 && stream < 3 ? popen->pipes[stream] : -1;
 }
 
@@ -276,7 +276,7 @@ void popen_close_pipe(prong_popen *popen, int stream) {
     popen->pipes[stream] = -1;
 }
 
-prong_status prong_popen_close_stream(prong_popen *popen, int stream) {
+prong_status prong_popen_close_pipe(prong_popen *popen, int stream) {
     prong_status status = popen_check(popen);
     if (status < 0) return status;
     if (stream < 0 || stream > 2) return fail(PRONG_INVALID, "there is no stream %d", stream);
@@ -339,18 +339,18 @@ prong_status popen_signal(prong_popen *popen, int signal, bool group) {
     return fail_errno("signal %d to '%s'", signal, popen->name);
 }
 
-prong_status prong_popen_send_signal(prong_popen *popen, int signal) {
+prong_status prong_popen_signal(prong_popen *popen, int signal) {
     prong_status status = popen_check(popen);
     if (status < 0 || popen_has_ended(popen)) return status;
     return popen_signal(popen, signal, false);
 }
 
 prong_status prong_popen_terminate(prong_popen *popen) {
-    return prong_popen_send_signal(popen, SIGTERM);
+    return prong_popen_signal(popen, SIGTERM);
 }
 
 prong_status prong_popen_kill(prong_popen *popen) {
-    return prong_popen_send_signal(popen, SIGKILL);
+    return prong_popen_signal(popen, SIGKILL);
 }
 
 prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, int *returncode) {

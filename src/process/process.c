@@ -425,7 +425,7 @@ prong_status prong_process_interrupt(prong_process handle) {
     return prong_process_signal(handle, SIGINT);
 }
 
-prong_status prong_process_close(prong_process handle) {
+prong_status prong_process_destroy(prong_process handle) {
     struct process *p;
     prong_status status = find_own(handle, &p, "close");
     if (status < 0) return status;

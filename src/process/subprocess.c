@@ -15,7 +15,7 @@ static prong_status claim(prong_stream *stream, const char *name, const char *wh
     return PRONG_OK;
 }
 
-static prong_status choose_streams(prong_run_options *o) {
+static prong_status choose_streams(prong_subprocess_options *o) {
     prong_status status = check_bytes(o->input, o->input_size, "subprocess run: input");
     bool merged = o->popen.err.kind == PRONG_STREAM_STDOUT;
     if (o->input && status >= 0) status = claim(&o->popen.in, "stdin", "input is given");
@@ -25,7 +25,7 @@ static prong_status choose_streams(prong_run_options *o) {
 }
 
 /* The time is over: it is killed, and what it wrote until then is the result. */
-static void cut_short(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
+static void cut_short(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed) {
     INTERRUPTS_HELD;
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
@@ -34,7 +34,7 @@ static void cut_short(prong_popen *popen, const prong_run_options *o, prong_comp
     popen_returncode(popen, &completed->returncode);
 }
 
-static prong_status finish(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
+static prong_status finish(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed) {
     prong_time timeout = o->timeout > 0 ? o->timeout : PRONG_FOREVER;
     prong_status status =
         prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, timeout);
@@ -55,14 +55,14 @@ static prong_status check_code(const char *name, int code) {
     return fail(PRONG_COMMAND_FAILED, "'%s' ended with %d", name, code);
 }
 
-prong_status prong_subprocess_run(const char *const argv[], const prong_run_options *options,
+prong_status prong_subprocess_run(const char *const argv[], const prong_subprocess_options *options,
                                   prong_completed *completed) {
-    prong_run_options o = options ? *options : (prong_run_options){0};
+    prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     prong_popen *popen;
     if (!completed) return fail(PRONG_INVALID, "subprocess run: no place for the outcome");
     *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
     prong_status status = choose_streams(&o);
-    if (status >= 0) status = prong_popen_start(&popen, argv, &o.popen);
+    if (status >= 0) status = prong_popen_open(&popen, argv, &o.popen);
     if (status < 0) return status;
     status = finish(popen, &o, completed);
     if (prong_popen_close(popen) < 0) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
@@ -75,7 +75,7 @@ void prong_completed_clear(prong_completed *completed) {
     prong_output_clear(&completed->err);
 }
 
-prong_status prong_subprocess_call(const char *const argv[], const prong_run_options *options, int *returncode) {
+prong_status prong_subprocess_call(const char *const argv[], const prong_subprocess_options *options, int *returncode) {
     prong_completed completed;
     prong_status status = prong_subprocess_run(argv, options, &completed);
     if (returncode) *returncode = completed.returncode;
@@ -83,15 +83,15 @@ prong_status prong_subprocess_call(const char *const argv[], const prong_run_opt
     return status;
 }
 
-prong_status prong_subprocess_check_call(const char *const argv[], const prong_run_options *options) {
-    prong_run_options o = options ? *options : (prong_run_options){0};
+prong_status prong_subprocess_check_call(const char *const argv[], const prong_subprocess_options *options) {
+    prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     o.check = true;
     return prong_subprocess_call(argv, &o, NULL);
 }
 
-prong_status prong_subprocess_check_output(const char *const argv[], const prong_run_options *options,
+prong_status prong_subprocess_check_output(const char *const argv[], const prong_subprocess_options *options,
                                            prong_output *output) {
-    prong_run_options o = options ? *options : (prong_run_options){0};
+    prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     prong_completed completed;
     if (!output) return fail(PRONG_INVALID, "check_output: no place for the output");
     *output = (prong_output){NULL, 0};

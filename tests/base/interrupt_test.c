@@ -108,7 +108,7 @@ static void make_processes(prong_start_method method) {
     ok(prong_pool_iterate(all.pool,
                           &(prong_work){.task = sleep_long, .generator = one_argument, .generator_context = &tasks},
                           &all.iterator, NULL));
-    ok(prong_popen_start(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
+    ok(prong_popen_open(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
 }
 
 static void *accept_other(void *unused) {

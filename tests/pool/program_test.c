@@ -196,7 +196,7 @@ static int ended(prong_value arguments, const prong_process_options *options) {
     ok(prong_process_start(process));
     ok(prong_process_join(process, SOON));
     ok(prong_process_exitcode(process, &code));
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     return code;
 }
 
@@ -222,7 +222,7 @@ TEST(a_process_may_be_another_program) {
     ok(prong_process_create_value(&process, NULL, tuple("()", 0, 0), prong_null(), &options));
     is(prong_process_start(process), PRONG_START_FAILED);
     says("true ended before");
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     prong_document_close(document);
 }
 

@@ -264,7 +264,7 @@ static void runs_as_ever(const char *entry, int descriptor) {
     snprintf(wanted, sizeof wanted, "main ran as %d/%d\n", (int)getuid(), (int)geteuid());
     const char *const argv[] = {IMAGE_PROGRAM, "look", descriptor >= 0 ? number : NULL, NULL};
     const char *const environment[] = {"PATH=/bin", variable, NULL};
-    prong_run_options options = {
+    prong_subprocess_options options = {
         .popen = {.environment = environment, .pass_fds = &descriptor, .pass_fd_count = descriptor >= 0},
         .timeout = PRONG_SECONDS(10)};
     prong_output output;

@@ -198,16 +198,16 @@ METHOD_TEST(wrong_uses_are_named) {
     is(prong_process_start(child), PRONG_ALREADY_STARTED);
     ok(prong_process_join(child, PRONG_SECONDS(10)));
     is(prong_process_start(child), PRONG_ALREADY_STARTED);
-    ok(prong_process_close(child));
+    ok(prong_process_destroy(child));
     is(prong_process_join(child, PRONG_NOWAIT), PRONG_STALE);
-    is(prong_process_close(child), PRONG_STALE);
+    is(prong_process_destroy(child), PRONG_STALE);
     child = start_with(method, wait_for_ever, zero);
-    is(prong_process_close(child), PRONG_STILL_RUNNING);
+    is(prong_process_destroy(child), PRONG_STILL_RUNNING);
     is(prong_process_signal(child, 4000), PRONG_INVALID);
     ok(prong_process_kill(child));
     test_end(child);
     ok(prong_process_create(&other, &options));
-    ok(prong_process_close(other)); /* never started */
+    ok(prong_process_destroy(other)); /* never started */
     test_arena_is_clean(0);
 }
 

@@ -135,8 +135,8 @@ static prong_status run_program(void) {
                                 "{ echo x >&9; } 2>/dev/null && echo it has our descriptor; echo out; exit 3", NULL};
     prong_completed completed;
     check(dup2(open("/dev/null", O_WRONLY), 9) == 9);
-    prong_status status =
-        prong_subprocess_run(argv, &(prong_run_options){.capture = true, .timeout = PRONG_SECONDS(15)}, &completed);
+    prong_status status = prong_subprocess_run(
+        argv, &(prong_subprocess_options){.capture = true, .timeout = PRONG_SECONDS(15)}, &completed);
     close(9);
     if (status < 0) return status;
     check(strcmp(completed.out.data, "out\n") == 0);

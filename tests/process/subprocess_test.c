@@ -15,7 +15,7 @@
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define SH(command) ARGV("/bin/sh", "-c", command)
 
-static void prints(const char *const *argv, const prong_run_options *options, const char *wanted) {
+static void prints(const char *const *argv, const prong_subprocess_options *options, const char *wanted) {
     prong_output output;
     ok(prong_subprocess_check_output(argv, options, &output));
     if (strcmp(output.data, wanted) != 0)
@@ -66,12 +66,12 @@ TEST(a_return_code_is_none_where_there_is_none) {
     is(prong_subprocess_run(missing, NULL, &completed), PRONG_NOT_FOUND);
     equal(completed.returncode, PRONG_NO_RETURNCODE);
     code = 0;
-    is(prong_subprocess_call(ARGV("true"), &(prong_run_options){.input_size = 3}, &code), PRONG_INVALID);
+    is(prong_subprocess_call(ARGV("true"), &(prong_subprocess_options){.input_size = 3}, &code), PRONG_INVALID);
     equal(code, PRONG_NO_RETURNCODE);
-    is(prong_subprocess_call(ARGV("sleep", "1000"), &(prong_run_options){.timeout = PRONG_MS(20)}, &code),
+    is(prong_subprocess_call(ARGV("sleep", "1000"), &(prong_subprocess_options){.timeout = PRONG_MS(20)}, &code),
        PRONG_TIMEOUT);
     equal(code, -SIGKILL);
-    ok(prong_popen_start(&popen, ARGV("sleep", "1000"), NULL));
+    ok(prong_popen_open(&popen, ARGV("sleep", "1000"), NULL));
     code = 0;
     is(prong_popen_poll(popen, &code), PRONG_STILL_RUNNING);
     equal(code, PRONG_NO_RETURNCODE);
@@ -100,25 +100,26 @@ TEST(what_keeps_a_program_from_starting_is_told_by_the_call) {
     is(prong_subprocess_call(ARGV("no-such-program-anywhere"), NULL, &code), PRONG_NOT_FOUND);
     says("start of 'no-such-program-anywhere'");
     is(prong_subprocess_call(ARGV("/no/such/program"), NULL, &code), PRONG_NOT_FOUND);
-    is(prong_subprocess_call(ARGV("true"), &(prong_run_options){.popen.directory = "/no/such/directory"}, &code),
+    is(prong_subprocess_call(ARGV("true"), &(prong_subprocess_options){.popen.directory = "/no/such/directory"}, &code),
        PRONG_NOT_FOUND);
     says("directory '/no/such/directory'");
     is(prong_subprocess_call(ARGV("/etc/passwd"), NULL, &code), PRONG_PERMISSION);
     is(prong_subprocess_call(ARGV("/"), NULL, &code), PRONG_PERMISSION);
-    is(prong_subprocess_call(ARGV("true"), &(prong_run_options){.popen.in = PRONG_FILE("/no/such/file")}, &code),
+    is(prong_subprocess_call(ARGV("true"), &(prong_subprocess_options){.popen.in = PRONG_FILE("/no/such/file")}, &code),
        PRONG_NOT_FOUND);
     says("stdin: file '/no/such/file'");
-    is(prong_subprocess_call(ARGV("true"), &(prong_run_options){.popen.out = PRONG_DESCRIPTOR(999)}, &code),
+    is(prong_subprocess_call(ARGV("true"), &(prong_subprocess_options){.popen.out = PRONG_DESCRIPTOR(999)}, &code),
        PRONG_INVALID);
     says("stdout: descriptor 999");
-    is(prong_subprocess_call(ARGV("true"), &(prong_run_options){.popen.out = PRONG_TO_STDOUT}, &code), PRONG_INVALID);
-    is(prong_subprocess_call(ARGV("true"),
-                             &(prong_run_options){.popen.pass_fds = (int[]){998}, .popen.pass_fd_count = 1}, &code),
+    is(prong_subprocess_call(ARGV("true"), &(prong_subprocess_options){.popen.out = PRONG_TO_STDOUT}, &code),
+       PRONG_INVALID);
+    is(prong_subprocess_call(
+           ARGV("true"), &(prong_subprocess_options){.popen.pass_fds = (int[]){998}, .popen.pass_fd_count = 1}, &code),
        PRONG_SYSTEM);
     says("its descriptors");
     is(prong_subprocess_call((const char *const[]){NULL}, NULL, &code), PRONG_INVALID);
-    is(prong_subprocess_call(ARGV("cat"), &(prong_run_options){.input = "x", .input_size = 1, .popen.in = PRONG_NULL},
-                             &code),
+    is(prong_subprocess_call(ARGV("cat"),
+                             &(prong_subprocess_options){.input = "x", .input_size = 1, .popen.in = PRONG_NULL}, &code),
        PRONG_INVALID);
     equal(test_open_descriptors(), before);
     check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* nothing is left of the failed ones */
@@ -132,7 +133,7 @@ TEST(no_descriptors_and_no_processes_are_errors) {
     few.rlim_cur = (rlim_t)test_open_descriptors() + 2;
     setrlimit(RLIMIT_NOFILE, &few);
     prong_completed completed;
-    prong_status status = prong_subprocess_run(ARGV("true"), &(prong_run_options){.capture = true}, &completed);
+    prong_status status = prong_subprocess_run(ARGV("true"), &(prong_subprocess_options){.capture = true}, &completed);
     setrlimit(RLIMIT_NOFILE, &limit);
     equal(status, PRONG_NO_DESCRIPTORS);
     ok(prong_subprocess_call(ARGV("true"), NULL, &code));
@@ -143,25 +144,26 @@ TEST(no_descriptors_and_no_processes_are_errors) {
 TEST(arguments_environment_directory_and_streams_are_as_given) {
     char path[] = "/tmp/prong-test-XXXXXX";
     prints(ARGV("echo", "a b", "", "c"), NULL, "a b  c\n");
-    prints(SH("echo $COLOR"), &(prong_run_options){.popen.environment = ARGV("COLOR=red", "PATH=/bin:/usr/bin")},
+    prints(SH("echo $COLOR"), &(prong_subprocess_options){.popen.environment = ARGV("COLOR=red", "PATH=/bin:/usr/bin")},
            "red\n");
-    is(prong_subprocess_check_call(ARGV("true"), &(prong_run_options){.popen.environment = ARGV("PATH=/nowhere")}),
+    is(prong_subprocess_check_call(ARGV("true"),
+                                   &(prong_subprocess_options){.popen.environment = ARGV("PATH=/nowhere")}),
        PRONG_NOT_FOUND);
-    prints(ARGV("pwd"), &(prong_run_options){.popen.directory = "/usr"}, "/usr\n");
-    prints(ARGV("echo $1 $0", "zero", "one"), &(prong_run_options){.popen.shell = true}, "one zero\n");
-    prints(ARGV("other", "-c", "echo $0"), &(prong_run_options){.popen.executable = "/bin/sh"}, "other\n");
-    prints(SH("umask"), &(prong_run_options){.popen = {.set_umask = true, .umask = 027}}, "0027\n");
-    prints(ARGV("cat"), &(prong_run_options){.input = "given", .input_size = 5}, "given");
-    prints(SH("echo out; echo err >&2"), &(prong_run_options){.popen.err = PRONG_TO_STDOUT}, "out\nerr\n");
-    prints(SH("echo out; echo err >&2"), &(prong_run_options){.popen.err = PRONG_NULL}, "out\n");
+    prints(ARGV("pwd"), &(prong_subprocess_options){.popen.directory = "/usr"}, "/usr\n");
+    prints(ARGV("echo $1 $0", "zero", "one"), &(prong_subprocess_options){.popen.shell = true}, "one zero\n");
+    prints(ARGV("other", "-c", "echo $0"), &(prong_subprocess_options){.popen.executable = "/bin/sh"}, "other\n");
+    prints(SH("umask"), &(prong_subprocess_options){.popen = {.set_umask = true, .umask = 027}}, "0027\n");
+    prints(ARGV("cat"), &(prong_subprocess_options){.input = "given", .input_size = 5}, "given");
+    prints(SH("echo out; echo err >&2"), &(prong_subprocess_options){.popen.err = PRONG_TO_STDOUT}, "out\nerr\n");
+    prints(SH("echo out; echo err >&2"), &(prong_subprocess_options){.popen.err = PRONG_NULL}, "out\n");
     check(close(mkstemp(path)) == 0);
-    ok(prong_subprocess_check_call(ARGV("echo", "one"), &(prong_run_options){.popen.out = PRONG_FILE(path)}));
+    ok(prong_subprocess_check_call(ARGV("echo", "one"), &(prong_subprocess_options){.popen.out = PRONG_FILE(path)}));
     prong_stream more = PRONG_FILE(path);
     more.append = true;
-    ok(prong_subprocess_check_call(ARGV("echo", "two"), &(prong_run_options){.popen.out = more}));
-    prints(ARGV("cat"), &(prong_run_options){.popen.in = PRONG_FILE(path)}, "one\ntwo\n");
+    ok(prong_subprocess_check_call(ARGV("echo", "two"), &(prong_subprocess_options){.popen.out = more}));
+    prints(ARGV("cat"), &(prong_subprocess_options){.popen.in = PRONG_FILE(path)}, "one\ntwo\n");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    prints(ARGV("cat"), &(prong_run_options){.popen.in = PRONG_DESCRIPTOR(fd)}, "one\ntwo\n");
+    prints(ARGV("cat"), &(prong_subprocess_options){.popen.in = PRONG_DESCRIPTOR(fd)}, "one\ntwo\n");
     close(fd);
     unlink(path);
 }
@@ -170,7 +172,7 @@ TEST(stdout_and_stderr_may_change_places) {
     prong_completed completed;
     int pair[2];
     check(pipe2(pair, O_CLOEXEC) == 0);
-    prong_run_options options = {.popen = {.out = PRONG_DESCRIPTOR(2), .err = PRONG_DESCRIPTOR(pair[1])}};
+    prong_subprocess_options options = {.popen = {.out = PRONG_DESCRIPTOR(2), .err = PRONG_DESCRIPTOR(pair[1])}};
     ok(prong_subprocess_run(SH("echo to-err >&2"), &options, &completed));
     close(pair[1]);
     char text[32] = "";
@@ -186,10 +188,10 @@ TEST(it_has_the_descriptors_passed_and_no_others) {
     snprintf(wanted, sizeof wanted, "0 1 2 %d ", passed);
     const char *list = "for f in /proc/self/fd/*; do n=${f##*/}; [ -e /proc/$$/fd/$n ] && printf '%s ' $n; done; true";
     prints(SH(list), NULL, "0 1 2 ");
-    prints(SH(list), &(prong_run_options){.popen.pass_fds = &passed, .popen.pass_fd_count = 1}, wanted);
+    prints(SH(list), &(prong_subprocess_options){.popen.pass_fds = &passed, .popen.pass_fd_count = 1}, wanted);
     snprintf(wanted, sizeof wanted, "%d ", open_here);
     prong_output output;
-    ok(prong_subprocess_check_output(SH(list), &(prong_run_options){.popen.keep_fds = true}, &output));
+    ok(prong_subprocess_check_output(SH(list), &(prong_subprocess_options){.popen.keep_fds = true}, &output));
     check(strstr(output.data, wanted) != NULL);
     prong_output_clear(&output);
     close(open_here);
@@ -207,8 +209,8 @@ TEST(signals_are_at_their_default_and_the_hosts_stay_as_they_are) {
     signal(SIGPIPE, SIG_IGN);
     prints(SH("cat /proc/self/status | grep -E 'Sig(Ign|Cgt|Blk)' | tr -d '\\t'"), NULL,
            "SigBlk:0000000000000000\nSigIgn:0000000000000000\nSigCgt:0000000000000000\n");
-    prints(SH("cat /proc/self/status | grep SigIgn | tr -d '\\t'"), &(prong_run_options){.popen.keep_signals = true},
-           "SigIgn:0000000000001000\n");
+    prints(SH("cat /proc/self/status | grep SigIgn | tr -d '\\t'"),
+           &(prong_subprocess_options){.popen.keep_signals = true}, "SigIgn:0000000000001000\n");
     sigaction(SIGUSR1, NULL, &now);
     check(now.sa_handler == on_signal);
 }
@@ -220,7 +222,7 @@ TEST(the_signal_mask_is_the_callers_or_as_asked) {
     sigaddset(&usr1, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &usr1, NULL);
     prints(SH("cat /proc/self/status | grep SigBlk | tr -d '\t'"), NULL, "SigBlk:0000000000000200\n");
-    prong_run_options options = {.popen.set_signal_mask = true};
+    prong_subprocess_options options = {.popen.set_signal_mask = true};
     prints(SH("cat /proc/self/status | grep SigBlk | tr -d '\t'"), &options, "SigBlk:0000000000000000\n");
     options.popen.blocked_signals = blocked;
     options.popen.blocked_signal_count = 2;
@@ -240,26 +242,27 @@ TEST(the_signal_mask_is_the_callers_or_as_asked) {
 
 TEST(session_group_and_user_are_as_asked) {
     prong_popen *popen;
-    ok(prong_popen_start(&popen, ARGV("sleep", "20"), &(prong_popen_options){.start_new_session = true}));
+    ok(prong_popen_open(&popen, ARGV("sleep", "20"), &(prong_popen_options){.start_new_session = true}));
     equal(getsid(prong_popen_pid(popen)), prong_popen_pid(popen));
     ok(prong_popen_stop(popen, &(prong_stop_plan){.kill = PRONG_SECONDS(5)}, NULL));
     ok(prong_popen_close(popen));
-    ok(prong_popen_start(&popen, ARGV("sleep", "20"), &(prong_popen_options){.set_process_group = true}));
+    ok(prong_popen_open(&popen, ARGV("sleep", "20"), &(prong_popen_options){.set_process_group = true}));
     equal(getpgid(prong_popen_pid(popen)), prong_popen_pid(popen));
     ok(prong_popen_stop(popen, &(prong_stop_plan){.kill = PRONG_SECONDS(5)}, NULL));
     ok(prong_popen_close(popen));
     if (getuid() == 0) {
         gid_t groups[] = {7};
-        prong_run_options options = {.popen = {.set_user = true,
-                                               .user = 65534,
-                                               .set_group = true,
-                                               .group = 65533,
-                                               .extra_groups = groups,
-                                               .extra_group_count = 1}};
+        prong_subprocess_options options = {.popen = {.set_user = true,
+                                                      .user = 65534,
+                                                      .set_group = true,
+                                                      .group = 65533,
+                                                      .extra_groups = groups,
+                                                      .extra_group_count = 1}};
         prints(SH("id -u; id -g; id -G"), &options, "65534\n65533\n65533 7\n");
         equal(getuid(), 0);
     } else {
-        is(prong_subprocess_check_call(ARGV("true"), &(prong_run_options){.popen = {.set_user = true, .user = 0}}),
+        is(prong_subprocess_check_call(ARGV("true"),
+                                       &(prong_subprocess_options){.popen = {.set_user = true, .user = 0}}),
            PRONG_PERMISSION);
         says("user");
     }
@@ -280,10 +283,10 @@ LONG_TEST(communicate_has_no_deadlock_at_any_size, 120) {
         char *input = malloc(size + 1);
         for (size_t i = 0; i < size; i++) input[i] = pattern(i);
         prong_completed completed;
-        ok(prong_subprocess_run(
-            ARGV("cat"),
-            &(prong_run_options){.input = input, .input_size = size, .capture = true, .timeout = PRONG_SECONDS(100)},
-            &completed));
+        ok(prong_subprocess_run(ARGV("cat"),
+                                &(prong_subprocess_options){
+                                    .input = input, .input_size = size, .capture = true, .timeout = PRONG_SECONDS(100)},
+                                &completed));
         equal(completed.returncode, 0);
         equal(completed.out.size, size);
         check(memcmp(completed.out.data, input, size) == 0 && completed.out.data[size] == 0);
@@ -297,7 +300,7 @@ TEST(both_outputs_are_read_at_once) {
     prong_completed completed;
     const char *both = "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; echo "
                        "0123456789012345678901234567890123456789 >&2; i=$((i+1)); done";
-    ok(prong_subprocess_run(SH(both), &(prong_run_options){.capture = true}, &completed));
+    ok(prong_subprocess_run(SH(both), &(prong_subprocess_options){.capture = true}, &completed));
     equal(completed.out.size, 3000 * 41);
     equal(completed.err.size, 3000 * 41);
     prong_completed_clear(&completed);
@@ -307,14 +310,14 @@ TEST(input_that_is_not_read_is_dropped_without_a_signal) {
     static char input[1 << 20];
     signal(SIGPIPE, SIG_DFL); /* it would end us */
     prints(SH("head -c 5 >/dev/null; exec <&-; echo done"),
-           &(prong_run_options){.input = input, .input_size = sizeof input}, "done\n");
+           &(prong_subprocess_options){.input = input, .input_size = sizeof input}, "done\n");
 }
 
 TEST(communicate_goes_on_after_a_timeout_and_loses_nothing) {
     prong_popen *popen;
     prong_output output;
-    ok(prong_popen_start(&popen, SH("read a; echo 1; sleep 0.3; echo 2; read b; echo $a$b"),
-                         &(prong_popen_options){.in = PRONG_PIPE, .out = PRONG_PIPE}));
+    ok(prong_popen_open(&popen, SH("read a; echo 1; sleep 0.3; echo 2; read b; echo $a$b"),
+                        &(prong_popen_options){.in = PRONG_PIPE, .out = PRONG_PIPE}));
     int timeouts = 0;
     prong_status status;
     while ((status = prong_popen_communicate(popen, "x\ny\n", 4, &output, NULL, PRONG_MS(60))) == PRONG_TIMEOUT)
@@ -330,16 +333,16 @@ TEST(a_program_can_be_talked_to_line_by_line) {
     prong_popen *popen;
     char answer[64];
     int code;
-    ok(prong_popen_start(&popen, SH("while read line; do echo \"got $line\"; done; exit 4"),
-                         &(prong_popen_options){.in = PRONG_PIPE, .out = PRONG_PIPE}));
+    ok(prong_popen_open(&popen, SH("while read line; do echo \"got $line\"; done; exit 4"),
+                        &(prong_popen_options){.in = PRONG_PIPE, .out = PRONG_PIPE}));
     for (int i = 0; i < 3; i++) {
-        check(write(prong_popen_fileno(popen, 0), "hello\n", 6) == 6);
-        ssize_t n = read(prong_popen_fileno(popen, 1), answer, sizeof answer - 1);
+        check(write(prong_popen_pipe(popen, 0), "hello\n", 6) == 6);
+        ssize_t n = read(prong_popen_pipe(popen, 1), answer, sizeof answer - 1);
         check(n == 10 && memcmp(answer, "got hello\n", 10) == 0);
     }
     is(prong_popen_poll(popen, &code), PRONG_STILL_RUNNING);
-    equal(prong_popen_fileno(popen, 2), -1);
-    ok(prong_popen_close_stream(popen, 0));
+    equal(prong_popen_pipe(popen, 2), -1);
+    ok(prong_popen_close_pipe(popen, 0));
     ok(prong_popen_wait(popen, &code, PRONG_SECONDS(5)));
     equal(code, 4);
     ok(prong_popen_close(popen));
@@ -357,7 +360,7 @@ TEST(a_grandchild_with_the_pipe_does_not_keep_communicate) {
     prong_completed completed;
     is(prong_subprocess_run(
            SH("echo begun; sleep 15; true"),
-           &(prong_run_options){.capture = true, .timeout = PRONG_MS(200), .popen.start_new_session = true},
+           &(prong_subprocess_options){.capture = true, .timeout = PRONG_MS(200), .popen.start_new_session = true},
            &completed),
        PRONG_TIMEOUT);
     says("ran for longer than 0.2 s");
@@ -366,7 +369,7 @@ TEST(a_grandchild_with_the_pipe_does_not_keep_communicate) {
     check(test_now() - before < PRONG_SECONDS(8));
     prong_completed_clear(&completed);
     /* and where that is wanted, the grandchild's output is waited for */
-    prints(SH("(sleep 0.2; echo late) & echo early"), &(prong_run_options){.popen.wait_for_eof = true},
+    prints(SH("(sleep 0.2; echo late) & echo early"), &(prong_subprocess_options){.popen.wait_for_eof = true},
            "early\nlate\n");
 }
 
@@ -385,8 +388,8 @@ TEST(the_whole_group_is_killed_on_timeout) {
     check(close(mkstemp(path)) == 0);
     prong_completed completed;
     const char *const argv[] = {"/bin/sh", "-c", "sleep 30 & echo $! > $0; wait", path, NULL};
-    is(prong_subprocess_run(argv, &(prong_run_options){.timeout = PRONG_MS(300), .popen.set_process_group = true},
-                            &completed),
+    is(prong_subprocess_run(
+           argv, &(prong_subprocess_options){.timeout = PRONG_MS(300), .popen.set_process_group = true}, &completed),
        PRONG_TIMEOUT);
     prong_completed_clear(&completed);
     FILE *file = fopen(path, "r");
@@ -404,19 +407,19 @@ TEST(a_stop_plan_waits_then_terminates_then_kills) {
     prong_popen *popen;
     int code;
     const prong_stop_plan plan = {.wait = PRONG_MS(50), .terminate = PRONG_MS(300), .kill = PRONG_SECONDS(5)};
-    ok(prong_popen_start(&popen, SH("exit 2"), NULL));
+    ok(prong_popen_open(&popen, SH("exit 2"), NULL));
     ok(prong_popen_wait(popen, NULL, PRONG_SECONDS(5)));
     ok(prong_popen_stop(popen, &plan, &code));
     equal(code, 2);
     ok(prong_popen_close(popen));
-    ok(prong_popen_start(&popen, ARGV("sleep", "30"), NULL));
+    ok(prong_popen_open(&popen, ARGV("sleep", "30"), NULL));
     ok(prong_popen_stop(popen, &plan, &code));
     equal(code, -SIGTERM);
     ok(prong_popen_close(popen));
-    ok(prong_popen_start(&popen, SH("trap '' TERM; echo; while :; do sleep 0.05; done"),
-                         &(prong_popen_options){.out = PRONG_PIPE}));
+    ok(prong_popen_open(&popen, SH("trap '' TERM; echo; while :; do sleep 0.05; done"),
+                        &(prong_popen_options){.out = PRONG_PIPE}));
     char byte;
-    check(read(prong_popen_fileno(popen, 1), &byte, 1) == 1);
+    check(read(prong_popen_pipe(popen, 1), &byte, 1) == 1);
     is(prong_popen_stop(popen, &(prong_stop_plan){.terminate = PRONG_MS(50)}, &code), PRONG_TIMEOUT);
     says("has outlived its stop");
     is(prong_popen_stop(popen, &(prong_stop_plan){.kill = PRONG_MS(50), .group = true}, &code), PRONG_INVALID);
@@ -428,13 +431,13 @@ TEST(a_stop_plan_waits_then_terminates_then_kills) {
 TEST(wait_times_out_and_signals_come_through) {
     prong_popen *popen;
     int code;
-    ok(prong_popen_start(&popen, ARGV("sleep", "30"), NULL));
+    ok(prong_popen_open(&popen, ARGV("sleep", "30"), NULL));
     int64_t before = test_now();
     is(prong_popen_wait(popen, &code, PRONG_MS(60)), PRONG_TIMEOUT);
     check(test_now() - before >= PRONG_MS(60));
     is(prong_popen_close(popen), PRONG_STILL_RUNNING);
-    is(prong_popen_send_signal(popen, 12345), PRONG_INVALID);
-    ok(prong_popen_send_signal(popen, SIGHUP));
+    is(prong_popen_signal(popen, 12345), PRONG_INVALID);
+    ok(prong_popen_signal(popen, SIGHUP));
     ok(prong_popen_wait(popen, &code, PRONG_SECONDS(5)));
     equal(code, -SIGHUP);
     ok(prong_popen_kill(popen));
@@ -447,7 +450,7 @@ TEST(wait_times_out_and_signals_come_through) {
 
 TEST(a_program_that_is_detached_runs_on_and_is_reaped_later) {
     prong_popen *popen;
-    ok(prong_popen_start(&popen, SH("sleep 0.1"), NULL));
+    ok(prong_popen_open(&popen, SH("sleep 0.1"), NULL));
     int pid = prong_popen_pid(popen);
     ok(prong_popen_detach(popen));
     equal(kill(pid, 0), 0);
@@ -461,7 +464,7 @@ TEST(a_program_that_is_detached_runs_on_and_is_reaped_later) {
 TEST(a_host_that_reaps_it_is_told_that_nobody_knows_how_it_ended) {
     prong_popen *popen;
     int code;
-    ok(prong_popen_start(&popen, ARGV("true"), NULL));
+    ok(prong_popen_open(&popen, ARGV("true"), NULL));
     check(waitpid(prong_popen_pid(popen), NULL, 0) > 0);
     is(prong_popen_wait(popen, &code, PRONG_SECONDS(5)), PRONG_SYSTEM);
     says("was reaped by the host program");
@@ -470,7 +473,7 @@ TEST(a_host_that_reaps_it_is_told_that_nobody_knows_how_it_ended) {
 
 TEST(a_forked_child_cannot_use_its_parents_popen) {
     prong_popen *popen;
-    ok(prong_popen_start(&popen, ARGV("sleep", "30"), NULL));
+    ok(prong_popen_open(&popen, ARGV("sleep", "30"), NULL));
     pid_t pid = fork();
     if (pid == 0) {
         is(prong_popen_poll(popen, NULL), PRONG_NOT_CHILD);

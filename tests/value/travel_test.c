@@ -107,7 +107,7 @@ METHOD_TEST(a_process_is_called_with_arguments_and_keywords) {
     ok(prong_process_join(process, SOON));
     ok(prong_process_exitcode(process, &code));
     equal(code, 60);
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     is(prong_process_create_value(&process, add_up, prong_int(1), prong_null(), &options), PRONG_INVALID);
     says("must be a tuple, not int");
     options.argument = "x";

@@ -236,7 +236,7 @@ TEST(a_wait_with_a_timeout_does_not_poll) {
     prong_popen *popen;
     prong_event event;
     ok(prong_event_create(&event, NULL));
-    ok(prong_popen_start(&popen, (const char *const[]){"sleep", "30", NULL}, NULL));
+    ok(prong_popen_open(&popen, (const char *const[]){"sleep", "30", NULL}, NULL));
     long before = times_asleep();
     is(prong_popen_wait(popen, NULL, PRONG_MS(500)), PRONG_TIMEOUT);
     check(times_asleep() - before < 5);
