@@ -94,8 +94,9 @@ static void communicate(bool memory) {
     prong_completed completed;
     memset(input, 'x', size);
     double begin = bench_now();
-    must(prong_subprocess_run(argv, &(prong_subprocess_options){.input = input, .input_size = size, .capture = true},
-                              &completed));
+    must(prong_subprocess_run(argv, &completed,
+                              &(prong_subprocess_options){.input = input, .input_size = size, .capture = true},
+                              PRONG_FOREVER));
     double took = bench_now() - begin;
     if (completed.out.size != size) bench_die("not all came back");
     struct rusage usage;

@@ -2,7 +2,10 @@
  *
  *     prong_completed done;
  *     const char *const argv[] = {"sort", "-n", NULL};
- *     prong_subprocess_run(argv, &(prong_subprocess_options){.input = text, .input_size = size, .capture = true}, &done);
+ *     prong_subprocess_run(argv, &done, &(prong_subprocess_options){.input = text, .input_size = size, .capture = true},
+ *                          PRONG_SECONDS(10));
+ *     … done.returncode, done.out.data …
+ *     prong_completed_clear(&done);
  *
  * A program is started without copying this process (as by vfork), so a start costs the same however much memory it uses.
  * A program or directory that is not there, and all else that keeps it from starting, is the error of the call that starts it.
@@ -116,11 +119,9 @@ PRONG_API prong_status prong_popen_close_pipe(prong_popen *popen, int stream);
  * program ends with it. Every call here that gives a return code gives this when it has no other to give. */
 #define PRONG_NO_RETURNCODE (-0x7fffffff - 1)
 
-/* How it ended: its exit code, or minus the signal that killed it; *returncode may be NULL. Errors: PRONG_STILL_RUNNING,
- * PRONG_NOT_CHILD; PRONG_SYSTEM when the host program has reaped it, so that nobody knows. */
-PRONG_API prong_status prong_popen_poll(prong_popen *popen, int *returncode);
-/* Waits for its end. Errors: PRONG_TIMEOUT, and as prong_popen_poll. A program whose pipes are full waits in turn:
- * see communicate. */
+/* Waits for its end, and tells how it ended: its exit code, or minus the signal that killed it; *returncode may be NULL. With
+ * PRONG_NOWAIT it asks whether it has ended. A program whose pipes are full waits in turn: see communicate.
+ * Errors: PRONG_TIMEOUT, PRONG_NOT_CHILD; PRONG_SYSTEM when the host program has reaped it, so that nobody knows. */
 PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode,
                                             prong_time timeout);
 
@@ -136,11 +137,10 @@ typedef struct prong_stop_plan {
         group; /* signal its whole process group: it must have one of its own (a new session or group) */
 } prong_stop_plan;
 
-/* Carries out the plan, up to the step at which it ends. plan NULL: terminate 5 s, kill 5 s.
- * Errors: PRONG_TIMEOUT (it has outlived the plan), PRONG_INVALID (no group of its own). */
-PRONG_API prong_status prong_popen_stop(prong_popen *popen,
-                                        const prong_stop_plan *plan,
-                                        int *returncode);
+/* Carries out the plan, up to the step at which it ends. returncode may be NULL. plan NULL: terminate 5 s, kill 5 s.
+ * Errors: PRONG_TIMEOUT (it has outlived the plan), PRONG_INVALID (no group of its own), as prong_popen_wait. */
+PRONG_API prong_status prong_popen_stop(prong_popen *popen, int *returncode,
+                                        const prong_stop_plan *plan);
 
 /* What a program wrote. data is followed by a zero, which size does not count; NULL when the stream was no pipe. */
 typedef struct prong_output {
@@ -148,18 +148,27 @@ typedef struct prong_output {
     size_t size;
 } prong_output;
 
-/* Frees it, and clears it. Also of one that is empty. */
-PRONG_API void prong_output_clear(prong_output *output);
+/* A program that has ended: how, and what it wrote to those of its streams that were pipes. */
+typedef struct prong_completed {
+    int returncode; /* its exit code, minus the signal that killed it, or PRONG_NO_RETURNCODE */
+    prong_output out, err;
+} prong_completed;
+
+/* Frees the output, and clears it. Every call that takes a prong_completed to fill leaves it fit for this, whatever it
+ * returns; so is one that is all zero. */
+PRONG_API void prong_completed_clear(prong_completed *completed);
 
 /* Writes input to its stdin and closes that, reads its stdout and stderr, all at once and without end whichever is full; then
- * waits for its end. Streams that are no pipes are left out; output and errors may be NULL. Input that it does not want to
- * read is dropped. It is over when the program has ended and what it wrote is read, even if others still have its pipes (as
- * a daemon it started may), unless wait_for_eof is set.
+ * waits for its end. Streams that are no pipes are left out; completed may be NULL. Input that it does not want to read is
+ * dropped. It is over when the program has ended and what it wrote is read, even if others still have its pipes (as a
+ * daemon it started may), unless wait_for_eof is set.
  * PRONG_TIMEOUT: nothing is lost, and nothing returned yet; call again, with the same input, to go on.
- * Errors: PRONG_TIMEOUT, PRONG_NO_MEMORY, PRONG_INVALID (input, and stdin is no pipe), PRONG_NOT_CHILD. */
-PRONG_CHECKED prong_status prong_popen_communicate(
-    prong_popen *popen, const void *input, size_t input_size,
-    prong_output *output, prong_output *errors, prong_time timeout);
+ * Errors: PRONG_TIMEOUT, PRONG_NO_MEMORY, PRONG_INVALID (input, and stdin is no pipe), as prong_popen_wait. */
+PRONG_CHECKED prong_status prong_popen_communicate(prong_popen *popen,
+                                                   const void *input,
+                                                   size_t input_size,
+                                                   prong_completed *completed,
+                                                   prong_time timeout);
 
 /* Closes its pipes and frees it. Errors: PRONG_STILL_RUNNING: end it first, or detach it. NULL is allowed. */
 PRONG_API prong_status prong_popen_close(prong_popen *popen);
@@ -173,35 +182,17 @@ typedef struct prong_subprocess_options {
     const void *input; /* for its stdin, which becomes a pipe */
     size_t input_size; /* bytes */
     bool capture;      /* stdout and stderr become pipes */
-    prong_time
-        timeout; /* 0: none. When it passes the program is killed (with its group, if it has its own) */
-    bool check;  /* another return code than 0 is PRONG_COMMAND_FAILED */
+    bool
+        check; /* another return code than 0 is PRONG_COMMAND_FAILED, with a message that says how it ended */
 } prong_subprocess_options;
 
-typedef struct prong_completed {
-    int returncode; /* PRONG_NO_RETURNCODE: it was not started */
-    prong_output out, err;
-} prong_completed;
-
-/* Runs a program to its end. *completed is filled also with PRONG_TIMEOUT (as far as it came) and PRONG_COMMAND_FAILED; clear it
- * after any of the three. Errors: these, and as prong_popen_open; PRONG_INVALID for input with a stdin, or capture with an
- * out or err, that is set to something else. */
+/* Runs a program to its end. When the time is up it is killed (with its group, if it has its own). completed and options may be
+ * NULL. *completed is filled also with PRONG_TIMEOUT (as far as it came) and PRONG_COMMAND_FAILED; clear it when you are done.
+ * To have its stdout alone, set .popen.out = PRONG_PIPE. Errors: these two, and as prong_popen_open and prong_popen_wait;
+ * PRONG_INVALID for input with a stdin, or capture with an out or err, that is set to something else. */
 PRONG_CHECKED prong_status prong_subprocess_run(
-    const char *const argv[], const prong_subprocess_options *options,
-    prong_completed *completed);
-PRONG_API void prong_completed_clear(prong_completed *completed);
-
-/* The return code alone; PRONG_NO_RETURNCODE when the program was not started. returncode may be NULL. */
-PRONG_CHECKED prong_status
-prong_subprocess_call(const char *const argv[],
-                      const prong_subprocess_options *options, int *returncode);
-/* PRONG_COMMAND_FAILED, with a message that says how it ended, unless it returned 0. */
-PRONG_CHECKED prong_status prong_subprocess_check_call(
-    const char *const argv[], const prong_subprocess_options *options);
-/* The same, and what it wrote to stdout. */
-PRONG_CHECKED prong_status prong_subprocess_check_output(
-    const char *const argv[], const prong_subprocess_options *options,
-    prong_output *output);
+    const char *const argv[], prong_completed *completed,
+    const prong_subprocess_options *options, prong_time timeout);
 
 PRONG_END_DECLS
 

@@ -131,43 +131,42 @@ static prong_status exchange(prong_popen *popen, const char *input, size_t size,
 }
 
 /* There is room for the zero behind it. */
-static void hand_out(prong_popen *popen, int stream, prong_output *output) {
+static prong_output communicate_output(prong_popen *popen, int stream) {
     struct buffer *buffer = &popen->read[stream];
-    prong_output bytes = {NULL, 0};
-    if (popen->was_pipe[stream]) {
-        buffer->data[buffer->size] = 0;
-        bytes = (prong_output){buffer->data, buffer->size};
-        if (output) *buffer = (struct buffer){NULL, 0, 0};
-    }
-    if (output) *output = bytes;
+    if (!popen->was_pipe[stream]) return (prong_output){NULL, 0};
+    buffer->data[buffer->size] = 0;
+    prong_output output = {buffer->data, buffer->size};
+    *buffer = (struct buffer){NULL, 0, 0};
+    return output;
 }
 
-prong_status prong_popen_communicate(prong_popen *popen, const void *input, size_t input_size, prong_output *output,
-                                     prong_output *errors, prong_time timeout) {
+/* What the exchange has left is the program's end. */
+static prong_status communicate_end(prong_popen *popen, prong_completed *completed, deadline_t deadline) {
+    int64_t left = deadline == PRONG_FOREVER ? PRONG_FOREVER : deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
+    int returncode;
+    prong_status status = prong_popen_wait(popen, &returncode, left);
+    for (int stream = 1; stream < 3 && status >= 0; stream++)
+        if (popen->was_pipe[stream]) status = make_room(&popen->read[stream], 0);
+    if (status < 0 || !completed) return status;
+    completed->returncode = returncode;
+    completed->out = communicate_output(popen, 1);
+    completed->err = communicate_output(popen, 2);
+    return PRONG_OK;
+}
+
+prong_status prong_popen_communicate(prong_popen *popen, const void *input, size_t input_size,
+                                     prong_completed *completed, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
     struct pipe_signal held;
-    prong_status status = popen_check(popen);
-    if (status < 0) return status;
+    if (completed) *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
+    TRY(popen_check(popen));
     TRY(check_bytes(input, input_size, "communicate: input"));
     if (input_size && !popen->was_pipe[0])
         return fail(PRONG_INVALID, "communicate with '%s': input, and its stdin is no pipe", popen->name);
     INTERRUPTIBLE;
     prepare(popen, input_size);
     hold_pipe_signal(&held);
-    status = exchange(popen, input, input_size, deadline);
+    prong_status status = exchange(popen, input, input_size, deadline);
     drop_pipe_signal(&held);
-    if (status < 0) return status;
-    int64_t left = deadline == PRONG_FOREVER ? PRONG_FOREVER : deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
-    status = prong_popen_wait(popen, NULL, left);
-    for (int stream = 1; stream < 3 && status >= 0; stream++)
-        if (popen->was_pipe[stream]) status = make_room(&popen->read[stream], 0);
-    if (status < 0) return status;
-    hand_out(popen, 1, output);
-    hand_out(popen, 2, errors);
-    return PRONG_OK;
-}
-
-void prong_output_clear(prong_output *output) {
-    free(output->data);
-    *output = (prong_output){NULL, 0};
+    return status < 0 ? status : communicate_end(popen, completed, deadline);
 }

@@ -306,14 +306,6 @@ static void set_no_returncode(int *returncode) {
     if (returncode) *returncode = PRONG_NO_RETURNCODE;
 }
 
-prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
-    set_no_returncode(returncode);
-    prong_status status = popen_check(popen);
-    if (status < 0) return status;
-    if (!popen_has_ended(popen)) return fail(PRONG_STILL_RUNNING, "'%s' still runs", popen->name);
-    return popen_returncode(popen, returncode);
-}
-
 static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
     INTERRUPTIBLE;
     bool ended;
@@ -326,8 +318,9 @@ static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t d
 
 prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {
     set_no_returncode(returncode);
-    prong_status status = popen_check(popen);
-    return status < 0 ? status : wait_until(popen, returncode, deadline_after(timeout));
+    TRY(popen_check(popen));
+    if (popen_has_ended(popen)) return popen_returncode(popen, returncode);
+    return wait_until(popen, returncode, deadline_after(timeout));
 }
 
 /* --- signals --- */
@@ -353,7 +346,7 @@ prong_status prong_popen_kill(prong_popen *popen) {
     return prong_popen_signal(popen, SIGKILL);
 }
 
-prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, int *returncode) {
+prong_status prong_popen_stop(prong_popen *popen, int *returncode, const prong_stop_plan *plan) {
     static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
     set_no_returncode(returncode);
     prong_status status = popen_check(popen);

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const prong_time KILLED_WITHIN = PRONG_SECONDS(10);
@@ -29,16 +30,15 @@ static void cut_short(prong_popen *popen, const prong_subprocess_options *o, pro
     INTERRUPTS_HELD;
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
-    if (prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN) < 0)
+    if (prong_popen_communicate(popen, o->input, o->input_size, completed, KILLED_WITHIN) < 0)
         ignore_status(prong_popen_wait(popen, NULL, KILLED_WITHIN)); /* there may be no memory for what it wrote */
     popen_returncode(popen, &completed->returncode);
 }
 
-static prong_status finish(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed) {
-    prong_time timeout = o->timeout > 0 ? o->timeout : PRONG_FOREVER;
-    prong_status status =
-        prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, timeout);
-    if (status >= 0) return popen_returncode(popen, &completed->returncode);
+static prong_status finish(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed,
+                           prong_time timeout) {
+    prong_status status = prong_popen_communicate(popen, o->input, o->input_size, completed, timeout);
+    if (status >= 0) return status;
     char reason[200];
     snprintf(reason, sizeof reason, "%s", prong_error_message());
     cut_short(popen, o, completed);
@@ -55,51 +55,30 @@ static prong_status check_code(const char *name, int code) {
     return fail(PRONG_COMMAND_FAILED, "'%s' ended with %d", name, code);
 }
 
-prong_status prong_subprocess_run(const char *const argv[], const prong_subprocess_options *options,
-                                  prong_completed *completed) {
+static prong_status run(const char *const argv[], prong_completed *completed, const prong_subprocess_options *options,
+                        prong_time timeout) {
     prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     prong_popen *popen;
-    if (!completed) return fail(PRONG_INVALID, "subprocess run: no place for the outcome");
-    *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
     prong_status status = choose_streams(&o);
     if (status >= 0) status = prong_popen_open(&popen, argv, &o.popen);
     if (status < 0) return status;
-    status = finish(popen, &o, completed);
+    status = finish(popen, &o, completed, timeout);
     if (prong_popen_close(popen) < 0) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
     if (status >= 0 && o.check) status = check_code(argv[0], completed->returncode);
     return status;
 }
 
+prong_status prong_subprocess_run(const char *const argv[], prong_completed *completed,
+                                  const prong_subprocess_options *options, prong_time timeout) {
+    prong_completed nowhere, *to = completed ? completed : &nowhere;
+    *to = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
+    prong_status status = run(argv, to, options, timeout);
+    if (!completed) prong_completed_clear(to);
+    return status;
+}
+
 void prong_completed_clear(prong_completed *completed) {
-    prong_output_clear(&completed->out);
-    prong_output_clear(&completed->err);
-}
-
-prong_status prong_subprocess_call(const char *const argv[], const prong_subprocess_options *options, int *returncode) {
-    prong_completed completed;
-    prong_status status = prong_subprocess_run(argv, options, &completed);
-    if (returncode) *returncode = completed.returncode;
-    prong_completed_clear(&completed);
-    return status;
-}
-
-prong_status prong_subprocess_check_call(const char *const argv[], const prong_subprocess_options *options) {
-    prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
-    o.check = true;
-    return prong_subprocess_call(argv, &o, NULL);
-}
-
-prong_status prong_subprocess_check_output(const char *const argv[], const prong_subprocess_options *options,
-                                           prong_output *output) {
-    prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
-    prong_completed completed;
-    if (!output) return fail(PRONG_INVALID, "check_output: no place for the output");
-    *output = (prong_output){NULL, 0};
-    prong_status status = claim(&o.popen.out, "stdout", "output is to be captured");
-    if (status < 0) return status;
-    o.check = true;
-    status = prong_subprocess_run(argv, &o, &completed);
-    *output = completed.out;
-    prong_output_clear(&completed.err);
-    return status;
+    free(completed->out.data);
+    free(completed->err.data);
+    completed->out = completed->err = (prong_output){NULL, 0};
 }

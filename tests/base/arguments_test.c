@@ -92,7 +92,8 @@ ROW(array_get, "content", prong_shared_value_get(array, 0, 4, NULL, PRONG_NOWAIT
 ROW(array_set, "content", prong_shared_value_set(array, 0, 4, NULL, PRONG_NOWAIT))
 ROW(value_get, "content", prong_shared_value_get(number, 0, 1, NULL, PRONG_NOWAIT))
 ROW(value_set, "content", prong_shared_value_set(number, 0, 1, NULL, PRONG_NOWAIT))
-ROW(subprocess_input, "input", prong_subprocess_run(argv, &(prong_subprocess_options){.input_size = 5}, &completed))
+ROW(subprocess_input, "input",
+    prong_subprocess_run(argv, &completed, &(prong_subprocess_options){.input_size = 5}, PRONG_NOWAIT))
 ROW(pickle_loads, "data", prong_pickle_loads(document, NULL, 5, &value, NULL))
 ROW(make_int, "bytes", prong_make_int(document, NULL, 5, &value))
 ROW(make_str, "text", prong_make_str(document, NULL, 5, &value))

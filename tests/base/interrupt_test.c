@@ -249,7 +249,7 @@ static prong_status popen_wait(prong_time timeout) {
     return prong_popen_wait(all.popen, NULL, timeout);
 }
 static prong_status popen_communicate(prong_time timeout) {
-    return prong_popen_communicate(all.popen, NULL, 0, NULL, NULL, timeout);
+    return prong_popen_communicate(all.popen, NULL, 0, NULL, timeout);
 }
 static prong_status job_wait(prong_time timeout) {
     return prong_job_wait(all.job, timeout);
@@ -525,7 +525,7 @@ TEST(a_program_in_one_call_is_killed_when_the_call_is_interrupted) {
     prong_completed completed;
     handle(SA_RESTART);
     strike_in(50000);
-    is(prong_subprocess_run(ARGV("sleep", "1000"), NULL, &completed), PRONG_INTERRUPTED);
+    is(prong_subprocess_run(ARGV("sleep", "1000"), &completed, NULL, PRONG_FOREVER), PRONG_INTERRUPTED);
     says("'sleep' was killed");
 }
 

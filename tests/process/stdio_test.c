@@ -75,8 +75,8 @@ TEST(a_program_is_read_and_written_where_the_streams_are_closed) {
     const char *const cat[] = {"/bin/cat", NULL};
     prong_completed done = {0};
     close_streams();
-    ok(prong_subprocess_run(cat, &(prong_subprocess_options){.capture = true, .input = "through", .input_size = 7},
-                            &done));
+    ok(prong_subprocess_run(
+        cat, &done, &(prong_subprocess_options){.capture = true, .input = "through", .input_size = 7}, PRONG_FOREVER));
     equal(done.out.size, 7);
     check(memcmp(done.out.data, "through", 7) == 0);
     equal(open_streams(), 0);
@@ -92,7 +92,7 @@ TEST(a_program_gets_the_streams_that_it_was_promised_whichever_are_closed) {
         prong_completed done = {0};
         for (int i = 0; i < 3; i++) closed >> i & 1 ? close(i) : dup2(kept[i], i);
         prong_status status = prong_subprocess_run(
-            say, &(prong_subprocess_options){.capture = true, .input = "in ", .input_size = 3}, &done);
+            say, &done, &(prong_subprocess_options){.capture = true, .input = "in ", .input_size = 3}, PRONG_FOREVER);
         int open = open_streams();
         for (int i = 0; i < 3; i++) dup2(kept[i], i);
         ok(status);
