@@ -83,27 +83,32 @@ typedef enum prong_daemon {
  * 64, writable, valid to the child's end. The result is the exit code (its low 8 bits, as exit(3)). */
 typedef int prong_target(void *argument, size_t size);
 
-/* The same for those who would subclass: context is a struct of your own, copied to the child. */
-typedef int prong_run(prong_process self, void *context);
+/* The same, called with values: arguments (a tuple) and keywords (a dict, or None), which lie in document, as what it makes
+ * itself may. */
+typedef int prong_value_target(prong_document *document, prong_value arguments,
+                               prong_value keywords);
 
+/* All zero but for what is used. What it points to is copied when the process is created. */
 typedef struct prong_process_options {
-    prong_target *target; /* either target with argument … */
-    const void *argument;
-    size_t argument_size; /* bytes; copied when the process is created */
-    prong_run *run;       /* … or run with context */
-    const void *context;
-    size_t context_size;
-    const char *name; /* up to 47 bytes; NULL: "Process-N" */
+    /* What it runs, one of these three. The name is for the child to find a prong_value_target by, as prong_work has it; a
+     * child that does not find it, or cannot read its values, ends with code 125. */
+    prong_target *target;
+    prong_value_target *value_target;
+    const char *target_name;
+    const void *argument; /* of a target */
+    size_t argument_size; /* bytes */
+    prong_value values;   /* of the others: a tuple, or null for none … */
+    prong_value keywords; /* … and a dict, or null */
+    const char *name;     /* up to 47 bytes; NULL: "Process-N" */
     prong_daemon daemon;
     prong_start_method method;
     prong_time
         start_timeout; /* for a spawned image to reach its target; 0: 60 s */
     /* Another program whose image spawn starts in the place of this one's, and its arguments, up to a NULL; looked for along
      * PATH. It must come to prong_main. Of this program's functions it has none: a target is prong's, a shared library's, or
-     * one by name. Copied. */
+     * one by name. */
     char *const *program;
-    const char *target_name; /* for prong_process_create_value alone */
-    /* spawn: "NAME=value", …, NULL, with which the new image begins; NULL: this process's environment. Copied. */
+    /* spawn: "NAME=value", …, NULL, with which the new image begins; NULL: this process's environment. */
     const char *const *environment;
     bool
         no_wait; /* spawn: the start returns as soon as the image is begun; one that fails then ends with code 255 */
@@ -129,24 +134,12 @@ PRONG_API const char *prong_start_method_name(prong_start_method method);
 PRONG_API prong_status prong_set_forkserver_preload(
     const char *const *libraries, size_t count, void (*function)(void));
 
-/* Makes a process, not yet running. Errors: PRONG_INVALID (neither or both of target and run, a size without bytes,
- * a name too long, no such method, an environment for another method than spawn, an entry of it without a name),
- * PRONG_NO_MEMORY. Pair with prong_process_destroy. */
+/* Makes a process, not yet running. Errors: PRONG_INVALID (none of target, value_target and target_name, or more than one; a
+ * size without bytes, an argument for another than target, values for target, values that are no tuple, keywords that are no
+ * dict, a name too long, no such method, an environment for another method than spawn, an entry of it without a name),
+ * PRONG_NO_FUNCTION, PRONG_NO_MEMORY; as prong_pickle_dumps. Pair with prong_process_destroy. */
 PRONG_CHECKED prong_status prong_process_create(
     prong_process *process, const prong_process_options *options);
-
-/* What a child runs that is called with values: arguments (a tuple) and keywords (a dict, or None), which lie in document, as
- * what it makes itself may. The result is the exit code. */
-typedef int prong_value_target(prong_document *document, prong_value arguments,
-                               prong_value keywords);
-
-/* The same as prong_process_create, for target(*arguments, **keywords) by value; options' target, run and what goes with
- * them must not be set. A target of NULL is found by the child under options' target_name, as prong_task_options has it.
- * options may be NULL. Errors: also PRONG_NO_FUNCTION, and as prong_pickle_dumps. A child that cannot read its arguments,
- * or does not find a name, ends with code 125. */
-PRONG_CHECKED prong_status prong_process_create_value(
-    prong_process *process, prong_value_target *target, prong_value arguments,
-    prong_value keywords, const prong_process_options *options);
 
 /* Starts it: once, by the process that created it. When this returns the child exists, and under spawn and forkserver
  * has found its function. Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (created by another process),

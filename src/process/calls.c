@@ -76,6 +76,14 @@ const char *call_of_runtime(const void *bytes, size_t size, const void **pickle,
     return header->function.path;
 }
 
+prong_status call_make(prong_document *scratch, any_function *function, const char *name, prong_value arguments,
+                       prong_value keywords, void **bytes, size_t *size) {
+    struct function identity;
+    TRY(call_identify(function, name, &identity));
+    if (prong_value_kind(arguments) == PRONG_KIND_NULL) TRY(prong_make_tuple(scratch, NULL, 0, &arguments));
+    return call_write(scratch, &identity, arguments, keywords, bytes, size);
+}
+
 int call_target(void *argument, size_t size) {
     prong_document *document;
     prong_value arguments, keywords;
@@ -90,24 +98,4 @@ int call_target(void *argument, size_t size) {
         code = ((prong_value_target *)function)(document, arguments, keywords);
     prong_document_close(document);
     return code;
-}
-
-prong_status prong_process_create_value(prong_process *process, prong_value_target *target, prong_value arguments,
-                                        prong_value keywords, const prong_process_options *options) {
-    prong_process_options by_bytes = options ? *options : (prong_process_options){0};
-    struct function function;
-    prong_document *scratch;
-    void *bytes;
-    if (by_bytes.target || by_bytes.run || by_bytes.argument)
-        return fail_text(PRONG_INVALID, "process: a target beside the one that is called with values");
-    prong_status status = call_identify((any_function *)target, by_bytes.target_name, &function);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = call_write(scratch, &function, arguments, keywords, &bytes, &by_bytes.argument_size);
-    by_bytes.target = call_target;
-    by_bytes.target_name = NULL;
-    if (status >= 0) by_bytes.argument = bytes;
-    if (status >= 0) status = prong_process_create(process, &by_bytes);
-    prong_document_close(scratch);
-    return status;
 }

@@ -156,9 +156,7 @@ prong_status child_settle(struct process *process, any_function **function) {
 
 int child_run(struct process *process, any_function *function) {
     void *argument = process->argument ? arena_at(process->argument) : NULL;
-    prong_process self_handle = {arena_offset(process), atomic_load(&process->object.generation)};
-    int code = process->is_run ? ((prong_run *)(void *)function)(self_handle, argument)
-                               : ((prong_target *)(void *)function)(argument, process->argument_size);
+    int code = ((prong_target *)(void *)function)(argument, process->argument_size);
     if (runtime.after_target) code = runtime.after_target(code);
     returned = 256u | (code & 0xff);
     return code & 0xff;

@@ -7,6 +7,7 @@
 #include "family/heap.h"
 #include "family/waiter.h"
 #include "os/os.h"
+#include "process/calls.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -52,11 +53,26 @@ static prong_start_method choose_method(const prong_process_options *o) {
     return o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
 }
 
-static prong_status check_options(const prong_process_options *o) {
-    if (!o || (!o->target && !o->run)) return fail(PRONG_INVALID, "process: neither target nor run is set");
-    if (o->target && o->run) return fail(PRONG_INVALID, "process: both target and run are set");
+static bool value_is_set(prong_value value) {
+    return prong_value_kind(value) != PRONG_KIND_NULL;
+}
+
+static prong_status check_target(const prong_process_options *o) {
+    int targets = (o->target != NULL) + (o->value_target != NULL) + (o->target_name != NULL);
+    if (targets == 0) return fail_text(PRONG_INVALID, "process: neither target, value_target nor target_name is set");
+    if (targets > 1)
+        return fail_text(PRONG_INVALID, "process: more than one of target, value_target and target_name is set");
     if (o->argument_size && !o->argument) return fail(PRONG_INVALID, "process: argument_size without an argument");
-    if (o->context_size && !o->context) return fail(PRONG_INVALID, "process: context_size without a context");
+    if (o->argument && !o->target)
+        return fail_text(PRONG_INVALID, "process: an argument of bytes for a target that is called with values");
+    if (o->target && (value_is_set(o->values) || value_is_set(o->keywords)))
+        return fail_text(PRONG_INVALID, "process: values for a target that is called with bytes; see value_target");
+    return PRONG_OK;
+}
+
+static prong_status check_options(const prong_process_options *o) {
+    if (!o) return fail_text(PRONG_INVALID, "process: no options, and so no target");
+    TRY(check_target(o));
     if (o->name && strlen(o->name) >= MEMBER_NAME_SIZE)
         return fail(PRONG_INVALID, "process: the name '%.60s' has more than %d bytes", o->name, MEMBER_NAME_SIZE - 1);
     if ((unsigned)o->method > PRONG_START_FORKSERVER)
@@ -69,8 +85,6 @@ static prong_status check_options(const prong_process_options *o) {
     if (o->environment && !o->program && choose_method(o) != PRONG_START_SPAWN)
         return fail(PRONG_INVALID, "process: an environment of its own is for spawn, not for %s",
                     prong_start_method_name(choose_method(o)));
-    if (o->target_name)
-        return fail(PRONG_INVALID, "process: a target by name ('%s') is called with values", o->target_name);
     return PRONG_OK;
 }
 
@@ -79,42 +93,44 @@ static bool self_is_daemon(void) {
     return process && process->daemon;
 }
 
+/* What its child calls: a call with values is a target with bytes, too. */
+struct process_call {
+    prong_target *target;
+    const void *argument;
+    size_t size;
+};
+
 /* Fills in the object. Under fork the pointer is enough; identity is for images that load elsewhere. */
-static prong_status fill(struct process *p, const prong_process_options *o) {
-    const void *bytes = o->run ? o->context : o->argument;
-    p->argument_size = o->run ? o->context_size : o->argument_size;
-    p->is_run = o->run != NULL;
+static prong_status process_fill(struct process *p, const prong_process_options *o, const struct process_call *call) {
+    any_function *target = (any_function *)(void *)call->target;
     p->creator = self_token();
     p->start_timeout = o->start_timeout > 0 ? (uint64_t)o->start_timeout : 0;
     p->method = choose_method(o);
     p->no_wait = o->no_wait;
     p->daemon = o->daemon ? o->daemon == PRONG_DAEMON_YES : self_is_daemon();
-    any_function *pointer = o->run ? (any_function *)(void *)o->run : (any_function *)(void *)o->target;
     if (o->name)
         snprintf(p->name, sizeof p->name, "%s", o->name);
     else
         snprintf(p->name, sizeof p->name, "Process-%u", atomic_fetch_add(&created, 1) + 1);
-    prong_status status = PRONG_OK;
     if (p->method == PRONG_START_FORK)
-        p->pointer = pointer;
+        p->pointer = target;
     else
-        status = function_identify(pointer, &p->function);
-    if (status >= 0 && o->program) status = program_keep(o->program, &p->program);
-    if (status >= 0 && o->environment) status = environment_keep(o->environment, &p->environment);
-    if (status < 0 || !p->argument_size) return status;
-    status = heap_alloc(p->argument_size, 0, &p->argument, NULL);
-    if (status >= 0) memcpy(arena_at(p->argument), bytes, p->argument_size);
-    return status;
+        TRY(function_identify(target, &p->function));
+    if (o->program) TRY(program_keep(o->program, &p->program));
+    if (o->environment) TRY(environment_keep(o->environment, &p->environment));
+    p->argument_size = call->size;
+    if (!call->size) return PRONG_OK;
+    TRY(heap_alloc(call->size, 0, &p->argument, NULL));
+    memcpy(arena_at(p->argument), call->argument, call->size);
+    return PRONG_OK;
 }
 
-prong_status prong_process_create(prong_process *handle, const prong_process_options *options) {
+static prong_status process_make(prong_process *handle, const prong_process_options *o,
+                                 const struct process_call *call) {
     struct process *process;
-    if (!handle) return fail(PRONG_INVALID, "process: no place for the handle");
-    prong_status status = check_options(options);
-    if (status >= 0) status = family_enter();
-    if (status >= 0) status = object_create(KIND_PROCESS, (void **)&process);
-    if (status < 0) return status;
-    status = fill(process, options);
+    TRY(family_enter());
+    TRY(object_create(KIND_PROCESS, (void **)&process));
+    prong_status status = process_fill(process, o, call);
     if (status < 0) {
         object_destroy(process, object_generation(process));
         return status;
@@ -122,6 +138,27 @@ prong_status prong_process_create(prong_process *handle, const prong_process_opt
     *handle = handle_of(process);
     object_publish(process);
     return PRONG_OK;
+}
+
+static prong_status process_make_with_values(prong_process *handle, const prong_process_options *o) {
+    struct process_call call = {.target = call_target};
+    prong_document *scratch;
+    void *bytes;
+    TRY(prong_document_open(&scratch, NULL));
+    prong_status status =
+        call_make(scratch, (any_function *)o->value_target, o->target_name, o->values, o->keywords, &bytes, &call.size);
+    if (status >= 0) call.argument = bytes;
+    if (status >= 0) status = process_make(handle, o, &call);
+    prong_document_close(scratch);
+    return status;
+}
+
+prong_status prong_process_create(prong_process *handle, const prong_process_options *options) {
+    if (!handle) return fail(PRONG_INVALID, "process: no place for the handle");
+    TRY(check_options(options));
+    if (!options->target) return process_make_with_values(handle, options);
+    struct process_call call = {options->target, options->argument, options->argument_size};
+    return process_make(handle, options, &call);
 }
 
 /* --- starting --- */

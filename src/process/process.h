@@ -28,7 +28,6 @@ struct process {
     char name[MEMBER_NAME_SIZE];
     any_function *pointer; /* for fork, whose child has the same addresses */
     struct function function;
-    uint64_t is_run;
     uint64_t argument, argument_size; /* a block */
     uint64_t program;                 /* a block: see program.c; 0: this program's image */
     uint64_t environment;             /* a block likewise; 0: that of the process that starts it */

@@ -79,8 +79,8 @@ FAMILY_SCENARIO(processes_take_values) {
     int code = -1;
     sure(prong_document_open(&document, NULL));
     sure(prong_build(document, &arguments, "(ii)", 3, 4));
-    prong_process_options options = {.method = PRONG_START_FORK};
-    sure(prong_process_create_value(&process, add_values, arguments, prong_null(), &options));
+    prong_process_options options = {.value_target = add_values, .values = arguments, .method = PRONG_START_FORK};
+    sure(prong_process_create(&process, &options));
     sure(prong_process_start(process));
     sure(prong_process_join(process, SOON));
     sure(prong_process_exitcode(process, &code));

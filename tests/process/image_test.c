@@ -364,16 +364,11 @@ static void make_set_user_id(char *directory, char *path, uid_t owner) {
 /* A stranger's start, with public options alone: of a target by name, in the program's image. */
 static int start_as_stranger(const char *path) {
     char *const program[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "look", NULL};
-    prong_document *document;
-    prong_value none;
     prong_process child;
     int code = -1;
     if (setgroups(0, NULL) || setgid(12345) || setuid(12345)) return 50;
-    ok(prong_document_open(&document, NULL));
-    ok(prong_make_tuple(document, NULL, 0, &none));
-    ok(prong_process_create_value(
-        &child, NULL, none, prong_null(),
-        &(prong_process_options){.program = program, .target_name = PLUGIN ":plugin_answer"}));
+    ok(prong_process_create(&child,
+                            &(prong_process_options){.program = program, .target_name = PLUGIN ":plugin_answer"}));
     prong_status status = prong_process_start(child);
     if (status) return status == PRONG_START_FAILED ? 51 : 52;
     prong_process_join(child, PRONG_SECONDS(10));
