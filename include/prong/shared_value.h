@@ -123,15 +123,11 @@ PRONG_API prong_status prong_shared_value_set(prong_shared_value value,
                                               const void *content,
                                               prong_time timeout);
 
-/* Acquire and release its lock, so that several changes are one. Errors: as
- * prong_lock_acquire and prong_lock_release; PRONG_INVALID (it has none). */
-PRONG_CHECKED prong_status prong_shared_value_acquire(prong_shared_value value,
-                                                      prong_time timeout);
-PRONG_API prong_status prong_shared_value_release(prong_shared_value value);
-
-/* The handle of its lock. Errors: PRONG_INVALID (it has none), PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_get_lock(prong_shared_value value,
-                                                   prong_lock *lock);
+/* The handle of its lock, to acquire and release, so that several changes are
+ * one. A lock of its own lives as long as the value.
+ * Errors: PRONG_INVALID (it has none), PRONG_STALE. */
+PRONG_CHECKED prong_status prong_shared_value_get_lock(prong_shared_value value,
+                                                       prong_lock *lock);
 
 /* --- atomic changes of an element, without the lock --- */
 

@@ -52,7 +52,9 @@ static int sleep_forever(void) {
 static int hold(void *argument, size_t size) {
     (void)argument, (void)size;
     ok(prong_lock_acquire(all.rlock, PRONG_FOREVER));
-    ok(prong_shared_value_acquire(all.value, PRONG_FOREVER));
+    prong_lock lock;
+    ok(prong_shared_value_get_lock(all.value, &lock));
+    ok(prong_lock_acquire(lock, PRONG_FOREVER));
     ok(prong_event_set(all.held));
     return sleep_forever();
 }
@@ -236,7 +238,9 @@ static prong_status barrier_wait(prong_time timeout) {
     return status;
 }
 static prong_status value_acquire(prong_time timeout) {
-    return prong_shared_value_acquire(all.value, timeout);
+    prong_lock lock;
+    ok(prong_shared_value_get_lock(all.value, &lock));
+    return prong_lock_acquire(lock, timeout);
 }
 static prong_status value_get(prong_time timeout) {
     int number;
