@@ -20,6 +20,7 @@ PRONG_BEGIN_DECLS
 typedef struct prong_family_options {
     uint64_t
         arena_size; /* bytes of address space, at least 64 MiB; 0: see below */
+    void *reserved[4]; /* zero */
 } prong_family_options;
 
 /* Makes the family now, with options. Only of use before any other call that makes it.
@@ -74,6 +75,7 @@ typedef struct prong_family_state {
     uint64_t members; /* processes */
     uint64_t
         deaths; /* members buried since the family began, clean exits included */
+    void *reserved[8]; /* zero */
 } prong_family_state;
 
 /* Buries members that died, then walks the whole arena and checks it. state may be NULL.
@@ -88,6 +90,7 @@ typedef struct prong_member {
     uint64_t tasks;      /* pool tasks run */
     uint64_t sleeps;     /* times that it waited long enough to sleep */
     prong_time age;      /* since it joined */
+    void *reserved[4];   /* zero */
 } prong_member;
 
 /* The rows of the family table; *count is how many there are, even if larger than capacity. Thread-safe. */

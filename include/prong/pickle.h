@@ -31,6 +31,7 @@ typedef struct prong_pickle_options {
      * protocol 5. *buffer_count is how many there are; more than fit go into the pickle. NULL: all do. */
     prong_pickle_buffer *buffers;
     size_t buffer_capacity, *buffer_count;
+    void *reserved[4]; /* zero */
 } prong_pickle_options;
 #define PRONG_PICKLE_TEXT (-1)
 
@@ -61,6 +62,7 @@ typedef struct prong_class {
     const char *module, *name;
     prong_class_build *build; /* NULL: it is kept as an object */
     void *context;
+    void *reserved[2]; /* zero */
 } prong_class;
 
 typedef struct prong_unpickle_options {
@@ -77,6 +79,7 @@ typedef struct prong_unpickle_options {
     /* What keys (compared, hashed) and calls may take in all, in steps of some 20 ns, so that nobody can send a
      * small pickle that takes hours; 0: 64 for each byte of it. */
     size_t max_steps;
+    void *reserved[4]; /* zero */
 } prong_unpickle_options;
 
 /* Reads one pickle that fills `size` bytes; or one with its buffers beside it in the same bytes, as Python processes of a

@@ -112,6 +112,7 @@ typedef struct prong_process_options {
     const char *const *environment;
     bool
         no_wait; /* spawn: the start returns as soon as the image is begun; one that fails then ends with code 255 */
+    void *reserved[8]; /* zero */
 } prong_process_options;
 
 /* The first line of main: in a spawned child or a fork server it runs what it was started for, and does not return;

@@ -59,6 +59,7 @@ typedef struct prong_runtime {
      * called with it before the target, if the server has set that. */
     int handed;
     void (*take_handed)(int descriptor);
+    void *reserved[8]; /* zero */
 } prong_runtime;
 
 /* Takes effect for starts from then on; once, before the first of them. Not

@@ -87,10 +87,11 @@ typedef struct prong_shared_value {
 } prong_shared_value;
 
 typedef struct prong_shared_value_options {
-    bool unlocked;    /* no lock; all zero: a recursive lock of its own */
-    prong_lock lock;  /* or this lock, which remains the caller's */
-    size_t size;      /* of PRONG_TYPE_STRUCT: bytes of an element */
-    const char *name; /* for messages and reports; up to 23 bytes */
+    bool unlocked;     /* no lock; all zero: a recursive lock of its own */
+    prong_lock lock;   /* or this lock, which remains the caller's */
+    size_t size;       /* of PRONG_TYPE_STRUCT: bytes of an element */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_shared_value_options;
 
 /* Creates a value of `count` elements, 1 and more, copied from `initial`; NULL:

@@ -40,6 +40,7 @@ typedef struct prong_stream {
     int descriptor;
     const char *path;
     bool append;
+    void *reserved[2]; /* zero */
 } prong_stream;
 
 #ifndef __cplusplus
@@ -95,6 +96,7 @@ typedef struct prong_popen_options {
     size_t blocked_signal_count;
     bool
         wait_for_eof; /* communicate goes on until all who have the pipes closed them, not only the program itself */
+    void *reserved[8]; /* zero */
 } prong_popen_options;
 
 /* A program that was started. By the process that started it: others, forked children too, get PRONG_NOT_CHILD. Safe from any
@@ -135,6 +137,7 @@ typedef struct prong_stop_plan {
     prong_time wait, terminate, kill;
     bool
         group; /* signal its whole process group: it must have one of its own (a new session or group) */
+    void *reserved[2]; /* zero */
 } prong_stop_plan;
 
 /* Carries out the plan, up to the step at which it ends. returncode may be NULL. plan NULL: terminate 5 s, kill 5 s.
@@ -152,6 +155,7 @@ typedef struct prong_output {
 typedef struct prong_completed {
     int returncode; /* its exit code, minus the signal that killed it, or PRONG_NO_RETURNCODE */
     prong_output out, err;
+    void *reserved[2]; /* zero */
 } prong_completed;
 
 /* Frees the output, and clears it. Every call that takes a prong_completed to fill leaves it fit for this, whatever it
@@ -184,6 +188,7 @@ typedef struct prong_subprocess_options {
     bool capture;      /* stdout and stderr become pipes */
     bool
         check; /* another return code than 0 is PRONG_COMMAND_FAILED, with a message that says how it ended */
+    void *reserved[4]; /* zero */
 } prong_subprocess_options;
 
 /* Runs a program to its end. When the time is up it is killed (with its group, if it has its own). completed and options may be

@@ -75,6 +75,7 @@ typedef struct prong_document prong_document;
 typedef struct prong_document_options {
     size_t
         max_memory; /* bytes; what needs more is PRONG_NO_MEMORY; 0: no limit */
+    void *reserved[4]; /* zero */
 } prong_document_options;
 
 /* options may be NULL. Pair with prong_document_close. Errors: PRONG_NO_MEMORY. */
@@ -193,6 +194,7 @@ typedef struct prong_object {
     prong_value pairs;     /* a dict of what was set by key; None: none */
     bool has_state;
     prong_value state; /* what __setstate__ gets, or a dict of the attributes */
+    void *reserved[2]; /* zero */
 } prong_object;
 
 /* Errors: PRONG_INVALID (no class name; arguments are not a tuple, keywords no dict, …). */

@@ -51,6 +51,7 @@ static prong_status create(prong_queue *handle, const prong_queue_options *optio
 }
 
 prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *options) {
+    CHECK_RESERVED(options, "queue create: options");
     return create(handle, options, 0);
 }
 

@@ -2,6 +2,7 @@
 #include "manager/manager.h"
 #include "base/error.h"
 #include "manager/family.h"
+#include "net/link.h"
 #include "os/os.h"
 #include "process/function.h"
 #include <signal.h>
@@ -36,7 +37,7 @@ prong_status reach_keep(struct reach *reach, const char *address, const prong_li
     memset(reach, 0, sizeof(*reach));
     if (address && strlen(address) >= MANAGER_ADDRESS)
         return fail_text(PRONG_INVALID, "manager: the address is too long");
-    TRY(check_bytes(options->authkey, options->authkey_size, "manager: authkey"));
+    TRY(link_check_options(options, "manager: link options", "manager: authkey"));
     if (options->authkey && options->authkey_size > MANAGER_KEY)
         return fail(PRONG_TOO_LONG, "manager: an authkey of %zu bytes, of at most %d", options->authkey_size,
                     MANAGER_KEY);
@@ -245,6 +246,8 @@ prong_status prong_manager_start(prong_manager *handle, const prong_manager_opti
     static const prong_manager_options none;
     INTERRUPTS_HELD;
     if (!options) options = &none;
+    CHECK_RESERVED(options, "manager: options");
+    CHECK_RESERVED(&options->server, "manager: server options");
     struct manager *manager;
     struct server_start *start = calloc(1, sizeof(*start) + options->argument_size);
     if (!start) return fail_text(PRONG_NO_MEMORY, "manager: no memory");

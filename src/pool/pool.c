@@ -27,6 +27,7 @@ prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **p
 }
 
 static prong_status check_options(const prong_pool_options *o) {
+    CHECK_RESERVED(o, "pool: options");
     if (o->processes > WORKERS_MOST)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
     TRY(check_bytes(o->initializer_argument, o->initializer_size, "pool: initializer_argument"));

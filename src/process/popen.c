@@ -210,6 +210,10 @@ static void popen_free(prong_popen *popen) {
 prong_status prong_popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
     if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen: no program");
+    CHECK_RESERVED(&o, "popen: options");
+    CHECK_RESERVED(&o.in, "popen: stdin");
+    CHECK_RESERVED(&o.out, "popen: stdout");
+    CHECK_RESERVED(&o.err, "popen: stderr");
     prong_status status = start_check_system();
     if (status < 0) return fail_again(status, "start of '%s'", argv[0]);
     reap_detached();
@@ -352,6 +356,7 @@ prong_status prong_popen_stop(prong_popen *popen, int *returncode, const prong_s
     prong_status status = popen_check(popen);
     if (status < 0) return status;
     if (!plan) plan = &usual;
+    CHECK_RESERVED(plan, "popen stop: plan");
     if (plan->group && !popen->own_group)
         return fail(PRONG_INVALID, "stop of '%s': it has no process group of its own", popen->name);
     const struct {

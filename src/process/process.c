@@ -72,6 +72,7 @@ static prong_status check_target(const prong_process_options *o) {
 
 static prong_status check_options(const prong_process_options *o) {
     if (!o) return fail_text(PRONG_INVALID, "process: no options, and so no target");
+    CHECK_RESERVED(o, "process: options");
     TRY(check_target(o));
     if (o->name && strlen(o->name) >= MEMBER_NAME_SIZE)
         return fail(PRONG_INVALID, "process: the name '%.60s' has more than %d bytes", o->name, MEMBER_NAME_SIZE - 1);

@@ -59,6 +59,7 @@ static prong_status run(const char *const argv[], prong_completed *completed, co
                         prong_time timeout) {
     prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     prong_popen *popen;
+    CHECK_RESERVED(options, "subprocess run: options");
     prong_status status = choose_streams(&o);
     if (status >= 0) status = prong_popen_open(&popen, argv, &o.popen);
     if (status < 0) return status;

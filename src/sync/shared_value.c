@@ -98,6 +98,7 @@ prong_status prong_shared_value_create(prong_shared_value *handle, prong_type ty
                                        const prong_shared_value_options *options) {
     struct shared *s;
     const prong_shared_value_options o = options ? *options : (prong_shared_value_options){0};
+    CHECK_RESERVED(options, "value create: options");
     if (!is_type(type)) return fail(PRONG_INVALID, "value create: there is no type %d", (int)type);
     size_t size = type == PRONG_TYPE_STRUCT ? o.size : prong_type_size(type);
     if (size == 0) return fail(PRONG_INVALID, "value create: a struct needs its size in the options");
