@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/local.h"
-#include "process/process.h"
+#include "process/runtime.h"
 #include "value/classes.h"
 #include "value/document.h"
 
@@ -40,7 +40,7 @@ prong_status call_write(prong_document *scratch, const struct function *function
 }
 
 /* Looking a function up takes longer than many a call. */
-static prong_status resolve(const struct function *function, any_function **pointer) {
+static prong_status call_resolve(const struct function *function, any_function **pointer) {
     struct called {
         struct function function;
         any_function *pointer;
@@ -61,7 +61,7 @@ prong_status call_read(prong_document *document, const void *bytes, size_t size,
     prong_value both;
     if (size < sizeof(header)) return fail_text(PRONG_INVALID, "call: cut short");
     memcpy(&header, bytes, sizeof(header));
-    prong_status status = resolve(&header.function, function);
+    prong_status status = call_resolve(&header.function, function);
     if (status >= 0)
         status = prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both,
                                     &ANY_CLASS);

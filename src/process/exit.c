@@ -1,10 +1,12 @@
 /* The end of a process: what a child runs between its first and last instruction of ours, and what a parent does
  * before it exits. */
 #define _GNU_SOURCE
+#include "process/exit.h"
+
 #include "base/error.h"
 #include "channel/types.h"
 #include "family/waiter.h"
-#include "process/process.h"
+#include "process/children.h"
 
 #include <stdio.h>
 #include <stdlib.h>
