@@ -66,11 +66,6 @@ typedef struct prong_runtime {
  * thread-safe. */
 PRONG_API void prong_set_runtime(const prong_runtime *runtime);
 
-/* Ends the fork server of this process, if there is one; the next start by
- * forkserver begins another. Its daemonic children end with it. Waits up to 5 s
- * for its end. Thread-safe. */
-PRONG_API void prong_stop_forkserver(void);
-
 /* In the initializer of a pool's worker, when it has done its own work: runs
  * the worker's tasks, and returns when the worker is to end; the initializer
  * should return then. For runtimes that have something around all that a

@@ -1,4 +1,6 @@
 /* A program run to its end in one call. */
+#include <prong/subprocess.h>
+
 #include "base/error.h"
 #include "process/popen.h"
 
