@@ -217,7 +217,7 @@ static void start_ours(prong_start_method method) {
     must(prong_process_create(&process, &(prong_process_options){.target = nothing, .method = method}));
     must(prong_process_start(process));
     must(prong_process_join(process, PRONG_FOREVER));
-    must(prong_process_close(process));
+    must(prong_process_destroy(process));
 }
 
 static void start_raw(const char *how) {

@@ -28,7 +28,7 @@ static void find_program(void) {
 static void start_ours(void) {
     prong_popen *popen;
     const char *const argv[] = {program, NULL};
-    must(prong_popen_start(&popen, argv, NULL));
+    must(prong_popen_open(&popen, argv, NULL));
     must(prong_popen_wait(popen, NULL, PRONG_FOREVER));
     must(prong_popen_close(popen));
 }
@@ -94,8 +94,9 @@ static void communicate(bool memory) {
     prong_completed completed;
     memset(input, 'x', size);
     double begin = bench_now();
-    must(prong_subprocess_run(argv, &(prong_run_options){.input = input, .input_size = size, .capture = true},
-                              &completed));
+    must(prong_subprocess_run(argv, &completed,
+                              &(prong_subprocess_options){.input = input, .input_size = size, .capture = true},
+                              PRONG_FOREVER));
     double took = bench_now() - begin;
     if (completed.out.size != size) bench_die("not all came back");
     struct rusage usage;

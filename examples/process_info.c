@@ -23,5 +23,5 @@ int main(int argc, char **argv) {
     info("main line");
     prong_process child = example_start(greet, "bob", 3);
     must(prong_process_join(child, PRONG_SECONDS(10)));
-    must(prong_process_close(child));
+    must(prong_process_destroy(child));
 }

@@ -20,5 +20,5 @@ int main(int argc, char **argv) {
     must(prong_process_join(process, PRONG_SECONDS(10)));
     must(prong_process_exitcode(process, &code));
     printf("ended: alive %d, exit code %d\n", prong_process_is_alive(process), code);
-    must(prong_process_close(process));
+    must(prong_process_destroy(process));
 }

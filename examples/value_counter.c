@@ -7,15 +7,17 @@ struct counters {
 
 static int count(void *argument, size_t size) {
     const struct counters *counters = argument;
+    prong_lock lock;
     long number;
     (void)size;
+    must(prong_shared_value_get_lock(counters->locked, &lock));
     for (int i = 0; i < 1000; i++) {
         must(prong_shared_value_add(counters->atomic, 0, 1, NULL));
-        must(prong_shared_value_acquire(counters->locked, PRONG_SECONDS(10)));
+        must(prong_lock_acquire(lock, PRONG_SECONDS(10)));
         must(prong_shared_value_get(counters->locked, 0, 1, &number, PRONG_NOWAIT));
         number++;
         must(prong_shared_value_set(counters->locked, 0, 1, &number, PRONG_NOWAIT));
-        must(prong_shared_value_release(counters->locked));
+        must(prong_lock_release(lock));
     }
     return 0;
 }

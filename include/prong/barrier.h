@@ -27,7 +27,8 @@ typedef struct prong_barrier {
 } prong_barrier;
 
 typedef struct prong_barrier_options {
-    const char *name; /* for messages and reports; up to 23 bytes */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_barrier_options;
 
 /* Creates a barrier of 1 to 1,000,000 parties. It lives until

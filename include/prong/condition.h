@@ -26,9 +26,10 @@ typedef struct prong_condition {
 } prong_condition;
 
 typedef struct prong_condition_options {
-    prong_lock lock;  /* the lock to use, which remains the caller's; all zero:
+    prong_lock lock;   /* the lock to use, which remains the caller's; all zero:
                          a recursive one of its own */
-    const char *name; /* for messages and reports; up to 23 bytes */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_condition_options;
 
 /* Creates a condition. It lives until prong_condition_destroy, or until the

@@ -36,6 +36,7 @@ typedef struct prong_pipe_options {
     /* Sent and not yet received, before a send waits; 0: 8 MiB. An empty pipe
      * takes one message of any size. */
     size_t buffer_bytes;
+    void *reserved[4]; /* zero */
 } prong_pipe_options;
 
 /* Makes a pipe. options may be NULL. It is freed when both ends have no holders

@@ -24,7 +24,8 @@ typedef struct prong_event {
 } prong_event;
 
 typedef struct prong_event_options {
-    const char *name; /* for messages and reports; up to 23 bytes */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_event_options;
 
 /* Creates an event, which is not set. It lives until prong_event_destroy, or

@@ -15,8 +15,7 @@
  * thread that does not block it: block it in all threads but the one that waits (pthread_sigmask), or send it to
  * that thread (pthread_kill). The library's own threads block all signals.
  *
- * What can be interrupted: every call with a timeout (but those of runtime.h), prong_pool_destroy and
- * prong_subprocess_run, with what is built on them. What cannot, and goes on to its end: calls that start or create
+ * What can be interrupted: every call with a timeout (but those of runtime.h), and prong_pool_destroy. What cannot, and goes on to its end: calls that start or create
  * something, prong_manager_start and prong_manager_shutdown, closing a job, the end of the process. The state after
  * PRONG_INTERRUPTED is that after PRONG_TIMEOUT: nothing was taken or put, a barrier is broken, a job that the call itself
  * has submitted is cancelled, a program that it has started is killed, a lock's state is as before, and a condition's lock

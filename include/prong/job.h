@@ -63,6 +63,7 @@ typedef struct prong_outcome {
     size_t index;   /* of the task in its job */
     void *data;     /* its result; NULL for elements and ranges of a job */
     size_t size;
+    void *reserved[2]; /* zero */
 } prong_outcome;
 
 /* Waits for one task (of elements and ranges: one chunk) and tells what became

@@ -54,6 +54,7 @@ typedef struct prong_tls {
     const char *authority;
     /* Client: the name in the certificate; NULL: the address's host. */
     const char *name;
+    void *reserved[4]; /* zero */
 } prong_tls;
 
 typedef struct prong_link_options {
@@ -66,6 +67,7 @@ typedef struct prong_link_options {
     int backlog; /* connections the system keeps until accepted; 0: 128 */
     unsigned max_handshakes;      /* at once; the oldest gives way. 0: 256 */
     prong_time handshake_timeout; /* one that takes longer fails; 0: 10 s */
+    void *reserved[4];            /* zero */
 } prong_link_options;
 
 /* --- connecting --- */

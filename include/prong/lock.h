@@ -35,8 +35,9 @@ typedef struct prong_lock {
 } prong_lock;
 
 typedef struct prong_lock_options {
-    bool recursive;   /* its holder is a thread, which may acquire it again */
-    const char *name; /* for messages and reports; up to 23 bytes */
+    bool recursive;    /* its holder is a thread, which may acquire it again */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_lock_options;
 
 /* Creates a lock, which is free. It lives until prong_lock_destroy, or until

@@ -11,6 +11,7 @@ PRONG_BEGIN_DECLS
 typedef struct prong_document_options {
     /* Bytes; what needs more is PRONG_NO_MEMORY. 0: no limit. */
     size_t max_memory;
+    void *reserved[4]; /* zero */
 } prong_document_options;
 
 /* options may be NULL. Pair with prong_document_close. Errors:

@@ -69,6 +69,7 @@ typedef struct prong_manager_options {
     int (*setup)(prong_server *server, const void *argument, size_t size);
     const void *argument;
     size_t argument_size;
+    void *reserved[4]; /* zero */
 } prong_manager_options;
 
 /* Starts a server in a process of its own (daemonic: it ends with this one),

@@ -18,6 +18,7 @@ typedef struct prong_object {
     prong_value pairs;     /* a dict of what was set by key; None: none */
     bool has_state;
     prong_value state; /* what __setstate__ gets, or a dict of the attributes */
+    void *reserved[2]; /* zero */
 } prong_object;
 
 /* Errors: PRONG_NO_MEMORY, PRONG_INVALID (no class name; arguments are not a

@@ -37,6 +37,7 @@ typedef struct prong_pickle_options {
      * many there are; more than fit go into the pickle. NULL: all do. */
     prong_pickle_buffer *buffers;
     size_t buffer_capacity, *buffer_count;
+    void *reserved[4]; /* zero */
 } prong_pickle_options;
 #define PRONG_PICKLE_TEXT (-1)
 
@@ -71,6 +72,7 @@ typedef struct prong_class {
     const char *module, *name;
     prong_class_build *build; /* NULL: it is kept as an object */
     void *context;
+    void *reserved[2]; /* zero */
 } prong_class;
 
 typedef struct prong_unpickle_options {
@@ -89,6 +91,7 @@ typedef struct prong_unpickle_options {
      * 20 ns, so that nobody can send a small pickle that takes hours; 0: 64 for
      * each byte of it. */
     size_t max_steps;
+    void *reserved[4]; /* zero */
 } prong_unpickle_options;
 
 /* Reads one pickle that fills `size` bytes; or one with its buffers beside it

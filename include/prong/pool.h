@@ -62,6 +62,7 @@ typedef struct prong_pool_options {
      * When none gets through it, in three tries more than there are workers,
      * the pool breaks. A task's own time_limit begins with the task. */
     prong_time initializer_time_limit;
+    void *reserved[8]; /* zero */
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start;
@@ -93,6 +94,7 @@ typedef struct prong_worker {
     int pid;        /* 0: being replaced */
     bool busy;      /* runs a task now */
     uint64_t tasks; /* done by this process */
+    void *reserved[4]; /* zero */
 } prong_worker;
 
 /* The workers, in the order of their places; *count is how many places there
@@ -130,6 +132,7 @@ typedef struct prong_task_options {
     /* Called by the thread that waits for the job. */
     prong_progress_callback *progress;
     void *progress_context;
+    void *reserved[8]; /* zero */
 } prong_task_options;
 
 /* Runs all tasks of the work and waits for them. options may be NULL. PRONG_OK

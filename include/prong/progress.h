@@ -14,6 +14,7 @@ typedef struct prong_progress {
     prong_time elapsed;
     prong_time
         remaining; /* estimated; PRONG_FOREVER when there is nothing to go by */
+    void *reserved[2]; /* zero */
 } prong_progress;
 
 /* Called by the thread that waits for the job, or takes an iterator's results, about ten times a second and once at the end. It may

@@ -41,9 +41,10 @@ typedef struct prong_message {
 
 /* All zero is a SimpleQueue: no limit, nothing counted. */
 typedef struct prong_queue_options {
-    size_t maxsize; /* messages, after which a put waits; 0: the arena's size
+    size_t maxsize;    /* messages, after which a put waits; 0: the arena's size
                        is the only limit */
-    bool joinable;  /* JoinableQueue: task_done and join count messages */
+    bool joinable;     /* JoinableQueue: task_done and join count messages */
+    void *reserved[4]; /* zero */
 } prong_queue_options;
 
 /* Creates a queue, which lives until prong_queue_destroy, or until the family

@@ -59,16 +59,12 @@ typedef struct prong_runtime {
      * called with it before the target, if the server has set that. */
     int handed;
     void (*take_handed)(int descriptor);
+    void *reserved[8]; /* zero */
 } prong_runtime;
 
 /* Takes effect for starts from then on; once, before the first of them. Not
  * thread-safe. */
 PRONG_API void prong_set_runtime(const prong_runtime *runtime);
-
-/* Ends the fork server of this process, if there is one; the next start by
- * forkserver begins another. Its daemonic children end with it. Waits up to 5 s
- * for its end. Thread-safe. */
-PRONG_API void prong_stop_forkserver(void);
 
 /* In the initializer of a pool's worker, when it has done its own work: runs
  * the worker's tasks, and returns when the worker is to end; the initializer

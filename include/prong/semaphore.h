@@ -33,9 +33,10 @@ typedef struct prong_semaphore {
 #define PRONG_SEMAPHORE_MAX 0x7fffffff
 
 typedef struct prong_semaphore_options {
-    bool bounded;     /* there are never more units than at the start */
-    bool recover;     /* see above; costs 32 KiB of the arena */
-    const char *name; /* for messages and reports; up to 23 bytes */
+    bool bounded;      /* there are never more units than at the start */
+    bool recover;      /* see above; costs 32 KiB of the arena */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_semaphore_options;
 
 /* Creates a semaphore of `value` units, 0 to PRONG_SEMAPHORE_MAX. It lives

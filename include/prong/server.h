@@ -42,6 +42,7 @@ typedef struct prong_server_options {
      * apart there; Python programs of one computer, which do not name
      * themselves, count as one. */
     prong_time lease;
+    void *reserved[8]; /* zero */
 } prong_server_options;
 
 /* --- serving --- */
@@ -82,6 +83,7 @@ typedef struct prong_method_entry {
     /* A type's name: what prong_call_return_object returns becomes a proxy of
      * that type; else NULL. */
     const char *returns;
+    void *reserved[2]; /* zero */
 } prong_method_entry;
 
 typedef struct prong_type_options {
@@ -95,6 +97,7 @@ typedef struct prong_type_options {
     /* What repr and _getvalue give; NULL: "<NAME object>" and None. */
     prong_status (*represent)(void *object, prong_document *document,
                               prong_value *value);
+    void *reserved[4]; /* zero */
 } prong_type_options;
 
 /* Adds a type. Its methods run in the server's thread, one at a time, and

@@ -24,6 +24,7 @@ typedef struct prong_shared_memory {
     void *data;
     size_t size; /* bytes; after open: whole pages, if the system rounds up */
     char name[PRONG_SHARED_MEMORY_NAME]; /* without a slash, as Python's */
+    void *reserved[2];                   /* zero */
 } prong_shared_memory;
 
 /* Creates an object of that name and size and maps it. It is zero, and only

@@ -87,10 +87,11 @@ typedef struct prong_shared_value {
 } prong_shared_value;
 
 typedef struct prong_shared_value_options {
-    bool unlocked;    /* no lock; all zero: a recursive lock of its own */
-    prong_lock lock;  /* or this lock, which remains the caller's */
-    size_t size;      /* of PRONG_TYPE_STRUCT: bytes of an element */
-    const char *name; /* for messages and reports; up to 23 bytes */
+    bool unlocked;     /* no lock; all zero: a recursive lock of its own */
+    prong_lock lock;   /* or this lock, which remains the caller's */
+    size_t size;       /* of PRONG_TYPE_STRUCT: bytes of an element */
+    const char *name;  /* for messages and reports; up to 23 bytes */
+    void *reserved[4]; /* zero */
 } prong_shared_value_options;
 
 /* Creates a value of `count` elements, 1 and more, copied from `initial`; NULL:
@@ -123,15 +124,11 @@ PRONG_API prong_status prong_shared_value_set(prong_shared_value value,
                                               const void *content,
                                               prong_time timeout);
 
-/* Acquire and release its lock, so that several changes are one. Errors: as
- * prong_lock_acquire and prong_lock_release; PRONG_INVALID (it has none). */
-PRONG_CHECKED prong_status prong_shared_value_acquire(prong_shared_value value,
-                                                      prong_time timeout);
-PRONG_API prong_status prong_shared_value_release(prong_shared_value value);
-
-/* The handle of its lock. Errors: PRONG_INVALID (it has none), PRONG_STALE. */
-PRONG_API prong_status prong_shared_value_get_lock(prong_shared_value value,
-                                                   prong_lock *lock);
+/* The handle of its lock, to acquire and release, so that several changes are
+ * one. A lock of its own lives as long as the value.
+ * Errors: PRONG_INVALID (it has none), PRONG_STALE. */
+PRONG_CHECKED prong_status prong_shared_value_get_lock(prong_shared_value value,
+                                                       prong_lock *lock);
 
 /* --- atomic changes of an element, without the lock --- */
 

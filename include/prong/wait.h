@@ -28,7 +28,8 @@ typedef struct prong_waitable {
          * process has ended. */
         int descriptor;
     };
-    bool ready; /* set by prong_wait */
+    bool ready;        /* set by prong_wait */
+    void *reserved[2]; /* zero */
 } prong_waitable;
 
 /* Waits until at least one of the items is ready, and marks each that is;

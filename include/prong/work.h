@@ -135,6 +135,7 @@ typedef struct prong_work {
     /* What all tasks share: see prong_task_context. */
     const void *context;
     size_t context_size;
+    void *reserved[8]; /* zero */
 } prong_work;
 
 PRONG_END_DECLS

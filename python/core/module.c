@@ -117,7 +117,7 @@ static PyObject *inherit_arena(PyObject *module, PyObject *unused) {
 
 /* A child, or a fork server, that imports the main module comes by its call, too. */
 static PyObject *set_arena_size(PyObject *module, PyObject *number) {
-    prong_family_options options;
+    prong_family_options options = {0};
     (void)module;
     if (!read_bytes(number, &options.arena_size)) return NULL;
     if (options.arena_size == 0) return PyErr_Format(PyExc_ValueError, "an arena of 0 bytes");

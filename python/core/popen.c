@@ -170,7 +170,7 @@ static PyObject *popen_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
 /* A process that still runs stays the core's. */
 static void popen_dealloc(PyObject *object) {
     Popen *self = (Popen *)object;
-    if (!self->closed && self->process.generation) prong_process_close(self->process);
+    if (!self->closed && self->process.generation) prong_process_destroy(self->process);
     Py_XDECREF(self->returncode);
     PyObject_Free(self);
 }
@@ -238,7 +238,7 @@ static PyObject *popen_close(PyObject *object, PyObject *unused) {
     Popen *self = (Popen *)object;
     (void)unused;
     if (!self->closed && self->process.generation) {
-        prong_status status = prong_process_close(self->process);
+        prong_status status = prong_process_destroy(self->process);
         if (status == PRONG_STILL_RUNNING) return raise_status(status);
         self->closed = true;
     }

@@ -28,6 +28,20 @@ static inline prong_status check_bytes(const void *bytes, size_t size, const cha
     return fail(PRONG_INVALID, "%s is NULL, and there are to be %zu", what, size);
 }
 
+/* PRONG_INVALID where the tail of a struct that the caller has filled is not zero: it was not cleared, or is of a later version
+ * of prong. given may be NULL. what: "queue create: options". */
+static inline prong_status check_reserved(void *const *reserved, size_t count, const char *what) {
+    for (size_t i = 0; i < count; i++)
+        if (__builtin_expect(reserved[i] != NULL, 0))
+            return fail(PRONG_INVALID, "%s: reserved[%zu] is not zero; clear the struct before you fill it", what, i);
+    return PRONG_OK;
+}
+#define CHECK_RESERVED(given, what)                                                                                    \
+    do {                                                                                                               \
+        __typeof__(given) given_ = (given);                                                                            \
+        if (given_) TRY(check_reserved(given_->reserved, sizeof given_->reserved / sizeof *given_->reserved, what));   \
+    } while (0)
+
 /* Where a failure changes nothing. */
 static inline void ignore_status(prong_status status) {
     (void)status;

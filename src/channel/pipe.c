@@ -11,6 +11,7 @@ static const uint64_t DEFAULT_BUFFER = 8 << 20;
 prong_status prong_pipe_create(prong_connection *first, prong_connection *second, const prong_pipe_options *options) {
     struct pipe *pipe;
     if (!first || !second) return fail(PRONG_INVALID, "pipe create: no place for both handles");
+    CHECK_RESERVED(options, "pipe create: options");
     prong_status status = family_enter();
     if (status >= 0) status = object_create(KIND_PIPE, (void **)&pipe);
     if (status < 0) return status;

@@ -51,6 +51,7 @@ static prong_status queue_build(prong_queue *handle, const prong_queue_options *
 }
 
 prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *options) {
+    CHECK_RESERVED(options, "queue create: options");
     return queue_build(handle, options, 0);
 }
 

@@ -152,6 +152,7 @@ static prong_status waitables_run(struct waiting *w, deadline_t deadline) {
 
 prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout) {
     TRY(check_bytes(items, item_count, "wait: items"));
+    for (size_t i = 0; i < item_count; i++) CHECK_RESERVED(&items[i], "wait: items");
     TRY(family_enter());
     prong_status status;
     struct waiting w = {.items = items, .count = item_count};

@@ -38,6 +38,7 @@ static uint64_t wanted_size;
 static bool size_is_exact;
 
 prong_status prong_family_create(const prong_family_options *options) {
+    CHECK_RESERVED(options, "family: options");
     if (options && options->arena_size) {
         if (options->arena_size < PRONG_ARENA_LEAST)
             return fail(PRONG_INVALID, "arena_size %llu is below the least, 64 MiB",

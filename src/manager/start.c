@@ -115,7 +115,7 @@ static void end_process(struct manager *manager, prong_time patience) {
             prong_process_join(manager->process, PRONG_SECONDS(10));
         }
     }
-    prong_process_close(manager->process);
+    prong_process_destroy(manager->process);
 }
 
 /* A key nobody else knows, if none was given. */
@@ -166,6 +166,8 @@ prong_status prong_manager_start(prong_manager *handle, const prong_manager_opti
     static const prong_manager_options none;
     INTERRUPTS_HELD;
     if (!options) options = &none;
+    CHECK_RESERVED(options, "manager: options");
+    CHECK_RESERVED(&options->server, "manager: server options");
     struct manager *manager;
     struct server_start *start = calloc(1, sizeof(*start) + options->argument_size);
     if (!start) return fail_text(PRONG_NO_MEMORY, "manager: no memory");

@@ -118,12 +118,19 @@ static prong_status link_begin(prong_link **link, const struct connect_attempt *
     return status;
 }
 
+prong_status link_check_options(const prong_link_options *options, const char *what, const char *authkey) {
+    if (!options) return PRONG_OK;
+    CHECK_RESERVED(options, what);
+    CHECK_RESERVED(options->tls, what);
+    return check_bytes(options->authkey, options->authkey_size, authkey);
+}
+
 prong_status link_connect(prong_link **link, const char *address, const prong_link_options *options,
                           deadline_t deadline, bool waits) {
     struct address to;
     struct tls_context *tls;
     INTERRUPTIBLE;
-    prong_status status = options ? check_bytes(options->authkey, options->authkey_size, "client: authkey") : PRONG_OK;
+    prong_status status = link_check_options(options, "client: options", "client: authkey");
     if (status >= 0) status = address_parse(address, false, &to);
     if (status >= 0) status = tls_context_new(&tls, options ? options->tls : NULL, false);
     if (status < 0) return status;

@@ -33,6 +33,8 @@ struct prong_link {
     char address[ADDRESS_TEXT];
 };
 
+/* Of the caller's options, which may be NULL: PRONG_INVALID for an authkey without bytes, or a tail that is not zero. */
+prong_status link_check_options(const prong_link_options *options, const char *what, const char *authkey);
 /* A link on a connected socket, which it owns from then on, as on failure. */
 prong_status link_new(prong_link **link, int socket, bool listens, const prong_link_options *options,
                       const char *address, struct tls_context *tls);

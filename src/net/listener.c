@@ -116,7 +116,7 @@ void drop_options(prong_link_options *kept) {
 /* --- the public calls --- */
 
 prong_status prong_listener_open(prong_listener **listener, const char *address, const prong_link_options *options) {
-    if (options) TRY(check_bytes(options->authkey, options->authkey_size, "listener: authkey"));
+    TRY(link_check_options(options, "listener: options", "listener: authkey"));
     prong_listener *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "listener: no memory");
     made->socket = made->source.descriptor = -1;

@@ -212,9 +212,10 @@ bool os_die_with_parent(pid_t parent);
 void os_live_on(void);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
-/* In a server process: SIGINT is ignored, and SIGCHLD blocked, to be read from a descriptor. The second, in a child of the server's:
- * both are as they were before, as is the mask. */
-void os_take_signals(void);
+/* In a server process: SIGINT is ignored, and SIGCHLD blocked; the descriptor is readable once a child has ended, until it is
+ * drained. In a child of the server's: both signals are given back as they were before, as is the mask. */
+int os_take_signals(void);
+void os_drain_signals(int fd);
 void os_give_signals_back(void);
 
 /* --- doorbells: a descriptor that other processes can make readable, by a 32-bit address. --- */

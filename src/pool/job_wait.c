@@ -23,9 +23,9 @@ static bool job_wait_for_news(struct job *job, deadline_t deadline) {
 }
 
 static void job_fill_progress(const struct job *job, prong_progress *p) {
-    p->done = __atomic_load_n(&job->done, __ATOMIC_RELAXED);
-    p->total = __atomic_load_n(&job->sealed, __ATOMIC_RELAXED) ? job->count : 0;
-    p->elapsed = clock_now() - job->began;
+    *p = (prong_progress){.done = __atomic_load_n(&job->done, __ATOMIC_RELAXED),
+                          .total = __atomic_load_n(&job->sealed, __ATOMIC_RELAXED) ? job->count : 0,
+                          .elapsed = clock_now() - job->began};
     p->rate = p->elapsed > 0 ? (double)p->done * 1e9 / (double)p->elapsed : 0;
     p->remaining = p->rate > 0 && p->total ? (prong_time)((double)(p->total - p->done) / p->rate * 1e9) : PRONG_FOREVER;
 }

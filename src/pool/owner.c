@@ -92,7 +92,7 @@ static void owner_abandon_workers(struct owner *o) {
         prong_process process = slot_process(pool_slot(o->pool, i));
         prong_process_kill(process);
         prong_process_join(process, PRONG_FOREVER);
-        prong_process_close(process);
+        prong_process_destroy(process);
     }
 }
 

@@ -44,7 +44,7 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     if (status >= 0) status = prong_process_pid(process, &pid);
     if (status >= 0) status = prong_process_sentinel(process, &sentinel);
     if (status < 0) {
-        prong_process_close(process);
+        prong_process_destroy(process);
         return status;
     }
     o->polls[i + 1] = (struct pollfd){.fd = sentinel, .events = POLLIN};
@@ -73,7 +73,7 @@ static void owner_worker_ended(struct owner *o, uint64_t i) {
     prong_process process = slot_process(slot);
     int code = 0;
     if (prong_process_join(process, PRONG_SECONDS(1)) < 0 || prong_process_exitcode(process, &code) < 0) return;
-    prong_process_close(process);
+    prong_process_destroy(process);
     o->polls[i + 1].fd = -1;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     uint64_t job = slot->job;

@@ -28,6 +28,7 @@ prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **p
 }
 
 static prong_status check_options(const prong_pool_options *o) {
+    CHECK_RESERVED(o, "pool: options");
     if (o->processes > WORKERS_MOST)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
     TRY(check_bytes(o->initializer_argument, o->initializer_size, "pool: initializer_argument"));
@@ -229,9 +230,8 @@ prong_status prong_pool_deaths(prong_pool handle, uint64_t *deaths) {
 
 /* The token is the process's only if that is still there after it was read. */
 static bool worker_lives(const struct slot *slot) {
-    if (!object_is_live(KIND_PROCESS, slot->process_offset, slot->process_generation)) return false;
-    uint32_t token = (uint32_t)atomic_load(&((struct process *)arena_at(slot->process_offset))->token);
-    return object_is_live(KIND_PROCESS, slot->process_offset, slot->process_generation) && member_alive(token);
+    uint32_t token = process_token((prong_process){slot->process_offset, slot->process_generation});
+    return token && member_alive(token);
 }
 
 static bool no_worker_lives(const struct pool *pool) {

@@ -100,6 +100,7 @@ static prong_status work_check_members(const prong_work *w, prong_form form, enu
 }
 
 static prong_status work_check_options(const prong_task_options *o) {
+    CHECK_RESERVED(o, "pool: task options");
     if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
     if (o->time_limit < 0) return fail(PRONG_INVALID, "pool: a negative time limit");
     return PRONG_OK;
@@ -109,6 +110,7 @@ prong_status work_read(struct submission *s, prong_pool pool, const prong_work *
                        enum work_call call) {
     struct work_function given;
     if (!work) return fail(PRONG_INVALID, "pool: no work (NULL)");
+    CHECK_RESERVED(work, "work");
     TRY(work_read_function(work, &given));
     TRY(work_check_members(work, given.form, call));
     *s = (struct submission){.pool = pool,

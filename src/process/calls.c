@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/local.h"
-#include "process/process.h"
+#include "process/runtime.h"
 #include "value/classes.h"
 #include "value/document.h"
 
@@ -40,7 +40,7 @@ prong_status call_write(prong_document *scratch, const struct function *function
 }
 
 /* Looking a function up takes longer than many a call. */
-static prong_status resolve(const struct function *function, any_function **pointer) {
+static prong_status call_resolve(const struct function *function, any_function **pointer) {
     static struct local_slot slot;
     struct called {
         struct function function;
@@ -62,7 +62,7 @@ prong_status call_read(prong_document *document, const void *bytes, size_t size,
     prong_value both;
     if (size < sizeof(header)) return fail_text(PRONG_INVALID, "call: cut short");
     memcpy(&header, bytes, sizeof(header));
-    prong_status status = resolve(&header.function, function);
+    prong_status status = call_resolve(&header.function, function);
     if (status >= 0)
         status = prong_pickle_loads(document, (const char *)bytes + sizeof(header), size - sizeof(header), &both,
                                     &ANY_CLASS);
@@ -75,6 +75,14 @@ const char *call_of_runtime(const void *bytes, size_t size, const void **pickle,
     *pickle = header + 1;
     *pickle_size = size - sizeof *header;
     return header->function.path;
+}
+
+prong_status call_make(prong_document *scratch, any_function *function, const char *name, prong_value arguments,
+                       prong_value keywords, void **bytes, size_t *size) {
+    struct function identity;
+    TRY(call_identify(function, name, &identity));
+    if (prong_value_kind(arguments) == PRONG_KIND_NULL) TRY(prong_make_tuple(scratch, NULL, 0, &arguments));
+    return call_write(scratch, &identity, arguments, keywords, bytes, size);
 }
 
 int call_target(void *argument, size_t size) {
@@ -91,24 +99,4 @@ int call_target(void *argument, size_t size) {
         code = ((prong_value_target *)function)(document, arguments, keywords);
     prong_document_close(document);
     return code;
-}
-
-prong_status prong_process_create_value(prong_process *process, prong_value_target *target, prong_value arguments,
-                                        prong_value keywords, const prong_process_options *options) {
-    prong_process_options by_bytes = options ? *options : (prong_process_options){0};
-    struct function function;
-    prong_document *scratch;
-    void *bytes;
-    if (by_bytes.target || by_bytes.run || by_bytes.argument)
-        return fail_text(PRONG_INVALID, "process: a target beside the one that is called with values");
-    prong_status status = call_identify((any_function *)target, by_bytes.target_name, &function);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = call_write(scratch, &function, arguments, keywords, &bytes, &by_bytes.argument_size);
-    by_bytes.target = call_target;
-    by_bytes.target_name = NULL;
-    if (status >= 0) by_bytes.argument = bytes;
-    if (status >= 0) status = prong_process_create(process, &by_bytes);
-    prong_document_close(scratch);
-    return status;
 }

@@ -16,6 +16,9 @@ prong_status call_identify(any_function *function, const char *name, struct func
 /* The bytes lie in scratch. Errors: as prong_pickle_dumps; PRONG_INVALID. */
 prong_status call_write(prong_document *scratch, const struct function *function, prong_value arguments,
                         prong_value keywords, void **bytes, size_t *size);
+/* The same for a function or a name; arguments may be null for none. */
+prong_status call_make(prong_document *scratch, any_function *function, const char *name, prong_value arguments,
+                       prong_value keywords, void **bytes, size_t *size);
 prong_status call_read(prong_document *document, const void *bytes, size_t size, any_function **function,
                        prong_value *arguments, prong_value *keywords);
 /* The name, and the pickle behind it, when the runtime is to be called; else NULL. */

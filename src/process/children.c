@@ -1,9 +1,11 @@
 /* This process's children: descriptors that others cannot use, kept in private memory, forgotten by a fork. */
 #define _GNU_SOURCE
+#include "process/children.h"
+
 #include "base/error.h"
 #include "base/fork.h"
 #include "os/os.h"
-#include "process/process.h"
+#include "process/forkserver.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,7 +28,7 @@ static void child_forget_in_copy(struct child *child) {
 }
 
 /* A copy of the write end would keep the parent's daemons alive for as long as this child. */
-static void forget_in_child(void) {
+static void children_forget(void) {
     for (struct child *child; (child = children);) {
         children = child->next;
         child_forget_in_copy(child);
@@ -37,7 +39,7 @@ static void forget_in_child(void) {
     life[0] = life[1] = -1;
 }
 
-FORK_MUTEX(children, mutex, forget_in_child)
+FORK_MUTEX(children, mutex, children_forget)
 
 /* --- entries --- */
 

@@ -18,7 +18,7 @@ enum { FIRST_ROOM = 64 << 10, MOST_AT_ONCE = 1 << 20, LARGE_PIPE = 1 << 20 };
 
 /* --- reading --- */
 
-static prong_status make_room(struct buffer *buffer, size_t wanted) {
+static prong_status buffer_make_room(struct buffer *buffer, size_t wanted) {
     if (buffer->capacity - buffer->size > wanted) return PRONG_OK; /* one byte more, for the zero */
     size_t capacity = buffer->capacity ? buffer->capacity * 2 : FIRST_ROOM + 1;
     while (capacity - buffer->size <= wanted) capacity *= 2;
@@ -30,10 +30,10 @@ static prong_status make_room(struct buffer *buffer, size_t wanted) {
 }
 
 /* Reads what is there; PRONG_EMPTY when there is nothing now, PRONG_EOF at the end. */
-static prong_status read_some(prong_popen *popen, int stream) {
+static prong_status communicate_read_some(prong_popen *popen, int stream) {
     struct buffer *buffer = &popen->read[stream];
     size_t room = buffer->size < FIRST_ROOM ? FIRST_ROOM : MOST_AT_ONCE;
-    prong_status status = make_room(buffer, room);
+    prong_status status = buffer_make_room(buffer, room);
     if (status < 0) return status;
     ssize_t n = read(popen->pipes[stream], buffer->data + buffer->size, room);
     if (n > 0) {
@@ -47,10 +47,10 @@ static prong_status read_some(prong_popen *popen, int stream) {
 }
 
 /* The program has ended: what it wrote is all there. */
-static prong_status read_rest(prong_popen *popen) {
+static prong_status communicate_read_rest(prong_popen *popen) {
     for (int stream = 1; stream < 3; stream++) {
         prong_status status = PRONG_OK;
-        while (popen->pipes[stream] >= 0 && status >= 0) status = read_some(popen, stream);
+        while (popen->pipes[stream] >= 0 && status >= 0) status = communicate_read_some(popen, stream);
         if (status < 0 && status != PRONG_EMPTY && status != PRONG_EOF) return status;
         popen_close_pipe(popen, stream);
     }
@@ -83,7 +83,7 @@ static void drop_pipe_signal(struct pipe_signal *held) {
     pthread_sigmask(SIG_SETMASK, &held->before, NULL);
 }
 
-static prong_status write_some(prong_popen *popen, const char *input, size_t size) {
+static prong_status communicate_write_some(prong_popen *popen, const char *input, size_t size) {
     ssize_t n = size > popen->written ? write(popen->pipes[0], input + popen->written, size - popen->written) : 0;
     if (n > 0) popen->written += (size_t)n;
     bool refused = n < 0 && errno == EPIPE;
@@ -94,25 +94,25 @@ static prong_status write_some(prong_popen *popen, const char *input, size_t siz
 
 /* --- both --- */
 
-static void prepare(prong_popen *popen, size_t input_size) {
+static void communicate_prepare(prong_popen *popen, size_t input_size) {
     for (int i = 0; i < 3; i++)
         if (popen->pipes[i] >= 0) fcntl(popen->pipes[i], F_SETFL, fcntl(popen->pipes[i], F_GETFL) | O_NONBLOCK);
     if (popen->pipes[0] >= 0 && input_size > FIRST_ROOM) fcntl(popen->pipes[0], F_SETPIPE_SZ, LARGE_PIPE);
 }
 
-static prong_status serve(prong_popen *popen, const struct pollfd *fds, const char *input, size_t size) {
+static prong_status communicate_serve(prong_popen *popen, const struct pollfd *fds, const char *input, size_t size) {
     prong_status status = PRONG_OK;
-    if (fds[0].revents) status = write_some(popen, input, size);
+    if (fds[0].revents) status = communicate_write_some(popen, input, size);
     for (int stream = 1; stream < 3 && status >= 0; stream++) {
         if (!fds[stream].revents) continue;
-        status = read_some(popen, stream);
+        status = communicate_read_some(popen, stream);
         if (status == PRONG_EOF) popen_close_pipe(popen, stream);
         if (status == PRONG_EOF || status == PRONG_EMPTY) status = PRONG_OK;
     }
     return status;
 }
 
-static prong_status exchange(prong_popen *popen, const char *input, size_t size, deadline_t deadline) {
+static prong_status communicate_exchange(prong_popen *popen, const char *input, size_t size, deadline_t deadline) {
     bool look_at_end = !popen->wait_for_eof;
     for (;;) {
         struct pollfd fds[] = {{.fd = popen->pipes[0], .events = POLLOUT},
@@ -122,8 +122,8 @@ static prong_status exchange(prong_popen *popen, const char *input, size_t size,
         if (fds[0].fd < 0 && fds[1].fd < 0 && fds[2].fd < 0) return PRONG_OK;
         int ready = os_poll(fds, 4, deadline);
         if (ready < 0 && errno != EINTR) return fail_errno("poll on the pipes of '%s'", popen->name);
-        if (ready > 0 && fds[3].revents) return read_rest(popen);
-        prong_status status = ready > 0 ? serve(popen, fds, input, size) : PRONG_OK;
+        if (ready > 0 && fds[3].revents) return communicate_read_rest(popen);
+        prong_status status = ready > 0 ? communicate_serve(popen, fds, input, size) : PRONG_OK;
         if (status < 0) return status;
         if (deadline_passed(deadline))
             return fail(PRONG_TIMEOUT, "'%s' (pid %d) still runs", popen->name, (int)popen->pid);
@@ -131,43 +131,42 @@ static prong_status exchange(prong_popen *popen, const char *input, size_t size,
 }
 
 /* There is room for the zero behind it. */
-static void hand_out(prong_popen *popen, int stream, prong_output *output) {
+static prong_output communicate_output(prong_popen *popen, int stream) {
     struct buffer *buffer = &popen->read[stream];
-    prong_output bytes = {NULL, 0};
-    if (popen->was_pipe[stream]) {
-        buffer->data[buffer->size] = 0;
-        bytes = (prong_output){buffer->data, buffer->size};
-        if (output) *buffer = (struct buffer){NULL, 0, 0};
-    }
-    if (output) *output = bytes;
+    if (!popen->was_pipe[stream]) return (prong_output){NULL, 0};
+    buffer->data[buffer->size] = 0;
+    prong_output output = {buffer->data, buffer->size};
+    *buffer = (struct buffer){NULL, 0, 0};
+    return output;
 }
 
-prong_status prong_popen_communicate(prong_popen *popen, const void *input, size_t input_size, prong_output *output,
-                                     prong_output *errors, prong_time timeout) {
+/* What the exchange has left is the program's end. */
+static prong_status communicate_end(prong_popen *popen, prong_completed *completed, deadline_t deadline) {
+    int64_t left = deadline == PRONG_FOREVER ? PRONG_FOREVER : deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
+    int returncode;
+    prong_status status = prong_popen_wait(popen, &returncode, left);
+    for (int stream = 1; stream < 3 && status >= 0; stream++)
+        if (popen->was_pipe[stream]) status = buffer_make_room(&popen->read[stream], 0);
+    if (status < 0 || !completed) return status;
+    completed->returncode = returncode;
+    completed->out = communicate_output(popen, 1);
+    completed->err = communicate_output(popen, 2);
+    return PRONG_OK;
+}
+
+prong_status prong_popen_communicate(prong_popen *popen, const void *input, size_t input_size,
+                                     prong_completed *completed, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
     struct pipe_signal held;
-    prong_status status = popen_check(popen);
-    if (status < 0) return status;
+    if (completed) *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
+    TRY(popen_check(popen));
     TRY(check_bytes(input, input_size, "communicate: input"));
     if (input_size && !popen->was_pipe[0])
         return fail(PRONG_INVALID, "communicate with '%s': input, and its stdin is no pipe", popen->name);
     INTERRUPTIBLE;
-    prepare(popen, input_size);
+    communicate_prepare(popen, input_size);
     hold_pipe_signal(&held);
-    status = exchange(popen, input, input_size, deadline);
+    prong_status status = communicate_exchange(popen, input, input_size, deadline);
     drop_pipe_signal(&held);
-    if (status < 0) return status;
-    int64_t left = deadline == PRONG_FOREVER ? PRONG_FOREVER : deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();
-    status = prong_popen_wait(popen, NULL, left);
-    for (int stream = 1; stream < 3 && status >= 0; stream++)
-        if (popen->was_pipe[stream]) status = make_room(&popen->read[stream], 0);
-    if (status < 0) return status;
-    hand_out(popen, 1, output);
-    hand_out(popen, 2, errors);
-    return PRONG_OK;
-}
-
-void prong_output_clear(prong_output *output) {
-    free(output->data);
-    *output = (prong_output){NULL, 0};
+    return status < 0 ? status : communicate_end(popen, completed, deadline);
 }

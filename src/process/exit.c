@@ -1,10 +1,12 @@
 /* The end of a process: what a child runs between its first and last instruction of ours, and what a parent does
  * before it exits. */
 #define _GNU_SOURCE
+#include "process/exit.h"
+
 #include "base/error.h"
 #include "channel/connection.h"
 #include "family/waiter.h"
-#include "process/process.h"
+#include "process/children.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,9 +157,7 @@ prong_status child_settle(struct process *process, any_function **function) {
 
 int child_run(struct process *process, any_function *function) {
     void *argument = process->argument ? arena_at(process->argument) : NULL;
-    prong_process self_handle = {arena_offset(process), atomic_load(&process->object.generation)};
-    int code = process->is_run ? ((prong_run *)(void *)function)(self_handle, argument)
-                               : ((prong_target *)(void *)function)(argument, process->argument_size);
+    int code = ((prong_target *)(void *)function)(argument, process->argument_size);
     if (runtime.after_target) code = runtime.after_target(code);
     returned = 256u | (code & 0xff);
     return code & 0xff;

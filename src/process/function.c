@@ -31,7 +31,7 @@ static const uint8_t *find_build_id(const struct dl_phdr_info *object, uint64_t 
     return NULL;
 }
 
-static int holds(const struct dl_phdr_info *object, uintptr_t address) {
+static int object_holds(const struct dl_phdr_info *object, uintptr_t address) {
     for (int i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &object->dlpi_phdr[i];
         uintptr_t from = object->dlpi_addr + header->p_vaddr;
@@ -53,13 +53,13 @@ struct image_search {
     bool past_program; /* the first object of all is the program */
 };
 
-static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
+static int function_describe(struct dl_phdr_info *object, size_t unused, void *context) {
     struct image_search *search = context;
     struct function *function = search->function;
     (void)unused;
     bool in_program = !search->past_program;
     search->past_program = true;
-    if (!holds(object, search->address)) return 0;
+    if (!object_holds(object, search->address)) return 0;
     function->place = in_program ? FUNCTION_IN_PROGRAM : FUNCTION_IN_LIBRARY;
     function->offset = search->address - object->dlpi_addr;
     const uint8_t *id = find_build_id(object, &function->build_id_size);
@@ -75,7 +75,7 @@ static int identify(struct dl_phdr_info *object, size_t unused, void *context) {
     return 1;
 }
 
-static int look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct image_search *search) {
+static int function_look(int (*at_object)(struct dl_phdr_info *, size_t, void *), struct image_search *search) {
     pthread_mutex_lock(&looking);
     int found = dl_iterate_phdr(at_object, search);
     pthread_mutex_unlock(&looking);
@@ -97,7 +97,7 @@ prong_status function_identify(any_function *pointer, struct function *function)
         function->offset = number;
         return PRONG_OK;
     }
-    look(identify, &search);
+    function_look(function_describe, &search);
     if (!search.found)
         return fail(PRONG_NO_FUNCTION, "no loaded object holds a function at %p", (void *)search.address);
     return search.status;
@@ -120,7 +120,7 @@ void function_in_other_program(void) {
     in_other_program = true;
 }
 
-static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
+static int function_find(struct dl_phdr_info *object, size_t unused, void *context) {
     struct image_search *search = context;
     uint64_t size = 0;
     const uint8_t *id = find_build_id(object, &size);
@@ -132,15 +132,15 @@ static int resolve(struct dl_phdr_info *object, size_t unused, void *context) {
     if (size && memcmp(id, search->wanted->build_id, size) != 0) return 0;
     if (!size && (!is_program || in_other_program)) return 0;
     search->found = object->dlpi_addr + search->wanted->offset;
-    return holds(object, search->found);
+    return object_holds(object, search->found);
 }
 
 static prong_status resolve_in_object(const struct function *function, any_function **pointer) {
     struct image_search search = {.wanted = function};
-    int found = look(resolve, &search);
+    int found = function_look(function_find, &search);
     if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) {
         search.past_program = false;
-        found = look(resolve, &search);
+        found = function_look(function_find, &search);
     }
     if (found) {
         *pointer = (any_function *)search.found;

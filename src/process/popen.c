@@ -6,7 +6,7 @@
 #include "base/fork.h"
 #include "os/os.h"
 #include "process/paths.h"
-#include "process/process.h"
+#include "process/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ struct ends {
     bool close[3];
 };
 
-static prong_status open_file(const prong_stream *stream, int number, int *fd) {
+static prong_status popen_open_file(const prong_stream *stream, int number, int *fd) {
     int flags = number == 0 ? O_RDONLY : O_WRONLY | O_CREAT | (stream->append ? O_APPEND : O_TRUNC);
     const char *path = stream->kind == PRONG_STREAM_NULL ? "/dev/null" : stream->path;
     if (!path) return fail(PRONG_INVALID, "%s: a file without a path", stream_names[number]);
@@ -34,7 +34,7 @@ static prong_status open_file(const prong_stream *stream, int number, int *fd) {
     return *fd >= 0 ? PRONG_OK : fail_errno("%s: file '%s'", stream_names[number], path);
 }
 
-static prong_status open_stream(prong_popen *popen, struct ends *ends, const prong_stream *stream, int number) {
+static prong_status popen_open_stream(prong_popen *popen, struct ends *ends, const prong_stream *stream, int number) {
     int pair[2];
     switch (stream->kind) {
     case PRONG_STREAM_INHERIT: return PRONG_OK;
@@ -48,7 +48,7 @@ static prong_status open_stream(prong_popen *popen, struct ends *ends, const pro
         ends->theirs[2] = ends->theirs[1] >= 0 ? ends->theirs[1] : 1;
         return PRONG_OK;
     case PRONG_STREAM_NULL:
-    case PRONG_STREAM_FILE: ends->close[number] = true; return open_file(stream, number, &ends->theirs[number]);
+    case PRONG_STREAM_FILE: ends->close[number] = true; return popen_open_file(stream, number, &ends->theirs[number]);
     case PRONG_STREAM_PIPE:
         if (os_pipe(pair) != 0) return fail_errno("%s: no pipe", stream_names[number]);
         popen->was_pipe[number] = true;
@@ -92,8 +92,8 @@ static prong_status choose_mask(const prong_popen_options *o, const char *progra
     return PRONG_OK;
 }
 
-static prong_status launch(prong_popen *popen, const char *program, char *const *argv, const prong_popen_options *o,
-                           const struct ends *ends) {
+static prong_status popen_launch(prong_popen *popen, const char *program, char *const *argv,
+                                 const prong_popen_options *o, const struct ends *ends) {
     struct os_environment own = {0};
     struct paths paths = {0};
     sigset_t set;
@@ -144,15 +144,19 @@ static char **shell_arguments(const char *const argv[]) {
     return (char **)(uintptr_t)with;
 }
 
-static prong_status start(prong_popen *popen, const char *const argv[], const prong_popen_options *o) {
+static prong_status popen_begin(prong_popen *popen, const char *const argv[], const prong_popen_options *o) {
     struct ends ends = {.theirs = {-1, -1, -1}};
     const prong_stream *streams[] = {&o->in, &o->out, &o->err};
     prong_status status = PRONG_OK;
-    for (int i = 0; i < 3 && status >= 0; i++) status = open_stream(popen, &ends, streams[i], i);
+    for (int i = 0; i < 3 && status >= 0; i++) status = popen_open_stream(popen, &ends, streams[i], i);
     char **arguments = o->shell ? shell_arguments(argv) : (char **)(uintptr_t)argv;
     if (status >= 0 && !arguments) status = fail(PRONG_NO_MEMORY, "no memory for the arguments");
     if (status >= 0)
-        status = launch(popen, o->executable ? o->executable : o->shell ? "/bin/sh" : argv[0], arguments, o, &ends);
+        status = popen_launch(popen,
+                              o->executable ? o->executable
+                              : o->shell    ? "/bin/sh"
+                                            : argv[0],
+                              arguments, o, &ends);
     if (o->shell) free(arguments);
     close_ends(&ends);
     return status;
@@ -207,9 +211,13 @@ static void popen_free(prong_popen *popen) {
     free(popen);
 }
 
-prong_status prong_popen_start(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
+prong_status prong_popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
-    if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen start: no program");
+    if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen: no program");
+    CHECK_RESERVED(&o, "popen: options");
+    CHECK_RESERVED(&o.in, "popen: stdin");
+    CHECK_RESERVED(&o.out, "popen: stdout");
+    CHECK_RESERVED(&o.err, "popen: stderr");
     prong_status status = start_check_system();
     if (status < 0) return fail_again(status, "start of '%s'", argv[0]);
     reap_detached();
@@ -223,7 +231,7 @@ prong_status prong_popen_start(prong_popen **result, const char *const argv[], c
     popen->wait_for_eof = o.wait_for_eof;
     popen->own_group = o.start_new_session || (o.set_process_group && o.process_group == 0);
     strncpy(popen->name, argv[0], sizeof popen->name - 1);
-    status = start(popen, argv, &o);
+    status = popen_begin(popen, argv, &o);
     if (status < 0) {
         popen_free(popen);
         return status;
@@ -267,7 +275,7 @@ int prong_popen_pid(const prong_popen *popen) {
     return popen ? (int)popen->pid : 0;
 }
 
-int prong_popen_fileno(const prong_popen *popen, int stream) {
+int prong_popen_pipe(const prong_popen *popen, int stream) {
     return popen && stream >= 0 && stream < 3 ? popen->pipes[stream] : -1;
 }
 
@@ -276,7 +284,7 @@ void popen_close_pipe(prong_popen *popen, int stream) {
     popen->pipes[stream] = -1;
 }
 
-prong_status prong_popen_close_stream(prong_popen *popen, int stream) {
+prong_status prong_popen_close_pipe(prong_popen *popen, int stream) {
     prong_status status = popen_check(popen);
     if (status < 0) return status;
     if (stream < 0 || stream > 2) return fail(PRONG_INVALID, "there is no stream %d", stream);
@@ -306,15 +314,7 @@ static void set_no_returncode(int *returncode) {
     if (returncode) *returncode = PRONG_NO_RETURNCODE;
 }
 
-prong_status prong_popen_poll(prong_popen *popen, int *returncode) {
-    set_no_returncode(returncode);
-    prong_status status = popen_check(popen);
-    if (status < 0) return status;
-    if (!popen_has_ended(popen)) return fail(PRONG_STILL_RUNNING, "'%s' still runs", popen->name);
-    return popen_returncode(popen, returncode);
-}
-
-static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
+static prong_status popen_wait_until(prong_popen *popen, int *returncode, deadline_t deadline) {
     INTERRUPTIBLE;
     bool ended;
     struct pollfd end = {.fd = popen->pidfd, .events = POLLIN};
@@ -326,8 +326,9 @@ static prong_status wait_until(prong_popen *popen, int *returncode, deadline_t d
 
 prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {
     set_no_returncode(returncode);
-    prong_status status = popen_check(popen);
-    return status < 0 ? status : wait_until(popen, returncode, deadline_after(timeout));
+    TRY(popen_check(popen));
+    if (popen_has_ended(popen)) return popen_returncode(popen, returncode);
+    return popen_wait_until(popen, returncode, deadline_after(timeout));
 }
 
 /* --- signals --- */
@@ -339,26 +340,27 @@ prong_status popen_signal(prong_popen *popen, int signal, bool group) {
     return fail_errno("signal %d to '%s'", signal, popen->name);
 }
 
-prong_status prong_popen_send_signal(prong_popen *popen, int signal) {
+prong_status prong_popen_signal(prong_popen *popen, int signal) {
     prong_status status = popen_check(popen);
     if (status < 0 || popen_has_ended(popen)) return status;
     return popen_signal(popen, signal, false);
 }
 
 prong_status prong_popen_terminate(prong_popen *popen) {
-    return prong_popen_send_signal(popen, SIGTERM);
+    return prong_popen_signal(popen, SIGTERM);
 }
 
 prong_status prong_popen_kill(prong_popen *popen) {
-    return prong_popen_send_signal(popen, SIGKILL);
+    return prong_popen_signal(popen, SIGKILL);
 }
 
-prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, int *returncode) {
+prong_status prong_popen_stop(prong_popen *popen, int *returncode, const prong_stop_plan *plan) {
     static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
     set_no_returncode(returncode);
     prong_status status = popen_check(popen);
     if (status < 0) return status;
     if (!plan) plan = &usual;
+    CHECK_RESERVED(plan, "popen stop: plan");
     if (plan->group && !popen->own_group)
         return fail(PRONG_INVALID, "stop of '%s': it has no process group of its own", popen->name);
     const struct {
@@ -369,7 +371,7 @@ prong_status prong_popen_stop(prong_popen *popen, const prong_stop_plan *plan, i
     for (int i = 0; i < 3 && status == PRONG_TIMEOUT; i++) {
         if (steps[i].time <= 0) continue;
         if (steps[i].signal && (status = popen_signal(popen, steps[i].signal, plan->group))) break;
-        status = wait_until(popen, returncode, deadline_after(steps[i].time));
+        status = popen_wait_until(popen, returncode, deadline_after(steps[i].time));
     }
     if (status == PRONG_TIMEOUT)
         return fail(PRONG_TIMEOUT, "'%s' (pid %d) has outlived its stop", popen->name, (int)popen->pid);

@@ -4,7 +4,7 @@
 
 #include "base/deadline.h"
 
-#include <prong/subprocess.h>
+#include <prong/popen.h>
 #include <pthread.h>
 
 /* Bytes read so far. */

@@ -1,9 +1,10 @@
 /* What a language runtime adds to starting processes. */
-#include "process/process.h"
+#include "process/runtime.h"
 
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "os/os.h"
+#include "process/start.h"
 
 #include <errno.h>
 #include <fcntl.h>

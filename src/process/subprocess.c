@@ -1,47 +1,50 @@
 /* A program run to its end in one call. */
+#include <prong/subprocess.h>
+
 #include "base/error.h"
 #include "process/popen.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const prong_time KILLED_WITHIN = PRONG_SECONDS(10);
 
-static prong_status claim(prong_stream *stream, const char *name, const char *what) {
+static prong_status subprocess_claim(prong_stream *stream, const char *name, const char *what) {
     if (stream->kind != PRONG_STREAM_INHERIT && stream->kind != PRONG_STREAM_PIPE)
         return fail(PRONG_INVALID, "%s, and %s goes elsewhere", what, name);
     *stream = PRONG_PIPE;
     return PRONG_OK;
 }
 
-static prong_status choose_streams(prong_run_options *o) {
+static prong_status choose_streams(prong_subprocess_options *o) {
     prong_status status = check_bytes(o->input, o->input_size, "subprocess run: input");
     bool merged = o->popen.err.kind == PRONG_STREAM_STDOUT;
-    if (o->input && status >= 0) status = claim(&o->popen.in, "stdin", "input is given");
-    if (o->capture && status >= 0) status = claim(&o->popen.out, "stdout", "output is to be captured");
-    if (o->capture && status >= 0 && !merged) status = claim(&o->popen.err, "stderr", "output is to be captured");
+    if (o->input && status >= 0) status = subprocess_claim(&o->popen.in, "stdin", "input is given");
+    if (o->capture && status >= 0) status = subprocess_claim(&o->popen.out, "stdout", "output is to be captured");
+    if (o->capture && status >= 0 && !merged)
+        status = subprocess_claim(&o->popen.err, "stderr", "output is to be captured");
     return status;
 }
 
 /* The time is over: it is killed, and what it wrote until then is the result. */
-static void cut_short(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
+static void subprocess_cut_short(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed) {
     INTERRUPTS_HELD;
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
-    if (prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, KILLED_WITHIN) < 0)
+    if (prong_popen_communicate(popen, o->input, o->input_size, completed, KILLED_WITHIN) < 0)
         ignore_status(prong_popen_wait(popen, NULL, KILLED_WITHIN)); /* there may be no memory for what it wrote */
     popen_returncode(popen, &completed->returncode);
 }
 
-static prong_status finish(prong_popen *popen, const prong_run_options *o, prong_completed *completed) {
-    prong_time timeout = o->timeout > 0 ? o->timeout : PRONG_FOREVER;
-    prong_status status =
-        prong_popen_communicate(popen, o->input, o->input_size, &completed->out, &completed->err, timeout);
-    if (status >= 0) return popen_returncode(popen, &completed->returncode);
+static prong_status subprocess_finish(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed,
+                                      prong_time timeout) {
+    prong_status status = prong_popen_communicate(popen, o->input, o->input_size, completed, timeout);
+    if (status >= 0) return status;
     char reason[200];
     snprintf(reason, sizeof reason, "%s", prong_error_message());
-    cut_short(popen, o, completed);
+    subprocess_cut_short(popen, o, completed);
     if (status != PRONG_TIMEOUT) {
         prong_completed_clear(completed);
         return fail(status, "'%s' was killed: %s", popen->name, reason);
@@ -55,51 +58,31 @@ static prong_status check_code(const char *name, int code) {
     return fail(PRONG_COMMAND_FAILED, "'%s' ended with %d", name, code);
 }
 
-prong_status prong_subprocess_run(const char *const argv[], const prong_run_options *options,
-                                  prong_completed *completed) {
-    prong_run_options o = options ? *options : (prong_run_options){0};
+static prong_status subprocess_run(const char *const argv[], prong_completed *completed,
+                                   const prong_subprocess_options *options, prong_time timeout) {
+    prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     prong_popen *popen;
-    if (!completed) return fail(PRONG_INVALID, "subprocess run: no place for the outcome");
-    *completed = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
+    CHECK_RESERVED(options, "subprocess run: options");
     prong_status status = choose_streams(&o);
-    if (status >= 0) status = prong_popen_start(&popen, argv, &o.popen);
+    if (status >= 0) status = prong_popen_open(&popen, argv, &o.popen);
     if (status < 0) return status;
-    status = finish(popen, &o, completed);
+    status = subprocess_finish(popen, &o, completed, timeout);
     if (prong_popen_close(popen) < 0) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
     if (status >= 0 && o.check) status = check_code(argv[0], completed->returncode);
     return status;
 }
 
+prong_status prong_subprocess_run(const char *const argv[], prong_completed *completed,
+                                  const prong_subprocess_options *options, prong_time timeout) {
+    prong_completed nowhere, *to = completed ? completed : &nowhere;
+    *to = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
+    prong_status status = subprocess_run(argv, to, options, timeout);
+    if (!completed) prong_completed_clear(to);
+    return status;
+}
+
 void prong_completed_clear(prong_completed *completed) {
-    prong_output_clear(&completed->out);
-    prong_output_clear(&completed->err);
-}
-
-prong_status prong_subprocess_call(const char *const argv[], const prong_run_options *options, int *returncode) {
-    prong_completed completed;
-    prong_status status = prong_subprocess_run(argv, options, &completed);
-    if (returncode) *returncode = completed.returncode;
-    prong_completed_clear(&completed);
-    return status;
-}
-
-prong_status prong_subprocess_check_call(const char *const argv[], const prong_run_options *options) {
-    prong_run_options o = options ? *options : (prong_run_options){0};
-    o.check = true;
-    return prong_subprocess_call(argv, &o, NULL);
-}
-
-prong_status prong_subprocess_check_output(const char *const argv[], const prong_run_options *options,
-                                           prong_output *output) {
-    prong_run_options o = options ? *options : (prong_run_options){0};
-    prong_completed completed;
-    if (!output) return fail(PRONG_INVALID, "check_output: no place for the output");
-    *output = (prong_output){NULL, 0};
-    prong_status status = claim(&o.popen.out, "stdout", "output is to be captured");
-    if (status < 0) return status;
-    o.check = true;
-    status = prong_subprocess_run(argv, &o, &completed);
-    *output = completed.out;
-    prong_output_clear(&completed.err);
-    return status;
+    free(completed->out.data);
+    free(completed->err.data);
+    completed->out = completed->err = (prong_output){NULL, 0};
 }

@@ -35,6 +35,7 @@ static prong_status barrier_enter(struct visit *inside, prong_barrier handle, st
 
 prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const prong_barrier_options *options) {
     struct barrier *b;
+    CHECK_RESERVED(options, "barrier create: options");
     if (parties < 1 || parties > PARTIES_MOST)
         return fail(PRONG_INVALID, "barrier create: %u parties, not 1 to %d", parties, PARTIES_MOST);
     prong_status status = sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b);

@@ -20,6 +20,7 @@ static inline prong_status event_enter(struct visit *inside, prong_event handle,
 
 prong_status prong_event_create(prong_event *handle, const prong_event_options *options) {
     struct event *event;
+    CHECK_RESERVED(options, "event create: options");
     prong_status status = sync_create(KIND_EVENT, handle, options ? options->name : NULL, (void **)&event);
     if (status >= 0) sync_publish(event, handle);
     return status;

@@ -29,6 +29,7 @@ static prong_status lock_gone(void) {
 prong_status prong_lock_create(prong_lock *handle, const prong_lock_options *options) {
     struct lock *lock;
     const prong_lock_options o = options ? *options : (prong_lock_options){0};
+    CHECK_RESERVED(options, "lock create: options");
     TRY(sync_create(KIND_LOCK, handle, o.name, (void **)&lock));
     lock->object.variant = o.recursive;
     mutex_begin(&lock->mutex);

@@ -42,6 +42,7 @@ static uint64_t *units_of(struct semaphore *s, uint32_t token) {
 prong_status prong_semaphore_create(prong_semaphore *handle, unsigned value, const prong_semaphore_options *options) {
     struct semaphore *s;
     prong_semaphore_options o = options ? *options : (prong_semaphore_options){0};
+    CHECK_RESERVED(options, "semaphore create: options");
     if (value > PRONG_SEMAPHORE_MAX)
         return fail(PRONG_INVALID, "semaphore create: %u units are more than %d", value, PRONG_SEMAPHORE_MAX);
     prong_status status = sync_create(KIND_SEMAPHORE, handle, o.name, (void **)&s);

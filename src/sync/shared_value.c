@@ -98,6 +98,7 @@ prong_status prong_shared_value_create(prong_shared_value *handle, prong_type ty
                                        const prong_shared_value_options *options) {
     struct shared *s;
     const prong_shared_value_options o = options ? *options : (prong_shared_value_options){0};
+    CHECK_RESERVED(options, "value create: options");
     if (!is_type(type)) return fail(PRONG_INVALID, "value create: there is no type %d", (int)type);
     size_t size = type == PRONG_TYPE_STRUCT ? o.size : prong_type_size(type);
     if (size == 0) return fail(PRONG_INVALID, "value create: a struct needs its size in the options");
@@ -153,33 +154,11 @@ prong_status prong_shared_value_data(prong_shared_value handle, void **data, siz
 /* --- its lock --- */
 
 /* PRONG_INVALID where there is none. */
-static prong_status shared_enter_locked(struct visit *inside, prong_shared_value handle, const char *call,
-                                        struct shared **s) {
-    TRY(shared_enter(inside, handle, s));
-    return (*s)->lock.generation ? PRONG_OK : fail(PRONG_INVALID, "%s of a value that has no lock", call);
-}
-
-prong_status prong_shared_value_acquire(prong_shared_value handle, prong_time timeout) {
-    struct shared *s;
-    INSIDE struct visit inside = {0};
-    TRY(shared_enter_locked(&inside, handle, "acquire", &s));
-    return sync_lock_acquire(s->lock, timeout);
-}
-
-prong_status prong_shared_value_release(prong_shared_value handle) {
-    struct shared *s;
-    struct lock *lock;
-    INSIDE struct visit inside = {0}, inside_lock = {0};
-    TRY(shared_enter_locked(&inside, handle, "release", &s));
-    TRY(sync_lock_enter(&inside_lock, s->lock, &lock));
-    if (mutex_holder(&lock->mutex) == 0) return fail_text(PRONG_NOT_OWNER, "release of a value's lock that is free");
-    return sync_lock_release(s->lock);
-}
-
 prong_status prong_shared_value_get_lock(prong_shared_value handle, prong_lock *lock) {
     struct shared *s;
     INSIDE struct visit inside = {0};
-    TRY(shared_enter_locked(&inside, handle, "get_lock", &s));
+    TRY(shared_enter(&inside, handle, &s));
+    if (!s->lock.generation) return fail_text(PRONG_INVALID, "get_lock of a value that has no lock");
     *lock = s->lock;
     return PRONG_OK;
 }

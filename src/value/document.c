@@ -115,6 +115,7 @@ void document_on(prong_document *document, void *memory, size_t size) {
 
 prong_status prong_document_open(prong_document **document, const prong_document_options *options) {
     if (!document) return fail_text(PRONG_INVALID, "document: nowhere to put it (NULL)");
+    CHECK_RESERVED(options, "document: options");
     prong_document *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "document: the system has no memory left");
     made->limit = options ? options->max_memory : 0;

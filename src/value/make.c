@@ -268,6 +268,7 @@ static prong_status of_kind_or_none(prong_value value, prong_kind kind, const ch
 
 prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value) {
     prong_value class = {0}, arguments = object->arguments;
+    CHECK_RESERVED(object, "object");
     prong_status status = of_kind_or_none(object->keywords, PRONG_KIND_DICT, "keywords");
     if (status >= 0) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
     if (status >= 0) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");

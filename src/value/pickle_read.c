@@ -324,6 +324,7 @@ prong_status prong_pickle_loads(prong_document *document, const void *data, size
     struct reader r;
     prong_unpickle_options with;
     TRY(check_bytes(data, size, "pickle: data"));
+    CHECK_RESERVED(options, "pickle: options");
     if (is_joined(data, size)) {
         with = options ? *options : (prong_unpickle_options){0};
         options = &with;

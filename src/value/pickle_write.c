@@ -323,6 +323,7 @@ static prong_status choose_protocol(const prong_pickle_options *options, int *pr
 prong_status prong_pickle_dumps(prong_document *document, prong_value value, prong_pickle *pickle,
                                 const prong_pickle_options *options) {
     struct writer w;
+    CHECK_RESERVED(options, "pickle: options");
     TRY(choose_protocol(options, &w.protocol));
     w.chunk = document_large_chunk(document, FIRST_SIZE);
     if (!w.chunk) return fail_text(PRONG_NO_MEMORY, "pickle: the system has no memory left");

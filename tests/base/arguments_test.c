@@ -83,8 +83,6 @@ ROW(pool_create, "initializer_argument",
     prong_pool_create(&pool, &(prong_pool_options){.initializer = target, .initializer_size = 5}))
 ROW(process_argument, "argument",
     prong_process_create(&process, &(prong_process_options){.target = target, .argument_size = 5}))
-ROW(process_context, "context",
-    prong_process_create(&process, &(prong_process_options){.target = target, .context_size = 5}))
 ROW(active_children, "children", prong_active_children(NULL, 5, &size))
 ROW(preload, "libraries", prong_set_forkserver_preload(NULL, 5, NULL))
 ROW(family_members, "members", prong_family_members(NULL, 5, &size))
@@ -92,7 +90,8 @@ ROW(array_get, "content", prong_shared_value_get(array, 0, 4, NULL, PRONG_NOWAIT
 ROW(array_set, "content", prong_shared_value_set(array, 0, 4, NULL, PRONG_NOWAIT))
 ROW(value_get, "content", prong_shared_value_get(number, 0, 1, NULL, PRONG_NOWAIT))
 ROW(value_set, "content", prong_shared_value_set(number, 0, 1, NULL, PRONG_NOWAIT))
-ROW(subprocess_input, "input", prong_subprocess_run(argv, &(prong_run_options){.input_size = 5}, &completed))
+ROW(subprocess_input, "input",
+    prong_subprocess_run(argv, &completed, &(prong_subprocess_options){.input_size = 5}, PRONG_NOWAIT))
 ROW(pickle_loads, "data", prong_pickle_loads(document, NULL, 5, &value, NULL))
 ROW(make_big_int, "bytes", prong_make_big_int(document, NULL, 5, &value))
 ROW(make_str, "text", prong_make_str(document, NULL, 5, &value))
@@ -115,17 +114,17 @@ ROW(manager_key, "authkey", prong_manager_connect(&manager, "@prong-arguments", 
 ROW(manager_argument, "argument", prong_manager_start(&manager, &(prong_manager_options){.argument_size = 5}))
 
 static const struct row *const all_rows[] = {
-    &row_process_name,     &row_value_repr,       &row_value_json,      &row_int_bytes,
-    &row_listener_key,     &row_client_key,       &row_manager_key,     &row_manager_argument,
-    &row_queue_put,        &row_queue_get,        &row_connection_send, &row_connection_send_part,
-    &row_connection_recv,  &row_wait_for_items,   &row_pool_run,        &row_pool_submit,
-    &row_pool_many,        &row_pool_one_of_many, &row_pool_map_in,     &row_pool_map_out,
-    &row_pool_context,     &row_pool_workers,     &row_pool_create,     &row_process_argument,
-    &row_process_context,  &row_active_children,  &row_preload,         &row_family_members,
-    &row_array_get,        &row_array_set,        &row_value_get,       &row_value_set,
-    &row_subprocess_input, &row_pickle_loads,     &row_make_big_int,    &row_make_dict,
-    &row_make_str,         &row_make_bytes,       &row_make_bytearray,  &row_make_buffer,
-    &row_make_list,        &row_make_tuple,       &row_make_set,        &row_make_frozenset};
+    &row_process_name,    &row_value_repr,       &row_value_json,      &row_int_bytes,
+    &row_listener_key,    &row_client_key,       &row_manager_key,     &row_manager_argument,
+    &row_queue_put,       &row_queue_get,        &row_connection_send, &row_connection_send_part,
+    &row_connection_recv, &row_wait_for_items,   &row_pool_run,        &row_pool_submit,
+    &row_pool_many,       &row_pool_one_of_many, &row_pool_map_in,     &row_pool_map_out,
+    &row_pool_context,    &row_pool_workers,     &row_pool_create,     &row_process_argument,
+    &row_active_children, &row_preload,          &row_family_members,  &row_array_get,
+    &row_array_set,       &row_value_get,        &row_value_set,       &row_subprocess_input,
+    &row_pickle_loads,    &row_make_big_int,     &row_make_dict,       &row_make_str,
+    &row_make_bytes,      &row_make_bytearray,   &row_make_buffer,     &row_make_list,
+    &row_make_tuple,      &row_make_set,         &row_make_frozenset};
 enum { ROWS = sizeof all_rows / sizeof *all_rows };
 
 /* In a child of its own: a call that reads there would end it. */

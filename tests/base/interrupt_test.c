@@ -52,7 +52,9 @@ static int sleep_forever(void) {
 static int hold(void *argument, size_t size) {
     (void)argument, (void)size;
     ok(prong_lock_acquire(all.rlock, PRONG_FOREVER));
-    ok(prong_shared_value_acquire(all.value, PRONG_FOREVER));
+    prong_lock lock;
+    ok(prong_shared_value_get_lock(all.value, &lock));
+    ok(prong_lock_acquire(lock, PRONG_FOREVER));
     ok(prong_event_set(all.held));
     return sleep_forever();
 }
@@ -108,7 +110,7 @@ static void make_processes(prong_start_method method) {
     ok(prong_pool_iterate(all.pool,
                           &(prong_work){.task = sleep_long, .generator = one_argument, .generator_context = &tasks},
                           &all.iterator, NULL));
-    ok(prong_popen_start(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
+    ok(prong_popen_open(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
 }
 
 static void *accept_other(void *unused) {
@@ -236,7 +238,9 @@ static prong_status barrier_wait(prong_time timeout) {
     return status;
 }
 static prong_status value_acquire(prong_time timeout) {
-    return prong_shared_value_acquire(all.value, timeout);
+    prong_lock lock;
+    ok(prong_shared_value_get_lock(all.value, &lock));
+    return prong_lock_acquire(lock, timeout);
 }
 static prong_status value_get(prong_time timeout) {
     int number;
@@ -249,7 +253,7 @@ static prong_status popen_wait(prong_time timeout) {
     return prong_popen_wait(all.popen, NULL, timeout);
 }
 static prong_status popen_communicate(prong_time timeout) {
-    return prong_popen_communicate(all.popen, NULL, 0, NULL, NULL, timeout);
+    return prong_popen_communicate(all.popen, NULL, 0, NULL, timeout);
 }
 static prong_status job_wait(prong_time timeout) {
     return prong_job_wait(all.job, timeout);
@@ -525,7 +529,7 @@ TEST(a_program_in_one_call_is_killed_when_the_call_is_interrupted) {
     prong_completed completed;
     handle(SA_RESTART);
     strike_in(50000);
-    is(prong_subprocess_run(ARGV("sleep", "1000"), NULL, &completed), PRONG_INTERRUPTED);
+    is(prong_subprocess_run(ARGV("sleep", "1000"), &completed, NULL, PRONG_FOREVER), PRONG_INTERRUPTED);
     says("'sleep' was killed");
 }
 

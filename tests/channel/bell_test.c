@@ -167,7 +167,7 @@ LONG_METHOD_TEST(killed_holders_are_forgotten, 60) {
         hear(t.replies, 1, '1');
         ok(prong_process_kill(child));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
-        ok(prong_process_close(child));
+        ok(prong_process_destroy(child));
         ok(prong_family_check(i == 2 ? &before : &after));
         ok(prong_queue_put(t.queue, "x", 1, PRONG_NOWAIT));
         ok(prong_queue_get(t.queue, &(char){0}, 1, NULL, PRONG_NOWAIT));
@@ -516,7 +516,7 @@ LONG_METHOD_TEST(killed_putters_and_takers_leave_every_descriptor_right, 120) {
         for (int i = 0; i < STORM_PROCESSES; i++) ok(prong_process_kill(storm[i]));
         for (int i = 0; i < STORM_PROCESSES; i++) {
             ok(prong_process_join(storm[i], PRONG_SECONDS(10)));
-            ok(prong_process_close(storm[i]));
+            ok(prong_process_destroy(storm[i]));
         }
         storm_is_right(t.queue, fd, t);
         storm_drain(t.queue);

@@ -319,7 +319,7 @@ METHOD_TEST(an_end_stays_open_when_the_start_that_was_to_hand_it_over_fails) {
                                                                .method = PRONG_START_SPAWN,
                                                                .program = nowhere}));
     check(prong_process_start(process) != PRONG_OK);
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     ok(prong_connection_send_bytes(ours, "ask", 3, PRONG_SECONDS(5)));
     process = start_with(method, answer_once, theirs);
     ok(prong_connection_recv_bytes_into(ours, text, sizeof text, &size, PRONG_SECONDS(20)));

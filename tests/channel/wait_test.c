@@ -216,7 +216,7 @@ LONG_METHOD_TEST(killed_waiters_leave_nothing_behind, 60) {
         test_sleep_ms(i % 5);
         ok(prong_process_kill(waiter));
         ok(prong_process_join(waiter, PRONG_SECONDS(10)));
-        ok(prong_process_close(waiter));
+        ok(prong_process_destroy(waiter));
         ok(prong_family_check(i == 2 ? &before : &after));
     }
     check(after.used_blocks <= before.used_blocks);

@@ -187,8 +187,10 @@ SCENARIO(shared_values_are_read_and_changed) {
     sure(prong_shared_value_set(value, 0, 1, &number, PRONG_SECONDS(5)));
     sure(prong_shared_value_add(value, 0, 1, &before));
     must_hold(before == 6);
-    sure(prong_shared_value_acquire(value, PRONG_NOWAIT));
-    sure(prong_shared_value_release(value));
+    prong_lock lock;
+    sure(prong_shared_value_get_lock(value, &lock));
+    sure(prong_lock_acquire(lock, PRONG_NOWAIT));
+    sure(prong_lock_release(lock));
     sure(prong_shared_value_create(&array, PRONG_TYPE_DOUBLE, 100, NULL, NULL));
     sure(prong_shared_value_set(array, 0, 100, many, PRONG_SECONDS(5)));
     sure(prong_shared_value_get(array, 50, 50, many, PRONG_SECONDS(5)));

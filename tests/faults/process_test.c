@@ -42,7 +42,7 @@ static void start_and_join(prong_start_method method) {
     sure(prong_process_join(process, SOON));
     sure(prong_process_exitcode(process, &code));
     must_hold(code == 7);
-    sure(prong_process_close(process));
+    sure(prong_process_destroy(process));
     process = started(method, sleep_on, PRONG_DAEMON_YES);
     must_hold(prong_process_is_alive(process));
     sure(prong_process_kill(process));
@@ -50,7 +50,7 @@ static void start_and_join(prong_start_method method) {
     sure(prong_process_exitcode(process, &code));
     /* 255: its fork server was given up meanwhile */
     must_hold(code == -SIGKILL || (method == PRONG_START_FORKSERVER && code == 255));
-    sure(prong_process_close(process));
+    sure(prong_process_destroy(process));
 }
 
 FAMILY_SCENARIO(processes_start_by_fork) {
@@ -79,28 +79,28 @@ FAMILY_SCENARIO(processes_take_values) {
     int code = -1;
     sure(prong_document_open(&document, NULL));
     sure(prong_build(document, &arguments, "(ii)", 3, 4));
-    prong_process_options options = {.method = PRONG_START_FORK};
-    sure(prong_process_create_value(&process, add_values, arguments, prong_make_null(), &options));
+    prong_process_options options = {.value_target = add_values, .values = arguments, .method = PRONG_START_FORK};
+    sure(prong_process_create(&process, &options));
     sure(prong_process_start(process));
     sure(prong_process_join(process, SOON));
     sure(prong_process_exitcode(process, &code));
     must_hold(code == 7);
-    sure(prong_process_close(process));
+    sure(prong_process_destroy(process));
     prong_document_close(document);
 }
 
 SCENARIO(programs_run_and_their_output_is_read) {
     prong_completed completed = {0};
-    prong_run_options options = {.capture = true, .input = "in", .input_size = 2, .timeout = SOON, .check = true};
-    sure(prong_subprocess_run((const char *const[]){"/bin/sh", "-c", "cat; echo out; echo err >&2", NULL}, &options,
-                              &completed));
+    prong_subprocess_options options = {.capture = true, .input = "in", .input_size = 2, .check = true};
+    sure(prong_subprocess_run((const char *const[]){"/bin/sh", "-c", "cat; echo out; echo err >&2", NULL}, &completed,
+                              &options, SOON));
     must_hold(completed.out.size == 6 && !memcmp(completed.out.data, "inout\n", 6));
     must_hold(completed.err.size == 4 && !memcmp(completed.err.data, "err\n", 4));
     prong_completed_clear(&completed);
-    int code = -1;
-    sure(prong_subprocess_call((const char *const[]){"true", NULL}, NULL, &code));
-    must_hold(code == 0);
-    gives(prong_subprocess_call((const char *const[]){"/no/such/program", NULL}, NULL, &code), PRONG_NOT_FOUND);
+    sure(prong_subprocess_run((const char *const[]){"true", NULL}, &completed, NULL, PRONG_FOREVER));
+    must_hold(completed.returncode == 0);
+    gives(prong_subprocess_run((const char *const[]){"/no/such/program", NULL}, NULL, NULL, PRONG_FOREVER),
+          PRONG_NOT_FOUND);
 }
 
 SCENARIO(programs_are_stopped) {
@@ -108,18 +108,18 @@ SCENARIO(programs_are_stopped) {
     int code = 0;
     prong_popen_options options = {
         .in = {.kind = PRONG_STREAM_PIPE}, .out = {.kind = PRONG_STREAM_PIPE}, .start_new_session = true};
-    sure(prong_popen_start(&popen, (const char *const[]){"cat", NULL}, &options));
-    prong_output output = {0};
-    sure(prong_popen_communicate(popen, "text", 4, &output, NULL, SOON));
-    must_hold(output.size == 4);
-    prong_output_clear(&output);
+    sure(prong_popen_open(&popen, (const char *const[]){"cat", NULL}, &options));
+    prong_completed completed = {0};
+    sure(prong_popen_communicate(popen, "text", 4, &completed, SOON));
+    must_hold(completed.out.size == 4 && completed.returncode == 0);
+    prong_completed_clear(&completed);
     sure(prong_popen_wait(popen, &code, SOON));
     must_hold(code == 0);
     sure(prong_popen_close(popen));
-    sure(prong_popen_start(&popen, (const char *const[]){"sleep", "100", NULL}, &options));
+    sure(prong_popen_open(&popen, (const char *const[]){"sleep", "100", NULL}, &options));
     gives(prong_popen_wait(popen, &code, PRONG_MS(1)), PRONG_TIMEOUT);
     prong_stop_plan plan = {.terminate = SOON, .kill = SOON, .group = true};
-    sure(prong_popen_stop(popen, &plan, &code));
+    sure(prong_popen_stop(popen, &code, &plan));
     must_hold(code == -SIGTERM);
     sure(prong_popen_close(popen));
 }

@@ -141,6 +141,7 @@ static void model_snprintf(char *text, size_t size, const char *format, ...) {
 #define snprintf model_snprintf
 #define fail(status, ...) (status)
 #define fail_text(status, text) (status)
+#define check_reserved(reserved, count, what) PRONG_OK
 #define recovery_note(...) ((void)0)
 #define member_describe(token, text, size) ""
 #define object_describe(object, text, size) ""

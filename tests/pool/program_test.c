@@ -189,14 +189,15 @@ TEST(a_program_that_is_none_breaks_the_pool) {
     test_arena_is_clean(0);
 }
 
-static int ended(prong_value arguments, const prong_process_options *options) {
+static int ended(prong_value arguments, prong_process_options *options) {
     prong_process process;
     int code;
-    ok(prong_process_create_value(&process, NULL, arguments, prong_make_null(), options));
+    options->values = arguments;
+    ok(prong_process_create(&process, options));
     ok(prong_process_start(process));
     ok(prong_process_join(process, SOON));
     ok(prong_process_exitcode(process, &code));
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     return code;
 }
 
@@ -219,10 +220,10 @@ TEST(a_process_may_be_another_program) {
     options.no_wait = false;
     prong_process process;
     options.program = (char *const[]){(char *)(uintptr_t) "true", NULL};
-    ok(prong_process_create_value(&process, NULL, tuple("()", 0, 0), prong_make_null(), &options));
+    ok(prong_process_create(&process, &options));
     is(prong_process_start(process), PRONG_START_FAILED);
     says("true ended before");
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     prong_document_close(document);
 }
 

@@ -81,7 +81,7 @@ static bool turn_process(prong_start_method method) {
     if (prong_process_create(&process, &options) < 0 || prong_process_start(process) < 0) return false;
     bool good =
         prong_process_join(process, PRONG_SECONDS(15)) >= 0 && prong_process_exitcode(process, &code) >= 0 && code == 0;
-    return prong_process_close(process) >= 0 && good;
+    return prong_process_destroy(process) >= 0 && good;
 }
 
 static bool turn_fork_start(void) {
@@ -128,7 +128,7 @@ static bool turn_pool(void) {
 static bool turn_program(void) {
     prong_popen *popen;
     int code = -1;
-    if (prong_popen_start(&popen, (const char *const[]){"/bin/true", NULL}, NULL) < 0) return false;
+    if (prong_popen_open(&popen, (const char *const[]){"/bin/true", NULL}, NULL) < 0) return false;
     bool good = prong_popen_wait(popen, &code, PRONG_SECONDS(10)) >= 0 && code == 0;
     return prong_popen_close(popen) >= 0 && good;
 }

@@ -116,7 +116,7 @@ METHOD_TEST(an_end_is_known_to_whoever_has_seen_the_sentinel_readable) {
         }
         ok(prong_process_exitcode(child, &code));
         equal(code, codes[how]);
-        ok(prong_process_close(child));
+        ok(prong_process_destroy(child));
     }
     test_arena_is_clean(0);
 }
@@ -131,7 +131,7 @@ TEST(an_end_is_known_though_the_fork_server_is_stopped) {
     ok(prong_process_exitcode(child, &code));
     equal(code, -SIGKILL);
     ok(prong_process_join(child, PRONG_NOWAIT));
-    ok(prong_process_close(child));
+    ok(prong_process_destroy(child));
     check(kill(pid, SIGCONT) == 0);
     equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, none)), 4);
 }
@@ -303,7 +303,7 @@ LONG_TEST(starts_succeed_while_fork_servers_are_killed_and_no_target_runs_twice,
         prong_status status = prong_process_start(child);
         if (status < 0) {
             is(status, PRONG_START_FAILED);
-            ok(prong_process_close(child));
+            ok(prong_process_destroy(child));
             failed++;
             continue;
         }
@@ -312,7 +312,7 @@ LONG_TEST(starts_succeed_while_fork_servers_are_killed_and_no_target_runs_twice,
         check(code == 21 || code == 255 || code == -SIGKILL);
         began[storm.index] = true;
         started++;
-        ok(prong_process_close(child));
+        ok(prong_process_destroy(child));
     }
     over = true;
     pthread_join(killer, NULL);

@@ -94,7 +94,8 @@ LONG_TEST(programs_have_all_variables_while_others_change, 60) {
     const char *const argv[] = {"sh", "-c", "test \"$IMAGE_TEST_FIXED\" = \"as it was\"", NULL};
     pthread_t thread = begin_changes();
     for (int i = 0; i < 200; i++) {
-        prong_status status = prong_subprocess_check_call(argv, NULL);
+        prong_status status =
+            prong_subprocess_run(argv, NULL, &(prong_subprocess_options){.check = true}, PRONG_FOREVER);
         check(status == PRONG_OK || (!whole && (status == PRONG_SYSTEM || status == PRONG_COMMAND_FAILED)));
     }
     end_changes(thread);
@@ -187,10 +188,11 @@ METHOD_TEST(a_cleared_environment_is_no_hindrance) {
 
 TEST(a_child_that_has_lost_its_entry_ends_and_does_not_run_main_again) {
     const char *const argv[] = {IMAGE_PROGRAM, "spawn", NULL};
-    prong_output output;
-    ok(prong_subprocess_check_output(argv, NULL, &output));
-    check(strcmp(output.data, "PRONG_START_FAILED\n") == 0);
-    prong_output_clear(&output);
+    prong_completed completed;
+    ok(prong_subprocess_run(argv, &completed, &(prong_subprocess_options){.popen.out = PRONG_PIPE, .check = true},
+                            PRONG_FOREVER));
+    check(strcmp(completed.out.data, "PRONG_START_FAILED\n") == 0);
+    prong_completed_clear(&completed);
 }
 
 /* --- signals --- */
@@ -264,13 +266,16 @@ static void runs_as_ever(const char *entry, int descriptor) {
     snprintf(wanted, sizeof wanted, "main ran as %d/%d\n", (int)getuid(), (int)geteuid());
     const char *const argv[] = {IMAGE_PROGRAM, "look", descriptor >= 0 ? number : NULL, NULL};
     const char *const environment[] = {"PATH=/bin", variable, NULL};
-    prong_run_options options = {
-        .popen = {.environment = environment, .pass_fds = &descriptor, .pass_fd_count = descriptor >= 0},
-        .timeout = PRONG_SECONDS(10)};
-    prong_output output;
-    ok(prong_subprocess_check_output(argv, &options, &output));
-    if (strcmp(output.data, wanted) != 0) test_failed(__FILE__, __LINE__, "with %s: %s", variable, output.data);
-    prong_output_clear(&output);
+    prong_subprocess_options options = {.popen = {.out = PRONG_PIPE,
+                                                  .environment = environment,
+                                                  .pass_fds = &descriptor,
+                                                  .pass_fd_count = descriptor >= 0},
+                                        .check = true};
+    prong_completed completed;
+    ok(prong_subprocess_run(argv, &completed, &options, PRONG_SECONDS(10)));
+    if (strcmp(completed.out.data, wanted) != 0)
+        test_failed(__FILE__, __LINE__, "with %s: %s", variable, completed.out.data);
+    prong_completed_clear(&completed);
 }
 
 static void entry_of(char *entry, size_t size, int descriptor) {
@@ -359,16 +364,11 @@ static void make_set_user_id(char *directory, char *path, uid_t owner) {
 /* A stranger's start, with public options alone: of a target by name, in the program's image. */
 static int start_as_stranger(const char *path) {
     char *const program[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "look", NULL};
-    prong_document *document;
-    prong_value none;
     prong_process child;
     int code = -1;
     if (setgroups(0, NULL) || setgid(12345) || setuid(12345)) return 50;
-    ok(prong_document_open(&document, NULL));
-    ok(prong_make_tuple(document, NULL, 0, &none));
-    ok(prong_process_create_value(
-        &child, NULL, none, prong_make_null(),
-        &(prong_process_options){.program = program, .target_name = PLUGIN ":plugin_answer"}));
+    ok(prong_process_create(&child,
+                            &(prong_process_options){.program = program, .target_name = PLUGIN ":plugin_answer"}));
     prong_status status = prong_process_start(child);
     if (status) return status == PRONG_START_FAILED ? 51 : 52;
     prong_process_join(child, PRONG_SECONDS(10));

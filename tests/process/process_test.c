@@ -144,9 +144,12 @@ struct counter {
     int by;
 };
 
-static int run_counter(prong_process self, void *context) {
-    struct counter *counter = context;
+static int run_counter(void *argument, size_t size) {
+    struct counter *counter = argument;
+    prong_process self;
     char name[48];
+    equal(size, sizeof *counter);
+    ok(prong_current_process(&self));
     ok(prong_process_name(self, name, sizeof name));
     check(strcmp(name, "Counter") == 0);
     counter->by *= 2;
@@ -154,14 +157,14 @@ static int run_counter(prong_process self, void *context) {
     return counter->by;
 }
 
-METHOD_TEST(a_run_function_gets_its_own_struct) {
+METHOD_TEST(a_target_gets_its_own_struct_and_its_own_handle) {
     struct counter counter = {.by = 21};
     prong_process child;
     ok(prong_queue_create(&counter.queue, NULL));
-    ok(prong_process_create(&child, &(prong_process_options){.run = run_counter,
-                                                             .context = &counter,
+    ok(prong_process_create(&child, &(prong_process_options){.target = run_counter,
+                                                             .argument = &counter,
                                                              .name = "Counter",
-                                                             .context_size = sizeof counter,
+                                                             .argument_size = sizeof counter,
                                                              .method = method}));
     ok(prong_process_start(child));
     equal(test_end(child), 42);
@@ -178,7 +181,8 @@ METHOD_TEST(wrong_uses_are_named) {
     is(prong_process_create(&child, NULL), PRONG_INVALID);
     is(prong_process_create(&child, &(prong_process_options){0}), PRONG_INVALID);
     says("neither");
-    is(prong_process_create(&child, &(prong_process_options){.target = return_it, .run = run_counter}), PRONG_INVALID);
+    is(prong_process_create(&child, &(prong_process_options){.target = return_it, .target_name = ":return_it"}),
+       PRONG_INVALID);
     is(prong_process_create(&child, &(prong_process_options){.target = return_it, .argument_size = 4}), PRONG_INVALID);
     is(prong_process_create(&child, &(prong_process_options){.target = return_it, .method = 77}), PRONG_INVALID);
     says("77");
@@ -198,16 +202,16 @@ METHOD_TEST(wrong_uses_are_named) {
     is(prong_process_start(child), PRONG_ALREADY_STARTED);
     ok(prong_process_join(child, PRONG_SECONDS(10)));
     is(prong_process_start(child), PRONG_ALREADY_STARTED);
-    ok(prong_process_close(child));
+    ok(prong_process_destroy(child));
     is(prong_process_join(child, PRONG_NOWAIT), PRONG_STALE);
-    is(prong_process_close(child), PRONG_STALE);
+    is(prong_process_destroy(child), PRONG_STALE);
     child = start_with(method, wait_for_ever, zero);
-    is(prong_process_close(child), PRONG_STILL_RUNNING);
+    is(prong_process_destroy(child), PRONG_STILL_RUNNING);
     is(prong_process_signal(child, 4000), PRONG_INVALID);
     ok(prong_process_kill(child));
     test_end(child);
     ok(prong_process_create(&other, &options));
-    ok(prong_process_close(other)); /* never started */
+    ok(prong_process_destroy(other)); /* never started */
     test_arena_is_clean(0);
 }
 

@@ -206,7 +206,7 @@ static prong_status call_one(int which, prong_process handle, int number, int pi
         *good = status < 0 ? status == PRONG_NOT_STARTED || status == PRONG_NOT_CHILD : value >= 3;
         break;
     case 7:
-        status = prong_process_close(handle);
+        status = prong_process_destroy(handle);
         *good = status == PRONG_OK || status == PRONG_STILL_RUNNING || status == PRONG_NOT_CHILD;
         break;
     case 8:
@@ -291,7 +291,7 @@ static void end_in(struct place *place) {
     if (status != PRONG_STALE) ok(status);
     if (status >= 0 && !is_end_of(place->number, code))
         test_failed(__FILE__, __LINE__, "process %d, which nobody has signalled, ended with %d", place->number, code);
-    if (status >= 0) status = prong_process_close(place->handle);
+    if (status >= 0) status = prong_process_destroy(place->handle);
     if (status != PRONG_STALE) ok(status);
 }
 

@@ -136,7 +136,7 @@ static prong_status run_program(void) {
     prong_completed completed;
     check(dup2(open("/dev/null", O_WRONLY), 9) == 9);
     prong_status status =
-        prong_subprocess_run(argv, &(prong_run_options){.capture = true, .timeout = PRONG_SECONDS(15)}, &completed);
+        prong_subprocess_run(argv, &completed, &(prong_subprocess_options){.capture = true}, PRONG_SECONDS(15));
     close(9);
     if (status < 0) return status;
     check(strcmp(completed.out.data, "out\n") == 0);
@@ -232,7 +232,9 @@ TEST(processes_start_without_clone_pidfd_where_sigchld_is_ignored) {
         prong_process child;
         ok(start(&child, PRONG_START_SPAWN, return_seven));
         equal(test_end(child), 7);
-        is(prong_subprocess_check_call((const char *[]){"true", NULL}, NULL), PRONG_SYSTEM);
+        is(prong_subprocess_run((const char *[]){"true", NULL}, NULL, &(prong_subprocess_options){.check = true},
+                                PRONG_FOREVER),
+           PRONG_SYSTEM);
         says("was reaped by the host program");
     }
 }

@@ -33,7 +33,7 @@ static void starts_succeed(int method) {
     ok(prong_process_join(child, PRONG_SECONDS(10)));
     ok(prong_process_exitcode(child, &code));
     check(code == -SIGKILL || (method != PRONG_START_FORKSERVER && code == 255)); /* this one's parent is the server */
-    ok(prong_process_close(child));
+    ok(prong_process_destroy(child));
     test_arena_is_clean(0);
 }
 

@@ -75,7 +75,8 @@ TEST(a_program_is_read_and_written_where_the_streams_are_closed) {
     const char *const cat[] = {"/bin/cat", NULL};
     prong_completed done = {0};
     close_streams();
-    ok(prong_subprocess_run(cat, &(prong_run_options){.capture = true, .input = "through", .input_size = 7}, &done));
+    ok(prong_subprocess_run(
+        cat, &done, &(prong_subprocess_options){.capture = true, .input = "through", .input_size = 7}, PRONG_FOREVER));
     equal(done.out.size, 7);
     check(memcmp(done.out.data, "through", 7) == 0);
     equal(open_streams(), 0);
@@ -90,8 +91,8 @@ TEST(a_program_gets_the_streams_that_it_was_promised_whichever_are_closed) {
     for (int closed = 0; closed < 8; closed++) {
         prong_completed done = {0};
         for (int i = 0; i < 3; i++) closed >> i & 1 ? close(i) : dup2(kept[i], i);
-        prong_status status =
-            prong_subprocess_run(say, &(prong_run_options){.capture = true, .input = "in ", .input_size = 3}, &done);
+        prong_status status = prong_subprocess_run(
+            say, &done, &(prong_subprocess_options){.capture = true, .input = "in ", .input_size = 3}, PRONG_FOREVER);
         int open = open_streams();
         for (int i = 0; i < 3; i++) dup2(kept[i], i);
         ok(status);
@@ -111,10 +112,10 @@ TEST(a_file_of_a_program_is_none_of_the_closed_streams) {
     close_streams();
     prong_popen *popen;
     int code;
-    ok(prong_popen_start(&popen, say,
-                         &(prong_popen_options){.in = {.kind = PRONG_STREAM_NULL},
-                                                .out = {.kind = PRONG_STREAM_FILE, .path = path},
-                                                .err = {.kind = PRONG_STREAM_STDOUT}}));
+    ok(prong_popen_open(&popen, say,
+                        &(prong_popen_options){.in = {.kind = PRONG_STREAM_NULL},
+                                               .out = {.kind = PRONG_STREAM_FILE, .path = path},
+                                               .err = {.kind = PRONG_STREAM_STDOUT}}));
     ok(prong_popen_wait(popen, &code, PRONG_SECONDS(10)));
     ok(prong_popen_close(popen));
     equal(open_streams(), 0);

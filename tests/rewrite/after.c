@@ -26,3 +26,19 @@ int calls_of_before(prong_manager manager, prong_link *link, prong_document *doc
     if (prong_proxy_decref(dict) < 0) return 1;
     return prong_lock_release(lock) < 0;
 }
+
+int programs_of_before(prong_process process, prong_value_target *target, prong_value given);
+
+int programs_of_before(prong_process process, prong_value_target *target, prong_value given) {
+    const char *const argv[] = {"true", NULL};
+    prong_subprocess_options options = {.check = true};
+    prong_completed done;
+    prong_popen *popen;
+    int code;
+    if (prong_process_create(&process, &(prong_process_options){.value_target = target, .values = given, .keywords = prong_make_null()}) < 0) return 1;
+    if (prong_process_destroy(process) < 0) return 1;
+    if (prong_subprocess_run(argv, &done, &options, PRONG_FOREVER) < 0 || prong_subprocess_run(argv, NULL, &(prong_subprocess_options){.check = true}, PRONG_FOREVER) < 0) return 1;
+    if (prong_popen_open(&popen, argv, NULL) < 0 || prong_popen_signal(popen, 15) < 0) return 1;
+    if (prong_popen_stop(popen, &code, NULL) < 0 || prong_popen_pipe(popen, 1) >= 0) return 1;
+    return prong_popen_close(popen) < 0;
+}

@@ -26,3 +26,19 @@ int calls_of_before(prong_manager manager, prong_link *link, prong_document *doc
     if (prong_proxy_release(dict) < 0) return 1;
     return prong_rlock_release(lock) < 0;
 }
+
+int programs_of_before(prong_process process, prong_value_target *target, prong_value given);
+
+int programs_of_before(prong_process process, prong_value_target *target, prong_value given) {
+    const char *const argv[] = {"true", NULL};
+    prong_run_options options = {.check = true};
+    prong_completed done;
+    prong_popen *popen;
+    int code;
+    if (prong_process_create_value(&process, target, given, prong_null(), NULL) < 0) return 1;
+    if (prong_process_close(process) < 0) return 1;
+    if (prong_subprocess_run(argv, &options, &done) < 0 || prong_subprocess_check_call(argv, NULL) < 0) return 1;
+    if (prong_popen_start(&popen, argv, NULL) < 0 || prong_popen_send_signal(popen, 15) < 0) return 1;
+    if (prong_popen_stop(popen, NULL, &code) < 0 || prong_popen_fileno(popen, 1) >= 0) return 1;
+    return prong_popen_close(popen) < 0;
+}

@@ -352,7 +352,7 @@ static void code_must_be_right(int code, int pid, int method) {
 prong_status storm_start(prong_process *process, const prong_process_options *options) {
     storm_ok(prong_process_create(process, options));
     prong_status started = prong_process_start(*process);
-    if (started == PRONG_START_FAILED) storm_ok(prong_process_close(*process));
+    if (started == PRONG_START_FAILED) storm_ok(prong_process_destroy(*process));
     storm_is(started, status == PRONG_OK || (status == PRONG_START_FAILED && storm->kills > 0));
     return started;
 }
@@ -362,7 +362,7 @@ int storm_end(prong_process process, int method) {
     storm_ok(prong_process_join(process, storm_patience()));
     storm_ok(prong_process_exitcode(process, &code));
     storm_ok(prong_process_pid(process, &pid));
-    storm_ok(prong_process_close(process));
+    storm_ok(prong_process_destroy(process));
     code_must_be_right(code, pid, method);
     return code;
 }

@@ -218,7 +218,9 @@ static void use_barrier(struct stage *stage) {
 
 static void use_value(struct stage *stage) {
     struct pair pair;
-    prong_status got = prong_shared_value_acquire(stage->value, storm_patience());
+    prong_lock lock;
+    storm_ok(prong_shared_value_get_lock(stage->value, &lock));
+    prong_status got = prong_lock_acquire(lock, storm_patience());
     storm_is(got, acquired(status));
     section_enter(VALUE_PLACE, got);
     storm_ok(prong_shared_value_get(stage->value, 0, 1, &pair, PRONG_NOWAIT));
@@ -227,7 +229,7 @@ static void use_value(struct stage *stage) {
     pair.b = ++pair.a;
     storm_ok(prong_shared_value_set(stage->value, 0, 1, &pair, PRONG_NOWAIT));
     section_leave(VALUE_PLACE);
-    storm_ok(prong_shared_value_release(stage->value));
+    storm_ok(prong_lock_release(lock));
 }
 
 static void add_to_value(struct stage *stage) {

@@ -194,7 +194,7 @@ static void end_process(const struct handle *handle) {
     if (!is_code(code, handle))
         storm_wrong(__FILE__, __LINE__, "child %ld ended with %d, not %d", handle->number, code,
                     code_of(handle->number));
-    storm_ok(prong_process_close(THE(process, handle)));
+    storm_ok(prong_process_destroy(THE(process, handle)));
 }
 
 /* --- pools: a task tells whose worker runs it --- */

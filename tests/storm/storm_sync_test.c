@@ -120,13 +120,15 @@ static void use_barrier(int i) {
 
 static void use_value(int i) {
     struct pair pair;
+    prong_lock lock;
+    fail_unless(prong_shared_value_get_lock(storm->values[i], &lock) >= 0);
     int64_t before = test_now();
-    if (!got(prong_shared_value_acquire(storm->values[i], PRONG_SECONDS(10)))) return;
+    if (!got(prong_lock_acquire(lock, PRONG_SECONDS(10)))) return;
     note_wait(before);
     fail_unless(prong_shared_value_get(storm->values[i], 0, 1, &pair, PRONG_NOWAIT) >= 0);
     pair.b = ++pair.a;
     fail_unless(prong_shared_value_set(storm->values[i], 0, 1, &pair, PRONG_NOWAIT) >= 0);
-    fail_unless(prong_shared_value_release(storm->values[i]) >= 0);
+    fail_unless(prong_lock_release(lock) >= 0);
 }
 
 static int work(void *argument, size_t size) {

@@ -54,7 +54,7 @@ int test_end(prong_process process) {
     int code;
     ok(prong_process_join(process, PRONG_SECONDS(10)));
     ok(prong_process_exitcode(process, &code));
-    ok(prong_process_close(process));
+    ok(prong_process_destroy(process));
     return code;
 }
 

@@ -48,18 +48,20 @@ static int work(void *argument, size_t size) {
     struct shared *s = argument;
     struct pair pair;
     char *bytes;
+    prong_lock lock;
     (void)size;
+    ok(prong_shared_value_get_lock(s->pair, &lock));
     for (int i = 0; i < 1000; i++) {
         ok(prong_shared_value_add(s->number, 0, 1, NULL));
         ok(prong_shared_value_add_double(s->real, 0, 0.25, NULL));
         ok(prong_shared_value_add(s->array, (size_t)i, i, NULL));
-        ok(prong_shared_value_acquire(s->pair, PRONG_SECONDS(10)));
+        ok(prong_lock_acquire(lock, PRONG_SECONDS(10)));
         ok(prong_shared_value_get(s->pair, 0, 1, &pair, PRONG_SECONDS(10)));
         check(pair.a == pair.b[19]);
         pair.a++;
         pair.b[19]++;
         ok(prong_shared_value_set(s->pair, 0, 1, &pair, PRONG_SECONDS(10)));
-        ok(prong_shared_value_release(s->pair));
+        ok(prong_lock_release(lock));
     }
     ok(prong_shared_value_data(s->block, (void **)&bytes, NULL));
     bytes[99999] = 7;
@@ -196,14 +198,14 @@ TEST(locks_are_own_given_or_none) {
     ok(prong_lock_acquire(rlock, PRONG_NOWAIT));
     ok(prong_shared_value_set(own, 0, 1, &(int){5}, PRONG_NOWAIT)); /* recursive */
     ok(prong_lock_release(rlock));
-    is(prong_shared_value_release(own), PRONG_NOT_OWNER);
+    is(prong_lock_release(rlock), PRONG_NOT_OWNER);
     ok(prong_shared_value_get_lock(given, &got));
     check(got.offset == lock.offset);
     ok(prong_lock_acquire(lock, PRONG_NOWAIT));
     is(prong_shared_value_get(given, 0, 1, &(int){0}, PRONG_MS(10)), PRONG_TIMEOUT);
     ok(prong_lock_release(lock));
     is(prong_shared_value_get_lock(none, &got), PRONG_INVALID);
-    is(prong_shared_value_acquire(none, PRONG_NOWAIT), PRONG_INVALID);
+    says("a value that has no lock");
     is(prong_shared_value_create(&own, PRONG_TYPE_INT, 1, NULL,
                                  &(prong_shared_value_options){.lock = lock, .unlocked = true}),
        PRONG_INVALID);
@@ -236,8 +238,10 @@ TEST(locks_are_own_given_or_none) {
 static int die_holding_it(void *argument, size_t size) {
     struct shared *s = argument;
     struct pair *pair;
+    prong_lock lock;
     (void)size;
-    ok(prong_shared_value_acquire(s->pair, PRONG_SECONDS(5)));
+    ok(prong_shared_value_get_lock(s->pair, &lock));
+    ok(prong_lock_acquire(lock, PRONG_SECONDS(5)));
     ok(prong_shared_value_data(s->pair, (void **)&pair, NULL));
     pair->a = 1; /* and not b */
     raise(SIGKILL);

@@ -101,17 +101,53 @@ METHOD_TEST(a_process_is_called_with_arguments_and_keywords) {
     ok(prong_document_open(&document, NULL));
     ok(prong_build(document, &arguments, "(iii)", 1, 2, 3));
     ok(prong_build(document, &keywords, "{s:i}", "times", 10));
-    prong_process_options options = {.method = (prong_start_method)method, .name = "adder"};
-    ok(prong_process_create_value(&process, add_up, arguments, keywords, &options));
+    prong_process_options options = {.value_target = add_up,
+                                     .values = arguments,
+                                     .keywords = keywords,
+                                     .method = (prong_start_method)method,
+                                     .name = "adder"};
+    ok(prong_process_create(&process, &options));
     ok(prong_process_start(process));
     ok(prong_process_join(process, SOON));
     ok(prong_process_exitcode(process, &code));
     equal(code, 60);
-    ok(prong_process_close(process));
-    is(prong_process_create_value(&process, add_up, prong_make_int(1), prong_make_null(), &options), PRONG_INVALID);
+    ok(prong_process_destroy(process));
+    options.values = options.keywords = prong_make_null();
+    ok(prong_process_create(&process, &options));
+    ok(prong_process_start(process));
+    equal(test_end(process), 0);
+    options.values = prong_make_int(1);
+    is(prong_process_create(&process, &options), PRONG_INVALID);
     says("must be a tuple, not int");
+    options.values = arguments;
+    options.keywords = arguments;
+    is(prong_process_create(&process, &options), PRONG_INVALID);
+    says("must be a dict or None, not tuple");
+    options.keywords = prong_make_null();
     options.argument = "x";
-    is(prong_process_create_value(&process, add_up, arguments, keywords, &options), PRONG_INVALID);
+    is(prong_process_create(&process, &options), PRONG_INVALID);
+    says("an argument of bytes");
+}
+
+static int nothing(void *argument, size_t size) {
+    (void)argument;
+    return (int)size;
+}
+
+TEST(a_process_has_one_target_and_what_goes_with_it) {
+    prong_process process;
+    prong_value arguments;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_build(document, &arguments, "(i)", 1));
+    prong_process_options two = {.value_target = add_up, .target_name = ":add_up"};
+    is(prong_process_create(&process, &two), PRONG_INVALID);
+    says("more than one of");
+    two = (prong_process_options){.target = nothing, .value_target = add_up};
+    is(prong_process_create(&process, &two), PRONG_INVALID);
+    says("more than one of");
+    prong_process_options values = {.target = nothing, .values = arguments};
+    is(prong_process_create(&process, &values), PRONG_INVALID);
+    says("values for a target that is called with bytes");
 }
 
 /* --- pools --- */

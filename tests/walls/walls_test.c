@@ -236,14 +236,14 @@ TEST(a_wait_with_a_timeout_does_not_poll) {
     prong_popen *popen;
     prong_event event;
     ok(prong_event_create(&event, NULL));
-    ok(prong_popen_start(&popen, (const char *const[]){"sleep", "30", NULL}, NULL));
+    ok(prong_popen_open(&popen, (const char *const[]){"sleep", "30", NULL}, NULL));
     long before = times_asleep();
     is(prong_popen_wait(popen, NULL, PRONG_MS(500)), PRONG_TIMEOUT);
     check(times_asleep() - before < 5);
     before = times_asleep();
     is(prong_event_wait(event, PRONG_MS(500)), PRONG_TIMEOUT);
     check(times_asleep() - before < 40); /* it looks around every 50 ms; and yields for a moment at first */
-    ok(prong_popen_stop(popen, &(prong_stop_plan){.kill = PRONG_SECONDS(5)}, NULL));
+    ok(prong_popen_stop(popen, NULL, &(prong_stop_plan){.kill = PRONG_SECONDS(5)}));
     ok(prong_popen_close(popen));
     ok(prong_event_destroy(event));
 }

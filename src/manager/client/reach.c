@@ -1,6 +1,7 @@
 #include "manager/client/reach.h"
 
 #include "base/error.h"
+#include "net/link.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ prong_status reach_keep(struct reach *reach, const char *address, const prong_li
     memset(reach, 0, sizeof(*reach));
     if (address && strlen(address) >= MANAGER_ADDRESS)
         return fail_text(PRONG_INVALID, "manager: the address is too long");
-    TRY(check_bytes(options->authkey, options->authkey_size, "manager: authkey"));
+    TRY(link_check_options(options, "manager: link options", "manager: authkey"));
     if (options->authkey && options->authkey_size > MANAGER_KEY)
         return fail(PRONG_TOO_LONG, "manager: an authkey of %zu bytes, of at most %d", options->authkey_size,
                     MANAGER_KEY);

@@ -59,6 +59,8 @@ static prong_status open_descriptors(prong_server *server) {
 prong_status prong_server_open(prong_server **server, const prong_server_options *options) {
     if (!options || (!options->link.authkey && !options->open))
         return fail_text(PRONG_INVALID, "server: an authkey is needed (or `open`, for all who can connect)");
+    CHECK_RESERVED(options, "server: options");
+    TRY(link_check_options(&options->link, "server: link options", "server: authkey"));
     prong_server *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory");
     made->socket = made->epoll = made->stopper = made->watch.doorbell = -1;
@@ -128,6 +130,8 @@ prong_status prong_server_register(prong_server *server, const prong_type_option
         return fail_text(PRONG_INVALID, "type: a name and methods are needed");
     if (strlen(given->name) >= sizeof(((prong_proxy *)0)->type))
         return fail(PRONG_INVALID, "type \"%.60s\": the name is too long", given->name);
+    CHECK_RESERVED(given, "type");
+    for (const prong_method_entry *entry = given->methods; entry->name; entry++) CHECK_RESERVED(entry, "type: methods");
     if (type_by_name(server, given->name)) return fail(PRONG_EXISTS, "type \"%s\": there is one already", given->name);
     struct type *type = calloc(1, sizeof(*type));
     char *name = strdup(given->name);

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -305,7 +306,7 @@ static struct {
     sigset_t mask;
 } before_server;
 
-void os_take_signals(void) {
+int os_take_signals(void) {
     const struct sigaction ignore = {.sa_handler = SIG_IGN}, usual = {.sa_handler = SIG_DFL};
     sigset_t child;
     sigemptyset(&child);
@@ -313,6 +314,12 @@ void os_take_signals(void) {
     sigaction(SIGINT, &ignore, &before_server.interrupt);
     sigaction(SIGCHLD, &usual, &before_server.child);
     sigprocmask(SIG_BLOCK, &child, &before_server.mask);
+    return os_off_stdio(signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+void os_drain_signals(int fd) {
+    struct signalfd_siginfo dropped;
+    while (read(fd, &dropped, sizeof dropped) > 0) {}
 }
 
 void os_give_signals_back(void) {

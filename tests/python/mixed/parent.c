@@ -95,8 +95,8 @@ static void queues(void) {
 static void process(const char *name, prong_value with) {
     prong_process made;
     int code = -1;
-    prong_process_options options = {.program = program, .target_name = name};
-    prong_status status = prong_process_create_value(&made, NULL, with, prong_make_null(), &options);
+    prong_process_options options = {.program = program, .target_name = name, .values = with};
+    prong_status status = prong_process_create(&made, &options);
     if (status >= 0) status = prong_process_start(made);
     if (status >= 0) status = prong_process_join(made, SOON);
     if (status >= 0) status = prong_process_exitcode(made, &code);

@@ -1,8 +1,11 @@
 /* Starting by fork. */
 #define _GNU_SOURCE
+#include "process/start.h"
+
 #include "base/error.h"
 #include "os/os.h"
-#include "process/process.h"
+#include "process/children.h"
+#include "process/exit.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void run_child(const struct start *start) {
+static _Noreturn void fork_run_child(const struct start *start) {
     any_function *function;
     int inherited = life_pipe_inherited();
     if (!member_become(start->token)) _exit(255);
@@ -36,7 +39,7 @@ static void flush_unless_busy(FILE *stream) {
 
 /* Of the child's number: it is no longer ours to signal where the host program or the system (with SIGCHLD ignored) has
  * reaped the child. */
-static prong_status open_child(struct start *start) {
+static prong_status fork_open_child(struct start *start) {
     start->pidfd = os_pidfd_open(start->pid);
     if (start->pidfd >= 0 && os_pidfd_is_child(start->pidfd)) return PRONG_OK;
     if (start->pidfd < 0 && errno != ESRCH) return fail_errno("no descriptor for child %d", (int)start->pid);
@@ -48,12 +51,12 @@ static const prong_time DESCRIPTOR_WITHIN = PRONG_SECONDS(1);
 
 /* Another thread has taken the descriptor that was spared. A child that has not begun is told to end; one that has is this
  * process's, and descriptors come and go. */
-static prong_status open_child_late(struct start *start, prong_status status) {
+static prong_status fork_open_child_late(struct start *start, prong_status status) {
     deadline_t deadline = deadline_after(DESCRIPTOR_WITHIN);
     while (status == PRONG_NO_DESCRIPTORS && !deadline_passed(deadline)) {
         if (process_give_up(start->process, start->token)) break;
         usleep(1000);
-        status = open_child(start);
+        status = fork_open_child(start);
     }
     while (status < 0 && waitpid(start->pid, NULL, WNOHANG) == 0 && !deadline_passed(deadline)) usleep(1000);
     return status;
@@ -71,10 +74,10 @@ prong_status start_by_fork(struct start *start) {
     start->pid = fork_with_runtime();
     if (start->pid == 0) {
         close(spare);
-        run_child(start);
+        fork_run_child(start);
     }
     close(spare);
     if (start->pid < 0) return fail_errno("fork");
-    status = open_child(start);
-    return status < 0 ? open_child_late(start, status) : PRONG_OK;
+    status = fork_open_child(start);
+    return status < 0 ? fork_open_child_late(start, status) : PRONG_OK;
 }

@@ -1,7 +1,8 @@
 /* What an image is started with, kept in the arena: the arguments of another program, an environment of its own. */
+#include "process/strings.h"
+
 #include "base/error.h"
 #include "family/heap.h"
-#include "process/process.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,207 @@
+/* Popen: a program that runs beside this process, to talk to, wait for and end.
+ *
+ * A program is started without a copy of this process (as by vfork), so a start
+ * costs the same however much memory this process uses. What keeps a program
+ * from starting, as a program or directory that is not there, is the error of
+ * the call that starts it. The library installs no signal handler for this, and
+ * leaves SIGCHLD and SIGPIPE of the host program as they are.
+ *
+ * The program begins with the calling thread's signal mask, unless it is given
+ * another; with handlers at their default and ignored signals ignored, but
+ * SIGPIPE and SIGXFSZ at their default; with descriptors 0 to 2, and no others
+ * but those in pass_fds. It is no member of the family.
+ *
+ * A popen is used by the process that opened it; others, forked children too,
+ * get PRONG_NOT_CHILD. All calls are thread-safe, but for prong_popen_close and
+ * prong_popen_detach; communicate is for one thread at a time. No call here is
+ * for signal handlers: they use malloc, and locks of this process. */
+#ifndef PRONG_POPEN_H
+#define PRONG_POPEN_H
+
+#include <prong/status.h>
+#include <prong/time.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+PRONG_BEGIN_DECLS
+
+enum prong_stream_kind {
+    PRONG_STREAM_INHERIT = 0, /* this process's own */
+    PRONG_STREAM_PIPE,        /* a pipe to or from this process */
+    PRONG_STREAM_NULL,        /* /dev/null */
+    PRONG_STREAM_DESCRIPTOR,  /* `descriptor`, which stays the caller's */
+    PRONG_STREAM_FILE,        /* `path`: read; or created and written */
+    PRONG_STREAM_STDOUT,      /* of stderr only: where stdout goes */
+};
+
+typedef struct prong_stream {
+    enum prong_stream_kind kind;
+    int descriptor;
+    const char *path;
+    bool append;       /* a file that is written is not emptied first */
+    void *reserved[2]; /* zero */
+} prong_stream;
+
+/* One of the above, for use in options: .out = PRONG_PIPE. */
+#ifndef __cplusplus
+#define PRONG_STREAM(of, fd, name)                                             \
+    ((prong_stream){.kind = (of), .descriptor = (fd), .path = (name)})
+#else
+#define PRONG_STREAM(of, fd, name) prong_stream_of(of, fd, name)
+static inline prong_stream prong_stream_of(enum prong_stream_kind kind,
+                                           int descriptor, const char *path) {
+    prong_stream stream = prong_stream();
+    stream.kind = kind;
+    stream.descriptor = descriptor;
+    stream.path = path;
+    return stream;
+}
+#endif
+
+#define PRONG_PIPE PRONG_STREAM(PRONG_STREAM_PIPE, 0, NULL)
+#define PRONG_NULL PRONG_STREAM(PRONG_STREAM_NULL, 0, NULL)
+#define PRONG_TO_STDOUT PRONG_STREAM(PRONG_STREAM_STDOUT, 0, NULL)
+#define PRONG_FILE(name) PRONG_STREAM(PRONG_STREAM_FILE, 0, name)
+#define PRONG_DESCRIPTOR(number)                                               \
+    PRONG_STREAM(PRONG_STREAM_DESCRIPTOR, number, NULL)
+
+typedef struct prong_popen_options {
+    prong_stream in, out, err;      /* stdin, stdout, stderr */
+    const char *const *environment; /* "NAME=value", …, NULL; NULL: ours */
+    const char *directory;          /* to run in; NULL: this process's */
+    const char *executable; /* the program, if argv[0] is something else */
+    bool shell; /* argv[0] is a command for /bin/sh, the rest its $0, $1, … */
+    const int *pass_fds; /* descriptors that it has under the same numbers */
+    size_t pass_fd_count;
+    bool keep_fds; /* it has every descriptor that is not close-on-exec */
+    bool start_new_session;
+    bool set_process_group;
+    int process_group; /* 0: a new one of its own */
+    bool set_umask;
+    mode_t umask;
+    bool set_user;
+    uid_t user;
+    bool set_group;
+    gid_t group;
+    const gid_t *extra_groups; /* all its supplementary groups; NULL: ours */
+    size_t extra_group_count;
+    bool keep_signals; /* SIGPIPE and SIGXFSZ stay ignored where they are */
+    /* It begins with these signals blocked, and no others. */
+    bool set_signal_mask;
+    const int *blocked_signals;
+    size_t blocked_signal_count;
+    /* communicate goes on until all who have the pipes have closed them, and
+     * not only until the program has ended. */
+    bool wait_for_eof;
+    void *reserved[8]; /* zero */
+} prong_popen_options;
+
+typedef struct prong_popen prong_popen;
+
+/* Starts argv[0], sought in PATH unless it has a slash, with the arguments
+ * argv, up to a NULL. options may be NULL. Pair with prong_popen_close or
+ * prong_popen_detach. Errors, which name the program, directory or file:
+ * PRONG_NOT_FOUND, PRONG_PERMISSION, PRONG_INVALID, PRONG_NO_MEMORY,
+ * PRONG_NO_DESCRIPTORS, PRONG_NO_PROCESSES, PRONG_SYSTEM. */
+PRONG_CHECKED prong_status prong_popen_open(prong_popen **popen,
+                                            const char *const argv[],
+                                            const prong_popen_options *options);
+
+/* Its pid; 0 for NULL. */
+PRONG_API int prong_popen_pid(const prong_popen *popen);
+
+/* This process's end of a pipe (0: its stdin, 1: its stdout, 2: its stderr); -1
+ * if there is none, or it was closed. It belongs to the popen. */
+PRONG_API int prong_popen_pipe(const prong_popen *popen, int stream);
+
+/* Closes it: of stdin, so that the program reads end-of-file. Errors:
+ * PRONG_INVALID (no such stream), PRONG_NOT_CHILD. */
+PRONG_API prong_status prong_popen_close_pipe(prong_popen *popen, int stream);
+
+/* --- its end --- */
+
+/* What a return code is where there is none: the program was not started, has
+ * not ended, or nobody knows how it ended. No program ends with it. Every call
+ * here that gives a return code gives this when it has no other. */
+#define PRONG_NO_RETURNCODE (-0x7fffffff - 1)
+
+/* Waits for its end. *returncode (may be NULL) is its exit code, or minus the
+ * signal that killed it. With PRONG_NOWAIT it asks whether the program has
+ * ended. A program whose pipes are full waits in turn: see communicate.
+ * Errors: PRONG_TIMEOUT, PRONG_NOT_CHILD; PRONG_SYSTEM when the host program
+ * has reaped it, so that nobody knows how it ended. */
+PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode,
+                                            prong_time timeout);
+
+/* Signals to the program; no error once it has ended. Errors: PRONG_INVALID (no
+ * such signal), PRONG_PERMISSION, PRONG_NOT_CHILD. */
+PRONG_API prong_status prong_popen_signal(prong_popen *popen, int signal);
+PRONG_API prong_status prong_popen_terminate(prong_popen *popen);
+PRONG_API prong_status prong_popen_kill(prong_popen *popen);
+
+/* How to end it: wait so long, then SIGTERM and wait, then SIGKILL and wait. A
+ * time of 0 leaves its step out. */
+typedef struct prong_stop_plan {
+    prong_time wait, terminate, kill;
+    bool group;        /* signal its process group, which must be its own */
+    void *reserved[2]; /* zero */
+} prong_stop_plan;
+
+/* Carries out the plan, up to the step at which the program ends. returncode
+ * may be NULL. plan NULL: terminate 5 s, kill 5 s. Errors: PRONG_TIMEOUT (it
+ * has outlived the plan), PRONG_INVALID (no group of its own), as
+ * prong_popen_wait. */
+PRONG_API prong_status prong_popen_stop(prong_popen *popen, int *returncode,
+                                        const prong_stop_plan *plan);
+
+/* --- its input and output at once --- */
+
+/* What a program wrote. data is followed by a zero, which size does not count;
+ * it is NULL when the stream was no pipe. */
+typedef struct prong_output {
+    char *data;
+    size_t size;
+} prong_output;
+
+/* How a program ended, and what it wrote to those of its streams that were
+ * pipes. */
+typedef struct prong_completed {
+    int returncode;
+    prong_output out, err;
+    void *reserved[2]; /* zero */
+} prong_completed;
+
+/* Frees the output, and clears it. Every call that takes a prong_completed to
+ * fill leaves it fit for this, whatever it returns; so is one that is all
+ * zero. */
+PRONG_API void prong_completed_clear(prong_completed *completed);
+
+/* Writes input to its stdin and closes that, while it reads its stdout and
+ * stderr, whichever is full; then waits for its end. Streams that are no pipes
+ * are left out. completed may be NULL. Input that the program does not read is
+ * dropped. It is over when the program has ended and what it wrote is read,
+ * even if others still have its pipes (as a daemon that it started may), unless
+ * wait_for_eof is set.
+ * PRONG_TIMEOUT: nothing is lost, and nothing given out yet; call again, with
+ * the same input, to go on. Other errors: PRONG_NO_MEMORY, PRONG_INVALID
+ * (input, and stdin is no pipe), as prong_popen_wait. */
+PRONG_CHECKED prong_status prong_popen_communicate(prong_popen *popen,
+                                                   const void *input,
+                                                   size_t input_size,
+                                                   prong_completed *completed,
+                                                   prong_time timeout);
+
+/* --- closing --- */
+
+/* Closes its pipes and frees it. NULL is allowed. Errors: PRONG_STILL_RUNNING:
+ * end it first, or detach it. */
+PRONG_API prong_status prong_popen_close(prong_popen *popen);
+
+/* The same for a program that is to run on; once it has ended it is reaped, at
+ * the next start of another. Errors: PRONG_NO_MEMORY, PRONG_NOT_CHILD. */
+PRONG_API prong_status prong_popen_detach(prong_popen *popen);
+
+PRONG_END_DECLS
+
+#endif

@@ -1,0 +1,42 @@
+/* What this process alone knows of those that it started. */
+#ifndef PROCESS_CHILDREN_H
+#define PROCESS_CHILDREN_H
+
+#include "process/object.h"
+
+struct server;
+
+struct child {
+    prong_process handle;
+    struct process *process;
+    struct child *next;
+    struct server *server; /* that forked it; NULL: this process started it by itself */
+    int pidfd;             /* -1 in a forked copy of the process that started it */
+    uint32_t token;
+    unsigned users; /* under the mutex: the list, and each thread that has it from child_hold */
+    bool listed;
+    bool left; /* this process exits without it: see exit.c */
+};
+struct child *child_reserve(void);
+void child_add(struct child *child);
+/* The entry of that very process, whose descriptor stays open until child_release; NULL when this process did not start
+ * it, or has closed it. */
+struct child *child_hold(prong_process handle);
+void child_release(struct child *child);
+/* One thread at a time starts, names or closes a process: what these find holds until they return.
+ * Start: from here on it is not closed. Errors: PRONG_ALREADY_STARTED, PRONG_STALE. */
+prong_status child_begin(prong_process handle);
+/* Errors: PRONG_ALREADY_STARTED, PRONG_STALE. */
+prong_status child_rename(prong_process handle, const char *name);
+/* Forgets one that is new or has ended; its object is the caller's to destroy. Errors: PRONG_STILL_RUNNING, PRONG_STALE. */
+prong_status child_forget(prong_process handle);
+/* Those that have not ended, but for those that are left. */
+size_t children_list(prong_process *handles, size_t capacity);
+void child_leave_behind(prong_process handle);
+/* The process has ended and may be reaped: records how. False when it has not. */
+bool child_reap(const struct child *child);
+/* The pipe whose closing kills daemonic children. */
+prong_status life_pipe(int *read_end);
+int life_pipe_inherited(void);
+
+#endif
