@@ -199,7 +199,7 @@ void posts_undo(PyObject *posts);
 void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
-extern PyObject *worker_run; /* of prong.image: called with a payload */
+extern PyObject *worker_run; /* of prong._impl.image: called with a payload */
 /* pool.c, for the runtime: a call by name, see prong_runtime */
 int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result);
 

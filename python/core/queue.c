@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <time.h>
 
-static PyObject *Empty, *full_exception;
+static PyObject *empty_exception, *full_exception; /* NULL: not raised yet */
 
 typedef struct {
     SharedObject shared;
@@ -69,24 +69,20 @@ int queue_check_reader(PyObject *object) {
     return check_end(((Queue *)object)->reader_closed);
 }
 
-/* queue.Full, whose module is imported when it is first raised; NULL with an exception. */
-static PyObject *Full(void) {
-    if (full_exception) return full_exception;
-    PyObject *queue = PyImport_ImportModule("queue");
-    if (queue) full_exception = PyObject_GetAttrString(queue, "Full");
+/* An exception of the module queue, which is imported when one is first raised. */
+static PyObject *raise_of_queue(PyObject **kept, const char *name) {
+    PyObject *queue = *kept ? NULL : PyImport_ImportModule("queue");
+    if (queue) *kept = PyObject_GetAttrString(queue, name);
     Py_XDECREF(queue);
-    return full_exception;
+    if (*kept) PyErr_SetNone(*kept);
+    return NULL;
 }
 
 static PyObject *failed(prong_status status) {
     if (PyErr_Occurred()) return NULL;
-    if (status == PRONG_FULL) {
-        if (Full()) PyErr_SetNone(full_exception);
-    } else if (status == PRONG_EMPTY)
-        PyErr_SetNone(Empty);
-    else
-        raise_status(status);
-    return NULL;
+    if (status == PRONG_FULL) return raise_of_queue(&full_exception, "Full");
+    if (status == PRONG_EMPTY) return raise_of_queue(&empty_exception, "Empty");
+    return raise_status(status);
 }
 
 /* --- putting --- */
@@ -265,7 +261,7 @@ static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject 
     PyObject *list = PyList_New(0);
     while (list && PyList_GET_SIZE(list) < most) {
         PyObject *item = get((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
-        if (!item && PyErr_ExceptionMatches(Empty) && PyList_GET_SIZE(list)) {
+        if (!item && empty_exception && PyErr_ExceptionMatches(empty_exception) && PyList_GET_SIZE(list)) {
             PyErr_Clear();
             break;
         }
@@ -387,8 +383,5 @@ PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core
                            .tp_getset = queue_members};
 
 int add_queue(PyObject *module) {
-    PyObject *queue = PyImport_ImportModule("_queue");
-    Empty = queue ? PyObject_GetAttrString(queue, "Empty") : NULL;
-    Py_XDECREF(queue);
-    return !Empty || add_type(module, "Queue", &Queue_type);
+    return add_type(module, "Queue", &Queue_type);
 }

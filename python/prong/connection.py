@@ -13,14 +13,17 @@ import time
 from multiprocessing.context import AuthenticationError, TimeoutError
 
 from . import _core
-from . import pickling  # noqa: F401  (before children are forked that would import it, each of them)
-from ._mirror import mirror
+from ._impl import pickling  # before children are forked that would import it, each of them
+from ._impl.compat import needs
+from ._impl.mirror import mirror
 
+needs(_std)
 __all__ = mirror(_std, globals())
 _Listener = _std.Listener
 
 Connection, PipeConnection = _core.Connection, _core.PipeConnection
 Pipe = _core.Pipe
+rebuild_connection, reduce_connection = pickling.rebuild_connection, pickling.reduce_connection
 
 
 def wait(object_list, timeout=None):
@@ -251,17 +254,3 @@ def Client(address, family=None, authkey=None, *, timeout=None):
     if authkey is not None:
         _shake_hands(connection, authkey, _std.answer_challenge, _std.deliver_challenge, end)
     return connection
-
-
-# ------------------------------------------------ connections in messages ------------------------------------------------
-
-
-def rebuild_connection(shared, readable, writable):
-    """The connection that reduce_connection took apart, in the process that gets it."""
-    return Connection(shared.detach(), readable, writable)
-
-
-def reduce_connection(connection):
-    """How a connection over a descriptor is pickled: the descriptor is handed on."""
-    from multiprocessing.reduction import DupFd
-    return rebuild_connection, (DupFd(connection.fileno()), connection.readable, connection.writable)

@@ -1,6 +1,7 @@
 import multiprocessing.connection as _std
 from collections.abc import Iterable
-from multiprocessing.connection import answer_challenge as answer_challenge, deliver_challenge as deliver_challenge
+from multiprocessing.connection import answer_challenge as answer_challenge
+from multiprocessing.connection import deliver_challenge as deliver_challenge
 from typing import Any, TypeVar, final
 
 __all__ = ["Client", "Listener", "Pipe", "wait"]

@@ -3,28 +3,39 @@
 import os
 import sys
 
-from ._later import bind, later
+from ._impl import methods
+from ._impl.later import bind, later
 
 
 def _register(reduction):
-    from . import pickling  # noqa: F401  (which registers prong's reducers there)
+    from ._impl import pickling  # noqa: F401  (which registers prong's reducers there)
 
 
 later("multiprocessing.reduction", _register)  # multiprocessing.context would import it, with sockets and regular expressions
 from multiprocessing import context as _std  # noqa: E402
-from multiprocessing import process
-from multiprocessing.context import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: F401
-from multiprocessing.context import assert_spawning, get_spawning_popen, set_spawning_popen  # noqa: F401
+from multiprocessing import process  # noqa: E402
+from multiprocessing.context import (  # noqa: E402, F401
+    AuthenticationError,
+    BufferTooShort,
+    ProcessError,
+    TimeoutError,
+    assert_spawning,
+    get_spawning_popen,
+    set_spawning_popen,
+)
 
-from . import _core
-from . import errors  # noqa: F401  (what the core raises)
+from . import (  # noqa: E402
+    _core,
+    errors,  # noqa: F401  (what the core raises)
+)
 
 bind("multiprocessing.reduction")
 
 __all__ = ()
+_their_get_context = _std.BaseContext.get_context  # before install() puts ours there
 
 
-class _Factories:
+class _Factories(methods.Family):
     """What a context makes, from prong's own modules."""
 
     reducer = _std.BaseContext.reducer
@@ -120,9 +131,9 @@ class _Factories:
         """The context of a start method; of none: this one."""
         if method is None:
             return self
-        context = _concrete_contexts.get(method) or _std._concrete_contexts.get(method)  # or of a third party
+        context = _concrete_contexts.get(method)
         if context is None:
-            raise ValueError("cannot find context for %r" % method)
+            return _their_get_context(self, method)  # a third party's
         context._check_available()
         return context
 
@@ -138,7 +149,7 @@ class _Factories:
 
     def freeze_support(self):
         """In a process that a frozen program has started: does what it was started for, and does not return."""
-        from .frozen import freeze_support
+        from ._impl.frozen import freeze_support
         freeze_support()
 
     def allow_connection_pickling(self):
@@ -154,7 +165,7 @@ class BaseContext(_Factories, _std.BaseContext):
 
 def _starts_image(method):
     def start(process_obj):
-        from .popen import start_image
+        from ._impl.popen import start_image
         return start_image(process_obj, method)
     return start
 
@@ -243,7 +254,8 @@ class ForkServerContext(BaseContext, _std.ForkServerContext):
         pass
 
 
-_concrete_contexts = {"fork": ForkContext(), "spawn": SpawnContext(), "forkserver": ForkServerContext()}
+_concrete_contexts = methods.contexts
+_concrete_contexts.update(fork=ForkContext(), spawn=SpawnContext(), forkserver=ForkServerContext())
 
 
 class DefaultContext(_Factories, _std.DefaultContext):
@@ -274,10 +286,4 @@ class DefaultContext(_Factories, _std.DefaultContext):
         return [default] + [name for name in ("fork", "spawn", "forkserver") if name != default]
 
 
-def force_start_method(method):
-    """In a child of a given start method: it is the default there."""
-    if method is not None:
-        _default_context._actual_context = _concrete_contexts[method]
-
-
-_default_context = DefaultContext(_concrete_contexts["forkserver" if sys.version_info >= (3, 14) else "fork"])
+_default_context = methods.default = DefaultContext(_concrete_contexts["forkserver" if sys.version_info >= (3, 14) else "fork"])

@@ -3,8 +3,8 @@
 import multiprocessing.reduction as _std
 
 from . import _core
-from . import pickling  # noqa: F401  (which registers prong's own reducers)
-from ._mirror import mirror
+from ._impl import pickling  # noqa: F401  (which registers prong's own reducers)
+from ._impl.mirror import mirror
 
 mirror(_std, globals())
 __all__ = _std.__all__

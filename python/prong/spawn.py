@@ -1,40 +1,43 @@
-"""What is told to a new interpreter that is to become a child, and how it is started. What it does then: prong.image."""
+"""What is told to a new interpreter that is to become a child, and how it is started. What it does then: prong._impl.image."""
 
+import multiprocessing.spawn as _std
 import os
 import sys
-import multiprocessing.spawn as _std
 from multiprocessing import util
 
-from . import _core
-from ._mirror import mirror
-from .frozen import FORKING, is_frozen
+from . import _core, forkserver
+from ._impl import frozen, methods
+from ._impl.compat import needs
+from ._impl.frozen import FORKING, is_frozen
+from ._impl.mirror import mirror
 
+needs(_std, os, util)
 __all__ = mirror(_std, globals())
 _LONGEST_ARGUMENT = (1 << 17) - 1  # bytes that a program can be started with
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_told_by_install = None  # a function, while prong is installed: what else a child is told
 _program = None  # what was told last, with sys.argv as it was then
 
 
 def _arguments(flags, module, argument):
-    """What a new interpreter is started with, to call prong.MODULE.main(argument). It finds this package as its parent did, whatever its own
-    sys.path. Nothing is collected until it knows what it is to run: all that is made before stays. A frozen program is started as it
-    is, and calls freeze_support()."""
+    """What a new interpreter is started with, to call prong._impl.MODULE.main(argument). It finds this package as its parent did, whatever
+    its own sys.path. Nothing is collected until it knows what it is to run: all that is made before stays. A frozen program is started
+    as it is, and calls freeze_support()."""
     if is_frozen():
-        return [FORKING, "prong." + module, argument]
-    code = f"import gc, sys; gc.disable(); sys.path[:0] = [{_HERE!r}]; from prong.{module} import main; main({argument})"
+        return [FORKING, "prong._impl." + module, argument]
+    code = f"import gc, sys; gc.disable(); sys.path[:0] = [{_HERE!r}]; from prong._impl.{module} import main; main({argument})"
     return [*flags, "-c", code, FORKING]
 
 
 def preparation_data(name, method):
     """All that a child needs before its Process object can be unpickled: what multiprocessing tells it, by the function that others may
     have put something in the place of, and what prong adds."""
-    from . import context
     data = _std.get_preparation_data(name)
     data["start_method"] = method
-    if "prong._install" in sys.modules and sys.modules["prong._install"].installed:
-        data.update(sys.modules["prong._install"].preparation())
-    data["prong_start_method"] = context._default_context.get_start_method(allow_none=True)
+    if _told_by_install is not None:
+        data.update(_told_by_install())
+    data["prong_start_method"] = methods.default.get_start_method(allow_none=True)
     return data
 
 
@@ -66,7 +69,6 @@ def _can_be_passed(arguments):
 def set_program():
     """Tells the core what spawn and the fork server start."""
     global _program
-    from . import forkserver, frozen
     frozen.check_begun()
     executable = os.fsencode(_std.get_executable())
     flags = tuple(util._args_from_interpreter_flags())
@@ -76,7 +78,7 @@ def set_program():
     wanted = executable, flags, tracker, preload, list(getattr(sys, "argv", ()))
     if wanted == _program:
         return
-    child, server = (list(map(os.fsencode, _arguments(flags, *what))) for what in (("image", str(tracker)), ("forkserver", preload)))
+    child, server = (list(map(os.fsencode, _arguments(flags, *what))) for what in (("image", str(tracker)), ("server", preload)))
     _core._keep(tracker)
     _core._set_program(executable, [executable] + child, [executable] + server + _program_arguments())
     _program = wanted

@@ -43,11 +43,13 @@ def _fill(module):
 
 def _execute(module, name):
     from importlib import _bootstrap, machinery
+
+    from .compat import needs
     package = sys.modules[name.rpartition(".")[0]]
     spec = machinery.PathFinder.find_spec(name, package.__path__)
     if spec is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    _bootstrap._init_module_attrs(spec, module, override=True)
+    needs(_bootstrap)._init_module_attrs(spec, module, override=True)
     spec.loader.exec_module(module)
 
 

@@ -5,9 +5,13 @@ import os
 import threading
 import weakref
 
-from . import _core
-from .errors import ProcessError
-from .pool import Pool, _failure
+from .. import _core
+from ..errors import ProcessError
+from ..pool import Pool
+from .compat import needs
+from .results import failure
+
+needs(threading)
 
 __all__ = ["ProcessPoolExecutor"]
 
@@ -67,7 +71,7 @@ class _Future(_futures.Future):
         """Called in the pool's thread."""
         try:
             outcome = job.outcome(0, None)
-            error = None if outcome[0] == _core.OK else _failure(0, outcome, None)
+            error = None if outcome[0] == _core.OK else failure(0, outcome, None)
             if outcome[0] == _core.CANCELLED:
                 super().cancel()
         except BaseException as raised:  # a result that pickles, and does not unpickle
@@ -91,6 +95,8 @@ class ProcessPoolExecutor(_futures.Executor):
 
     A worker that dies fails the future of the one task it ran, with WorkerDied; the others go on.
     """
+
+    __module__ = "prong"
 
     def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), *, max_tasks_per_child=None):
         if max_workers is not None and max_workers <= 0:

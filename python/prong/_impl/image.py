@@ -11,10 +11,13 @@ from multiprocessing import context as _their_context
 from multiprocessing import process
 from types import ModuleType
 
-from . import _core
-from ._later import bind, later
+from .. import _core
+from . import methods
 from .child import adopt_environment, run, run_copy
+from .compat import needs
+from .later import bind, later
 
+needs(process, _their_context)
 _TRACKER = "multiprocessing.resource_tracker"
 _former_mains = []  # what ran as __main__ before may still be in use
 
@@ -29,7 +32,7 @@ def main(tracker):
 def share_tracker(descriptor):
     """This image reports to the resource tracker of the process that started it."""
     def share(module):
-        module._resource_tracker._fd = descriptor
+        needs(module)._resource_tracker._fd = descriptor
     later(_TRACKER, share)
     bind(_TRACKER)
     _core._keep(descriptor)
@@ -49,7 +52,7 @@ def _prepare(data):
     if umask is not None:
         os.umask(umask)
     if data.pop("prong_installed", False):
-        from ._install import install
+        from .install import install
         install()
     if data.keys() <= _KNOWN:
         _take_over(data)
@@ -58,10 +61,9 @@ def _prepare(data):
         from multiprocessing import spawn
         spawn.prepare(data)
     if method is not None:
-        from . import context
-        context._default_context.set_start_method(method, force=True)
+        methods.default.set_start_method(method, force=True)
     if "prong_installed_after" in data:
-        from ._install import install_after
+        from .install import install_after
         install_after(data["prong_installed_after"])
 
 
@@ -98,6 +100,7 @@ def import_main(path, name=None):
         _run_main(path, source)
     elif name is not None or path is not None:
         from multiprocessing import spawn
+        needs(spawn)
         if name is not None:
             spawn._fixup_main_from_name(name)
         else:

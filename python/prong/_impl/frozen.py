@@ -5,13 +5,14 @@ import multiprocessing
 import os
 import sys
 
-from . import _core
+from .. import _core
 
 FORKING = "--multiprocessing-fork"
 _theirs = multiprocessing.freeze_support  # which the freezer may have put its own in the place of
 
 
 def is_frozen():
+    """Whether this program has been frozen."""
     return bool(getattr(sys, "frozen", False))
 
 

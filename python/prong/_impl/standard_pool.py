@@ -6,13 +6,15 @@ import multiprocessing.pool
 import queue
 from types import FunctionType
 
-from . import _core
-from . import pool as _pool
-from ._mirror import once_more
+from .. import _core
+from .compat import needs
+from .mirror import once_more
 
+needs(multiprocessing.pool)
 _std = once_more(multiprocessing.pool, "multiprocessing._pool_as_it_was")
 ThreadPool = _std.ThreadPool
-ThreadPool.__module__ = _pool.__name__
+ThreadPool.__module__ = "prong.pool"
+ThreadPool.__doc__ = "ThreadPool(processes=None, initializer=None, initargs=()): multiprocessing's pool of threads."
 
 _NOT_SENT = ("Pool", "ThreadPool", "ApplyResult", "AsyncResult", "MapResult", "IMapIterator", "IMapUnorderedIterator", "_PoolCache")
 
@@ -24,8 +26,8 @@ def _share_what_is_sent():
             setattr(_std, name, value)
 
 
-class StandardPool(_std.Pool, _pool.Pool):
-    """multiprocessing's Pool; a Pool of prong's to isinstance alone."""
+class _Standard(_std.Pool):  # type: ignore[name-defined]
+    """multiprocessing's Pool, whose queues may be prong's."""
 
     _pool = None  # the list of workers, once it begins
 
@@ -47,38 +49,46 @@ class StandardPool(_std.Pool, _pool.Pool):
 def _either(ours, theirs):
     @functools.wraps(ours)
     def method(self, *args, **keywords):
-        return (theirs if isinstance(self, StandardPool) else ours)(self, *args, **keywords)
+        return (theirs if isinstance(self, _Standard) else ours)(self, *args, **keywords)
     return method
 
 
-def _serve_calls_by_class():
+def _serve_calls_by_class(pool_class):
     """Subclasses may call Pool.close(self), say, or Pool._setup_queues(self)."""
-    ours = vars(_pool.Pool)
+    ours = vars(pool_class)
     for name, theirs in list(vars(_std.Pool).items()):
         if name.startswith("__"):
             continue
         if name not in ours:
-            setattr(_pool.Pool, name, vars(StandardPool).get(name, theirs))
+            setattr(pool_class, name, vars(_Standard).get(name, theirs))
         elif isinstance(ours[name], FunctionType):
-            setattr(_pool.Pool, name, _either(ours[name], theirs))
+            setattr(pool_class, name, _either(ours[name], theirs))
 
 
-def _class_for(cls):
+@functools.cache
+def _standard(pool_class):
+    """multiprocessing's Pool; one of prong's, which is given here, to isinstance alone."""
+    _serve_calls_by_class(pool_class)
+    return type("StandardPool", (_Standard, pool_class), {"__module__": __name__})
+
+
+def _class_for(pool_class, cls):
     """cls, served by multiprocessing's Pool: a subclass of the same name."""
     if "_served_by_standard" not in vars(cls):
-        bases = (StandardPool,) if cls is _pool.Pool else (cls, StandardPool)
+        standard = _standard(pool_class)
+        bases = (standard,) if cls is pool_class else (cls, standard)
         names = {name: vars(cls)[name] for name in ("__module__", "__qualname__", "__doc__") if name in vars(cls)}
         names["__qualname__"] = cls.__qualname__
         cls._served_by_standard = type(cls)(cls.__name__, bases, names)
     return vars(cls)["_served_by_standard"]
 
 
-def begin(pool, *arguments):
-    """Makes a pool that has not begun one of multiprocessing's. The arguments are those of its __init__."""
-    if not isinstance(pool, StandardPool):
-        pool.__class__ = _class_for(type(pool))
+def begin(pool_class, pool, *arguments):
+    """Makes a pool that has not begun one of multiprocessing's. pool_class: prong's Pool, of whose subclasses it is one. The arguments
+    are those of its __init__."""
+    if not isinstance(pool, _Standard):
+        pool.__class__ = _class_for(pool_class, type(pool))
     _std.Pool.__init__(pool, *arguments)
 
 
 _share_what_is_sent()
-_serve_calls_by_class()

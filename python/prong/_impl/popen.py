@@ -10,12 +10,13 @@ from multiprocessing import process
 from multiprocessing.context import set_spawning_popen
 from types import FunctionType
 
-from . import _core, child, context
+from .. import _core
+from . import child, methods
 from .child import flush_streams
+from .compat import needs
 
+needs(atexit, os, process, threading)
 __all__ = ["Spawning", "start_image"]
-
-METHODS = {"fork": 1, "spawn": 2, "forkserver": 3}
 
 
 def _given(value, found, depth=3):
@@ -65,7 +66,7 @@ class Spawning:
 
     def payload(self, name, method, obj):
         """What an image needs before it can read obj, and obj."""
-        from . import reduction, spawn
+        from .. import reduction, spawn
         stream = io.BytesIO()
         data = spawn.preparation_data(name, method)
         if method == "forkserver":  # whose own are those of its start
@@ -99,7 +100,7 @@ def start_image(process_obj, method):
     environment = getattr(process_obj, "_env", None)
     if environment is not None:
         environment = [name + b"=" + value for name, value in environment.items()]
-    return _core.Popen(METHODS[method], process_obj, payload, spawning.connections, environment if method == "spawn" else None)
+    return _core.Popen(methods.NUMBERS[method], process_obj, payload, spawning.connections, environment if method == "spawn" else None)
 
 
 # ------------------------------------------------ what fork.c calls ------------------------------------------------
@@ -133,12 +134,12 @@ def _join_children():
     """As multiprocessing.util does at the interpreter's end; it takes long to import, and is only for those who leave children."""
     if process._children:
         from multiprocessing import util
-        util._exit_function()
+        needs(util)._exit_function()
 
 
-_core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(context._default_context),
-                context._concrete_contexts["fork"], child._Parent, child.stdin, itertools.count,
-                child.unpatched("_bootstrap"), child.unpatched("run"), child.run_fork, child._forget, child._finalize,
-                child._failed, _connections_for_fork,
+_core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(methods.default),
+                methods.contexts["fork"], child.Parent, child.stdin, itertools.count,
+                child.unpatched("_bootstrap"), child.unpatched("run"), child.run_fork, child.forget, child.finalize,
+                child.failed, _connections_for_fork,
                 atexit._clear, atexit.register, atexit._run_exitfuncs)
 _shorten_after_fork()

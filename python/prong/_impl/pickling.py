@@ -5,9 +5,10 @@ import copyreg
 import sys
 from multiprocessing.context import assert_spawning, get_spawning_popen
 
-from . import _core
-from ._later import later
+from .. import _core
+from .compat import needs
 from .handles import reduced
+from .later import later
 
 _REDUCTION = "multiprocessing.reduction"
 
@@ -21,31 +22,37 @@ def _reduce_end(connection):
     return reduced("connection", handle, _core._connect, connection.readable, connection.writable, False)
 
 
-def _reduce_connection(connection):
-    from .connection import reduce_connection
-    return reduce_connection(connection)
+def rebuild_connection(shared, readable, writable):
+    """The connection that reduce_connection took apart, in the process that gets it."""
+    return _core.Connection(shared.detach(), readable, writable)
+
+
+def reduce_connection(connection):
+    """How a connection over a descriptor is pickled: the descriptor is handed on."""
+    from multiprocessing.reduction import DupFd
+    return rebuild_connection, (DupFd(connection.fileno()), connection.readable, connection.writable)
 
 
 def _reduce_for_others(connection):
     """For a pickler that is no ForkingPickler: a third party's, for a process that it starts."""
     assert_spawning(connection)
-    return _reduce_connection(connection)
+    return reduce_connection(connection)
 
 
-_ours = {_core.PipeConnection: _reduce_end, _core.Connection: _reduce_connection}
+_ours = {_core.PipeConnection: _reduce_end, _core.Connection: reduce_connection}
 
 
 def _join(reduction):
     """From now on its table is ours."""
     for type_, reduce in _ours.items():
         reduction.register(type_, reduce)
-    _core._set_reducers(copyreg.dispatch_table, reduction.ForkingPickler._extra_reducers, None)
+    _core._set_reducers(copyreg.dispatch_table, needs(reduction).ForkingPickler._extra_reducers, None)
 
 
 def _complete():
     """Called before each message that is pickled, until our table is ForkingPickler's."""
     if "socket" in sys.modules:
-        sys.modules[_REDUCTION].ForkingPickler
+        _ = sys.modules[_REDUCTION].ForkingPickler
 
 
 copyreg.pickle(_core.Connection, _reduce_for_others)

@@ -8,15 +8,19 @@ import sys
 import threading
 from multiprocessing import process
 
-from . import _core
-from .context import force_start_method
+from .. import _core
+from . import methods
+from .compat import needs
+
+needs(atexit, process, threading)
 
 _ATEXIT_IN_CHILDREN = sys.version_info >= (3, 13)
 
 
 def _util():
     """multiprocessing.util, if somebody has something there; None where it has not been imported."""
-    return sys.modules.get("multiprocessing.util")
+    util = sys.modules.get("multiprocessing.util")
+    return util and needs(util)
 
 
 flush_streams = _core._flush_streams  # or the child that is forked next would write it again
@@ -30,7 +34,7 @@ def parent_sentinel():
         return os.open(os.devnull, os.O_RDONLY)
 
 
-class _Parent(process._ParentProcess):
+class Parent(process._ParentProcess):  # type: ignore[name-defined]
     """The parent, whose sentinel is opened when somebody asks for it."""
 
     def __init__(self, name, pid):
@@ -81,12 +85,12 @@ def become(process_obj):
     process._children = set()
     before = process._current_process  # kept until what is to run after a fork has run
     process._current_process = process_obj
-    process._parent_process = _Parent(process_obj._parent_name, process_obj._parent_pid)
-    _forget()
+    process._parent_process = Parent(process_obj._parent_name, process_obj._parent_pid)
+    forget()
     del before
 
 
-def _forget():
+def forget():
     util = _util()
     if util:
         util._finalizer_registry.clear()
@@ -95,7 +99,7 @@ def _forget():
 
 
 def _begin(process_obj):
-    force_start_method(process_obj._start_method)
+    methods.force(process_obj._start_method)
     sys.stdin = stdin
     threading.main_thread()._set_native_id()
     become(process_obj)
@@ -107,11 +111,11 @@ def _log(*message):
         util.info(*message)
 
 
-def _finalize():
+def finalize():
     util = _util()
     if process._children or util and (util._finalizer_registry or util._logger):
         from multiprocessing import util
-        util._exit_function()
+        needs(util)._exit_function()
 
 
 def _call(process_obj, run):
@@ -120,7 +124,7 @@ def _call(process_obj, run):
         try:
             run()
         finally:
-            _finalize()
+            finalize()
         return 0
     except SystemExit as error:
         if error.code is None:
@@ -136,7 +140,7 @@ def _call(process_obj, run):
         return 1
 
 
-def _failed(process_obj, error):
+def failed(process_obj, error):
     """The exit code of a child whose target raised this."""
     def raise_it():
         raise error
@@ -154,7 +158,7 @@ def unpatched(name, cls=process.BaseProcess):
 def bootstrap(process_obj):
     """Has a _bootstrap that is not multiprocessing's do the whole; the exit code. Such as measure coverage, or trace, put theirs in its
     place: what they call in their turn is multiprocessing's own, which does all that a child is to do."""
-    force_start_method(process_obj._start_method)
+    methods.force(process_obj._start_method)
     return process_obj._bootstrap(parent_sentinel=parent_sentinel())
 
 
@@ -195,7 +199,7 @@ def run_copy(process_obj):
     """Runs it in a copy of another process, whose exit functions are not this one's; the exit code."""
     if _ATEXIT_IN_CHILDREN:
         atexit._clear()
-        atexit.register(_finalize)
+        atexit.register(finalize)
     try:
         return run(process_obj)
     finally:

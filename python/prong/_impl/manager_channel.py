@@ -11,9 +11,9 @@ from collections import namedtuple
 from multiprocessing import managers, process, util
 from multiprocessing.context import AuthenticationError
 
-from . import _core
-from .connection import Client as _Client
-from .connection import wait
+from .. import _core
+from ..connection import Client as _Client
+from ..connection import wait
 from .handles import Handle
 
 _LOOK_EVERY = 0.2  # seconds, whether a manager that does not answer is there

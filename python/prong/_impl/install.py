@@ -2,14 +2,23 @@
 
 import multiprocessing
 import sys
-from functools import WRAPPER_ASSIGNMENTS, partial
-from types import FunctionType, ModuleType
+from functools import partial
+from types import ModuleType
 
+from .. import _core, context, spawn
+from . import methods
+from .compat import needs
+from .mirror import originals, with_globals
+
+_their_context = needs(multiprocessing.context)
 installed = False
-_undo = []  # functions
-_originals = {}  # of classes that are replaced: by what replaces them
-_main = None  # a weak reference to the main module at the time: at the end it is to go before others
-_made_before = []  # names of the modules that had derived classes from multiprocessing's by then
+_undo: "list[partial[None]]" = []
+_main: "Any" = None  # a weak reference to the main module at the time: at the end it is to go before others
+_made_before: "list[str]" = []  # names of the modules that had derived classes from multiprocessing's by then
+
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from typing import Any
 
 # Modules of which some names are prong's own.
 _MODULES = ("context", "connection", "heap", "pool", "queues", "reduction", "shared_memory", "sharedctypes", "spawn", "synchronize",
@@ -28,29 +37,11 @@ def _replace_item(mapping, key, value):
     mapping[key] = value
 
 
-def original(ours, module):
-    """The class of multiprocessing's that this one is in the place of."""
-    return _originals.get(ours) or getattr(module, ours.__name__)
-
-
-def _with_globals(value, names):
-    """A class's function, of whatever kind, as one that sees these names; another attribute as it is."""
-    if isinstance(value, (staticmethod, classmethod)):
-        return type(value)(_with_globals(value.__func__, names))
-    if not isinstance(value, FunctionType) or value.__module__ != names["__name__"]:
-        return value
-    copy = FunctionType(value.__code__, names, value.__name__, value.__defaults__, value.__closure__)
-    copy.__kwdefaults__ = value.__kwdefaults__
-    for name in WRAPPER_ASSIGNMENTS:
-        setattr(copy, name, getattr(value, name))
-    return copy
-
-
 def _keep_as_it_was(theirs, names):
     """Of a class that is replaced there may be subclasses and instances: its functions go on seeing what its module had, their own
     class by its name for one."""
     for name, value in list(vars(theirs).items()):
-        copy = _with_globals(value, names)
+        copy = with_globals(value, names)
         if copy is not value:
             _replace(theirs, name, copy)
 
@@ -72,7 +63,7 @@ def _copy_of(module):
     copy = ModuleType(module.__name__)
     names = vars(copy)
     names.update(vars(module))
-    names.update({name: _with_globals(value, names) for name, value in vars(module).items()})
+    names.update({name: with_globals(value, names) for name, value in vars(module).items()})
     return copy
 
 
@@ -86,7 +77,7 @@ def _replace_names(module, values, connection):
             _note_subclasses(before[name])
     for name, value in values:
         if isinstance(value, type) and name in before:
-            _originals[value] = before[name]
+            originals[value] = before[name]
         if not name.startswith("_") or name in before:
             _replace(module, name, value)
 
@@ -97,38 +88,38 @@ def _names(ours):
             yield name, value
 
 
-def install():
+def install() -> None:
     """Puts prong's classes and functions in the place of multiprocessing's, in its own modules. Call it before libraries take
     theirs: what was imported by `from multiprocessing… import` earlier, and what was made of it, works on as it was."""
     global installed, _main
     if installed:
         return
     import importlib
-    import prong
     method = multiprocessing.get_start_method(allow_none=True)
     pairs = []
     for name in _MODULES:
         ours = importlib.import_module("prong." + name)
         theirs = importlib.import_module("multiprocessing." + name)
-        for made_late in getattr(ours, "__all__", ()):
+        for made_late in getattr(ours, "_LATE", ()):
             getattr(ours, made_late)
         if ours is not theirs:
             pairs.append((theirs, list(_names(ours))))
     connection = _copy_of(multiprocessing.connection)
-    connection.Connection = prong._core.Connection  # of one type everywhere, for which third parties may have a reducer
+    connection.Connection = _core.Connection  # of one type everywhere, for which third parties may have a reducer
     for theirs, values in pairs:
         _replace_names(theirs, values, connection)
-    from . import context
-    for name, ours in context._concrete_contexts.items():  # others may have put theirs there, or will
-        _replace_item(multiprocessing.context._concrete_contexts, name, ours)
-    for name in prong._names:
-        _replace(multiprocessing, name, getattr(prong, name))
+    for name, ours in methods.contexts.items():  # others may have put theirs there, or will
+        _replace_item(_their_context._concrete_contexts, name, ours)
+    package = sys.modules["prong"]
+    for name in package._names:
+        _replace(multiprocessing, name, getattr(package, name))
     _install_managers(importlib.import_module("multiprocessing.managers"))
     if sys.version_info < (3, 12):
         _when_imported("concurrent.futures.process", _mend_executor)
     if method is not None and context._default_context.get_start_method(allow_none=True) is None:
         context._default_context.set_start_method(method)
     _main = _reference_to_main()
+    _replace(spawn, "_told_by_install", _preparation)
     installed = True
 
 
@@ -137,7 +128,7 @@ def _reference_to_main():
     return weakref.ref(sys.modules["__main__"]) if "__main__" in sys.modules else None
 
 
-def preparation():
+def _preparation():
     """What a child is told, so that its classes have the bases that they have here: it installs before it imports the main module, or
     after that and the modules named."""
     if _main != _reference_to_main():
@@ -145,7 +136,7 @@ def preparation():
     return {"prong_installed_after": _made_before}
 
 
-def install_after(modules):
+def install_after(modules: "list[str]") -> None:
     """In a child: those modules had been imported when its parent installed."""
     import importlib
     for name in modules:
@@ -158,9 +149,8 @@ def install_after(modules):
 
 def _install_managers(managers):
     """Their classes stay, since they call one another by name; their servers are prong's, and have its locks, queues and pools."""
-    from . import managers as ours
-    from .context import _default_context
-    _replace(managers, "get_context", _default_context.get_context)
+    from .. import managers as ours
+    _replace(managers, "get_context", context._default_context.get_context)
     _replace(managers.BaseManager, "_Server", ours.Server)
     _replace(managers.BaseManager, "get_server", ours.get_server)
     _replace(managers.BaseManager, "_run_server", classmethod(ours._run_server))
@@ -212,7 +202,7 @@ def _mend_executor(module):
     """Up to March 2023 (so in all of 3.9, and in Debian's 3.11.2) the standard library's executor waited for ever in shutdown when
     all that was left to do had just been cancelled: CPython's issue 94440. It has to look at what is left once more; later versions
     do, and may do so twice."""
-    manager = module._ExecutorManagerThread
+    manager = needs(module)._ExecutorManagerThread
     flag = manager.flag_executor_shutting_down
 
     def flag_executor_shutting_down(self):
@@ -222,12 +212,12 @@ def _mend_executor(module):
     _replace(manager, "flag_executor_shutting_down", flag_executor_shutting_down)
 
 
-def uninstall():
+def uninstall() -> None:
     """Puts multiprocessing back as it was."""
     global installed
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watch)]
     while _undo:
         _undo.pop()()
-    _originals.clear()
+    originals.clear()
     _made_before.clear()
     installed = False

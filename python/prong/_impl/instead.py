@@ -2,14 +2,14 @@
 which is run in subinterpreters as well, does nothing there."""
 
 
-def install():
+def install() -> None:
     """Nothing: multiprocessing stays as it is here."""
 
 
 uninstall = install
 
 
-def find(name):
+def find(name: str) -> object:
     """Multiprocessing's attribute of that name. AttributeError for what it has not."""
     import multiprocessing
     try:
