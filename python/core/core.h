@@ -9,6 +9,9 @@
 #include <pythread.h>
 #include <stdbool.h>
 
+/* The docstring of a method, function or type: "name(arguments)" as inspect.signature reads it, and what it does. */
+#define DOC(signature, text) PyDoc_STR(signature "\n--\n\n" text)
+
 /* --- errors.c: statuses as exceptions, and waits --- */
 
 extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning; /* set by prong.errors */

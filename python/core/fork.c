@@ -366,11 +366,17 @@ static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {{"_fork", fork_process, METH_O, NULL},
-                                  {"_set_fork", set_fork, METH_VARARGS, NULL},
-                                  {"_is_alone", is_alone, METH_NOARGS, NULL},
-                                  {"_flush_streams", flush, METH_NOARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"_fork", fork_process, METH_O, DOC("_fork($module, process, /)", "Starts a process object by fork: its Popen.")},
+    {"_set_fork", set_fork, METH_VARARGS,
+     DOC("_set_fork($module, /, *arguments)",
+         "Sets what a forked child calls and changes of Python's: see prong._impl.popen.")},
+    {"_is_alone", is_alone, METH_NOARGS,
+     DOC("_is_alone($module, /)",
+         "Whether this is the main thread, and there is no other, nor was one that somebody still holds.")},
+    {"_flush_streams", flush, METH_NOARGS,
+     DOC("_flush_streams($module, /)", "Flushes standard output and standard error.")},
+    {0}};
 
 /* Python has this symbol looked up when it is first called, which is in each child anew unless it is called here. */
 static void resolve_what_forks_call(void) {

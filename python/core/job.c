@@ -137,21 +137,33 @@ static PyObject *job_progress(PyObject *object, PyObject *unused) {
     return Py_BuildValue("(nnd)", (Py_ssize_t)progress.done, (Py_ssize_t)progress.total, progress.rate);
 }
 
-static PyMethodDef job_methods[] = {{"wait", job_wait, METH_O, NULL},
-                                    {"read", job_read, METH_NOARGS, NULL},
-                                    {"ready", job_ready, METH_NOARGS, NULL},
-                                    {"outcome", job_outcome, METH_VARARGS, NULL},
-                                    {"results", job_results, METH_O, NULL},
-                                    {"cancel", job_cancel, METH_O, NULL},
-                                    {"progress", job_progress, METH_NOARGS, NULL},
-                                    {0}};
+static PyMethodDef job_methods[] = {
+    {"wait", job_wait, METH_O,
+     DOC("wait($self, timeout, /)", "Waits for the end, up to timeout seconds: whether it has ended.")},
+    {"read", job_read, METH_NOARGS,
+     DOC("read($self, /)",
+         "Waits for the end, and reads chunks of results as they come, up to the first that failed. For one "
+         "thread at a time.")},
+    {"ready", job_ready, METH_NOARGS, DOC("ready($self, /)", "Whether it has ended.")},
+    {"outcome", job_outcome, METH_VARARGS,
+     DOC("outcome($self, index, timeout, /)",
+         "(status, result or what is known of the failure, code, tries) of a task; None when the time is up.")},
+    {"results", job_results, METH_O,
+     DOC("results($self, chunked, /)",
+         "(list of all results, None), or (None, (index, outcome)) of the first that failed. Of a job that "
+         "has ended.")},
+    {"cancel", job_cancel, METH_O,
+     DOC("cancel($self, force, /)", "Tasks that have not begun will not; with force, those that run are ended, too.")},
+    {"progress", job_progress, METH_NOARGS, DOC("progress($self, /)", "(tasks done, tasks in all, tasks a second).")},
+    {0}};
 static PyObject *job_count(PyObject *object, void *unused) {
     (void)unused;
     return PyLong_FromSize_t(((JobObject *)object)->count);
 }
 
-static PyGetSetDef job_members[] = {{"count", job_count, NULL, NULL, NULL}, {0}};
+static PyGetSetDef job_members[] = {{"count", job_count, NULL, PyDoc_STR("How many tasks it has."), NULL}, {0}};
 PyTypeObject Job_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Job",
+                         .tp_doc = PyDoc_STR("Tasks submitted together: see Pool.submit."),
                          .tp_basicsize = sizeof(JobObject),
                          .tp_flags = Py_TPFLAGS_DEFAULT,
                          .tp_dealloc = job_dealloc,

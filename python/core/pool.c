@@ -266,11 +266,26 @@ static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
 }
 
 static PyMethodDef pool_methods[] = {
-    {"submit", pool_submit, METH_VARARGS, NULL},      {"close", pool_close, METH_NOARGS, NULL},
-    {"terminate", pool_terminate, METH_NOARGS, NULL}, {"join", pool_join, METH_O, NULL},
-    {"destroy", pool_destroy, METH_NOARGS, NULL},     {"workers", pool_workers, METH_NOARGS, NULL},
-    {"deaths", pool_deaths, METH_NOARGS, NULL},       {0}};
+    {"submit", pool_submit, METH_VARARGS,
+     DOC("submit($self, function, form, items, chunk, timeout, retries, done, /)",
+         "Submits tasks of a function: their Job, or None when the pool does not run.\n"
+         "\n"
+         "A task is called with an item or, if chunk is not 0, with so many of them. done: None, or called "
+         "with the job when\n"
+         "it has ended.")},
+    {"close", pool_close, METH_NOARGS, DOC("close($self, /)", "No more tasks: the workers end when all are done.")},
+    {"terminate", pool_terminate, METH_NOARGS,
+     DOC("terminate($self, /)", "Ends the workers at once; what is not done is cancelled.")},
+    {"join", pool_join, METH_O,
+     DOC("join($self, timeout, /)", "Waits for the workers' end: whether they have ended within timeout seconds.")},
+    {"destroy", pool_destroy, METH_NOARGS, DOC("destroy($self, /)", "Ends the pool, and frees it.")},
+    {"workers", pool_workers, METH_NOARGS,
+     DOC("workers($self, /)", "[(pid, whether it runs a task, tasks done), …] of the workers.")},
+    {"deaths", pool_deaths, METH_NOARGS, DOC("deaths($self, /)", "How many workers have died while they ran.")},
+    {0}};
 PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
+                          .tp_doc = DOC("Pool(processes, method, name, maxtasksperchild, setup, payload, /)",
+                                        "A pool whose workers run Python functions."),
                           .tp_basicsize = sizeof(PoolObject),
                           .tp_flags = Py_TPFLAGS_DEFAULT,
                           .tp_new = PyType_GenericNew,
@@ -299,6 +314,6 @@ int add_pool(PyObject *module) {
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;
-    if (PyType_Ready(&Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
-    return add_cpool(module) || add_worker(module);
+    if (add_type(module, "Job", &Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
+    return add_native_pool(module) || add_worker(module);
 }

@@ -69,7 +69,7 @@ int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk);
 int tasks_read(struct tasks *tasks, enum form form, PyObject *function);
 void tasks_clear(struct tasks *tasks);
 
-/* --- cpool.c --- */
-int add_cpool(PyObject *module);
+/* --- native_pool.c --- */
+int add_native_pool(PyObject *module);
 
 #endif

@@ -332,27 +332,44 @@ static PyObject *queue_shutdown(PyObject *object, PyObject *unused) {
 
 static PyMethodDef queue_methods[] = {
     {"put", (PyCFunction)(void (*)(void))queue_put, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("put(obj, block=True, timeout=None)\n\nPuts a copy; it is in shared memory when this returns. "
-               "queue.Full when there "
-               "was no room for timeout seconds; ValueError after close().")},
-    {"put_nowait", queue_put_nowait, METH_O, PyDoc_STR("put(obj, block=False)")},
+     DOC("put($self, /, obj, block=True, timeout=None)",
+         "Puts a copy of the object, which is in shared memory when this returns.\n"
+         "\n"
+         "Waits for room up to timeout seconds (None: forever), and not at all without block. queue.Full "
+         "when there was\n"
+         "none; ValueError after close().")},
+    {"put_nowait", queue_put_nowait, METH_O, DOC("put_nowait($self, obj, /)", "put(obj, block=False).")},
     {"put_many", (PyCFunction)(void (*)(void))queue_put_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("put_many(items, timeout=None) -> int\n\nPuts each; how many went in within timeout seconds. queue.Full "
-               "when none did.")},
+     DOC("put_many($self, /, items, timeout=None)", "Puts each of the items: how many went in within timeout seconds.\n"
+                                                    "\n"
+                                                    "queue.Full when none did; ValueError after close().")},
     {"get", (PyCFunction)(void (*)(void))queue_get, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("get(block=True, timeout=None)\n\nTakes the oldest. queue.Empty when none came for timeout seconds.")},
-    {"get_nowait", queue_get_nowait, METH_NOARGS, PyDoc_STR("get(block=False)")},
+     DOC("get($self, /, block=True, timeout=None)",
+         "Takes the oldest object.\n"
+         "\n"
+         "Waits for one up to timeout seconds (None: forever), and not at all without block. queue.Empty "
+         "when there was\n"
+         "none; ValueError after close(); OSError when the queue is shut down and empty.")},
+    {"get_nowait", queue_get_nowait, METH_NOARGS, DOC("get_nowait($self, /)", "get(block=False).")},
     {"get_many", (PyCFunction)(void (*)(void))queue_get_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR(
-         "get_many(most=1000, timeout=None) -> list\n\nWaits for one item, and takes what else is there, up to most.")},
-    {"qsize", queue_size, METH_NOARGS, PyDoc_STR("How many items there are: exact, at some moment of the call.")},
-    {"empty", queue_empty, METH_NOARGS, NULL},
-    {"full", queue_full, METH_NOARGS, NULL},
+     DOC("get_many($self, /, most=1000, timeout=None)",
+         "Waits for one object, and takes what else is there, up to most: a list.\n"
+         "\n"
+         "queue.Empty when none came for timeout seconds.")},
+    {"qsize", queue_size, METH_NOARGS,
+     DOC("qsize($self, /)", "How many objects there are: exact, at some moment of the call.")},
+    {"empty", queue_empty, METH_NOARGS, DOC("empty($self, /)", "Whether there is nothing to get.")},
+    {"full", queue_full, METH_NOARGS, DOC("full($self, /)", "Whether there is no room for another object.")},
     {"fileno", queue_fileno, METH_NOARGS,
-     PyDoc_STR("A descriptor that is readable when there may be something to get; the library's own.")},
-    {"_task_done", queue_task_done, METH_NOARGS, NULL},
-    {"_join", queue_join, METH_O, NULL},
-    {"_shutdown", queue_shutdown, METH_NOARGS, NULL},
+     DOC("fileno($self, /)",
+         "A descriptor that is readable when there may be something to get; it is the library's to close.")},
+    {"_task_done", queue_task_done, METH_NOARGS,
+     DOC("_task_done($self, /)", "One object that was taken is dealt with. ValueError when there is none.")},
+    {"_join", queue_join, METH_O,
+     DOC("_join($self, timeout, /)",
+         "Waits until all is dealt with: True; False when the time is up; a text when processes died with "
+         "objects in hand.")},
+    {"_shutdown", queue_shutdown, METH_NOARGS, DOC("_shutdown($self, /)", "Nothing more goes in, for any process.")},
     {0}};
 
 static int set_flag(PyObject *object, PyObject *value, void *offset) {
@@ -374,6 +391,8 @@ static PyGetSetDef queue_members[] = {
     {0}};
 
 PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
+                           .tp_doc = DOC("Queue(maxsize=0, joinable=False, handle=None)",
+                                         "A queue in shared memory; maxsize 0: of any length."),
                            .tp_base = &Shared_type,
                            .tp_basicsize = sizeof(Queue),
                            .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,

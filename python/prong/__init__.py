@@ -58,7 +58,7 @@ SUBWARNING = 25
 __all__ = sorted(_names) + sorted(_new) + list(_of_core)
 
 if _has_core:
-    globals().update((name, getattr(_core, {"deadlock_report": "report"}.get(name, name))) for name in _of_core)
+    globals().update((name, getattr(_core, name)) for name in _of_core)
 else:
     from ._impl.instead import install, uninstall
 

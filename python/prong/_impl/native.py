@@ -48,7 +48,7 @@ class NativePool(Pool):
 
     def _start(self, initializer, initargs):
         name = None if initializer is None else _name(initializer)
-        self._core = _core.CPool(self._processes, "CWorker", self._maxtasksperchild or 0, os.fsencode(_WORKER), name,
+        self._core = _core.NativePool(self._processes, "CWorker", self._maxtasksperchild or 0, os.fsencode(_WORKER), name,
                                  tuple(initargs))
 
     def _check_initializer(self, initializer):

@@ -19,8 +19,8 @@ static int read_initargs(prong_document *document, PyObject *initargs, prong_val
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* CPool(processes, name, maxtasksperchild, program, initializer or None, initargs): program is a path as bytes */
-static int cpool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
+/* NativePool(processes, name, maxtasksperchild, program, initializer or None, initargs): program is a path as bytes */
+static int native_pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
     PoolObject *self = (PoolObject *)object;
     prong_pool_options options = {0};
     Py_ssize_t maxtasks;
@@ -67,7 +67,7 @@ static int take_arrays(struct arrays *arrays, PyObject *in, PyObject *out) {
 }
 
 /* map_into(name, in, out, chunk size or 0, time limit or None, retries) -> None, or (status, message) */
-static PyObject *cpool_map_into(PyObject *object, PyObject *arguments) {
+static PyObject *native_pool_map_into(PyObject *object, PyObject *arguments) {
     PoolObject *self = (PoolObject *)object;
     const char *name;
     PyObject *in, *out, *limit;
@@ -95,14 +95,21 @@ static PyObject *cpool_map_into(PyObject *object, PyObject *arguments) {
     return Py_BuildValue("(is)", (int)status, prong_error_message());
 }
 
-static PyMethodDef methods[] = {{"map_into", cpool_map_into, METH_VARARGS, NULL}, {0}};
-static PyTypeObject CPool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.CPool",
-                                  .tp_base = &Pool_type,
-                                  .tp_basicsize = sizeof(PoolObject),
-                                  .tp_flags = Py_TPFLAGS_DEFAULT,
-                                  .tp_init = cpool_init,
-                                  .tp_methods = methods};
+static PyMethodDef native_pool_methods[] = {
+    {"map_into", native_pool_map_into, METH_VARARGS,
+     DOC("map_into($self, name, source, out, chunksize, timeout, retries, /)",
+         "Fills out from source by a C function: None, or (status, message) of what failed.")},
+    {0}};
+static PyTypeObject NativePool_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.NativePool",
+    .tp_doc = DOC("NativePool(processes, name, maxtasksperchild, program, initializer, initargs, /)",
+                  "A pool whose workers are a program without Python, and run C functions by name."),
+    .tp_base = &Pool_type,
+    .tp_basicsize = sizeof(PoolObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_init = native_pool_init,
+    .tp_methods = native_pool_methods};
 
-int add_cpool(PyObject *module) {
-    return add_type(module, "CPool", &CPool_type);
+int add_native_pool(PyObject *module) {
+    return add_type(module, "NativePool", &NativePool_type);
 }
