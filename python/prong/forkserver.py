@@ -4,10 +4,10 @@ from . import _core
 
 __all__ = ["ensure_running", "get_inherited_fds", "connect_to_new_process", "set_forkserver_preload"]
 
-_preload = ["__main__"]
+_preload: "list[str]" = ["__main__"]
 
 
-def set_forkserver_preload(modules_names):
+def set_forkserver_preload(modules_names: "list[str]") -> None:
     """Modules to import in the server, before its first child. TypeError unless a list of str."""
     global _preload
     if not all(type(name) is str for name in modules_names):
@@ -15,7 +15,7 @@ def set_forkserver_preload(modules_names):
     _preload = list(modules_names)
 
 
-def preload_argument():
+def preload_argument() -> str:
     """What prong._impl.server.main is called with, as source text."""
     from multiprocessing import spawn
     data = spawn.get_preparation_data("ignore") if _preload else {}
@@ -25,18 +25,18 @@ def preload_argument():
 class ForkServer:
     """multiprocessing's view of the server."""
 
-    def set_forkserver_preload(self, modules_names):
+    def set_forkserver_preload(self, modules_names: "list[str]") -> None:
         """Modules to import in the server, before its first child."""
         set_forkserver_preload(modules_names)
 
-    def ensure_running(self):
+    def ensure_running(self) -> None:
         """It is started with the first process that needs it."""
 
     @property
-    def _forkserver_pid(self):
+    def _forkserver_pid(self) -> "int | None":
         return _core._server_pid()
 
-    def _stop(self):
+    def _stop(self) -> None:
         """Ends it; the next start begins another."""
         _core._stop_server()
 
@@ -45,11 +45,11 @@ _forkserver = ForkServer()
 ensure_running = _forkserver.ensure_running
 
 
-def get_inherited_fds():
+def get_inherited_fds() -> None:
     """None: the core's server hands its children no descriptors that they would have to know."""
     return None
 
 
-def connect_to_new_process(fds):
+def connect_to_new_process(fds: "list[int]") -> "tuple[int, int]":
     """NotImplementedError: the core starts the fork server's children."""
     raise NotImplementedError("the core starts the fork server's children")

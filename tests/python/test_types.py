@@ -24,7 +24,7 @@ AS_INTENDED = (
     r"prong\._impl\.executor\.ProcessPoolExecutor\.map is inconsistent, runtime does not have (argument|parameter) \"buffersize\"",  # 3.14's
     r"prong\.(dummy|managers|spawn|forkserver|heap|reduction|resource_\w+|popen_\w+|util|process|sharedctypes)\.",  # multiprocessing's
     r"prong\._impl\.(?!by_value|executor|handles|install|native)",  # internal, and mostly without annotations
-    r"prong\._impl\.\w+\.(Any|Callable|Generic|ModuleType)\b",  # imported for annotations alone
+    r"prong\.[\w.]+\.(Any|Callable|Generic|Iterable|ModuleType|TypeVar|final)\b",  # imported for annotations alone
     r"prong\._core\.(Native)?Pool ",  # the one is a subclass of the other, and nobody else's can be
     r"prong\._pyinstaller\.",  # PyInstaller's to import
     r"prong\.queues\.(Queue|JoinableQueue|SimpleQueue) is inconsistent, metaclass differs",  # which chooses what subclasses are made of

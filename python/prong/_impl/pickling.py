@@ -10,6 +10,10 @@ from .compat import needs
 from .handles import reduced
 from .later import later
 
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from typing import Any
+
 _REDUCTION = "multiprocessing.reduction"
 
 
@@ -22,12 +26,12 @@ def _reduce_end(connection):
     return reduced("connection", handle, _core._connect, connection.readable, connection.writable, False)
 
 
-def rebuild_connection(shared, readable, writable):
+def rebuild_connection(shared: "Any", readable: bool, writable: bool) -> "_core.Connection":
     """The connection that reduce_connection took apart, in the process that gets it."""
     return _core.Connection(shared.detach(), readable, writable)
 
 
-def reduce_connection(connection):
+def reduce_connection(connection: "_core.Connection") -> "tuple[Any, ...]":
     """How a connection over a descriptor is pickled: the descriptor is handed on."""
     from multiprocessing.reduction import DupFd
     return rebuild_connection, (DupFd(connection.fileno()), connection.readable, connection.writable)
