@@ -36,7 +36,7 @@ void waits_after_fork(void);
 
 /* --- arguments.c: what calls are given --- */
 
-/* None is for ever, less than zero is now; seconds as int or float. */
+/* None is forever, less than zero is now; seconds as int or float. */
 int parse_timeout(PyObject *timeout, prong_time *span);
 /* A task's: None is none. */
 int parse_limit(PyObject *timeout, prong_time *limit);

@@ -1,6 +1,6 @@
 /* Starting by fork, and the forked child from its first step to its last. What prong._impl.child does in Python is done here for most
  * children: each page that the child writes to is copied first, and it is these copies that a start takes its time for. Running
- * Python code writes to a page for nearly every object that it touches, a call from here to one for every few.
+ * Python code writes to a page for nearly every object that it touches, a call from here to one forevery few.
  *
  * Whatever can be decided is decided before the fork. */
 #include "process.h"

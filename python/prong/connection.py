@@ -1,4 +1,4 @@
-"""Pipes, waiting for many, and connections between programs and computers, of which none waits for ever where it is told not
+"""Pipes, waiting for many, and connections between programs and computers, of which none waits forever where it is told not
 to. What goes over a socket is as multiprocessing's: the other side may be any Python's."""
 
 import collections
@@ -45,7 +45,7 @@ rebuild_connection, reduce_connection = pickling.rebuild_connection, pickling.re
 
 def wait(object_list: "Iterable[_T]", timeout: "float | None" = None) -> "list[_T]":
     """Those of connections, sockets, descriptors and objects with a fileno() that are ready; waits for one of them, up to
-    timeout seconds (None: for ever)."""
+    timeout seconds (None: forever)."""
     return _core.wait(object_list, timeout)
 
 
@@ -127,7 +127,7 @@ def _shake_hands(connection, authkey, first, second, end):
 class Listener(_Listener):
     """Listener(address=None, family=None, backlog=1, authkey=None, *, handshake_timeout=10): where clients connect.
 
-    With a key, a client has handshake_timeout seconds for its handshake, in which it holds up no other.
+    With a key, a client has handshake_timeout seconds for its handshake, in which it blocks no other client.
     """
 
     _AT_A_TIME = 64  # handshakes
@@ -252,7 +252,7 @@ def _connection_of(caller):
     return Connection(caller.detach())
 
 
-_LOOK_EVERY = 0.002  # seconds: nothing tells when a Unix socket has room for another who waits to be accepted
+_LOOK_EVERY = 0.002  # seconds: nothing tells when a Unix socket has room for another client that waits to be accepted
 
 
 def _dial(address, family, end):

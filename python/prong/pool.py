@@ -1,4 +1,4 @@
-"""Pool: worker processes that run tasks. The core schedules them, replaces who dies, and keeps time."""
+"""Pool: worker processes that run tasks. The core schedules the tasks, replaces workers that die, and keeps the time limits."""
 
 import atexit
 import itertools
@@ -58,7 +58,7 @@ class _Worker:
         os.kill(self.pid, 15)
 
     def join(self, timeout=None):
-        """Its end is the pool's to wait for."""
+        """Ends the workers at once, and waits for their end. What is not done ends as TaskCancelled. In a callback it does not wait."""
 
 
 _FAILURE_SIZE = 8192
@@ -211,12 +211,19 @@ class Pool:
         return result
 
     def apply(self, func, args=(), kwds={}, *, timeout=None, retries=0):
-        """func(*args, **kwds) in a worker."""
+        """func(*args, **kwds), called in a worker: what it returns, or raises.
+
+        timeout: seconds after which the task is killed, and TaskTimeout raised. retries: how often it is run again when its worker dies;
+        then WorkerDied is raised.
+        """
         options = {} if timeout is None and not retries else {"timeout": timeout, "retries": retries}
         return self.apply_async(func, args, kwds, **options).get()  # which may be a subclass's, as multiprocessing knows it
 
     def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None, *, timeout=None, retries=0):
-        """The same; returns an AsyncResult at once. callback(result) or error_callback(exception) is called when it has ended."""
+        """As apply, without waiting: an AsyncResult.
+
+        callback(result) or error_callback(exception) is called, in a thread of the pool's, when the task has ended.
+        """
         self._check_running()
         task = (args if type(args) is tuple else tuple(args), kwds)
         result = AsyncResult(self, None, "one", callback, error_callback)
@@ -238,21 +245,24 @@ class Pool:
         return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, items, chunk, timeout, retries)
 
     def map(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
-        """[func(x) for x in iterable], by the workers, in chunks."""
+        """[func(x) for x in iterable], calculated by the workers, chunksize items at a time.
+
+        The first error of an item is raised. timeout, retries: of each chunk, as of apply. progress=True: shows a bar on the terminal.
+        """
         result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries)
         return _with_progress(result, progress)
 
     def map_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
-        """The same; returns an AsyncResult at once."""
+        """As map, without waiting: a MapResult. The callbacks are called once, with the list or the first error."""
         return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries)
 
     def starmap(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
-        """[func(*x) for x in iterable], by the workers, in chunks."""
+        """[func(*x) for x in iterable]: as map, for functions of several arguments."""
         result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries)
         return _with_progress(result, progress)
 
     def starmap_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
-        """The same; returns an AsyncResult at once."""
+        """As starmap, without waiting: a MapResult."""
         return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
                                retries)
 
@@ -262,11 +272,14 @@ class Pool:
         return iterate(self, ordered, func, iterable, chunksize, *options)
 
     def imap(self, func, iterable, chunksize=1, *, timeout=None, retries=0, buffersize=None, progress=False):
-        """An iterator over the results, in order; reads ahead at most buffersize tasks (default: 4 a worker, at least 64)."""
+        """An iterator over func(x) for x in iterable, in order, each result as soon as it is there.
+
+        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, progress: as map's.
+        """
         return self._imap(True, func, iterable, chunksize, timeout, retries, buffersize, progress)
 
     def imap_unordered(self, func, iterable, chunksize=1, *, timeout=None, retries=0, buffersize=None, progress=False):
-        """An iterator over the results, as they come."""
+        """As imap, with the results in the order in which they come."""
         return self._imap(False, func, iterable, chunksize, timeout, retries, buffersize, progress)
 
     # --- the end ---

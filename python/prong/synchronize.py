@@ -126,7 +126,7 @@ class BoundedSemaphore(Semaphore):
 
 
 class Condition(_core.Condition):
-    """Condition(lock=None): with a Lock or an RLock, or an RLock of its own. A waiter that is killed holds up nobody."""
+    """Condition(lock=None): with a Lock or an RLock, or an RLock of its own. A waiter that is killed blocks nobody."""
 
     def __init__(self, lock=None, *, ctx=None, handle=None):
         self._lock = lock if lock is not None else RLock(ctx=ctx)

@@ -112,7 +112,7 @@ class ProcessPoolExecutor(_futures.Executor):
         self._pending = set()
 
     def submit(self, fn, /, *args, **kwargs):
-        """Runs fn(*args, **kwargs) in a worker; its future."""
+        """Runs fn(*args, **kwargs) in a worker: its future. RuntimeError after shutdown()."""
         with self._lock:
             self._check_running()
             future = _Future()

@@ -1,4 +1,4 @@
-"""install(): from then on multiprocessing is prong, for every library of this process and its children."""
+"""install(): from then on multiprocessing is prong, forevery library of this process and its children."""
 
 import multiprocessing
 import sys
@@ -82,10 +82,13 @@ def _replace_names(module, values, connection):
             _replace(module, name, value)
 
 
-def _names(ours):
+def _names(ours, theirs):
+    """What a module of prong's has in the place of multiprocessing's, and what it defines; not what it imports for itself."""
     for name, value in vars(ours).items():
-        if not name.startswith("__") and getattr(value, "__module__", "").startswith("prong") and not isinstance(value, type(sys)):
-            yield name, value
+        module = getattr(value, "__module__", None) or ""
+        if module == ours.__name__ or module.startswith("prong") and hasattr(theirs, name):
+            if not name.startswith("__"):
+                yield name, value
 
 
 def install() -> None:
@@ -103,7 +106,7 @@ def install() -> None:
         for made_late in getattr(ours, "_LATE", ()):
             getattr(ours, made_late)
         if ours is not theirs:
-            pairs.append((theirs, list(_names(ours))))
+            pairs.append((theirs, list(_names(ours, theirs))))
     connection = _copy_of(multiprocessing.connection)
     connection.Connection = _core.Connection  # of one type everywhere, for which third parties may have a reducer
     for theirs, values in pairs:
@@ -199,7 +202,7 @@ def _when_imported(name, function):
 
 
 def _mend_executor(module):
-    """Up to March 2023 (so in all of 3.9, and in Debian's 3.11.2) the standard library's executor waited for ever in shutdown when
+    """Up to March 2023 (so in all of 3.9, and in Debian's 3.11.2) the standard library's executor waited forever in shutdown when
     all that was left to do had just been cancelled: CPython's issue 94440. It has to look at what is left once more; later versions
     do, and may do so twice."""
     manager = needs(module)._ExecutorManagerThread

@@ -84,7 +84,7 @@ class Listener:
         self._queue._destroy()
 
 
-# ------------------------------------------------ who calls ------------------------------------------------
+# ------------------------------------------------ callers ------------------------------------------------
 
 _IDENT = re.compile(r"(.*)\|prong-([0-9a-f]{16})", re.DOTALL)  # after the name that a client has for people
 

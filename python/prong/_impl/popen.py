@@ -131,7 +131,7 @@ def _shorten_after_fork():
 
 @atexit.register
 def _join_children():
-    """As multiprocessing.util does at the interpreter's end; it takes long to import, and is only for those who leave children."""
+    """As multiprocessing.util does at the interpreter's end; it takes long to import, and only programs that leave children need it."""
     if process._children:
         from multiprocessing import util
         needs(util)._exit_function()

@@ -1,5 +1,5 @@
-"""multiprocessing's own Pool, for who changes how it works inside: subclasses that bring their own queues, say, and contexts that bring
-their own Process. Its processes and queues are its context's, which are prong's where nothing else is brought."""
+"""multiprocessing's own Pool, for programs that change how it works inside: subclasses that bring their own queues, say, and
+contexts that bring their own Process. Its processes and queues are its context's, which are prong's where nothing else is brought."""
 
 import functools
 import multiprocessing.pool
