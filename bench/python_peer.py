@@ -259,7 +259,7 @@ def py_manager_proxy(m):
         return (now() - began) / 200
 
 
-# --- functions of a C library: prong's CPool against workers that call them by ctypes ---
+# --- functions of a C library: prong's NativePool against workers that call them by ctypes ---
 
 
 def by_ctypes(a, b):
@@ -268,6 +268,7 @@ def by_ctypes(a, b):
 
 def squares_by_ctypes(part):
     import ctypes
+
     import numpy
     out = numpy.empty_like(part)
     pointer = ctypes.POINTER(ctypes.c_double)
@@ -284,7 +285,7 @@ def tasks():
 def c_pool(m, processes):
     """A pool, and what it is given as the function to add."""
     if LIBRARY == "prong":
-        return m.CPool(processes), os.environ["PRONG_BENCH_TASKS"] + ".so:add"
+        return m.NativePool(processes), os.environ["PRONG_BENCH_TASKS"] + ".so:add"
     return m.get_context("fork").Pool(processes), by_ctypes
 
 

@@ -1,4 +1,4 @@
-/* The same functions for a CPool's worker, and (with -DBY_CTYPES) for Python to call by ctypes. */
+/* The same functions for a NativePool's worker, and (with -DBY_CTYPES) for Python to call by ctypes. */
 #include <prong/value.h>
 
 #ifndef BY_CTYPES

@@ -11,7 +11,7 @@ import prong
 
 if __name__ == "__main__":
     library = sys.argv[1] if len(sys.argv) > 1 else "./primes.so"
-    with prong.CPool(4) as pool:
+    with prong.NativePool(4) as pool:
         parts = [(first, first + 5000) for first in range(0, 20000, 5000)]
         print("primes:", pool.starmap(f"{library}:count", parts))
         numbers = array("d", [1, 2, 3, 4])

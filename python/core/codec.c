@@ -55,11 +55,11 @@ static PyTypeObject Sink_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong
                                  .tp_basicsize = sizeof(Sink), .tp_flags = Py_TPFLAGS_DEFAULT,
                                  .tp_dealloc = sink_dealloc, .tp_methods = sink_methods};
 
-/* prong.pickling gives us the tables: it is imported for the first message that needs them. */
+/* prong._impl.pickling gives us the tables: it is imported for the first message that needs them. */
 static int need_tables(void) {
     PyObject *done = NULL;
     if (!copyreg_table)
-        done = PyImport_ImportModule("prong.pickling");
+        done = PyImport_ImportModule("prong._impl.pickling");
     else if (complete_reducers)
         done = PyObject_CallNoArgs(complete_reducers);
     else

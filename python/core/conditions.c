@@ -94,15 +94,20 @@ static PyObject *condition_notify_all(PyObject *object, PyObject *unused) {
 
 static PyMethodDef condition_methods[] = {
     {"wait", (PyCFunction)(void (*)(void))condition_wait, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("wait(timeout=None) -> bool\n\nGives the lock back, waits to be notified, and takes it again; False "
-               "when timeout "
-               "seconds have passed. AssertionError when the lock is not held.")},
+     DOC("wait($self, /, timeout=None)",
+         "Gives the lock back, waits to be notified, and takes the lock again: whether it was notified.\n"
+         "\n"
+         "False when timeout seconds (None: no limit) have passed. AssertionError when the lock is not held.")},
     {"notify", (PyCFunction)(void (*)(void))condition_notify, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("notify(n=1)\n\nWakes up to n of those that wait now. Never waits for them.")},
-    {"notify_all", condition_notify_all, METH_NOARGS, PyDoc_STR("Wakes all that wait now.")},
+     DOC("notify($self, /, n=1)", "Wakes up to n of those that wait now.\n"
+                                  "\n"
+                                  "It never waits for them. AssertionError when the lock is not held.")},
+    {"notify_all", condition_notify_all, METH_NOARGS,
+     DOC("notify_all($self, /)", "Wakes all that wait now. AssertionError when the lock is not held.")},
     {0}};
 
 static PyTypeObject Condition_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Condition",
+                                      .tp_doc = DOC("Condition(lock, handle=None)", "A condition with that lock."),
                                       .tp_base = &Shared_type,
                                       .tp_basicsize = sizeof(Condition),
                                       .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
@@ -164,14 +169,17 @@ static PyObject *event_wait(PyObject *object, PyObject *arguments, PyObject *key
 }
 
 static PyMethodDef event_methods[] = {
-    {"set", event_set, METH_NOARGS, PyDoc_STR("Sets it and wakes all that wait. Waits for nobody.")},
-    {"clear", event_clear, METH_NOARGS, NULL},
-    {"is_set", event_is_set, METH_NOARGS, NULL},
+    {"set", event_set, METH_NOARGS, DOC("set($self, /)", "Sets it, and wakes all that wait. It waits for nobody.")},
+    {"clear", event_clear, METH_NOARGS, DOC("clear($self, /)", "Makes it unset.")},
+    {"is_set", event_is_set, METH_NOARGS, DOC("is_set($self, /)", "Whether it is set.")},
     {"wait", (PyCFunction)(void (*)(void))event_wait, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("wait(timeout=None) -> bool\n\nWaits until it is set; False when timeout seconds have passed.")},
+     DOC("wait($self, /, timeout=None)", "Waits until it is set: whether it is.\n"
+                                         "\n"
+                                         "False when timeout seconds (None: no limit) have passed.")},
     {0}};
 
 static PyTypeObject Event_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Event",
+                                  .tp_doc = DOC("Event(handle=None)", "An event, which is not set."),
                                   .tp_base = &Shared_type,
                                   .tp_basicsize = sizeof(SharedObject),
                                   .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
@@ -260,16 +268,23 @@ static PyObject *barrier_broken(PyObject *object, void *unused) {
 }
 
 static PyMethodDef barrier_methods[] = {
-    {"_wait", barrier_wait, METH_VARARGS, NULL},
-    {"abort", barrier_abort, METH_NOARGS, PyDoc_STR("Breaks it: who waits gets BrokenBarrierError.")},
-    {"reset", barrier_reset, METH_NOARGS, PyDoc_STR("Begins anew; who waits gets BrokenBarrierError.")},
+    {"_wait", barrier_wait, METH_VARARGS,
+     DOC("_wait($self, action, timeout, /)",
+         "Waits for all parties: which of them this is; None when the barrier is broken, or the time is up.\n"
+         "\n"
+         "action: called by the last to come, or None.")},
+    {"abort", barrier_abort, METH_NOARGS,
+     DOC("abort($self, /)", "Breaks the barrier: those that wait, or come to wait, get BrokenBarrierError.")},
+    {"reset", barrier_reset, METH_NOARGS,
+     DOC("reset($self, /)", "Makes the barrier as new: those that wait get BrokenBarrierError.")},
     {0}};
-static PyGetSetDef barrier_members[] = {{"parties", barrier_parties, NULL, NULL, NULL},
-                                        {"n_waiting", barrier_n_waiting, NULL, NULL, NULL},
-                                        {"broken", barrier_broken, NULL, NULL, NULL},
+static PyGetSetDef barrier_members[] = {{"parties", barrier_parties, NULL, PyDoc_STR("How many it waits for."), NULL},
+                                        {"n_waiting", barrier_n_waiting, NULL, PyDoc_STR("How many wait now."), NULL},
+                                        {"broken", barrier_broken, NULL, PyDoc_STR("Whether it is broken."), NULL},
                                         {0}};
 
 static PyTypeObject Barrier_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Barrier",
+                                    .tp_doc = DOC("Barrier(parties, handle=None)", "A barrier for so many parties."),
                                     .tp_base = &Shared_type,
                                     .tp_basicsize = sizeof(SharedObject),
                                     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,

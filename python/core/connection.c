@@ -300,32 +300,52 @@ static PyGetSetDef connection_members[] = {
 
 static PyMethodDef connection_methods[] = {
     {"send", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("Sends an object. BrokenPipeError when nobody has the other end.")},
+     DOC("send($self, /, obj)",
+         "Sends an object.\n"
+         "\n"
+         "BrokenPipeError when no process has the other end any more, OSError when this one is closed.")},
     {"recv", connection_recv, METH_NOARGS,
-     PyDoc_STR("Receives an object. EOFError when nobody has the other end and all is read.")},
+     DOC("recv($self, /)",
+         "Receives an object; waits for one.\n"
+         "\n"
+         "EOFError when no process has the other end any more and all is read, OSError when this one is "
+         "closed.")},
     {"send_bytes", (PyCFunction)(void (*)(void))connection_send_bytes, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("send_bytes(buf, offset=0, size=None)\n\nSends bytes of a buffer as one message.")},
+     DOC("send_bytes($self, /, buf, offset=0, size=None)",
+         "Sends bytes of a buffer, from offset on, as one message.\n"
+         "\n"
+         "The errors are those of send; ValueError when the buffer has no such bytes.")},
     {"recv_bytes", (PyCFunction)(void (*)(void))connection_recv_bytes, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("recv_bytes(maxlength=None) -> bytes\n\nOSError when the message is longer; no more can be received "
-               "then.")},
+     DOC("recv_bytes($self, /, maxlength=None)",
+         "Receives one message as bytes.\n"
+         "\n"
+         "OSError when it is longer than maxlength: no more can be received then. The other errors are "
+         "those of recv.")},
     {"recv_bytes_into", (PyCFunction)(void (*)(void))connection_recv_bytes_into, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("recv_bytes_into(buf, offset=0) -> int\n\nBufferTooShort, with the message as its argument, when it "
-               "does not fit.")},
+     DOC("recv_bytes_into($self, /, buf, offset=0)",
+         "Receives one message into a writable buffer, from offset on; its length.\n"
+         "\n"
+         "BufferTooShort, with the message as its argument, when it does not fit. The other errors are "
+         "those of recv.")},
     {"poll", (PyCFunction)(void (*)(void))connection_poll, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("poll(timeout=0.0) -> bool\n\nWhether there is something to receive, or the end; None waits for ever.")},
+     DOC("poll($self, /, timeout=0.0)", "Whether there is something to receive, or the end.\n"
+                                        "\n"
+                                        "Waits up to timeout seconds for it; None: forever.")},
     {"fileno", connection_fileno, METH_NOARGS,
-     PyDoc_STR(
-         "A descriptor that is readable when there may be something to receive. An end of a Pipe()'s is no pipe or "
-         "socket: nothing can be read from it or sent over it.")},
-    {"close", connection_close, METH_NOARGS, PyDoc_STR("No more is sent or received by this process.")},
-    {"__enter__", connection_enter, METH_NOARGS, NULL},
-    {"__exit__", connection_exit, METH_VARARGS, NULL},
+     DOC("fileno($self, /)",
+         "A descriptor that is readable when there may be something to receive.\n"
+         "\n"
+         "That of an end of a Pipe() is no pipe or socket: nothing can be read from it or sent over it.")},
+    {"close", connection_close, METH_NOARGS, DOC("close($self, /)", "This process sends and receives no more.")},
+    {"__enter__", connection_enter, METH_NOARGS, DOC("__enter__($self, /)", "The connection itself.")},
+    {"__exit__", connection_exit, METH_VARARGS, DOC("__exit__($self, type, value, traceback, /)", "Closes it.")},
     {0}};
 
 PyTypeObject Connection_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.connection.Connection",
-    .tp_doc = PyDoc_STR("Connection(handle, readable=True, writable=True)\n\nA connection over a descriptor: a socket, "
-                        "or an end of a pipe, which it closes. The ends of Pipe() are connections, too."),
+    .tp_doc = DOC("Connection(handle, readable=True, writable=True)",
+                  "A connection over a descriptor: a socket, "
+                  "or an end of a pipe, which it closes. The ends of Pipe() are connections, too."),
     .tp_basicsize = sizeof(ConnectionObject),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_new = descriptor_new,

@@ -9,6 +9,9 @@
 #include <pythread.h>
 #include <stdbool.h>
 
+/* The docstring of a method, function or type: "name(arguments)" as inspect.signature reads it, and what it does. */
+#define DOC(signature, text) PyDoc_STR(signature "\n--\n\n" text)
+
 /* --- errors.c: statuses as exceptions, and waits --- */
 
 extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning; /* set by prong.errors */
@@ -33,7 +36,7 @@ void waits_after_fork(void);
 
 /* --- arguments.c: what calls are given --- */
 
-/* None is for ever, less than zero is now; seconds as int or float. */
+/* None is forever, less than zero is now; seconds as int or float. */
 int parse_timeout(PyObject *timeout, prong_time *span);
 /* A task's: None is none. */
 int parse_limit(PyObject *timeout, prong_time *limit);
@@ -199,7 +202,7 @@ void posts_undo(PyObject *posts);
 void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
-extern PyObject *worker_run; /* of prong.image: called with a payload */
+extern PyObject *worker_run; /* of prong._impl.image: called with a payload */
 /* pool.c, for the runtime: a call by name, see prong_runtime */
 int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result);
 

@@ -1,6 +1,6 @@
-/* Starting by fork, and the forked child from its first step to its last. What prong.child does in Python is done here for most
+/* Starting by fork, and the forked child from its first step to its last. What prong._impl.child does in Python is done here for most
  * children: each page that the child writes to is copied first, and it is these copies that a start takes its time for. Running
- * Python code writes to a page for nearly every object that it touches, a call from here to one for every few.
+ * Python code writes to a page for nearly every object that it touches, a call from here to one forevery few.
  *
  * Whatever can be decided is decided before the fork. */
 #include "process.h"
@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What prong.popen gives us: classes and functions of prong's, and what others have their state in. */
+/* What prong._impl.popen gives us: classes and functions of prong's, and what others have their state in. */
 static struct {
     PyObject *Process;         /* multiprocessing's BaseProcess */
     PyObject *bootstrap, *run; /* its functions that we do the work of; None: somebody has put others in their place */
@@ -143,7 +143,7 @@ static int set_native_id(void) {
     return failed;
 }
 
-/* As prong.child's _begin. The parent's children and its process object are left as they are: to take them apart would copy them. */
+/* As prong._impl.child's _begin. The parent's children and its process object are left as they are: to take them apart would copy them. */
 static int become(const struct child *child) {
     Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CHILDREN]));
     Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CURRENT]));
@@ -319,10 +319,10 @@ static void forget(struct child *child) {
     Py_XDECREF(child->kwargs);
 }
 
-/* prong.popen gives us what is Python's. */
+/* prong._impl.popen gives us what is Python's. */
 static int need_python(void) {
     if (python.Process) return 0;
-    PyObject *popen = PyImport_ImportModule("prong.popen");
+    PyObject *popen = PyImport_ImportModule("prong._impl.popen");
     Py_XDECREF(popen);
     return popen ? 0 : -1;
 }
@@ -346,7 +346,7 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
 
 /* ------------------------------------------------ setting up ------------------------------------------------ */
 
-/* _set_fork(BaseProcess, …), see prong.popen */
+/* _set_fork(BaseProcess, …), see prong._impl.popen */
 static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     (void)module;
     if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOOOOOOO", &python.Process, &PyDict_Type, &python.process,
@@ -366,11 +366,17 @@ static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {{"_fork", fork_process, METH_O, NULL},
-                                  {"_set_fork", set_fork, METH_VARARGS, NULL},
-                                  {"_is_alone", is_alone, METH_NOARGS, NULL},
-                                  {"_flush_streams", flush, METH_NOARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"_fork", fork_process, METH_O, DOC("_fork($module, process, /)", "Starts a process object by fork: its Popen.")},
+    {"_set_fork", set_fork, METH_VARARGS,
+     DOC("_set_fork($module, /, *arguments)",
+         "Sets what a forked child calls and changes of Python's: see prong._impl.popen.")},
+    {"_is_alone", is_alone, METH_NOARGS,
+     DOC("_is_alone($module, /)",
+         "Whether this is the main thread, and there is no other, nor was one that somebody still holds.")},
+    {"_flush_streams", flush, METH_NOARGS,
+     DOC("_flush_streams($module, /)", "Flushes standard output and standard error.")},
+    {0}};
 
 /* Python has this symbol looked up when it is first called, which is in each child anew unless it is called here. */
 static void resolve_what_forks_call(void) {

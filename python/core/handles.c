@@ -121,8 +121,15 @@ static PyObject *shared_destroy(PyObject *object, PyObject *unused) {
 }
 
 static PyMethodDef shared_methods[] = {
-    {"_handle", shared_handle, METH_NOARGS, NULL}, {"_destroy", shared_destroy, METH_NOARGS, NULL}, {0}};
+    {"_handle", shared_handle, METH_NOARGS,
+     DOC("_handle($self, /)", "(offset, generation): what the object is to all members of the family.")},
+    {"_destroy", shared_destroy, METH_NOARGS,
+     DOC("_destroy($self, /)", "Frees it, whoever else knows it: nobody needs it any longer.")},
+    {0}};
 
 PyTypeObject Shared_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core._Shared",
-                            .tp_basicsize = sizeof(SharedObject), .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-                            .tp_dealloc = shared_dealloc, .tp_methods = shared_methods};
+                            .tp_doc = PyDoc_STR("What all shared objects have in common."),
+                            .tp_basicsize = sizeof(SharedObject),
+                            .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                            .tp_dealloc = shared_dealloc,
+                            .tp_methods = shared_methods};

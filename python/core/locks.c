@@ -197,33 +197,42 @@ static PyGetSetDef lock_members[] = {
 
 static PyMethodDef lock_methods[] = {
     {"acquire", (PyCFunction)(void (*)(void))lock_acquire, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("acquire(block=True, timeout=None) -> bool\n\nTakes it; waits, up to timeout seconds (None: for ever; "
-               "less than 0: "
-               "not at all). True even when it was taken over from a process that died: see owner_died.")},
+     DOC("acquire($self, /, block=True, timeout=None)",
+         "Takes it: whether it was taken.\n"
+         "\n"
+         "Waits up to timeout seconds (None: forever; less than 0: not at all), and not at all without "
+         "block. It is taken\n"
+         "even when it is taken over from a process that died: see owner_died.")},
     {"release", lock_release, METH_NOARGS,
-     PyDoc_STR("Gives it back. ValueError when it is free; RLock: AssertionError when it is "
-               "another's.")},
-    {"__enter__", lock_enter, METH_NOARGS, NULL},
-    {"__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL, NULL},
-    {"locked", lock_locked, METH_NOARGS, PyDoc_STR("Whether an acquire would have to wait.")},
-    {"_get_value", lock_value, METH_NOARGS, NULL},
-    {"_count", lock_count, METH_NOARGS, NULL},
-    {"_is_mine", lock_is_mine, METH_NOARGS, NULL},
-    {"_is_zero", lock_locked, METH_NOARGS, NULL},
-    {"_after_fork", lock_after_fork, METH_NOARGS, NULL},
+     DOC("release($self, /)", "Gives it back.\n"
+                              "\n"
+                              "ValueError when it is free; of an RLock AssertionError when it is another's.")},
+    {"__enter__", lock_enter, METH_NOARGS, DOC("__enter__($self, /)", "Takes it; waits for that without limit.")},
+    {"__exit__", (PyCFunction)(void (*)(void))lock_exit, METH_FASTCALL,
+     DOC("__exit__($self, type, value, traceback, /)", "Gives it back.")},
+    {"locked", lock_locked, METH_NOARGS, DOC("locked($self, /)", "Whether an acquire would have to wait.")},
+    {"_get_value", lock_value, METH_NOARGS, DOC("_get_value($self, /)", "Units that can be acquired now.")},
+    {"_count", lock_count, METH_NOARGS, DOC("_count($self, /)", "How many times this process holds it.")},
+    {"_is_mine", lock_is_mine, METH_NOARGS, DOC("_is_mine($self, /)", "Whether this thread of this process holds it.")},
+    {"_is_zero", lock_locked, METH_NOARGS, DOC("_is_zero($self, /)", "Whether an acquire would have to wait.")},
+    {"_after_fork", lock_after_fork, METH_NOARGS, DOC("_after_fork($self, /)", "In a forked child: it holds nothing.")},
     {0}};
 
-#define LOCK_TYPE(name, doc)                                                                                           \
+#define LOCK_ARGUMENTS "(value=1, bounded=False, recover=False, handle=None)"
+#define LOCK_TYPE(name, arguments, doc)                                                                                \
     {                                                                                                                  \
         PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core." name, .tp_base = &Shared_type,                         \
-                                    .tp_doc = PyDoc_STR(doc), .tp_basicsize = sizeof(Lock),                            \
+                                    .tp_doc = DOC(name arguments, doc), .tp_basicsize = sizeof(Lock),                  \
                                     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .tp_new = PyType_GenericNew, \
                                     .tp_init = lock_init, .tp_dealloc = lock_dealloc, .tp_methods = lock_methods,      \
                                     .tp_getset = lock_members                                                          \
     }
-PyTypeObject Lock_type = LOCK_TYPE("Lock", "A lock for processes and threads, which outlives who dies holding it.");
-PyTypeObject RLock_type = LOCK_TYPE("RLock", "A lock that one thread of one process may take many times.");
-static PyTypeObject Semaphore_type = LOCK_TYPE("Semaphore", "A number of units to be acquired and released.");
+PyTypeObject Lock_type = LOCK_TYPE("Lock", LOCK_ARGUMENTS,
+                                   "A lock for processes and threads, which outlives a process that dies holding it.");
+PyTypeObject RLock_type =
+    LOCK_TYPE("RLock", LOCK_ARGUMENTS, "A lock that one thread of one process may take many times.");
+static PyTypeObject Semaphore_type =
+    LOCK_TYPE("Semaphore", LOCK_ARGUMENTS, "A number of units to be acquired and released.");
 
 int add_locks(PyObject *module) {
     return add_type(module, "Lock", &Lock_type) || add_type(module, "RLock", &RLock_type) ||

@@ -61,16 +61,20 @@ static PyObject *block_place(PyObject *object, PyObject *unused) {
 }
 
 static PyBufferProcs block_buffer_procs = {block_buffer, NULL};
-static PyMethodDef block_methods[] = {{"_place", block_place, METH_NOARGS, NULL}, {0}};
-static PyTypeObject Block_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Block",
-                                  .tp_doc = PyDoc_STR("Memory that all processes of the family see."),
-                                  .tp_basicsize = sizeof(Block),
-                                  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-                                  .tp_new = PyType_GenericNew,
-                                  .tp_init = block_init,
-                                  .tp_dealloc = block_dealloc,
-                                  .tp_as_buffer = &block_buffer_procs,
-                                  .tp_methods = block_methods};
+static PyMethodDef block_methods[] = {
+    {"_place", block_place, METH_NOARGS,
+     DOC("_place($self, /)", "(size, offset): what another process of the family makes the same block from.")},
+    {0}};
+static PyTypeObject Block_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Block",
+    .tp_doc = DOC("Block(size, offset=0)", "Memory that all processes of the family see: a buffer of so many bytes."),
+    .tp_basicsize = sizeof(Block),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_init = block_init,
+    .tp_dealloc = block_dealloc,
+    .tp_as_buffer = &block_buffer_procs,
+    .tp_methods = block_methods};
 
 int add_memory(PyObject *module) {
     return add_type(module, "Block", &Block_type);

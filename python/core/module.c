@@ -206,34 +206,57 @@ static PyObject *check_interpreter_again(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef functions[] = {
-    {"_check_interpreter", check_interpreter_again, METH_NOARGS, NULL},
-    {"calls", calls, METH_NOARGS, PyDoc_STR("How often each part of the core was called in this process, as a dict.")},
-    {"report", report, METH_NOARGS,
-     PyDoc_STR(
-         "What the family knows of itself, as text: processes, who holds and awaits what, deadlocks, recoveries.")},
+    {"_check_interpreter", check_interpreter_again, METH_NOARGS,
+     DOC("_check_interpreter($module, /)",
+         "ImportError in a subinterpreter. Up to Python 3.11 one gets a copy of the main interpreter's "
+         "module.")},
+    {"calls", calls, METH_NOARGS,
+     DOC("calls($module, /)", "How often each part of the core was called in this process, as a dict.")},
+    {"deadlock_report", report, METH_NOARGS,
+     DOC("deadlock_report($module, /)",
+         "What the family knows of itself, as text.\n"
+         "\n"
+         "Processes, who holds and who waits for what, deadlocks, and what was taken over from the dead.")},
     {"memory_state", memory_state, METH_NOARGS,
-     PyDoc_STR("(objects, blocks, bytes) in use in the family, after a check of it all.")},
+     DOC("memory_state($module, /)",
+         "(objects, blocks, bytes) in use in the family, after a check of all of its memory.")},
     {"usable_cpu_count", cpu_count, METH_NOARGS,
-     PyDoc_STR("CPUs that this process may use: affinity and cgroup respected.")},
+     DOC("usable_cpu_count($module, /)",
+         "The number of CPUs that this process may use: its affinity and its cgroup's limit count.")},
     {"set_arena_size", set_arena_size, METH_O,
-     PyDoc_STR(
-         "set_arena_size(bytes): how much address space the family's shared memory may take, 64 MiB or more, before "
-         "anything is made of it. A child has its parent's, and takes no notice.")},
+     DOC("set_arena_size($module, bytes, /)",
+         "Sets how much address space the family's shared memory may take: 64 MiB or more.\n"
+         "\n"
+         "To be called before anything is made of prong's. A child has its parent's size, and the call does "
+         "nothing\n"
+         "there. ValueError for 0, ProcessError when it comes too late.")},
     {"fit_address_space", fit_address_space, METH_VARARGS,
-     PyDoc_STR(
-         "fit_address_space(bytes=0): makes room in a process that limits its address space (RLIMIT_AS) after it came "
-         "into the family, by giving up what of the arena is not in use; 0: for the limit as it is set. A pool's "
-         "worker "
-         "does so after its initializer.")},
-    {"dumps", dumps, METH_O, NULL},
-    {"loads", loads, METH_O, NULL},
-    {"_inherit_arena", inherit_arena, METH_NOARGS, NULL},
-    {"_set_reducers", set_reducers, METH_VARARGS, NULL},
-    {"_set_errors", set_errors, METH_VARARGS, NULL},
-    {"_is_travelling", is_travelling, METH_NOARGS, NULL},
-    {"_connections", connections, METH_NOARGS, NULL},
-    {"_server_pid", server_pid, METH_NOARGS, NULL},
-    {"_is_member", is_member, METH_O, NULL},
+     DOC("fit_address_space($module, bytes=0, /)",
+         "Makes room in a process that limits its address space (RLIMIT_AS).\n"
+         "\n"
+         "Gives up that part of the arena's address space which is not in use. 0: as much as the limit that "
+         "is set asks\n"
+         "for. A pool's worker does so after its initializer. MemoryError when there is not enough.")},
+    {"dumps", dumps, METH_O,
+     DOC("dumps($module, object, /)",
+         "The object as bytes, as it goes through queues and pipes: a pickle, and large buffers beside it.")},
+    {"loads", loads, METH_O, DOC("loads($module, bytes, /)", "The object of such bytes.")},
+    {"_inherit_arena", inherit_arena, METH_NOARGS,
+     DOC("_inherit_arena($module, /)", "This process is about to come into a family, and is not to make one.")},
+    {"_set_reducers", set_reducers, METH_VARARGS,
+     DOC("_set_reducers($module, table, reducers, complete, /)",
+         "Sets the tables by which objects are pickled. complete: called before each message, or None.")},
+    {"_set_errors", set_errors, METH_VARARGS,
+     DOC("_set_errors($module, process_error, buffer_too_short, pool_broken, deadlock, owner_died, /)",
+         "Sets the exceptions that the core raises.")},
+    {"_is_travelling", is_travelling, METH_NOARGS,
+     DOC("_is_travelling($module, /)", "Whether a pickle is being made for another member of the family.")},
+    {"_connections", connections, METH_NOARGS,
+     DOC("_connections($module, /)", "The ends of pipes that are open in this process, as a list.")},
+    {"_server_pid", server_pid, METH_NOARGS,
+     DOC("_server_pid($module, /)", "The fork server's process id; None where it has not been started.")},
+    {"_is_member", is_member, METH_O,
+     DOC("_is_member($module, pid, /)", "Whether the process lives and is of this family.")},
     {0}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1,

@@ -214,7 +214,8 @@ static PyObject *connection_handle(PyObject *object, PyObject *unused) {
     return handle_build(&self->handle);
 }
 
-static PyMethodDef pipe_methods[] = {{"_handle", connection_handle, METH_NOARGS, NULL}, {0}};
+static PyMethodDef pipe_methods[] = {
+    {"_handle", connection_handle, METH_NOARGS, DOC("_handle($self, /)", "(offset, generation) of this end.")}, {0}};
 
 static int pipe_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
     (void)object;
@@ -224,19 +225,25 @@ static int pipe_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
     return -1;
 }
 
-PyTypeObject PipeConnection_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.connection.PipeConnection",
-                                    .tp_doc = PyDoc_STR("One end of a Pipe()."),
-                                    .tp_base = &Connection_type,
-                                    .tp_basicsize = sizeof(ConnectionObject),
-                                    .tp_flags = Py_TPFLAGS_DEFAULT,
-                                    .tp_init = pipe_init,
-                                    .tp_methods = pipe_methods};
+PyTypeObject PipeConnection_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong.connection.PipeConnection",
+    .tp_doc = DOC("PipeConnection(*unused)", "One end of a Pipe(). TypeError when it is called: Pipe() makes them."),
+    .tp_base = &Connection_type,
+    .tp_basicsize = sizeof(ConnectionObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_init = pipe_init,
+    .tp_methods = pipe_methods};
 
 static PyMethodDef functions[] = {
     {"Pipe", (PyCFunction)(void (*)(void))pipe_create, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("Pipe(duplex=True) -> two connections; not duplex: the first receives, the second sends.")},
-    {"_post", post, METH_O, NULL},
-    {"_connect", connect_end, METH_VARARGS, NULL},
+     DOC("Pipe($module, /, duplex=True)", "Two connections, the ends of a pipe in shared memory.\n"
+                                          "\n"
+                                          "Both send and receive. Not duplex: the first receives, the second sends.")},
+    {"_post", post, METH_O,
+     DOC("_post($module, connection, /)", "What _connect takes in the process that the connection is sent to.")},
+    {"_connect", connect_end, METH_VARARGS,
+     DOC("_connect($module, handle, readable, writable, posted, /)",
+         "An end that another process sent, held by this one from now on.")},
     {0}};
 
 int add_pipe(PyObject *module) {

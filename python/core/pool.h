@@ -35,7 +35,41 @@ extern PyTypeObject Pool_type;
 /* Creates it, or raises. For a tp_init. */
 int pool_made(PoolObject *self, const prong_pool_options *options);
 
-/* --- cpool.c --- */
-int add_cpool(PyObject *module);
+/* Its result is of no more interest: but a task that is not done is run all the same. */
+void pool_leave_job(PoolObject *self, prong_job job);
+
+/* --- job.c --- */
+typedef struct {
+    PyObject_HEAD prong_job job;
+    PyObject *pool;
+    size_t count, read; /* tasks; and how many of their results are in the list */
+    PyObject *results;  /* NULL: none yet */
+    bool open;
+} JobObject;
+extern PyTypeObject Job_type;
+
+/* --- tasks.c --- */
+struct buffer {
+    char *bytes;
+    size_t size, room;
+};
+
+/* The arguments of tasks of one function, in one buffer. */
+struct tasks {
+    PyObject *items;
+    Py_ssize_t chunk; /* so many items a task; 0: a task is what an item is */
+    const char *name; /* of a C function; NULL: what each task is has the function in it */
+    struct buffer buffer;
+    prong_bytes *bytes; /* of each */
+    size_t count;
+};
+/* The items of tasks, of which there may be any sequence where a task is a slice of it. All zero before; 0, or -1 with an exception. */
+int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk);
+/* Makes the bytes; the same. */
+int tasks_read(struct tasks *tasks, enum form form, PyObject *function);
+void tasks_clear(struct tasks *tasks);
+
+/* --- native_pool.c --- */
+int add_native_pool(PyObject *module);
 
 #endif

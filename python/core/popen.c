@@ -268,22 +268,28 @@ static PyObject *get_method(PyObject *object, void *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"poll", popen_poll, METH_VARARGS, PyDoc_STR("The exit code, or None while it runs.")},
+    {"poll", popen_poll, METH_VARARGS,
+     DOC("poll($self, *unused)", "The exit code, or minus the signal that ended it; None while it runs.")},
     {"wait", (PyCFunction)(void (*)(void))popen_wait, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("wait(timeout=None)\n\nWaits for the end; the exit code, or None when timeout seconds have passed.")},
-    {"_send_signal", popen_signal, METH_O, NULL},
-    {"interrupt", popen_interrupt, METH_NOARGS, PyDoc_STR("SIGINT.")},
-    {"terminate", popen_terminate, METH_NOARGS, PyDoc_STR("SIGTERM.")},
-    {"kill", popen_kill, METH_NOARGS, PyDoc_STR("SIGKILL.")},
-    {"close", popen_close, METH_NOARGS, PyDoc_STR("Frees what the core keeps of a process that has ended.")},
+     DOC("wait($self, /, timeout=None)",
+         "Waits for the end, up to timeout seconds: the exit code, or None when it is not there by then.")},
+    {"_send_signal", popen_signal, METH_O,
+     DOC("_send_signal($self, number, /)", "Sends a signal; nothing to a process that has ended.")},
+    {"interrupt", popen_interrupt, METH_NOARGS, DOC("interrupt($self, /)", "Sends SIGINT.")},
+    {"terminate", popen_terminate, METH_NOARGS, DOC("terminate($self, /)", "Sends SIGTERM.")},
+    {"kill", popen_kill, METH_NOARGS, DOC("kill($self, /)", "Sends SIGKILL.")},
+    {"close", popen_close, METH_NOARGS,
+     DOC("close($self, /)", "Frees what the core keeps of a process that has ended.")},
     {0}};
-static PyGetSetDef members[] = {{"pid", get_pid, NULL, NULL, NULL},
-                                {"sentinel", get_sentinel, NULL, NULL, NULL},
-                                {"returncode", get_returncode, NULL, NULL, NULL},
-                                {"method", get_method, NULL, NULL, NULL},
-                                {0}};
+static PyGetSetDef members[] = {
+    {"pid", get_pid, NULL, PyDoc_STR("Its process id."), NULL},
+    {"sentinel", get_sentinel, NULL, PyDoc_STR("A descriptor that is readable when it has ended."), NULL},
+    {"returncode", get_returncode, NULL, PyDoc_STR("The exit code, as poll has it."), NULL},
+    {"method", get_method, NULL, PyDoc_STR("The start method."), NULL},
+    {0}};
 static PyTypeObject Popen_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Popen",
-                                  .tp_doc = PyDoc_STR("A process that was started, and how it fares."),
+                                  .tp_doc = DOC("Popen(method, process, payload, connections, environment, /)",
+                                                "A process that was started, and how it fares."),
                                   .tp_basicsize = sizeof(Popen),
                                   .tp_flags = Py_TPFLAGS_DEFAULT,
                                   .tp_new = popen_new,

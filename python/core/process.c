@@ -219,19 +219,36 @@ static PyObject *parent_lives(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(status >= 0 && prong_process_is_alive(parent));
 }
 
-static PyMethodDef functions[] = {{"_parent_lives", parent_lives, METH_NOARGS, NULL},
-                                  {"_set_program", set_program, METH_VARARGS, NULL},
-                                  {"_keep", keep, METH_O, NULL},
-                                  {"_handed", get_handed, METH_NOARGS, NULL},
-                                  {"_set_image", set_image, METH_VARARGS, NULL},
-                                  {"_set_at_end", set_at_end, METH_O, NULL},
-                                  {"_finalize_at_end", finalize_at_end, METH_NOARGS, NULL},
-                                  {"_finalizes", get_finalizes, METH_NOARGS, NULL},
-                                  {"_keep_open", keep_open, METH_NOARGS, NULL},
-                                  {"_child_main", child_main, METH_NOARGS, NULL},
-                                  {"_worker_main", worker_main, METH_NOARGS, NULL},
-                                  {"_stop_server", stop_server, METH_NOARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"_parent_lives", parent_lives, METH_NOARGS,
+     DOC("_parent_lives($module, /)",
+         "Whether the process that started this one is there; None when it was not started by prong.")},
+    {"_set_program", set_program, METH_VARARGS,
+     DOC("_set_program($module, executable, child, server, /)",
+         "Sets what spawn and the fork server start: the executable, and the arguments of each, all as "
+         "bytes.")},
+    {"_keep", keep, METH_O,
+     DOC("_keep($module, descriptor, /)",
+         "New images have this descriptor, too, and children of the fork server; in a new image it is not "
+         "closed.")},
+    {"_handed", get_handed, METH_NOARGS,
+     DOC("_handed($module, /)", "The descriptor that this child of the fork server got with its start, or None.")},
+    {"_set_image", set_image, METH_VARARGS,
+     DOC("_set_image($module, run, run_worker, /)", "Sets what a new image calls with what it was handed.")},
+    {"_set_at_end", set_at_end, METH_O,
+     DOC("_set_at_end($module, function, /)", "The function is called in this process when its target has returned.")},
+    {"_finalize_at_end", finalize_at_end, METH_NOARGS,
+     DOC("_finalize_at_end($module, /)", "This process is an interpreter of its own, and ends as one.")},
+    {"_finalizes", get_finalizes, METH_NOARGS, DOC("_finalizes($module, /)", "Whether it is.")},
+    {"_keep_open", keep_open, METH_NOARGS,
+     DOC("_keep_open($module, /)", "What this new image has opened so far stays open in _child_main.")},
+    {"_child_main", child_main, METH_NOARGS,
+     DOC("_child_main($module, /)", "In a new image: takes up what it was started for, and does not return.")},
+    {"_worker_main", worker_main, METH_NOARGS,
+     DOC("_worker_main($module, /)", "The same in an image that a C program started: functions are called by name.")},
+    {"_stop_server", stop_server, METH_NOARGS,
+     DOC("_stop_server($module, /)", "Ends the fork server; the next start begins another.")},
+    {0}};
 
 int add_process(PyObject *module) {
     PyObject *signals = PyImport_ImportModule("_signal");

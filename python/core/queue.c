@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <time.h>
 
-static PyObject *Empty, *full_exception;
+static PyObject *empty_exception, *full_exception; /* NULL: not raised yet */
 
 typedef struct {
     SharedObject shared;
@@ -69,24 +69,20 @@ int queue_check_reader(PyObject *object) {
     return check_end(((Queue *)object)->reader_closed);
 }
 
-/* queue.Full, whose module is imported when it is first raised; NULL with an exception. */
-static PyObject *Full(void) {
-    if (full_exception) return full_exception;
-    PyObject *queue = PyImport_ImportModule("queue");
-    if (queue) full_exception = PyObject_GetAttrString(queue, "Full");
+/* An exception of the module queue, which is imported when one is first raised. */
+static PyObject *raise_of_queue(PyObject **kept, const char *name) {
+    PyObject *queue = *kept ? NULL : PyImport_ImportModule("queue");
+    if (queue) *kept = PyObject_GetAttrString(queue, name);
     Py_XDECREF(queue);
-    return full_exception;
+    if (*kept) PyErr_SetNone(*kept);
+    return NULL;
 }
 
 static PyObject *failed(prong_status status) {
     if (PyErr_Occurred()) return NULL;
-    if (status == PRONG_FULL) {
-        if (Full()) PyErr_SetNone(full_exception);
-    } else if (status == PRONG_EMPTY)
-        PyErr_SetNone(Empty);
-    else
-        raise_status(status);
-    return NULL;
+    if (status == PRONG_FULL) return raise_of_queue(&full_exception, "Full");
+    if (status == PRONG_EMPTY) return raise_of_queue(&empty_exception, "Empty");
+    return raise_status(status);
 }
 
 /* --- putting --- */
@@ -265,7 +261,7 @@ static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject 
     PyObject *list = PyList_New(0);
     while (list && PyList_GET_SIZE(list) < most) {
         PyObject *item = get((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
-        if (!item && PyErr_ExceptionMatches(Empty) && PyList_GET_SIZE(list)) {
+        if (!item && empty_exception && PyErr_ExceptionMatches(empty_exception) && PyList_GET_SIZE(list)) {
             PyErr_Clear();
             break;
         }
@@ -336,27 +332,44 @@ static PyObject *queue_shutdown(PyObject *object, PyObject *unused) {
 
 static PyMethodDef queue_methods[] = {
     {"put", (PyCFunction)(void (*)(void))queue_put, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("put(obj, block=True, timeout=None)\n\nPuts a copy; it is in shared memory when this returns. "
-               "queue.Full when there "
-               "was no room for timeout seconds; ValueError after close().")},
-    {"put_nowait", queue_put_nowait, METH_O, PyDoc_STR("put(obj, block=False)")},
+     DOC("put($self, /, obj, block=True, timeout=None)",
+         "Puts a copy of the object, which is in shared memory when this returns.\n"
+         "\n"
+         "Waits for room up to timeout seconds (None: forever), and not at all without block. queue.Full "
+         "when there was\n"
+         "none; ValueError after close().")},
+    {"put_nowait", queue_put_nowait, METH_O, DOC("put_nowait($self, obj, /)", "put(obj, block=False).")},
     {"put_many", (PyCFunction)(void (*)(void))queue_put_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("put_many(items, timeout=None) -> int\n\nPuts each; how many went in within timeout seconds. queue.Full "
-               "when none did.")},
+     DOC("put_many($self, /, items, timeout=None)", "Puts each of the items: how many went in within timeout seconds.\n"
+                                                    "\n"
+                                                    "queue.Full when none did; ValueError after close().")},
     {"get", (PyCFunction)(void (*)(void))queue_get, METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("get(block=True, timeout=None)\n\nTakes the oldest. queue.Empty when none came for timeout seconds.")},
-    {"get_nowait", queue_get_nowait, METH_NOARGS, PyDoc_STR("get(block=False)")},
+     DOC("get($self, /, block=True, timeout=None)",
+         "Takes the oldest object.\n"
+         "\n"
+         "Waits for one up to timeout seconds (None: forever), and not at all without block. queue.Empty "
+         "when there was\n"
+         "none; ValueError after close(); OSError when the queue is shut down and empty.")},
+    {"get_nowait", queue_get_nowait, METH_NOARGS, DOC("get_nowait($self, /)", "get(block=False).")},
     {"get_many", (PyCFunction)(void (*)(void))queue_get_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR(
-         "get_many(most=1000, timeout=None) -> list\n\nWaits for one item, and takes what else is there, up to most.")},
-    {"qsize", queue_size, METH_NOARGS, PyDoc_STR("How many items there are: exact, at some moment of the call.")},
-    {"empty", queue_empty, METH_NOARGS, NULL},
-    {"full", queue_full, METH_NOARGS, NULL},
+     DOC("get_many($self, /, most=1000, timeout=None)",
+         "Waits for one object, and takes what else is there, up to most: a list.\n"
+         "\n"
+         "queue.Empty when none came for timeout seconds.")},
+    {"qsize", queue_size, METH_NOARGS,
+     DOC("qsize($self, /)", "How many objects there are: exact, at some moment of the call.")},
+    {"empty", queue_empty, METH_NOARGS, DOC("empty($self, /)", "Whether there is nothing to get.")},
+    {"full", queue_full, METH_NOARGS, DOC("full($self, /)", "Whether there is no room for another object.")},
     {"fileno", queue_fileno, METH_NOARGS,
-     PyDoc_STR("A descriptor that is readable when there may be something to get; the library's own.")},
-    {"_task_done", queue_task_done, METH_NOARGS, NULL},
-    {"_join", queue_join, METH_O, NULL},
-    {"_shutdown", queue_shutdown, METH_NOARGS, NULL},
+     DOC("fileno($self, /)",
+         "A descriptor that is readable when there may be something to get; it is the library's to close.")},
+    {"_task_done", queue_task_done, METH_NOARGS,
+     DOC("_task_done($self, /)", "One object that was taken is dealt with. ValueError when there is none.")},
+    {"_join", queue_join, METH_O,
+     DOC("_join($self, timeout, /)",
+         "Waits until all is dealt with: True; False when the time is up; a text when processes died with "
+         "objects in hand.")},
+    {"_shutdown", queue_shutdown, METH_NOARGS, DOC("_shutdown($self, /)", "Nothing more goes in, for any process.")},
     {0}};
 
 static int set_flag(PyObject *object, PyObject *value, void *offset) {
@@ -378,6 +391,8 @@ static PyGetSetDef queue_members[] = {
     {0}};
 
 PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
+                           .tp_doc = DOC("Queue(maxsize=0, joinable=False, handle=None)",
+                                         "A queue in shared memory; maxsize 0: of any length."),
                            .tp_base = &Shared_type,
                            .tp_basicsize = sizeof(Queue),
                            .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
@@ -387,8 +402,5 @@ PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core
                            .tp_getset = queue_members};
 
 int add_queue(PyObject *module) {
-    PyObject *queue = PyImport_ImportModule("_queue");
-    Empty = queue ? PyObject_GetAttrString(queue, "Empty") : NULL;
-    Py_XDECREF(queue);
-    return !Empty || add_type(module, "Queue", &Queue_type);
+    return add_type(module, "Queue", &Queue_type);
 }

@@ -66,9 +66,10 @@ static PyObject *wait_many(PyObject *module, PyObject *arguments, PyObject *keyw
 
 static PyMethodDef functions[] = {
     {"wait", (PyCFunction)(void (*)(void))wait_many, METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("wait(object_list, timeout=None) -> list\n\nWaits until one of connections, descriptors, or objects "
-               "with a fileno() is "
-               "ready; those that are.")},
+     DOC("wait($module, /, object_list, timeout=None)",
+         "Those of connections, queues, descriptors, and objects with a fileno() that are ready, as a list.\n"
+         "\n"
+         "Waits for one of them, up to timeout seconds (None: forever).")},
     {0}};
 
 int add_wait(PyObject *module) {

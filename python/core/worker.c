@@ -192,10 +192,15 @@ static PyObject *set_named(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {{"_serve", serve, METH_NOARGS, NULL},
-                                  {"_set_describe", set_describe, METH_O, NULL},
-                                  {"_set_named", set_named, METH_VARARGS, NULL},
-                                  {0}};
+static PyMethodDef functions[] = {
+    {"_serve", serve, METH_NOARGS,
+     DOC("_serve($module, /)",
+         "In a worker's setup, which returns 0 after that: runs the worker's tasks until it is to end.")},
+    {"_set_describe", set_describe, METH_O,
+     DOC("_set_describe($module, function, /)", "Sets what makes bytes of a task's exception.")},
+    {"_set_named", set_named, METH_VARARGS,
+     DOC("_set_named($module, run, describe, /)", "Sets what calls by name are made with.")},
+    {0}};
 
 int add_worker(PyObject *module) {
     return PyModule_AddFunctions(module, functions);

@@ -1,4 +1,4 @@
-"""Pipes, waiting for many, and connections between programs and computers, of which none waits for ever where it is told not
+"""Pipes, waiting for many, and connections between programs and computers, of which none waits forever where it is told not
 to. What goes over a socket is as multiprocessing's: the other side may be any Python's."""
 
 import collections
@@ -13,19 +13,39 @@ import time
 from multiprocessing.context import AuthenticationError, TimeoutError
 
 from . import _core
-from . import pickling  # noqa: F401  (before children are forked that would import it, each of them)
-from ._mirror import mirror
+from ._impl import pickling  # before children are forked that would import it, each of them
+from ._impl.compat import needs
+from ._impl.mirror import mirror
 
+needs(_std)
 __all__ = mirror(_std, globals())
 _Listener = _std.Listener
 
-Connection, PipeConnection = _core.Connection, _core.PipeConnection
-Pipe = _core.Pipe
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from multiprocessing.connection import answer_challenge, deliver_challenge  # noqa: F401
+    from typing import Any, TypeVar, final
+
+    _T = TypeVar("_T")
+
+    # At runtime a class of its own, with all that multiprocessing's has: to annotations it is one of those.
+    class Connection(_std.Connection):
+        """A connection over a descriptor."""
+
+    @final
+    class PipeConnection(Connection):
+        """An end of a Pipe."""
+
+    def Pipe(duplex: bool = True) -> tuple[PipeConnection, PipeConnection]: ...
+else:
+    Connection, PipeConnection, Pipe = _core.Connection, _core.PipeConnection, _core.Pipe
+rebuild_connection, reduce_connection = pickling.rebuild_connection, pickling.reduce_connection
 
 
-def wait(object_list, timeout=None):
+def wait(object_list: "Iterable[_T]", timeout: "float | None" = None) -> "list[_T]":
     """Those of connections, sockets, descriptors and objects with a fileno() that are ready; waits for one of them, up to
-    timeout seconds (None: for ever)."""
+    timeout seconds (None: forever)."""
     return _core.wait(object_list, timeout)
 
 
@@ -38,7 +58,7 @@ _EMPTY_IS_A_KEY = sys.version_info >= (3, 13)
 # The challenges that this process has outstanding, on each side. One that comes back on another connection of the same side is
 # not answered: its sender does not know the key and lets this process answer itself. (A challenge of the other side is answered:
 # a program may connect to itself.) Only single operations of sets are used, which need no lock, and none after a fork.
-_outstanding = {_std.answer_challenge: set(), _std.deliver_challenge: set()}  # by what the side does first
+_outstanding: "dict[Any, set[bytes | None]]" = {_std.answer_challenge: set(), _std.deliver_challenge: set()}  # by what the side does first
 _LENGTH = struct.Struct("!i")  # of a message, before it
 _CREDENTIALS = struct.Struct("iII")  # of a peer: its pid, user and group
 _CHALLENGE, _NONCE = b"#CHALLENGE#", re.compile(rb"(?:\{\w+\})?(.*)", re.DOTALL)
@@ -107,12 +127,21 @@ def _shake_hands(connection, authkey, first, second, end):
 class Listener(_Listener):
     """Listener(address=None, family=None, backlog=1, authkey=None, *, handshake_timeout=10): where clients connect.
 
-    With a key, a client has handshake_timeout seconds for its handshake, in which it holds up no other.
+    With a key, a client has handshake_timeout seconds for its handshake, in which it blocks no other client.
     """
 
     _AT_A_TIME = 64  # handshakes
+    _listener: "Any"  # multiprocessing's; None: closed
 
-    def __init__(self, address=None, family=None, backlog=1, authkey=None, *, handshake_timeout=10):
+    def __init__(
+        self,
+        address: "str | tuple[str, int] | None" = None,
+        family: "str | None" = None,
+        backlog: int = 1,
+        authkey: "bytes | None" = None,
+        *,
+        handshake_timeout: float = 10,
+    ) -> None:
         self._pipe = ()
         self._is_private = False  # only for processes of this user
         try:
@@ -133,7 +162,7 @@ class Listener(_Listener):
         self._ended = collections.deque()  # of handshakes: the connection, where from, and the error, if any
         self._under_way = 0
 
-    def accept(self, timeout=None):
+    def accept(self, timeout: "float | None" = None) -> Connection:
         """A connection to the next client. TimeoutError when timeout seconds have passed; what a handshake raises."""
         if not isinstance(self, Listener):  # XmlListener's own way to accept, after install()
             return _Listener.accept(self)
@@ -223,7 +252,7 @@ def _connection_of(caller):
     return Connection(caller.detach())
 
 
-_LOOK_EVERY = 0.002  # seconds: nothing tells when a Unix socket has room for another who waits to be accepted
+_LOOK_EVERY = 0.002  # seconds: nothing tells when a Unix socket has room for another client that waits to be accepted
 
 
 def _dial(address, family, end):
@@ -241,7 +270,13 @@ def _dial(address, family, end):
         time.sleep(_LOOK_EVERY)
 
 
-def Client(address, family=None, authkey=None, *, timeout=None):
+def Client(
+    address: "str | tuple[str, int]",
+    family: "str | None" = None,
+    authkey: "bytes | None" = None,
+    *,
+    timeout: "float | None" = None,
+) -> Connection:
     """A connection to the listener at an address. TimeoutError, or AuthenticationError for the handshake, when timeout seconds
     have passed."""
     end = None if timeout is None else time.monotonic() + timeout
@@ -251,17 +286,3 @@ def Client(address, family=None, authkey=None, *, timeout=None):
     if authkey is not None:
         _shake_hands(connection, authkey, _std.answer_challenge, _std.deliver_challenge, end)
     return connection
-
-
-# ------------------------------------------------ connections in messages ------------------------------------------------
-
-
-def rebuild_connection(shared, readable, writable):
-    """The connection that reduce_connection took apart, in the process that gets it."""
-    return Connection(shared.detach(), readable, writable)
-
-
-def reduce_connection(connection):
-    """How a connection over a descriptor is pickled: the descriptor is handed on."""
-    from multiprocessing.reduction import DupFd
-    return rebuild_connection, (DupFd(connection.fileno()), connection.readable, connection.writable)

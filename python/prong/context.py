@@ -3,142 +3,169 @@
 import os
 import sys
 
-from ._later import bind, later
+from ._impl import methods
+from ._impl.later import bind, later
 
 
 def _register(reduction):
-    from . import pickling  # noqa: F401  (which registers prong's reducers there)
+    from ._impl import pickling  # noqa: F401  (which registers prong's reducers there)
 
 
 later("multiprocessing.reduction", _register)  # multiprocessing.context would import it, with sockets and regular expressions
 from multiprocessing import context as _std  # noqa: E402
-from multiprocessing import process
-from multiprocessing.context import AuthenticationError, BufferTooShort, ProcessError, TimeoutError  # noqa: F401
-from multiprocessing.context import assert_spawning, get_spawning_popen, set_spawning_popen  # noqa: F401
+from multiprocessing import process  # noqa: E402
+from multiprocessing.context import (  # noqa: E402, F401
+    AuthenticationError,
+    BufferTooShort,
+    ProcessError,
+    TimeoutError,
+    assert_spawning,
+    get_spawning_popen,
+    set_spawning_popen,
+)
 
-from . import _core
-from . import errors  # noqa: F401  (what the core raises)
+from . import (  # noqa: E402
+    _core,
+    errors,  # noqa: F401  (what the core raises)
+)
 
 bind("multiprocessing.reduction")
 
 __all__ = ()
+_their_get_context = _std.BaseContext.get_context  # before install() puts ours there
 
 
-class _Factories:
+class _Factories(methods.Family):
     """What a context makes, from prong's own modules."""
 
     reducer = _std.BaseContext.reducer
 
     def Manager(self):
-        """A manager, started: a server process with lists, dicts, locks, queues, and proxies for them."""
+        """A manager, started: a server process that holds lists, dicts, locks, queues and more, and makes proxies for them."""
         from . import managers
         manager = managers.SyncManager(ctx=self.get_context())
         manager.start()
         return manager
 
     def Pipe(self, duplex=True):
-        """Two connections; not duplex: the first receives, the second sends."""
+        """Two connections, the ends of a pipe in shared memory.
+
+        Both send and receive; with duplex=False the first receives, and the second sends.
+        """
         from .connection import Pipe
         return Pipe(duplex)
 
     def Lock(self):
-        """A lock that outlives who dies holding it."""
+        """A lock. When its holder dies, another process takes it over."""
         from .synchronize import Lock
         return Lock(ctx=self.get_context())
 
     def RLock(self):
-        """A lock that one thread may take many times."""
+        """A lock that the thread which holds it may take again, any number of times."""
         from .synchronize import RLock
         return RLock(ctx=self.get_context())
 
     def Condition(self, lock=None):
-        """A condition, with a Lock or RLock, or an RLock of its own."""
+        """A condition. lock: a Lock or RLock; None: an RLock of its own."""
         from .synchronize import Condition
         return Condition(lock, ctx=self.get_context())
 
     def Semaphore(self, value=1, **options):
-        """A semaphore; recover=True gives back what a dead process held."""
+        """A semaphore of `value` units.
+
+        recover=True: a unit belongs to the process that acquired it, which alone may release it; it comes back when that process dies.
+        """
         from .synchronize import Semaphore
         return Semaphore(value, ctx=self.get_context(), **options)
 
     def BoundedSemaphore(self, value=1, **options):
-        """A semaphore that cannot be released more often than it was acquired."""
+        """A semaphore of `value` units: ValueError when it is released more often than it was acquired. recover=True: as Semaphore's."""
         from .synchronize import BoundedSemaphore
         return BoundedSemaphore(value, ctx=self.get_context(), **options)
 
     def Event(self):
-        """An event that is not set."""
+        """An event, which is not set."""
         from .synchronize import Event
         return Event(ctx=self.get_context())
 
     def Barrier(self, parties, action=None, timeout=None):
-        """A barrier for so many parties."""
+        """A barrier for so many parties.
+
+        action: called by one of them when all have come. timeout: seconds, the default of wait(). A party that dies breaks it.
+        """
         from .synchronize import Barrier
         return Barrier(parties, action, timeout, ctx=self.get_context())
 
     def Queue(self, maxsize=0, **options):
-        """A queue; strict=True raises in put what cannot be pickled."""
+        """A queue for any number of processes. maxsize: put waits while it has so many objects; 0: no limit.
+
+        strict=True: put raises the error of what cannot be pickled; else the traceback is printed, as with multiprocessing.
+        """
         from .queues import Queue
         return Queue(maxsize, ctx=self.get_context(), **options)
 
     def JoinableQueue(self, maxsize=0, **options):
-        """A queue with task_done and join."""
+        """A queue with task_done() and join(). maxsize, strict: as Queue's."""
         from .queues import JoinableQueue
         return JoinableQueue(maxsize, ctx=self.get_context(), **options)
 
     def SimpleQueue(self):
-        """A queue with put, get, empty and close."""
+        """A queue with put, get, empty and close, without a limit."""
         from .queues import SimpleQueue
         return SimpleQueue(ctx=self.get_context())
 
     def Pool(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
-        """A pool of worker processes."""
+        """A pool of so many worker processes; None: as many as this process may use CPUs.
+
+        initializer(*initargs) is called in each worker as it begins. A worker ends after maxtasksperchild tasks, and another begins;
+        None: it stays. ValueError or TypeError for arguments that cannot be.
+        """
         from .pool import Pool
         return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
 
     def RawValue(self, typecode_or_type, *args):
-        """A shared ctypes object without a lock."""
+        """A shared ctypes object without a lock: of a ctypes type or a typecode of the module array, made with args."""
         from .sharedctypes import RawValue
         return RawValue(typecode_or_type, *args)
 
     def RawArray(self, typecode_or_type, size_or_initializer):
-        """A shared ctypes array without a lock."""
+        """A shared ctypes array without a lock: of a number of zeros, or of the elements of a sequence."""
         from .sharedctypes import RawArray
         return RawArray(typecode_or_type, size_or_initializer)
 
     def Value(self, typecode_or_type, *args, lock=True):
-        """A shared ctypes object with a lock."""
+        """A shared ctypes object with a lock. lock: True, a Lock or RLock, or False for RawValue's."""
         from .sharedctypes import Value
         return Value(typecode_or_type, *args, lock=lock, ctx=self.get_context())
 
     def Array(self, typecode_or_type, size_or_initializer, *, lock=True):
-        """A shared ctypes array with a lock."""
+        """A shared ctypes array with a lock. lock: True, a Lock or RLock, or False for RawArray's."""
         from .sharedctypes import Array
         return Array(typecode_or_type, size_or_initializer, lock=lock, ctx=self.get_context())
 
     def get_context(self, method=None):
-        """The context of a start method; of none: this one."""
+        """The context of a start method: "fork", "spawn" or "forkserver"; None: this one. ValueError when there is none of that name."""
         if method is None:
             return self
-        context = _concrete_contexts.get(method) or _std._concrete_contexts.get(method)  # or of a third party
+        context = _concrete_contexts.get(method)
         if context is None:
-            raise ValueError("cannot find context for %r" % method)
+            return _their_get_context(self, method)  # a third party's
         context._check_available()
         return context
 
     def set_executable(self, executable):
-        """The interpreter that spawn and forkserver start."""
+        """Sets the interpreter that spawn and forkserver start: a path."""
         from .spawn import set_executable
         set_executable(executable)
 
     def set_forkserver_preload(self, module_names):
-        """Modules that the fork server imports before it forks."""
+        """Sets the names of modules that the fork server imports before it forks its first child."""
         from .forkserver import set_forkserver_preload
         set_forkserver_preload(module_names)
 
     def freeze_support(self):
-        """In a process that a frozen program has started: does what it was started for, and does not return."""
-        from .frozen import freeze_support
+        """In a process that a frozen program has started: does what it was started for, and does not return. Elsewhere nothing."""
+        from ._impl.frozen import freeze_support
         freeze_support()
 
     def allow_connection_pickling(self):
@@ -154,13 +181,13 @@ class BaseContext(_Factories, _std.BaseContext):
 
 def _starts_image(method):
     def start(process_obj):
-        from .popen import start_image
+        from ._impl.popen import start_image
         return start_image(process_obj, method)
     return start
 
 
 def _interrupt(self):
-    """SIGINT: in a Python process a KeyboardInterrupt. Nothing, if it has ended."""
+    """Sends SIGINT, which is a KeyboardInterrupt in a Python process. Nothing to a process that has ended."""
     self._check_closed()
     self._popen.interrupt()
 
@@ -243,7 +270,8 @@ class ForkServerContext(BaseContext, _std.ForkServerContext):
         pass
 
 
-_concrete_contexts = {"fork": ForkContext(), "spawn": SpawnContext(), "forkserver": ForkServerContext()}
+_concrete_contexts = methods.contexts
+_concrete_contexts.update(fork=ForkContext(), spawn=SpawnContext(), forkserver=ForkServerContext())
 
 
 class DefaultContext(_Factories, _std.DefaultContext):
@@ -260,7 +288,7 @@ class DefaultContext(_Factories, _std.DefaultContext):
         return self._actual_context
 
     def set_start_method(self, method, force=False):
-        """Sets the start method. RuntimeError when it is set already, but for force."""
+        """Sets the start method. RuntimeError when it is set already, unless force is true."""
         if self._actual_context is not None and not force:
             raise RuntimeError("context has already been set")
         if method is None and force:
@@ -274,10 +302,4 @@ class DefaultContext(_Factories, _std.DefaultContext):
         return [default] + [name for name in ("fork", "spawn", "forkserver") if name != default]
 
 
-def force_start_method(method):
-    """In a child of a given start method: it is the default there."""
-    if method is not None:
-        _default_context._actual_context = _concrete_contexts[method]
-
-
-_default_context = DefaultContext(_concrete_contexts["forkserver" if sys.version_info >= (3, 14) else "fork"])
+_default_context = methods.default = DefaultContext(_concrete_contexts["forkserver" if sys.version_info >= (3, 14) else "fork"])

@@ -2,11 +2,23 @@ import multiprocessing.context as _std
 from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.context import (
     AuthenticationError as AuthenticationError,
+)
+from multiprocessing.context import (
     BufferTooShort as BufferTooShort,
+)
+from multiprocessing.context import (
     ProcessError as ProcessError,
+)
+from multiprocessing.context import (
     TimeoutError as TimeoutError,
+)
+from multiprocessing.context import (
     assert_spawning as assert_spawning,
+)
+from multiprocessing.context import (
     get_spawning_popen as get_spawning_popen,
+)
+from multiprocessing.context import (
     set_spawning_popen as set_spawning_popen,
 )
 from typing import Any, ClassVar, Literal, overload

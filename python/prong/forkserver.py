@@ -1,17 +1,13 @@
 """The fork server: what it imports before it forks. Itself it is the core's."""
 
-import gc
-import sys
-from multiprocessing import process
-
 from . import _core
 
 __all__ = ["ensure_running", "get_inherited_fds", "connect_to_new_process", "set_forkserver_preload"]
 
-_preload = ["__main__"]
+_preload: "list[str]" = ["__main__"]
 
 
-def set_forkserver_preload(modules_names):
+def set_forkserver_preload(modules_names: "list[str]") -> None:
     """Modules to import in the server, before its first child. TypeError unless a list of str."""
     global _preload
     if not all(type(name) is str for name in modules_names):
@@ -19,56 +15,28 @@ def set_forkserver_preload(modules_names):
     _preload = list(modules_names)
 
 
-def preload_argument():
-    """What main is called with, as source text."""
-    from .spawn import _std
-    data = _std.get_preparation_data("ignore") if _preload else {}
+def preload_argument() -> str:
+    """What prong._impl.server.main is called with, as source text."""
+    from multiprocessing import spawn
+    data = spawn.get_preparation_data("ignore") if _preload else {}
     return repr((_preload, data.get("sys_path"), data.get("init_main_from_path"), data.get("init_main_from_name")))
-
-
-def main(data):
-    """The first call of the fork server; does not return. It has no part in the program's resource tracker, whose end it would
-    delay: each child gets that with its start."""
-    from . import pickling  # noqa: F401  (which most children need)
-    from .image import import_main
-    gc.enable()
-    _core._inherit_arena()
-    preload, sys_path, main_path, main_name = data
-    if sys_path is not None:
-        sys.path[:] = sys_path
-    sys.argv[:] = sys.argv[2:] or sys.argv  # the program's: see spawn.set_program
-    if "__main__" in preload and main_path is not None:
-        process.current_process()._inheriting = True
-        try:
-            import_main(main_path)
-        except BaseException:
-            pass  # a child that needs it says why it cannot be had
-        finally:
-            del process.current_process()._inheriting
-    for name in preload:
-        try:
-            __import__(name)
-        except ImportError:
-            pass
-    gc.collect()
-    gc.freeze()
-    _core._child_main()
 
 
 class ForkServer:
     """multiprocessing's view of the server."""
 
-    def set_forkserver_preload(self, modules_names):
+    def set_forkserver_preload(self, modules_names: "list[str]") -> None:
+        """Modules to import in the server, before its first child."""
         set_forkserver_preload(modules_names)
 
-    def ensure_running(self):
+    def ensure_running(self) -> None:
         """It is started with the first process that needs it."""
 
     @property
-    def _forkserver_pid(self):
+    def _forkserver_pid(self) -> "int | None":
         return _core._server_pid()
 
-    def _stop(self):
+    def _stop(self) -> None:
         """Ends it; the next start begins another."""
         _core._stop_server()
 
@@ -77,9 +45,11 @@ _forkserver = ForkServer()
 ensure_running = _forkserver.ensure_running
 
 
-def get_inherited_fds():
+def get_inherited_fds() -> None:
+    """None: the core's server hands its children no descriptors that they would have to know."""
     return None
 
 
-def connect_to_new_process(fds):
+def connect_to_new_process(fds: "list[int]") -> "tuple[int, int]":
+    """NotImplementedError: the core starts the fork server's children."""
     raise NotImplementedError("the core starts the fork server's children")

@@ -7,18 +7,18 @@ import threading
 import time
 import traceback
 import weakref
-
 from multiprocessing import process
 from multiprocessing.pool import ExceptionWithTraceback
 
 from . import _core
 from . import connection as _connection
-from . import manager_channel as _channel
-from . import manager_clients as _clients
-from ._install import _with_globals
-from ._mirror import mirror
-from .context import _default_context, _Factories
+from ._impl import manager_channel as _channel
+from ._impl import manager_clients as _clients
+from ._impl import methods
+from ._impl.compat import needs
+from ._impl.mirror import mirror, with_globals
 
+needs(_std, process)
 __all__ = mirror(_std, globals())
 
 _std.listener_client["pickle"] = (_connection.Listener, _channel.connect)  # for multiprocessing's own managers they are as good as its own
@@ -133,10 +133,6 @@ class SharedMemoryServer(_FamilyServer, _SharedMemoryServer):
 # ------------------------------------------------ the managers ------------------------------------------------
 
 
-def _context(ctx):
-    return _default_context.get_context() if ctx is None else ctx
-
-
 def get_server(manager):
     """The server, to serve in this process. ProcessError when the manager has been started."""
     if manager._state.value != _std.State.INITIAL:
@@ -165,7 +161,7 @@ def _end_with_parent():
 
 
 # The server tells its address by a pipe of prong's, in which the server's death is seen however early it is.
-_start = _with_globals(_BaseManager.start, {**vars(_std), "connection": _connection})
+_start = with_globals(_BaseManager.start, {**vars(_std), "connection": _connection})
 
 
 class _Started:
@@ -176,11 +172,11 @@ class _Started:
 
     def start(self, initializer=None, initargs=()):
         """Starts the server. EOFError: it ended before it served."""
-        ours = isinstance(self._ctx, _Factories)
+        ours = isinstance(self._ctx, methods.Family)
         (_start if ours else _BaseManager.start)(self, initializer, initargs)
 
     def __init__(self, address=None, authkey=None, serializer="pickle", ctx=None, **options):
-        super().__init__(address, authkey, serializer, _context(ctx), **options)
+        super().__init__(address, authkey, serializer, methods.in_force(ctx), **options)
 
 
 class BaseManager(_Started, _BaseManager):
@@ -267,3 +263,5 @@ for _name in WAITED_FOR:
     _theirs = _SyncManager._registry[_name]
     _made = _clients.Queue if _name == "JoinableQueue" else getattr(_clients, _name)
     SyncManager.register(_name, _made, _theirs[3], _theirs[1], _theirs[2])
+for _name in (*WAITED_FOR, "Pool", "set"):
+    vars(SyncManager)[_name].__doc__ = f"A {_name} on the manager's server: a proxy for it."

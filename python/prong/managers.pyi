@@ -2,12 +2,26 @@ import multiprocessing.managers as _std
 from collections.abc import Iterable, Iterator
 from multiprocessing.managers import (
     BaseManager as BaseManager,
+)
+from multiprocessing.managers import (
     BaseProxy as BaseProxy,
+)
+from multiprocessing.managers import (
     DictProxy as DictProxy,
+)
+from multiprocessing.managers import (
     ListProxy as ListProxy,
+)
+from multiprocessing.managers import (
     Namespace as Namespace,
+)
+from multiprocessing.managers import (
     SharedMemoryManager as SharedMemoryManager,
+)
+from multiprocessing.managers import (
     Token as Token,
+)
+from multiprocessing.managers import (
     ValueProxy as ValueProxy,
 )
 from typing import AbstractSet, Any, TypeVar

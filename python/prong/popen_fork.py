@@ -1,6 +1,13 @@
 """multiprocessing.popen_fork, which serves prong as it is."""
 
-import sys
 import multiprocessing.popen_fork as _std
+import sys
+
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from multiprocessing.popen_fork import *  # noqa: F403
+    from typing import Any
+
+    def __getattr__(name: str) -> Any: ...  # what it has beside its public names
 
 sys.modules[__name__] = _std

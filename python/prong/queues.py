@@ -9,9 +9,11 @@ import warnings
 from queue import Empty, Full  # noqa: F401
 
 from . import _core
-from . import pickling  # noqa: F401  (before children are forked that would import it, each of them)
+from ._impl import pickling  # noqa: F401  (before children are forked that would import it, each of them)
+from ._impl.compat import needs
+from ._impl.handles import reduced, restorers
+from ._impl.mirror import original
 from .errors import OwnerDiedWarning
-from .handles import reduced
 from .synchronize import _may_travel
 
 __all__ = ["Queue", "SimpleQueue", "JoinableQueue"]
@@ -21,7 +23,7 @@ def _is_executors_thread():
     """Whether this thread manages the workers of a standard library's executor, which polls descriptors, must not be kept waiting by one
     of them, and takes None for no result."""
     module = sys.modules.get("concurrent.futures.process")
-    return module is not None and isinstance(threading.current_thread(), module._ExecutorManagerThread)
+    return module is not None and isinstance(threading.current_thread(), needs(module)._ExecutorManagerThread)
 
 
 class _End:
@@ -86,7 +88,6 @@ class _QueueType(type):
         if _INSIDE.isdisjoint(namespace):
             return super().__new__(mcs, name, bases, namespace, **options)
         import multiprocessing.queues
-        from ._install import original
         theirs = (original(base, multiprocessing.queues) if type(base) is mcs else base for base in bases)
         return types.new_class(name, tuple(theirs), options, lambda body: body.update(namespace))
 
@@ -229,3 +230,6 @@ class SimpleQueue(_Base):
     def close(self):
         """This process puts and gets no more."""
         self._close_ends()
+
+
+restorers["queue"] = _restore, JoinableQueue, {"_maxsize": 2**31 - 1, "_strict": True, "_opid": 0}

@@ -7,8 +7,10 @@ import os
 from _posixshmem import shm_open, shm_unlink
 from multiprocessing import resource_tracker
 
-from ._mirror import mirror, once_more
+from ._impl.compat import needs
+from ._impl.mirror import mirror, once_more
 
+needs(_std)
 __all__ = mirror(_std, globals())
 _CREATES = os.O_CREAT | os.O_EXCL | os.O_RDWR
 

@@ -4,8 +4,11 @@ import ctypes
 import multiprocessing.sharedctypes as _std
 
 from . import heap as _heap
-from ._mirror import mirror
+from ._impl.compat import needs
+from ._impl.methods import in_force
+from ._impl.mirror import mirror
 
+needs(_std)
 __all__ = mirror(_std, globals())
 heap = _heap
 _their_synchronized, _their_rebuild = _std.synchronized, _std.rebuild_ctype  # before install() puts ours there
@@ -38,17 +41,10 @@ def RawArray(typecode_or_type, size_or_initializer):
 
 def _lock_for(lock, ctx):
     if lock in (True, None):
-        return _context(ctx).RLock()
+        return in_force(ctx).RLock()
     if not hasattr(lock, "acquire"):
         raise AttributeError("%r has no method 'acquire'" % lock)
     return lock
-
-
-def _context(ctx):
-    if ctx is not None:
-        return ctx
-    from .context import _default_context
-    return _default_context.get_context()
 
 
 def Value(typecode_or_type, *args, lock=True, ctx=None):
@@ -72,4 +68,4 @@ def copy(obj):
 
 def synchronized(obj, lock=None, ctx=None):
     """The object behind a lock."""
-    return _their_synchronized(obj, lock if lock is not None else _context(ctx).RLock(), _context(ctx))
+    return _their_synchronized(obj, lock if lock is not None else in_force(ctx).RLock(), in_force(ctx))

@@ -1,44 +1,55 @@
-"""What is told to a new interpreter that is to become a child, and how it is started. What it does then: prong.image."""
+"""What is told to a new interpreter that is to become a child, and how it is started. What it does then: prong._impl.image."""
 
+import multiprocessing.spawn as _std
 import os
 import sys
-import multiprocessing.spawn as _std
 from multiprocessing import util
 
-from . import _core
-from ._mirror import mirror
-from .frozen import FORKING, is_frozen
+from . import _core, forkserver
+from ._impl import frozen, methods
+from ._impl.compat import needs
+from ._impl.frozen import FORKING, is_frozen
+from ._impl.mirror import mirror
 
+needs(_std, os, util)
 __all__ = mirror(_std, globals())
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.spawn import *  # noqa: F403
+    from typing import Any
+
+    def __getattr__(name: str) -> Any: ...  # what it has beside its public names
+
 _LONGEST_ARGUMENT = (1 << 17) - 1  # bytes that a program can be started with
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_program = None  # what was told last, with sys.argv as it was then
+_told_by_install: "Callable[[], dict[str, Any]] | None" = None  # a function, while prong is installed: what else a child is told
+_program: "tuple[Any, ...] | None" = None  # what was told last, with sys.argv as it was then
 
 
-def _arguments(flags, module, argument):
-    """What a new interpreter is started with, to call prong.MODULE.main(argument). It finds this package as its parent did, whatever its own
-    sys.path. Nothing is collected until it knows what it is to run: all that is made before stays. A frozen program is started as it
-    is, and calls freeze_support()."""
+def _arguments(flags: "tuple[str, ...]", module: str, argument: str) -> "list[str]":
+    """What a new interpreter is started with, to call prong._impl.MODULE.main(argument). It finds this package as its parent did, whatever
+    its own sys.path. Nothing is collected until it knows what it is to run: all that is made before stays. A frozen program is started
+    as it is, and calls freeze_support()."""
     if is_frozen():
-        return [FORKING, "prong." + module, argument]
-    code = f"import gc, sys; gc.disable(); sys.path[:0] = [{_HERE!r}]; from prong.{module} import main; main({argument})"
+        return [FORKING, "prong._impl." + module, argument]
+    code = f"import gc, sys; gc.disable(); sys.path[:0] = [{_HERE!r}]; from prong._impl.{module} import main; main({argument})"
     return [*flags, "-c", code, FORKING]
 
 
-def preparation_data(name, method):
+def preparation_data(name: str, method: str) -> "dict[str, Any]":
     """All that a child needs before its Process object can be unpickled: what multiprocessing tells it, by the function that others may
     have put something in the place of, and what prong adds."""
-    from . import context
     data = _std.get_preparation_data(name)
     data["start_method"] = method
-    if "prong._install" in sys.modules and sys.modules["prong._install"].installed:
-        data.update(sys.modules["prong._install"].preparation())
-    data["prong_start_method"] = context._default_context.get_start_method(allow_none=True)
+    if _told_by_install is not None:
+        data.update(_told_by_install())
+    data["prong_start_method"] = methods.default.get_start_method(allow_none=True)
     return data
 
 
-def current_umask():
+def current_umask() -> "int | None":
     """This process's file mode creation mask, unchanged meanwhile; None where the system does not tell."""
     try:
         with open("/proc/self/status", "rb") as file:
@@ -47,7 +58,7 @@ def current_umask():
         return None
 
 
-def _program_arguments():
+def _program_arguments() -> "list[bytes]":
     """sys.argv, for the main module that the fork server imports; nothing if no program can be started with it."""
     try:
         arguments = [os.fsencode(argument) for argument in getattr(sys, "argv", ())]
@@ -56,9 +67,9 @@ def _program_arguments():
     return arguments if _can_be_passed(arguments) else []
 
 
-def _can_be_passed(arguments):
+def _can_be_passed(arguments: "list[bytes]") -> bool:
     """Whether a program can be started with them: they share their room with the environment, and have an address each there."""
-    strings = arguments + [name + b"=" + value for name, value in os.environ._data.items()]
+    strings = arguments + [name + b"=" + value for name, value in os.environ._data.items()]  # type: ignore[attr-defined]
     room = os.sysconf("SC_ARG_MAX") - (1 << 16)  # what else it is told
     return max(map(len, arguments), default=0) < _LONGEST_ARGUMENT and sum(len(string) + 9 for string in strings) < room
 
@@ -66,7 +77,6 @@ def _can_be_passed(arguments):
 def set_program():
     """Tells the core what spawn and the fork server start."""
     global _program
-    from . import forkserver, frozen
     frozen.check_begun()
     executable = os.fsencode(_std.get_executable())
     flags = tuple(util._args_from_interpreter_flags())
@@ -76,7 +86,7 @@ def set_program():
     wanted = executable, flags, tracker, preload, list(getattr(sys, "argv", ()))
     if wanted == _program:
         return
-    child, server = (list(map(os.fsencode, _arguments(flags, *what))) for what in (("image", str(tracker)), ("forkserver", preload)))
+    child, server = (list(map(os.fsencode, _arguments(flags, *what))) for what in (("image", str(tracker)), ("server", preload)))
     _core._keep(tracker)
     _core._set_program(executable, [executable] + child, [executable] + server + _program_arguments())
     _program = wanted

@@ -1,12 +1,11 @@
 """Locks and what is made of them, for processes and threads."""
 
 import threading
-from multiprocessing import process
-from multiprocessing import util
+from multiprocessing import process, util
 from multiprocessing.context import assert_spawning
 
 from . import _core
-from .handles import reduced
+from ._impl.handles import reduced, restorers
 
 __all__ = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"]
 
@@ -127,7 +126,7 @@ class BoundedSemaphore(Semaphore):
 
 
 class Condition(_core.Condition):
-    """Condition(lock=None): with a Lock or an RLock, or an RLock of its own. A waiter that is killed holds up nobody."""
+    """Condition(lock=None): with a Lock or an RLock, or an RLock of its own. A waiter that is killed blocks nobody."""
 
     def __init__(self, lock=None, *, ctx=None, handle=None):
         self._lock = lock if lock is not None else RLock(ctx=ctx)
@@ -219,3 +218,8 @@ def _restore_barrier(handle, cls, action, timeout):
     _core.Barrier.__init__(barrier, 0, handle)
     barrier._action, barrier._timeout = action, timeout
     return barrier
+
+
+restorers.update(
+    lock=(_restore, Lock, {}), rlock=(_restore, RLock, {}), semaphore=(_restore, Semaphore, {"maxvalue": SEM_VALUE_MAX}),
+    event=(_restore_event, Event), barrier=(_restore_barrier, Barrier, None, None))

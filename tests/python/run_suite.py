@@ -160,8 +160,8 @@ def main():
     parser.add_argument("--only")
     parser.add_argument("--list")
     options = parser.parse_args()
-    from prong import _install
-    if not _install.installed:
+    from prong._impl import install
+    if not install.installed:
         sys.exit("prong is not in multiprocessing's place in this interpreter")
     module = importlib.import_module("test." + options.module)
     accepted = exceptions(options.list) if options.list else {}

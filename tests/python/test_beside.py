@@ -719,6 +719,7 @@ class ThirdPartyTest(ProgramTest):
     def test_a_connection_is_pickled_for_a_process_that_is_being_started_alone(self):
         import pickle
         import socket
+
         from prong.connection import Connection
         connection = Connection(socket.socket().detach())
         self.assertRaises(RuntimeError, pickle.dumps, connection)

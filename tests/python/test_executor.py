@@ -5,7 +5,7 @@ import threading
 import unittest
 
 import prong
-from prong import executor as executors
+from prong._impl import executor as executors
 from support import run_file
 
 METHODS = ("fork", "spawn", "forkserver")

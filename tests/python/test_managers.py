@@ -14,9 +14,7 @@ from multiprocessing import managers as their_managers
 
 import prong
 import prong.managers
-from support import descriptors
-
-from support import Interrupted, interrupt, on_alarm
+from support import Interrupted, descriptors, interrupt, on_alarm
 
 PACKAGE = os.path.dirname(prong.__file__)
 SOON = 30

@@ -49,11 +49,11 @@ def named(function):
     return f"{LIBRARY}:{function}"
 
 
-class CPoolTest(unittest.TestCase):
+class NativePoolTest(unittest.TestCase):
     """Functions of a C library, in workers without Python."""
 
     def setUp(self):
-        self.pool = prong.CPool(2)
+        self.pool = prong.NativePool(2)
         self.addCleanup(self.pool.terminate)
 
     def test_all_forms(self):
@@ -126,18 +126,18 @@ class CPoolTest(unittest.TestCase):
         self.assertLess(time.monotonic() - begin, SOON)
 
     def test_initializer(self):
-        with prong.CPool(1, named("begin_at"), (5,)) as pool:
+        with prong.NativePool(1, named("begin_at"), (5,)) as pool:
             self.assertEqual(pool.apply(named("whoami"))[2], 5)
-        pool = prong.CPool(1, named("begin_at"), (-3,))
+        pool = prong.NativePool(1, named("begin_at"), (-3,))
         for attempt in range(2):
             with self.assertRaisesRegex(prong.PoolBroken, "code 3"):
                 pool.apply(named("whoami"))
         pool.terminate()
         with self.assertRaises(TypeError):
-            prong.CPool(1, print)
+            prong.NativePool(1, print)
 
     def test_maxtasksperchild(self):
-        with prong.CPool(1, maxtasksperchild=2) as pool:
+        with prong.NativePool(1, maxtasksperchild=2) as pool:
             pids = [pool.apply(named("whoami"))[0] for i in range(6)]
         self.assertEqual(len(set(pids)), 3)
 
@@ -205,7 +205,7 @@ class CPoolTest(unittest.TestCase):
 
     def test_leaves_nothing_behind(self):
         def one():
-            with prong.CPool(2) as pool:
+            with prong.NativePool(2) as pool:
                 pool.map(named("square"), range(10))
                 with self.assertRaises(prong.WorkerDied):
                     pool.apply(named("die"))
@@ -218,7 +218,7 @@ class CPoolTest(unittest.TestCase):
 
     def test_workers_end_with_a_parent_that_is_killed(self):
         code = ("import prong, sys, time\n"
-                "pool = prong.CPool(2)\n"
+                "pool = prong.NativePool(2)\n"
                 "pool.apply_async(sys.argv[1], (100.0,))\n"
                 "time.sleep(0.2)\n"
                 "print([worker.pid for worker in pool._pool], flush=True)\n"

@@ -186,7 +186,7 @@ def recording(base, name):
     return type("Recording", (base,), {name: wrapped}), called
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def as_by_multiprocessing(name):
     """Which hooks it calls, and the results."""
     cls, called = recording(multiprocessing.pool.Pool, name)

@@ -816,7 +816,7 @@ class PackageTest(unittest.TestCase):
 
     def test_objects_leave_nothing_behind(self):
         def state():
-            return prong.report().count("\n"), sum(1 for line in prong.report().splitlines() if line)
+            return prong.deadlock_report().count("\n"), sum(1 for line in prong.deadlock_report().splitlines() if line)
 
         def once():
             for make in (prong.Lock, prong.RLock, prong.Event, prong.Condition, prong.Queue, prong.SimpleQueue):

@@ -122,8 +122,8 @@ def leave(x):
 def describe_fails(kind):
     """Replaces what describes errors by something that raises, for one task."""
     def describe(*unused):
-        from prong import pool
-        _core._set_describe(pool._describe)
+        from prong._impl import pool_worker
+        _core._set_describe(pool_worker._describe)
         raise kind("as it was described")
     _core._set_describe(describe)
     raise kind("of the task")

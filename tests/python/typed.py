@@ -79,7 +79,7 @@ def pools() -> None:
         pool.close()
         reveal_type(pool.join(3))  # is builtins.bool
     multiprocessing.Pool(workers=3)  # error: Unexpected keyword argument
-    prong.CPool(2).map_into("library.so:squares", bytes(8), bytearray(8))
+    prong.NativePool(2).map_into("library.so:squares", bytes(8), bytearray(8))
     with prong.ProcessPoolExecutor(3, max_tasks_per_child=10) as executor:
         reveal_type(executor.submit(double, 1).result())  # is builtins.int
     try:

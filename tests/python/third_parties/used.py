@@ -6,8 +6,8 @@ import sys
 
 def pytest_configure(config):
     if os.environ.get("PRONG_IN_PLACE"):
-        from prong import _install
-        if not _install.installed:
+        from prong._impl import install
+        if not install.installed:
             sys.exit("prong is not in multiprocessing's place in this interpreter")
 
 

@@ -1,0 +1,186 @@
+"""The iterators of imap and imap_unordered."""
+
+import functools
+import itertools
+import threading
+from collections import deque
+
+from .. import _core
+from ..errors import TimeoutError
+from .results import failure, not_the_end
+
+
+def _chunks(iterator, size):
+    while True:
+        chunk = tuple(itertools.islice(iterator, size))
+        if not chunk:
+            return
+        yield chunk
+
+
+class _Raised:
+    """Stands in imap's order where the iterable raised."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def wait(self, timeout):
+        return True
+
+    def ready(self):
+        return True
+
+
+class IMapIterator:
+    """Results one at a time; reads ahead of what is taken no more than `ahead` tasks, until the pool is closed."""
+
+    __module__ = "prong.pool"
+
+    def __init__(self, pool, function, form, tasks, chunked, ahead, options):
+        self._pool, self._function, self._form = pool, function, form
+        self._tasks, self._chunked, self._ahead, self._options = iter(tasks), chunked, ahead, options
+        self._pending = deque()
+        self._values = deque()
+        self._index = 0
+        self._exhausted = False
+        self._lock = threading.RLock()
+        self._fill(ahead)
+
+    def __iter__(self):
+        return self
+
+    def _done(self):
+        return None
+
+    def _fill(self, most):
+        with self._lock:
+            while not self._exhausted and len(self._pending) < most:
+                try:
+                    task = next(self._tasks)
+                except StopIteration:
+                    self._exhausted = True
+                    return
+                except Exception as error:
+                    self._exhausted = True
+                    self._done()
+                    self._add(_Raised(error))
+                    return
+                self._submit(task)
+
+    def _submit(self, task):
+        limit, retries = self._options
+        try:
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, self._done())
+        except Exception as error:  # a task that cannot be pickled is the error of its own result
+            job = _Raised(error)
+        if job is None:
+            raise ValueError("Pool not running")
+        self._add(job)
+
+    def _add(self, job):
+        self._pending.append(job)
+
+    def _take(self, timeout):
+        """The next job that has ended; None when timeout seconds have passed."""
+        job = self._pending[0]
+        if not job.wait(timeout):
+            return None
+        self._pending.popleft()
+        return job
+
+    def next(self, timeout=None):
+        """The next result; TimeoutError when timeout seconds have passed."""
+        while True:
+            if self._values:
+                return self._values.popleft()
+            self._fill(self._ahead)
+            if not self._pending:
+                self._pool = None
+                raise StopIteration
+            job = self._take(timeout)
+            if job is None:
+                raise TimeoutError
+            self._fill(self._ahead)
+            index, self._index = self._index, self._index + 1
+            if isinstance(job, _Raised):
+                raise not_the_end(job.error)
+            outcome = job.outcome(0, None)
+            if outcome[0] != _core.OK:
+                raise not_the_end(failure(index, outcome, self._pool))
+            if not self._chunked:
+                return outcome[1]
+            self._values.extend(outcome[1])
+
+    __next__ = next
+
+    def _drain(self):
+        """The pool is closed: all the rest is submitted before."""
+        self._fill(float("inf"))
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        import asyncio
+
+        def step():
+            try:
+                return True, self.next()
+            except StopIteration:
+                return False, None
+        more, value = await asyncio.get_running_loop().run_in_executor(None, step)
+        if not more:
+            raise StopAsyncIteration
+        return value
+
+
+class IMapUnorderedIterator(IMapIterator):
+    """Results as they come."""
+
+    __module__ = "prong.pool"
+
+    def __init__(self, *args):
+        self._came = threading.Condition()
+        self._ended = deque()  # tickets of jobs, in the order in which they ended
+        self._tickets = itertools.count()
+        self._jobs = {}
+        super().__init__(*args)
+
+    def _done(self):
+        self._ticket = next(self._tickets)
+        return functools.partial(self._tell, self._ticket)
+
+    def _tell(self, ticket, job=None):
+        with self._came:
+            self._ended.append(ticket)
+            self._came.notify()
+
+    def _add(self, job):
+        self._pending.append(None)
+        self._jobs[self._ticket] = job
+        if isinstance(job, _Raised):
+            self._tell(self._ticket)
+
+    def _take(self, timeout):
+        with self._came:
+            if not self._came.wait_for(lambda: self._ended, timeout):
+                return None
+            ticket = self._ended.popleft()
+        with self._lock:
+            self._pending.pop()
+            return self._jobs.pop(ticket)
+
+
+def iterate(pool, ordered, func, iterable, chunksize, timeout, retries, buffersize, progress):
+    """Pool.imap, and imap_unordered, of a pool that runs."""
+    if chunksize < 1:
+        raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
+    ahead = max(buffersize, 1) if buffersize else max(4 * pool._processes, 64)
+    tasks, form = (iterable, _core.ITEM) if chunksize == 1 else (_chunks(iter(iterable), chunksize), _core.MAP)
+    cls = IMapIterator if ordered else IMapUnorderedIterator
+    iterator = cls(pool, func, form, tasks, chunksize != 1, ahead, (timeout, retries))
+    pool._imaps.add(iterator)
+    if progress:
+        from .progress import over
+        return over(iterator, len(iterable) if hasattr(iterable, "__len__") else None)
+    return iterator

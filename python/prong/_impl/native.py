@@ -1,0 +1,83 @@
+"""NativePool: workers without Python, which run the functions of C libraries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from .. import _core
+from ..errors import TaskFailed
+from ..pool import Pool
+from .results import failure
+
+__all__ = ["NativePool"]
+
+_WORKER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prong-worker")
+
+
+def _name(function):
+    """A function's name as workers understand it wherever they are: a path in it is absolute."""
+    if not isinstance(function, str):
+        raise TypeError(f"a NativePool runs functions of C libraries, named 'LIBRARY.so:FUNCTION', not {function!r}")
+    library, colon, symbol = function.rpartition(":")
+    if not colon or not symbol:
+        raise ValueError(f"{function!r} is not of the form 'LIBRARY.so:FUNCTION'")
+    return f"{os.path.abspath(library)}:{symbol}" if "/" in library else function
+
+
+class NativePool(Pool):
+    """NativePool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): workers of a program that is just prong.
+
+    A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
+    prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for
+    map_into it is a prong_range. initializer is a prong_value_target. TaskFailed is raised with what a function says of its
+    failure, WorkerDied for the one task whose worker died.
+    """
+
+    __module__ = "prong"
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: str | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+    ) -> None:
+        super().__init__(processes, initializer, initargs, maxtasksperchild)  # type: ignore[arg-type]  # a name, not a callable
+
+    def _start(self, initializer, initargs):
+        name = None if initializer is None else _name(initializer)
+        self._core = _core.NativePool(self._processes, "CWorker", self._maxtasksperchild or 0, os.fsencode(_WORKER), name,
+                                 tuple(initargs))
+
+    def _check_initializer(self, initializer):
+        _name(initializer)
+
+    def _failure_text(self):
+        return ""  # an initializer in C has just its exit code, which the core's message tells
+
+    def _submit(self, function, *more):
+        return super()._submit(_name(function), *more)
+
+    @staticmethod
+    def _rebuilt(text, code):
+        return TaskFailed(text.rstrip(b"\0").decode("utf-8", "replace") or f"the function returned {code}", code)
+
+    def _map_tasks(self, func, iterable, forms, chunksize, *more):
+        return super()._map_tasks(func, iterable, forms, 1, *more)
+
+    def _imap(self, ordered, func, iterable, chunksize, *more):
+        return super()._imap(ordered, _name(func), iterable, 1, *more)
+
+    def map_into(
+        self, func: str, source: Any, out: Any, chunksize: int | None = None, *, timeout: float | None = None, retries: int = 0
+    ) -> None:
+        """Fills out, element by element, with what func makes of source: arrays, or any contiguous buffers, of as many
+        elements. func (a prong_range) is called with up to chunksize of them at a time. Nothing is copied of what lies in shared
+        memory (prong.RawArray)."""
+        self._check_running()  # type: ignore[attr-defined]
+        failed = self._core.map_into(_name(func), source, out, chunksize or 0, timeout, retries)
+        if failed is not None:
+            status, message = failed
+            raise TaskFailed(message) if status == _core.TASK_FAILED else failure(None, (status, message, None, 0), self)

@@ -1,0 +1,120 @@
+"""A pool's worker in Python: how it begins and ends, and what it tells of a task that raised."""
+
+import os
+import threading
+from _pickle import dumps, loads
+from multiprocessing import process
+
+from .. import _core
+from ..errors import ProcessError
+from .child import become, bootstrap, finalize, flush_streams, unpatched
+
+
+def otherwise(instead, function, *arguments):
+    """What the function returns; where it raises, whatever that is: instead."""
+    try:
+        return function(*arguments)
+    except BaseException:
+        return instead
+
+
+def _summary(error):
+    return f"{type(error).__name__}: {otherwise('(its text cannot be had)', str, error)}"
+
+
+def _unsendable(error, value):
+    from multiprocessing.pool import MaybeEncodingError
+    return MaybeEncodingError(error, value)
+
+
+def _traceback(error):
+    import traceback
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _pickled(error):
+    pickled = _core.dumps(error)
+    loads(pickled)
+    return pickled
+
+
+def _describe(error, value, unsendable):
+    """A task's exception as bytes: itself if it can be pickled and unpickled, and its text as far as that can be had. Raises where
+    there is no memory for that much."""
+    if isinstance(error, SystemExit):
+        error = ProcessError(f"the task called sys.exit({otherwise('…', repr, error.code)})")
+    elif unsendable:
+        summary = _summary(error)
+        error = otherwise(None, _unsendable, error, value) or ProcessError(f"the task's result cannot be sent: {summary}")
+    summary = otherwise("an exception that cannot be described", _summary, error)
+    return dumps((otherwise(None, _pickled, error), otherwise("", _traceback, error), summary, isinstance(error, MemoryError)))
+
+
+_core._set_describe(_describe)
+
+
+def _worker_process(context, name):
+    """This process as an object, of a process that the core started."""
+    worker = context.Process(name=name)
+    worker._config = dict(process.current_process()._config, daemon=True)
+    worker._parent_pid = os.getppid()
+    return worker
+
+
+def _begin_worker(worker):
+    """Makes this process a worker: what BaseProcess._bootstrap does before run."""
+    become(worker)
+    _core._set_at_end(_worker_ends)
+
+
+class Setup:
+    """What a worker calls first; 0, or 1 when the initializer fails. Where multiprocessing's _bootstrap is not what it was, all that
+    the worker does is done within it."""
+
+    def __init__(self, context, name, initializer, initargs, failure):
+        self.context, self.name = context, name
+        self.initializer, self.initargs = initializer, initargs
+        self.failure = failure
+
+    def __call__(self):
+        worker = _worker_process(self.context, f"{self.name}-{os.getpid()}")
+        if unpatched("_bootstrap", type(worker)):
+            return self._initialize(worker)
+        self._code = 1
+        worker.run = self._serve
+        bootstrap(worker)
+        return self._code
+
+    def _serve(self):
+        self._code = self._initialize()
+        if self._code == 0:
+            _core._serve()
+
+    def _initialize(self, worker=None):
+        """worker: what this process is to become, where _bootstrap has not made it that."""
+        try:
+            if worker is not None:
+                _begin_worker(worker)
+            if self.context._name == "fork":
+                import signal
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if self.initializer is not None:
+                self.initializer(*self.initargs)
+            return 0
+        except BaseException:
+            import traceback
+            text = traceback.format_exc().encode("utf-8", "replace")
+            view = memoryview(self.failure)
+            text = text[-(len(view) - 8):]
+            view[8:8 + len(text)] = text
+            view[:8] = len(text).to_bytes(8, "little")
+            return 1
+
+
+def _worker_ends():
+    """What BaseProcess._bootstrap does after run."""
+    try:
+        threading._shutdown()
+        finalize()
+    finally:
+        flush_streams()

@@ -1,4 +1,0 @@
-from multiprocessing.util import *
-from typing import Any
-
-def __getattr__(name: str) -> Any: ...  # what it has beside its public names

@@ -1,0 +1,150 @@
+"""The package's face: what is there is listed, described and has a signature; what it needs of the standard library is checked by name."""
+
+import ast
+import importlib
+import inspect
+import os
+import pkgutil
+import subprocess
+import sys
+import types
+import unittest
+import warnings
+
+import prong
+from prong._impl import compat
+
+PACKAGE = os.path.dirname(prong.__file__)
+PUBLIC_IN_SPITE = {("os", "_exit")}
+
+
+def own_modules():
+    """The package, its public modules that are its own, and the core."""
+    names = ["prong._core"] + ["prong." + found.name for found in pkgutil.iter_modules(prong.__path__) if found.name[0] != "_"]
+    modules = [prong] + [importlib.import_module(name) for name in names]
+    return [module for module in modules if module.__name__.startswith("prong")]
+
+
+def is_own(value):
+    return str(getattr(value, "__module__", None) or "prong").partition(".")[0] == "prong"
+
+
+def callables(module):
+    """(name, callable) of what a module offers, methods too; of the core what is private as well."""
+    private = module.__name__ == "prong._core"
+    for name in dir(module):
+        value = getattr(module, name)
+        if name[0] == "_" and not private or name.startswith("__") or not callable(value) or not is_own(value):
+            continue
+        yield name, value
+        for method, function in vars(value).items() if isinstance(value, type) else ():
+            if isinstance(function, (staticmethod, classmethod)):
+                function = function.__func__
+            if callable(function) and is_own(function) and not method.startswith("__") and (private or method[0] != "_"):
+                yield f"{name}.{method}", function
+
+
+class FaceTest(unittest.TestCase):
+    def test_dir_has_all_that_there_is(self):
+        script = "import prong; missing = set(prong.__all__) - set(dir(prong)); assert not missing, missing"
+        subprocess.run([sys.executable, "-c", script], check=True, env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)))
+        for name in prong.__all__:
+            self.assertTrue(hasattr(prong, name), name)
+
+    def test_everything_public_has_a_docstring_and_a_signature(self):
+        walked = 0
+        for module in own_modules():
+            for name, value in callables(module):
+                with self.subTest(f"{module.__name__}.{name}"):
+                    walked += 1
+                    self.assertTrue(value.__doc__, "there is no docstring")
+                    if module is prong._core and name in ("_Shared", "Message", "Job"):
+                        continue  # which nobody calls
+                    inspect.signature(value)
+        self.assertGreater(walked, 250)
+
+    def test_a_cores_signature_is_what_it_takes(self):
+        queue = prong.Queue()
+        inspect.signature(queue.put).bind(1, block=True, timeout=3)
+        self.assertEqual(str(inspect.signature(queue.get)), "(block=True, timeout=None)")
+        self.assertEqual(str(inspect.signature(prong.Lock().acquire)), "(block=True, timeout=None)")
+        self.assertEqual(str(inspect.signature(prong.fit_address_space)), "(bytes=0, /)")
+        self.assertEqual(list(inspect.signature(prong.connection.Connection).parameters), ["handle", "readable", "writable"])
+
+    def test_names_of_before_are_there_with_a_warning(self):
+        for old, new in ("CPool", "NativePool"), ("report", "deadlock_report"):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                self.assertIs(getattr(prong, old), getattr(prong, new))
+            self.assertEqual([(warning.category, str(warning.message)) for warning in caught],
+                             [(DeprecationWarning, f"prong.{old} is called prong.{new}")])
+            self.assertEqual(caught[0].filename, __file__)
+            self.assertNotIn(old, dir(prong))
+
+    def test_classes_are_the_packages_own_wherever_they_are_written(self):
+        for name in ("NativePool", "ProcessPoolExecutor", "by_value", "Handle"):
+            self.assertEqual(getattr(prong, name).__module__, "prong", name)
+        for name in ("AsyncResult", "MapResult", "IMapIterator", "IMapUnorderedIterator", "Pool", "ThreadPool"):
+            self.assertEqual(getattr(prong.pool, name).__module__, "prong.pool", name)
+
+
+def private_names(path):
+    """(module, name) of what a source file takes of the standard library's modules that begins with an underscore."""
+    with open(path) as file:
+        tree = ast.parse(file.read())
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update({alias.asname or alias.name: alias.name for alias in node.names})
+        elif isinstance(node, ast.ImportFrom) and node.module in sys.modules and not node.level:
+            for alias in node.names:
+                if isinstance(getattr(sys.modules[node.module], alias.name, None), types.ModuleType):
+                    modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr[0] == "_" and not node.attr.startswith("__"):
+            module = modules.get(ast.unparse(node.value))
+            if module is not None and not module.startswith("prong"):
+                yield module, node.attr
+
+
+class NeedsTest(unittest.TestCase):
+    """What prong needs of the standard library that is not public."""
+
+    def test_all_private_names_are_listed(self):
+        import concurrent.futures.process  # noqa: F401
+        import importlib.machinery  # noqa: F401
+        found = set()
+        for directory, _, names in os.walk(PACKAGE):
+            for name in names:
+                if name.endswith(".py") and "-" not in name:
+                    found.update(private_names(os.path.join(directory, name)))
+        self.assertGreater(len(found), 15)
+        for module, name in sorted(found - PUBLIC_IN_SPITE):
+            known = {path.partition(".")[0] for path in compat.NEEDED.get(module, ())}
+            self.assertIn(name, known, f"{module}.{name} is not in prong/_impl/compat.py")
+
+    def test_this_python_has_them(self):
+        for name in compat.NEEDED:
+            compat.needs(importlib.import_module(name))
+
+    def test_one_that_is_missing_is_named(self):
+        class Empty:
+            pass
+
+        module = types.ModuleType("threading")
+        module.Thread = Empty
+        with self.assertRaises(ImportError) as raised:
+            compat._check(module)
+        self.assertEqual(raised.exception.name, "threading")
+        self.assertIn("threading.Thread._set_native_id of the standard library, which Python " + sys.version.split()[0],
+                      str(raised.exception))
+
+    def test_it_is_missing_at_import_not_in_the_middle_of_a_call(self):
+        script = "import threading; del threading._register_atexit; import prong; prong.ProcessPoolExecutor"
+        ended = subprocess.run([sys.executable, "-c", script], env=dict(os.environ, PYTHONPATH=os.path.dirname(PACKAGE)),
+                               capture_output=True, text=True)
+        self.assertIn("ImportError: prong needs threading._register_atexit", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
