@@ -8,10 +8,10 @@
 #include "family/watch.h"
 #include "manager/server/item.h"
 #include "net/link.h"
+#include "os/os.h"
 #include <prong/manager.h>
 #include <prong/pickle.h>
 #include <prong/queue.h>
-#include <sys/epoll.h>
 
 struct session;
 struct managed;
@@ -87,7 +87,7 @@ struct session {
     prong_link *link; /* NULL: of the family */
     prong_queue mailbox;
     struct client *client;
-    uint32_t watched; /* epoll events */
+    uint32_t watched; /* for OS_POLLER_… */
     bool closed;      /* to be freed at the end of the round */
     bool lost;        /* to be closed as soon as nobody looks at it */
     bool runnable;    /* in the server's list: has perhaps another request, read already */
@@ -123,7 +123,7 @@ struct prong_server {
     prong_server_options options;
     prong_link_options link;
     struct tls_context *tls;
-    int socket, epoll, stopper;
+    int socket, poller, stopper;
     bool accepting; /* the socket is watched: not while there are too many, or no descriptors */
     char address[ADDRESS_TEXT], path[ADDRESS_TEXT];
     struct type *types;
@@ -144,9 +144,9 @@ struct prong_server {
     deadline_t look_at;                          /* when limbo and leases are looked at next */
     prong_queue requests;                        /* of the family */
     bool in_family;
-    struct watch watch;                       /* of requests; without a doorbell: none yet */
-    struct spin spin;                         /* while the next request is waited for */
-    struct epoll_event events[SERVER_EVENTS]; /* of the round */
+    struct watch watch;                           /* of requests; without a doorbell: none yet */
+    struct spin spin;                             /* while the next request is waited for */
+    struct os_poller_event events[SERVER_EVENTS]; /* of the round */
     int event_count;
 };
 
