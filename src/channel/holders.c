@@ -1,4 +1,5 @@
 /* The list of holders. Blocks are added one by one, and freed when the channel is disposed of. */
+#include "base/periods.h"
 #include "channel/holders.h"
 
 #include "family/heap.h"
@@ -6,7 +7,6 @@
 
 enum { HOLDERS_A_BLOCK = 31, BLOCKS_MOST = 2 * MEMBER_LIMIT / HOLDERS_A_BLOCK };
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
-static const prong_time PATIENCE = PRONG_SECONDS(1);
 
 struct holders {
     uint64_t next;
@@ -15,7 +15,7 @@ struct holders {
 };
 
 bool holders_lock(struct channel *c) {
-    return lock_acquire(&c->bell.lock, self_token(), deadline_after(PATIENCE)) != LOCK_TIMED_OUT;
+    return lock_acquire(&c->bell.lock, self_token(), deadline_after(STOPPED_AT_MOST)) != LOCK_TIMED_OUT;
 }
 
 void holders_unlock(struct channel *c) {

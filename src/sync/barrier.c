@@ -4,6 +4,7 @@
 #include <prong/barrier.h>
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/heap.h"
 #include "sync/sync.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 enum { PARTIES_MOST = 1000000, ROUNDS_REMEMBERED = 64 };
 
 struct barrier {
@@ -316,7 +316,7 @@ static void barrier_recover(void *object, uint32_t dead) {
     struct barrier *b = object;
     char what[80], who[80];
     bool missed = false;
-    if (!guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return;
+    if (!guard_enter(&b->guard, deadline_after(STOPPED_AT_MOST))) return;
     for (uint64_t i = 0; i < b->parties && b->members; i++) {
         uint64_t *word = &member_words(b)[i];
         if ((uint32_t)*word != dead) continue;

@@ -1,10 +1,9 @@
 /* Making and waiting, as all objects here do it. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "sync/sync.h"
 
 #include <string.h>
-
-static const prong_time LOOK_EVERY = PRONG_MS(50);
 
 prong_status sync_create(uint32_t kind, const void *handle, const char *name, void **object) {
     if (!handle) return fail(PRONG_INVALID, "%s create: no place for the handle", object_types[kind]->name);
@@ -37,7 +36,7 @@ bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *
     struct waiter *waiter = waiter_begin(object);
     bool is_ready;
     while (!(is_ready = ready(context)) && !deadline_passed(deadline))
-        if (!waitq_sleep(queue, ready, context, deadline_within(deadline, LOOK_EVERY)) && look) look(object);
+        if (!waitq_sleep(queue, ready, context, deadline_within(deadline, DEAD_HOLDER)) && look) look(object);
     waiter_end(waiter);
     return is_ready;
 }

@@ -1,6 +1,7 @@
 /* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
  * other thread, and locks belong to the thread that took them. A forked child begins anew. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "channel/queue.h"
 #include "family/member.h"
 #include "manager/family_request.h"
@@ -17,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* While it waits for a reply the server of the family may die: looked at this often. */
-static const prong_time LOOK_EVERY = PRONG_MS(50), CONNECT_WITHIN = PRONG_SECONDS(20);
+static const prong_time CONNECT_WITHIN = PRONG_SECONDS(20);
 
 struct caller {
     struct caller *next;
@@ -319,7 +319,7 @@ static prong_status take_reply(prong_queue mailbox, struct reply *reply, prong_t
 static prong_status await_reply(struct caller *caller, const struct manager *manager, struct reply *reply,
                                 deadline_t deadline) {
     for (;;) {
-        prong_status status = take_reply(caller->mailbox, reply, deadline_left(deadline_within(deadline, LOOK_EVERY)));
+        prong_status status = take_reply(caller->mailbox, reply, deadline_left(deadline_within(deadline, DEAD_SERVER)));
         if (status != PRONG_EMPTY) return status;
         if (!prong_process_is_alive(manager->process))
             return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");
