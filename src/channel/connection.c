@@ -45,8 +45,8 @@ prong_status prong_connection_send_part(prong_connection handle, const void *buf
 prong_status prong_connection_reserve(prong_connection handle, size_t size, prong_message *message) {
     USE use = {0};
     struct channel *channel = NULL;
-    prong_status status = pipe_enter_to_send(&use, handle, &channel);
-    return status < 0 ? status : message_reserve(size, message);
+    TRY(pipe_enter_to_send(&use, handle, &channel));
+    return message_reserve(size, message);
 }
 
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
@@ -117,8 +117,7 @@ prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxleng
 
 prong_status prong_connection_poll(prong_connection handle, prong_time timeout) {
     USE use = {0};
-    prong_status status = pipe_enter_to_receive(&use, handle);
-    if (status < 0) return status;
+    TRY(pipe_enter_to_receive(&use, handle));
     struct channel *inbox = &use.pipe->to[use.side];
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
@@ -136,8 +135,8 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
 
 prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
     struct channel *inbox;
-    prong_status status = connection_inbox(handle, &inbox);
-    return status < 0 ? status : bell_open(inbox, handle.generation, descriptor);
+    TRY(connection_inbox(handle, &inbox));
+    return bell_open(inbox, handle.generation, descriptor);
 }
 
 /* --- for others that wait --- */

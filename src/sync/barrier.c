@@ -37,9 +37,8 @@ prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const
     struct barrier *b;
     if (parties < 1 || parties > PARTIES_MOST)
         return fail(PRONG_INVALID, "barrier create: %u parties, not 1 to %d", parties, PARTIES_MOST);
-    prong_status status = sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b);
-    if (status < 0) return status;
-    status = heap_alloc(parties * sizeof(uint64_t), 0, &b->members, NULL);
+    TRY(sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b));
+    prong_status status = heap_alloc(parties * sizeof(uint64_t), 0, &b->members, NULL);
     if (status < 0) {
         object_destroy(b, object_generation(b));
         return status;

@@ -94,9 +94,8 @@ static prong_status condition_enter_both(struct inside *inside, prong_condition 
 prong_status prong_condition_create(prong_condition *handle, const prong_condition_options *options) {
     struct condition *c;
     const prong_condition_options o = options ? *options : (prong_condition_options){0};
-    prong_status status = sync_create(KIND_CONDITION, handle, o.name, (void **)&c);
-    if (status < 0) return status;
-    status = sync_lock_choose(o.lock, o.name, &c->lock, &c->lock_is_own);
+    TRY(sync_create(KIND_CONDITION, handle, o.name, (void **)&c));
+    prong_status status = sync_lock_choose(o.lock, o.name, &c->lock, &c->lock_is_own);
     if (status < 0) {
         object_destroy(c, object_generation(c));
         return status;

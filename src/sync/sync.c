@@ -7,10 +7,9 @@
 
 prong_status sync_create(uint32_t kind, const void *handle, const char *name, void **object) {
     if (!handle) return fail(PRONG_INVALID, "%s create: no place for the handle", object_types[kind]->name);
-    prong_status status = family_enter();
-    if (status >= 0) status = object_create(kind, object);
-    if (status < 0) return status;
-    status = object_label(*object, name);
+    TRY(family_enter());
+    TRY(object_create(kind, object));
+    prong_status status = object_label(*object, name);
     if (status < 0) object_destroy(*object, object_generation(*object));
     return status;
 }

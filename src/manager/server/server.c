@@ -168,11 +168,10 @@ prong_status prong_server_share(prong_server *server, const char *name, const ch
     if (!type || type->hidden || type->shared)
         return fail(PRONG_NOT_FOUND, "share: there is no type \"%s\"", type_name);
     prong_type_options alias = {.name = name, .methods = type->given.methods};
-    prong_status status = prong_server_register(server, &alias);
-    if (status < 0) return status;
+    TRY(prong_server_register(server, &alias));
     va_list list;
     va_start(list, format);
-    status = make_shared(server, type, format, list, &server->types->shared);
+    prong_status status = make_shared(server, type, format, list, &server->types->shared);
     va_end(list);
     prong_document_reset(server->scratch);
     if (status >= 0) return PRONG_OK;
