@@ -46,7 +46,7 @@ static bool bell_enters(struct channel *c, struct bell *bell) {
 }
 
 static prong_status bell_hold(struct channel *c, struct bell *bell) {
-    if (!holders_lock(c)) return fail_text(PRONG_TIMEOUT, "a stopped process is in the middle of a fileno");
+    if (!holders_lock(c)) return lock_refused(PRONG_TIMEOUT, "a fileno");
     prong_status status = PRONG_OK;
     holders_changed(c); /* who had the lock before may have died before it could */
     if (atomic_load(&c->take.generation) != bell->generation) {
