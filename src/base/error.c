@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_SIZE = 640 };
+static const struct local_slot message_slot;
 static QUICK_LOCAL const char *current = ""; /* the thread's message, or a fixed text */
 
 const char *prong_status_name(prong_status status) {
@@ -53,8 +53,7 @@ prong_status fail_text(prong_status status, const char *text) {
 
 /* The thread's own message, written. Without memory for it, the format has to do. */
 static char *message_write(const char *format, va_list arguments) {
-    static struct local_slot slot;
-    char *message = local_memory(&slot, MESSAGE_SIZE);
+    char *message = local_memory(&message_slot, MESSAGE_SIZE);
     if (message) vsnprintf(message, MESSAGE_SIZE, format, arguments);
     current = message ? message : format;
     return message;
@@ -100,6 +99,18 @@ prong_status fail_errno(const char *format, ...) {
     message_append(message_write(format, arguments), strerror(number));
     va_end(arguments);
     return status_of_errno(number);
+}
+
+/* A fixed text stays where it is; the thread's own message has only one place. */
+void message_keep(struct kept_message *kept) {
+    kept->current = current;
+    snprintf(kept->text, sizeof kept->text, "%s", current);
+}
+
+void message_put_back(struct kept_message *kept) {
+    char *own = local_memory(&message_slot, MESSAGE_SIZE);
+    current = kept->current;
+    if (own && current == own) memcpy(own, kept->text, MESSAGE_SIZE);
 }
 
 prong_status fail_again(prong_status status, const char *format, ...) {

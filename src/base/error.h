@@ -47,6 +47,18 @@ static inline void ignore_status(prong_status status) {
     (void)status;
 }
 
+/* From here to the end of the block: what is cleaned up may fail, and the thread's message is what it was all the same. */
+enum { MESSAGE_SIZE = 640 };
+struct kept_message {
+    const char *current;
+    char text[MESSAGE_SIZE];
+};
+void message_keep(struct kept_message *kept);
+void message_put_back(struct kept_message *kept);
+#define KEEP_MESSAGE                                                                                                   \
+    __attribute__((cleanup(message_put_back))) struct kept_message kept_message_;                                      \
+    message_keep(&kept_message_)
+
 /* Prefixes what the last failure said: "start of 'x': …". Returns the status unchanged. */
 __attribute__((format(printf, 2, 3))) prong_status fail_again(prong_status status, const char *format, ...);
 

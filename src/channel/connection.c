@@ -1,11 +1,10 @@
 /* Sending and receiving on an end of a pipe. */
 #include <prong/connection.h>
 
+#include "base/periods.h"
 #include "channel/bell.h"
 #include "channel/pipe.h"
 #include "channel/queue.h"
-
-static const prong_time LOOK_AT_PEER_EVERY = PRONG_MS(100);
 
 /* --- sending --- */
 
@@ -27,7 +26,7 @@ prong_status prong_connection_send_bytes(prong_connection handle, const void *da
     if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
     do {
-        status = channel_put(channel, handle.generation, data, size, deadline_within(deadline, LOOK_AT_PEER_EVERY));
+        status = channel_put(channel, handle.generation, data, size, deadline_within(deadline, DEAD_PEER));
         if (status != PRONG_FULL) break;
         end_bury_dead(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
@@ -46,8 +45,8 @@ prong_status prong_connection_send_part(prong_connection handle, const void *buf
 prong_status prong_connection_reserve(prong_connection handle, size_t size, prong_message *message) {
     USE use = {0};
     struct channel *channel = NULL;
-    prong_status status = pipe_enter_to_send(&use, handle, &channel);
-    return status < 0 ? status : message_reserve(size, message);
+    TRY(pipe_enter_to_send(&use, handle, &channel));
+    return message_reserve(size, message);
 }
 
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
@@ -60,7 +59,7 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
     do {
         status = message_commit(channel, handle.generation, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
-        waitq_wait(&channel->writable, channel_ready_to_put, channel, deadline_within(deadline, LOOK_AT_PEER_EVERY));
+        waitq_wait(&channel->writable, channel_ready_to_put, channel, deadline_within(deadline, DEAD_PEER));
         end_bury_dead(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
     return connection_sent(status);
@@ -78,7 +77,7 @@ static prong_status connection_receive(prong_connection handle, struct taking *t
     if (__builtin_expect(status == PRONG_EMPTY, 0)) {
         deadline_t deadline = deadline_after(timeout);
         do {
-            status = channel_take(inbox, taking, deadline_within(deadline, LOOK_AT_PEER_EVERY));
+            status = channel_take(inbox, taking, deadline_within(deadline, DEAD_PEER));
             if (status != PRONG_EMPTY) break;
             end_bury_dead(&use.pipe->end[1 - use.side]);
         } while (!deadline_passed(deadline));
@@ -118,8 +117,7 @@ prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxleng
 
 prong_status prong_connection_poll(prong_connection handle, prong_time timeout) {
     USE use = {0};
-    prong_status status = pipe_enter_to_receive(&use, handle);
-    if (status < 0) return status;
+    TRY(pipe_enter_to_receive(&use, handle));
     struct channel *inbox = &use.pipe->to[use.side];
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
@@ -137,8 +135,8 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
 
 prong_status prong_connection_fileno(prong_connection handle, int *descriptor) {
     struct channel *inbox;
-    prong_status status = connection_inbox(handle, &inbox);
-    return status < 0 ? status : object_bell_open(&inbox->bell, handle.generation, descriptor);
+    TRY(connection_inbox(handle, &inbox));
+    return object_bell_open(&inbox->bell, handle.generation, descriptor);
 }
 
 /* --- for others that wait --- */

@@ -1,4 +1,5 @@
 /* Making a channel, ending it, and giving its memory back. */
+#include "base/periods.h"
 #include "channel/sides.h"
 
 #include "channel/bell.h"
@@ -6,8 +7,8 @@
 #include <limits.h>
 
 prong_status sides_lock(struct channel *c) {
-    if (side_lock_put(c, deadline_after(PRONG_SECONDS(1)))) return PRONG_TIMEOUT;
-    if (side_lock_take(c, deadline_after(PRONG_SECONDS(1))) == PRONG_OK) return PRONG_OK;
+    if (side_lock_put(c, deadline_after(STOPPED_AT_MOST))) return PRONG_TIMEOUT;
+    if (side_lock_take(c, deadline_after(STOPPED_AT_MOST)) == PRONG_OK) return PRONG_OK;
     lock_release(&c->put.lock);
     return PRONG_TIMEOUT;
 }
@@ -19,8 +20,7 @@ void sides_unlock(struct channel *c) {
 
 prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit) {
-    prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL);
-    if (status < 0) return status;
+    TRY(heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL));
     if (sides_lock(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* nobody else knows it */
     segment_clear(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);

@@ -12,13 +12,12 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     struct pipe *pipe;
     if (!first || !second) return fail(PRONG_INVALID, "pipe create: no place for both handles");
     CHECK_RESERVED(options, "pipe create: options");
-    prong_status status = family_enter();
-    if (status >= 0) status = object_create(KIND_PIPE, (void **)&pipe);
-    if (status < 0) return status;
+    TRY(family_enter());
+    TRY(object_create(KIND_PIPE, (void **)&pipe));
     uint64_t bytes = options && options->buffer_bytes ? options->buffer_bytes : DEFAULT_BUFFER;
     uint64_t generation = object_generation(pipe);
     pipe->one_way = options && options->one_way;
-    status = channel_init(&pipe->to[0], pipe, generation, 0, bytes);
+    prong_status status = channel_init(&pipe->to[0], pipe, generation, 0, bytes);
     if (status >= 0 && !pipe->one_way) status = channel_init(&pipe->to[1], pipe, generation, 0, bytes);
     if (status < 0) {
         object_destroy(pipe, generation);

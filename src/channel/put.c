@@ -98,10 +98,9 @@ static inline prong_status put_begin(struct channel *c, uint64_t generation, siz
 static prong_status put_large(struct channel *c, uint64_t generation, const void *data, size_t size,
                               deadline_t deadline) {
     uint64_t block;
-    prong_status status = block_reserve(size, &block);
-    if (status < 0) return status;
+    TRY(block_reserve(size, &block));
     memcpy(arena_at(block), data, size);
-    status = channel_put_block(c, generation, block, size, deadline);
+    prong_status status = channel_put_block(c, generation, block, size, deadline);
     if (status < 0) block_release(block);
     return status;
 }
@@ -121,8 +120,7 @@ prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t 
                                deadline_t deadline) {
     struct block_record payload = {block, size};
     uint64_t header = record_header(RECORD_BLOCK, sizeof payload);
-    prong_status status = put_begin(c, generation, size, record_length(header), deadline);
-    if (status < 0) return status;
+    TRY(put_begin(c, generation, size, record_length(header), deadline));
     c->put.block = block;
     IN_ORDER();
     __atomic_store_n(&heap_header(block)->owner, 0, __ATOMIC_RELAXED);

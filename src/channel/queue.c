@@ -34,11 +34,10 @@ static inline prong_status queue_enter(struct visit *inside, prong_queue handle,
 static prong_status queue_build(prong_queue *handle, const prong_queue_options *options, uint32_t private_to) {
     struct queue *queue;
     if (!handle) return fail(PRONG_INVALID, "queue create: no place for the handle");
-    prong_status status = family_enter();
-    if (status >= 0) status = object_create(KIND_QUEUE, (void **)&queue);
-    if (status < 0) return status;
+    TRY(family_enter());
+    TRY(object_create(KIND_QUEUE, (void **)&queue));
     uint64_t generation = object_generation(queue);
-    status = channel_init(&queue->channel, queue, generation, options ? options->maxsize : 0, 0);
+    prong_status status = channel_init(&queue->channel, queue, generation, options ? options->maxsize : 0, 0);
     if (status < 0) {
         object_destroy(queue, generation);
         return status;
@@ -56,8 +55,8 @@ prong_status prong_queue_create(prong_queue *handle, const prong_queue_options *
 }
 
 prong_status queue_create_private(prong_queue *handle) {
-    prong_status status = family_enter();
-    return status < 0 ? status : queue_build(handle, NULL, self_token());
+    TRY(family_enter());
+    return queue_build(handle, NULL, self_token());
 }
 
 bool queue_take_over(prong_queue handle) {
@@ -88,9 +87,8 @@ prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, 
     struct queue *queue;
     INSIDE struct visit inside = {0};
     TRY(check_bytes(data, size, "queue put: data"));
-    prong_status status = queue_enter(&inside, handle, &queue);
-    if (status < 0) return status;
-    status = channel_put(&queue->channel, handle.generation, data, size, deadline_after(timeout));
+    TRY(queue_enter(&inside, handle, &queue));
+    prong_status status = channel_put(&queue->channel, handle.generation, data, size, deadline_after(timeout));
     if (status >= 0) count_put();
     return status;
 }
@@ -103,8 +101,7 @@ static prong_status queue_take(struct queue *queue, struct taking *taking, prong
         TRY(ledger_of_self(&queue->ledgers, &ledger));
         taking->ledger = &ledger->taken;
     }
-    prong_status status = channel_take(&queue->channel, taking, deadline_after(timeout));
-    if (status < 0) return status;
+    TRY(channel_take(&queue->channel, taking, deadline_after(timeout)));
     count_get();
     return PRONG_OK;
 }
@@ -113,10 +110,9 @@ prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, 
     struct queue *queue;
     INSIDE struct visit inside = {0};
     TRY(check_bytes(buffer, capacity, "queue get: buffer"));
-    prong_status status = queue_enter(&inside, handle, &queue);
-    if (status < 0) return status;
+    TRY(queue_enter(&inside, handle, &queue));
     struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
-    status = queue_take(queue, &taking, timeout);
+    prong_status status = queue_take(queue, &taking, timeout);
     if (size && (status >= 0 || status == PRONG_TOO_LONG)) *size = taking.size;
     if (status == PRONG_TOO_LONG)
         return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
@@ -126,10 +122,9 @@ prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, 
 prong_status prong_queue_receive(prong_queue handle, prong_message *message, prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter(&inside, handle, &queue);
-    if (status < 0) return status;
+    TRY(queue_enter(&inside, handle, &queue));
     struct taking taking = {.generation = handle.generation, .lend = true};
-    status = queue_take(queue, &taking, timeout);
+    prong_status status = queue_take(queue, &taking, timeout);
     if (status >= 0) *message = (prong_message){arena_at(taking.block), taking.size, taking.block};
     return status;
 }
@@ -161,8 +156,8 @@ prong_status message_commit(struct channel *channel, uint64_t generation, prong_
 prong_status prong_queue_reserve(prong_queue handle, size_t size, prong_message *message) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter(&inside, handle, &queue);
-    return status < 0 ? status : message_reserve(size, message);
+    TRY(queue_enter(&inside, handle, &queue));
+    return message_reserve(size, message);
 }
 
 prong_status prong_queue_commit(prong_queue handle, prong_message *message, prong_time timeout) {
@@ -179,12 +174,11 @@ prong_status prong_message_release(prong_message *message) {
         loan_release(message);
         return PRONG_OK;
     }
-    prong_status status = family_enter();
-    if (status < 0) return status;
+    TRY(family_enter());
     struct block *header = heap_block(message->block);
     if (!header || header->owner != self_token())
         return fail(PRONG_STALE, "release of a message that is not lent to this process");
-    status = block_release(message->block);
+    prong_status status = block_release(message->block);
     if (status >= 0) *message = (prong_message){0};
     return status;
 }
@@ -217,15 +211,15 @@ bool prong_queue_full(prong_queue handle) {
 prong_status prong_queue_shutdown(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter(&inside, handle, &queue);
-    return status < 0 ? status : channel_close(&queue->channel, handle.generation);
+    TRY(queue_enter(&inside, handle, &queue));
+    return channel_close(&queue->channel, handle.generation);
 }
 
 prong_status prong_queue_fileno(prong_queue handle, int *descriptor) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter(&inside, handle, &queue);
-    return status < 0 ? status : object_bell_open(&queue->channel.bell, handle.generation, descriptor);
+    TRY(queue_enter(&inside, handle, &queue));
+    return object_bell_open(&queue->channel.bell, handle.generation, descriptor);
 }
 
 struct channel *queue_channel(prong_queue handle) {
@@ -254,8 +248,7 @@ static prong_status queue_enter_joinable(struct visit *inside, prong_queue handl
 prong_status prong_queue_task_done(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter_joinable(&inside, handle, &queue);
-    if (status < 0) return status;
+    TRY(queue_enter_joinable(&inside, handle, &queue));
     if (queue_unfinished(queue) == 0)
         return fail(PRONG_INVALID, "task_done was called more often than messages were put");
     struct ledger *ledger;
@@ -272,8 +265,7 @@ static bool all_done(void *queue) {
 prong_status prong_queue_join(prong_queue handle, prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter_joinable(&inside, handle, &queue);
-    if (status < 0) return status;
+    TRY(queue_enter_joinable(&inside, handle, &queue));
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
     while (!all_done(queue)) {

@@ -1,4 +1,5 @@
 /* What a death left half done, on either side, and in between. */
+#include "base/periods.h"
 #include "channel/sides.h"
 
 #include "channel/bell.h"
@@ -42,9 +43,9 @@ void side_repair_take(struct channel *c) {
 
 void channel_recover(struct channel *c, uint32_t dead) {
     if (!c->put.first && !c->put.spare) return;
-    if (lock_held_by(&c->put.lock, dead) && !side_lock_put(c, deadline_after(PRONG_SECONDS(1))))
+    if (lock_held_by(&c->put.lock, dead) && !side_lock_put(c, deadline_after(STOPPED_AT_MOST)))
         lock_release(&c->put.lock);
-    if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(PRONG_SECONDS(1))))
+    if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(STOPPED_AT_MOST)))
         lock_release(&c->take.lock);
     object_bell_recover(&c->bell, dead);
     /* it may have died just as it was woken, with the wake-up in its hands */

@@ -7,9 +7,8 @@
 #include <prong/pickle.h>
 
 static prong_status write_value(prong_value value, prong_document **scratch, prong_pickle *pickle) {
-    prong_status status = prong_document_open(scratch, NULL);
-    if (status < 0) return status;
-    status = prong_pickle_dumps(*scratch, value, pickle, NULL);
+    TRY(prong_document_open(scratch, NULL));
+    prong_status status = prong_pickle_dumps(*scratch, value, pickle, NULL);
     if (status < 0) prong_document_close(*scratch);
     return status;
 }
@@ -27,9 +26,8 @@ static prong_status message_read_value(prong_message *message, prong_document *d
 prong_status prong_queue_put_value(prong_queue queue, prong_value value, prong_time timeout) {
     prong_document *scratch;
     prong_pickle pickle;
-    prong_status status = write_value(value, &scratch, &pickle);
-    if (status < 0) return status;
-    status = prong_queue_put(queue, pickle.data, pickle.size, timeout);
+    TRY(write_value(value, &scratch, &pickle));
+    prong_status status = prong_queue_put(queue, pickle.data, pickle.size, timeout);
     prong_document_close(scratch);
     return status;
 }
@@ -37,16 +35,15 @@ prong_status prong_queue_put_value(prong_queue queue, prong_value value, prong_t
 prong_status prong_queue_get_value(prong_queue queue, prong_document *document, prong_value *value,
                                    prong_time timeout) {
     prong_message message;
-    prong_status status = prong_queue_receive(queue, &message, timeout);
-    return status < 0 ? status : message_read_value(&message, document, value, NULL);
+    TRY(prong_queue_receive(queue, &message, timeout));
+    return message_read_value(&message, document, value, NULL);
 }
 
 prong_status prong_connection_send_value(prong_connection connection, prong_value value, prong_time timeout) {
     prong_document *scratch;
     prong_pickle pickle;
-    prong_status status = write_value(value, &scratch, &pickle);
-    if (status < 0) return status;
-    status = prong_connection_send_bytes(connection, pickle.data, pickle.size, timeout);
+    TRY(write_value(value, &scratch, &pickle));
+    prong_status status = prong_connection_send_bytes(connection, pickle.data, pickle.size, timeout);
     prong_document_close(scratch);
     return status;
 }
@@ -54,6 +51,6 @@ prong_status prong_connection_send_value(prong_connection connection, prong_valu
 prong_status prong_connection_recv_value(prong_connection connection, prong_document *document, prong_value *value,
                                          const prong_unpickle_options *options, prong_time timeout) {
     prong_message message;
-    prong_status status = prong_connection_recv_bytes(connection, 0, &message, timeout);
-    return status < 0 ? status : message_read_value(&message, document, value, options);
+    TRY(prong_connection_recv_bytes(connection, 0, &message, timeout));
+    return message_read_value(&message, document, value, options);
 }

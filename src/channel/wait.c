@@ -3,6 +3,7 @@
 #include <prong/wait.h>
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "channel/bell.h"
 #include "channel/source.h"
 #include "channel/connection.h"
@@ -12,9 +13,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-
-/* A killed process wakes nobody: look at the other ends' holders this often. */
-static const prong_time LOOK_EVERY = PRONG_MS(100);
 
 struct waiting {
     prong_waitable *items;
@@ -100,7 +98,7 @@ static void watch_all(struct waiting *w) {
 }
 
 static prong_status waitables_nap(struct waiting *w, deadline_t deadline) {
-    deadline = watch_within(&w->watch, deadline_within(deadline, LOOK_EVERY));
+    deadline = watch_within(&w->watch, deadline_within(deadline, DEAD_PEER));
     if (w->descriptors) return poll_descriptors(w, deadline);
     watch_sleep(&w->watch, deadline);
     return PRONG_OK;

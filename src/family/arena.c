@@ -168,15 +168,14 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
     int fd = -1;
     const char *call = "mmap";
     uint64_t size = wanted;
-    prong_status status = size_within_limit(&size, least);
-    if (status < 0) return status;
+    TRY(size_within_limit(&size, least));
     uint64_t share = arena_share_of(os_address_space_limit());
     if (size > share) size = share > least ? share : least;
     for (; size >= least; size /= 2)
         if ((base = arena_create_and_map(size & ~4095ull, &fd, &call)) != MAP_FAILED || !arena_wants_less(errno)) break;
     if (base == MAP_FAILED) return arena_refused(call, least);
     arena_adopt(base, size & ~4095ull, fd);
-    status = arena_lay_out();
+    prong_status status = arena_lay_out();
     if (status < 0) arena_forget();
     return status;
 }
@@ -226,9 +225,8 @@ static prong_status arena_read_header(int fd, uint64_t size, uint64_t *end) {
 
 prong_status arena_attach(int fd) {
     uint64_t size = 0, end = 0;
-    prong_status status = arena_check_object(fd, &size);
-    if (status >= 0) status = arena_read_header(fd, size, &end);
-    if (status < 0) return status;
+    TRY(arena_check_object(fd, &size));
+    TRY(arena_read_header(fd, size, &end));
     void *base = os_memory_map(fd, end);
     if (base == MAP_FAILED) return fail_errno("the arena of %llu bytes cannot be mapped", (unsigned long long)end);
     arena_adopt(base, end, fd);

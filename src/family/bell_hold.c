@@ -29,7 +29,7 @@ static bool holder_gets_descriptor(struct bell *bell) {
     bell->socket = os_doorbell_create(&bell->address);
     if (bell->socket < 0) return false;
     const int members[] = {bell->pipe, bell->socket};
-    bell->descriptor = os_poll_create(members, 2);
+    bell->descriptor = os_poller_create_over(members, 2);
     if (bell->descriptor >= 0) return true;
     int error = errno;
     close(bell->socket); /* what has no descriptor over it is not known as ours any more */
@@ -73,8 +73,8 @@ static void bell_leave(struct object_bell *shared, struct bell *bell) {
 
 /* Whether what this process has is still its own. */
 static bool bell_is_whole(const struct bell *bell) {
-    return bell->token == self_token() && os_poll_has(bell->descriptor, bell->socket) &&
-           (bell->cannot_open || (os_bell_is(bell->pipe, &bell->id) && os_poll_has(bell->descriptor, bell->pipe)));
+    return bell->token == self_token() && os_poller_has(bell->descriptor, bell->socket) &&
+           (bell->cannot_open || (os_bell_is(bell->pipe, &bell->id) && os_poller_has(bell->descriptor, bell->pipe)));
 }
 
 static prong_status bell_made(struct object_bell *shared, uint64_t generation, int *descriptor) {
@@ -130,7 +130,7 @@ static void bell_renew(struct object_bell *shared, struct bell *bell) {
         return;
     }
     int pipe = bell_open_from_holders(shared, &id);
-    if (pipe >= 0 && os_poll_has(bell->descriptor, old)) os_poll_add(bell->descriptor, pipe);
+    if (pipe >= 0 && os_poller_has(bell->descriptor, old)) os_poller_add(bell->descriptor, pipe, OS_POLLER_IN, 0);
     os_bell_take(old, os_bell_bytes(old));
     close(old);
     bell->pipe = pipe;

@@ -99,7 +99,7 @@ struct bell *bell_new(struct object_bell *shared, uint64_t generation) {
 
 /* The program may have closed numbers that it did not know, and they may be its own by now. */
 static void bell_close_descriptors(struct bell *bell) {
-    if (os_poll_has(bell->descriptor, bell->socket)) {
+    if (os_poller_has(bell->descriptor, bell->socket)) {
         close(bell->descriptor);
         close(bell->socket);
     }

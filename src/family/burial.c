@@ -1,4 +1,5 @@
 /* Burying dead members, and finding them. */
+#include "base/periods.h"
 #include "family/rows.h"
 
 #include "family/heap.h"
@@ -75,14 +76,11 @@ void family_bury_dead(void) {
     }
 }
 
-/* Waiters look every 50 ms at the latest, and may be many. */
-static const prong_time LOOK_AGAIN_AFTER = PRONG_MS(10);
-
 void member_look(uint32_t token) {
     struct member *row = member_row(token);
     int64_t now = clock_now(), before = atomic_load(&row->looked_at);
     member_mark_if_needed();
-    if (now - before < LOOK_AGAIN_AFTER || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
+    if (now - before < DEAD_LOOK_AGAIN || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
     member_bury_if_dead(token);
 }
 

@@ -65,12 +65,10 @@ static prong_status take_first_row(const char *name) {
 }
 
 static prong_status family_enter_here(void) {
-    prong_status status = make_self();
-    if (status < 0) return status;
+    TRY(make_self());
     if (arena_base) return take_first_row("forked");
     if (!size_is_exact) TRY(arena_usual_size(&wanted_size));
-    status = arena_create(wanted_size, size_is_exact ? wanted_size : PRONG_ARENA_LEAST);
-    if (status < 0) return status;
+    TRY(arena_create(wanted_size, size_is_exact ? wanted_size : PRONG_ARENA_LEAST));
     thread_agree_on_fences(true);
     return take_first_row("main");
 }
@@ -93,12 +91,11 @@ prong_status family_attach(int fd) {
 
 prong_status prong_family_check(prong_family_state *state) {
     struct heap_summary sum;
-    prong_status status = family_enter();
-    if (status < 0) return status;
+    TRY(family_enter());
     family_bury_dead();
     retired_sweep();
     retired_sweep(); /* what is freed may have ended others, such as a lock of its own */
-    status = heap_check(&sum);
+    prong_status status = heap_check(&sum);
     if (status >= 0 && atomic_load(&arena()->journal_overflows))
         status = fail(PRONG_SYSTEM, "arena: %llu words were changed without being noted in a guard's journal",
                       (unsigned long long)atomic_load(&arena()->journal_overflows));

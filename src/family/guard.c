@@ -1,4 +1,5 @@
 /* The undo journal. */
+#include "base/periods.h"
 #include "family/guard.h"
 
 #include "family/arena.h"
@@ -6,14 +7,12 @@
 
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
-static const prong_time PATIENCE_OF_THE_CANCELLED = PRONG_SECONDS(1);
-
 /* Who broke off a wait still has accounts to settle, and somebody inside for a moment is no reason to leave them: patience as
  * if nothing had happened, but for a stopped process not for ever. */
 static enum lock_result guard_acquire(struct guard *guard, deadline_t deadline) {
     if (__builtin_expect(!wait_cancelled, 1)) return lock_acquire(&guard->lock, self_token(), deadline);
     wait_cancelled = false;
-    if (deadline == PRONG_FOREVER) deadline = deadline_after(PATIENCE_OF_THE_CANCELLED);
+    if (deadline == PRONG_FOREVER) deadline = deadline_after(STOPPED_AT_MOST);
     enum lock_result result = lock_acquire(&guard->lock, self_token(), deadline);
     wait_cancelled = true;
     return result;

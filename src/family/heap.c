@@ -157,8 +157,7 @@ static prong_status commit_up_to(uint64_t end) {
     uint64_t step = h->committed - h->first < SMALL ? SMALL_STEP : COMMIT_STEP;
     uint64_t roomy = (size + step - 1) & ~(step - 1);
     if (roomy > limit) roomy = limit;
-    prong_status status = find_room(size, &roomy);
-    if (status < 0) return status;
+    TRY(find_room(size, &roomy));
     if (!heap_commit(roomy)) {
         if (roomy == size || !heap_commit(size)) return heap_no_memory(size);
         roomy = size;
@@ -172,8 +171,7 @@ static prong_status heap_extend(uint64_t size, uint64_t *offset) {
     if (size > h->end - h->top)
         return fail(PRONG_NO_MEMORY, "the arena of %llu MiB has no %llu bytes left in one piece",
                     (unsigned long long)(h->end >> 20), (unsigned long long)size);
-    prong_status status = commit_up_to(h->top + size);
-    if (status < 0) return status;
+    TRY(commit_up_to(h->top + size));
     *offset = h->top;
     struct block *block = heap_block_at(*offset);
     heap_set(&block->prev_size, h->last_size);
@@ -189,8 +187,7 @@ static prong_status commit_again(uint64_t offset, uint64_t size) {
     uint64_t whole = block_size(heap_block_at(offset)),
              wanted = size + sizeof(struct block); /* and the header of the rest */
     if (wanted > whole) wanted = whole;
-    prong_status status = find_room(wanted, &wanted);
-    if (status < 0) return status;
+    TRY(find_room(wanted, &wanted));
     return os_memory_commit(heap_block_at(offset), wanted) == 0 ? PRONG_OK : heap_no_memory(wanted);
 }
 
@@ -254,9 +251,8 @@ prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_
                     (unsigned long long)(heap()->end >> 20));
     uint64_t size = (wanted + sizeof(struct block) + UNIT - 1) & ~(uint64_t)(UNIT - 1), offset;
     if (size < 2 * UNIT) size = 2 * UNIT;
-    prong_status status = heap_enter();
-    if (status < 0) return status;
-    status = heap_take(size, &offset);
+    TRY(heap_enter());
+    prong_status status = heap_take(size, &offset);
     if (status >= 0) {
         struct block *header = heap_block_at(offset);
         heap_set(&header->owner, owner);
@@ -372,10 +368,9 @@ static prong_status check_blocks(struct heap_summary *sum) {
 }
 
 prong_status heap_check(struct heap_summary *summary) {
-    prong_status status = heap_enter();
-    if (status < 0) return status;
+    TRY(heap_enter());
     *summary = (struct heap_summary){.top = heap()->top, .committed = heap()->committed};
-    status = check_blocks(summary);
+    prong_status status = check_blocks(summary);
     if (status >= 0) status = check_bins(summary->free_blocks);
     guard_leave(&heap()->guard);
     return status;
@@ -404,8 +399,7 @@ static uint64_t in_whole_pages(uint64_t size) {
 
 prong_status heap_sink_end(uint64_t wanted) {
     struct heap *h = heap();
-    prong_status status = heap_enter();
-    if (status < 0) return status;
+    TRY(heap_enter());
     uint64_t least = in_whole_pages(h->committed + COMMIT_STEP), end = in_whole_pages(wanted);
     if (end < PRONG_ARENA_LEAST) end = PRONG_ARENA_LEAST;
     if (end < least) end = least;

@@ -1,13 +1,14 @@
 /* The list of holders. Blocks are added one by one, and freed when the object is disposed of. */
 #include "family/holders.h"
 
+#include "base/periods.h"
+
 #include "family/bell_owner.h"
 #include "family/heap.h"
 #include "family/object.h"
 
 enum { HOLDERS_A_BLOCK = 31, BLOCKS_MOST = 2 * MEMBER_LIMIT / HOLDERS_A_BLOCK };
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
-static const prong_time PATIENCE = PRONG_SECONDS(1);
 
 struct holders {
     uint64_t next;
@@ -16,7 +17,7 @@ struct holders {
 };
 
 bool holders_lock(struct object_bell *shared) {
-    return lock_acquire(&shared->lock, self_token(), deadline_after(PATIENCE)) != LOCK_TIMED_OUT;
+    return lock_acquire(&shared->lock, self_token(), deadline_after(STOPPED_AT_MOST)) != LOCK_TIMED_OUT;
 }
 
 void holders_unlock(struct object_bell *shared) {

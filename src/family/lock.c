@@ -2,14 +2,13 @@
 #include "family/lock.h"
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/member.h"
 #include "os/pause.h"
 
 /* A holder is inside for tens of nanoseconds, or it has been descheduled, or it is dead. Spin for the first, sleep
  * for the second, and look whether it lives after the first millisecond, then ever more rarely. */
-static const prong_time SPIN_FOR = PRONG_US(10), FIRST_LOOK = PRONG_MS(1), LAST_LOOK = PRONG_MS(50);
-/* A caller's deadline is for messages and room; that somebody is within for a moment is no reason to fail before this. */
-static const prong_time PATIENCE = PRONG_MS(100);
+static const prong_time SPIN_FOR = PRONG_US(10);
 
 #ifndef LOCK_NOTES
 QUICK_LOCAL struct lock_notes lock_notes;
@@ -43,8 +42,8 @@ static bool spin_for(lock_t *lock, uint32_t token) {
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline) {
     if (lock_is_interrupted(lock)) return LOCK_TIMED_OUT;
     if (spin_for(lock, token)) return LOCK_TAKEN;
-    prong_time look = FIRST_LOOK;
-    deadline_t patient = deadline_after(PATIENCE), give_up = deadline > patient ? deadline : patient;
+    prong_time look = DEAD_LOCK_FIRST;
+    deadline_t patient = deadline_after(STOPPED_AT_LEAST), give_up = deadline > patient ? deadline : patient;
     for (;;) {
         uint32_t word = atomic_load(&lock->word);
         if (word == 0) {
@@ -62,7 +61,7 @@ enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t dead
                 if (atomic_compare_exchange_strong(&lock->word, &word, token | LOCK_WAITERS)) return LOCK_RECOVERED;
                 continue;
             }
-            if (look < LAST_LOOK) look *= 2;
+            if (look < DEAD_LOCK_LAST) look *= 2;
         }
         if (deadline_passed(give_up)) return LOCK_TIMED_OUT;
     }

@@ -15,8 +15,7 @@ prong_status prong_memory_alloc(size_t size, void **memory) {
 
 prong_status prong_memory_free(void *memory) {
     if (!memory) return PRONG_OK;
-    prong_status status = family_enter();
-    if (status < 0) return status;
+    TRY(family_enter());
     if (!arena_contains(memory, 1)) return fail(PRONG_STALE, "address %p is not in the arena", memory);
     return heap_free(arena_offset(memory), NULL);
 }

@@ -180,8 +180,7 @@ static void say_recoveries(struct sink *out) {
 prong_status prong_family_report(char *text, size_t size, size_t *length, unsigned *deadlocks) {
     struct sink out = {text, text ? size : 0, 0};
     struct walk walk = {.out = &out};
-    prong_status status = family_enter();
-    if (status < 0) return status;
+    TRY(family_enter());
     if (text && size) text[0] = 0;
     say_members(&out);
     for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) {

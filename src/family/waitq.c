@@ -1,4 +1,5 @@
 /* Spinning, sleeping, waking. */
+#include "base/periods.h"
 #include "family/waitq.h"
 
 #include "family/member.h"
@@ -6,8 +7,6 @@
 #include "os/pause.h"
 
 #include <sched.h>
-
-static const prong_time LONGEST_NAP = PRONG_MS(100);
 
 /* --- spinning ---
  *
@@ -70,9 +69,9 @@ bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, dead
     if (!ready(context)) {
         count_event(&self_row()->sleeps);
         int64_t before = clock_now();
-        os_futex_sleep(&queue->sequence, sequence, deadline_within(deadline, LONGEST_NAP));
+        os_futex_sleep(&queue->sequence, sequence, deadline_within(deadline, DEAD_NAP));
         member_mark_if_needed();
-        if (atomic_load(&queue->sequence) == sequence && clock_now() - before >= LONGEST_NAP) family_look_around();
+        if (atomic_load(&queue->sequence) == sequence && clock_now() - before >= DEAD_NAP) family_look_around();
     }
     /* The notifier took the flag off and woke one of us; there may be others. */
     atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS);

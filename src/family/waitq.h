@@ -4,7 +4,7 @@
  * Whoever makes the thing happen does it first, then calls waitq_notify after a sequentially consistent operation
  * (lock_release is one). Whoever waits announces itself first and looks again after. So one of the two always sees
  * the other. A sleeper that is killed just as it was woken takes the wake-up with it; that is why nobody sleeps longer
- * than LONGEST_NAP without looking again. */
+ * than DEAD_NAP (base/periods.h) without looking again. */
 #ifndef FAMILY_WAITQ_H
 #define FAMILY_WAITQ_H
 

@@ -34,8 +34,7 @@ struct ready {
 static prong_status set_up(prong_server *server, const struct server_start *start, const void *argument, size_t size) {
     any_function *function;
     if (!start->has_setup) return PRONG_OK;
-    prong_status status = function_resolve(&start->setup, &function);
-    if (status < 0) return status;
+    TRY(function_resolve(&start->setup, &function));
     int code = ((int (*)(prong_server *, const void *, size_t))function)(server, argument, size);
     return code ? fail(PRONG_START_FAILED, "manager: setup returned %d", code) : PRONG_OK;
 }
@@ -100,10 +99,9 @@ static prong_status run_server(struct manager *manager, struct server_start *sta
                                      .daemon = PRONG_DAEMON_YES,
                                      .method = options->method};
     deadline_t deadline = deadline_after(START_WITHIN);
-    prong_status status = prong_process_create(&manager->process, &process);
-    if (status >= 0) status = prong_process_start(manager->process);
-    if (status >= 0) status = await_ready(manager, start->ready, deadline);
-    return status;
+    TRY(prong_process_create(&manager->process, &process));
+    TRY(prong_process_start(manager->process));
+    return await_ready(manager, start->ready, deadline);
 }
 
 static void end_process(struct manager *manager, prong_time patience) {
@@ -130,8 +128,7 @@ static void manager_make_key(struct reach *reach) {
 }
 
 static prong_status fill_start(struct server_start *start, const prong_manager_options *options) {
-    prong_status status = reach_keep(&start->reach, options->server.address, &options->server.link);
-    if (status < 0) return status;
+    TRY(reach_keep(&start->reach, options->server.address, &options->server.link));
     if (!options->server.open) manager_make_key(&start->reach);
     start->options = options->server;
     start->options.address = NULL;
@@ -153,11 +150,9 @@ static prong_status manager_start_server(struct manager *manager, struct server_
     if (status >= 0) status = run_server(manager, start, sizeof(*start) + options->argument_size, options);
     if (start->ready.offset) prong_queue_destroy(start->ready);
     if (status < 0) {
-        char message[500]; /* what follows must not hide it */
-        snprintf(message, sizeof(message), "%s", prong_error_message());
+        KEEP_MESSAGE;
         end_process(manager, PRONG_NOWAIT);
         prong_queue_destroy(start->requests);
-        fail(status, "%s", message);
     }
     return status;
 }
@@ -188,10 +183,9 @@ prong_status prong_manager_start(prong_manager *handle, const prong_manager_opti
 prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     INTERRUPTS_HELD;
     struct manager *manager;
-    prong_status status = manager_find(handle, &manager);
-    if (status < 0) return status;
+    TRY(manager_find(handle, &manager));
     deadline_t deadline = deadline_after(timeout);
-    status = manager_ask(handle, manager, "shutdown", timeout, NULL);
+    prong_status status = manager_ask(handle, manager, "shutdown", timeout, NULL);
     /* One that was not asked goes on, unless it was about to end anyway. */
     prong_time patience = status ? UNASKED_WITHIN : PRONG_FOREVER, left = deadline_left(deadline);
     if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)

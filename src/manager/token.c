@@ -17,8 +17,7 @@ prong_status ident_to_value(prong_document *document, uint64_t id, prong_value *
 prong_status ident_from_value(prong_value value, uint64_t *id) {
     const char *text;
     char *end;
-    prong_status status = prong_get_str(value, &text, NULL);
-    if (status < 0) return status;
+    TRY(prong_get_str(value, &text, NULL));
     *id = strtoull(text, &end, 16);
     return *text && !*end ? PRONG_OK : fail(PRONG_INVALID, "no ident is \"%.40s\"", text);
 }
@@ -27,10 +26,10 @@ prong_status token_to_value(prong_document *document, const char *type, const ch
                             prong_value *value) {
     prong_value place, ident;
     prong_object made = {.module = MODULE, .name = CLASS, .by_new = true, .has_state = true};
-    prong_status status = address_to_value(document, address, &place);
-    if (status >= 0) status = ident_to_value(document, id, &ident);
-    if (status >= 0) status = prong_build(document, &made.state, "(svv)", type, place, ident);
-    return status < 0 ? status : prong_make_object(document, &made, value);
+    TRY(address_to_value(document, address, &place));
+    TRY(ident_to_value(document, id, &ident));
+    TRY(prong_build(document, &made.state, "(svv)", type, place, ident));
+    return prong_make_object(document, &made, value);
 }
 
 prong_status token_from_value(prong_value value, struct token *token) {
@@ -38,7 +37,7 @@ prong_status token_from_value(prong_value value, struct token *token) {
     prong_value place, ident;
     if (!prong_value_is(value, MODULE, CLASS) || prong_get_object(value, &view) < 0)
         return fail_text(PRONG_INVALID, "no token");
-    prong_status status = prong_scan(view.state, "(svv)", &token->type, &place, &ident);
-    if (status >= 0) status = ident_from_value(ident, &token->id);
-    return status < 0 ? status : address_from_value(place, token->address);
+    TRY(prong_scan(view.state, "(svv)", &token->type, &place, &ident));
+    TRY(ident_from_value(ident, &token->id));
+    return address_from_value(place, token->address);
 }

@@ -104,8 +104,7 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
     if (digest < 0) return fail_text(PRONG_PERMISSION, "authentication: an answer names no digest that is known");
     if (digest == MD5 && !allow_md5) return md5_refused("answers");
     unsigned char mac[MAC_MAX];
-    prong_status status = auth_hmac(digest, key, key_size, nonce, nonce_size, mac, &mac_size);
-    if (status < 0) return status;
+    TRY(auth_hmac(digest, key, key_size, nonce, nonce_size, mac, &mac_size));
     if (answer_size - prefix != mac_size)
         return fail(PRONG_PERMISSION, "authentication: an answer by %s of %zu bytes, not %zu", digests[digest],
                     answer_size - prefix, mac_size);
@@ -177,8 +176,7 @@ prong_status auth_begin(struct auth *auth, bool listens, const void *key, size_t
                         struct auth_reply *reply) {
     *auth = (struct auth){.key = key, .key_size = key_size, .allow_md5 = allow_md5, .listens = listens};
     reply->count = 0;
-    prong_status status = has_crypto();
-    if (status < 0) return status;
+    TRY(has_crypto());
     if (listens)
         add_challenge(auth, reply);
     else

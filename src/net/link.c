@@ -132,8 +132,7 @@ static size_t link_worth_reading(const prong_link *link) {
 }
 
 prong_status link_fill(prong_link *link) {
-    prong_status status = bytes_reserve(&link->in, link_worth_reading(link));
-    if (status < 0) return status;
+    TRY(bytes_reserve(&link->in, link_worth_reading(link)));
     ssize_t got = link_read_some(link, link->in.data + link->in.end, link->in.capacity - link->in.end);
     if (got < 0) return fail_errno("link to %s: receive", link->address);
     link->in.end += (size_t)got;

@@ -52,9 +52,8 @@ prong_status prong_link_send_value(prong_link *link, prong_value value, prong_ti
     prong_document *scratch;
     prong_pickle pickle;
     prong_pickle_options options = {.protocol = 4};
-    prong_status status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = prong_pickle_dumps(scratch, value, &pickle, &options);
+    TRY(prong_document_open(&scratch, NULL));
+    prong_status status = prong_pickle_dumps(scratch, value, &pickle, &options);
     if (status >= 0) status = prong_link_send_bytes(link, pickle.data, pickle.size, timeout);
     prong_document_close(scratch);
     return status;
@@ -71,8 +70,8 @@ static prong_status link_wait_and_fill(prong_link *link, deadline_t deadline) {
     const char *what = link_begins_as_tls(link)
                            ? "what came is TLS, which this side does not speak, and no message came"
                            : "no message came";
-    prong_status status = link_wait(link, link->wants_write ? POLLOUT : POLLIN, deadline, what);
-    return status < 0 ? status : link_fill(link);
+    TRY(link_wait(link, link->wants_write ? POLLOUT : POLLIN, deadline, what));
+    return link_fill(link);
 }
 
 prong_status link_receive(prong_link *link, size_t maxlength, const void **data, size_t *size, prong_time timeout) {
@@ -132,10 +131,9 @@ prong_status prong_link_recv_value(prong_link *link, prong_document *document, p
     const void *data;
     size_t size;
     prong_unpickle_options copies = options ? *options : (prong_unpickle_options){0};
-    prong_status status = link_receive(link, 0, &data, &size, timeout);
-    if (status < 0) return status;
+    TRY(link_receive(link, 0, &data, &size, timeout));
     copies.borrow_bytes = false;
-    status = prong_pickle_loads(document, data, size, value, &copies);
+    prong_status status = prong_pickle_loads(document, data, size, value, &copies);
     link_give_back(link);
     return status;
 }

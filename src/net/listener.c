@@ -1,4 +1,4 @@
-/* Listening: handshakes go on side by side, so that one that stalls holds up none but itself. An epoll descriptor stands
+/* Listening: handshakes go on side by side, so that one that stalls holds up none but itself. A poller stands
  * for the socket and all that have begun. */
 #define _GNU_SOURCE
 #include "net/listener.h"
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +25,7 @@ struct handshake {
 };
 
 struct prong_listener {
-    struct source source; /* first; its descriptor is the epoll's */
+    struct source source; /* first; its descriptor is the poller's */
     int socket;
     char address[ADDRESS_TEXT], path[ADDRESS_TEXT];
     prong_link_options options;
@@ -128,10 +127,8 @@ prong_status prong_listener_open(prong_listener **listener, const char *address,
     int backlog = options && options->backlog ? options->backlog : BACKLOG;
     if (status >= 0) status = listen_at(address, backlog, &made->socket, made->address, made->path);
     if (status >= 0) {
-        struct epoll_event event = {.events = EPOLLIN};
-        made->source.descriptor = os_off_stdio(epoll_create1(EPOLL_CLOEXEC));
-        if (made->source.descriptor < 0 || epoll_ctl(made->source.descriptor, EPOLL_CTL_ADD, made->socket, &event) < 0)
-            status = fail_errno("listener: epoll");
+        made->source.descriptor = os_poller_create_over(&made->socket, 1);
+        if (made->source.descriptor < 0) status = fail_errno("listener: poller");
     }
     if (status < 0) {
         prong_listener_close(made);
@@ -188,12 +185,12 @@ prong_status prong_listener_close(prong_listener *listener) {
 }
 
 /* Watches it for what its handshake waits for. */
-static prong_status listener_watch(prong_listener *listener, struct handshake *one, int operation) {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
-    if (link_events(one->link) & POLLOUT) event.events |= EPOLLOUT;
-    if (epoll_ctl(listener->source.descriptor, operation, one->link->source.descriptor, &event) < 0)
-        return fail_errno("listener: epoll");
-    return PRONG_OK;
+static prong_status listener_watch(prong_listener *listener, struct handshake *one, bool is_new) {
+    int poller = listener->source.descriptor, descriptor = one->link->source.descriptor;
+    uint32_t events = OS_POLLER_IN | (link_events(one->link) & POLLOUT ? OS_POLLER_OUT : 0);
+    int failed =
+        is_new ? os_poller_add(poller, descriptor, events, 0) : os_poller_change(poller, descriptor, events, 0);
+    return failed ? fail_errno("listener: poller") : PRONG_OK;
 }
 
 static prong_status begin_one(prong_listener *listener, prong_link *link) {
@@ -209,7 +206,7 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
     struct handshake **place = listener->last;
     listener->last = &one->next;
     listener->handshakes++;
-    prong_status status = listener_watch(listener, one, EPOLL_CTL_ADD);
+    prong_status status = listener_watch(listener, one, true);
     if (status < 0) listener_refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
     return status;
 }
@@ -252,13 +249,13 @@ static void advance_all(prong_listener *listener, prong_link **link) {
         prong_status status = link_advance(one->link);
         if (status == PRONG_TIMEOUT && deadline_passed(one->deadline)) {
             refuse_late(listener, place);
-        } else if (status == PRONG_TIMEOUT && !listener_watch(listener, one, EPOLL_CTL_MOD)) {
+        } else if (status == PRONG_TIMEOUT && !listener_watch(listener, one, false)) {
             place = &one->next;
         } else if (status < 0) {
             listener_refuse(listener, place, prong_error_message());
         } else if (one->link->state == LINK_OPEN) {
             *link = one->link;
-            epoll_ctl(listener->source.descriptor, EPOLL_CTL_DEL, one->link->source.descriptor, NULL);
+            os_poller_remove(listener->source.descriptor, one->link->source.descriptor);
             pending_take_out(listener, place);
         } else {
             place = &one->next;

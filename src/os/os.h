@@ -237,11 +237,37 @@ bool os_bell_is(int fd, const struct os_bell_id *id);
 void os_bell_put(int fd);
 void os_bell_take(int fd, uint32_t count);
 uint32_t os_bell_bytes(int fd);
-/* A descriptor that is readable while one of the members is; those below 0 are left out. */
-int os_poll_create(const int *members, size_t count);
-int os_poll_add(int all, int member);
-/* Whether it is such a descriptor, with that member. */
-bool os_poll_has(int all, int member);
+
+/* --- pollers: a close-on-exec descriptor that watches others, and is itself readable while one of them has what it is watched
+ * for. What has ended, or is broken, is told whatever a descriptor is watched for. --- */
+enum {
+    OS_POLLER_IN = 1,
+    OS_POLLER_OUT = 2,
+    OS_POLLER_ENDED = 4, /* the other side sends no more */
+    OS_POLLER_BROKEN = 8 /* told only: the connection is gone, in both directions */
+};
+struct os_poller_event {
+    uint32_t events;
+    uint64_t tag; /* as it was given */
+};
+int os_poller_create(void);
+/* Over these, for OS_POLLER_IN; those below 0 are left out. */
+int os_poller_create_over(const int *descriptors, size_t count);
+/* EEXIST: it is watched already. */
+int os_poller_add(int poller, int descriptor, uint32_t events, uint64_t tag);
+int os_poller_change(int poller, int descriptor, uint32_t events, uint64_t tag);
+int os_poller_remove(int poller, int descriptor);
+/* Whether it is a poller, which watches that descriptor. */
+bool os_poller_has(int poller, int descriptor);
+/* Waits so many milliseconds, -1: forever. How many there are, at most count, and at most 64 at once. */
+int os_poller_wait(int poller, struct os_poller_event *events, int count, int milliseconds);
+
+/* --- wake-ups: a close-on-exec descriptor that is readable from when it is set until it is taken --- */
+int os_wakeup_create(void);
+/* Safe in a signal handler. */
+void os_wakeup_set(int wakeup);
+/* Whether it was set. */
+bool os_wakeup_take(int wakeup);
 
 /* --- descriptors --- */
 /* What the library opens never becomes a standard stream: 0, 1 or 2 move to a number from 3 on. Takes what a system call

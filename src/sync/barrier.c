@@ -4,6 +4,7 @@
 #include <prong/barrier.h>
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/heap.h"
 #include "sync/sync.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 enum { PARTIES_MOST = 1000000, ROUNDS_REMEMBERED = 64 };
 
 struct barrier {
@@ -38,9 +38,8 @@ prong_status prong_barrier_create(prong_barrier *handle, unsigned parties, const
     CHECK_RESERVED(options, "barrier create: options");
     if (parties < 1 || parties > PARTIES_MOST)
         return fail(PRONG_INVALID, "barrier create: %u parties, not 1 to %d", parties, PARTIES_MOST);
-    prong_status status = sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b);
-    if (status < 0) return status;
-    status = heap_alloc(parties * sizeof(uint64_t), 0, &b->members, NULL);
+    TRY(sync_create(KIND_BARRIER, handle, options ? options->name : NULL, (void **)&b));
+    prong_status status = heap_alloc(parties * sizeof(uint64_t), 0, &b->members, NULL);
     if (status < 0) {
         object_destroy(b, object_generation(b));
         return status;
@@ -317,7 +316,7 @@ static void barrier_recover(void *object, uint32_t dead) {
     struct barrier *b = object;
     char what[80], who[80];
     bool missed = false;
-    if (!guard_enter(&b->guard, deadline_after(BURY_WITHIN))) return;
+    if (!guard_enter(&b->guard, deadline_after(STOPPED_AT_MOST))) return;
     for (uint64_t i = 0; i < b->parties && b->members; i++) {
         uint64_t *word = &member_words(b)[i];
         if ((uint32_t)*word != dead) continue;

@@ -6,13 +6,13 @@
 #include <prong/condition.h>
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "os/os.h"
 #include "sync/sync.h"
 
 #include <limits.h>
 
 enum { PLACE_NONE, PLACE_WAITING, PLACE_NOTIFIED };
-static const prong_time LOOK_EVERY = PRONG_MS(50), BURY_WITHIN = PRONG_SECONDS(1);
 
 struct list {
     uint64_t first, last; /* arena offsets of waiters, linked by next and prev */
@@ -95,9 +95,8 @@ prong_status prong_condition_create(prong_condition *handle, const prong_conditi
     struct condition *c;
     const prong_condition_options o = options ? *options : (prong_condition_options){0};
     CHECK_RESERVED(options, "condition create: options");
-    prong_status status = sync_create(KIND_CONDITION, handle, o.name, (void **)&c);
-    if (status < 0) return status;
-    status = sync_lock_choose(o.lock, o.name, &c->lock, &c->lock_is_own);
+    TRY(sync_create(KIND_CONDITION, handle, o.name, (void **)&c));
+    prong_status status = sync_lock_choose(o.lock, o.name, &c->lock, &c->lock_is_own);
     if (status < 0) {
         object_destroy(c, object_generation(c));
         return status;
@@ -120,7 +119,7 @@ static void turn_out(struct condition *c, struct waiter *w) {
 /* Where a stopped process is in the middle of the lists, those that wait find out at their next look. */
 static void condition_end(void *object) {
     struct condition *c = object;
-    if (guard_enter(&c->guard, deadline_after(BURY_WITHIN))) {
+    if (guard_enter(&c->guard, deadline_after(STOPPED_AT_MOST))) {
         while (c->waiting.first) turn_out(c, arena_at(c->waiting.first));
         while (c->notified.first) turn_out(c, arena_at(c->notified.first));
         guard_leave(&c->guard);
@@ -214,7 +213,7 @@ static bool sleep_until_notified(struct condition_wait *wait, deadline_t deadlin
         uint32_t waiting = WAITER_WAITING;
         if (deadline_passed(deadline)) return false;
         atomic_compare_exchange_strong(state, &waiting, WAITER_SLEEPING);
-        deadline_t nap = deadline_within(deadline, LOOK_EVERY);
+        deadline_t nap = deadline_within(deadline, DEAD_HOLDER);
         os_futex_sleep(state, WAITER_SLEEPING, nap);
         if (deadline_passed(nap) && condition_check(wait)) return true;
     }
@@ -361,7 +360,7 @@ static void condition_recover(void *object, uint32_t dead) {
     struct condition *c = object;
     char what[80], who[80];
     /* No look at the lists before: while a waiter goes from one to the other, both may seem empty. */
-    if (!guard_enter(&c->guard, deadline_after(BURY_WITHIN))) return;
+    if (!guard_enter(&c->guard, deadline_after(STOPPED_AT_MOST))) return;
     uint64_t first = c->notified.first;
     bool passed = first && waiter_token(arena_at(first)) == dead;
     bury_in(c, &c->waiting, dead); /* first, so that no notification is passed on to the dead itself */

@@ -2,6 +2,7 @@
 #include "sync/mutex.h"
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "os/pause.h"
 
 #include <limits.h>
@@ -10,7 +11,7 @@
 #ifndef MUTEX_BYPASSES
 #define MUTEX_BYPASSES 16 /* the model in tests/model has fewer */
 #endif
-static const prong_time SPIN_FOR = PRONG_US(10), NAP_FIRST = PRONG_MS(2), NAP_MOST = PRONG_MS(40);
+static const prong_time SPIN_FOR = PRONG_US(10);
 
 /* Masks of sleepers: those that were woken in vain, and all others. */
 enum { PASSED_OVER = 1, COMING = 2, ANYBODY = 3 };
@@ -86,7 +87,7 @@ static void mutex_offer(struct mutex *mutex) {
 
 static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
     struct mutex *mutex = a->mutex;
-    for (prong_time nap = NAP_FIRST;;) {
+    for (prong_time nap = DEAD_MUTEX_FIRST;;) {
         uint32_t word = atomic_load(&mutex->word);
         if (may_take(a, word)) {
             if (mutex_take(a, word)) return true;
@@ -107,7 +108,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
             flag_holder(mutex, MUTEX_RESERVED | MUTEX_WAITERS);
         } else {
             look_at_holder(mutex);
-            if (nap < NAP_MOST) nap *= 2;
+            if (nap < DEAD_MUTEX_LAST) nap *= 2;
         }
     }
 }

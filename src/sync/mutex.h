@@ -10,7 +10,7 @@
  * slept. Sleepers are woken in the order of their coming (the kernel's), those woken in vain before all others.
  *
  * A member that dies holding it leaves MUTEX_ABANDONED in its token's place (whoever buries it writes that), and the next
- * one to take it is told. A sleeper killed just as it was woken takes the wake-up with it: nobody sleeps longer than NAP_MOST
+ * one to take it is told. A sleeper killed just as it was woken takes the wake-up with it: nobody sleeps longer than DEAD_MUTEX_LAST
  * without looking again, at the word and whether the holder lives.
  *
  * tests/model explores all this exhaustively, for two and three threads. */

@@ -5,13 +5,13 @@
 #include <prong/semaphore.h>
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/heap.h"
 #include "sync/sync.h"
 
 #include <limits.h>
 #include <string.h>
 
-static const prong_time BURY_WITHIN = PRONG_SECONDS(1); /* else a stopped process is inside */
 #define RESERVED (1ull << 63)
 #define UNITS 0xffffffffull
 
@@ -252,7 +252,7 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
 static uint64_t take_back(struct semaphore *s, uint32_t dead) {
     uint64_t back = 0;
     /* No look at the units before: what the dead one had begun may just be undone. */
-    if (!guard_enter(&s->guard, deadline_after(BURY_WITHIN))) return 0;
+    if (!guard_enter(&s->guard, deadline_after(STOPPED_AT_MOST))) return 0;
     if (s->units) {
         uint64_t *units = units_of(s, dead);
         back = *units;

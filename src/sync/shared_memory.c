@@ -50,8 +50,7 @@ prong_status prong_shared_memory_create(prong_shared_memory *memory, const char 
 }
 
 prong_status prong_shared_memory_open(prong_shared_memory *memory, const char *name) {
-    prong_status status = check_name("open", name);
-    if (status < 0) return status;
+    TRY(check_name("open", name));
     uint64_t size = 0;
     prong_shared_memory opened = {.data = os_named_memory_attach(name, &size)};
     if (!opened.data) return describe_failure("open", name);
@@ -68,7 +67,6 @@ prong_status prong_shared_memory_close(prong_shared_memory *memory) {
 }
 
 prong_status prong_shared_memory_unlink(const char *name) {
-    prong_status status = check_name("unlink", name);
-    if (status < 0) return status;
+    TRY(check_name("unlink", name));
     return os_named_memory_unlink(name) == 0 ? PRONG_OK : describe_failure("unlink", name);
 }

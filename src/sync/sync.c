@@ -1,17 +1,15 @@
 /* Making and waiting, as all objects here do it. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "sync/sync.h"
 
 #include <string.h>
 
-static const prong_time LOOK_EVERY = PRONG_MS(50);
-
 prong_status sync_create(uint32_t kind, const void *handle, const char *name, void **object) {
     if (!handle) return fail(PRONG_INVALID, "%s create: no place for the handle", object_types[kind]->name);
-    prong_status status = family_enter();
-    if (status >= 0) status = object_create(kind, object);
-    if (status < 0) return status;
-    status = object_label(*object, name);
+    TRY(family_enter());
+    TRY(object_create(kind, object));
+    prong_status status = object_label(*object, name);
     if (status < 0) object_destroy(*object, object_generation(*object));
     return status;
 }
@@ -37,7 +35,7 @@ bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *
     struct waiter *waiter = waiter_begin(object);
     bool is_ready;
     while (!(is_ready = ready(context)) && !deadline_passed(deadline))
-        if (!waitq_sleep(queue, ready, context, deadline_within(deadline, LOOK_EVERY)) && look) look(object);
+        if (!waitq_sleep(queue, ready, context, deadline_within(deadline, DEAD_HOLDER)) && look) look(object);
     waiter_end(waiter);
     return is_ready;
 }

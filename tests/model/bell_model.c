@@ -91,12 +91,12 @@ int os_bell_open(pid_t pid, int number, const struct os_bell_id *id) {
     return -1;
 }
 
-int os_poll_create(const int *members, size_t count) {
+int os_poller_create_over(const int *members, size_t count) {
     (void)members, (void)count;
     return -1;
 }
 
-bool os_poll_has(int all, int member) {
+bool os_poller_has(int all, int member) {
     (void)all, (void)member;
     return false;
 }
@@ -110,7 +110,8 @@ void os_doorbell_silence(int fd) {
     (void)fd;
 }
 
-int os_poll_add(int all, int member) {
+int os_poller_add(int all, int member, uint32_t events, uint64_t tag) {
+    (void)events, (void)tag;
     (void)all, (void)member;
     return -1;
 }

@@ -17,7 +17,6 @@
 #include "family/waitq.c"
 #undef spin_until
 #define spin_until(ready, context) ((ready)(context))
-#define PATIENCE PATIENCE_OF_CHANNEL
 #include "channel/segment.c"
 #include "channel/put.c"
 #include "channel/take.c"

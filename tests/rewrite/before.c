@@ -35,7 +35,7 @@ int programs_of_before(prong_process process, prong_value_target *target, prong_
     prong_completed done;
     prong_popen *popen;
     int code;
-    if (prong_process_create_value(&process, target, given, prong_null(), NULL) < 0) return 1;
+    if (prong_process_create_value(&process, target, given, prong_make_null(), NULL) < 0) return 1;
     if (prong_process_close(process) < 0) return 1;
     if (prong_subprocess_run(argv, &options, &done) < 0 || prong_subprocess_check_call(argv, NULL) < 0) return 1;
     if (prong_popen_start(&popen, argv, NULL) < 0 || prong_popen_send_signal(popen, 15) < 0) return 1;

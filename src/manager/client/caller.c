@@ -1,6 +1,7 @@
 /* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
  * other thread, and locks belong to the thread that took them. A forked child begins anew. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "channel/queue.h"
 #include "family/member.h"
 #include "manager/family_request.h"
@@ -17,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* While it waits for a reply the server of the family may die: looked at this often. */
-static const prong_time LOOK_EVERY = PRONG_MS(50), CONNECT_WITHIN = PRONG_SECONDS(20);
+static const prong_time CONNECT_WITHIN = PRONG_SECONDS(20);
 
 struct caller {
     struct caller *next;
@@ -213,8 +213,8 @@ static prong_status caller_introduce(prong_link *link, prong_document *scratch, 
     char name[40];
     struct request_parts hello = {.to_server = true, .method = "accept_connection"};
     snprintf(name, sizeof(name), CLIENT_NAME "%016llx", (unsigned long long)own_identity());
-    prong_status status = prong_build(scratch, &hello.arguments, "(s)", name);
-    return status < 0 ? status : caller_exchange(link, &hello, scratch, scratch, &ignored, deadline);
+    TRY(prong_build(scratch, &hello.arguments, "(s)", name));
+    return caller_exchange(link, &hello, scratch, scratch, &ignored, deadline);
 }
 
 prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
@@ -238,23 +238,21 @@ prong_status manager_call_once(const struct reach *reach, const struct request_p
 /* --- this thread's connection --- */
 
 static prong_status open_caller(struct caller *caller, struct manager *manager, deadline_t deadline) {
-    prong_status status = prong_document_open(&caller->scratch, NULL);
-    if (status < 0) return status;
+    TRY(prong_document_open(&caller->scratch, NULL));
     if (manager->in_family) {
         caller->requests = manager->requests;
         caller->server = manager->process;
         caller->pid_namespace = os_pid_namespace();
         return queue_create_private(&caller->mailbox);
     }
-    status = link_to(&manager->reach, &caller->link, deadline);
-    return status < 0 ? status : caller_introduce(caller->link, caller->scratch, deadline);
+    TRY(link_to(&manager->reach, &caller->link, deadline));
+    return caller_introduce(caller->link, caller->scratch, deadline);
 }
 
 static prong_status find_caller(prong_manager handle, struct manager *manager, struct caller **found,
                                 deadline_t deadline) {
     struct caller *caller = callers;
-    prong_status status = family_enter();
-    if (status < 0) return status;
+    TRY(family_enter());
     while (caller && !same_manager(caller->manager, handle)) caller = caller->next;
     if (caller && caller->member != self_token()) { /* it is the parent's */
         caller_forget(caller);
@@ -267,7 +265,7 @@ static prong_status find_caller(prong_manager handle, struct manager *manager, s
     if (!caller) return fail_text(PRONG_NO_MEMORY, "manager: no memory");
     caller->manager = handle;
     caller->member = self_token();
-    status = open_caller(caller, manager, deadline);
+    prong_status status = open_caller(caller, manager, deadline);
     if (status < 0) {
         caller_free(caller);
         return status;
@@ -285,12 +283,11 @@ static prong_status put_request(struct caller *caller, const struct request_part
     struct family_request header = caller_header(caller);
     prong_pickle pickle;
     prong_message message;
-    prong_status status = write_request(caller->scratch, parts, &pickle);
-    if (status >= 0) status = prong_queue_reserve(caller->requests, sizeof(header) + pickle.size, &message);
-    if (status < 0) return status;
+    TRY(write_request(caller->scratch, parts, &pickle));
+    TRY(prong_queue_reserve(caller->requests, sizeof(header) + pickle.size, &message));
     memcpy(message.data, &header, sizeof(header));
     memcpy((char *)message.data + sizeof(header), pickle.data, pickle.size);
-    status = prong_queue_commit(caller->requests, &message, PRONG_FOREVER);
+    prong_status status = prong_queue_commit(caller->requests, &message, PRONG_FOREVER);
     if (status < 0)
         prong_message_release(&message);
     else
@@ -320,7 +317,7 @@ static prong_status take_reply(prong_queue mailbox, struct reply *reply, prong_t
 static prong_status await_reply(struct caller *caller, const struct manager *manager, struct reply *reply,
                                 deadline_t deadline) {
     for (;;) {
-        prong_status status = take_reply(caller->mailbox, reply, deadline_left(deadline_within(deadline, LOOK_EVERY)));
+        prong_status status = take_reply(caller->mailbox, reply, deadline_left(deadline_within(deadline, DEAD_SERVER)));
         if (status != PRONG_EMPTY) return status;
         if (!prong_process_is_alive(manager->process))
             return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");

@@ -25,8 +25,8 @@ prong_status manager_find(prong_manager handle, struct manager **manager) {
 }
 
 prong_status manager_new(struct manager **manager) {
-    prong_status status = family_enter();
-    return status < 0 ? status : object_create(KIND_MANAGER, (void **)manager);
+    TRY(family_enter());
+    return object_create(KIND_MANAGER, (void **)manager);
 }
 
 void manager_publish(struct manager *manager, prong_manager *handle) {
@@ -48,10 +48,9 @@ prong_status prong_manager_connect(prong_manager *handle, const char *address, c
     struct reach reach;
     bool stateless = false;
     struct request_parts dummy = {.to_server = true, .method = "dummy"};
-    prong_status status = reach_keep(&reach, address, options);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = prong_make_tuple(scratch, NULL, 0, &dummy.arguments);
+    TRY(reach_keep(&reach, address, options));
+    TRY(prong_document_open(&scratch, NULL));
+    prong_status status = prong_make_tuple(scratch, NULL, 0, &dummy.arguments);
     if (status >= 0) status = manager_call_once(&reach, &dummy, &stateless, scratch, &ignored, deadline_after(timeout));
     prong_document_close(scratch);
     if (status >= 0) status = manager_new(&manager);
@@ -64,8 +63,7 @@ prong_status prong_manager_connect(prong_manager *handle, const char *address, c
 
 prong_status prong_manager_destroy(prong_manager handle) {
     struct manager *manager;
-    prong_status status = manager_find(handle, &manager);
-    if (status < 0) return status;
+    TRY(manager_find(handle, &manager));
     if (manager->in_family)
         return fail_text(PRONG_INVALID, "manager: this family's own is ended with prong_manager_shutdown");
     manager_leave(handle);
@@ -80,9 +78,8 @@ prong_status manager_ask(prong_manager handle, struct manager *manager, const ch
     prong_document *scratch;
     prong_value result = {0};
     struct request_parts request = {.to_server = true, .method = method};
-    prong_status status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = prong_make_tuple(scratch, NULL, 0, &request.arguments);
+    TRY(prong_document_open(&scratch, NULL));
+    prong_status status = prong_make_tuple(scratch, NULL, 0, &request.arguments);
     if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
     if (status >= 0 && number) status = prong_to_int(result, number);
     prong_document_close(scratch);
@@ -91,8 +88,7 @@ prong_status manager_ask(prong_manager handle, struct manager *manager, const ch
 
 prong_status prong_manager_address(prong_manager handle, char *address, size_t capacity) {
     struct manager *manager;
-    prong_status status = manager_find(handle, &manager);
-    if (status < 0) return status;
+    TRY(manager_find(handle, &manager));
     TRY(check_bytes(address, capacity, "manager: address"));
     if (strlen(manager->reach.address) >= capacity)
         return fail(PRONG_TOO_LONG, "the address has %zu bytes", strlen(manager->reach.address));
@@ -102,8 +98,7 @@ prong_status prong_manager_address(prong_manager handle, char *address, size_t c
 
 prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capacity, size_t *size) {
     struct manager *manager;
-    prong_status status = manager_find(handle, &manager);
-    if (status < 0) return status;
+    TRY(manager_find(handle, &manager));
     TRY(check_bytes(key, capacity, "manager: key"));
     *size = manager->reach.key_size;
     if (*size > capacity) return fail(PRONG_TOO_LONG, "the authkey has %zu bytes", *size);
@@ -113,8 +108,7 @@ prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capac
 
 prong_status prong_manager_pid(prong_manager handle, int *pid) {
     struct manager *manager;
-    prong_status status = manager_find(handle, &manager);
-    if (status < 0) return status;
+    TRY(manager_find(handle, &manager));
     if (!manager->pid) return fail_text(PRONG_NOT_FOUND, "the manager's server is not of this family");
     *pid = manager->pid;
     return PRONG_OK;

@@ -92,10 +92,9 @@ static prong_status count_reference(prong_proxy proxy, const char *method) {
     prong_value ignored;
     prong_value ident;
     struct request_parts request = {.to_server = true, .method = method};
-    prong_status status = manager_find(proxy.manager, &manager);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    status = ident_to_value(scratch, proxy.id, &ident);
+    TRY(manager_find(proxy.manager, &manager));
+    TRY(prong_document_open(&scratch, NULL));
+    prong_status status = ident_to_value(scratch, proxy.id, &ident);
     if (status >= 0) status = prong_build(scratch, &request.arguments, "(v)", ident);
     if (status >= 0)
         status = manager_call(proxy.manager, manager, &request, scratch, &ignored, deadline_after(CALL_WITHIN));

@@ -16,10 +16,10 @@ static prong_status keep_path(char kept[MANAGER_PATH], const char *given, const 
 static prong_status keep_tls(struct tls_paths *kept, const prong_tls *tls) {
     kept->used = tls != NULL;
     if (!tls) return PRONG_OK;
-    prong_status status = keep_path(kept->certificate, tls->certificate, "certificate");
-    if (status >= 0) status = keep_path(kept->key, tls->key, "key");
-    if (status >= 0) status = keep_path(kept->authority, tls->authority, "authority");
-    return status < 0 ? status : keep_path(kept->name, tls->name, "name");
+    TRY(keep_path(kept->certificate, tls->certificate, "certificate"));
+    TRY(keep_path(kept->key, tls->key, "key"));
+    TRY(keep_path(kept->authority, tls->authority, "authority"));
+    return keep_path(kept->name, tls->name, "name");
 }
 
 prong_status reach_keep(struct reach *reach, const char *address, const prong_link_options *options) {

@@ -59,8 +59,8 @@ prong_status prong_call_raise(prong_call *call, const char *module, const char *
 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument) {
     prong_value arguments;
-    prong_status status = prong_make_tuple(call->server->scratch, &argument, 1, &arguments);
-    return status < 0 ? status : prong_call_raise(call, "builtins", name, arguments);
+    TRY(prong_make_tuple(call->server->scratch, &argument, 1, &arguments));
+    return prong_call_raise(call, "builtins", name, arguments);
 }
 
 prong_status call_raise(prong_call *call, const char *name, const char *format, ...) {
@@ -70,8 +70,8 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     prong_value message;
-    prong_status status = prong_make_str(call->server->scratch, text, PRONG_TO_NUL, &message);
-    return status < 0 ? status : call_raise_value(call, name, message);
+    TRY(prong_make_str(call->server->scratch, text, PRONG_TO_NUL, &message));
+    return call_raise_value(call, name, message);
 }
 
 /* --- arguments --- */

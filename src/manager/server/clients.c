@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 /* "host" of "host:port"; a Unix socket's client without a pid is one of "local". */
@@ -34,8 +33,8 @@ static bool client_is(const struct client *client, const struct peer *peer) {
 }
 
 static void client_watch(struct prong_server *server, struct client *client) {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)client | 1};
-    if (client->pidfd < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, client->pidfd, &event) == 0) return;
+    uint64_t tag = (uintptr_t)client | 1; /* so that the loop tells it from a session */
+    if (client->pidfd < 0 || os_poller_add(server->poller, client->pidfd, OS_POLLER_IN, tag) == 0) return;
     close(client->pidfd); /* its end would not be seen: it counts as one that cannot be watched */
     client->pidfd = -1;
 }

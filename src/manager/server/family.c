@@ -6,7 +6,6 @@
 #include "manager/server/server.h"
 #include "os/os.h"
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 void server_join_family(prong_server *server, prong_queue requests) {
@@ -16,9 +15,8 @@ void server_join_family(prong_server *server, prong_queue requests) {
 
 /* The doorbell hangs at the queue from now on, and is rung only when the server is about to sleep: see arm. */
 void family_requests_open(struct prong_server *server) {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->requests};
     if (!server->in_family || server->watch.doorbell >= 0 || !watch_open(&server->watch, true)) return;
-    epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->watch.doorbell, &event);
+    os_poller_add(server->poller, server->watch.doorbell, OS_POLLER_IN, (uintptr_t)&server->requests);
 }
 
 void family_requests_close(struct prong_server *server) {

@@ -109,8 +109,7 @@ prong_status items_reserve(struct items *items, size_t more) {
 }
 
 prong_status items_insert(struct items *items, size_t index, prong_value item) {
-    prong_status status = items_reserve(items, 1);
-    if (status < 0) return status;
+    TRY(items_reserve(items, 1));
     memmove(items->at + index + 1, items->at + index, (items->count - index) * sizeof(item));
     items->at[index] = item;
     items->count++;

@@ -1,4 +1,4 @@
-/* The server's loop: one epoll over its socket, its sessions, its clients' processes and what stops it. */
+/* The server's loop: one poller over its socket, its sessions, its clients' processes and what stops it. */
 #define _GNU_SOURCE
 #include "base/error.h"
 #include "manager/server/server.h"
@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { CLIENTS = 4096, OBJECTS = 1000000, FIRST_SLOTS = 64 };
@@ -36,15 +34,15 @@ static void set_defaults(prong_server *server) {
 }
 
 static prong_status server_watch_descriptor(prong_server *server, int descriptor, void *what) {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
-    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, descriptor, &event) < 0) return fail_errno("server: epoll");
+    uint64_t tag = (uintptr_t)what;
+    if (os_poller_add(server->poller, descriptor, OS_POLLER_IN, tag) < 0) return fail_errno("server: poller");
     return PRONG_OK;
 }
 
 static prong_status open_descriptors(prong_server *server) {
-    server->epoll = os_off_stdio(epoll_create1(EPOLL_CLOEXEC));
-    server->stopper = os_off_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (server->epoll < 0 || server->stopper < 0) return fail_errno("server: epoll");
+    server->poller = os_poller_create();
+    server->stopper = os_wakeup_create();
+    if (server->poller < 0 || server->stopper < 0) return fail_errno("server: poller");
     char address[ADDRESS_TEXT];
     own_address(address);
     int backlog = server->options.link.backlog ? server->options.link.backlog : 1024;
@@ -63,7 +61,7 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
     TRY(link_check_options(&options->link, "server: link options", "server: authkey"));
     prong_server *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory");
-    made->socket = made->epoll = made->stopper = made->watch.doorbell = -1;
+    made->socket = made->poller = made->stopper = made->watch.doorbell = -1;
     made->options = *options;
     made->options.link.authkey = NULL; /* until there is a copy: closing frees it */
     /* An ident of another server at this address is none of ours; they look like Python's. */
@@ -99,7 +97,7 @@ prong_status prong_server_close(prong_server *server) {
     objects_free(server);
     family_requests_close(server);
     close_descriptor(server->socket);
-    close_descriptor(server->epoll);
+    close_descriptor(server->poller);
     close_descriptor(server->stopper);
     prong_status status = remove_path(server->path);
     for (struct type *type = server->types, *next; type; type = next) {
@@ -120,9 +118,7 @@ const char *prong_server_address(const prong_server *server) {
 }
 
 void prong_server_stop(prong_server *server) {
-    uint64_t one = 1;
-    int before = errno;
-    if (write(server->stopper, &one, sizeof(one)) < 0) errno = before; /* it is full: it will stop */
+    os_wakeup_set(server->stopper);
 }
 
 prong_status prong_server_register(prong_server *server, const prong_type_options *given) {
@@ -176,11 +172,10 @@ prong_status prong_server_share(prong_server *server, const char *name, const ch
     if (!type || type->hidden || type->shared)
         return fail(PRONG_NOT_FOUND, "share: there is no type \"%s\"", type_name);
     prong_type_options alias = {.name = name, .methods = type->given.methods};
-    prong_status status = prong_server_register(server, &alias);
-    if (status < 0) return status;
+    TRY(prong_server_register(server, &alias));
     va_list list;
     va_start(list, format);
-    status = make_shared(server, type, format, list, &server->types->shared);
+    prong_status status = make_shared(server, type, format, list, &server->types->shared);
     va_end(list);
     prong_document_reset(server->scratch);
     if (status >= 0) return PRONG_OK;
@@ -195,7 +190,7 @@ prong_status prong_server_share(prong_server *server, const char *name, const ch
 
 static void stop_accepting(prong_server *server) {
     if (!server->accepting) return;
-    epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->socket, NULL);
+    os_poller_remove(server->poller, server->socket);
     server->accepting = false;
 }
 
@@ -235,24 +230,24 @@ static void accept_again(prong_server *server) {
 }
 
 static void drain_stopper(prong_server *server) {
-    uint64_t count;
-    if (read(server->stopper, &count, sizeof(count)) > 0) server->stopped = true;
+    if (os_wakeup_take(server->stopper)) server->stopped = true;
 }
 
-static void handle_event(prong_server *server, const struct epoll_event *event) {
-    if (event->data.ptr == &server->socket) {
+static void handle_event(prong_server *server, const struct os_poller_event *event) {
+    void *what = (void *)(uintptr_t)(event->tag & ~(uint64_t)1);
+    if (what == &server->socket) {
         accept_all(server);
-    } else if (event->data.ptr == &server->stopper) {
+    } else if (what == &server->stopper) {
         drain_stopper(server);
-    } else if (event->data.ptr == &server->requests) {
+    } else if (what == &server->requests) {
         family_requests_rung(server);
-    } else if (event->data.u64 & 1) {
-        client_ended(server, (struct client *)(uintptr_t)(event->data.u64 & ~(uint64_t)1));
+    } else if (event->tag & 1) {
+        client_ended(server, what);
     } else {
-        struct session *session = event->data.ptr;
+        struct session *session = what;
         if (session->closed) return;
-        if (session->parked && event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) session->lost = true;
-        if (session->decoding && event->events & (EPOLLHUP | EPOLLERR)) session->lost = true;
+        if (session->parked && event->events & (OS_POLLER_ENDED | OS_POLLER_BROKEN)) session->lost = true;
+        if (session->decoding && event->events & OS_POLLER_BROKEN) session->lost = true;
         session_progress(session);
     }
 }
@@ -293,7 +288,7 @@ static int how_long(const prong_server *server, deadline_t deadline) {
 static bool server_event_has_come(void *context) {
     prong_server *server = context;
     if (family_requests_there(server)) return true;
-    server->event_count = epoll_wait(server->epoll, server->events, SERVER_EVENTS, 0);
+    server->event_count = os_poller_wait(server->poller, server->events, SERVER_EVENTS, 0);
     return server->event_count != 0;
 }
 
@@ -305,8 +300,9 @@ static prong_status server_await_events(prong_server *server, deadline_t deadlin
     if (wait && spin(&server->spin, server_event_has_come, server)) wait = 0;
     if (wait) family_requests_arm(server);
     if (family_requests_there(server)) wait = 0;
-    if (server->event_count == 0) server->event_count = epoll_wait(server->epoll, server->events, SERVER_EVENTS, wait);
-    if (server->event_count < 0 && errno != EINTR) return fail_errno("server: epoll");
+    if (server->event_count == 0)
+        server->event_count = os_poller_wait(server->poller, server->events, SERVER_EVENTS, wait);
+    if (server->event_count < 0 && errno != EINTR) return fail_errno("server: poller");
     return PRONG_OK;
 }
 

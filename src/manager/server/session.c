@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 static const prong_time HANDSHAKE_TIME = PRONG_SECONDS(10);
 
@@ -108,10 +107,9 @@ prong_status session_new(struct prong_server *server, prong_link *link, struct s
     session->state = SESSION_HANDSHAKE;
     deadline_set(session, deadline_after(server->options.link.handshake_timeout ? server->options.link.handshake_timeout
                                                                                 : HANDSHAKE_TIME));
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = session};
-    session->watched = EPOLLIN;
-    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, link->source.descriptor, &event) < 0) {
-        prong_status status = fail_errno("server: epoll"); /* nobody would hear what comes */
+    session->watched = OS_POLLER_IN;
+    if (os_poller_add(server->poller, link->source.descriptor, OS_POLLER_IN, (uintptr_t)session) < 0) {
+        prong_status status = fail_errno("server: poller"); /* nobody would hear what comes */
         session_close(session);
         return status;
     }
@@ -183,14 +181,14 @@ void session_run_later(struct session *session) {
 }
 
 static void session_watch(struct session *session) {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = session};
-    if (link_unwritten(session->link)) event.events = EPOLLOUT; /* first the reply */
-    if (session->link->wants_write) event.events |= EPOLLOUT;
-    if (session->parked) event.events = EPOLLRDHUP; /* its next request can wait; its end cannot */
-    if (session->decoding) event.events = 0;        /* it may have ended its side, but not be gone */
-    if (event.events == session->watched) return;
-    session->watched = event.events;
-    epoll_ctl(session->server->epoll, EPOLL_CTL_MOD, session->link->source.descriptor, &event);
+    uint32_t events = OS_POLLER_IN;
+    if (link_unwritten(session->link)) events = OS_POLLER_OUT; /* first the reply */
+    if (session->link->wants_write) events |= OS_POLLER_OUT;
+    if (session->parked) events = OS_POLLER_ENDED; /* its next request can wait; its end cannot */
+    if (session->decoding) events = 0;             /* it may have ended its side, but not be gone */
+    if (events == session->watched) return;
+    session->watched = events;
+    os_poller_change(session->server->poller, session->link->source.descriptor, events, (uintptr_t)session);
 }
 
 static bool session_deliver(struct session *session, prong_pickle pickle) {
@@ -244,7 +242,7 @@ static bool one_request(struct session *session) {
     return !session->decoding;
 }
 
-/* Reads once: what does not come with that will be told by epoll, or is looked at the next time. */
+/* Reads once: what does not come with that will be told by the poller, or is looked at the next time. */
 static void read_more(struct session *session) {
     if (session->lost || session->parked || session->decoding || link_unwritten(session->link)) return;
     prong_status status = link_fill(session->link);

@@ -1,4 +1,4 @@
-/* Bells: a pipe that many processes have open, and the descriptor that a program polls.
+/* Bells: a pipe that many processes have open.
  *
  * The pipe is opened for reading and writing at once, so one number serves for both. Another process opens the same pipe
  * through /proc/PID/fd/N. It compares device, inode and kind before it opens anything: N may be another file by now, and the
@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -95,26 +94,4 @@ uint32_t os_bell_bytes(int fd) {
     if (ioctl(fd, FIONREAD, &bytes) != 0 || bytes < 0) bytes = 0;
     errno = before;
     return (uint32_t)bytes;
-}
-
-int os_poll_add(int all, int member) {
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(all, EPOLL_CTL_ADD, member, &event);
-}
-
-int os_poll_create(const int *members, size_t count) {
-    int all = os_off_stdio(epoll_create1(EPOLL_CLOEXEC));
-    if (all < 0) return -1;
-    for (size_t i = 0; i < count; i++)
-        if (members[i] >= 0 && os_poll_add(all, members[i]) != 0) return close_failed(all);
-    return all;
-}
-
-bool os_poll_has(int all, int member) {
-    int before = errno;
-    if (all < 0 || member < 0) return false;
-    bool added = os_poll_add(all, member) == 0, has = !added && errno == EEXIST;
-    if (added) epoll_ctl(all, EPOLL_CTL_DEL, member, NULL);
-    errno = before;
-    return has;
 }

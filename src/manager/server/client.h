@@ -1,0 +1,46 @@
+/* Clients: who holds references to a server's objects. */
+#ifndef MANAGER_SERVER_CLIENT_H
+#define MANAGER_SERVER_CLIENT_H
+
+#include "base/deadline.h"
+#include "net/link.h"
+
+struct prong_server;
+struct family_request;
+struct hold;
+
+/* A process; or, where nothing tells which process it is, all such of a computer. A pid names a process as long as that is
+ * watched by its pidfd and has not ended: the same pid later is another client. */
+struct client {
+    struct client *next;
+    int pid, pidfd;    /* in the server's PID namespace; 0: not to be seen in it. -1: not watched */
+    uint32_t member;   /* its token in the family; 0: it came by socket alone */
+    uint64_t identity; /* of a process without a pid here: the system's, or what it calls itself; 0: none */
+    char host[64];     /* by TCP; "local" */
+    bool ended;        /* the process has died, and its references are given up; sessions may be left */
+    unsigned sessions;
+    deadline_t lease_end; /* of one that is not watched and has no sessions */
+    struct held {
+        uint64_t id, count;
+    } * held;
+    size_t held_count, held_capacity;
+    bool closed;        /* to be freed at the end of the round */
+    struct hold *holds; /* of connections that ended while the process lives on */
+};
+
+/* The client at the other end of a connection; a member of the family. NULL: no memory, or no descriptor to watch it. */
+struct client *client_of_link(struct prong_server *server, const prong_link *link);
+struct client *client_of_member(struct prong_server *server, const struct family_request *request);
+/* It has told who it is: its own client, if nothing better tells; else the one it has. NULL: no memory. */
+struct client *client_named(struct prong_server *server, struct client *client, uint64_t identity);
+/* Whether the process lives, as far as that can be seen. */
+bool client_lives(const struct client *client);
+void client_leave(struct prong_server *server, struct client *client);
+prong_status client_hold(struct client *client, uint64_t id);
+bool client_unhold(struct client *client, uint64_t id);
+void clients_look(struct prong_server *server);
+void client_ended(struct prong_server *server, struct client *client);
+void clients_free(struct prong_server *server);
+void clients_sweep(struct prong_server *server);
+
+#endif
