@@ -60,14 +60,15 @@ static _Atomic unsigned bells_here;
 
 FORK_MUTEX(FORK_BELLS, bells_mutex, NULL)
 
-/* A signal handler may put a message, too, and a thread be cancelled in any system call: neither in here. */
+/* A signal handler may ring, too, and a thread be cancelled in any system call: neither in here. errno stays as it was. */
 struct undisturbed {
     sigset_t signals;
-    int cancelling;
+    int cancelling, error;
 };
 
 static void bells_lock(struct undisturbed *before) {
     sigset_t all;
+    before->error = errno;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before->signals);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before->cancelling);
@@ -79,6 +80,7 @@ static void bells_unlock(const struct undisturbed *before) {
     pthread_mutex_unlock(&bells_mutex);
     pthread_setcancelstate(before->cancelling, &unused);
     pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
+    errno = before->error;
 }
 
 /* --- opening the pipe --- */

@@ -175,7 +175,7 @@ static prong_status add_task(prong_iterator *it, const prong_bytes *argument) {
     call->number = job->count;
     prong_status status = store_argument(call, head_of(it), argument);
     if (status < 0) return status;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     if (job->cancel_status)
         status = stopped(job);
     else
@@ -191,7 +191,7 @@ static prong_status add_task(prong_iterator *it, const prong_bytes *argument) {
 static prong_status seal(prong_iterator *it) {
     struct pool *pool = arena_at(it->job->pool);
     it->exhausted = true;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     guard_set(&pool->guard, &it->job->sealed, 1);
     guard_leave(&pool->guard);
     return PRONG_OK;

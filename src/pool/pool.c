@@ -207,7 +207,7 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     TRY(check_bytes(workers, capacity, "pool: workers"));
     prong_status status = pool_enter(&inside, handle, &pool);
     if (status < 0) return status;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
         struct slot *slot = pool_slot(pool, i);
         workers[i] = (prong_worker){.pid = (int)slot->pid, .busy = slot->job != 0, .tasks = slot->tasks};

@@ -203,6 +203,7 @@ void schedule_tell(struct pool *pool, uint64_t offset, unsigned news) {
     if (news & JOB_NEWS_ENDED) atomic_store_explicit(&job->settled, 1, memory_order_release);
     bool ended = job_ended(job);
     if (ended || __atomic_load_n(&job->tell_each, __ATOMIC_RELAXED)) waitq_notify(&job->progress, INT_MAX);
+    if (ended) object_bell_after_ready(&job->bell);
     if (ended && __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED)) waitq_notify(&pool->callbacks, 1);
     if (news & JOB_NEWS_LAST) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
