@@ -25,7 +25,7 @@ struct waiting {
     struct watch watch;
 };
 
-static prong_status resolve(struct waiting *w, size_t i) {
+static prong_status wait_resolve(struct waiting *w, size_t i) {
     prong_waitable *item = &w->items[i];
     prong_status status;
     item->ready = false;
@@ -39,14 +39,14 @@ static prong_status resolve(struct waiting *w, size_t i) {
     return status < 0 ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
 }
 
-static bool is_ready(const struct waiting *w, size_t i) {
+static bool wait_is_ready(const struct waiting *w, size_t i) {
     const struct waited *waited = &w->waited[i];
     return w->polls[i + 1].revents != 0 || (waited->ready && waited->ready(waited));
 }
 
-static size_t look(struct waiting *w) {
+static size_t wait_look(struct waiting *w) {
     size_t ready = 0;
-    for (size_t i = 0; i < w->count; i++) ready += w->items[i].ready = is_ready(w, i);
+    for (size_t i = 0; i < w->count; i++) ready += w->items[i].ready = wait_is_ready(w, i);
     return ready;
 }
 
@@ -59,8 +59,8 @@ static prong_status poll_descriptors(struct waiting *w, deadline_t deadline) {
     return PRONG_OK;
 }
 
-static bool any_ready(void *waiting) {
-    return look(waiting) > 0;
+static bool wait_any_ready(void *waiting) {
+    return wait_look(waiting) > 0;
 }
 
 static void watch_all(struct waiting *w) {
@@ -69,7 +69,7 @@ static void watch_all(struct waiting *w) {
         if (w->waited[i].queue) watch_add(&w->watch, w->waited[i].queue);
 }
 
-static prong_status nap(struct waiting *w, deadline_t deadline) {
+static prong_status wait_nap(struct waiting *w, deadline_t deadline) {
     deadline = watch_within(&w->watch, deadline_within(deadline, LOOK_EVERY));
     if (w->descriptors) return poll_descriptors(w, deadline);
     watch_sleep(&w->watch, deadline);
@@ -96,33 +96,34 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
     w->polls[0] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
     while (status >= 0) {
         watch_all(w);
-        if (look(w)) break;
-        status = nap(w, deadline);
-        if (status < 0 || look(w)) break;
+        if (wait_look(w)) break;
+        status = wait_nap(w, deadline);
+        if (status < 0 || wait_look(w)) break;
         look_for_the_dead(w);
-        if (deadline_passed(deadline) && !look(w)) status = nothing_ready(w, "nothing was ready in the time given");
+        if (deadline_passed(deadline) && !wait_look(w))
+            status = nothing_ready(w, "nothing was ready in the time given");
     }
     watch_close(&w->watch);
     return status;
 }
 
-static prong_status run(struct waiting *w, deadline_t deadline) {
+static prong_status wait_run(struct waiting *w, deadline_t deadline) {
     prong_status status = PRONG_OK;
-    for (size_t i = 0; i < w->count && status >= 0; i++) status = resolve(w, i);
+    for (size_t i = 0; i < w->count && status >= 0; i++) status = wait_resolve(w, i);
     if (status >= 0 && w->descriptors) status = poll_descriptors(w, PRONG_NOWAIT);
-    if (status < 0 || look(w)) return status;
+    if (status < 0 || wait_look(w)) return status;
     if (deadline == PRONG_NOWAIT) {
         look_for_the_dead(w);
-        return look(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
+        return wait_look(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
     }
-    if (spin_until(any_ready, w)) return PRONG_OK;
+    if (spin_until(wait_any_ready, w)) return PRONG_OK;
     return sleep_until_ready(w, deadline);
 }
 
 static prong_status wait_with(struct waiting *w, deadline_t deadline, size_t *ready) {
     w->polls[0] = (struct pollfd){.fd = -1};
-    prong_status status = run(w, deadline);
-    *ready = status ? 0 : look(w);
+    prong_status status = wait_run(w, deadline);
+    *ready = status ? 0 : wait_look(w);
     for (size_t i = 0; status < 0 && i < w->count; i++) w->items[i].ready = false;
     return status;
 }
