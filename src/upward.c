@@ -10,16 +10,18 @@
 #include "base/interrupt.h"
 #include "channel/connection.h"
 #include "channel/queue.h"
+#include "channel/source.h"
 #include "family/bell.h"
 #include "family/object.h"
 #include "manager/client/manager.h"
-#include "pool/owner.h"
 #include "pool/job.h"
-#include "pool/pool.h"
+#include "pool/job_source.h"
+#include "pool/owner.h"
 #include "pool/values.h"
 #include "pool/worker.h"
 #include "process/calls.h"
 #include "process/process.h"
+#include "process/source.h"
 #include "sync/sync.h"
 
 /* --- kinds of objects (family/object.h) --- */
@@ -29,6 +31,20 @@ const struct object_type *const object_types[KIND_LIMIT] = {
     [KIND_POOL] = &pool_type,           [KIND_JOB] = &job_type,       [KIND_LOCK] = &lock_type,
     [KIND_SEMAPHORE] = &semaphore_type, [KIND_EVENT] = &event_type,   [KIND_CONDITION] = &condition_type,
     [KIND_BARRIER] = &barrier_type,     [KIND_SHARED] = &shared_type, [KIND_MANAGER] = &manager_type,
+};
+
+/* --- what prong_wait can wait for (channel/source.h) --- */
+
+source_resolve *const sources[SOURCE_KINDS] = {
+    [PRONG_WAIT_QUEUE] = queue_source,
+    [PRONG_WAIT_CONNECTION] = connection_source,
+    [PRONG_WAIT_DESCRIPTOR] = descriptor_source,
+    [PRONG_WAIT_LINK] = link_source,
+    [PRONG_WAIT_LISTENER] = link_source,
+    [PRONG_WAIT_EVENT] = event_source,
+    [PRONG_WAIT_JOB] = job_source,
+    [PRONG_WAIT_PROCESS] = process_source,
+    [PRONG_WAIT_POPEN] = popen_source,
 };
 
 /* --- functions that images of another build are told to call, by number (process/function.h) --- */
@@ -50,7 +66,7 @@ const struct fork_row *const fork_rows[] = {
     &fork_functions, /* looking through the loaded objects */
     &fork_auth,      /* the challenges that it has outstanding */
     &fork_family,    /* entering the family */
-    &fork_bells,     /* its descriptors for queues and connections */
+    &fork_bells,     /* its descriptors for queues, connections, events and jobs */
     &fork_runtime,   /* what a language runtime on top of the library keeps */
     NULL,
 };

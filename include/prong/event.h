@@ -46,7 +46,22 @@ PRONG_API bool prong_event_is_set(prong_event event);
 PRONG_CHECKED prong_status prong_event_wait(prong_event event,
                                             prong_time timeout);
 
-/* Destroys it. Waiters get PRONG_STALE. Errors: PRONG_STALE. */
+/* A descriptor for poll, select or epoll. It is readable while the flag is set,
+ * or the event is destroyed, and not readable otherwise: in every process that
+ * asked for one, however many, and whichever of them sets or clears the flag.
+ * Readiness is a level: a flag that is set and cleared at once may go unseen.
+ * The descriptor is never unreadable while the flag is set; but for a moment,
+ * while another process sets or clears it, it may be readable without that, and
+ * for longer if that process is stopped or killed then: prong_event_is_set
+ * tells, and repairs it. What prong_queue_fileno says of the descriptor holds
+ * here, too.
+ * Errors: PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE, PRONG_TIMEOUT (a
+ * stopped process is in the middle of this call). */
+PRONG_CHECKED prong_status prong_event_fileno(prong_event event,
+                                              int *descriptor);
+
+/* Destroys it. Waiters get PRONG_STALE; its descriptor is closed in this
+ * process, and readable in others. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_event_destroy(prong_event event);
 
 PRONG_END_DECLS

@@ -34,6 +34,16 @@ PRONG_CHECKED prong_status prong_job_wait(prong_job job, prong_time timeout);
 /* Whether every task has ended, well or not. False for a stale handle. */
 PRONG_API bool prong_job_ready(prong_job job);
 
+/* A descriptor for poll, select or epoll. It is readable while every task has
+ * ended, well or not, or the job is destroyed, and not readable otherwise: in
+ * every member that asked for one. Then wait with PRONG_NOWAIT. What
+ * prong_queue_fileno says of the descriptor holds here, too; it is closed when
+ * this process calls prong_job_destroy, also on a job that another process has
+ * destroyed, or ends.
+ * Errors: PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE, PRONG_TIMEOUT (a
+ * stopped process is in the middle of this call). */
+PRONG_CHECKED prong_status prong_job_fileno(prong_job job, int *descriptor);
+
 /* How far it is. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_job_progress(prong_job job,
                                           prong_progress *progress);

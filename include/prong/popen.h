@@ -134,6 +134,12 @@ PRONG_API prong_status prong_popen_close_pipe(prong_popen *popen, int stream);
 PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode,
                                             prong_time timeout);
 
+/* A descriptor that is readable while the program has ended, for poll, epoll or
+ * prong_wait; then prong_popen_wait tells how it did. It belongs to the popen.
+ * Errors: PRONG_NOT_CHILD. */
+PRONG_CHECKED prong_status prong_popen_sentinel(const prong_popen *popen,
+                                                int *descriptor);
+
 /* Signals to the program; no error once it has ended. Errors: PRONG_INVALID (no
  * such signal), PRONG_PERMISSION, PRONG_NOT_CHILD. */
 PRONG_API prong_status prong_popen_signal(prong_popen *popen, int signal);

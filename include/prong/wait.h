@@ -1,11 +1,34 @@
-/* Waiting for many things at once: queues, connections, links, listeners, and
- * descriptors (process sentinels, sockets). Not for signal handlers: it uses
- * malloc. */
+/* Waiting for many things at once: queues, connections, links, listeners,
+ * events, jobs, processes, other programs, and descriptors (sockets, pipes).
+ *
+ * The first of several jobs to end, and each in the order of their ends:
+ *
+ *     prong_waitable items[COUNT];
+ *     for (size_t i = 0; i < COUNT; i++)
+ *         items[i] = (prong_waitable){.kind = PRONG_WAIT_JOB, .job = jobs[i]};
+ *     for (size_t left = COUNT; left > 0;) {
+ *         if (prong_wait(items, left, NULL, PRONG_SECONDS(60)) < 0) break;
+ *         for (size_t i = left; i-- > 0;) {
+ *             if (!items[i].ready) continue;
+ *             status = prong_job_wait(items[i].job, PRONG_NOWAIT);
+ *             … use what became of it; prong_job_destroy(items[i].job) …
+ *             items[i] = items[--left];
+ *         }
+ *     }
+ *
+ * For a race, leave the loop at the first job that succeeded, then cancel and
+ * destroy the others.
+ *
+ * Not for signal handlers: it may use malloc. */
 #ifndef PRONG_WAIT_H
 #define PRONG_WAIT_H
 
 #include <prong/connection.h>
+#include <prong/event.h>
+#include <prong/job.h>
 #include <prong/listener.h>
+#include <prong/process.h>
+#include <prong/subprocess.h>
 
 PRONG_BEGIN_DECLS
 
@@ -14,7 +37,11 @@ enum prong_waitable_kind {
     PRONG_WAIT_CONNECTION,
     PRONG_WAIT_DESCRIPTOR,
     PRONG_WAIT_LINK,
-    PRONG_WAIT_LISTENER
+    PRONG_WAIT_LISTENER,
+    PRONG_WAIT_EVENT,
+    PRONG_WAIT_JOB,
+    PRONG_WAIT_PROCESS,
+    PRONG_WAIT_POPEN
 };
 
 typedef struct prong_waitable {
@@ -24,18 +51,28 @@ typedef struct prong_waitable {
         prong_connection connection; /* ready: something to receive, or EOF */
         prong_link *link;            /* ready: something to receive, or EOF */
         prong_listener *listener; /* ready: accept may have something to do */
-        /* Ready: readable, hung up, or in error; a process's sentinel: the
-         * process has ended. */
-        int descriptor;
+        int descriptor;           /* ready: readable, hung up, or in error */
+        prong_event event;        /* ready: set, or was set since the call */
+        prong_job job;            /* ready: every task has ended, well or not */
+        prong_process process;    /* a child of this one; ready: it has ended */
+        prong_popen *popen;       /* ready: the program has ended */
     };
     bool ready;        /* set by prong_wait */
     void *reserved[2]; /* zero */
 } prong_waitable;
 
 /* Waits until at least one of the items is ready, and marks each that is;
- * *count (may be NULL) is how many are. Errors: PRONG_TIMEOUT (none is marked),
- * PRONG_STALE or PRONG_CLOSED (a bad handle), PRONG_INVALID (a bad descriptor
- * or kind, or no link), where the message names the item's index;
+ * *count (may be NULL) is how many are. What another thread or process destroys
+ * meanwhile is ready, and the next call on it returns PRONG_STALE; an event, a
+ * job or a process may be destroyed before, too. What a dead process leaves
+ * undone keeps nobody waiting. Calls that follow with PRONG_NOWAIT do not wait;
+ * another thread may have been faster. A descriptor of the system is needed only
+ * beside descriptors, links, listeners, processes and popens.
+ * A pool's worker that waits here for jobs of its own pool is not told of a
+ * deadlock, as prong_job_wait would: give it a timeout.
+ * Errors: PRONG_TIMEOUT (none is marked); where the message names the item's
+ * index, PRONG_STALE or PRONG_CLOSED (a bad handle), PRONG_INVALID (a bad
+ * descriptor or kind, or NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD;
  * PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
 PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count,
                                       size_t *count, prong_time timeout);

@@ -1,8 +1,10 @@
-/* What a higher layer (src/net) has in common with this one: things to wait for, and memory that messages lend. */
+/* What higher layers have in common with this one: things to wait for, and memory that messages lend. */
 #ifndef CHANNEL_SOURCE_H
 #define CHANNEL_SOURCE_H
 
-#include <prong/queue.h>
+#include "family/waited.h"
+
+#include <prong/wait.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +15,15 @@ struct source {
     int descriptor;
     bool (*ready)(struct source *source); /* without looking at the descriptor; NULL: only that counts */
 };
+
+/* Fills in what prong_wait needs to know of an item. An object that is destroyed is ready; where that would hide a mistake of the
+ * caller's, PRONG_STALE. */
+typedef prong_status source_resolve(const prong_waitable *item, struct waited *waited);
+source_resolve queue_source, connection_source, descriptor_source, link_source;
+
+/* By prong_waitable_kind; defined above this layer, in sources.c. */
+enum { SOURCE_KINDS = PRONG_WAIT_POPEN + 1 };
+extern source_resolve *const sources[SOURCE_KINDS];
 
 /* The first member of memory of this process, by malloc, in which messages are lent. Its holders are its owner and each of these
  * messages; the last to drop it frees it. */

@@ -1,118 +1,88 @@
-/* Waiting on queues, connections and descriptors together: the former are watched, the rest is polled together with the watch's
- * doorbell. Where there are only queues and connections, no descriptor is needed. */
+/* Waiting for many things together: those in the arena are watched, descriptors are polled together with the watch's doorbell. Where
+ * there are no descriptors, none is needed. */
 #include <prong/wait.h>
 
 #include "base/error.h"
 #include "base/periods.h"
-#include "channel/bell.h"
 #include "channel/source.h"
-#include "channel/connection.h"
-#include "channel/queue.h"
+#include "family/member.h"
 #include "family/watch.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
+enum { ITEMS_QUICK = 8 }; /* so many are waited for without malloc */
+
 struct waiting {
     prong_waitable *items;
     size_t count;
-    struct channel **channels; /* NULL for a descriptor */
-    struct pollfd *polls;      /* [0] is the watch's doorbell */
-    bool descriptors;          /* there are some */
+    struct waited *waited;
+    struct pollfd *polls; /* [0] is the watch's doorbell */
+    bool descriptors;     /* there are some */
     struct watch watch;
 };
 
-static struct source *source_of(const prong_waitable *item) {
-    return (struct source *)item->link; /* link and listener alike begin with one */
-}
-
-static bool read_already(const prong_waitable *item) {
-    if (item->kind != PRONG_WAIT_LINK && item->kind != PRONG_WAIT_LISTENER) return false;
-    return source_of(item)->ready && source_of(item)->ready(source_of(item));
-}
-
-static prong_status waitable_resolve(struct waiting *w, size_t i) {
+static prong_status wait_resolve(struct waiting *w, size_t i) {
     prong_waitable *item = &w->items[i];
-    prong_status status = PRONG_OK;
+    prong_status status;
     item->ready = false;
-    w->polls[i + 1] = (struct pollfd){.fd = -1};
-    switch (item->kind) {
-    case PRONG_WAIT_QUEUE:
-        w->channels[i] = queue_channel(item->queue);
-        if (!w->channels[i]) status = PRONG_STALE;
-        break;
-    case PRONG_WAIT_CONNECTION: status = connection_inbox(item->connection, &w->channels[i]); break;
-    case PRONG_WAIT_DESCRIPTOR:
-        w->polls[i + 1] = (struct pollfd){.fd = item->descriptor, .events = POLLIN};
-        if (item->descriptor < 0) status = fail(PRONG_INVALID, "descriptor %d", item->descriptor);
-        break;
-    case PRONG_WAIT_LINK:
-    case PRONG_WAIT_LISTENER:
-        if (!item->link)
-            status = fail_text(PRONG_INVALID, "no link (NULL)");
-        else
-            w->polls[i + 1] = (struct pollfd){.fd = source_of(item)->descriptor, .events = POLLIN};
-        break;
-    default: status = fail(PRONG_INVALID, "kind %d is none of prong_waitable_kind", (int)item->kind);
-    }
-    w->descriptors = w->descriptors || w->polls[i + 1].fd >= 0;
+    w->waited[i] = (struct waited){.descriptor = -1};
+    if ((unsigned)item->kind < SOURCE_KINDS && sources[item->kind])
+        status = sources[item->kind](item, &w->waited[i]);
+    else
+        status = fail(PRONG_INVALID, "kind %d is none of prong_waitable_kind", (int)item->kind);
+    w->polls[i + 1] = (struct pollfd){.fd = w->waited[i].descriptor, .events = POLLIN};
+    w->descriptors = w->descriptors || w->waited[i].descriptor >= 0;
     return status < 0 ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
 }
 
-/* Destroyed since: there is nothing to wait for, which is to be seen. */
-static bool waitable_is_gone(const prong_waitable *item) {
-    if (item->kind == PRONG_WAIT_QUEUE) return !object_is_live(KIND_QUEUE, item->queue.offset, item->queue.generation);
-    return !object_is_live(KIND_PIPE, item->connection.offset & ~1ull, item->connection.generation);
+static bool wait_is_ready(const struct waiting *w, size_t i) {
+    const struct waited *waited = &w->waited[i];
+    return w->polls[i + 1].revents != 0 || (waited->ready && waited->ready(waited));
 }
 
-static size_t waitables_check(struct waiting *w) {
+static size_t wait_look(struct waiting *w) {
     size_t ready = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        struct channel *channel = w->channels[i];
-        if (channel)
-            w->items[i].ready = channel_ready_to_take(channel) || waitable_is_gone(&w->items[i]);
-        else
-            w->items[i].ready = w->polls[i + 1].revents != 0 || read_already(&w->items[i]);
-        ready += w->items[i].ready;
-    }
+    for (size_t i = 0; i < w->count; i++) ready += w->items[i].ready = wait_is_ready(w, i);
     return ready;
 }
 
+/* The descriptor of an item that another thread has destroyed meanwhile may be closed: that item is ready. */
 static prong_status poll_descriptors(struct waiting *w, deadline_t deadline) {
     if (os_poll(w->polls, w->count + 1, deadline) < 0 && errno != EINTR) return fail_errno("wait");
     for (size_t i = 0; i < w->count; i++)
-        if (w->polls[i + 1].revents & POLLNVAL)
+        if (w->polls[i + 1].revents & POLLNVAL && !(w->waited[i].ready && w->waited[i].ready(&w->waited[i])))
             return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, w->polls[i + 1].fd);
     return PRONG_OK;
 }
 
-static bool any_ready(void *waiting) {
-    return waitables_check(waiting) > 0;
+static bool wait_any_ready(void *waiting) {
+    return wait_look(waiting) > 0;
 }
 
 static void watch_all(struct waiting *w) {
     watch_renew(&w->watch);
     for (size_t i = 0; i < w->count; i++)
-        if (w->channels[i]) watch_add(&w->watch, &w->channels[i]->readable);
+        if (w->waited[i].queue) watch_add(&w->watch, w->waited[i].queue);
 }
 
-static prong_status waitables_nap(struct waiting *w, deadline_t deadline) {
+static prong_status wait_nap(struct waiting *w, deadline_t deadline) {
     deadline = watch_within(&w->watch, deadline_within(deadline, DEAD_PEER));
     if (w->descriptors) return poll_descriptors(w, deadline);
     watch_sleep(&w->watch, deadline);
     return PRONG_OK;
 }
 
-static void look_at_peers(struct waiting *w) {
+static void look_for_the_dead(struct waiting *w) {
     for (size_t i = 0; i < w->count; i++)
-        if (w->items[i].kind == PRONG_WAIT_CONNECTION) connection_look_at_peer(w->items[i].connection);
+        if (w->waited[i].look) w->waited[i].look(&w->waited[i]);
 }
 
 /* The descriptors of these are right from here on, for whatever polls them. */
 static prong_status nothing_ready(struct waiting *w, const char *text) {
     for (size_t i = 0; i < w->count; i++)
-        if (w->channels[i]) bell_after_nothing(w->channels[i]);
+        if (w->waited[i].nothing) w->waited[i].nothing(&w->waited[i]);
     return fail_text(PRONG_TIMEOUT, text);
 }
 
@@ -124,48 +94,62 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
     w->polls[0] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
     while (status >= 0) {
         watch_all(w);
-        if (waitables_check(w)) break;
-        status = waitables_nap(w, deadline);
-        if (status < 0 || waitables_check(w)) break;
-        look_at_peers(w);
-        if (deadline_passed(deadline) && !waitables_check(w))
+        if (wait_look(w)) break;
+        status = wait_nap(w, deadline);
+        if (status < 0 || wait_look(w)) break;
+        look_for_the_dead(w);
+        if (deadline_passed(deadline) && !wait_look(w))
             status = nothing_ready(w, "nothing was ready in the time given");
     }
     watch_close(&w->watch);
     return status;
 }
 
-static prong_status waitables_run(struct waiting *w, deadline_t deadline) {
+static prong_status wait_run(struct waiting *w, deadline_t deadline) {
     prong_status status = PRONG_OK;
-    for (size_t i = 0; i < w->count && status >= 0; i++) status = waitable_resolve(w, i);
+    for (size_t i = 0; i < w->count && status >= 0; i++) status = wait_resolve(w, i);
     if (status >= 0 && w->descriptors) status = poll_descriptors(w, PRONG_NOWAIT);
-    if (status < 0 || waitables_check(w)) return status;
+    if (status < 0 || wait_look(w)) return status;
     if (deadline == PRONG_NOWAIT) {
-        look_at_peers(w);
-        return waitables_check(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
+        look_for_the_dead(w);
+        return wait_look(w) ? PRONG_OK : nothing_ready(w, "nothing is ready");
     }
-    if (spin_until(any_ready, w)) return PRONG_OK;
+    if (spin_until(wait_any_ready, w)) return PRONG_OK;
     return sleep_until_ready(w, deadline);
 }
 
-prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout) {
-    TRY(check_bytes(items, item_count, "wait: items"));
-    for (size_t i = 0; i < item_count; i++) CHECK_RESERVED(&items[i], "wait: items");
-    TRY(family_enter());
+static prong_status wait_with(struct waiting *w, deadline_t deadline, size_t *ready) {
+    w->polls[0] = (struct pollfd){.fd = -1};
+    prong_status status = wait_run(w, deadline);
+    *ready = status ? 0 : wait_look(w);
+    for (size_t i = 0; status < 0 && i < w->count; i++) w->items[i].ready = false;
+    return status;
+}
+
+static prong_status wait_for_many(struct waiting *w, deadline_t deadline, size_t *ready) {
     prong_status status;
-    struct waiting w = {.items = items, .count = item_count};
-    w.channels = calloc(item_count + 1, sizeof(struct channel *));
-    w.polls = calloc(item_count + 1, sizeof *w.polls);
-    if (w.channels && w.polls) {
-        w.polls[0].fd = -1;
-        status = waitables_run(&w, deadline_after(timeout));
-    } else {
-        status = fail(PRONG_NO_MEMORY, "no memory to wait on %zu items", item_count);
-    }
-    size_t ready = status ? 0 : waitables_check(&w);
-    for (size_t i = 0; status < 0 && i < item_count; i++) items[i].ready = false;
-    free(w.channels);
-    free(w.polls);
+    w->waited = calloc(w->count, sizeof *w->waited);
+    w->polls = calloc(w->count + 1, sizeof *w->polls);
+    if (w->waited && w->polls)
+        status = wait_with(w, deadline, ready);
+    else
+        status = fail(PRONG_NO_MEMORY, "no memory to wait on %zu items", w->count);
+    for (size_t i = 0; status < 0 && i < w->count; i++) w->items[i].ready = false;
+    free(w->waited);
+    free(w->polls);
+    return status;
+}
+
+prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout) {
+    struct waited waited[ITEMS_QUICK];
+    struct pollfd polls[ITEMS_QUICK + 1];
+    size_t ready = 0;
+    TRY(check_bytes(items, item_count, "wait: items"));
+    TRY(family_enter());
+    struct waiting w = {.items = items, .count = item_count, .waited = waited, .polls = polls};
+    deadline_t deadline = deadline_after(timeout);
+    prong_status status =
+        item_count <= ITEMS_QUICK ? wait_with(&w, deadline, &ready) : wait_for_many(&w, deadline, &ready);
     if (count) *count = ready;
     return status;
 }

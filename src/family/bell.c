@@ -17,7 +17,7 @@
  * between message and byte is followed by its burial, which settles the bell.
  *
  * A process that cannot open the pipe (other rights, no /proc, another pid namespace) sends a datagram to each holder's
- * own socket. What a program polls is an epoll descriptor for both. */
+ * own socket. What a program polls is a poller over both. */
 #include "family/bells.h"
 
 #include "family/holders.h"

@@ -34,7 +34,7 @@ void await_as(struct pool *pool, struct slot *slot) {
 
 /* --- what a worker waits for --- */
 
-static void note(struct slot *slot, const struct awaited *awaited, int64_t until) {
+static void await_note(struct slot *slot, const struct awaited *awaited, int64_t until) {
     struct guard *guard = &worker.pool->guard;
     guard_set(guard, &slot->awaits, awaited->offset);
     guard_set(guard, &slot->awaits_generation, awaited->generation);
@@ -51,13 +51,13 @@ void await_begin(struct await *await, const struct awaited *awaited, deadline_t 
     if (!worker.slot || worker.token != self_token() || deadline == PRONG_NOWAIT) return;
     if (!guard_enter(&worker.pool->guard, PRONG_FOREVER)) return;
     *await = (struct await){worker.slot, awaited_of(worker.slot), worker.slot->awaits_until};
-    note(worker.slot, awaited, deadline);
+    await_note(worker.slot, awaited, deadline);
     guard_leave(&worker.pool->guard);
 }
 
 void await_end(const struct await *await) {
     if (!await->slot || !guard_enter(&worker.pool->guard, PRONG_FOREVER)) return;
-    note(await->slot, &await->outer, await->outer_until);
+    await_note(await->slot, &await->outer, await->outer_until);
     guard_leave(&worker.pool->guard);
 }
 
@@ -72,7 +72,7 @@ struct view {
     int64_t until; /* the caller's */
 };
 
-static bool pool_lives(const struct pool *pool, uint64_t generation) {
+static bool view_pool_lives(const struct pool *pool, uint64_t generation) {
     return object_is_live(KIND_POOL, arena_offset(pool), generation);
 }
 
@@ -115,7 +115,7 @@ static bool view_add(struct view *view, struct pool *pool, uint64_t generation) 
 static bool view_add_awaited(struct view *view, struct pool *pool, uint64_t generation) {
     bool good = true;
     if (!guard_enter(&pool->guard, deadline_after(PATIENCE))) return false;
-    for (uint64_t i = 0; good && pool_lives(pool, generation) && i < pool->slot_count; i++) {
+    for (uint64_t i = 0; good && view_pool_lives(pool, generation) && i < pool->slot_count; i++) {
         struct awaited awaited = awaited_of(pool_slot(pool, i));
         uint64_t of_awaited = 0;
         struct pool *next = awaited.offset ? pool_awaited(&awaited, &of_awaited) : NULL;
@@ -149,7 +149,7 @@ static void view_leave(struct view *view, size_t entered) {
 static bool view_enter(struct view *view) {
     for (size_t i = 0; i < view->count; i++) {
         bool inside = guard_enter(&view->pools[i]->guard, deadline_after(PATIENCE));
-        if (inside && pool_lives(view->pools[i], view->generations[i])) continue;
+        if (inside && view_pool_lives(view->pools[i], view->generations[i])) continue;
         view_leave(view, inside ? i + 1 : i);
         return false;
     }
@@ -283,7 +283,7 @@ prong_status await_check(const struct await *await) {
     struct awaited awaited = awaited_of(await->slot);
     if (somebody_is_free(&awaited) || !view_collect(&view) || !view_allocate(&view)) return PRONG_OK;
     bool entered = view_enter(&view), stuck = entered && !caller_can_go_on(&view);
-    if (stuck) note(await->slot, &await->outer, await->outer_until);
+    if (stuck) await_note(await->slot, &await->outer, await->outer_until);
     if (entered) view_leave(&view, view.count);
     free(view.all);
     return stuck ? fail(PRONG_DEADLOCK,

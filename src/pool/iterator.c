@@ -66,7 +66,7 @@ static prong_status prepare_values(prong_iterator *it, const struct submission *
     return it->work.arguments || it->work.generator ? PRONG_OK : prong_document_open(&it->scratch, NULL);
 }
 
-static prong_status open_job(prong_iterator *it, const struct submission *s, struct pool *pool) {
+static prong_status iterator_open_job(prong_iterator *it, const struct submission *s, struct pool *pool) {
     uint64_t unused;
     struct submission ring = *s;
     prong_task_options without_callbacks = *s->options;
@@ -90,7 +90,7 @@ prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong
     TRY(work_read(&s, handle, work, options, WORK_ITERATE));
     TRY(pool_enter(&inside, handle, &pool));
     TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool->slot_count * AHEAD_A_WORKER, &it));
-    prong_status status = open_job(it, &s, pool);
+    prong_status status = iterator_open_job(it, &s, pool);
     if (status < 0)
         iterator_free(it);
     else
@@ -154,7 +154,7 @@ static prong_status store_argument(struct call *call, prong_bytes head, const pr
 }
 
 /* Under the guard: the task at place is the next to be claimed. */
-static void append(struct pool *pool, struct job *job, uint64_t place) {
+static void iterator_append(struct pool *pool, struct job *job, uint64_t place) {
     uint64_t *order = (uint64_t *)arena_at(job->order) + job->count % job->capacity;
     guard_set(&pool->guard, order, place);
     guard_set(&pool->guard, job_word(job, place), task_word(TASK_PENDING, PRONG_OK, 0, 0));
@@ -163,11 +163,11 @@ static void append(struct pool *pool, struct job *job, uint64_t place) {
     schedule_job(pool, job);
 }
 
-static prong_status stopped(const struct job *job) {
+static prong_status iterator_fail_stopped(const struct job *job) {
     return fail((prong_status)job->cancel_status, "iterate: the pool was terminated, or is broken");
 }
 
-static prong_status add_task(prong_iterator *it, const prong_bytes *argument) {
+static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *argument) {
     struct job *job = it->job;
     struct pool *pool = arena_at(job->pool);
     uint64_t place = free_place(it);
@@ -175,11 +175,11 @@ static prong_status add_task(prong_iterator *it, const prong_bytes *argument) {
     call->number = job->count;
     prong_status status = store_argument(call, head_of(it), argument);
     if (status < 0) return status;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     if (job->cancel_status)
-        status = stopped(job);
+        status = iterator_fail_stopped(job);
     else
-        append(pool, job, place);
+        iterator_append(pool, job, place);
     guard_leave(&pool->guard);
     if (status < 0) return status;
     it->used[place] = true;
@@ -188,34 +188,34 @@ static prong_status add_task(prong_iterator *it, const prong_bytes *argument) {
     return PRONG_OK;
 }
 
-static prong_status seal(prong_iterator *it) {
+static prong_status iterator_seal(prong_iterator *it) {
     struct pool *pool = arena_at(it->job->pool);
     it->exhausted = true;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     guard_set(&pool->guard, &it->job->sealed, 1);
     guard_leave(&pool->guard);
     return PRONG_OK;
 }
 
 /* An argument that a failure leaves behind goes first the next time. */
-static prong_status feed_one(prong_iterator *it) {
+static prong_status iterator_feed_one(prong_iterator *it) {
     bool more = true;
     if (!it->waits) TRY(next_argument(it, &it->argument, &more));
-    if (!more) return seal(it);
-    prong_status status = add_task(it, &it->argument);
+    if (!more) return iterator_seal(it);
+    prong_status status = iterator_add_task(it, &it->argument);
     it->waits = status != PRONG_OK;
     return status;
 }
 
-static prong_status feed(prong_iterator *it) {
+static prong_status iterator_feed(prong_iterator *it) {
     prong_status status = PRONG_OK;
-    while (status >= 0 && !it->exhausted && it->busy < it->capacity) status = feed_one(it);
+    while (status >= 0 && !it->exhausted && it->busy < it->capacity) status = iterator_feed_one(it);
     return status;
 }
 
 /* --- taking --- */
 
-static void return_lent(prong_iterator *it) {
+static void iterator_return_lent(prong_iterator *it) {
     if (!it->lent) return;
     struct call *call = job_call(it->job, it->lent - 1);
     job_free_result(call);
@@ -225,32 +225,32 @@ static void return_lent(prong_iterator *it) {
     it->lent = 0;
 }
 
-static bool has_ended(const prong_iterator *it, uint64_t place) {
+static bool iterator_has_ended(const prong_iterator *it, uint64_t place) {
     return it->used[place] && task_state(__atomic_load_n(job_word(it->job, place), __ATOMIC_ACQUIRE)) == TASK_ENDED;
 }
 
-static bool find_ended(const prong_iterator *it, uint64_t *place) {
+static bool iterator_find_ended(const prong_iterator *it, uint64_t *place) {
     if (it->ordered) {
         *place = ((uint64_t *)arena_at(it->job->order))[it->given % it->capacity];
-        return has_ended(it, *place);
+        return iterator_has_ended(it, *place);
     }
     for (*place = 0; *place < it->capacity; ++*place)
-        if (has_ended(it, *place)) return true;
+        if (iterator_has_ended(it, *place)) return true;
     return false;
 }
 
 static bool something_to_give(void *context) {
     prong_iterator *it = context;
     uint64_t place;
-    return find_ended(it, &place) || __atomic_load_n(&it->job->cancel_status, __ATOMIC_RELAXED);
+    return iterator_find_ended(it, &place) || __atomic_load_n(&it->job->cancel_status, __ATOMIC_RELAXED);
 }
 
 /* Seen without the guard, an end may be taken back; look once more within. */
-static bool take(prong_iterator *it, prong_outcome *outcome) {
+static bool iterator_take(prong_iterator *it, prong_outcome *outcome) {
     struct pool *pool = arena_at(it->job->pool);
     uint64_t place;
-    if (!find_ended(it, &place) || !guard_enter(&pool->guard, PRONG_FOREVER)) return false;
-    bool certain = has_ended(it, place);
+    if (!iterator_find_ended(it, &place) || !guard_enter(&pool->guard, PRONG_FOREVER)) return false;
+    bool certain = iterator_has_ended(it, place);
     guard_leave(&pool->guard);
     if (!certain) return false;
     job_read_outcome(it->job, place, outcome);
@@ -259,16 +259,16 @@ static bool take(prong_iterator *it, prong_outcome *outcome) {
     return true;
 }
 
-static void report(prong_iterator *it) {
+static void iterator_report(prong_iterator *it) {
     prong_progress progress;
     if (!it->progress || clock_now() < it->next_report) return;
     if (prong_job_progress(it->handle, &progress) >= 0) it->progress(&progress, it->progress_context);
     it->next_report = clock_now() + PROGRESS_EVERY;
 }
 
-static void report_end(prong_iterator *it) {
+static void iterator_report_end(prong_iterator *it) {
     it->next_report = 0;
-    report(it);
+    iterator_report(it);
     it->progress = NULL; /* once */
 }
 
@@ -278,20 +278,20 @@ static struct awaited next_awaited(const prong_iterator *it) {
     return (struct awaited){it->handle.offset, it->handle.generation, place};
 }
 
-static prong_status wait_for_next(prong_iterator *it, prong_outcome *outcome, deadline_t deadline) {
+static prong_status iterator_wait_for_next(prong_iterator *it, prong_outcome *outcome, deadline_t deadline) {
     struct await await;
     prong_status status = PRONG_OK;
     struct awaited awaited = next_awaited(it);
-    if (take(it, outcome)) return PRONG_OK;
+    if (iterator_take(it, outcome)) return PRONG_OK;
     INTERRUPTIBLE;
     await_begin(&await, &awaited, deadline);
-    while (status >= 0 && !take(it, outcome)) {
-        status = it->job->cancel_status ? stopped(it->job) : await_check(&await);
+    while (status >= 0 && !iterator_take(it, outcome)) {
+        status = it->job->cancel_status ? iterator_fail_stopped(it->job) : await_check(&await);
         if (status < 0) break;
         if (!waitq_wait(&it->job->progress, something_to_give, it, deadline) && !something_to_give(it))
             status = fail_text(PRONG_TIMEOUT, "iterate: no result in the time given");
         else
-            report(it);
+            iterator_report(it);
     }
     await_end(&await);
     return status;
@@ -302,17 +302,17 @@ prong_status prong_iterator_next(prong_iterator *it, prong_outcome *outcome, pro
     struct job *job;
     INSIDE struct visit inside = {0};
     TRY(job_enter(&inside, it->handle, &job));
-    return_lent(it);
-    report(it);
+    iterator_return_lent(it);
+    iterator_report(it);
     if (!object_is_live(KIND_POOL, it->job->pool, it->job->pool_generation))
         return fail(PRONG_NOT_RUNNING, "iterate: the pool was destroyed");
-    prong_status status = feed(it);
+    prong_status status = iterator_feed(it);
     if (status < 0) return status;
     if (it->busy == 0) {
-        report_end(it);
+        iterator_report_end(it);
         return fail_text(PRONG_EOF, "iterate: all results have been taken");
     }
-    return wait_for_next(it, outcome, deadline);
+    return iterator_wait_for_next(it, outcome, deadline);
 }
 
 void prong_iterator_close(prong_iterator *it) {

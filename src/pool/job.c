@@ -89,6 +89,7 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     const prong_task_options *o = s->options;
     prong_status status = object_create(KIND_JOB, (void **)&job);
     if (status < 0) return status;
+    object_bell_init(&job->bell, job);
     job->pool = arena_offset(pool);
     job->pool_generation = s->pool.generation;
     atomic_store(&job->submitter, self_token());
@@ -139,7 +140,7 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     *handle = job_handle(job);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
         job_discard(job);
-        return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+        return lock_refused(PRONG_TIMEOUT, "the pool");
     }
     bool running = atomic_load(&pool->state) == POOL_RUNNING;
     if (running) {
@@ -186,6 +187,7 @@ static void job_recover(void *object, uint32_t dead) {
     struct job *job = object;
     uint64_t generation = object_generation(job);
     waitq_notify(&job->progress, INT_MAX);
+    object_bell_recover(&job->bell, dead); /* it may have ended the last task, before the bell knew */
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
     INSIDE struct visit inside_pool = {0};
     visit_begin(&inside_pool, job->pool);
@@ -203,7 +205,9 @@ void job_free_result(struct call *call) {
 }
 
 static void job_end(void *object) {
-    waitq_notify(&((struct job *)object)->progress, INT_MAX);
+    struct job *job = object;
+    waitq_notify(&job->progress, INT_MAX);
+    object_bell_dispose(&job->bell); /* its descriptors are readable from now on */
 }
 
 static uint64_t job_weigh(void *object) {
@@ -214,6 +218,7 @@ static uint64_t job_weigh(void *object) {
 /* If this process dies in here, another goes on: it must not look for calls in memory that is somebody else's by then. */
 static bool job_dispose(void *object) {
     struct job *job = object;
+    if (!object_bell_dispose(&job->bell)) return false;
     for (uint64_t i = 0; job->calls && i < job->capacity; i++) {
         struct call *call = job_call(job, i);
         job_free_result(call);
@@ -224,6 +229,11 @@ static bool job_dispose(void *object) {
     return true;
 }
 
+/* Under no guard: a worker that dies before it leaves the guard takes the end back, and its burial settles the bell. */
+static bool job_is_to_ring(void *object) {
+    return job_ended(object);
+}
+
 const struct object_type job_type = {
     .name = "job",
     .size = sizeof(struct job),
@@ -231,4 +241,5 @@ const struct object_type job_type = {
     .end = job_end,
     .dispose = job_dispose,
     .weigh = job_weigh,
+    .ready = job_is_to_ring,
 };

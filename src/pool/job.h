@@ -2,6 +2,7 @@
 #ifndef POOL_JOB_H
 #define POOL_JOB_H
 
+#include "family/bell.h"
 #include "pool/pool.h"
 #include "process/calls.h"
 
@@ -68,6 +69,7 @@ struct job {
     int64_t began;
     _Alignas(64) struct waitq progress;
     _Atomic uint32_t settled; /* its end is certain: nothing changes any more, and no guard is needed to read it */
+    struct object_bell bell;  /* rings when it has ended */
     _Alignas(64) char small[SMALL_JOB];
 };
 

@@ -18,7 +18,7 @@ static prong_status job_enter_guard(prong_job handle, struct job *job, bool *ins
     struct pool *pool = arena_at(job->pool);
     *inside = false;
     if (!job_pool_lives(job)) return PRONG_OK;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     *inside = object_is_live(KIND_JOB, handle.offset, handle.generation) && job_pool_lives(job) && !job->abandoned;
     if (!*inside) guard_leave(&pool->guard);
     return PRONG_OK;
@@ -112,14 +112,26 @@ prong_status job_abandon(prong_job handle, struct job *job) {
     return PRONG_OK;
 }
 
+/* This process's, even where another process has destroyed the job. */
+static void job_close_descriptor(prong_job handle) {
+    if (object_is_place(handle.offset))
+        object_bell_close(&((struct job *)arena_at(handle.offset))->bell, handle.generation);
+}
+
 prong_status prong_job_destroy(prong_job handle) {
     struct job *job;
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
-    if (status < 0) return status;
+    if (status < 0) {
+        job_close_descriptor(handle);
+        return status;
+    }
+    bool has_bell = atomic_load(&job->bell.generation) == handle.generation;
     if (job->in_place && !job_has_ended(job)) job_take_memory_back(handle, job);
     note_remove(handle);
-    return job_abandon(handle, job);
+    status = job_abandon(handle, job);
+    if (has_bell) job_close_descriptor(handle);
+    return status;
 }
 
 prong_status job_destroy_after(prong_job handle, prong_status status) {

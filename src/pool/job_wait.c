@@ -37,7 +37,8 @@ static void job_report(const struct job *job, const struct note *note) {
     note->progress(&progress, note->progress_context);
 }
 
-static prong_status job_out_of_time(const struct job *job) {
+static prong_status job_out_of_time(struct job *job) {
+    object_bell_after_nothing(&job->bell);
     return fail(PRONG_TIMEOUT, "%llu of %llu tasks are done", (unsigned long long)job->done,
                 (unsigned long long)job->count);
 }
@@ -82,6 +83,7 @@ prong_status job_wait_end(prong_job handle, prong_time timeout, uint64_t *too_lo
     bool noted = note_find(handle, &note);
     status = job_wait_for_end(handle, job, noted ? &note : NULL, deadline_after(timeout));
     if (status < 0) return status;
+    object_bell_after_ready(&job->bell); /* the worker that ended it may be stopped before it has rung */
     if (noted) {
         job_report(job, &note);
         *too_long = job_deliver(handle);
@@ -99,7 +101,13 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
 bool prong_job_ready(prong_job handle) {
     struct job *job;
     INSIDE struct visit inside = {0};
-    return !job_enter(&inside, handle, &job) && job_has_ended(job);
+    if (job_enter(&inside, handle, &job)) return false;
+    if (!job_has_ended(job)) {
+        object_bell_after_nothing(&job->bell);
+        return false;
+    }
+    object_bell_after_ready(&job->bell);
+    return true;
 }
 
 prong_status prong_job_progress(prong_job handle, prong_progress *progress) {

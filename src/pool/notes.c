@@ -11,7 +11,7 @@
 static struct note *notes, **last = &notes;
 static _Atomic size_t noted;
 
-static void forget_in_child(void) {
+static void notes_forget_in_child(void) {
     for (struct note *note; (note = notes);) {
         notes = note->next;
         free(note);
@@ -20,7 +20,7 @@ static void forget_in_child(void) {
     atomic_store(&noted, 0);
 }
 
-FORK_MUTEX(notes, mutex, forget_in_child)
+FORK_MUTEX(notes, mutex, notes_forget_in_child)
 
 prong_status note_add(const struct note *note) {
     struct note *copy = malloc(sizeof *copy);
@@ -35,7 +35,7 @@ prong_status note_add(const struct note *note) {
     return PRONG_OK;
 }
 
-static struct note **find(prong_job job) {
+static struct note **note_place(prong_job job) {
     struct note **at = &notes;
     while (*at && ((*at)->job.offset != job.offset || (*at)->job.generation != job.generation)) at = &(*at)->next;
     return at;
@@ -44,13 +44,13 @@ static struct note **find(prong_job job) {
 bool note_find(prong_job job, struct note *copy) {
     if (atomic_load(&noted) == 0) return false;
     pthread_mutex_lock(&mutex);
-    struct note *note = *find(job);
+    struct note *note = *note_place(job);
     if (note) *copy = *note;
     pthread_mutex_unlock(&mutex);
     return note != NULL;
 }
 
-static void drop(struct note **at) {
+static void note_drop(struct note **at) {
     struct note *note = *at;
     *at = note->next;
     if (last == &note->next) last = at;
@@ -61,8 +61,8 @@ static void drop(struct note **at) {
 void note_remove(prong_job job) {
     if (atomic_load(&noted) == 0) return;
     pthread_mutex_lock(&mutex);
-    struct note **at = find(job);
-    if (*at) drop(at);
+    struct note **at = note_place(job);
+    if (*at) note_drop(at);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -70,7 +70,7 @@ uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct
     uint64_t too_long = 0;
     if (atomic_load(&noted) == 0) return 0;
     pthread_mutex_lock(&mutex);
-    struct note *note = *find(handle);
+    struct note *note = *note_place(handle);
     if (note && note->delivers) {
         note->too_long = copy(job, &note->outputs);
         note->delivers = false;
@@ -91,7 +91,7 @@ bool note_take_ended(prong_pool pool, struct note *taken) {
         bool ours = note->pool.offset == pool.offset && note->pool.generation == pool.generation;
         bool waits = ours && (note->callback || note->error_callback);
         if (waits && job_enter(&inside, note->job, &job)) {
-            drop(at); /* destroyed before it ended: nobody wants to know */
+            note_drop(at); /* destroyed before it ended: nobody wants to know */
             continue;
         }
         if (waits && job_has_ended(job)) {

@@ -27,7 +27,7 @@ prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **p
     return status;
 }
 
-static prong_status check_options(const prong_pool_options *o) {
+static prong_status pool_check_options(const prong_pool_options *o) {
     CHECK_RESERVED(o, "pool: options");
     if (o->processes > WORKERS_MOST)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
@@ -44,7 +44,7 @@ static prong_status check_options(const prong_pool_options *o) {
     return PRONG_OK;
 }
 
-static prong_status keep_argument(struct pool *pool, const void *bytes, size_t size) {
+static prong_status pool_keep_argument(struct pool *pool, const void *bytes, size_t size) {
     pool->initializer_size = size;
     prong_status status = size ? heap_alloc(size, 0, &pool->initializer_argument, NULL) : PRONG_OK;
     if (status >= 0 && size) memcpy(arena_at(pool->initializer_argument), bytes, size);
@@ -63,7 +63,7 @@ static prong_status keep_named_initializer(struct pool *pool, const char *name, 
     if (status < 0) return status;
     if (prong_value_kind(arguments) == PRONG_KIND_NULL) status = prong_build(scratch, &arguments, "()");
     if (status >= 0) status = call_write(scratch, &function, arguments, prong_make_null(), &bytes, &size);
-    if (status >= 0) status = keep_argument(pool, bytes, size);
+    if (status >= 0) status = pool_keep_argument(pool, bytes, size);
     prong_document_close(scratch);
     return status;
 }
@@ -74,10 +74,10 @@ static prong_status keep_initializer(struct pool *pool, const prong_pool_options
     prong_status status = PRONG_OK;
     if (o->initializer && pool->method != PRONG_START_FORK)
         status = function_identify(pool->initializer_pointer, &pool->initializer);
-    return status < 0 ? status : keep_argument(pool, o->initializer_argument, o->initializer_size);
+    return status < 0 ? status : pool_keep_argument(pool, o->initializer_argument, o->initializer_size);
 }
 
-static prong_status fill(struct pool *pool, const prong_pool_options *o) {
+static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
     pool->slot_count = o->processes ? o->processes : os_usable_cpus();
     pool->maxtasks = o->maxtasksperchild;
@@ -98,12 +98,12 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
     INTERRUPTS_HELD;
     if (!options) options = &none;
     if (!handle) return fail(PRONG_INVALID, "pool: no place for the handle");
-    prong_status status = check_options(options);
+    prong_status status = pool_check_options(options);
     if (status >= 0) status = family_enter();
     if (status >= 0) status = object_create(KIND_POOL, (void **)&pool);
     if (status < 0) return status;
     prong_pool made = {arena_offset(pool), atomic_load(&pool->object.generation)};
-    status = fill(pool, options);
+    status = pool_fill(pool, options);
     if (status >= 0) {
         object_publish(pool);
         status = owner_start(pool, made);
@@ -118,7 +118,7 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
 
 /* --- ending --- */
 
-static void leave_state(struct pool *pool, enum pool_state most, enum pool_state state) {
+static void pool_leave_state(struct pool *pool, enum pool_state most, enum pool_state state) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     if (atomic_load(&pool->state) <= (uint64_t)most) guard_set(&pool->guard, (uint64_t *)&pool->state, state);
     guard_leave(&pool->guard);
@@ -130,7 +130,7 @@ prong_status prong_pool_shutdown(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter(&inside, handle, &pool);
-    if (status >= 0) leave_state(pool, POOL_RUNNING, POOL_CLOSED);
+    if (status >= 0) pool_leave_state(pool, POOL_RUNNING, POOL_CLOSED);
     return status;
 }
 
@@ -148,24 +148,24 @@ prong_status prong_pool_terminate(prong_pool handle) {
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter_own(&inside, handle, &pool);
     if (status < 0) return status;
-    leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
+    pool_leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
     owner_end_workers(pool, handle);
     return PRONG_OK;
 }
 
-static bool workers_gone(void *pool) {
+static bool pool_workers_gone(void *pool) {
     return atomic_load(&((struct pool *)pool)->workers_gone);
 }
 
-static prong_status wait_for_end(prong_pool handle, struct pool *pool, deadline_t deadline) {
+static prong_status pool_wait_for_end(prong_pool handle, struct pool *pool, deadline_t deadline) {
     struct await await;
     prong_status status = PRONG_OK;
     INTERRUPTIBLE;
     await_begin(&await, &(struct awaited){handle.offset, handle.generation, AWAIT_WORKERS}, deadline);
     /* one that another thread has destroyed meanwhile has ended */
-    while (status >= 0 && object_is_live(KIND_POOL, handle.offset, handle.generation) && !workers_gone(pool)) {
+    while (status >= 0 && object_is_live(KIND_POOL, handle.offset, handle.generation) && !pool_workers_gone(pool)) {
         status = await_check(&await);
-        if (status >= 0 && !waitq_sleep(&pool->ended, workers_gone, pool, deadline) && !workers_gone(pool))
+        if (status >= 0 && !waitq_sleep(&pool->ended, pool_workers_gone, pool, deadline) && !pool_workers_gone(pool))
             status = fail(PRONG_TIMEOUT, "pool '%s' still has workers, or runs callbacks", pool->name);
     }
     await_end(&await);
@@ -180,7 +180,7 @@ prong_status prong_pool_join(prong_pool handle, prong_time timeout) {
     if (atomic_load(&pool->state) == POOL_RUNNING)
         return fail(PRONG_STILL_RUNNING, "join of pool '%s': shut it down or terminate it first", pool->name);
     if ((status = owner_begin_join(handle))) return status;
-    status = wait_for_end(handle, pool, deadline_after(timeout));
+    status = pool_wait_for_end(handle, pool, deadline_after(timeout));
     owner_end_join();
     return status;
 }
@@ -191,9 +191,9 @@ prong_status prong_pool_destroy(prong_pool handle) {
     prong_status status = pool_enter_own(&inside, handle, &pool);
     if (status >= 0) status = owner_begin_join(handle);
     if (status < 0) return status;
-    if (!workers_gone(pool)) {
+    if (!pool_workers_gone(pool)) {
         status = prong_pool_terminate(handle);
-        if (status >= 0) status = wait_for_end(handle, pool, PRONG_FOREVER);
+        if (status >= 0) status = pool_wait_for_end(handle, pool, PRONG_FOREVER);
     }
     owner_end_join();
     if (status >= 0 && owner_finish(handle)) object_destroy(pool, handle.generation);
@@ -208,7 +208,7 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     TRY(check_bytes(workers, capacity, "pool: workers"));
     prong_status status = pool_enter(&inside, handle, &pool);
     if (status < 0) return status;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return fail(PRONG_TIMEOUT, "the pool is held by a stopped process");
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
         struct slot *slot = pool_slot(pool, i);
         workers[i] = (prong_worker){.pid = (int)slot->pid, .busy = slot->job != 0, .tasks = slot->tasks};
@@ -240,7 +240,7 @@ static bool no_worker_lives(const struct pool *pool) {
     return true;
 }
 
-static void recover(void *object, uint32_t dead) {
+static void pool_recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     uint64_t generation = object_generation(pool); /* first: what is read below may be of the next to live here */
     if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1))))
@@ -248,7 +248,7 @@ static void recover(void *object, uint32_t dead) {
     waitq_notify(&pool->work, INT_MAX);
     if (atomic_load(&pool->object.state) != OBJECT_LIVE) return;
     if (pool->owner == dead) {
-        leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
+        pool_leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
         pool->orphaned = 1;
     }
     /* The kernel kills the workers with their owner, but not in the same instant. */
@@ -264,7 +264,7 @@ static void pool_end(void *object) {
     waitq_notify(&pool->ended, INT_MAX);
 }
 
-static bool dispose(void *object) {
+static bool pool_dispose(void *object) {
     struct pool *pool = object;
     if (pool->slots) heap_free(pool->slots, &pool->slots);
     if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
@@ -273,4 +273,4 @@ static bool dispose(void *object) {
 }
 
 const struct object_type pool_type = {
-    .name = "pool", .size = sizeof(struct pool), .recover = recover, .end = pool_end, .dispose = dispose};
+    .name = "pool", .size = sizeof(struct pool), .recover = pool_recover, .end = pool_end, .dispose = pool_dispose};

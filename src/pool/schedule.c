@@ -22,11 +22,11 @@ enum {
 _Static_assert(END_WORDS + CLAIM_WORDS <= JOURNAL_CAPACITY, "a worker's step fits the journal");
 _Static_assert(1 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
 
-static void set(struct pool *pool, uint64_t *word, uint64_t value) {
+static void schedule_set(struct pool *pool, uint64_t *word, uint64_t value) {
     guard_set(&pool->guard, word, value);
 }
 
-static void add(struct pool *pool, uint64_t *word, int64_t n) {
+static void schedule_add(struct pool *pool, uint64_t *word, int64_t n) {
     guard_set(&pool->guard, word, *word + (uint64_t)n);
 }
 
@@ -35,22 +35,22 @@ static void add(struct pool *pool, uint64_t *word, int64_t n) {
 void schedule_job(struct pool *pool, struct job *job) {
     if (job->linked) return;
     uint64_t offset = arena_offset(job);
-    set(pool, &job->next_job, 0);
-    set(pool, &job->linked, 1);
+    schedule_set(pool, &job->next_job, 0);
+    schedule_set(pool, &job->linked, 1);
     if (pool->last)
-        set(pool, &((struct job *)arena_at(pool->last))->next_job, offset);
+        schedule_set(pool, &((struct job *)arena_at(pool->last))->next_job, offset);
     else
-        set(pool, &pool->first, offset);
-    set(pool, &pool->last, offset);
+        schedule_set(pool, &pool->first, offset);
+    schedule_set(pool, &pool->last, offset);
 }
 
 static void unlink_job(struct pool *pool, struct job *job) {
     uint64_t offset = arena_offset(job), before = 0;
     if (!job->linked) return;
     for (uint64_t at = pool->first; at != offset; at = ((struct job *)arena_at(at))->next_job) before = at;
-    set(pool, before ? &((struct job *)arena_at(before))->next_job : &pool->first, job->next_job);
-    if (pool->last == offset) set(pool, &pool->last, before);
-    set(pool, &job->linked, 0);
+    schedule_set(pool, before ? &((struct job *)arena_at(before))->next_job : &pool->first, job->next_job);
+    if (pool->last == offset) schedule_set(pool, &pool->last, before);
+    schedule_set(pool, &job->linked, 0);
 }
 
 /* --- claiming --- */
@@ -64,12 +64,12 @@ static uint64_t place_of_again(const struct job *job) {
 static bool next_place(struct pool *pool, struct job *job, uint64_t *place) {
     if (job->again) {
         *place = place_of_again(job);
-        add(pool, &job->again, -1);
+        schedule_add(pool, &job->again, -1);
         return true;
     }
     if (job->next == job->count) return false;
     *place = job->order ? ((uint64_t *)arena_at(job->order))[job->next % job->capacity] : job->next;
-    add(pool, &job->next, 1);
+    schedule_add(pool, &job->next, 1);
     return true;
 }
 
@@ -79,11 +79,11 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
         uint64_t place;
         if (next_place(pool, job, &place)) {
             unsigned tries = task_tries(*job_word(job, place)) + 1;
-            set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
-            add(pool, &job->running, 1);
-            set(pool, &slot->started_at, job->time_limit ? (uint64_t)clock_now() : 0);
-            set(pool, &slot->job, arena_offset(job));
-            set(pool, &slot->place, place);
+            schedule_set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
+            schedule_add(pool, &job->running, 1);
+            schedule_set(pool, &slot->started_at, job->time_limit ? (uint64_t)clock_now() : 0);
+            schedule_set(pool, &slot->job, arena_offset(job));
+            schedule_set(pool, &slot->place, place);
             *claim = (struct claim){arena_offset(job), place};
             if (job->next == job->count && !job->again) unlink_job(pool, job);
             return true;
@@ -98,29 +98,29 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
 
 static void end_task(struct pool *pool, struct job *job, uint64_t place, prong_status status, int code) {
     uint64_t *word = job_word(job, place);
-    set(pool, word, task_word(TASK_ENDED, status, task_tries(*word), code));
-    add(pool, &job->done, 1);
-    add(pool, &pool->unfinished, -1);
+    schedule_set(pool, word, task_word(TASK_ENDED, status, task_tries(*word), code));
+    schedule_add(pool, &job->done, 1);
+    schedule_add(pool, &pool->unfinished, -1);
     if (status >= 0) return;
-    add(pool, &job->failed, 1);
-    if (!job->first_failure || place + 1 < job->first_failure) set(pool, &job->first_failure, place + 1);
+    schedule_add(pool, &job->failed, 1);
+    if (!job->first_failure || place + 1 < job->first_failure) schedule_set(pool, &job->first_failure, place + 1);
 }
 
 /* Which caller frees the job is decided under the guard, as in job_abandon. */
 static unsigned news_of(struct pool *pool, struct job *job) {
     unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
     if (!job->abandoned || job->running) return news;
-    set(pool, &job->freed_by, self_token());
+    schedule_set(pool, &job->freed_by, self_token());
     return news | JOB_NEWS_LAST;
 }
 
 unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code) {
     struct job *job = arena_at(slot->job);
     end_task(pool, job, slot->place, status, code);
-    add(pool, &job->running, -1);
-    set(pool, &slot->job, 0);
-    add(pool, &slot->tasks, 1);
-    if (slot->awaits) set(pool, &slot->awaits, 0); /* it has left its wait by a jump */
+    schedule_add(pool, &job->running, -1);
+    schedule_set(pool, &slot->job, 0);
+    schedule_add(pool, &slot->tasks, 1);
+    if (slot->awaits) schedule_set(pool, &slot->awaits, 0); /* it has left its wait by a jump */
     return news_of(pool, job);
 }
 
@@ -138,25 +138,25 @@ unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code) {
     prong_status status = status_of_doom(slot);
     bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
     if (again) {
-        set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
-        add(pool, &job->again, 1);
+        schedule_set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
+        schedule_add(pool, &job->again, 1);
         schedule_job(pool, job);
     } else {
         end_task(pool, job, slot->place, status, exit_code);
     }
-    add(pool, &job->running, -1);
-    set(pool, &slot->job, 0);
+    schedule_add(pool, &job->running, -1);
+    schedule_set(pool, &slot->job, 0);
     return news_of(pool, job);
 }
 
 unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
     unsigned news = slot->job ? schedule_loss(pool, slot, exit_code) : JOB_NEWS_NONE;
-    set(pool, &slot->token, 0);
-    set(pool, &slot->pid, 0);
-    set(pool, &slot->doom, DOOM_NONE);
-    set(pool, &slot->tasks, 0);
-    set(pool, &slot->initializing, 0);
-    set(pool, &slot->awaits, 0);
+    schedule_set(pool, &slot->token, 0);
+    schedule_set(pool, &slot->pid, 0);
+    schedule_set(pool, &slot->doom, DOOM_NONE);
+    schedule_set(pool, &slot->tasks, 0);
+    schedule_set(pool, &slot->initializing, 0);
+    schedule_set(pool, &slot->awaits, 0);
     return news;
 }
 
@@ -164,22 +164,22 @@ unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     while (job->again) {
         end_task(pool, job, place_of_again(job), status, 0);
-        add(pool, &job->again, -1);
+        schedule_add(pool, &job->again, -1);
         guard_commit(&pool->guard);
     }
     uint64_t left = job->count - job->next;
     if (!job->cancel_status) {
-        set(pool, &job->cancel_from, job->next);
-        set(pool, &job->cancel_status, status);
+        schedule_set(pool, &job->cancel_from, job->next);
+        schedule_set(pool, &job->cancel_status, status);
     }
     if (left) {
-        if (!job->first_failure) set(pool, &job->first_failure, job->next + 1);
-        set(pool, &job->next, job->count);
-        add(pool, &job->done, (int64_t)left);
-        add(pool, &job->failed, (int64_t)left);
-        add(pool, &pool->unfinished, -(int64_t)left);
+        if (!job->first_failure) schedule_set(pool, &job->first_failure, job->next + 1);
+        schedule_set(pool, &job->next, job->count);
+        schedule_add(pool, &job->done, (int64_t)left);
+        schedule_add(pool, &job->failed, (int64_t)left);
+        schedule_add(pool, &pool->unfinished, -(int64_t)left);
     }
-    set(pool, &job->sealed, 1);
+    schedule_set(pool, &job->sealed, 1);
     unlink_job(pool, job);
     guard_commit(&pool->guard);
 }
@@ -203,6 +203,7 @@ void schedule_tell(struct pool *pool, uint64_t offset, unsigned news) {
     if (news & JOB_NEWS_ENDED) atomic_store_explicit(&job->settled, 1, memory_order_release);
     bool ended = job_ended(job);
     if (ended || __atomic_load_n(&job->tell_each, __ATOMIC_RELAXED)) waitq_notify(&job->progress, INT_MAX);
+    if (ended) object_bell_after_ready(&job->bell);
     if (ended && __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED)) waitq_notify(&pool->callbacks, 1);
     if (news & JOB_NEWS_LAST) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static prong_status run(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
+static prong_status values_run_task(prong_document *document, const void *argument, size_t size, prong_pickle *pickle) {
     prong_value arguments, keywords, value = prong_make_null();
     any_function *function;
     prong_status status = call_read(document, argument, size, &function, &arguments, &keywords);
@@ -26,7 +26,7 @@ int call_task(void *argument, size_t size, prong_result *result) {
     if (name) return runtime.call(name, bytes, count, result);
     prong_status status = prong_document_open(&document, NULL);
     if (status < 0) return status;
-    status = run(document, argument, size, &pickle);
+    status = values_run_task(document, argument, size, &pickle);
     if (status < 0)
         prong_result_set(result, prong_error_message(), strlen(prong_error_message()) + 1);
     else
@@ -123,7 +123,7 @@ prong_status values_submit(struct submission *s, prong_job *job) {
 
 /* --- results --- */
 
-static prong_status read_value(const prong_outcome *outcome, prong_document *document, prong_value *value) {
+static prong_status values_read_one(const prong_outcome *outcome, prong_document *document, prong_value *value) {
     return prong_pickle_loads(document, outcome->data, outcome->size, value, &ANY_CLASS);
 }
 
@@ -139,7 +139,7 @@ static bool has_reported(const prong_outcome *outcome) {
 prong_status prong_outcome_value(const prong_outcome *outcome, prong_document *document, prong_value *value) {
     char text[400];
     if (has_reported(outcome)) return fail_as_task(outcome);
-    if (outcome->status == PRONG_OK) return read_value(outcome, document, value);
+    if (outcome->status == PRONG_OK) return values_read_one(outcome, document, value);
     prong_outcome_text(outcome, text, sizeof text);
     return fail(outcome->status, "%s", text);
 }
@@ -148,10 +148,10 @@ static prong_status read_task(struct job *job, uint64_t place, prong_document *d
     prong_outcome outcome;
     job_read_outcome(job, place, &outcome);
     if (has_reported(&outcome)) return fail_as_task(&outcome);
-    return outcome.status ? job_fail(job, &outcome, "") : read_value(&outcome, document, value);
+    return outcome.status ? job_fail(job, &outcome, "") : values_read_one(&outcome, document, value);
 }
 
-static prong_status read_list(struct job *job, prong_document *document, prong_value *list) {
+static prong_status values_read_list(struct job *job, prong_document *document, prong_value *list) {
     prong_value one;
     TRY(prong_make_list(document, NULL, 0, list));
     for (uint64_t i = 0; i < job->count; i++) {
@@ -166,7 +166,7 @@ static prong_status read_results(prong_job handle, prong_document *document, pro
     struct job *job;
     INSIDE struct visit inside = {0};
     TRY(job_enter(&inside, handle, &job));
-    if (job->values == VALUES_LIST) return read_list(job, document, value);
+    if (job->values == VALUES_LIST) return values_read_list(job, document, value);
     return job->values ? read_task(job, 0, document, value) : fail(PRONG_INVALID, "this is not a job of values");
 }
 

@@ -83,7 +83,8 @@ static prong_status find_function(struct worker *w, const struct job *job) {
     return status;
 }
 
-static int run_elements(any_function *pointer, const struct job *job, const char *in, char *out, uint64_t count) {
+static int worker_run_elements(any_function *pointer, const struct job *job, const char *in, char *out,
+                               uint64_t count) {
     if (job->form == PRONG_FORM_RANGE) return ((prong_range *)(void *)pointer)(in, out, count);
     prong_element *element = (prong_element *)(void *)pointer;
     for (uint64_t i = 0; i < count; i++) {
@@ -94,12 +95,12 @@ static int run_elements(any_function *pointer, const struct job *job, const char
 }
 
 /* A chunk of the job's arrays. */
-static int run_chunk(any_function *pointer, const struct job *job, uint64_t chunk) {
+static int worker_run_chunk(any_function *pointer, const struct job *job, uint64_t chunk) {
     uint64_t first = chunk * job->chunk, count = job->elements - first;
     if (count > job->chunk) count = job->chunk;
     const char *in = (char *)arena_at(job->in) + first * job->in_size;
     char *out = job->out ? (char *)arena_at(job->out) + first * job->out_size : NULL;
-    return run_elements(pointer, job, in, out, count);
+    return worker_run_elements(pointer, job, in, out, count);
 }
 
 /* A chunk that is the task's argument; its result are those of its elements. */
@@ -109,12 +110,12 @@ static int run_own_chunk(any_function *pointer, const struct job *job, struct ca
     void *out;
     prong_status status = prong_result_reserve(&result, count * job->out_size, &out);
     if (status < 0) return status;
-    int code = count ? run_elements(pointer, job, arena_at(call->argument), out, count) : 0;
+    int code = count ? worker_run_elements(pointer, job, arena_at(call->argument), out, count) : 0;
     if (code) job_free_result(call); /* it would be taken for an error text */
     return code;
 }
 
-static int run_call(any_function *pointer, const struct job *job, struct call *call) {
+static int worker_run_call(any_function *pointer, const struct job *job, struct call *call) {
     prong_result result = {call};
     job_free_result(call); /* of a try that was killed */
     if (job->form != PRONG_FORM_TASK) return run_own_chunk(pointer, job, call);
@@ -127,15 +128,15 @@ static void worker_set_error_text(struct call *call, const char *text) {
     prong_result_set(&result, text, strlen(text) + 1);
 }
 
-static struct done run(struct worker *w, const struct claim *claim) {
+static struct done worker_run(struct worker *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
     prong_status status = find_function(w, job);
     if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
     if (status < 0) return (struct done){status, 0};
     running.job = job;
     running.token = self_token();
-    int code =
-        job->calls ? run_call(w->pointer, job, job_call(job, claim->place)) : run_chunk(w->pointer, job, claim->place);
+    int code = job->calls ? worker_run_call(w->pointer, job, job_call(job, claim->place))
+                          : worker_run_chunk(w->pointer, job, claim->place);
     running.job = NULL;
     count_event(&self_row()->tasks);
     return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
@@ -164,7 +165,7 @@ static bool work_there(void *context) {
 enum step { STEP_RUN, STEP_WAIT, STEP_END };
 
 /* One stay under the guard: hand in what is done, take what comes next. */
-static enum step step(struct worker *w, struct claim *claim, const struct done *done) {
+static enum step worker_step(struct worker *w, struct claim *claim, const struct done *done) {
     struct pool *pool = w->pool;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
     uint64_t ended = done ? w->slot->job : 0; /* 0 as well when the owner died, and others ended it for us */
@@ -182,25 +183,25 @@ static enum step step(struct worker *w, struct claim *claim, const struct done *
     return next;
 }
 
-static void work(struct worker *w) {
+static void worker_work(struct worker *w) {
     struct claim claim;
     struct done done;
     bool have_done = false;
     for (;;) {
-        switch (step(w, &claim, have_done ? &done : NULL)) {
+        switch (worker_step(w, &claim, have_done ? &done : NULL)) {
         case STEP_END: return;
         case STEP_WAIT:
             have_done = false;
             waitq_wait(&w->pool->work, work_there, w, PRONG_FOREVER);
             break;
-        case STEP_RUN: done = run(w, &claim); have_done = true;
+        case STEP_RUN: done = worker_run(w, &claim); have_done = true;
         }
     }
 }
 
 /* --- beginning --- */
 
-static int initialize(const struct pool *pool) {
+static int worker_initialize(const struct pool *pool) {
     any_function *function = pool->initializer_pointer;
     if (!function) return 0;
     if (pool->initializer.place != FUNCTION_FORKED && function_resolve(&pool->initializer, &function)) return 255;
@@ -235,16 +236,16 @@ static void report_ready(struct worker *w) {
 /* Whose initializer runs, until it serves. */
 static struct worker *initializing;
 
-static void serve(struct worker *w) {
+static void worker_serve(struct worker *w) {
     initializing = NULL;
     prong_family_fit(0); /* the initializer may have limited the address space */
     report_ready(w);
-    work(w);
+    worker_work(w);
 }
 
 prong_status prong_pool_serve(void) {
     if (!initializing) return fail(PRONG_INVALID, "pool serve: this is not the initializer of a pool's worker");
-    serve(initializing);
+    worker_serve(initializing);
     return PRONG_OK;
 }
 
@@ -260,13 +261,13 @@ int worker_main(void *bytes, size_t size) {
     await_as(w.pool, w.slot);
     initializing = &w;
     report_initializing(&w);
-    int code = initialize(w.pool);
+    int code = worker_initialize(w.pool);
     bool served = !initializing;
     initializing = NULL;
     if (served) return 0;
     if (code)
         report_broken(w.pool, code);
     else
-        serve(&w);
+        worker_serve(&w);
     return 0;
 }

@@ -275,6 +275,12 @@ int prong_popen_pid(const prong_popen *popen) {
     return popen ? (int)popen->pid : 0;
 }
 
+prong_status prong_popen_sentinel(const prong_popen *popen, int *descriptor) {
+    TRY(popen_check(popen));
+    *descriptor = popen->pidfd;
+    return PRONG_OK;
+}
+
 int prong_popen_pipe(const prong_popen *popen, int stream) {
     return popen && stream >= 0 && stream < 3 ? popen->pipes[stream] : -1;
 }

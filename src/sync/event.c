@@ -2,6 +2,7 @@
 #include <prong/event.h>
 
 #include "base/error.h"
+#include "family/bell.h"
 #include "sync/sync.h"
 
 #include <limits.h>
@@ -12,6 +13,7 @@ struct event {
     struct object object;
     _Atomic uint64_t word;
     struct waitq waiting;
+    struct object_bell bell; /* rings while it is set */
 };
 
 static inline prong_status event_enter(struct visit *inside, prong_event handle, struct event **event) {
@@ -22,16 +24,33 @@ prong_status prong_event_create(prong_event *handle, const prong_event_options *
     struct event *event;
     CHECK_RESERVED(options, "event create: options");
     prong_status status = sync_create(KIND_EVENT, handle, options ? options->name : NULL, (void **)&event);
-    if (status >= 0) sync_publish(event, handle);
+    if (status < 0) return status;
+    object_bell_init(&event->bell, event);
+    sync_publish(event, handle);
+    return PRONG_OK;
+}
+
+/* The descriptor goes, too, even where another process has destroyed the event. */
+prong_status prong_event_destroy(prong_event handle) {
+    prong_status status = object_destroy_handle(KIND_EVENT, handle.offset, handle.generation);
+    if (object_is_place(handle.offset))
+        object_bell_close(&((struct event *)arena_at(handle.offset))->bell, handle.generation);
     return status;
 }
 
-prong_status prong_event_destroy(prong_event handle) {
-    return object_destroy_handle(KIND_EVENT, handle.offset, handle.generation);
+static void event_end(void *object) {
+    struct event *event = object;
+    waitq_notify(&event->waiting, INT_MAX);
+    object_bell_dispose(&event->bell); /* its descriptors are readable from now on */
 }
 
-static void event_end(void *object) {
-    waitq_notify(&((struct event *)object)->waiting, INT_MAX);
+/* The one that set or cleared it may be stopped before the bell knew. So a caller that has seen the flag settles the bell, too, and
+ * finds the descriptor as it found the flag. */
+static inline void event_bell_agrees(struct event *event, bool set) {
+    if (set)
+        object_bell_after_ready(&event->bell);
+    else
+        object_bell_after_nothing(&event->bell);
 }
 
 prong_status prong_event_set(prong_event handle) {
@@ -44,6 +63,7 @@ prong_status prong_event_set(prong_event handle) {
         waitq_notify(&event->waiting, INT_MAX);
         break;
     }
+    event_bell_agrees(event, true);
     return PRONG_OK;
 }
 
@@ -52,13 +72,24 @@ prong_status prong_event_clear(prong_event handle) {
     INSIDE struct visit inside = {0};
     TRY(event_enter(&inside, handle, &event));
     atomic_fetch_and(&event->word, ~(uint64_t)SET);
+    object_bell_after_unready(&event->bell);
     return PRONG_OK;
 }
 
 bool prong_event_is_set(prong_event handle) {
     struct event *event;
     INSIDE struct visit inside = {0};
-    return !event_enter(&inside, handle, &event) && (atomic_load(&event->word) & SET);
+    if (event_enter(&inside, handle, &event)) return false;
+    bool set = atomic_load(&event->word) & SET;
+    event_bell_agrees(event, set);
+    return set;
+}
+
+prong_status prong_event_fileno(prong_event handle, int *descriptor) {
+    struct event *event;
+    INSIDE struct visit inside = {0};
+    TRY(event_enter(&inside, handle, &event));
+    return object_bell_open(&event->bell, handle.generation, descriptor);
 }
 
 struct event_wait {
@@ -67,13 +98,13 @@ struct event_wait {
     uint64_t before; /* the word, not set */
 };
 
-static bool event_gone(const struct event_wait *wait) {
+static bool event_is_gone(const struct event_wait *wait) {
     return object_generation(wait->event) != wait->generation;
 }
 
-static bool event_ready(void *context) {
+static bool event_wait_is_over(void *context) {
     const struct event_wait *wait = context;
-    return atomic_load_explicit(&wait->event->word, memory_order_acquire) != wait->before || event_gone(wait);
+    return atomic_load_explicit(&wait->event->word, memory_order_acquire) != wait->before || event_is_gone(wait);
 }
 
 prong_status prong_event_wait(prong_event handle, prong_time timeout) {
@@ -82,25 +113,69 @@ prong_status prong_event_wait(prong_event handle, prong_time timeout) {
     INSIDE struct visit inside = {0};
     TRY(event_enter(&inside, handle, &wait.event));
     wait.before = atomic_load(&wait.event->word);
-    if (wait.before & SET) return PRONG_OK;
+    if (wait.before & SET) {
+        event_bell_agrees(wait.event, true);
+        return PRONG_OK;
+    }
     INTERRUPTIBLE;
-    bool is_ready = sync_wait(&wait.event->waiting, event_ready, &wait, wait.event, NULL, deadline_after(timeout));
-    if (event_gone(&wait)) return fail(PRONG_STALE, "the event was destroyed meanwhile");
-    return is_ready ? PRONG_OK : fail(PRONG_TIMEOUT, "%s was not set", object_describe(wait.event, what, sizeof what));
+    bool is_over =
+        sync_wait(&wait.event->waiting, event_wait_is_over, &wait, wait.event, NULL, deadline_after(timeout));
+    if (event_is_gone(&wait)) return fail(PRONG_STALE, "the event was destroyed meanwhile");
+    event_bell_agrees(wait.event, is_over);
+    if (is_over) return PRONG_OK;
+    return fail(PRONG_TIMEOUT, "%s was not set", object_describe(wait.event, what, sizeof what));
 }
 
+/* --- for prong_wait --- */
+
+/* The memory is an event's, whichever lives there by now. */
+static bool event_source_ready(const struct waited *waited) {
+    struct event *event = waited->object;
+    bool over = (waited->before & SET) || atomic_load(&event->word) != waited->before;
+    if (over && object_bell_is_on(&event->bell)) prong_event_is_set((prong_event){waited->offset, waited->generation});
+    return over || object_generation(event) != waited->generation;
+}
+
+static void event_source_nothing(const struct waited *waited) {
+    prong_event_is_set((prong_event){waited->offset, waited->generation});
+}
+
+prong_status event_source(const prong_waitable *item, struct waited *waited) {
+    struct event *event;
+    INSIDE struct visit inside = {0};
+    waited->ready = waited_always;
+    prong_status status = event_enter(&inside, item->event, &event);
+    if (status == PRONG_STALE) return PRONG_OK;
+    if (status < 0) return status;
+    *waited = (struct waited){.descriptor = -1,
+                              .queue = &event->waiting,
+                              .object = event,
+                              .offset = item->event.offset,
+                              .generation = item->event.generation,
+                              .before = atomic_load(&event->word),
+                              .ready = event_source_ready,
+                              .nothing = event_source_nothing};
+    return PRONG_OK;
+}
+
+/* --- as an object --- */
+
+static bool event_ready(void *object) {
+    return atomic_load(&((struct event *)object)->word) & SET;
+}
+
+/* It may have died after it set or cleared the flag, before the bell knew. */
 static void event_recover(void *object, uint32_t dead) {
-    (void)object;
-    (void)dead;
+    object_bell_recover(&((struct event *)object)->bell, dead);
 }
 
 static bool event_dispose(void *object) {
-    (void)object;
-    return true;
+    return object_bell_dispose(&((struct event *)object)->bell);
 }
 
 const struct object_type event_type = {.name = "event",
                                        .size = sizeof(struct event),
                                        .recover = event_recover,
                                        .end = event_end,
-                                       .dispose = event_dispose};
+                                       .dispose = event_dispose,
+                                       .ready = event_ready};

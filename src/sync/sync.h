@@ -4,11 +4,13 @@
 
 #include "family/guard.h"
 #include "family/object.h"
+#include "family/waited.h"
 #include "family/waitq.h"
 #include "sync/mutex.h"
 
 #include <prong/condition.h>
 #include <prong/lock.h>
+#include <prong/wait.h>
 
 enum {
     KIND_LOCK = 6,
@@ -19,6 +21,9 @@ enum {
     KIND_SHARED = 11,
 };
 extern const struct object_type lock_type, semaphore_type, event_type, condition_type, barrier_type, shared_type;
+
+/* For prong_wait. */
+prong_status event_source(const prong_waitable *item, struct waited *waited);
 
 /* object.variant: whether it is recursive. */
 struct lock {

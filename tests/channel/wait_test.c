@@ -227,3 +227,93 @@ LONG_METHOD_TEST(killed_waiters_leave_nothing_behind, 60) {
     ok(prong_queue_put(crowd.queue, "x", 1, PRONG_NOWAIT));
     equal(test_end(waiter), 0);
 }
+
+/* --- events, processes, other programs --- */
+
+static int set_and_clear_after(void *argument, size_t size) {
+    prong_event event = *(prong_event *)argument;
+    (void)size;
+    test_sleep_ms(80);
+    ok(prong_event_set(event));
+    return prong_event_clear(event);
+}
+
+METHOD_TEST(wait_sees_an_event_that_is_cleared_at_once) {
+    prong_event event, other;
+    size_t count;
+    ok(prong_event_create(&event, NULL));
+    ok(prong_event_create(&other, NULL));
+    prong_waitable items[] = {{.kind = PRONG_WAIT_EVENT, .event = event}, {.kind = PRONG_WAIT_EVENT, .event = other}};
+    is(prong_wait(items, 2, &count, PRONG_NOWAIT), PRONG_TIMEOUT);
+    prong_process child = start_with(method, set_and_clear_after, event);
+    ok(prong_wait(items, 2, &count, PRONG_SECONDS(10)));
+    check(count == 1 && items[0].ready && !items[1].ready);
+    equal(test_end(child), 0);
+    is(prong_wait(items, 2, &count, PRONG_MS(20)), PRONG_TIMEOUT);
+    ok(prong_event_set(other));
+    ok(prong_wait(items, 2, &count, PRONG_NOWAIT));
+    check(count == 1 && items[1].ready);
+    ok(prong_event_destroy(event)); /* of no use to wait for */
+    ok(prong_wait(items, 2, &count, PRONG_NOWAIT));
+    check(count == 2 && items[0].ready);
+}
+
+static int destroy_after(void *argument, size_t size) {
+    (void)size;
+    test_sleep_ms(80);
+    return prong_event_destroy(*(prong_event *)argument);
+}
+
+METHOD_TEST(an_event_that_is_destroyed_meanwhile_ends_a_wait) {
+    prong_event event;
+    ok(prong_event_create(&event, NULL));
+    prong_waitable item = {.kind = PRONG_WAIT_EVENT, .event = event};
+    prong_process child = start_with(method, destroy_after, event);
+    ok(prong_wait(&item, 1, NULL, PRONG_SECONDS(10)));
+    check(item.ready);
+    is(prong_event_wait(event, PRONG_NOWAIT), PRONG_STALE);
+    equal(test_end(child), 0);
+}
+
+METHOD_TEST(wait_returns_what_has_ended_of_processes_and_programs) {
+    const char *const sleeps[] = {"sleep", "30", NULL}, *const ends[] = {"true", NULL};
+    int soon = 80, late = 30000;
+    size_t count;
+    prong_process first = start_with(method, end_after, soon), second = start_with(method, end_after, late);
+    prong_popen *program;
+    ok(prong_popen_open(&program, sleeps, NULL));
+    prong_waitable items[] = {{.kind = PRONG_WAIT_PROCESS, .process = first},
+                              {.kind = PRONG_WAIT_PROCESS, .process = second},
+                              {.kind = PRONG_WAIT_POPEN, .popen = program}};
+    ok(prong_wait(items, 3, &count, PRONG_SECONDS(10)));
+    check(count == 1 && items[0].ready);
+    ok(prong_process_join(first, PRONG_NOWAIT));
+    is(prong_wait(items + 1, 2, &count, PRONG_MS(30)), PRONG_TIMEOUT);
+    ok(prong_process_kill(second));
+    ok(prong_wait(items + 1, 2, &count, PRONG_SECONDS(10)));
+    check(count == 1 && items[1].ready);
+    ok(prong_process_join(second, PRONG_SECONDS(10)));
+    ok(prong_process_destroy(second));
+    ok(prong_wait(items + 1, 1, &count, PRONG_NOWAIT)); /* closed: its calls do not wait */
+    check(items[1].ready);
+    int sentinel;
+    ok(prong_popen_sentinel(program, &sentinel));
+    prong_waitable descriptor = {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = sentinel};
+    is(prong_wait(&descriptor, 1, NULL, PRONG_NOWAIT), PRONG_TIMEOUT);
+    ok(prong_popen_kill(program));
+    ok(prong_wait(items + 2, 1, &count, PRONG_SECONDS(10)));
+    check(items[2].ready);
+    ok(prong_wait(&descriptor, 1, NULL, PRONG_NOWAIT));
+    ok(prong_popen_wait(program, NULL, PRONG_NOWAIT));
+    ok(prong_wait(items + 2, 1, &count, PRONG_NOWAIT));
+    ok(prong_popen_close(program));
+    ok(prong_popen_open(&program, ends, NULL));
+    items[2].popen = program;
+    ok(prong_wait(items + 2, 1, &count, PRONG_SECONDS(10)));
+    ok(prong_popen_close(program));
+    items[2].popen = NULL;
+    is(prong_wait(items + 2, 1, &count, PRONG_NOWAIT), PRONG_INVALID);
+    says("item 0");
+    is(prong_wait(&(prong_waitable){.kind = (enum prong_waitable_kind)77}, 1, NULL, PRONG_NOWAIT), PRONG_INVALID);
+    ok(prong_process_destroy(first));
+}

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "../support/test.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -59,19 +60,18 @@ static bool all_done(prong_job job) {
     return progress.done == progress.total;
 }
 
-/* From within the first of the job's tasks on. True when it got to the end of them, and some way further. */
-static bool step_worker(int pid, prong_job job, long steps) {
-    enum { BEYOND = 400 };
+/* From within the first of the job's tasks on. True when it got to the end of them, and so many instructions further. */
+static bool step_worker(int pid, prong_job job, long steps, int far) {
     int status, beyond = 0;
     check(waitpid(pid, &status, __WALL) == pid);
     check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-    for (long i = 0; i < steps && beyond < BEYOND; i++) {
+    for (long i = 0; i < steps && beyond < far; i++) {
         check(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0);
         check(waitpid(pid, &status, __WALL) == pid);
         check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
         beyond += beyond > 0 || all_done(job);
     }
-    return beyond == BEYOND;
+    return beyond == far;
 }
 
 LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
@@ -91,7 +91,7 @@ LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
         ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
         ok(prong_pool_submit(pool, &(prong_work){.task = stop_once, .arguments = arguments, .count = 3}, &job,
                              &(prong_task_options){.retries = 2}));
-        through = step_worker(pid, job, steps);
+        through = step_worker(pid, job, steps, 400);
         check(kill(pid, SIGKILL) == 0);
         ok(prong_job_wait(job, PRONG_SECONDS(15)));
         for (size_t i = 0; i < 3; i++) {
@@ -103,6 +103,41 @@ LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
     }
     check(kills > 20);
     expect_objects(before);
+    ok(prong_pool_destroy(pool));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+/* Whoever buries it rings, where it has ended the last task and not yet rung; and silences, where it has rung too early. */
+LONG_TEST(a_worker_that_is_killed_at_any_instruction_leaves_the_jobs_descriptor_right, 300) {
+    prong_pool pool;
+    prong_queue queue;
+    long kills = 0;
+    int pid = 0;
+    bool through = false;
+    /* not forked: a child that joins with a copy of the descriptor would ring */
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1, .method = PRONG_START_SPAWN}));
+    ok(prong_queue_create(&queue, NULL));
+    for (long steps = 0; !through; steps = next_steps(steps, 61, kills++)) {
+        prong_job job;
+        prong_status status;
+        struct pollfd end = {.events = POLLIN};
+        pid = worker_of(pool, pid);
+        check(ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0);
+        ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
+        ok(prong_pool_submit(pool, PRONG_TASK(stop_once, queue), &job, &(prong_task_options){.retries = 2}));
+        ok(prong_job_fileno(job, &end.fd));
+        through = step_worker(pid, job, steps, 4000);
+        check(kill(pid, SIGKILL) == 0);
+        do {
+            equal(poll(&end, 1, 15000), 1);
+            status = prong_job_wait(job, PRONG_NOWAIT);
+        } while (status == PRONG_TIMEOUT);
+        ok(status);
+        equal(poll(&end, 1, 0), 1);
+        ok(prong_job_destroy(job));
+    }
+    check(kills > 20);
     ok(prong_pool_destroy(pool));
     ok(prong_queue_destroy(queue));
     test_arena_is_clean(0);

@@ -1,5 +1,5 @@
-/* Death at every instruction of what rings, silences, makes and takes down the bell of a queue: once the dead one is buried, each
- * descriptor is readable exactly if there is something to take. */
+/* Death at every instruction of what rings, silences, makes and takes down the bell of a queue or an event: once the dead one is
+ * buried, each descriptor is readable exactly if there is something to take, or the event is set. */
 #define _GNU_SOURCE
 #include "step.h"
 
@@ -94,4 +94,76 @@ static void verify_destroyed(struct stage *stage) {
 
 LONG_TEST(destroy_of_what_has_a_bell, 240) {
     kill_everywhere(&(struct operation){hang_bell, join_family, destroy, verify_destroyed, 61});
+}
+
+/* --- an event --- */
+
+static void make_event(struct stage *stage) {
+    ok(prong_event_create(&stage->event, NULL));
+}
+
+static void hang_bell_of_event(struct stage *stage) {
+    make_event(stage);
+    ok(prong_event_fileno(stage->event, &bell));
+}
+
+static void hang_bell_of_event_and_set(struct stage *stage) {
+    hang_bell_of_event(stage);
+    ok(prong_event_set(stage->event));
+}
+
+static void verify_event(struct stage *stage) {
+    ok(prong_event_fileno(stage->event, &bell));
+    equal(readable(), prong_event_is_set(stage->event));
+    ok(prong_event_clear(stage->event));
+    check(!readable());
+    for (int i = 0; i < 2; i++) {
+        ok(prong_event_set(stage->event));
+        check(readable());
+        ok(prong_event_clear(stage->event));
+        check(!readable());
+    }
+    ok(prong_event_destroy(stage->event));
+}
+
+static void set_event(struct stage *stage) {
+    prong_event_set(stage->event);
+}
+
+static void clear_event(struct stage *stage) {
+    prong_event_clear(stage->event);
+}
+
+LONG_TEST(set_that_rings, 240) {
+    kill_everywhere(&(struct operation){hang_bell_of_event, join_family, set_event, verify_event, 13});
+}
+
+LONG_TEST(clear_that_silences, 240) {
+    kill_everywhere(&(struct operation){hang_bell_of_event_and_set, join_family, clear_event, verify_event, 13});
+}
+
+static void open_set_and_clear(struct stage *stage) {
+    int descriptor;
+    prong_event_fileno(stage->event, &descriptor);
+    prong_event_set(stage->event);
+    prong_event_clear(stage->event);
+}
+
+LONG_TEST(fileno_set_and_clear, 240) {
+    kill_everywhere(&(struct operation){make_event, join_family, open_set_and_clear, verify_event, 127});
+}
+
+static void destroy_event(struct stage *stage) {
+    prong_event_destroy(stage->event);
+}
+
+static void verify_destroyed_event(struct stage *stage) {
+    int fd;
+    bool there = prong_event_fileno(stage->event, &fd) == PRONG_OK;
+    equal(readable(), !there);
+    prong_event_destroy(stage->event);
+}
+
+LONG_TEST(destroy_of_an_event_that_has_a_bell, 240) {
+    kill_everywhere(&(struct operation){hang_bell_of_event, join_family, destroy_event, verify_destroyed_event, 61});
 }
