@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is held many times over is printed as often, and could be for ever: values printed again, before that is given up. */
+/* What is held many times over is printed as often, which could take forever: so many values are printed again at most. */
 enum { AGAIN_MAX = 1 << 20 };
 
 /* Where the text goes: what does not fit is only counted. */

@@ -100,8 +100,8 @@ static prong_status table_resize(prong_document *document, struct table *table, 
     return table->capacity > FEW ? index_make(document, table) : PRONG_OK;
 }
 
-/* Exactly so many the first time; then by half at least, as who reserves for each batch would else have each batch copied and
- * hashed again with every later one. */
+/* Exactly so many the first time; then by half at least: a caller that reserves for each batch would otherwise have each
+ * batch copied and hashed again with every later one. */
 prong_status table_reserve(prong_document *document, struct table *table, size_t entries) {
     if (entries <= table->capacity) return PRONG_OK;
     size_t least = (size_t)table->capacity + table->capacity / 2;
