@@ -74,7 +74,7 @@ static void pack(msgpack_packer *packer, prong_value value) {
         truth ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
         break;
     case PRONG_KIND_INT:
-        prong_to_int(value, &number);
+        must(prong_to_int(value, &number));
         msgpack_pack_int64(packer, number);
         break;
     case PRONG_KIND_FLOAT:

@@ -29,7 +29,7 @@ PRONG_API bool prong_value_next(prong_value container, size_t *at,
                                 prong_value *key, prong_value *item);
 /* By a path: "servers[0].name"; a key that has dots or brackets in quotes:
  * "['a.b'][2]"; negative indices count from the end. Errors: PRONG_NOT_FOUND
- * (the message says at which step), PRONG_INVALID. */
+ * (the message has the step), PRONG_INVALID. */
 PRONG_CHECKED prong_status prong_value_at(prong_value value, const char *path,
                                           prong_value *found);
 

@@ -53,7 +53,7 @@ PRONG_BEGIN_DECLS
 PRONG_CHECKED prong_status prong_build(prong_document *document,
                                        prong_value *value, const char *format,
                                        ...);
-/* Errors: PRONG_INVALID (the message says where: "in [1].name: expected str,
+/* Errors: PRONG_INVALID (the message has the place: "in [1].name: expected str,
  * found int"; or the format makes no sense), PRONG_NOT_FOUND (a key),
  * PRONG_TOO_LONG (a number that does not fit its type). */
 PRONG_CHECKED prong_status prong_scan(prong_value value, const char *format,

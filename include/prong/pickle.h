@@ -88,7 +88,7 @@ typedef struct prong_unpickle_options {
     size_t max_depth;
     size_t max_values; /* on the reader's stack at one time; 0: 4,194,304 */
     /* What keys (compared, hashed) and calls may take in all, in steps of some
-     * 20 ns, so that nobody can send a small pickle that takes hours; 0: 64 for
+     * 20 ns, so that no small pickle can take hours; 0: 64 for
      * each byte of it. */
     size_t max_steps;
     void *reserved[4]; /* zero */

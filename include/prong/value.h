@@ -10,7 +10,7 @@
  *     prong_pickle_dumps(document, job, &pickle, NULL);
  *     prong_document_close(document);
  *
- * A call's name says what it does. X is a kind: int, str, list, …
+ * A call's name tells what it does. X is a kind: int, str, list, …
  *
  *     prong_make_X(document, …, &value)  makes an X. Those that need no memory
  *                                        return it: prong_make_int(5)
@@ -97,7 +97,7 @@ static inline prong_kind prong_value_kind(prong_value value) {
 
 /* --- looking ---
  * PRONG_INVALID when value is of another kind; the message names both. So those
- * without another error cannot fail for one whose kind was looked at before. */
+ * without another error cannot fail for one whose kind was checked before. */
 
 PRONG_API prong_status prong_get_bool(prong_value value, bool *truth);
 /* PRONG_TOO_LONG when it does not fit in 64 bits: see prong_get_big_int. */

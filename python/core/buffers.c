@@ -1,4 +1,4 @@
-/* A pickle with its buffers beside it in one message (value/pickle_format.h says how): what is large (protocol 5) is copied
+/* A pickle with its buffers beside it in one message (see value/pickle_format.h): what is large (protocol 5) is copied
  * once, into the arena, and the receiver's objects use it in place. */
 #include "codec.h"
 #include "family/arena.h"

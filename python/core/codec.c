@@ -36,7 +36,7 @@ static PyObject *sink_buffer(PyObject *object, PyObject *buffer) {
     if (!view) return NULL;
     if (view->len < BUFFER_LEAST || !PyBuffer_IsContiguous(view, 'A')) Py_RETURN_TRUE;
     if (!self->buffers && !(self->buffers = PyList_New(0))) return NULL;
-    PyObject *own = PyMemoryView_FromObject(buffer); /* which nobody releases before it is written */
+    PyObject *own = PyMemoryView_FromObject(buffer); /* not released before it is written */
     int failed = own ? PyList_Append(self->buffers, own) : -1;
     Py_XDECREF(own);
     if (failed) return NULL;

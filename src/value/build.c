@@ -18,12 +18,12 @@ struct builder {
     int nesting;
 };
 
-static prong_status bad_format(const struct builder *builder, const char *what) {
+static prong_status build_bad_format(const struct builder *builder, const char *what) {
     return fail(PRONG_INVALID, "build \"%.60s\": %s at position %td", builder->format, what,
                 builder->at - builder->format);
 }
 
-static prong_status push(struct builder *builder, prong_value value) {
+static prong_status build_push(struct builder *builder, prong_value value) {
     if (builder->count == builder->capacity) {
         size_t capacity = builder->capacity * 2;
         prong_value *items =
@@ -37,27 +37,27 @@ static prong_status push(struct builder *builder, prong_value value) {
     return PRONG_OK;
 }
 
-static prong_status open_bracket(struct builder *builder, char bracket) {
-    if (builder->nesting == NESTING_MAX) return bad_format(builder, "too many brackets");
+static prong_status build_open(struct builder *builder, char bracket) {
+    if (builder->nesting == NESTING_MAX) return build_bad_format(builder, "too many brackets");
     builder->brackets[builder->nesting] = bracket;
     builder->opened[builder->nesting++] = builder->count;
     return PRONG_OK;
 }
 
-static prong_status close_bracket(struct builder *builder, char bracket) {
+static prong_status build_close(struct builder *builder, char bracket) {
     static const char pairs[] = "()[]{}<>";
     if (!builder->nesting || strchr(pairs, builder->brackets[builder->nesting - 1])[1] != bracket)
-        return bad_format(builder, "this bracket closes none");
+        return build_bad_format(builder, "this bracket closes none");
     size_t from = builder->opened[--builder->nesting], count = builder->count - from;
     prong_value *items = builder->items + from, made;
-    if (bracket == '}' && count % 2) return bad_format(builder, "a key without a value");
+    if (bracket == '}' && count % 2) return build_bad_format(builder, "a key without a value");
     prong_status status = bracket == ')'   ? prong_make_tuple(builder->document, items, count, &made)
                           : bracket == ']' ? prong_make_list(builder->document, items, count, &made)
                           : bracket == '>' ? prong_make_set(builder->document, items, count, &made)
                                            : prong_make_dict(builder->document, items, count / 2, &made);
     if (status < 0) return status;
     builder->count = from;
-    return push(builder, made);
+    return build_push(builder, made);
 }
 
 /* A va_list in a struct can be passed on by pointer. */
@@ -120,9 +120,9 @@ static prong_status build_one(struct builder *builder, char letter, struct argum
     case 'r':
     case 'C':
     case 'h': status = build_of_parts(document, letter, given, &made); break;
-    default: return bad_format(builder, "no such letter");
+    default: return build_bad_format(builder, "no such letter");
     }
-    return status < 0 ? status : push(builder, made);
+    return status < 0 ? status : build_push(builder, made);
 }
 
 static prong_status build(struct builder *builder, struct arguments *given) {
@@ -131,14 +131,14 @@ static prong_status build(struct builder *builder, struct arguments *given) {
         char c = *builder->at;
         if (strchr(" ,:\t\n", c)) continue;
         if (strchr("([{<", c))
-            status = open_bracket(builder, c);
+            status = build_open(builder, c);
         else if (strchr(")]}>", c))
-            status = close_bracket(builder, c);
+            status = build_close(builder, c);
         else
             status = build_one(builder, c, given);
     }
-    if (status >= 0 && builder->nesting) return bad_format(builder, "an open bracket");
-    if (status >= 0 && builder->count != 1) return bad_format(builder, "not one value (bracket them)");
+    if (status >= 0 && builder->nesting) return build_bad_format(builder, "an open bracket");
+    if (status >= 0 && builder->count != 1) return build_bad_format(builder, "not one value (bracket them)");
     return status;
 }
 

@@ -14,7 +14,7 @@ bool class_is_usual(const char *module, const char *name);
 /* On the list of the program, or NULL. */
 const struct prong_class *class_registered(const prong_unpickle_options *options, const char *module, const char *name);
 
-/* What module.name(*arguments) is if it is a value here: a set, bytes, a range, … *native says whether it is meant to be.
+/* What module.name(*arguments) is if it is a value here: a set, bytes, a range, … *native tells whether it is meant to be one.
  * Fails when the arguments make none. */
 prong_status class_call(prong_document *document, prong_value class, prong_value arguments, bool *native,
                         prong_value *value);

@@ -1,4 +1,4 @@
-/* Hashes of keys. They are keyed with a number of this process's own, so that nobody can send keys made to collide. */
+/* Hashes of keys. They are keyed with a number of this process's own, so that no sender can make keys that collide. */
 #include "base/error.h"
 #include "os/os.h"
 #include "value/equal.h"

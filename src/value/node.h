@@ -25,7 +25,7 @@ static inline bool is_big(prong_value value) { /* an int that does not fit 64 bi
     return size_of(value) != 0;
 }
 
-/* A walk (a dump, a copy) takes a number nobody had before and notes it in the nodes that it has met, with what it
+/* A walk (a dump, a copy) takes a number that no walk had before and notes it in the nodes that it has met, with what it
  * needs to know of them. */
 struct node {
     uint64_t walk;
@@ -37,7 +37,7 @@ uint64_t walk_begin(void);
 /* Kept nodes of a fixed size; those with items have them behind. */
 struct tuple_node {
     struct node node;
-    uint32_t hash; /* once computed; 0 before. Else one that holds another twice, and so on, would take for ever */
+    uint32_t hash; /* 0 until computed. Kept, as one that holds another twice, and so on, would take forever */
     prong_value items[];
 };
 struct list_node {
@@ -166,7 +166,7 @@ prong_status make_handle(prong_document *document, const char *type, uint64_t of
 prong_status make_handle_from(prong_document *document, const char *type, const void *handle, prong_value *value);
 prong_status list_reserve(prong_document *document, prong_value list, size_t more);
 prong_status list_extend(prong_document *document, prong_value list, const prong_value *items, size_t count);
-/* Puts or replaces; of a set, value is not looked at. */
+/* Puts or replaces; of a set, value is ignored. */
 prong_status table_put(prong_document *document, prong_value container, prong_value key, prong_value value);
 
 /* The library's name for a handle's type, or NULL. */

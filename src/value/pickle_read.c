@@ -41,7 +41,7 @@ static inline prong_status read_binint(struct reader *r) {
 
 /* --- text and bytes --- */
 
-static inline prong_status read_text(struct reader *r, size_t width) {
+static inline prong_status read_counted_text(struct reader *r, size_t width) {
     const unsigned char *bytes;
     size_t size;
     prong_value value;
@@ -51,7 +51,7 @@ static inline prong_status read_text(struct reader *r, size_t width) {
     return reader_push(r, value);
 }
 
-static inline prong_status read_bytes(struct reader *r, size_t width) {
+static inline prong_status read_counted_bytes(struct reader *r, size_t width) {
     const unsigned char *bytes;
     size_t size;
     prong_value value;
@@ -253,12 +253,12 @@ static prong_status read_opcode(struct reader *r, enum opcode opcode) {
     case OP_LONG1: return read_long(r, 1);
     case OP_LONG4: return read_long(r, 4);
     case OP_BINFLOAT: return read_binfloat(r);
-    case OP_SHORT_BINUNICODE: return read_text(r, 1);
-    case OP_BINUNICODE: return read_text(r, 4);
-    case OP_BINUNICODE8: return read_text(r, 8);
-    case OP_SHORT_BINBYTES: return read_bytes(r, 1);
-    case OP_BINBYTES: return read_bytes(r, 4);
-    case OP_BINBYTES8: return read_bytes(r, 8);
+    case OP_SHORT_BINUNICODE: return read_counted_text(r, 1);
+    case OP_BINUNICODE: return read_counted_text(r, 4);
+    case OP_BINUNICODE8: return read_counted_text(r, 8);
+    case OP_SHORT_BINBYTES: return read_counted_bytes(r, 1);
+    case OP_BINBYTES: return read_counted_bytes(r, 4);
+    case OP_BINBYTES8: return read_counted_bytes(r, 8);
     case OP_MEMOIZE: return memo_add(r);
     case OP_BINPUT: TRY(reader_take_number(r, 1, &number)); return memo_put(r, number);
     case OP_LONG_BINPUT: TRY(reader_take_number(r, 4, &number)); return memo_put(r, number);

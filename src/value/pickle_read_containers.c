@@ -21,7 +21,7 @@ static prong_status object_may_grow(const struct object_node *object) {
 }
 
 /* Items for a list, or for an object that is one. */
-static prong_status append_items(struct reader *r, prong_value to, const prong_value *items, size_t count) {
+static prong_status reader_append(struct reader *r, prong_value to, const prong_value *items, size_t count) {
     prong_value list = to;
     if (kind_of(to) == PRONG_KIND_OBJECT) {
         struct object_node *object = object_of(to);
@@ -66,7 +66,7 @@ static prong_status add_members(struct reader *r, prong_value set, const prong_v
     return reader_check_depth(r, set);
 }
 
-static prong_status put_items(struct reader *r, prong_value to, const prong_value *items, size_t count) {
+static prong_status reader_put_items(struct reader *r, prong_value to, const prong_value *items, size_t count) {
     if (kind_of(to) == PRONG_KIND_SET || kind_of(to) == PRONG_KIND_FROZENSET) return add_members(r, to, items, count);
     return set_pairs(r, to, items, count);
 }
@@ -75,7 +75,7 @@ prong_status read_pending(struct reader *r) {
     size_t stop = r->pending.end - r->pending.from > SLICE_ITEMS ? r->pending.from + SLICE_ITEMS : r->pending.end;
     while (r->pending.from < stop && value_work.done <= r->slice_end) {
         size_t count = stop - r->pending.from < ITEMS_AT_ONCE ? stop - r->pending.from : ITEMS_AT_ONCE;
-        TRY(put_items(r, r->pending.to, r->stack + r->pending.from, count));
+        TRY(reader_put_items(r, r->pending.to, r->stack + r->pending.from, count));
         r->pending.from += count;
     }
     if (r->pending.from < r->pending.end) return PRONG_TIMEOUT;
@@ -84,10 +84,10 @@ prong_status read_pending(struct reader *r) {
 
 /* Into a table. Many items are put slice by slice; they stay where they are, above the stack's end, until no other opcode is
  * done before that. push: the table comes onto the stack afterwards. */
-static prong_status put_all_items(struct reader *r, prong_value to, const prong_value *items, size_t count,
-                                  bool push_it) {
+static prong_status reader_put_all(struct reader *r, prong_value to, const prong_value *items, size_t count,
+                                   bool push_it) {
     if (!r->sliced || count <= ITEMS_AT_ONCE) {
-        TRY(put_items(r, to, items, count));
+        TRY(reader_put_items(r, to, items, count));
         return push_it ? reader_push(r, to) : PRONG_OK;
     }
     r->pending.to = to;
@@ -106,11 +106,11 @@ prong_status read_extend(struct reader *r, enum opcode opcode) {
     TRY(reader_close_mark(r, &items, &count));
     TRY(reader_has(r, 1));
     prong_value to = *reader_top(r);
-    if (opcode == OP_APPENDS) return append_items(r, to, items, count);
+    if (opcode == OP_APPENDS) return reader_append(r, to, items, count);
     if (opcode == OP_SETITEMS && kind_of(to) != PRONG_KIND_DICT && kind_of(to) != PRONG_KIND_OBJECT)
         return expected("a dict to set in", to);
     if (opcode == OP_ADDITEMS && kind_of(to) != PRONG_KIND_SET) return expected("a set to add to", to);
-    return put_all_items(r, to, items, count, false);
+    return reader_put_all(r, to, items, count, false);
 }
 
 prong_status read_marked_table(struct reader *r, prong_kind kind) {
@@ -119,13 +119,13 @@ prong_status read_marked_table(struct reader *r, prong_kind kind) {
     prong_value value;
     TRY(reader_close_mark(r, &items, &count));
     TRY(make_table(r->document, kind, &value));
-    return put_all_items(r, value, items, count, true);
+    return reader_put_all(r, value, items, count, true);
 }
 
 prong_status read_append(struct reader *r) {
     TRY(reader_has(r, 2));
     r->count--;
-    return append_items(r, *reader_top(r), reader_top(r) + 1, 1);
+    return reader_append(r, *reader_top(r), reader_top(r) + 1, 1);
 }
 
 prong_status read_setitem(struct reader *r) {

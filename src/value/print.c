@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is held many times over is printed as often, and could be for ever: values printed again, before that is given up. */
+/* What is held many times over is printed as often, which could take forever: so many values are printed again at most. */
 enum { AGAIN_MAX = 1 << 20 };
 
 /* Where the text goes: what does not fit is only counted. */
@@ -22,7 +22,7 @@ struct printer {
     bool json;
 };
 
-static void put(struct printer *out, const char *text, size_t size) {
+static void print_put(struct printer *out, const char *text, size_t size) {
     if (out->size < out->capacity) {
         size_t room = out->capacity - out->size;
         memcpy(out->buffer + out->size, text, size < room ? size : room);
@@ -30,7 +30,7 @@ static void put(struct printer *out, const char *text, size_t size) {
     out->size += size;
 }
 static void put_text(struct printer *out, const char *text) {
-    put(out, text, strlen(text));
+    print_put(out, text, strlen(text));
 }
 __attribute__((format(printf, 2, 3))) static void put_format(struct printer *out, const char *format, ...) {
     char text[64];
@@ -41,7 +41,7 @@ __attribute__((format(printf, 2, 3))) static void put_format(struct printer *out
     put_text(out, text);
 }
 
-static prong_status print(struct printer *out, prong_value value, unsigned depth);
+static prong_status print_value(struct printer *out, prong_value value, unsigned depth);
 
 static prong_status put_int(struct printer *out, prong_value value) {
     if (!is_big(value)) {
@@ -62,7 +62,7 @@ static prong_status put_int(struct printer *out, prong_value value) {
 static void put_float(struct printer *out, double number) {
     char text[FLOAT_TEXT];
     size_t length = float_to_text(number, text);
-    put(out, text, length);
+    print_put(out, text, length);
 }
 
 /* As Python: the imaginary part alone if the other is 0; without ".0". */
@@ -100,7 +100,7 @@ static bool put_escape(struct printer *out, unsigned char c, char quote) {
 
 static void put_str(struct printer *out, const char *text, size_t size) {
     char quote = quote_for(text, size);
-    put(out, &quote, 1);
+    print_put(out, &quote, 1);
     for (const char *at = text, *end = text + size; at < end;) {
         const char *from = at;
         uint32_t c = utf8_get(&at);
@@ -110,9 +110,9 @@ static void put_str(struct printer *out, const char *text, size_t size) {
         else if (c >= 0xd800 && c < 0xe000)
             put_format(out, "\\u%04x", c);
         else
-            put(out, from, (size_t)(at - from));
+            print_put(out, from, (size_t)(at - from));
     }
-    put(out, &quote, 1);
+    print_put(out, &quote, 1);
 }
 
 static void put_bytes(struct printer *out, const unsigned char *data, size_t size) {
@@ -123,16 +123,16 @@ static void put_bytes(struct printer *out, const unsigned char *data, size_t siz
         if (data[i] < 0x20 || data[i] >= 0x7f)
             put_format(out, "\\x%02x", data[i]);
         else
-            put(out, (const char *)&data[i], 1);
+            print_put(out, (const char *)&data[i], 1);
     }
-    put(out, &quote, 1);
+    print_put(out, &quote, 1);
 }
 
-static prong_status put_items(struct printer *out, const prong_value *items, size_t count, unsigned depth) {
+static prong_status print_items(struct printer *out, const prong_value *items, size_t count, unsigned depth) {
     prong_status status = PRONG_OK;
     for (size_t i = 0; i < count && status >= 0; i++) {
         if (i) put_text(out, ", ");
-        status = print(out, items[i], depth);
+        status = print_value(out, items[i], depth);
         if (status < 0 && out->json) status = fail_again(status, "[%zu]", i);
     }
     return status;
@@ -143,7 +143,7 @@ static prong_status put_sequence(struct printer *out, prong_value value, unsigne
     const prong_value *items = items_of(value, &count);
     bool list = kind_of(value) == PRONG_KIND_LIST || out->json;
     put_text(out, list ? "[" : "(");
-    prong_status status = put_items(out, items, count, depth);
+    prong_status status = print_items(out, items, count, depth);
     put_text(out, list ? "]" : count == 1 ? ",)" : ")");
     return status;
 }
@@ -160,7 +160,7 @@ static prong_status put_members(struct printer *out, prong_value value, unsigned
     size_t at = 0, count = 0;
     for (struct entry *entry = table_next(table, &at); entry && status >= 0; entry = table_next(table, &at)) {
         if (count++) put_text(out, ", ");
-        status = print(out, entry->key, depth);
+        status = print_value(out, entry->key, depth);
     }
     put_text(out, frozen ? "})" : "}");
     return status;
@@ -168,13 +168,13 @@ static prong_status put_members(struct printer *out, prong_value value, unsigned
 
 static prong_status put_json_key(struct printer *out, prong_value key) {
     switch (kind_of(key)) {
-    case PRONG_KIND_STR: return print(out, key, 0);
+    case PRONG_KIND_STR: return print_value(out, key, 0);
     case PRONG_KIND_NULL:
     case PRONG_KIND_BOOL:
     case PRONG_KIND_INT:
     case PRONG_KIND_FLOAT: {
         put_text(out, "\"");
-        prong_status status = print(out, key, 0);
+        prong_status status = print_value(out, key, 0);
         put_text(out, "\"");
         return status;
     }
@@ -189,9 +189,9 @@ static prong_status put_pairs(struct printer *out, prong_value dict, unsigned de
     size_t at = 0, count = 0;
     for (struct entry *entry = table_next(table, &at); entry && status >= 0; entry = table_next(table, &at)) {
         if (count++) put_text(out, ", ");
-        status = out->json ? put_json_key(out, entry->key) : print(out, entry->key, depth);
+        status = out->json ? put_json_key(out, entry->key) : print_value(out, entry->key, depth);
         put_text(out, ": ");
-        if (status >= 0) status = print(out, entry->value, depth);
+        if (status >= 0) status = print_value(out, entry->value, depth);
         if (status < 0 && out->json && kind_of(entry->key) == PRONG_KIND_STR)
             status = fail_again(status, ".%.60s", (const char *)entry->key.pointer);
     }
@@ -216,7 +216,7 @@ static prong_status put_object(struct printer *out, const struct object_node *ob
     const prong_value *items = items_of(object->arguments, &count);
     put_text(out, object->class->name.pointer);
     put_text(out, "(");
-    prong_status status = put_items(out, items, count, depth);
+    prong_status status = print_items(out, items, count, depth);
     written = count;
     const prong_value more[] = {object->items, object->pairs, object->keywords, object->state};
     for (int i = 0; i < 4 && status >= 0; i++) {
@@ -225,18 +225,18 @@ static prong_status put_object(struct printer *out, const struct object_node *ob
         if (!attributes) {
             if (written++) put_text(out, ", ");
             if (i == 3) put_text(out, "state=");
-            status = print(out, more[i], depth);
+            status = print_value(out, more[i], depth);
             continue;
         }
         size_t at = 0;
         for (struct entry *entry; status >= 0 && (entry = table_next(table_of(more[i]), &at));) {
             if (written++) put_text(out, ", ");
             if (kind_of(entry->key) == PRONG_KIND_STR)
-                put(out, entry->key.pointer, size_of(entry->key));
+                print_put(out, entry->key.pointer, size_of(entry->key));
             else
-                status = print(out, entry->key, depth);
+                status = print_value(out, entry->key, depth);
             put_text(out, "=");
-            if (status >= 0) status = print(out, entry->value, depth);
+            if (status >= 0) status = print_value(out, entry->value, depth);
         }
     }
     put_text(out, ")");
@@ -245,12 +245,12 @@ static prong_status put_object(struct printer *out, const struct object_node *ob
 
 static prong_status put_range(struct printer *out, const struct range_node *range) {
     put_text(out, "range(");
-    print(out, range->start, 0);
+    print_value(out, range->start, 0);
     put_text(out, ", ");
-    print(out, range->stop, 0);
+    print_value(out, range->stop, 0);
     if (is_big(range->step) || range->step.integer != 1) {
         put_text(out, ", ");
-        print(out, range->step, 0);
+        print_value(out, range->step, 0);
     }
     put_text(out, ")");
     return PRONG_OK;
@@ -297,7 +297,7 @@ static void put_json_str(struct printer *out, const char *text, size_t size) {
         else if (c < 0x20 || (c >= 0xd800 && c < 0xe000))
             put_format(out, "\\u%04x", c);
         else
-            put(out, from, (size_t)(at - from));
+            print_put(out, from, (size_t)(at - from));
     }
     put_text(out, "\"");
 }
@@ -339,7 +339,7 @@ static bool json_has(prong_value value) {
            kind == PRONG_KIND_DICT || (kind == PRONG_KIND_FLOAT && isfinite(value.real));
 }
 
-static prong_status print(struct printer *out, prong_value value, unsigned depth) {
+static prong_status print_value(struct printer *out, prong_value value, unsigned depth) {
     if (out->again && ++out->values > AGAIN_MAX)
         return fail(PRONG_TOO_LONG, "more than %d values to print that were printed before", AGAIN_MAX);
     if (out->json && !json_has(value))
@@ -369,7 +369,7 @@ static prong_status print_to(prong_value value, char *buffer, size_t capacity, s
                           .walk = walk_begin(),
                           .done = walk_begin(),
                           .json = json};
-    prong_status status = print(&out, value, 0);
+    prong_status status = print_value(&out, value, 0);
     if (capacity) buffer[out.size < out.capacity ? out.size : out.capacity] = 0;
     if (size) *size = out.size;
     return status;

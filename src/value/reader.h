@@ -1,4 +1,4 @@
-/* Reading a pickle slice by slice, for who has others to serve meanwhile. */
+/* Reading a pickle slice by slice, for a caller that serves others in between. */
 #ifndef VALUE_READER_H
 #define VALUE_READER_H
 

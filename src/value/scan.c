@@ -14,12 +14,12 @@ struct scanner {
     size_t path_size;
 };
 
-static prong_status bad_format(const struct scanner *scanner, const char *what) {
+static prong_status scan_bad_format(const struct scanner *scanner, const char *what) {
     return fail(PRONG_INVALID, "scan \"%.60s\": %s at position %td", scanner->format, what,
                 scanner->at - scanner->format);
 }
 
-static prong_status at_path(const struct scanner *scanner, prong_status status) {
+static prong_status scan_at_path(const struct scanner *scanner, prong_status status) {
     return scanner->path_size ? fail_again(status, "in %s", scanner->path) : status;
 }
 
@@ -45,7 +45,7 @@ static char peek_letter(struct scanner *scanner) {
     return *scanner->at;
 }
 
-static prong_status scan_one(struct scanner *scanner, char letter, const prong_value *value);
+static prong_status scan_value(struct scanner *scanner, char letter, const prong_value *value);
 
 static prong_status scan_int(struct scanner *scanner, char letter, prong_value value) {
     int64_t number;
@@ -104,7 +104,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
     case 'r':
     case 'C':
     case 'h': return scan_parts(scanner, letter, value);
-    default: return bad_format(scanner, "no such letter");
+    default: return scan_bad_format(scanner, "no such letter");
     }
 }
 
@@ -133,14 +133,14 @@ static prong_status skip_one(struct scanner *scanner, char letter) {
     case '{': {
         char closing = letter == '(' ? ')' : letter == '[' ? ']' : '}';
         for (char c = next_letter(scanner); c != closing; c = next_letter(scanner)) {
-            prong_status status = !c                     ? bad_format(scanner, "an open bracket")
+            prong_status status = !c                     ? scan_bad_format(scanner, "an open bracket")
                                   : c == '*' || c == '?' ? PRONG_OK
                                                          : skip_one(scanner, c);
             if (status < 0) return status;
         }
         return PRONG_OK;
     }
-    default: return bad_format(scanner, "no such letter");
+    default: return scan_bad_format(scanner, "no such letter");
     }
 }
 
@@ -150,14 +150,14 @@ static prong_status scan_items(struct scanner *scanner, prong_value value, char 
     size_t count, index = 0;
     const prong_value *items = items_of(value, &count);
     for (char letter = next_letter(scanner); letter != closing; letter = next_letter(scanner), index++) {
-        if (!letter) return bad_format(scanner, "an open bracket");
+        if (!letter) return scan_bad_format(scanner, "an open bracket");
         if (letter == '*') {
-            if (next_letter(scanner) != closing) return bad_format(scanner, "something after '*'");
+            if (next_letter(scanner) != closing) return scan_bad_format(scanner, "something after '*'");
             return PRONG_OK;
         }
         if (index >= count) return fail(PRONG_INVALID, "only %zu items", count);
         size_t before = path_into(scanner, NULL, index);
-        prong_status status = scan_one(scanner, letter, &items[index]);
+        prong_status status = scan_value(scanner, letter, &items[index]);
         if (status < 0) return status;
         path_back(scanner, before);
     }
@@ -167,7 +167,7 @@ static prong_status scan_items(struct scanner *scanner, prong_value value, char 
 static prong_status scan_dict(struct scanner *scanner, prong_value value) {
     if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
     for (char letter = next_letter(scanner); letter != '}'; letter = next_letter(scanner)) {
-        if (letter != 's') return bad_format(scanner, "a dict's keys are to be 's'");
+        if (letter != 's') return scan_bad_format(scanner, "a dict's keys are to be 's'");
         const char *key = va_arg(scanner->given, const char *);
         bool optional = peek_letter(scanner) == '?' && next_letter(scanner);
         prong_value found;
@@ -180,14 +180,14 @@ static prong_status scan_dict(struct scanner *scanner, prong_value value) {
         }
         if (status < 0) return status;
         size_t before = path_into(scanner, key, 0);
-        status = scan_one(scanner, letter, &found);
+        status = scan_value(scanner, letter, &found);
         if (status < 0) return status;
         path_back(scanner, before);
     }
     return PRONG_OK;
 }
 
-static prong_status scan_one(struct scanner *scanner, char letter, const prong_value *value) {
+static prong_status scan_value(struct scanner *scanner, char letter, const prong_value *value) {
     if (letter == '(') return scan_items(scanner, *value, ')');
     if (letter == '[') return scan_items(scanner, *value, ']');
     if (letter == '{') return scan_dict(scanner, *value);
@@ -197,27 +197,27 @@ static prong_status scan_one(struct scanner *scanner, char letter, const prong_v
 prong_status prong_scan(prong_value value, const char *format, ...) {
     struct scanner scanner = {.format = format, .at = format};
     va_start(scanner.given, format);
-    prong_status status = scan_one(&scanner, next_letter(&scanner), &value);
+    prong_status status = scan_value(&scanner, next_letter(&scanner), &value);
     if (status < 0)
-        status = at_path(&scanner, status);
+        status = scan_at_path(&scanner, status);
     else if (next_letter(&scanner))
-        status = bad_format(&scanner, "something after the value");
+        status = scan_bad_format(&scanner, "something after the value");
     va_end(scanner.given);
     return status;
 }
 
 /* --- paths --- */
 
-static prong_status no_path(const char *path, const char *at) {
+static prong_status path_unreadable(const char *path, const char *at) {
     return fail(PRONG_INVALID, "path \"%.60s\": cannot be read at position %td", path, at - path);
 }
 
-static prong_status step_by_key(prong_value value, const char *key, size_t size, prong_value *found) {
+static prong_status path_step_by_key(prong_value value, const char *key, size_t size, prong_value *found) {
     if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
     return dict_find_text(value, key, size, found);
 }
 
-static prong_status step_by_index(prong_value value, long index, prong_value *found) {
+static prong_status path_step_by_index(prong_value value, long index, prong_value *found) {
     if (kind_of(value) == PRONG_KIND_DICT) return prong_dict_get(value, prong_make_int(index), found);
     if (index < 0) index += (long)prong_value_size(value);
     if (index < 0) return fail_text(PRONG_NOT_FOUND, "index is out of range");
@@ -225,31 +225,31 @@ static prong_status step_by_index(prong_value value, long index, prong_value *fo
 }
 
 /* One step: .name, name, [3], ['a.b']; *at goes past it. */
-static prong_status step(const char *path, const char **at, prong_value value, prong_value *found) {
+static prong_status path_step(const char *path, const char **at, prong_value value, prong_value *found) {
     const char *from = *at;
     if (*from != '[') {
         if (*from == '.') from++;
         size_t size = strcspn(from, ".[");
         *at = from + size;
-        return size ? step_by_key(value, from, size, found) : no_path(path, from);
+        return size ? path_step_by_key(value, from, size, found) : path_unreadable(path, from);
     }
     char quote = *++from;
     if (quote == '\'' || quote == '"') {
         const char *end = strchr(++from, quote);
-        if (!end || end[1] != ']') return no_path(path, from);
+        if (!end || end[1] != ']') return path_unreadable(path, from);
         *at = end + 2;
-        return step_by_key(value, from, (size_t)(end - from), found);
+        return path_step_by_key(value, from, (size_t)(end - from), found);
     }
     char *end;
     long index = strtol(from, &end, 10);
-    if (end == from || *end != ']') return no_path(path, from);
+    if (end == from || *end != ']') return path_unreadable(path, from);
     *at = end + 1;
-    return step_by_index(value, index, found);
+    return path_step_by_index(value, index, found);
 }
 
 prong_status prong_value_at(prong_value value, const char *path, prong_value *found) {
     for (const char *at = path; *at;) {
-        prong_status status = step(path, &at, value, &value);
+        prong_status status = path_step(path, &at, value, &value);
         if (status < 0) return fail_again(status, "path \"%.60s\", before position %td", path, at - path);
     }
     *found = value;

@@ -100,8 +100,8 @@ static prong_status table_resize(prong_document *document, struct table *table, 
     return table->capacity > FEW ? index_make(document, table) : PRONG_OK;
 }
 
-/* Exactly so many the first time; then by half at least, as who reserves for each batch would else have each batch copied and
- * hashed again with every later one. */
+/* Exactly so many the first time; then by half at least: a caller that reserves for each batch would otherwise have each
+ * batch copied and hashed again with every later one. */
 prong_status table_reserve(prong_document *document, struct table *table, size_t entries) {
     if (entries <= table->capacity) return PRONG_OK;
     size_t least = (size_t)table->capacity + table->capacity / 2;
@@ -109,7 +109,7 @@ prong_status table_reserve(prong_document *document, struct table *table, size_t
 }
 
 /* No room: gaps are closed, or if there are few it grows. */
-static prong_status make_room(prong_document *document, struct table *table) {
+static prong_status table_make_room(prong_document *document, struct table *table) {
     size_t wanted = table->count < table->capacity - table->capacity / 4 ? table->capacity
                     : table->capacity < FEW                              ? table->capacity ? FEW : FIRST_CAPACITY
                                             : (size_t)table->capacity + table->capacity / 2;
@@ -127,7 +127,7 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     if (*entry) return PRONG_OK;
     bool had_index = table->index != NULL;
     if (table->used == table->capacity || (table->index && table->written == table->capacity))
-        status = make_room(document, table);
+        status = table_make_room(document, table);
     if (status >= 0 && table->index && !had_index) status = value_hash(key, &hash);
     if (status < 0) return status;
     *entry = &table->entries[table->used];

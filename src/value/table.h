@@ -31,7 +31,7 @@ prong_status value_hash(prong_value key, uint32_t *hash);
 
 /* Finds the key: its entry, or NULL. Fails for a key that cannot be one. */
 prong_status table_find(const struct table *table, prong_value key, struct entry **entry);
-/* Finds or makes it: *added says which. A new entry's value is None. */
+/* Finds or makes it: *added tells which. A new entry's value is None. */
 prong_status table_insert(prong_document *document, struct table *table, prong_value key, struct entry **entry,
                           bool *added);
 void table_remove(struct table *table, struct entry *entry);

@@ -50,7 +50,8 @@ const char *constants(prong_status status);
 const char *constants(prong_status status) {
     int code = PRONG_NO_RETURNCODE,
         limits[] = {PRONG_VALUE_DEPTH, PRONG_PICKLE_PROTOCOL, PRONG_PICKLE_TEXT, PRONG_SEMAPHORE_MAX};
-    if (code == limits[0] || PRONG_VERSION_MAJOR + PRONG_VERSION_MINOR + PRONG_VERSION_PATCH < 0) return PRONG_VERSION;
+    if (code == limits[0] || PRONG_TO_NUL == 0 || PRONG_VERSION_MAJOR + PRONG_VERSION_MINOR + PRONG_VERSION_PATCH < 0)
+        return PRONG_VERSION;
 #define NAME_OF(name, number, text)                                                                                    \
     case name: return text;
     switch (status) { PRONG_STATUSES(NAME_OF) }

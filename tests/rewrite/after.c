@@ -42,3 +42,19 @@ int programs_of_before(prong_process process, prong_value_target *target, prong_
     if (prong_popen_stop(popen, &code, NULL) < 0 || prong_popen_pipe(popen, 1) >= 0) return 1;
     return prong_popen_close(popen) < 0;
 }
+
+int values_of_before(prong_document *document, prong_queue queue);
+
+int values_of_before(prong_document *document, prong_queue queue) {
+    prong_value big, dict, text, handle, found;
+    unsigned char bytes[9] = {0};
+    double real, imaginary;
+    int64_t number;
+    if (prong_make_big_int(document, bytes, sizeof(bytes), &big) < 0 || prong_make_dict(document, NULL, 0, &dict) < 0) return 1;
+    if (prong_make_str(document, "key", PRONG_TO_NUL, &text) < 0 || prong_build(document, &big, "U", (uint64_t)(UINT64_MAX)) < 0) return 1;
+    if (prong_build(document, &found, "c", (double)(1), (double)(-2)) < 0 || prong_dict_set_text(document, dict, "number", big) < 0) return 1;
+    if (prong_build(document, &handle, "h", "queue", &queue) < 0 || prong_dict_set(document, dict, text, handle) < 0) return 1;
+    if (prong_scan(found, "c", &real, &imaginary) < 0 || prong_scan(handle, "h", "queue", &queue) < 0) return 1;
+    if (prong_dict_get_text(dict, "key", &found) < 0 || prong_dict_get(dict, prong_make_int(3), &found) < 0) return 1;
+    return prong_list_get(prong_make_null(), 0, &found) < 0 || prong_to_int(found, &number) < 0;
+}

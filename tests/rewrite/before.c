@@ -35,10 +35,26 @@ int programs_of_before(prong_process process, prong_value_target *target, prong_
     prong_completed done;
     prong_popen *popen;
     int code;
-    if (prong_process_create_value(&process, target, given, prong_make_null(), NULL) < 0) return 1;
+    if (prong_process_create_value(&process, target, given, prong_null(), NULL) < 0) return 1;
     if (prong_process_close(process) < 0) return 1;
     if (prong_subprocess_run(argv, &options, &done) < 0 || prong_subprocess_check_call(argv, NULL) < 0) return 1;
     if (prong_popen_start(&popen, argv, NULL) < 0 || prong_popen_send_signal(popen, 15) < 0) return 1;
     if (prong_popen_stop(popen, NULL, &code) < 0 || prong_popen_fileno(popen, 1) >= 0) return 1;
     return prong_popen_close(popen) < 0;
+}
+
+int values_of_before(prong_document *document, prong_queue queue);
+
+int values_of_before(prong_document *document, prong_queue queue) {
+    prong_value big, dict, text, handle, found;
+    unsigned char bytes[9] = {0};
+    double real, imaginary;
+    int64_t number;
+    if (prong_make_int(document, bytes, sizeof(bytes), &big) < 0 || prong_make_dict(document, &dict) < 0) return 1;
+    if (prong_make_text(document, "key", &text) < 0 || prong_make_uint(document, UINT64_MAX, &big) < 0) return 1;
+    if (prong_make_complex(document, 1, -2, &found) < 0 || prong_dict_put(document, dict, "number", big) < 0) return 1;
+    if (prong_make_handle(document, "queue", &queue, &handle) < 0 || prong_dict_set(document, dict, text, handle) < 0) return 1;
+    if (prong_value_get_complex(found, &real, &imaginary) < 0 || prong_value_get_handle(handle, "queue", &queue) < 0) return 1;
+    if (prong_value_get(dict, "key", &found) < 0 || prong_value_find(dict, prong_int(3), &found) < 0) return 1;
+    return prong_value_item(prong_null(), 0, &found) < 0 || prong_value_get_int(found, &number) < 0;
 }
