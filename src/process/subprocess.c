@@ -74,7 +74,7 @@ static prong_status subprocess_run(const char *const argv[], prong_completed *co
 
 prong_status prong_subprocess_run(const char *const argv[], prong_completed *completed,
                                   const prong_subprocess_options *options, prong_time timeout) {
-    prong_completed nowhere, *to = completed ? completed : &nowhere;
+    prong_completed nowhere = {0}, *to = completed ? completed : &nowhere;
     *to = (prong_completed){.returncode = PRONG_NO_RETURNCODE};
     prong_status status = subprocess_run(argv, to, options, timeout);
     if (!completed) prong_completed_clear(to);
