@@ -34,6 +34,7 @@ typedef struct prong_pickle_options {
 } prong_pickle_options;
 #define PRONG_PICKLE_TEXT (-1)
 
+/* A value as bytes, which lie in a document. */
 typedef struct prong_pickle {
     const void *data;
     size_t size;

@@ -32,6 +32,8 @@ enum prong_stream_kind {
     PRONG_STREAM_STDOUT, /* of stderr only: where stdout goes */
 };
 
+/* Where a program's stdin, stdout or stderr comes from or goes to. All zero is
+ * this process's own. */
 typedef struct prong_stream {
     enum prong_stream_kind kind;
     int descriptor;
@@ -105,6 +107,7 @@ PRONG_CHECKED prong_status
 prong_popen_start(prong_popen **popen, const char *const argv[],
                   const prong_popen_options *options);
 
+/* Its pid; while it has not been waited for, no other process has that. */
 PRONG_API int prong_popen_pid(const prong_popen *popen);
 /* This process's end of a pipe (0: its stdin, 1: its stdout, 2: its stderr); -1 where there is none, or it was closed. Belongs
  * to the popen. */

@@ -312,6 +312,7 @@ PRONG_API prong_status prong_value_compare(prong_value a, prong_value b,
 
 /* --- changing containers --- */
 
+/* Puts the item at the end. Errors: PRONG_INVALID (no list), PRONG_NO_MEMORY. */
 PRONG_API prong_status prong_list_append(prong_document *document,
                                          prong_value list, prong_value item);
 /* Before `index` (its size: at the end). Errors: PRONG_NOT_FOUND, PRONG_INVALID. */
