@@ -5,6 +5,9 @@ import re
 import headers as parsed
 import prose
 
+# where Sphinx would see no beginning or end of a link: it begins at \x01 and ends at \x02
+NO_BEGIN = r"""(?<=[^\s(\[{<"'/:-])\x01"""
+NO_END = r"""\x02(?=[^\s)\]}>"'/:.,;!?-])"""
 SPECIAL = re.compile(r"([\\*`|_])")
 
 
@@ -24,8 +27,9 @@ class Page:
             if token.startswith("<prong/"):
                 return f":doc:`{token} <{token[7:-3]}>`" if token[7:-3] in self.names["headers"] else token
             role = self.names.get(token.rstrip("()"))
-            return f":c:{role}:`{token}`" if role else SPECIAL.sub(r"\\\1", token)
-        return re.sub(r"docs/[\w-]+\.md|<prong/\w+\.h>|[\w]+|[\\*`|]", word, text).replace("` (", "` \\ (")
+            return f"\x01:c:{role}:`{token}`\x02" if role else SPECIAL.sub(r"\\\1", token)
+        text = re.sub(r"docs/[\w-]+\.md|<prong/\w+\.h>|[\w]+|[\\*`|]", word, text)
+        return re.sub(NO_BEGIN + "|" + NO_END, r"\\ ", text).replace("\x01", "").replace("\x02", "")
 
     def prose(self, text, indent=0):
         for kind, content in prose.blocks(text):
