@@ -1,5 +1,9 @@
 """Sphinx's settings; tools/docs/build gives the version."""
 import os
+import re
+
+import docutils.nodes
+import sphinx.addnodes
 
 project = "prong"
 author = "the authors of prong"
@@ -11,6 +15,10 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = f"prong {version}"
 html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 highlight_language = "none"
 c_extra_keywords = ["alignas", "alignof", "bool", "noreturn", "static_assert", "thread_local"]
 autodoc_member_order = "alphabetical"
@@ -19,10 +27,37 @@ autodoc_default_options = {"members": True, "undoc-members": False}
 
 
 def plain(app, what, name, obj, options, lines):
-    """Docstrings are plain text: what would be markup stands for itself."""
+    """Docstrings are plain text: what would be markup stands for itself; examples are indented, code is in backquotes."""
+    example = None  # the indentation of the line before it
     for at, line in enumerate(lines):
-        lines[at] = line.replace("\\", "\\\\").replace("*", "\\*").replace("|", "\\|")
+        indent = len(line) - len(line.lstrip())
+        if example is not None and (not line.strip() or indent > example):
+            continue
+        line = line.replace("\\", "\\\\").replace("*", "\\*").replace("|", "\\|")
+        line = re.sub(r"(?<!`)`([^`]+)`(?![`_])", r"``\1``", line)
+        below = [text for text in lines[at + 1:at + 3] if text.strip()]
+        example = indent if line.endswith(":") and below and len(below[0]) - len(below[0].lstrip()) > indent else None
+        lines[at] = line + ":" if example is not None else line
+
+
+def all_names(app):
+    """What is imported when it is first used is there for autodoc, too."""
+    import prong
+    for name in prong.__all__:
+        setattr(prong, name, getattr(prong, name))
+
+
+def link_names(app, document):
+    """`prong_queue_put` and its like, in the text of a page, lead to the reference."""
+    for literal in list(document.findall(docutils.nodes.literal)):
+        name = literal.astext()
+        if re.fullmatch(r"(?:prong|PRONG)_\w+", name) and not isinstance(literal.parent, sphinx.addnodes.pending_xref):
+            link = sphinx.addnodes.pending_xref("", refdomain="c", reftype="identifier", reftarget=name, refwarn=False)
+            literal.replace_self(link)
+            link += literal
 
 
 def setup(app):
     app.connect("autodoc-process-docstring", plain)
+    app.connect("builder-inited", all_names)
+    app.connect("doctree-read", link_names)

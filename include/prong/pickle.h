@@ -13,6 +13,7 @@
 
 PRONG_BEGIN_DECLS
 
+/* The protocol that is written unless options give another. */
 #define PRONG_PICKLE_PROTOCOL                                                  \
     5 /* what is written unless told otherwise; CPython 3.8 and later read it */
 
@@ -32,6 +33,8 @@ typedef struct prong_pickle_options {
     prong_pickle_buffer *buffers;
     size_t buffer_capacity, *buffer_count;
 } prong_pickle_options;
+
+/* As options' protocol: protocol 0, which is text. */
 #define PRONG_PICKLE_TEXT (-1)
 
 /* A value as bytes, which lie in a document. */

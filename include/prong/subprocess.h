@@ -56,6 +56,8 @@ static inline prong_stream prong_stream_of(enum prong_stream_kind kind,
 }
 #endif
 
+/* Streams for a program: a pipe to or from this process; /dev/null; of stderr,
+ * where stdout goes; a file by name; a descriptor. */
 #define PRONG_PIPE PRONG_STREAM(PRONG_STREAM_PIPE, 0, NULL)
 #define PRONG_NULL PRONG_STREAM(PRONG_STREAM_NULL, 0, NULL)
 #define PRONG_TO_STDOUT PRONG_STREAM(PRONG_STREAM_STDOUT, 0, NULL)

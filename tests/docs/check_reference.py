@@ -15,6 +15,10 @@ ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 EXTRACT = os.path.join(ROOT, "tools", "docs", "extract.py")
 
 
+ENVIRONMENT = {"PRONG_ARENA_SIZE", "PRONG_CHILD", "PRONG_STRICT", "PRONG_PYTHONS"}
+OTHER_NAMES = {"changes-0.2.md", "architecture.md", "performance.md"}
+
+
 def extract(kind, include, directory, **how):
     return subprocess.run([sys.executable, EXTRACT, kind, include, directory, "9.9.9"], capture_output=True, text=True, **how)
 
@@ -73,9 +77,21 @@ def a_missing_comment_is_an_error_with_its_place(library, directory):
     return [] if done.returncode and done.stderr == wanted else [done.stderr or "no error"]
 
 
+def names_in_guides_exist(library, directory):
+    """Of the C API, in backquotes; changes-0.2.md is about names of before, and tables of benchmarks have names of their own."""
+    include = os.path.join(ROOT, "include", "prong", "*.h")
+    known = set(re.findall(r"\b(?:prong|PRONG)_\w+", "".join(read(path) for path in glob.glob(include)))) | ENVIRONMENT
+    wrong = []
+    for page in [os.path.join(ROOT, "README.md")] + glob.glob(os.path.join(ROOT, "docs", "**", "*.md"), recursive=True):
+        if os.path.basename(page) not in OTHER_NAMES:
+            named = re.findall(r"`((?:prong|PRONG)_\w+)(?:\(.*?\))?`", read(page))
+            wrong += [f"{os.path.relpath(page, ROOT)}: {name}" for name in named if name not in known and not name.endswith("_")]
+    return wrong
+
+
 def main(library):
     tests = [every_function_has_a_manual_page, every_function_has_a_place_in_the_site, links_lead_to_pages,
-             a_page_has_errors_with_their_texts, pages_are_good_roff, a_missing_comment_is_an_error_with_its_place]
+             a_page_has_errors_with_their_texts, names_in_guides_exist, pages_are_good_roff, a_missing_comment_is_an_error_with_its_place]
     failed = 0
     for test in tests:
         with tempfile.TemporaryDirectory() as directory:

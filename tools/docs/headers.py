@@ -79,7 +79,7 @@ def comment_text(token):
 
 
 def for_c(text):
-    """The text with the lines that C++ alone sees made empty."""
+    """The text with the lines that C++ alone sees, and those of conditions, as empty comments."""
     states, lines, continued = [], [], False
     for line in text.split("\n"):
         directive = None if continued else re.match(r"\s*#\s*(ifdef|ifndef|if|elif|else|endif)\b(.*)", line)
@@ -93,8 +93,8 @@ def for_c(text):
                 states.pop()
             else:  # else and elif: what the part before was not
                 states[-1] = not states[-1]
-            line = ""
-        lines.append(line if all(states) else "")
+            line = "//"
+        lines.append(line if all(states) else "//")
     return "\n".join(lines)
 
 

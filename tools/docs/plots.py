@@ -11,6 +11,11 @@ BAR, GAP, LABEL, WIDTH = 18, 6, 130, 640
 NONE = "# Plots\n\nThere are none in this build: `./run bench --json` measures what they are made from.\n"
 
 
+def figure(value):
+    """Three digits, and M for a million: "56 M"."""
+    return f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def bars(values, unit):
     """An SVG with a bar for each (name, value)."""
     most = max(value for _, value in values) or 1
@@ -21,7 +26,7 @@ def bars(values, unit):
         colour = "#2962ff" if name == "prong" else "#9e9e9e"
         rows.append(f'<text x="{LABEL - 8}" y="{y + 13}" text-anchor="end">{html.escape(name)}</text>'
                     f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'
-                    f'<text x="{LABEL + length + 6:.1f}" y="{y + 13}">{value:.3g} {html.escape(unit)}</text>')
+                    f'<text x="{LABEL + length + 6:.1f}" y="{y + 13}">{figure(value)} {html.escape(unit)}</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12" '
             f'fill="#707070">{"".join(rows)}</svg>')
 

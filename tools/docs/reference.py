@@ -22,13 +22,15 @@ class Page:
         """Names become links; nothing else is markup."""
         def word(match):
             token = match.group()
+            if token.startswith("`") and len(token) > 2:
+                return f"\x01`{token}`\x02"
             if token.startswith("docs/"):
                 return f":doc:`/{token[5:-3]}`"
             if token.startswith("<prong/"):
                 return f":doc:`{token} <{token[7:-3]}>`" if token[7:-3] in self.names["headers"] else token
             role = self.names.get(token.rstrip("()"))
             return f"\x01:c:{role}:`{token}`\x02" if role else SPECIAL.sub(r"\\\1", token)
-        text = re.sub(r"docs/[\w-]+\.md|<prong/\w+\.h>|[\w]+|[\\*`|]", word, text)
+        text = re.sub(r"`[\w.>\[\]-]+`|docs/[\w-]+\.md|<prong/\w+\.h>|[\w]+|[\\*`|]", word, text)
         return re.sub(NO_BEGIN + "|" + NO_END, r"\\ ", text).replace("\x01", "").replace("\x02", "")
 
     def prose(self, text, indent=0):
@@ -148,5 +150,9 @@ def write(headers, directory):
         Page(header, names, texts).write(directory)
     with open(os.path.join(directory, "index.rst"), "w", encoding="utf-8") as file:
         file.write("C reference\n===========\n\nOne page for each header, made from the header's own comments.\n\n"
-                   ".. toctree::\n   :maxdepth: 1\n\n")
-        file.writelines(f"   {header.name}.h – {header.summary()} <{header.name}>\n".replace(" – ", ": ") for header in headers)
+                   ".. toctree::\n   :hidden:\n\n")
+        file.writelines(f"   {header.name}.h <{header.name}>\n" for header in headers)
+        page = Page(headers[0], names, texts)
+        for header in headers:
+            page.add(f":doc:`<prong/{header.name}.h> <{header.name}>`\n   {page.inline(header.summary())}.\n")
+        file.write("\n" + "\n".join(page.lines))
