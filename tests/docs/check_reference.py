@@ -62,7 +62,7 @@ def pages_are_good_roff(library, directory):
         return []
     extract("man", os.path.join(ROOT, "include"), directory, check=True)
     pages = sorted(path for path in glob.glob(os.path.join(directory, "man*", "*")) if not read(path).startswith(".so "))
-    said = subprocess.run(["groff", "-man", "-ww", "-Tascii", "-z"] + pages, capture_output=True, text=True, check=True).stderr
+    said = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-z"] + pages, capture_output=True, text=True, check=True).stderr
     return said.splitlines()[:20]
 
 

@@ -1,8 +1,6 @@
 """The text of comments: paragraphs, examples, and sentences of the form "Errors: A (why), B."."""
 import re
 
-LISTS = {"Errors": "Errors", "Success": "Success"}
-
 
 def blocks(text):
     """("text", a paragraph on one line) and ("literal", lines that stand as they are, which were indented)."""
@@ -61,11 +59,11 @@ def take_lists(text):
         end = sentence_end(text, found.end())
         items = []
         for item in split_items(text[found.end():end].rstrip(".")):
-            if items and not re.match(r"(?:also |and )*(?:PRONG_|as\b|of one)", item):
+            if items and not re.match(r"(?:\w+: |also |and )*(?:PRONG_|as\b|of one)", item):
                 items[-1] += ", " + item
             else:
                 items.append(item)
-        lists.append((LISTS[found.group(1)], items))
+        lists.append((found.group(1), items))
         rest, text = rest + text[:found.start()], text[end:].lstrip()
 
 
