@@ -47,12 +47,22 @@ def all_names(app):
         setattr(prong, name, getattr(prong, name))
 
 
+def target(name):
+    """Where a name in the text of a page leads: what a reference of Sphinx needs."""
+    header = re.fullmatch(r"<?prong/(\w+)\.h>?", name)
+    if header:
+        return {"refdomain": "std", "reftype": "doc", "reftarget": f"/reference/c/{header.group(1)}", "refexplicit": True}
+    if re.fullmatch(r"(?:prong|PRONG)_\w+", name):
+        return {"refdomain": "c", "reftype": "identifier", "reftarget": name}
+    return None
+
+
 def link_names(app, document):
-    """`prong_queue_put` and its like, in the text of a page, lead to the reference."""
+    """`prong_queue_put`, `prong/queue.h` and their like, in the text of a page, lead to the reference."""
     for literal in list(document.findall(docutils.nodes.literal)):
-        name = literal.astext()
-        if re.fullmatch(r"(?:prong|PRONG)_\w+", name) and not isinstance(literal.parent, sphinx.addnodes.pending_xref):
-            link = sphinx.addnodes.pending_xref("", refdomain="c", reftype="identifier", reftarget=name, refwarn=False)
+        where = target(literal.astext())
+        if where and not isinstance(literal.parent, (sphinx.addnodes.pending_xref, docutils.nodes.reference)):
+            link = sphinx.addnodes.pending_xref("", refwarn=where["refdomain"] == "std", refdoc=app.env.docname, **where)
             literal.replace_self(link)
             link += literal
 
