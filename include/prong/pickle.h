@@ -13,7 +13,6 @@
 
 PRONG_BEGIN_DECLS
 
-/* The protocol that is written unless options give another. */
 #define PRONG_PICKLE_PROTOCOL                                                  \
     5 /* what is written unless told otherwise; CPython 3.8 and later read it */
 

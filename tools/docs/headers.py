@@ -179,6 +179,8 @@ class Reader:
             if name != f"PRONG_{self.header.name.upper()}_H":
                 declaration = Declaration("macro", name, " ".join(macro.group(1).split()), line)
                 declaration.value = " ".join(macro.group(2).replace("\\\n", " ").split())
+                behind = re.search(r"/\* (.*) \*/$", declaration.value)
+                declaration.note = behind.group(1) if behind else ""
                 self.add(declaration)
 
     def statement(self):
