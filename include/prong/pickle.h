@@ -39,8 +39,11 @@ typedef struct prong_pickle_options {
     size_t buffer_capacity, *buffer_count;
     void *reserved[4]; /* zero */
 } prong_pickle_options;
+
+/* As options' protocol: protocol 0, which is text. */
 #define PRONG_PICKLE_TEXT (-1)
 
+/* A value as bytes, which lie in a document. */
 typedef struct prong_pickle {
     const void *data;
     size_t size;

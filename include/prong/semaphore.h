@@ -30,6 +30,7 @@ typedef struct prong_semaphore {
     uint64_t offset, generation;
 } prong_semaphore;
 
+/* The most units that a semaphore can have. */
 #define PRONG_SEMAPHORE_MAX 0x7fffffff
 
 typedef struct prong_semaphore_options {

@@ -67,6 +67,7 @@ typedef enum prong_type {
 #ifndef __cplusplus
 #define PRONG_TYPE_OF(type)                                                    \
     (__extension__ _Generic((type){0} PRONG_C_TYPES(PRONG_TYPE_CASE)))
+
 #define PRONG_TYPE_CASE(type, name) , type: PRONG_TYPE_##name
 #else
 #define PRONG_TYPE_OF(type) prong_type_of(static_cast<type>(0))

@@ -60,6 +60,7 @@ PRONG_API const void *prong_task_context(size_t *size);
 
 /* --- work --- */
 
+/* Bytes that belong to the caller. */
 typedef struct prong_bytes {
     const void *data;
     size_t size;
