@@ -28,7 +28,10 @@ PRONG_API size_t prong_document_memory(const prong_document *document);
 
 /* --- what needs no memory --- */
 
+/* The first word of a value of that kind; for the functions below. */
 #define PRONG_VALUE_HEAD(kind) ((uint64_t)(kind))
+/* None, a bool, an int, a float, and Python's "...": each is the value itself,
+ * which lies in no document. */
 static inline prong_value prong_make_null(void) {
     prong_value value;
     value.head = PRONG_VALUE_HEAD(PRONG_KIND_NULL);

@@ -17,14 +17,17 @@ typedef struct prong_progress {
     void *reserved[2]; /* zero */
 } prong_progress;
 
-/* Called by the thread that waits for the job, or takes an iterator's results, about ten times a second and once at the end. It may
- * make any call, of the same pool as well (cancel the job, submit others and wait for them), but not destroy the job that it is told
- * of. As long as it runs, the waiting call does not return. */
+/* Called by the thread that waits for the job, or takes an iterator's results,
+ * about ten times a second and once at the end. It may make any call, of the
+ * same pool as well (cancel the job, submit others and wait for them), but not
+ * destroy the job that it is told of. As long as it runs, the waiting call does
+ * not return. */
 typedef void prong_progress_callback(const prong_progress *progress,
                                      void *context);
 
-/* Ready-made: draws a bar on standard error, with context (a string, or NULL) as its title. Silent when standard
- * error is no terminal. The one function of the library that writes anywhere, because it is asked to. */
+/* Ready-made: draws a bar on standard error, with context (a string, or NULL)
+ * as its title. Silent when standard error is no terminal. The one function of
+ * the library that writes anywhere, because it is asked to. */
 PRONG_API void prong_progress_bar(const prong_progress *progress,
                                   void *context);
 

@@ -66,14 +66,14 @@ typedef struct prong_waitable {
  * meanwhile is ready, and the next call on it returns PRONG_STALE; an event, a
  * job or a process may be destroyed before, too. What a dead process leaves
  * undone keeps nobody waiting. Calls that follow with PRONG_NOWAIT do not wait;
- * another thread may have been faster. A descriptor of the system is needed only
- * beside descriptors, links, listeners, processes and popens.
- * A pool's worker that waits here for jobs of its own pool is not told of a
- * deadlock, as prong_job_wait would: give it a timeout.
- * Errors: PRONG_TIMEOUT (none is marked); where the message names the item's
- * index, PRONG_STALE or PRONG_CLOSED (a bad handle), PRONG_INVALID (a bad
- * descriptor or kind, or NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD;
- * PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
+ * another thread may have been faster. A descriptor of the system is needed
+ * only beside descriptors, links, listeners, processes and popens. A pool's
+ * worker that waits here for jobs of its own pool is not told of a deadlock, as
+ * prong_job_wait would: give it a timeout. Errors: PRONG_TIMEOUT (none is
+ * marked); where the message names the item's index, PRONG_STALE or
+ * PRONG_CLOSED (a bad handle), PRONG_INVALID (a bad descriptor or kind, or
+ * NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD; PRONG_NO_DESCRIPTORS,
+ * PRONG_NO_MEMORY. Thread-safe. */
 PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count,
                                       size_t *count, prong_time timeout);
 

@@ -5,7 +5,8 @@
  * there is no size to get wrong (see <prong/work_macros.h>):
  *
  *     prong_pool_run(pool, PRONG_MAP(square, in, out), NULL, PRONG_FOREVER);
- *     prong_pool_run(pool, PRONG_APPLY(cube, x, cubed), NULL, PRONG_FOREVER); */
+ *     prong_pool_run(pool, PRONG_APPLY(cube, x, cubed), NULL, PRONG_FOREVER);
+ */
 #ifndef PRONG_WORK_H
 #define PRONG_WORK_H
 // clang-format off

@@ -1,14 +1,12 @@
 /* Works without sizes: pointers to temporaries, for use in a call.
  *
  * PRONG_MAP(function, inputs, outputs): a prong_element or prong_range over two
- * arrays of fixed length. It does not compile where one of them is a pointer, or where they
- * differ in their number of elements.
- * PRONG_MAP_N(function, inputs, outputs, number): the same for typed pointers
- * to `number` elements each.
- * PRONG_TASK(function, argument): a prong_task for one argument, the variable
- * itself, not a pointer to it.
- * PRONG_APPLY(function, argument, output): the same, and the variable for its
- * result.
+ * arrays of fixed length. It does not compile where one of them is a pointer,
+ * or where they differ in their number of elements. PRONG_MAP_N(function,
+ * inputs, outputs, number): the same for typed pointers to `number` elements
+ * each. PRONG_TASK(function, argument): a prong_task for one argument, the
+ * variable itself, not a pointer to it. PRONG_APPLY(function, argument,
+ * output): the same, and the variable for its result.
  *
  * C11 or C++11 with gcc's or clang's extensions. */
 #ifndef PRONG_WORK_MACROS_H
