@@ -90,8 +90,12 @@ static struct bell *bell_take_spare(void) {
 struct bell *bell_new(struct object_bell *shared, uint64_t generation) {
     struct bell *bell = bell_take_spare();
     if (!bell) return NULL;
-    *bell = (struct bell){
-        .next = *bell_bucket(shared), .shared = shared, .generation = generation, .pipe = -1, .socket = -1, .descriptor = -1};
+    *bell = (struct bell){.next = *bell_bucket(shared),
+                          .shared = shared,
+                          .generation = generation,
+                          .pipe = -1,
+                          .socket = -1,
+                          .descriptor = -1};
     *bell_bucket(shared) = bell;
     atomic_fetch_add(&bells_here, 1);
     return bell;
@@ -123,8 +127,7 @@ static void bells_sweep(void) {
         for (struct bell *bell = bells[i], *next; bell; bell = next) {
             next = bell->next;
             struct os_bell_id id = bell_id(bell->shared);
-            bool over =
-                bell->generation != atomic_load(&bell->shared->generation) || !bell_same_id(&bell->id, &id);
+            bool over = bell->generation != atomic_load(&bell->shared->generation) || !bell_same_id(&bell->id, &id);
             if (!bell->token && over) bell_drop(bell);
         }
 }

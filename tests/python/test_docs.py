@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "docs"))
-import blocks  # noqa: E402
+import blocks
 
 
 def keep(block, directory):

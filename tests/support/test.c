@@ -291,9 +291,7 @@ static void run_one(const struct test *test, int method, char *wrong, size_t siz
 
 #endif
 
-static struct {
-    int passed, failed, skipped;
-} counts;
+static struct { int passed, failed, skipped; } counts;
 
 static void run_and_tell(const struct test *test, int method) {
     static const char *const methods[] = {"", " by fork", " by spawn", " by forkserver"};

@@ -80,8 +80,8 @@ prong_status prong_proxy_call(prong_proxy proxy, const char *method, prong_docum
     status = value_build(document, &arguments, format, list);
     va_end(list);
     if (status >= 0)
-        status = prong_proxy_call_value(proxy, method, arguments, prong_make_null(), document, result ? result : &ignored,
-                                        timeout);
+        status = prong_proxy_call_value(proxy, method, arguments, prong_make_null(), document,
+                                        result ? result : &ignored, timeout);
     prong_document_close(own);
     return status;
 }

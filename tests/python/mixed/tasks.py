@@ -48,7 +48,8 @@ def has_no_text():
 
 def not_described():
     """There is no memory to describe what it raises."""
-    from prong import _core, worker
+    from prong import _core
+    from prong._impl import worker
 
     def fails(*unused):
         _core._set_named(worker._run, worker._describe)
