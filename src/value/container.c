@@ -3,25 +3,25 @@
 #include "value/node.h"
 #include <string.h>
 
-static prong_status is_list(prong_value list) {
+static prong_status container_is_list(prong_value list) {
     return kind_of(list) == PRONG_KIND_LIST ? PRONG_OK : expected("list", list);
 }
 
-static prong_status has_place(prong_value list, size_t index, size_t end) {
-    prong_status status = is_list(list);
+static prong_status container_has_place(prong_value list, size_t index, size_t end) {
+    prong_status status = container_is_list(list);
     if (status >= 0 && index >= end)
         return fail(PRONG_NOT_FOUND, "list index %zu is out of range (%zu items)", index, list_of(list)->count);
     return status;
 }
 
 prong_status prong_list_append(prong_document *document, prong_value list, prong_value item) {
-    prong_status status = is_list(list);
+    prong_status status = container_is_list(list);
     return status < 0 ? status : list_extend(document, list, &item, 1);
 }
 
 prong_status prong_list_insert(prong_document *document, prong_value list, size_t index, prong_value item) {
-    prong_status status = is_list(list);
-    if (status >= 0) status = has_place(list, index, list_of(list)->count + 1);
+    prong_status status = container_is_list(list);
+    if (status >= 0) status = container_has_place(list, index, list_of(list)->count + 1);
     if (status >= 0) status = list_extend(document, list, &item, 1); /* makes room, at the end */
     if (status < 0) return status;
     prong_value *place = list_of(list)->items + index;
@@ -31,8 +31,8 @@ prong_status prong_list_insert(prong_document *document, prong_value list, size_
 }
 
 prong_status prong_list_set(prong_value list, size_t index, prong_value item) {
-    prong_status status = is_list(list);
-    if (status >= 0) status = has_place(list, index, list_of(list)->count);
+    prong_status status = container_is_list(list);
+    if (status >= 0) status = container_has_place(list, index, list_of(list)->count);
     if (status < 0) return status;
     struct list_node *node = list_of(list);
     node->items[index] = item;
@@ -41,8 +41,8 @@ prong_status prong_list_set(prong_value list, size_t index, prong_value item) {
 }
 
 prong_status prong_list_remove(prong_value list, size_t index) {
-    prong_status status = is_list(list);
-    if (status >= 0) status = has_place(list, index, list_of(list)->count);
+    prong_status status = container_is_list(list);
+    if (status >= 0) status = container_has_place(list, index, list_of(list)->count);
     if (status < 0) return status;
     prong_value *place = list_of(list)->items + index;
     memmove(place, place + 1, (--list_of(list)->count - index) * sizeof(*place));
@@ -61,7 +61,7 @@ prong_status prong_dict_set_text(prong_document *document, prong_value dict, con
     return status < 0 ? status : table_put(document, dict, text, value);
 }
 
-static prong_status remove_key(prong_value container, prong_value key) {
+static prong_status container_remove_key(prong_value container, prong_value key) {
     struct entry *entry;
     prong_status status = table_find(table_of(container), key, &entry);
     if (status < 0) return status;
@@ -75,7 +75,7 @@ static prong_status remove_key(prong_value container, prong_value key) {
 }
 
 prong_status prong_dict_remove(prong_value dict, prong_value key) {
-    return kind_of(dict) == PRONG_KIND_DICT ? remove_key(dict, key) : expected("dict", dict);
+    return kind_of(dict) == PRONG_KIND_DICT ? container_remove_key(dict, key) : expected("dict", dict);
 }
 
 prong_status prong_set_add(prong_document *document, prong_value set, prong_value item) {
@@ -84,5 +84,5 @@ prong_status prong_set_add(prong_document *document, prong_value set, prong_valu
 }
 
 prong_status prong_set_remove(prong_value set, prong_value item) {
-    return kind_of(set) == PRONG_KIND_SET ? remove_key(set, item) : expected("set", set);
+    return kind_of(set) == PRONG_KIND_SET ? container_remove_key(set, item) : expected("set", set);
 }

@@ -15,7 +15,7 @@ struct copier {
 
 static prong_status copy_value(struct copier *copier, prong_value from, prong_value *to, unsigned depth);
 
-static prong_status note_copy(struct copier *copier, const void *from, const void *to) {
+static prong_status copy_note(struct copier *copier, const void *from, const void *to) {
     struct node *node = (struct node *)(uintptr_t)from;
     if (copier->count == copier->capacity) {
         size_t capacity = copier->capacity ? copier->capacity * 2 : 64;
@@ -31,13 +31,13 @@ static prong_status note_copy(struct copier *copier, const void *from, const voi
 }
 
 /* Room for a node like this one, noted as its copy. */
-static prong_status begin_node(struct copier *copier, const void *from, size_t size, void *to) {
+static prong_status copy_begin_node(struct copier *copier, const void *from, size_t size, void *to) {
     prong_status status = make_node(copier->document, size, to);
     if (status < 0) return status;
     struct node *made = *(struct node **)to;
     memcpy(made, from, size);
     made->walk = 0;
-    return note_copy(copier, from, made);
+    return copy_note(copier, from, made);
 }
 
 static prong_status copy_all(struct copier *copier, const prong_value *from, prong_value *to, size_t count,
@@ -53,7 +53,7 @@ static prong_status copy_tuple(struct copier *copier, prong_value from, prong_va
     struct tuple_node *made;
     *to = from;
     if (!count) return PRONG_OK;
-    prong_status status = begin_node(copier, node, sizeof(*node) + count * sizeof(prong_value), &made);
+    prong_status status = copy_begin_node(copier, node, sizeof(*node) + count * sizeof(prong_value), &made);
     if (status < 0) return status;
     to->pointer = made;
     return copy_all(copier, node->items, made->items, count, depth);
@@ -62,7 +62,7 @@ static prong_status copy_tuple(struct copier *copier, prong_value from, prong_va
 static prong_status copy_list(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
     const struct list_node *node = from.pointer;
     struct list_node *made;
-    prong_status status = begin_node(copier, node, sizeof(*node), &made);
+    prong_status status = copy_begin_node(copier, node, sizeof(*node), &made);
     if (status < 0) return status;
     to->pointer = made;
     made->capacity = made->count;
@@ -77,7 +77,7 @@ static prong_status copy_list(struct copier *copier, prong_value from, prong_val
 /* Keys come first as they are, so that equal ones need not be looked for; then one by one as their copies. */
 static prong_status copy_table(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
     struct table_node *made;
-    prong_status status = begin_node(copier, from.pointer, sizeof(*made), &made);
+    prong_status status = copy_begin_node(copier, from.pointer, sizeof(*made), &made);
     if (status < 0) return status;
     to->pointer = made;
     const struct table *table = table_of(from);
@@ -112,7 +112,7 @@ static prong_status copy_class(struct copier *copier, const struct class_node *f
         *to = copier->copies[from->node.index];
         return PRONG_OK;
     }
-    prong_status status = begin_node(copier, from, sizeof(*from), &made);
+    prong_status status = copy_begin_node(copier, from, sizeof(*from), &made);
     if (status >= 0) status = copy_value(copier, from->module, &made->module, 0);
     if (status >= 0) status = copy_value(copier, from->name, &made->name, 0);
     *to = made;
@@ -122,7 +122,7 @@ static prong_status copy_class(struct copier *copier, const struct class_node *f
 static prong_status copy_object(struct copier *copier, const struct object_node *from, prong_value *to,
                                 unsigned depth) {
     struct object_node *made;
-    prong_status status = begin_node(copier, from, sizeof(*from), &made);
+    prong_status status = copy_begin_node(copier, from, sizeof(*from), &made);
     if (status < 0) return status;
     to->pointer = made;
     status = copy_class(copier, from->class, &made->class);
@@ -141,7 +141,7 @@ static prong_status copy_bytes(struct copier *copier, prong_value from, prong_va
         return make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, to);
     struct bytes_node *made;
     prong_value data;
-    prong_status status = begin_node(copier, node, sizeof(*node), &made);
+    prong_status status = copy_begin_node(copier, node, sizeof(*node), &made);
     if (status >= 0) status = make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, &data);
     if (status < 0) return status;
     made->data = data.pointer;
@@ -151,14 +151,14 @@ static prong_status copy_bytes(struct copier *copier, prong_value from, prong_va
 
 static prong_status copy_range(struct copier *copier, const struct range_node *from, prong_value *to) {
     struct range_node *made;
-    prong_status status = begin_node(copier, from, sizeof(*from), &made);
+    prong_status status = copy_begin_node(copier, from, sizeof(*from), &made);
     to->pointer = made;
     return status < 0 ? status : copy_all(copier, &from->start, &made->start, 3, 0);
 }
 
 static prong_status copy_flat(struct copier *copier, const void *from, size_t size, prong_value *to) {
     void *made;
-    prong_status status = begin_node(copier, from, size, &made);
+    prong_status status = copy_begin_node(copier, from, size, &made);
     to->pointer = made;
     return status;
 }
@@ -208,13 +208,13 @@ prong_status prong_value_copy(prong_document *document, prong_value value, prong
  * Most are small: a trial copy into a buffer here tells the size, a second one of just that size is kept. For larger ones
  * the buffer is made larger until the trial fits. */
 
-static bool takes_memory(prong_value value) {
+static bool copy_takes_memory(prong_value value) {
     return (kind_of(value) == PRONG_KIND_INT && is_big(value)) || kind_of(value) == PRONG_KIND_STR ||
            kind_of(value) == PRONG_KIND_BYTES || (has_node(kind_of(value)) && value.pointer);
 }
 
 /* What the copy is reached by is the first thing taken, so its pointer is the piece's. */
-static prong_status pack_measured(prong_value value, size_t size, prong_value *packed) {
+static prong_status copy_pack_measured(prong_value value, size_t size, prong_value *packed) {
     void *memory = document_take(NULL, size);
     if (!memory) return PRONG_NO_MEMORY;
     prong_document exact;
@@ -226,7 +226,7 @@ static prong_status pack_measured(prong_value value, size_t size, prong_value *p
 
 prong_status value_pack(prong_value value, prong_value *packed) {
     *packed = value;
-    if (!takes_memory(value)) return PRONG_OK;
+    if (!copy_takes_memory(value)) return PRONG_OK;
     prong_kind kind = kind_of(value);
     if (kind == PRONG_KIND_STR || kind == PRONG_KIND_BYTES || kind == PRONG_KIND_INT)
         return make_text(NULL, kind, value.pointer, size_of(value), packed);
@@ -235,18 +235,18 @@ prong_status value_pack(prong_value value, prong_value *packed) {
     document_on(&trial, room, sizeof(room));
     prong_value copy;
     prong_status status = prong_value_copy(&trial, value, &copy);
-    if (status >= 0) return pack_measured(value, (size_t)(trial.at - room), packed);
+    if (status >= 0) return copy_pack_measured(value, (size_t)(trial.at - room), packed);
     for (size_t size = 16 * sizeof(room); status == PRONG_NO_MEMORY && size < SIZE_MAX / 8; size *= 8) {
         void *larger = document_take(NULL, size);
         if (!larger) return PRONG_NO_MEMORY;
         document_on(&trial, larger, size);
         status = prong_value_copy(&trial, value, &copy);
         document_drop(NULL, larger, size);
-        if (status >= 0) return pack_measured(value, (size_t)(trial.at - (char *)larger), packed);
+        if (status >= 0) return copy_pack_measured(value, (size_t)(trial.at - (char *)larger), packed);
     }
     return status;
 }
 
 void free_packed(prong_value packed) {
-    if (takes_memory(packed)) document_drop(NULL, (void *)(uintptr_t)packed.pointer, 0);
+    if (copy_takes_memory(packed)) document_drop(NULL, (void *)(uintptr_t)packed.pointer, 0);
 }

@@ -64,7 +64,7 @@ uint32_t height_of(prong_value value) {
     return ((const struct node *)value.pointer)->height;
 }
 
-static void raise_height(struct node *node, const prong_value *below, size_t count) {
+static void node_raise_height(struct node *node, const prong_value *below, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint32_t height = height_of(below[i]) + 1;
         if (height > node->height) node->height = height;
@@ -113,7 +113,7 @@ prong_status make_tuple(prong_document *document, const prong_value *items, size
         node->node = (struct node){.height = 1};
         node->hash = 0;
         memcpy(node->items, items, count * sizeof(*items));
-        raise_height(&node->node, items, count);
+        node_raise_height(&node->node, items, count);
     }
     *value = value_of(PRONG_KIND_TUPLE, count, node);
     return PRONG_OK;
@@ -159,7 +159,7 @@ prong_status list_extend(prong_document *document, prong_value list, const prong
     struct list_node *node = list_of(list);
     memcpy(node->items + node->count, items, count * sizeof(*items));
     node->count += count;
-    raise_height(&node->node, items, count);
+    node_raise_height(&node->node, items, count);
     return PRONG_OK;
 }
 
@@ -177,10 +177,10 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
     bool added;
     prong_status status = table_insert(document, &node->table, key, &entry, &added);
     if (status < 0) return status;
-    raise_height(&node->node, &key, 1);
+    node_raise_height(&node->node, &key, 1);
     if (kind_of(container) == PRONG_KIND_DICT) {
         entry->value = value;
-        raise_height(&node->node, &value, 1);
+        node_raise_height(&node->node, &value, 1);
     }
     return PRONG_OK;
 }
@@ -255,12 +255,12 @@ prong_status make_object(prong_document *document, prong_value class, prong_valu
     node->class = class_of(class);
     node->arguments = arguments;
     node->by_new = by_new;
-    raise_height(&node->node, &arguments, 1);
+    node_raise_height(&node->node, &arguments, 1);
     *value = value_of(PRONG_KIND_OBJECT, 0, node);
     return PRONG_OK;
 }
 
-static prong_status of_kind_or_none(prong_value value, prong_kind kind, const char *what) {
+static prong_status object_check_part(prong_value value, prong_kind kind, const char *what) {
     if (kind_of(value) == PRONG_KIND_NULL || kind_of(value) == kind) return PRONG_OK;
     return fail(PRONG_INVALID, "object: %s must be a %s or None, not %s", what, prong_kind_name(kind),
                 prong_kind_name(kind_of(value)));
@@ -269,10 +269,10 @@ static prong_status of_kind_or_none(prong_value value, prong_kind kind, const ch
 prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value) {
     prong_value class = {0}, arguments = object->arguments;
     CHECK_RESERVED(object, "object");
-    prong_status status = of_kind_or_none(object->keywords, PRONG_KIND_DICT, "keywords");
-    if (status >= 0) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
-    if (status >= 0) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");
-    if (status >= 0) status = of_kind_or_none(arguments, PRONG_KIND_TUPLE, "arguments");
+    prong_status status = object_check_part(object->keywords, PRONG_KIND_DICT, "keywords");
+    if (status >= 0) status = object_check_part(object->items, PRONG_KIND_LIST, "items");
+    if (status >= 0) status = object_check_part(object->pairs, PRONG_KIND_DICT, "pairs");
+    if (status >= 0) status = object_check_part(arguments, PRONG_KIND_TUPLE, "arguments");
     if (status >= 0) status = make_class_named(document, object->module, object->name, &class);
     if (status >= 0 && kind_of(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
     if (status >= 0) status = make_object(document, class, arguments, object->by_new, value);
@@ -283,10 +283,10 @@ prong_status prong_make_object(prong_document *document, const prong_object *obj
     node->pairs = object->pairs;
     node->has_state = object->has_state;
     node->state = object->state;
-    raise_height(&node->node, &node->keywords, 1);
-    raise_height(&node->node, &node->items, 1);
-    raise_height(&node->node, &node->pairs, 1);
-    raise_height(&node->node, &node->state, 1);
+    node_raise_height(&node->node, &node->keywords, 1);
+    node_raise_height(&node->node, &node->items, 1);
+    node_raise_height(&node->node, &node->pairs, 1);
+    node_raise_height(&node->node, &node->state, 1);
     return PRONG_OK;
 }
 

@@ -75,16 +75,16 @@ static prong_status read_bytearray(struct reader *r) {
 /* --- the memo --- */
 
 /* An object in the memo may be dropped from the stack: it was made to be referred to. */
-static inline void note_kept(prong_value value) {
+static inline void reader_note_kept(prong_value value) {
     if (kind_of(value) == PRONG_KIND_OBJECT) object_of(value)->node.index = 1;
 }
-static bool is_lost(prong_value value) {
+static bool reader_is_lost(prong_value value) {
     return kind_of(value) == PRONG_KIND_OBJECT && !object_of(value)->node.index;
 }
 
 static prong_status memo_put(struct reader *r, uint64_t index) {
     TRY(reader_has(r, 1));
-    note_kept(*reader_top(r));
+    reader_note_kept(*reader_top(r));
     size_t length = (size_t)(r->end - r->start);
     if (index >= (length > MEMO_LEAST ? length : MEMO_LEAST))
         return fail(PRONG_TOO_LONG, "memo index %llu in a pickle of %zu bytes", (unsigned long long)index, length);
@@ -99,7 +99,7 @@ static prong_status memo_put(struct reader *r, uint64_t index) {
 static inline prong_status memo_add(struct reader *r) {
     size_t index = r->memo_entries;
     if (__builtin_expect(index == r->memo_size && index < r->memo_capacity && r->count > r->floor, 1)) {
-        note_kept(*reader_top(r));
+        reader_note_kept(*reader_top(r));
         r->memo[index] = *reader_top(r);
         r->memo_size++;
         r->memo_entries++;
@@ -122,7 +122,7 @@ static prong_status read_pop(struct reader *r) {
     }
     TRY(reader_has(r, 1));
     r->count--;
-    return is_lost(r->stack[r->count]) ? malformed("the result of a call is dropped") : PRONG_OK;
+    return reader_is_lost(r->stack[r->count]) ? malformed("the result of a call is dropped") : PRONG_OK;
 }
 
 static prong_status read_pop_mark(struct reader *r) {
@@ -130,7 +130,7 @@ static prong_status read_pop_mark(struct reader *r) {
     size_t count;
     TRY(reader_close_mark(r, &items, &count));
     for (size_t i = 0; i < count; i++)
-        if (is_lost(items[i])) return malformed("the result of a call is dropped");
+        if (reader_is_lost(items[i])) return malformed("the result of a call is dropped");
     return PRONG_OK;
 }
 

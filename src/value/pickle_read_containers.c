@@ -16,7 +16,7 @@ prong_status read_marked_list(struct reader *r) {
     return reader_push(r, value);
 }
 
-static prong_status object_may_grow(const struct object_node *object) {
+static prong_status reader_may_grow(const struct object_node *object) {
     return object->has_state ? malformed("an object grows after it got its state") : PRONG_OK;
 }
 
@@ -25,7 +25,7 @@ static prong_status reader_append(struct reader *r, prong_value to, const prong_
     prong_value list = to;
     if (kind_of(to) == PRONG_KIND_OBJECT) {
         struct object_node *object = object_of(to);
-        TRY(object_may_grow(object));
+        TRY(reader_may_grow(object));
         if (!count) return PRONG_OK; /* an object without items has none */
         if (kind_of(object->items) == PRONG_KIND_NULL) TRY(make_list(r->document, NULL, 0, &object->items));
         list = object->items;
@@ -37,12 +37,12 @@ static prong_status reader_append(struct reader *r, prong_value to, const prong_
     return reader_check_depth(r, to);
 }
 
-static prong_status set_pairs(struct reader *r, prong_value to, const prong_value *items, size_t count) {
+static prong_status reader_set_pairs(struct reader *r, prong_value to, const prong_value *items, size_t count) {
     prong_value dict = to;
     if (count % 2) return malformed("a key without a value");
     if (kind_of(to) == PRONG_KIND_OBJECT) {
         struct object_node *object = object_of(to);
-        TRY(object_may_grow(object));
+        TRY(reader_may_grow(object));
         if (!count) return PRONG_OK;
         if (kind_of(object->pairs) == PRONG_KIND_NULL) TRY(make_table(r->document, PRONG_KIND_DICT, &object->pairs));
         dict = object->pairs;
@@ -58,7 +58,7 @@ static prong_status set_pairs(struct reader *r, prong_value to, const prong_valu
     return reader_check_depth(r, to);
 }
 
-static prong_status add_members(struct reader *r, prong_value set, const prong_value *items, size_t count) {
+static prong_status reader_add_members(struct reader *r, prong_value set, const prong_value *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         TRY(table_put(r->document, set, items[i], prong_make_null()));
         TRY(reader_check_steps(r));
@@ -67,8 +67,9 @@ static prong_status add_members(struct reader *r, prong_value set, const prong_v
 }
 
 static prong_status reader_put_items(struct reader *r, prong_value to, const prong_value *items, size_t count) {
-    if (kind_of(to) == PRONG_KIND_SET || kind_of(to) == PRONG_KIND_FROZENSET) return add_members(r, to, items, count);
-    return set_pairs(r, to, items, count);
+    if (kind_of(to) == PRONG_KIND_SET || kind_of(to) == PRONG_KIND_FROZENSET)
+        return reader_add_members(r, to, items, count);
+    return reader_set_pairs(r, to, items, count);
 }
 
 prong_status read_pending(struct reader *r) {
@@ -131,5 +132,5 @@ prong_status read_append(struct reader *r) {
 prong_status read_setitem(struct reader *r) {
     TRY(reader_has(r, 3));
     r->count -= 2;
-    return set_pairs(r, *reader_top(r), reader_top(r) + 1, 2);
+    return reader_set_pairs(r, *reader_top(r), reader_top(r) + 1, 2);
 }

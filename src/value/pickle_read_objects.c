@@ -49,7 +49,7 @@ prong_status read_stack_global(struct reader *r) {
 }
 
 /* Asks the program's own function, if it has given one, for the value in place of an object. */
-static prong_status build_own_object(struct reader *r, prong_value object, prong_value *value) {
+static prong_status reader_build_own_object(struct reader *r, prong_value object, prong_value *value) {
     prong_object view;
     prong_get_object(object, &view);
     const prong_class *class = class_registered(r->options, view.module, view.name);
@@ -62,7 +62,7 @@ static prong_status build_own_object(struct reader *r, prong_value object, prong
 }
 
 /* The state of what a function of the program has made goes to that function. */
-static prong_status give_own_state(struct reader *r, prong_value target, prong_value state) {
+static prong_status reader_give_own_state(struct reader *r, prong_value target, prong_value state) {
     for (size_t i = r->own_count; i-- > 0;) {
         struct own_object *own = &r->own[i];
         if (i % 16 == 0 && !work_add(1)) return reader_too_much_work();
@@ -76,8 +76,8 @@ static prong_status give_own_state(struct reader *r, prong_value target, prong_v
     return expected("an object to give a state to", target);
 }
 
-static prong_status make_called(struct reader *r, prong_value class, prong_value arguments, prong_value keywords,
-                                bool by_new, prong_value *value) {
+static prong_status reader_make_called(struct reader *r, prong_value class, prong_value arguments, prong_value keywords,
+                                       bool by_new, prong_value *value) {
     bool done = false;
     if (kind_of(class) != PRONG_KIND_CLASS) return malformed("what is called is no class");
     if (kind_of(arguments) != PRONG_KIND_TUPLE) return malformed("the arguments of a call are no tuple");
@@ -85,7 +85,7 @@ static prong_status make_called(struct reader *r, prong_value class, prong_value
     if (!done) {
         TRY(make_object(r->document, class, arguments, by_new, value));
         object_of(*value)->keywords = keywords;
-        TRY(build_own_object(r, *value, value));
+        TRY(reader_build_own_object(r, *value, value));
     }
     TRY(reader_check_steps(r));
     return reader_check_depth(r, *value);
@@ -95,7 +95,7 @@ prong_status read_call(struct reader *r, bool by_new) {
     TRY(reader_has(r, 2));
     r->count--;
     prong_value value;
-    TRY(make_called(r, *reader_top(r), reader_top(r)[1], prong_make_null(), by_new, &value));
+    TRY(reader_make_called(r, *reader_top(r), reader_top(r)[1], prong_make_null(), by_new, &value));
     *reader_top(r) = value;
     return PRONG_OK;
 }
@@ -108,7 +108,7 @@ prong_status read_call_keywords(struct reader *r) {
     for (prong_value key; prong_value_next(from[2], &at, &key, NULL);)
         if (kind_of(key) != PRONG_KIND_STR) return malformed("a keyword that is no str");
     prong_value keywords = prong_value_size(from[2]) ? from[2] : prong_make_null();
-    TRY(make_called(r, from[0], from[1], keywords, true, &value));
+    TRY(reader_make_called(r, from[0], from[1], keywords, true, &value));
     r->count -= 2;
     *reader_top(r) = value;
     return PRONG_OK;
@@ -130,14 +130,14 @@ prong_status read_call_marked(struct reader *r, bool named) {
         count--;
     }
     TRY(make_tuple(r->document, items, count, &arguments));
-    TRY(make_called(r, class, arguments, prong_make_null(), false, &value));
+    TRY(reader_make_called(r, class, arguments, prong_make_null(), false, &value));
     return reader_push(r, value);
 }
 
 prong_status read_state(struct reader *r) {
     TRY(reader_has(r, 2));
     prong_value state = r->stack[--r->count], *target = reader_top(r);
-    if (kind_of(*target) != PRONG_KIND_OBJECT) return give_own_state(r, *target, state);
+    if (kind_of(*target) != PRONG_KIND_OBJECT) return reader_give_own_state(r, *target, state);
     struct object_node *object = object_of(*target);
     if (object->has_state) return malformed("an object gets its state twice");
     object->has_state = true;

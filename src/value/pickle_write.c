@@ -77,7 +77,7 @@ static prong_status save_float(struct writer *w, double number) {
 
 /* --- text and bytes --- */
 
-static uint32_t text_slot(const char *text, size_t size) {
+static uint32_t writer_text_slot(const char *text, size_t size) {
     uint64_t word = 0;
     if (size > SHORT_TEXT)
         word = (uint64_t)(uintptr_t)text;
@@ -102,7 +102,7 @@ prong_status write_text(struct writer *w, const char *text, size_t size) {
 }
 
 prong_status save_text(struct writer *w, struct text_cache *cache, const char *text, size_t size) {
-    uint32_t slot = text_slot(text, size);
+    uint32_t slot = writer_text_slot(text, size);
     if (cache->sizes[slot] == (uint32_t)size + 1 && size < UINT32_MAX &&
         (cache->texts[slot] == text || (size <= SHORT_TEXT && memcmp(cache->texts[slot], text, size) == 0)))
         return writer_get(w, cache->indices[slot]);
@@ -289,7 +289,7 @@ prong_status save_value(struct writer *w, prong_value value, unsigned depth) {
 /* --- the whole --- */
 
 /* One frame around all; left out where it would be longer than what it frames. */
-static prong_status write_all(struct writer *w, prong_value value) {
+static prong_status writer_write_all(struct writer *w, prong_value value) {
     TRY(writer_room(w, 2 + PICKLE_FRAME_SIZE));
     if (w->protocol >= 2) {
         writer_put_byte(w, OP_PROTO);
@@ -312,7 +312,7 @@ static prong_status write_all(struct writer *w, prong_value value) {
     return PRONG_OK;
 }
 
-static prong_status choose_protocol(const prong_pickle_options *options, int *protocol) {
+static prong_status writer_choose_protocol(const prong_pickle_options *options, int *protocol) {
     int wanted = options ? options->protocol : 0;
     if (wanted < PRONG_PICKLE_TEXT || wanted > PRONG_PICKLE_PROTOCOL)
         return fail(PRONG_INVALID, "pickle: there is no protocol %d", wanted);
@@ -324,7 +324,7 @@ prong_status prong_pickle_dumps(prong_document *document, prong_value value, pro
                                 const prong_pickle_options *options) {
     struct writer w;
     CHECK_RESERVED(options, "pickle: options");
-    TRY(choose_protocol(options, &w.protocol));
+    TRY(writer_choose_protocol(options, &w.protocol));
     w.chunk = document_large_chunk(document, FIRST_SIZE);
     if (!w.chunk) return fail_text(PRONG_NO_MEMORY, "pickle: the system has no memory left");
     w.at = (char *)(w.chunk + 1);
@@ -336,7 +336,7 @@ prong_status prong_pickle_dumps(prong_document *document, prong_value value, pro
     w.buffers = 0;
     memset(w.keys.sizes, 0, sizeof(w.keys.sizes));
     memset(w.texts.sizes, 0, sizeof(w.texts.sizes));
-    prong_status status = write_all(&w, value);
+    prong_status status = writer_write_all(&w, value);
     if (options && options->buffer_count) *options->buffer_count = w.buffers;
     if (status < 0) {
         free(w.chunk);
