@@ -48,7 +48,7 @@ static prong_status copy_all(struct copier *copier, const prong_value *from, pro
 }
 
 static prong_status copy_tuple(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
-    size_t count = size_of(from);
+    size_t count = value_size(from);
     const struct tuple_node *node = from.pointer;
     struct tuple_node *made;
     *to = from;
@@ -80,7 +80,7 @@ static prong_status copy_table(struct copier *copier, prong_value from, prong_va
     prong_status status = copy_begin_node(copier, from.pointer, sizeof(*made), &made);
     if (status < 0) return status;
     to->pointer = made;
-    const struct table *table = table_of(from);
+    const struct table *table = value_table(from);
     struct table *copy = &made->table;
     *copy = (struct table){.used = table->used,
                            .count = table->count,
@@ -137,7 +137,7 @@ static prong_status copy_object(struct copier *copier, const struct object_node 
 /* A buffer's memory may not live as long as the copy: its bytes come along, and it is bytes from then on. */
 static prong_status copy_bytes(struct copier *copier, prong_value from, prong_value *to) {
     const struct bytes_node *node = from.pointer;
-    if (kind_of(from) == PRONG_KIND_BUFFER && node->read_only)
+    if (value_kind(from) == PRONG_KIND_BUFFER && node->read_only)
         return make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, to);
     struct bytes_node *made;
     prong_value data;
@@ -145,7 +145,7 @@ static prong_status copy_bytes(struct copier *copier, prong_value from, prong_va
     if (status >= 0) status = make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, &data);
     if (status < 0) return status;
     made->data = data.pointer;
-    *to = value_of(PRONG_KIND_BYTEARRAY, 0, made);
+    *to = value_of_kind(PRONG_KIND_BYTEARRAY, 0, made);
     return PRONG_OK;
 }
 
@@ -164,18 +164,18 @@ static prong_status copy_flat(struct copier *copier, const void *from, size_t si
 }
 
 static prong_status copy_value(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
-    prong_kind kind = kind_of(from);
+    prong_kind kind = value_kind(from);
     *to = from;
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "copy: values are nested deeper than %d", DEPTH_MAX);
-    if (has_node(kind) && from.pointer && ((const struct node *)from.pointer)->walk == copier->walk) {
+    if (kind_has_node(kind) && from.pointer && ((const struct node *)from.pointer)->walk == copier->walk) {
         to->pointer = copier->copies[((const struct node *)from.pointer)->index];
         return PRONG_OK;
     }
     switch (kind) {
     case PRONG_KIND_INT:
-        return is_big(from) ? make_text(copier->document, kind, from.pointer, size_of(from), to) : PRONG_OK;
+        return value_is_big(from) ? make_text(copier->document, kind, from.pointer, value_size(from), to) : PRONG_OK;
     case PRONG_KIND_STR:
-    case PRONG_KIND_BYTES: return make_text(copier->document, kind, from.pointer, size_of(from), to);
+    case PRONG_KIND_BYTES: return make_text(copier->document, kind, from.pointer, value_size(from), to);
     case PRONG_KIND_BYTEARRAY:
     case PRONG_KIND_BUFFER: return copy_bytes(copier, from, to);
     case PRONG_KIND_LIST: return copy_list(copier, from, to, depth + 1);
@@ -183,11 +183,11 @@ static prong_status copy_value(struct copier *copier, prong_value from, prong_va
     case PRONG_KIND_DICT:
     case PRONG_KIND_SET:
     case PRONG_KIND_FROZENSET: return copy_table(copier, from, to, depth + 1);
-    case PRONG_KIND_OBJECT: return copy_object(copier, object_of(from), to, depth + 1);
+    case PRONG_KIND_OBJECT: return copy_object(copier, value_object(from), to, depth + 1);
     case PRONG_KIND_RANGE: return copy_range(copier, from.pointer, to);
     case PRONG_KIND_CLASS: {
         const struct class_node *class;
-        prong_status status = copy_class(copier, class_of(from), &class);
+        prong_status status = copy_class(copier, value_class(from), &class);
         to->pointer = class;
         return status;
     }
@@ -209,8 +209,8 @@ prong_status prong_value_copy(prong_document *document, prong_value value, prong
  * the buffer is made larger until the trial fits. */
 
 static bool copy_takes_memory(prong_value value) {
-    return (kind_of(value) == PRONG_KIND_INT && is_big(value)) || kind_of(value) == PRONG_KIND_STR ||
-           kind_of(value) == PRONG_KIND_BYTES || (has_node(kind_of(value)) && value.pointer);
+    return (value_kind(value) == PRONG_KIND_INT && value_is_big(value)) || value_kind(value) == PRONG_KIND_STR ||
+           value_kind(value) == PRONG_KIND_BYTES || (kind_has_node(value_kind(value)) && value.pointer);
 }
 
 /* What the copy is reached by is the first thing taken, so its pointer is the piece's. */
@@ -227,9 +227,9 @@ static prong_status copy_pack_measured(prong_value value, size_t size, prong_val
 prong_status value_pack(prong_value value, prong_value *packed) {
     *packed = value;
     if (!copy_takes_memory(value)) return PRONG_OK;
-    prong_kind kind = kind_of(value);
+    prong_kind kind = value_kind(value);
     if (kind == PRONG_KIND_STR || kind == PRONG_KIND_BYTES || kind == PRONG_KIND_INT)
-        return make_text(NULL, kind, value.pointer, size_of(value), packed);
+        return make_text(NULL, kind, value.pointer, value_size(value), packed);
     char room[4096] __attribute__((aligned(16)));
     prong_document trial;
     document_on(&trial, room, sizeof(room));

@@ -16,7 +16,7 @@ static bool equal_values(prong_value a, prong_value b, unsigned depth);
 
 static bool equal_items(prong_value a, prong_value b, unsigned depth) {
     size_t count_a, count_b;
-    const prong_value *items_a = items_of(a, &count_a), *items_b = items_of(b, &count_b);
+    const prong_value *items_a = value_items(a, &count_a), *items_b = value_items(b, &count_b);
     if (count_a != count_b) return false;
     for (size_t i = 0; i < count_a; i++)
         if (!equal_values(items_a[i], items_b[i], depth)) return false;
@@ -24,18 +24,18 @@ static bool equal_items(prong_value a, prong_value b, unsigned depth) {
 }
 
 static bool equal_entries(prong_value a, prong_value b, unsigned depth) {
-    const struct table *one = table_of(a), *other = table_of(b);
+    const struct table *one = value_table(a), *other = value_table(b);
     size_t at = 0;
     for (struct entry *entry = table_next(one, &at), *match; entry; entry = table_next(one, &at)) {
         if (table_find(other, entry->key, &match) || !match) return false;
-        if (kind_of(a) == PRONG_KIND_DICT && !equal_values(entry->value, match->value, depth)) return false;
+        if (value_kind(a) == PRONG_KIND_DICT && !equal_values(entry->value, match->value, depth)) return false;
     }
     return true;
 }
 
 static bool equal_tables(prong_value a, prong_value b, unsigned depth) {
     unsigned before = looking_up_at;
-    if (table_of(a)->count != table_of(b)->count) return false;
+    if (value_table(a)->count != value_table(b)->count) return false;
     looking_up_at = depth;
     bool are_same = equal_entries(a, b, depth);
     looking_up_at = before;
@@ -43,11 +43,11 @@ static bool equal_tables(prong_value a, prong_value b, unsigned depth) {
 }
 
 static bool equal_memory(const void *a, const void *b, size_t size) {
-    return work_add(work_of_copying(size)) && memcmp(a, b, size) == 0;
+    return value_work_add(value_work_of_copying(size)) && memcmp(a, b, size) == 0;
 }
 
 static bool equal_numbers(prong_value a, prong_value b) {
-    if (is_big(a) && is_big(b)) work_add(work_of_copying(size_of(a)));
+    if (value_is_big(a) && value_is_big(b)) value_work_add(value_work_of_copying(value_size(a)));
     return number_compare(a, b) == 0;
 }
 
@@ -88,9 +88,9 @@ static bool equal_is_set(prong_kind kind) {
 }
 
 static bool equal_values(prong_value a, prong_value b, unsigned depth) {
-    prong_kind kind = kind_of(a), other = kind_of(b);
-    if (!work_add(1)) return false;
-    if (is_number(kind) && is_number(other)) return equal_numbers(a, b);
+    prong_kind kind = value_kind(a), other = value_kind(b);
+    if (!value_work_add(1)) return false;
+    if (kind_is_number(kind) && kind_is_number(other)) return equal_numbers(a, b);
     if (value_same(a, b)) return true;
     if (depth >= DEPTH_MAX || ++equal_steps > last_step) return false;
     if (kind != other) {
@@ -100,7 +100,7 @@ static bool equal_values(prong_value a, prong_value b, unsigned depth) {
         return false;
     }
     switch (kind) {
-    case PRONG_KIND_STR: return a.head == b.head && equal_memory(a.pointer, b.pointer, size_of(a));
+    case PRONG_KIND_STR: return a.head == b.head && equal_memory(a.pointer, b.pointer, value_size(a));
     case PRONG_KIND_BYTES:
     case PRONG_KIND_BYTEARRAY:
     case PRONG_KIND_BUFFER: return equal_bytes(a, b);
@@ -137,8 +137,8 @@ static int compare_bytes(const void *a, size_t size_a, const void *b, size_t siz
 }
 
 static prong_status compare_refused(prong_value a, prong_value b) {
-    return fail(PRONG_INVALID, "'<' not supported between instances of '%s' and '%s'", prong_kind_name(kind_of(a)),
-                prong_kind_name(kind_of(b)));
+    return fail(PRONG_INVALID, "'<' not supported between instances of '%s' and '%s'", prong_kind_name(value_kind(a)),
+                prong_kind_name(value_kind(b)));
 }
 
 static prong_status compare_values(prong_value a, prong_value b, int *order, unsigned depth);
@@ -146,7 +146,7 @@ static prong_status compare_values(prong_value a, prong_value b, int *order, uns
 /* The first pair that differs decides. */
 static prong_status compare_items(prong_value a, prong_value b, int *order, unsigned depth) {
     size_t count_a, count_b;
-    const prong_value *items_a = items_of(a, &count_a), *items_b = items_of(b, &count_b);
+    const prong_value *items_a = value_items(a, &count_a), *items_b = value_items(b, &count_b);
     for (size_t i = 0; i < count_a && i < count_b; i++)
         if (!prong_value_equal(items_a[i], items_b[i])) return compare_values(items_a[i], items_b[i], order, depth);
     *order = (count_a > count_b) - (count_a < count_b);
@@ -154,14 +154,14 @@ static prong_status compare_items(prong_value a, prong_value b, int *order, unsi
 }
 
 static prong_status compare_values(prong_value a, prong_value b, int *order, unsigned depth) {
-    prong_kind kind = kind_of(a), other = kind_of(b);
-    if (is_number(kind) && is_number(other)) {
+    prong_kind kind = value_kind(a), other = value_kind(b);
+    if (kind_is_number(kind) && kind_is_number(other)) {
         *order = number_compare(a, b);
         return *order == UNORDERED ? fail_text(PRONG_INVALID, "NaN has no order") : PRONG_OK;
     }
     if (depth >= DEPTH_MAX) return fail(PRONG_TOO_LONG, "values are nested deeper than %d", DEPTH_MAX);
     if (kind == PRONG_KIND_STR && other == kind) {
-        *order = compare_bytes(a.pointer, size_of(a), b.pointer, size_of(b));
+        *order = compare_bytes(a.pointer, value_size(a), b.pointer, value_size(b));
         return PRONG_OK;
     }
     if (equal_holds_bytes(kind) && equal_holds_bytes(other)) {
@@ -172,7 +172,7 @@ static prong_status compare_values(prong_value a, prong_value b, int *order, uns
         *order = compare_bytes(data_a, size_a, data_b, size_b);
         return PRONG_OK;
     }
-    if (is_sequence(kind) && kind == other) return compare_items(a, b, order, depth + 1);
+    if (kind_is_sequence(kind) && kind == other) return compare_items(a, b, order, depth + 1);
     return compare_refused(a, b);
 }
 

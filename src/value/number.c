@@ -72,8 +72,8 @@ size_t integral_bytes(double whole, unsigned char *bytes) {
 
 /* The bytes of any int; of a small one, in `room`. */
 static const unsigned char *int_bytes(prong_value number, unsigned char room[8], size_t *size) {
-    if (is_big(number)) {
-        *size = size_of(number);
+    if (value_is_big(number)) {
+        *size = value_size(number);
         return number.pointer;
     }
     memcpy(room, &number.integer, 8);
@@ -94,7 +94,7 @@ static int int_compare_float(prong_value whole, double real) {
 }
 
 int number_compare(prong_value a, prong_value b) {
-    bool real_a = kind_of(a) == PRONG_KIND_FLOAT, real_b = kind_of(b) == PRONG_KIND_FLOAT;
+    bool real_a = value_kind(a) == PRONG_KIND_FLOAT, real_b = value_kind(b) == PRONG_KIND_FLOAT;
     if (real_a && real_b) {
         if (isnan(a.real) || isnan(b.real)) return UNORDERED;
         return (a.real > b.real) - (a.real < b.real);
@@ -104,7 +104,7 @@ int number_compare(prong_value a, prong_value b) {
         int order = int_compare_float(b, a.real);
         return order == UNORDERED ? order : -order;
     }
-    if (!is_big(a) && !is_big(b)) return (a.integer > b.integer) - (a.integer < b.integer);
+    if (!value_is_big(a) && !value_is_big(b)) return (a.integer > b.integer) - (a.integer < b.integer);
     unsigned char room_a[8], room_b[8];
     size_t size_a, size_b;
     const unsigned char *bytes_a = int_bytes(a, room_a, &size_a), *bytes_b = int_bytes(b, room_b, &size_b);
@@ -112,9 +112,9 @@ int number_compare(prong_value a, prong_value b) {
 }
 
 double int_to_double(prong_value number) {
-    if (!is_big(number)) return (double)number.integer;
+    if (!value_is_big(number)) return (double)number.integer;
     const unsigned char *bytes = number.pointer;
-    size_t size = size_of(number);
+    size_t size = value_size(number);
     if (size > INTEGRAL_MAX) return int_is_negative(bytes, size) ? -HUGE_VAL : HUGE_VAL;
     /* The top 8 bytes round once if what is below them is kept as a sticky last bit. */
     int64_t top = int_of_few_bytes(bytes + size - 8, 8);
@@ -128,8 +128,8 @@ double int_to_double(prong_value number) {
 
 /* Divides by 10^9 again and again; 4,300 digits take some 100,000 steps. */
 char *int_to_text(prong_value number) {
-    size_t words = size_of(number) / 4 + 1;
-    bool minus = int_is_negative(number.pointer, size_of(number));
+    size_t words = value_size(number) / 4 + 1;
+    bool minus = int_is_negative(number.pointer, value_size(number));
     uint32_t *magnitude = malloc(words * sizeof(uint32_t));
     char *text = malloc(words * 10 + 12), *at = text;
     if (!magnitude || !text) {
@@ -138,7 +138,7 @@ char *int_to_text(prong_value number) {
         return NULL;
     }
     memset(magnitude, minus ? 0xff : 0, words * sizeof(uint32_t));
-    memcpy(magnitude, number.pointer, size_of(number));
+    memcpy(magnitude, number.pointer, value_size(number));
     uint64_t carry = 1;
     for (size_t i = 0; minus && i < words; i++) {
         carry += (uint32_t)~magnitude[i];
@@ -229,7 +229,7 @@ prong_status make_uint(prong_document *document, uint64_t number, prong_value *v
 }
 
 prong_status prong_get_big_int(prong_value value, void *bytes, size_t size, size_t *needed) {
-    if (kind_of(value) != PRONG_KIND_INT && kind_of(value) != PRONG_KIND_BOOL) return expected("int", value);
+    if (value_kind(value) != PRONG_KIND_INT && value_kind(value) != PRONG_KIND_BOOL) return expected("int", value);
     unsigned char room[8];
     size_t length;
     const unsigned char *of_int = int_bytes(value, room, &length);

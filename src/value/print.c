@@ -44,12 +44,12 @@ __attribute__((format(printf, 2, 3))) static void print_format(struct printer *o
 static prong_status print_value(struct printer *out, prong_value value, unsigned depth);
 
 static prong_status print_int(struct printer *out, prong_value value) {
-    if (!is_big(value)) {
+    if (!value_is_big(value)) {
         print_format(out, "%lld", (long long)value.integer);
         return PRONG_OK;
     }
-    if (size_of(value) > DIGITS_MAX / 2) {
-        print_format(out, "<int of %zu bytes>", size_of(value));
+    if (value_size(value) > DIGITS_MAX / 2) {
+        print_format(out, "<int of %zu bytes>", value_size(value));
         return PRONG_OK;
     }
     char *digits = int_to_text(value);
@@ -140,8 +140,8 @@ static prong_status print_items(struct printer *out, const prong_value *items, s
 
 static prong_status print_sequence(struct printer *out, prong_value value, unsigned depth) {
     size_t count;
-    const prong_value *items = items_of(value, &count);
-    bool list = kind_of(value) == PRONG_KIND_LIST || out->json;
+    const prong_value *items = value_items(value, &count);
+    bool list = value_kind(value) == PRONG_KIND_LIST || out->json;
     print_text(out, list ? "[" : "(");
     prong_status status = print_items(out, items, count, depth);
     print_text(out, list ? "]" : count == 1 ? ",)" : ")");
@@ -149,8 +149,8 @@ static prong_status print_sequence(struct printer *out, prong_value value, unsig
 }
 
 static prong_status print_members(struct printer *out, prong_value value, unsigned depth) {
-    const struct table *table = table_of(value);
-    bool frozen = kind_of(value) == PRONG_KIND_FROZENSET;
+    const struct table *table = value_table(value);
+    bool frozen = value_kind(value) == PRONG_KIND_FROZENSET;
     if (!table->count) {
         print_text(out, frozen ? "frozenset()" : "set()");
         return PRONG_OK;
@@ -167,7 +167,7 @@ static prong_status print_members(struct printer *out, prong_value value, unsign
 }
 
 static prong_status print_json_key(struct printer *out, prong_value key) {
-    switch (kind_of(key)) {
+    switch (value_kind(key)) {
     case PRONG_KIND_STR: return print_value(out, key, 0);
     case PRONG_KIND_NULL:
     case PRONG_KIND_BOOL:
@@ -178,12 +178,12 @@ static prong_status print_json_key(struct printer *out, prong_value key) {
         print_text(out, "\"");
         return status;
     }
-    default: return fail(PRONG_INVALID, "a %s cannot be a key in JSON", prong_kind_name(kind_of(key)));
+    default: return fail(PRONG_INVALID, "a %s cannot be a key in JSON", prong_kind_name(value_kind(key)));
     }
 }
 
 static prong_status print_pairs(struct printer *out, prong_value dict, unsigned depth) {
-    const struct table *table = table_of(dict);
+    const struct table *table = value_table(dict);
     prong_status status = PRONG_OK;
     print_text(out, "{");
     size_t at = 0, count = 0;
@@ -192,7 +192,7 @@ static prong_status print_pairs(struct printer *out, prong_value dict, unsigned 
         status = out->json ? print_json_key(out, entry->key) : print_value(out, entry->key, depth);
         print_text(out, ": ");
         if (status >= 0) status = print_value(out, entry->value, depth);
-        if (status < 0 && out->json && kind_of(entry->key) == PRONG_KIND_STR)
+        if (status < 0 && out->json && value_kind(entry->key) == PRONG_KIND_STR)
             status = fail_again(status, ".%.60s", (const char *)entry->key.pointer);
     }
     print_text(out, "}");
@@ -213,15 +213,15 @@ static void print_class(struct printer *out, const struct class_node *class) {
 /* What it would be made by; attributes follow as if they were keywords. */
 static prong_status print_object(struct printer *out, const struct object_node *object, unsigned depth) {
     size_t count, written = 0;
-    const prong_value *items = items_of(object->arguments, &count);
+    const prong_value *items = value_items(object->arguments, &count);
     print_text(out, object->class->name.pointer);
     print_text(out, "(");
     prong_status status = print_items(out, items, count, depth);
     written = count;
     const prong_value more[] = {object->items, object->pairs, object->keywords, object->state};
     for (int i = 0; i < 4 && status >= 0; i++) {
-        bool attributes = i >= 2 && kind_of(more[i]) == PRONG_KIND_DICT;
-        if (i == 3 ? !object->has_state : kind_of(more[i]) == PRONG_KIND_NULL) continue;
+        bool attributes = i >= 2 && value_kind(more[i]) == PRONG_KIND_DICT;
+        if (i == 3 ? !object->has_state : value_kind(more[i]) == PRONG_KIND_NULL) continue;
         if (!attributes) {
             if (written++) print_text(out, ", ");
             if (i == 3) print_text(out, "state=");
@@ -229,10 +229,10 @@ static prong_status print_object(struct printer *out, const struct object_node *
             continue;
         }
         size_t at = 0;
-        for (struct entry *entry; status >= 0 && (entry = table_next(table_of(more[i]), &at));) {
+        for (struct entry *entry; status >= 0 && (entry = table_next(value_table(more[i]), &at));) {
             if (written++) print_text(out, ", ");
-            if (kind_of(entry->key) == PRONG_KIND_STR)
-                print_put(out, entry->key.pointer, size_of(entry->key));
+            if (value_kind(entry->key) == PRONG_KIND_STR)
+                print_put(out, entry->key.pointer, value_size(entry->key));
             else
                 status = print_value(out, entry->key, depth);
             print_text(out, "=");
@@ -248,7 +248,7 @@ static prong_status print_range(struct printer *out, const struct range_node *ra
     print_value(out, range->start, 0);
     print_text(out, ", ");
     print_value(out, range->stop, 0);
-    if (is_big(range->step) || range->step.integer != 1) {
+    if (value_is_big(range->step) || range->step.integer != 1) {
         print_text(out, ", ");
         print_value(out, range->step, 0);
     }
@@ -258,8 +258,8 @@ static prong_status print_range(struct printer *out, const struct range_node *ra
 
 static prong_status print_other(struct printer *out, prong_value value) {
     const struct bytes_node *bytes = value.pointer;
-    switch (kind_of(value)) {
-    case PRONG_KIND_BYTES: print_bytes(out, value.pointer, size_of(value)); break;
+    switch (value_kind(value)) {
+    case PRONG_KIND_BYTES: print_bytes(out, value.pointer, value_size(value)); break;
     case PRONG_KIND_BYTEARRAY:
         print_text(out, "bytearray(");
         print_bytes(out, bytes->data, bytes->size);
@@ -274,7 +274,7 @@ static prong_status print_other(struct printer *out, prong_value value) {
     case PRONG_KIND_RANGE: return print_range(out, value.pointer);
     case PRONG_KIND_ELLIPSIS: print_text(out, "Ellipsis"); break;
     case PRONG_KIND_NOT_IMPLEMENTED: print_text(out, "NotImplemented"); break;
-    case PRONG_KIND_CLASS: print_class(out, class_of(value)); break;
+    case PRONG_KIND_CLASS: print_class(out, value_class(value)); break;
     case PRONG_KIND_HANDLE: {
         const struct handle_node *handle = value.pointer;
         print_format(out, "<%s %#llx>", handle->type, (unsigned long long)handle->offset);
@@ -303,19 +303,19 @@ static void print_json_str(struct printer *out, const char *text, size_t size) {
 }
 
 static prong_status print_below(struct printer *out, prong_value value, unsigned depth) {
-    switch (kind_of(value)) {
+    switch (value_kind(value)) {
     case PRONG_KIND_LIST:
     case PRONG_KIND_TUPLE: return print_sequence(out, value, depth);
     case PRONG_KIND_DICT: return print_pairs(out, value, depth);
     case PRONG_KIND_SET:
     case PRONG_KIND_FROZENSET: return print_members(out, value, depth);
-    default: return print_object(out, object_of(value), depth);
+    default: return print_object(out, value_object(value), depth);
     }
 }
 
 /* A node is marked while it is printed, so that one met within itself is known. */
 static prong_status print_node(struct printer *out, prong_value value, unsigned depth) {
-    prong_kind kind = kind_of(value);
+    prong_kind kind = value_kind(value);
     struct node *node = (struct node *)(uintptr_t)value.pointer;
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "values are nested deeper than %d", DEPTH_MAX);
     if (!node) return print_below(out, value, depth);
@@ -334,7 +334,7 @@ static prong_status print_node(struct printer *out, prong_value value, unsigned 
 }
 
 static bool print_json_has(prong_value value) {
-    prong_kind kind = kind_of(value);
+    prong_kind kind = value_kind(value);
     return kind <= PRONG_KIND_INT || kind == PRONG_KIND_STR || kind == PRONG_KIND_LIST || kind == PRONG_KIND_TUPLE ||
            kind == PRONG_KIND_DICT || (kind == PRONG_KIND_FLOAT && isfinite(value.real));
 }
@@ -343,15 +343,17 @@ static prong_status print_value(struct printer *out, prong_value value, unsigned
     if (out->again && ++out->values > AGAIN_MAX)
         return fail(PRONG_TOO_LONG, "more than %d values to print that were printed before", AGAIN_MAX);
     if (out->json && !print_json_has(value))
-        return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(kind_of(value)));
-    switch (kind_of(value)) {
+        return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(value_kind(value)));
+    switch (value_kind(value)) {
     case PRONG_KIND_NULL: print_text(out, out->json ? "null" : "None"); return PRONG_OK;
     case PRONG_KIND_BOOL:
         print_text(out, value.integer ? (out->json ? "true" : "True") : (out->json ? "false" : "False"));
         return PRONG_OK;
     case PRONG_KIND_INT: return print_int(out, value);
     case PRONG_KIND_FLOAT: print_float(out, value.real); return PRONG_OK;
-    case PRONG_KIND_STR: (out->json ? print_json_str : print_str)(out, value.pointer, size_of(value)); return PRONG_OK;
+    case PRONG_KIND_STR:
+        (out->json ? print_json_str : print_str)(out, value.pointer, value_size(value));
+        return PRONG_OK;
     case PRONG_KIND_LIST:
     case PRONG_KIND_TUPLE:
     case PRONG_KIND_DICT:

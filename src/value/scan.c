@@ -76,7 +76,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
     prong_status status = PRONG_OK;
     switch (letter) {
     case '.': return PRONG_OK;
-    case 'n': return kind_of(value) == PRONG_KIND_NULL ? PRONG_OK : expected("None", value);
+    case 'n': return value_kind(value) == PRONG_KIND_NULL ? PRONG_OK : expected("None", value);
     case 'b': return prong_get_bool(value, va_arg(scanner->given, bool *));
     case 'i':
     case 'l':
@@ -146,9 +146,9 @@ static prong_status scan_skip_one(struct scanner *scanner, char letter) {
 
 static prong_status scan_items(struct scanner *scanner, prong_value value, char closing) {
     prong_kind wanted = closing == ')' ? PRONG_KIND_TUPLE : PRONG_KIND_LIST;
-    if (kind_of(value) != wanted) return expected(prong_kind_name(wanted), value);
+    if (value_kind(value) != wanted) return expected(prong_kind_name(wanted), value);
     size_t count, index = 0;
-    const prong_value *items = items_of(value, &count);
+    const prong_value *items = value_items(value, &count);
     for (char letter = scan_next_letter(scanner); letter != closing; letter = scan_next_letter(scanner), index++) {
         if (!letter) return scan_bad_format(scanner, "an open bracket");
         if (letter == '*') {
@@ -165,7 +165,7 @@ static prong_status scan_items(struct scanner *scanner, prong_value value, char 
 }
 
 static prong_status scan_dict(struct scanner *scanner, prong_value value) {
-    if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
+    if (value_kind(value) != PRONG_KIND_DICT) return expected("dict", value);
     for (char letter = scan_next_letter(scanner); letter != '}'; letter = scan_next_letter(scanner)) {
         if (letter != 's') return scan_bad_format(scanner, "a dict's keys are to be 's'");
         const char *key = va_arg(scanner->given, const char *);
@@ -213,12 +213,12 @@ static prong_status path_unreadable(const char *path, const char *at) {
 }
 
 static prong_status path_step_by_key(prong_value value, const char *key, size_t size, prong_value *found) {
-    if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
+    if (value_kind(value) != PRONG_KIND_DICT) return expected("dict", value);
     return dict_find_text(value, key, size, found);
 }
 
 static prong_status path_step_by_index(prong_value value, long index, prong_value *found) {
-    if (kind_of(value) == PRONG_KIND_DICT) return prong_dict_get(value, prong_make_int(index), found);
+    if (value_kind(value) == PRONG_KIND_DICT) return prong_dict_get(value, prong_make_int(index), found);
     if (index < 0) index += (long)prong_value_size(value);
     if (index < 0) return fail_text(PRONG_NOT_FOUND, "index is out of range");
     return prong_list_get(value, (size_t)index, found);

@@ -14,11 +14,11 @@ static bool table_is_gap(const struct entry *entry) {
 
 /* Most keys are short strings: told apart here by length and first bytes, without a call. */
 static inline bool table_same_key(prong_value a, prong_value b) {
-    if (kind_of(a) == PRONG_KIND_STR && kind_of(b) == PRONG_KIND_STR) {
+    if (value_kind(a) == PRONG_KIND_STR && value_kind(b) == PRONG_KIND_STR) {
         if (a.head != b.head) return false;
         if (a.pointer == b.pointer) return true;
-        work_add(work_of_copying(size_of(a)));
-        return memcmp(a.pointer, b.pointer, size_of(a)) == 0;
+        value_work_add(value_work_of_copying(value_size(a)));
+        return memcmp(a.pointer, b.pointer, value_size(a)) == 0;
     }
     return value_same(a, b) || prong_value_equal(a, b);
 }
@@ -42,7 +42,7 @@ static struct entry *table_find_by_index(const struct table *table, prong_value 
 prong_status table_find(const struct table *table, prong_value key, struct entry **entry) {
     uint32_t hash = 0;
     *entry = NULL;
-    if (table->index || kind_of(key) != PRONG_KIND_STR) { /* a str is always a key; others may not be */
+    if (table->index || value_kind(key) != PRONG_KIND_STR) { /* a str is always a key; others may not be */
         prong_status status = value_hash(key, &hash);
         if (status < 0) return status;
     }
@@ -121,7 +121,7 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     uint32_t hash = 0;
     prong_status status = PRONG_OK;
     *added = false;
-    if (table->index || kind_of(key) != PRONG_KIND_STR) status = value_hash(key, &hash);
+    if (table->index || value_kind(key) != PRONG_KIND_STR) status = value_hash(key, &hash);
     if (status < 0) return status;
     *entry = table->index ? table_find_by_index(table, key, hash) : table_find_among_few(table, key);
     if (*entry) return PRONG_OK;
