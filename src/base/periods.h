@@ -29,6 +29,9 @@
 #define DEAD_PEER PRONG_MS(100)
 #define DEAD_NAP PRONG_MS(100)
 #define DEAD_SERVER PRONG_MS(50)
+#define DEAD_PARENT PRONG_MS(50) /* of a forked child that is held back */
+#define DEAD_CHILD PRONG_MS(10)  /* that is starting, or whose exit code its fork server has not noted */
+#define DEAD_KILLED PRONG_MS(5)  /* a job's workers, which its destroy has killed */
 #define DEAD_LOOK_AGAIN PRONG_MS(10)
 #define DEAD_KNOWN PRONG_MS(200)
 

@@ -12,13 +12,13 @@
 
 #include "base/error.h"
 #include "base/local.h"
+#include "base/periods.h"
 #include "family/member.h"
 #include "pool/schedule.h"
 
 #include <stdlib.h>
 
 enum { POOLS_MOST = 64 };
-static const prong_time PATIENCE = PRONG_MS(100);
 
 static QUICK_LOCAL struct {
     struct pool *pool;
@@ -114,7 +114,7 @@ static bool view_add(struct view *view, struct pool *pool, uint64_t generation) 
 /* Adds the pools that this one's workers wait for. */
 static bool view_add_awaited(struct view *view, struct pool *pool, uint64_t generation) {
     bool good = true;
-    if (!guard_enter(&pool->guard, deadline_after(PATIENCE))) return false;
+    if (!guard_enter(&pool->guard, deadline_after(STOPPED_AT_LEAST))) return false;
     for (uint64_t i = 0; good && view_pool_lives(pool, generation) && i < pool->slot_count; i++) {
         struct awaited awaited = slot_awaited(pool_slot(pool, i));
         uint64_t of_awaited = 0;
@@ -148,7 +148,7 @@ static void view_leave(struct view *view, size_t entered) {
 
 static bool view_enter(struct view *view) {
     for (size_t i = 0; i < view->count; i++) {
-        bool inside = guard_enter(&view->pools[i]->guard, deadline_after(PATIENCE));
+        bool inside = guard_enter(&view->pools[i]->guard, deadline_after(STOPPED_AT_LEAST));
         if (inside && view_pool_lives(view->pools[i], view->generations[i])) continue;
         view_leave(view, inside ? i + 1 : i);
         return false;

@@ -4,6 +4,7 @@
  * a worker's, which hands in a task and claims another. */
 #include "pool/schedule.h"
 
+#include "base/periods.h"
 #include "family/member.h"
 #include "os/os.h"
 
@@ -230,7 +231,7 @@ bool job_has_ended(struct job *job) {
     if (!job_ended(job)) return false;
     struct pool *pool = arena_at(job->pool);
     if (!object_is_live(KIND_POOL, job->pool, job->pool_generation)) return true;
-    if (!guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1)))) return false;
+    if (!guard_enter(&pool->guard, deadline_after(STOPPED_AT_MOST))) return false;
     bool ended = job_ended(job);
     if (ended) atomic_store_explicit(&job->settled, 1, memory_order_release);
     guard_leave(&pool->guard);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/periods.h"
 #include "os/os.h"
 #include "process/start.h"
 
@@ -48,7 +49,7 @@ void fork_gate_open(_Atomic uint32_t *opened) {
 }
 
 static void gate_wait(pid_t parent) {
-    while (gate && !atomic_load(gate) && getppid() == parent) os_futex_wait(gate, 0, deadline_after(PRONG_MS(50)));
+    while (gate && !atomic_load(gate) && getppid() == parent) os_futex_wait(gate, 0, deadline_after(DEAD_PARENT));
     gate = NULL;
 }
 
