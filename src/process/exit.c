@@ -14,7 +14,7 @@
 
 static const prong_time DAEMONS_END_WITHIN = PRONG_SECONDS(2);
 
-static prong_process current; /* what child_settle has noted; of the parent's copy in what the host forks */
+static prong_process settled; /* what child_settle has noted; of the parent's copy in what the host forks */
 static _Atomic int registered;
 static uint64_t returned; /* 256 | the target's result, once it has returned */
 
@@ -147,7 +147,7 @@ prong_status child_settle(struct process *process, any_function **function) {
         prong_status status = function_resolve(&process->function, function);
         if (status < 0) return status;
     }
-    current = (prong_process){arena_offset(process), object_generation(process)};
+    settled = (prong_process){arena_offset(process), object_generation(process)};
     if (!exit_settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");
     uint64_t unknown = 0; /* its parent's number for it, where that is another, comes before its own */
     atomic_compare_exchange_strong(&process->pid, &unknown, (uint64_t)getpid());
@@ -177,7 +177,7 @@ _Noreturn void child_exit(int code) {
 }
 
 struct process *process_of_self(void) {
-    if (!object_is_live(KIND_PROCESS, current.offset, current.generation)) return NULL;
-    struct process *process = arena_at(current.offset);
+    if (!object_is_live(KIND_PROCESS, settled.offset, settled.generation)) return NULL;
+    struct process *process = arena_at(settled.offset);
     return self_token() && atomic_load(&process->token) == self_token() ? process : NULL;
 }
