@@ -30,7 +30,7 @@ static int encode_function(PyObject *function, struct encoded *encoded) {
 }
 
 /* Where `size` more bytes go, at the end; what comes after them is aligned to 8. */
-static char *append(struct buffer *buffer, size_t size) {
+static char *buffer_append(struct buffer *buffer, size_t size) {
     size_t end = buffer->size + ((size + 7) & ~(size_t)7);
     if (end > buffer->room) {
         char *bytes = PyMem_Realloc(buffer->bytes, end * 2);
@@ -50,7 +50,7 @@ static char *append(struct buffer *buffer, size_t size) {
 static Py_ssize_t put_task(struct buffer *buffer, enum form form, const struct encoded *function,
                            struct encoded *data) {
     size_t data_at = (sizeof(struct task) + function->size + 7) & ~(size_t)7, size = data_at + data->size;
-    char *at = append(buffer, size);
+    char *at = buffer_append(buffer, size);
     if (at) {
         *(struct task *)(void *)at = (struct task){form, (uint32_t)function->size};
         encoded_write(function, at + sizeof(struct task));
@@ -92,7 +92,7 @@ static Py_ssize_t add_call(struct buffer *buffer, enum form form, PyObject *data
     bool good = both && encode(both, &encoded) == 0;
     Py_XDECREF(both);
     if (!good) return -1;
-    char *at = append(buffer, encoded.size);
+    char *at = buffer_append(buffer, encoded.size);
     if (at) encoded_write(&encoded, at);
     encoded_clear(&encoded);
     return at ? (Py_ssize_t)encoded.size : -1;
