@@ -44,14 +44,14 @@ static const char *const texts[NAMES] = {LOOKED_UP(X)};
 static PyObject *names[NAMES], *one;
 
 /* A child about to be forked by this thread. */
-struct child {
+struct python_child {
     PyObject *process;                /* borrowed */
     PyObject *parent;                 /* a thread that forks meanwhile may make another */
     PyObject *target, *args, *kwargs; /* target NULL: its own run() is called */
     bool plain;                       /* it is for this file */
     bool in_context;                  /* fork is to be its default start method */
 };
-static _Thread_local const struct child *forking;
+static _Thread_local const struct python_child *forking;
 
 /* ------------------------------------------------ standard streams ------------------------------------------------ */
 
@@ -144,7 +144,7 @@ static int set_native_id(void) {
 }
 
 /* As prong._impl.child's _begin. The parent's children and its process object are left as they are: to take them apart would copy them. */
-static int child_become(const struct child *child) {
+static int child_become(const struct python_child *child) {
     Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CHILDREN]));
     Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CURRENT]));
     if ((child->in_context && PyDict_SetItem(python.context, names[N_ACTUAL_CONTEXT], python.fork_context)) ||
@@ -160,7 +160,7 @@ static int child_become(const struct child *child) {
     return result ? 0 : -1;
 }
 
-static PyObject *call_target(const struct child *child) {
+static PyObject *call_target(const struct python_child *child) {
     if (!child->target) return PyObject_CallMethodNoArgs(child->process, names[N_RUN]);
     if (child->target == Py_None) Py_RETURN_NONE;
     return PyObject_Call(child->target, child->args, child->kwargs);
@@ -235,7 +235,7 @@ static int end_exits(int code) {
     return code;
 }
 
-static int run_plain(const struct child *child) {
+static int run_plain(const struct python_child *child) {
     int code = 0;
     PyObject *result = begin_exits() || child_become(child) ? NULL : call_target(child);
     if (result && has_to_finalize()) Py_SETREF(result, PyObject_CallNoArgs(python.finalize));
@@ -256,7 +256,7 @@ static int run_plain(const struct child *child) {
 static int forked_child(void *argument, size_t size) {
     (void)argument;
     (void)size;
-    const struct child *child = forking;
+    const struct python_child *child = forking;
     return child->plain ? run_plain(child) : code_of(PyObject_CallOneArg(python.run_copy, child->process));
 }
 
@@ -294,8 +294,8 @@ static PyObject *parent_of(PyObject *process) {
     return parent;
 }
 
-static int child_prepare(PyObject *process, struct child *child) {
-    *child = (struct child){.process = process};
+static int child_prepare(PyObject *process, struct python_child *child) {
+    *child = (struct python_child){.process = process};
     child->plain =
         !is_logged() && is_method(process, names[N_BOOTSTRAP], python.bootstrap) && !has_environment(process);
     if (!child->plain) return 0;
@@ -313,7 +313,7 @@ static int child_prepare(PyObject *process, struct child *child) {
     return holds < 0 ? -1 : 0;
 }
 
-static void child_clear(struct child *child) {
+static void child_clear(struct python_child *child) {
     Py_XDECREF(child->parent);
     Py_XDECREF(child->target);
     Py_XDECREF(child->args);
@@ -335,8 +335,8 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
     PyObject *connections = connections_any() ? PyObject_CallOneArg(python.connections, process) : NULL;
     if (PyErr_Occurred()) return NULL;
     prong_process_options options = {.target = forked_child, .method = PRONG_START_FORK};
-    struct child child;
-    const struct child *before = forking;
+    struct python_child child;
+    const struct python_child *before = forking;
     forking = &child;
     PyObject *started = child_prepare(process, &child) ? NULL : popen_start(process, &options, connections, NULL, 0);
     forking = before;

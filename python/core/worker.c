@@ -68,7 +68,7 @@ static PyObject *worker_call(enum form form, PyObject *function, PyObject *data)
 }
 
 static PyObject *worker_run_task(const void *argument, size_t size) {
-    const struct task *task = argument;
+    const struct task_head *task = argument;
     size_t data_at = (sizeof *task + task->function_size + 7) & ~(size_t)7;
     PyObject *result = NULL, *data = NULL,
              *function = function_of((const char *)argument + sizeof *task, task->function_size);
