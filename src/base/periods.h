@@ -10,6 +10,7 @@
  *     a wait on many                 DEAD_PEER
  *     a queue, or any other sleep    DEAD_NAP: a process may die just as it is to wake another
  *     the manager's server           DEAD_SERVER; it is told of its clients' ends by descriptors
+ *     a start                        DEAD_CHILD, for the child; DEAD_PARENT, in the child
  *     a process, a pool's worker     at once: by a descriptor of the process
  *
  * A look at a member at which another thread looked in the last DEAD_LOOK_AGAIN is left out. A member that is found dead is buried;
