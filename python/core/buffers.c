@@ -58,7 +58,7 @@ static int lent_buffer(PyObject *object, Py_buffer *view, int flags) {
     return PyBuffer_FillInfo(view, object, self->view, (Py_ssize_t)self->message.size, 0, flags);
 }
 
-static prong_status release_block(uint64_t block, uint64_t size) {
+static prong_status lent_release_block(uint64_t block, uint64_t size) {
     prong_message message = {.data = prong_memory_at(block), .size = size, .block = block};
     return prong_message_release(&message);
 }
@@ -71,7 +71,7 @@ static void lent_dealloc(PyObject *object) {
     if (self->owner == own_pid && self->forks == fork_count)
         prong_message_release(&self->message);
     else
-        handle_drop(&handle, release_block);
+        handle_drop(&handle, lent_release_block);
     PyObject_Free(self);
 }
 
@@ -84,7 +84,7 @@ PyTypeObject Lent_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.
                           .tp_as_buffer = &lent_buffer_procs};
 
 /* NULL without an exception: it is to be copied. */
-static PyObject *lend(prong_message *message) {
+static PyObject *buffer_lend(prong_message *message) {
     if (message->size < VIEW_LEAST) return NULL;
     void *view = arena_view(prong_memory_offset(message->data), message->size);
     Lent *self = view ? PyObject_New(Lent, &Lent_type) : NULL;
@@ -141,7 +141,7 @@ static PyObject *joined_load_from(const struct joined_header *header, const void
 PyObject *joined_load(const void *data, size_t size, prong_message *message) {
     struct joined_header header;
     if (joined_read_header(data, size, &header)) return joined_cut_short();
-    PyObject *whole = message ? lend(message) : NULL;
+    PyObject *whole = message ? buffer_lend(message) : NULL;
     if (!whole) whole = PyByteArray_FromStringAndSize(data, (Py_ssize_t)size);
     PyObject *object = whole ? joined_load_from(&header, data, size, whole) : NULL;
     Py_XDECREF(whole);

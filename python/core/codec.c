@@ -56,7 +56,7 @@ static PyTypeObject Sink_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong
                                  .tp_dealloc = sink_dealloc, .tp_methods = sink_methods};
 
 /* prong._impl.pickling gives us the tables: it is imported for the first message that needs them. */
-static int need_tables(void) {
+static int codec_need_tables(void) {
     PyObject *done = NULL;
     if (!copyreg_table)
         done = PyImport_ImportModule("prong._impl.pickling");
@@ -69,7 +69,7 @@ static int need_tables(void) {
 }
 
 /* The tables may grow at any time by a register(), so they are joined for each message; they are small. */
-static PyObject *new_pickler(Sink *sink, bool family) {
+static PyObject *codec_new_pickler(Sink *sink, bool family) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)sink, "buffer"), *made = NULL;
     PyObject *table = PyDict_Copy(copyreg_table), *five = PyLong_FromLong(PRONG_PICKLE_PROTOCOL);
     PyObject *arguments[] = {(PyObject *)sink, five, callback};
@@ -82,8 +82,8 @@ static PyObject *new_pickler(Sink *sink, bool family) {
     return made;
 }
 
-static int dump(Sink *sink, PyObject *object, bool family) {
-    PyObject *made = new_pickler(sink, family);
+static int codec_dump(Sink *sink, PyObject *object, bool family) {
+    PyObject *made = codec_new_pickler(sink, family);
     PyObject *result = made ? PyObject_CallMethodObjArgs(made, dump_name, object, NULL) : NULL;
     Py_XDECREF(made);
     Py_XDECREF(result);
@@ -92,7 +92,7 @@ static int dump(Sink *sink, PyObject *object, bool family) {
 
 /* family: for a member of it, with buffers beside the pickle, and handles in it. */
 static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool family) {
-    if (need_tables()) return -1;
+    if (codec_need_tables()) return -1;
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
@@ -101,7 +101,7 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool fami
     bool before = travelling;
     PyObject *begun = posts_begin();
     travelling = family;
-    int failed = sink->chunks ? dump(sink, object, family) : -1;
+    int failed = sink->chunks ? codec_dump(sink, object, family) : -1;
     travelling = before;
     encoded->posts = posts_end(begun);
     if (failed) encoded_unsent(encoded);

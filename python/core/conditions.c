@@ -42,7 +42,7 @@ static void condition_dealloc(PyObject *object) {
     shared_dealloc(object);
 }
 
-static PyObject *not_held(prong_status status, const char *what) {
+static PyObject *condition_not_held(prong_status status, const char *what) {
     if (status != PRONG_NOT_OWNER) return raise_status(status);
     PyErr_Format(PyExc_AssertionError, "must acquire() condition before using %s()", what);
     return NULL;
@@ -56,8 +56,8 @@ static PyObject *condition_wait(PyObject *object, PyObject *arguments, PyObject 
     prong_status status;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout) || parse_timeout(timeout, &span))
         return NULL;
-    if (!self->lock) return not_held(PRONG_NOT_OWNER, "wait"); /* not initialized */
-    uint64_t count = self->lock->count;                        /* meanwhile other threads may hold it */
+    if (!self->lock) return condition_not_held(PRONG_NOT_OWNER, "wait"); /* not initialized */
+    uint64_t count = self->lock->count;                                  /* meanwhile other threads may hold it */
     unsigned long thread = self->lock->thread;
     self->lock->count = 0;
     WAITING(prong_condition_wait(condition_of(self), span));
@@ -67,7 +67,7 @@ static PyObject *condition_wait(PyObject *object, PyObject *arguments, PyObject 
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_OWNER_DIED) return note_owner_died(&self->lock->owner_died) ? NULL : new_reference(Py_True);
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
-    if (status < 0) return not_held(status, "wait");
+    if (status < 0) return condition_not_held(status, "wait");
     Py_RETURN_TRUE;
 }
 
@@ -80,7 +80,7 @@ static PyObject *condition_notify(PyObject *object, PyObject *arguments, PyObjec
         prong_condition_notify(condition_of((Condition *)object), count < 0         ? 0
                                                                   : count > 1 << 30 ? 1u << 30
                                                                                     : (unsigned)count);
-    if (status < 0) return not_held(status, "notify");
+    if (status < 0) return condition_not_held(status, "notify");
     Py_RETURN_NONE;
 }
 
@@ -88,7 +88,7 @@ static PyObject *condition_notify_all(PyObject *object, PyObject *unused) {
     (void)unused;
     counts[COUNT_SYNC]++;
     prong_status status = prong_condition_notify_all(condition_of((Condition *)object));
-    if (status < 0) return not_held(status, "notify_all");
+    if (status < 0) return condition_not_held(status, "notify_all");
     Py_RETURN_NONE;
 }
 
@@ -215,7 +215,7 @@ static int barrier_init(PyObject *object, PyObject *arguments, PyObject *keyword
 }
 
 /* What the action raised belongs to the one who ran it; the others learn that the barrier is broken. */
-static int run_action(void *action) {
+static int barrier_run_action(void *action) {
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *result = PyObject_CallNoArgs(action);
     int failed = result == NULL; /* the exception stays set, for barrier_wait */
@@ -235,7 +235,7 @@ static PyObject *barrier_wait(PyObject *object, PyObject *arguments) {
     if (action == Py_None)
         WAITING(prong_barrier_wait(barrier_of(object), &index, span));
     else
-        WAITING(prong_barrier_wait_action(barrier_of(object), run_action, action, &index, span));
+        WAITING(prong_barrier_wait_action(barrier_of(object), barrier_run_action, action, &index, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_BROKEN || status == PRONG_TIMEOUT) Py_RETURN_NONE;
     if (status < 0) return raise_status(status);

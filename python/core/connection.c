@@ -16,7 +16,7 @@ ConnectionObject *connection_make(PyTypeObject *type, const struct connection_ki
     return self;
 }
 
-static prong_status end(ConnectionObject *self) {
+static prong_status connection_end(ConnectionObject *self) {
     if (self->closed) return PRONG_OK;
     self->closed = true;
     return self->kind->close(self);
@@ -38,14 +38,14 @@ static void connection_dealloc(PyObject *object) {
     if (self->weak) PyObject_ClearWeakRefs(object);
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    end(self); /* somebody else may have closed its descriptor: there is nobody to tell */
+    connection_end(self); /* somebody else may have closed its descriptor: there is nobody to tell */
     PyErr_Restore(type, value, traceback);
     PyMem_RawFree(self->scratch);
     connection_clear(object);
     Py_TYPE(object)->tp_free(object);
 }
 
-static bool may(ConnectionObject *self, bool allowed, const char *only) {
+static bool connection_may(ConnectionObject *self, bool allowed, const char *only) {
     if (self->closed)
         raise_closed();
     else if (!allowed)
@@ -54,16 +54,16 @@ static bool may(ConnectionObject *self, bool allowed, const char *only) {
 }
 
 bool connection_may_read(ConnectionObject *self) {
-    return may(self, self->readable, "write");
+    return connection_may(self, self->readable, "write");
 }
 
-static bool may_write(ConnectionObject *self) {
-    return may(self, self->writable, "read");
+static bool connection_may_write(ConnectionObject *self) {
+    return connection_may(self, self->writable, "read");
 }
 
 /* --- sending --- */
 
-static PyObject *sent(prong_status status) {
+static PyObject *connection_done(prong_status status) {
     counts[COUNT_CONNECTION]++;
     if (PyErr_Occurred()) return NULL;
     return none_or_raise(status);
@@ -79,16 +79,16 @@ static PyObject *connection_send(PyObject *object, PyObject *const *arguments, P
         PyErr_SetString(PyExc_TypeError, "send() missing 1 required argument: 'obj'");
         return NULL;
     }
-    if (!may_write(self) || self->kind->encode(item, &encoded)) return NULL;
-    bool open = may_write(self); /* pickling runs Python code, and other threads */
+    if (!connection_may_write(self) || self->kind->encode(item, &encoded)) return NULL;
+    bool open = connection_may_write(self); /* pickling runs Python code, and other threads */
     prong_status status = open ? self->kind->send_encoded(self, &encoded) : PRONG_CLOSED;
     if (status < 0) encoded_unsent(&encoded);
     encoded_clear(&encoded);
-    return sent(status);
+    return connection_done(status);
 }
 
 /* The part of a buffer that is to be sent; -1 with an exception. */
-static Py_ssize_t part_size(const Py_buffer *view, Py_ssize_t offset, PyObject *given) {
+static Py_ssize_t connection_part_size(const Py_buffer *view, Py_ssize_t offset, PyObject *given) {
     Py_ssize_t size = given == Py_None ? view->len - offset : PyNumber_AsSsize_t(given, PyExc_OverflowError);
     if (PyErr_Occurred()) return -1;
     const char *wrong = offset < 0                  ? "offset is negative"
@@ -106,25 +106,27 @@ static PyObject *connection_send_bytes(PyObject *object, PyObject *arguments, Py
     PyObject *buffer, *given = Py_None, *result = NULL;
     Py_ssize_t offset = 0;
     Py_buffer view;
-    if (!may_write(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|nO", names, &buffer, &offset, &given))
+    if (!connection_may_write(self) ||
+        !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|nO", names, &buffer, &offset, &given))
         return NULL;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)) return NULL;
-    Py_ssize_t size = part_size(&view, offset, given);
-    if (size >= 0 && may_write(self)) result = sent(self->kind->send(self, (char *)view.buf + offset, (size_t)size));
+    Py_ssize_t size = connection_part_size(&view, offset, given);
+    if (size >= 0 && connection_may_write(self))
+        result = connection_done(self->kind->send(self, (char *)view.buf + offset, (size_t)size));
     PyBuffer_Release(&view);
     return result;
 }
 
 /* --- receiving --- */
 
-static struct received expecting(size_t most) {
+static struct received received_expecting(size_t most) {
     struct received received;
     memset(&received, 0, offsetof(struct received, small));
     received.most = most;
     return received;
 }
 
-static prong_status receive(ConnectionObject *self, struct received *received) {
+static prong_status connection_receive_one(ConnectionObject *self, struct received *received) {
     counts[COUNT_CONNECTION]++;
     return self->kind->receive(self, received);
 }
@@ -137,21 +139,21 @@ static void received_clear(ConnectionObject *self, struct received *received) {
 
 static PyObject *connection_recv(PyObject *object, PyObject *unused) {
     ConnectionObject *self = (ConnectionObject *)object;
-    struct received received = expecting(SIZE_MAX);
+    struct received received = received_expecting(SIZE_MAX);
     (void)unused;
     if (!connection_may_read(self)) return NULL;
-    prong_status status = receive(self, &received);
+    prong_status status = connection_receive_one(self, &received);
     PyObject *result = status ? raise_status(status) : self->kind->decode(&received);
     received_clear(self, &received);
     return result;
 }
 
 /* As multiprocessing: what comes next could not be told apart there. */
-static PyObject *bad_length(ConnectionObject *self) {
+static PyObject *connection_bad_length(ConnectionObject *self) {
     if (self->writable)
         self->readable = false;
     else
-        end(self);
+        connection_end(self);
     PyErr_SetString(PyExc_OSError, "bad message length");
     return NULL;
 }
@@ -168,11 +170,11 @@ static PyObject *connection_recv_bytes(PyObject *object, PyObject *arguments, Py
         return NULL;
     }
     if (!connection_may_read(self)) return NULL; /* any more */
-    struct received received = expecting((size_t)most);
+    struct received received = received_expecting((size_t)most);
     received.for_bytes = true;
-    prong_status status = receive(self, &received);
+    prong_status status = connection_receive_one(self, &received);
     if (status == PRONG_TOO_LONG)
-        result = bad_length(self);
+        result = connection_bad_length(self);
     else if (status < 0)
         result = raise_status(status);
     else if (received.bytes)
@@ -183,23 +185,23 @@ static PyObject *connection_recv_bytes(PyObject *object, PyObject *arguments, Py
     return result;
 }
 
-static PyObject *too_short(const struct received *received) {
+static PyObject *connection_too_short(const struct received *received) {
     PyObject *bytes = PyBytes_FromStringAndSize(received->data, (Py_ssize_t)received->size);
     if (bytes) PyErr_SetObject(BufferTooShort ? BufferTooShort : ProcessError, bytes);
     Py_XDECREF(bytes);
     return NULL;
 }
 
-static PyObject *receive_into(ConnectionObject *self, char *place, size_t room) {
-    struct received received = expecting(SIZE_MAX);
+static PyObject *connection_receive_into(ConnectionObject *self, char *place, size_t room) {
+    struct received received = received_expecting(SIZE_MAX);
     received.place = place;
     received.room = room;
     PyObject *result = NULL;
-    prong_status status = receive(self, &received);
+    prong_status status = connection_receive_one(self, &received);
     if (status < 0)
         raise_status(status);
     else if (received.size > room)
-        too_short(&received);
+        connection_too_short(&received);
     else {
         if (received.data != place) memcpy(place, received.data, received.size);
         result = PyLong_FromSize_t(received.size);
@@ -220,7 +222,7 @@ static PyObject *connection_recv_bytes_into(PyObject *object, PyObject *argument
     if (offset < 0 || offset > view.len)
         PyErr_SetString(PyExc_ValueError, offset < 0 ? "negative offset" : "offset too large");
     else if (connection_may_read(self))
-        result = receive_into(self, (char *)view.buf + offset, (size_t)(view.len - offset));
+        result = connection_receive_into(self, (char *)view.buf + offset, (size_t)(view.len - offset));
     PyBuffer_Release(&view);
     return result;
 }
@@ -257,7 +259,7 @@ static PyObject *connection_fileno(PyObject *object, PyObject *unused) {
 
 static PyObject *connection_close(PyObject *object, PyObject *unused) {
     (void)unused;
-    return none_or_raise(end((ConnectionObject *)object));
+    return none_or_raise(connection_end((ConnectionObject *)object));
 }
 
 static PyObject *connection_enter(PyObject *object, PyObject *unused) {
@@ -267,10 +269,10 @@ static PyObject *connection_enter(PyObject *object, PyObject *unused) {
 
 static PyObject *connection_exit(PyObject *object, PyObject *unused) {
     (void)unused;
-    return none_or_raise(end((ConnectionObject *)object));
+    return none_or_raise(connection_end((ConnectionObject *)object));
 }
 
-static PyObject *get_handle(PyObject *object, void *unused) {
+static PyObject *connection_get_handle(PyObject *object, void *unused) {
     ConnectionObject *self = (ConnectionObject *)object;
     (void)unused;
     if (self->closed) Py_RETURN_NONE;
@@ -278,7 +280,7 @@ static PyObject *get_handle(PyObject *object, void *unused) {
 }
 
 /* None gives the descriptor up, unclosed; as with multiprocessing's, whose programs do so to keep it for something else. */
-static int set_handle(PyObject *object, PyObject *value, void *unused) {
+static int connection_set_handle(PyObject *object, PyObject *value, void *unused) {
     ConnectionObject *self = (ConnectionObject *)object;
     (void)unused;
     long descriptor = value && value != Py_None ? PyLong_AsLong(value) : -1;
@@ -294,7 +296,7 @@ static PyGetSetDef connection_members[] = {
     {"readable", get_flag, NULL, PyDoc_STR("Whether it may be received from."),
      (void *)offsetof(ConnectionObject, readable)},
     {"writable", get_flag, NULL, PyDoc_STR("Whether it may be sent to."), (void *)offsetof(ConnectionObject, writable)},
-    {"_handle", get_handle, set_handle, NULL, NULL},
+    {"_handle", connection_get_handle, connection_set_handle, NULL, NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {0}};
 

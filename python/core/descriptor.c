@@ -11,16 +11,16 @@ enum { SCRATCH_KEPT = 2 << 20, SCRATCH_MORE = 4096 };
 
 /* Waits without the GIL; closing it meanwhile, in another thread, leaves the descriptor to this one: its number must not
  * become another's while somebody reads from it. */
-#define USING(self, call) ((self)->users++, WAITING(call), leave(self))
+#define USING(self, call) ((self)->users++, WAITING(call), descriptor_leave(self))
 
-static void leave(ConnectionObject *self) {
+static void descriptor_leave(ConnectionObject *self) {
     int number = errno;
     if (--self->users == 0 && self->closed) close(self->descriptor);
     errno = number;
 }
 
 /* Raises what multiprocessing would; the message of a status has no errno. */
-static prong_status told(prong_status status) {
+static prong_status descriptor_told(prong_status status) {
     if (status >= 0 || PyErr_Occurred()) return status;
     if (status == PRONG_SYSTEM || status == PRONG_BROKEN_PIPE)
         PyErr_SetFromErrno(PyExc_OSError);
@@ -32,16 +32,16 @@ static prong_status told(prong_status status) {
 /* --- what connections do --- */
 
 /* One that was broken off in the middle of a message is of no use to the other side. */
-static prong_status send_parts(ConnectionObject *self, const prong_bytes *parts, size_t count) {
+static prong_status descriptor_send_parts(ConnectionObject *self, const prong_bytes *parts, size_t count) {
     prong_status status;
     USING(self, prong_stream_send(self->descriptor, parts, count, PRONG_FOREVER));
     if (status == PRONG_BROKEN) self->writable = false;
-    return told(status);
+    return descriptor_told(status);
 }
 
 static prong_status descriptor_send(ConnectionObject *self, const void *data, size_t size) {
     prong_bytes part = {data, size};
-    return send_parts(self, &part, 1);
+    return descriptor_send_parts(self, &part, 1);
 }
 
 static prong_status descriptor_send_encoded(ConnectionObject *self, const struct encoded *encoded) {
@@ -53,13 +53,13 @@ static prong_status descriptor_send_encoded(ConnectionObject *self, const struct
         PyObject *chunk = PyList_GET_ITEM(encoded->chunks, (Py_ssize_t)i);
         parts[i] = (prong_bytes){PyBytes_AS_STRING(chunk), (size_t)PyBytes_GET_SIZE(chunk)};
     }
-    prong_status status = send_parts(self, parts, count);
+    prong_status status = descriptor_send_parts(self, parts, count);
     PyMem_Free(parts);
     return status;
 }
 
 /* What was the connection's is this call's, until it is given back: other threads may be receiving, too. */
-static void *take_scratch(ConnectionObject *self, struct received *received) {
+static void *descriptor_take_scratch(ConnectionObject *self, struct received *received) {
     if (self->scratch_size >= received->size) {
         received->scratch = self->scratch;
         self->scratch = NULL;
@@ -72,7 +72,7 @@ static void *take_scratch(ConnectionObject *self, struct received *received) {
     return received->scratch;
 }
 
-static void give_scratch_back(ConnectionObject *self, struct received *received) {
+static void descriptor_give_scratch_back(ConnectionObject *self, struct received *received) {
     if (received->scratch_size <= SCRATCH_KEPT && received->scratch_size > self->scratch_size) {
         PyMem_RawFree(self->scratch);
         self->scratch = received->scratch;
@@ -83,15 +83,15 @@ static void give_scratch_back(ConnectionObject *self, struct received *received)
     received->scratch = NULL;
 }
 
-static void *room_for(ConnectionObject *self, struct received *received) {
-    if (!received->for_bytes && !received->place) return take_scratch(self, received);
+static void *descriptor_room(ConnectionObject *self, struct received *received) {
+    if (!received->for_bytes && !received->place) return descriptor_take_scratch(self, received);
     if (received->size <= PY_SSIZE_T_MAX) received->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)received->size);
     return received->bytes ? PyBytes_AS_STRING(received->bytes) : NULL;
 }
 
-static prong_status receive_rest(ConnectionObject *self, struct received *received) {
+static prong_status descriptor_receive_rest(ConnectionObject *self, struct received *received) {
     prong_status status;
-    void *room = room_for(self, received);
+    void *room = descriptor_room(self, received);
     if (!room) {
         PyErr_NoMemory();
         return PRONG_NO_MEMORY;
@@ -110,9 +110,9 @@ static prong_status descriptor_receive(ConnectionObject *self, struct received *
     USING(self, prong_stream_recv(self->descriptor, first, capacity, &received->size, PRONG_FOREVER));
     received->data = first;
     if (status == PRONG_TOO_LONG && received->size > received->most) return status;
-    if (status == PRONG_TOO_LONG) status = receive_rest(self, received);
+    if (status == PRONG_TOO_LONG) status = descriptor_receive_rest(self, received);
     if (status == PRONG_BROKEN || status == PRONG_NO_MEMORY) self->readable = false;
-    return told(status);
+    return descriptor_told(status);
 }
 
 static PyObject *descriptor_decode(struct received *received) {
@@ -143,7 +143,7 @@ static const struct connection_kind descriptor_kind = {.encode = encode_for_stra
                                                        .send = descriptor_send,
                                                        .send_encoded = descriptor_send_encoded,
                                                        .receive = descriptor_receive,
-                                                       .give_back = give_scratch_back,
+                                                       .give_back = descriptor_give_scratch_back,
                                                        .poll = descriptor_poll,
                                                        .fileno = descriptor_fileno,
                                                        .close = descriptor_close};

@@ -69,7 +69,7 @@ void wait_end(PyThreadState *outer) {
 }
 
 /* The thread for which signals are handled looks whether there are any. */
-static bool interrupted(void) {
+static bool wait_interrupted(void) {
     if (!waiting || PyThread_get_thread_ident() != main_thread) return false;
     PyEval_RestoreThread(waiting);
     /* not where one has raised already: what the core still has to do then is not to be broken off */
@@ -84,7 +84,7 @@ void waits_after_fork(void) {
 }
 
 void waits_install(prong_runtime *runtime) {
-    runtime->interrupted = interrupted;
+    runtime->interrupted = wait_interrupted;
     PyObject *threading = PyImport_ImportModule("threading"), *thread = NULL, *ident = NULL;
     if (threading) thread = PyObject_CallMethod(threading, "main_thread", NULL);
     if (thread) ident = PyObject_GetAttrString(thread, "ident");

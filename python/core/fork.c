@@ -44,14 +44,14 @@ static const char *const texts[NAMES] = {LOOKED_UP(X)};
 static PyObject *names[NAMES], *one;
 
 /* A child about to be forked by this thread. */
-struct child {
+struct python_child {
     PyObject *process;                /* borrowed */
     PyObject *parent;                 /* a thread that forks meanwhile may make another */
     PyObject *target, *args, *kwargs; /* target NULL: its own run() is called */
     bool plain;                       /* it is for this file */
     bool in_context;                  /* fork is to be its default start method */
 };
-static _Thread_local const struct child *forking;
+static _Thread_local const struct python_child *forking;
 
 /* ------------------------------------------------ standard streams ------------------------------------------------ */
 
@@ -72,7 +72,7 @@ int flush_streams(void) {
     return flush_stream("stdout") || flush_stream("stderr") ? -1 : 0;
 }
 
-static PyObject *flush(PyObject *module, PyObject *unused) {
+static PyObject *fork_flush_streams(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
     if (flush_streams()) return NULL;
@@ -99,7 +99,7 @@ void tracker_keep_over_fork(bool keep) {
 /* ------------------------------------------------ in the child ------------------------------------------------ */
 
 /* multiprocessing.util's dict; NULL where nobody has imported it. */
-static PyObject *util(void) {
+static PyObject *multiprocessing_util(void) {
     return dict_of_module(names[N_UTIL]);
 }
 
@@ -114,7 +114,7 @@ static Py_ssize_t size_of_item(PyObject *dict, PyObject *name) {
 /* Whether util has finalizers of the parent's, or what is to be called after a fork. The latter is a weak dict, whose items are in its
  * attribute data. */
 static bool has_to_forget(void) {
-    PyObject *dict = util();
+    PyObject *dict = multiprocessing_util();
     if (!dict) return false;
     PyObject *registry = PyDict_GetItemWithError(dict, names[N_AFTER_FORKERS]);
     PyObject *data = registry ? PyObject_GetAttr(registry, names[N_DATA]) : NULL;
@@ -125,7 +125,7 @@ static bool has_to_forget(void) {
 
 /* Whether there is somebody who listens to the log. */
 static bool is_logged(void) {
-    PyObject *dict = util(), *logger = dict ? PyDict_GetItemWithError(dict, names[N_LOGGER]) : NULL;
+    PyObject *dict = multiprocessing_util(), *logger = dict ? PyDict_GetItemWithError(dict, names[N_LOGGER]) : NULL;
     return logger && logger != Py_None;
 }
 
@@ -144,7 +144,7 @@ static int set_native_id(void) {
 }
 
 /* As prong._impl.child's _begin. The parent's children and its process object are left as they are: to take them apart would copy them. */
-static int become(const struct child *child) {
+static int child_become(const struct python_child *child) {
     Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CHILDREN]));
     Py_XINCREF(PyDict_GetItemWithError(python.process, names[N_CURRENT]));
     if ((child->in_context && PyDict_SetItem(python.context, names[N_ACTUAL_CONTEXT], python.fork_context)) ||
@@ -160,7 +160,7 @@ static int become(const struct child *child) {
     return result ? 0 : -1;
 }
 
-static PyObject *call_target(const struct child *child) {
+static PyObject *call_target(const struct python_child *child) {
     if (!child->target) return PyObject_CallMethodNoArgs(child->process, names[N_RUN]);
     if (child->target == Py_None) Py_RETURN_NONE;
     return PyObject_Call(child->target, child->args, child->kwargs);
@@ -177,7 +177,8 @@ static int code_of_exception(PyObject *process) {
 
 /* Whether its target has left something that is to be ended, or told. */
 static bool has_to_finalize(void) {
-    return size_of_item(util(), names[N_FINALIZERS]) || size_of_item(python.process, names[N_CHILDREN]) || is_logged();
+    return size_of_item(multiprocessing_util(), names[N_FINALIZERS]) ||
+           size_of_item(python.process, names[N_CHILDREN]) || is_logged();
 }
 
 /* Threads that are waited for, and what waits to be called when they have ended. */
@@ -234,9 +235,9 @@ static int end_exits(int code) {
     return code;
 }
 
-static int run_plain(const struct child *child) {
+static int run_plain(const struct python_child *child) {
     int code = 0;
-    PyObject *result = begin_exits() || become(child) ? NULL : call_target(child);
+    PyObject *result = begin_exits() || child_become(child) ? NULL : call_target(child);
     if (result && has_to_finalize()) Py_SETREF(result, PyObject_CallNoArgs(python.finalize));
     if (!result) code = code_of_exception(child->process);
     Py_XDECREF(result);
@@ -255,7 +256,7 @@ static int run_plain(const struct child *child) {
 static int forked_child(void *argument, size_t size) {
     (void)argument;
     (void)size;
-    const struct child *child = forking;
+    const struct python_child *child = forking;
     return child->plain ? run_plain(child) : code_of(PyObject_CallOneArg(python.run_copy, child->process));
 }
 
@@ -293,8 +294,8 @@ static PyObject *parent_of(PyObject *process) {
     return parent;
 }
 
-static int prepare(PyObject *process, struct child *child) {
-    *child = (struct child){.process = process};
+static int child_prepare(PyObject *process, struct python_child *child) {
+    *child = (struct python_child){.process = process};
     child->plain =
         !is_logged() && is_method(process, names[N_BOOTSTRAP], python.bootstrap) && !has_environment(process);
     if (!child->plain) return 0;
@@ -312,7 +313,7 @@ static int prepare(PyObject *process, struct child *child) {
     return holds < 0 ? -1 : 0;
 }
 
-static void forget(struct child *child) {
+static void child_clear(struct python_child *child) {
     Py_XDECREF(child->parent);
     Py_XDECREF(child->target);
     Py_XDECREF(child->args);
@@ -334,12 +335,12 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
     PyObject *connections = connections_any() ? PyObject_CallOneArg(python.connections, process) : NULL;
     if (PyErr_Occurred()) return NULL;
     prong_process_options options = {.target = forked_child, .method = PRONG_START_FORK};
-    struct child child;
-    const struct child *before = forking;
+    struct python_child child;
+    const struct python_child *before = forking;
     forking = &child;
-    PyObject *started = prepare(process, &child) ? NULL : popen_start(process, &options, connections, NULL, 0);
+    PyObject *started = child_prepare(process, &child) ? NULL : popen_start(process, &options, connections, NULL, 0);
     forking = before;
-    forget(&child);
+    child_clear(&child);
     Py_XDECREF(connections);
     return started;
 }
@@ -366,7 +367,7 @@ static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {
+static PyMethodDef forking_functions[] = {
     {"_fork", fork_process, METH_O, DOC("_fork($module, process, /)", "Starts a process object by fork: its Popen.")},
     {"_set_fork", set_fork, METH_VARARGS,
      DOC("_set_fork($module, /, *arguments)",
@@ -374,7 +375,7 @@ static PyMethodDef functions[] = {
     {"_is_alone", is_alone, METH_NOARGS,
      DOC("_is_alone($module, /)",
          "Whether this is the main thread, and there is no other, nor was one that somebody still holds.")},
-    {"_flush_streams", flush, METH_NOARGS,
+    {"_flush_streams", fork_flush_streams, METH_NOARGS,
      DOC("_flush_streams($module, /)", "Flushes standard output and standard error.")},
     {0}};
 
@@ -389,5 +390,5 @@ int add_fork(PyObject *module) {
     for (int i = 0; i < NAMES; i++)
         if (!(names[i] = PyUnicode_InternFromString(texts[i]))) return -1;
     one = PyLong_FromLong(1);
-    return one ? PyModule_AddFunctions(module, functions) : -1;
+    return one ? PyModule_AddFunctions(module, forking_functions) : -1;
 }

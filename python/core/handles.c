@@ -49,7 +49,7 @@ static void destroy_late(void) {
     look_at = late_count * 2 < 16 ? 16 : late_count * 2;
 }
 
-static void postpone(const struct handle *handle, destroy_function *destroy) {
+static void destroy_postpone(const struct handle *handle, destroy_function *destroy) {
     if (late_count == late_room) {
         size_t room = late_room ? late_room * 2 : 16;
         struct late *more = realloc(late, room * sizeof *more);
@@ -64,7 +64,7 @@ static void postpone(const struct handle *handle, destroy_function *destroy) {
 void handle_drop(struct handle *handle, destroy_function *destroy) {
     if (!handle->generation || handle->made_by != own_pid) return;
     if (handle->travelled || handle->forks != fork_count)
-        postpone(handle, destroy);
+        destroy_postpone(handle, destroy);
     else
         destroy(handle->offset, handle->generation);
     handle->generation = 0;

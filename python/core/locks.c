@@ -21,13 +21,13 @@ static prong_status destroy_semaphore(uint64_t offset, uint64_t generation) {
 }
 static destroy_function *const destroyers[] = {destroy_lock, destroy_lock, destroy_semaphore};
 
-static inline prong_status take(const Lock *self, prong_time timeout) {
+static inline prong_status lock_take(const Lock *self, prong_time timeout) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
     return self->kind == KIND_SEMAPHORE ? prong_semaphore_acquire((prong_semaphore){offset, generation}, timeout)
                                         : prong_lock_acquire((prong_lock){offset, generation}, timeout);
 }
 
-static inline prong_status give(const Lock *self) {
+static inline prong_status lock_give(const Lock *self) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
     return self->kind == KIND_SEMAPHORE ? prong_semaphore_release((prong_semaphore){offset, generation})
                                         : prong_lock_release((prong_lock){offset, generation});
@@ -40,7 +40,7 @@ int note_owner_died(PyObject **text) {
     return PyErr_WarnFormat(OwnerDiedWarning ? OwnerDiedWarning : PyExc_RuntimeWarning, 2, "%U", message);
 }
 
-static PyObject *taken(Lock *self, prong_status status) {
+static PyObject *lock_taken(Lock *self, prong_status status) {
     if (status == PRONG_TIMEOUT && !PyErr_Occurred()) Py_RETURN_FALSE;
     if (status < 0) return raise_status(status);
     self->lock.count++;
@@ -48,27 +48,27 @@ static PyObject *taken(Lock *self, prong_status status) {
     counts[COUNT_LOCK]++;
     if (__builtin_expect(status == PRONG_OWNER_DIED, 0) && note_owner_died(&self->lock.owner_died)) {
         self->lock.count--;
-        give(self);
+        lock_give(self);
         return NULL;
     }
     if (PyErr_Occurred()) { /* taken as a signal's handler raised */
         self->lock.count--;
-        give(self);
+        lock_give(self);
         return NULL;
     }
     Py_RETURN_TRUE;
 }
 
-static PyObject *acquire(Lock *self, prong_time timeout) {
-    prong_status status = take(self, PRONG_NOWAIT);
+static PyObject *lock_acquire_within(Lock *self, prong_time timeout) {
+    prong_status status = lock_take(self, PRONG_NOWAIT);
     if (__builtin_expect(status == PRONG_OK, 1)) {
         self->lock.count++;
         self->lock.thread = this_thread();
         counts[COUNT_LOCK]++;
         Py_RETURN_TRUE;
     }
-    if (status == PRONG_TIMEOUT && timeout != PRONG_NOWAIT) WAITING(take(self, timeout));
-    return taken(self, status);
+    if (status == PRONG_TIMEOUT && timeout != PRONG_NOWAIT) WAITING(lock_take(self, timeout));
+    return lock_taken(self, status);
 }
 
 /* acquire(block=True, timeout=None) */
@@ -79,10 +79,10 @@ static PyObject *lock_acquire(PyObject *object, PyObject *const *arguments, Py_s
     if ((count || names) &&
         (parse_fast("acquire", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
         return NULL;
-    return acquire((Lock *)object, span);
+    return lock_acquire_within((Lock *)object, span);
 }
 
-static PyObject *not_released(const Lock *self, prong_status status) {
+static PyObject *lock_not_released(const Lock *self, prong_status status) {
     if (status == PRONG_NOT_OWNER && self->kind == KIND_RLOCK)
         PyErr_SetString(PyExc_AssertionError, "attempt to release recursive lock not owned by thread");
     else if (status == PRONG_NOT_OWNER)
@@ -95,15 +95,15 @@ static PyObject *not_released(const Lock *self, prong_status status) {
 static PyObject *lock_release(PyObject *object, PyObject *unused) {
     Lock *self = (Lock *)object;
     (void)unused;
-    prong_status status = give(self);
-    if (__builtin_expect(status, 0)) return not_released(self, status);
+    prong_status status = lock_give(self);
+    if (__builtin_expect(status, 0)) return lock_not_released(self, status);
     if (self->lock.count) self->lock.count--;
     Py_RETURN_NONE;
 }
 
 static PyObject *lock_enter(PyObject *object, PyObject *unused) {
     (void)unused;
-    return acquire((Lock *)object, PRONG_FOREVER);
+    return lock_acquire_within((Lock *)object, PRONG_FOREVER);
 }
 
 static PyObject *lock_exit(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
@@ -112,7 +112,7 @@ static PyObject *lock_exit(PyObject *object, PyObject *const *arguments, Py_ssiz
     return lock_release(object, NULL);
 }
 
-static unsigned value_of(const Lock *self) {
+static unsigned lock_units(const Lock *self) {
     uint64_t offset = self->lock.shared.handle.offset, generation = self->lock.shared.handle.generation;
     return self->kind == KIND_SEMAPHORE ? prong_semaphore_value((prong_semaphore){offset, generation})
                                         : !prong_lock_locked((prong_lock){offset, generation});
@@ -120,12 +120,12 @@ static unsigned value_of(const Lock *self) {
 
 static PyObject *lock_value(PyObject *object, PyObject *unused) {
     (void)unused;
-    return PyLong_FromUnsignedLong(value_of((Lock *)object));
+    return PyLong_FromUnsignedLong(lock_units((Lock *)object));
 }
 
 static PyObject *lock_locked(PyObject *object, PyObject *unused) {
     (void)unused;
-    return PyBool_FromLong(value_of((Lock *)object) == 0);
+    return PyBool_FromLong(lock_units((Lock *)object) == 0);
 }
 
 static PyObject *lock_count(PyObject *object, PyObject *unused) {
@@ -146,7 +146,7 @@ static PyObject *lock_after_fork(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static prong_status create(const Lock *self, unsigned value, bool recover, struct handle *made) {
+static prong_status lock_create(const Lock *self, unsigned value, bool recover, struct handle *made) {
     const prong_semaphore_options options = {.bounded = self->bounded, .recover = recover};
     const prong_lock_options lock_options = {.recursive = self->kind == KIND_RLOCK};
     return self->kind == KIND_SEMAPHORE ? prong_semaphore_create((prong_semaphore *)(void *)made, value, &options)
@@ -174,7 +174,7 @@ static int lock_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
         return -1;
     }
     struct handle made = {0};
-    prong_status status = create(self, (unsigned)value, recover, &made);
+    prong_status status = lock_create(self, (unsigned)value, recover, &made);
     return shared_made(&self->lock.shared, status, made.offset, made.generation, destroyers[self->kind]);
 }
 

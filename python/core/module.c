@@ -12,7 +12,7 @@ int add_type(PyObject *module, const char *name, PyTypeObject *type) {
 }
 
 /* calls() -> how often each part of the core was called in this process */
-static PyObject *calls(PyObject *module, PyObject *unused) {
+static PyObject *crossing_calls(PyObject *module, PyObject *unused) {
     static const char *const names[COUNTS] = {"lock", "sync", "queue", "connection", "process", "pool", "memory"};
     PyObject *result = PyDict_New();
     (void)module;
@@ -51,7 +51,7 @@ static PyObject *is_travelling(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(travelling);
 }
 
-static PyObject *dumps(PyObject *module, PyObject *object) {
+static PyObject *module_dumps(PyObject *module, PyObject *object) {
     struct encoded encoded;
     (void)module;
     if (encode(object, &encoded)) return NULL;
@@ -61,7 +61,7 @@ static PyObject *dumps(PyObject *module, PyObject *object) {
     return bytes;
 }
 
-static PyObject *loads(PyObject *module, PyObject *bytes) {
+static PyObject *module_loads(PyObject *module, PyObject *bytes) {
     Py_buffer view;
     (void)module;
     if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE)) return NULL;
@@ -76,7 +76,7 @@ static PyObject *cpu_count(PyObject *module, PyObject *unused) {
     return PyLong_FromUnsignedLong(prong_cpu_count());
 }
 
-static PyObject *connections(PyObject *module, PyObject *unused) {
+static PyObject *counted_connections(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
     return connections_open();
@@ -174,7 +174,7 @@ static PyObject *memory_state(PyObject *module, PyObject *unused) {
                          (unsigned long long)state.used_bytes);
 }
 
-static PyObject *report(PyObject *module, PyObject *unused) {
+static PyObject *deadlock_report(PyObject *module, PyObject *unused) {
     size_t length = 0;
     (void)module;
     (void)unused;
@@ -205,14 +205,14 @@ static PyObject *check_interpreter_again(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {
+static PyMethodDef module_functions[] = {
     {"_check_interpreter", check_interpreter_again, METH_NOARGS,
      DOC("_check_interpreter($module, /)",
          "ImportError in a subinterpreter. Up to Python 3.11 one gets a copy of the main interpreter's "
          "module.")},
-    {"calls", calls, METH_NOARGS,
+    {"calls", crossing_calls, METH_NOARGS,
      DOC("calls($module, /)", "How often each part of the core was called in this process, as a dict.")},
-    {"deadlock_report", report, METH_NOARGS,
+    {"deadlock_report", deadlock_report, METH_NOARGS,
      DOC("deadlock_report($module, /)",
          "What the family knows of itself, as text.\n"
          "\n"
@@ -237,10 +237,10 @@ static PyMethodDef functions[] = {
          "Gives up that part of the arena's address space which is not in use. 0: as much as the limit that "
          "is set asks\n"
          "for. A pool's worker does so after its initializer. MemoryError when there is not enough.")},
-    {"dumps", dumps, METH_O,
+    {"dumps", module_dumps, METH_O,
      DOC("dumps($module, object, /)",
          "The object as bytes, as it goes through queues and pipes: a pickle, and large buffers beside it.")},
-    {"loads", loads, METH_O, DOC("loads($module, bytes, /)", "The object of such bytes.")},
+    {"loads", module_loads, METH_O, DOC("loads($module, bytes, /)", "The object of such bytes.")},
     {"_inherit_arena", inherit_arena, METH_NOARGS,
      DOC("_inherit_arena($module, /)", "This process is about to come into a family, and is not to make one.")},
     {"_set_reducers", set_reducers, METH_VARARGS,
@@ -251,7 +251,7 @@ static PyMethodDef functions[] = {
          "Sets the exceptions that the core raises.")},
     {"_is_travelling", is_travelling, METH_NOARGS,
      DOC("_is_travelling($module, /)", "Whether a pickle is being made for another member of the family.")},
-    {"_connections", connections, METH_NOARGS,
+    {"_connections", counted_connections, METH_NOARGS,
      DOC("_connections($module, /)", "The ends of pipes that are open in this process, as a list.")},
     {"_server_pid", server_pid, METH_NOARGS,
      DOC("_server_pid($module, /)", "The fork server's process id; None where it has not been started.")},
@@ -259,13 +259,13 @@ static PyMethodDef functions[] = {
      DOC("_is_member($module, pid, /)", "Whether the process lives and is of this family.")},
     {0}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1,
-                                        .m_methods = functions};
+static struct PyModuleDef module_definition = {PyModuleDef_HEAD_INIT, .m_name = "prong._core", .m_size = -1,
+                                               .m_methods = module_functions};
 
 PyMODINIT_FUNC PyInit__core(void);
 PyMODINIT_FUNC PyInit__core(void) {
     if (check_interpreter()) return NULL;
-    PyObject *module = PyModule_Create(&definition);
+    PyObject *module = PyModule_Create(&module_definition);
     if (!module) return NULL;
     if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) ||
         add_conditions(module) || add_queue(module) || add_connection(module) || add_pipe(module) || add_wait(module) ||

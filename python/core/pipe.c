@@ -9,7 +9,7 @@ static const struct connection_kind pipe_kind;
 
 /* --- making --- */
 
-static ConnectionObject *make(prong_connection connection, bool readable, bool writable) {
+static ConnectionObject *pipe_make_end(prong_connection connection, bool readable, bool writable) {
     ConnectionObject *self = connection_make(&PipeConnection_type, &pipe_kind, readable, writable);
     if (!self) return NULL;
     self->handle = (struct handle){connection.offset, connection.generation, fork_count, own_pid, false};
@@ -31,7 +31,7 @@ static PyObject *pipe_create(PyObject *module, PyObject *arguments, PyObject *ke
     if (status >= 0) status = prong_connection_hold(first);
     if (status >= 0) status = prong_connection_hold(second);
     if (status < 0) return raise_status(status);
-    ConnectionObject *one = make(first, true, duplex), *two = make(second, duplex, true);
+    ConnectionObject *one = pipe_make_end(first, true, duplex), *two = pipe_make_end(second, duplex, true);
     if (one && two) return Py_BuildValue("(NN)", one, two);
     Py_XDECREF(one);
     Py_XDECREF(two);
@@ -54,13 +54,13 @@ PyObject *posts_end(PyObject *begun) {
     return made;
 }
 
-static void take_back(ConnectionObject *self) {
+static void post_take_back(ConnectionObject *self) {
     if (prong_connection_accept(connection_of(self)) < 0) return; /* gone */
     if (self->closed) prong_connection_close(connection_of(self));
 }
 
 void posts_undo(PyObject *made) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(made); i++) take_back((ConnectionObject *)PyList_GET_ITEM(made, i));
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(made); i++) post_take_back((ConnectionObject *)PyList_GET_ITEM(made, i));
 }
 
 /* So that it can be taken back. */
@@ -71,7 +71,7 @@ static int note_post(PyObject *connection) {
 }
 
 /* _post(connection) -> what _connect takes in the process that it is sent to */
-static PyObject *post(PyObject *module, PyObject *object) {
+static PyObject *pipe_post(PyObject *module, PyObject *object) {
     (void)module;
     if (Py_TYPE(object) != &PipeConnection_type) return PyErr_Format(PyExc_TypeError, "an end of a Pipe is expected");
     ConnectionObject *self = (ConnectionObject *)object;
@@ -82,7 +82,7 @@ static PyObject *post(PyObject *module, PyObject *object) {
     prong_status status = prong_connection_post(connection_of(self));
     if (status < 0) return raise_status(status);
     if (note_post(object) == 0) return handle_build(&self->handle);
-    take_back(self);
+    post_take_back(self);
     return NULL;
 }
 
@@ -99,11 +99,11 @@ static PyObject *connect_end(PyObject *module, PyObject *arguments) {
     prong_status status = posted ? prong_connection_accept(connection) : prong_connection_hold(connection);
     if (status == PRONG_CLOSED ||
         status == PRONG_STALE) { /* closed before it arrived: as a pipe whose other end is gone */
-        ConnectionObject *dead = make(connection, readable, writable);
+        ConnectionObject *dead = pipe_make_end(connection, readable, writable);
         return (PyObject *)dead;
     }
     if (status < 0) return raise_status(status);
-    return (PyObject *)make(connection, readable, writable);
+    return (PyObject *)pipe_make_end(connection, readable, writable);
 }
 
 bool connections_any(void) {
@@ -234,12 +234,12 @@ PyTypeObject PipeConnection_type = {
     .tp_init = pipe_init,
     .tp_methods = pipe_methods};
 
-static PyMethodDef functions[] = {
+static PyMethodDef pipe_functions[] = {
     {"Pipe", (PyCFunction)(void (*)(void))pipe_create, METH_VARARGS | METH_KEYWORDS,
      DOC("Pipe($module, /, duplex=True)", "Two connections, the ends of a pipe in shared memory.\n"
                                           "\n"
                                           "Both send and receive. Not duplex: the first receives, the second sends.")},
-    {"_post", post, METH_O,
+    {"_post", pipe_post, METH_O,
      DOC("_post($module, connection, /)", "What _connect takes in the process that the connection is sent to.")},
     {"_connect", connect_end, METH_VARARGS,
      DOC("_connect($module, handle, readable, writable, posted, /)",
@@ -252,5 +252,5 @@ int add_pipe(PyObject *module) {
     Py_XDECREF(weakref);
     open_references = open_ones ? PyObject_GetAttrString(open_ones, "data") : NULL;
     if (!open_references || add_type(module, "PipeConnection", &PipeConnection_type)) return -1;
-    return PyModule_AddFunctions(module, functions);
+    return PyModule_AddFunctions(module, pipe_functions);
 }

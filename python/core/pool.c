@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static void sweep_left(PoolObject *self, bool all) {
+static void pool_sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
     for (size_t i = 0; i < self->left_count; i++)
         if (all || prong_job_ready(self->left[i]))
@@ -21,7 +21,7 @@ void pool_leave_job(PoolObject *self, prong_job job) {
         prong_job_destroy(job);
         return;
     }
-    if (self->left_count >= self->sweep_at) sweep_left(self, false);
+    if (self->left_count >= self->sweep_at) pool_sweep_left(self, false);
     if (self->left_count == self->left_room) {
         size_t room = self->left_room ? self->left_room * 2 : 64;
         prong_job *more = realloc(self->left, room * sizeof *more);
@@ -83,7 +83,7 @@ static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
         WAITING(prong_pool_destroy(pool));
         if (status == PRONG_DEADLOCK)
             prong_pool_terminate(pool); /* in a callback of its own: the rest is for the exit */
-        sweep_left(self, true);
+        pool_sweep_left(self, true);
     }
     Py_RETURN_NONE;
 }
@@ -138,7 +138,7 @@ static void owner_thread_ends(void *unused) {
 }
 
 /* waiting: what to call, and the job, which is its argument. */
-static void finished(PyObject *waiting) {
+static void job_finished(PyObject *waiting) {
     take_gil();
     PyObject *done = PyTuple_GET_ITEM(waiting, 0);
     PyObject *result = PyObject_CallOneArg(done, PyTuple_GET_ITEM(waiting, 1));
@@ -147,24 +147,25 @@ static void finished(PyObject *waiting) {
     Py_DECREF(waiting);
 }
 
-static void finished_well(prong_job job, void *waiting) {
+static void job_finished_well(prong_job job, void *waiting) {
     (void)job;
-    finished(waiting);
+    job_finished(waiting);
 }
 
-static void finished_badly(prong_job job, prong_status status, const char *message, void *waiting) {
+static void job_finished_badly(prong_job job, prong_status status, const char *message, void *waiting) {
     (void)job;
     (void)status;
     (void)message;
-    finished(waiting);
+    job_finished(waiting);
 }
 
-static PyObject *not_submitted(prong_status status) {
+static PyObject *job_not_submitted(prong_status status) {
     if (status != PRONG_NOT_RUNNING && status != PRONG_STALE) return raise_status(status);
     Py_RETURN_NONE;
 }
 
-static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_task_options *options, PyObject *done) {
+static PyObject *pool_start_job(PoolObject *self, const struct tasks *tasks, prong_task_options *options,
+                                PyObject *done) {
     JobObject *job = (JobObject *)PyType_GenericNew(&Job_type, NULL, NULL);
     PyObject *waiting = job && done != Py_None ? PyTuple_Pack(2, done, job) : NULL;
     if (!job || (done != Py_None && !waiting)) {
@@ -172,8 +173,8 @@ static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_ta
         return NULL;
     }
     if (waiting) {
-        options->callback = finished_well;
-        options->error_callback = finished_badly;
+        options->callback = job_finished_well;
+        options->error_callback = job_finished_badly;
         options->context = waiting;
     }
     counts[COUNT_POOL] += tasks->count;
@@ -186,7 +187,7 @@ static PyObject *start_job(PoolObject *self, const struct tasks *tasks, prong_ta
     if (status < 0) {
         Py_XDECREF(waiting);
         Py_DECREF(job);
-        return not_submitted(status);
+        return job_not_submitted(status);
     }
     job->open = true;
     job->count = tasks->count;
@@ -208,7 +209,7 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
     bool good = tasks_take(&tasks, items, chunk) == 0;
     if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
     if (good && tasks_read(&tasks, (enum form)form, function) == 0)
-        job = start_job((PoolObject *)object, &tasks, &options, done);
+        job = pool_start_job((PoolObject *)object, &tasks, &options, done);
     tasks_clear(&tasks);
     return job;
 }

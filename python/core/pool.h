@@ -7,7 +7,7 @@
 enum form { FORM_CALL, FORM_ITEM, FORM_STAR, FORM_MAP, FORM_STARMAP };
 
 /* A task's argument: this, the function's pickle, padding to 8, and the pickle of what it is called with. */
-struct task {
+struct task_head {
     uint32_t form, function_size;
 };
 
@@ -49,7 +49,7 @@ typedef struct {
 extern PyTypeObject Job_type;
 
 /* --- tasks.c --- */
-struct buffer {
+struct task_buffer {
     char *bytes;
     size_t size, room;
 };
@@ -59,7 +59,7 @@ struct tasks {
     PyObject *items;
     Py_ssize_t chunk; /* so many items a task; 0: a task is what an item is */
     const char *name; /* of a C function; NULL: what each task is has the function in it */
-    struct buffer buffer;
+    struct task_buffer buffer;
     prong_bytes *bytes; /* of each */
     size_t count;
 };

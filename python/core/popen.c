@@ -60,7 +60,7 @@ const char *payload_of(const void *argument, size_t *size) {
 }
 
 /* The name in UTF-8, cut to what the core keeps of it, between two characters. */
-static int copy_name(PyObject *process, char *name) {
+static int popen_copy_name(PyObject *process, char *name) {
     Py_ssize_t size;
     PyObject *text = PyObject_GetAttr(process, name_name);
     PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
@@ -77,7 +77,7 @@ static int copy_name(PyObject *process, char *name) {
     return 0;
 }
 
-static int is_daemon(PyObject *process) {
+static int popen_is_daemon(PyObject *process) {
     PyObject *config = PyObject_GetAttr(process, name_config);
     PyObject *daemon = config ? PyObject_GetItem(config, name_daemon) : NULL;
     int is = daemon ? PyObject_IsTrue(daemon) : -1;
@@ -90,7 +90,7 @@ static int is_daemon(PyObject *process) {
     return is;
 }
 
-static prong_status start(Popen *self, const prong_process_options *options) {
+static prong_status popen_start_process(Popen *self, const prong_process_options *options) {
     prong_status status = prong_process_create(&self->process, options);
     if (status < 0) return status;
     if (options->method == PRONG_START_FORK)
@@ -108,8 +108,8 @@ PyObject *popen_start(PyObject *process, const prong_process_options *options, P
     char name[NAME_MOST + 1];
     struct argument argument;
     prong_process_options whole = *options;
-    int daemon = is_daemon(process);
-    if (daemon < 0 || copy_name(process, name)) return NULL;
+    int daemon = popen_is_daemon(process);
+    if (daemon < 0 || popen_copy_name(process, name)) return NULL;
     Popen *self = PyObject_New(Popen, &Popen_type);
     if (!self) return NULL;
     self->process = (prong_process){0};
@@ -125,7 +125,7 @@ PyObject *popen_start(PyObject *process, const prong_process_options *options, P
     whole.argument = argument.words;
     whole.argument_size = argument.size;
     counts[COUNT_PROCESS]++;
-    prong_status status = start(self, &whole);
+    prong_status status = popen_start_process(self, &whole);
     PyMem_Free(argument.words);
     if (status < 0) raise_status(status);
     if (status >= 0 && !PyErr_Occurred()) return (PyObject *)self;
@@ -181,7 +181,7 @@ static PyObject *returncode_of(Popen *self) {
     return new_reference(self->returncode ? self->returncode : Py_None);
 }
 
-static PyObject *look(Popen *self) {
+static PyObject *popen_look(Popen *self) {
     int code;
     if (self->returncode) return returncode_of(self);
     prong_status status = prong_process_exitcode(self->process, &code);
@@ -192,7 +192,7 @@ static PyObject *look(Popen *self) {
 
 static PyObject *popen_poll(PyObject *object, PyObject *arguments) {
     (void)arguments; /* a flag of waitpid, which is for those who have a pid only */
-    return look((Popen *)object);
+    return popen_look((Popen *)object);
 }
 
 static PyObject *popen_wait(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
@@ -206,32 +206,32 @@ static PyObject *popen_wait(PyObject *object, PyObject *const *arguments, Py_ssi
     WAITING(prong_process_join(self->process, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
-    return status < 0 ? raise_status(status) : look(self);
+    return status < 0 ? raise_status(status) : popen_look(self);
 }
 
-static PyObject *send(PyObject *object, int number) {
+static PyObject *popen_send(PyObject *object, int number) {
     Popen *self = (Popen *)object;
     return none_or_raise(self->returncode ? PRONG_OK : prong_process_signal(self->process, number));
 }
 
 static PyObject *popen_signal(PyObject *object, PyObject *number) {
     long value = PyLong_AsLong(number);
-    return value == -1 && PyErr_Occurred() ? NULL : send(object, (int)value);
+    return value == -1 && PyErr_Occurred() ? NULL : popen_send(object, (int)value);
 }
 
 static PyObject *popen_interrupt(PyObject *object, PyObject *unused) {
     (void)unused;
-    return send(object, SIGINT);
+    return popen_send(object, SIGINT);
 }
 
 static PyObject *popen_terminate(PyObject *object, PyObject *unused) {
     (void)unused;
-    return send(object, SIGTERM);
+    return popen_send(object, SIGTERM);
 }
 
 static PyObject *popen_kill(PyObject *object, PyObject *unused) {
     (void)unused;
-    return send(object, SIGKILL);
+    return popen_send(object, SIGKILL);
 }
 
 static PyObject *popen_close(PyObject *object, PyObject *unused) {
@@ -247,27 +247,27 @@ static PyObject *popen_close(PyObject *object, PyObject *unused) {
 
 /* ------------------------------------------------ the type ------------------------------------------------ */
 
-static PyObject *get_pid(PyObject *object, void *unused) {
+static PyObject *popen_get_pid(PyObject *object, void *unused) {
     (void)unused;
     return PyLong_FromLong(((Popen *)object)->pid);
 }
 
-static PyObject *get_sentinel(PyObject *object, void *unused) {
+static PyObject *popen_get_sentinel(PyObject *object, void *unused) {
     (void)unused;
     return PyLong_FromLong(((Popen *)object)->sentinel);
 }
 
-static PyObject *get_returncode(PyObject *object, void *unused) {
+static PyObject *popen_get_returncode(PyObject *object, void *unused) {
     (void)unused;
     return returncode_of((Popen *)object);
 }
 
-static PyObject *get_method(PyObject *object, void *unused) {
+static PyObject *popen_get_method(PyObject *object, void *unused) {
     (void)unused;
     return PyUnicode_FromString(prong_start_method_name(((Popen *)object)->method));
 }
 
-static PyMethodDef methods[] = {
+static PyMethodDef popen_methods[] = {
     {"poll", popen_poll, METH_VARARGS,
      DOC("poll($self, *unused)", "The exit code, or minus the signal that ended it; None while it runs.")},
     {"wait", (PyCFunction)(void (*)(void))popen_wait, METH_FASTCALL | METH_KEYWORDS,
@@ -281,11 +281,11 @@ static PyMethodDef methods[] = {
     {"close", popen_close, METH_NOARGS,
      DOC("close($self, /)", "Frees what the core keeps of a process that has ended.")},
     {0}};
-static PyGetSetDef members[] = {
-    {"pid", get_pid, NULL, PyDoc_STR("Its process id."), NULL},
-    {"sentinel", get_sentinel, NULL, PyDoc_STR("A descriptor that is readable when it has ended."), NULL},
-    {"returncode", get_returncode, NULL, PyDoc_STR("The exit code, as poll has it."), NULL},
-    {"method", get_method, NULL, PyDoc_STR("The start method."), NULL},
+static PyGetSetDef popen_members[] = {
+    {"pid", popen_get_pid, NULL, PyDoc_STR("Its process id."), NULL},
+    {"sentinel", popen_get_sentinel, NULL, PyDoc_STR("A descriptor that is readable when it has ended."), NULL},
+    {"returncode", popen_get_returncode, NULL, PyDoc_STR("The exit code, as poll has it."), NULL},
+    {"method", popen_get_method, NULL, PyDoc_STR("The start method."), NULL},
     {0}};
 static PyTypeObject Popen_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Popen",
                                   .tp_doc = DOC("Popen(method, process, payload, connections, environment, /)",
@@ -294,8 +294,8 @@ static PyTypeObject Popen_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "pron
                                   .tp_flags = Py_TPFLAGS_DEFAULT,
                                   .tp_new = popen_new,
                                   .tp_dealloc = popen_dealloc,
-                                  .tp_methods = methods,
-                                  .tp_getset = members};
+                                  .tp_methods = popen_methods,
+                                  .tp_getset = popen_members};
 
 int add_popen(PyObject *module) {
     name_name = PyUnicode_InternFromString("_name");

@@ -116,7 +116,7 @@ static PyObject *set_program(PyObject *module, PyObject *arguments) {
 }
 
 /* _keep(descriptor): new images have it, too, and children of the fork server; in a new image: it is not closed */
-static PyObject *keep(PyObject *module, PyObject *descriptor) {
+static PyObject *keep_descriptor(PyObject *module, PyObject *descriptor) {
     long number = PyLong_AsLong(descriptor);
     (void)module;
     if (number == -1 && PyErr_Occurred()) return NULL;
@@ -219,7 +219,7 @@ static PyObject *parent_lives(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(status >= 0 && prong_process_is_alive(parent));
 }
 
-static PyMethodDef functions[] = {
+static PyMethodDef process_functions[] = {
     {"_parent_lives", parent_lives, METH_NOARGS,
      DOC("_parent_lives($module, /)",
          "Whether the process that started this one is there; None when it was not started by prong.")},
@@ -227,7 +227,7 @@ static PyMethodDef functions[] = {
      DOC("_set_program($module, executable, child, server, /)",
          "Sets what spawn and the fork server start: the executable, and the arguments of each, all as "
          "bytes.")},
-    {"_keep", keep, METH_O,
+    {"_keep", keep_descriptor, METH_O,
      DOC("_keep($module, descriptor, /)",
          "New images have this descriptor, too, and children of the fork server; in a new image it is not "
          "closed.")},
@@ -263,5 +263,5 @@ int add_process(PyObject *module) {
                               .after_callbacks = pool_give_gil};
     waits_install(&runtime);
     prong_set_runtime(&runtime);
-    return add_popen(module) || add_fork(module) || PyModule_AddFunctions(module, functions);
+    return add_popen(module) || add_fork(module) || PyModule_AddFunctions(module, process_functions);
 }

@@ -78,7 +78,7 @@ static PyObject *raise_of_queue(PyObject **kept, const char *name) {
     return NULL;
 }
 
-static PyObject *failed(prong_status status) {
+static PyObject *queue_failed(prong_status status) {
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_FULL) return raise_of_queue(&full_exception, "Full");
     if (status == PRONG_EMPTY) return raise_of_queue(&empty_exception, "Empty");
@@ -87,14 +87,14 @@ static PyObject *failed(prong_status status) {
 
 /* --- putting --- */
 
-static prong_status put_small(Queue *self, const struct encoded *encoded, prong_time timeout) {
+static prong_status queue_put_small(Queue *self, const struct encoded *encoded, prong_time timeout) {
     prong_status status = prong_queue_put(queue_of(self), encoded->small, encoded->size, PRONG_NOWAIT);
     if (status == PRONG_FULL && timeout != PRONG_NOWAIT)
         WAITING(prong_queue_put(queue_of(self), encoded->small, encoded->size, timeout));
     return status;
 }
 
-static prong_status put_large(Queue *self, const struct encoded *encoded, prong_time timeout) {
+static prong_status queue_put_large(Queue *self, const struct encoded *encoded, prong_time timeout) {
     prong_message message;
     prong_status status = prong_queue_reserve(queue_of(self), encoded->size, &message);
     if (status < 0) return status;
@@ -106,7 +106,7 @@ static prong_status put_large(Queue *self, const struct encoded *encoded, prong_
 }
 
 /* What cannot be pickled is reported as multiprocessing's feeder thread does: to the hook, not to who puts. */
-static int report(Queue *self, PyObject *object) {
+static int queue_report(Queue *self, PyObject *object) {
     PyObject *type, *value, *traceback;
     if (!self->reports || !PyErr_ExceptionMatches(PyExc_Exception)) return -1;
     PyErr_Fetch(&type, &value, &traceback);
@@ -125,15 +125,16 @@ static int report(Queue *self, PyObject *object) {
     return result ? 0 : -1;
 }
 
-static int put(Queue *self, PyObject *object, prong_time timeout) {
+static int queue_put_within(Queue *self, PyObject *object, prong_time timeout) {
     struct encoded encoded;
     self->putter = own_pid;
-    if (encode(object, &encoded)) return report(self, object);
-    prong_status status = encoded.chunks ? put_large(self, &encoded, timeout) : put_small(self, &encoded, timeout);
+    if (encode(object, &encoded)) return queue_report(self, object);
+    prong_status status =
+        encoded.chunks ? queue_put_large(self, &encoded, timeout) : queue_put_small(self, &encoded, timeout);
     if (status < 0) encoded_unsent(&encoded);
     encoded_clear(&encoded);
     counts[COUNT_QUEUE]++;
-    if (status < 0) failed(status);
+    if (status < 0) queue_failed(status);
     return status < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
@@ -149,16 +150,16 @@ static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssiz
         PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
         return NULL;
     }
-    if (check_putting((Queue *)object) || put((Queue *)object, values[0], span)) return NULL;
+    if (check_putting((Queue *)object) || queue_put_within((Queue *)object, values[0], span)) return NULL;
     Py_RETURN_NONE;
 }
 
 static PyObject *queue_put_nowait(PyObject *object, PyObject *item) {
-    if (check_putting((Queue *)object) || put((Queue *)object, item, PRONG_NOWAIT)) return NULL;
+    if (check_putting((Queue *)object) || queue_put_within((Queue *)object, item, PRONG_NOWAIT)) return NULL;
     Py_RETURN_NONE;
 }
 
-static prong_time now(void) {
+static prong_time queue_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (prong_time)time.tv_sec * 1000000000 + time.tv_nsec;
@@ -175,11 +176,11 @@ static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject 
     if (check_putting((Queue *)object)) return NULL;
     PyObject *iterator = PyObject_GetIter(items);
     if (!iterator) return NULL;
-    prong_time end = span == PRONG_FOREVER || span == PRONG_NOWAIT ? span : now() + span;
+    prong_time end = span == PRONG_FOREVER || span == PRONG_NOWAIT ? span : queue_now() + span;
     Py_ssize_t count = 0;
     while ((item = PyIter_Next(iterator))) {
-        prong_time left = end == PRONG_FOREVER || end == PRONG_NOWAIT ? end : end - now();
-        int bad = put((Queue *)object, item, left > 0 ? left : PRONG_NOWAIT);
+        prong_time left = end == PRONG_FOREVER || end == PRONG_NOWAIT ? end : end - queue_now();
+        int bad = queue_put_within((Queue *)object, item, left > 0 ? left : PRONG_NOWAIT);
         Py_DECREF(item);
         if (bad) break;
         count++;
@@ -192,7 +193,8 @@ static PyObject *queue_put_many(PyObject *object, PyObject *arguments, PyObject 
 
 /* --- getting --- */
 
-static prong_status get_message(Queue *self, char *small, size_t *size, prong_message *large, prong_time timeout) {
+static prong_status queue_get_message(Queue *self, char *small, size_t *size, prong_message *large,
+                                      prong_time timeout) {
     prong_status status = prong_queue_get(queue_of(self), small, SMALL, size, PRONG_NOWAIT);
     if (status == PRONG_EMPTY && timeout != PRONG_NOWAIT) {
         WAITING(prong_queue_get(queue_of(self), small, SMALL, size, timeout));
@@ -210,13 +212,13 @@ static prong_status get_message(Queue *self, char *small, size_t *size, prong_me
 
 enum { PUT_BACK_WITHIN = PRONG_MS(1000) };
 
-static PyObject *get(Queue *self, prong_time timeout) {
+static PyObject *queue_get_within(Queue *self, prong_time timeout) {
     char small[SMALL];
     size_t size = 0;
     prong_message large = {0};
-    prong_status status = get_message(self, small, &size, &large, timeout);
+    prong_status status = queue_get_message(self, small, &size, &large, timeout);
     counts[COUNT_QUEUE]++;
-    if (status < 0) return failed(status);
+    if (status < 0) return queue_failed(status);
     if (PyErr_Occurred()) { /* a signal's handler raised just as it came: back with it */
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
@@ -240,12 +242,12 @@ static PyObject *queue_get(PyObject *object, PyObject *const *arguments, Py_ssiz
     if ((count || names) &&
         (parse_fast("get", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
         return NULL;
-    return check_getting((Queue *)object) ? NULL : get((Queue *)object, span);
+    return check_getting((Queue *)object) ? NULL : queue_get_within((Queue *)object, span);
 }
 
 static PyObject *queue_get_nowait(PyObject *object, PyObject *unused) {
     (void)unused;
-    return check_getting((Queue *)object) ? NULL : get((Queue *)object, PRONG_NOWAIT);
+    return check_getting((Queue *)object) ? NULL : queue_get_within((Queue *)object, PRONG_NOWAIT);
 }
 
 /* get_many(most, timeout=None): waits for the first, takes what else is there */
@@ -260,7 +262,7 @@ static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject 
     if (check_getting((Queue *)object)) return NULL;
     PyObject *list = PyList_New(0);
     while (list && PyList_GET_SIZE(list) < most) {
-        PyObject *item = get((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
+        PyObject *item = queue_get_within((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
         if (!item && empty_exception && PyErr_ExceptionMatches(empty_exception) && PyList_GET_SIZE(list)) {
             PyErr_Clear();
             break;

@@ -30,7 +30,7 @@ static int encode_function(PyObject *function, struct encoded *encoded) {
 }
 
 /* Where `size` more bytes go, at the end; what comes after them is aligned to 8. */
-static char *append(struct buffer *buffer, size_t size) {
+static char *buffer_append(struct task_buffer *buffer, size_t size) {
     size_t end = buffer->size + ((size + 7) & ~(size_t)7);
     if (end > buffer->room) {
         char *bytes = PyMem_Realloc(buffer->bytes, end * 2);
@@ -47,26 +47,26 @@ static char *append(struct buffer *buffer, size_t size) {
 }
 
 /* A task's argument at the end of the buffer, with what it is called with, which is cleared; its size, or -1. */
-static Py_ssize_t put_task(struct buffer *buffer, enum form form, const struct encoded *function,
+static Py_ssize_t put_task(struct task_buffer *buffer, enum form form, const struct encoded *function,
                            struct encoded *data) {
-    size_t data_at = (sizeof(struct task) + function->size + 7) & ~(size_t)7, size = data_at + data->size;
-    char *at = append(buffer, size);
+    size_t data_at = (sizeof(struct task_head) + function->size + 7) & ~(size_t)7, size = data_at + data->size;
+    char *at = buffer_append(buffer, size);
     if (at) {
-        *(struct task *)(void *)at = (struct task){form, (uint32_t)function->size};
-        encoded_write(function, at + sizeof(struct task));
+        *(struct task_head *)(void *)at = (struct task_head){form, (uint32_t)function->size};
+        encoded_write(function, at + sizeof(struct task_head));
         encoded_write(data, at + data_at);
     }
     encoded_clear(data);
     return at ? (Py_ssize_t)size : -1;
 }
 
-static Py_ssize_t add_task(struct buffer *buffer, enum form form, const struct encoded *function, PyObject *data) {
+static Py_ssize_t add_task(struct task_buffer *buffer, enum form form, const struct encoded *function, PyObject *data) {
     struct encoded encoded;
     return encode(data, &encoded) ? -1 : put_task(buffer, form, function, &encoded);
 }
 
 /* Of numbers no list is made: counting a reference to each would copy their memory, which is shared with forked workers. */
-static Py_ssize_t add_chunk(struct buffer *buffer, enum form form, const struct encoded *function, PyObject *items,
+static Py_ssize_t add_chunk(struct task_buffer *buffer, enum form form, const struct encoded *function, PyObject *items,
                             Py_ssize_t begin, Py_ssize_t end) {
     struct encoded encoded;
     if ((PyList_CheckExact(items) || PyTuple_CheckExact(items)) &&
@@ -86,13 +86,13 @@ static PyObject *call_arguments(enum form form, PyObject *data) {
 }
 
 /* The same for a task that is called by name. */
-static Py_ssize_t add_call(struct buffer *buffer, enum form form, PyObject *data) {
+static Py_ssize_t add_call(struct task_buffer *buffer, enum form form, PyObject *data) {
     struct encoded encoded;
     PyObject *both = call_arguments(form, data);
     bool good = both && encode(both, &encoded) == 0;
     Py_XDECREF(both);
     if (!good) return -1;
-    char *at = append(buffer, encoded.size);
+    char *at = buffer_append(buffer, encoded.size);
     if (at) encoded_write(&encoded, at);
     encoded_clear(&encoded);
     return at ? (Py_ssize_t)encoded.size : -1;

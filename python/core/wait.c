@@ -64,7 +64,7 @@ static PyObject *wait_many(PyObject *module, PyObject *arguments, PyObject *keyw
     return result;
 }
 
-static PyMethodDef functions[] = {
+static PyMethodDef wait_functions[] = {
     {"wait", (PyCFunction)(void (*)(void))wait_many, METH_VARARGS | METH_KEYWORDS,
      DOC("wait($module, /, object_list, timeout=None)",
          "Those of connections, queues, descriptors, and objects with a fileno() that are ready, as a list.\n"
@@ -73,5 +73,5 @@ static PyMethodDef functions[] = {
     {0}};
 
 int add_wait(PyObject *module) {
-    return PyModule_AddFunctions(module, functions);
+    return PyModule_AddFunctions(module, wait_functions);
 }

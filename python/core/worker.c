@@ -58,7 +58,7 @@ static PyObject *call_each(PyObject *function, PyObject *items, bool star) {
     return results;
 }
 
-static PyObject *call(enum form form, PyObject *function, PyObject *data) {
+static PyObject *worker_call(enum form form, PyObject *function, PyObject *data) {
     switch (form) {
     case FORM_CALL: return PyObject_Call(function, PyTuple_GET_ITEM(data, 0), PyTuple_GET_ITEM(data, 1));
     case FORM_ITEM: return PyObject_CallOneArg(function, data);
@@ -67,13 +67,13 @@ static PyObject *call(enum form form, PyObject *function, PyObject *data) {
     }
 }
 
-static PyObject *run(const void *argument, size_t size) {
-    const struct task *task = argument;
+static PyObject *worker_run_task(const void *argument, size_t size) {
+    const struct task_head *task = argument;
     size_t data_at = (sizeof *task + task->function_size + 7) & ~(size_t)7;
     PyObject *result = NULL, *data = NULL,
              *function = function_of((const char *)argument + sizeof *task, task->function_size);
     if (function) data = decode((const char *)argument + data_at, size - data_at, NULL);
-    if (data) result = call((enum form)task->form, function, data);
+    if (data) result = worker_call((enum form)task->form, function, data);
     Py_XDECREF(data);
     Py_XDECREF(function);
     return result;
@@ -117,7 +117,7 @@ static int set_failure(prong_result *result, PyObject *describe_it, PyObject *va
 }
 
 /* What a task returned, or the exception that is set, as described. Returns what the task does. */
-static int answer(PyObject *value, PyObject *describe_it, prong_result *result) {
+static int worker_answer(PyObject *value, PyObject *describe_it, prong_result *result) {
     struct encoded encoded;
     bool good = value && encode(value, &encoded) == 0;
     if (good) {
@@ -129,8 +129,8 @@ static int answer(PyObject *value, PyObject *describe_it, prong_result *result) 
 
 int worker_task(void *argument, size_t size, prong_result *result) {
     PyEval_RestoreThread(worker_state);
-    PyObject *value = run(argument, size);
-    int code = answer(value, describe, result);
+    PyObject *value = worker_run_task(argument, size);
+    int code = worker_answer(value, describe, result);
     Py_XDECREF(value);
     worker_state = PyEval_SaveThread();
     return code;
@@ -141,7 +141,7 @@ int call_by_name(const char *name, const void *pickle, size_t size, prong_result
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *both = decode(pickle, size, NULL), *value = NULL;
     if (both) value = PyObject_CallFunction(named_run, "sOO", name, both, result ? Py_True : Py_False);
-    int code = result ? answer(value, named_describe, result) : value ? (int)PyLong_AsLong(value) : 1;
+    int code = result ? worker_answer(value, named_describe, result) : value ? (int)PyLong_AsLong(value) : 1;
     if (PyErr_Occurred()) PyErr_WriteUnraisable(named_run);
     Py_XDECREF(value);
     Py_XDECREF(both);
@@ -165,7 +165,7 @@ int worker_target(void *argument, size_t size) {
 }
 
 /* _serve(): in a worker's setup, which returns 0 after that: runs its tasks until it is to end */
-static PyObject *serve(PyObject *module, PyObject *unused) {
+static PyObject *worker_serve_tasks(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
     worker_state = PyEval_SaveThread();
@@ -192,8 +192,8 @@ static PyObject *set_named(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-static PyMethodDef functions[] = {
-    {"_serve", serve, METH_NOARGS,
+static PyMethodDef worker_functions[] = {
+    {"_serve", worker_serve_tasks, METH_NOARGS,
      DOC("_serve($module, /)",
          "In a worker's setup, which returns 0 after that: runs the worker's tasks until it is to end.")},
     {"_set_describe", set_describe, METH_O,
@@ -203,5 +203,5 @@ static PyMethodDef functions[] = {
     {0}};
 
 int add_worker(PyObject *module) {
-    return PyModule_AddFunctions(module, functions);
+    return PyModule_AddFunctions(module, worker_functions);
 }

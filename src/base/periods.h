@@ -10,6 +10,7 @@
  *     a wait on many                 DEAD_PEER
  *     a queue, or any other sleep    DEAD_NAP: a process may die just as it is to wake another
  *     the manager's server           DEAD_SERVER; it is told of its clients' ends by descriptors
+ *     a start                        DEAD_CHILD, for the child; DEAD_PARENT, in the child
  *     a process, a pool's worker     at once: by a descriptor of the process
  *
  * A look at a member at which another thread looked in the last DEAD_LOOK_AGAIN is left out. A member that is found dead is buried;
@@ -21,16 +22,22 @@
 
 #include <prong/time.h>
 
-#define DEAD_LOCK_FIRST PRONG_MS(1)
-#define DEAD_LOCK_LAST PRONG_MS(50) /* no further doubling from here on */
-#define DEAD_MUTEX_FIRST PRONG_MS(2)
-#define DEAD_MUTEX_LAST PRONG_MS(40)
-#define DEAD_HOLDER PRONG_MS(50)
-#define DEAD_PEER PRONG_MS(100)
-#define DEAD_NAP PRONG_MS(100)
-#define DEAD_SERVER PRONG_MS(50)
-#define DEAD_LOOK_AGAIN PRONG_MS(10)
-#define DEAD_KNOWN PRONG_MS(200)
+/* Whole numbers throughout: clang takes no constant that comes from a floating one, as PRONG_MS does, in an assertion. */
+#define PERIOD_MS(n) ((prong_time)(n)*1000000)
+
+#define DEAD_LOCK_FIRST PERIOD_MS(1)
+#define DEAD_LOCK_LAST PERIOD_MS(50) /* no further doubling from here on */
+#define DEAD_MUTEX_FIRST PERIOD_MS(2)
+#define DEAD_MUTEX_LAST PERIOD_MS(40)
+#define DEAD_HOLDER PERIOD_MS(50)
+#define DEAD_PEER PERIOD_MS(100)
+#define DEAD_NAP PERIOD_MS(100)
+#define DEAD_SERVER PERIOD_MS(50)
+#define DEAD_PARENT PERIOD_MS(50) /* of a forked child that is held back */
+#define DEAD_CHILD PERIOD_MS(10)  /* that is starting, or whose exit code its fork server has not noted */
+#define DEAD_KILLED PERIOD_MS(5)  /* a job's workers, which its destroy has killed */
+#define DEAD_LOOK_AGAIN PERIOD_MS(10)
+#define DEAD_KNOWN PERIOD_MS(200)
 
 /* The longest way: a look that comes after the longest period, one that was left out, and a lock that the dead one held. */
 _Static_assert(DEAD_PEER + DEAD_LOOK_AGAIN + DEAD_LOCK_LAST * 32 / 25 <= DEAD_KNOWN, "within what the headers promise");
@@ -38,7 +45,7 @@ _Static_assert(DEAD_NAP + DEAD_LOOK_AGAIN + DEAD_LOCK_LAST * 32 / 25 <= DEAD_KNO
 
 /* A stopped process is inside of something: a call that has a deadline waits for it no shorter than this, be the deadline ever so
  * near; one that has none, but may not wait forever (a recovery, an end, an interrupted wait), no longer than that. */
-#define STOPPED_AT_LEAST PRONG_MS(100)
-#define STOPPED_AT_MOST PRONG_SECONDS(1)
+#define STOPPED_AT_LEAST PERIOD_MS(100)
+#define STOPPED_AT_MOST PERIOD_MS(1000)
 
 #endif

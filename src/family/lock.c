@@ -8,7 +8,7 @@
 
 /* A holder is inside for tens of nanoseconds, or it has been descheduled, or it is dead. Spin for the first, sleep
  * for the second, and look whether it lives after the first millisecond, then ever more rarely. */
-static const prong_time SPIN_FOR = PRONG_US(10);
+static const prong_time LOCK_SPIN_FOR = PRONG_US(10);
 
 #ifndef LOCK_NOTES
 QUICK_LOCAL struct lock_notes lock_notes;
@@ -35,7 +35,7 @@ static bool spin_for(lock_t *lock, uint32_t token) {
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
             atomic_compare_exchange_weak(&lock->word, &free, token))
             return true;
-    } while (pause_again(&pause, SPIN_FOR));
+    } while (pause_again(&pause, LOCK_SPIN_FOR));
     return false;
 }
 

@@ -15,7 +15,7 @@
 
 /* TURN: connections taken before those that have begun are looked at again, however many more there are. */
 enum { BACKLOG = 128, HANDSHAKES = 256, TURN = 64 };
-static const prong_time HANDSHAKE_TIME = PRONG_SECONDS(10);
+static const prong_time LISTENER_HANDSHAKE_WITHIN = PRONG_SECONDS(10);
 
 /* A connection that has not proved itself yet. In the order of their deadlines. */
 struct handshake {
@@ -121,7 +121,8 @@ prong_status prong_listener_open(prong_listener **listener, const char *address,
     made->socket = made->source.descriptor = -1;
     made->last = &made->first;
     made->max_handshakes = options && options->max_handshakes ? options->max_handshakes : HANDSHAKES;
-    made->handshake_timeout = options && options->handshake_timeout ? options->handshake_timeout : HANDSHAKE_TIME;
+    made->handshake_timeout =
+        options && options->handshake_timeout ? options->handshake_timeout : LISTENER_HANDSHAKE_WITHIN;
     prong_status status = keep_options(&made->options, options);
     if (status >= 0) status = tls_context_new(&made->tls, options ? options->tls : NULL, true);
     int backlog = options && options->backlog ? options->backlog : BACKLOG;

@@ -12,13 +12,13 @@
 
 #include "base/error.h"
 #include "base/local.h"
+#include "base/periods.h"
 #include "family/member.h"
 #include "pool/schedule.h"
 
 #include <stdlib.h>
 
 enum { POOLS_MOST = 64 };
-static const prong_time PATIENCE = PRONG_MS(100);
 
 static QUICK_LOCAL struct {
     struct pool *pool;
@@ -42,7 +42,7 @@ static void await_note(struct slot *slot, const struct awaited *awaited, int64_t
     guard_set(guard, (uint64_t *)&slot->awaits_until, (uint64_t)until);
 }
 
-static struct awaited awaited_of(const struct slot *slot) {
+static struct awaited slot_awaited(const struct slot *slot) {
     return (struct awaited){slot->awaits, slot->awaits_generation, slot->awaits_place};
 }
 
@@ -50,7 +50,7 @@ void await_begin(struct await *await, const struct awaited *awaited, deadline_t 
     *await = (struct await){0};
     if (!worker.slot || worker.token != self_token() || deadline == PRONG_NOWAIT) return;
     if (!guard_enter(&worker.pool->guard, PRONG_FOREVER)) return;
-    *await = (struct await){worker.slot, awaited_of(worker.slot), worker.slot->awaits_until};
+    *await = (struct await){worker.slot, slot_awaited(worker.slot), worker.slot->awaits_until};
     await_note(worker.slot, awaited, deadline);
     guard_leave(&worker.pool->guard);
 }
@@ -114,9 +114,9 @@ static bool view_add(struct view *view, struct pool *pool, uint64_t generation) 
 /* Adds the pools that this one's workers wait for. */
 static bool view_add_awaited(struct view *view, struct pool *pool, uint64_t generation) {
     bool good = true;
-    if (!guard_enter(&pool->guard, deadline_after(PATIENCE))) return false;
+    if (!guard_enter(&pool->guard, deadline_after(STOPPED_AT_LEAST))) return false;
     for (uint64_t i = 0; good && view_pool_lives(pool, generation) && i < pool->slot_count; i++) {
-        struct awaited awaited = awaited_of(pool_slot(pool, i));
+        struct awaited awaited = slot_awaited(pool_slot(pool, i));
         uint64_t of_awaited = 0;
         struct pool *next = awaited.offset ? pool_awaited(&awaited, &of_awaited) : NULL;
         good = view_add(view, next, of_awaited);
@@ -148,7 +148,7 @@ static void view_leave(struct view *view, size_t entered) {
 
 static bool view_enter(struct view *view) {
     for (size_t i = 0; i < view->count; i++) {
-        bool inside = guard_enter(&view->pools[i]->guard, deadline_after(PATIENCE));
+        bool inside = guard_enter(&view->pools[i]->guard, deadline_after(STOPPED_AT_LEAST));
         if (inside && view_pool_lives(view->pools[i], view->generations[i])) continue;
         view_leave(view, inside ? i + 1 : i);
         return false;
@@ -168,33 +168,33 @@ static bool view_allocate(struct view *view) {
 /* --- the look, under the guards of all of them --- */
 
 /* Until when the slot's worker waits: its task's time limit ends that too. */
-static int64_t waits_until(const struct slot *slot) {
+static int64_t slot_waits_until(const struct slot *slot) {
     int64_t until = slot->awaits_until;
     if (!slot->job || !slot->started_at) return until;
     int64_t limit = (int64_t)(slot->started_at + ((struct job *)arena_at(slot->job))->time_limit);
     return limit < until ? limit : until;
 }
 
-static bool goes_on_anyway(const struct view *view, const struct pool *pool, const struct slot *slot) {
+static bool view_goes_on_anyway(const struct view *view, const struct pool *pool, const struct slot *slot) {
     uint64_t state = atomic_load(&pool->state);
     return !slot->awaits || slot->doom || state == POOL_TERMINATED || state == POOL_BROKEN ||
-           waits_until(slot) < view->until;
+           slot_waits_until(slot) < view->until;
 }
 
-static bool any_can_go_on(const struct view *view, size_t i) {
+static bool view_any_can_go_on(const struct view *view, size_t i) {
     for (uint64_t k = 0; k < view->pools[i]->slot_count; k++)
         if (view->can_go_on[i][k]) return true;
     return false;
 }
 
-static bool all_can_go_on(const struct view *view, size_t i) {
+static bool view_all_can_go_on(const struct view *view, size_t i) {
     for (uint64_t k = 0; k < view->pools[i]->slot_count; k++)
         if (!view->can_go_on[i][k]) return false;
     return true;
 }
 
 /* Whether the running tasks of a job (all of them, one of them, or the one at that place) can end. */
-static bool running_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
+static bool view_running_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
     bool every = awaited->place > AWAIT_MORE;
     for (uint64_t k = 0; k < view->pools[i]->slot_count; k++) {
         const struct slot *slot = pool_slot(view->pools[i], k);
@@ -205,31 +205,31 @@ static bool running_can_end(const struct view *view, size_t i, const struct awai
     return every;
 }
 
-static bool task_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
+static bool view_task_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
     switch (task_state(schedule_word(arena_at(awaited->offset), (uint64_t)awaited->place))) {
     case TASK_ENDED: return true;
-    case TASK_RUNNING: return running_can_end(view, i, awaited);
-    default: return any_can_go_on(view, i);
+    case TASK_RUNNING: return view_running_can_end(view, i, awaited);
+    default: return view_any_can_go_on(view, i);
     }
 }
 
-static bool job_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
+static bool view_job_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
     const struct job *job = arena_at(awaited->offset);
     if (job->order && job->cancel_status) return true; /* an iterator's, which is told */
-    if (awaited->place >= 0) return task_can_end(view, i, awaited);
+    if (awaited->place >= 0) return view_task_can_end(view, i, awaited);
     bool pending = job->next < job->count || job->again, running = job->running > 0;
-    bool pending_can = any_can_go_on(view, i), running_can = running_can_end(view, i, awaited);
+    bool pending_can = view_any_can_go_on(view, i), running_can = view_running_can_end(view, i, awaited);
     if (awaited->place == AWAIT_EVERY_TASK) return (!pending || pending_can) && (!running || running_can);
     return (pending && pending_can) || (running && running_can) || await_more_than(job->done) < awaited->place;
 }
 
-static bool wait_can_end(const struct view *view, const struct slot *slot) {
-    struct awaited awaited = awaited_of(slot);
+static bool view_wait_can_end(const struct view *view, const struct slot *slot) {
+    struct awaited awaited = slot_awaited(slot);
     uint64_t generation;
     struct pool *pool = pool_awaited(&awaited, &generation);
     size_t i = view_find(view, pool);
     if (!pool || i == view->count || view->generations[i] != generation) return true;
-    return awaited.place == AWAIT_WORKERS ? all_can_go_on(view, i) : job_can_end(view, i, &awaited);
+    return awaited.place == AWAIT_WORKERS ? view_all_can_go_on(view, i) : view_job_can_end(view, i, &awaited);
 }
 
 /* One round: true when somebody more can go on. */
@@ -244,24 +244,24 @@ static bool view_spread(struct view *view, bool (*can)(const struct view *, cons
     return more;
 }
 
-static bool goes_on_then(const struct view *view, const struct pool *pool, const struct slot *slot) {
+static bool view_goes_on_then(const struct view *view, const struct pool *pool, const struct slot *slot) {
     (void)pool;
-    return wait_can_end(view, slot);
+    return view_wait_can_end(view, slot);
 }
 
-static bool caller_can_go_on(struct view *view) {
+static bool view_caller_can_go_on(struct view *view) {
     size_t own = view_find(view, worker.pool);
     uint64_t index = (uint64_t)(worker.slot - pool_slot(worker.pool, 0));
-    view->until = waits_until(worker.slot);
-    view_spread(view, goes_on_anyway);
+    view->until = slot_waits_until(worker.slot);
+    view_spread(view, view_goes_on_anyway);
     while (!view->can_go_on[own][index])
-        if (!view_spread(view, goes_on_then)) return false;
+        if (!view_spread(view, view_goes_on_then)) return false;
     return true;
 }
 
 /* Whether a worker of the awaited pool does not wait, and so will see to it, and those that run the job's tasks do not wait either:
  * mostly so. Seen without the guard: if it was wrong, the next look tells. */
-static bool somebody_is_free(const struct awaited *awaited) {
+static bool await_worker_is_free(const struct awaited *awaited) {
     uint64_t generation;
     struct pool *pool = pool_awaited(awaited, &generation);
     if (!pool || awaited->place == AWAIT_WORKERS) return false;
@@ -280,9 +280,9 @@ prong_status await_check(const struct await *await) {
     struct view view = {0};
     INSIDE struct visit inside = {0}; /* of the caller's pool; and of all in the view, which are entered after it */
     if (!await->slot || visit_begin(&inside, arena_offset(worker.pool))) return PRONG_OK;
-    struct awaited awaited = awaited_of(await->slot);
-    if (somebody_is_free(&awaited) || !view_collect(&view) || !view_allocate(&view)) return PRONG_OK;
-    bool entered = view_enter(&view), stuck = entered && !caller_can_go_on(&view);
+    struct awaited awaited = slot_awaited(await->slot);
+    if (await_worker_is_free(&awaited) || !view_collect(&view) || !view_allocate(&view)) return PRONG_OK;
+    bool entered = view_enter(&view), stuck = entered && !view_caller_can_go_on(&view);
     if (stuck) await_note(await->slot, &await->outer, await->outer_until);
     if (entered) view_leave(&view, view.count);
     free(view.all);

@@ -61,7 +61,7 @@ static prong_status iterator_allocate(const struct submission *s, size_t capacit
     return PRONG_OK;
 }
 
-static prong_status prepare_values(prong_iterator *it, const struct submission *s) {
+static prong_status iterator_prepare_values(prong_iterator *it, const struct submission *s) {
     TRY(values_identify(s, &it->header));
     return it->work.arguments || it->work.generator ? PRONG_OK : prong_document_open(&it->scratch, NULL);
 }
@@ -76,7 +76,7 @@ static prong_status iterator_open_job(prong_iterator *it, const struct submissio
     ring.count = 0;
     ring.capacity = it->capacity;
     ring.ring = true;
-    if (s->values) TRY(prepare_values(it, s));
+    if (s->values) TRY(iterator_prepare_values(it, s));
     TRY(job_create(&ring, pool, &it->job, &unused));
     return job_submit(pool, it->job, &it->handle);
 }
@@ -101,7 +101,7 @@ prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong
 /* --- reading inputs --- */
 
 /* Of an array: a chunk of elements, or one that is a task's argument. */
-static bool next_of_array(prong_iterator *it, prong_bytes *argument) {
+static bool iterator_next_of_array(prong_iterator *it, prong_bytes *argument) {
     const prong_work *w = &it->work;
     size_t step = it->job->form == PRONG_FORM_TASK ? 1 : it->chunk, left = w->count - it->at;
     if (!left) return false;
@@ -111,37 +111,37 @@ static bool next_of_array(prong_iterator *it, prong_bytes *argument) {
     return true;
 }
 
-static prong_status next_of_generator(prong_iterator *it, prong_bytes *argument, bool *more) {
+static prong_status iterator_next_of_generator(prong_iterator *it, prong_bytes *argument, bool *more) {
     *more = it->work.generator(argument, it->work.generator_context);
     if (!*more || it->job->form == PRONG_FORM_TASK || argument->size % it->work.in_size == 0) return PRONG_OK;
     return fail(PRONG_INVALID, "iterate: the generator gave %zu bytes, for elements of %zu", argument->size,
                 it->work.in_size);
 }
 
-static prong_status next_argument(prong_iterator *it, prong_bytes *argument, bool *more) {
+static prong_status iterator_next_argument(prong_iterator *it, prong_bytes *argument, bool *more) {
     *argument = (prong_bytes){0};
     if (it->scratch) return values_next(it->scratch, &it->header, &it->work, &it->at, argument, more);
-    if (it->work.generator) return next_of_generator(it, argument, more);
-    *more = it->work.arguments ? it->at < it->work.count : next_of_array(it, argument);
+    if (it->work.generator) return iterator_next_of_generator(it, argument, more);
+    *more = it->work.arguments ? it->at < it->work.count : iterator_next_of_array(it, argument);
     if (it->work.arguments && *more) *argument = it->work.arguments[it->at++];
     return PRONG_OK;
 }
 
 /* --- feeding --- */
 
-static uint64_t free_place(const prong_iterator *it) {
+static uint64_t iterator_free_place(const prong_iterator *it) {
     uint64_t place = 0;
     while (it->used[place]) place++;
     return place;
 }
 
 /* What is pickled already goes behind a header. */
-static prong_bytes head_of(const prong_iterator *it) {
+static prong_bytes iterator_head(const prong_iterator *it) {
     bool headed = it->job->values && !it->scratch;
     return headed ? (prong_bytes){&it->header, sizeof it->header} : (prong_bytes){0};
 }
 
-static prong_status store_argument(struct call *call, prong_bytes head, const prong_bytes *argument) {
+static prong_status iterator_store_argument(struct call *call, prong_bytes head, const prong_bytes *argument) {
     size_t size = head.size + argument->size;
     if (call->argument_block) heap_free(call->argument_block, &call->argument_block); /* of a try that failed */
     if (size) TRY(heap_alloc(size, 0, &call->argument_block, NULL));
@@ -170,10 +170,10 @@ static prong_status iterator_fail_stopped(const struct job *job) {
 static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *argument) {
     struct job *job = it->job;
     struct pool *pool = arena_at(job->pool);
-    uint64_t place = free_place(it);
+    uint64_t place = iterator_free_place(it);
     struct call *call = job_call(job, place);
     call->number = job->count;
-    prong_status status = store_argument(call, head_of(it), argument);
+    prong_status status = iterator_store_argument(call, iterator_head(it), argument);
     if (status < 0) return status;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     if (job->cancel_status)
@@ -200,7 +200,7 @@ static prong_status iterator_seal(prong_iterator *it) {
 /* An argument that a failure leaves behind goes first the next time. */
 static prong_status iterator_feed_one(prong_iterator *it) {
     bool more = true;
-    if (!it->waits) TRY(next_argument(it, &it->argument, &more));
+    if (!it->waits) TRY(iterator_next_argument(it, &it->argument, &more));
     if (!more) return iterator_seal(it);
     prong_status status = iterator_add_task(it, &it->argument);
     it->waits = status != PRONG_OK;
@@ -239,7 +239,7 @@ static bool iterator_find_ended(const prong_iterator *it, uint64_t *place) {
     return false;
 }
 
-static bool something_to_give(void *context) {
+static bool iterator_has_something(void *context) {
     prong_iterator *it = context;
     uint64_t place;
     return iterator_find_ended(it, &place) || __atomic_load_n(&it->job->cancel_status, __ATOMIC_RELAXED);
@@ -272,7 +272,7 @@ static void iterator_report_end(prong_iterator *it) {
     it->progress = NULL; /* once */
 }
 
-static struct awaited next_awaited(const prong_iterator *it) {
+static struct awaited iterator_next_awaited(const prong_iterator *it) {
     int64_t place = it->ordered ? (int64_t)((uint64_t *)arena_at(it->job->order))[it->given % it->capacity]
                                 : await_more_than(it->given);
     return (struct awaited){it->handle.offset, it->handle.generation, place};
@@ -281,14 +281,14 @@ static struct awaited next_awaited(const prong_iterator *it) {
 static prong_status iterator_wait_for_next(prong_iterator *it, prong_outcome *outcome, deadline_t deadline) {
     struct await await;
     prong_status status = PRONG_OK;
-    struct awaited awaited = next_awaited(it);
+    struct awaited awaited = iterator_next_awaited(it);
     if (iterator_take(it, outcome)) return PRONG_OK;
     INTERRUPTIBLE;
     await_begin(&await, &awaited, deadline);
     while (status >= 0 && !iterator_take(it, outcome)) {
         status = it->job->cancel_status ? iterator_fail_stopped(it->job) : await_check(&await);
         if (status < 0) break;
-        if (!waitq_wait(&it->job->progress, something_to_give, it, deadline) && !something_to_give(it))
+        if (!waitq_wait(&it->job->progress, iterator_has_something, it, deadline) && !iterator_has_something(it))
             status = fail_text(PRONG_TIMEOUT, "iterate: no result in the time given");
         else
             iterator_report(it);

@@ -1,6 +1,7 @@
 /* Cancelling a job, and destroying one whose tasks may still run. */
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/periods.h"
 #include "family/member.h"
 #include "pool/job.h"
 #include "pool/notes.h"
@@ -8,9 +9,6 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-
-enum { MESSAGE_ROOM = 640 };
 
 /* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
  * that is neither, seen under the guard, stays while the guard is held. */
@@ -66,7 +64,7 @@ static void job_take_memory_back(prong_job handle, struct job *job) {
     wait_cancelled = false;
     prong_job_cancel(handle, true);
     while (object_is_live(KIND_JOB, handle.offset, handle.generation) && job_pool_lives(job) && !job_has_ended(job)) {
-        waitq_wait(&job->progress, job_seems_ended, job, deadline_after(PRONG_MS(5)));
+        waitq_wait(&job->progress, job_seems_ended, job, deadline_after(DEAD_KILLED));
         wait_cancelled = false;
         job_end_killed(pool, handle);
     }
@@ -135,10 +133,13 @@ prong_status prong_job_destroy(prong_job handle) {
 }
 
 prong_status job_destroy_after(prong_job handle, prong_status status) {
-    char message[MESSAGE_ROOM];
-    if (status < 0) snprintf(message, sizeof message, "%s", prong_error_message());
+    if (status >= 0) {
+        prong_job_destroy(handle);
+        return PRONG_OK;
+    }
+    KEEP_MESSAGE;
     prong_job_destroy(handle);
-    return status < 0 ? fail(status, "%s", message) : PRONG_OK;
+    return status;
 }
 
 /* --- all jobs of a pool --- */

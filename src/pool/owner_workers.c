@@ -1,5 +1,6 @@
 /* A pool's workers as their owner sees them: started, ended, over their limits. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "pool/owner_entry.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
@@ -72,7 +73,7 @@ static void owner_worker_ended(struct owner *o, uint64_t i) {
     struct slot *slot = pool_slot(pool, i);
     prong_process process = slot_process(slot);
     int code = 0;
-    if (prong_process_join(process, PRONG_SECONDS(1)) < 0 || prong_process_exitcode(process, &code) < 0) return;
+    if (prong_process_join(process, STOPPED_AT_MOST) < 0 || prong_process_exitcode(process, &code) < 0) return;
     prong_process_destroy(process);
     o->polls[i + 1].fd = -1;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;

@@ -1,5 +1,6 @@
 /* The pool: its life, and what can be asked of it. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/heap.h"
 #include "family/member.h"
 #include "os/os.h"
@@ -109,8 +110,10 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
         status = owner_start(pool, made);
     }
     if (status < 0) {
+        status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
+        KEEP_MESSAGE;
         object_destroy(pool, made.generation);
-        return fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
+        return status;
     }
     *handle = made;
     return PRONG_OK;
@@ -243,7 +246,7 @@ static bool no_worker_lives(const struct pool *pool) {
 static void pool_recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     uint64_t generation = object_generation(pool); /* first: what is read below may be of the next to live here */
-    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1))))
+    if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(STOPPED_AT_MOST)))
         guard_leave(&pool->guard);
     waitq_notify(&pool->work, INT_MAX);
     if (atomic_load(&pool->object.state) != OBJECT_LIVE) return;

@@ -4,6 +4,7 @@
  * a worker's, which hands in a task and claims another. */
 #include "pool/schedule.h"
 
+#include "base/periods.h"
 #include "family/member.h"
 #include "os/os.h"
 
@@ -11,8 +12,8 @@
 
 enum {
     LINK_WORDS = 4,                         /* schedule_job */
-    UNLINK_WORDS = 3,                       /* unlink_job */
-    TASK_WORDS = 5,                         /* end_task */
+    UNLINK_WORDS = 3,                       /* schedule_unlink_job */
+    TASK_WORDS = 5,                         /* schedule_end_task */
     CLAIM_WORDS = 6 + UNLINK_WORDS,         /* schedule_claim */
     END_WORDS = TASK_WORDS + 5,             /* schedule_end */
     LOSS_WORDS = 2 + LINK_WORDS + 3,        /* schedule_loss: the task is run again */
@@ -44,7 +45,7 @@ void schedule_job(struct pool *pool, struct job *job) {
     schedule_set(pool, &pool->last, offset);
 }
 
-static void unlink_job(struct pool *pool, struct job *job) {
+static void schedule_unlink_job(struct pool *pool, struct job *job) {
     uint64_t offset = arena_offset(job), before = 0;
     if (!job->linked) return;
     for (uint64_t at = pool->first; at != offset; at = ((struct job *)arena_at(at))->next_job) before = at;
@@ -55,15 +56,15 @@ static void unlink_job(struct pool *pool, struct job *job) {
 
 /* --- claiming --- */
 
-static uint64_t place_of_again(const struct job *job) {
+static uint64_t schedule_place_of_again(const struct job *job) {
     uint64_t place = 0;
     while (task_state(*job_word(job, place)) != TASK_AGAIN) place++;
     return place;
 }
 
-static bool next_place(struct pool *pool, struct job *job, uint64_t *place) {
+static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *place) {
     if (job->again) {
-        *place = place_of_again(job);
+        *place = schedule_place_of_again(job);
         schedule_add(pool, &job->again, -1);
         return true;
     }
@@ -77,7 +78,7 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
     while (pool->first) {
         struct job *job = arena_at(pool->first);
         uint64_t place;
-        if (next_place(pool, job, &place)) {
+        if (schedule_next_place(pool, job, &place)) {
             unsigned tries = task_tries(*job_word(job, place)) + 1;
             schedule_set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
             schedule_add(pool, &job->running, 1);
@@ -85,10 +86,10 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
             schedule_set(pool, &slot->job, arena_offset(job));
             schedule_set(pool, &slot->place, place);
             *claim = (struct claim){arena_offset(job), place};
-            if (job->next == job->count && !job->again) unlink_job(pool, job);
+            if (job->next == job->count && !job->again) schedule_unlink_job(pool, job);
             return true;
         }
-        unlink_job(pool, job);
+        schedule_unlink_job(pool, job);
         guard_commit(&pool->guard);
     }
     return false;
@@ -96,7 +97,7 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
 
 /* --- ending --- */
 
-static void end_task(struct pool *pool, struct job *job, uint64_t place, prong_status status, int code) {
+static void schedule_end_task(struct pool *pool, struct job *job, uint64_t place, prong_status status, int code) {
     uint64_t *word = job_word(job, place);
     schedule_set(pool, word, task_word(TASK_ENDED, status, task_tries(*word), code));
     schedule_add(pool, &job->done, 1);
@@ -107,7 +108,7 @@ static void end_task(struct pool *pool, struct job *job, uint64_t place, prong_s
 }
 
 /* Which caller frees the job is decided under the guard, as in job_abandon. */
-static unsigned news_of(struct pool *pool, struct job *job) {
+static unsigned schedule_news(struct pool *pool, struct job *job) {
     unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
     if (!job->abandoned || job->running) return news;
     schedule_set(pool, &job->freed_by, self_token());
@@ -116,15 +117,15 @@ static unsigned news_of(struct pool *pool, struct job *job) {
 
 unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code) {
     struct job *job = arena_at(slot->job);
-    end_task(pool, job, slot->place, status, code);
+    schedule_end_task(pool, job, slot->place, status, code);
     schedule_add(pool, &job->running, -1);
     schedule_set(pool, &slot->job, 0);
     schedule_add(pool, &slot->tasks, 1);
     if (slot->awaits) schedule_set(pool, &slot->awaits, 0); /* it has left its wait by a jump */
-    return news_of(pool, job);
+    return schedule_news(pool, job);
 }
 
-static prong_status status_of_doom(const struct slot *slot) {
+static prong_status schedule_status_of_doom(const struct slot *slot) {
     switch (slot->doom) {
     case DOOM_TIMEOUT: return PRONG_TASK_TIMEOUT;
     case DOOM_CANCEL: return PRONG_CANCELLED;
@@ -135,18 +136,18 @@ static prong_status status_of_doom(const struct slot *slot) {
 unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code) {
     struct job *job = arena_at(slot->job);
     uint64_t *word = job_word(job, slot->place);
-    prong_status status = status_of_doom(slot);
+    prong_status status = schedule_status_of_doom(slot);
     bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
     if (again) {
         schedule_set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
         schedule_add(pool, &job->again, 1);
         schedule_job(pool, job);
     } else {
-        end_task(pool, job, slot->place, status, exit_code);
+        schedule_end_task(pool, job, slot->place, status, exit_code);
     }
     schedule_add(pool, &job->running, -1);
     schedule_set(pool, &slot->job, 0);
-    return news_of(pool, job);
+    return schedule_news(pool, job);
 }
 
 unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
@@ -163,7 +164,7 @@ unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
 /* Many steps, each one complete: tasks waiting to be run again one by one, the never begun ones all at once. */
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     while (job->again) {
-        end_task(pool, job, place_of_again(job), status, 0);
+        schedule_end_task(pool, job, schedule_place_of_again(job), status, 0);
         schedule_add(pool, &job->again, -1);
         guard_commit(&pool->guard);
     }
@@ -180,7 +181,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
         schedule_add(pool, &pool->unfinished, -(int64_t)left);
     }
     schedule_set(pool, &job->sealed, 1);
-    unlink_job(pool, job);
+    schedule_unlink_job(pool, job);
     guard_commit(&pool->guard);
 }
 
@@ -230,7 +231,7 @@ bool job_has_ended(struct job *job) {
     if (!job_ended(job)) return false;
     struct pool *pool = arena_at(job->pool);
     if (!object_is_live(KIND_POOL, job->pool, job->pool_generation)) return true;
-    if (!guard_enter(&pool->guard, deadline_after(PRONG_SECONDS(1)))) return false;
+    if (!guard_enter(&pool->guard, deadline_after(STOPPED_AT_MOST))) return false;
     bool ended = job_ended(job);
     if (ended) atomic_store_explicit(&job->settled, 1, memory_order_release);
     guard_leave(&pool->guard);

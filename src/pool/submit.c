@@ -9,13 +9,13 @@
 
 enum { CHUNKS_A_WORKER = 4 };
 
-static size_t padded(size_t size) {
+static size_t submit_padded(size_t size) {
     return (size + 7) & ~(size_t)7;
 }
 
 /* On failure the job is gone. */
-static prong_status note_and_submit(const struct submission *s, struct pool *pool, struct job *job,
-                                    const struct outputs *outputs, prong_job *handle) {
+static prong_status submit_noted(const struct submission *s, struct pool *pool, struct job *job,
+                                 const struct outputs *outputs, prong_job *handle) {
     *handle = job_handle(job);
     prong_status status = job_note(*handle, s, outputs);
     if (status < 0)
@@ -27,7 +27,7 @@ static prong_status note_and_submit(const struct submission *s, struct pool *poo
 
 /* --- an argument a task --- */
 
-static prong_bytes argument_of(const prong_work *work, size_t i) {
+static prong_bytes submit_argument(const prong_work *work, size_t i) {
     if (work->arguments) return work->arguments[i];
     return (prong_bytes){work->in ? (const char *)work->in + i * work->in_size : NULL, work->in_size};
 }
@@ -38,23 +38,23 @@ prong_status submit_tasks(struct submission *s, prong_bytes head, prong_job *han
     uint64_t at;
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, s->pool, &pool));
-    for (size_t i = 0; i < s->count; i++) s->extra += padded(head.size + argument_of(s->work, i).size);
+    for (size_t i = 0; i < s->count; i++) s->extra += submit_padded(head.size + submit_argument(s->work, i).size);
     TRY(job_create(s, pool, &job, &at));
     for (size_t i = 0; i < s->count; i++) {
         struct call *call = job_call(job, i);
-        prong_bytes argument = argument_of(s->work, i);
+        prong_bytes argument = submit_argument(s->work, i);
         call->argument = at;
         call->argument_size = head.size + argument.size;
         if (head.size) memcpy(arena_at(at), head.data, head.size);
         if (argument.size) memcpy(arena_at(at + head.size), argument.data, argument.size);
-        at += padded(call->argument_size);
+        at += submit_padded(call->argument_size);
     }
-    return note_and_submit(s, pool, job, outputs, handle);
+    return submit_noted(s, pool, job, outputs, handle);
 }
 
 /* --- arrays in, arrays out --- */
 
-static size_t default_chunk(const struct pool *pool, size_t count) {
+static size_t submit_default_chunk(const struct pool *pool, size_t count) {
     size_t chunks = pool->slot_count * CHUNKS_A_WORKER;
     return count ? (count + chunks - 1) / chunks : 1;
 }
@@ -66,27 +66,27 @@ static prong_status submit_elements(struct submission *s, prong_job *handle, con
     uint64_t at;
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, s->pool, &pool));
-    size_t chunk = s->options->chunk_size ? s->options->chunk_size : default_chunk(pool, work->count);
+    size_t chunk = s->options->chunk_size ? s->options->chunk_size : submit_default_chunk(pool, work->count);
     size_t in_bytes = work->count * work->in_size, out_bytes = work->count * work->out_size;
     bool in_place = arena_contains(work->in, in_bytes), out_place = !out_bytes || arena_contains(work->out, out_bytes);
     s->count = s->capacity = work->count / chunk + (work->count % chunk != 0);
-    s->extra = (in_place ? 0 : padded(in_bytes)) + (out_place ? 0 : out_bytes);
+    s->extra = (in_place ? 0 : submit_padded(in_bytes)) + (out_place ? 0 : out_bytes);
     TRY(job_create(s, pool, &job, &at));
     job->in = in_place ? arena_offset(work->in) : at;
     if (!in_place && in_bytes) {
         memcpy(arena_at(at), work->in, in_bytes);
-        at += padded(in_bytes);
+        at += submit_padded(in_bytes);
     }
     job->in_place = work->count && (in_place || (out_place && out_bytes));
     job->out = out_place ? (out_bytes ? arena_offset(work->out) : 0) : at;
     job->elements = work->count;
     job->chunk = chunk;
-    return note_and_submit(s, pool, job, out_place ? NULL : outputs, handle);
+    return submit_noted(s, pool, job, out_place ? NULL : outputs, handle);
 }
 
 /* --- either --- */
 
-static struct outputs outputs_of(const prong_work *work) {
+static struct outputs submit_outputs(const prong_work *work) {
     return (struct outputs){work->out, work->out_size, work->count, work->sizes};
 }
 
@@ -94,7 +94,7 @@ prong_status prong_pool_submit(prong_pool pool, const prong_work *work, prong_jo
                                const prong_task_options *options) {
     struct submission s;
     TRY(work_read(&s, pool, work, options, WORK_SUBMIT));
-    struct outputs outputs = outputs_of(work);
+    struct outputs outputs = submit_outputs(work);
     if (s.values) return values_submit(&s, job);
     if (s.form != PRONG_FORM_TASK) return submit_elements(&s, job, &outputs);
     return submit_tasks(&s, (prong_bytes){0}, job, work->out || work->sizes ? &outputs : NULL);
@@ -109,9 +109,9 @@ prong_status job_wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too
 }
 
 /* Results go from the arena to where the work wants them without a note of that place: for one task, a note costs time. */
-static prong_status run_tasks(struct submission *s, prong_time timeout) {
+static prong_status submit_run_tasks(struct submission *s, prong_time timeout) {
     prong_job job;
-    struct outputs outputs = outputs_of(s->work);
+    struct outputs outputs = submit_outputs(s->work);
     uint64_t too_long = 0, unused;
     TRY(submit_tasks(s, (prong_bytes){0}, &job, NULL));
     prong_status status = job_wait_or_cancel(job, timeout, &unused);
@@ -121,9 +121,9 @@ static prong_status run_tasks(struct submission *s, prong_time timeout) {
     return job_destroy_after(job, status);
 }
 
-static prong_status run_elements(struct submission *s, prong_time timeout) {
+static prong_status submit_run_elements(struct submission *s, prong_time timeout) {
     prong_job job;
-    struct outputs outputs = outputs_of(s->work);
+    struct outputs outputs = submit_outputs(s->work);
     uint64_t unused;
     TRY(submit_elements(s, &job, &outputs));
     prong_status status = job_wait_or_cancel(job, timeout, &unused);
@@ -137,5 +137,5 @@ prong_status prong_pool_run(prong_pool pool, const prong_work *work, const prong
     struct submission s;
     TRY(work_read(&s, pool, work, options, WORK_RUN));
     if (s.values) return values_run(&s, timeout);
-    return s.form == PRONG_FORM_TASK ? run_tasks(&s, timeout) : run_elements(&s, timeout);
+    return s.form == PRONG_FORM_TASK ? submit_run_tasks(&s, timeout) : submit_run_elements(&s, timeout);
 }

@@ -42,8 +42,8 @@ prong_status values_identify(const struct submission *s, struct call_header *hea
 }
 
 /* The call for an item: the only argument, or all of them. */
-static prong_status write_item(prong_document *scratch, const struct call_header *header, const prong_work *work,
-                               prong_value item, prong_bytes *call) {
+static prong_status values_write_item(prong_document *scratch, const struct call_header *header, const prong_work *work,
+                                      prong_value item, prong_bytes *call) {
     void *bytes;
     if (work->each == PRONG_EACH) TRY(prong_make_tuple(scratch, &item, 1, &item));
     TRY(call_write(scratch, &header->function, item, work->keywords, &bytes, &call->size));
@@ -52,7 +52,7 @@ static prong_status write_item(prong_document *scratch, const struct call_header
 }
 
 /* The number of calls. */
-static prong_status count_calls(const prong_work *work, size_t *count) {
+static prong_status values_count_calls(const prong_work *work, size_t *count) {
     prong_kind kind = prong_value_kind(work->values);
     *count = 1;
     if (work->each == PRONG_ONCE) return PRONG_OK;
@@ -62,17 +62,17 @@ static prong_status count_calls(const prong_work *work, size_t *count) {
     return PRONG_OK;
 }
 
-static prong_status write_next(prong_document *scratch, const struct call_header *header, const prong_work *work,
-                               size_t *at, prong_bytes *call, bool *more) {
+static prong_status values_write_next(prong_document *scratch, const struct call_header *header, const prong_work *work,
+                                      size_t *at, prong_bytes *call, bool *more) {
     prong_value item = work->values;
     size_t next = *at, count;
-    TRY(count_calls(work, &count));
+    TRY(values_count_calls(work, &count));
     if (work->each == PRONG_ONCE)
         *more = next++ == 0;
     else
         *more = prong_value_next(work->values, &next, NULL, &item);
     if (!*more) return PRONG_OK;
-    TRY(write_item(scratch, header, work, item, call));
+    TRY(values_write_item(scratch, header, work, item, call));
     *at = next;
     return PRONG_OK;
 }
@@ -80,18 +80,18 @@ static prong_status write_next(prong_document *scratch, const struct call_header
 prong_status values_next(prong_document *scratch, const struct call_header *header, const prong_work *work, size_t *at,
                          prong_bytes *call, bool *more) {
     prong_document_reset(scratch);
-    return write_next(scratch, header, work, at, call, more);
+    return values_write_next(scratch, header, work, at, call, more);
 }
 
-static prong_status write_calls(prong_document *scratch, const struct call_header *header, const prong_work *work,
-                                prong_bytes **calls, size_t *count) {
+static prong_status values_write_calls(prong_document *scratch, const struct call_header *header,
+                                       const prong_work *work, prong_bytes **calls, size_t *count) {
     size_t at = 0;
     bool more;
-    TRY(count_calls(work, count));
+    TRY(values_count_calls(work, count));
     *calls = document_take(scratch, (*count + 1) * sizeof(**calls));
     if (!*calls) return PRONG_NO_MEMORY;
     for (size_t i = 0; i < *count; i++) {
-        prong_status status = write_next(scratch, header, work, &at, &(*calls)[i], &more);
+        prong_status status = values_write_next(scratch, header, work, &at, &(*calls)[i], &more);
         if (status < 0) return work->each ? fail_again(status, "map: item %zu", i) : status;
     }
     return PRONG_OK;
@@ -99,13 +99,14 @@ static prong_status write_calls(prong_document *scratch, const struct call_heade
 
 /* --- submitting --- */
 
-static prong_status submit_written(const struct submission *s, const struct call_header *header, prong_job *job) {
+static prong_status values_submit_written(const struct submission *s, const struct call_header *header,
+                                          prong_job *job) {
     prong_document *scratch;
     prong_bytes *calls = NULL;
     prong_work work = *s->work;
     struct submission written = *s;
     TRY(prong_document_open(&scratch, NULL));
-    prong_status status = write_calls(scratch, header, s->work, &calls, &written.count);
+    prong_status status = values_write_calls(scratch, header, s->work, &calls, &written.count);
     work.arguments = calls;
     written.work = &work;
     written.capacity = written.count;
@@ -117,7 +118,7 @@ static prong_status submit_written(const struct submission *s, const struct call
 prong_status values_submit(struct submission *s, prong_job *job) {
     struct call_header header;
     TRY(values_identify(s, &header));
-    if (!s->work->arguments) return submit_written(s, &header, job);
+    if (!s->work->arguments) return values_submit_written(s, &header, job);
     return submit_tasks(s, (prong_bytes){&header, sizeof header}, job, NULL); /* pickled already */
 }
 
@@ -128,26 +129,26 @@ static prong_status values_read_one(const prong_outcome *outcome, prong_document
 }
 
 /* What the task has reported, in full. */
-static prong_status fail_as_task(const prong_outcome *o) {
+static prong_status values_fail_as_task(const prong_outcome *o) {
     return fail(PRONG_TASK_FAILED, "task %zu: %.*s", o->index, (int)o->size, (const char *)o->data);
 }
 
-static bool has_reported(const prong_outcome *outcome) {
+static bool values_has_reported(const prong_outcome *outcome) {
     return outcome->status == PRONG_TASK_FAILED && outcome->size;
 }
 
 prong_status prong_outcome_value(const prong_outcome *outcome, prong_document *document, prong_value *value) {
     char text[400];
-    if (has_reported(outcome)) return fail_as_task(outcome);
+    if (values_has_reported(outcome)) return values_fail_as_task(outcome);
     if (outcome->status == PRONG_OK) return values_read_one(outcome, document, value);
     prong_outcome_text(outcome, text, sizeof text);
     return fail(outcome->status, "%s", text);
 }
 
-static prong_status read_task(struct job *job, uint64_t place, prong_document *document, prong_value *value) {
+static prong_status values_read_task(struct job *job, uint64_t place, prong_document *document, prong_value *value) {
     prong_outcome outcome;
     job_read_outcome(job, place, &outcome);
-    if (has_reported(&outcome)) return fail_as_task(&outcome);
+    if (values_has_reported(&outcome)) return values_fail_as_task(&outcome);
     return outcome.status ? job_fail(job, &outcome, "") : values_read_one(&outcome, document, value);
 }
 
@@ -155,25 +156,25 @@ static prong_status values_read_list(struct job *job, prong_document *document, 
     prong_value one;
     TRY(prong_make_list(document, NULL, 0, list));
     for (uint64_t i = 0; i < job->count; i++) {
-        TRY(read_task(job, i, document, &one));
+        TRY(values_read_task(job, i, document, &one));
         TRY(prong_list_append(document, *list, one));
     }
     return PRONG_OK;
 }
 
 /* Of a job that has ended. */
-static prong_status read_results(prong_job handle, prong_document *document, prong_value *value) {
+static prong_status values_read_results(prong_job handle, prong_document *document, prong_value *value) {
     struct job *job;
     INSIDE struct visit inside = {0};
     TRY(job_enter(&inside, handle, &job));
     if (job->values == VALUES_LIST) return values_read_list(job, document, value);
-    return job->values ? read_task(job, 0, document, value) : fail(PRONG_INVALID, "this is not a job of values");
+    return job->values ? values_read_task(job, 0, document, value) : fail(PRONG_INVALID, "this is not a job of values");
 }
 
 prong_status prong_job_value(prong_job job, prong_document *document, prong_value *value, prong_time timeout) {
     uint64_t unused;
     TRY(job_wait_end(job, timeout, &unused));
-    return read_results(job, document, value);
+    return values_read_results(job, document, value);
 }
 
 prong_status values_run(struct submission *s, prong_time timeout) {
@@ -182,6 +183,7 @@ prong_status values_run(struct submission *s, prong_time timeout) {
     const prong_work *work = s->work;
     TRY(values_submit(s, &job));
     prong_status status = job_wait_or_cancel(job, timeout, &unused);
-    if (status >= 0) status = work->result ? read_results(job, work->document, work->result) : job_first_failure(job);
+    if (status >= 0)
+        status = work->result ? values_read_results(job, work->document, work->result) : job_first_failure(job);
     return job_destroy_after(job, status);
 }

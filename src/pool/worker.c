@@ -67,7 +67,7 @@ const void *prong_task_context(size_t *size) {
     return job && job->context_size ? arena_at(job->context) : NULL;
 }
 
-static prong_status find_function(struct worker *w, const struct job *job) {
+static prong_status worker_find_function(struct worker *w, const struct job *job) {
     const struct function *f = &job->function;
     if (f->place == FUNCTION_FORKED) {
         w->pointer = job->pointer;
@@ -104,7 +104,7 @@ static int worker_run_chunk(any_function *pointer, const struct job *job, uint64
 }
 
 /* A chunk that is the task's argument; its result are those of its elements. */
-static int run_own_chunk(any_function *pointer, const struct job *job, struct call *call) {
+static int worker_run_own_chunk(any_function *pointer, const struct job *job, struct call *call) {
     uint64_t count = call->argument_size / job->in_size;
     prong_result result = {call};
     void *out;
@@ -118,7 +118,7 @@ static int run_own_chunk(any_function *pointer, const struct job *job, struct ca
 static int worker_run_call(any_function *pointer, const struct job *job, struct call *call) {
     prong_result result = {call};
     job_free_result(call); /* of a try that was killed */
-    if (job->form != PRONG_FORM_TASK) return run_own_chunk(pointer, job, call);
+    if (job->form != PRONG_FORM_TASK) return worker_run_own_chunk(pointer, job, call);
     void *argument = call->argument ? arena_at(call->argument) : NULL;
     return ((prong_task *)(void *)pointer)(argument, call->argument_size, &result);
 }
@@ -130,7 +130,7 @@ static void worker_set_error_text(struct call *call, const char *text) {
 
 static struct done worker_run(struct worker *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
-    prong_status status = find_function(w, job);
+    prong_status status = worker_find_function(w, job);
     if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
     if (status < 0) return (struct done){status, 0};
     running.job = job;
@@ -144,7 +144,7 @@ static struct done worker_run(struct worker *w, const struct claim *claim) {
 
 /* --- claiming --- */
 
-static bool must_end(const struct worker *w) {
+static bool worker_must_end(const struct worker *w) {
     uint64_t state = atomic_load(&w->pool->state);
     return __atomic_load_n(&w->slot->doom, __ATOMIC_RELAXED) || state == POOL_TERMINATED || state == POOL_BROKEN ||
            (w->pool->maxtasks && w->slot->tasks >= w->pool->maxtasks) ||
@@ -153,13 +153,13 @@ static bool must_end(const struct worker *w) {
 
 /* A start may fail when its child has come this far: it is killed then, and nobody will miss a task that it has claimed. So none is
  * claimed until the owner knows this worker. */
-static bool is_known(const struct worker *w) {
+static bool worker_is_known(const struct worker *w) {
     return __atomic_load_n(&w->slot->pid, __ATOMIC_ACQUIRE) != 0;
 }
 
-static bool work_there(void *context) {
+static bool worker_has_work(void *context) {
     const struct worker *w = context;
-    return must_end(w) || (is_known(w) && __atomic_load_n(&w->pool->first, __ATOMIC_ACQUIRE));
+    return worker_must_end(w) || (worker_is_known(w) && __atomic_load_n(&w->pool->first, __ATOMIC_ACQUIRE));
 }
 
 enum step { STEP_RUN, STEP_WAIT, STEP_END };
@@ -171,9 +171,9 @@ static enum step worker_step(struct worker *w, struct claim *claim, const struct
     uint64_t ended = done ? w->slot->job : 0; /* 0 as well when the owner died, and others ended it for us */
     unsigned news = ended ? schedule_end(pool, w->slot, done->status, done->code) : JOB_NEWS_NONE;
     enum step next = STEP_WAIT;
-    if (must_end(w))
+    if (worker_must_end(w))
         next = STEP_END;
-    else if (is_known(w) && schedule_claim(pool, w->slot, claim))
+    else if (worker_is_known(w) && schedule_claim(pool, w->slot, claim))
         next = STEP_RUN;
     INSIDE struct visit inside = {0};
     if (ended) visit_begin(&inside, ended); /* a job may be destroyed and freed once the guard is free */
@@ -192,7 +192,7 @@ static void worker_work(struct worker *w) {
         case STEP_END: return;
         case STEP_WAIT:
             have_done = false;
-            waitq_wait(&w->pool->work, work_there, w, PRONG_FOREVER);
+            waitq_wait(&w->pool->work, worker_has_work, w, PRONG_FOREVER);
             break;
         case STEP_RUN: done = worker_run(w, &claim); have_done = true;
         }
@@ -210,7 +210,7 @@ static int worker_initialize(const struct pool *pool) {
 }
 
 /* A failed initializer would fail in the next worker too: the pool is broken, after this one try. */
-static void report_broken(struct pool *pool, int code) {
+static void worker_report_broken(struct pool *pool, int code) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
     if (atomic_load(&pool->state) <= POOL_CLOSED) guard_set(&pool->guard, (uint64_t *)&pool->state, POOL_BROKEN);
@@ -218,13 +218,13 @@ static void report_broken(struct pool *pool, int code) {
     waitq_notify(&pool->attention, 1);
 }
 
-static void report_initializing(struct worker *w) {
+static void worker_report_initializing(struct worker *w) {
     if (!w->pool->initializer_limit || !guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
     guard_set(&w->pool->guard, &w->slot->initializing, (uint64_t)clock_now());
     guard_leave(&w->pool->guard);
 }
 
-static void report_ready(struct worker *w) {
+static void worker_report_ready(struct worker *w) {
     if (!guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
     guard_set(&w->pool->guard, &w->slot->initializing, 0);
     guard_set(&w->pool->guard, &w->pool->initializer_late, 0);
@@ -239,7 +239,7 @@ static struct worker *initializing;
 static void worker_serve(struct worker *w) {
     initializing = NULL;
     prong_family_fit(0); /* the initializer may have limited the address space */
-    report_ready(w);
+    worker_report_ready(w);
     worker_work(w);
 }
 
@@ -260,13 +260,13 @@ int worker_main(void *bytes, size_t size) {
     w.slot = pool_slot(w.pool, argument->slot);
     await_as(w.pool, w.slot);
     initializing = &w;
-    report_initializing(&w);
+    worker_report_initializing(&w);
     int code = worker_initialize(w.pool);
     bool served = !initializing;
     initializing = NULL;
     if (served) return 0;
     if (code)
-        report_broken(w.pool, code);
+        worker_report_broken(w.pool, code);
     else
         worker_serve(&w);
     return 0;

@@ -65,7 +65,7 @@ struct pipe_signal {
     bool was_pending;
 };
 
-static void hold_pipe_signal(struct pipe_signal *held) {
+static void communicate_hold_signal(struct pipe_signal *held) {
     sigset_t pipe_alone, pending;
     sigemptyset(&pipe_alone);
     sigaddset(&pipe_alone, SIGPIPE);
@@ -74,7 +74,7 @@ static void hold_pipe_signal(struct pipe_signal *held) {
     pthread_sigmask(SIG_BLOCK, &pipe_alone, &held->before);
 }
 
-static void drop_pipe_signal(struct pipe_signal *held) {
+static void communicate_drop_signal(struct pipe_signal *held) {
     sigset_t pipe_alone;
     const struct timespec now = {0, 0};
     sigemptyset(&pipe_alone);
@@ -165,8 +165,8 @@ prong_status prong_popen_communicate(prong_popen *popen, const void *input, size
         return fail(PRONG_INVALID, "communicate with '%s': input, and its stdin is no pipe", popen->name);
     INTERRUPTIBLE;
     communicate_prepare(popen, input_size);
-    hold_pipe_signal(&held);
+    communicate_hold_signal(&held);
     prong_status status = communicate_exchange(popen, input, input_size, deadline);
-    drop_pipe_signal(&held);
+    communicate_drop_signal(&held);
     return status < 0 ? status : communicate_end(popen, completed, deadline);
 }

@@ -14,7 +14,7 @@
 
 static const prong_time DAEMONS_END_WITHIN = PRONG_SECONDS(2);
 
-static prong_process current; /* what child_settle has noted; of the parent's copy in what the host forks */
+static prong_process settled; /* what child_settle has noted; of the parent's copy in what the host forks */
 static _Atomic int registered;
 static uint64_t returned; /* 256 | the target's result, once it has returned */
 
@@ -22,7 +22,7 @@ static uint64_t returned; /* 256 | the target's result, once it has returned */
 
 enum { BATCH = 64 };
 
-static void end_daemons(const prong_process *children, size_t count) {
+static void exit_end_daemons(const prong_process *children, size_t count) {
     deadline_t deadline = deadline_after(DAEMONS_END_WITHIN);
     for (size_t i = 0; i < count; i++)
         if (prong_process_is_daemon(children[i])) prong_process_terminate(children[i]);
@@ -47,7 +47,7 @@ struct awaited_search {
     uint32_t token, awaited; /* awaited: 0 until it is found */
 };
 
-static void match_awaited(struct waiter *waiter, void *context) {
+static void circle_match_awaited(struct waiter *waiter, void *context) {
     struct awaited_search *search = context;
     uint64_t who = atomic_load(&waiter->who), object = atomic_load(&waiter->object);
     uint32_t limit = atomic_load(&waiter->limit);
@@ -59,7 +59,7 @@ static void match_awaited(struct waiter *waiter, void *context) {
 }
 
 /* Whether the child's end waits, over whatever others, for this process's end or for itself. */
-static bool waits_in_circle(uint32_t token) {
+static bool circle_closes(uint32_t token) {
     uint32_t seen[CIRCLE_MOST];
     for (int count = 0; count < CIRCLE_MOST && token && member_alive(token); count++) {
         if (token == self_token()) return true;
@@ -67,28 +67,28 @@ static bool waits_in_circle(uint32_t token) {
             if (seen[i] == token) return true;
         seen[count] = token;
         struct awaited_search search = {token, 0};
-        waiters_each(match_awaited, &search);
+        waiters_each(circle_match_awaited, &search);
         token = search.awaited;
     }
     return false;
 }
 
 /* Two looks, as a wait may just be ending. */
-static void join_or_leave(prong_process child) {
+static void exit_join_or_leave(prong_process child) {
     struct process *process;
     if (process_find(child, &process)) return;
     uint32_t token = (uint32_t)atomic_load(&process->token);
     struct waiter *waiter = waiter_begin(process);
     if (waiter) atomic_store(&waiter->limit, WAITER_EXITING);
     for (int looks = 0; looks < CIRCLE_LOOKS && prong_process_join(child, CIRCLE_LOOK_EVERY) == PRONG_TIMEOUT;) {
-        looks = waits_in_circle(token) ? looks + 1 : 0;
+        looks = circle_closes(token) ? looks + 1 : 0;
         if (looks == CIRCLE_LOOKS) child_leave_behind(child);
     }
     waiter_end(waiter);
 }
 
 /* The last thing: one that is killed before that has ended by the signal. */
-static void say_code(void) {
+static void exit_say_code(void) {
     struct process *process = process_of_self();
     if (process && returned) atomic_store(&process->said_code, returned);
 }
@@ -96,15 +96,15 @@ static void say_code(void) {
 /* A lock that a thread of the parent held at the fork stays held in the child where the C library does not reset it (musl). */
 static bool stdout_lost, stderr_lost;
 
-static bool is_busy(FILE *stream) {
+static bool stream_is_busy(FILE *stream) {
     if (ftrylockfile(stream) != 0) return true;
     funlockfile(stream);
     return false;
 }
 
 void exit_note_lost_streams(void) {
-    stdout_lost = is_busy(stdout);
-    stderr_lost = is_busy(stderr);
+    stdout_lost = stream_is_busy(stdout);
+    stderr_lost = stream_is_busy(stderr);
 }
 
 void exit_children(void) {
@@ -118,10 +118,10 @@ void exit_children(void) {
     connections_drop_all();
     while ((count = children_list(children, BATCH)) > 0) {
         if (count > BATCH) count = BATCH;
-        end_daemons(children, count);
-        for (size_t i = 0; i < count; i++) join_or_leave(children[i]);
+        exit_end_daemons(children, count);
+        for (size_t i = 0; i < count; i++) exit_join_or_leave(children[i]);
     }
-    say_code();
+    exit_say_code();
 }
 
 prong_status exit_prepare(void) {
@@ -134,7 +134,7 @@ prong_status exit_prepare(void) {
 /* --- in the child --- */
 
 /* A start without a wait (see no_wait) counts as begun already. */
-static bool settle_state(struct process *process) {
+static bool exit_settle_state(struct process *process) {
     uint32_t token = self_token();
     return process_move(process, token, PROCESS_STARTING, PROCESS_RUNNING) ||
            process_move(process, token, PROCESS_RUNNING, PROCESS_RUNNING);
@@ -147,8 +147,8 @@ prong_status child_settle(struct process *process, any_function **function) {
         prong_status status = function_resolve(&process->function, function);
         if (status < 0) return status;
     }
-    current = (prong_process){arena_offset(process), object_generation(process)};
-    if (!settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");
+    settled = (prong_process){arena_offset(process), object_generation(process)};
+    if (!exit_settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");
     uint64_t unknown = 0; /* its parent's number for it, where that is another, comes before its own */
     atomic_compare_exchange_strong(&process->pid, &unknown, (uint64_t)getpid());
     waitq_notify(&process->changed, 1);
@@ -177,7 +177,7 @@ _Noreturn void child_exit(int code) {
 }
 
 struct process *process_of_self(void) {
-    if (!object_is_live(KIND_PROCESS, current.offset, current.generation)) return NULL;
-    struct process *process = arena_at(current.offset);
+    if (!object_is_live(KIND_PROCESS, settled.offset, settled.generation)) return NULL;
+    struct process *process = arena_at(settled.offset);
     return self_token() && atomic_load(&process->token) == self_token() ? process : NULL;
 }

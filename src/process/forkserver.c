@@ -33,6 +33,7 @@ static struct {
     void (*function)(void);
     bool set;
 } preload;
+static const prong_time PRELOAD_WITHIN = PRONG_SECONDS(60), ENDS_WITHIN = PRONG_SECONDS(5);
 
 static void server_close_socket(struct server *of) {
     if (of->socket >= 0) close(of->socket);
@@ -114,7 +115,7 @@ static prong_status server_send_preload(void) {
     if (status >= 0) status = heap_alloc(preload.size, 0, NULL, &request.text);
     if (status < 0) return status;
     memcpy(arena_at(request.text), preload.names, preload.size);
-    status = server_exchange(&request, &reply, -1, &none, PRONG_SECONDS(60));
+    status = server_exchange(&request, &reply, -1, &none, PRELOAD_WITHIN);
     heap_free(request.text, NULL);
     return status < 0 ? fail_again(status, "fork server preload") : PRONG_OK;
 }
@@ -159,7 +160,7 @@ static prong_status server_start(void) {
 
 static prong_status server_ask(struct start *start, const struct forkserver_request *request,
                                struct forkserver_reply *reply) {
-    prong_time timeout = start->process->start_timeout ? (prong_time)start->process->start_timeout : PRONG_SECONDS(60);
+    prong_time timeout = start_time_limit(start->process);
     int reserved = os_spare_descriptor(); /* for the child's, which comes when it is too late to fail */
     if (reserved < 0) return fail_errno("no descriptor for the child");
     pthread_mutex_lock(&mutex);
@@ -178,8 +179,6 @@ static prong_status server_ask(struct start *start, const struct forkserver_requ
 }
 
 /* --- a start that did not go as it should: it is given up, or else the child has begun --- */
-
-static const prong_time ENDS_WITHIN = PRONG_SECONDS(5);
 
 /* It will not begin. What is known of it is told to end, so that it is no process any more when the start returns. */
 static void server_end_given_up(struct start *start) {
@@ -241,7 +240,7 @@ void prong_stop_forkserver(void) {
     pthread_mutex_lock(&mutex);
     if (server) {
         shutdown(server->socket, SHUT_RDWR);
-        os_pidfd_wait(server->pidfd, deadline_after(PRONG_SECONDS(5)));
+        os_pidfd_wait(server->pidfd, deadline_after(ENDS_WITHIN));
         server_reap();
     }
     pthread_mutex_unlock(&mutex);

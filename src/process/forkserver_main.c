@@ -170,7 +170,7 @@ static void serve_kill(const struct forkserver_request *request) {
 
 /* The parent is gone. Its daemons are killed from here first: the system's own signal does not reach one that has become a user
  * of another number, when the server is root in a user namespace only. */
-static _Noreturn void end_with_daemons(void) {
+static _Noreturn void serve_end_with_daemons(void) {
     for (const struct forked *entry = forked; entry; entry = entry->next)
         if (entry->daemon) forked_kill(entry);
     _exit(0);
@@ -193,7 +193,7 @@ static void serve_next(void) {
     struct forkserver_reply reply = {.namespace = self->namespace};
     int handed, pidfd = -1;
     ssize_t got = os_receive_with_fd(server_control, &request, sizeof request, &handed);
-    if (got != sizeof request) end_with_daemons();
+    if (got != sizeof request) serve_end_with_daemons();
     reply.status = serve_request(&request, handed, &reply, &pidfd);
     if (reply.status) snprintf(reply.text, sizeof reply.text, "%s", prong_error_message());
     os_send_with_fd(server_control, &reply, sizeof reply, pidfd);

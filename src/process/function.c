@@ -82,7 +82,7 @@ static int function_look(int (*at_object)(struct dl_phdr_info *, size_t, void *)
     return found;
 }
 
-static bool is_own(any_function *pointer, uint64_t *number) {
+static bool function_is_own(any_function *pointer, uint64_t *number) {
     for (*number = 0; *number < OWN_FUNCTIONS; ++*number)
         if (own_functions[*number] == pointer) return true;
     return false;
@@ -92,7 +92,7 @@ prong_status function_identify(any_function *pointer, struct function *function)
     struct image_search search = {.address = (uintptr_t)pointer, .function = function};
     uint64_t number;
     memset(function, 0, sizeof *function);
-    if (is_own(pointer, &number)) {
+    if (function_is_own(pointer, &number)) {
         function->place = FUNCTION_OF_PRONG;
         function->offset = number;
         return PRONG_OK;
@@ -135,7 +135,7 @@ static int function_find(struct dl_phdr_info *object, size_t unused, void *conte
     return object_holds(object, search->found);
 }
 
-static prong_status resolve_in_object(const struct function *function, any_function **pointer) {
+static prong_status function_resolve_in_object(const struct function *function, any_function **pointer) {
     struct image_search search = {.wanted = function};
     int found = function_look(function_find, &search);
     if (!found && function->path[0] && dlopen(function->path, RTLD_NOW)) {
@@ -153,7 +153,7 @@ static prong_status resolve_in_object(const struct function *function, any_funct
 }
 
 /* The library stays loaded. */
-static prong_status resolve_name(const char *name, any_function **pointer) {
+static prong_status function_resolve_name(const char *name, any_function **pointer) {
     char library[OBJECT_PATH_SIZE];
     const char *colon = strrchr(name, ':');
     if (!colon || !colon[1])
@@ -166,8 +166,8 @@ static prong_status resolve_name(const char *name, any_function **pointer) {
 }
 
 prong_status function_resolve(const struct function *function, any_function **pointer) {
-    if (function->place == FUNCTION_BY_NAME) return resolve_name(function->path, pointer);
-    if (function->place != FUNCTION_OF_PRONG) return resolve_in_object(function, pointer);
+    if (function->place == FUNCTION_BY_NAME) return function_resolve_name(function->path, pointer);
+    if (function->place != FUNCTION_OF_PRONG) return function_resolve_in_object(function, pointer);
     if (function->offset >= OWN_FUNCTIONS) return fail_text(PRONG_NO_FUNCTION, "this prong has no such function");
     *pointer = own_functions[function->offset];
     return PRONG_OK;

@@ -1,5 +1,6 @@
 /* The end of a process, as others see it: waiting for it, and how it ended. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/waiter.h"
 #include "os/os.h"
 #include "process/children.h"
@@ -58,7 +59,7 @@ static bool join_own(const struct child *child, deadline_t deadline) {
 
 /* --- of a fork server's child --- */
 
-static const prong_time SERVER_NOTES_WITHIN = PRONG_SECONDS(5), LOOK_AGAIN_AFTER = PRONG_MS(10);
+static const prong_time SERVER_NOTES_WITHIN = PRONG_SECONDS(5);
 
 /* It has ended. If its target returned it has said with what; else the system still knows how it died, until the server,
  * which notes that first, has reaped it; and if the server is gone, nobody does. */
@@ -84,7 +85,7 @@ static bool forked_end_awaited(const struct child *child, deadline_t deadline) {
             return true;
         }
         waitq_sleep(&child->process->changed, process_has_exited, child->process,
-                    deadline_within(deadline, LOOK_AGAIN_AFTER));
+                    deadline_within(deadline, DEAD_CHILD));
     }
     return child->pidfd >= 0 || join_member(child->process, child->handle, deadline); /* see join_own */
 }

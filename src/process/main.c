@@ -73,7 +73,7 @@ static bool entry_take(struct child_entry *entry) {
 
 /* A second net below the first: if this is a child that has lost its entry on the way, by a constructor that cleared the
  * environment or in whatever way, then main must not run over again, and start children that lose theirs. */
-static void end_if_child_without_entry(void) {
+static void main_end_if_without_entry(void) {
     if (os_is_own_image() && arena_is_inherited()) _exit(255);
 }
 
@@ -90,7 +90,7 @@ void prong_main(int *argc, char ***argv) {
     called = true;
     arguments = argc && argv && *argc > 0 ? *argv : NULL;
     if (!entry_take(&entry)) {
-        end_if_child_without_entry();
+        main_end_if_without_entry();
         return;
     }
     entry_keep_descriptors(&entry);

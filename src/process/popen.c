@@ -60,7 +60,7 @@ static prong_status popen_open_stream(prong_popen *popen, struct ends *ends, con
     return fail(PRONG_INVALID, "%s: there is no kind %d of stream", stream_names[number], (int)stream->kind);
 }
 
-static void close_ends(struct ends *ends) {
+static void popen_close_ends(struct ends *ends) {
     for (int i = 0; i < 3; i++)
         if (ends->close[i] && ends->theirs[i] >= 0) close(ends->theirs[i]);
 }
@@ -79,8 +79,8 @@ static prong_status popen_describe_failure(enum os_program_step step, const pron
 }
 
 /* The mask that is asked for; *mask is NULL when none is. */
-static prong_status choose_mask(const prong_popen_options *o, const char *program, sigset_t *set,
-                                const sigset_t **mask) {
+static prong_status popen_choose_mask(const prong_popen_options *o, const char *program, sigset_t *set,
+                                      const sigset_t **mask) {
     *mask = o->set_signal_mask ? set : NULL;
     sigemptyset(set);
     for (size_t i = 0; i < o->blocked_signal_count; i++) {
@@ -98,7 +98,7 @@ static prong_status popen_launch(prong_popen *popen, const char *program, char *
     struct paths paths = {0};
     sigset_t set;
     const sigset_t *mask;
-    prong_status status = choose_mask(o, program, &set, &mask);
+    prong_status status = popen_choose_mask(o, program, &set, &mask);
     if (status < 0) return status;
     if (!o->environment && os_environment_copy(&own, NULL) != 0)
         return fail_errno("start of '%s': its environment", program);
@@ -133,7 +133,7 @@ static prong_status popen_launch(prong_popen *popen, const char *program, char *
 }
 
 /* /bin/sh -c command, and the arguments that follow. */
-static char **shell_arguments(const char *const argv[]) {
+static char **popen_shell_arguments(const char *const argv[]) {
     size_t count = 0;
     while (argv[count]) count++;
     const char **with = malloc((count + 3) * sizeof *with);
@@ -149,7 +149,7 @@ static prong_status popen_begin(prong_popen *popen, const char *const argv[], co
     const prong_stream *streams[] = {&o->in, &o->out, &o->err};
     prong_status status = PRONG_OK;
     for (int i = 0; i < 3 && status >= 0; i++) status = popen_open_stream(popen, &ends, streams[i], i);
-    char **arguments = o->shell ? shell_arguments(argv) : (char **)(uintptr_t)argv;
+    char **arguments = o->shell ? popen_shell_arguments(argv) : (char **)(uintptr_t)argv;
     if (status >= 0 && !arguments) status = fail(PRONG_NO_MEMORY, "no memory for the arguments");
     if (status >= 0)
         status = popen_launch(popen,
@@ -158,7 +158,7 @@ static prong_status popen_begin(prong_popen *popen, const char *const argv[], co
                                             : argv[0],
                               arguments, o, &ends);
     if (o->shell) free(arguments);
-    close_ends(&ends);
+    popen_close_ends(&ends);
     return status;
 }
 
@@ -180,7 +180,7 @@ static void detached_forget(void) {
 
 FORK_MUTEX(detached, detached_lock, detached_forget)
 
-static void reap_detached(void) {
+static void detached_reap(void) {
     int code;
     bool stolen;
     if (!__atomic_load_n(&detached, __ATOMIC_RELAXED)) return;
@@ -220,7 +220,7 @@ prong_status prong_popen_open(prong_popen **result, const char *const argv[], co
     CHECK_RESERVED(&o.err, "popen: stderr");
     prong_status status = start_check_system();
     if (status < 0) return fail_again(status, "start of '%s'", argv[0]);
-    reap_detached();
+    detached_reap();
     prong_popen *popen = calloc(1, sizeof *popen);
     if (!popen) return fail(PRONG_NO_MEMORY, "start of '%s': no memory", argv[0]);
     pthread_mutex_init(&popen->lock, NULL);
@@ -316,7 +316,7 @@ prong_status popen_returncode(prong_popen *popen, int *returncode) {
     return PRONG_OK;
 }
 
-static void set_no_returncode(int *returncode) {
+static void popen_set_no_returncode(int *returncode) {
     if (returncode) *returncode = PRONG_NO_RETURNCODE;
 }
 
@@ -331,7 +331,7 @@ static prong_status popen_wait_until(prong_popen *popen, int *returncode, deadli
 }
 
 prong_status prong_popen_wait(prong_popen *popen, int *returncode, prong_time timeout) {
-    set_no_returncode(returncode);
+    popen_set_no_returncode(returncode);
     TRY(popen_check(popen));
     if (popen_has_ended(popen)) return popen_returncode(popen, returncode);
     return popen_wait_until(popen, returncode, deadline_after(timeout));
@@ -362,7 +362,7 @@ prong_status prong_popen_kill(prong_popen *popen) {
 
 prong_status prong_popen_stop(prong_popen *popen, int *returncode, const prong_stop_plan *plan) {
     static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
-    set_no_returncode(returncode);
+    popen_set_no_returncode(returncode);
     prong_status status = popen_check(popen);
     if (status < 0) return status;
     if (!plan) plan = &usual;

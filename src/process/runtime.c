@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/periods.h"
 #include "os/os.h"
 #include "process/start.h"
 
@@ -47,8 +48,8 @@ void fork_gate_open(_Atomic uint32_t *opened) {
     os_futex_wake(opened, INT_MAX);
 }
 
-static void wait_at_gate(pid_t parent) {
-    while (gate && !atomic_load(gate) && getppid() == parent) os_futex_wait(gate, 0, deadline_after(PRONG_MS(50)));
+static void gate_wait(pid_t parent) {
+    while (gate && !atomic_load(gate) && getppid() == parent) os_futex_wait(gate, 0, deadline_after(DEAD_PARENT));
     gate = NULL;
 }
 
@@ -56,7 +57,7 @@ pid_t fork_with_runtime(void) {
     if (runtime.before_fork) runtime.before_fork();
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-        wait_at_gate(parent);
+        gate_wait(parent);
         if (runtime.after_fork_in_child) runtime.after_fork_in_child();
     } else if (runtime.after_fork_in_parent) {
         int number = errno;

@@ -15,6 +15,10 @@ struct start {
 prong_status start_by_fork(struct start *start);   /* start_fork.c */
 prong_status start_by_spawn(struct start *start);  /* start_spawn.c */
 prong_status start_by_server(struct start *start); /* forkserver.c */
+/* For a child to come to its target. */
+static inline prong_time start_time_limit(const struct process *process) {
+    return process->start_timeout ? (prong_time)process->start_timeout : PRONG_SECONDS(60);
+}
 /* Whether this system lets a process be started at all. */
 prong_status start_check_system(void);
 /* Waits until the child has taken up its work, or has failed to. */

@@ -2,6 +2,7 @@
 #include "process/start.h"
 
 #include "base/error.h"
+#include "base/periods.h"
 #include "os/os.h"
 #include "process/children.h"
 #include "process/image.h"
@@ -13,8 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const prong_time START_WITHIN = PRONG_SECONDS(60), LOOK_AGAIN_AFTER = PRONG_MS(10);
-
 static bool start_is_settled(void *context) {
     struct process *process = context;
     return process_state(process) != PROCESS_STARTING;
@@ -22,9 +21,9 @@ static bool start_is_settled(void *context) {
 
 prong_status start_wait_until_settled(const struct start *start) {
     struct process *process = start->process;
-    deadline_t deadline = deadline_after(process->start_timeout ? (prong_time)process->start_timeout : START_WITHIN);
+    deadline_t deadline = deadline_after(start_time_limit(process));
     while (!start_is_settled(process)) {
-        waitq_sleep(&process->changed, start_is_settled, process, deadline_within(deadline, LOOK_AGAIN_AFTER));
+        waitq_sleep(&process->changed, start_is_settled, process, deadline_within(deadline, DEAD_CHILD));
         bool ended = os_pidfd_ended(start->pidfd); /* first: it may settle and end between the two */
         if (start_is_settled(process)) break;
         if (ended)

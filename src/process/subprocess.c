@@ -18,7 +18,7 @@ static prong_status subprocess_claim(prong_stream *stream, const char *name, con
     return PRONG_OK;
 }
 
-static prong_status choose_streams(prong_subprocess_options *o) {
+static prong_status subprocess_choose_streams(prong_subprocess_options *o) {
     prong_status status = check_bytes(o->input, o->input_size, "subprocess run: input");
     bool merged = o->popen.err.kind == PRONG_STREAM_STDOUT;
     if (o->input && status >= 0) status = subprocess_claim(&o->popen.in, "stdin", "input is given");
@@ -31,6 +31,7 @@ static prong_status choose_streams(prong_subprocess_options *o) {
 /* The time is over: it is killed, and what it wrote until then is the result. */
 static void subprocess_cut_short(prong_popen *popen, const prong_subprocess_options *o, prong_completed *completed) {
     INTERRUPTS_HELD;
+    KEEP_MESSAGE;
     popen->wait_for_eof = false;
     popen_signal(popen, SIGKILL, true);
     if (prong_popen_communicate(popen, o->input, o->input_size, completed, KILLED_WITHIN) < 0)
@@ -42,17 +43,21 @@ static prong_status subprocess_finish(prong_popen *popen, const prong_subprocess
                                       prong_time timeout) {
     prong_status status = prong_popen_communicate(popen, o->input, o->input_size, completed, timeout);
     if (status >= 0) return status;
-    char reason[200];
-    snprintf(reason, sizeof reason, "%s", prong_error_message());
     subprocess_cut_short(popen, o, completed);
     if (status != PRONG_TIMEOUT) {
         prong_completed_clear(completed);
-        return fail(status, "'%s' was killed: %s", popen->name, reason);
+        return fail_again(status, "'%s' was killed", popen->name);
     }
     return fail(PRONG_TIMEOUT, "'%s' ran for longer than %.3g s, and was killed", popen->name, (double)timeout / 1e9);
 }
 
-static prong_status check_code(const char *name, int code) {
+/* One that was killed and has not ended yet is in the hands of the kernel, and left behind. */
+static void subprocess_close(prong_popen *popen) {
+    KEEP_MESSAGE;
+    if (prong_popen_close(popen) < 0) prong_popen_detach(popen);
+}
+
+static prong_status subprocess_check_code(const char *name, int code) {
     if (code == 0) return PRONG_OK;
     if (code < 0) return fail(PRONG_COMMAND_FAILED, "'%s' was killed by signal %d", name, -code);
     return fail(PRONG_COMMAND_FAILED, "'%s' ended with %d", name, code);
@@ -63,12 +68,12 @@ static prong_status subprocess_run(const char *const argv[], prong_completed *co
     prong_subprocess_options o = options ? *options : (prong_subprocess_options){0};
     prong_popen *popen;
     CHECK_RESERVED(options, "subprocess run: options");
-    prong_status status = choose_streams(&o);
+    prong_status status = subprocess_choose_streams(&o);
     if (status >= 0) status = prong_popen_open(&popen, argv, &o.popen);
     if (status < 0) return status;
     status = subprocess_finish(popen, &o, completed, timeout);
-    if (prong_popen_close(popen) < 0) prong_popen_detach(popen); /* killed, and not ended yet: in the kernel's hand */
-    if (status >= 0 && o.check) status = check_code(argv[0], completed->returncode);
+    subprocess_close(popen);
+    if (status >= 0 && o.check) status = subprocess_check_code(argv[0], completed->returncode);
     return status;
 }
 

@@ -11,7 +11,7 @@
 #ifndef MUTEX_BYPASSES
 #define MUTEX_BYPASSES 16 /* the model in tests/model has fewer */
 #endif
-static const prong_time SPIN_FOR = PRONG_US(10);
+static const prong_time MUTEX_SPIN_FOR = PRONG_US(10);
 
 /* Masks of sleepers: those that were woken in vain, and all others. */
 enum { PASSED_OVER = 1, COMING = 2, ANYBODY = 3 };
@@ -50,7 +50,7 @@ static bool mutex_spin(struct attempt *a) {
     struct pause pause = {0};
     do
         if (try_now(a)) return true;
-    while (pause_again(&pause, SPIN_FOR));
+    while (pause_again(&pause, MUTEX_SPIN_FOR));
     return false;
 }
 

@@ -52,7 +52,7 @@ static const struct {
     {"prong._core", " _connect "},
 };
 
-static bool names_have(const char *names, const char *name) {
+static bool class_names_have(const char *names, const char *name) {
     size_t size = strlen(name);
     for (const char *at = strstr(names, name); size && at; at = strstr(at + 1, name))
         if (at[-1] == ' ' && at[size] == ' ') return true;
@@ -62,7 +62,7 @@ static bool names_have(const char *names, const char *name) {
 bool class_is_usual(const char *module, const char *name) {
     if (strchr(name, ' ')) return false;
     for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
-        if (!strcmp(usual[i].module, module)) return names_have(usual[i].names, name);
+        if (!strcmp(usual[i].module, module)) return class_names_have(usual[i].names, name);
     return false;
 }
 
@@ -102,19 +102,19 @@ void class_modernize(const char **module, const char **name) {
 }
 
 /* Data only: Python 3 reads what else is in builtins under that name in every protocol, and Python 2 has not all of it. */
-static void rename_old(const char **module, const char **name) {
+static void class_rename_old(const char **module, const char **name) {
     if (!strcmp(*module, "copyreg")) *module = "copy_reg";
     if (strcmp(*module, "builtins")) return;
     if (!strcmp(*name, "range"))
         *name = "xrange";
-    else if (!names_have(" set frozenset bytearray bytes complex ", *name))
+    else if (!class_names_have(" set frozenset bytearray bytes complex ", *name))
         return;
     *module = "__builtin__";
 }
 
 prong_status class_antiquate(const char **module, const char **name) {
     const char *read_module, *read_name, *own_module = *module, *own_name = *name;
-    rename_old(module, name);
+    class_rename_old(module, name);
     read_module = *module;
     read_name = *name;
     class_modernize(&read_module, &read_name);
@@ -125,34 +125,34 @@ prong_status class_antiquate(const char **module, const char **name) {
 
 /* --- calls that are values --- */
 
-static prong_status bad_arguments(prong_value class) {
-    return fail(PRONG_INVALID, "%s.%s is not made from such arguments", (const char *)class_of(class)->module.pointer,
-                (const char *)class_of(class)->name.pointer);
+static prong_status call_bad_arguments(prong_value class) {
+    return fail(PRONG_INVALID, "%s.%s is not made from such arguments",
+                (const char *)value_class(class)->module.pointer, (const char *)value_class(class)->name.pointer);
 }
 
 /* Characters up to 255, each a byte. */
-static prong_status latin1(prong_document *document, prong_value text, prong_value *bytes) {
-    prong_status status = make_text(document, PRONG_KIND_BYTES, text.pointer, size_of(text), bytes);
+static prong_status call_latin1(prong_document *document, prong_value text, prong_value *bytes) {
+    prong_status status = make_text(document, PRONG_KIND_BYTES, text.pointer, value_size(text), bytes);
     if (status < 0) return status;
     char *out = (char *)(uintptr_t)bytes->pointer, *from = out;
-    for (const char *at = text.pointer, *end = at + size_of(text); at < end;) {
+    for (const char *at = text.pointer, *end = at + value_size(text); at < end;) {
         uint32_t c = utf8_get(&at);
         if (c > 0xff) return fail_text(PRONG_INVALID, "text that stands for bytes has a character above 255");
         *out++ = (char)c;
     }
     *out = 0;
-    *bytes = value_of(PRONG_KIND_BYTES, (size_t)(out - from), from);
+    *bytes = value_of_kind(PRONG_KIND_BYTES, (size_t)(out - from), from);
     return PRONG_OK;
 }
 
-static bool is_latin1(prong_value name) {
+static bool call_is_latin1(prong_value name) {
     static const char *const names[] = {"latin1", "latin-1", "iso-8859-1"};
     for (size_t i = 0; i < 3; i++)
-        if (kind_of(name) == PRONG_KIND_STR && !strcmp(name.pointer, names[i])) return true;
+        if (value_kind(name) == PRONG_KIND_STR && !strcmp(name.pointer, names[i])) return true;
     return false;
 }
 
-static prong_status takes_too_long(void) {
+static prong_status call_takes_too_long(void) {
     return fail_text(PRONG_TOO_LONG, "a call takes too long");
 }
 
@@ -160,67 +160,69 @@ static prong_status call_set(prong_document *document, prong_value class, prong_
                              size_t count, prong_value *value) {
     if (count == 0) return make_table(document, kind, value);
     prong_value from = items[0];
-    if (count != 1 ||
-        !(is_sequence(kind_of(from)) || kind_of(from) == PRONG_KIND_SET || kind_of(from) == PRONG_KIND_FROZENSET))
-        return bad_arguments(class);
+    if (count != 1 || !(kind_is_sequence(value_kind(from)) || value_kind(from) == PRONG_KIND_SET ||
+                        value_kind(from) == PRONG_KIND_FROZENSET))
+        return call_bad_arguments(class);
     prong_status status = make_table(document, kind, value);
     size_t at = 0;
     for (prong_value item; status >= 0 && prong_value_next(from, &at, NULL, &item);)
-        status = work_add(1) ? table_put(document, *value, item, prong_make_null()) : takes_too_long();
+        status = value_work_add(1) ? table_put(document, *value, item, prong_make_null()) : call_takes_too_long();
     return status;
 }
 
 static prong_status call_list(prong_document *document, prong_value class, const prong_value *items, size_t count,
                               prong_value *value) {
     if (count == 0) return make_list(document, NULL, 0, value);
-    if (count != 1 || !is_sequence(kind_of(items[0]))) return bad_arguments(class);
+    if (count != 1 || !kind_is_sequence(value_kind(items[0]))) return call_bad_arguments(class);
     size_t size;
-    const prong_value *from = items_of(items[0], &size);
-    if (!work_add(work_of_copying(size * sizeof(*from)))) return takes_too_long();
+    const prong_value *from = value_items(items[0], &size);
+    if (!value_work_add(value_work_of_copying(size * sizeof(*from)))) return call_takes_too_long();
     return make_list(document, from, size, value);
 }
 
-static bool has_text(prong_value value) {
-    return kind_of(value) == PRONG_KIND_STR || kind_of(value) == PRONG_KIND_BYTES;
+static bool call_has_text(prong_value value) {
+    return value_kind(value) == PRONG_KIND_STR || value_kind(value) == PRONG_KIND_BYTES;
 }
 
 static prong_status call_bytes(prong_document *document, prong_value class, bool array, const prong_value *items,
                                size_t count, prong_value *value) {
     prong_value bytes;
     prong_status status = PRONG_OK;
-    if (count && has_text(items[0]) && !work_add(work_of_hashing(size_of(items[0])))) return takes_too_long();
+    if (count && call_has_text(items[0]) && !value_work_add(value_work_of_hashing(value_size(items[0]))))
+        return call_takes_too_long();
     if (count == 0)
         status = make_text(document, PRONG_KIND_BYTES, NULL, 0, &bytes);
-    else if (count == 1 && kind_of(items[0]) == PRONG_KIND_BYTES)
+    else if (count == 1 && value_kind(items[0]) == PRONG_KIND_BYTES)
         bytes = items[0];
-    else if (count == 2 && kind_of(items[0]) == PRONG_KIND_STR && is_latin1(items[1]))
-        status = latin1(document, items[0], &bytes);
+    else if (count == 2 && value_kind(items[0]) == PRONG_KIND_STR && call_is_latin1(items[1]))
+        status = call_latin1(document, items[0], &bytes);
     else
-        return bad_arguments(class);
+        return call_bad_arguments(class);
     if (status < 0) return status;
     *value = bytes;
-    return array ? prong_make_bytearray(document, bytes.pointer, size_of(bytes), value) : PRONG_OK;
+    return array ? prong_make_bytearray(document, bytes.pointer, value_size(bytes), value) : PRONG_OK;
 }
 
 static prong_status call_complex(prong_document *document, prong_value class, const prong_value *items, size_t count,
                                  prong_value *value) {
-    if (count != 2 || kind_of(items[0]) != PRONG_KIND_FLOAT || kind_of(items[1]) != PRONG_KIND_FLOAT)
-        return bad_arguments(class);
+    if (count != 2 || value_kind(items[0]) != PRONG_KIND_FLOAT || value_kind(items[1]) != PRONG_KIND_FLOAT)
+        return call_bad_arguments(class);
     return make_complex(document, items[0].real, items[1].real, value);
 }
 
 static prong_status call_handle(prong_document *document, prong_value class, const prong_value *items, size_t count,
                                 prong_value *value) {
     uint64_t offset, generation;
-    const char *type =
-        count >= 3 && kind_of(items[0]) == PRONG_KIND_STR ? handle_type(items[0].pointer, size_of(items[0])) : NULL;
-    if (!type || to_uint(items[1], &offset) < 0 || to_uint(items[2], &generation) < 0) return bad_arguments(class);
+    const char *type = count >= 3 && value_kind(items[0]) == PRONG_KIND_STR
+                           ? handle_type(items[0].pointer, value_size(items[0]))
+                           : NULL;
+    if (!type || to_uint(items[1], &offset) < 0 || to_uint(items[2], &generation) < 0) return call_bad_arguments(class);
     return make_handle(document, type, offset, generation, value);
 }
 
 static prong_status call_range(prong_document *document, prong_value class, const prong_value *items, size_t count,
                                prong_value *value) {
-    if (count != 2 && count != 3) return bad_arguments(class);
+    if (count != 2 && count != 3) return call_bad_arguments(class);
     return make_range(document, items[0], items[1], count == 3 ? items[2] : prong_make_int(1), value);
 }
 
@@ -228,28 +230,28 @@ static prong_status call_range(prong_document *document, prong_value class, cons
 static prong_status call_new(prong_document *document, prong_value class, bool keywords, const prong_value *items,
                              size_t count, prong_value *value) {
     prong_value arguments;
-    if (count < 1 || kind_of(items[0]) != PRONG_KIND_CLASS) return bad_arguments(class);
-    if (keywords && (count != 3 || kind_of(items[1]) != PRONG_KIND_TUPLE || kind_of(items[2]) != PRONG_KIND_DICT))
-        return bad_arguments(class);
+    if (count < 1 || value_kind(items[0]) != PRONG_KIND_CLASS) return call_bad_arguments(class);
+    if (keywords && (count != 3 || value_kind(items[1]) != PRONG_KIND_TUPLE || value_kind(items[2]) != PRONG_KIND_DICT))
+        return call_bad_arguments(class);
     prong_status status = PRONG_OK;
-    if (!work_add(work_of_copying(count * sizeof(*items)))) return takes_too_long();
+    if (!value_work_add(value_work_of_copying(count * sizeof(*items)))) return call_takes_too_long();
     if (keywords)
         arguments = items[1];
     else
         status = make_tuple(document, items + 1, count - 1, &arguments);
     if (status >= 0) status = make_object(document, items[0], arguments, true, value);
-    if (status >= 0 && keywords) object_of(*value)->keywords = items[2];
+    if (status >= 0 && keywords) value_object(*value)->keywords = items[2];
     return status;
 }
 
 prong_status class_call(prong_document *document, prong_value class, prong_value arguments, bool *native,
                         prong_value *value) {
-    const char *module = class_of(class)->module.pointer, *name = class_of(class)->name.pointer;
+    const char *module = value_class(class)->module.pointer, *name = value_class(class)->name.pointer;
     size_t count;
-    const prong_value *items = items_of(arguments, &count);
+    const prong_value *items = value_items(arguments, &count);
     *native = true;
     if (!strcmp(module, PICKLE_CODECS)) {
-        if (count != 2) return bad_arguments(class);
+        if (count != 2) return call_bad_arguments(class);
         return call_bytes(document, class, false, items, count, value);
     }
     if (!strcmp(module, PICKLE_COPYREG)) {

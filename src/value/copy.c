@@ -15,7 +15,7 @@ struct copier {
 
 static prong_status copy_value(struct copier *copier, prong_value from, prong_value *to, unsigned depth);
 
-static prong_status note_copy(struct copier *copier, const void *from, const void *to) {
+static prong_status copy_note(struct copier *copier, const void *from, const void *to) {
     struct node *node = (struct node *)(uintptr_t)from;
     if (copier->count == copier->capacity) {
         size_t capacity = copier->capacity ? copier->capacity * 2 : 64;
@@ -31,13 +31,13 @@ static prong_status note_copy(struct copier *copier, const void *from, const voi
 }
 
 /* Room for a node like this one, noted as its copy. */
-static prong_status begin_node(struct copier *copier, const void *from, size_t size, void *to) {
+static prong_status copy_begin_node(struct copier *copier, const void *from, size_t size, void *to) {
     prong_status status = make_node(copier->document, size, to);
     if (status < 0) return status;
     struct node *made = *(struct node **)to;
     memcpy(made, from, size);
     made->walk = 0;
-    return note_copy(copier, from, made);
+    return copy_note(copier, from, made);
 }
 
 static prong_status copy_all(struct copier *copier, const prong_value *from, prong_value *to, size_t count,
@@ -48,12 +48,12 @@ static prong_status copy_all(struct copier *copier, const prong_value *from, pro
 }
 
 static prong_status copy_tuple(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
-    size_t count = size_of(from);
+    size_t count = value_size(from);
     const struct tuple_node *node = from.pointer;
     struct tuple_node *made;
     *to = from;
     if (!count) return PRONG_OK;
-    prong_status status = begin_node(copier, node, sizeof(*node) + count * sizeof(prong_value), &made);
+    prong_status status = copy_begin_node(copier, node, sizeof(*node) + count * sizeof(prong_value), &made);
     if (status < 0) return status;
     to->pointer = made;
     return copy_all(copier, node->items, made->items, count, depth);
@@ -62,7 +62,7 @@ static prong_status copy_tuple(struct copier *copier, prong_value from, prong_va
 static prong_status copy_list(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
     const struct list_node *node = from.pointer;
     struct list_node *made;
-    prong_status status = begin_node(copier, node, sizeof(*node), &made);
+    prong_status status = copy_begin_node(copier, node, sizeof(*node), &made);
     if (status < 0) return status;
     to->pointer = made;
     made->capacity = made->count;
@@ -77,10 +77,10 @@ static prong_status copy_list(struct copier *copier, prong_value from, prong_val
 /* Keys come first as they are, so that equal ones need not be looked for; then one by one as their copies. */
 static prong_status copy_table(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
     struct table_node *made;
-    prong_status status = begin_node(copier, from.pointer, sizeof(*made), &made);
+    prong_status status = copy_begin_node(copier, from.pointer, sizeof(*made), &made);
     if (status < 0) return status;
     to->pointer = made;
-    const struct table *table = table_of(from);
+    const struct table *table = value_table(from);
     struct table *copy = &made->table;
     *copy = (struct table){.used = table->used,
                            .count = table->count,
@@ -112,7 +112,7 @@ static prong_status copy_class(struct copier *copier, const struct class_node *f
         *to = copier->copies[from->node.index];
         return PRONG_OK;
     }
-    prong_status status = begin_node(copier, from, sizeof(*from), &made);
+    prong_status status = copy_begin_node(copier, from, sizeof(*from), &made);
     if (status >= 0) status = copy_value(copier, from->module, &made->module, 0);
     if (status >= 0) status = copy_value(copier, from->name, &made->name, 0);
     *to = made;
@@ -122,7 +122,7 @@ static prong_status copy_class(struct copier *copier, const struct class_node *f
 static prong_status copy_object(struct copier *copier, const struct object_node *from, prong_value *to,
                                 unsigned depth) {
     struct object_node *made;
-    prong_status status = begin_node(copier, from, sizeof(*from), &made);
+    prong_status status = copy_begin_node(copier, from, sizeof(*from), &made);
     if (status < 0) return status;
     to->pointer = made;
     status = copy_class(copier, from->class, &made->class);
@@ -137,45 +137,45 @@ static prong_status copy_object(struct copier *copier, const struct object_node 
 /* A buffer's memory may not live as long as the copy: its bytes come along, and it is bytes from then on. */
 static prong_status copy_bytes(struct copier *copier, prong_value from, prong_value *to) {
     const struct bytes_node *node = from.pointer;
-    if (kind_of(from) == PRONG_KIND_BUFFER && node->read_only)
+    if (value_kind(from) == PRONG_KIND_BUFFER && node->read_only)
         return make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, to);
     struct bytes_node *made;
     prong_value data;
-    prong_status status = begin_node(copier, node, sizeof(*node), &made);
+    prong_status status = copy_begin_node(copier, node, sizeof(*node), &made);
     if (status >= 0) status = make_text(copier->document, PRONG_KIND_BYTES, node->data, node->size, &data);
     if (status < 0) return status;
     made->data = data.pointer;
-    *to = value_of(PRONG_KIND_BYTEARRAY, 0, made);
+    *to = value_of_kind(PRONG_KIND_BYTEARRAY, 0, made);
     return PRONG_OK;
 }
 
 static prong_status copy_range(struct copier *copier, const struct range_node *from, prong_value *to) {
     struct range_node *made;
-    prong_status status = begin_node(copier, from, sizeof(*from), &made);
+    prong_status status = copy_begin_node(copier, from, sizeof(*from), &made);
     to->pointer = made;
     return status < 0 ? status : copy_all(copier, &from->start, &made->start, 3, 0);
 }
 
 static prong_status copy_flat(struct copier *copier, const void *from, size_t size, prong_value *to) {
     void *made;
-    prong_status status = begin_node(copier, from, size, &made);
+    prong_status status = copy_begin_node(copier, from, size, &made);
     to->pointer = made;
     return status;
 }
 
 static prong_status copy_value(struct copier *copier, prong_value from, prong_value *to, unsigned depth) {
-    prong_kind kind = kind_of(from);
+    prong_kind kind = value_kind(from);
     *to = from;
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "copy: values are nested deeper than %d", DEPTH_MAX);
-    if (has_node(kind) && from.pointer && ((const struct node *)from.pointer)->walk == copier->walk) {
+    if (kind_has_node(kind) && from.pointer && ((const struct node *)from.pointer)->walk == copier->walk) {
         to->pointer = copier->copies[((const struct node *)from.pointer)->index];
         return PRONG_OK;
     }
     switch (kind) {
     case PRONG_KIND_INT:
-        return is_big(from) ? make_text(copier->document, kind, from.pointer, size_of(from), to) : PRONG_OK;
+        return value_is_big(from) ? make_text(copier->document, kind, from.pointer, value_size(from), to) : PRONG_OK;
     case PRONG_KIND_STR:
-    case PRONG_KIND_BYTES: return make_text(copier->document, kind, from.pointer, size_of(from), to);
+    case PRONG_KIND_BYTES: return make_text(copier->document, kind, from.pointer, value_size(from), to);
     case PRONG_KIND_BYTEARRAY:
     case PRONG_KIND_BUFFER: return copy_bytes(copier, from, to);
     case PRONG_KIND_LIST: return copy_list(copier, from, to, depth + 1);
@@ -183,11 +183,11 @@ static prong_status copy_value(struct copier *copier, prong_value from, prong_va
     case PRONG_KIND_DICT:
     case PRONG_KIND_SET:
     case PRONG_KIND_FROZENSET: return copy_table(copier, from, to, depth + 1);
-    case PRONG_KIND_OBJECT: return copy_object(copier, object_of(from), to, depth + 1);
+    case PRONG_KIND_OBJECT: return copy_object(copier, value_object(from), to, depth + 1);
     case PRONG_KIND_RANGE: return copy_range(copier, from.pointer, to);
     case PRONG_KIND_CLASS: {
         const struct class_node *class;
-        prong_status status = copy_class(copier, class_of(from), &class);
+        prong_status status = copy_class(copier, value_class(from), &class);
         to->pointer = class;
         return status;
     }
@@ -208,13 +208,13 @@ prong_status prong_value_copy(prong_document *document, prong_value value, prong
  * Most are small: a trial copy into a buffer here tells the size, a second one of just that size is kept. For larger ones
  * the buffer is made larger until the trial fits. */
 
-static bool takes_memory(prong_value value) {
-    return (kind_of(value) == PRONG_KIND_INT && is_big(value)) || kind_of(value) == PRONG_KIND_STR ||
-           kind_of(value) == PRONG_KIND_BYTES || (has_node(kind_of(value)) && value.pointer);
+static bool copy_takes_memory(prong_value value) {
+    return (value_kind(value) == PRONG_KIND_INT && value_is_big(value)) || value_kind(value) == PRONG_KIND_STR ||
+           value_kind(value) == PRONG_KIND_BYTES || (kind_has_node(value_kind(value)) && value.pointer);
 }
 
 /* What the copy is reached by is the first thing taken, so its pointer is the piece's. */
-static prong_status pack_measured(prong_value value, size_t size, prong_value *packed) {
+static prong_status copy_pack_measured(prong_value value, size_t size, prong_value *packed) {
     void *memory = document_take(NULL, size);
     if (!memory) return PRONG_NO_MEMORY;
     prong_document exact;
@@ -226,27 +226,27 @@ static prong_status pack_measured(prong_value value, size_t size, prong_value *p
 
 prong_status value_pack(prong_value value, prong_value *packed) {
     *packed = value;
-    if (!takes_memory(value)) return PRONG_OK;
-    prong_kind kind = kind_of(value);
+    if (!copy_takes_memory(value)) return PRONG_OK;
+    prong_kind kind = value_kind(value);
     if (kind == PRONG_KIND_STR || kind == PRONG_KIND_BYTES || kind == PRONG_KIND_INT)
-        return make_text(NULL, kind, value.pointer, size_of(value), packed);
+        return make_text(NULL, kind, value.pointer, value_size(value), packed);
     char room[4096] __attribute__((aligned(16)));
     prong_document trial;
     document_on(&trial, room, sizeof(room));
     prong_value copy;
     prong_status status = prong_value_copy(&trial, value, &copy);
-    if (status >= 0) return pack_measured(value, (size_t)(trial.at - room), packed);
+    if (status >= 0) return copy_pack_measured(value, (size_t)(trial.at - room), packed);
     for (size_t size = 16 * sizeof(room); status == PRONG_NO_MEMORY && size < SIZE_MAX / 8; size *= 8) {
         void *larger = document_take(NULL, size);
         if (!larger) return PRONG_NO_MEMORY;
         document_on(&trial, larger, size);
         status = prong_value_copy(&trial, value, &copy);
         document_drop(NULL, larger, size);
-        if (status >= 0) return pack_measured(value, (size_t)(trial.at - (char *)larger), packed);
+        if (status >= 0) return copy_pack_measured(value, (size_t)(trial.at - (char *)larger), packed);
     }
     return status;
 }
 
 void free_packed(prong_value packed) {
-    if (takes_memory(packed)) document_drop(NULL, (void *)(uintptr_t)packed.pointer, 0);
+    if (copy_takes_memory(packed)) document_drop(NULL, (void *)(uintptr_t)packed.pointer, 0);
 }

@@ -7,7 +7,7 @@
 /* What a reset keeps: as much is likely to be needed again, and getting it from the system means touching each page. */
 enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 1 << 20, KEPT_BYTES = 32 << 20 };
 
-static prong_status no_room(const prong_document *document, size_t size) {
+static prong_status document_no_room(const prong_document *document, size_t size) {
     if (document && document->fixed)
         return fail(PRONG_NO_MEMORY, "%zu bytes do not fit where the value is to go", size);
     if (document && document->limit)
@@ -23,7 +23,7 @@ static struct chunk *chunk_new(size_t size) {
 }
 
 /* The smallest of the spare ones that is large enough, but does not waste more than it serves. */
-static struct chunk *take_spare(prong_document *document, size_t size) {
+static struct chunk *document_take_spare(prong_document *document, size_t size) {
     struct chunk **best = NULL;
     for (struct chunk **place = &document->spare; *place && (*place)->size >= size; place = &(*place)->next)
         if ((*place)->size / 4 <= size) best = place;
@@ -49,7 +49,7 @@ void document_adopt(prong_document *document, struct chunk *chunk) {
 /* The newest chunk is first in the list, except that large pieces go behind it: it still has room for small ones. */
 static struct chunk *document_chunk(prong_document *document, size_t size, bool behind) {
     if (document->fixed || (document->limit && size > document->limit - document->taken)) return NULL;
-    struct chunk *chunk = take_spare(document, size);
+    struct chunk *chunk = document_take_spare(document, size);
     if (!chunk) chunk = chunk_new(size);
     if (!chunk) return NULL;
     if (behind && document->chunks) {
@@ -80,14 +80,14 @@ void *document_take_slow(prong_document *document, size_t size) {
             if (document->next_size < LARGEST_CHUNK) document->next_size *= 2;
         }
     }
-    if (!memory) no_room(document, size);
+    if (!memory) document_no_room(document, size);
     return memory;
 }
 
 void *document_grow(prong_document *document, void *memory, size_t old, size_t size) {
     if (!document) {
         void *moved = realloc(memory, size ? size : 1);
-        if (!moved) no_room(document, size);
+        if (!moved) document_no_room(document, size);
         return moved;
     }
     size_t held = (old + 7) & ~(size_t)7;
@@ -124,7 +124,7 @@ prong_status prong_document_open(prong_document **document, const prong_document
     return PRONG_OK;
 }
 
-static void free_chunks(struct chunk *chunk) {
+static void document_free_chunks(struct chunk *chunk) {
     while (chunk) {
         struct chunk *next = chunk->next;
         free(chunk);
@@ -134,8 +134,8 @@ static void free_chunks(struct chunk *chunk) {
 
 /* What the document has, without the document itself. */
 void document_close(prong_document *document) {
-    free_chunks(document->chunks);
-    free_chunks(document->spare);
+    document_free_chunks(document->chunks);
+    document_free_chunks(document->spare);
     document->chunks = document->spare = NULL;
 }
 
@@ -145,7 +145,7 @@ void prong_document_close(prong_document *document) {
     free(document);
 }
 
-static void keep_spare(prong_document *document, struct chunk *chunk) {
+static void document_keep_spare(prong_document *document, struct chunk *chunk) {
     struct chunk **place = &document->spare;
     while (*place && (*place)->size > chunk->size) place = &(*place)->next;
     chunk->next = *place;
@@ -167,7 +167,7 @@ void prong_document_reset(prong_document *document) {
         next = chunk->next;
         bytes += chunk->size;
         if (bytes <= KEPT_BYTES) {
-            keep_spare(document, chunk);
+            document_keep_spare(document, chunk);
         } else {
             bytes -= chunk->size;
             free(chunk);

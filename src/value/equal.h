@@ -8,7 +8,7 @@
  * (a set has at most one): which bits a NaN has does not survive a text pickle. */
 static inline bool value_same(prong_value a, prong_value b) {
     if (a.head != b.head) return false;
-    return a.pointer == b.pointer || (kind_of(a) == PRONG_KIND_FLOAT && a.real != a.real && b.real != b.real);
+    return a.pointer == b.pointer || (value_kind(a) == PRONG_KIND_FLOAT && a.real != a.real && b.real != b.real);
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-static uint64_t rotate(uint64_t x, int bits) {
+static uint64_t hash_rotate(uint64_t x, int bits) {
     return x << bits | x >> (64 - bits);
 }
 
@@ -23,13 +23,13 @@ static uint64_t hash_key(void) {
 
 /* SipHash-1-3 (Aumasson, Bernstein), with its second key word derived from the first. */
 static uint64_t hash_bytes(const void *data, size_t size, uint64_t key) {
-    work_add(work_of_hashing(size));
-    uint64_t k1 = rotate(key, 32) * 0x9e3779b97f4a7c15u;
+    value_work_add(value_work_of_hashing(size));
+    uint64_t k1 = hash_rotate(key, 32) * 0x9e3779b97f4a7c15u;
     uint64_t a = key ^ 0x736f6d6570736575u, b = k1 ^ 0x646f72616e646f6du, c = key ^ 0x6c7967656e657261u,
              d = k1 ^ 0x7465646279746573u;
 #define ROUND                                                                                                          \
-    a += b, b = rotate(b, 13) ^ a, a = rotate(a, 32), c += d, d = rotate(d, 16) ^ c, a += d, d = rotate(d, 21) ^ a,    \
-            c += b, b = rotate(b, 17) ^ c, c = rotate(c, 32)
+    a += b, b = hash_rotate(b, 13) ^ a, a = hash_rotate(a, 32), c += d, d = hash_rotate(d, 16) ^ c, a += d,            \
+            d = hash_rotate(d, 21) ^ a, c += b, b = hash_rotate(b, 17) ^ c, c = hash_rotate(c, 32)
     const unsigned char *at = data;
     for (size_t left = size; left >= 8; left -= 8, at += 8) {
         uint64_t word;
@@ -62,7 +62,7 @@ static uint64_t hash_word(uint64_t word, uint64_t key) {
 static uint64_t hash_number(prong_value number, uint64_t key) {
     unsigned char bytes[INTEGRAL_MAX];
     size_t size;
-    if (kind_of(number) == PRONG_KIND_FLOAT) {
+    if (value_kind(number) == PRONG_KIND_FLOAT) {
         double real = number.real;
         if (real >= -9223372036854775808.0 && real < 9223372036854775808.0 && real == floor(real))
             return hash_word((uint64_t)(int64_t)real, key);
@@ -71,22 +71,22 @@ static uint64_t hash_number(prong_value number, uint64_t key) {
         size = integral_bytes(real, bytes);
         return hash_bytes(bytes, size, key);
     }
-    if (is_big(number)) return hash_bytes(number.pointer, size_of(number), key);
+    if (value_is_big(number)) return hash_bytes(number.pointer, value_size(number), key);
     return hash_word((uint64_t)number.integer, key);
 }
 
-static prong_status unhashable(const char *name) {
+static prong_status hash_refused(const char *name) {
     return fail(PRONG_INVALID, "unhashable type: '%s'", name);
 }
 
-static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, uint64_t *hash);
+static prong_status hash_value(prong_value key, uint64_t secret, unsigned depth, uint64_t *hash);
 
 static prong_status hash_items(prong_value tuple, uint64_t secret, unsigned depth, uint64_t *hash) {
     size_t count;
-    const prong_value *items = items_of(tuple, &count);
+    const prong_value *items = value_items(tuple, &count);
     uint64_t all = hash_word(count, secret), one;
     for (size_t i = 0; i < count; i++) {
-        prong_status status = hash_of(items[i], secret, depth, &one);
+        prong_status status = hash_value(items[i], secret, depth, &one);
         if (status < 0) return status;
         all = hash_word(all ^ one, secret);
     }
@@ -96,11 +96,11 @@ static prong_status hash_items(prong_value tuple, uint64_t secret, unsigned dept
 
 /* The same in any order. */
 static prong_status hash_members(prong_value frozenset, uint64_t secret, unsigned depth, uint64_t *hash) {
-    const struct table *table = table_of(frozenset);
+    const struct table *table = value_table(frozenset);
     uint64_t all = hash_word(table->count, secret), one;
     size_t at = 0;
     for (struct entry *entry = table_next(table, &at); entry; entry = table_next(table, &at)) {
-        prong_status status = hash_of(entry->key, secret, depth, &one);
+        prong_status status = hash_value(entry->key, secret, depth, &one);
         if (status < 0) return status;
         all += hash_word(one, secret);
     }
@@ -110,7 +110,7 @@ static prong_status hash_members(prong_value frozenset, uint64_t secret, unsigne
 
 /* Computed once for each tuple and frozenset, and kept there. */
 static prong_status hash_once(prong_value value, uint64_t secret, unsigned depth, uint64_t *hash) {
-    bool tuple = kind_of(value) == PRONG_KIND_TUPLE;
+    bool tuple = value_kind(value) == PRONG_KIND_TUPLE;
     uint32_t none = 0, *kept = !value.pointer ? &none
                                : tuple        ? &((struct tuple_node *)(uintptr_t)value.pointer)->hash
                                               : &((struct table_node *)(uintptr_t)value.pointer)->hash;
@@ -129,22 +129,22 @@ static prong_status hash_object(const struct object_node *object, uint64_t secre
                                           "array",       "SimpleNamespace", "slice"};
     const char *name = object->class->name.pointer;
     for (size_t i = 0; i < sizeof(mutable) / sizeof(*mutable); i++)
-        if (!strcmp(name, mutable[i])) return unhashable(name);
+        if (!strcmp(name, mutable[i])) return hash_refused(name);
     uint64_t arguments;
-    prong_status status = hash_of(object->arguments, secret, depth, &arguments);
-    if (status >= 0) *hash = arguments ^ hash_bytes(name, size_of(object->class->name), secret);
+    prong_status status = hash_value(object->arguments, secret, depth, &arguments);
+    if (status >= 0) *hash = arguments ^ hash_bytes(name, value_size(object->class->name), secret);
     return status;
 }
 
-static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, uint64_t *hash) {
+static prong_status hash_value(prong_value key, uint64_t secret, unsigned depth, uint64_t *hash) {
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "a key is nested deeper than %d", DEPTH_MAX);
-    if (!work_add(1)) return fail_text(PRONG_TOO_LONG, "keys take too long to hash");
-    switch (kind_of(key)) {
+    if (!value_work_add(1)) return fail_text(PRONG_TOO_LONG, "keys take too long to hash");
+    switch (value_kind(key)) {
     case PRONG_KIND_BOOL:
     case PRONG_KIND_INT:
     case PRONG_KIND_FLOAT: *hash = hash_number(key, secret); return PRONG_OK;
     case PRONG_KIND_STR:
-    case PRONG_KIND_BYTES: *hash = hash_bytes(key.pointer, size_of(key), secret); return PRONG_OK;
+    case PRONG_KIND_BYTES: *hash = hash_bytes(key.pointer, value_size(key), secret); return PRONG_OK;
     case PRONG_KIND_COMPLEX: {
         const struct complex_node *complex = key.pointer;
         *hash = hash_number(prong_make_float(complex->real), secret);
@@ -153,9 +153,9 @@ static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, ui
     }
     case PRONG_KIND_TUPLE:
     case PRONG_KIND_FROZENSET: return hash_once(key, secret, depth + 1, hash);
-    case PRONG_KIND_OBJECT: return hash_object(object_of(key), secret, depth + 1, hash);
+    case PRONG_KIND_OBJECT: return hash_object(value_object(key), secret, depth + 1, hash);
     case PRONG_KIND_CLASS:
-        *hash = hash_bytes(class_of(key)->name.pointer, size_of(class_of(key)->name), secret);
+        *hash = hash_bytes(value_class(key)->name.pointer, value_size(value_class(key)->name), secret);
         return PRONG_OK;
     case PRONG_KIND_RANGE:
         *hash = hash_number(((const struct range_node *)key.pointer)->start, secret);
@@ -166,13 +166,13 @@ static prong_status hash_of(prong_value key, uint64_t secret, unsigned depth, ui
     case PRONG_KIND_NULL:
     case PRONG_KIND_ELLIPSIS:
     case PRONG_KIND_NOT_IMPLEMENTED: *hash = hash_word(key.head, ~secret); return PRONG_OK;
-    default: return unhashable(prong_kind_name(kind_of(key)));
+    default: return hash_refused(prong_kind_name(value_kind(key)));
     }
 }
 
 prong_status value_hash(prong_value key, uint32_t *hash) {
     uint64_t whole;
-    prong_status status = hash_of(key, hash_key(), 0, &whole);
+    prong_status status = hash_value(key, hash_key(), 0, &whole);
     if (status >= 0) *hash = (uint32_t)(whole ^ whole >> 32);
     return status;
 }

@@ -12,7 +12,7 @@ uint64_t walk_begin(void) {
 }
 
 prong_status expected(const char *what, prong_value found) {
-    return fail(PRONG_INVALID, "expected %s, found %s", what, prong_kind_name(kind_of(found)));
+    return fail(PRONG_INVALID, "expected %s, found %s", what, prong_kind_name(value_kind(found)));
 }
 
 const char *prong_kind_name(prong_kind kind) {
@@ -29,7 +29,7 @@ prong_status make_text(prong_document *document, prong_kind kind, const void *da
     if (!copy) return PRONG_NO_MEMORY;
     if (size) memcpy(copy, data, size);
     copy[size] = 0;
-    *value = value_of(kind, size, copy);
+    *value = value_of_kind(kind, size, copy);
     return PRONG_OK;
 }
 
@@ -60,11 +60,11 @@ prong_status make_node(prong_document *document, size_t size, void *node) {
 }
 
 uint32_t height_of(prong_value value) {
-    if (!has_node(kind_of(value)) || !value.pointer) return 0;
+    if (!kind_has_node(value_kind(value)) || !value.pointer) return 0;
     return ((const struct node *)value.pointer)->height;
 }
 
-static void raise_height(struct node *node, const prong_value *below, size_t count) {
+static void node_raise_height(struct node *node, const prong_value *below, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint32_t height = height_of(below[i]) + 1;
         if (height > node->height) node->height = height;
@@ -79,7 +79,7 @@ prong_status make_bytes_node(prong_document *document, prong_kind kind, const vo
     node->data = data;
     node->size = size;
     node->read_only = read_only;
-    *value = value_of(kind, 0, node);
+    *value = value_of_kind(kind, 0, node);
     return PRONG_OK;
 }
 
@@ -101,7 +101,7 @@ prong_status make_complex(prong_document *document, double real, double imaginar
     if (status < 0) return status;
     node->real = real;
     node->imaginary = imaginary;
-    *value = value_of(PRONG_KIND_COMPLEX, 0, node);
+    *value = value_of_kind(PRONG_KIND_COMPLEX, 0, node);
     return PRONG_OK;
 }
 
@@ -113,9 +113,9 @@ prong_status make_tuple(prong_document *document, const prong_value *items, size
         node->node = (struct node){.height = 1};
         node->hash = 0;
         memcpy(node->items, items, count * sizeof(*items));
-        raise_height(&node->node, items, count);
+        node_raise_height(&node->node, items, count);
     }
-    *value = value_of(PRONG_KIND_TUPLE, count, node);
+    *value = value_of_kind(PRONG_KIND_TUPLE, count, node);
     return PRONG_OK;
 }
 
@@ -129,7 +129,7 @@ prong_status make_list(prong_document *document, const prong_value *items, size_
     struct list_node *node = document_take(document, sizeof(*node));
     if (!node) return PRONG_NO_MEMORY;
     *node = (struct list_node){.node.height = 1};
-    prong_value made = value_of(PRONG_KIND_LIST, 0, node);
+    prong_value made = value_of_kind(PRONG_KIND_LIST, 0, node);
     prong_status status = list_extend(document, made, items, count);
     if (status >= 0) *value = made;
     return status;
@@ -141,7 +141,7 @@ prong_status prong_make_list(prong_document *document, const prong_value *items,
 }
 
 prong_status list_reserve(prong_document *document, prong_value list, size_t more) {
-    struct list_node *node = list_of(list);
+    struct list_node *node = value_list(list);
     if (more <= node->capacity - node->count) return PRONG_OK;
     size_t wanted = node->count + more;
     if (node->capacity && wanted < node->capacity * 2) wanted = node->capacity * 2;
@@ -156,10 +156,10 @@ prong_status list_extend(prong_document *document, prong_value list, const prong
     if (!count) return PRONG_OK;
     prong_status status = list_reserve(document, list, count);
     if (status < 0) return status;
-    struct list_node *node = list_of(list);
+    struct list_node *node = value_list(list);
     memcpy(node->items + node->count, items, count * sizeof(*items));
     node->count += count;
-    raise_height(&node->node, items, count);
+    node_raise_height(&node->node, items, count);
     return PRONG_OK;
 }
 
@@ -167,7 +167,7 @@ prong_status make_table(prong_document *document, prong_kind kind, prong_value *
     struct table_node *node = document_take(document, sizeof(*node));
     if (!node) return PRONG_NO_MEMORY;
     *node = (struct table_node){.node.height = 1};
-    *value = value_of(kind, 0, node);
+    *value = value_of_kind(kind, 0, node);
     return PRONG_OK;
 }
 
@@ -177,10 +177,10 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
     bool added;
     prong_status status = table_insert(document, &node->table, key, &entry, &added);
     if (status < 0) return status;
-    raise_height(&node->node, &key, 1);
-    if (kind_of(container) == PRONG_KIND_DICT) {
+    node_raise_height(&node->node, &key, 1);
+    if (value_kind(container) == PRONG_KIND_DICT) {
         entry->value = value;
-        raise_height(&node->node, &value, 1);
+        node_raise_height(&node->node, &value, 1);
     }
     return PRONG_OK;
 }
@@ -216,16 +216,16 @@ prong_status prong_make_frozenset(prong_document *document, const prong_value *i
 
 prong_status make_range(prong_document *document, prong_value start, prong_value stop, prong_value step,
                         prong_value *value) {
-    if (kind_of(start) != PRONG_KIND_INT || kind_of(stop) != PRONG_KIND_INT || kind_of(step) != PRONG_KIND_INT)
+    if (value_kind(start) != PRONG_KIND_INT || value_kind(stop) != PRONG_KIND_INT || value_kind(step) != PRONG_KIND_INT)
         return fail_text(PRONG_INVALID, "range: start, stop and step must be ints");
-    if (step.integer == 0 && !is_big(step)) return fail_text(PRONG_INVALID, "range: the step must not be zero");
+    if (step.integer == 0 && !value_is_big(step)) return fail_text(PRONG_INVALID, "range: the step must not be zero");
     struct range_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
     if (status < 0) return status;
     node->start = start;
     node->stop = stop;
     node->step = step;
-    *value = value_of(PRONG_KIND_RANGE, 0, node);
+    *value = value_of_kind(PRONG_KIND_RANGE, 0, node);
     return PRONG_OK;
 }
 
@@ -235,7 +235,7 @@ prong_status make_class(prong_document *document, prong_value module, prong_valu
     if (status < 0) return status;
     node->module = module;
     node->name = name;
-    *value = value_of(PRONG_KIND_CLASS, 0, node);
+    *value = value_of_kind(PRONG_KIND_CLASS, 0, node);
     return PRONG_OK;
 }
 
@@ -252,41 +252,41 @@ prong_status make_object(prong_document *document, prong_value class, prong_valu
     struct object_node *node;
     prong_status status = make_node(document, sizeof(*node), &node);
     if (status < 0) return status;
-    node->class = class_of(class);
+    node->class = value_class(class);
     node->arguments = arguments;
     node->by_new = by_new;
-    raise_height(&node->node, &arguments, 1);
-    *value = value_of(PRONG_KIND_OBJECT, 0, node);
+    node_raise_height(&node->node, &arguments, 1);
+    *value = value_of_kind(PRONG_KIND_OBJECT, 0, node);
     return PRONG_OK;
 }
 
-static prong_status of_kind_or_none(prong_value value, prong_kind kind, const char *what) {
-    if (kind_of(value) == PRONG_KIND_NULL || kind_of(value) == kind) return PRONG_OK;
+static prong_status object_check_part(prong_value value, prong_kind kind, const char *what) {
+    if (value_kind(value) == PRONG_KIND_NULL || value_kind(value) == kind) return PRONG_OK;
     return fail(PRONG_INVALID, "object: %s must be a %s or None, not %s", what, prong_kind_name(kind),
-                prong_kind_name(kind_of(value)));
+                prong_kind_name(value_kind(value)));
 }
 
 prong_status prong_make_object(prong_document *document, const prong_object *object, prong_value *value) {
     prong_value class = {0}, arguments = object->arguments;
     CHECK_RESERVED(object, "object");
-    prong_status status = of_kind_or_none(object->keywords, PRONG_KIND_DICT, "keywords");
-    if (status >= 0) status = of_kind_or_none(object->items, PRONG_KIND_LIST, "items");
-    if (status >= 0) status = of_kind_or_none(object->pairs, PRONG_KIND_DICT, "pairs");
-    if (status >= 0) status = of_kind_or_none(arguments, PRONG_KIND_TUPLE, "arguments");
+    prong_status status = object_check_part(object->keywords, PRONG_KIND_DICT, "keywords");
+    if (status >= 0) status = object_check_part(object->items, PRONG_KIND_LIST, "items");
+    if (status >= 0) status = object_check_part(object->pairs, PRONG_KIND_DICT, "pairs");
+    if (status >= 0) status = object_check_part(arguments, PRONG_KIND_TUPLE, "arguments");
     if (status >= 0) status = make_class_named(document, object->module, object->name, &class);
-    if (status >= 0 && kind_of(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
+    if (status >= 0 && value_kind(arguments) == PRONG_KIND_NULL) status = make_tuple(document, NULL, 0, &arguments);
     if (status >= 0) status = make_object(document, class, arguments, object->by_new, value);
     if (status < 0) return status;
-    struct object_node *node = object_of(*value);
+    struct object_node *node = value_object(*value);
     node->keywords = object->keywords;
     node->items = object->items;
     node->pairs = object->pairs;
     node->has_state = object->has_state;
     node->state = object->state;
-    raise_height(&node->node, &node->keywords, 1);
-    raise_height(&node->node, &node->items, 1);
-    raise_height(&node->node, &node->pairs, 1);
-    raise_height(&node->node, &node->state, 1);
+    node_raise_height(&node->node, &node->keywords, 1);
+    node_raise_height(&node->node, &node->items, 1);
+    node_raise_height(&node->node, &node->pairs, 1);
+    node_raise_height(&node->node, &node->state, 1);
     return PRONG_OK;
 }
 
@@ -309,7 +309,7 @@ prong_status make_handle(prong_document *document, const char *type, uint64_t of
     node->type = type;
     node->offset = offset;
     node->generation = generation;
-    *value = value_of(PRONG_KIND_HANDLE, 0, node);
+    *value = value_of_kind(PRONG_KIND_HANDLE, 0, node);
     return PRONG_OK;
 }
 

@@ -12,17 +12,17 @@
 
 enum { DEPTH_MAX = PRONG_VALUE_DEPTH }; /* recursion is bounded everywhere: some threads have stacks of 128 KiB */
 
-static inline prong_kind kind_of(prong_value value) {
+static inline prong_kind value_kind(prong_value value) {
     return (prong_kind)(value.head & 0xff);
 }
-static inline size_t size_of(prong_value value) {
+static inline size_t value_size(prong_value value) {
     return (size_t)(value.head >> 8);
 }
-static inline prong_value value_of(prong_kind kind, size_t size, const void *pointer) {
+static inline prong_value value_of_kind(prong_kind kind, size_t size, const void *pointer) {
     return (prong_value){.head = (uint64_t)kind | (uint64_t)size << 8, .pointer = pointer};
 }
-static inline bool is_big(prong_value value) { /* an int that does not fit 64 bits */
-    return size_of(value) != 0;
+static inline bool value_is_big(prong_value value) { /* an int that does not fit 64 bits */
+    return value_size(value) != 0;
 }
 
 /* A walk (a dump, a copy) takes a number that no walk had before and notes it in the nodes that it has met, with what it
@@ -80,43 +80,43 @@ struct handle_node {
     uint64_t offset, generation;
 };
 
-static inline struct list_node *list_of(prong_value value) {
+static inline struct list_node *value_list(prong_value value) {
     return (struct list_node *)(uintptr_t)value.pointer;
 }
-static inline struct table *table_of(prong_value value) {
+static inline struct table *value_table(prong_value value) {
     return &((struct table_node *)(uintptr_t)value.pointer)->table;
 }
-static inline const struct bytes_node *bytes_of(prong_value value) {
+static inline const struct bytes_node *value_bytes(prong_value value) {
     return value.pointer;
 }
-static inline struct object_node *object_of(prong_value value) {
+static inline struct object_node *value_object(prong_value value) {
     return (struct object_node *)(uintptr_t)value.pointer;
 }
-static inline const struct class_node *class_of(prong_value value) {
+static inline const struct class_node *value_class(prong_value value) {
     return value.pointer;
 }
-static inline bool has_node(prong_kind kind) {
+static inline bool kind_has_node(prong_kind kind) {
     return (kind >= PRONG_KIND_BYTEARRAY && kind <= PRONG_KIND_RANGE) || kind == PRONG_KIND_COMPLEX ||
            kind >= PRONG_KIND_CLASS;
 }
 
 /* The items of a list or tuple, for reading. */
-static inline const prong_value *items_of(prong_value value, size_t *count) {
-    if (kind_of(value) == PRONG_KIND_LIST) {
-        *count = list_of(value)->count;
-        return list_of(value)->items;
+static inline const prong_value *value_items(prong_value value, size_t *count) {
+    if (value_kind(value) == PRONG_KIND_LIST) {
+        *count = value_list(value)->count;
+        return value_list(value)->items;
     }
-    *count = size_of(value);
+    *count = value_size(value);
     return *count ? ((const struct tuple_node *)value.pointer)->items : NULL;
 }
 
-static inline bool is_sequence(prong_kind kind) {
+static inline bool kind_is_sequence(prong_kind kind) {
     return kind == PRONG_KIND_LIST || kind == PRONG_KIND_TUPLE;
 }
-static inline bool is_table(prong_kind kind) {
+static inline bool kind_is_table(prong_kind kind) {
     return kind == PRONG_KIND_DICT || kind == PRONG_KIND_SET || kind == PRONG_KIND_FROZENSET;
 }
-static inline bool is_number(prong_kind kind) {
+static inline bool kind_is_number(prong_kind kind) {
     return kind == PRONG_KIND_BOOL || kind == PRONG_KIND_INT || kind == PRONG_KIND_FLOAT;
 }
 
@@ -128,15 +128,15 @@ struct value_work {
 };
 extern _Thread_local struct value_work value_work;
 /* False: the limit is passed. */
-static inline bool work_add(size_t steps) {
+static inline bool value_work_add(size_t steps) {
     value_work.done += steps;
     return value_work.done <= value_work.limit;
 }
 /* Of so many bytes that are compared or copied; that are hashed. */
-static inline size_t work_of_copying(size_t size) {
+static inline size_t value_work_of_copying(size_t size) {
     return size / 128;
 }
-static inline size_t work_of_hashing(size_t size) {
+static inline size_t value_work_of_hashing(size_t size) {
     return size / 32;
 }
 

@@ -12,12 +12,12 @@
 
 /* --- ints --- */
 
-static bool negative(const unsigned char *bytes, size_t size) {
+static bool int_is_negative(const unsigned char *bytes, size_t size) {
     return size && bytes[size - 1] & 0x80;
 }
 
 /* The length without bytes that only repeat the sign. */
-static size_t minimal(const unsigned char *bytes, size_t size) {
+static size_t int_minimal_size(const unsigned char *bytes, size_t size) {
     while (size > 1) {
         unsigned char top = bytes[size - 1], next = bytes[size - 2];
         if (!((top == 0 && !(next & 0x80)) || (top == 0xff && next & 0x80))) break;
@@ -26,24 +26,24 @@ static size_t minimal(const unsigned char *bytes, size_t size) {
     return size;
 }
 
-static int64_t small_int(const unsigned char *bytes, size_t size) {
-    uint64_t word = negative(bytes, size) ? ~(uint64_t)0 : 0;
+static int64_t int_of_few_bytes(const unsigned char *bytes, size_t size) {
+    uint64_t word = int_is_negative(bytes, size) ? ~(uint64_t)0 : 0;
     memcpy(&word, bytes, size); /* the machines are little-endian, as os.h demands */
     return (int64_t)word;
 }
 
 prong_status make_int(prong_document *document, const unsigned char *bytes, size_t size, prong_value *value) {
-    size = minimal(bytes, size);
+    size = int_minimal_size(bytes, size);
     if (size <= 8) {
-        *value = prong_make_int(small_int(bytes, size));
+        *value = prong_make_int(int_of_few_bytes(bytes, size));
         return PRONG_OK;
     }
     return make_text(document, PRONG_KIND_INT, bytes, size, value);
 }
 
-static int compare_big(const unsigned char *a, size_t size_a, const unsigned char *b, size_t size_b) {
-    bool minus = negative(a, size_a);
-    if (minus != negative(b, size_b)) return minus ? -1 : 1;
+static int int_compare_big(const unsigned char *a, size_t size_a, const unsigned char *b, size_t size_b) {
+    bool minus = int_is_negative(a, size_a);
+    if (minus != int_is_negative(b, size_b)) return minus ? -1 : 1;
     if (size_a != size_b) return (size_a > size_b) != minus ? 1 : -1;
     for (size_t i = size_a; i-- > 0;)
         if (a[i] != b[i]) return a[i] > b[i] ? 1 : -1;
@@ -67,21 +67,21 @@ size_t integral_bytes(double whole, unsigned char *bytes) {
             carry >>= 8;
         }
     }
-    return minimal(bytes, INTEGRAL_MAX);
+    return int_minimal_size(bytes, INTEGRAL_MAX);
 }
 
 /* The bytes of any int; of a small one, in `room`. */
 static const unsigned char *int_bytes(prong_value number, unsigned char room[8], size_t *size) {
-    if (is_big(number)) {
-        *size = size_of(number);
+    if (value_is_big(number)) {
+        *size = value_size(number);
         return number.pointer;
     }
     memcpy(room, &number.integer, 8);
-    *size = minimal(room, 8);
+    *size = int_minimal_size(room, 8);
     return room;
 }
 
-static int compare_int_float(prong_value whole, double real) {
+static int int_compare_float(prong_value whole, double real) {
     if (isnan(real)) return UNORDERED;
     if (isinf(real)) return real > 0 ? -1 : 1;
     unsigned char room[8], bytes[INTEGRAL_MAX];
@@ -89,35 +89,35 @@ static int compare_int_float(prong_value whole, double real) {
     const unsigned char *of_int = int_bytes(whole, room, &size);
     double floored = floor(real);
     size_t of_real = integral_bytes(floored, bytes);
-    int order = compare_big(of_int, size, bytes, of_real);
+    int order = int_compare_big(of_int, size, bytes, of_real);
     return order == 0 && floored != real ? -1 : order;
 }
 
 int number_compare(prong_value a, prong_value b) {
-    bool real_a = kind_of(a) == PRONG_KIND_FLOAT, real_b = kind_of(b) == PRONG_KIND_FLOAT;
+    bool real_a = value_kind(a) == PRONG_KIND_FLOAT, real_b = value_kind(b) == PRONG_KIND_FLOAT;
     if (real_a && real_b) {
         if (isnan(a.real) || isnan(b.real)) return UNORDERED;
         return (a.real > b.real) - (a.real < b.real);
     }
-    if (real_b) return compare_int_float(a, b.real);
+    if (real_b) return int_compare_float(a, b.real);
     if (real_a) {
-        int order = compare_int_float(b, a.real);
+        int order = int_compare_float(b, a.real);
         return order == UNORDERED ? order : -order;
     }
-    if (!is_big(a) && !is_big(b)) return (a.integer > b.integer) - (a.integer < b.integer);
+    if (!value_is_big(a) && !value_is_big(b)) return (a.integer > b.integer) - (a.integer < b.integer);
     unsigned char room_a[8], room_b[8];
     size_t size_a, size_b;
     const unsigned char *bytes_a = int_bytes(a, room_a, &size_a), *bytes_b = int_bytes(b, room_b, &size_b);
-    return compare_big(bytes_a, size_a, bytes_b, size_b);
+    return int_compare_big(bytes_a, size_a, bytes_b, size_b);
 }
 
 double int_to_double(prong_value number) {
-    if (!is_big(number)) return (double)number.integer;
+    if (!value_is_big(number)) return (double)number.integer;
     const unsigned char *bytes = number.pointer;
-    size_t size = size_of(number);
-    if (size > INTEGRAL_MAX) return negative(bytes, size) ? -HUGE_VAL : HUGE_VAL;
+    size_t size = value_size(number);
+    if (size > INTEGRAL_MAX) return int_is_negative(bytes, size) ? -HUGE_VAL : HUGE_VAL;
     /* The top 8 bytes round once if what is below them is kept as a sticky last bit. */
-    int64_t top = small_int(bytes + size - 8, 8);
+    int64_t top = int_of_few_bytes(bytes + size - 8, 8);
     for (size_t i = 0; i < size - 8; i++)
         if (bytes[i]) {
             top |= 1;
@@ -128,8 +128,8 @@ double int_to_double(prong_value number) {
 
 /* Divides by 10^9 again and again; 4,300 digits take some 100,000 steps. */
 char *int_to_text(prong_value number) {
-    size_t words = size_of(number) / 4 + 1;
-    bool minus = negative(number.pointer, size_of(number));
+    size_t words = value_size(number) / 4 + 1;
+    bool minus = int_is_negative(number.pointer, value_size(number));
     uint32_t *magnitude = malloc(words * sizeof(uint32_t));
     char *text = malloc(words * 10 + 12), *at = text;
     if (!magnitude || !text) {
@@ -138,7 +138,7 @@ char *int_to_text(prong_value number) {
         return NULL;
     }
     memset(magnitude, minus ? 0xff : 0, words * sizeof(uint32_t));
-    memcpy(magnitude, number.pointer, size_of(number));
+    memcpy(magnitude, number.pointer, value_size(number));
     uint64_t carry = 1;
     for (size_t i = 0; minus && i < words; i++) {
         carry += (uint32_t)~magnitude[i];
@@ -166,7 +166,7 @@ char *int_to_text(prong_value number) {
     return text;
 }
 
-static prong_status big_from_digits(prong_document *document, const char *digits, size_t count, bool minus,
+static prong_status int_from_digits(prong_document *document, const char *digits, size_t count, bool minus,
                                     prong_value *value) {
     uint32_t words[DIGITS_MAX / 9 + 2] = {0};
     size_t used = 0;
@@ -203,7 +203,7 @@ bool int_from_text(prong_document *document, const char *text, size_t size, pron
     else if (size > DIGITS_MAX)
         *status = fail(PRONG_TOO_LONG, "an int of %zu digits passes the limit of %d", size, DIGITS_MAX);
     else
-        *status = big_from_digits(document, text, size, minus, value);
+        *status = int_from_digits(document, text, size, minus, value);
     return true;
 }
 
@@ -229,14 +229,14 @@ prong_status make_uint(prong_document *document, uint64_t number, prong_value *v
 }
 
 prong_status prong_get_big_int(prong_value value, void *bytes, size_t size, size_t *needed) {
-    if (kind_of(value) != PRONG_KIND_INT && kind_of(value) != PRONG_KIND_BOOL) return expected("int", value);
+    if (value_kind(value) != PRONG_KIND_INT && value_kind(value) != PRONG_KIND_BOOL) return expected("int", value);
     unsigned char room[8];
     size_t length;
     const unsigned char *of_int = int_bytes(value, room, &length);
     if (needed) *needed = length;
     TRY(check_bytes(bytes, size, "int: bytes"));
     if (length > size) return fail(PRONG_TOO_LONG, "an int of %zu bytes does not fit in %zu", length, size);
-    memset(bytes, negative(of_int, length) ? 0xff : 0, size);
+    memset(bytes, int_is_negative(of_int, length) ? 0xff : 0, size);
     memcpy(bytes, of_int, length);
     return PRONG_OK;
 }
@@ -244,7 +244,7 @@ prong_status prong_get_big_int(prong_value value, void *bytes, size_t size, size
 /* --- floats as text --- */
 
 /* The C locale, whatever the program has set: a decimal comma is no number. */
-static locale_t c_locale(void) {
+static locale_t float_locale(void) {
     static locale_t made;
     locale_t locale = __atomic_load_n(&made, __ATOMIC_ACQUIRE), none = (locale_t)0;
     if (locale) return locale;
@@ -255,8 +255,8 @@ static locale_t c_locale(void) {
 }
 
 /* "d.ddde+XX" with the fewest digits that read back the same. */
-static int shortest(double number, char text[FLOAT_TEXT]) {
-    locale_t before = uselocale(c_locale());
+static int float_shortest(double number, char text[FLOAT_TEXT]) {
+    locale_t before = uselocale(float_locale());
     int digits = 0;
     int least =
         fabs(number) < DBL_MIN ? 0 : 14; /* up to 15 digits are unique, and end in zeros; but not so near to 0 */
@@ -272,7 +272,7 @@ size_t float_to_text(double number, char text[FLOAT_TEXT]) {
     if (isnan(number)) return (size_t)snprintf(text, FLOAT_TEXT, "nan");
     if (isinf(number)) return (size_t)snprintf(text, FLOAT_TEXT, number < 0 ? "-inf" : "inf");
     char scientific[FLOAT_TEXT], digits[FLOAT_TEXT] = "", *out = text;
-    shortest(number, scientific);
+    float_shortest(number, scientific);
     char *at = scientific, *e = strchr(scientific, 'e');
     int exponent = atoi(e + 1), count = 0;
     if (*at == '-') *out++ = *at++;
@@ -300,7 +300,7 @@ size_t float_to_text(double number, char text[FLOAT_TEXT]) {
 }
 
 /* Digits, a point, an exponent; or inf, infinity, nan in any case. strtod would also take hexadecimal. */
-static bool looks_like_float(const char *text, size_t size) {
+static bool float_looks_like_one(const char *text, size_t size) {
     size_t at = 0, digits = 0;
     if (at < size && (text[at] == '+' || text[at] == '-')) at++;
     for (; at < size && ((text[at] >= '0' && text[at] <= '9') || text[at] == '.'); at++) digits += text[at] != '.';
@@ -320,9 +320,9 @@ static bool looks_like_float(const char *text, size_t size) {
 
 bool float_from_text(const char *text, size_t size, double *number) {
     char copy[512], *end;
-    if (size >= sizeof(copy) || !looks_like_float(text, size)) return false;
+    if (size >= sizeof(copy) || !float_looks_like_one(text, size)) return false;
     memcpy(copy, text, size);
     copy[size] = 0;
-    *number = strtod_l(copy, &end, c_locale());
+    *number = strtod_l(copy, &end, float_locale());
     return end == copy + size;
 }

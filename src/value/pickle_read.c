@@ -57,7 +57,7 @@ static inline prong_status read_counted_bytes(struct reader *r, size_t width) {
     prong_value value;
     TRY(reader_take_counted(r, width, &bytes, &size));
     if (size >= BORROW_LEAST && r->options && r->options->borrow_bytes)
-        value = value_of(PRONG_KIND_BYTES, size, bytes);
+        value = value_of_kind(PRONG_KIND_BYTES, size, bytes);
     else
         TRY(make_text(r->document, PRONG_KIND_BYTES, bytes, size, &value));
     return reader_push(r, value);
@@ -75,16 +75,16 @@ static prong_status read_bytearray(struct reader *r) {
 /* --- the memo --- */
 
 /* An object in the memo may be dropped from the stack: it was made to be referred to. */
-static inline void note_kept(prong_value value) {
-    if (kind_of(value) == PRONG_KIND_OBJECT) object_of(value)->node.index = 1;
+static inline void reader_note_kept(prong_value value) {
+    if (value_kind(value) == PRONG_KIND_OBJECT) value_object(value)->node.index = 1;
 }
-static bool is_lost(prong_value value) {
-    return kind_of(value) == PRONG_KIND_OBJECT && !object_of(value)->node.index;
+static bool reader_is_lost(prong_value value) {
+    return value_kind(value) == PRONG_KIND_OBJECT && !value_object(value)->node.index;
 }
 
 static prong_status memo_put(struct reader *r, uint64_t index) {
     TRY(reader_has(r, 1));
-    note_kept(*reader_top(r));
+    reader_note_kept(*reader_top(r));
     size_t length = (size_t)(r->end - r->start);
     if (index >= (length > MEMO_LEAST ? length : MEMO_LEAST))
         return fail(PRONG_TOO_LONG, "memo index %llu in a pickle of %zu bytes", (unsigned long long)index, length);
@@ -99,7 +99,7 @@ static prong_status memo_put(struct reader *r, uint64_t index) {
 static inline prong_status memo_add(struct reader *r) {
     size_t index = r->memo_entries;
     if (__builtin_expect(index == r->memo_size && index < r->memo_capacity && r->count > r->floor, 1)) {
-        note_kept(*reader_top(r));
+        reader_note_kept(*reader_top(r));
         r->memo[index] = *reader_top(r);
         r->memo_size++;
         r->memo_entries++;
@@ -122,7 +122,7 @@ static prong_status read_pop(struct reader *r) {
     }
     TRY(reader_has(r, 1));
     r->count--;
-    return is_lost(r->stack[r->count]) ? malformed("the result of a call is dropped") : PRONG_OK;
+    return reader_is_lost(r->stack[r->count]) ? malformed("the result of a call is dropped") : PRONG_OK;
 }
 
 static prong_status read_pop_mark(struct reader *r) {
@@ -130,7 +130,7 @@ static prong_status read_pop_mark(struct reader *r) {
     size_t count;
     TRY(reader_close_mark(r, &items, &count));
     for (size_t i = 0; i < count; i++)
-        if (is_lost(items[i])) return malformed("the result of a call is dropped");
+        if (reader_is_lost(items[i])) return malformed("the result of a call is dropped");
     return PRONG_OK;
 }
 
@@ -177,9 +177,10 @@ static prong_status read_buffer(struct reader *r) {
 static prong_status read_readonly(struct reader *r) {
     TRY(reader_has(r, 1));
     prong_value from = *reader_top(r);
-    if (kind_of(from) == PRONG_KIND_BYTES) return PRONG_OK;
-    if (kind_of(from) != PRONG_KIND_BUFFER && kind_of(from) != PRONG_KIND_BYTEARRAY) return expected("a buffer", from);
-    return make_bytes_node(r->document, PRONG_KIND_BUFFER, bytes_of(from)->data, bytes_of(from)->size, true,
+    if (value_kind(from) == PRONG_KIND_BYTES) return PRONG_OK;
+    if (value_kind(from) != PRONG_KIND_BUFFER && value_kind(from) != PRONG_KIND_BYTEARRAY)
+        return expected("a buffer", from);
+    return make_bytes_node(r->document, PRONG_KIND_BUFFER, value_bytes(from)->data, value_bytes(from)->size, true,
                            reader_top(r));
 }
 
@@ -264,7 +265,7 @@ static prong_status read_opcode(struct reader *r, enum opcode opcode) {
     case OP_LONG_BINPUT: TRY(reader_take_number(r, 4, &number)); return memo_put(r, number);
     case OP_BINGET: TRY(reader_take_number(r, 1, &number)); return memo_get(r, number);
     case OP_LONG_BINGET: TRY(reader_take_number(r, 4, &number)); return memo_get(r, number);
-    case OP_EMPTY_TUPLE: return reader_push(r, value_of(PRONG_KIND_TUPLE, 0, NULL));
+    case OP_EMPTY_TUPLE: return reader_push(r, value_of_kind(PRONG_KIND_TUPLE, 0, NULL));
     case OP_TUPLE1: return read_tuple(r, 1);
     case OP_TUPLE2: return read_tuple(r, 2);
     case OP_TUPLE3: return read_tuple(r, 3);

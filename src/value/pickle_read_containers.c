@@ -16,49 +16,49 @@ prong_status read_marked_list(struct reader *r) {
     return reader_push(r, value);
 }
 
-static prong_status object_may_grow(const struct object_node *object) {
+static prong_status reader_may_grow(const struct object_node *object) {
     return object->has_state ? malformed("an object grows after it got its state") : PRONG_OK;
 }
 
 /* Items for a list, or for an object that is one. */
 static prong_status reader_append(struct reader *r, prong_value to, const prong_value *items, size_t count) {
     prong_value list = to;
-    if (kind_of(to) == PRONG_KIND_OBJECT) {
-        struct object_node *object = object_of(to);
-        TRY(object_may_grow(object));
+    if (value_kind(to) == PRONG_KIND_OBJECT) {
+        struct object_node *object = value_object(to);
+        TRY(reader_may_grow(object));
         if (!count) return PRONG_OK; /* an object without items has none */
-        if (kind_of(object->items) == PRONG_KIND_NULL) TRY(make_list(r->document, NULL, 0, &object->items));
+        if (value_kind(object->items) == PRONG_KIND_NULL) TRY(make_list(r->document, NULL, 0, &object->items));
         list = object->items;
     }
-    if (kind_of(list) != PRONG_KIND_LIST) return expected("a list to append to", to);
+    if (value_kind(list) != PRONG_KIND_LIST) return expected("a list to append to", to);
     TRY(list_extend(r->document, list, items, count));
-    if (kind_of(to) == PRONG_KIND_OBJECT && height_of(list) >= height_of(to))
-        object_of(to)->node.height = height_of(list) + 1;
+    if (value_kind(to) == PRONG_KIND_OBJECT && height_of(list) >= height_of(to))
+        value_object(to)->node.height = height_of(list) + 1;
     return reader_check_depth(r, to);
 }
 
-static prong_status set_pairs(struct reader *r, prong_value to, const prong_value *items, size_t count) {
+static prong_status reader_set_pairs(struct reader *r, prong_value to, const prong_value *items, size_t count) {
     prong_value dict = to;
     if (count % 2) return malformed("a key without a value");
-    if (kind_of(to) == PRONG_KIND_OBJECT) {
-        struct object_node *object = object_of(to);
-        TRY(object_may_grow(object));
+    if (value_kind(to) == PRONG_KIND_OBJECT) {
+        struct object_node *object = value_object(to);
+        TRY(reader_may_grow(object));
         if (!count) return PRONG_OK;
-        if (kind_of(object->pairs) == PRONG_KIND_NULL) TRY(make_table(r->document, PRONG_KIND_DICT, &object->pairs));
+        if (value_kind(object->pairs) == PRONG_KIND_NULL) TRY(make_table(r->document, PRONG_KIND_DICT, &object->pairs));
         dict = object->pairs;
     }
-    if (kind_of(dict) != PRONG_KIND_DICT) return expected("a dict to set in", to);
-    if (count > 16) TRY(table_reserve(r->document, table_of(dict), table_of(dict)->count + count / 2));
+    if (value_kind(dict) != PRONG_KIND_DICT) return expected("a dict to set in", to);
+    if (count > 16) TRY(table_reserve(r->document, value_table(dict), value_table(dict)->count + count / 2));
     for (size_t i = 0; i < count; i += 2) {
         TRY(table_put(r->document, dict, items[i], items[i + 1]));
         TRY(reader_check_steps(r));
     }
-    if (kind_of(to) == PRONG_KIND_OBJECT && height_of(dict) >= height_of(to))
-        object_of(to)->node.height = height_of(dict) + 1;
+    if (value_kind(to) == PRONG_KIND_OBJECT && height_of(dict) >= height_of(to))
+        value_object(to)->node.height = height_of(dict) + 1;
     return reader_check_depth(r, to);
 }
 
-static prong_status add_members(struct reader *r, prong_value set, const prong_value *items, size_t count) {
+static prong_status reader_add_members(struct reader *r, prong_value set, const prong_value *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         TRY(table_put(r->document, set, items[i], prong_make_null()));
         TRY(reader_check_steps(r));
@@ -67,8 +67,9 @@ static prong_status add_members(struct reader *r, prong_value set, const prong_v
 }
 
 static prong_status reader_put_items(struct reader *r, prong_value to, const prong_value *items, size_t count) {
-    if (kind_of(to) == PRONG_KIND_SET || kind_of(to) == PRONG_KIND_FROZENSET) return add_members(r, to, items, count);
-    return set_pairs(r, to, items, count);
+    if (value_kind(to) == PRONG_KIND_SET || value_kind(to) == PRONG_KIND_FROZENSET)
+        return reader_add_members(r, to, items, count);
+    return reader_set_pairs(r, to, items, count);
 }
 
 prong_status read_pending(struct reader *r) {
@@ -107,9 +108,9 @@ prong_status read_extend(struct reader *r, enum opcode opcode) {
     TRY(reader_has(r, 1));
     prong_value to = *reader_top(r);
     if (opcode == OP_APPENDS) return reader_append(r, to, items, count);
-    if (opcode == OP_SETITEMS && kind_of(to) != PRONG_KIND_DICT && kind_of(to) != PRONG_KIND_OBJECT)
+    if (opcode == OP_SETITEMS && value_kind(to) != PRONG_KIND_DICT && value_kind(to) != PRONG_KIND_OBJECT)
         return expected("a dict to set in", to);
-    if (opcode == OP_ADDITEMS && kind_of(to) != PRONG_KIND_SET) return expected("a set to add to", to);
+    if (opcode == OP_ADDITEMS && value_kind(to) != PRONG_KIND_SET) return expected("a set to add to", to);
     return reader_put_all(r, to, items, count, false);
 }
 
@@ -131,5 +132,5 @@ prong_status read_append(struct reader *r) {
 prong_status read_setitem(struct reader *r) {
     TRY(reader_has(r, 3));
     r->count -= 2;
-    return set_pairs(r, *reader_top(r), reader_top(r) + 1, 2);
+    return reader_set_pairs(r, *reader_top(r), reader_top(r) + 1, 2);
 }

@@ -6,11 +6,12 @@
 static prong_status read_class(struct reader *r, const char *module, const char *name) {
     prong_value value;
     if (!*module || !*name) return malformed("a class without a name");
-    if (!work_add(work_of_hashing(strlen(module) + strlen(name)))) return reader_too_much_work();
+    if (!value_work_add(value_work_of_hashing(strlen(module) + strlen(name)))) return reader_too_much_work();
     if (r->protocol < 3) class_modernize(&module, &name);
     if (!strcmp(module, PICKLE_BUILTINS)) {
         if (!strcmp(name, PICKLE_ELLIPSIS)) return reader_push(r, prong_make_ellipsis());
-        if (!strcmp(name, PICKLE_NOT_IMPLEMENTED)) return reader_push(r, value_of(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL));
+        if (!strcmp(name, PICKLE_NOT_IMPLEMENTED))
+            return reader_push(r, value_of_kind(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL));
     }
     bool any = r->options && r->options->any_class;
     if (!class_is_usual(module, name) && !class_registered(r->options, module, name) && !any)
@@ -43,13 +44,13 @@ prong_status read_stack_global(struct reader *r) {
     r->count -= 2;
     const prong_value *names = r->stack + r->count;
     for (int i = 0; i < 2; i++)
-        if (kind_of(names[i]) != PRONG_KIND_STR || strlen(names[i].pointer) != size_of(names[i]))
+        if (value_kind(names[i]) != PRONG_KIND_STR || strlen(names[i].pointer) != value_size(names[i]))
             return malformed("a class's module and name must be str");
     return read_class(r, names[0].pointer, names[1].pointer);
 }
 
 /* Asks the program's own function, if it has given one, for the value in place of an object. */
-static prong_status build_own_object(struct reader *r, prong_value object, prong_value *value) {
+static prong_status reader_build_own_object(struct reader *r, prong_value object, prong_value *value) {
     prong_object view;
     prong_get_object(object, &view);
     const prong_class *class = class_registered(r->options, view.module, view.name);
@@ -62,10 +63,10 @@ static prong_status build_own_object(struct reader *r, prong_value object, prong
 }
 
 /* The state of what a function of the program has made goes to that function. */
-static prong_status give_own_state(struct reader *r, prong_value target, prong_value state) {
+static prong_status reader_give_own_state(struct reader *r, prong_value target, prong_value state) {
     for (size_t i = r->own_count; i-- > 0;) {
         struct own_object *own = &r->own[i];
-        if (i % 16 == 0 && !work_add(1)) return reader_too_much_work();
+        if (i % 16 == 0 && !value_work_add(1)) return reader_too_much_work();
         if (own->value.head != target.head || own->value.pointer != target.pointer) continue;
         prong_object view;
         prong_get_object(own->object, &view);
@@ -76,16 +77,16 @@ static prong_status give_own_state(struct reader *r, prong_value target, prong_v
     return expected("an object to give a state to", target);
 }
 
-static prong_status make_called(struct reader *r, prong_value class, prong_value arguments, prong_value keywords,
-                                bool by_new, prong_value *value) {
+static prong_status reader_make_called(struct reader *r, prong_value class, prong_value arguments, prong_value keywords,
+                                       bool by_new, prong_value *value) {
     bool done = false;
-    if (kind_of(class) != PRONG_KIND_CLASS) return malformed("what is called is no class");
-    if (kind_of(arguments) != PRONG_KIND_TUPLE) return malformed("the arguments of a call are no tuple");
+    if (value_kind(class) != PRONG_KIND_CLASS) return malformed("what is called is no class");
+    if (value_kind(arguments) != PRONG_KIND_TUPLE) return malformed("the arguments of a call are no tuple");
     if (!by_new) TRY(class_call(r->document, class, arguments, &done, value));
     if (!done) {
         TRY(make_object(r->document, class, arguments, by_new, value));
-        object_of(*value)->keywords = keywords;
-        TRY(build_own_object(r, *value, value));
+        value_object(*value)->keywords = keywords;
+        TRY(reader_build_own_object(r, *value, value));
     }
     TRY(reader_check_steps(r));
     return reader_check_depth(r, *value);
@@ -95,7 +96,7 @@ prong_status read_call(struct reader *r, bool by_new) {
     TRY(reader_has(r, 2));
     r->count--;
     prong_value value;
-    TRY(make_called(r, *reader_top(r), reader_top(r)[1], prong_make_null(), by_new, &value));
+    TRY(reader_make_called(r, *reader_top(r), reader_top(r)[1], prong_make_null(), by_new, &value));
     *reader_top(r) = value;
     return PRONG_OK;
 }
@@ -103,12 +104,12 @@ prong_status read_call(struct reader *r, bool by_new) {
 prong_status read_call_keywords(struct reader *r) {
     TRY(reader_has(r, 3));
     prong_value *from = reader_top(r) - 2, value;
-    if (kind_of(from[2]) != PRONG_KIND_DICT) return malformed("the keywords of a call are no dict");
+    if (value_kind(from[2]) != PRONG_KIND_DICT) return malformed("the keywords of a call are no dict");
     size_t at = 0;
     for (prong_value key; prong_value_next(from[2], &at, &key, NULL);)
-        if (kind_of(key) != PRONG_KIND_STR) return malformed("a keyword that is no str");
+        if (value_kind(key) != PRONG_KIND_STR) return malformed("a keyword that is no str");
     prong_value keywords = prong_value_size(from[2]) ? from[2] : prong_make_null();
-    TRY(make_called(r, from[0], from[1], keywords, true, &value));
+    TRY(reader_make_called(r, from[0], from[1], keywords, true, &value));
     r->count -= 2;
     *reader_top(r) = value;
     return PRONG_OK;
@@ -130,15 +131,15 @@ prong_status read_call_marked(struct reader *r, bool named) {
         count--;
     }
     TRY(make_tuple(r->document, items, count, &arguments));
-    TRY(make_called(r, class, arguments, prong_make_null(), false, &value));
+    TRY(reader_make_called(r, class, arguments, prong_make_null(), false, &value));
     return reader_push(r, value);
 }
 
 prong_status read_state(struct reader *r) {
     TRY(reader_has(r, 2));
     prong_value state = r->stack[--r->count], *target = reader_top(r);
-    if (kind_of(*target) != PRONG_KIND_OBJECT) return give_own_state(r, *target, state);
-    struct object_node *object = object_of(*target);
+    if (value_kind(*target) != PRONG_KIND_OBJECT) return reader_give_own_state(r, *target, state);
+    struct object_node *object = value_object(*target);
     if (object->has_state) return malformed("an object gets its state twice");
     object->has_state = true;
     object->state = state;

@@ -7,7 +7,7 @@
 
 /* --- numbers --- */
 
-static bool has_leading_zero(const char *digits, size_t size) {
+static bool read_has_leading_zero(const char *digits, size_t size) {
     if (size && *digits == '-') {
         if (size == 2 && digits[1] == '0') return true;
         digits++, size--;
@@ -19,7 +19,7 @@ static bool has_leading_zero(const char *digits, size_t size) {
 static prong_status read_digits(struct reader *r, const char *digits, size_t size) {
     prong_value value;
     prong_status status;
-    if (!size || *digits == '+' || has_leading_zero(digits, size) ||
+    if (!size || *digits == '+' || read_has_leading_zero(digits, size) ||
         !int_from_text(r->document, digits, size, &value, &status))
         return malformed("an int that is none");
     return status < 0 ? status : reader_push(r, value);
@@ -85,7 +85,7 @@ prong_status read_binstring(struct reader *r, size_t width) {
 }
 
 /* So many hexadecimal digits. */
-static bool hex_digits(const char *at, size_t left, size_t digits, uint32_t *number) {
+static bool read_hex_digits(const char *at, size_t left, size_t digits, uint32_t *number) {
     *number = 0;
     if (left < digits) return false;
     for (size_t i = 0; i < digits; i++) {
@@ -107,7 +107,7 @@ static bool read_escape(const char **at, const char *end, char **out) {
     if (c && known) {
         *(*out)++ = codes[known - letters];
     } else if (c == 'x') {
-        if (!hex_digits(*at, (size_t)(end - *at), 2, &number)) return false;
+        if (!read_hex_digits(*at, (size_t)(end - *at), 2, &number)) return false;
         *at += 2;
         *(*out)++ = (char)number;
     } else if (c >= '0' && c <= '7') {
@@ -151,7 +151,7 @@ prong_status read_unicode_line(struct reader *r) {
         if ((c == 'u' || c == 'U') && backslashes % 2) {
             uint32_t character;
             size_t digits = c == 'u' ? 4 : 8;
-            if (!hex_digits(at, (size_t)(end - at), digits, &character) || character > 0x10ffff)
+            if (!read_hex_digits(at, (size_t)(end - at), digits, &character) || character > 0x10ffff)
                 return malformed("text with a bad escape");
             at += digits;
             out += utf8_put(out - 1, character) - 1; /* in place of the backslash */

@@ -52,9 +52,9 @@ static prong_status save_long(struct writer *w, const void *bytes, size_t size) 
 static prong_status save_int(struct writer *w, prong_value value) {
     int64_t number = value.integer;
     TRY(writer_room(w, 16));
-    if (is_big(value) || number != (int32_t)number || w->protocol == 0) {
+    if (value_is_big(value) || number != (int32_t)number || w->protocol == 0) {
         if (w->protocol < 2) return save_int_text(w, value);
-        if (is_big(value)) return save_long(w, value.pointer, size_of(value));
+        if (value_is_big(value)) return save_long(w, value.pointer, value_size(value));
         size_t size = 8;
         while (size > 1 && ((number >> (8 * size - 9)) == 0 || (number >> (8 * size - 9)) == -1)) size--;
         w->at = pickle_put_long(w->at, number, size);
@@ -77,7 +77,7 @@ static prong_status save_float(struct writer *w, double number) {
 
 /* --- text and bytes --- */
 
-static uint32_t text_slot(const char *text, size_t size) {
+static uint32_t writer_text_slot(const char *text, size_t size) {
     uint64_t word = 0;
     if (size > SHORT_TEXT)
         word = (uint64_t)(uintptr_t)text;
@@ -102,7 +102,7 @@ prong_status write_text(struct writer *w, const char *text, size_t size) {
 }
 
 prong_status save_text(struct writer *w, struct text_cache *cache, const char *text, size_t size) {
-    uint32_t slot = text_slot(text, size);
+    uint32_t slot = writer_text_slot(text, size);
     if (cache->sizes[slot] == (uint32_t)size + 1 && size < UINT32_MAX &&
         (cache->texts[slot] == text || (size <= SHORT_TEXT && memcmp(cache->texts[slot], text, size) == 0)))
         return writer_get(w, cache->indices[slot]);
@@ -131,11 +131,11 @@ static prong_status save_bytes(struct writer *w, const void *data, size_t size) 
 }
 
 static prong_status save_bytearray(struct writer *w, prong_value value) {
-    const struct bytes_node *node = bytes_of(value);
+    const struct bytes_node *node = value_bytes(value);
     if (w->protocol >= 5) {
         TRY(writer_counted(w, OP_BYTEARRAY8, 8, node->data, node->size));
     } else if (w->protocol >= 3) {
-        prong_value bytes = value_of(PRONG_KIND_BYTES, node->size, node->data);
+        prong_value bytes = value_of_kind(PRONG_KIND_BYTES, node->size, node->data);
         TRY(save_call(w, PICKLE_BUILTINS, PICKLE_BYTEARRAY, &bytes, node->size ? 1 : 0, 0));
     } else if (node->size) {
         TRY(save_old_bytes(w, PICKLE_BUILTINS, PICKLE_BYTEARRAY, "latin-1", node->data, node->size));
@@ -147,7 +147,7 @@ static prong_status save_bytearray(struct writer *w, prong_value value) {
 
 /* Beside the pickle if the caller has room for it there. */
 static prong_status save_buffer(struct writer *w, prong_value value) {
-    const struct bytes_node *node = bytes_of(value);
+    const struct bytes_node *node = value_bytes(value);
     if (!w->options || !w->options->buffers || w->protocol < 5 || w->buffers == w->options->buffer_capacity) {
         if (node->read_only) return save_bytes(w, node->data, node->size);
         return save_bytearray(w, value);
@@ -163,7 +163,7 @@ static prong_status save_buffer(struct writer *w, prong_value value) {
 
 static prong_status save_tuple(struct writer *w, prong_value value, unsigned depth) {
     size_t count;
-    const prong_value *items = items_of(value, &count);
+    const prong_value *items = value_items(value, &count);
     struct node *node = node_of(value);
     bool marked = writer_needs_mark(w, count);
     if (marked) TRY(writer_byte(w, OP_MARK));
@@ -193,14 +193,14 @@ prong_status write_appends(struct writer *w, const prong_value *items, size_t co
 }
 
 static prong_status save_list(struct writer *w, prong_value value, unsigned depth) {
-    const struct list_node *node = list_of(value);
+    const struct list_node *node = value_list(value);
     TRY(writer_empty(w, OP_EMPTY_LIST, OP_LIST));
     TRY(writer_memoize(w, node_of(value)));
     return write_appends(w, node->items, node->count, depth);
 }
 
 static prong_status save_key(struct writer *w, prong_value key, unsigned depth) {
-    if (kind_of(key) == PRONG_KIND_STR) return save_text(w, &w->keys, key.pointer, size_of(key));
+    if (value_kind(key) == PRONG_KIND_STR) return save_text(w, &w->keys, key.pointer, value_size(key));
     return save_value(w, key, depth);
 }
 
@@ -224,11 +224,11 @@ prong_status write_setitems(struct writer *w, const struct table *table, unsigne
 static prong_status save_dict(struct writer *w, prong_value value, unsigned depth) {
     TRY(writer_empty(w, OP_EMPTY_DICT, OP_DICT));
     TRY(writer_memoize(w, node_of(value)));
-    return write_setitems(w, table_of(value), depth);
+    return write_setitems(w, value_table(value), depth);
 }
 
 static prong_status save_set(struct writer *w, prong_value value, unsigned depth) {
-    const struct table *table = table_of(value);
+    const struct table *table = value_table(value);
     if (w->protocol < 4) return save_old_set(w, value, depth);
     TRY(writer_byte(w, OP_EMPTY_SET));
     TRY(writer_memoize(w, node_of(value)));
@@ -245,7 +245,7 @@ static prong_status save_set(struct writer *w, prong_value value, unsigned depth
 }
 
 static prong_status save_frozenset(struct writer *w, prong_value value, unsigned depth) {
-    const struct table *table = table_of(value);
+    const struct table *table = value_table(value);
     if (w->protocol < 4) return save_old_set(w, value, depth);
     TRY(writer_byte(w, OP_MARK));
     size_t at = 0;
@@ -260,18 +260,18 @@ static prong_status save_frozenset(struct writer *w, prong_value value, unsigned
 }
 
 prong_status save_value(struct writer *w, prong_value value, unsigned depth) {
-    prong_kind kind = kind_of(value);
+    prong_kind kind = value_kind(value);
     switch (kind) {
     case PRONG_KIND_NULL: return writer_byte(w, OP_NONE);
     case PRONG_KIND_BOOL: return save_bool(w, value.integer != 0);
     case PRONG_KIND_INT: return save_int(w, value);
     case PRONG_KIND_FLOAT: return save_float(w, value.real);
-    case PRONG_KIND_STR: return save_text(w, &w->texts, value.pointer, size_of(value));
-    case PRONG_KIND_BYTES: return save_bytes(w, value.pointer, size_of(value));
+    case PRONG_KIND_STR: return save_text(w, &w->texts, value.pointer, value_size(value));
+    case PRONG_KIND_BYTES: return save_bytes(w, value.pointer, value_size(value));
     default: break;
     }
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "pickle: values are nested deeper than %d", DEPTH_MAX);
-    if (has_node(kind) && value.pointer && writer_has_met(w, node_of(value)))
+    if (kind_has_node(kind) && value.pointer && writer_has_met(w, node_of(value)))
         return writer_get(w, node_of(value)->index);
     switch (kind) {
     case PRONG_KIND_LIST: return save_list(w, value, depth + 1);
@@ -289,7 +289,7 @@ prong_status save_value(struct writer *w, prong_value value, unsigned depth) {
 /* --- the whole --- */
 
 /* One frame around all; left out where it would be longer than what it frames. */
-static prong_status write_all(struct writer *w, prong_value value) {
+static prong_status writer_write_all(struct writer *w, prong_value value) {
     TRY(writer_room(w, 2 + PICKLE_FRAME_SIZE));
     if (w->protocol >= 2) {
         writer_put_byte(w, OP_PROTO);
@@ -312,7 +312,7 @@ static prong_status write_all(struct writer *w, prong_value value) {
     return PRONG_OK;
 }
 
-static prong_status choose_protocol(const prong_pickle_options *options, int *protocol) {
+static prong_status writer_choose_protocol(const prong_pickle_options *options, int *protocol) {
     int wanted = options ? options->protocol : 0;
     if (wanted < PRONG_PICKLE_TEXT || wanted > PRONG_PICKLE_PROTOCOL)
         return fail(PRONG_INVALID, "pickle: there is no protocol %d", wanted);
@@ -324,7 +324,7 @@ prong_status prong_pickle_dumps(prong_document *document, prong_value value, pro
                                 const prong_pickle_options *options) {
     struct writer w;
     CHECK_RESERVED(options, "pickle: options");
-    TRY(choose_protocol(options, &w.protocol));
+    TRY(writer_choose_protocol(options, &w.protocol));
     w.chunk = document_large_chunk(document, FIRST_SIZE);
     if (!w.chunk) return fail_text(PRONG_NO_MEMORY, "pickle: the system has no memory left");
     w.at = (char *)(w.chunk + 1);
@@ -336,7 +336,7 @@ prong_status prong_pickle_dumps(prong_document *document, prong_value value, pro
     w.buffers = 0;
     memset(w.keys.sizes, 0, sizeof(w.keys.sizes));
     memset(w.texts.sizes, 0, sizeof(w.texts.sizes));
-    prong_status status = write_all(&w, value);
+    prong_status status = writer_write_all(&w, value);
     if (options && options->buffer_count) *options->buffer_count = w.buffers;
     if (status < 0) {
         free(w.chunk);

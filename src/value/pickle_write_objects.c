@@ -36,8 +36,8 @@ static prong_status save_class_node(struct writer *w, const struct class_node *c
 
 /* By class.__new__. Protocols that have no opcode for it call copyreg's functions, which do it. */
 static prong_status write_new(struct writer *w, const struct object_node *object, unsigned depth) {
-    bool keywords = kind_of(object->keywords) != PRONG_KIND_NULL;
-    prong_value class = value_of(PRONG_KIND_CLASS, 0, object->class);
+    bool keywords = value_kind(object->keywords) != PRONG_KIND_NULL;
+    prong_value class = value_of_kind(PRONG_KIND_CLASS, 0, object->class);
     if (w->protocol >= (keywords ? 4 : 2)) {
         TRY(save_class_node(w, object->class));
         TRY(save_value(w, object->arguments, depth));
@@ -49,7 +49,7 @@ static prong_status write_new(struct writer *w, const struct object_node *object
         return save_call(w, PICKLE_COPYREG, PICKLE_NEWOBJ_EX, items, 3, depth);
     }
     size_t count;
-    const prong_value *items = items_of(object->arguments, &count);
+    const prong_value *items = value_items(object->arguments, &count);
     TRY(save_class(w, PICKLE_COPYREG, PICKLE_NEWOBJ));
     TRY(writer_byte(w, OP_MARK));
     TRY(save_value(w, class, depth));
@@ -60,7 +60,7 @@ static prong_status write_new(struct writer *w, const struct object_node *object
 
 static prong_status write_made(struct writer *w, const struct object_node *object, unsigned depth) {
     if (object->by_new) return write_new(w, object, depth);
-    if (kind_of(object->keywords) != PRONG_KIND_NULL)
+    if (value_kind(object->keywords) != PRONG_KIND_NULL)
         return fail(PRONG_INVALID, "pickle: %s is called with keywords, which only objects made by __new__ can have",
                     (const char *)object->class->name.pointer);
     TRY(save_class_node(w, object->class));
@@ -69,16 +69,16 @@ static prong_status write_made(struct writer *w, const struct object_node *objec
 }
 
 prong_status save_object(struct writer *w, prong_value value, unsigned depth) {
-    const struct object_node *object = object_of(value);
+    const struct object_node *object = value_object(value);
     TRY(write_made(w, object, depth));
     if (writer_has_met(w, node_of(value))) { /* its arguments refer to it */
         TRY(writer_byte(w, OP_POP));
         return writer_get(w, node_of(value)->index);
     }
     TRY(writer_memoize(w, node_of(value)));
-    if (kind_of(object->items) == PRONG_KIND_LIST)
-        TRY(write_appends(w, list_of(object->items)->items, list_of(object->items)->count, depth));
-    if (kind_of(object->pairs) == PRONG_KIND_DICT) TRY(write_setitems(w, table_of(object->pairs), depth));
+    if (value_kind(object->items) == PRONG_KIND_LIST)
+        TRY(write_appends(w, value_list(object->items)->items, value_list(object->items)->count, depth));
+    if (value_kind(object->pairs) == PRONG_KIND_DICT) TRY(write_setitems(w, value_table(object->pairs), depth));
     if (!object->has_state) return PRONG_OK;
     TRY(save_value(w, object->state, depth));
     return writer_byte(w, OP_BUILD);
@@ -89,11 +89,11 @@ static prong_value uint_value(uint64_t number, unsigned char room[9]) {
     if (number <= INT64_MAX) return prong_make_int((int64_t)number);
     memcpy(room, &number, 8);
     room[8] = 0;
-    return value_of(PRONG_KIND_INT, 9, room);
+    return value_of_kind(PRONG_KIND_INT, 9, room);
 }
 
 prong_status save_named(struct writer *w, prong_value value, unsigned depth) {
-    switch (kind_of(value)) {
+    switch (value_kind(value)) {
     case PRONG_KIND_COMPLEX: {
         const struct complex_node *complex = value.pointer;
         prong_value items[] = {prong_make_float(complex->real), prong_make_float(complex->imaginary)};
@@ -108,14 +108,14 @@ prong_status save_named(struct writer *w, prong_value value, unsigned depth) {
     case PRONG_KIND_HANDLE: {
         const struct handle_node *handle = value.pointer;
         unsigned char room[2][9];
-        prong_value items[] = {value_of(PRONG_KIND_STR, strlen(handle->type), handle->type),
+        prong_value items[] = {value_of_kind(PRONG_KIND_STR, strlen(handle->type), handle->type),
                                uint_value(handle->offset, room[0]), uint_value(handle->generation, room[1])};
         TRY(save_call(w, PICKLE_PRONG, PICKLE_HANDLE, items, 3, depth));
         return writer_memoize(w, node_of(value));
     }
     case PRONG_KIND_ELLIPSIS: return save_class(w, PICKLE_BUILTINS, PICKLE_ELLIPSIS);
     case PRONG_KIND_NOT_IMPLEMENTED: return save_class(w, PICKLE_BUILTINS, PICKLE_NOT_IMPLEMENTED);
-    case PRONG_KIND_CLASS: return save_class_node(w, class_of(value));
-    default: return fail(PRONG_INVALID, "pickle: a value of no kind (%d)", (int)kind_of(value));
+    case PRONG_KIND_CLASS: return save_class_node(w, value_class(value));
+    default: return fail(PRONG_INVALID, "pickle: a value of no kind (%d)", (int)value_kind(value));
     }
 }

@@ -26,14 +26,14 @@ prong_status write_text_get(struct writer *w, uint32_t index) {
 }
 
 prong_status save_int_text(struct writer *w, prong_value value) {
-    if (!is_big(value)) {
+    if (!value_is_big(value)) {
         char text[24];
         bool small = value.integer == (int32_t)value.integer;
         int size = snprintf(text, sizeof(text), "%lld%s", (long long)value.integer, small ? "" : "L");
         return writer_line(w, small ? OP_INT : OP_LONG, text, (size_t)size);
     }
-    if (size_of(value) > DIGITS_MAX / 3)
-        return fail(PRONG_TOO_LONG, "pickle: an int of %zu bytes is too long for protocol %d", size_of(value),
+    if (value_size(value) > DIGITS_MAX / 3)
+        return fail(PRONG_TOO_LONG, "pickle: an int of %zu bytes is too long for protocol %d", value_size(value),
                     w->protocol);
     char *digits = int_to_text(value);
     if (!digits) return fail_text(PRONG_NO_MEMORY, "pickle: no memory for an int's digits");
@@ -84,8 +84,8 @@ prong_status save_old_bytes(struct writer *w, const char *module, const char *na
 
 /* Below protocol 4: made from a list, that is of one's own. */
 prong_status save_old_set(struct writer *w, prong_value value, unsigned depth) {
-    const struct table *table = table_of(value);
-    TRY(save_class(w, PICKLE_BUILTINS, kind_of(value) == PRONG_KIND_SET ? PICKLE_SET : PICKLE_FROZENSET));
+    const struct table *table = value_table(value);
+    TRY(save_class(w, PICKLE_BUILTINS, value_kind(value) == PRONG_KIND_SET ? PICKLE_SET : PICKLE_FROZENSET));
     if (writer_needs_mark(w, 1)) TRY(writer_byte(w, OP_MARK));
     TRY(writer_empty(w, OP_EMPTY_LIST, OP_LIST));
     size_t at = 0;

@@ -29,44 +29,44 @@ static void print_put(struct printer *out, const char *text, size_t size) {
     }
     out->size += size;
 }
-static void put_text(struct printer *out, const char *text) {
+static void print_text(struct printer *out, const char *text) {
     print_put(out, text, strlen(text));
 }
-__attribute__((format(printf, 2, 3))) static void put_format(struct printer *out, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void print_format(struct printer *out, const char *format, ...) {
     char text[64];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    put_text(out, text);
+    print_text(out, text);
 }
 
 static prong_status print_value(struct printer *out, prong_value value, unsigned depth);
 
-static prong_status put_int(struct printer *out, prong_value value) {
-    if (!is_big(value)) {
-        put_format(out, "%lld", (long long)value.integer);
+static prong_status print_int(struct printer *out, prong_value value) {
+    if (!value_is_big(value)) {
+        print_format(out, "%lld", (long long)value.integer);
         return PRONG_OK;
     }
-    if (size_of(value) > DIGITS_MAX / 2) {
-        put_format(out, "<int of %zu bytes>", size_of(value));
+    if (value_size(value) > DIGITS_MAX / 2) {
+        print_format(out, "<int of %zu bytes>", value_size(value));
         return PRONG_OK;
     }
     char *digits = int_to_text(value);
     if (!digits) return fail_text(PRONG_NO_MEMORY, "no memory left to print an int");
-    put_text(out, digits);
+    print_text(out, digits);
     free(digits);
     return PRONG_OK;
 }
 
-static void put_float(struct printer *out, double number) {
+static void print_float(struct printer *out, double number) {
     char text[FLOAT_TEXT];
     size_t length = float_to_text(number, text);
     print_put(out, text, length);
 }
 
 /* As Python: the imaginary part alone if the other is 0; without ".0". */
-static void put_complex(struct printer *out, double real, double imaginary) {
+static void print_complex(struct printer *out, double real, double imaginary) {
     char text[2][FLOAT_TEXT];
     float_to_text(real, text[0]);
     float_to_text(imaginary, text[1]);
@@ -75,53 +75,53 @@ static void put_complex(struct printer *out, double real, double imaginary) {
         if (size > 2 && !strcmp(text[i] + size - 2, ".0")) text[i][size - 2] = 0;
     }
     if (real == 0 && !signbit(real)) {
-        put_text(out, text[1]);
-        put_text(out, "j");
+        print_text(out, text[1]);
+        print_text(out, "j");
         return;
     }
-    put_text(out, "(");
-    put_text(out, text[0]);
-    if (*text[1] != '-') put_text(out, "+");
-    put_text(out, text[1]);
-    put_text(out, "j)");
+    print_text(out, "(");
+    print_text(out, text[0]);
+    if (*text[1] != '-') print_text(out, "+");
+    print_text(out, text[1]);
+    print_text(out, "j)");
 }
 
 /* Python quotes with ' unless there is one in it and no ". */
-static char quote_for(const char *data, size_t size) {
+static char print_quote_for(const char *data, size_t size) {
     return memchr(data, '\'', size) && !memchr(data, '"', size) ? '"' : '\'';
 }
 
-static bool put_escape(struct printer *out, unsigned char c, char quote) {
+static bool print_escape(struct printer *out, unsigned char c, char quote) {
     const char *escape = c == '\\' ? "\\\\" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
-    if (c == (unsigned char)quote) put_format(out, "\\%c", quote);
-    if (escape) put_text(out, escape);
+    if (c == (unsigned char)quote) print_format(out, "\\%c", quote);
+    if (escape) print_text(out, escape);
     return escape || c == (unsigned char)quote;
 }
 
-static void put_str(struct printer *out, const char *text, size_t size) {
-    char quote = quote_for(text, size);
+static void print_str(struct printer *out, const char *text, size_t size) {
+    char quote = print_quote_for(text, size);
     print_put(out, &quote, 1);
     for (const char *at = text, *end = text + size; at < end;) {
         const char *from = at;
         uint32_t c = utf8_get(&at);
-        if (c < 0x80 && put_escape(out, (unsigned char)c, quote)) continue;
+        if (c < 0x80 && print_escape(out, (unsigned char)c, quote)) continue;
         if (c < 0x20 || (c >= 0x7f && c < 0xa1) || c == 0xad)
-            put_format(out, "\\x%02x", c);
+            print_format(out, "\\x%02x", c);
         else if (c >= 0xd800 && c < 0xe000)
-            put_format(out, "\\u%04x", c);
+            print_format(out, "\\u%04x", c);
         else
             print_put(out, from, (size_t)(at - from));
     }
     print_put(out, &quote, 1);
 }
 
-static void put_bytes(struct printer *out, const unsigned char *data, size_t size) {
-    char quote = quote_for((const char *)data, size);
-    put_format(out, "b%c", quote);
+static void print_bytes(struct printer *out, const unsigned char *data, size_t size) {
+    char quote = print_quote_for((const char *)data, size);
+    print_format(out, "b%c", quote);
     for (size_t i = 0; i < size; i++) {
-        if (put_escape(out, data[i], quote)) continue;
+        if (print_escape(out, data[i], quote)) continue;
         if (data[i] < 0x20 || data[i] >= 0x7f)
-            put_format(out, "\\x%02x", data[i]);
+            print_format(out, "\\x%02x", data[i]);
         else
             print_put(out, (const char *)&data[i], 1);
     }
@@ -131,153 +131,153 @@ static void put_bytes(struct printer *out, const unsigned char *data, size_t siz
 static prong_status print_items(struct printer *out, const prong_value *items, size_t count, unsigned depth) {
     prong_status status = PRONG_OK;
     for (size_t i = 0; i < count && status >= 0; i++) {
-        if (i) put_text(out, ", ");
+        if (i) print_text(out, ", ");
         status = print_value(out, items[i], depth);
         if (status < 0 && out->json) status = fail_again(status, "[%zu]", i);
     }
     return status;
 }
 
-static prong_status put_sequence(struct printer *out, prong_value value, unsigned depth) {
+static prong_status print_sequence(struct printer *out, prong_value value, unsigned depth) {
     size_t count;
-    const prong_value *items = items_of(value, &count);
-    bool list = kind_of(value) == PRONG_KIND_LIST || out->json;
-    put_text(out, list ? "[" : "(");
+    const prong_value *items = value_items(value, &count);
+    bool list = value_kind(value) == PRONG_KIND_LIST || out->json;
+    print_text(out, list ? "[" : "(");
     prong_status status = print_items(out, items, count, depth);
-    put_text(out, list ? "]" : count == 1 ? ",)" : ")");
+    print_text(out, list ? "]" : count == 1 ? ",)" : ")");
     return status;
 }
 
-static prong_status put_members(struct printer *out, prong_value value, unsigned depth) {
-    const struct table *table = table_of(value);
-    bool frozen = kind_of(value) == PRONG_KIND_FROZENSET;
+static prong_status print_members(struct printer *out, prong_value value, unsigned depth) {
+    const struct table *table = value_table(value);
+    bool frozen = value_kind(value) == PRONG_KIND_FROZENSET;
     if (!table->count) {
-        put_text(out, frozen ? "frozenset()" : "set()");
+        print_text(out, frozen ? "frozenset()" : "set()");
         return PRONG_OK;
     }
     prong_status status = PRONG_OK;
-    put_text(out, frozen ? "frozenset({" : "{");
+    print_text(out, frozen ? "frozenset({" : "{");
     size_t at = 0, count = 0;
     for (struct entry *entry = table_next(table, &at); entry && status >= 0; entry = table_next(table, &at)) {
-        if (count++) put_text(out, ", ");
+        if (count++) print_text(out, ", ");
         status = print_value(out, entry->key, depth);
     }
-    put_text(out, frozen ? "})" : "}");
+    print_text(out, frozen ? "})" : "}");
     return status;
 }
 
-static prong_status put_json_key(struct printer *out, prong_value key) {
-    switch (kind_of(key)) {
+static prong_status print_json_key(struct printer *out, prong_value key) {
+    switch (value_kind(key)) {
     case PRONG_KIND_STR: return print_value(out, key, 0);
     case PRONG_KIND_NULL:
     case PRONG_KIND_BOOL:
     case PRONG_KIND_INT:
     case PRONG_KIND_FLOAT: {
-        put_text(out, "\"");
+        print_text(out, "\"");
         prong_status status = print_value(out, key, 0);
-        put_text(out, "\"");
+        print_text(out, "\"");
         return status;
     }
-    default: return fail(PRONG_INVALID, "a %s cannot be a key in JSON", prong_kind_name(kind_of(key)));
+    default: return fail(PRONG_INVALID, "a %s cannot be a key in JSON", prong_kind_name(value_kind(key)));
     }
 }
 
-static prong_status put_pairs(struct printer *out, prong_value dict, unsigned depth) {
-    const struct table *table = table_of(dict);
+static prong_status print_pairs(struct printer *out, prong_value dict, unsigned depth) {
+    const struct table *table = value_table(dict);
     prong_status status = PRONG_OK;
-    put_text(out, "{");
+    print_text(out, "{");
     size_t at = 0, count = 0;
     for (struct entry *entry = table_next(table, &at); entry && status >= 0; entry = table_next(table, &at)) {
-        if (count++) put_text(out, ", ");
-        status = out->json ? put_json_key(out, entry->key) : print_value(out, entry->key, depth);
-        put_text(out, ": ");
+        if (count++) print_text(out, ", ");
+        status = out->json ? print_json_key(out, entry->key) : print_value(out, entry->key, depth);
+        print_text(out, ": ");
         if (status >= 0) status = print_value(out, entry->value, depth);
-        if (status < 0 && out->json && kind_of(entry->key) == PRONG_KIND_STR)
+        if (status < 0 && out->json && value_kind(entry->key) == PRONG_KIND_STR)
             status = fail_again(status, ".%.60s", (const char *)entry->key.pointer);
     }
-    put_text(out, "}");
+    print_text(out, "}");
     return status;
 }
 
-static void put_class(struct printer *out, const struct class_node *class) {
+static void print_class(struct printer *out, const struct class_node *class) {
     const char *module = class->module.pointer;
-    put_format(out, "<class '");
+    print_format(out, "<class '");
     if (strcmp(module, "builtins")) {
-        put_text(out, module);
-        put_text(out, ".");
+        print_text(out, module);
+        print_text(out, ".");
     }
-    put_text(out, class->name.pointer);
-    put_text(out, "'>");
+    print_text(out, class->name.pointer);
+    print_text(out, "'>");
 }
 
 /* What it would be made by; attributes follow as if they were keywords. */
-static prong_status put_object(struct printer *out, const struct object_node *object, unsigned depth) {
+static prong_status print_object(struct printer *out, const struct object_node *object, unsigned depth) {
     size_t count, written = 0;
-    const prong_value *items = items_of(object->arguments, &count);
-    put_text(out, object->class->name.pointer);
-    put_text(out, "(");
+    const prong_value *items = value_items(object->arguments, &count);
+    print_text(out, object->class->name.pointer);
+    print_text(out, "(");
     prong_status status = print_items(out, items, count, depth);
     written = count;
     const prong_value more[] = {object->items, object->pairs, object->keywords, object->state};
     for (int i = 0; i < 4 && status >= 0; i++) {
-        bool attributes = i >= 2 && kind_of(more[i]) == PRONG_KIND_DICT;
-        if (i == 3 ? !object->has_state : kind_of(more[i]) == PRONG_KIND_NULL) continue;
+        bool attributes = i >= 2 && value_kind(more[i]) == PRONG_KIND_DICT;
+        if (i == 3 ? !object->has_state : value_kind(more[i]) == PRONG_KIND_NULL) continue;
         if (!attributes) {
-            if (written++) put_text(out, ", ");
-            if (i == 3) put_text(out, "state=");
+            if (written++) print_text(out, ", ");
+            if (i == 3) print_text(out, "state=");
             status = print_value(out, more[i], depth);
             continue;
         }
         size_t at = 0;
-        for (struct entry *entry; status >= 0 && (entry = table_next(table_of(more[i]), &at));) {
-            if (written++) put_text(out, ", ");
-            if (kind_of(entry->key) == PRONG_KIND_STR)
-                print_put(out, entry->key.pointer, size_of(entry->key));
+        for (struct entry *entry; status >= 0 && (entry = table_next(value_table(more[i]), &at));) {
+            if (written++) print_text(out, ", ");
+            if (value_kind(entry->key) == PRONG_KIND_STR)
+                print_put(out, entry->key.pointer, value_size(entry->key));
             else
                 status = print_value(out, entry->key, depth);
-            put_text(out, "=");
+            print_text(out, "=");
             if (status >= 0) status = print_value(out, entry->value, depth);
         }
     }
-    put_text(out, ")");
+    print_text(out, ")");
     return status;
 }
 
-static prong_status put_range(struct printer *out, const struct range_node *range) {
-    put_text(out, "range(");
+static prong_status print_range(struct printer *out, const struct range_node *range) {
+    print_text(out, "range(");
     print_value(out, range->start, 0);
-    put_text(out, ", ");
+    print_text(out, ", ");
     print_value(out, range->stop, 0);
-    if (is_big(range->step) || range->step.integer != 1) {
-        put_text(out, ", ");
+    if (value_is_big(range->step) || range->step.integer != 1) {
+        print_text(out, ", ");
         print_value(out, range->step, 0);
     }
-    put_text(out, ")");
+    print_text(out, ")");
     return PRONG_OK;
 }
 
 static prong_status print_other(struct printer *out, prong_value value) {
     const struct bytes_node *bytes = value.pointer;
-    switch (kind_of(value)) {
-    case PRONG_KIND_BYTES: put_bytes(out, value.pointer, size_of(value)); break;
+    switch (value_kind(value)) {
+    case PRONG_KIND_BYTES: print_bytes(out, value.pointer, value_size(value)); break;
     case PRONG_KIND_BYTEARRAY:
-        put_text(out, "bytearray(");
-        put_bytes(out, bytes->data, bytes->size);
-        put_text(out, ")");
+        print_text(out, "bytearray(");
+        print_bytes(out, bytes->data, bytes->size);
+        print_text(out, ")");
         break;
-    case PRONG_KIND_BUFFER: put_format(out, "<buffer of %zu bytes>", bytes->size); break;
+    case PRONG_KIND_BUFFER: print_format(out, "<buffer of %zu bytes>", bytes->size); break;
     case PRONG_KIND_COMPLEX: {
         const struct complex_node *complex = value.pointer;
-        put_complex(out, complex->real, complex->imaginary);
+        print_complex(out, complex->real, complex->imaginary);
         break;
     }
-    case PRONG_KIND_RANGE: return put_range(out, value.pointer);
-    case PRONG_KIND_ELLIPSIS: put_text(out, "Ellipsis"); break;
-    case PRONG_KIND_NOT_IMPLEMENTED: put_text(out, "NotImplemented"); break;
-    case PRONG_KIND_CLASS: put_class(out, class_of(value)); break;
+    case PRONG_KIND_RANGE: return print_range(out, value.pointer);
+    case PRONG_KIND_ELLIPSIS: print_text(out, "Ellipsis"); break;
+    case PRONG_KIND_NOT_IMPLEMENTED: print_text(out, "NotImplemented"); break;
+    case PRONG_KIND_CLASS: print_class(out, value_class(value)); break;
     case PRONG_KIND_HANDLE: {
         const struct handle_node *handle = value.pointer;
-        put_format(out, "<%s %#llx>", handle->type, (unsigned long long)handle->offset);
+        print_format(out, "<%s %#llx>", handle->type, (unsigned long long)handle->offset);
         break;
     }
     default: break;
@@ -285,43 +285,43 @@ static prong_status print_other(struct printer *out, prong_value value) {
     return PRONG_OK;
 }
 
-static void put_json_str(struct printer *out, const char *text, size_t size) {
-    put_text(out, "\"");
+static void print_json_str(struct printer *out, const char *text, size_t size) {
+    print_text(out, "\"");
     for (const char *at = text, *end = text + size; at < end;) {
         const char *from = at;
         uint32_t c = utf8_get(&at);
         if (c == '"' || c == '\\')
-            put_format(out, "\\%c", (char)c);
+            print_format(out, "\\%c", (char)c);
         else if (c == '\n' || c == '\r' || c == '\t')
-            put_text(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+            print_text(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
         else if (c < 0x20 || (c >= 0xd800 && c < 0xe000))
-            put_format(out, "\\u%04x", c);
+            print_format(out, "\\u%04x", c);
         else
             print_put(out, from, (size_t)(at - from));
     }
-    put_text(out, "\"");
+    print_text(out, "\"");
 }
 
 static prong_status print_below(struct printer *out, prong_value value, unsigned depth) {
-    switch (kind_of(value)) {
+    switch (value_kind(value)) {
     case PRONG_KIND_LIST:
-    case PRONG_KIND_TUPLE: return put_sequence(out, value, depth);
-    case PRONG_KIND_DICT: return put_pairs(out, value, depth);
+    case PRONG_KIND_TUPLE: return print_sequence(out, value, depth);
+    case PRONG_KIND_DICT: return print_pairs(out, value, depth);
     case PRONG_KIND_SET:
-    case PRONG_KIND_FROZENSET: return put_members(out, value, depth);
-    default: return put_object(out, object_of(value), depth);
+    case PRONG_KIND_FROZENSET: return print_members(out, value, depth);
+    default: return print_object(out, value_object(value), depth);
     }
 }
 
 /* A node is marked while it is printed, so that one met within itself is known. */
 static prong_status print_node(struct printer *out, prong_value value, unsigned depth) {
-    prong_kind kind = kind_of(value);
+    prong_kind kind = value_kind(value);
     struct node *node = (struct node *)(uintptr_t)value.pointer;
     if (depth > DEPTH_MAX) return fail(PRONG_TOO_LONG, "values are nested deeper than %d", DEPTH_MAX);
     if (!node) return print_below(out, value, depth);
     if (node->walk == out->walk) {
         if (out->json) return fail_text(PRONG_INVALID, "refers to itself, which JSON cannot say");
-        put_text(out, kind == PRONG_KIND_LIST ? "[...]" : kind == PRONG_KIND_TUPLE ? "(...)" : "{...}");
+        print_text(out, kind == PRONG_KIND_LIST ? "[...]" : kind == PRONG_KIND_TUPLE ? "(...)" : "{...}");
         return PRONG_OK;
     }
     bool again = node->walk == out->done;
@@ -333,8 +333,8 @@ static prong_status print_node(struct printer *out, prong_value value, unsigned 
     return status;
 }
 
-static bool json_has(prong_value value) {
-    prong_kind kind = kind_of(value);
+static bool print_json_has(prong_value value) {
+    prong_kind kind = value_kind(value);
     return kind <= PRONG_KIND_INT || kind == PRONG_KIND_STR || kind == PRONG_KIND_LIST || kind == PRONG_KIND_TUPLE ||
            kind == PRONG_KIND_DICT || (kind == PRONG_KIND_FLOAT && isfinite(value.real));
 }
@@ -342,16 +342,18 @@ static bool json_has(prong_value value) {
 static prong_status print_value(struct printer *out, prong_value value, unsigned depth) {
     if (out->again && ++out->values > AGAIN_MAX)
         return fail(PRONG_TOO_LONG, "more than %d values to print that were printed before", AGAIN_MAX);
-    if (out->json && !json_has(value))
-        return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(kind_of(value)));
-    switch (kind_of(value)) {
-    case PRONG_KIND_NULL: put_text(out, out->json ? "null" : "None"); return PRONG_OK;
+    if (out->json && !print_json_has(value))
+        return fail(PRONG_INVALID, "JSON has no way to say this %s", prong_kind_name(value_kind(value)));
+    switch (value_kind(value)) {
+    case PRONG_KIND_NULL: print_text(out, out->json ? "null" : "None"); return PRONG_OK;
     case PRONG_KIND_BOOL:
-        put_text(out, value.integer ? (out->json ? "true" : "True") : (out->json ? "false" : "False"));
+        print_text(out, value.integer ? (out->json ? "true" : "True") : (out->json ? "false" : "False"));
         return PRONG_OK;
-    case PRONG_KIND_INT: return put_int(out, value);
-    case PRONG_KIND_FLOAT: put_float(out, value.real); return PRONG_OK;
-    case PRONG_KIND_STR: (out->json ? put_json_str : put_str)(out, value.pointer, size_of(value)); return PRONG_OK;
+    case PRONG_KIND_INT: return print_int(out, value);
+    case PRONG_KIND_FLOAT: print_float(out, value.real); return PRONG_OK;
+    case PRONG_KIND_STR:
+        (out->json ? print_json_str : print_str)(out, value.pointer, value_size(value));
+        return PRONG_OK;
     case PRONG_KIND_LIST:
     case PRONG_KIND_TUPLE:
     case PRONG_KIND_DICT:

@@ -36,11 +36,11 @@ static void path_back(struct scanner *scanner, size_t before) {
     scanner->path[before] = 0;
 }
 
-static char next_letter(struct scanner *scanner) {
+static char scan_next_letter(struct scanner *scanner) {
     scanner->at += strspn(scanner->at, " ,:\t\n");
     return *scanner->at ? *scanner->at++ : 0;
 }
-static char peek_letter(struct scanner *scanner) {
+static char scan_peek_letter(struct scanner *scanner) {
     scanner->at += strspn(scanner->at, " ,:\t\n");
     return *scanner->at;
 }
@@ -76,7 +76,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
     prong_status status = PRONG_OK;
     switch (letter) {
     case '.': return PRONG_OK;
-    case 'n': return kind_of(value) == PRONG_KIND_NULL ? PRONG_OK : expected("None", value);
+    case 'n': return value_kind(value) == PRONG_KIND_NULL ? PRONG_OK : expected("None", value);
     case 'b': return prong_get_bool(value, va_arg(scanner->given, bool *));
     case 'i':
     case 'l':
@@ -109,7 +109,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
 }
 
 /* Goes past what would go to an absent value, and past its arguments. */
-static prong_status skip_one(struct scanner *scanner, char letter) {
+static prong_status scan_skip_one(struct scanner *scanner, char letter) {
     switch (letter) {
     case '.':
     case 'n': return PRONG_OK;
@@ -132,10 +132,10 @@ static prong_status skip_one(struct scanner *scanner, char letter) {
     case '[':
     case '{': {
         char closing = letter == '(' ? ')' : letter == '[' ? ']' : '}';
-        for (char c = next_letter(scanner); c != closing; c = next_letter(scanner)) {
+        for (char c = scan_next_letter(scanner); c != closing; c = scan_next_letter(scanner)) {
             prong_status status = !c                     ? scan_bad_format(scanner, "an open bracket")
                                   : c == '*' || c == '?' ? PRONG_OK
-                                                         : skip_one(scanner, c);
+                                                         : scan_skip_one(scanner, c);
             if (status < 0) return status;
         }
         return PRONG_OK;
@@ -146,13 +146,13 @@ static prong_status skip_one(struct scanner *scanner, char letter) {
 
 static prong_status scan_items(struct scanner *scanner, prong_value value, char closing) {
     prong_kind wanted = closing == ')' ? PRONG_KIND_TUPLE : PRONG_KIND_LIST;
-    if (kind_of(value) != wanted) return expected(prong_kind_name(wanted), value);
+    if (value_kind(value) != wanted) return expected(prong_kind_name(wanted), value);
     size_t count, index = 0;
-    const prong_value *items = items_of(value, &count);
-    for (char letter = next_letter(scanner); letter != closing; letter = next_letter(scanner), index++) {
+    const prong_value *items = value_items(value, &count);
+    for (char letter = scan_next_letter(scanner); letter != closing; letter = scan_next_letter(scanner), index++) {
         if (!letter) return scan_bad_format(scanner, "an open bracket");
         if (letter == '*') {
-            if (next_letter(scanner) != closing) return scan_bad_format(scanner, "something after '*'");
+            if (scan_next_letter(scanner) != closing) return scan_bad_format(scanner, "something after '*'");
             return PRONG_OK;
         }
         if (index >= count) return fail(PRONG_INVALID, "only %zu items", count);
@@ -165,16 +165,16 @@ static prong_status scan_items(struct scanner *scanner, prong_value value, char 
 }
 
 static prong_status scan_dict(struct scanner *scanner, prong_value value) {
-    if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
-    for (char letter = next_letter(scanner); letter != '}'; letter = next_letter(scanner)) {
+    if (value_kind(value) != PRONG_KIND_DICT) return expected("dict", value);
+    for (char letter = scan_next_letter(scanner); letter != '}'; letter = scan_next_letter(scanner)) {
         if (letter != 's') return scan_bad_format(scanner, "a dict's keys are to be 's'");
         const char *key = va_arg(scanner->given, const char *);
-        bool optional = peek_letter(scanner) == '?' && next_letter(scanner);
+        bool optional = scan_peek_letter(scanner) == '?' && scan_next_letter(scanner);
         prong_value found;
         prong_status status = prong_dict_get_text(value, key, &found);
-        letter = next_letter(scanner);
+        letter = scan_next_letter(scanner);
         if (status == PRONG_NOT_FOUND && optional) {
-            status = skip_one(scanner, letter);
+            status = scan_skip_one(scanner, letter);
             if (status < 0) return status;
             continue;
         }
@@ -197,10 +197,10 @@ static prong_status scan_value(struct scanner *scanner, char letter, const prong
 prong_status prong_scan(prong_value value, const char *format, ...) {
     struct scanner scanner = {.format = format, .at = format};
     va_start(scanner.given, format);
-    prong_status status = scan_value(&scanner, next_letter(&scanner), &value);
+    prong_status status = scan_value(&scanner, scan_next_letter(&scanner), &value);
     if (status < 0)
         status = scan_at_path(&scanner, status);
-    else if (next_letter(&scanner))
+    else if (scan_next_letter(&scanner))
         status = scan_bad_format(&scanner, "something after the value");
     va_end(scanner.given);
     return status;
@@ -213,12 +213,12 @@ static prong_status path_unreadable(const char *path, const char *at) {
 }
 
 static prong_status path_step_by_key(prong_value value, const char *key, size_t size, prong_value *found) {
-    if (kind_of(value) != PRONG_KIND_DICT) return expected("dict", value);
+    if (value_kind(value) != PRONG_KIND_DICT) return expected("dict", value);
     return dict_find_text(value, key, size, found);
 }
 
 static prong_status path_step_by_index(prong_value value, long index, prong_value *found) {
-    if (kind_of(value) == PRONG_KIND_DICT) return prong_dict_get(value, prong_make_int(index), found);
+    if (value_kind(value) == PRONG_KIND_DICT) return prong_dict_get(value, prong_make_int(index), found);
     if (index < 0) index += (long)prong_value_size(value);
     if (index < 0) return fail_text(PRONG_NOT_FOUND, "index is out of range");
     return prong_list_get(value, (size_t)index, found);

@@ -8,33 +8,33 @@
 
 enum { FEW = 8, FIRST_CAPACITY = 4 };
 
-static bool is_gap(const struct entry *entry) {
+static bool table_is_gap(const struct entry *entry) {
     return (entry->key.head & 0xff) == GAP;
 }
 
 /* Most keys are short strings: told apart here by length and first bytes, without a call. */
-static inline bool same_key(prong_value a, prong_value b) {
-    if (kind_of(a) == PRONG_KIND_STR && kind_of(b) == PRONG_KIND_STR) {
+static inline bool table_same_key(prong_value a, prong_value b) {
+    if (value_kind(a) == PRONG_KIND_STR && value_kind(b) == PRONG_KIND_STR) {
         if (a.head != b.head) return false;
         if (a.pointer == b.pointer) return true;
-        work_add(work_of_copying(size_of(a)));
-        return memcmp(a.pointer, b.pointer, size_of(a)) == 0;
+        value_work_add(value_work_of_copying(value_size(a)));
+        return memcmp(a.pointer, b.pointer, value_size(a)) == 0;
     }
     return value_same(a, b) || prong_value_equal(a, b);
 }
 
-static struct entry *find_among_few(const struct table *table, prong_value key) {
+static struct entry *table_find_among_few(const struct table *table, prong_value key) {
     for (uint32_t i = 0; i < table->used; i++)
-        if (!is_gap(&table->entries[i]) && same_key(table->entries[i].key, key)) return &table->entries[i];
+        if (!table_is_gap(&table->entries[i]) && table_same_key(table->entries[i].key, key)) return &table->entries[i];
     return NULL;
 }
 
 /* Slots of removed entries keep their place, so that a search passes over them. */
-static struct entry *find_by_index(const struct table *table, prong_value key, uint32_t hash) {
+static struct entry *table_find_by_index(const struct table *table, prong_value key, uint32_t hash) {
     for (uint32_t i = hash & table->mask; table->index[i].place; i = (i + 1) & table->mask) {
         if (table->index[i].hash != hash) continue;
         struct entry *entry = &table->entries[table->index[i].place - 1];
-        if (!is_gap(entry) && same_key(entry->key, key)) return entry;
+        if (!table_is_gap(entry) && table_same_key(entry->key, key)) return entry;
     }
     return NULL;
 }
@@ -42,15 +42,15 @@ static struct entry *find_by_index(const struct table *table, prong_value key, u
 prong_status table_find(const struct table *table, prong_value key, struct entry **entry) {
     uint32_t hash = 0;
     *entry = NULL;
-    if (table->index || kind_of(key) != PRONG_KIND_STR) { /* a str is always a key; others may not be */
+    if (table->index || value_kind(key) != PRONG_KIND_STR) { /* a str is always a key; others may not be */
         prong_status status = value_hash(key, &hash);
         if (status < 0) return status;
     }
-    *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
+    *entry = table->index ? table_find_by_index(table, key, hash) : table_find_among_few(table, key);
     return PRONG_OK;
 }
 
-static void index_add(struct table *table, uint32_t hash, uint32_t place) {
+static void table_index_add(struct table *table, uint32_t hash, uint32_t place) {
     table->written++;
     uint32_t i = hash & table->mask;
     while (table->index[i].place) i = (i + 1) & table->mask;
@@ -58,7 +58,7 @@ static void index_add(struct table *table, uint32_t hash, uint32_t place) {
 }
 
 /* Slots are made for all the entries there is room for, and half as many again. */
-static prong_status index_make(prong_document *document, struct table *table) {
+static prong_status table_index_make(prong_document *document, struct table *table) {
     uint32_t slots = 16;
     while (slots < table->capacity + table->capacity / 2) slots *= 2;
     size_t size = slots * sizeof(struct table_slot);
@@ -75,21 +75,21 @@ static prong_status index_make(prong_document *document, struct table *table) {
         uint32_t hash;
         prong_status status = value_hash(table->entries[i].key, &hash);
         if (status < 0) return status;
-        index_add(table, hash, i);
+        table_index_add(table, hash, i);
     }
     return PRONG_OK;
 }
 
-static void close_gaps(struct table *table) {
+static void table_close_gaps(struct table *table) {
     uint32_t to = 0;
     for (uint32_t from = 0; from < table->used; from++)
-        if (!is_gap(&table->entries[from])) table->entries[to++] = table->entries[from];
+        if (!table_is_gap(&table->entries[from])) table->entries[to++] = table->entries[from];
     table->used = to;
 }
 
 static prong_status table_resize(prong_document *document, struct table *table, size_t capacity) {
     if (capacity > UINT32_MAX / 4) return fail(PRONG_NO_MEMORY, "a dict or set of %zu items is too large", capacity);
-    if (table->count < table->used) close_gaps(table);
+    if (table->count < table->used) table_close_gaps(table);
     if (capacity > table->capacity) {
         struct entry *entries = document_grow(document, table->entries, table->capacity * sizeof(struct entry),
                                               capacity * sizeof(struct entry));
@@ -97,7 +97,7 @@ static prong_status table_resize(prong_document *document, struct table *table, 
         table->entries = entries;
         table->capacity = (uint32_t)capacity;
     }
-    return table->capacity > FEW ? index_make(document, table) : PRONG_OK;
+    return table->capacity > FEW ? table_index_make(document, table) : PRONG_OK;
 }
 
 /* Exactly so many the first time; then by half at least: a caller that reserves for each batch would otherwise have each
@@ -121,9 +121,9 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     uint32_t hash = 0;
     prong_status status = PRONG_OK;
     *added = false;
-    if (table->index || kind_of(key) != PRONG_KIND_STR) status = value_hash(key, &hash);
+    if (table->index || value_kind(key) != PRONG_KIND_STR) status = value_hash(key, &hash);
     if (status < 0) return status;
-    *entry = table->index ? find_by_index(table, key, hash) : find_among_few(table, key);
+    *entry = table->index ? table_find_by_index(table, key, hash) : table_find_among_few(table, key);
     if (*entry) return PRONG_OK;
     bool had_index = table->index != NULL;
     if (table->used == table->capacity || (table->index && table->written == table->capacity))
@@ -132,7 +132,7 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     if (status < 0) return status;
     *entry = &table->entries[table->used];
     **entry = (struct entry){.key = key};
-    if (table->index) index_add(table, hash, table->used);
+    if (table->index) table_index_add(table, hash, table->used);
     table->used++;
     table->count++;
     *added = true;
@@ -142,7 +142,7 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
 void table_remove(struct table *table, struct entry *entry) {
     *entry = (struct entry){.key.head = GAP};
     if (--table->count == 0) table_clear(table);
-    while (table->used && is_gap(&table->entries[table->used - 1]))
+    while (table->used && table_is_gap(&table->entries[table->used - 1]))
         table->used--; /* slots may point to places beyond: what is there is a gap, or another with another hash */
 }
 

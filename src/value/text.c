@@ -1,20 +1,22 @@
 #include "value/text.h"
 #include <string.h>
 
-static bool continues(const unsigned char *at, size_t count) {
+static bool text_continues(const unsigned char *at, size_t count) {
     for (size_t i = 1; i <= count; i++)
         if ((at[i] & 0xc0) != 0x80) return false;
     return true;
 }
 
 /* Bytes of the character at `at`, of `left`; 0: none starts here. */
-static size_t character_size(const unsigned char *at, size_t left) {
+static size_t text_character_size(const unsigned char *at, size_t left) {
     unsigned char first = at[0];
     if (first < 0x80) return 1;
-    if (first >= 0xc2 && first < 0xe0) return left >= 2 && continues(at, 1) ? 2 : 0;
-    if (first >= 0xe0 && first < 0xf0) return left >= 3 && continues(at, 2) && !(first == 0xe0 && at[1] < 0xa0) ? 3 : 0;
+    if (first >= 0xc2 && first < 0xe0) return left >= 2 && text_continues(at, 1) ? 2 : 0;
+    if (first >= 0xe0 && first < 0xf0)
+        return left >= 3 && text_continues(at, 2) && !(first == 0xe0 && at[1] < 0xa0) ? 3 : 0;
     if (first >= 0xf0 && first < 0xf5)
-        return left >= 4 && continues(at, 3) && !(first == 0xf0 && at[1] < 0x90) && !(first == 0xf4 && at[1] > 0x8f)
+        return left >= 4 && text_continues(at, 3) && !(first == 0xf0 && at[1] < 0x90) &&
+                       !(first == 0xf4 && at[1] > 0x8f)
                    ? 4
                    : 0;
     return 0;
@@ -26,7 +28,7 @@ bool utf8_valid(const char *text, size_t size, size_t *bad) {
         uint64_t word;
         while (end - at >= 8 && (memcpy(&word, at, 8), !(word & 0x8080808080808080u))) at += 8;
         if (at == end) break;
-        size_t length = character_size(at, (size_t)(end - at));
+        size_t length = text_character_size(at, (size_t)(end - at));
         if (!length) {
             if (bad) *bad = (size_t)(at - (const unsigned char *)text);
             return false;

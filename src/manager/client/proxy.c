@@ -33,7 +33,8 @@ prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const 
     for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
         status = prong_list_append(scratch, all, one);
     struct request_parts request = {.to_server = true, .method = "create"};
-    if (status >= 0) status = prong_make_tuple(scratch, list_of(all)->items, list_of(all)->count, &request.arguments);
+    if (status >= 0)
+        status = prong_make_tuple(scratch, value_list(all)->items, value_list(all)->count, &request.arguments);
     if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
     prong_value ident = {0};
     uint64_t id = 0;

@@ -122,7 +122,7 @@ bool is_true(prong_value value) {
     switch (prong_value_kind(value)) {
     case PRONG_KIND_NULL: return false;
     case PRONG_KIND_BOOL: return value.integer != 0;
-    case PRONG_KIND_INT: return is_big(value) || value.integer != 0;
+    case PRONG_KIND_INT: return value_is_big(value) || value.integer != 0;
     case PRONG_KIND_FLOAT: return value.real != 0;
     case PRONG_KIND_STR:
     case PRONG_KIND_BYTES:

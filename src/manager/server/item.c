@@ -10,8 +10,8 @@
 static const uint64_t HAS_PROXIES = 1ull << 63;
 
 static bool in_memory(prong_value item) {
-    prong_kind kind = kind_of(item);
-    return kind == PRONG_KIND_INT ? size_of(item_value(item)) != 0
+    prong_kind kind = value_kind(item);
+    return kind == PRONG_KIND_INT ? value_size(item_value(item)) != 0
                                   : kind > PRONG_KIND_FLOAT && kind != PRONG_KIND_ELLIPSIS && item.pointer;
 }
 
@@ -24,13 +24,13 @@ struct proxy_walk {
 };
 
 static void walk_proxies(struct proxy_walk *walk, prong_value value, unsigned depth) {
-    prong_kind kind = kind_of(value);
-    if (kind < PRONG_KIND_LIST || !has_node(kind) || !value.pointer || depth > DEPTH_MAX) return;
+    prong_kind kind = value_kind(value);
+    if (kind < PRONG_KIND_LIST || !kind_has_node(kind) || !value.pointer || depth > DEPTH_MAX) return;
     struct node *node = (struct node *)(uintptr_t)value.pointer;
     if (node->walk == walk->walk) return;
     node->walk = walk->walk;
     if (kind == PRONG_KIND_OBJECT) {
-        const struct object_node *object = object_of(value);
+        const struct object_node *object = value_object(value);
         struct managed *proxied = object_of_proxy(walk->server, value);
         walk->any |= proxied != NULL;
         if (proxied && walk->found) walk->found(walk->server, proxied);
@@ -72,7 +72,7 @@ prong_status item_store(struct prong_server *server, prong_value value, prong_va
         return fail(PRONG_NO_MEMORY, "the server's limit of %zu bytes is reached", server->options.max_memory);
     }
     server->memory += size;
-    if (kind_of(*item) >= PRONG_KIND_LIST && for_proxies(server, *item, retain_found)) item->head |= HAS_PROXIES;
+    if (value_kind(*item) >= PRONG_KIND_LIST && for_proxies(server, *item, retain_found)) item->head |= HAS_PROXIES;
     return PRONG_OK;
 }
 

@@ -46,7 +46,7 @@ static prong_status exposed_methods(struct prong_server *server, const struct ty
         if (status >= 0) status = prong_list_append(server->scratch, list, name);
     }
     if (status < 0) return status;
-    return prong_make_tuple(server->scratch, list_of(list)->items, list_of(list)->count, tuple);
+    return prong_make_tuple(server->scratch, value_list(list)->items, value_list(list)->count, tuple);
 }
 
 static void reply_failed(struct session *session, prong_status status, const char *exception) {
@@ -116,7 +116,7 @@ static void request_create(struct session *session, const struct request *reques
     }
     prong_call call = {.server = server, .session = session, .method = name, .keywords = request->kwds};
     size_t all;
-    const prong_value *items = items_of(request->args, &all);
+    const prong_value *items = value_items(request->args, &all);
     prong_status status = prong_make_tuple(server->scratch, items + 1, count - 1, &call.arguments);
     if (status >= 0) status = object_new(server, type, &call.object);
     if (status < 0) {

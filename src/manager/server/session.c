@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const prong_time HANDSHAKE_TIME = PRONG_SECONDS(10);
+static const prong_time SESSION_HANDSHAKE_WITHIN = PRONG_SECONDS(10);
 
 /* --- deadlines: a binary heap of the sessions that have one --- */
 
@@ -106,7 +106,7 @@ prong_status session_new(struct prong_server *server, prong_link *link, struct s
     session->link = link;
     session->state = SESSION_HANDSHAKE;
     deadline_set(session, deadline_after(server->options.link.handshake_timeout ? server->options.link.handshake_timeout
-                                                                                : HANDSHAKE_TIME));
+                                                                                : SESSION_HANDSHAKE_WITHIN));
     session->watched = OS_POLLER_IN;
     if (os_poller_add(server->poller, link->source.descriptor, OS_POLLER_IN, (uintptr_t)session) < 0) {
         prong_status status = fail_errno("server: poller"); /* nobody would hear what comes */

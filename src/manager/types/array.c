@@ -78,21 +78,21 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     if (typecode == 'f' || typecode == 'd') {
         double number;
         if (prong_to_float(given, &number) < 0) {
-            call_raise(call, "TypeError", "must be real number, not %s", prong_kind_name(kind_of(given)));
+            call_raise(call, "TypeError", "must be real number, not %s", prong_kind_name(value_kind(given)));
             return PRONG_REMOTE_ERROR;
         }
         *item = prong_make_float(typecode == 'f' ? (double)(float)number : number);
         return PRONG_OK;
     }
     if (typecode == 'u') {
-        if (kind_of(given) == PRONG_KIND_STR) return item_store(call->server, given, item);
+        if (value_kind(given) == PRONG_KIND_STR) return item_store(call->server, given, item);
         call_raise(call, "TypeError", "array item must be a unicode character, not %s",
-                   prong_kind_name(kind_of(given)));
+                   prong_kind_name(value_kind(given)));
         return PRONG_REMOTE_ERROR;
     }
-    if (kind_of(given) != PRONG_KIND_INT && kind_of(given) != PRONG_KIND_BOOL) {
+    if (value_kind(given) != PRONG_KIND_INT && value_kind(given) != PRONG_KIND_BOOL) {
         call_raise(call, "TypeError", "'%s' object cannot be interpreted as an integer",
-                   prong_kind_name(kind_of(given)));
+                   prong_kind_name(value_kind(given)));
         return PRONG_REMOTE_ERROR;
     }
     bool is_signed = typecode >= 'a';

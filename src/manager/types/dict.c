@@ -6,7 +6,7 @@
 prong_status dict_value(struct managed *object, prong_document *document, prong_value *value) {
     const struct table *table = object->state;
     TRY(prong_make_dict(document, NULL, 0, value));
-    TRY(table_reserve(document, table_of(*value), table->count));
+    TRY(table_reserve(document, value_table(*value), table->count));
     size_t at = 0;
     for (struct entry *entry; (entry = table_next(table, &at));)
         TRY(prong_dict_set(document, *value, item_value(entry->key), item_value(entry->value)));
@@ -16,10 +16,10 @@ prong_status dict_value(struct managed *object, prong_document *document, prong_
 /* From a dict, a proxy of one, or pairs. */
 static prong_status dict_take(prong_call *call, struct table *table, prong_value from) {
     TRY(see_through(call, &from));
-    if (kind_of(from) == PRONG_KIND_OBJECT && kind_of(object_of(from)->pairs) == PRONG_KIND_DICT)
-        from = object_of(from)->pairs; /* an OrderedDict */
+    if (value_kind(from) == PRONG_KIND_OBJECT && value_kind(value_object(from)->pairs) == PRONG_KIND_DICT)
+        from = value_object(from)->pairs; /* an OrderedDict */
     size_t at = 0;
-    if (kind_of(from) == PRONG_KIND_DICT) {
+    if (value_kind(from) == PRONG_KIND_DICT) {
         for (prong_value key, value; prong_value_next(from, &at, &key, &value);)
             TRY(items_table_put(call, table, key, value));
         return PRONG_OK;
@@ -146,7 +146,7 @@ static prong_status dict_items(prong_call *call) {
 static prong_status dict_reversed(prong_call *call) {
     prong_value list;
     TRY(table_list(call, KEYS, &list));
-    struct list_node *node = list_of(list);
+    struct list_node *node = value_list(list);
     for (size_t i = 0, j = node->count; i + 1 < j; i++) {
         prong_value swapped = node->items[i];
         node->items[i] = node->items[--j];
@@ -163,9 +163,9 @@ static prong_status dict_copy(prong_call *call) {
 
 static prong_status as_dict(prong_call *call, prong_value *from) {
     TRY(see_through(call, from));
-    if (kind_of(*from) == PRONG_KIND_DICT) return PRONG_OK;
+    if (value_kind(*from) == PRONG_KIND_DICT) return PRONG_OK;
     call_raise(call, "TypeError", "unsupported operand type(s) for |: 'dict' and '%s'",
-               prong_kind_name(kind_of(*from)));
+               prong_kind_name(value_kind(*from)));
     return PRONG_REMOTE_ERROR;
 }
 

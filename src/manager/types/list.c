@@ -259,7 +259,7 @@ static prong_status list_sort(prong_call *call) {
     struct items *items = call->object->state;
     prong_value given[2];
     BIND(call, "=key reverse", given);
-    if (!is_absent(given[0]) && kind_of(given[0]) != PRONG_KIND_NULL)
+    if (!is_absent(given[0]) && value_kind(given[0]) != PRONG_KIND_NULL)
         return call_raise(call, "TypeError", "sort() with a key function is not possible on this server");
     if (!items->count) return PRONG_OK;
     size_t size = items->count * sizeof(prong_value);
@@ -288,11 +288,11 @@ static prong_status list_add(prong_call *call) {
     prong_value other, list;
     BIND(call, "value", &other);
     TRY(see_through(call, &other));
-    if (kind_of(other) != PRONG_KIND_LIST)
+    if (value_kind(other) != PRONG_KIND_LIST)
         return call_raise(call, "TypeError", "can only concatenate list (not \"%s\") to list",
-                          prong_kind_name(kind_of(other)));
+                          prong_kind_name(value_kind(other)));
     TRY(items_value(call->object->state, scratch_of(call), &list));
-    TRY(list_extend(scratch_of(call), list, list_of(other)->items, list_of(other)->count));
+    TRY(list_extend(scratch_of(call), list, value_list(other)->items, value_list(other)->count));
     return prong_call_return(call, list);
 }
 
@@ -315,7 +315,7 @@ static prong_status list_multiply(prong_call *call) {
     TRY(items_value(call->object->state, scratch_of(call), &one));
     TRY(prong_make_list(scratch_of(call), NULL, 0, &list));
     for (int64_t i = 0; i < times; i++)
-        TRY(list_extend(scratch_of(call), list, list_of(one)->items, list_of(one)->count));
+        TRY(list_extend(scratch_of(call), list, value_list(one)->items, value_list(one)->count));
     return prong_call_return(call, list);
 }
 
@@ -336,7 +336,7 @@ static prong_status list_reversed(prong_call *call) {
     prong_value list, iterator;
     TRY(items_value(call->object->state, scratch_of(call), &list));
     prong_object object = {.module = "builtins", .name = "reversed", .has_state = true};
-    object.state = prong_make_int((int64_t)list_of(list)->count - 1);
+    object.state = prong_make_int((int64_t)value_list(list)->count - 1);
     TRY(prong_make_tuple(scratch_of(call), &list, 1, &object.arguments));
     TRY(prong_make_object(scratch_of(call), &object, &iterator));
     return prong_call_return(call, iterator);

@@ -20,8 +20,8 @@ static prong_status no_attribute(prong_call *call, prong_value name) {
 
 /* False: raised. */
 static bool namespace_attribute(prong_call *call, prong_value name, struct entry **entry) {
-    if (kind_of(name) != PRONG_KIND_STR) {
-        call_raise(call, "TypeError", "attribute name must be string, not '%s'", prong_kind_name(kind_of(name)));
+    if (value_kind(name) != PRONG_KIND_STR) {
+        call_raise(call, "TypeError", "attribute name must be string, not '%s'", prong_kind_name(value_kind(name)));
         return false;
     }
     return items_table_find(call, name, entry);

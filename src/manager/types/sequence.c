@@ -4,23 +4,23 @@
 
 /* All items of what Python would iterate over, in order; raises TypeError for what it would not. */
 prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
-    prong_kind kind = kind_of(from);
-    if (is_sequence(kind)) {
+    prong_kind kind = value_kind(from);
+    if (kind_is_sequence(kind)) {
         *list = from;
         return PRONG_OK;
     }
     TRY(prong_make_list(scratch_of(call), NULL, 0, list));
-    if (is_table(kind)) {
+    if (kind_is_table(kind)) {
         size_t at = 0;
-        for (struct entry *entry; (entry = table_next(table_of(from), &at));)
+        for (struct entry *entry; (entry = table_next(value_table(from), &at));)
             TRY(prong_list_append(scratch_of(call), *list, entry->key));
         return PRONG_OK;
     }
     if (kind == PRONG_KIND_STR) {
         const char *text = from.pointer;
-        for (size_t at = 0, size; at < size_of(from); at += size) {
+        for (size_t at = 0, size; at < value_size(from); at += size) {
             prong_value one;
-            for (size = 1; at + size < size_of(from) && ((unsigned char)text[at + size] & 0xc0) == 0x80;) size++;
+            for (size = 1; at + size < value_size(from) && ((unsigned char)text[at + size] & 0xc0) == 0x80;) size++;
             TRY(prong_make_str(scratch_of(call), text + at, size, &one));
             TRY(prong_list_append(scratch_of(call), *list, one));
         }
@@ -76,7 +76,7 @@ bool list_place(prong_call *call, prong_value index, size_t size, const char *wh
 /* Stores all of a list's items at the end, or none. */
 prong_status items_extend(prong_call *call, struct items *items, prong_value list) {
     size_t count, before = items->count;
-    const prong_value *from = items_of(list, &count);
+    const prong_value *from = value_items(list, &count);
     TRY(items_reserve(items, count));
     for (size_t i = 0; i < count; i++) {
         prong_value item;
@@ -97,7 +97,7 @@ bool is_slice(prong_value value) {
 static prong_status slice_part(prong_call *call, prong_value part, int64_t absent, int64_t low, int64_t high,
                                size_t size, int64_t *out) {
     *out = absent;
-    if (kind_of(part) == PRONG_KIND_NULL) return PRONG_OK;
+    if (value_kind(part) == PRONG_KIND_NULL) return PRONG_OK;
     if (call_index(call, part, out)) return PRONG_REMOTE_ERROR;
     if (*out < 0) *out += (int64_t)size;
     if (*out < low) *out = low;
@@ -113,7 +113,7 @@ prong_status read_slice(prong_call *call, prong_value value, size_t size, struct
     prong_get_object(value, &view);
     for (size_t i = 0; i < 3; i++) TRY(prong_list_get(view.arguments, i, &part[i]));
     slice->step = 1;
-    if (kind_of(part[2]) != PRONG_KIND_NULL && call_index(call, part[2], &slice->step)) return PRONG_REMOTE_ERROR;
+    if (value_kind(part[2]) != PRONG_KIND_NULL && call_index(call, part[2], &slice->step)) return PRONG_REMOTE_ERROR;
     if (slice->step == 0) {
         call_raise(call, "ValueError", "slice step cannot be zero");
         return PRONG_REMOTE_ERROR;

@@ -38,11 +38,11 @@ static prong_status set_add(prong_call *call) {
 /* An element that is asked for: a set, which cannot be hashed, is as good as a frozenset there. */
 static prong_status set_asked(prong_call *call, prong_value *element) {
     TRY(call_bind(call, "element", element));
-    if (kind_of(*element) != PRONG_KIND_SET) return PRONG_OK;
+    if (value_kind(*element) != PRONG_KIND_SET) return PRONG_OK;
     prong_value list, from = *element;
     TRY(iterate(call, from, &list));
     size_t count;
-    const prong_value *items = items_of(list, &count);
+    const prong_value *items = value_items(list, &count);
     return prong_make_frozenset(scratch_of(call), items, count, element);
 }
 
@@ -88,13 +88,13 @@ static prong_status set_pop(prong_call *call) {
 /* What a value is as a set, for operators and methods. */
 static prong_status as_set(prong_call *call, prong_value from, prong_value *set) {
     prong_value list;
-    if (kind_of(from) == PRONG_KIND_SET || kind_of(from) == PRONG_KIND_FROZENSET) {
+    if (value_kind(from) == PRONG_KIND_SET || value_kind(from) == PRONG_KIND_FROZENSET) {
         *set = from;
         return PRONG_OK;
     }
     TRY(iterate(call, from, &list));
     size_t count;
-    const prong_value *items = items_of(list, &count);
+    const prong_value *items = value_items(list, &count);
     prong_status status = prong_make_set(scratch_of(call), items, count, set);
     if (status != PRONG_INVALID) return status;
     unhashable(call);
@@ -132,9 +132,10 @@ static prong_status set_replace(prong_call *call, prong_value set) {
 /* As Python's operators, which take sets alone: "__and__", not "intersection". False: NotImplemented was returned. */
 static bool set_is_operand(prong_call *call, prong_value *given) {
     if (strncmp(call->method, "__", 2)) return true;
-    if (!see_through(call, given) && (kind_of(*given) == PRONG_KIND_SET || kind_of(*given) == PRONG_KIND_FROZENSET))
+    if (!see_through(call, given) &&
+        (value_kind(*given) == PRONG_KIND_SET || value_kind(*given) == PRONG_KIND_FROZENSET))
         return true;
-    ignore_status(prong_call_return(call, value_of(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL)));
+    ignore_status(prong_call_return(call, value_of_kind(PRONG_KIND_NOT_IMPLEMENTED, 0, NULL)));
     return false;
 }
 
