@@ -188,7 +188,8 @@ deep_python_dev() {
     name=$("$python" -c 'import platform; print(platform.python_version())')
     [ "$python" = "$(system_python)" ] || name=$name-debug
     run_python_tests build-python "deep (python-dev)" "" --setup python_dev \
-        $(tests_of "$name" prong pool callbacks queues locks programs pickling arrays install managers connection)
+        $(tests_of "$name" prong pool callbacks queues locks programs pickling arrays install \
+            managers manager_server manager_deaths manager_interrupts connection)
 }
 
 deep_suites() { # VERSION
