@@ -189,7 +189,7 @@ deep_python_dev() {
     [ "$python" = "$(system_python)" ] || name=$name-debug
     run_python_tests build-python "deep (python-dev)" "" --setup python_dev \
         $(tests_of "$name" prong pool callbacks queues locks programs pickling arrays install \
-            managers manager_server manager_deaths manager_interrupts connection)
+            managers manager_server manager_deaths manager_interrupts connection readiness)
 }
 
 deep_suites() { # VERSION
