@@ -2,12 +2,20 @@
 
 import contextlib
 import gc
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import unittest
+
+import prong
+
+METHODS = ("fork", "spawn", "forkserver")
+SOON = 30
+PROGRAM_TIME = 120
 
 
 def heed_signals():
@@ -59,3 +67,84 @@ def run_file(program, *arguments, timeout, **environment):
             file.write(program)
         return subprocess.run([sys.executable, "-W", "ignore", path, *arguments], capture_output=True, text=True, timeout=timeout,
                               env={**os.environ, **environment})
+
+
+class InMethod:
+    """What tests have that run in each start method: for_each_method() makes the cases of unittest."""
+
+    method = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.context = prong.get_context(cls.method)
+
+    def start(self, target, *args):
+        """A process, which ends with the test."""
+        process = self.context.Process(target=target, args=args)
+        process.start()
+        self.addCleanup(process.join, SOON)
+        self.addCleanup(process.kill)
+        return process
+
+
+def for_each_method(tests):
+    """ForkTest, SpawnTest and ForkServerTest: the tests of a class derived from InMethod, in each start method."""
+    return [type(name, (tests, unittest.TestCase), {"method": method, "__module__": tests.__module__})
+            for name, method in zip(("ForkTest", "SpawnTest", "ForkServerTest"), METHODS)]
+
+
+class WithManager(InMethod):
+    """Each test has a manager."""
+
+    def setUp(self):
+        self.manager = self.context.Manager()
+        self.addCleanup(self.manager.shutdown)
+
+    def start(self, target, *args):
+        process = self.context.Process(target=target, args=args, daemon=True)
+        process.start()
+        return process
+
+    def ended(self, process):
+        """Its exit code."""
+        process.join(SOON)
+        self.assertIsNotNone(process.exitcode)
+        return process.exitcode
+
+
+class ProgramTest(unittest.TestCase):
+    """Each test has a directory, and runs programs."""
+
+    maxDiff = None
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def write(self, name, text):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def run_program(self, text, *arguments, python=sys.executable, **environment):
+        path = self.write("program.py", text)
+        return subprocess.run([python, "-W", "ignore", path, *arguments], capture_output=True, text=True, timeout=PROGRAM_TIME,
+                              env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
+
+    def check(self, text, expected, methods=METHODS, **environment):
+        """The program, given each start method, prints what is expected."""
+        for method in methods:
+            with self.subTest(method=method):
+                ran = self.run_program(text, method, **environment)
+                self.assertEqual(ran.stdout, expected, ran.stderr)
+
+    def says_good(self, *arguments):
+        ran = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=PROGRAM_TIME)
+        self.assertEqual(ran.stdout, "good\n", ran.stderr)
+
+
+def installed(name):
+    return importlib.util.find_spec(name) is not None

@@ -6,9 +6,8 @@ import unittest
 
 import prong
 from prong._impl import executor as executors
-from support import run_file
+from support import METHODS, run_file
 
-METHODS = ("fork", "spawn", "forkserver")
 SOON = 120
 
 PROGRAM = """

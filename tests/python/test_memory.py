@@ -7,9 +7,9 @@ import tempfile
 import unittest
 
 import prong
+from support import METHODS
 
 SOON = 120
-METHODS = ("fork", "spawn", "forkserver")
 # AddressSanitizer reserves terabytes of addresses for itself: no limit of the address space leaves it room.
 limits_addresses = unittest.skipIf("libasan" in os.environ.get("LD_PRELOAD", ""), "AddressSanitizer has no room under a limit")
 

@@ -15,9 +15,8 @@ import unittest
 
 import prong
 import prong.pool
-from support import in_thread, run_file
+from support import InMethod, for_each_method, in_thread, run_file
 
-METHODS = ("fork", "spawn", "forkserver")
 SOON = 60
 
 
@@ -203,13 +202,7 @@ def use(pool):
         return results
 
 
-class Methods:
-    method = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.context = prong.get_context(cls.method)
-
+class Hooks(InMethod):
     def get(self, result):
         return result.get(SOON)
 
@@ -351,16 +344,7 @@ class Methods:
         return ran.stdout
 
 
-class ForkTest(Methods, unittest.TestCase):
-    method = "fork"
-
-
-class SpawnTest(Methods, unittest.TestCase):
-    method = "spawn"
-
-
-class ForkServerTest(Methods, unittest.TestCase):
-    method = "forkserver"
+ForkTest, SpawnTest, ForkServerTest = for_each_method(Hooks)
 
 
 class PoolTest(unittest.TestCase):

@@ -10,9 +10,9 @@ import unittest
 
 import prong
 from prong.shared_memory import ShareableList, SharedMemory
+from support import METHODS
 
 SOON = 60
-METHODS = ("fork", "spawn", "forkserver")
 
 
 def there(name):

@@ -9,8 +9,8 @@ import unittest
 
 import prong
 from prong import _core
+from support import InMethod, for_each_method
 
-METHODS = ("fork", "spawn", "forkserver")
 SOON = 60
 
 
@@ -173,12 +173,10 @@ UNTELLABLE = ((NotPickled, prong.ProcessError, "NotPickled"), (PickledInChildren
               (MemoryError, MemoryError, ""), (OwnMemoryError, MemoryError, "OwnMemoryError"))
 
 
-class Methods:
-    method = None
-
+class TaskErrors(InMethod):
     @classmethod
     def setUpClass(cls):
-        cls.context = prong.get_context(cls.method)
+        super().setUpClass()
         cls.pool = cls.context.Pool(2)
         cls.executor = prong.ProcessPoolExecutor(2, mp_context=cls.context)
 
@@ -309,16 +307,7 @@ class Methods:
         self.assertEqual(process.exitcode, 1)
 
 
-class ForkTest(Methods, unittest.TestCase):
-    method = "fork"
-
-
-class SpawnTest(Methods, unittest.TestCase):
-    method = "spawn"
-
-
-class ForkServerTest(Methods, unittest.TestCase):
-    method = "forkserver"
+ForkTest, SpawnTest, ForkServerTest = for_each_method(TaskErrors)
 
 
 if __name__ == "__main__":

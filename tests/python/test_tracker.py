@@ -3,10 +3,9 @@ from 3.13.18 and 3.14.10 on. In older versions the programs bring that along."""
 
 import unittest
 
-from support import run_file
+from support import METHODS, run_file
 
 SOON = 120
-METHODS = ("fork", "spawn", "forkserver")
 
 FORGETS = """
 import os, sys, threading

@@ -172,6 +172,12 @@ deep_meson() { # NAME
     run_tests build "deep ($1)" --setup deep "$1"
 }
 
+tests_of() { # VERSION-OF-PYTHON SUBJECT ...
+    of=$1
+    shift
+    for subject; do echo "test_$subject-$of"; done
+}
+
 # By the debug interpreter, which checks references, in the development mode, with checks of memory.
 deep_python_dev() {
     need_python
@@ -182,7 +188,8 @@ deep_python_dev() {
     name=$("$python" -c 'import platform; print(platform.python_version())')
     [ "$python" = "$(system_python)" ] || name=$name-debug
     run_python_tests build-python "deep (python-dev)" "" --setup python_dev \
-        "test_prong-$name" "test_managers-$name" "test_connection-$name"
+        $(tests_of "$name" prong pool callbacks queues locks programs pickling arrays install \
+            managers manager_server manager_deaths manager_interrupts connection readiness)
 }
 
 deep_suites() { # VERSION
