@@ -14,11 +14,11 @@
  * A connection handle in a message or in shared memory does not hold anything
  * by itself: keep the end until the receiver has used it.
  *
- * From a signal handler every call here returns, but prong_connection_fileno,
- * which uses malloc; see prong.h.
+ * A signal handler may make every call here but prong_connection_fileno, which
+ * uses malloc; see prong.h.
  *
- * All calls are safe from any number of threads and processes: each message
- * goes to one of those that receive. */
+ * Any number of threads and processes may use an end at the same time: each
+ * message goes to one of those that receive. */
 #ifndef PRONG_CONNECTION_H
 #define PRONG_CONNECTION_H
 
@@ -102,15 +102,15 @@ PRONG_CHECKED prong_status prong_connection_commit(prong_connection connection,
                                                    prong_message *message,
                                                    prong_time timeout);
 
-/* PRONG_OK when a message, or the end, is there to receive. Errors:
+/* PRONG_OK when a message, or end-of-file, is there to receive. Errors:
  * PRONG_TIMEOUT (nothing came in time), PRONG_CLOSED, PRONG_INVALID (the end
  * only sends), PRONG_STALE. */
 PRONG_API prong_status prong_connection_poll(prong_connection connection,
                                              prong_time timeout);
 
 /* A descriptor for poll, select or epoll, readable while there is something to
- * receive, or the end: all that prong_queue_fileno says holds. It is closed by
- * prong_connection_close.
+ * receive, or end-of-file: all that prong_queue_fileno says holds. It is closed
+ * by prong_connection_close.
  * When the holders of the other end close it or exit, it becomes readable at
  * once. When the last one is killed, it does as soon as a member of the family
  * notices: one that joins that process or asks for its exit code, one that

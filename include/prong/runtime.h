@@ -1,6 +1,6 @@
 /* For language runtimes on top of the library: what an interpreter must do
- * around a fork, how its own image is started, and how a child of its own
- * making takes its place. A C program needs nothing of this. */
+ * around a fork, how its own image is started, messages on its own descriptors,
+ * and pipe ends in its own messages. A C program needs nothing of this. */
 #ifndef PRONG_RUNTIME_H
 #define PRONG_RUNTIME_H
 
@@ -38,11 +38,11 @@ typedef struct prong_runtime {
      * is returned. NULL: names are those of C functions. */
     int (*call)(const char *name, const void *pickle, size_t size,
                 prong_result *result);
-    /* What spawn, and the fork server, start in the place of this program's
-     * image: a program and its arguments, up to a NULL. It must call
-     * prong_main(NULL, NULL) once it is ready for its target. With them, a
-     * start by spawn returns as soon as the image has begun; one that does not
-     * find its target ends with code 255. */
+    /* What spawn, and the fork server, start instead of this program's image: a
+     * program and its arguments, up to a NULL. It must call prong_main(NULL,
+     * NULL) once it is ready for its target. With them, a start by spawn
+     * returns as soon as the image has begun; one that does not find its target
+     * ends with code 255. */
     const char *program;
     char *const *child_arguments, *const *server_arguments;
     /* Further descriptors that spawned images keep, under the same numbers; to
