@@ -1,4 +1,4 @@
-/* The arena: one shared memory object for the whole family, and what stands at its beginning. */
+/* The arena: one shared memory object for the whole family, and the header at its beginning. */
 #ifndef FAMILY_ARENA_H
 #define FAMILY_ARENA_H
 
@@ -81,7 +81,7 @@ struct arena {
     /* the member rows follow, then the waiters' table, then the heap */
 };
 
-/* Declared hidden, these are reached without a detour over the table of global symbols. */
+/* Declared hidden, these are accessed directly, not through the global offset table. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
 extern HIDDEN char *arena_base;      /* NULL before the family exists */
@@ -100,28 +100,29 @@ static inline uint64_t arena_offset(const void *pointer) {
     return (uint64_t)((const char *)pointer - arena_base);
 }
 
-/* What is wanted where nobody says a size: PRONG_ARENA_SIZE, or 64 GiB. */
+/* The size if none is given: PRONG_ARENA_SIZE, or 64 GiB. */
 prong_status arena_usual_size(uint64_t *size);
-/* How much of so large an address space the arena may take in this process. */
+/* How much of an address space of that size the arena may take in this process. */
 uint64_t arena_share_of(uint64_t address_space);
 /* Makes a new arena of the wanted size, or the largest below it that limits allow. */
 prong_status arena_create(uint64_t wanted, uint64_t least);
-/* Whether the descriptor is of an arena with that secret, owned by this user or by root: asked before it is mapped, or anything
- * else of it is read. */
+/* Whether the descriptor is of an arena with that secret, owned by this user or by root. To be asked before the arena
+ * is mapped or read. */
 bool arena_is_meant(int fd, const uint64_t secret[2]);
 /* Whether this image was handed some arena: it has the descriptor, and would hand it on to another. */
 bool arena_is_inherited(void);
-/* Of no use to anybody any more: this process's addresses from there on. */
+/* Unmaps the arena in this process from that offset on, which the whole family no longer uses. */
 void arena_unmap_from(uint64_t end);
 /* Maps the arena behind an inherited descriptor. */
 prong_status arena_attach(int fd);
-/* Its descriptor; a new one where the program has closed it; -1 where none can be had. The second says why. */
+/* The arena's descriptor, or a new one if the program has closed it; -1 if that fails. The second function reports
+ * why. */
 int arena_descriptor(void);
 prong_status arena_hand_over(int *fd);
 /* Whether [pointer, pointer+size) lies in the arena. */
 bool arena_contains(const void *pointer, uint64_t size);
-/* A copy of a range that nobody changes while there is the view: of each page not before it is written to. Private to this process,
- * and to each child that it forks, as ordinary memory is. NULL: no address space, or no descriptor of the arena. */
+/* A copy-on-write view of a range that nobody changes while the view exists. It is private to this process and to each
+ * child that it forks, as ordinary memory is. NULL: no address space, or no descriptor of the arena. */
 void *arena_view(uint64_t offset, uint64_t size);
 void arena_end_view(void *view, uint64_t size);
 

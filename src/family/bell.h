@@ -1,6 +1,7 @@
-/* The bell of an object: what fileno() gives, readable exactly while there is what the object's waiters wait for, or the object
- * is destroyed. It belongs to the object: one pipe, which every process that asked for a descriptor has open (a holder), and
- * every process that changes the object opens when it has to. There is a byte in it while the object is ready. */
+/* The bell of an object is behind the descriptor that fileno() gives: readable exactly while the object is ready (has
+ * what its waiters wait for) or destroyed. It belongs to the object: one pipe, with a byte in it while the object is
+ * ready. Every process that asked for a descriptor has it open (a holder); every process that changes the object opens
+ * it when it has to. */
 #ifndef FAMILY_BELL_H
 #define FAMILY_BELL_H
 
@@ -36,7 +37,7 @@ extern HIDDEN const struct bell_owner channel_bell_owner;
 /* This process's descriptor for the object, the same one at each call. PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE;
  * PRONG_TIMEOUT when a stopped process is in the middle of this. */
 prong_status object_bell_open(struct object_bell *bell, uint64_t generation, int *descriptor);
-/* This process does without it from now on, or the object of that generation was destroyed. */
+/* This process needs the descriptor no longer, or the object of that generation was destroyed. */
 void object_bell_close(struct object_bell *bell, uint64_t generation);
 /* In a process that has just become a member. A forked child has its parent's descriptors, under the same numbers: it is a
  * holder, too. */
@@ -46,8 +47,9 @@ void object_bell_settle_up(struct object_bell *bell);
 void object_bell_settle_down(struct object_bell *bell);
 void object_bell_settle_thoroughly(struct object_bell *bell);
 
-/* Each comes after a sequentially consistent operation that follows the change. So whoever switches the bell on and looks at
- * the object then sees the change, or the bell is seen here. A load and nothing more while there is no bell. */
+/* To be called after a sequentially consistent operation that follows the change. So either a process that switches the
+ * bell on and then checks the object sees the change, or this call sees the bell. Only a load while there is no
+ * bell. */
 static inline bool object_bell_is_on(struct object_bell *bell) {
     return __builtin_expect(atomic_load(&bell->flags) != 0, 0);
 }
@@ -59,7 +61,7 @@ static inline void object_bell_after_ready(struct object_bell *bell) {
 static inline void object_bell_after_unready(struct object_bell *bell) {
     if (object_bell_is_on(bell)) object_bell_settle_down(bell);
 }
-/* A caller found it not ready: the place to repair what a dead or stopped process left. */
+/* A caller found the object not ready: corrects what a dead or stopped process left. */
 static inline void object_bell_after_nothing(struct object_bell *bell) {
     if (object_bell_is_on(bell)) object_bell_settle_thoroughly(bell);
 }
@@ -67,7 +69,7 @@ static inline void object_bell_after_nothing(struct object_bell *bell) {
 /* The object is destroyed: readable from now on, in all its holders, forever. Costs next to nothing where nobody has asked for a
  * descriptor. False: a stopped process is in the middle of it. */
 bool object_bell_dispose(struct object_bell *bell);
-/* A member died: it holds the bell no longer, and may have left it wrong. */
+/* A member died: removes it from the holders, and corrects the bell, which it may have left wrong. */
 void object_bell_recover(struct object_bell *bell, uint32_t dead);
 
 #endif

@@ -1,5 +1,5 @@
-/* What this process has of bells: their pipes, and descriptors over them. Private to the bell (bell.c rings and
- * silences, bell_hold.c is for holders). All under bells_lock. */
+/* The bells that this process has open: their pipes, and the descriptors over them. Private to bell*.c (bell.c rings
+ * and silences, bell_hold.c is for holders). All of it is guarded by bells_lock. */
 #ifndef FAMILY_BELLS_H
 #define FAMILY_BELLS_H
 
@@ -21,7 +21,8 @@ struct bell {
     int64_t seen_at;
 };
 
-/* A signal handler may put a message, too, and a thread be cancelled in any system call: neither in here. */
+/* Blocks signals and cancellation: a signal handler may put a message, and a thread may be cancelled in a system call,
+ * but neither in here. */
 struct undisturbed {
     sigset_t signals;
     int cancelling;
@@ -51,7 +52,7 @@ static inline bool bell_same_id(const struct os_bell_id *a, const struct os_bell
     return a->inode == b->inode && a->device == b->device;
 }
 
-/* From whichever holder lets us; -1 with errno. */
+/* Opens the pipe of any holder that permits it; -1 with errno. */
 int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *id);
 
 /* --- bell.c, for holders --- */
@@ -62,7 +63,7 @@ enum bell_care { BELL_QUICKLY, BELL_THOROUGHLY, BELL_AFTER_DEATH };
 void bell_settle(struct object_bell *shared, enum bell_care care);
 /* The same under the lock, once. */
 void bell_settle_this(struct object_bell *shared, enum bell_care care);
-/* The bytes of a pipe that is no more count as taken. */
+/* The bytes of a pipe that no longer exists count as taken. */
 void bell_claim_all(struct object_bell *shared);
 
 #endif

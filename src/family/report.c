@@ -83,7 +83,7 @@ static void say_waiter(struct waiter *waiter, void *context) {
                seconds_since(atomic_load(&waiter->since)), object_describe(arena_at(object), what, sizeof what));
 }
 
-/* --- circles: from a waiter to the holders of what it waits for, and to what those wait for --- */
+/* --- circles: followed from a waiter to the holders of what it waits for, then to what those wait for --- */
 
 enum { CIRCLE_MOST = 64 };
 

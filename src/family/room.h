@@ -1,5 +1,5 @@
-/* Memory control groups: a process that takes more than they allow is killed, and in a container the whole family with it. So it is
- * asked before memory is taken. */
+/* Memory control groups: a process that takes more than they allow is killed, in a container the whole family. So the
+ * limit is checked before memory is taken. */
 #ifndef FAMILY_ROOM_H
 #define FAMILY_ROOM_H
 

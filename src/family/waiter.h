@@ -1,5 +1,6 @@
-/* The waiters' table: a row for each thread of the family that sleeps in a lock or the like, so that others can see who
- * waits for what, and since when; Conditions queue their waiters in it, and who watches waitqs says so there. Never touched on a path without waiting. */
+/* The waiters' table: a row for each thread of the family that sleeps in a lock or the like, so that others can see
+ * which thread waits for what, and since when. Conditions queue their waiters in it, and threads that watch waitqs are
+ * listed there. A call that does not wait never touches it. */
 #ifndef FAMILY_WAITER_H
 #define FAMILY_WAITER_H
 
@@ -7,7 +8,8 @@
 #include "family/thread.h"
 
 enum waiter_state { WAITER_WAITING, WAITER_SLEEPING, WAITER_NOTIFIED };
-/* What else can end the wait: a time limit, or more than others may know; nothing; nothing, and this process ends after it. */
+/* What else can end the wait: a time limit, or something that others cannot see; nothing; nothing, and the process
+ * exits afterwards. */
 enum waiter_limit { WAITER_LIMITED, WAITER_UNLIMITED, WAITER_EXITING };
 
 struct waiter {

@@ -1,8 +1,8 @@
 /* Bells: a pipe that many processes have open.
  *
- * The pipe is opened for reading and writing at once, so one number serves for both. Another process opens the same pipe
- * through /proc/PID/fd/N. It compares device, inode and kind before it opens anything: N may be another file by now, and the
- * opening of an unknown file may have effects. */
+ * The pipe is opened for reading and writing at once, so one number serves for both. Another process opens the same
+ * pipe through /proc/PID/fd/N. It compares device, inode and file type before it opens anything: N may be another file
+ * by now, and opening an unknown file may have side effects. */
 #define _GNU_SOURCE
 #include "os/os.h"
 

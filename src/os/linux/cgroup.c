@@ -1,5 +1,5 @@
-/* Finding control groups: version 1, where each controller has a tree, version 2, and both at once; within a namespace, which
- * shows a part of the tree under names of its own, and without. */
+/* Finds the control groups of this process. There are version 1, where each controller has a tree of its own, version 2
+ * with one tree, and both at once; and cgroup namespaces, which show a part of the tree under other names. */
 #define _GNU_SOURCE
 #include "os/linux/cgroup.h"
 
@@ -92,7 +92,7 @@ static const char *cgroup_below(const char *path, const char *root) {
     return path[length] && path[length + 1] ? path + length : "";
 }
 
-/* The mount that shows this process's own group; else any other of that tree, where groups higher up are seen. */
+/* The mount that shows this process's own group; else any other mount of that tree, which shows groups higher up. */
 static bool find_mount(const char *controller, const char *path, struct mount *mount) {
     char line[LINE];
     struct mount seen;
@@ -108,7 +108,7 @@ static bool find_mount(const char *controller, const char *path, struct mount *m
     return found;
 }
 
-/* --- a tree mounted outside of the namespace: its names say nothing of where this process is --- */
+/* --- a tree that was mounted outside of the namespace: its names do not tell where this process is --- */
 
 static bool holds_this_process(const char *directory) {
     char path[CGROUP_PATH_MAX + 20], line[32];
@@ -120,7 +120,7 @@ static bool holds_this_process(const char *directory) {
     return holds;
 }
 
-/* Depth first through the tree, and not forever. */
+/* Depth first through the tree, with a limit on the number of steps. */
 static bool cgroup_search(struct cgroup *group, int *searched) {
     if (++*searched > SEARCHED_MAX) return false;
     if (holds_this_process(group->path)) return true;

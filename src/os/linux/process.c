@@ -1,4 +1,4 @@
-/* Processes: names that last, ends, starts, and dying together. */
+/* Processes: identifying one for good, its end, what a new image begins with, and dying with the parent. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -107,7 +107,7 @@ int os_ended_descriptor(void) {
     return eventfd(1, EFD_CLOEXEC);
 }
 
-/* To those who may not know it, /proc shows a code of 0. */
+/* To processes that may not see it, /proc shows an exit code of 0. */
 static bool proc_shows_code(pid_t pid) {
     char path[64], target[64];
     snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
@@ -163,7 +163,7 @@ static enum reaped pidfd_reap(int pidfd, int *exit_code) {
     int result;
     do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
     while (result != 0 && errno == EINTR);
-    /* EBADF: it stands for a process that was gone when it was to be opened, or is closed. */
+    /* EBADF: the process was gone when the descriptor was to be opened, or the descriptor is closed. */
     if (result != 0 && (errno == ECHILD || errno == EBADF))
         return os_pidfd_ended(pidfd) ? REAPED_BY_OTHERS : REAPED_NOT_YET;
     if (result != 0) return reap_by_pid(pidfd, exit_code);
@@ -244,7 +244,7 @@ OS_IN_CHILD static bool close_listed(const int *kept, size_t kept_count) {
     return size == 0;
 }
 
-/* All that may be open, by their numbers. */
+/* Closes each number that may be open, one by one. */
 OS_IN_CHILD static void close_each(const int *kept, size_t kept_count) {
     enum { MOST = 1 << 20 };
     struct rlimit limit;
