@@ -15,11 +15,12 @@ prong_status connection_inbox(prong_connection connection, struct channel **inbo
 /* Buries dead holders of the other end, so that EOF comes. */
 void connection_look_at_peer(prong_connection connection);
 
-/* The member is to hold every connection end whose handle stands in these bytes at a multiple of 8. When it has been started, the
- * holds of this process on ends that it has not used pass on with that; when it has not, they are as they were. */
+/* The first makes the member a holder of every connection end whose handle is in these bytes at a multiple of 8. The
+ * second is called when the start has succeeded or failed: after a success, the child takes over this process's holds
+ * on ends that it has not used; after a failure, all holds are as before. */
 void connections_hand_over(const void *data, size_t size, uint32_t token);
 void connections_pass_on(const void *data, size_t size);
-/* This process gives up all ends that it holds: it is about to exit. */
+/* Gives up all ends that this process holds, as it is about to exit. */
 void connections_drop_all(void);
 
 #endif

@@ -34,7 +34,7 @@ bool channel_ready_to_put(void *channel) {
     return channel_has_room(channel);
 }
 
-/* Waits for room, in view of the report; PRONG_FULL when time is up. */
+/* Waits for room; the report shows the wait. PRONG_FULL when the time is up. */
 static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadline_t deadline) {
     INTERRUPTIBLE;
     bool more = deadline != PRONG_NOWAIT;
@@ -135,7 +135,7 @@ prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t 
 
 /* --- counting --- */
 
-/* What was taken was put, even if its putter died before it could count it. */
+/* A message that was taken was put, even if its putter died before it could count it. */
 uint64_t channel_put_count(struct channel *c) {
     uint64_t put = position_count(atomic_load(&c->put.tail)), taken = position_count(atomic_load(&c->take.head));
     return ((taken - put) & COUNT_MASK) - 1 < COUNT_MASK / 2 ? taken : put;
@@ -147,7 +147,8 @@ uint64_t channel_count(struct channel *c) {
     return count > COUNT_MASK / 2 ? 0 : count; /* a take may be seen before the put that it followed */
 }
 
-/* A caller may be held back between the two readings: what was taken and put meanwhile would count as put taken_alone. */
+/* A caller may be delayed between the two loads: messages taken and put meanwhile would then count as put, but not as
+ * taken. */
 uint64_t channel_count_exactly(struct channel *c) {
     uint64_t taken, count;
     do {

@@ -1,4 +1,4 @@
-/* What a death left half done, on either side, and in between. */
+/* Repairs what a dead process left half done: on either side, and between the two. */
 #include "base/periods.h"
 #include "channel/sides.h"
 

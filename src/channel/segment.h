@@ -79,13 +79,13 @@ static inline void record_copy(void *to, const void *from, size_t size) {
 
 /* --- under the putters' lock --- */
 
-/* It has no record, and leads nowhere. */
+/* Makes a segment with no record and no next one. */
 void segment_clear(uint64_t segment);
 /* The next record goes into another segment. PRONG_NO_MEMORY. */
 prong_status segment_link(struct channel *channel);
-/* The rest of that, by whoever finds link_from set. */
+/* The rest of that, also for a process that finds link_from set. */
 void segment_finish_link(struct channel *channel);
-/* All of them, of a channel that nobody is inside of. */
+/* Frees all segments of a channel that no thread is inside of. */
 void segments_free(struct channel *channel);
 
 #endif
