@@ -13,7 +13,7 @@ static prong_proxy ask(prong_manager manager, const char *name) {
     return queue;
 }
 
-/* In the server's process: one queue under each name, whoever asks for it. */
+/* In the server's process: one queue under each name, which all clients share. */
 static int share_queues(prong_server *server, const void *argument, size_t size) {
     (void)argument, (void)size;
     must(prong_server_share(server, "get_tasks", "Queue", "()"));

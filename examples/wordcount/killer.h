@@ -21,7 +21,7 @@ struct killer {
 
 /* Returns an error number, or 0. */
 int killer_start(struct killer *killer, prong_pool pool);
-/* From then on nobody is killed. */
+/* Stops it: no worker is killed from then on. */
 void killer_stop(struct killer *killer);
 bool killer_killed(const struct killer *killer, int pid);
 

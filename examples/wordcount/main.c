@@ -35,7 +35,7 @@ static struct settings read_arguments(int argc, char **argv) {
     return s;
 }
 
-/* A tree that was not chosen may be small: it is counted so often that there is something to measure. */
+/* The default tree may be small: it is counted several times, so that there is something to measure. */
 static unsigned times_of(const struct settings *settings, double seconds) {
     enum { SECONDS = 2, TIMES_MOST = 2000 };
     if (settings->chosen || seconds >= SECONDS) return 1;

@@ -16,8 +16,8 @@ prong_status connection_inbox(prong_connection connection, struct channel **inbo
 void connection_look_at_peer(prong_connection connection);
 
 /* The first makes the member a holder of every connection end whose handle is in these bytes at a multiple of 8. The
- * second is called when the start has succeeded or failed: after a success, the child takes over this process's holds
- * on ends that it has not used; after a failure, all holds are as before. */
+ * second is called after a start that has succeeded: this process's holds on ends that it has not used pass to the
+ * child. After a failed start they stay as they were. */
 void connections_hand_over(const void *data, size_t size, uint32_t token);
 void connections_pass_on(const void *data, size_t size);
 /* Gives up all ends that this process holds, as it is about to exit. */

@@ -1,5 +1,4 @@
-/* What the family knows of a manager: where its server is and how to reach it. An object of the arena, so that every
- * member can use it. */
+/* A manager: where its server is and how to reach it. It is an object in the arena, so that every member can use it. */
 #ifndef MANAGER_CLIENT_MANAGER_H
 #define MANAGER_CLIENT_MANAGER_H
 

@@ -27,9 +27,9 @@ __attribute__((format(printf, 3, 4))) prong_status call_raise(prong_call *call, 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument);
 prong_status call_return_bool(prong_call *call, bool truth);
 prong_status call_return_none(prong_call *call);
-/* A stored item, as it is now. */
+/* Returns a stored item, as it is now. */
 prong_status call_return_item(prong_call *call, prong_value item);
-/* The timeout argument: absent or None is for ever. Raises for what is none. */
+/* The timeout argument: absent or None means forever. Raises an exception for what is not a timeout. */
 prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *deadline);
 prong_status call_index(prong_call *call, prong_value value, int64_t *index);
 

@@ -9,8 +9,9 @@ struct prong_server;
 struct family_request;
 struct hold;
 
-/* A process; or, where nothing tells which process it is, all such of a computer. A pid names a process as long as that is
- * watched by its pidfd and has not ended: the same pid later is another client. */
+/* A client is a process; all processes of one computer that cannot be identified are one client together. A pid
+ * identifies a process as long as that is watched by its pidfd and has not ended: the same pid later is another
+ * client. */
 struct client {
     struct client *next;
     int pid, pidfd;    /* in the server's PID namespace; 0: not to be seen in it. -1: not watched */
@@ -31,7 +32,8 @@ struct client {
 /* The client at the other end of a connection; a member of the family. NULL: no memory, or no descriptor to watch it. */
 struct client *client_of_link(struct prong_server *server, const prong_link *link);
 struct client *client_of_member(struct prong_server *server, const struct family_request *request);
-/* It has told who it is: its own client, if nothing better tells; else the one it has. NULL: no memory. */
+/* For a peer that has told its name: a client of that name, unless the peer is identified in a better way already; then
+ * the client that it has. NULL: no memory. */
 struct client *client_named(struct prong_server *server, struct client *client, uint64_t identity);
 /* Whether the process lives, as far as that can be seen. */
 bool client_lives(const struct client *client);

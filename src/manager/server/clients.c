@@ -1,5 +1,5 @@
-/* Clients, which hold references: a process, watched by a pidfd or as a member of the family; by TCP, a process as it names itself, or
- * all of a computer that do not. */
+/* Clients, which hold references: a process, watched by a pidfd or as a member of the family; by TCP, a process by the
+ * name that it gives itself, or all processes of a computer that give none. */
 #include "base/error.h"
 #include "family/member.h"
 #include "manager/family_request.h"
@@ -17,7 +17,7 @@ static void client_host(const char *address, char host[64]) {
     snprintf(host, 64, "%.*s", end ? (int)(end - address) : 5, end ? address : "local");
 }
 
-/* What is known of who is at the other end; the pidfd is the client's, or closed. */
+/* What is known about the other end; the pidfd is given to the client, or closed. */
 struct peer {
     int pid, pidfd;
     uint32_t member;
@@ -53,7 +53,7 @@ static struct client *client_new(struct prong_server *server, const struct peer 
     return client;
 }
 
-/* With one more session. One that has died before is nobody's but its connection's. */
+/* The client of a peer, with one more session. A peer that has died already gets a client for this connection only. */
 static struct client *client_of(struct prong_server *server, const struct peer *peer) {
     struct client *client = server->clients;
     bool died = peer->pidfd >= 0 && os_pidfd_ended(peer->pidfd);
@@ -147,7 +147,7 @@ void clients_sweep(struct prong_server *server) {
     server->closed_clients = NULL;
 }
 
-/* A session ends. Without pidfd a process counts as gone when its last session is. */
+/* A session ends. A process without a pidfd counts as dead when its last session has ended. */
 void client_leave(struct prong_server *server, struct client *client) {
     if (--client->sessions) return;
     bool unseen = client->pid && client->pidfd < 0 && !client->member;
@@ -160,7 +160,7 @@ void client_leave(struct prong_server *server, struct client *client) {
     if (client->held_count == 0 && !client->holds) client_free(server, client);
 }
 
-/* The process has died; what sessions it has will be closed as their sockets end. */
+/* The process has died; its sessions will be closed when their sockets end. */
 void client_ended(struct prong_server *server, struct client *client) {
     if (client->closed || client->ended) return;
     client->ended = true;
@@ -172,7 +172,8 @@ void client_ended(struct prong_server *server, struct client *client) {
     client_leave(server, client);
 }
 
-/* Whether it is to be given up now. What is watched by nobody else is looked at from here: members of other namespaces. */
+/* Whether the client is to be given up now. Members in other PID namespaces, which nothing else watches, are checked
+ * here. */
 static bool client_is_over(const struct client *client) {
     if (client->ended || client->pidfd >= 0) return false;
     if (client->member) return !member_alive(client->member);

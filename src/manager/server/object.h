@@ -15,7 +15,7 @@ struct type {
     /* Of the library's own types: */
     prong_status (*make)(prong_call *call, struct managed *object); /* sets object->state */
     void (*unmake)(struct prong_server *server, void *state);
-    /* Takes back what a session that went, or a process that died, held of it. */
+    /* Releases what a session that ended, or a process that died, held of it. */
     void (*give_back)(struct managed *object, uint64_t count);
     bool held_by_process; /* any thread may give it back: kept while the process lives, though the connection ends */
     void (*describe)(const struct managed *object, char *text, size_t size); /* repr; NULL: that of its value */
@@ -38,7 +38,7 @@ void object_release(struct prong_server *server, struct managed *object);
 void objects_look(struct prong_server *server);
 /* Those that somebody has a reference to. */
 int64_t objects_in_use(const struct prong_server *server);
-/* What leaves a container as the reply to a client is kept for a while, for the client to come for it. */
+/* An object that leaves a container in a reply is kept for a while, until the client has taken a reference. */
 void object_told(struct managed *object);
 void objects_free(struct prong_server *server);
 const struct type *type_by_name(const struct prong_server *server, const char *name);

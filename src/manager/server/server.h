@@ -1,5 +1,5 @@
-/* A manager's server inside: one thread, one event loop. A request that has to wait is parked with its session, in a list
- * of the object it waits for; whoever changes that object resumes it. */
+/* The inside of a manager's server: one thread, one event loop. A request that has to wait is parked: its session is
+ * put into a list of the object that it waits for, and a request that changes the object resumes it. */
 #ifndef MANAGER_SERVER_H
 #define MANAGER_SERVER_H
 
@@ -49,7 +49,7 @@ void family_requests_open(struct prong_server *server);
 void family_requests_close(struct prong_server *server);
 /* Handles what there is. */
 void family_requests_handle(struct prong_server *server);
-/* Its doorbell has rung. */
+/* Called when its doorbell has rung. */
 void family_requests_rung(struct prong_server *server);
 static inline bool family_requests_there(const struct prong_server *server) {
     return server->in_family && !prong_queue_empty(server->requests);

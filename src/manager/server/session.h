@@ -51,7 +51,7 @@ struct session {
     struct hold *holds;                         /* locks it has */
 };
 
-/* A lock, semaphore unit … that a session has, to give back when it goes. */
+/* A lock, semaphore unit … that a session holds, to be released when the session ends. */
 struct hold {
     struct hold *next;
     struct managed *object;
@@ -66,7 +66,7 @@ void session_progress(struct session *session);
 void session_run_later(struct session *session);
 /* Sends a reply; false: the client is gone. */
 bool session_reply(struct session *session, const char *kind, prong_value value);
-/* What may be read from it is all that there is: handled. */
+/* Handles all that has been read from it. */
 prong_status session_new_family(struct prong_server *server, const struct family_request *request,
                                 struct session **session);
 /* Those whose time is up. */
@@ -86,9 +86,10 @@ bool session_resume(struct session *session, prong_value result);
 void session_resume_raise(struct session *session, const char *module, const char *name);
 
 void session_hold(struct session *session, struct managed *object, uint64_t count);
-/* It gives up so much; or, if it has none, any other that has: an unlock by another than the holder. */
+/* Reduces what the session holds; or, if it holds none, what any other session holds: a release by another than the
+ * holder. */
 void server_unhold(struct session *session, struct managed *object, uint64_t count);
-/* All goes back; or what belongs to a process goes to keeper (may be NULL), which is alive. */
+/* Releases all; or gives what belongs to a process to keeper (may be NULL), which is alive. */
 void holds_give_back(struct prong_server *server, struct hold **holds, struct client *keeper);
 
 #endif

@@ -35,7 +35,7 @@ static prong_status set_add(prong_call *call) {
     return raised_or(call, items_table_put(call, call->object->state, item, prong_make_null()));
 }
 
-/* An element that is asked for: a set, which cannot be hashed, is as good as a frozenset there. */
+/* An element to look for: a set, which cannot be hashed, is looked for as a frozenset, as in Python. */
 static prong_status set_asked(prong_call *call, prong_value *element) {
     TRY(call_bind(call, "element", element));
     if (kind_of(*element) != PRONG_KIND_SET) return PRONG_OK;
