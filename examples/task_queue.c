@@ -1,7 +1,7 @@
 /* A task queue that two programs share over TCP, C and Python, either as server (task_queue.py is the other).
  *     task_queue serve            prints its address; hands out tasks, and prints the results
  *     task_queue work ADDRESS     takes tasks until there are none
- * A task is a dict; a result is a tuple of who did it and the sum. */
+ * A task is a dict; a result is a tuple of the worker's name and the sum. */
 #include "example.h"
 
 static const prong_link_options KEY = {.authkey = "tasks", .authkey_size = 5, .allow_md5 = true};

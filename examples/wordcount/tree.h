@@ -23,7 +23,7 @@ struct tree {
     uint64_t unread_folders; /* and what vanished while its folder was read */
     uint64_t bytes;          /* of the files that may be text */
     uint64_t task_bytes;     /* of text in a task, about */
-    unsigned times;          /* each count goes through the files so often */
+    unsigned times;          /* how many times each count reads the files */
 };
 
 /* path may be a single file, too; a link is followed. Returns false, with errno, where there is nothing of that name. */

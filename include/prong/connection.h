@@ -45,9 +45,9 @@ PRONG_CHECKED prong_status prong_pipe_create(prong_connection *first,
                                              prong_connection *second,
                                              const prong_pipe_options *options);
 
-/* Sends a copy of size bytes. Errors: PRONG_BROKEN_PIPE (nobody holds the other
- * end), PRONG_TIMEOUT (there was no room in the time given), PRONG_CLOSED (this
- * process has closed its end), PRONG_INVALID (the end only receives),
+/* Sends a copy of size bytes. Errors: PRONG_BROKEN_PIPE (the other end has no
+ * holder), PRONG_TIMEOUT (there was no room in the time given), PRONG_CLOSED
+ * (this process has closed its end), PRONG_INVALID (the end only receives),
  * PRONG_NO_MEMORY, PRONG_STALE. */
 PRONG_CHECKED prong_status
 prong_connection_send_bytes(prong_connection connection, const void *data,
@@ -65,7 +65,7 @@ PRONG_CHECKED prong_status prong_connection_send_part(
  * a queue or connection instead.
  * maxlength: a longer message is PRONG_TOO_LONG with its length in
  * message->size, and is still there; 0: any. Errors: PRONG_EOF (all is read,
- * and nobody holds the other end), PRONG_TIMEOUT, PRONG_CLOSED, PRONG_INVALID
+ * and the other end has no holder), PRONG_TIMEOUT, PRONG_CLOSED, PRONG_INVALID
  * (the end only sends), PRONG_NO_MEMORY, PRONG_STALE. */
 PRONG_CHECKED prong_status
 prong_connection_recv_bytes(prong_connection connection, size_t maxlength,

@@ -83,7 +83,7 @@ typedef struct prong_family_state {
     uint64_t used_blocks;    /* number of them */
     uint64_t free_bytes;     /* in free blocks between them */
     uint64_t touched_bytes;  /* asked of the system so far */
-    uint64_t blocks_in_hand; /* messages that are lent to somebody */
+    uint64_t blocks_in_hand; /* messages that are lent to a process */
     uint64_t objects;        /* queues, pipes, processes, pools, jobs */
     uint64_t members;        /* processes */
     uint64_t deaths;         /* members buried so far, clean exits too */
@@ -91,8 +91,8 @@ typedef struct prong_family_state {
 } prong_family_state;
 
 /* Buries members that died, then walks the whole arena and checks it. state may
- * be NULL. Takes time in proportion to the number of blocks, during which
- * nobody else can allocate. Errors: PRONG_SYSTEM (the arena is corrupt; the
+ * be NULL. Takes time in proportion to the number of blocks, during which no
+ * other process can allocate. Errors: PRONG_SYSTEM (the arena is corrupt; the
  * message says where). */
 PRONG_API prong_status prong_family_check(prong_family_state *state);
 
@@ -111,22 +111,22 @@ typedef struct prong_member {
 PRONG_API prong_status prong_family_members(prong_member *members,
                                             size_t capacity, size_t *count);
 
-/* What the family knows of itself, as text for people: its processes; who holds
- * which lock, semaphore or barrier; who waits for what, and since when; every
- * circle of waits, by name ("deadlock: process 12 'a' (thread 12) waits 3.1 s
- * for lock 'x', held by process 13 'b' (thread 13); …"); and what was taken
- * back from the dead, the last 128 times. Lines end in a newline. text gets at
- * most `size` bytes with a terminating zero; *length (may be NULL) is the
- * length of the whole text without it. *deadlocks (may be NULL) is how many
- * circles there are; one through a Lock is certain only if nobody but its
- * holder is to release it. No process is stopped for it, so what changes
- * meanwhile may be reported inconsistently. */
+/* What the family knows of itself, as text for people: its processes; which of
+ * them holds which lock, semaphore or barrier; which waits for what, and since
+ * when; every circle of waits, by name ("deadlock: process 12 'a' (thread 12)
+ * waits 3.1 s for lock 'x', held by process 13 'b' (thread 13); …"); and the
+ * last 128 things that were recovered from dead processes. Lines end in a
+ * newline. text gets at most `size` bytes with a terminating zero; *length (may
+ * be NULL) is the length of the whole text without it. *deadlocks (may be NULL)
+ * is how many circles there are; one that contains a Lock is certain only if no
+ * process but its holder is to release it. No process is stopped for it, so
+ * what changes meanwhile may be reported inconsistently. */
 PRONG_API prong_status prong_family_report(char *text, size_t size,
                                            size_t *length, unsigned *deadlocks);
 
-/* How many members the family has, fork servers not counted: 1 when nobody else
- * can have a handle; 0 when the family cannot be made. Buries the dead
- * first. */
+/* How many members the family has, fork servers not counted: 1 when no other
+ * process can have a handle; 0 when the family cannot be made. Buries dead
+ * members first. */
 PRONG_API unsigned prong_family_count(void);
 
 /* CPUs that this process may use, by its affinity and its control group's

@@ -103,11 +103,11 @@ PRONG_CHECKED prong_status prong_link_send_bytes(prong_link *link,
  * maxlength: a longer message is PRONG_TOO_LONG with its length in
  * message->size, and then, as in Python, nothing further can be received; 0:
  * the link's own limit. Errors: PRONG_EOF (all is read, and the other side is
- * gone; with TLS: it has said so), PRONG_BROKEN_PIPE (only with TLS: all that
- * came is read, and the connection was cut without close_notify, by the other
- * side's death or by somebody between), PRONG_TIMEOUT (nothing is lost: the
- * next call continues), PRONG_INVALID (a bad length, or a message cut short),
- * PRONG_NO_MEMORY, PRONG_BROKEN. */
+ * gone; with TLS: it has sent close_notify), PRONG_BROKEN_PIPE (only with TLS:
+ * all that came is read, and the connection was cut without close_notify, by
+ * the other side's death or by somebody in between), PRONG_TIMEOUT (nothing is
+ * lost: the next call continues), PRONG_INVALID (a bad length, or a message cut
+ * short), PRONG_NO_MEMORY, PRONG_BROKEN. */
 PRONG_CHECKED prong_status prong_link_recv_bytes(prong_link *link,
                                                  size_t maxlength,
                                                  prong_message *message,

@@ -137,8 +137,8 @@ PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
 PRONG_API prong_status prong_process_name(prong_process process, char *name,
                                           size_t size);
 
-/* Changes the name, before the start; by the process that created it. Errors:
- * PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD,
+/* Changes the name, before the start; only by the process that created it.
+ * Errors: PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD,
  * PRONG_STALE. */
 PRONG_API prong_status prong_process_set_name(prong_process process,
                                               const char *name);

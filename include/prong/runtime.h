@@ -66,10 +66,11 @@ typedef struct prong_runtime {
  * thread-safe. */
 PRONG_API void prong_set_runtime(const prong_runtime *runtime);
 
-/* In the initializer of a pool's worker, when it has done its own work: runs
- * the worker's tasks, and returns when the worker is to end; the initializer
- * should return then. For runtimes that have something around all that a
- * process does. Errors: PRONG_INVALID (it is called elsewhere, or again). */
+/* To be called by the initializer of a pool's worker, when it has done its own
+ * work: runs the worker's tasks, and returns when the worker is to end; the
+ * initializer should return then. For runtimes that need code of their own
+ * around all that a process does. Errors: PRONG_INVALID (it is called
+ * elsewhere, or again). */
 PRONG_API prong_status prong_pool_serve(void);
 
 /* --- messages on a descriptor --- */
@@ -106,15 +107,16 @@ PRONG_CHECKED prong_status prong_stream_recv_rest(int descriptor, void *buffer,
 
 /* --- the ends of pipes (see <prong/connection.h>) --- */
 
-/* This process holds the end from now on, as if it had used it. Errors:
+/* Makes this process a holder of the end, as if it had used it. Errors:
  * PRONG_CLOSED (closed by this process, or by all holders), PRONG_STALE.
  * Thread-safe. */
 PRONG_API prong_status prong_connection_hold(prong_connection connection);
 
-/* The end is being sent in a message: it stays open, whoever closes it, until a
- * process accepts it, which holds it from then on. It is accepted once for each
- * time that it is posted; one that nobody accepts stays open. Errors: as
- * prong_connection_hold. Thread-safe. */
+/* prong_connection_post: the end is being sent in a message. It stays open,
+ * even if all its holders close it, until a process accepts it, which then
+ * holds it. prong_connection_accept must be called once for each post; an end
+ * that is never accepted stays open. Errors: as prong_connection_hold.
+ * Thread-safe. */
 PRONG_API prong_status prong_connection_post(prong_connection connection);
 PRONG_CHECKED prong_status prong_connection_accept(prong_connection connection);
 

@@ -64,16 +64,16 @@ typedef struct prong_waitable {
 /* Waits until at least one of the items is ready, and marks each that is;
  * *count (may be NULL) is how many are. An item that is destroyed meanwhile
  * counts as ready, and the next call on it returns PRONG_STALE; so does an
- * event, a job or a process that was destroyed before. What a dead process left
- * undone does not delay the call. Another thread or process may take what is
- * ready first: so go on with PRONG_NOWAIT. The call opens a descriptor of its
- * own only if items are descriptors, links, listeners, processes or popens. For
- * a pool's worker that waits here for jobs of its own pool, a deadlock is not
- * detected, as it is in prong_job_wait: give it a timeout. Errors:
- * PRONG_TIMEOUT (none is marked); where the message names the item's index,
- * PRONG_STALE or PRONG_CLOSED (a bad handle), PRONG_INVALID (a bad descriptor
- * or kind, or NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD; PRONG_NO_DESCRIPTORS,
- * PRONG_NO_MEMORY. Thread-safe. */
+ * event, a job or a process that was destroyed before. A process that died in
+ * the middle of something does not delay the call. Another thread or process
+ * may take what is ready first: so go on with PRONG_NOWAIT. The call opens a
+ * descriptor of its own only if items are descriptors, links, listeners,
+ * processes or popens. For a pool's worker that waits here for jobs of its own
+ * pool, a deadlock is not detected, as it is in prong_job_wait: give it a
+ * timeout. Errors: PRONG_TIMEOUT (none is marked); where the message names the
+ * item's index, PRONG_STALE or PRONG_CLOSED (a bad handle), PRONG_INVALID (a
+ * bad descriptor or kind, or NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD;
+ * PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
 PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count,
                                       size_t *count, prong_time timeout);
 

@@ -47,7 +47,7 @@ struct channel {
         uint64_t taken_seen;         /* take.bytes when last looked at */
         uint64_t block;              /* intent: this block is going into the record at tail */
         uint64_t first;              /* the oldest segment not yet given back */
-        uint64_t spare;              /* a segment in hand for the next link */
+        uint64_t spare;              /* a segment kept for the next link */
         uint64_t link_from;          /* intent: the LINK record at this offset leads to the spare */
     } put;
     struct {

@@ -9,7 +9,7 @@
 enum { LEDGERS_FIRST = 14, LEDGERS_A_BLOCK = 42 };
 
 struct ledger {
-    _Atomic uint64_t member;   /* token; 0: it is nobody's */
+    _Atomic uint64_t member;   /* token; 0: free */
     uint64_t taken;            /* changed under the takers' lock: see take.c */
     _Atomic uint64_t finished; /* changed by the member, which may have several threads */
 };

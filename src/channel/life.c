@@ -21,7 +21,7 @@ void sides_unlock(struct channel *c) {
 prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit) {
     TRY(heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL));
-    if (sides_lock(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* nobody else knows it */
+    if (sides_lock(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* no other thread knows it */
     segment_clear(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
     c->fixed.object = arena_offset(object);

@@ -327,7 +327,7 @@ static void queue_end(void *object) {
 
 static bool queue_dispose(void *object) {
     struct queue *queue = object;
-    if (!channel_dispose(&queue->channel)) return false; /* it may still be to uncount what was not taken */
+    if (!channel_dispose(&queue->channel)) return false; /* what was not taken may still have to be uncounted */
     ledgers_free(&queue->ledgers);
     return true;
 }

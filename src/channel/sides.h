@@ -50,7 +50,7 @@ static inline void side_count_bytes(_Atomic uint64_t *bytes, size_t size) {
     atomic_store_explicit(bytes, atomic_load_explicit(bytes, memory_order_relaxed) + size, memory_order_relaxed);
 }
 
-/* How much of the limit is in use when so many bytes have been taken. */
+/* How much of the limit is in use, given the number of bytes taken. */
 static inline int64_t put_bytes_used(struct channel *c, uint64_t taken) {
     return (int64_t)(atomic_load_explicit(&c->put.bytes, memory_order_relaxed) - taken);
 }

@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { ITEMS_QUICK = 8 }; /* so many are waited for without malloc */
+enum { ITEMS_QUICK = 8 }; /* up to this many items need no malloc */
 
 struct waiting {
     prong_waitable *items;

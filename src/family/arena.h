@@ -47,7 +47,7 @@ struct retired {
     uint64_t parked;        /* from before it: a thread was inside of them, or the sweeper died */
 };
 
-/* What was taken back from the dead, for prong_family_report: the newest RECOVERY_NOTES of `count`. */
+/* What was recovered from dead members, for prong_family_report: the newest RECOVERY_NOTES of `count`. */
 struct recovery_notes {
     _Atomic uint64_t count;
     char text[RECOVERY_NOTES][120];
@@ -57,7 +57,7 @@ struct arena {
     uint64_t magic;
     uint64_t secret[2]; /* random; a new image must know it, see arena_is_meant */
     uint64_t version;
-    uint64_t layout; /* of all that lies in it: images of other builds attach, if theirs is the same */
+    uint64_t layout; /* of all that is in it: images of other builds attach if theirs is the same */
     uint64_t size;
     uint64_t nonce; /* random; makes handles of other families invalid here */
     _Atomic uint64_t next_generation;

@@ -12,7 +12,7 @@ struct object_bell {
     _Atomic uint32_t flags;      /* there are descriptors: see holders.h. A channel has this word elsewhere */
     uint32_t inset;              /* how far into its object it is; 0: none yet; BELL_OF_CHANNEL */
     lock_t lock;                 /* of what is below, but for count */
-    _Atomic uint32_t addressed;  /* somebody has rung by address */
+    _Atomic uint32_t addressed;  /* a process has rung by address */
     _Atomic uint64_t count;      /* bytes put << 32 | bytes claimed; goes on from one bell to the next */
     _Atomic uint64_t generation; /* of what the object was when the bell was made */
     _Atomic uint64_t device, inode;
@@ -66,8 +66,8 @@ static inline void object_bell_after_nothing(struct object_bell *bell) {
     if (object_bell_is_on(bell)) object_bell_settle_thoroughly(bell);
 }
 
-/* The object is destroyed: readable from now on, in all its holders, forever. Costs next to nothing where nobody has asked for a
- * descriptor. False: a stopped process is in the middle of it. */
+/* The object is destroyed: readable from now on, in all its holders, forever. Costs next to nothing if no process has
+ * asked for a descriptor. False: a stopped process is in the middle of it. */
 bool object_bell_dispose(struct object_bell *bell);
 /* A member died: removes it from the holders, and corrects the bell, which it may have left wrong. */
 void object_bell_recover(struct object_bell *bell, uint32_t dead);

@@ -32,7 +32,7 @@ static bool holder_gets_descriptor(struct bell *bell) {
     bell->descriptor = os_poller_create_over(members, 2);
     if (bell->descriptor >= 0) return true;
     int error = errno;
-    close(bell->socket); /* what has no descriptor over it is not known as ours any more */
+    close(bell->socket); /* a pipe without a descriptor over it is not known as ours any more */
     bell->socket = -1;
     errno = error;
     return false;
@@ -48,7 +48,7 @@ static bool bell_enters(struct object_bell *shared, struct bell *bell) {
 static prong_status bell_hold(struct object_bell *shared, struct bell *bell) {
     if (!holders_lock(shared)) return lock_refused(PRONG_TIMEOUT, "a fileno");
     prong_status status = PRONG_OK;
-    holders_changed(shared); /* who had the lock before may have died before it could */
+    holders_changed(shared); /* the last owner of the lock may have died before it could do this */
     if (bell_owner_generation(shared) != bell->generation) {
         status = fail(PRONG_STALE, "the %s was destroyed meanwhile", bell_owner_name(shared));
     } else {

@@ -17,7 +17,7 @@ struct bell {
     uint32_t token;   /* of the holder: as which it stands in the list; 0: this process only rings and silences */
     int socket, descriptor;
     uint32_t address;
-    uint64_t count_seen; /* when somebody last looked thoroughly */
+    uint64_t count_seen; /* when a thread last checked thoroughly */
     int64_t seen_at;
 };
 

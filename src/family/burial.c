@@ -65,7 +65,7 @@ void recovery_note(const char *format, ...) {
     atomic_store(&notes->count, number + 1);
 }
 
-/* --- looking for the dead --- */
+/* --- finding dead members --- */
 
 /* Checks twice: a process that had not begun may have done so before this one got the guard of burials. */
 static void member_bury_if_dead(uint32_t token) {

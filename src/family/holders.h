@@ -8,7 +8,7 @@
 enum { BELL_HAS_PIPE = 1, BELL_HAS_DEAF = 2 };
 
 struct holder {
-    _Atomic uint64_t who; /* token; stored last and cleared first. 0: nobody */
+    _Atomic uint64_t who; /* token; stored last and cleared first. 0: free */
     int32_t pipe;         /* its number in that process; -1: it could not open the pipe */
     uint32_t address;     /* of its socket */
 };

@@ -1,6 +1,6 @@
 /* The family's internal lock: one 32-bit word in the arena, held for a few dozen instructions at a time.
  *
- * The word is 0 when free, else the owner's member token, with LOCK_WAITERS set when somebody sleeps on it. If the
+ * The word is 0 when free, else the owner's member token, with LOCK_WAITERS set when a thread sleeps on it. If the
  * owner has died, the next process that wants the lock takes it over; it is told so, and repairs what the lock
  * guards. */
 #ifndef FAMILY_LOCK_H

@@ -96,7 +96,8 @@ static bool row_may_become(uint32_t token) {
     struct member *row = member_row(token);
     if (!member_has_row(token) || atomic_load(&row->state) != MEMBER_RESERVED) return false;
     pid_t pid = (pid_t)atomic_load(&row->pid);
-    if (pid && atomic_load(&row->namespace) != self->namespace) return true; /* its parent's number says nothing here */
+    if (pid && atomic_load(&row->namespace) != self->namespace)
+        return true; /* its parent's number has no meaning here */
     return pid == getpid() || (pid == 0 && member_alive((uint32_t)row->parent));
 }
 

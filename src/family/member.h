@@ -26,11 +26,11 @@ struct member {
     _Atomic uint64_t parent;    /* token; who reserved the row */
     _Atomic uint64_t process;   /* offset of its process object, 0 for a root or a host's own fork */
     char name[MEMBER_NAME_SIZE];
-    /* what it writes all the time, in a cache line that nobody else touches */
-    _Alignas(64) _Atomic uint64_t held; /* blocks in its hands, never less than there are */
+    /* what it writes all the time, in a cache line that no other process writes */
+    _Alignas(64) _Atomic uint64_t held; /* blocks lent to it, never fewer than there are */
     _Atomic uint64_t puts, gets, tasks, sleeps;
-    _Atomic uint64_t leaving;  /* it ends in good order: what it was part of does not miss it */
-    _Atomic int64_t looked_at; /* when somebody last saw whether it lives */
+    _Atomic uint64_t leaving;  /* it exits normally, which breaks no barrier */
+    _Atomic int64_t looked_at; /* when it was last checked whether it is alive */
 };
 
 /* For people to see; not exact: two threads at once may lose a count. */

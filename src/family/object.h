@@ -18,7 +18,7 @@ struct object {
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
     uint32_t kind;
-    uint32_t variant; /* the kind's own: it stands here as every call reads this line; 0 at first */
+    uint32_t variant; /* the kind's own: it is here as every call reads this cache line; 0 at first */
     uint64_t next_free;
     uint64_t creator;       /* token; while building */
     char label[LABEL_SIZE]; /* a name for people; may be empty */
@@ -58,7 +58,7 @@ struct object_type {
      * different. */
     bool inherits;
     /* Whether the object is ready, as its descriptor shows: see bell.h. Takes no lock, and may be wrong while a change
-     * is under way; whoever made the change settles the bell. NULL: it has no descriptor, or is a channel. */
+     * is under way; the process that makes the change settles the bell. NULL: it has no descriptor, or is a channel. */
     bool (*ready)(void *object);
 };
 /* The types by the numbers of their kinds; NULL for a number without a kind. Defined in src/upward.c. */

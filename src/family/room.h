@@ -6,8 +6,8 @@
 #include <prong/status.h>
 #include <stdint.h>
 
-/* PRONG_NO_MEMORY, with the limit and its file in the message, when so many more bytes would come too close to it. *left: what
- * may be taken in all. Reads files, which takes some 70 microseconds. */
+/* PRONG_NO_MEMORY, with the limit and its file in the message, when that many more bytes would come too close to the
+ * limit. *left: how much may be taken in all. Reads files, which takes some 70 microseconds. */
 prong_status room_for(uint64_t size, uint64_t *left);
 
 #endif

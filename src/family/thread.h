@@ -79,7 +79,7 @@ static inline bool visit_begin_quickly(struct visit *visit, uint64_t offset) {
  * in a process that is no member yet. */
 static inline prong_status visit_begin(struct visit *visit, uint64_t offset) {
     if (__builtin_expect(visit_begin_quickly(visit, offset), 1)) return PRONG_OK;
-    struct visit slow = {0}; /* *visit itself, whose address goes nowhere, stays in registers */
+    struct visit slow = {0}; /* *visit itself, whose address is not passed on, stays in registers */
     prong_status status = visit_begin_slow(&slow, offset);
     *visit = slow;
     return status;

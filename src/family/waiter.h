@@ -14,7 +14,7 @@ enum waiter_limit { WAITER_LIMITED, WAITER_UNLIMITED, WAITER_EXITING };
 
 struct waiter {
     _Alignas(64) _Atomic uint64_t who; /* token in the high half, thread in the low one; 0: the row is free */
-    _Atomic uint64_t object;           /* arena offset of what it waits for, 0 while none is said */
+    _Atomic uint64_t object;           /* arena offset of what it waits for; 0: not set */
     _Atomic int64_t since;             /* on CLOCK_MONOTONIC */
     /* A Condition's: under its guard, but for state. */
     uint64_t place;         /* in which of its lists */

@@ -23,7 +23,7 @@ struct waitq {
 
 void waitq_notify_slow(struct waitq *queue, int count);
 
-/* Wakes up to count sleepers and all that watch. Only a load when nobody waits. */
+/* Wakes up to count sleepers and all that watch. Only a load when no thread waits. */
 static inline void waitq_notify(struct waitq *queue, int count) {
     os_fence_after_atomic(); /* the change is visible before flags is read: pairs with the fence in waitq_sleep */
     if (__builtin_expect(atomic_load_explicit(&queue->flags, memory_order_relaxed) != 0, 0))
@@ -34,7 +34,7 @@ static inline void waitq_notify(struct waitq *queue, int count) {
 bool waitq_wait(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);
 /* The same without spinning, for waits that are long anyway. */
 bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);
-/* The spinning part alone: true when ready. Bounded to some 50 us, and it yields to whoever wants the processor. */
+/* The spinning part alone: true when ready. Takes some 50 us at most, and yields to others that want the processor. */
 bool spin_until(bool (*ready)(void *), void *context);
 
 #endif

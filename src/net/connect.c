@@ -19,7 +19,7 @@ struct connect_attempt {
     const char *address;
     deadline_t deadline;
     int socket;
-    bool absent; /* nobody listens there, who may do so later */
+    bool absent; /* nobody listens there yet */
 };
 
 static prong_status connect_failed(struct connect_attempt *a) {

@@ -20,7 +20,7 @@ struct prong_link {
     enum link_state state;
     bool listens;       /* this side accepted it */
     bool ended, unread; /* the other side has ended; what comes is out of step and must not be read */
-    bool truncated;     /* it has ended without saying so, which TLS would: somebody else may have cut it */
+    bool truncated;     /* it has ended without close_notify: somebody in between may have cut it */
     struct tls *tls;    /* NULL: none */
     bool wants_write;   /* TLS must write before it can read */
     struct auth auth;
@@ -30,7 +30,7 @@ struct prong_link {
     size_t lent;      /* bytes at the start of `in` that link_take has given out until the next call */
     struct spin spin; /* while a reply is waited for */
     int peer_pid;
-    int owner; /* pid: a forked child must not say goodbye for its parent */
+    int owner; /* pid: a forked child must not send close_notify for its parent */
     char address[ADDRESS_TEXT];
 };
 

@@ -208,7 +208,8 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
     listener->last = &one->next;
     listener->handshakes++;
     prong_status status = listener_watch(listener, one, true);
-    if (status < 0) listener_refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
+    if (status < 0)
+        listener_refuse(listener, place, prong_error_message()); /* else its progress would not be noticed */
     return status;
 }
 
@@ -216,7 +217,7 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
 static prong_status take_one(prong_listener *listener, prong_link **ready) {
     prong_link *link;
     prong_status status = accept_at(listener->socket, &listener->options, listener->tls, &link);
-    if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* those that stall make way for those that wait */
+    if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* stalled handshakes make room for new ones */
         listener_refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
         return PRONG_OK;
     }

@@ -35,7 +35,7 @@ int os_memory_create(const char *name, uint64_t size, const char **call);
 bool os_is_memory(int fd);
 /* Whether this process has one of that name that is not close-on-exec. */
 bool os_memory_is_inherited(const char *name);
-/* Whether nobody can make the object shorter or longer any more. */
+/* Whether the object can no longer be made shorter or longer. */
 bool os_memory_is_sealed(int fd);
 /* The largest size that a file may be given (RLIMIT_FSIZE); UINT64_MAX: any. */
 uint64_t os_file_size_limit(void);
@@ -147,7 +147,8 @@ uint64_t os_pidfd_identity(int pidfd);
 bool os_pidfd_is_child(int pidfd);
 /* A close-on-exec descriptor that is readable, like the pidfd of a process that has ended, but refers to no process. */
 int os_ended_descriptor(void);
-/* How a process ended that nobody has reaped yet, whoever's child it is; false when that cannot be told. */
+/* How a process ended that has not been reaped yet, also one that is another's child; false when that cannot be
+ * told. */
 bool os_unreaped_code(int pidfd, int *exit_code);
 /* Waits for a child's end, or for the deadline; may return early. */
 void os_pidfd_wait(int pidfd, deadline_t deadline);
@@ -212,7 +213,7 @@ void os_close_all_but(const int *kept, size_t kept_count);
 bool os_die_with_writer(int pipe_read_end);
 /* From now on this process is killed when its (single-threaded) parent ends; false when it has ended already. */
 bool os_die_with_parent(pid_t parent);
-/* Takes that back. */
+/* Undoes that. */
 void os_live_on(void);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
@@ -225,7 +226,7 @@ void os_give_signals_back(void);
 /* --- doorbells: a descriptor that other processes can make readable, by a 32-bit address. --- */
 /* A non-blocking, close-on-exec descriptor, nothing in the file system. */
 int os_doorbell_create(uint32_t *address);
-/* False when nobody has that doorbell any more. */
+/* False when no process has that doorbell any more. */
 bool os_doorbell_ring(uint32_t address);
 void os_doorbell_silence(int fd);
 
@@ -263,7 +264,8 @@ int os_poller_change(int poller, int descriptor, uint32_t events, uint64_t tag);
 int os_poller_remove(int poller, int descriptor);
 /* Whether it is a poller, which watches that descriptor. */
 bool os_poller_has(int poller, int descriptor);
-/* Waits so many milliseconds, -1: forever. How many there are, at most count, and at most 64 at once. */
+/* Waits up to that many milliseconds, -1: forever. Returns how many events there are: at most count, and at most 64 at
+ * once. */
 int os_poller_wait(int poller, struct os_poller_event *events, int count, int milliseconds);
 
 /* --- wake-ups: a close-on-exec descriptor that is readable from when it is set until it is taken --- */

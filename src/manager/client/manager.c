@@ -9,7 +9,7 @@
 /* --- the object --- */
 
 static void manager_recover(void *object, uint32_t dead) {
-    (void)object, (void)dead; /* nobody holds it */
+    (void)object, (void)dead; /* no process holds it */
 }
 
 static bool manager_dispose(void *object) {

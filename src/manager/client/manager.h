@@ -11,7 +11,7 @@
 struct manager {
     struct object object;
     struct reach reach;
-    bool stateless; /* Python's own server: what goes to the server itself needs a connection of its own */
+    bool stateless; /* Python's own server: a request to the server itself needs a connection of its own */
     bool in_family;
     prong_queue requests;
     prong_process process;

@@ -35,7 +35,7 @@ static bool client_is(const struct client *client, const struct peer *peer) {
 static void client_watch(struct prong_server *server, struct client *client) {
     uint64_t tag = (uintptr_t)client | 1; /* so that the loop tells it from a session */
     if (client->pidfd < 0 || os_poller_add(server->poller, client->pidfd, OS_POLLER_IN, tag) == 0) return;
-    close(client->pidfd); /* its end would not be seen: it counts as one that cannot be watched */
+    close(client->pidfd); /* its end would not be noticed: it counts as one that cannot be watched */
     client->pidfd = -1;
 }
 
@@ -151,7 +151,7 @@ void clients_sweep(struct prong_server *server) {
 void client_leave(struct prong_server *server, struct client *client) {
     if (--client->sessions) return;
     bool unseen = client->pid && client->pidfd < 0 && !client->member;
-    if (client->ended || unseen) { /* also what came after it was seen to be dead goes back */
+    if (client->ended || unseen) { /* also releases what it got after it was found dead */
         give_up(server, client);
         client_free(server, client);
         return;

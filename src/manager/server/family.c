@@ -36,7 +36,7 @@ static struct session *session_of(struct prong_server *server, const struct fami
         return NULL;
     }
     if (client_lives(session->client)) return session;
-    session_close(session); /* it died before its request was read: what it would take nobody would give back */
+    session_close(session); /* it died before its request was read: nothing would release what the request acquires */
     return NULL;
 }
 
@@ -46,9 +46,9 @@ static void family_handle(struct prong_server *server, const prong_message *mess
     memcpy(&request, message->data, sizeof(request));
     struct session *session = session_of(server, &request);
     if (!session) return;
-    if (request.leaves) /* a thread's last word: its mailbox is no longer looked at */
+    if (request.leaves) /* the thread ends: it no longer reads its mailbox */
         session_close(session);
-    else if (!session->parked) /* one that gave up waiting and asks again has cancelled before */
+    else if (!session->parked) /* a thread that gave up waiting and sends a new request has cancelled the old one */
         request_handle(session, (const char *)message->data + sizeof(request), message->size - sizeof(request));
 }
 

@@ -36,7 +36,7 @@ prong_status object_new(struct prong_server *server, const struct type *type, st
 void object_retain(struct managed *object);
 void object_release(struct prong_server *server, struct managed *object);
 void objects_look(struct prong_server *server);
-/* Those that somebody has a reference to. */
+/* The number of objects that are referenced. */
 int64_t objects_in_use(const struct prong_server *server);
 /* An object that leaves a container in a reply is kept for a while, until the client has taken a reference. */
 void object_told(struct managed *object);

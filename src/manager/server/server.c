@@ -218,7 +218,7 @@ static void accept_all(prong_server *server) {
         if (status == PRONG_BROKEN_PIPE) continue; /* it has hung up */
         if (status == PRONG_NO_DESCRIPTORS && drop_a_handshake(server)) continue;
         if (status < 0) {
-            stop_accepting(server); /* until somebody leaves, or a second has passed */
+            stop_accepting(server); /* until a session ends, or a second has passed */
             return;
         }
         if (!session_new(server, link, &session)) session_progress(session);

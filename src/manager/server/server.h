@@ -10,7 +10,7 @@
 #include "manager/server/request.h"
 #include "os/os.h"
 
-enum { SERVER_EVENTS = 64 }; /* at most so many a round */
+enum { SERVER_EVENTS = 64 }; /* at most that many in a round */
 
 struct prong_server {
     prong_server_options options;

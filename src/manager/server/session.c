@@ -109,7 +109,7 @@ prong_status session_new(struct prong_server *server, prong_link *link, struct s
                                                                                 : HANDSHAKE_TIME));
     session->watched = OS_POLLER_IN;
     if (os_poller_add(server->poller, link->source.descriptor, OS_POLLER_IN, (uintptr_t)session) < 0) {
-        prong_status status = fail_errno("server: poller"); /* nobody would hear what comes */
+        prong_status status = fail_errno("server: poller"); /* its events would not be noticed */
         session_close(session);
         return status;
     }

@@ -32,7 +32,7 @@ struct session {
     struct client *client;
     uint32_t watched; /* for OS_POLLER_… */
     bool closed;      /* to be freed at the end of the round */
-    bool lost;        /* to be closed as soon as nobody looks at it */
+    bool lost;        /* to be closed as soon as it is not in use */
     bool runnable;    /* in the server's list: has perhaps another request, read already */
     struct session *next_runnable;
 
@@ -81,7 +81,7 @@ struct session *waiters_first(struct waiters *waiters);
 void waiters_init(struct waiters *waiters);
 void waiter_add(struct waiters *waiters, struct session *session);
 void waiter_remove(struct session *session);
-/* Ends a parked request: replies, and goes on with the session's next. False: the client was gone. */
+/* Ends a parked request: replies, and continues with the session's next one. False: the client was gone. */
 bool session_resume(struct session *session, prong_value result);
 void session_resume_raise(struct session *session, const char *module, const char *name);
 

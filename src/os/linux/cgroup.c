@@ -29,7 +29,7 @@ static bool cgroup_is_listed(const char *list, const char *name) {
     return false;
 }
 
-/* --- what this process is told of itself --- */
+/* --- what /proc tells this process about itself --- */
 
 /* A line is number:controllers:path; of the unified tree 0::path. */
 static bool line_of_group(char *line, const char *controller, const char **path) {
