@@ -36,7 +36,7 @@ struct interruption {
 };
 extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct interruption interruption;
 
-/* What the system gets as the limit of a sleep. */
+/* The limit of a sleep, as it is passed to the system. */
 static inline const struct timespec *interrupt_limit(struct timespec limit) {
     interruption.limit = limit;
     atomic_signal_fence(memory_order_seq_cst);

@@ -6,7 +6,7 @@
 #include "base/deadline.h"
 #include <sched.h>
 
-/* Nanoseconds; and a full try now and then, in case things have changed. */
+/* Nanoseconds; and how often to spin for the longest time again, in case things have changed. */
 enum { SPIN_LONGEST = 50000, SPIN_SHORTEST = 1000, SPIN_FULL_EVERY = 64 };
 
 struct spin {

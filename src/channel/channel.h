@@ -40,7 +40,7 @@ struct channel {
     struct {
         _Alignas(64) lock_t lock;
         uint32_t unused;
-        _Atomic uint64_t generation; /* of what it is part of; 0: of nothing, now */
+        _Atomic uint64_t generation; /* of its object; 0: the object is destroyed */
         _Atomic uint64_t tail;       /* messages put << 24 | place of the next record in its segment, in 8 bytes */
         _Atomic uint64_t segment;    /* that segment */
         _Atomic uint64_t bytes;      /* put so far, for the limit */
@@ -75,7 +75,7 @@ struct taking {
     size_t limit;     /* when lending: nothing longer than this; 0: any length */
     uint64_t block;   /* out, when lent */
     size_t size;      /* out: the message's size, also when it is too long */
-    uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
+    uint64_t *ledger; /* NULL, or a word of the arena that the take increments */
 };
 
 /* object: what the channel is part of; all that put and take pass its generation. The channel's memory must be
@@ -89,7 +89,7 @@ bool channel_dispose(struct channel *channel);
 /* About how many bytes of the arena it takes. */
 uint64_t channel_weigh(struct channel *channel);
 
-/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_SHUTDOWN; PRONG_STALE. */
+/* These wait until the deadline: then PRONG_FULL, PRONG_EMPTY. Also PRONG_SHUTDOWN, PRONG_STALE. */
 prong_status channel_put(struct channel *channel, uint64_t generation, const void *data, size_t size,
                          deadline_t deadline);
 prong_status channel_put_block(struct channel *channel, uint64_t generation, uint64_t block, size_t size,
@@ -108,7 +108,7 @@ bool channel_ready_to_put(void *channel);
 /* Spins until then, for a bounded time: see spin_until. */
 bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);
-uint64_t channel_count(struct channel *channel); /* too many, if the caller is held back in it */
+uint64_t channel_count(struct channel *channel); /* too high if the caller is delayed in it */
 uint64_t channel_count_exactly(struct channel *channel);
 /* The number of messages put so far, modulo 2^40. */
 uint64_t channel_put_count(struct channel *channel);

@@ -12,7 +12,7 @@ extern const struct object_type pipe_type;
 
 /* The channel that a connection receives from. */
 prong_status connection_inbox(prong_connection connection, struct channel **inbox);
-/* Buries dead holders of the other end, so that EOF comes. */
+/* Buries dead holders of the other end, so that end-of-file is reported. */
 void connection_look_at_peer(prong_connection connection);
 
 /* The first makes the member a holder of every connection end whose handle is in these bytes at a multiple of 8. The

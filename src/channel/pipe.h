@@ -7,7 +7,7 @@
 #include "family/member.h"
 
 enum { SIDES = 2, HOLDER_WORDS = MEMBER_LIMIT / 64 };
-#define PASSING_ON (1ull << 32) /* in `provisional`, beside the maker's token: its hold is being taken away */
+#define PASSING_ON (1ull << 32) /* in `provisional`, beside the maker's token: the maker's hold is being ended */
 
 /* The handle of an end is that of the pipe with the side in the lowest bit of the offset. */
 struct end {
@@ -16,7 +16,7 @@ struct end {
     _Atomic uint64_t provisional;           /* the maker's token, while it has not used the end */
     _Atomic uint64_t gone;                  /* the pipe's generation, and how far: see end_gone_by */
     _Atomic uint64_t posted;                /* on the way in messages: the number of holds that have no holder yet */
-    _Atomic uint64_t ended;                 /* holds that have ended so far, each counted just before it does */
+    _Atomic uint64_t ended;                 /* holds that have ended so far, each counted just before it ends */
     uint64_t padding[4];
 };
 
@@ -84,7 +84,7 @@ void pipe_free_if_abandoned(struct pipe *pipe, uint64_t generation);
 
 /* --- a call's use of an end --- */
 
-/* By a process that does not hold it, or has not used it yet. */
+/* The slow path: the process does not hold the end, or has not used it yet. */
 prong_status use_begin(struct use *use);
 
 static inline prong_status pipe_enter(struct use *use, prong_connection handle) {

@@ -8,7 +8,8 @@
 
 static __attribute__((noinline)) bool put_bytes_left(struct channel *c, size_t size) {
     c->put.taken_seen = atomic_load(&c->take.bytes);
-    if (channel_count(c) == 0) { /* one message of any size always goes; and a miscount by a death ends here */
+    if (channel_count(c) ==
+        0) { /* one message of any size always fits; and a count that a death made wrong is corrected here */
         atomic_store_explicit(&c->put.bytes, c->put.taken_seen, memory_order_relaxed);
         return true;
     }
@@ -51,7 +52,7 @@ static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadli
 /* Under the lock, with room: makes the place at tail fit for a record of this length. */
 static inline prong_status put_make_place(struct channel *c, uint64_t length) {
     uint64_t place = position_place(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
-    /* behind a record there is always space for the zero of the next header, or for a LINK */
+    /* after a record there is always space for the zero header of the next, or for a LINK */
     if (__builtin_expect(place + length + LINK_RECORD <= SEGMENT_SIZE, 1)) return PRONG_OK;
     return segment_link(c);
 }

@@ -17,7 +17,7 @@
 struct queue {
     struct object object;
     bool joinable;
-    _Atomic uint64_t private_to; /* the member with which it goes; 0: it stays until it is destroyed */
+    _Atomic uint64_t private_to; /* it is destroyed when this member dies; 0: it stays until it is destroyed */
     struct channel channel;
     /* The number of messages put is the channel's count. The number finished is a sum: what the members in the ledgers
      * have finished, and what members before them had. */

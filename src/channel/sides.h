@@ -106,7 +106,7 @@ static inline void head_take_block(struct channel *c, uint64_t header, const str
     c->take.block = 0;
 }
 
-/* So many messages this thread has taken, one at a time, since it put one: see channel_spin. */
+/* How many messages this thread has taken, one at a time, since it last put one: see channel_spin. */
 extern HIDDEN QUICK_LOCAL unsigned taken_alone;
 
 #endif

@@ -8,12 +8,13 @@
 /* --- checking without a lock: the answer was true a moment ago. The memory read may belong to a recycled segment by
  * now; it is still mapped, and a caller that acts on the answer checks again under the lock. --- */
 
-/* The header of the next message: in that place, or where a LINK there leads. */
+/* The header of the next message: at that place, or in the segment to which a LINK there leads. */
 static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
     if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
     uint64_t to = *(uint64_t *)record_payload(record_at(segment, head));
-    if (to % 64 || to > arena_mapped - SEGMENT_SIZE) return header; /* recycled under our eyes: go and look */
+    if (to % 64 || to > arena_mapped - SEGMENT_SIZE)
+        return header; /* recycled while it was read: check under the lock */
     return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
 }
 
@@ -148,7 +149,7 @@ prong_status channel_try_take(struct channel *c, struct taking *t) {
 
 prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
     for (;;) {
-        /* do not fight for the lock, nor write to its line, just to find nothing */
+        /* do not contend for the lock, nor write to its cache line, just to find nothing */
         if (__builtin_expect(channel_ready_to_take(c) || (deadline != PRONG_NOWAIT && channel_spin(c)), 1) ||
             !side_is_of(&c->take.generation, t->generation)) {
             prong_status status = take_try(c, t, deadline);

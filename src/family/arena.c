@@ -39,7 +39,7 @@ static bool arena_is_descriptor(int fd) {
     return os_file_identify(fd, &file) == 0 && file.device == identity.device && file.inode == identity.inode;
 }
 
-/* From the mapping, from another number of this process, or from another member. */
+/* A new descriptor: from the mapping, from another descriptor of this process, or from another member. */
 static int arena_reopen(void) {
     int fd = os_memory_reopen(arena_base, arena_mapped, &identity);
     if (fd < 0) fd = os_file_reopen(0, &identity);
@@ -150,7 +150,7 @@ static prong_status arena_lay_out(void) {
     return PRONG_OK;
 }
 
-/* Where the system limits the size of files, the arena is one of them. */
+/* If the system limits the size of files, the limit applies to the arena, too. */
 static prong_status size_within_limit(uint64_t *size, uint64_t least) {
     uint64_t limit = os_file_size_limit();
     if (*size <= limit) return PRONG_OK;

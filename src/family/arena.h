@@ -22,9 +22,9 @@ enum {
 struct heap {
     struct guard guard;
     uint64_t first, top; /* blocks fill [first, top) without a gap */
-    uint64_t end;        /* and never reach beyond this, which sinks where a member has no address space for more */
+    uint64_t end;        /* and never reach beyond this, which is lowered if a member has too little address space */
     uint64_t last_size;  /* size of the block that ends at top, 0 when there is none */
-    uint64_t committed;  /* the system has promised memory up to here */
+    uint64_t committed;  /* memory is reserved up to here */
     uint64_t room;       /* bytes to be had before the memory control groups are asked again */
     uint64_t level_map;  /* bit l: some bin of level l is not empty */
     uint64_t step_map[BIN_LEVELS];
@@ -41,7 +41,7 @@ struct kind_table {
 
 /* Destroyed objects whose memory is not free yet, linked by next_free; see retire.c. Changed under the objects' guard. */
 struct retired {
-    lock_t sweeping;        /* held by the one that looks for what can be freed */
+    lock_t sweeping;        /* held by the sweeper */
     uint64_t first, last;   /* since the last sweep, newest first */
     uint64_t count, weight; /* of these; in bytes */
     uint64_t parked;        /* from before it: a thread was inside of them, or the sweeper died */
@@ -61,9 +61,10 @@ struct arena {
     uint64_t size;
     uint64_t nonce; /* random; makes handles of other families invalid here */
     _Atomic uint64_t next_generation;
-    _Atomic uint64_t journal_overflows;  /* words that a guard had no place to note; none, or a step is too long */
+    _Atomic uint64_t
+        journal_overflows; /* words that did not fit into a guard's journal: 0, or an operation is too long */
     _Atomic uint64_t first_namespace;    /* of pids: the first member's */
-    _Atomic uint64_t several_namespaces; /* not all members know each other by the same numbers: see alive.c */
+    _Atomic uint64_t several_namespaces; /* members are in several PID namespaces: see alive.c */
     _Atomic uint64_t deaths;             /* members recovered after dying, for statistics */
     _Atomic uint64_t looked_around;      /* the row that family_look_around looks at next */
     struct guard members_guard;
@@ -84,8 +85,9 @@ struct arena {
 /* Declared hidden, these are accessed directly, not through the global offset table. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
-extern HIDDEN char *arena_base;      /* NULL before the family exists */
-extern HIDDEN uint64_t arena_places; /* how many times 64 bytes an object may begin at; 0 before */
+extern HIDDEN char *arena_base; /* NULL before the family exists */
+extern HIDDEN uint64_t
+    arena_places; /* the number of 64-byte places at which an object may begin; 0 before the arena is mapped */
 extern HIDDEN uint64_t arena_mapped; /* bytes that this process can reach */
 
 static inline struct arena *arena(void) {
@@ -109,7 +111,7 @@ prong_status arena_create(uint64_t wanted, uint64_t least);
 /* Whether the descriptor is of an arena with that secret, owned by this user or by root. To be asked before the arena
  * is mapped or read. */
 bool arena_is_meant(int fd, const uint64_t secret[2]);
-/* Whether this image was handed some arena: it has the descriptor, and would hand it on to another. */
+/* Whether this image was handed an arena: it has its descriptor, and would pass it on to another image. */
 bool arena_is_inherited(void);
 /* Unmaps the arena in this process from that offset on, which the whole family no longer uses. */
 void arena_unmap_from(uint64_t end);

@@ -7,10 +7,10 @@
 
 #include "family/object.h"
 
-/* Its part in the arena. All zero: no bell, and none can be made until object_bell_init. */
+/* The part of a bell in the arena. All zero: no bell, and none can be made until object_bell_init. */
 struct object_bell {
     _Atomic uint32_t flags;      /* there are descriptors: see holders.h. A channel has this word elsewhere */
-    uint32_t inset;              /* how far into its object it is; 0: none yet; BELL_OF_CHANNEL */
+    uint32_t inset;              /* its offset in its object; 0: none yet; BELL_OF_CHANNEL */
     lock_t lock;                 /* of what is below, but for count */
     _Atomic uint32_t addressed;  /* a process has rung by address */
     _Atomic uint64_t count;      /* bytes put << 32 | bytes claimed; goes on from one bell to the next */
@@ -21,7 +21,8 @@ struct object_bell {
 
 enum { BELL_OF_CHANNEL = 0xffff };
 
-/* A bell of an object whose kind has a `ready` in its object_type. Before the object is published. */
+/* Initializes the bell of an object whose kind has `ready` in its object_type. To be called before the object is
+ * published. */
 static inline void object_bell_init(struct object_bell *bell, void *object) {
     bell->inset = (uint32_t)((char *)bell - (char *)object);
 }
@@ -39,8 +40,8 @@ extern HIDDEN const struct bell_owner channel_bell_owner;
 prong_status object_bell_open(struct object_bell *bell, uint64_t generation, int *descriptor);
 /* This process needs the descriptor no longer, or the object of that generation was destroyed. */
 void object_bell_close(struct object_bell *bell, uint64_t generation);
-/* In a process that has just become a member. A forked child has its parent's descriptors, under the same numbers: it is a
- * holder, too. */
+/* To be called in a process that has just become a member. A forked child has its parent's descriptors, under the same
+ * numbers: so it becomes a holder, too. */
 void bells_of_child(void);
 
 void object_bell_settle_up(struct object_bell *bell);

@@ -13,8 +13,8 @@ struct bell {
     uint64_t generation;
     struct os_bell_id id;
     int pipe;
-    bool cannot_open; /* tried for this id, and not for lack of descriptors */
-    uint32_t token;   /* of the holder: as which it stands in the list; 0: this process only rings and silences */
+    bool cannot_open; /* opening failed for this id, and not for lack of descriptors */
+    uint32_t token;   /* of the holder in the list; 0: this process only rings and silences */
     int socket, descriptor;
     uint32_t address;
     uint64_t count_seen; /* when a thread last checked thoroughly */
@@ -57,7 +57,7 @@ int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *
 
 /* --- bell.c, for holders --- */
 
-/* Whether to look for bytes that are left over. */
+/* Whether to check for surplus bytes. */
 enum bell_care { BELL_QUICKLY, BELL_THOROUGHLY, BELL_AFTER_DEATH };
 
 void bell_settle(struct object_bell *shared, enum bell_care care);

@@ -1,4 +1,4 @@
-/* This process in the family: entering it, and what the outside may ask. */
+/* This process in the family: joining it, and the public calls about the family. */
 #include "family/family.h"
 
 #include "base/error.h"

@@ -13,7 +13,7 @@
 
 static const uint64_t USUAL_SIZE = 64ull << 30;
 
-/* A number, and perhaps K, M, G or T behind it. 0 when it is none. */
+/* Reads a number that may be followed by K, M, G or T. 0: it is not a size. */
 static uint64_t parse_size(const char *text) {
     static const char units[] = "KMGT";
     char *end;
@@ -53,7 +53,7 @@ prong_status arena_usual_size(uint64_t *size) {
     return status;
 }
 
-/* Half of what the process's other mappings leave of the limit. */
+/* Half of the limit less the process's other mappings. */
 uint64_t arena_share_of(uint64_t address_space) {
     if (address_space == UINT64_MAX) return UINT64_MAX;
     uint64_t used = os_address_space_used();

@@ -17,7 +17,7 @@
 
 enum { UNIT = 64, FREE = 1, LOOK_INTO_BIN = 4 };
 #define BLOCK_MAGIC 0x626c6f636b21ull
-/* Memory is asked for in steps: a small one while there is little, as each page of it costs time. */
+/* Memory is reserved in steps, which are small while there is little, as each page costs time. */
 static const uint64_t COMMIT_STEP = 256 << 10, SMALL_STEP = 64 << 10, SMALL = 1 << 20;
 static const uint64_t ROOM_STEP = 16 << 20, ROOM_STEP_UNLIMITED = 64 << 20, ROOM_UNASKED = 4 << 20;
 

@@ -13,7 +13,7 @@ struct holder {
     uint32_t address;     /* of its socket */
 };
 
-/* False when a stopped process is in the middle of it for a second. */
+/* Takes the lock; false when a stopped process holds it for a second. */
 bool holders_lock(struct object_bell *shared);
 void holders_unlock(struct object_bell *shared);
 

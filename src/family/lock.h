@@ -25,7 +25,7 @@ enum lock_result { LOCK_TAKEN, LOCK_RECOVERED, LOCK_TIMED_OUT };
 /* Which of these locks the calling thread holds, or is about to take: a signal handler that wants one of them is
  * refused, as it would wait for the thread that it interrupts. A lock is noted before it is taken, and until it is
  * free. */
-#ifndef LOCK_NOTES /* the model in tests/model has none: its threads are one to the system */
+#ifndef LOCK_NOTES /* the model in tests/model has none: all its threads are one thread of the system */
 enum { LOCK_NOTES = 12 };
 struct lock_notes {
     uint32_t count;

@@ -21,7 +21,7 @@ struct member {
     _Atomic uint64_t outer_pid; /* its number in its parent's namespace, 0 while it is not known */
     _Atomic uint64_t outer_namespace;
     _Atomic uint64_t
-        marked; /* it has marked its row's place: members to whom both numbers say nothing can tell whether it lives */
+        marked; /* it has marked its row's place: members in other PID namespaces can tell whether it is alive */
     _Atomic uint64_t joined_at; /* nanoseconds after boot: a process of that pid that began later is another */
     _Atomic uint64_t parent;    /* token; who reserved the row */
     _Atomic uint64_t process;   /* offset of its process object, 0 for a root or a host's own fork */
@@ -38,7 +38,8 @@ static inline void count_event(_Atomic uint64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-/* What a process knows of itself, in memory that a fork wipes: a child finds a token of 0 and joins anew. */
+/* What a process knows about itself, in memory that a fork clears: a child finds a token of 0, and joins as a new
+ * member. */
 struct self {
     _Atomic uint32_t token;
     pid_t pid;
@@ -60,7 +61,8 @@ static inline struct member *self_row(void) {
 }
 
 prong_status family_enter_slow(void);
-/* Every public call's first line: makes the family at first use, joins it in a process the host forked. */
+/* The first line of every public call: makes the family at the first use; joins it in a process that the program forked
+ * itself. */
 static inline prong_status family_enter(void) {
     return __builtin_expect(self_token() != 0, 1) ? PRONG_OK : family_enter_slow();
 }
@@ -79,7 +81,8 @@ prong_status family_attach(int fd);
  * in src/upward.c. */
 void upward_joined(void);
 
-/* Whether the member's process still runs. Costs system calls unless it is this process or long gone. */
+/* Whether the member's process still runs. Makes system calls, unless it is this process, or its row shows that it is
+ * gone. */
 bool member_alive(uint32_t token);
 /* Called from long sleeps, too: once the family has members in several PID namespaces, this process marks its place to
  * show that it is alive. */

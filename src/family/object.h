@@ -13,8 +13,9 @@ enum { LABEL_SIZE = 24 };
 enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE, OBJECT_RETIRED };
 
 struct object {
-    /* Of the object that lives here: odd, never the same twice. Even: the token of the member that is destroying or freeing
-     * it, shifted by one; 0: none lives here, or it is retired. So one compare-and-swap decides who destroys which object. */
+    /* Odd: the generation of the live object, never the same twice. Even: the token of the member that is destroying or
+     * freeing the object, shifted by one. 0: no object, or a retired one. So one compare-and-swap decides which member
+     * destroys the object. */
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
     uint32_t kind;
@@ -113,7 +114,7 @@ static inline bool object_was_issued(uint64_t generation) {
     return generation - arena()->nonce < atomic_load(&arena()->next_generation) - arena()->nonce;
 }
 
-/* The live object of that kind and generation, or a clear error. */
+/* Finds the live object of that kind and generation; reports an error if there is none. */
 static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t generation, void **object) {
     if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
         prong_status status = object_stale(kind, offset, generation);
@@ -123,8 +124,8 @@ static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t 
     return PRONG_OK;
 }
 
-/* Enters the live object of that kind and generation, or gives a clear error, and is not inside. Until visit_end (object_leave)
- * its memory stays this object's, though it may be destroyed meanwhile. */
+/* Enters the live object of that kind and generation; on failure reports the error, and is not inside. Until visit_end
+ * (object_leave) the memory remains this object's, even if it is destroyed meanwhile. */
 prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation);
 static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation,
                                         void **object) {
@@ -140,7 +141,7 @@ static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint
  *     TRY(object_enter(&inside, KIND_EVENT, handle.offset, handle.generation, (void **)&event)); */
 #define INSIDE __attribute__((cleanup(visit_end)))
 
-/* Calls visit, inside of it, for every object of the kind that lives or is being made. */
+/* Calls visit for every object of the kind that is live or being made, and is inside of it during the call. */
 void object_each(uint32_t kind, void (*visit)(void *object, void *context), void *context);
 /* For all kinds: recover. */
 void object_recover_all(uint32_t dead);

@@ -1,4 +1,5 @@
-/* The family table, for the files that change it: member.c (rows), alive.c (who lives), burial.c, family.c (this process). */
+/* The family table, for the files that change it: member.c (rows), alive.c (which members are alive), burial.c,
+ * family.c (this process). */
 #ifndef FAMILY_ROWS_H
 #define FAMILY_ROWS_H
 
@@ -15,7 +16,7 @@ static inline struct guard *members_guard(void) {
     return &arena()->members_guard;
 }
 
-/* Of burials, and of a process that becomes a member. */
+/* The guard of burials, which a process also takes when it becomes a member. */
 static inline struct guard *recovery_guard(void) {
     return &arena()->recovery_guard;
 }

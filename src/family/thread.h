@@ -34,7 +34,7 @@ struct thread_row {
     _Atomic uint64_t more;                 /* a block of INSIDE_MORE further ones; stays with the row */
 };
 
-/* The calling thread, as of which process: a fork has another. */
+/* The calling thread, and the process in which this was noted: a forked child notes it again. */
 struct thread_self {
     uint32_t thread, token; /* thread: as the kernel numbers it, unique in the system */
     struct thread_row *row; /* NULL: there was no memory for one */

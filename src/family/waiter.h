@@ -16,7 +16,7 @@ struct waiter {
     _Alignas(64) _Atomic uint64_t who; /* token in the high half, thread in the low one; 0: the row is free */
     _Atomic uint64_t object;           /* arena offset of what it waits for; 0: not set */
     _Atomic int64_t since;             /* on CLOCK_MONOTONIC */
-    /* A Condition's: under its guard, but for state. */
+    /* For a Condition: changed under its guard, except state. */
     uint64_t place;         /* in which of its lists */
     uint64_t next, prev;    /* arena offsets */
     _Atomic uint32_t state; /* the futex */
@@ -26,8 +26,8 @@ struct waiter {
 };
 _Static_assert(sizeof(struct waiter) == 64, "a cache line");
 
-/* A row for the calling thread, which is about to wait for the object (may be NULL); NULL when all are in use. Pair with
- * waiter_end. */
+/* Takes a row for the calling thread, which is about to wait for the object (may be NULL); NULL when all rows are in
+ * use. Pair with waiter_end. */
 struct waiter *waiter_begin(void *object);
 /* waiter may be NULL. */
 void waiter_end(struct waiter *waiter);

@@ -11,7 +11,7 @@ struct watch {
     int doorbell; /* readable after a notify; -1: watch_sleep instead */
 };
 
-/* With a doorbell, for a thread that sleeps in poll; false when there is no descriptor for it, with errno. */
+/* doorbell: makes one, for a thread that sleeps in poll; false, with errno, when there is no descriptor for it. */
 bool watch_open(struct watch *watch, bool doorbell);
 void watch_close(struct watch *watch);
 

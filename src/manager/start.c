@@ -1,4 +1,5 @@
-/* A manager's server in a process of its own: started, and ended. Above client/ and server/, which do not know each other. */
+/* Starting and ending a manager's server in a process of its own. This file uses client/ and server/, which do not use
+ * each other. */
 #include "base/error.h"
 #include "manager/client/caller.h"
 #include "manager/server/family.h"
@@ -197,7 +198,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
         prong_queue_destroy(manager->requests);
         status = PRONG_OK;
     }
-    manager_leave(handle); /* of a server that was ended the mailbox is ours to destroy */
+    manager_leave(handle); /* the server is killed: this process destroys the mailbox */
     if (status >= 0) manager_drop(manager);
     return status;
 }

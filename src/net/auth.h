@@ -42,7 +42,8 @@ prong_status auth_begin(struct auth *auth, bool listens, const void *key, size_t
 /* Ends the handshake, complete or not. Must be called before its memory is freed; until then the memory must not move.
  * May be called twice, and without auth_begin on a struct that is all zero. */
 void auth_end(struct auth *auth);
-/* Takes a message. PRONG_PERMISSION: refused, by us or by them; reply may still have a verdict to send. */
+/* Handles a message. PRONG_PERMISSION: this side or the other one has refused; reply may still have a message to
+ * send. */
 prong_status auth_step(struct auth *auth, const void *message, size_t size, struct auth_reply *reply);
 
 /* The two parts, as in Python: makes the answer to a nonce; checks whether an answer is right. */

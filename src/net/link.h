@@ -19,7 +19,7 @@ struct prong_link {
     struct source source; /* first: prong_wait looks at it */
     enum link_state state;
     bool listens;       /* this side accepted it */
-    bool ended, unread; /* the other side has ended; what comes is out of step and must not be read */
+    bool ended, unread; /* the other side has ended; what arrives is out of sync and must not be read */
     bool truncated;     /* it has ended without close_notify: somebody in between may have cut it */
     struct tls *tls;    /* NULL: none */
     bool wants_write;   /* TLS must write before it can read */
@@ -37,7 +37,7 @@ struct prong_link {
 /* Checks the caller's options, which may be NULL: PRONG_INVALID for an authkey without bytes, or a reserved tail that
  * is not zero. */
 prong_status link_check_options(const prong_link_options *options, const char *what, const char *authkey);
-/* A link on a connected socket, which it owns from then on, as on failure. */
+/* Makes a link on a connected socket, which belongs to the link from then on; on failure the socket is closed. */
 prong_status link_new(prong_link **link, int socket, bool listens, const prong_link_options *options,
                       const char *address, struct tls_context *tls);
 /* A client's link. waits: waits until the deadline for a listener to start; else connects at once or fails. */

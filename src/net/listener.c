@@ -185,7 +185,7 @@ prong_status prong_listener_close(prong_listener *listener) {
     return status;
 }
 
-/* Watches it for what its handshake waits for. */
+/* Lets the poller watch the connection for what its handshake waits for. */
 static prong_status listener_watch(prong_listener *listener, struct handshake *one, bool is_new) {
     int poller = listener->source.descriptor, descriptor = one->link->source.descriptor;
     uint32_t events = OS_POLLER_IN | (link_events(one->link) & POLLOUT ? OS_POLLER_OUT : 0);

@@ -10,7 +10,7 @@ prong_status listen_at(const char *address, int backlog, int *socket, char text[
 /* The next connection as a link whose handshake has begun; PRONG_TIMEOUT: there is none now; PRONG_BROKEN_PIPE: it has
  * hung up already. Any other error is a shortage on this computer. */
 prong_status accept_at(int socket, const prong_link_options *options, struct tls_context *tls, prong_link **link);
-/* Copies of what options point to that must live on. */
+/* Copies what the options point to and is needed later. */
 prong_status keep_options(prong_link_options *kept, const prong_link_options *options);
 void drop_options(prong_link_options *kept);
 /* Removes the path of a Unix socket, if it has one; the path may be gone already. */

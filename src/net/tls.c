@@ -58,7 +58,7 @@ prong_status tls_context_new(struct tls_context **context, const prong_tls *opti
     if (status >= 0) {
         SSL_CTX_set_min_proto_version(made->ctx, TLS1_2_VERSION);
         SSL_CTX_set_num_tickets(made->ctx,
-                                0); /* what a client has not read when it closes would reset the connection */
+                                0); /* data that a client has not read when it closes would reset the connection */
         SSL_CTX_set_mode(made->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
         status = load_certificate(made->ctx, options);
     }

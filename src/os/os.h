@@ -97,10 +97,10 @@ static inline void os_cpu_relax(void) {
 #endif
 }
 /* --- barriers --- */
-/* From now on os_barrier_everywhere reaches the threads of this process, and of those forked from it; until exec. False where
- * the system has no such call, or does not permit it. */
+/* Registers this process: from now on, until exec, os_barrier_everywhere reaches its threads, and those of processes
+ * forked from it. False if the system has no such call, or does not permit it. */
 bool os_barrier_join(void);
-/* A full memory barrier in every running thread of every process that has joined. False: there was none. */
+/* Makes a full memory barrier in every running thread of every registered process. False: it made none. */
 bool os_barrier_everywhere(void);
 
 /* A full fence after a sequentially consistent store or read-modify-write; on x86 these are full fences themselves. */
@@ -126,7 +126,7 @@ uint64_t os_process_start_time(pid_t pid);
 const char *os_missing_for_processes(void);
 /* The namespace in which this process has its pid; 0 when it cannot be told. */
 uint64_t os_pid_namespace(void);
-/* Whether /proc tells of processes by the numbers of that namespace. */
+/* Whether /proc uses the numbers of that namespace. */
 bool os_proc_is_own(void);
 /* The first marks a place of the memory object (any number below 2^62) for as long as this process lives. The second:
  * whether no process marks the place any more; false when that cannot be told, or no other process ever marked it. */
@@ -134,7 +134,7 @@ int os_life_begin(int memory, uint64_t place);
 bool os_life_has_ended(int memory, uint64_t place);
 /* A close-on-exec descriptor that becomes readable when the process ends. */
 int os_pidfd_open(pid_t pid);
-/* The number by which this process knows it; 0 when it was reaped, or cannot be told. */
+/* The process's number in this PID namespace; 0 when it was reaped, or this cannot be told. */
 pid_t os_pidfd_pid(int pidfd);
 int os_pidfd_signal(int pidfd, int signal);
 bool os_pidfd_ended(int pidfd);
@@ -236,7 +236,8 @@ struct os_bell_id {
 };
 /* The pipe, open for reading and writing, close-on-exec, never waiting. */
 int os_bell_create(struct os_bell_id *id);
-/* The pipe that is open in another process under that number: only if it is this one, and nothing else is opened to find out. */
+/* Opens the pipe that another process has under that number, if it is this pipe; no other file is opened to find
+ * out. */
 int os_bell_open(pid_t pid, int number, const struct os_bell_id *id);
 bool os_bell_is(int fd, const struct os_bell_id *id);
 void os_bell_put(int fd);
@@ -279,7 +280,7 @@ bool os_wakeup_take(int wakeup);
 /* What the library opens never becomes a standard stream: 0, 1 or 2 move to a number from 3 on. Takes the result of a
  * system call, which may be -1; returns -1 with errno when there is no other number. */
 int os_off_stdio(int fd);
-/* The same for both of a pair; where it fails, both are closed. */
+/* The same for both descriptors of a pair; if it fails, both are closed. */
 int os_pair_off_stdio(int ends[2]);
 /* Whether a call on a socket that failed with errno is to be made again. If the kernel has no memory for a message,
  * sleeps before that, for 100 ms in all: the message is not lost, and the other side is still there. looks: 0 at

@@ -19,7 +19,7 @@ struct barrier {
     struct object object;
     uint64_t parties;
     uint64_t round;   /* from 1 on */
-    uint64_t arrived; /* in this round; `parties` while the last one runs its action */
+    uint64_t arrived; /* arrived in this round; `parties` while the last party runs its action */
     uint64_t broken;
     uint64_t completed; /* bit n: the last round whose number ended in n was completed, not reset */
     uint64_t members;   /* block of `parties` words: the round last waited in, and the token */

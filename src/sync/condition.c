@@ -79,7 +79,7 @@ struct inside {
 };
 
 static void inside_end(struct inside *inside) {
-    visit_end(&inside->condition); /* entered first: takes the lock's off as well */
+    visit_end(&inside->condition); /* entered first: leaving it leaves the lock, too */
 }
 #define INSIDE_BOTH __attribute__((cleanup(inside_end))) struct inside
 

@@ -45,7 +45,7 @@ static bool try_now(struct attempt *a) {
     return may_take(a, word) && mutex_take(a, word);
 }
 
-/* The holder of a short critical section is done within this. */
+/* A short critical section is over within this time. */
 static bool mutex_spin(struct attempt *a) {
     struct pause pause = {0};
     do

@@ -23,7 +23,7 @@ static const prong_time CONNECT_WITHIN = PRONG_SECONDS(20);
 struct caller {
     struct caller *next;
     prong_manager manager;
-    uint32_t member;     /* whose it is, this process's token then: a pid may be used again */
+    uint32_t member;     /* the token that this process had then, as a pid may be used again */
     prong_link *link;    /* or, in the family: */
     prong_queue mailbox; /* … */
     prong_queue requests;
@@ -142,7 +142,7 @@ static prong_status fail_by_exception(const char *method, prong_value exception)
     return fail(status_of(exception), "%s: %s", method, text);
 }
 
-/* Exceptions of the program's own classes are data here. */
+/* Exceptions of classes that a program defines are read as data. */
 static prong_status read_reply(const char *method, const void *data, size_t size, prong_document *document,
                                prong_value *result) {
     prong_value reply;
@@ -366,7 +366,7 @@ prong_status manager_call(prong_manager handle, struct manager *manager, const s
         status = call_in_family(caller, manager, request, document, result, deadline, &broken);
     }
     if (broken)
-        caller_forget(caller); /* the server takes back what this thread held */
+        caller_forget(caller); /* the server releases what this thread held */
     else
         prong_document_reset(caller->scratch);
     return status;

@@ -1,4 +1,4 @@
-/* Managers as objects: a server that runs is connected to, and asked. */
+/* Managers as objects: connecting to a running server, and asking about it. */
 #include "manager/client/manager.h"
 
 #include "base/error.h"

@@ -33,7 +33,7 @@ prong_status call_return_item(prong_call *call, prong_value item);
 prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *deadline);
 prong_status call_index(prong_call *call, prong_value value, int64_t *index);
 
-/* Parks the call's session in a list until it is resumed or time is up. */
+/* Parks the call's session in a list until it is resumed or its time is up. */
 prong_status call_park(prong_call *call, struct waiters *waiters, deadline_t deadline,
                        void (*timed_out)(struct session *), void (*gone)(struct session *));
 /* For call_park: the call returns False. */

@@ -25,7 +25,7 @@ struct peer {
     char host[64];
 };
 
-/* A pid is the process that a client is watched for, until that ends. */
+/* A pid identifies the process of a client that is watched, until that process ends. */
 static bool client_is(const struct client *client, const struct peer *peer) {
     if (client->ended || client->pid != peer->pid) return false;
     if (peer->pid) return client->pidfd < 0 || !os_pidfd_ended(client->pidfd);
@@ -70,7 +70,7 @@ static struct client *client_of(struct prong_server *server, const struct peer *
     return client;
 }
 
-/* By Unix socket the kernel tells the process; whether it also has a pid here depends on its PID namespace. */
+/* For a Unix socket the kernel reports the process; whether it has a pid here depends on its PID namespace. */
 struct client *client_of_link(struct prong_server *server, const prong_link *link) {
     struct peer peer = {.pid = link->peer_pid, .pidfd = os_pidfd_of_peer(link->source.descriptor)};
     bool no_descriptor = peer.pidfd < 0 && (errno == EMFILE || errno == ENFILE);
@@ -85,7 +85,7 @@ struct client *client_of_link(struct prong_server *server, const prong_link *lin
     return NULL;
 }
 
-/* A pid of another namespace is no name here: then the token alone is. */
+/* A pid of another namespace identifies nothing here: then only the token does. */
 struct client *client_of_member(struct prong_server *server, const struct family_request *request) {
     bool here = request->pid_namespace == os_pid_namespace();
     struct peer peer = {.member = request->member, .pidfd = -1};
@@ -198,7 +198,8 @@ void clients_free(struct prong_server *server) {
 }
 
 static struct held *find_held(struct client *client, uint64_t id) {
-    for (size_t i = client->held_count; i-- > 0;) /* what is given up is mostly what was taken last */
+    for (size_t i = client->held_count;
+         i-- > 0;) /* the reference that is dropped is mostly the one that was taken last */
         if (client->held[i].id == id) return &client->held[i];
     return NULL;
 }

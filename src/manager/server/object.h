@@ -8,7 +8,7 @@
 struct prong_server;
 
 struct type {
-    struct type *next; /* of the program's own; the library's stand in a table */
+    struct type *next; /* of the program's own types; the library's are in a table */
     prong_type_options given;
     struct managed *shared; /* the one object that goes by this name */
     bool hidden;            /* not to be created by clients: what methods return */
@@ -17,7 +17,7 @@ struct type {
     void (*unmake)(struct prong_server *server, void *state);
     /* Releases what a session that ended, or a process that died, held of it. */
     void (*give_back)(struct managed *object, uint64_t count);
-    bool held_by_process; /* any thread may give it back: kept while the process lives, though the connection ends */
+    bool held_by_process; /* any thread may release it: kept while the process lives, even if the connection ends */
     void (*describe)(const struct managed *object, char *text, size_t size); /* repr; NULL: that of its value */
     prong_status (*value)(struct managed *object, prong_document *document, prong_value *value);
 };

@@ -92,7 +92,7 @@ static void reply_created(struct session *session, struct managed *object) {
     object_release(server, object);
 }
 
-/* The type and its arguments are the request's. */
+/* The type and its arguments are part of the request. */
 static void request_create(struct session *session, const struct request *request) {
     struct prong_server *server = session->server;
     size_t count = prong_value_size(request->args);
@@ -251,8 +251,8 @@ static void shutdown_server(struct session *session) {
     session->server->stopped = true;
 }
 
-/* A connection does one of these and is closed, as with Python's server; or after accept_connection any number of
- * calls, of objects or (which Python's server does not) of these. */
+/* A connection makes one of these requests and is closed, as with Python's server. After accept_connection it makes any
+ * number of calls of objects, and, with this server only, of these. */
 static void request_serve(struct session *session, const struct request *request) {
     bool closing = session->state == SESSION_FRESH;
     if (!strcmp(request->method, "accept_connection")) {

@@ -33,7 +33,7 @@ struct prong_server {
     struct session *runnable, *closed_sessions;
     struct client *closed_clients;
     struct decoding *decodings, **last_decoding; /* by turns */
-    bool stopped, limbo;                         /* limbo: objects without references wait for their grace to end */
+    bool stopped, limbo;                         /* limbo: some objects without references are kept for a while */
     deadline_t look_at;                          /* when limbo and leases are looked at next */
     prong_queue requests;                        /* of the family */
     bool in_family;
@@ -54,7 +54,7 @@ void family_requests_rung(struct prong_server *server);
 static inline bool family_requests_there(const struct prong_server *server) {
     return server->in_family && !prong_queue_empty(server->requests);
 }
-/* From now on the descriptor shows when one comes; look at the queue after this. */
+/* From now on the descriptor shows when a request arrives; check the queue after this. */
 void family_requests_arm(struct prong_server *server);
 void family_member_gone(struct prong_server *server, const struct client *client);
 #endif

@@ -1,4 +1,4 @@
-/* Sessions: connections to a server, or threads of its family; what they wait for, and hold. */
+/* Sessions: connections to a server, or threads of its family; what they wait for, and what they hold. */
 #ifndef MANAGER_SERVER_SESSION_H
 #define MANAGER_SERVER_SESSION_H
 
@@ -61,7 +61,7 @@ struct hold {
 prong_status session_new(struct prong_server *server, prong_link *link, struct session **session);
 void session_close(struct session *session);
 void sessions_sweep(struct prong_server *server);
-/* Goes on with what has come, or can be written. */
+/* Handles what has arrived, and writes what can be written. */
 void session_progress(struct session *session);
 void session_run_later(struct session *session);
 /* Sends a reply; false: the client is gone. */

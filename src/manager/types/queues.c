@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct served_queue {
-    struct items items; /* a ring would save moving them: instead the start moves */
+    struct items items; /* not a ring: the start moves */
     size_t start;
     size_t maxsize; /* 0: none */
     uint64_t unfinished;

@@ -85,7 +85,7 @@ static prong_status set_pop(prong_call *call) {
     return prong_call_return(call, copy);
 }
 
-/* What a value is as a set, for operators and methods. */
+/* Converts a value to a set, for operators and methods. */
 static prong_status as_set(prong_call *call, prong_value from, prong_value *set) {
     prong_value list;
     if (kind_of(from) == PRONG_KIND_SET || kind_of(from) == PRONG_KIND_FROZENSET) {
@@ -129,7 +129,7 @@ static prong_status set_replace(prong_call *call, prong_value set) {
     return PRONG_OK;
 }
 
-/* As Python's operators, which take sets alone: "__and__", not "intersection". False: NotImplemented was returned. */
+/* Python's operators take only sets: "__and__", unlike "intersection". False: NotImplemented was returned. */
 static bool set_is_operand(prong_call *call, prong_value *given) {
     if (strncmp(call->method, "__", 2)) return true;
     if (!see_through(call, given) && (kind_of(*given) == PRONG_KIND_SET || kind_of(*given) == PRONG_KIND_FROZENSET))

@@ -59,7 +59,7 @@ int os_bell_open(pid_t pid, int number, const struct os_bell_id *id) {
     }
     int fd = open_pipe(path);
     if (fd < 0 || os_bell_is(fd, id)) return fd;
-    errno = ENOENT; /* the number became another's between the two */
+    errno = ENOENT; /* the number became another file's between the two */
     return close_failed(fd);
 }
 

@@ -21,7 +21,7 @@ static FILE *open_text(const char *path) {
     return file;
 }
 
-/* Whether a name is one of a list with commas. */
+/* Whether a name is in a list separated by commas. */
 static bool cgroup_is_listed(const char *list, const char *name) {
     size_t length = strlen(name);
     for (const char *at = list; (at = strstr(at, name)); at += length)
@@ -85,7 +85,7 @@ static bool line_of_mount(const char *line, const char *controller, struct mount
     return true;
 }
 
-/* What of the path lies below the root; NULL when the path is not in there. */
+/* The part of the path below the root; NULL when the path is not below it. */
 static const char *cgroup_below(const char *path, const char *root) {
     size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (strncmp(path, root, length) != 0 || (path[length] && path[length] != '/')) return NULL;
@@ -142,7 +142,7 @@ static bool cgroup_search(struct cgroup *group, int *searched) {
 
 /* --- the interface --- */
 
-/* Out of the namespace, whose own top is "/". */
+/* A path outside of the cgroup namespace, whose own top is "/". */
 static bool leads_up(const char *path) {
     return strncmp(path, "/..", 3) == 0 && (path[3] == '/' || !path[3]);
 }

@@ -120,7 +120,7 @@ static int text_add(struct text *text, const char *piece, size_t size) {
     return 0;
 }
 
-/* The piece, up to its zero; and what comes after it where it has none. */
+/* Adds the piece, up to its zero; if it has none, also what follows it in memory. */
 static int text_add_string(struct text *text, const char *piece, size_t size, const char *from) {
     char next[PAGE];
     for (size_t length = 0;;) {

@@ -42,7 +42,7 @@ enum { STAT_STATE = 3, STAT_START_TIME = 22, STAT_EXIT_CODE = 52 };
 
 /* The text of a field of /proc/PID/stat, by its number in proc(5); NULL where there is none. */
 static const char *proc_stat_field(const char *text, int number) {
-    /* The command's name may hold blanks and brackets: count fields from the last bracket on. */
+    /* The command's name may contain blanks and brackets: count fields from the last bracket on. */
     const char *field = strrchr(text, ')');
     for (int i = 2; field && i < number; i++) field = strchr(field + 1, ' ');
     return field ? field + 1 : NULL;
@@ -146,7 +146,8 @@ pid_t os_pidfd_pid(int pidfd) {
 
 enum reaped { REAPED, REAPED_NOT_YET, REAPED_BY_OTHERS };
 
-/* Before Linux 5.4, and where a sandbox does not let it through by descriptor. A child that only we reap keeps its number. */
+/* For Linux before 5.4, and for sandboxes that do not allow it by descriptor. A child that only this process reaps
+ * keeps its number. */
 static enum reaped reap_by_pid(int pidfd, int *exit_code) {
     int status;
     if (!os_pidfd_ended(pidfd)) return REAPED_NOT_YET;

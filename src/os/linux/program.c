@@ -160,7 +160,7 @@ static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
 }
 #endif
 
-/* Old kernels, and sandboxes that do not let it through. */
+/* For old kernels, and sandboxes that do not allow clone3. */
 static bool is_refused(long result) {
     return result < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM);
 }
