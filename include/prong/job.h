@@ -5,7 +5,6 @@
  * are thread-safe; none is for signal handlers. */
 #ifndef PRONG_JOB_H
 #define PRONG_JOB_H
-// clang-format off
 
 #include <prong/progress.h>
 #include <prong/status.h>
@@ -119,7 +118,5 @@ PRONG_CHECKED prong_status prong_iterator_next(prong_iterator *iterator,
 PRONG_API void prong_iterator_close(prong_iterator *iterator);
 
 PRONG_END_DECLS
-
-// clang-format on
 
 #endif

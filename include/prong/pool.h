@@ -23,7 +23,6 @@
  * process. */
 #ifndef PRONG_POOL_H
 #define PRONG_POOL_H
-// clang-format off
 
 #include <prong/job.h>
 #include <prong/process.h>
@@ -75,27 +74,27 @@ PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool,
 PRONG_API prong_status prong_pool_shutdown(prong_pool pool);
 
 /* Ends the workers at once; tasks that are not done fail with PRONG_CANCELLED.
- * By the owner. Errors: PRONG_NOT_CHILD, PRONG_STALE. */
+ * Only the owner may call it. Errors: PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_pool_terminate(prong_pool pool);
 
 /* Waits until the workers of a pool that was shut down or terminated have
- * ended, and all callbacks have returned. By the owner. Errors:
+ * ended, and all callbacks have returned. Only the owner may call it. Errors:
  * PRONG_STILL_RUNNING (it was not shut down or terminated), PRONG_TIMEOUT,
  * PRONG_NOT_CHILD, PRONG_STALE; PRONG_DEADLOCK in a callback, or a task, for
  * which the pool's end waits. */
 PRONG_API prong_status prong_pool_join(prong_pool pool, prong_time timeout);
 
-/* Terminates the pool if it still runs, and frees it. By the owner. Jobs that
- * are not destroyed remain, ended. Waits as prong_pool_join; in a callback of
- * the same pool it does nothing and returns PRONG_DEADLOCK. A pool that is left
- * at exit is destroyed; a callback that still runs then is waited for, for 2 s
- * at most. */
+/* Terminates the pool if it still runs, and frees it. Only the owner may call
+ * it. Jobs that are not destroyed remain, ended. Waits as prong_pool_join; in a
+ * callback of the same pool it does nothing and returns PRONG_DEADLOCK. A pool
+ * that is left at exit is destroyed; a callback that still runs then is waited
+ * for, for 2 s at most. */
 PRONG_API prong_status prong_pool_destroy(prong_pool pool);
 
 typedef struct prong_worker {
-    int pid;        /* 0: being replaced */
-    bool busy;      /* runs a task now */
-    uint64_t tasks; /* done by this process */
+    int pid;           /* 0: being replaced */
+    bool busy;         /* runs a task now */
+    uint64_t tasks;    /* done by this process */
     void *reserved[4]; /* zero */
 } prong_worker;
 
@@ -114,8 +113,8 @@ typedef struct prong_task_options {
     /* Elements, or items, in a task of elements or ranges. 0: a quarter of a
      * worker's share; of an iterator: 1. */
     size_t chunk_size;
-    unsigned retries; /* run a task again, up to so many times, when its worker
-                         died (at most 255) */
+    unsigned retries; /* run a task again, up to this many times, when its
+                         worker died (at most 255) */
     /* A task that runs longer is killed with its worker: PRONG_TASK_TIMEOUT;
      * 0: none. It does not run yet while its worker's initializer does. */
     prong_time time_limit;
@@ -179,7 +178,6 @@ PRONG_CHECKED prong_status prong_pool_submit(prong_pool pool,
 PRONG_CHECKED prong_status prong_pool_iterate(
     prong_pool pool, const prong_work *work, prong_iterator **iterator,
     const prong_task_options *options);
-// clang-format on
 
 PRONG_END_DECLS
 

@@ -9,7 +9,6 @@
  */
 #ifndef PRONG_WORK_H
 #define PRONG_WORK_H
-// clang-format off
 
 #include <prong/export.h>
 #include <prong/status.h>
@@ -143,6 +142,5 @@ typedef struct prong_work {
 PRONG_END_DECLS
 
 #include <prong/work_macros.h>
-// clang-format on
 
 #endif
