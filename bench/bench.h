@@ -19,10 +19,10 @@
 void bench_result(double value);
 void bench_pin(int cpu);
 void bench_end_child(pid_t pid);
-/* This process uses a gibibyte from now on. */
+/* Makes this process use a gibibyte from now on. */
 void bench_touch_1GiB(void);
 
-/* Each measures what it knows by that name; false when it knows none. */
+/* Each runs the benchmark of that name; false when it has none. */
 bool bench_sync(const char *name, const char *peer);
 bool bench_subprocess(const char *name, const char *peer);
 bool bench_value(const char *name, const char *peer);

@@ -55,7 +55,7 @@ static prong_manager connected(void) {
     return manager;
 }
 
-/* Microseconds for each of count calls, a set and a get in turn; in latencies if there are. */
+/* Microseconds for each of count calls, a set and a get in turn; stored in latencies if that is not NULL. */
 static void call_dict(prong_proxy dict, long pairs, float *latencies) {
     prong_document *document;
     prong_value result;
@@ -148,7 +148,7 @@ static long resident_kib(int pid) {
     return kib;
 }
 
-/* What the server grows by when a dict gets 100,000 entries like 'key 12345': 'value 12345'. */
+/* By how much the server grows when a dict gets 100,000 entries like 'key 12345': 'value 12345'. */
 static void entries(prong_manager manager) {
     prong_proxy dict;
     prong_document *document;

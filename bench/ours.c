@@ -54,8 +54,8 @@ const struct transport prong_queue_transport = {.name = "prong",
                                                 .receive_in_place = queue_receive_in_place,
                                                 .close = queue_close};
 
-/* One duplex pipe: channel 0 goes from the second end to the first, 1 back. The process that sends on 0 is the child
- * in oneway, the parent in a round trip; each end is used by one process alone. */
+/* One duplex pipe: channel 0 goes from the second end to the first, channel 1 back. The child sends on channel 0 in
+ * oneway, the parent in a round trip; each end is used by one process only. */
 static prong_connection sides[2];
 
 static int pipe_open(size_t size) {
@@ -75,7 +75,7 @@ static void pipe_receive(int channel, void *data, size_t size) {
 static void pipe_close(void) {
 }
 
-/* The same, where each message is waited for together with a second end, which never has one. */
+/* The same, but prong_wait waits for each message, together with a second end on which none arrives. */
 static prong_connection idle[2];
 
 static int wait_open(size_t size) {

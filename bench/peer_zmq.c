@@ -1,4 +1,4 @@
-/* ZeroMQ over ipc, PUSH to PULL. Sockets belong to the process that uses them, so each side makes its own. */
+/* ZeroMQ over ipc, PUSH to PULL. A socket belongs to the process that uses it, so each side makes its own. */
 #include "transport.h"
 
 #include <stdio.h>

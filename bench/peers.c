@@ -58,7 +58,7 @@ static int unix_open(size_t size) {
 
 const struct transport pipe_transport = {
     .name = "pipe", .open = pipe_open, .send = stream_send, .receive = stream_receive, .close = stream_close};
-/* Each message is waited for together with a second pipe, which never has one. */
+/* poll waits for each message, together with a second pipe on which none arrives. */
 static int idle[2];
 
 static int poll_open(size_t size) {

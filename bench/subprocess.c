@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-/* A small static program, which is this one's own: it leaves at once. Beside it, the program's place is known. */
+/* A small static program of the benchmark that exits at once; it is in the same directory as this program. */
 static char program[4096];
 
 static void find_program(void) {

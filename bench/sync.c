@@ -99,7 +99,7 @@ static const struct locking *locking_named(const char *name) {
     return NULL;
 }
 
-/* Nanoseconds for an acquire and a release that nobody contends. */
+/* Nanoseconds for an acquire and a release without contention. */
 static void pair(const struct locking *l) {
     enum { COUNT = 5000000 };
     l->open();
@@ -120,7 +120,7 @@ static void meet(int parties) {
     while (atomic_load(&common->ready) < parties) usleep(100);
 }
 
-/* Turns a second of all together: take it, add to a number beside it, release it. */
+/* Turns a second of all processes together; a turn: acquire the lock, add to a number beside it, release it. */
 static void contend(const struct locking *l, int me, int parties, double seconds) {
     meet(parties);
     double end = bench_now() + seconds, longest = 0, sum = 0;
@@ -138,8 +138,8 @@ static void contend(const struct locking *l, int me, int parties, double seconds
     common->count[me] = count;
 }
 
-/* The same with each wait timed, and 10 us of work under the lock: with none, the longest wait says how the system slices
- * the time of eight that are always ready to run, whatever the lock. */
+/* The same with each wait timed, and 10 us of work under the lock. Without that work the longest wait would depend on
+ * how the system schedules eight busy processes, and not on the lock. */
 static const double HOLD = 10e-6;
 
 static void contend_timed(const struct locking *l, int me, int parties, double seconds) {
@@ -273,7 +273,7 @@ static const struct handing condition_handing = {"prong", condition_open, condit
 static const struct handing futex_handing = {"raw_futex", nothing_to_open, futex_wait, futex_give};
 static const struct handing cond_handing = {"pthread_cond", cond_open, cond_wait, cond_give};
 
-/* In `blocked`, the one whose turn it is stays busy until the other must be asleep; the pause is not counted. */
+/* In `blocked`, the process whose turn it is stays busy until the other must be asleep; that time is not counted. */
 static double give_after_pause(const struct handing *h, int me, bool blocked) {
     if (blocked) {
         double until = bench_now() + 200e-6;
@@ -290,7 +290,7 @@ static void take_turns(const struct handing *h, int me, long count, bool blocked
     }
 }
 
-/* Microseconds from one's giving to the other's having the turn. */
+/* Microseconds from one process giving the turn to the other having it. */
 static void hand_over(const struct handing *h, bool blocked) {
     long count = blocked ? 2000 : h == &event_handing || h == &condition_handing ? 300000 : 30000, warm = count / 10;
     h->open();

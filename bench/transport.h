@@ -9,14 +9,14 @@
 extern "C" {
 #endif
 
-/* Two channels (0: there, 1: back), made before the fork; messages of up to `size` bytes. */
+/* Opens two channels (0: there, 1: back) before the fork, for messages of up to `size` bytes. */
 struct transport {
     const char *name;
     int (*open)(size_t size); /* 0, or -1 when this size, or this peer, cannot be had */
     void (*child)(void);      /* in the forked child, before use; may be NULL */
     void (*send)(int channel, const void *data, size_t size);
     void (*receive)(int channel, void *data, size_t size);
-    /* Where a message can be written and read in place; NULL: by the two above. */
+    /* For peers that can write and read a message in place; NULL: the two above are used. */
     void (*send_in_place)(int channel, size_t size, uint64_t stamp);
     uint64_t (*receive_in_place)(int channel);
     void (*close)(void);

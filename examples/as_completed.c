@@ -1,4 +1,4 @@
-/* Several jobs and a queue of news from them, in one wait: each job is met when it ends, not in the order of submission. Then a
+/* Waits for several jobs and a queue at once: each job is handled when it ends, not in the order of submission. Then a
  * race: the first answer wins, the others are cancelled. */
 #include "example.h"
 

@@ -1,4 +1,4 @@
-/* A Barrier between phases: nobody begins the second before all are through with the first. */
+/* A Barrier between phases: no process begins the second before all have finished the first. */
 #include "example.h"
 
 enum { PARTIES = 4, PHASES = 3 };

@@ -1,5 +1,5 @@
-/* A child that calculates, over a duplex Pipe. It ends at end-of-file, which comes although nobody closes anything: the
- * parent's end goes when the parent exits. */
+/* A child that calculates, over a duplex Pipe. It ends at end-of-file, which comes although no process closes anything:
+ * the parent's end closes when the parent exits. */
 #include "example.h"
 
 struct task {

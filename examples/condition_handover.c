@@ -1,4 +1,5 @@
-/* A hand-over by Condition: the parent says each word once the child has said the one before, and the reverse. */
+/* A hand-over by Condition: parent and child print words in turn, each one after the other has printed the word
+ * before. */
 #include "example.h"
 
 struct talk {

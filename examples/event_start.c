@@ -1,4 +1,4 @@
-/* An Event as a starting gun: five runners get ready, and none starts before it is fired. */
+/* An Event as a starting gun: five runners get ready, and none starts before it is set. */
 #include "example.h"
 
 struct race {

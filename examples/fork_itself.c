@@ -1,4 +1,4 @@
-/* fork itself: a process that the program forks by hand is of the family as well. */
+/* fork(2) itself: a process that the program forks without prong is a member of the family, too. */
 #include "example.h"
 
 #include <sys/wait.h>

@@ -1,4 +1,5 @@
-/* Ctrl-C ends a wait that has no time limit, and the program ends in good order. Here the worker itself sends the signal. */
+/* Ctrl-C ends a wait that has no time limit, and the program exits normally. Here the worker itself sends the
+ * signal. */
 #include "example.h"
 
 #include <signal.h>

@@ -21,7 +21,7 @@ prong_status count(prong_document *document, prong_value arguments, prong_value 
     return PRONG_OK;
 }
 
-/* Element by element, for map_into. */
+/* One element, for map_into. */
 PRONG_API int square(const double *in, double *out, size_t count);
 int square(const double *in, double *out, size_t count) {
     for (size_t i = 0; i < count; i++) out[i] = in[i] * in[i];

@@ -1,4 +1,4 @@
-/* Who is who: what the main process and a child say of themselves. */
+/* The main process and a child print their names and pids. */
 #include "example.h"
 
 static void info(const char *title) {

@@ -1,7 +1,7 @@
 /* A task queue that two programs share over TCP, C and Python, either as server (task_queue.py is the other).
  *     task_queue serve            prints its address; hands out tasks, and prints the results
  *     task_queue work ADDRESS     takes tasks until there are none
- * A task is a dict; a result is a tuple of who did it and the sum. */
+ * A task is a dict; a result is a tuple of the worker's name and the sum. */
 #include "example.h"
 
 static const prong_link_options KEY = {.authkey = "tasks", .authkey_size = 5, .allow_md5 = true};
@@ -13,7 +13,7 @@ static prong_proxy ask(prong_manager manager, const char *name) {
     return queue;
 }
 
-/* In the server's process: one queue under each name, whoever asks for it. */
+/* In the server's process: one queue under each name, which all clients share. */
 static int share_queues(prong_server *server, const void *argument, size_t size) {
     (void)argument, (void)size;
     must(prong_server_share(server, "get_tasks", "Queue", "()"));

@@ -19,7 +19,7 @@ struct piece {
     char path[];
 };
 
-/* What was found in a number of pieces, next to the words themselves. */
+/* What was found in a number of pieces, besides the words themselves. */
 struct sums {
     uint64_t files, binary,
         unread; /* files: of text, binary, that could not be read; each counted in its first piece */

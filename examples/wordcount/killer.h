@@ -12,16 +12,16 @@
 enum { KILLS_KNOWN = 4096 };
 struct killer {
     prong_pool pool;
-    atomic_size_t ended; /* tasks whose results were taken so far; counted by who takes them */
+    atomic_size_t ended; /* tasks whose results were taken so far; counted by the thread that takes them */
     atomic_bool stop;
     atomic_int kills;
-    int killed[KILLS_KNOWN]; /* whom: pids, the first so many */
+    int killed[KILLS_KNOWN]; /* pids of workers that were killed: the first KILLS_KNOWN */
     pthread_t thread;
 };
 
 /* Returns an error number, or 0. */
 int killer_start(struct killer *killer, prong_pool pool);
-/* From then on nobody is killed. */
+/* Stops it: no worker is killed from then on. */
 void killer_stop(struct killer *killer);
 bool killer_killed(const struct killer *killer, int pid);
 

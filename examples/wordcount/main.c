@@ -5,8 +5,8 @@
  * With --kill, workers are killed at random all the while; the totals still come out equal, because a task whose worker
  * died is run again.
  *
- * parallel.c has what is done with the pool; tree.c makes the tasks, count.c counts the words in one, words.c is a table of
- * words, killer.c kills, serial.c does without a pool; print.c says what came of it. */
+ * parallel.c has what is done with the pool; tree.c makes the tasks, count.c counts the words in one, words.c is a
+ * table of words, killer.c kills, serial.c does without a pool; print.c prints the results. */
 #define _GNU_SOURCE
 #include "../example.h"
 #include "print.h"
@@ -35,7 +35,7 @@ static struct settings read_arguments(int argc, char **argv) {
     return s;
 }
 
-/* A tree that was not chosen may be small: it is counted so often that there is something to measure. */
+/* The default tree may be small: it is counted several times, so that there is something to measure. */
 static unsigned times_of(const struct settings *settings, double seconds) {
     enum { SECONDS = 2, TIMES_MOST = 2000 };
     if (settings->chosen || seconds >= SECONDS) return 1;

@@ -34,7 +34,7 @@ static int count_task(void *pieces, size_t size, prong_result *result) {
     return status < 0;
 }
 
-/* --- what comes of the tasks: in the process that has the pool --- */
+/* --- results: in the process that has the pool --- */
 
 static void add_share(struct parallel *parallel, const struct counted *counted) {
     size_t i = 0;

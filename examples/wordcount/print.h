@@ -1,4 +1,4 @@
-/* What the demo says. */
+/* What the demo prints. */
 #ifndef PRINT_H
 #define PRINT_H
 
@@ -13,11 +13,11 @@ struct settings {
 
 void print_beginning(const struct settings *settings, const struct tree *tree);
 void print_words(const struct settings *settings, const struct tree *tree, struct parallel *parallel);
-/* apart: seconds that processes take which have nothing to do with one another. */
+/* apart: the seconds that independent processes take. */
 void print_speed(const struct settings *settings, const struct parallel *parallel, double apart);
 /* What each worker has done. */
 void print_shares(const struct parallel *parallel);
-/* Returns whether all came out as it did serially. */
+/* Returns whether all results are the same as the serial ones. */
 bool print_comparison(const struct parallel *parallel);
 void print_what_is_next(const struct settings *settings);
 

@@ -13,8 +13,8 @@ struct serial {
 
 void count_serially(struct serial *serial, const struct tree *tree);
 void serial_free(struct serial *serial);
-/* Counts the same tasks by so many processes that have nothing to do with one another, and throws the results away: as fast as a
- * number of processes can be on this machine. Returns the seconds that it took; 0 where they cannot be started. */
+/* Counts the same tasks by that many independent processes, and drops the results: the best that so many processes can
+ * do on this machine. Returns the seconds that it took; 0 if they cannot be started. */
 double count_apart(const struct tree *tree, size_t processes);
 /* Seconds since some time in the past. */
 double now(void);

@@ -1,6 +1,6 @@
 /* The regular files of a directory tree, as they were when it was read, and the tasks that they are cut into.
  *
- * It is read once; every count of the tree then has the same tasks, whatever becomes of the files meanwhile. A file takes about
+ * It is read once; every count of the tree then has the same tasks, even if files change meanwhile. A file takes about
  * a hundred bytes of memory; the tasks are made one at a time. */
 #ifndef TREE_H
 #define TREE_H
@@ -23,13 +23,13 @@ struct tree {
     uint64_t unread_folders; /* and what vanished while its folder was read */
     uint64_t bytes;          /* of the files that may be text */
     uint64_t task_bytes;     /* of text in a task, about */
-    unsigned times;          /* each count goes through the files so often */
+    unsigned times;          /* how many times each count reads the files */
 };
 
 /* path may be a single file, too; a link is followed. Returns false, with errno, where there is nothing of that name. */
 bool tree_read(struct tree *tree, const char *path);
-/* Chooses how it is cut into tasks, and how often it is counted. Large tasks have fewer results to put together, and small ones keep
- * every worker busy to the end. */
+/* Chooses how the tree is cut into tasks, and how often it is counted. Large tasks give fewer results to add up; small
+ * ones keep every worker busy to the end. */
 void tree_plan(struct tree *tree, size_t workers, unsigned times);
 void tree_free(struct tree *tree);
 

@@ -1,7 +1,7 @@
 #include "words.h"
 #include "../example.h"
 
-/* Where the word with this hash is named, or is to be. */
+/* The slot of the word with this hash, or the free one where it is to be put. */
 static uint32_t *words_place(const struct words *words, uint64_t hash) {
     size_t mask = 2 * words->capacity - 1, i = hash & mask;
     while (words->places[i] && words->all[words->places[i] - 1].hash != hash) i = (i + 1) & mask;

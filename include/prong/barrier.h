@@ -8,10 +8,9 @@
  * ended in good order between rounds does not break the barrier, and another
  * may take its place.
  *
- * In a signal handler every call but a wait returns at once; see prong.h.
+ * A signal handler may make every call but a wait; see prong.h.
  *
- * All calls are safe in threads and in forked children. A handle is a plain
- * value. */
+ * All calls are safe in threads and in forked children. */
 #ifndef PRONG_BARRIER_H
 #define PRONG_BARRIER_H
 

@@ -9,11 +9,10 @@
  * never lost. If a process is killed while it holds the lock, the next call
  * that acquires the lock, in wait as well, returns PRONG_OWNER_DIED.
  *
- * In a signal handler every call returns, but for one that waits for a lock of
- * its own thread; see prong.h.
+ * A signal handler may make every call, but must not wait for a lock that its
+ * own thread holds; see prong.h.
  *
- * All calls are safe in threads and in forked children. A handle is a plain
- * value. */
+ * All calls are safe in threads and in forked children. */
 #ifndef PRONG_CONDITION_H
 #define PRONG_CONDITION_H
 
@@ -46,10 +45,10 @@ PRONG_API prong_status prong_condition_release(prong_condition condition);
 
 /* Releases the lock, however often the thread has acquired it; waits to be
  * notified; acquires the lock again. The timeout is for the notification;
- * acquiring the lock again takes as long as it takes. The caller holds the lock
- * after every result but PRONG_STALE.
+ * acquiring the lock again has no time limit. The caller holds the lock after
+ * every result but PRONG_STALE.
  * Success: PRONG_OK (notified), PRONG_OWNER_DIED (the lock was taken over from
- * a dead process, and there may have been a notification: look at the data).
+ * a dead process, and there may have been a notification: check the data).
  * Errors: PRONG_TIMEOUT, PRONG_NOT_OWNER (the caller does not hold the lock),
  * PRONG_NO_MEMORY (8,192 threads are waiting already), PRONG_STALE (condition
  * or lock were destroyed). */
@@ -58,7 +57,7 @@ PRONG_CHECKED prong_status prong_condition_wait(prong_condition condition,
 
 /* Waits until predicate(context) is true. It is called in this thread, with the
  * lock held, and may make any call that leaves the lock held. PRONG_OWNER_DIED
- * is returned at once, whatever the predicate says.
+ * is returned at once, whatever the predicate returns.
  * Errors: as prong_condition_wait; PRONG_INVALID (no predicate). */
 PRONG_CHECKED prong_status prong_condition_wait_for(
     prong_condition condition, bool (*predicate)(void *context), void *context,

@@ -14,11 +14,11 @@
  * A connection handle in a message or in shared memory does not hold anything
  * by itself: keep the end until the receiver has used it.
  *
- * From a signal handler every call here returns, but prong_connection_fileno,
- * which uses malloc; see prong.h.
+ * A signal handler may make every call here but prong_connection_fileno, which
+ * uses malloc; see prong.h.
  *
- * All calls are safe from any number of threads and processes: each message
- * goes to one of those that receive. */
+ * Any number of threads and processes may use an end at the same time: each
+ * message goes to one of those that receive. */
 #ifndef PRONG_CONNECTION_H
 #define PRONG_CONNECTION_H
 
@@ -45,9 +45,9 @@ PRONG_CHECKED prong_status prong_pipe_create(prong_connection *first,
                                              prong_connection *second,
                                              const prong_pipe_options *options);
 
-/* Sends a copy of size bytes. Errors: PRONG_BROKEN_PIPE (nobody holds the other
- * end), PRONG_TIMEOUT (there was no room in the time given), PRONG_CLOSED (this
- * process has closed its end), PRONG_INVALID (the end only receives),
+/* Sends a copy of size bytes. Errors: PRONG_BROKEN_PIPE (the other end has no
+ * holder), PRONG_TIMEOUT (there was no room in the time given), PRONG_CLOSED
+ * (this process has closed its end), PRONG_INVALID (the end only receives),
  * PRONG_NO_MEMORY, PRONG_STALE. */
 PRONG_CHECKED prong_status
 prong_connection_send_bytes(prong_connection connection, const void *data,
@@ -65,7 +65,7 @@ PRONG_CHECKED prong_status prong_connection_send_part(
  * a queue or connection instead.
  * maxlength: a longer message is PRONG_TOO_LONG with its length in
  * message->size, and is still there; 0: any. Errors: PRONG_EOF (all is read,
- * and nobody holds the other end), PRONG_TIMEOUT, PRONG_CLOSED, PRONG_INVALID
+ * and the other end has no holder), PRONG_TIMEOUT, PRONG_CLOSED, PRONG_INVALID
  * (the end only sends), PRONG_NO_MEMORY, PRONG_STALE. */
 PRONG_CHECKED prong_status
 prong_connection_recv_bytes(prong_connection connection, size_t maxlength,
@@ -102,15 +102,15 @@ PRONG_CHECKED prong_status prong_connection_commit(prong_connection connection,
                                                    prong_message *message,
                                                    prong_time timeout);
 
-/* PRONG_OK when a message, or the end, is there to receive. Errors:
+/* PRONG_OK when a message, or end-of-file, is there to receive. Errors:
  * PRONG_TIMEOUT (nothing came in time), PRONG_CLOSED, PRONG_INVALID (the end
  * only sends), PRONG_STALE. */
 PRONG_API prong_status prong_connection_poll(prong_connection connection,
                                              prong_time timeout);
 
 /* A descriptor for poll, select or epoll, readable while there is something to
- * receive, or the end: all that prong_queue_fileno says holds. It is closed by
- * prong_connection_close.
+ * receive, or end-of-file: all that prong_queue_fileno says holds. It is closed
+ * by prong_connection_close.
  * When the holders of the other end close it or exit, it becomes readable at
  * once. When the last one is killed, it does as soon as a member of the family
  * notices: one that joins that process or asks for its exit code, one that

@@ -23,13 +23,13 @@ PRONG_API bool prong_value_contains(prong_value container, prong_value item);
  *     size_t at = 0;
  *     while (prong_value_next(value, &at, &key, &item)) …
  * key is None except for a dict; key and item may be NULL. For a set the item
- * is its member. The container must not change meanwhile, but for values set to
- * keys that are there. */
+ * is its member. The container must not change meanwhile, but for new values of
+ * existing keys. */
 PRONG_API bool prong_value_next(prong_value container, size_t *at,
                                 prong_value *key, prong_value *item);
 /* By a path: "servers[0].name"; a key that has dots or brackets in quotes:
  * "['a.b'][2]"; negative indices count from the end. Errors: PRONG_NOT_FOUND
- * (the message has the step), PRONG_INVALID. */
+ * (the message names the step), PRONG_INVALID. */
 PRONG_CHECKED prong_status prong_value_at(prong_value value, const char *path,
                                           prong_value *found);
 
@@ -38,13 +38,14 @@ PRONG_CHECKED prong_status prong_value_at(prong_value value, const char *path,
 /* Of a list or tuple. Errors: PRONG_NOT_FOUND (index out of range). */
 PRONG_CHECKED prong_status prong_list_get(prong_value list, size_t index,
                                           prong_value *item);
-/* In place of the item that is there. Errors: PRONG_NOT_FOUND. */
+/* Replaces the item that is there. Errors: PRONG_NOT_FOUND. */
 PRONG_CHECKED prong_status prong_list_set(prong_value list, size_t index,
                                           prong_value item);
 PRONG_CHECKED prong_status prong_list_append(prong_document *document,
                                              prong_value list,
                                              prong_value item);
-/* Before `index` (its size: at the end). Errors: PRONG_NOT_FOUND. */
+/* Inserts before `index` (the list's size: at the end). Errors:
+ * PRONG_NOT_FOUND. */
 PRONG_CHECKED prong_status prong_list_insert(prong_document *document,
                                              prong_value list, size_t index,
                                              prong_value item);
@@ -56,7 +57,7 @@ PRONG_API prong_status prong_list_remove(prong_value list, size_t index);
 /* Errors: PRONG_NOT_FOUND. */
 PRONG_CHECKED prong_status prong_dict_get(prong_value dict, prong_value key,
                                           prong_value *value);
-/* Puts the key there, or replaces what it has. */
+/* Adds the key, or replaces its value. */
 PRONG_CHECKED prong_status prong_dict_set(prong_document *document,
                                           prong_value dict, prong_value key,
                                           prong_value value);

@@ -7,8 +7,7 @@
  * prong_event_set may be called from a signal handler, whatever the handler
  * interrupted. For all other calls see prong.h.
  *
- * All calls are safe in threads and in forked children. A handle is a plain
- * value. */
+ * All calls are safe in threads and in forked children. */
 #ifndef PRONG_EVENT_H
 #define PRONG_EVENT_H
 
@@ -47,14 +46,14 @@ PRONG_CHECKED prong_status prong_event_wait(prong_event event,
                                             prong_time timeout);
 
 /* A descriptor for poll, select or epoll. It is readable while the flag is set,
- * or the event is destroyed, and not readable otherwise: in every process that
- * asked for one, however many, and whichever of them sets or clears the flag.
+ * or the event is destroyed, and not readable otherwise. This holds in every
+ * process that asked for one, whichever process sets or clears the flag.
  * Readiness is a level: a flag that is set and cleared at once may go unseen.
- * The descriptor is never unreadable while the flag is set; but for a moment,
- * while another process sets or clears it, it may be readable without that, and
- * for longer if that process is stopped or killed then: prong_event_is_set
- * tells, and repairs it. What prong_queue_fileno says of the descriptor holds
- * here, too.
+ * The descriptor is always readable while the flag is set. It may also be
+ * readable while the flag is clear: for a moment, while another process sets or
+ * clears it; for longer, if that process is stopped or killed in the middle.
+ * prong_event_is_set tells, and corrects the descriptor. What
+ * prong_queue_fileno says of the descriptor's owner and costs holds here, too.
  * Errors: PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_STALE, PRONG_TIMEOUT (a
  * stopped process is in the middle of this call). */
 PRONG_CHECKED prong_status prong_event_fileno(prong_event event,

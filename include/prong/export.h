@@ -1,11 +1,11 @@
-/* What is visible outside the shared library, and the linkage of C for C++. */
+/* Which symbols the shared library exports, and C linkage for C++. */
 #ifndef PRONG_EXPORT_H
 #define PRONG_EXPORT_H
 
 #define PRONG_API __attribute__((visibility("default")))
 
-/* The same; and the compiler warns where the status is dropped, as a failure
- * would be that the program has to know of. */
+/* The same, and the compiler warns if the result is ignored: for calls whose
+ * failure the program must handle. */
 #define PRONG_CHECKED PRONG_API __attribute__((warn_unused_result))
 
 /* The declarations of a header stand between these two. */

@@ -28,7 +28,7 @@
  *     h       handle           const char *: type,     const char *: type,
  *                              const void *: handle    void *: handle
  *     v       any              prong_value             prong_value *
- *     .       any              -                       -: looks away
+ *     .       any              -                       -: skips it
  *     (…)     tuple                                    of just so many items
  *     [...]   list                                     of just so many items
  *     <…>     set                                      -
@@ -37,7 +37,7 @@
  *
  * In scan: `*` last in ( or [ takes any number of further items; `?` after a
  * dict's key lets it be absent (what its value would go to is left as it was).
- * Blanks, commas and colons are for the reader. scan's strings are lent by the
+ * Blanks, commas and colons have no effect. scan's strings belong to the
  * document. D reads up to 4,300 digits with a sign. A handle's type is that of
  * the C type without its prefix ("queue"); the handle is any of the library's.
  * A range's start, stop and step are ints, and the step is not 0. */
@@ -60,16 +60,16 @@ PRONG_CHECKED prong_status prong_scan(prong_value value, const char *format,
                                       ...);
 
 /* Writes the value as Python's repr would, cut to `capacity` and always
- * terminated; *size (may be NULL) is its whole length. What refers to itself
- * shows as "[...]". Errors: PRONG_TOO_LONG (nested deeper than
+ * terminated; *size (may be NULL) is its whole length. A container within
+ * itself shows as "[...]". Errors: PRONG_TOO_LONG (nested deeper than
  * PRONG_VALUE_DEPTH, or more than 1,048,576 values printed again because they
  * are held more than once). */
 PRONG_API prong_status prong_value_repr(prong_value value, char *buffer,
                                         size_t capacity, size_t *size);
-/* The same as JSON. Tuples are arrays; dict keys that are bool, int, float or
- * None become strings, as in Python's json. Errors: PRONG_INVALID (what JSON
- * has no way to say: bytes, sets, NaN, objects, …; the message has its path),
- * PRONG_TOO_LONG. */
+/* Writes the value as JSON, in the same way. Tuples are arrays; dict keys that
+ * are bool, int, float or None become strings, as in Python's json. Errors:
+ * PRONG_INVALID (what JSON has no way to say: bytes, sets, NaN, objects, …; the
+ * message has its path), PRONG_TOO_LONG. */
 PRONG_API prong_status prong_value_json(prong_value value, char *buffer,
                                         size_t capacity, size_t *size);
 

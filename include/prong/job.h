@@ -1,12 +1,10 @@
-/* Jobs: tasks that were submitted together; what became of each; and results
- * that are taken one at a time.
+/* Job: tasks that were submitted together, their outcomes, and iterators, which
+ * give results one at a time.
  *
- * A job is a value, as all handles are: any member of the family may wait for
- * it. All calls but prong_iterator's are thread-safe; none is for signal
- * handlers. */
+ * Any member of the family may wait for a job. All calls but prong_iterator's
+ * are thread-safe; none is for signal handlers. */
 #ifndef PRONG_JOB_H
 #define PRONG_JOB_H
-// clang-format off
 
 #include <prong/progress.h>
 #include <prong/status.h>
@@ -44,12 +42,13 @@ PRONG_API bool prong_job_ready(prong_job job);
  * stopped process is in the middle of this call). */
 PRONG_CHECKED prong_status prong_job_fileno(prong_job job, int *descriptor);
 
-/* How far it is. Errors: PRONG_STALE. */
+/* How much of the job is done. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_job_progress(prong_job job,
                                           prong_progress *progress);
 
-/* Tasks that have not begun will not; with force, workers that run one of the
- * job's tasks are killed and replaced. All these end as PRONG_CANCELLED.
+/* Cancels all tasks that have not begun. With force, workers that run one of
+ * the job's tasks are killed and replaced, too. All these tasks end with
+ * PRONG_CANCELLED.
  * Errors: PRONG_STALE. */
 PRONG_API prong_status prong_job_cancel(prong_job job, bool force);
 
@@ -61,9 +60,9 @@ PRONG_API prong_status prong_job_destroy(prong_job job);
 
 /* --- one task --- */
 
-/* What became of a task. data is in the arena, aligned to 8, valid until the
- * job is destroyed (of an iterator: until its next call). For PRONG_TASK_FAILED
- * it is the error text that the task has set, if any. */
+/* How a task ended. data is in the arena, aligned to 8, valid until the job is
+ * destroyed (of an iterator: until its next call). For PRONG_TASK_FAILED it is
+ * the error text that the task has set, if any. */
 typedef struct prong_outcome {
     prong_status status; /* PRONG_OK, PRONG_TASK_FAILED, PRONG_WORKER_DIED,
                             PRONG_TASK_TIMEOUT, PRONG_CANCELLED, … */
@@ -76,8 +75,8 @@ typedef struct prong_outcome {
     void *reserved[2]; /* zero */
 } prong_outcome;
 
-/* Waits for one task (of elements and ranges: one chunk) and tells what became
- * of it. PRONG_OK whatever that is. Errors: PRONG_TIMEOUT, PRONG_INVALID (no
+/* Waits for one task (of elements and ranges: one chunk) and gives its outcome.
+ * PRONG_OK, whatever the outcome is. Errors: PRONG_TIMEOUT, PRONG_INVALID (no
  * such task), PRONG_STALE, PRONG_DEADLOCK. */
 PRONG_CHECKED prong_status prong_job_outcome(prong_job job, size_t index,
                                              prong_outcome *outcome,
@@ -107,18 +106,17 @@ PRONG_CHECKED prong_status prong_job_value(prong_job job,
 typedef struct prong_iterator prong_iterator;
 
 /* PRONG_OK with the next outcome, good or bad (outcome->status); PRONG_EOF
- * after the last. Errors: PRONG_TIMEOUT (and may be called again),
+ * after the last. Errors: PRONG_TIMEOUT (it may be called again),
  * PRONG_NO_MEMORY, PRONG_NOT_RUNNING, PRONG_POOL_BROKEN, PRONG_DEADLOCK, as
  * prong_pickle_dumps. For one thread at a time. */
 PRONG_CHECKED prong_status prong_iterator_next(prong_iterator *iterator,
                                                prong_outcome *outcome,
                                                prong_time timeout);
 
-/* Cancels what has not begun, and frees. NULL is allowed. */
+/* Cancels tasks that have not begun, and frees the iterator. NULL is
+ * allowed. */
 PRONG_API void prong_iterator_close(prong_iterator *iterator);
 
 PRONG_END_DECLS
-
-// clang-format on
 
 #endif

@@ -1,16 +1,16 @@
-/* Links: connections by socket, between programs of any family and any
- * computer, in C or Python: multiprocessing.connection's Client; its Listener
- * is <prong/listener.h>.
+/* Link: a connection by socket, between programs of any family and any
+ * computer, in C or Python: what multiprocessing.connection's Client returns.
+ * For its Listener see <prong/listener.h>.
  *
  * A link carries messages of bytes, or values (as pickle), in the framing of
  * Python's multiprocessing.connection. With an authkey each side proves to the
  * other that it has the key, as in Python. So the other end may be Python's own
- * Listener or Client. A link's calls have the names, parameters and results of
- * a connection's (see <prong/connection.h>).
+ * Listener or Client. The calls have the names, parameters and results of a
+ * connection's (see <prong/connection.h>).
  *
  * What the authkey does and does not do. It is never sent. A peer without it is
- * refused, also one that opens two connections to this process and lets one
- * answer the challenge of the other (reflection). But the handshake is not
+ * refused, also one that opens two connections to this process and answers the
+ * challenge of one by means of the other (reflection). But the handshake is not
  * bound to the connection: a relay between two programs that have the key can
  * pass the handshake through, and then read, change and add messages. So can a
  * program that a client connects to by mistake, if it reaches a listener with
@@ -44,13 +44,13 @@ typedef struct prong_link prong_link;
 
 /* TLS by OpenSSL, version 1.2 of the protocol or later. Files are PEM.
  * prong_link_close tells the other side that nothing follows (close_notify). An
- * end without that is an error, as anybody on the way could have cut the
+ * end without that is an error, as somebody in between may have cut the
  * connection. */
 typedef struct prong_tls {
     /* A listener needs both; a client, if the listener asks for them. */
     const char *certificate, *key;
-    /* Who must have signed the other side's certificate. NULL: a listener asks
-     * for no certificate; a client uses the system's authorities. */
+    /* The authorities by which the other side's certificate must be signed.
+     * NULL: a listener asks for no certificate; a client uses the system's. */
     const char *authority;
     /* Client: the name in the certificate; NULL: the address's host. */
     const char *name;
@@ -65,7 +65,7 @@ typedef struct prong_link_options {
     size_t max_message; /* bytes of a message received; 0: 1 GiB */
     /* Of a listener: */
     int backlog; /* connections the system keeps until accepted; 0: 128 */
-    unsigned max_handshakes;      /* at once; the oldest gives way. 0: 256 */
+    unsigned max_handshakes;      /* at once; more end the oldest. 0: 256 */
     prong_time handshake_timeout; /* one that takes longer fails; 0: 10 s */
     void *reserved[4];            /* zero */
 } prong_link_options;
@@ -98,16 +98,16 @@ PRONG_CHECKED prong_status prong_link_send_bytes(prong_link *link,
 
 /* Receives a message lent in memory of this process: valid until
  * prong_message_release, which any thread may call, also after the link is
- * closed. Any number may be lent at a time; each keeps the buffer that it came
- * in. They have no alignment, and cannot be committed to a queue or connection.
+ * closed. Any number may be lent at a time; each keeps its own buffer. They
+ * have no alignment, and cannot be committed to a queue or connection.
  * maxlength: a longer message is PRONG_TOO_LONG with its length in
  * message->size, and then, as in Python, nothing further can be received; 0:
  * the link's own limit. Errors: PRONG_EOF (all is read, and the other side is
- * gone; with TLS: it has said so), PRONG_BROKEN_PIPE (only with TLS: all that
- * came is read, and the connection was cut without close_notify, by the other
- * side's death or by somebody between), PRONG_TIMEOUT (nothing is lost: the
- * next call continues), PRONG_INVALID (a bad length, or a message cut short),
- * PRONG_NO_MEMORY, PRONG_BROKEN. */
+ * gone; with TLS: it has sent close_notify), PRONG_BROKEN_PIPE (only with TLS:
+ * all that came is read, and the connection was cut without close_notify, by
+ * the other side's death or by somebody in between), PRONG_TIMEOUT (nothing is
+ * lost: the next call continues), PRONG_INVALID (a bad length, or a message cut
+ * short), PRONG_NO_MEMORY, PRONG_BROKEN. */
 PRONG_CHECKED prong_status prong_link_recv_bytes(prong_link *link,
                                                  size_t maxlength,
                                                  prong_message *message,
@@ -142,21 +142,22 @@ PRONG_API prong_status prong_link_poll(prong_link *link, prong_time timeout);
 
 /* --- the link --- */
 
-/* Where it leads to; valid as long as the link. */
+/* The address of the other side; valid as long as the link. */
 PRONG_API const char *prong_link_address(const prong_link *link);
 
 /* The process at the other end of a Unix socket; 0: not known. */
 PRONG_API int prong_link_peer_pid(const prong_link *link);
 
-/* A descriptor for poll. Messages that are read already do not make it
- * readable; prong_wait and prong_link_poll see them. It belongs to the link.
+/* A descriptor for poll. It is not readable for messages that the library has
+ * already read from the socket; prong_wait and prong_link_poll see them. It
+ * belongs to the link.
  * Errors: PRONG_INVALID (no link: NULL). */
 PRONG_CHECKED prong_status prong_link_fileno(const prong_link *link,
                                              int *descriptor);
 
-/* Closes and frees the link. Messages that it has lent stay valid. NULL is
- * allowed. Errors: PRONG_SYSTEM (closing its descriptor failed, as the program
- * has closed it); the link is freed all the same. */
+/* Closes and frees the link. Messages that it lent stay valid. NULL is allowed.
+ * Errors: PRONG_SYSTEM (closing its descriptor failed: the program has closed
+ * it); the link is freed all the same. */
 PRONG_API prong_status prong_link_close(prong_link *link);
 
 PRONG_END_DECLS

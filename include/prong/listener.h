@@ -29,11 +29,12 @@ PRONG_CHECKED prong_status
 prong_listener_open(prong_listener **listener, const char *address,
                     const prong_link_options *options);
 
-/* The next connection whose handshake has succeeded. One whose handshake fails
- * is dropped, and counted (prong_listener_refused). Pair with prong_link_close.
- * Errors: PRONG_TIMEOUT, PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. With the latter
- * two nothing is lost, the connection still waits; as long as nothing is freed,
- * further calls report the same at once, so wait a little. */
+/* Waits for the next connection whose handshake succeeds. One whose handshake
+ * fails is dropped, and counted (prong_listener_refused). Pair with
+ * prong_link_close.
+ * Errors: PRONG_TIMEOUT, PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. After the last
+ * two the connection still waits. Until something is freed, further calls fail
+ * in the same way at once, so pause before the next one. */
 PRONG_CHECKED prong_status prong_listener_accept(prong_listener *listener,
                                                  prong_link **link,
                                                  prong_time timeout);
@@ -44,7 +45,8 @@ PRONG_API const char *prong_listener_address(const prong_listener *listener);
 /* How many connections were dropped so far. */
 PRONG_API size_t prong_listener_refused(const prong_listener *listener);
 
-/* Why the last of them was; "" if none was. Valid until the next accept. */
+/* Why the last of them was dropped; "" if none was. Valid until the next
+ * accept. */
 PRONG_API const char *
 prong_listener_last_refusal(const prong_listener *listener);
 

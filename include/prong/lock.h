@@ -6,20 +6,21 @@
  * the caller holds the lock, and prong_error_message names the dead process.
  * The data that the lock protects may be half changed. Repair it, continue, and
  * release as always. If the new holder dies as well, the one after it is told
- * in turn. Nothing has to be marked as consistent.
+ * in turn. No call is needed to mark the lock as consistent.
  *
- * No waiter starves. Callers may pass the waiters, which is faster than handing
- * the lock from one to the next, but only some 16 times. Then, or when a waiter
- * was woken in vain, the next release is for the waiters, in their order.
+ * No waiter starves. A new caller may acquire the lock before those that wait,
+ * which is faster than handing it from one to the next, but that happens only
+ * some 16 times in a row. Then, or when a waiter was woken in vain, the lock
+ * goes to the waiters, in their order.
  *
- * In a signal handler every call returns, but for one: an acquire of a lock
- * that is not recursive and that the interrupted thread holds itself waits for
- * its timeout. Use PRONG_NOWAIT there. See prong.h.
+ * A signal handler may make every call, with PRONG_NOWAIT: an acquire of a lock
+ * that is not recursive and that the interrupted thread holds itself would wait
+ * for its timeout. See prong.h.
  *
  * All calls are safe in threads and in forked children. A forked child holds
- * none of the locks that its parent holds. A handle is a plain value. In a
- * message of values (prong_make_handle) its type is "lock", or "rlock" for a
- * recursive one, of which Python makes an RLock. */
+ * none of the locks that its parent holds. In a message of values (letter h of
+ * prong_build) a lock's type is "lock", or "rlock" for a recursive one, of
+ * which Python makes an RLock. */
 #ifndef PRONG_LOCK_H
 #define PRONG_LOCK_H
 

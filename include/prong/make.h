@@ -20,8 +20,7 @@ PRONG_CHECKED prong_status prong_document_open(
     prong_document **document, const prong_document_options *options);
 /* Frees the document and all that is in it. NULL is allowed. */
 PRONG_API void prong_document_close(prong_document *document);
-/* Forgets all that is in it, and keeps the memory for what comes next, up to
- * 32 MiB. */
+/* Frees all that is in it, and keeps up to 32 MiB of memory to use again. */
 PRONG_API void prong_document_reset(prong_document *document);
 /* Bytes in use. */
 PRONG_API size_t prong_document_memory(const prong_document *document);
@@ -67,8 +66,8 @@ static inline prong_value prong_make_ellipsis(void) {
  * All copy what they are given, and may return PRONG_NO_MEMORY; further errors
  * as named. PRONG_INVALID also for data that is NULL with a size above 0. */
 
-/* An int of any size, from two's complement, least significant byte first; from
- * decimal digits: prong_build's letter D; from a uint64_t: U. */
+/* An int of any size, from two's complement, least significant byte first. See
+ * also prong_build's letters D, for decimal digits, and U, for a uint64_t. */
 PRONG_CHECKED prong_status prong_make_big_int(prong_document *document,
                                               const void *bytes, size_t size,
                                               prong_value *value);
@@ -107,9 +106,9 @@ PRONG_CHECKED prong_status prong_make_frozenset(prong_document *document,
                                                 const prong_value *items,
                                                 size_t count,
                                                 prong_value *value);
-/* count pairs, 2 * count values: pairs[2 * i] is a key, pairs[2 * i + 1] what
- * it has. Of two equal keys the last decides. Errors: PRONG_INVALID (a key that
- * cannot be hashed). */
+/* count pairs, 2 * count values: pairs[2 * i] is a key, pairs[2 * i + 1] its
+ * value. Of two equal keys the last one counts. Errors: PRONG_INVALID (a key
+ * that cannot be hashed). */
 PRONG_CHECKED prong_status prong_make_dict(prong_document *document,
                                            const prong_value *pairs,
                                            size_t count, prong_value *value);

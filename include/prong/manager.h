@@ -21,25 +21,24 @@
  * calls are the same. A proxy is a plain value, too: copy it, pass it to a
  * process, put it into a container on the server (prong_proxy_to_value).
  *
- * Arguments given by a format (see prong_build) come last, behind the timeout:
- * C wants them there.
+ * Arguments given by a format (see prong_build) come last, after the timeout,
+ * as C requires.
  *
  * References. An object lives while any process holds a reference: the one that
  * created it, those that called prong_proxy_incref, containers on the server
  * that hold a proxy of it, Python's proxies. A process gives up its references
- * with prong_proxy_decref, or by its end. When a process dies, the locks that
- * it held are free again, and what it waited for is not kept for it. A process
- * can give up its own references, no other's: it is known as a member of the
- * family, by the kernel (Unix sockets; from Linux 6.9 on also from other PID
- * namespaces), or by TCP as it names itself (C programs; see `lease`).
- * A lock or RLock belongs to the connection (the thread) that took it.
+ * with prong_proxy_decref, or when it ends; then its locks are released and its
+ * requests dropped, too. It cannot give up another's: the server identifies a
+ * process as a member of the family, or by the kernel (Unix sockets; from Linux
+ * 6.9 on also from other PID namespaces), or, by TCP, by the name that it gives
+ * itself (C programs; see `lease`). A lock or RLock belongs to the connection,
+ * and so the thread, that took it.
  *
- * Calls by proxies are thread-safe: each thread has a connection of its own.
- * After a fork the child makes its own. No call here is for signal handlers.
+ * Calls by proxies are thread-safe: each thread has a connection of its own,
+ * and so has each forked child. No call here is for signal handlers.
  *
- * A peer that has the authkey may use all objects. The authkey does not stop a
- * relay between a client and the server, which could change requests and
- * replies; TLS does (see <prong/link.h>). */
+ * A peer that has the authkey may use all objects. Against a relay between a
+ * client and the server use TLS (see <prong/link.h>). */
 #ifndef PRONG_MANAGER_H
 #define PRONG_MANAGER_H
 
@@ -74,35 +73,35 @@ typedef struct prong_manager_options {
 
 /* Starts a server in a process of its own (daemonic: it ends with this one),
  * and connects to it. options may be NULL. Pair with prong_manager_shutdown.
- * Errors: as prong_process_start and prong_server_open; PRONG_TIMEOUT (it does
- * not serve after 60 s). */
+ * Errors: as prong_process_start and prong_server_open; PRONG_TIMEOUT (it was
+ * not ready after 60 s). */
 PRONG_CHECKED prong_status prong_manager_start(
     prong_manager *manager, const prong_manager_options *options);
 
-/* Connects to a server, of any family, C or Python, which may start within the
- * time given. options may be NULL. Pair with prong_manager_destroy. Errors: as
- * prong_link_connect. */
+/* Connects to a server of any family, C or Python. If it has not started yet,
+ * tries again until the time is up. options may be NULL. Pair with
+ * prong_manager_destroy. Errors: as prong_link_connect. */
 PRONG_CHECKED prong_status
 prong_manager_connect(prong_manager *manager, const char *address,
                       const prong_link_options *options, prong_time timeout);
 
-/* Asks the server to end, and waits for it if this process started it (with
- * SIGTERM and SIGKILL when the time is up). The handle is stale then. Errors:
- * PRONG_TIMEOUT, PRONG_STALE. */
+/* Asks the server to end; if this process started it, waits for its end, and
+ * sends SIGTERM and SIGKILL when the time is up. The handle is stale then.
+ * Errors: PRONG_TIMEOUT, PRONG_STALE. */
 PRONG_API prong_status prong_manager_shutdown(prong_manager manager,
                                               prong_time timeout);
 
-/* Ends this family's use of a server that it has connected to, which goes on.
- * The handle is stale then. Errors: PRONG_INVALID (this family has started the
- * server), PRONG_STALE. */
+/* Ends this family's use of a server that it has connected to; the server goes
+ * on. The handle is stale then. Errors: PRONG_INVALID (this family has started
+ * the server), PRONG_STALE. */
 PRONG_API prong_status prong_manager_destroy(prong_manager manager);
 
 /* Copies the address, terminated. Errors: PRONG_TOO_LONG, PRONG_STALE. */
 PRONG_API prong_status prong_manager_address(prong_manager manager,
                                              char *address, size_t capacity);
 
-/* Copies the key with which the server is reached (*size 0: none). Errors:
- * PRONG_TOO_LONG (*size is its length), PRONG_STALE. */
+/* Copies the server's authkey (*size 0: none). Errors: PRONG_TOO_LONG (*size is
+ * its length), PRONG_STALE. */
 PRONG_API prong_status prong_manager_authkey(prong_manager manager, void *key,
                                              size_t capacity, size_t *size);
 
@@ -129,9 +128,8 @@ PRONG_CHECKED prong_status prong_proxy_create(prong_proxy *proxy,
                                               prong_time timeout,
                                               const char *format, ...);
 
-/* One reference more, or less, held by this process. Errors:
- * PRONG_REMOTE_ERROR (it holds none), and as prong_proxy_call; PRONG_TIMEOUT
- * after 60 s. */
+/* Add and drop a reference of this process. Errors: PRONG_REMOTE_ERROR (it
+ * holds none), and as prong_proxy_call; PRONG_TIMEOUT after 60 s. */
 PRONG_API prong_status prong_proxy_incref(prong_proxy proxy);
 PRONG_API prong_status prong_proxy_decref(prong_proxy proxy);
 
@@ -139,14 +137,15 @@ PRONG_API prong_status prong_proxy_decref(prong_proxy proxy);
  * lies in document; result, or both, may be NULL. A method that waits (acquire,
  * get, wait, …) waits on the server for as long as its own argument allows, and
  * this call for `timeout` at most.
- * What the method raises is a status, with the exception in *result (a
- * prong_object): PRONG_EMPTY, PRONG_FULL, PRONG_NOT_FOUND (KeyError,
- * IndexError, AttributeError), PRONG_BROKEN (BrokenBarrierError),
- * PRONG_SHUTDOWN (ShutDown), PRONG_NO_MEMORY (MemoryError), else
- * PRONG_REMOTE_ERROR; the message has its text. Errors: also PRONG_TIMEOUT (no
- * answer in time: the call may still take effect; an acquired lock is given
- * back), PRONG_BROKEN_PIPE or PRONG_EOF (the server is gone), PRONG_STALE,
- * PRONG_INVALID (the format; a result without a document). */
+ * If the method raises an exception, the call returns a status for it, and
+ * *result is the exception (a prong_object): PRONG_EMPTY, PRONG_FULL,
+ * PRONG_NOT_FOUND (KeyError, IndexError, AttributeError), PRONG_BROKEN
+ * (BrokenBarrierError), PRONG_SHUTDOWN (ShutDown), PRONG_NO_MEMORY
+ * (MemoryError), else PRONG_REMOTE_ERROR; the message has its text. Errors:
+ * also PRONG_TIMEOUT (no answer in time: the call may still take effect; an
+ * acquired lock is given back), PRONG_BROKEN_PIPE or PRONG_EOF (the server is
+ * gone), PRONG_STALE, PRONG_INVALID (the format; a result without a
+ * document). */
 PRONG_CHECKED prong_status prong_proxy_call(
     prong_proxy proxy, const char *method, prong_document *document,
     prong_value *result, prong_time timeout, const char *format, ...);
@@ -158,33 +157,33 @@ PRONG_CHECKED prong_status prong_proxy_call_value(
     prong_value keywords, prong_document *document, prong_value *result,
     prong_time timeout);
 
-/* Of a Lock, RLock, semaphore or Condition: takes it. Errors: PRONG_TIMEOUT (it
- * was not free in the time given), and as prong_proxy_call. */
+/* Acquires a Lock, RLock, semaphore or Condition. Errors: PRONG_TIMEOUT (it was
+ * not free in the time given), and as prong_proxy_call. */
 PRONG_CHECKED prong_status prong_proxy_acquire(prong_proxy lock,
                                                prong_time timeout);
-/* Frees it. Errors: as prong_proxy_call; PRONG_TIMEOUT after 60 s. */
+/* Releases it. Errors: as prong_proxy_call; PRONG_TIMEOUT after 60 s. */
 PRONG_API prong_status prong_proxy_release(prong_proxy lock);
 
-/* Of a queue: puts a copy of item. Errors: PRONG_FULL (it stayed full for the
+/* Puts a copy of item into a queue. Errors: PRONG_FULL (it stayed full for the
  * time given), and as prong_proxy_call. */
 PRONG_CHECKED prong_status prong_proxy_put(prong_proxy queue, prong_value item,
                                            prong_time timeout);
-/* Takes the first item, which lies in document. Errors: PRONG_EMPTY (it stayed
- * empty for the time given), and as prong_proxy_call. */
+/* Takes the first item of a queue; it lies in document. Errors: PRONG_EMPTY (it
+ * stayed empty for the time given), and as prong_proxy_call. */
 PRONG_CHECKED prong_status prong_proxy_get(prong_proxy queue,
                                            prong_document *document,
                                            prong_value *item,
                                            prong_time timeout);
 
-/* A proxy as a value, as Python sends them. Errors: PRONG_STALE,
- * PRONG_NO_MEMORY. */
+/* Makes a value that refers to the proxy's object, as Python sends it. Errors:
+ * PRONG_STALE, PRONG_NO_MEMORY. */
 PRONG_CHECKED prong_status prong_proxy_to_value(prong_proxy proxy,
                                                 prong_document *document,
                                                 prong_value *value);
-/* The proxy that a value is. It has no reference of its own: take one
- * (prong_proxy_incref), or let the container it is in hold it; but a new object
- * that a call returned (an iterator) is held by this process already. Errors:
- * PRONG_INVALID (no proxy, or one of another server), PRONG_STALE. */
+/* The proxy that a value refers to. This adds no reference: call
+ * prong_proxy_incref, or rely on the container that holds it. A new object that
+ * a call returned (an iterator) has a reference of this process already.
+ * Errors: PRONG_INVALID (no proxy, or one of another server), PRONG_STALE. */
 PRONG_CHECKED prong_status prong_proxy_from_value(prong_proxy *proxy,
                                                   prong_manager manager,
                                                   prong_value value);

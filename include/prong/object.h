@@ -1,5 +1,5 @@
-/* Objects of classes: as the class's name, and what the object was made from.
- * Nothing of the class itself is here, and nothing is called. See
+/* Objects of Python's classes, as data: the class's name, and what the object
+ * was made from. No class is loaded, and nothing is called. See
  * <prong/value.h>. */
 #ifndef PRONG_OBJECT_H
 #define PRONG_OBJECT_H
@@ -21,16 +21,16 @@ typedef struct prong_object {
     void *reserved[2]; /* zero */
 } prong_object;
 
-/* Errors: PRONG_NO_MEMORY, PRONG_INVALID (no class name; arguments are not a
- * tuple, keywords no dict, …). */
+/* Makes the value. Errors: PRONG_NO_MEMORY, PRONG_INVALID (no class name;
+ * arguments are not a tuple, keywords no dict, …). */
 PRONG_CHECKED prong_status prong_make_object(prong_document *document,
                                              const prong_object *object,
                                              prong_value *value);
-/* What it was made from; the texts are lent by the document. Errors:
+/* What the object was made from; the texts belong to the document. Errors:
  * PRONG_INVALID (no object). */
 PRONG_API prong_status prong_get_object(prong_value value,
                                         prong_object *object);
-/* An object of that class. module may be NULL: any. */
+/* Whether the value is an object of that class. module may be NULL: any. */
 PRONG_API bool prong_value_is(prong_value value, const char *module,
                               const char *name);
 

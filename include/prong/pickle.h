@@ -19,7 +19,7 @@ PRONG_BEGIN_DECLS
 /* What is written unless told otherwise; CPython 3.8 and later read it. */
 #define PRONG_PICKLE_PROTOCOL 5
 
-/* Memory that goes beside a pickle, not in it (protocol 5's out-of-band
+/* Memory that is sent beside a pickle, not in it (protocol 5's out-of-band
  * buffers). */
 typedef struct prong_pickle_buffer {
     void *data;
@@ -60,12 +60,11 @@ prong_pickle_dumps(prong_document *document, prong_value value,
 
 /* --- reading --- */
 
-/* Makes the value that an object of an own class becomes, from
- * object->arguments. If the pickle has a state for it, it is called once more
- * when that is known, with object->has_state, and *value being what the first
- * call made: a container or an object, to change in place. Whatever it returns
- * other than PRONG_OK fails the reading. Called for nothing that is not
- * registered. */
+/* Makes the value for an object of a class that the program registers, from
+ * object->arguments. If the pickle has a state for the object, it is called
+ * again with that, object->has_state set, and *value as the first call made it:
+ * a container or an object, to change in place. Any result other than PRONG_OK
+ * fails the reading. It is called for registered classes only. */
 typedef prong_status prong_class_build(prong_document *document,
                                        const prong_object *object,
                                        prong_value *value, void *context);
@@ -90,9 +89,9 @@ typedef struct prong_unpickle_options {
     /* Of nesting; 0: PRONG_VALUE_DEPTH, which is also the most. */
     size_t max_depth;
     size_t max_values; /* on the reader's stack at one time; 0: 4,194,304 */
-    /* What keys (compared, hashed) and calls may take in all, in steps of some
-     * 20 ns, so that no small pickle can take hours; 0: 64 for
-     * each byte of it. */
+    /* The work that keys (compared, hashed) and calls may cost in all, in steps
+     * of some 20 ns, so that no small pickle takes hours; 0: 64 for each
+     * byte. */
     size_t max_steps;
     void *reserved[4]; /* zero */
 } prong_unpickle_options;

@@ -1,29 +1,28 @@
 /* Pool: worker processes that run tasks.
  *
- * A worker that dies (by a signal, exit or abort) fails only the task it was
- * running, with PRONG_WORKER_DIED and a message that names the signal or code;
- * or that task is run again, up to `retries` times. The pool replaces the
- * worker. Nothing ever waits for a dead worker.
+ * If a worker dies (by a signal, exit or abort), only the task that it was
+ * running fails, with PRONG_WORKER_DIED and a message that names the signal or
+ * code; or that task is run again, up to `retries` times. The pool replaces the
+ * worker. No call ever waits for a dead worker.
  *
- * The pool belongs to the process that created it (the owner), where one
- * sleeping thread looks after the workers, and another, from the first callback
- * on, runs callbacks. Every member of the family may submit tasks to it, from
- * any thread. Workers are daemonic, and may have pools and children of their
- * own.
+ * The pool belongs to the process that created it (the owner). There a thread
+ * replaces dead workers and enforces time limits, and another, from the first
+ * callback on, runs callbacks. Every member of the family may submit tasks to
+ * it, from any thread. Workers are daemonic, and may have pools and children of
+ * their own.
  *
  * A pool ends with its owner. A program that becomes a daemon (daemon(3), or a
- * fork whose parent exits) creates its pools after that: in the child the
- * parent's are not its own, and PRONG_STALE once the parent has ended.
+ * fork whose parent exits) must create its pools after that: a child does not
+ * own its parent's pools, and they are PRONG_STALE once the parent has ended.
  *
- * Functions of the program's own may make any call, of the same pool as well,
- * but for what is said at each: tasks at prong_pool_run, callbacks at
- * prong_task_options, progress in <prong/progress.h>, generators in
- * <prong/work.h>. An initializer may not wait for its own pool, which may have
- * no worker yet. No call here is for signal handlers: they use malloc, and
- * locks of this process. */
+ * Functions of the program may make any call, on the same pool too, with a few
+ * exceptions: see prong_pool_run for tasks, prong_task_options for callbacks,
+ * <prong/progress.h> for progress, <prong/work.h> for generators. An
+ * initializer must not wait for its own pool, which may have no worker yet. No
+ * call here is for signal handlers: they use malloc, and locks of this
+ * process. */
 #ifndef PRONG_POOL_H
 #define PRONG_POOL_H
-// clang-format off
 
 #include <prong/job.h>
 #include <prong/process.h>
@@ -48,18 +47,18 @@ typedef struct prong_pool_options {
     size_t maxtasksperchild; /* a worker is replaced after so many; 0: never */
     prong_start_method method;
     const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
-    /* Workers whose image is another program, as prong_process_options has it:
+    /* The workers run another program (see prong_process_options):
      * {"prong-worker", NULL} has just prong and the libraries that works name;
-     * {"python3", "-m", "prong.worker", NULL} runs Python's functions. Such a
-     * start does not wait until workers are ready; where none of them ever is,
-     * the pool breaks. */
+     * {"python3", "-m", "prong.worker", NULL} runs Python's functions. The
+     * pool's start does not wait until such workers are ready; if none of them
+     * ever is, the pool breaks. */
     char *const *program;
-    /* In the place of initializer: a prong_value_target by its name (see
+    /* Instead of initializer: a prong_value_target by its name (see
      * prong_work), and its arguments: a tuple, or null. */
     const char *initializer_name;
     prong_value initializer_arguments;
-    /* A worker whose initializer runs longer is killed and replaced; 0: none.
-     * When none gets through it, in three tries more than there are workers,
+    /* A worker whose initializer runs longer is killed and replaced; 0: no
+     * limit. If none completes it, in three tries more than there are workers,
      * the pool breaks. A task's own time_limit begins with the task. */
     prong_time initializer_time_limit;
     void *reserved[8]; /* zero */
@@ -70,30 +69,32 @@ typedef struct prong_pool_options {
 PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool,
                                              const prong_pool_options *options);
 
-/* No further tasks; workers end when all are done. Errors: PRONG_STALE. */
+/* Accepts no further tasks; workers end when all tasks are done. Errors:
+ * PRONG_STALE. */
 PRONG_API prong_status prong_pool_shutdown(prong_pool pool);
 
 /* Ends the workers at once; tasks that are not done fail with PRONG_CANCELLED.
- * By the owner. Errors: PRONG_NOT_CHILD, PRONG_STALE. */
+ * Only the owner may call it. Errors: PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_pool_terminate(prong_pool pool);
 
 /* Waits until the workers of a pool that was shut down or terminated have
- * ended, and all callbacks have returned. By the owner. Errors:
- * PRONG_STILL_RUNNING (neither), PRONG_TIMEOUT, PRONG_NOT_CHILD, PRONG_STALE;
- * PRONG_DEADLOCK in a callback, or a task, for which the pool's end waits. */
+ * ended, and all callbacks have returned. Only the owner may call it. Errors:
+ * PRONG_STILL_RUNNING (it was not shut down or terminated), PRONG_TIMEOUT,
+ * PRONG_NOT_CHILD, PRONG_STALE; PRONG_DEADLOCK in a callback, or a task, for
+ * which the pool's end waits. */
 PRONG_API prong_status prong_pool_join(prong_pool pool, prong_time timeout);
 
-/* Terminates the pool if it still runs, and frees it. By the owner. Jobs that
- * are not destroyed remain, ended. Waits as prong_pool_join; in a callback of
- * the same pool it does nothing and returns PRONG_DEADLOCK. At exit a pool that
- * is left is destroyed, but a callback that still runs then is waited for for
- * no more than 2 s. */
+/* Terminates the pool if it still runs, and frees it. Only the owner may call
+ * it. Jobs that are not destroyed remain, ended. Waits as prong_pool_join; in a
+ * callback of the same pool it does nothing and returns PRONG_DEADLOCK. A pool
+ * that is left at exit is destroyed; a callback that still runs then is waited
+ * for, for 2 s at most. */
 PRONG_API prong_status prong_pool_destroy(prong_pool pool);
 
 typedef struct prong_worker {
-    int pid;        /* 0: being replaced */
-    bool busy;      /* runs a task now */
-    uint64_t tasks; /* done by this process */
+    int pid;           /* 0: being replaced */
+    bool busy;         /* runs a task now */
+    uint64_t tasks;    /* done by this process */
     void *reserved[4]; /* zero */
 } prong_worker;
 
@@ -112,8 +113,8 @@ typedef struct prong_task_options {
     /* Elements, or items, in a task of elements or ranges. 0: a quarter of a
      * worker's share; of an iterator: 1. */
     size_t chunk_size;
-    unsigned retries; /* run a task again, up to so many times, when its worker
-                         died (at most 255) */
+    unsigned retries; /* run a task again, up to this many times, when its
+                         worker died (at most 255) */
     /* A task that runs longer is killed with its worker: PRONG_TASK_TIMEOUT;
      * 0: none. It does not run yet while its worker's initializer does. */
     prong_time time_limit;
@@ -137,33 +138,32 @@ typedef struct prong_task_options {
 
 /* Runs all tasks of the work and waits for them. options may be NULL. PRONG_OK
  * when every task succeeded, else the status of the first that failed, with its
- * message; PRONG_TIMEOUT when time is up first, and then tasks that have not
- * begun will not, running ones are left to end. But where elements or ranges
- * work in place, no worker reads or writes that memory once the call has
- * returned: workers that still run one of its tasks are killed and replaced,
- * and the call returns when they are dead. Errors: PRONG_NOT_RUNNING (the pool
- * was shut down), PRONG_POOL_BROKEN, PRONG_TOO_LONG (see prong_work),
- * PRONG_NO_MEMORY, PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE,
- * PRONG_DEADLOCK; as prong_pickle_dumps and prong_pickle_loads.
+ * message; PRONG_TIMEOUT when the time is up first: tasks that have not begun
+ * are cancelled, and running ones are left to end. But where elements or ranges
+ * work in place, workers that still run one of the tasks are killed and
+ * replaced, and the call returns when they are dead: no worker uses that memory
+ * afterwards. Errors: PRONG_NOT_RUNNING (the pool was shut down),
+ * PRONG_POOL_BROKEN, PRONG_TOO_LONG (see prong_work), PRONG_NO_MEMORY,
+ * PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE, PRONG_DEADLOCK; as
+ * prong_pickle_dumps and prong_pickle_loads.
  *
- * A task may submit to its own pool, and wait for it, as long as other workers
- * can run what it waits for. Where none can, because all workers that could
- * wait themselves (for this pool, or for other pools in a circle, or for the
- * very job they are a task of), the wait returns PRONG_DEADLOCK: at once, in
- * the last task to wait. Then the others go on. That holds for every call that
- * waits for a job, an iterator or prong_pool_join. A worker whose wait ends by
- * time sooner than the caller's, or that is killed sooner by its task's time
- * limit, counts as one that will be free. Only waits of the thread that runs
- * the task are seen, only those for pools, and of up to 64 pools that wait for
- * one another. */
+ * A task may submit to its own pool, and wait for it, as long as another worker
+ * can run what it waits for. If all workers that could are waiting themselves
+ * (for this pool, for other pools in a circle, or for the very job that they
+ * run a task of), the last task to wait gets PRONG_DEADLOCK at once, and the
+ * others go on. That holds for every call that waits for a job, an iterator or
+ * prong_pool_join. A worker counts as free if its wait times out before the
+ * caller's does, or if its task's time limit ends it before. Only waits for
+ * pools are seen, only those of the threads that run tasks, and of up to 64
+ * pools that wait for one another. */
 PRONG_CHECKED prong_status prong_pool_run(prong_pool pool,
                                           const prong_work *work,
                                           const prong_task_options *options,
                                           prong_time timeout);
 
-/* The same without waiting: *job is to be waited for, and destroyed. Outputs
- * are filled by prong_job_wait; in place, the memory is the workers' until the
- * job has ended or is destroyed. */
+/* The same without waiting. Wait for *job, and destroy it. prong_job_wait fills
+ * the outputs; in place, the memory belongs to the workers until the job has
+ * ended or is destroyed. */
 PRONG_CHECKED prong_status prong_pool_submit(prong_pool pool,
                                              const prong_work *work,
                                              prong_job *job,
@@ -171,14 +171,13 @@ PRONG_CHECKED prong_status prong_pool_submit(prong_pool pool,
 
 /* Results one at a time while further tasks run, no more than options->buffer
  * ahead; callbacks are not called. Inputs are read as they are needed: what the
- * work points to must stay as it is until the iterator is closed. It has no
- * outputs: an outcome's data is a task's result; of elements and ranges, the
- * results of a chunk (out_size bytes for each in_size bytes of inputs; a
- * generator gives whole chunks). Pair with prong_iterator_close. */
+ * work points to must stay as it is until the iterator is closed. The work has
+ * no outputs: the data of an outcome is a task's result; for elements and
+ * ranges, the results of a chunk (out_size bytes for each in_size bytes of
+ * inputs; a generator gives whole chunks). Pair with prong_iterator_close. */
 PRONG_CHECKED prong_status prong_pool_iterate(
     prong_pool pool, const prong_work *work, prong_iterator **iterator,
     const prong_task_options *options);
-// clang-format on
 
 PRONG_END_DECLS
 

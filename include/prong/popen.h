@@ -1,17 +1,18 @@
-/* Popen: a program that runs beside this process, to talk to, wait for and end.
+/* Popen: runs another program beside this process, talks to it, waits for it
+ * and ends it.
  *
  * A program is started without a copy of this process (as by vfork), so a start
- * costs the same however much memory this process uses. What keeps a program
- * from starting, as a program or directory that is not there, is the error of
- * the call that starts it. The library installs no signal handler for this, and
- * leaves SIGCHLD and SIGPIPE of the host program as they are.
+ * costs the same however much memory this process uses. If it cannot start, as
+ * when there is no such program or directory, the call that starts it returns
+ * the error. The library installs no signal handler for this, and leaves
+ * SIGCHLD and SIGPIPE of this process as they are.
  *
- * The program begins with the calling thread's signal mask, unless it is given
- * another; with handlers at their default and ignored signals ignored, but
- * SIGPIPE and SIGXFSZ at their default; with descriptors 0 to 2, and no others
- * but those in pass_fds. It is no member of the family.
+ * The program begins with the calling thread's signal mask, unless the options
+ * have another; with ignored signals ignored and all others at their default,
+ * but SIGPIPE and SIGXFSZ always at their default; with descriptors 0 to 2 and
+ * those in pass_fds. It is no member of the family.
  *
- * A popen is used by the process that opened it; others, forked children too,
+ * Only the process that opened a popen may use it; others, forked children too,
  * get PRONG_NOT_CHILD. All calls are thread-safe, but for prong_popen_close and
  * prong_popen_detach; communicate is for one thread at a time. No call here is
  * for signal handlers: they use malloc, and locks of this process. */
@@ -91,8 +92,8 @@ typedef struct prong_popen_options {
     bool set_signal_mask;
     const int *blocked_signals;
     size_t blocked_signal_count;
-    /* communicate goes on until all who have the pipes have closed them, and
-     * not only until the program has ended. */
+    /* communicate goes on until every process that has the pipes has closed
+     * them, and not only until the program has ended. */
     bool wait_for_eof;
     void *reserved[8]; /* zero */
 } prong_popen_options;
@@ -115,33 +116,35 @@ PRONG_API int prong_popen_pid(const prong_popen *popen);
  * if there is none, or it was closed. It belongs to the popen. */
 PRONG_API int prong_popen_pipe(const prong_popen *popen, int stream);
 
-/* Closes it: of stdin, so that the program reads end-of-file. Errors:
+/* Closes that end; after stdin's the program reads end-of-file. Errors:
  * PRONG_INVALID (no such stream), PRONG_NOT_CHILD. */
 PRONG_API prong_status prong_popen_close_pipe(prong_popen *popen, int stream);
 
 /* --- its end --- */
 
-/* What a return code is where there is none: the program was not started, has
- * not ended, or nobody knows how it ended. No program ends with it. Every call
- * here that gives a return code gives this when it has no other. */
+/* Every call here gives this return code where there is none: the program was
+ * not started, has not ended, or it is unknown how it ended. No program ends
+ * with this code. */
 #define PRONG_NO_RETURNCODE (-0x7fffffff - 1)
 
 /* Waits for its end. *returncode (may be NULL) is its exit code, or minus the
  * signal that killed it. With PRONG_NOWAIT it asks whether the program has
- * ended. A program whose pipes are full waits in turn: see communicate.
- * Errors: PRONG_TIMEOUT, PRONG_NOT_CHILD; PRONG_SYSTEM when the host program
- * has reaped it, so that nobody knows how it ended. */
+ * ended. A program that fills a pipe which nobody reads does not end: see
+ * prong_popen_communicate.
+ * Errors: PRONG_TIMEOUT, PRONG_NOT_CHILD; PRONG_SYSTEM when this program has
+ * reaped it, so that it is unknown how it ended. */
 PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode,
                                             prong_time timeout);
 
-/* A descriptor that is readable while the program has ended, for poll, epoll or
- * prong_wait; then prong_popen_wait tells how it did. It belongs to the popen.
+/* A descriptor that is readable once the program has ended, for poll, epoll or
+ * prong_wait; prong_popen_wait then tells how it ended. It belongs to the
+ * popen.
  * Errors: PRONG_NOT_CHILD. */
 PRONG_CHECKED prong_status prong_popen_sentinel(const prong_popen *popen,
                                                 int *descriptor);
 
-/* Signals to the program; no error once it has ended. Errors: PRONG_INVALID (no
- * such signal), PRONG_PERMISSION, PRONG_NOT_CHILD. */
+/* Send SIGTERM, SIGKILL, or any signal; no error once the program has ended.
+ * Errors: PRONG_INVALID (no such signal), PRONG_PERMISSION, PRONG_NOT_CHILD. */
 PRONG_API prong_status prong_popen_signal(prong_popen *popen, int signal);
 PRONG_API prong_status prong_popen_terminate(prong_popen *popen);
 PRONG_API prong_status prong_popen_kill(prong_popen *popen);
@@ -154,7 +157,7 @@ typedef struct prong_stop_plan {
     void *reserved[2]; /* zero */
 } prong_stop_plan;
 
-/* Carries out the plan, up to the step at which the program ends. returncode
+/* Carries out the plan, up to the step in which the program ends. returncode
  * may be NULL. plan NULL: terminate 5 s, kill 5 s. Errors: PRONG_TIMEOUT (it
  * has outlived the plan), PRONG_INVALID (no group of its own), as
  * prong_popen_wait. */
@@ -170,27 +173,25 @@ typedef struct prong_output {
     size_t size;
 } prong_output;
 
-/* How a program ended, and what it wrote to those of its streams that were
- * pipes. */
+/* How a program ended, and what it wrote to streams that were pipes. */
 typedef struct prong_completed {
     int returncode;
     prong_output out, err;
     void *reserved[2]; /* zero */
 } prong_completed;
 
-/* Frees the output, and clears it. Every call that takes a prong_completed to
- * fill leaves it fit for this, whatever it returns; so is one that is all
- * zero. */
+/* Frees the output and clears it. May be called after every call that fills a
+ * prong_completed, whatever that returned, and on one that is all zero. */
 PRONG_API void prong_completed_clear(prong_completed *completed);
 
 /* Writes input to its stdin and closes that, while it reads its stdout and
- * stderr, whichever is full; then waits for its end. Streams that are no pipes
+ * stderr, as each is ready; then waits for its end. Streams that are no pipes
  * are left out. completed may be NULL. Input that the program does not read is
- * dropped. It is over when the program has ended and what it wrote is read,
- * even if others still have its pipes (as a daemon that it started may), unless
- * wait_for_eof is set.
- * PRONG_TIMEOUT: nothing is lost, and nothing given out yet; call again, with
- * the same input, to go on. Other errors: PRONG_NO_MEMORY, PRONG_INVALID
+ * dropped. The call returns when the program has ended and its output is read,
+ * even if other processes still have its pipes (as a daemon that it started
+ * may), unless wait_for_eof is set.
+ * PRONG_TIMEOUT: nothing is lost, and no output is returned yet; call again,
+ * with the same input, to go on. Other errors: PRONG_NO_MEMORY, PRONG_INVALID
  * (input, and stdin is no pipe), as prong_popen_wait. */
 PRONG_CHECKED prong_status prong_popen_communicate(prong_popen *popen,
                                                    const void *input,
@@ -204,8 +205,9 @@ PRONG_CHECKED prong_status prong_popen_communicate(prong_popen *popen,
  * end it first, or detach it. */
 PRONG_API prong_status prong_popen_close(prong_popen *popen);
 
-/* The same for a program that is to run on; once it has ended it is reaped, at
- * the next start of another. Errors: PRONG_NO_MEMORY, PRONG_NOT_CHILD. */
+/* Closes its pipes and frees it, and lets the program run on. Once that has
+ * ended it is reaped, at the next start of another program. Errors:
+ * PRONG_NO_MEMORY, PRONG_NOT_CHILD. */
 PRONG_API prong_status prong_popen_detach(prong_popen *popen);
 
 PRONG_END_DECLS

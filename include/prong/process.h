@@ -1,45 +1,20 @@
 /* Process: run a function in a process of its own, by fork, spawn or
- * forkserver; see <prong/start.h> for what a child begins with.
+ * forkserver. <prong/start.h> says what a child begins with, how it ends, and
+ * what happens to children when their parent exits.
  *
- * End of a child. A child that returns from its target first ends its own
- * children, as below, then flushes its standard output streams. By fork and
- * forkserver it then ends by _exit: no exit handler runs, neither its own nor
- * one of the process that it was forked from. By spawn it ends by exit, with
- * the handlers that its image has registered. A child that calls exit itself
- * runs all handlers that it has, the last one first; in a forked child these
- * include its parent's. One of them ends its children. A forked child that must
- * not run its parent's handlers returns from its target, or calls _exit, which
- * ends no children.
- *
- * Exit of a parent. A process that exits, by exit() or by returning from main,
- * gives up its connection ends, ends its daemonic children (SIGTERM, and
- * SIGKILL two seconds later), and waits for the others. It does not wait for a
- * child that cannot end before it does: one whose main thread joins this
- * process without a time limit, or joins another process that waits so for this
- * one, or is itself in such a circle. (A process that exits waits so for each
- * child that it joins.) Such a child lives on. Other waits, for a lock or a
- * message, are not looked at. When a process dies without exiting, by a signal
- * or _exit, the kernel kills its daemonic children at once; the others live on.
- * That holds for a daemon that has changed its user since, if it was root
- * before (in a user namespace: by forkserver only).
- *
- * SIGCHLD may be ignored, and the host program may reap children itself. Starts
- * succeed all the same. A child that was reaped so ends with the code that its
- * target returned; with 255 if it called exit or died by a signal.
- *
- * Children may live in another namespace of pids (unshare, setns). Each process
- * is told the number by which it knows another; if it knows none, the number
- * that the other has itself.
+ * Children may live in another PID namespace (unshare, setns). The pid that a
+ * call gives is the process's number in the caller's namespace; if it has none
+ * there, its number in its own namespace.
  *
  * A target may make any call. No call here is for signal handlers: they use
  * malloc, and locks of this process. A handler may use kill(2) with the number
  * that prong_process_pid gave.
  *
- * Handles are values: every member of the family may ask about a process and
- * signal it. All calls are thread-safe. If a process is destroyed while a call
- * by its handle runs, the call returns what was right for that process, or
- * PRONG_STALE; it never touches another process. Signals go by descriptor
- * (pidfd), never by number. */
+ * Every member of the family may ask about a process and signal it. All calls
+ * are thread-safe. If the process object is destroyed while a call runs, the
+ * call returns what was right for that process, or PRONG_STALE. Signals are
+ * sent by descriptor (pidfd), never by number, so they cannot reach another
+ * process. */
 #ifndef PRONG_PROCESS_H
 #define PRONG_PROCESS_H
 
@@ -56,7 +31,7 @@ typedef struct prong_process {
 } prong_process;
 
 typedef enum prong_daemon {
-    PRONG_DAEMON_INHERIT = 0, /* as the process that creates it; first: none */
+    PRONG_DAEMON_INHERIT = 0, /* as the process that creates it; main: no */
     PRONG_DAEMON_YES,         /* ends with the process that started it */
     PRONG_DAEMON_NO,
 } prong_daemon;
@@ -71,11 +46,12 @@ typedef int prong_target(void *argument, size_t size);
 typedef int prong_value_target(prong_document *document, prong_value arguments,
                                prong_value keywords);
 
-/* All zero but for what is used. What it points to is copied. */
+/* Members that are not used are zero. All that it points to is copied. */
 typedef struct prong_process_options {
     /* What it runs, one of these three. The name is that of a
-     * prong_value_target which the child is to find, as for prong_work. A child
-     * that does not find it, or cannot read its values, ends with code 125. */
+     * prong_value_target; the child looks it up as a worker does (see
+     * prong_work). A child that does not find it, or cannot read its values,
+     * ends with code 125. */
     prong_target *target;
     prong_value_target *value_target;
     const char *target_name;
@@ -109,16 +85,16 @@ typedef struct prong_process_options {
 PRONG_CHECKED prong_status prong_process_create(
     prong_process *process, const prong_process_options *options);
 
-/* Starts it, once, by the process that created it. When this returns the child
- * exists; by spawn and forkserver it has found its function.
+/* Starts it: once only, and by the process that created it. When this returns
+ * the child exists; by spawn and forkserver it has found its function.
  * Errors: PRONG_ALREADY_STARTED, PRONG_NOT_CHILD (another process created it);
- * after all others it may be tried again: PRONG_NO_MAIN, PRONG_NO_FUNCTION,
- * PRONG_NOT_FOUND (no such program), PRONG_NO_PROCESSES, PRONG_NO_DESCRIPTORS,
- * PRONG_NO_MEMORY, PRONG_START_FAILED, PRONG_TIMEOUT, PRONG_STALE,
- * PRONG_PERMISSION (spawn, forkserver: a set-user-ID program, or real and
- * effective user or group differ; the arena's descriptor was closed, or is of a
- * user that this process neither is nor was as root), PRONG_SYSTEM (this
- * kernel, or a sandbox, lacks pidfd_open or pidfd_send_signal). */
+ * after any other the start may be tried again: PRONG_NO_MAIN,
+ * PRONG_NO_FUNCTION, PRONG_NOT_FOUND (no such program), PRONG_NO_PROCESSES,
+ * PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY, PRONG_START_FAILED, PRONG_TIMEOUT,
+ * PRONG_STALE, PRONG_PERMISSION (spawn, forkserver: a set-user-ID program, or
+ * real and effective user or group differ; the arena's descriptor was closed,
+ * or is of a user that this process neither is nor was as root), PRONG_SYSTEM
+ * (this kernel, or a sandbox, lacks pidfd_open or pidfd_send_signal). */
 PRONG_CHECKED prong_status prong_process_start(prong_process process);
 
 /* Waits until it has ended; any number of times, by any member. Errors:
@@ -127,9 +103,9 @@ PRONG_CHECKED prong_status prong_process_start(prong_process process);
 PRONG_API prong_status prong_process_join(prong_process process,
                                           prong_time timeout);
 
-/* How it ended: what the target returned or exit got, & 0xff; or minus the
- * signal that killed it. 255 when nobody could tell: a fork server died, or the
- * host program reaped the child before it could report its code.
+/* How it ended: the low 8 bits of what the target returned or exit was given;
+ * or minus the signal that killed it. 255 when that is unknown: the fork server
+ * died, or the program reaped the child before it could report its code.
  * Errors: PRONG_STILL_RUNNING, PRONG_NOT_STARTED, PRONG_STALE. */
 PRONG_CHECKED prong_status prong_process_exitcode(prong_process process,
                                                   int *exitcode);
@@ -137,19 +113,19 @@ PRONG_CHECKED prong_status prong_process_exitcode(prong_process process,
 /* False before the start, after the end, and for a stale handle. */
 PRONG_API bool prong_process_is_alive(prong_process process);
 
-/* SIGTERM, SIGKILL, SIGINT, or any. No error when it has ended already.
+/* Send SIGTERM, SIGKILL, SIGINT, or any signal. No error when it has ended
+ * already.
  * Errors: PRONG_NOT_STARTED, PRONG_STALE, PRONG_INVALID (no such signal),
  * PRONG_PERMISSION (another user's process; or one that has no number in this
- * namespace of pids and is no child of the caller); of one that another process
- * started also PRONG_NO_DESCRIPTORS. */
+ * PID namespace and is no child of the caller), PRONG_NO_DESCRIPTORS (for a
+ * process that another one started). */
 PRONG_API prong_status prong_process_terminate(prong_process process);
 PRONG_API prong_status prong_process_kill(prong_process process);
 PRONG_API prong_status prong_process_interrupt(prong_process process);
 PRONG_API prong_status prong_process_signal(prong_process process, int signal);
 
-/* Frees what the process object uses; its handle is stale in all members from
- * then on. By the process that created it. Errors: PRONG_STILL_RUNNING,
- * PRONG_NOT_CHILD, PRONG_STALE. */
+/* Frees the process object. By the process that created it. Errors:
+ * PRONG_STILL_RUNNING, PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_process_destroy(prong_process process);
 
 /* --- asking --- */
@@ -161,8 +137,8 @@ PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
 PRONG_API prong_status prong_process_name(prong_process process, char *name,
                                           size_t size);
 
-/* Changes the name, before the start; by the process that created it. Errors:
- * PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD,
+/* Changes the name, before the start; only by the process that created it.
+ * Errors: PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD,
  * PRONG_STALE. */
 PRONG_API prong_status prong_process_set_name(prong_process process,
                                               const char *name);
@@ -171,14 +147,14 @@ PRONG_API prong_status prong_process_set_name(prong_process process,
 PRONG_API bool prong_process_is_daemon(prong_process process);
 
 /* A descriptor that becomes readable when the process ends, for poll or
- * prong_wait; in the process that started it. It belongs to the library, until
- * prong_process_destroy. Errors: PRONG_NOT_STARTED, PRONG_NOT_CHILD,
- * PRONG_STALE. */
+ * prong_wait; only in the process that started it. It belongs to the library,
+ * and is valid until prong_process_destroy. Errors: PRONG_NOT_STARTED,
+ * PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_CHECKED prong_status prong_process_sentinel(prong_process process,
                                                   int *descriptor);
 
-/* The process that this is. The first of a family is "MainProcess". Errors:
- * PRONG_NO_MEMORY; as prong_family_create. */
+/* The calling process. The first one of a family is named "MainProcess".
+ * Errors: PRONG_NO_MEMORY; as prong_family_create. */
 PRONG_API prong_status prong_current_process(prong_process *process);
 
 /* The process that started this one. Errors: PRONG_NOT_CHILD (none did),

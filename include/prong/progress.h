@@ -12,22 +12,22 @@ typedef struct prong_progress {
     size_t done, total; /* tasks; total 0: not known yet */
     double rate;        /* tasks a second since the beginning */
     prong_time elapsed;
-    prong_time
-        remaining; /* estimated; PRONG_FOREVER when there is nothing to go by */
-    void *reserved[2]; /* zero */
+    prong_time remaining; /* estimated; PRONG_FOREVER when no estimate is
+                             possible yet */
+    void *reserved[2];    /* zero */
 } prong_progress;
 
 /* Called by the thread that waits for the job, or takes an iterator's results,
  * about ten times a second and once at the end. It may make any call, of the
  * same pool as well (cancel the job, submit others and wait for them), but not
- * destroy the job that it is told of. As long as it runs, the waiting call does
- * not return. */
+ * destroy the job that is reported. The waiting call does not return before it
+ * does. */
 typedef void prong_progress_callback(const prong_progress *progress,
                                      void *context);
 
 /* Ready-made: draws a bar on standard error, with context (a string, or NULL)
- * as its title. Silent when standard error is no terminal. The one function of
- * the library that writes anywhere, because it is asked to. */
+ * as its title. Silent when standard error is no terminal. No other function of
+ * the library prints. */
 PRONG_API void prong_progress_bar(const prong_progress *progress,
                                   void *context);
 

@@ -1,18 +1,32 @@
-/* prong: process-based parallelism for C. This header takes in all the others.
+/* prong: process-based parallelism for C. This header includes all the others.
+ *
+ * Common rules. They hold for every header, unless it says otherwise.
+ *
+ * Handles (prong_queue, prong_lock, …) are plain structs of two numbers. A
+ * handle names the same object in every member of the family: copy it, put it
+ * into a struct, pass it in a process's argument, send it through a queue. When
+ * the object is destroyed its handles are stale: later calls, and calls that
+ * wait, return PRONG_STALE; no call ever touches another object instead.
+ *
+ * Calls are thread-safe, and may be made by every member of the family and by
+ * forked children.
+ *
+ * Options are structs. All zero is the default, and so is NULL. `reserved` is
+ * zero.
  *
  * Signal handlers. A handler may call prong_event_set, prong_semaphore_release,
- * and prong_queue_put with PRONG_NOWAIT. Any other call on an object of the
- * family (a queue, lock, condition, shared value, memory) returns as well, with
- * PRONG_DEADLOCK if the handler interrupted its own thread inside of what the
- * call needs. Calls that start processes or programs, submit to pools, open
- * links, or make documents use malloc, and are as unsafe in a handler as malloc
- * is. prong_interrupt ends the wait that the signal has interrupted. Each
- * header tells what holds for its calls.
+ * and prong_queue_put with PRONG_NOWAIT. It may also make other calls on an
+ * object of the family (a queue, lock, condition, shared value, memory); such a
+ * call returns PRONG_DEADLOCK if the handler interrupted its own thread inside
+ * of what the call needs. Calls that start processes or programs, submit to
+ * pools, open links, or make documents use malloc, and are as unsafe in a
+ * handler as malloc is. prong_interrupt ends the wait that the signal has
+ * interrupted. Each header says which of its calls a handler may make.
  *
- * Functions of the program's own that the library calls: targets, tasks,
+ * Functions of the program that the library calls: targets, tasks,
  * initializers, callbacks, progress, generators, predicates, actions. The
- * library holds no lock of its own while one runs. What each may call stands in
- * its header. */
+ * library holds no lock of its own while one runs. Each header says which calls
+ * they may make. */
 #ifndef PRONG_PRONG_H
 #define PRONG_PRONG_H
 

@@ -10,9 +10,7 @@
  * returns PRONG_DEADLOCK if the handler interrupted a call of its own thread on
  * this queue or in the allocator. For all other calls see prong.h.
  *
- * All calls are safe in threads and in forked children. A handle is a plain
- * value: copy it, pass it in a process's argument, send it through another
- * queue. */
+ * All calls are safe in threads and in forked children. */
 #ifndef PRONG_QUEUE_H
 #define PRONG_QUEUE_H
 
@@ -31,8 +29,8 @@ typedef struct prong_queue {
 
 /* A message lent to the caller, in place: `size` bytes at `data`, to read or
  * write until it is committed or released. It is in the arena, aligned to 64,
- * and the library takes it back from a process that dies before; or, if it is
- * from prong_link_recv_bytes, in memory of this process. */
+ * and is freed if the process dies; a message from prong_link_recv_bytes is in
+ * memory of this process. */
 typedef struct prong_message {
     void *data;
     size_t size;
@@ -54,8 +52,8 @@ typedef struct prong_queue_options {
 PRONG_CHECKED prong_status
 prong_queue_create(prong_queue *queue, const prong_queue_options *options);
 
-/* Destroys the queue and frees the messages in it. Its handles are stale from
- * then on. Waiters get PRONG_SHUTDOWN or PRONG_STALE. Errors: PRONG_STALE. */
+/* Destroys the queue and frees the messages in it. Waiters get PRONG_SHUTDOWN
+ * or PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_queue_destroy(prong_queue queue);
 
 /* Puts a copy of `size` bytes, 0 and more. Waits up to the timeout while the
@@ -95,7 +93,8 @@ PRONG_CHECKED prong_status prong_queue_reserve(prong_queue queue, size_t size,
 
 /* Puts the message. The memory is no longer the caller's, and *message is
  * cleared. After an error (as prong_queue_put) it remains the caller's, to be
- * committed again or released. message->size may be lowered before. */
+ * committed again or released. The caller may lower message->size before the
+ * call. */
 PRONG_CHECKED prong_status prong_queue_commit(prong_queue queue,
                                               prong_message *message,
                                               prong_time timeout);
@@ -123,19 +122,20 @@ PRONG_API bool prong_queue_empty(prong_queue queue);
 PRONG_API bool prong_queue_full(prong_queue queue);
 
 /* Allows no more puts, by any process. The messages in the queue can still be
- * taken; then get returns PRONG_SHUTDOWN. All waiters are woken. Allowed twice.
+ * taken; then get returns PRONG_SHUTDOWN. All waiters are woken. It may be
+ * called again.
  * Errors: PRONG_STALE. */
 PRONG_API prong_status prong_queue_shutdown(prong_queue queue);
 
 /* A descriptor for poll, select or epoll. It is readable while there is a
- * message, or the queue is shut down or destroyed, and not readable otherwise:
- * in every process that asked for one, however many, and whichever of them
- * takes the message. Readiness is a level: EPOLLET reports no second message
- * that comes while the first is still there. The descriptor is never unreadable
- * while there is a message; but for a moment, while another process puts or
- * takes, it may be readable without one, and for longer if that process is
- * stopped or killed then, or may not look into the others (docs/limits.md). So
- * take with PRONG_NOWAIT.
+ * message, or the queue is shut down or destroyed, and not readable otherwise.
+ * This holds in every process that asked for one, whichever process takes the
+ * message. Readiness is a level: EPOLLET does not report a message that arrives
+ * while another is still there. The descriptor is always readable while there
+ * is a message. It may also be readable without one: for a moment, while
+ * another process puts or takes; for longer, if that process is stopped or
+ * killed in the middle, or has no right to open other members' descriptors
+ * (docs/limits.md). So take with PRONG_NOWAIT.
  * A process gets the same descriptor at each call, and a forked child has it
  * under the same number. It belongs to the library, which closes it when this
  * process calls prong_queue_destroy or ends. Use it for waiting only. It costs

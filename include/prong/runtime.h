@@ -1,6 +1,6 @@
 /* For language runtimes on top of the library: what an interpreter must do
- * around a fork, how its own image is started, and how a child of its own
- * making takes its place. A C program needs nothing of this. */
+ * around a fork, how its own image is started, messages on its own descriptors,
+ * and pipe ends in its own messages. A C program needs nothing of this. */
 #ifndef PRONG_RUNTIME_H
 #define PRONG_RUNTIME_H
 
@@ -38,11 +38,11 @@ typedef struct prong_runtime {
      * is returned. NULL: names are those of C functions. */
     int (*call)(const char *name, const void *pickle, size_t size,
                 prong_result *result);
-    /* What spawn, and the fork server, start in the place of this program's
-     * image: a program and its arguments, up to a NULL. It must call
-     * prong_main(NULL, NULL) once it is ready for its target. With them, a
-     * start by spawn returns as soon as the image has begun; one that does not
-     * find its target ends with code 255. */
+    /* What spawn, and the fork server, start instead of this program's image: a
+     * program and its arguments, up to a NULL. It must call prong_main(NULL,
+     * NULL) once it is ready for its target. With them, a start by spawn
+     * returns as soon as the image has begun; one that does not find its target
+     * ends with code 255. */
     const char *program;
     char *const *child_arguments, *const *server_arguments;
     /* Further descriptors that spawned images keep, under the same numbers; to
@@ -66,10 +66,11 @@ typedef struct prong_runtime {
  * thread-safe. */
 PRONG_API void prong_set_runtime(const prong_runtime *runtime);
 
-/* In the initializer of a pool's worker, when it has done its own work: runs
- * the worker's tasks, and returns when the worker is to end; the initializer
- * should return then. For runtimes that have something around all that a
- * process does. Errors: PRONG_INVALID (it is called elsewhere, or again). */
+/* To be called by the initializer of a pool's worker, when it has done its own
+ * work: runs the worker's tasks, and returns when the worker is to end; the
+ * initializer should return then. For runtimes that need code of their own
+ * around all that a process does. Errors: PRONG_INVALID (it is called
+ * elsewhere, or again). */
 PRONG_API prong_status prong_pool_serve(void);
 
 /* --- messages on a descriptor --- */
@@ -106,15 +107,16 @@ PRONG_CHECKED prong_status prong_stream_recv_rest(int descriptor, void *buffer,
 
 /* --- the ends of pipes (see <prong/connection.h>) --- */
 
-/* This process holds the end from now on, as if it had used it. Errors:
+/* Makes this process a holder of the end, as if it had used it. Errors:
  * PRONG_CLOSED (closed by this process, or by all holders), PRONG_STALE.
  * Thread-safe. */
 PRONG_API prong_status prong_connection_hold(prong_connection connection);
 
-/* The end is being sent in a message: it stays open, whoever closes it, until a
- * process accepts it, which holds it from then on. It is accepted once for each
- * time that it is posted; one that nobody accepts stays open. Errors: as
- * prong_connection_hold. Thread-safe. */
+/* prong_connection_post: the end is being sent in a message. It stays open,
+ * even if all its holders close it, until a process accepts it, which then
+ * holds it. prong_connection_accept must be called once for each post; an end
+ * that is never accepted stays open. Errors: as prong_connection_hold.
+ * Thread-safe. */
 PRONG_API prong_status prong_connection_post(prong_connection connection);
 PRONG_CHECKED prong_status prong_connection_accept(prong_connection connection);
 

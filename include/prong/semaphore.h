@@ -14,8 +14,7 @@
  * it returns PRONG_DEADLOCK there if the handler interrupted a call of its own
  * thread on this semaphore. For all other calls see prong.h.
  *
- * All calls are safe in threads and in forked children. A handle is a plain
- * value. */
+ * All calls are safe in threads and in forked children. */
 #ifndef PRONG_SEMAPHORE_H
 #define PRONG_SEMAPHORE_H
 

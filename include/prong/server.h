@@ -23,7 +23,7 @@ typedef struct prong_server prong_server;
 typedef struct prong_server_options {
     /* As in <prong/link.h>; NULL: an abstract Unix socket, its name made up. */
     const char *address;
-    /* authkey: needed, but with `open`; allow_md5 for Python up to 3.11;
+    /* authkey: required unless `open` is set; allow_md5 for Python up to 3.11;
      * max_message: 0 is 256 MiB here. */
     prong_link_options link;
     bool open; /* needs no authkey: all who can connect may use the server */
@@ -37,19 +37,19 @@ typedef struct prong_server_options {
     size_t max_steps;
     unsigned max_clients; /* connections; 0: 4096 */
     size_t max_objects;   /* 0: 1,000,000 */
-    /* The death of a client by TCP cannot be seen. Its references are given up
-     * when it has had no connection for so long; 0: never. C programs are told
-     * apart there; Python programs of one computer, which do not name
-     * themselves, count as one. */
+    /* The server cannot see the death of a client by TCP. It drops the client's
+     * references when the client has had no connection for this long; 0: never.
+     * C programs name themselves there; all Python programs of one computer
+     * count as one client. */
     prong_time lease;
     void *reserved[8]; /* zero */
 } prong_server_options;
 
 /* --- serving --- */
 
-/* Makes a server, which listens; prong_server_run serves. options must have an
- * authkey, or `open`. Pair with prong_server_close. Errors: PRONG_INVALID, and
- * as prong_listener_open. */
+/* Makes a server that listens; prong_server_run then serves. options must have
+ * an authkey, or `open`. Pair with prong_server_close. Errors: PRONG_INVALID,
+ * and as prong_listener_open. */
 PRONG_CHECKED prong_status
 prong_server_open(prong_server **server, const prong_server_options *options);
 
@@ -59,7 +59,7 @@ PRONG_API const char *prong_server_address(const prong_server *server);
 /* Serves in the calling thread, all clients side by side: large requests by
  * socket are read in slices between those of others. PRONG_OK when stopped
  * (prong_server_stop, or a client's shutdown). Errors: PRONG_TIMEOUT (the time
- * is up: it may be called again), PRONG_SYSTEM. */
+ * is up; it may be called again), PRONG_SYSTEM. */
 PRONG_CHECKED prong_status prong_server_run(prong_server *server,
                                             prong_time timeout);
 
@@ -80,8 +80,8 @@ typedef prong_status prong_method(prong_call *call);
 typedef struct prong_method_entry {
     const char *name;
     prong_method *method;
-    /* A type's name: what prong_call_return_object returns becomes a proxy of
-     * that type; else NULL. */
+    /* The name of a type: an object that the method returns by
+     * prong_call_return_object becomes a proxy of that type; else NULL. */
     const char *returns;
     void *reserved[2]; /* zero */
 } prong_method_entry;
@@ -89,7 +89,7 @@ typedef struct prong_method_entry {
 typedef struct prong_type_options {
     const char *name;
     /* Makes an object from the call's arguments: sets *object, or raises. NULL:
-     * there is just one, `object`. */
+     * all clients share one object, `object`. */
     prong_status (*create)(prong_call *call, void **object);
     void *object;
     void (*destroy)(void *object);
@@ -122,7 +122,7 @@ PRONG_API prong_value prong_call_arguments(const prong_call *call);
 PRONG_API prong_value prong_call_keywords(const prong_call *call);
 PRONG_API prong_document *prong_call_document(const prong_call *call);
 
-/* Returns a value. A method that ends without returns None. */
+/* Returns a value. A method that does not call this returns None. */
 PRONG_CHECKED prong_status prong_call_return(prong_call *call,
                                              prong_value value);
 
@@ -132,8 +132,8 @@ PRONG_CHECKED prong_status prong_call_return_object(prong_call *call,
                                                     void *object);
 
 /* Raises an exception: module ("builtins"), name ("KeyError"), and its
- * arguments (a tuple). A method that returns a status other than PRONG_OK
- * without raises a RuntimeError with prong_error_message(). */
+ * arguments (a tuple). A method that returns a status other than PRONG_OK and
+ * does not call this raises a RuntimeError with prong_error_message(). */
 PRONG_CHECKED prong_status prong_call_raise(prong_call *call,
                                             const char *module,
                                             const char *name,

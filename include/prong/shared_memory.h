@@ -28,8 +28,8 @@ typedef struct prong_shared_memory {
 } prong_shared_memory;
 
 /* Creates an object of that name and size and maps it. It is zero, and only
- * this user may read and write it. name NULL: a random one. The system has
- * reserved the memory: touching it does not fail later.
+ * this user may read and write it. name NULL: a random one. The memory is
+ * reserved: writing to it does not fail later.
  * Errors: PRONG_EXISTS, PRONG_INVALID (no bytes; a name that is empty, too long
  * or has a slash), PRONG_NO_MEMORY, PRONG_NO_DESCRIPTORS, PRONG_PERMISSION,
  * PRONG_SYSTEM. */

@@ -11,11 +11,9 @@
  * or set, then returns PRONG_OWNER_DIED, and has done its work. The atomic
  * calls take no lock: use either them or the lock for a value, not both.
  *
- * In a signal handler the atomic calls may be made. For those that take the
- * lock see lock.h.
- *
- * All calls are safe in threads and in forked children. A handle is a plain
- * value. docs/shared-memory.md says when to use what. */
+ * A signal handler may make the atomic calls. For those that take the lock see
+ * lock.h. All calls are safe in threads and in forked children.
+ * docs/shared-memory.md says when to use what. */
 #ifndef PRONG_SHARED_VALUE_H
 #define PRONG_SHARED_VALUE_H
 
@@ -62,8 +60,8 @@ typedef enum prong_type {
     X(long long, LLONG) X(unsigned long long, ULLONG)                          \
     X(float, FLOAT) X(double, DOUBLE) X(long double, LDOUBLE)
 
-/* The prong_type of one of these, by whatever name: wchar_t, size_t and the
- * sized integers are among them. */
+/* The prong_type of a C type; wchar_t, size_t and the sized integers are other
+ * names of these. */
 #ifndef __cplusplus
 #define PRONG_TYPE_OF(type)                                                    \
     (__extension__ _Generic((type){0} PRONG_C_TYPES(PRONG_TYPE_CASE)))
@@ -133,7 +131,8 @@ PRONG_CHECKED prong_status prong_shared_value_get_lock(prong_shared_value value,
 
 /* --- atomic changes of an element, without the lock --- */
 
-/* Adds to an integer, which wraps around. *before (may be NULL) is what it was.
+/* Adds to an integer, which wraps around. *before (may be NULL) gets its
+ * previous value.
  * Errors: PRONG_INVALID (no integer, beyond the end), PRONG_STALE. */
 PRONG_API prong_status prong_shared_value_add(prong_shared_value value,
                                               size_t index, int64_t amount,
@@ -145,16 +144,17 @@ PRONG_API prong_status prong_shared_value_add_double(prong_shared_value value,
                                                      double amount,
                                                      double *before);
 
-/* Replaces an element of 1, 2, 4 or 8 bytes. *before (may be NULL) is what it
- * was. Errors: PRONG_INVALID (another size, beyond the end), PRONG_STALE. */
+/* Replaces an element of 1, 2, 4 or 8 bytes. *before (may be NULL) gets its
+ * previous value. Errors: PRONG_INVALID (another size, beyond the end),
+ * PRONG_STALE. */
 PRONG_API prong_status prong_shared_value_exchange(prong_shared_value value,
                                                    size_t index,
                                                    const void *content,
                                                    void *before);
 
-/* Replaces it by *wanted if it is, byte for byte, *expected; else *expected
- * becomes what it is. *done (may be NULL): whether it was replaced. Errors: as
- * prong_shared_value_exchange. */
+/* Replaces an element by *wanted if it equals *expected, byte for byte; else
+ * stores the element in *expected. *done (may be NULL): whether it was
+ * replaced. Errors: as prong_shared_value_exchange. */
 PRONG_API prong_status prong_shared_value_compare_exchange(
     prong_shared_value value, size_t index, void *expected, const void *wanted,
     bool *done);

@@ -1,4 +1,5 @@
-/* How processes start: prong_main, the three start methods, the fork server.
+/* How processes start and end: prong_main, the three start methods, the fork
+ * server.
  *
  * The start methods mean what they mean in Python:
  *   fork        the child is a copy of this process, as fork(2) makes it;
@@ -25,8 +26,34 @@
  * Streams. In the child, standard input is /dev/null. A start by fork flushes
  * stdout and stderr first, unless another thread is using them; the child drops
  * what it copied. It flushes no other stream, as a thread may be waiting for
- * input in one: what their buffers hold is the parent's to write, and a forked
- * child flushes or closes the streams that it opens itself. */
+ * input in one: the parent writes what their buffers hold, and a forked child
+ * flushes or closes the streams that it opens itself.
+ *
+ * End of a child. A child that returns from its target first ends its own
+ * children, as below, then flushes its standard output streams. By fork and
+ * forkserver it then ends by _exit: no exit handler runs, neither its own nor
+ * one of the process that it was forked from. By spawn it ends by exit, with
+ * the handlers that its image has registered. A child that calls exit itself
+ * runs all handlers that it has, the last one first; in a forked child these
+ * include its parent's. One of them ends its children. A forked child that must
+ * not run its parent's handlers returns from its target, or calls _exit, which
+ * ends no children.
+ *
+ * Exit of a parent. A process that exits, by exit() or by returning from main,
+ * closes its connection ends, ends its daemonic children (SIGTERM, and SIGKILL
+ * two seconds later), and joins the others. It does not join a child that
+ * cannot end before it does: one whose main thread joins this process without a
+ * time limit, directly or through other processes that join each other, or that
+ * is in such a circle itself. (A process at exit joins its children without a
+ * time limit, too.) Such a child lives on. Waits for anything else, such as a
+ * lock or a message, are not considered. When a process dies without exiting,
+ * by a signal or _exit, the kernel kills its daemonic children at once; the
+ * others live on. A daemon that has changed its user since is killed too, if it
+ * was root before (in a user namespace: by forkserver only).
+ *
+ * The program may ignore SIGCHLD, or reap children itself; starts succeed all
+ * the same. The exit code of a child that was reaped so is what its target
+ * returned; or 255 if it called exit or died by a signal. */
 #ifndef PRONG_START_H
 #define PRONG_START_H
 
@@ -35,15 +62,15 @@
 
 PRONG_BEGIN_DECLS
 
-/* The first line of main. In a spawned child or a fork server it runs what that
- * was started for, and does not return; else it returns at once. In a child it
- * closes the descriptors that the child was not handed.
+/* The first line of main. In a spawned child or a fork server it does what that
+ * process was started for, and does not return; in any other process it returns
+ * at once. In a child it closes the descriptors that the child was not handed.
  *
  * A child finds what it was started for in the environment, in PRONG_CHILD,
- * which is removed here. An entry is believed if it knows the secret of the
- * arena whose descriptor it names; any other has no effect. A program with more
- * rights than its caller (set-user-ID, set-group-ID, file capabilities)
- * believes no entry, so it cannot start its own image either. */
+ * which is removed here. It is used only if it contains the secret of the arena
+ * whose descriptor it names; else it has no effect. A program with more rights
+ * than its caller (set-user-ID, set-group-ID, file capabilities) never uses it,
+ * so it cannot start its own image either. */
 PRONG_API void prong_main(int *argc, char ***argv);
 
 typedef enum prong_start_method {

@@ -6,12 +6,13 @@
 
 PRONG_BEGIN_DECLS
 
-/* Every call that can fail returns a status. Below 0 it has failed; 0 is done;
- * above 0 is done with news, as a lock that is held now, but was taken over
- * from a dead process. So the check is `if (status < 0)`, of every call.
+/* Every call that can fail returns a status. Below 0 it has failed. 0 is
+ * success. Above 0 is success with something to know: a lock is held now, but
+ * was taken over from a dead process. So `if (status < 0)` is the right check
+ * for every call.
  *
- * Each row: name, number, text. Numbers stay as they are; new ones are added
- * at the end. */
+ * Each row: name, number, text. A number never changes; new ones are added at
+ * the end. */
 // clang-format off
 #define PRONG_STATUSES(X)                                                      \
     X(PRONG_OK, 0, "done")                                                     \
@@ -68,9 +69,9 @@ PRONG_API const char *prong_status_name(prong_status status);
 PRONG_API const char *prong_status_text(prong_status status);
 
 /* What the calling thread's last failing call was doing, to what, and why it
- * failed; or the news of a status above 0. Valid until this thread's next call
- * into the library, that of a signal handler included; never NULL; empty
- * before the first failure. */
+ * failed; or what a status above 0 is about. Valid until this thread's next
+ * call into the library, including a call in a signal handler. Never NULL;
+ * empty before the first failure. */
 PRONG_API const char *prong_error_message(void);
 
 PRONG_END_DECLS

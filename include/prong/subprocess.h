@@ -22,14 +22,14 @@ typedef struct prong_subprocess_options {
     const void *input; /* for its stdin, which becomes a pipe */
     size_t input_size; /* bytes */
     bool capture;      /* stdout and stderr become pipes */
-    bool check;        /* another code than 0 is PRONG_COMMAND_FAILED */
+    bool check;        /* a code other than 0 is PRONG_COMMAND_FAILED */
     void *reserved[4]; /* zero */
 } prong_subprocess_options;
 
 /* Runs a program to its end. When time is up it is killed, with its process
  * group if that is its own. completed and options may be NULL. *completed is
- * also filled with PRONG_TIMEOUT (as far as the program came) and with
- * PRONG_COMMAND_FAILED, whose message says how it ended. To have its stdout
+ * also filled after PRONG_TIMEOUT (with what the program wrote so far) and
+ * PRONG_COMMAND_FAILED (whose message says how it ended). To have its stdout
  * alone, set .popen.out = PRONG_PIPE.
  * Errors: these two; as prong_popen_open and prong_popen_wait; PRONG_INVALID
  * for input, or capture, with a stream that is set to something else. */

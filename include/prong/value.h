@@ -1,7 +1,7 @@
 /* Values: what programs exchange. None, bool, int of any size, float, complex,
  * str, bytes, bytearray, list, tuple, dict, set, frozenset, range, Ellipsis,
  * classes and objects by name, buffers and handles of the family: Python's
- * data, and nothing that could be called.
+ * data, and nothing that can be called.
  *
  *     prong_document *document;
  *     prong_document_open(&document, NULL);
@@ -10,14 +10,14 @@
  *     prong_pickle_dumps(document, job, &pickle, NULL);
  *     prong_document_close(document);
  *
- * A call's name tells what it does. X is a kind: int, str, list, …
+ * The name of a call tells what it does. X is a kind: int, str, list, …
  *
  *     prong_make_X(document, …, &value)  makes an X. Those that need no memory
  *                                        return it: prong_make_int(5)
- *     prong_get_X(value, &x)             looks: value is an X, and nothing
- *                                        else, or it is PRONG_INVALID
- *     prong_to_X(value, &x)              converts: also what Python takes for
- *                                        an X, as an int for a float
+ *     prong_get_X(value, &x)             reads an X; a value of any other
+ *                                        kind is PRONG_INVALID
+ *     prong_to_X(value, &x)              converts: takes what Python takes for
+ *                                        an X, too, as an int for a float
  *     prong_list_…, prong_dict_…,        change a container, or give an item
  *     prong_set_…
  *     prong_value_…                      takes values of all kinds
@@ -32,7 +32,7 @@
  * that document is reset or closed; nothing is freed one by one. A container
  * holds its items by reference, as in Python: a list put into two others is one
  * list, and may hold itself. Do not put a value of one document into a
- * container of another that lives longer: prong_value_copy brings it over.
+ * container of another that lives longer; copy it there with prong_value_copy.
  *
  * A document and all its values are for one thread at a time, reading too. None
  * of this uses the arena; a forked child has copies. No call that makes
@@ -49,8 +49,7 @@
 
 PRONG_BEGIN_DECLS
 
-/* How deep values may be nested for what goes all through them: copying,
- * printing, comparing, pickling. */
+/* How deep values may be nested to be copied, printed, compared or pickled. */
 #define PRONG_VALUE_DEPTH 1000
 
 typedef enum prong_kind {
@@ -86,7 +85,7 @@ typedef struct prong_value {
     };
 } prong_value;
 
-/* What the memory of values lies in: see <prong/make.h>. */
+/* Holds the memory of values: see <prong/make.h>. */
 typedef struct prong_document prong_document;
 
 /* "int", "str", … as Python calls it. Never NULL. */
@@ -96,8 +95,9 @@ static inline prong_kind prong_value_kind(prong_value value) {
 }
 
 /* --- looking ---
- * PRONG_INVALID when value is of another kind; the message names both. So those
- * without another error cannot fail for one whose kind was checked before. */
+ * PRONG_INVALID when value is of another kind; the message names both. Calls
+ * without another error cannot fail for a value whose kind was checked
+ * before. */
 
 PRONG_API prong_status prong_get_bool(prong_value value, bool *truth);
 /* PRONG_TOO_LONG when it does not fit in 64 bits: see prong_get_big_int. */
@@ -115,7 +115,7 @@ PRONG_API prong_status prong_get_bytes(prong_value value, const void **data,
                                        size_t *size);
 
 /* --- converting ---
- * PRONG_INVALID when nothing makes an X of value. */
+ * PRONG_INVALID when value cannot be converted. */
 
 /* An int or bool. PRONG_TOO_LONG when it does not fit in 64 bits. */
 PRONG_CHECKED prong_status prong_to_int(prong_value value, int64_t *number);
@@ -128,9 +128,9 @@ PRONG_API prong_status prong_to_bytes(prong_value value, const void **data,
 /* --- comparing --- */
 
 /* As Python's ==: 1 == 1.0 == True; dicts and sets without regard to order.
- * Objects are equal when all they were made from is. What is nested deeper than
- * PRONG_VALUE_DEPTH, refers to itself, or takes more than a million steps to
- * compare, is equal only to itself. */
+ * Objects are equal when all that they were made from is equal. What is nested
+ * deeper than PRONG_VALUE_DEPTH, refers to itself, or takes more than a million
+ * steps to compare, is equal only to itself. */
 PRONG_API bool prong_value_equal(prong_value a, prong_value b);
 /* As Python's <: *order is below, equal to or above 0. Errors: PRONG_INVALID
  * (they have no order, as str and int; NaN). */

@@ -1,6 +1,6 @@
-/* The version of the library, as the headers have it and as it is loaded.
+/* The version of the headers, and of the library that is loaded.
  *
- * docs/stability.md tells what a change of each number means. */
+ * docs/stability.md says what a change of each number means. */
 #ifndef PRONG_VERSION_H
 #define PRONG_VERSION_H
 

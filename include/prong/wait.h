@@ -11,7 +11,7 @@
  *         for (size_t i = left; i-- > 0;) {
  *             if (!items[i].ready) continue;
  *             status = prong_job_wait(items[i].job, PRONG_NOWAIT);
- *             … use what became of it; prong_job_destroy(items[i].job) …
+ *             … use its results; prong_job_destroy(items[i].job) …
  *             items[i] = items[--left];
  *         }
  *     }
@@ -62,18 +62,18 @@ typedef struct prong_waitable {
 } prong_waitable;
 
 /* Waits until at least one of the items is ready, and marks each that is;
- * *count (may be NULL) is how many are. What another thread or process destroys
- * meanwhile is ready, and the next call on it returns PRONG_STALE; an event, a
- * job or a process may be destroyed before, too. What a dead process leaves
- * undone keeps nobody waiting. Calls that follow with PRONG_NOWAIT do not wait;
- * another thread may have been faster. A descriptor of the system is needed
- * only beside descriptors, links, listeners, processes and popens. A pool's
- * worker that waits here for jobs of its own pool is not told of a deadlock, as
- * prong_job_wait would: give it a timeout. Errors: PRONG_TIMEOUT (none is
- * marked); where the message names the item's index, PRONG_STALE or
- * PRONG_CLOSED (a bad handle), PRONG_INVALID (a bad descriptor or kind, or
- * NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD; PRONG_NO_DESCRIPTORS,
- * PRONG_NO_MEMORY. Thread-safe. */
+ * *count (may be NULL) is how many are. An item that is destroyed meanwhile
+ * counts as ready, and the next call on it returns PRONG_STALE; so does an
+ * event, a job or a process that was destroyed before. A process that died in
+ * the middle of something does not delay the call. Another thread or process
+ * may take what is ready first: so go on with PRONG_NOWAIT. The call opens a
+ * descriptor of its own only if items are descriptors, links, listeners,
+ * processes or popens. For a pool's worker that waits here for jobs of its own
+ * pool, a deadlock is not detected, as it is in prong_job_wait: give it a
+ * timeout. Errors: PRONG_TIMEOUT (none is marked); where the message names the
+ * item's index, PRONG_STALE or PRONG_CLOSED (a bad handle), PRONG_INVALID (a
+ * bad descriptor or kind, or NULL), PRONG_NOT_STARTED, PRONG_NOT_CHILD;
+ * PRONG_NO_DESCRIPTORS, PRONG_NO_MEMORY. Thread-safe. */
 PRONG_CHECKED prong_status prong_wait(prong_waitable *items, size_t item_count,
                                       size_t *count, prong_time timeout);
 

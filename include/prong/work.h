@@ -1,15 +1,14 @@
 /* Work: what a pool runs, with its inputs and outputs, as data (a prong_work).
  * prong_pool_run, prong_pool_submit and prong_pool_iterate all take one.
  *
- * For arrays, and for one argument and one result, macros fill it in, so that
- * there is no size to get wrong (see <prong/work_macros.h>):
+ * For arrays, and for one argument and one result, macros make it, with sizes
+ * that cannot be wrong (see <prong/work_macros.h>):
  *
  *     prong_pool_run(pool, PRONG_MAP(square, in, out), NULL, PRONG_FOREVER);
  *     prong_pool_run(pool, PRONG_APPLY(cube, x, cubed), NULL, PRONG_FOREVER);
  */
 #ifndef PRONG_WORK_H
 #define PRONG_WORK_H
-// clang-format off
 
 #include <prong/export.h>
 #include <prong/status.h>
@@ -44,7 +43,7 @@ typedef prong_status prong_value_task(prong_document *document,
                                       prong_value *result);
 
 /* In a prong_task: sets its result to a copy of size bytes; or its error text,
- * when it goes on to fail. Errors: PRONG_NO_MEMORY, PRONG_INVALID. */
+ * if the task then fails. Errors: PRONG_NO_MEMORY, PRONG_INVALID. */
 PRONG_API prong_status prong_result_set(prong_result *result, const void *data,
                                         size_t size);
 
@@ -87,8 +86,8 @@ typedef enum prong_each {
     PRONG_EACH_SPREAD, /* the same, each a tuple: function(*item, **keywords) */
 } prong_each;
 
-/* All zero but for what is used. What it points to is copied by the call that
- * takes the work, but for outputs, and for what prong_pool_iterate says. */
+/* Members that are not used are zero. The call that takes the work copies what
+ * it points to, but for outputs, and for what prong_pool_iterate says. */
 typedef struct prong_work {
     /* One function, of the program or of a library … */
     prong_task *task;
@@ -143,6 +142,5 @@ typedef struct prong_work {
 PRONG_END_DECLS
 
 #include <prong/work_macros.h>
-// clang-format on
 
 #endif

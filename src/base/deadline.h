@@ -1,4 +1,4 @@
-/* Deadlines: a span becomes a point in time once, at the door of a call. */
+/* Deadlines: a public call turns its timeout into a point in time once, when it begins. */
 #ifndef BASE_DEADLINE_H
 #define BASE_DEADLINE_H
 
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* A point on CLOCK_MONOTONIC in nanoseconds; PRONG_FOREVER never comes, PRONG_NOWAIT has passed. */
+/* A time of CLOCK_MONOTONIC in nanoseconds. PRONG_FOREVER never comes, PRONG_NOWAIT has passed already. */
 typedef int64_t deadline_t;
 
 static inline int64_t clock_now(void) {
@@ -48,7 +48,7 @@ static inline struct timespec timespec_of(int64_t nanoseconds) {
     return (struct timespec){.tv_sec = nanoseconds / 1000000000, .tv_nsec = (long)(nanoseconds % 1000000000)};
 }
 
-/* For poll(2): whole milliseconds left, rounded up; -1 is for ever. */
+/* For poll(2): whole milliseconds left, rounded up; -1 is forever. */
 static inline int deadline_poll_ms(deadline_t deadline) {
     if (deadline == PRONG_FOREVER) return -1;
     int64_t left = deadline == PRONG_NOWAIT ? 0 : deadline - clock_now();

@@ -36,7 +36,7 @@ const char *prong_error_message(void) {
     return current;
 }
 
-/* Where a signal has ended the call's wait, that is why its time was up. */
+/* If a signal has ended the call's wait, the call was interrupted: it did not time out. */
 static bool is_interrupted(prong_status status) {
     if (__builtin_expect(!interruption.ended, 1)) return false;
     if (status != PRONG_TIMEOUT && status != PRONG_EMPTY && status != PRONG_FULL) return false;
@@ -51,7 +51,7 @@ prong_status fail_text(prong_status status, const char *text) {
     return status;
 }
 
-/* The thread's own message, written. Without memory for it, the format has to do. */
+/* Writes the thread's own message. If there is no memory for it, the format string is the message. */
 static char *message_write(const char *format, va_list arguments) {
     char *message = local_memory(&message_slot, MESSAGE_SIZE);
     if (message) vsnprintf(message, MESSAGE_SIZE, format, arguments);
@@ -101,7 +101,7 @@ prong_status fail_errno(const char *format, ...) {
     return status_of_errno(number);
 }
 
-/* A fixed text stays where it is; the thread's own message has only one place. */
+/* A fixed text need not be copied; the thread's own message is overwritten by the next one. */
 void message_keep(struct kept_message *kept) {
     kept->current = current;
     snprintf(kept->text, sizeof kept->text, "%s", current);

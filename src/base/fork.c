@@ -23,7 +23,7 @@ static void fork_in_parent(void) {
     }
 }
 
-/* A mutex of the default type may be unlocked here, though the thread that locked it has another number in the child. */
+/* A mutex of the default type may be unlocked here, although the thread that locked it has another id in the child. */
 static void fork_in_child(void) {
     interrupt_forget();
     for (size_t i = fork_row_count(); i-- > 0;) {

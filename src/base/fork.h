@@ -1,12 +1,13 @@
 /* What happens around a fork: one pthread_atfork, one ordered table.
  *
- * A row of the table is a mutex of this process, and what a forked child forgets of what it guards. A fork first takes the
- * mutexes of all rows, so that the child finds everything whole, whatever the parent's other threads were doing. In the child,
- * which has none of those threads, each row forgets what was the parent's alone. Rows are there from the moment at which the
- * library is loaded: no first use can come too late for a fork.
+ * A row of the table is a mutex of this process, and a function that drops, in a forked child, the part of the guarded
+ * data that belongs to the parent alone. A fork first takes the mutexes of all rows, so that the child finds all data
+ * consistent, whatever the parent's other threads were doing. In the child, which has none of those threads, the
+ * function of each row is called. The table is constant: every row takes part in every fork, also one whose mutex was
+ * never used.
  *
- * A row is defined beside the mutex; src/upward.c has the list. Its order is the order in which the mutexes may nest: a thread
- * that holds one may take those of later rows, never those of earlier ones. */
+ * A row is defined beside the mutex; src/upward.c has the list. Its order is the order in which the mutexes may nest: a
+ * thread that holds one may take those of later rows, never those of earlier ones. */
 #ifndef BASE_FORK_H
 #define BASE_FORK_H
 
@@ -20,7 +21,7 @@ struct fork_row {
 /* Up to a NULL. Defined in src/upward.c. */
 extern const struct fork_row *const fork_rows[];
 
-/* What a language runtime on top of the library keeps: the last row; its to fill before it forks. */
+/* The last row, for a language runtime on top of the library, which fills it in before it forks. */
 extern struct fork_row fork_runtime;
 
 /* Defines a mutex of this file, and fork_<row> for it. */

@@ -14,7 +14,7 @@ void prong_clear_interrupt(void) {
     wait_cancelled = false;
 }
 
-/* The call is over. Where its wait succeeded all the same, the next one ends. */
+/* The call is over. If its wait succeeded all the same, the interrupt is left for the next one. */
 void interrupt_settle(void) {
     if (interruption.told) interruption.pending = 0;
     interruption.ended = interruption.told = wait_cancelled = false;

@@ -1,10 +1,11 @@
-/* What ends the calling thread's wait before its time: a signal handler that calls prong_interrupt, or a language runtime that
- * says so when it is asked. The wait then ends as if its time were up; where a signal was the reason, the call fails with
- * PRONG_INTERRUPTED (see error.c).
+/* What ends the calling thread's wait early: a signal handler that calls prong_interrupt, or a language runtime, which
+ * is asked from time to time. The wait then ends as if its time were up; if a signal was the reason, the call fails
+ * with PRONG_INTERRUPTED (see error.c).
  *
- * A signal that comes before the thread sleeps must end the sleep as well. So the limit of each such sleep lies in the thread's own
- * memory, and the kernel reads it there: first the thread sets the limit, then it asks whether a handler has called, then it sleeps.
- * A handler that comes in between moves the limit into the past; one that comes later interrupts the sleep itself. */
+ * A signal that comes before the thread sleeps must end the sleep as well. So the time limit of each such sleep is in
+ * the thread's own memory, from where the kernel reads it. The thread sets the limit, checks whether a handler has
+ * called, then sleeps. A handler that runs in between moves the limit into the past; one that runs later interrupts the
+ * sleep itself. */
 #ifndef BASE_INTERRUPT_H
 #define BASE_INTERRUPT_H
 
@@ -23,19 +24,19 @@ extern __attribute__((visibility("hidden"))) QUICK_LOCAL bool wait_cancelled;
 enum interrupt_scope {
     INTERRUPT_NOWHERE, /* in no call that a signal may end */
     INTERRUPT_WAITS,   /* in one */
-    INTERRUPT_HELD     /* in a part of one that has to be gone through whole */
+    INTERRUPT_HELD     /* in a part of one that must run to its end */
 };
 
 struct interruption {
     volatile sig_atomic_t pending; /* a handler has called, and no wait has failed for it yet */
     enum interrupt_scope scope;
-    bool ended;            /* the call's wait has ended for it */
-    bool told;             /* and a failure has said so */
+    bool ended;            /* an interrupt has ended the call's wait */
+    bool told;             /* and the call has reported it */
     struct timespec limit; /* of the sleep that begins */
 };
 extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct interruption interruption;
 
-/* What the system gets as the limit of a sleep. */
+/* The limit of a sleep, as it is passed to the system. */
 static inline const struct timespec *interrupt_limit(struct timespec limit) {
     interruption.limit = limit;
     atomic_signal_fence(memory_order_seq_cst);
@@ -67,7 +68,7 @@ static inline void interrupt_scope_end(const enum interrupt_scope *outer) {
 #define INTERRUPT_SCOPE(scope)                                                                                         \
     __attribute__((cleanup(interrupt_scope_end), unused)) enum interrupt_scope outer_scope_ =                          \
         interrupt_scope_begin(scope)
-/* From here to the end of the block a signal may end the wait, or may not. */
+/* To the end of the block: a signal may end the wait (the first), or may not (the second). */
 #define INTERRUPTIBLE INTERRUPT_SCOPE(INTERRUPT_WAITS)
 #define INTERRUPTS_HELD INTERRUPT_SCOPE(INTERRUPT_HELD)
 

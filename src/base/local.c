@@ -25,19 +25,20 @@ static void local_free(void *page) {
     for (int i = 0; i < LOCAL_SLOTS_MAX; i++) local.at[i] = 0;
 }
 
-/* A thread's end calls local_free; threads, keys and handlers of the whole library are alike: none of them may find it gone. So
- * what it is part of, its own shared object or a plugin, stays when a program unloads it. */
+/* The library must stay in memory once it is used: a thread's end calls local_free, and the library has threads and
+ * fork handlers, too. So the shared object that contains it, its own or a plugin, stays loaded when a program unloads
+ * it. */
 static void __attribute__((constructor)) library_stay(void) {
     Dl_info own;
     if (dladdr(&local_once, &own) && own.dli_fname && !dlopen(own.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE))
-        dlerror(); /* the program itself, which is not unloaded: not an error that it would ask for */
+        dlerror(); /* the program itself, which is never unloaded: clear the error, so that the program does not get it */
 }
 
 static void local_make_key(void) {
     pthread_key_create(&local_key, local_free);
 }
 
-/* The same one for all threads; LOCAL_SLOTS_MAX: there are more slots than places. */
+/* The slot's place, the same for all threads; LOCAL_SLOTS_MAX: there are more slots than places. */
 static int local_number(const struct local_slot *slot) {
     static _Atomic(const struct local_slot *) known[LOCAL_SLOTS_MAX];
     int i = 0;

@@ -1,7 +1,8 @@
-/* How long a wait goes on before it looks for the dead, and how long a call bears with a stopped process: all periods that the
- * guarantee of the headers is made of, and what they add up to.
+/* How long a wait lasts before it checks for dead processes, and how long a call waits for a stopped process: all
+ * periods on which the guarantees of the headers rest, and what they add up to.
  *
- * A process that is killed wakes nobody. So whoever waits for another one wakes up now and then, and looks whether that lives:
+ * A process that is killed wakes nobody. So a thread that waits for another process wakes up from time to time, and
+ * checks whether that is alive:
  *
  *     a lock of the library's own    DEAD_LOCK_FIRST, then twice as long each time, up to less than 2 * DEAD_LOCK_LAST
  *     a Lock, RLock, Condition's     DEAD_MUTEX_FIRST, then twice as long each time, up to less than 2 * DEAD_MUTEX_LAST
@@ -13,10 +14,10 @@
  *     a start                        DEAD_CHILD, for the child; DEAD_PARENT, in the child
  *     a process, a pool's worker     at once: by a descriptor of the process
  *
- * A look at a member at which another thread looked in the last DEAD_LOOK_AGAIN is left out. A member that is found dead is buried;
- * for that the locks of the family have to be taken, one of which it may have held. So within DEAD_KNOWN of a death all who wait
- * know of it: tests/storm/known_test.c measures that for each kind of object. It holds where processors are free; where there is no
- * turn for who looks, it comes later by as much. */
+ * The check is left out if another thread made it within the last DEAD_LOOK_AGAIN. A member that is found dead is
+ * buried, which takes the family's internal locks; the dead member may have held one. So every waiter knows of a death
+ * within DEAD_KNOWN: tests/storm/known_test.c measures that for each kind of object. It holds while processors are
+ * free; a thread that does not get a processor checks later. */
 #ifndef BASE_PERIODS_H
 #define BASE_PERIODS_H
 
@@ -39,12 +40,13 @@
 #define DEAD_LOOK_AGAIN PERIOD_MS(10)
 #define DEAD_KNOWN PERIOD_MS(200)
 
-/* The longest way: a look that comes after the longest period, one that was left out, and a lock that the dead one held. */
+/* The worst case: a check after the longest period, one that was left out, and a lock that the dead process held. */
 _Static_assert(DEAD_PEER + DEAD_LOOK_AGAIN + DEAD_LOCK_LAST * 32 / 25 <= DEAD_KNOWN, "within what the headers promise");
 _Static_assert(DEAD_NAP + DEAD_LOOK_AGAIN + DEAD_LOCK_LAST * 32 / 25 <= DEAD_KNOWN, "within what the headers promise");
 
-/* A stopped process is inside of something: a call that has a deadline waits for it no shorter than this, be the deadline ever so
- * near; one that has none, but may not wait forever (a recovery, an end, an interrupted wait), no longer than that. */
+/* For a lock that a stopped process holds. A call with a deadline waits at least the first of these, however near the
+ * deadline is; a call without one that must not wait forever (a recovery, an exit, an interrupted wait) waits at most
+ * the second. */
 #define STOPPED_AT_LEAST PERIOD_MS(100)
 #define STOPPED_AT_MOST PERIOD_MS(1000)
 

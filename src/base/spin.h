@@ -1,21 +1,21 @@
-/* Looking for a while before going to sleep, where a look is a system call. A process that has gone to sleep takes long to
- * wake up, so it pays where an answer is near; whether it is, is learnt from the last times. */
+/* Spinning before sleeping, where each check is a system call. A process that sleeps takes long to wake up, so spinning
+ * pays when the answer comes soon; whether it does is learnt from the last times. */
 #ifndef BASE_SPIN_H
 #define BASE_SPIN_H
 
 #include "base/deadline.h"
 #include <sched.h>
 
-/* Nanoseconds; and a full try now and then, in case things have changed. */
+/* Nanoseconds; and how often to spin for the longest time again, in case things have changed. */
 enum { SPIN_LONGEST = 50000, SPIN_SHORTEST = 1000, SPIN_FULL_EVERY = 64 };
 
 struct spin {
-    int64_t span; /* how long, the next time; begins with the longest */
+    int64_t span; /* how long to spin next time; the longest at first */
     unsigned tries;
 };
 
-/* True as soon as look(context) is, giving the processor away between two looks. False without a look where it has not
- * paid lately: going to sleep then does as well. */
+/* True as soon as look(context) is true; yields the processor between two checks. False without a check if spinning has
+ * not paid lately: then sleep at once. */
 static inline bool spin(struct spin *spin, bool (*look)(void *), void *context) {
     if (spin->span < SPIN_SHORTEST) {
         if (++spin->tries % SPIN_FULL_EVERY) return false;

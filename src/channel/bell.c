@@ -1,4 +1,4 @@
-/* What a bell asks of a channel. */
+/* The functions by which a bell asks a channel for its state. */
 #include "channel/bell.h"
 
 static struct channel *channel_of_bell(struct object_bell *bell) {

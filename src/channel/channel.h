@@ -1,21 +1,21 @@
-/* The channel: a queue of messages in the arena, any number of putters and takers, in order, each message taken
- * once. Queue and Pipe are built of it.
+/* The channel: a queue of messages in the arena, with any number of putters and takers, in which each message is taken
+ * once, in order. Queue and Pipe are built on it.
  *
- * Messages stand one behind the other as records in segments, which are linked as the queue grows:
+ * Messages are stored one after the other as records in segments; a new segment is linked when the queue grows:
  *
  *     segment: next | record | record | … | LINK record → next segment
  *     record:  header (0: not there yet) | payload, padded to 8 bytes
  *
- * Small messages are in the record; larger ones in a block of their own that the record names. Putters share one
- * lock, takers another; a putter and a taker meet only at the header of a record, which is stored last. So each side
- * works in its own cache lines until it reaches what the other wrote.
+ * Small messages are in the record; larger ones are in a block of their own, whose offset is in the record. Putters
+ * share one lock, takers another. A putter and a taker share only the header of a record, which is stored last. So each
+ * side works in its own cache lines until it reaches what the other side wrote.
  *
- * Death. `tail` and `head` each are one word (message count and place), moved by one store. Killed before it, a put
- * or take has not happened, or the header tells that it has; the few steps that need more words leave an intent
- * first, and whoever takes over the lock completes or withdraws it (repair.c).
+ * Death. `tail` and `head` are one word each (message count and place), changed by one store. If a process is killed
+ * before that store, its put or take has not happened, or the header shows that it has. The few steps that need more
+ * words store an intent first, and the process that takes over the lock completes or undoes it (repair.c).
  *
- * Destruction. Each side knows under its lock of which generation it is; 0 once it is destroyed. So a caller that was inside
- * already is refused. */
+ * Destruction. Each side has, under its lock, the generation of its object, which is 0 once the object is destroyed. So
+ * a caller that was inside already is refused. */
 #ifndef CHANNEL_CHANNEL_H
 #define CHANNEL_CHANNEL_H
 
@@ -29,25 +29,25 @@
 enum channel_state { CHANNEL_OPEN, CHANNEL_CLOSED };
 
 struct channel {
-    struct { /* hardly ever written: both sides read it as they work or spin */
+    struct { /* rarely written: both sides read it as they work or spin */
         _Alignas(64) _Atomic uint32_t state;
         _Atomic uint32_t
             bell; /* there are descriptors that show whether there is something to take: see family/bell.h */
         uint64_t message_limit, byte_limit; /* 0: none */
         uint64_t object;                    /* what it is part of, for the report of who waits for what */
-        uint64_t whole;                     /* it is set up, and its messages are not dropped yet */
+        uint64_t whole;                     /* it is initialized, and its messages are not freed yet */
     } fixed;
     struct {
         _Alignas(64) lock_t lock;
         uint32_t unused;
-        _Atomic uint64_t generation; /* of what it is part of; 0: of nothing, now */
+        _Atomic uint64_t generation; /* of its object; 0: the object is destroyed */
         _Atomic uint64_t tail;       /* messages put << 24 | place of the next record in its segment, in 8 bytes */
         _Atomic uint64_t segment;    /* that segment */
         _Atomic uint64_t bytes;      /* put so far, for the limit */
         uint64_t taken_seen;         /* take.bytes when last looked at */
         uint64_t block;              /* intent: this block is going into the record at tail */
         uint64_t first;              /* the oldest segment not yet given back */
-        uint64_t spare;              /* a segment in hand for the next link */
+        uint64_t spare;              /* a segment kept for the next link */
         uint64_t link_from;          /* intent: the LINK record at this offset leads to the spare */
     } put;
     struct {
@@ -66,7 +66,7 @@ struct channel {
     _Alignas(64) struct waitq writable;
 };
 
-/* What a taker wants done with the next message. */
+/* What a taker wants to do with the next message. */
 struct taking {
     uint64_t generation; /* of the channel's object */
     void *buffer;        /* copy here, if not more than capacity */
@@ -75,21 +75,21 @@ struct taking {
     size_t limit;     /* when lending: nothing longer than this; 0: any length */
     uint64_t block;   /* out, when lent */
     size_t size;      /* out: the message's size, also when it is too long */
-    uint64_t *ledger; /* NULL, or a word of the arena that is raised by one with the taking */
+    uint64_t *ledger; /* NULL, or a word of the arena that the take increments */
 };
 
-/* object: what the channel is part of, whose generation all who put and take name. In memory that is zeroed. */
+/* object: what the channel is part of; all that put and take pass its generation. The channel's memory must be
+ * zeroed. */
 prong_status channel_init(struct channel *channel, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit);
-/* It is destroyed: wakes all who wait, and refuses later callers. */
+/* Its object is destroyed: wakes all waiters, and refuses later callers. */
 void channel_end(struct channel *channel);
-/* Frees its memory, when nobody is inside of it any more. False when that could not be, since a stopped process is in the
- * middle of it. */
+/* Frees its memory, when no thread is inside of it any more. False if a stopped process is in the middle of it. */
 bool channel_dispose(struct channel *channel);
-/* Bytes of the arena that it takes, about. */
+/* About how many bytes of the arena it takes. */
 uint64_t channel_weigh(struct channel *channel);
 
-/* Each waits until the deadline. PRONG_FULL, PRONG_EMPTY when it passes; PRONG_SHUTDOWN; PRONG_STALE. */
+/* These wait until the deadline: then PRONG_FULL, PRONG_EMPTY. Also PRONG_SHUTDOWN, PRONG_STALE. */
 prong_status channel_put(struct channel *channel, uint64_t generation, const void *data, size_t size,
                          deadline_t deadline);
 prong_status channel_put_block(struct channel *channel, uint64_t generation, uint64_t block, size_t size,
@@ -98,25 +98,25 @@ prong_status channel_take(struct channel *channel, struct taking *taking, deadli
 /* The same without waiting; no message is recorded for PRONG_FULL and PRONG_EMPTY. */
 prong_status channel_try_take(struct channel *channel, struct taking *taking);
 
-/* Nothing more goes in; what is in can still be taken. PRONG_STALE. */
+/* Allows no more puts; what is in the channel can still be taken. PRONG_STALE. */
 prong_status channel_close(struct channel *channel, uint64_t generation);
 bool channel_has_message(struct channel *channel);
-/* A message, or that there will be none. Takes a channel, as a waitq's condition. */
+/* Whether there is a message, or never will be one. The argument is a channel, as this is a waitq's condition. */
 bool channel_ready_to_take(void *channel);
-/* Room, or that there will be none. */
+/* Whether there is room, or never will be. */
 bool channel_ready_to_put(void *channel);
 /* Spins until then, for a bounded time: see spin_until. */
 bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);
-uint64_t channel_count(struct channel *channel); /* too many, if the caller is held back in it */
+uint64_t channel_count(struct channel *channel); /* too high if the caller is delayed in it */
 uint64_t channel_count_exactly(struct channel *channel);
-/* Messages ever put; modulo 2^40. */
+/* The number of messages put so far, modulo 2^40. */
 uint64_t channel_put_count(struct channel *channel);
 
-/* A member died: release and repair what it held, its hold on the bell, wake all who wait. */
+/* A member died: releases and repairs what it held, ends its hold on the bell, wakes all waiters. */
 void channel_recover(struct channel *channel, uint32_t dead);
 
-/* Blocks in a member's hands, on their way into or out of a channel. */
+/* Blocks that are lent to a member, on their way into or out of a channel. */
 prong_status block_reserve(size_t size, uint64_t *block);
 prong_status block_release(uint64_t block);
 

@@ -1,4 +1,5 @@
-/* Who holds the ends of a pipe: members, by a bit each; messages on the way; the maker, for as long as it has not used them. */
+/* The holders of a pipe's ends: members, by a bit each; messages on the way; the maker, as long as it has not used the
+ * end. */
 #include "channel/pipe.h"
 
 #include <string.h>
@@ -16,9 +17,9 @@ static void end_unhold(struct end *end, uint32_t row) {
     end_clear_bit(end->holders, row);
 }
 
-/* A hold passes on by beginning with its new holder before it ends with the old one. Who looks meanwhile may come too early for the
- * one and too late for the other: then another hold has ended since, and it looks again. An accepted end has its holder before it
- * is no longer posted, so that is asked first. */
+/* A hold that passes on begins for the new holder before it ends for the old one. A concurrent scan can miss both;
+ * `ended` has changed by then, so it scans again. When an end is accepted it has its holder before it is no longer
+ * posted, so `posted` is checked first. */
 static bool end_is_held(struct end *end) {
     uint64_t ended;
     do {
@@ -30,8 +31,8 @@ static bool end_is_held(struct end *end) {
     return false;
 }
 
-/* The last holder of an end has left: nobody needs what the other side sends, and it may read what is left. In this order: who has
- * read the end is refused when he sends. */
+/* The last holder of an end has left: the other side may read what is left, and what it sends reaches nobody. In this
+ * order, so that a process that has read end-of-file is refused when it sends. */
 void end_announce_gone(struct pipe *pipe, uint64_t generation, unsigned side) {
     for (unsigned i = 0; i < SIDES; i++) {
         struct channel *channel = &pipe->to[i == 0 ? side : 1 - side];
@@ -93,7 +94,7 @@ void end_bury_dead(struct end *end) {
 
 /* --- handles in bytes that a child is given --- */
 
-/* Calls visit for each end whose handle stands in these bytes at a multiple of 8. */
+/* Calls visit for each end whose handle is in these bytes at a multiple of 8. */
 static void connections_each(const void *data, size_t size, void (*visit)(struct pipe *, unsigned side, uint32_t token),
                              uint32_t token) {
     for (size_t at = 0; at + sizeof(prong_connection) <= size; at += 8) {
@@ -107,7 +108,7 @@ static void connections_each(const void *data, size_t size, void (*visit)(struct
     }
 }
 
-/* An own hold that is to pass on stays until it is certain that there is a child. */
+/* A hold of this process that is to pass on is kept until the child exists. */
 static void connection_hand_over(struct pipe *pipe, unsigned side, uint32_t token) {
     if (atomic_load(&pipe->end[side].provisional) == self_token())
         end_set_bit(pipe->end[side].holders, end_row(token));
@@ -115,7 +116,7 @@ static void connection_hand_over(struct pipe *pipe, unsigned side, uint32_t toke
         end_hold_for(pipe, side, token);
 }
 
-/* The child may have closed the end already, or have died: then this one's hold was the last. */
+/* The child may have closed the end already, or have died: then this process's hold was the last. */
 static void connection_pass_on(struct pipe *pipe, unsigned side, uint32_t token) {
     struct end *end = &pipe->end[side];
     uint64_t maker = token, generation = object_generation(pipe);

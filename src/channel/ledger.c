@@ -1,4 +1,4 @@
-/* Ledgers: found, claimed, made. */
+/* Ledgers: finding a member's own, claiming a free one, making more. */
 #include "channel/ledger.h"
 
 #include "base/error.h"
@@ -38,8 +38,8 @@ static bool ledger_add_up(struct ledger *ledger, void *sum) {
     return false;
 }
 
-/* A ledger that is being settled may be missing here while the queue's own sum does not have it yet (settle_ledger): then too little
- * counts as finished, for a moment, and joiners are woken when it does. */
+/* A ledger that is being settled may be missing here before the queue's own sum includes it (settle_ledger): then the
+ * count of finished messages is too low for a moment, and joiners are woken when it is right. */
 uint64_t ledgers_finished(struct ledgers *ledgers) {
     uint64_t sum = 0;
     ledgers_each(ledgers, ledger_add_up, &sum);

@@ -1,5 +1,6 @@
-/* The accounts of a joinable queue: what each member has taken from it, and how much of that it has finished. A member keeps its
- * ledger until it is buried; what it had taken and not finished is done with then, so that its death keeps no joiner waiting. */
+/* The ledgers of a joinable queue: how many messages each member has taken, and how many of these it has finished. A
+ * member keeps its ledger until it is buried; messages that it had taken and not finished count as finished then, so
+ * that joiners do not wait for a dead member. */
 #ifndef CHANNEL_LEDGER_H
 #define CHANNEL_LEDGER_H
 
@@ -8,7 +9,7 @@
 enum { LEDGERS_FIRST = 14, LEDGERS_A_BLOCK = 42 };
 
 struct ledger {
-    _Atomic uint64_t member;   /* token; 0: it is nobody's */
+    _Atomic uint64_t member;   /* token; 0: free */
     uint64_t taken;            /* changed under the takers' lock: see take.c */
     _Atomic uint64_t finished; /* changed by the member, which may have several threads */
 };
@@ -20,16 +21,16 @@ struct ledgers {
     uint64_t pending; /* one that is allocated, and not linked yet */
 };
 
-/* This member's; it gets one where it has none. PRONG_NO_MEMORY, PRONG_TIMEOUT (a stopped process is in the middle of a recovery).
- * Not under a lock or guard. */
+/* This member's ledger; it gets one if it has none. PRONG_NO_MEMORY, PRONG_TIMEOUT (a stopped process is in the middle
+ * of a recovery). Not under a lock or guard. */
 prong_status ledger_of_self(struct ledgers *ledgers, struct ledger **ledger);
-/* Calls visit for each that is somebody's; stops when it returns true, and returns that. */
+/* Calls visit for each ledger that belongs to a member; stops when visit returns true, and returns that. */
 bool ledgers_each(struct ledgers *ledgers, bool (*visit)(struct ledger *ledger, void *context), void *context);
-/* What all have finished. */
+/* How many messages all members have finished. */
 uint64_t ledgers_finished(struct ledgers *ledgers);
 /* Buries those members that have died. */
 void ledgers_look(struct ledgers *ledgers);
-/* Frees the blocks. If this process dies in here, another goes on. */
+/* Frees the blocks. If this process dies in here, another continues. */
 void ledgers_free(struct ledgers *ledgers);
 
 #endif

@@ -21,7 +21,7 @@ void sides_unlock(struct channel *c) {
 prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit) {
     TRY(heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL));
-    if (sides_lock(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* nobody else knows it */
+    if (sides_lock(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* no other thread knows it */
     segment_clear(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
     c->fixed.object = arena_offset(object);
@@ -58,8 +58,8 @@ prong_status channel_close(struct channel *c, uint64_t generation) {
     return status;
 }
 
-/* Its waiters wake, and later callers are refused under the locks; where a stopped process has one of these, they see by
- * themselves that it is destroyed. If this process dies in here, another does it again. */
+/* Wakes the waiters; later callers are refused under the locks. If a stopped process holds one of these, they find by
+ * themselves that the channel is destroyed. If this process dies in here, another does it again. */
 void channel_end(struct channel *c) {
     atomic_store(&c->fixed.state, CHANNEL_CLOSED); /* for those that only look */
     if (!sides_lock(c)) {
@@ -87,7 +87,7 @@ static void channel_drop_messages(struct channel *c) {
     }
 }
 
-/* Nobody is inside any more. If this process dies in here, another goes on. */
+/* No thread is inside any more. If this process dies in here, another continues. */
 bool channel_dispose(struct channel *c) {
     if (!c->put.first && !c->put.spare) return true;
     if (sides_lock(c)) return false;
@@ -101,7 +101,7 @@ bool channel_dispose(struct channel *c) {
     return bell_gone;
 }
 
-/* The least that a channel takes; what its messages take is not counted. */
+/* The least that a channel takes, without its messages. */
 uint64_t channel_weigh(struct channel *c) {
     return c->put.first ? SEGMENT_SIZE + (uint64_t)put_bytes_used(c, atomic_load(&c->take.bytes)) : 0;
 }

@@ -34,7 +34,7 @@ prong_status prong_pipe_create(prong_connection *first, prong_connection *second
     return PRONG_OK;
 }
 
-/* Also of a pipe that is gone: this process's descriptor is left. */
+/* Also for a pipe that is destroyed: this process's descriptor still has to be closed. */
 static void connection_close_bell(prong_connection handle) {
     uint64_t offset = handle.offset & ~1ull;
     if (object_is_place(offset))
@@ -72,7 +72,7 @@ prong_status prong_connection_post(prong_connection handle) {
     return status;
 }
 
-/* Held first, then no longer posted: there is no moment between at which nobody has it. */
+/* The end is held first, then no longer posted: so at no moment it has no holder. */
 prong_status prong_connection_accept(prong_connection handle) {
     USE use = {0};
     prong_status status =

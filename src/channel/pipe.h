@@ -7,7 +7,7 @@
 #include "family/member.h"
 
 enum { SIDES = 2, HOLDER_WORDS = MEMBER_LIMIT / 64 };
-#define PASSING_ON (1ull << 32) /* in `provisional`, beside the maker's token: its hold is being taken away */
+#define PASSING_ON (1ull << 32) /* in `provisional`, beside the maker's token: the maker's hold is being ended */
 
 /* The handle of an end is that of the pipe with the side in the lowest bit of the offset. */
 struct end {
@@ -15,8 +15,8 @@ struct end {
     _Atomic uint64_t closed[HOLDER_WORDS];  /* rows that held it once and closed it */
     _Atomic uint64_t provisional;           /* the maker's token, while it has not used the end */
     _Atomic uint64_t gone;                  /* the pipe's generation, and how far: see end_gone_by */
-    _Atomic uint64_t posted;                /* on the way in messages: so many holds that are nobody's yet */
-    _Atomic uint64_t ended;                 /* holds that have ended so far, each counted just before it does */
+    _Atomic uint64_t posted;                /* on the way in messages: the number of holds that have no holder yet */
+    _Atomic uint64_t ended;                 /* holds that have ended so far, each counted just before it ends */
     uint64_t padding[4];
 };
 
@@ -53,9 +53,10 @@ static inline bool end_bit(_Atomic uint64_t *bits, uint32_t row) {
 void end_set_bit(_Atomic uint64_t *bits, uint32_t row);
 void end_clear_bit(_Atomic uint64_t *bits, uint32_t row);
 
-/* An end's `gone` in a pipe of this generation: by 0 while it is in use, by a member's token while that one says so to the other
- * side, by GONE when all is said. With the generation, since two may find at the same time that nobody holds it: the slower one
- * may come when the pipe has been freed, and its memory is another. */
+/* The value of an end's `gone` in a pipe of this generation. by: 0 while the end is in use; a member's token while that
+ * member tells the other side; GONE when that is done. It includes the generation, since two members may find at the
+ * same time that the end has no holder: when the slower one stores it, the pipe may have been freed, and its memory be
+ * another pipe. */
 enum { IN_USE = 0 };
 #define GONE UINT32_MAX
 
@@ -67,14 +68,14 @@ static inline bool end_has_gone(const struct end *end) {
     return (uint32_t)atomic_load(&end->gone) != IN_USE;
 }
 
-/* The member holds the end from now on. The maker's hold on an end that it has not used passes on with this one. */
+/* The member holds the end from now on, and takes over the maker's hold if that has not used the end. */
 void end_hold_for(struct pipe *pipe, unsigned side, uint32_t token);
-/* The row of the family table holds it no longer; whoever finds that nobody does tells the other side. Looks whether anybody is left
- * even if the bit was clear: the holder may have died just between the two. */
+/* The row of the family table holds the end no longer; a process that finds no holder left tells the other side. Checks
+ * for holders even if the bit was clear: the holder may have died between clearing it and checking. */
 void end_drop(struct pipe *pipe, uint64_t generation, unsigned side, uint32_t row);
 /* Tells the other side that the last holder has left. */
 void end_announce_gone(struct pipe *pipe, uint64_t generation, unsigned side);
-/* Finishes taking the hold from the maker; by whoever began it, or whoever finds it begun. */
+/* Finishes taking the hold from the maker: called by the process that began it, or one that finds it begun. */
 void end_finish_passing_on(struct end *end);
 /* Buries dead holders, so that EOF comes. */
 void end_bury_dead(struct end *end);
@@ -83,7 +84,7 @@ void pipe_free_if_abandoned(struct pipe *pipe, uint64_t generation);
 
 /* --- a call's use of an end --- */
 
-/* By a process that does not hold it, or has not used it yet. */
+/* The slow path: the process does not hold the end, or has not used it yet. */
 prong_status use_begin(struct use *use);
 
 static inline prong_status pipe_enter(struct use *use, prong_connection handle) {

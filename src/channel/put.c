@@ -8,7 +8,8 @@
 
 static __attribute__((noinline)) bool put_bytes_left(struct channel *c, size_t size) {
     c->put.taken_seen = atomic_load(&c->take.bytes);
-    if (channel_count(c) == 0) { /* one message of any size always goes; and a miscount by a death ends here */
+    if (channel_count(c) ==
+        0) { /* one message of any size always fits; and a count that a death made wrong is corrected here */
         atomic_store_explicit(&c->put.bytes, c->put.taken_seen, memory_order_relaxed);
         return true;
     }
@@ -34,7 +35,7 @@ bool channel_ready_to_put(void *channel) {
     return channel_has_room(channel);
 }
 
-/* Waits for room, in view of the report; PRONG_FULL when time is up. */
+/* Waits for room; the report shows the wait. PRONG_FULL when the time is up. */
 static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadline_t deadline) {
     INTERRUPTIBLE;
     bool more = deadline != PRONG_NOWAIT;
@@ -51,7 +52,7 @@ static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadli
 /* Under the lock, with room: makes the place at tail fit for a record of this length. */
 static inline prong_status put_make_place(struct channel *c, uint64_t length) {
     uint64_t place = position_place(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
-    /* behind a record there is always space for the zero of the next header, or for a LINK */
+    /* after a record there is always space for the zero header of the next, or for a LINK */
     if (__builtin_expect(place + length + LINK_RECORD <= SEGMENT_SIZE, 1)) return PRONG_OK;
     return segment_link(c);
 }
@@ -135,7 +136,7 @@ prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t 
 
 /* --- counting --- */
 
-/* What was taken was put, even if its putter died before it could count it. */
+/* A message that was taken was put, even if its putter died before it could count it. */
 uint64_t channel_put_count(struct channel *c) {
     uint64_t put = position_count(atomic_load(&c->put.tail)), taken = position_count(atomic_load(&c->take.head));
     return ((taken - put) & COUNT_MASK) - 1 < COUNT_MASK / 2 ? taken : put;
@@ -147,7 +148,8 @@ uint64_t channel_count(struct channel *c) {
     return count > COUNT_MASK / 2 ? 0 : count; /* a take may be seen before the put that it followed */
 }
 
-/* A caller may be held back between the two readings: what was taken and put meanwhile would count as put taken_alone. */
+/* A caller may be delayed between the two loads: messages taken and put meanwhile would then count as put, but not as
+ * taken. */
 uint64_t channel_count_exactly(struct channel *c) {
     uint64_t taken, count;
     do {

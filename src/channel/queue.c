@@ -1,4 +1,4 @@
-/* Queue: a channel, and the accounts of a joinable one. */
+/* Queue: a channel, and the ledgers of a joinable one. */
 #include <prong/queue.h>
 
 #include "base/error.h"
@@ -17,10 +17,10 @@
 struct queue {
     struct object object;
     bool joinable;
-    _Atomic uint64_t private_to; /* the member with which it goes; 0: it stays until it is destroyed */
+    _Atomic uint64_t private_to; /* it is destroyed when this member dies; 0: it stays until it is destroyed */
     struct channel channel;
-    /* How many were put is the channel's count; how many are done is this sum: what members in the ledgers have
-     * finished, and what those before them had. */
+    /* The number of messages put is the channel's count. The number finished is a sum: what the members in the ledgers
+     * have finished, and what members before them had. */
     _Alignas(64) _Atomic uint64_t done_before;
     _Atomic uint64_t lost; /* taken by processes that died, and not reported yet */
     struct waitq joiners;
@@ -67,7 +67,7 @@ bool queue_take_over(prong_queue handle) {
     return maker && atomic_compare_exchange_strong(&queue->private_to, &maker, 0);
 }
 
-/* The descriptor goes, too, even where another process has destroyed the queue. */
+/* Closes the descriptor, too, even if another process has destroyed the queue. */
 prong_status prong_queue_destroy(prong_queue handle) {
     prong_status status = object_destroy_handle(KIND_QUEUE, handle.offset, handle.generation);
     if (object_is_place(handle.offset))
@@ -244,7 +244,7 @@ static prong_status queue_enter_joinable(struct visit *inside, prong_queue handl
     return status;
 }
 
-/* One store ends it: there is no moment at which it is neither taken nor done. */
+/* One store ends it: at no moment the message is neither taken nor finished. */
 prong_status prong_queue_task_done(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
@@ -315,7 +315,7 @@ static void queue_recover(void *object, uint32_t dead) {
     channel_recover(&queue->channel, dead);
     if (queue->joinable) ledgers_each(&queue->ledgers, settle_if_dead, &(struct settling){queue, dead});
     waitq_notify(&queue->joiners, INT_MAX);
-    uint64_t maker = dead; /* it is this recovery's to destroy, or who took it over is there for it */
+    uint64_t maker = dead; /* this recovery destroys it, unless another process has taken it over */
     if (atomic_compare_exchange_strong(&queue->private_to, &maker, 0)) object_destroy(queue, object_generation(queue));
 }
 
@@ -327,7 +327,7 @@ static void queue_end(void *object) {
 
 static bool queue_dispose(void *object) {
     struct queue *queue = object;
-    if (!channel_dispose(&queue->channel)) return false; /* it may still be to uncount what was not taken */
+    if (!channel_dispose(&queue->channel)) return false; /* what was not taken may still have to be uncounted */
     ledgers_free(&queue->ledgers);
     return true;
 }

@@ -10,11 +10,12 @@
 enum { KIND_QUEUE = 1 };
 extern const struct object_type queue_type;
 
-/* A message's memory, and putting it, as prong_queue_reserve and prong_queue_commit. */
+/* Reserving memory for a message, and putting it: as prong_queue_reserve and prong_queue_commit. */
 prong_status message_reserve(size_t size, prong_message *message);
 prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
 
-/* A queue that is destroyed when this process dies, unless another has taken it over by then: true for the one that has. */
+/* Makes a queue that is destroyed when this process dies, unless another process has taken it over by then. The second
+ * takes it over: true if it did. */
 prong_status queue_create_private(prong_queue *queue);
 bool queue_take_over(prong_queue queue);
 

@@ -1,4 +1,4 @@
-/* What a death left half done, on either side, and in between. */
+/* Repairs what a dead process left half done: on either side, and between the two. */
 #include "base/periods.h"
 #include "channel/sides.h"
 
@@ -17,7 +17,7 @@ void side_repair_put(struct channel *c) {
         tail_advance(c, tail, header);
         IN_ORDER();
         c->put.block = 0;
-    } else if (c->put.block) { /* its block had left the member's hands, and was not put */
+    } else if (c->put.block) { /* its block was no longer lent to the member, and not yet put */
         heap_free(c->put.block, &c->put.block);
     }
     atomic_store(&c->put.bytes, atomic_load(&c->take.bytes)); /* not known for sure: begin anew */
@@ -34,7 +34,7 @@ void side_repair_take(struct channel *c) {
         if (record_type(header) == RECORD_BLOCK && at_head->block == c->take.block) /* not taken after all */
             __atomic_store_n(&heap_header(c->take.block)->owner, 0, __ATOMIC_RELAXED);
         IN_ORDER();
-        c->take.block = 0; /* else it is in the dead member's hands, and freed with the rest of them */
+        c->take.block = 0; /* else it is lent to the dead member, and freed with its other blocks */
     }
     if (c->take.ledger && head == c->take.ledger_head) *(uint64_t *)arena_at(c->take.ledger) = c->take.ledger_value;
     IN_ORDER();
@@ -48,7 +48,7 @@ void channel_recover(struct channel *c, uint32_t dead) {
     if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(STOPPED_AT_MOST)))
         lock_release(&c->take.lock);
     object_bell_recover(&c->bell, dead);
-    /* it may have died just as it was woken, with the wake-up in its hands */
+    /* it may have died just as it was woken: its wake-up is lost */
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
 }

@@ -1,4 +1,4 @@
-/* The chain of segments: lengthened by putters, shortened behind the takers. */
+/* The chain of segments: putters add to it, and segments that takers have left are removed. */
 #include "channel/segment.h"
 
 #include "family/heap.h"
@@ -8,8 +8,8 @@ void segment_clear(uint64_t segment) {
     atomic_store_explicit(record_at(segment, position_of(0, SEGMENT_START)), 0, memory_order_relaxed);
 }
 
-/* Moves the oldest segment into spare, and frees what was there. At any moment a segment is in the chain, or in spare,
- * or (then side_repair_put sees that they are one) in both. */
+/* Moves the oldest segment into `spare`, and frees the one that was there. At any moment a segment is in the chain, in
+ * `spare`, or in both, which side_repair_put detects. */
 static void segment_retire_first(struct channel *c) {
     if (c->put.spare) heap_free(c->put.spare, &c->put.spare);
     c->put.spare = c->put.first;
@@ -18,12 +18,12 @@ static void segment_retire_first(struct channel *c) {
     IN_ORDER();
 }
 
-/* Segments behind the takers come back here; one is kept for the next link. */
+/* Takes back segments that the takers have left; one is kept for the next link. */
 static void segments_recycle(struct channel *c) {
     while (c->put.first != atomic_load(&c->take.segment)) segment_retire_first(c);
 }
 
-/* From here on, all steps may be done again by whoever finds link_from set. */
+/* From here on all steps can be repeated by a process that finds link_from set. */
 void segment_finish_link(struct channel *c) {
     _Atomic uint64_t *record = arena_at(c->put.link_from);
     bool linked = record_type(atomic_load_explicit(record, memory_order_relaxed)) == RECORD_LINK;

@@ -1,4 +1,4 @@
-/* Records, and the segments that they stand in: see channel.h. Private to the channel. */
+/* Records, and the segments that contain them: see channel.h. Private to the channel. */
 #ifndef CHANNEL_SEGMENT_H
 #define CHANNEL_SEGMENT_H
 
@@ -69,7 +69,7 @@ static inline uint64_t *segment_next(uint64_t segment) {
     return arena_at(segment);
 }
 
-/* The common sizes by single moves; the rest by memcpy. */
+/* Copies common sizes by single moves, others by memcpy. */
 static inline void record_copy(void *to, const void *from, size_t size) {
     if (size == 8)
         memcpy(to, from, 8);
@@ -79,13 +79,13 @@ static inline void record_copy(void *to, const void *from, size_t size) {
 
 /* --- under the putters' lock --- */
 
-/* It has no record, and leads nowhere. */
+/* Makes a segment with no record and no next one. */
 void segment_clear(uint64_t segment);
-/* The next record goes into another segment. PRONG_NO_MEMORY. */
+/* Links another segment, for the next record. PRONG_NO_MEMORY. */
 prong_status segment_link(struct channel *channel);
-/* The rest of that, by whoever finds link_from set. */
+/* The rest of that, also for a process that finds link_from set. */
 void segment_finish_link(struct channel *channel);
-/* All of them, of a channel that nobody is inside of. */
+/* Frees all segments of a channel that no thread is inside of. */
 void segments_free(struct channel *channel);
 
 #endif

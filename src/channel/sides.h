@@ -1,5 +1,5 @@
-/* The two sides of a channel: their locks, whose they are, and the one store at which a put or a take happens. Private to the
- * channel. */
+/* The two sides of a channel: their locks, the generation that they belong to, and the one store by which a put or a
+ * take happens. Private to the channel. */
 #ifndef CHANNEL_SIDES_H
 #define CHANNEL_SIDES_H
 
@@ -9,7 +9,7 @@
 #include "family/heap.h"
 #include "family/member.h"
 
-/* What the last owner of the lock left half done when it died: under the lock. */
+/* Under the lock: repairs what its last owner left half done when it died. */
 void side_repair_put(struct channel *channel);
 void side_repair_take(struct channel *channel);
 
@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) prong_status side_lock_take(struct 
     return PRONG_OK;
 }
 
-/* Both, of whoever is or was in them; PRONG_TIMEOUT when a stopped process is, for a second. */
+/* Takes both locks, also over from a dead owner; PRONG_TIMEOUT when a stopped process holds one for a second. */
 prong_status sides_lock(struct channel *channel);
 void sides_unlock(struct channel *channel);
 
@@ -50,7 +50,7 @@ static inline void side_count_bytes(_Atomic uint64_t *bytes, size_t size) {
     atomic_store_explicit(bytes, atomic_load_explicit(bytes, memory_order_relaxed) + size, memory_order_relaxed);
 }
 
-/* What of the limit is in use when so many bytes were taken. */
+/* How much of the limit is in use, given the number of bytes taken. */
 static inline int64_t put_bytes_used(struct channel *c, uint64_t taken) {
     return (int64_t)(atomic_load_explicit(&c->put.bytes, memory_order_relaxed) - taken);
 }
@@ -71,7 +71,7 @@ static inline void head_advance(struct channel *c, uint64_t header, uint64_t byt
     side_count_bytes(&c->take.bytes, bytes);
 }
 
-/* Takers move on to the segment that `next` names. All steps may be done again by whoever finds it set. */
+/* Moves the takers on to the segment in `next`. All steps can be repeated by a process that finds it set. */
 static inline void head_finish_step(struct channel *c) {
     uint64_t count = position_count(atomic_load_explicit(&c->take.head, memory_order_relaxed));
     atomic_store_explicit(&c->take.head, position_of(count, SEGMENT_START), memory_order_relaxed);
@@ -95,7 +95,7 @@ static inline uint64_t head_next(struct channel *c, _Atomic uint64_t **record) {
     }
 }
 
-/* Into the caller's hands: the block is its from the store of `owner` on, the message from that of `head`. */
+/* Lends the message to the caller: the store of `owner` gives it the block, the store of `head` the message. */
 static inline void head_take_block(struct channel *c, uint64_t header, const struct block_record *from) {
     uint64_t block = from->block, size = from->size;
     atomic_fetch_add(&self_row()->held, 1);
@@ -106,7 +106,7 @@ static inline void head_take_block(struct channel *c, uint64_t header, const str
     c->take.block = 0;
 }
 
-/* So many messages this thread has taken, one at a time, since it put one: see channel_spin. */
+/* How many messages this thread has taken, one at a time, since it last put one: see channel_spin. */
 extern HIDDEN QUICK_LOCAL unsigned taken_alone;
 
 #endif

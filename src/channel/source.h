@@ -1,4 +1,4 @@
-/* What higher layers have in common with this one: things to wait for, and memory that messages lend. */
+/* What higher layers share with this one: things to wait for, and memory in which messages are lent. */
 #ifndef CHANNEL_SOURCE_H
 #define CHANNEL_SOURCE_H
 
@@ -16,8 +16,8 @@ struct source {
     bool (*ready)(struct source *source); /* without looking at the descriptor; NULL: only that counts */
 };
 
-/* Fills in what prong_wait needs to know of an item. An object that is destroyed is ready; where that would hide a mistake of the
- * caller's, PRONG_STALE. */
+/* Fills in what prong_wait needs to know about an item. A destroyed object is ready; PRONG_STALE if that would hide a
+ * mistake of the caller. */
 typedef prong_status source_resolve(const prong_waitable *item, struct waited *waited);
 source_resolve queue_source, connection_source, descriptor_source, link_source;
 
@@ -25,8 +25,8 @@ source_resolve queue_source, connection_source, descriptor_source, link_source;
 enum { SOURCE_KINDS = PRONG_WAIT_POPEN + 1 };
 extern source_resolve *const sources[SOURCE_KINDS];
 
-/* The first member of memory of this process, by malloc, in which messages are lent. Its holders are its owner and each of these
- * messages; the last to drop it frees it. */
+/* The first member of malloc'ed memory of this process in which messages are lent. Its owner and each of these messages
+ * hold it; the last one to drop it frees it. */
 struct loan {
     _Atomic size_t holders;
 };
@@ -43,8 +43,8 @@ static inline prong_message loan_lend(struct loan *loan, void *data, size_t size
     return (prong_message){data, size, (uintptr_t)loan | LOAN};
 }
 
-/* acq_rel: what each holder did with the memory happens before the free; and before its owner uses it again, which loads the
- * count with acquire. */
+/* acq_rel: what each holder did with the memory happens before it is freed, and before its owner, which loads the count
+ * with acquire, uses it again. */
 static inline void loan_drop(struct loan *loan) {
     if (atomic_fetch_sub_explicit(&loan->holders, 1, memory_order_acq_rel) == 1) free(loan);
 }

@@ -1,23 +1,25 @@
-/* The takers' side: taking messages, and looking whether there are any. */
+/* The takers' side: taking messages, and checking whether there are any. */
 #include "channel/sides.h"
 
 #include "channel/bell.h"
 #include "family/waiter.h"
 #include "os/pause.h"
 
-/* --- looking, without a lock: true as of a moment ago. The memory read may by now be of a recycled segment; it is
- * still mapped, and whoever acts on the answer looks again under the lock. --- */
+/* --- checking without a lock: the answer was true a moment ago. The memory read may belong to a recycled segment by
+ * now; it is still mapped, and a caller that acts on the answer checks again under the lock. --- */
 
-/* The header of the next message: in that place, or where a LINK there leads. */
+/* The header of the next message: at that place, or in the segment to which a LINK there leads. */
 static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
     if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
     uint64_t to = *(uint64_t *)record_payload(record_at(segment, head));
-    if (to % 64 || to > arena_mapped - SEGMENT_SIZE) return header; /* recycled under our eyes: go and look */
+    if (to % 64 || to > arena_mapped - SEGMENT_SIZE)
+        return header; /* recycled while it was read: check under the lock */
     return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
 }
 
-/* "None" is only true of a place that is the takers' still: a segment that they have left may be in use again, and clear. */
+/* "None" is only true of a place where the takers still are: a segment that they have left may be in use again, and
+ * empty. */
 bool channel_has_message(struct channel *c) {
     for (;;) {
         uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_acquire);
@@ -36,9 +38,9 @@ bool channel_ready_to_take(void *channel) {
 
 /* --- waiting --- */
 
-/* A taker that puts nothing itself and finds every message taken_alone is too close behind the putter: they fight for the
- * cache line that one writes and the other reads, for each single message. It does better to hold back for half a
- * microsecond and take several. Who answers each message (and so puts) is never held back. */
+/* A taker that puts nothing itself and takes each message alone is too close behind the putter: for each message they
+ * contend for the cache line that one writes and the other reads. It is faster to pause for half a microsecond and take
+ * several. A thread that answers each message (and so puts) never pauses. */
 enum { ALONE_MANY = 16 };
 static const prong_time HOLD_BACK = 500;
 QUICK_LOCAL unsigned taken_alone;
@@ -51,7 +53,7 @@ bool channel_spin(struct channel *c) {
     return true;
 }
 
-/* Sleeps until there is something to see, in view of the report; PRONG_EMPTY when time is up. */
+/* Sleeps until there is a message or an end; the report shows the wait. PRONG_EMPTY when the time is up. */
 static __attribute__((noinline)) prong_status take_wait(struct channel *c, uint64_t generation, deadline_t deadline) {
     INTERRUPTIBLE;
     bool more = deadline != PRONG_NOWAIT;
@@ -133,7 +135,7 @@ static prong_status take_try(struct channel *c, struct taking *t, deadline_t dea
     lock_release(&c->take.lock);
     if (__builtin_expect(status, 0)) return status;
     waitq_notify(&c->writable, 1);
-    /* One of several sleepers was woken for what may have been several messages: pass it on. */
+    /* One of several sleepers was woken, perhaps for several messages: wakes the next. */
     if (__builtin_expect(atomic_load_explicit(&c->readable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
         channel_has_message(c))
         waitq_notify(&c->readable, 1);
@@ -147,7 +149,7 @@ prong_status channel_try_take(struct channel *c, struct taking *t) {
 
 prong_status channel_take(struct channel *c, struct taking *t, deadline_t deadline) {
     for (;;) {
-        /* do not fight for the lock, nor write to its line, just to find nothing */
+        /* do not contend for the lock, nor write to its cache line, just to find nothing */
         if (__builtin_expect(channel_ready_to_take(c) || (deadline != PRONG_NOWAIT && channel_spin(c)), 1) ||
             !side_is_of(&c->take.generation, t->generation)) {
             prong_status status = take_try(c, t, deadline);

@@ -1,5 +1,5 @@
-/* Waiting for many things together: those in the arena are watched, descriptors are polled together with the watch's doorbell. Where
- * there are no descriptors, none is needed. */
+/* Waiting for many things at once: those in the arena are watched, and descriptors are polled together with the watch's
+ * doorbell. Without descriptors among the items, no doorbell is needed. */
 #include <prong/wait.h>
 
 #include "base/error.h"
@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { ITEMS_QUICK = 8 }; /* so many are waited for without malloc */
+enum { ITEMS_QUICK = 8 }; /* up to this many items need no malloc */
 
 struct waiting {
     prong_waitable *items;
@@ -79,7 +79,7 @@ static void look_for_the_dead(struct waiting *w) {
         if (w->waited[i].look) w->waited[i].look(&w->waited[i]);
 }
 
-/* The descriptors of these are right from here on, for whatever polls them. */
+/* From here on the descriptors of these are right for a program that polls them. */
 static prong_status nothing_ready(struct waiting *w, const char *text) {
     for (size_t i = 0; i < w->count; i++)
         if (w->waited[i].nothing) w->waited[i].nothing(&w->waited[i]);

@@ -1,4 +1,4 @@
-/* Which members live, in whatever namespace of pids. */
+/* Which members are alive, in whatever PID namespace. */
 #include "family/rows.h"
 
 #include "os/os.h"
@@ -12,12 +12,12 @@ static const uint64_t LIFE_PLACES = 1ull << 61;
 /* Start times are counted in ticks of 10 ms. */
 static const uint64_t TICK = 20000000;
 
-/* --- other namespaces of pids ---
+/* --- other PID namespaces ---
  *
- * A process whose parent has called unshare(CLONE_NEWPID), or setns, has one number here and another there, or none. A row has its
- * number as it knows it itself, and as its parent does. A member of a third namespace cannot look by either: so once a family has
- * several, each member marks a place of the arena for as long as it lives. One that has not done so, and is known by no number,
- * counts as alive: what it holds would else be taken from it. */
+ * A process whose parent has called unshare(CLONE_NEWPID), or setns, has one number here and another there, or none. A
+ * row has the process's number in its own namespace and in its parent's. A member in a third namespace can use neither:
+ * so once a family has several namespaces, each member marks a place of the arena for as long as it lives. A member
+ * that has not done so and that has no number here counts as alive; otherwise what it holds would be taken from it. */
 
 void member_note_namespace(void) {
     uint64_t first = 0;
@@ -95,7 +95,8 @@ static bool pidfd_is_members(int pidfd, pid_t pid, uint32_t token) {
     struct member *row = member_row(token);
     uint64_t joined_at = row->joined_at;
     if (os_process_start_time(pid) > joined_at + TICK) return false;
-    /* Not ended yet: so what was read was this process's. The row last: then its pid was of this token. */
+    /* It has not ended yet, so what was read belongs to this process. The row is checked last: the pid belonged to this
+     * token then. */
     return !os_pidfd_ended(pidfd) && row_pid_here(row) == pid && member_has_row(token) &&
            atomic_load(&row->state) != MEMBER_GONE;
 }

@@ -21,7 +21,7 @@ char *arena_base;
 uint64_t arena_places;
 uint64_t arena_mapped;
 
-/* An object takes a slab's worth of room at the least, hence not the last page. */
+/* An object is never in the last page, as a slab takes more than that. */
 static void arena_use(char *base, uint64_t size) {
     arena_base = base;
     arena_mapped = size;
@@ -30,7 +30,7 @@ static void arena_use(char *base, uint64_t size) {
 
 /* --- its descriptor --- */
 
-/* Of use for other images alone. The program may have closed it, and opened a file of its own under the number. */
+/* Needed only for other images. The program may have closed it, and opened a file of its own under the same number. */
 static _Atomic int descriptor = -1;
 static struct os_file identity;
 
@@ -39,7 +39,7 @@ static bool arena_is_descriptor(int fd) {
     return os_file_identify(fd, &file) == 0 && file.device == identity.device && file.inode == identity.inode;
 }
 
-/* From the mapping, from another number of this process, or from another member. */
+/* A new descriptor: from the mapping, from another descriptor of this process, or from another member. */
 static int arena_reopen(void) {
     int fd = os_memory_reopen(arena_base, arena_mapped, &identity);
     if (fd < 0) fd = os_file_reopen(0, &identity);
@@ -98,7 +98,7 @@ static void *arena_create_and_map(uint64_t size, int *fd, const char **call) {
     return base;
 }
 
-/* Less of it might be had: of address space, of memory, of a file. */
+/* Errors after which a smaller arena may succeed: too little address space or memory, too large a file. */
 static bool arena_wants_less(int number) {
     return number == ENOMEM || number == EFBIG || number == ENOSPC || number == EAGAIN;
 }
@@ -150,7 +150,7 @@ static prong_status arena_lay_out(void) {
     return PRONG_OK;
 }
 
-/* Where the system limits the size of files, the arena is one of them. */
+/* If the system limits the size of files, the limit applies to the arena, too. */
 static prong_status size_within_limit(uint64_t *size, uint64_t least) {
     uint64_t limit = os_file_size_limit();
     if (*size <= limit) return PRONG_OK;
@@ -180,7 +180,7 @@ prong_status arena_create(uint64_t wanted, uint64_t least) {
     return status;
 }
 
-/* Programs that were started as root, and changed their user since, have an arena of root's. */
+/* A program that was started as root and changed its user since has an arena that belongs to root. */
 static bool arena_is_owned_here(const struct stat *about) {
     return about->st_uid == geteuid() || about->st_uid == getuid() || about->st_uid == 0;
 }
@@ -199,7 +199,7 @@ bool arena_is_inherited(void) {
     return os_memory_is_inherited(ARENA_NAME);
 }
 
-/* Before any of it is read: who could make it shorter could have every member killed by SIGBUS. */
+/* Checked before any of it is read: a process that can shorten it can kill every member by SIGBUS. */
 static prong_status arena_check_object(int fd, uint64_t *size) {
     struct stat about;
     if (fstat(fd, &about) != 0) return fail_errno("the arena's descriptor %d is not open", fd);
@@ -211,7 +211,7 @@ static prong_status arena_check_object(int fd, uint64_t *size) {
     return PRONG_OK;
 }
 
-/* Whether it is one, and how much of it is of use. */
+/* Whether it is an arena, and how much of it can be used. */
 static prong_status arena_read_header(int fd, uint64_t size, uint64_t *end) {
     struct arena *a = os_memory_map(fd, sizeof *a);
     if (a == MAP_FAILED) return fail_errno("the arena's first %zu bytes cannot be mapped", sizeof *a);

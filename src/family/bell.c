@@ -1,20 +1,20 @@
-/* Ringing and silencing.
+/* Ringing makes a bell readable, silencing makes it not readable.
  *
- * The change of an object and that of its bell are two steps, of many processes at once, and any of them may be stopped or
- * killed between the two. So the bell errs to one side only: readable too often, never too rarely. Its `count` has two halves,
- * how many bytes were put into the pipe (counted after that), and how many of these were claimed by somebody to be taken out.
- * For a channel, that is ready while it has a message, or is closed:
+ * Changing an object and changing its bell are two steps. Many processes take them at once, and any of them may be
+ * stopped or killed between the two. So the bell errs to one side only: it is readable too often, never too rarely. Its
+ * `count` has two halves: how many bytes were put into the pipe (counted after that), and how many of these some
+ * process has claimed to take out. For example a channel, which is ready while it has a message or is closed:
  *
  *   to ring:    put the message; if all bytes are claimed, put a byte and count it.
  *   to silence: claim the bytes that are counted; look whether the channel is empty *now*. If it is, take so many bytes out,
  *               else count them again: they are still there.
  *
- * A message that is put before the claim is seen by that look. A process that puts one after it sees that all bytes are claimed,
- * and puts one of its own, which the claimer does not take. A process that stops between claim and taking, or between putting a
- * byte and counting it,
- * leaves bytes too many. A call that looks for a message in vain takes them, when nothing has moved for a while. If something
- * does just then, another's byte may go along: so the call looks once more, and puts one back if need be. A process that dies
- * between message and byte is followed by its burial, which settles the bell.
+ * A message that is put before the claim is seen by that check. A process that puts one after the claim sees that all
+ * bytes are claimed, and puts a byte of its own, which the claimer does not take. A process that stops between claiming
+ * and taking, or between putting a byte and counting it, leaves too many bytes. A call that finds no message takes them
+ * out if the count has not changed for a while. If it changes just then, another process's byte may be taken as well:
+ * so the call checks once more, and puts a byte back if needed. If a process dies between message and byte, its burial
+ * settles the bell.
  *
  * A process that cannot open the pipe (other rights, no /proc, another pid namespace) sends a datagram to each holder's
  * own socket. What a program polls is a poller over both. */
@@ -49,17 +49,18 @@ static void bell_put_byte(struct bell *bell) {
     atomic_fetch_add(&bell->shared->count, ONE_PUT);
 }
 
-/* A byte that is counted may have been taken by one who took what seemed left over, and who is about to look again. */
+/* A byte that is counted may have been taken by a process that took it for a surplus one and is about to check
+ * again. */
 static void bell_ring(struct bell *bell) {
     if (!bell_bytes_counted(bell->shared) || !os_bell_bytes(bell->pipe)) bell_put_byte(bell);
 }
 
-/* What has come by address is from here on the pipe's. */
+/* From here on the pipe stands for what was rung by address, too. */
 static void bell_hear(struct bell *bell) {
     if (bell->socket >= 0 && atomic_load(&bell->shared->addressed)) os_doorbell_silence(bell->socket);
 }
 
-/* Claims the bytes that are counted, and takes them out if there is nothing to ring for now. */
+/* Claims the bytes that are counted, and takes them out if the object is not ready now. */
 static void bell_take_counted(struct bell *bell) {
     _Atomic uint64_t *count = &bell->shared->count;
     uint64_t before = atomic_load(count);
@@ -72,8 +73,8 @@ static void bell_take_counted(struct bell *bell) {
         os_bell_take(bell->pipe, bytes);
 }
 
-/* Bytes that nobody counts any more: from one who was stopped or died. Others, which are about to be counted or taken, are so
- * within microseconds; so nothing may have moved for a while. */
+/* Takes surplus bytes, which a process that was stopped or died has left. Bytes that are about to be counted or taken
+ * are so within microseconds: so the count must have been the same for a while. */
 static bool bell_has_left_over(struct bell *bell) {
     uint64_t count = atomic_load(&bell->shared->count);
     if (bell_bytes_counted(bell->shared) || !os_bell_bytes(bell->pipe)) return false;
@@ -85,7 +86,7 @@ static bool bell_has_left_over(struct bell *bell) {
     return now - bell->seen_at >= BELL_LEFT_OVER_AFTER;
 }
 
-/* After a death they are counted, to be taken out with the others. */
+/* After a death the surplus bytes are counted, to be taken out with the others. */
 static void bell_count_left_over(struct bell *bell) {
     uint32_t bytes = os_bell_bytes(bell->pipe), counted = bell_bytes_counted(bell->shared);
     if (bytes > counted) atomic_fetch_add(&bell->shared->count, (bytes - counted) * ONE_PUT);
@@ -103,7 +104,7 @@ static bool bell_agrees(struct bell *bell, bool ring) {
     return bell_is_to_ring(bell) == ring && (ring ? os_bell_bytes(bell->pipe) > 0 : !bell_bytes_counted(bell->shared));
 }
 
-/* Until bell and object agree; another who changes the object meanwhile does the same. */
+/* Repeats until bell and object agree; another process that changes the object meanwhile does the same. */
 static void bell_agree(struct bell *bell, enum bell_care care) {
     bool ring;
     int round = 0;
@@ -130,7 +131,7 @@ static bool holder_ring(struct holder *holder, void *context) {
     return false;
 }
 
-/* By address: the holders without the pipe, or all, where this process cannot open it. */
+/* Rings by address: the holders without the pipe, or all of them if this process cannot open it. */
 static void bell_ring_by_address(struct object_bell *shared, bool all) {
     if (all) atomic_store(&shared->addressed, 1);
     holders_each(shared, all ? holder_ring : holder_ring_deaf, NULL);
@@ -155,7 +156,8 @@ void bell_settle_this(struct object_bell *shared, enum bell_care care) {
     }
 }
 
-/* Once more if there is another bell now: its maker may have looked at the object before the change that is settled here. */
+/* Once more if there is another bell now: its maker may have checked the object before the change that is settled
+ * here. */
 void bell_settle(struct object_bell *shared, enum bell_care care) {
     struct undisturbed before;
     struct os_bell_id id, now;
@@ -183,8 +185,8 @@ void object_bell_settle_thoroughly(struct object_bell *shared) {
 
 /* --- ends --- */
 
-/* The byte comes after the generation has changed, in addition to whatever is there: a claimer who does not see the change
- * does not claim this one. */
+/* The byte is put after the generation has changed, in addition to those that are there: a process that claims bytes
+ * without seeing the change does not claim this one. */
 static void bell_ring_for_good(struct object_bell *shared) {
     struct undisturbed before;
     bells_lock(&before);
@@ -194,13 +196,13 @@ static void bell_ring_for_good(struct object_bell *shared) {
     bells_unlock(&before);
 }
 
-/* One that is being made at this moment: its maker sees, as it looks at the object next, that that is destroyed. */
+/* A bell that is being made at this moment: its maker checks the object next, and sees that it is destroyed. */
 static bool bell_was_never(struct object_bell *shared) {
     return !shared->inset || (!atomic_load(&shared->lock.word) && !atomic_load(&shared->generation));
 }
 
-/* No holder is added any more: the generation has changed, which is looked at under the lock. If this process dies in here, another
- * does it again. */
+/* No holder is added any more: the generation has changed, which is checked under the lock. If this process dies in
+ * here, another does it again. */
 bool object_bell_dispose(struct object_bell *shared) {
     if (bell_was_never(shared)) return true;
     if (!holders_lock(shared)) return false;

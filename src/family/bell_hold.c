@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Under the holders' lock: the pipe that is there, or a new one. Where it cannot be opened, the holder hears by address.
+/* Under the holders' lock: opens the bell's pipe, or makes one. If it cannot be opened, the holder is rung by address.
  * False: no descriptors. */
 static bool holder_gets_pipe(struct object_bell *shared, struct bell *bell) {
     struct os_bell_id id = bell_id(shared);
@@ -32,7 +32,7 @@ static bool holder_gets_descriptor(struct bell *bell) {
     bell->descriptor = os_poller_create_over(members, 2);
     if (bell->descriptor >= 0) return true;
     int error = errno;
-    close(bell->socket); /* what has no descriptor over it is not known as ours any more */
+    close(bell->socket); /* a pipe without a descriptor over it is not known as ours any more */
     bell->socket = -1;
     errno = error;
     return false;
@@ -48,7 +48,7 @@ static bool bell_enters(struct object_bell *shared, struct bell *bell) {
 static prong_status bell_hold(struct object_bell *shared, struct bell *bell) {
     if (!holders_lock(shared)) return lock_refused(PRONG_TIMEOUT, "a fileno");
     prong_status status = PRONG_OK;
-    holders_changed(shared); /* who had the lock before may have died before it could */
+    holders_changed(shared); /* the last owner of the lock may have died before it could do this */
     if (bell_owner_generation(shared) != bell->generation) {
         status = fail(PRONG_STALE, "the %s was destroyed meanwhile", bell_owner_name(shared));
     } else {
@@ -71,7 +71,7 @@ static void bell_leave(struct object_bell *shared, struct bell *bell) {
     holders_unlock(shared);
 }
 
-/* Whether what this process has is still its own. */
+/* Whether the descriptors that this process has are still its own. */
 static bool bell_is_whole(const struct bell *bell) {
     return bell->token == self_token() && os_poller_has(bell->descriptor, bell->socket) &&
            (bell->cannot_open || (os_bell_is(bell->pipe, &bell->id) && os_poller_has(bell->descriptor, bell->pipe)));
@@ -117,8 +117,8 @@ void object_bell_close(struct object_bell *shared, uint64_t generation) {
 
 /* --- in a forked child --- */
 
-/* Under the holders' lock. The pipe that a forked child has may be nobody's bell any more: then it becomes that again; or there
- * is another by now, which takes its place behind the descriptor. */
+/* Under the holders' lock. The pipe that a forked child has may be no bell any more: then it becomes the bell again;
+ * or, if there is another pipe by now, that replaces it behind the descriptor. */
 static void bell_renew(struct object_bell *shared, struct bell *bell) {
     struct os_bell_id id = bell_id(shared);
     int old = bell->pipe;

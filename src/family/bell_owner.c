@@ -1,4 +1,4 @@
-/* What a bell is of: an object by its type, or a channel. */
+/* What has a bell: an object, by its type, or a channel. */
 #include "family/bell_owner.h"
 
 static void *bell_object(struct object_bell *shared) {

@@ -1,4 +1,4 @@
-/* What a bell asks of the object that it is part of. */
+/* What a bell needs to know about the object that it is part of. */
 #ifndef FAMILY_BELL_OWNER_H
 #define FAMILY_BELL_OWNER_H
 

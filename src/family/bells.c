@@ -1,4 +1,4 @@
-/* What this process has of bells: a table by the place of their object. */
+/* The bells that this process has open, in a table by the offset of their object. */
 #include "family/bells.h"
 
 #include "base/fork.h"
@@ -101,7 +101,7 @@ struct bell *bell_new(struct object_bell *shared, uint64_t generation) {
     return bell;
 }
 
-/* The program may have closed numbers that it did not know, and they may be its own by now. */
+/* The program may have closed descriptors that it did not know, and may use their numbers by now. */
 static void bell_close_descriptors(struct bell *bell) {
     if (os_poller_has(bell->descriptor, bell->socket)) {
         close(bell->descriptor);
@@ -121,7 +121,7 @@ void bell_drop(struct bell *bell) {
     atomic_fetch_sub(&bells_here, 1);
 }
 
-/* Pipes that were opened to ring, and whose bell is no more. */
+/* Closes pipes that were opened to ring, and whose bell no longer exists. */
 static void bells_sweep(void) {
     for (int i = 0; i < BUCKETS; i++)
         for (struct bell *bell = bells[i], *next; bell; bell = next) {

@@ -1,5 +1,5 @@
-/* What this process has of bells: their pipes, and descriptors over them. Private to the bell (bell.c rings and
- * silences, bell_hold.c is for holders). All under bells_lock. */
+/* The bells that this process has open: their pipes, and the descriptors over them. Private to bell*.c (bell.c rings
+ * and silences, bell_hold.c is for holders). All of it is guarded by bells_lock. */
 #ifndef FAMILY_BELLS_H
 #define FAMILY_BELLS_H
 
@@ -13,15 +13,16 @@ struct bell {
     uint64_t generation;
     struct os_bell_id id;
     int pipe;
-    bool cannot_open; /* tried for this id, and not for lack of descriptors */
-    uint32_t token;   /* of the holder: as which it stands in the list; 0: this process only rings and silences */
+    bool cannot_open; /* opening failed for this id, and not for lack of descriptors */
+    uint32_t token;   /* of the holder in the list; 0: this process only rings and silences */
     int socket, descriptor;
     uint32_t address;
-    uint64_t count_seen; /* when somebody last looked thoroughly */
+    uint64_t count_seen; /* when a thread last checked thoroughly */
     int64_t seen_at;
 };
 
-/* A signal handler may put a message, too, and a thread be cancelled in any system call: neither in here. */
+/* Blocks signals and cancellation: a signal handler may put a message, and a thread may be cancelled in a system call,
+ * but neither in here. */
 struct undisturbed {
     sigset_t signals;
     int cancelling;
@@ -51,18 +52,18 @@ static inline bool bell_same_id(const struct os_bell_id *a, const struct os_bell
     return a->inode == b->inode && a->device == b->device;
 }
 
-/* From whichever holder lets us; -1 with errno. */
+/* Opens the pipe of any holder that permits it; -1 with errno. */
 int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *id);
 
 /* --- bell.c, for holders --- */
 
-/* Whether to look for bytes that are left over. */
+/* Whether to check for surplus bytes. */
 enum bell_care { BELL_QUICKLY, BELL_THOROUGHLY, BELL_AFTER_DEATH };
 
 void bell_settle(struct object_bell *shared, enum bell_care care);
 /* The same under the lock, once. */
 void bell_settle_this(struct object_bell *shared, enum bell_care care);
-/* The bytes of a pipe that is no more count as taken. */
+/* The bytes of a pipe that no longer exists count as taken. */
 void bell_claim_all(struct object_bell *shared);
 
 #endif

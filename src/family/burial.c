@@ -1,4 +1,4 @@
-/* Burying dead members, and finding them. */
+/* Burying dead members (releasing what they held and freeing their rows), and finding them. */
 #include "base/periods.h"
 #include "family/rows.h"
 
@@ -10,7 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* What the dead one has left half done in what all share is undone first: recovery reads these words without the guards. */
+/* First undoes what the dead member left half done under the shared guards: recovery reads these words without the
+ * guards. */
 static void settle_shared_guards(uint32_t dead) {
     struct guard *const guards[] = {&arena()->objects_guard, &arena()->heap.guard, &arena()->threads_guard,
                                     &arena()->members_guard};
@@ -20,7 +21,8 @@ static void settle_shared_guards(uint32_t dead) {
 /* What the caller knows of it. */
 enum member_end { END_CERTAIN, END_UNKNOWN, END_GIVEN_UP };
 
-/* Under the guard of burials. A process that has been given up can only be let go of before it has become the member: see row_may_become. */
+/* Under the guard of burials. A process whose start was given up can be buried only before it has become the member:
+ * see row_may_become. */
 static bool may_be_buried(uint32_t token, enum member_end end) {
     if (!member_has_row(token)) return false;
     if (end == END_GIVEN_UP && atomic_load(&member_row(token)->state) == MEMBER_RESERVED) return true;
@@ -31,7 +33,8 @@ static void member_bury_as(uint32_t token, enum member_end end) {
     struct member *row = member_row(token);
     if (!guard_enter(recovery_guard(), PRONG_FOREVER)) return;
     if (may_be_buried(token, end)) {
-        /* First GONE, for all to see; FREE only at the end: a cleaner that dies in between is followed by another. */
+        /* The row is GONE first, which all see, and FREE only at the end: if the process that buries dies in between,
+         * another one continues. */
         atomic_store(&row->state, MEMBER_GONE);
         settle_shared_guards(token);
         object_recover_all(token);
@@ -62,9 +65,9 @@ void recovery_note(const char *format, ...) {
     atomic_store(&notes->count, number + 1);
 }
 
-/* --- looking for the dead --- */
+/* --- finding dead members --- */
 
-/* Looks twice: one that was still to begin may have begun before we were let in to bury it. */
+/* Checks twice: a process that had not begun may have done so before this one got the guard of burials. */
 static void member_bury_if_dead(uint32_t token) {
     if (!member_alive(token)) member_bury_as(token, END_UNKNOWN);
 }
@@ -84,7 +87,7 @@ void member_look(uint32_t token) {
     member_bury_if_dead(token);
 }
 
-/* Rows are taken lowest first: behind the first that never was in use there are none. */
+/* The lowest free row is taken first: after the first row that was never used, no row is in use. */
 void family_look_around(void) {
     for (int looked = 0, rounds = 0; looked < MEMBER_LIMIT && rounds < 2; looked++) {
         uint64_t i = atomic_fetch_add(&arena()->looked_around, 1) % MEMBER_LIMIT;
@@ -99,8 +102,8 @@ void family_look_around(void) {
     }
 }
 
-/* In a family that is busy nobody sleeps long enough to look around; so each that is started, or joins, pays for more than one that
- * ends. By a member: one that is still to join has no thread's row to be inside of objects with. */
+/* In a busy family no thread sleeps long enough to check for dead members. So each start or join checks more than one
+ * row. To be called by a member: a process that has not joined yet has no thread's row, and cannot enter objects. */
 enum { LOOKS_A_START = 2 };
 void family_look_for_a_start(void) {
     for (int i = 0; i < LOOKS_A_START && member_has_row(self_token()); i++) family_look_around();

@@ -1,4 +1,4 @@
-/* This process in the family: entering it, and what the outside may ask. */
+/* This process in the family: joining it, and the public calls about the family. */
 #include "family/family.h"
 
 #include "base/error.h"
@@ -17,14 +17,14 @@ struct self *self = &nobody;
 
 /* --- entering the family --- */
 
-/* Beside the page that a fork wipes, for kernels or tools without MADV_WIPEONFORK. */
+/* In addition to the page that a fork clears, for kernels or tools without MADV_WIPEONFORK. */
 static void forget_self(void) {
     atomic_store(&self->token, 0);
 }
 
 FORK_MUTEX(family, entering, forget_self)
 
-/* Private state that a fork wipes, be it one that runs no handlers. */
+/* Private state that every fork clears, also one that runs no fork handlers. */
 static prong_status make_self(void) {
     if (self != &nobody) return PRONG_OK;
     struct self *page = os_memory_wipe_on_fork();
@@ -50,7 +50,7 @@ prong_status prong_family_create(const prong_family_options *options) {
     return family_enter();
 }
 
-/* A process without a row yet takes guards under its pid, so that others can tell whether it lives. */
+/* A process without a row yet takes guards under its pid, so that others can tell whether it is alive. */
 static prong_status take_first_row(const char *name) {
     uint32_t token;
     self->namespace = os_pid_namespace();
@@ -87,7 +87,7 @@ prong_status family_attach(int fd) {
     return status;
 }
 
-/* --- what the outside may ask --- */
+/* --- the public calls --- */
 
 prong_status prong_family_check(prong_family_state *state) {
     struct heap_summary sum;

@@ -1,4 +1,4 @@
-/* The family room's own part of the public interface. */
+/* The part of the public interface that this layer defines. */
 #ifndef FAMILY_FAMILY_H
 #define FAMILY_FAMILY_H
 

@@ -1,4 +1,4 @@
-/* The arena's size: as wanted, as the environment says, and as the address space of a member allows. */
+/* The arena's size: as asked for, as the environment sets it, and as the address space of a member allows. */
 #define _GNU_SOURCE
 #include "base/error.h"
 #include "family/family.h"
@@ -13,7 +13,7 @@
 
 static const uint64_t USUAL_SIZE = 64ull << 30;
 
-/* A number, and perhaps K, M, G or T behind it. 0 when it is none. */
+/* Reads a number that may be followed by K, M, G or T. 0: it is not a size. */
 static uint64_t parse_size(const char *text) {
     static const char units[] = "KMGT";
     char *end;
@@ -38,8 +38,8 @@ static prong_status size_of_text(const char *text, uint64_t *size) {
     return PRONG_OK;
 }
 
-/* By a copy: other threads may change the environment just now, and getenv would read what they free. It is left for what cannot
- * be copied: an environment that no program can be started with. */
+/* From a copy: other threads may change the environment at the same time, and getenv would read memory that they free.
+ * getenv is used only for an environment that cannot be copied, with which no program could be started. */
 prong_status arena_usual_size(uint64_t *size) {
     struct os_environment copy = {0};
     prong_status status = PRONG_OK;
@@ -53,7 +53,7 @@ prong_status arena_usual_size(uint64_t *size) {
     return status;
 }
 
-/* Half of what the process's other mappings leave of the limit. */
+/* Half of the limit less the process's other mappings. */
 uint64_t arena_share_of(uint64_t address_space) {
     if (address_space == UINT64_MAX) return UINT64_MAX;
     uint64_t used = os_address_space_used();

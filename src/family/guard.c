@@ -7,8 +7,8 @@
 
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
-/* Who broke off a wait still has accounts to settle, and somebody inside for a moment is no reason to leave them: patience as
- * if nothing had happened, but for a stopped process not for ever. */
+/* A thread whose wait was interrupted still has to clean up. It waits for the guard as always, but for a stopped
+ * process not forever. */
 static enum lock_result guard_acquire(struct guard *guard, deadline_t deadline) {
     if (__builtin_expect(!wait_cancelled, 1)) return lock_acquire(&guard->lock, self_token(), deadline);
     wait_cancelled = false;
@@ -37,7 +37,7 @@ void guard_leave(struct guard *guard) {
     lock_release(&guard->lock);
 }
 
-/* Safe to be killed in and begun again: putting an old value back twice changes nothing. */
+/* May be killed in here and begun again: putting an old value back twice changes nothing. */
 void guard_undo(struct guard *guard) {
     struct journal *journal = &guard->journal;
     uint64_t count = atomic_load_explicit(&journal->count, memory_order_relaxed);

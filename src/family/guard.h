@@ -1,11 +1,12 @@
-/* A guard makes several changes to the arena one: a lock and an undo journal.
+/* A guard makes several changes to the arena atomic: it is a lock with an undo journal.
  *
- * Each word changed under the guard is noted with its old value first. Leaving empties the journal; that store is
- * the moment at which all changes hold. Whoever takes the guard over from a member that died inside puts the old
- * values back. So whatever the guard protects is, to all others, either before or after the operation.
+ * Before a word is changed under the guard, its old value is noted in the journal. Leaving the guard empties the
+ * journal; with that store all changes take effect. A process that takes the guard over from a member that died inside
+ * puts the old values back. So all others see what the guard protects as it was before the operation, or as it is after
+ * it.
  *
- * A killed process stops between two instructions, and all that it stored before reaches memory: what must be kept
- * in order is the compiler alone, hence signal fences and no more. */
+ * A killed process stops between two instructions, and all that it stored before reaches memory. So only the compiler
+ * must not reorder the stores, and signal fences are enough. */
 #ifndef FAMILY_GUARD_H
 #define FAMILY_GUARD_H
 
@@ -28,14 +29,14 @@ struct guard {
 /* False when the deadline passes first, which only a stopped (not a dead) holder can cause. */
 bool guard_enter(struct guard *guard, deadline_t deadline);
 void guard_leave(struct guard *guard);
-/* What was set so far holds from now on; goes on inside. */
+/* What was set so far takes effect; the caller stays inside. */
 void guard_commit(struct guard *guard);
 /* Undoes what was set since guard_enter; the caller still has to leave. */
 void guard_undo(struct guard *guard);
 /* Undoes what a dead member has left half done under the guard, if it died inside. */
 void guard_settle(struct guard *guard, uint32_t dead);
-/* Changes one word of the arena under the guard. A step sets at most JOURNAL_CAPACITY words: one beyond would be set without being
- * noted, which prong_family_check reports. */
+/* Changes one word of the arena under the guard. An operation may set at most JOURNAL_CAPACITY words: further ones
+ * would be set without a note in the journal, which prong_family_check reports. */
 void guard_set(struct guard *guard, uint64_t *word, uint64_t value);
 
 #endif

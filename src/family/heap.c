@@ -1,7 +1,7 @@
-/* The allocator: blocks side by side with their sizes at both borders, free ones in bins by size, two-level bit
- * maps to find a bin, neighbours joined at once (the scheme known as TLSF, by Masmano et al. 2004). Every operation
- * is a fixed number of steps. The newest free block of a bin goes first: its pages are warm, and a first touch of a
- * fresh page costs some 40 times as much.
+/* The allocator: contiguous blocks with their sizes at both ends, free blocks in bins by size, two-level bit maps to
+ * find a bin, free neighbours merged at once (the scheme is TLSF, by Masmano et al. 2004). Every operation is a fixed
+ * number of steps. The newest free block of a bin goes first: its pages are warm, and a first touch of a fresh page
+ * costs some 40 times as much.
  *
  * Invariants, all under the guard: blocks fill [first, top); no two neighbours are both free; the block that ends at
  * top is in use; a bin holds just the free blocks of its class, and its map bits say whether there are any. */
@@ -17,7 +17,7 @@
 
 enum { UNIT = 64, FREE = 1, LOOK_INTO_BIN = 4 };
 #define BLOCK_MAGIC 0x626c6f636b21ull
-/* Memory is asked for in steps: a small one while there is little, as each page of it costs time. */
+/* Memory is reserved in steps, which are small while there is little, as each page costs time. */
 static const uint64_t COMMIT_STEP = 256 << 10, SMALL_STEP = 64 << 10, SMALL = 1 << 20;
 static const uint64_t ROOM_STEP = 16 << 20, ROOM_STEP_UNLIMITED = 64 << 20, ROOM_UNASKED = 4 << 20;
 
@@ -100,7 +100,7 @@ static uint64_t bin_find(uint64_t size) {
 
 /* --- blocks --- */
 
-/* Tells the block behind [.., end) how large its neighbour now is. */
+/* Stores, in the block that begins at `end`, the new size of the block before it. */
 static void set_size_before(uint64_t end, uint64_t size) {
     struct heap *h = heap();
     heap_set(end == h->top ? &h->last_size : &heap_block_at(end)->prev_size, size);
@@ -133,8 +133,8 @@ static bool heap_commit(uint64_t size) {
     return false;
 }
 
-/* The control groups are asked in steps, too, which grow smaller as their limit comes near; by each process at least once, as
- * it may be in a group of its own. *size becomes what may be taken, of which `needed` must. */
+/* The control groups are asked in steps, too, which get smaller near their limit; each process asks at least once, as
+ * it may be in a group of its own. *size becomes what may be taken, which is at least `needed`. */
 static prong_status find_room(uint64_t needed, uint64_t *size) {
     static uint32_t asked_by;
     struct heap *h = heap();
@@ -182,7 +182,8 @@ static prong_status heap_extend(uint64_t size, uint64_t *offset) {
     return PRONG_OK;
 }
 
-/* What of a free block is to be used, before anything is changed: to ask for what is there does no harm. */
+/* Reserves the part of a free block that will be used, before anything is changed: reserving memory again does no
+ * harm. */
 static prong_status commit_again(uint64_t offset, uint64_t size) {
     uint64_t whole = block_size(heap_block_at(offset)),
              wanted = size + sizeof(struct block); /* and the header of the rest */
@@ -203,7 +204,7 @@ static prong_status heap_take(uint64_t size, uint64_t *offset) {
     return PRONG_OK;
 }
 
-/* What is not undone, as to ask once more for what is there does no harm. */
+/* Not in the journal: reserving memory again does no harm. */
 static void sink_committed(uint64_t top) {
     struct heap *h = heap();
     uint64_t end = (top + 4095) & ~4095ull;
@@ -226,7 +227,7 @@ static void heap_give_back(uint64_t offset) {
         size += before;
     }
     struct block *block = heap_block_at(offset);
-    if (offset + size == h->top) { /* the last one: let the top sink, the next block rises from warm pages */
+    if (offset + size == h->top) { /* the last one: lower the top; the next block gets warm pages */
         heap_set(&h->last_size, block->prev_size);
         heap_set(&h->top, offset);
         if (given_back) sink_committed(offset);
@@ -314,7 +315,7 @@ void heap_lay_out(uint64_t from) {
     heap()->room = ROOM_UNASKED;
 }
 
-/* --- looking after it --- */
+/* --- checking, fitting, trimming --- */
 
 static prong_status check_bins(uint64_t free_blocks) {
     struct heap *h = heap();

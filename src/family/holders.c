@@ -47,7 +47,8 @@ void holders_changed(struct object_bell *shared) {
     bell_set_flags(shared, flags);
 }
 
-/* The last link of the list. A block whose maker died between linking it and saying so is in `pending`, too. */
+/* The last link of the list. A block may be in `pending` as well, if its maker died between linking it and clearing
+ * `pending`. */
 static uint64_t *holders_end(struct object_bell *shared) {
     uint64_t *link = &shared->holders;
     for (; *link; link = &((struct holders *)arena_at(*link))->next)
@@ -98,7 +99,7 @@ void holders_remove(struct object_bell *shared, uint32_t token) {
     holders_changed(shared);
 }
 
-/* Each block is in the list, or in `pending`, or in both, wherever a death may strike. */
+/* Wherever a process died, each block is in the list, in `pending`, or in both. */
 void holders_free(struct object_bell *shared) {
     holders_end(shared);
     if (shared->pending) heap_free(shared->pending, &shared->pending);

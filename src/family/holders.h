@@ -4,29 +4,30 @@
 
 #include "family/bell.h"
 
-/* Bits of a bell's flags: there are holders with the pipe; there are some that hear by address alone. */
+/* Bits of a bell's flags: there are holders with the pipe; there are holders that are rung by address only. */
 enum { BELL_HAS_PIPE = 1, BELL_HAS_DEAF = 2 };
 
 struct holder {
-    _Atomic uint64_t who; /* token; stored last and cleared first. 0: nobody */
+    _Atomic uint64_t who; /* token; stored last and cleared first. 0: free */
     int32_t pipe;         /* its number in that process; -1: it could not open the pipe */
     uint32_t address;     /* of its socket */
 };
 
-/* False when a stopped process is in the middle of it for a second. */
+/* Takes the lock; false when a stopped process holds it for a second. */
 bool holders_lock(struct object_bell *shared);
 void holders_unlock(struct object_bell *shared);
 
-/* Under the lock: this process is one; false when there is no memory for that. */
+/* Under the lock: makes this process a holder; false when there is no memory for that. */
 bool holders_add(struct object_bell *shared, int pipe, uint32_t address);
 /* Under the lock. */
 void holders_remove(struct object_bell *shared, uint32_t token);
-/* Under the lock, after each change: whether there is a bell. With its last holder a pipe is gone. */
+/* Under the lock, after each change: notes whether there is a bell. A pipe ends with its last holder. */
 void holders_changed(struct object_bell *shared);
-/* Under the lock: the list goes. */
+/* Under the lock: frees the list. */
 void holders_free(struct object_bell *shared);
 
-/* Until visit returns true. Without the lock, what is seen is a guess: the blocks may be freed meanwhile. */
+/* Calls visit for each holder until it returns true. Without the lock the result is only a hint: the blocks may be
+ * freed meanwhile. */
 bool holders_each(struct object_bell *shared, bool (*visit)(struct holder *holder, void *context), void *context);
 
 #endif

@@ -6,14 +6,14 @@
 #include "family/member.h"
 #include "os/pause.h"
 
-/* A holder is inside for tens of nanoseconds, or it has been descheduled, or it is dead. Spin for the first, sleep
- * for the second, and look whether it lives after the first millisecond, then ever more rarely. */
+/* A holder is inside for tens of nanoseconds, or it has been descheduled, or it is dead. Spin for the first, sleep for
+ * the second, and check whether it is alive after the first millisecond, then less and less often. */
 static const prong_time LOCK_SPIN_FOR = PRONG_US(10);
 
 #ifndef LOCK_NOTES
 QUICK_LOCAL struct lock_notes lock_notes;
 
-/* The last note is that of the call that asks. */
+/* The last entry is the lock that the caller is about to take. */
 static bool lock_is_interrupted(const lock_t *lock) {
     lock_notes.refused = false;
     for (uint32_t i = 0; i + 1 < lock_notes.count && i < LOCK_NOTES; i++)
@@ -47,7 +47,7 @@ enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t dead
     for (;;) {
         uint32_t word = atomic_load(&lock->word);
         if (word == 0) {
-            /* We may have slept among others: the one who releases next must wake them. */
+            /* Others may be asleep, too: the next release must wake them. */
             if (atomic_compare_exchange_weak(&lock->word, &word, token | LOCK_WAITERS)) return LOCK_TAKEN;
             continue;
         }

@@ -1,7 +1,8 @@
 /* The family's internal lock: one 32-bit word in the arena, held for a few dozen instructions at a time.
  *
- * The word is 0 when free, else the owner's member token, with LOCK_WAITERS set when somebody sleeps on it. A lock
- * whose owner has died is taken over by the next one to want it, who is told so and repairs what the lock guards. */
+ * The word is 0 when free, else the owner's member token, with LOCK_WAITERS set when a thread sleeps on it. If the
+ * owner has died, the next process that wants the lock takes it over; it is told so, and repairs what the lock
+ * guards. */
 #ifndef FAMILY_LOCK_H
 #define FAMILY_LOCK_H
 
@@ -21,9 +22,10 @@ enum lock_result { LOCK_TAKEN, LOCK_RECOVERED, LOCK_TIMED_OUT };
 
 #define LOCK_WAITERS 0x80000000u
 
-/* Which of these locks the calling thread holds, or is about to take: a signal handler that wants one of them is refused, or it
- * would wait for what it interrupts. Noted before the lock is taken, and until after it is free. */
-#ifndef LOCK_NOTES /* the model in tests/model has none: its threads are one to the system */
+/* Which of these locks the calling thread holds, or is about to take: a signal handler that wants one of them is
+ * refused, as it would wait for the thread that it interrupts. A lock is noted before it is taken, and until it is
+ * free. */
+#ifndef LOCK_NOTES /* the model in tests/model has none: all its threads are one thread of the system */
 enum { LOCK_NOTES = 12 };
 struct lock_notes {
     uint32_t count;
@@ -40,7 +42,7 @@ static inline void lock_note(lock_t *lock) {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Locks are let go in the reverse order of their taking. */
+/* Locks are released in the reverse order of acquiring. */
 static inline void lock_unnote(void) {
     atomic_signal_fence(memory_order_seq_cst);
     lock_notes.count--;
@@ -52,8 +54,8 @@ static inline bool lock_any_noted(void) {
 }
 #endif
 
-/* Why a lock was not to be had: PRONG_DEADLOCK where this thread holds it itself, interrupted by a signal handler that called;
- * else `status`, as a stopped process is in the middle of something. what: "the allocator". */
+/* Reports why a lock could not be taken: PRONG_DEADLOCK if this thread holds it itself, and was interrupted by the
+ * signal handler that makes this call; else `status`, as a stopped process holds it. what: "the allocator". */
 prong_status lock_refused(prong_status status, const char *what);
 
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline);

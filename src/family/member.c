@@ -1,4 +1,4 @@
-/* Rows of the family table: reserved, and become. */
+/* Rows of the family table: reserving one for a child, and becoming its member. */
 #include "family/rows.h"
 
 #include "base/error.h"
@@ -16,7 +16,8 @@ struct member *member_row(uint32_t token) {
     return &member_rows()[token & (MEMBER_LIMIT - 1)];
 }
 
-/* No token comes twice, or a stale one would read as alive: a row that has had its last generation is not used again. */
+/* No token is used twice, as a stale one would then seem alive: a row that has had its last generation is not used
+ * again. */
 static bool row_has_generations(uint64_t row) {
     return (uint32_t)atomic_load(&member_rows()[row].token) >> ROW_BITS < GENERATIONS - 1;
 }
@@ -64,7 +65,8 @@ void member_set_pid(uint32_t token, pid_t pid) {
     uint64_t unset = 0;
     if (!guard_enter(recovery_guard(), PRONG_FOREVER)) return;
     if (member_has_row(token)) { /* or it died at once, and was buried */
-        /* Not when the row was reserved: a process that took long to be started would seem to be another with its pid. */
+        /* The time of now, not of when the row was reserved: a process whose start took long would seem to be another
+         * one with its pid. */
         row->joined_at = os_boot_time();
         atomic_compare_exchange_strong(&row->pid, &unset, (uint64_t)pid);
         atomic_store(&row->outer_namespace, self->namespace);
@@ -89,17 +91,18 @@ prong_status member_reserve(const char *name, uint64_t process, uint32_t *token)
 
 /* --- becoming --- */
 
-/* A row whose parent died before anybody knew the child's pid is a dead one's, to all others. */
+/* If the parent dies before anybody knows the child's pid, all others take the row for that of a dead process. */
 static bool row_may_become(uint32_t token) {
     struct member *row = member_row(token);
     if (!member_has_row(token) || atomic_load(&row->state) != MEMBER_RESERVED) return false;
     pid_t pid = (pid_t)atomic_load(&row->pid);
-    if (pid && atomic_load(&row->namespace) != self->namespace) return true; /* its parent's number says nothing here */
+    if (pid && atomic_load(&row->namespace) != self->namespace)
+        return true; /* its parent's number has no meaning here */
     return pid == getpid() || (pid == 0 && member_alive((uint32_t)row->parent));
 }
 
-/* Under the guard of burials, and until then under its pid, as a process without a row: so the row is either this
- * process's or buried, and with it what hangs on it. */
+/* Under the guard of burials, which it takes under its pid, as a process without a row. So either the row becomes this
+ * process's, or it is buried, together with all that depends on it. */
 bool member_become(uint32_t token) {
     struct member *row = member_row(token);
     bool mine = false;
@@ -126,7 +129,7 @@ bool member_become(uint32_t token) {
     return true;
 }
 
-/* --- what a row tells --- */
+/* --- what a row contains --- */
 
 const char *member_describe(uint32_t token, char *text, size_t size) {
     struct member *row = member_row(token);

@@ -1,5 +1,5 @@
-/* The family table: one row a process. A row names its process for good (pid and start time), carries what others
- * need to recover what it held, and what a person wants to see. */
+/* The family table: one row a process. A row identifies its process for good (pid and start time). It has what others
+ * need to recover what the process held, and what a person wants to see. */
 #ifndef FAMILY_MEMBER_H
 #define FAMILY_MEMBER_H
 
@@ -21,24 +21,25 @@ struct member {
     _Atomic uint64_t outer_pid; /* its number in its parent's namespace, 0 while it is not known */
     _Atomic uint64_t outer_namespace;
     _Atomic uint64_t
-        marked; /* it has marked its row's place: members to whom both numbers say nothing can tell whether it lives */
+        marked; /* it has marked its row's place: members in other PID namespaces can tell whether it is alive */
     _Atomic uint64_t joined_at; /* nanoseconds after boot: a process of that pid that began later is another */
     _Atomic uint64_t parent;    /* token; who reserved the row */
     _Atomic uint64_t process;   /* offset of its process object, 0 for a root or a host's own fork */
     char name[MEMBER_NAME_SIZE];
-    /* what it writes all the time, in a cache line that nobody else touches */
-    _Alignas(64) _Atomic uint64_t held; /* blocks in its hands, never less than there are */
+    /* what it writes all the time, in a cache line that no other process writes */
+    _Alignas(64) _Atomic uint64_t held; /* blocks lent to it, never fewer than there are */
     _Atomic uint64_t puts, gets, tasks, sleeps;
-    _Atomic uint64_t leaving;  /* it ends in good order: what it was part of does not miss it */
-    _Atomic int64_t looked_at; /* when somebody last saw whether it lives */
+    _Atomic uint64_t leaving;  /* it exits normally, which breaks no barrier */
+    _Atomic int64_t looked_at; /* when it was last checked whether it is alive */
 };
 
-/* For a person to see, not to count on: two threads at once may lose one. */
+/* For people to see; not exact: two threads at once may lose a count. */
 static inline void count_event(_Atomic uint64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-/* What a process knows of itself, in memory that a fork wipes: a child finds a token of 0 and joins anew. */
+/* What a process knows about itself, in memory that a fork clears: a child finds a token of 0, and joins as a new
+ * member. */
 struct self {
     _Atomic uint32_t token;
     pid_t pid;
@@ -53,14 +54,15 @@ static inline uint32_t self_token(void) {
 
 struct member *member_rows(void);
 struct member *member_row(uint32_t token);
-/* Whether it is that of a member, which may be dead; not that under which a process joins. */
+/* Whether the token is that of a member, which may be dead, and not one that a process uses while it joins. */
 bool member_has_row(uint32_t token);
 static inline struct member *self_row(void) {
     return member_row(self_token());
 }
 
 prong_status family_enter_slow(void);
-/* Every public call's first line: makes the family at first use, joins it in a process the host forked. */
+/* The first line of every public call: makes the family at the first use; joins it in a process that the program forked
+ * itself. */
 static inline prong_status family_enter(void) {
     return __builtin_expect(self_token() != 0, 1) ? PRONG_OK : family_enter_slow();
 }
@@ -69,47 +71,50 @@ static inline prong_status family_enter(void) {
 prong_status member_reserve(const char *name, uint64_t process, uint32_t *token);
 /* The parent tells the pid as soon as it knows it, so that a child that dies at once can be recognised. */
 void member_set_pid(uint32_t token, pid_t pid);
-/* In the child, before it reads anything that its start left for it: this process is now the member of that row. False
- * when the row is no longer its own: who started it died before anybody knew of this process, or gave it up. */
+/* In the child, before it reads anything that its parent left for it: this process is now the member of that row. False
+ * when the row is no longer its own: the parent died before anybody knew of this process, or gave up the start. */
 bool member_become(uint32_t token);
 /* In a spawned child: maps the arena behind the descriptor; member_become comes next. */
 prong_status family_attach(int fd);
 
-/* This process has just become a member; if it is a forked child, it still has what was its parent's: what higher layers do
- * about that. Defined in src/upward.c. */
+/* What higher layers do when this process has just become a member; a forked child still has its parent's data. Defined
+ * in src/upward.c. */
 void upward_joined(void);
 
-/* Whether the member's process still runs. Costs system calls unless it is this process or long gone. */
+/* Whether the member's process still runs. Makes system calls, unless it is this process, or its row shows that it is
+ * gone. */
 bool member_alive(uint32_t token);
-/* From long sleeps, too: once the family has members in several namespaces of pids, this process shows to all that it lives. */
+/* Called from long sleeps, too: once the family has members in several PID namespaces, this process marks its place to
+ * show that it is alive. */
 void member_mark_slow(void);
 static inline void member_mark_if_needed(void) {
     bool several = atomic_load_explicit(&arena()->several_namespaces, memory_order_relaxed) != 0;
     if (__builtin_expect(several, 0) && !atomic_load_explicit(&self->marked, memory_order_relaxed)) member_mark_slow();
 }
-/* The number by which this process knows it; 0 where it knows none: it lives in another namespace of pids. */
+/* The member's pid in this process's PID namespace; 0 if it has none there. */
 pid_t member_pid(uint32_t token);
 /* A descriptor of the member's process, for signals; the caller closes it. -1 with errno: ESRCH when it has ended,
- * EREMOTE when this process knows no number of it. */
+ * EREMOTE when it has no number here. */
 int member_pidfd(uint32_t token);
-/* The member is dead (or leaves): takes back all it held and frees its row. Any member may call it, several may at
- * once; a cleaner that dies is followed by another. */
+/* The member is dead (or leaves): recovers all that it held and frees its row. Any member may call it, several at once;
+ * if one dies doing it, another continues. */
 void member_bury(uint32_t token);
-/* The member's start is given up. No process can become it from now on; one that has become it already may be in the middle of
- * anything, and is buried when it is dead. */
+/* Gives up the member's start. No process can become that member from now on; one that has become it already may be in
+ * the middle of anything, and is buried when it is dead. */
 void member_give_up(uint32_t token);
-/* Buries the member if it has died: for who waits for it. Costs little when somebody has just looked. */
+/* Buries the member if it has died; for threads that wait for it. Costs little when another thread has just checked. */
 void member_look(uint32_t token);
 /* "process 123 'Worker-1'"; returns text. */
 const char *member_describe(uint32_t token, char *text, size_t size);
-/* For recover callbacks, which run one at a time: remembers what was taken back, for the report. */
+/* For recover callbacks, which run one at a time: notes what was recovered, for the report. */
 __attribute__((format(printf, 1, 2))) void recovery_note(const char *format, ...);
-/* This process ends in good order: exit was called, or main left. */
+/* This process exits normally: exit was called, or main has returned. */
 void member_leaving(void);
 bool member_is_leaving(uint32_t token);
-/* Buries all that have died: before it is said that there is no more of something, as the dead may have it. */
+/* Buries all that have died: to be called before a call reports that something has run out, as dead members may hold
+ * it. */
 void family_bury_dead(void);
-/* Looks at one more row each time it is called and buries its process if it died: called from long sleeps. */
+/* Checks one more row at each call, and buries its process if it died. Called from long sleeps. */
 void family_look_around(void);
 
 #endif

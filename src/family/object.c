@@ -58,7 +58,7 @@ static prong_status kind_add_slab(uint32_t kind) {
 
 prong_status object_create(uint32_t kind, void **result) {
     struct kind_table *kinds = kind_table(kind);
-    retired_sweep_if_due(); /* so what is retired stays bounded, wherever it was destroyed */
+    retired_sweep_if_due(); /* so the number of retired objects stays bounded */
     if (!guard_enter(objects_guard(), PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the object table");
     prong_status status = kinds->free ? PRONG_OK : kind_add_slab(kind);
     if (status >= 0) {
@@ -97,7 +97,8 @@ static uint64_t destroyed_by_self(void) {
     return (uint64_t)self_token() << 1;
 }
 
-/* From `from` (alive, or being destroyed by a member now dead) on; each step can be begun again at any point. */
+/* `from` is the generation that the object has: of a live object, or of one whose destroyer died. Every step can be
+ * repeated. */
 static void object_destroy_from(struct object *object, uint64_t from) {
     const struct object_type *type = object_types[object->kind];
     if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
@@ -110,8 +111,8 @@ static void object_destroy_from(struct object *object, uint64_t from) {
     }
 }
 
-/* The memory of a retired object that nobody is inside of. Its generation is `from`: that of a sweeper that had taken it off the
- * list, and died. */
+/* Frees a retired object that no thread is inside of. Its generation is `from`, which is that of a dead sweeper if one
+ * had taken the object off the list and died. */
 static void object_reclaim(struct object *object, uint64_t from) {
     if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
     if (!object_types[object->kind]->dispose(object) || !guard_enter(objects_guard(), PRONG_FOREVER)) return;
@@ -137,7 +138,7 @@ prong_status object_destroy_handle(uint32_t kind, uint64_t offset, uint64_t gene
     return status;
 }
 
-/* The slow side of object_find: enters the family where that is still to be done, or says what is wrong. */
+/* The slow path of object_find: joins the family if that is still to be done, or reports the error. */
 prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation) {
     prong_status status = family_enter();
     if (status < 0 || object_is_live(kind, offset, generation)) return status;
@@ -146,7 +147,7 @@ prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation) {
                                                : "it was destroyed, or it is of another family");
 }
 
-/* The slow side of object_enter. */
+/* The slow path of object_enter. */
 prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation) {
     visit_end(visit);
     prong_status status = object_stale(kind, offset, generation);
@@ -175,7 +176,7 @@ const char *object_describe(void *object, char *text, size_t size) {
     return text;
 }
 
-/* Every object of the kind that is not free, retired ones as well, and not inside. */
+/* Calls visit for every object of the kind that is not free, retired ones as well, without entering it. */
 static void slabs_each(uint32_t kind, void (*visit)(struct object *, void *), void *context) {
     for (uint64_t at = __atomic_load_n(&kind_table(kind)->slabs, __ATOMIC_ACQUIRE); at;) {
         struct slab *slab = arena_at(at);
@@ -197,7 +198,7 @@ struct each {
     void *context;
 };
 
-/* Without memory for the entry it is visited all the same: a recovery must not leave one out. */
+/* If there is no memory for the entry, the object is visited all the same: a recovery must not leave one out. */
 static void visit_inside(struct object *object, void *context) {
     const struct each *each = context;
     INSIDE struct visit inside = {0};

@@ -1,67 +1,71 @@
-/* Objects: what handles name. They live in slabs by kind, and the memory of one kind never becomes another's, so a
- * stale handle meets either a different generation or nothing. */
+/* Objects: what handles refer to. Each kind has its own slabs, whose memory is never used for another kind. So a stale
+ * handle finds either a different generation or no object. */
 #ifndef FAMILY_OBJECT_H
 #define FAMILY_OBJECT_H
 
 #include "family/member.h"
 #include "family/thread.h"
 
-/* The number of a kind stands in the header of the layer that it is of, beside its type: enum { KIND_LOCK = 6 }. */
+/* The number of a kind is in the header of its layer, beside its type: enum { KIND_LOCK = 6 }. */
 enum { KIND_NONE };
 enum { LABEL_SIZE = 24 };
 /* RETIRED: destroyed, and a thread may still be inside of it. */
 enum object_state { OBJECT_FREE, OBJECT_BUILDING, OBJECT_LIVE, OBJECT_RETIRED };
 
 struct object {
-    /* Of the object that lives here: odd, never the same twice. Even: the token of the member that is destroying or freeing
-     * it, shifted by one; 0: none lives here, or it is retired. So one compare-and-swap decides who destroys which object. */
+    /* Odd: the generation of the live object, never the same twice. Even: the token of the member that is destroying or
+     * freeing the object, shifted by one. 0: no object, or a retired one. So one compare-and-swap decides which member
+     * destroys the object. */
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
     uint32_t kind;
-    uint32_t variant; /* the kind's own: it stands here as every call reads this line; 0 at first */
+    uint32_t variant; /* the kind's own: it is here as every call reads this cache line; 0 at first */
     uint64_t next_free;
     uint64_t creator;       /* token; while building */
     char label[LABEL_SIZE]; /* a name for people; may be empty */
 };
 
-/* Who holds an object, or is to do something before a waiter can go on: a member, and the thread if it is known. */
+/* A holder: a member (and its thread, if known) that holds an object, or has to do something before a waiter can go
+ * on. */
 typedef void holder_visit(void *context, uint32_t token, uint32_t thread);
 
-/* What it means that a member is a holder. */
+/* What being a holder means. */
 enum holder_role {
-    HOLDERS_KEEP,    /* each of them keeps a waiter waiting */
-    HOLDERS_SHARE,   /* any one of them can let a waiter go on: a single one keeps it for sure */
-    HOLDERS_OWE,     /* they do not hold it: they are expected to come to it */
+    HOLDERS_KEEP,    /* a waiter waits for each of them */
+    HOLDERS_SHARE,   /* a waiter waits for any one of them: for certain only if there is one */
+    HOLDERS_OWE,     /* they do not hold it: they are expected to arrive at it */
     HOLDERS_ARE_SELF /* the object stands for its holder */
 };
 
-/* All that the family needs to know of a kind: each is described once, in a file of its own layer. */
+/* All that the family layer needs to know about a kind. Each kind is described once, in a file of its own layer. */
 struct object_type {
     const char *name;
     size_t size;
     /* A member has died: release and repair what it held of this object. */
     void (*recover)(void *object, uint32_t dead);
-    /* Tells those that are inside of an object that it is destroyed: wakes all who wait. May be done again by another member,
-     * if the first one dies doing it. A kind without this is freed at once: its code copes with stale handles by itself. */
+    /* Wakes all threads that wait inside of an object that is being destroyed. If the member that does this dies,
+     * another does it again. An object of a kind without this is freed at once: its code handles stale handles
+     * itself. */
     void (*end)(void *object);
-    /* Frees what hangs on an object that its creator died building, or that is destroyed and has nobody inside. False: a
-     * stopped process is in the middle of it, and it stays as it is until the one that destroys it dies. */
+    /* Frees what belongs to an object whose creator died while building it, or that is destroyed and has no thread
+     * inside. False: a stopped process is in the middle of it; the object stays as it is until its destroyer dies. */
     bool (*dispose)(void *object);
-    /* Bytes of the arena that hang on it, for how long it may wait to be freed; NULL: few. */
+    /* Bytes of the arena that belong to it, which decide how long it may wait to be freed; NULL: few. */
     uint64_t (*weigh)(void *object);
     /* Names the holders, for the report; NULL where there are none. */
     void (*holders)(void *object, holder_visit *visit, void *context);
     enum holder_role holding;
-    /* What stands in the memory of one goes over to the next that is made there, whose maker sets what is to be another. */
+    /* A new object inherits the content of the previous object in its memory; its creator sets what is to be
+     * different. */
     bool inherits;
-    /* Whether what its descriptor shows is so: see bell.h. Takes no lock, and may be wrong while a change is under way; whoever made
-     * the change settles the bell. NULL: it has no descriptor, or is a channel. */
+    /* Whether the object is ready, as its descriptor shows: see bell.h. Takes no lock, and may be wrong while a change
+     * is under way; the process that makes the change settles the bell. NULL: it has no descriptor, or is a channel. */
     bool (*ready)(void *object);
 };
-/* By number, NULL where no kind has it. Defined in src/upward.c. */
+/* The types by the numbers of their kinds; NULL for a number without a kind. Defined in src/upward.c. */
 extern const struct object_type *const object_types[KIND_LIMIT];
 
-/* The type of an object that stands in memory which may be anything; NULL: of none. */
+/* The type of the object at an address that may contain anything; NULL: there is no object. */
 static inline const struct object_type *object_type_of(const struct object *object) {
     return object->kind < KIND_LIMIT ? object_types[object->kind] : NULL;
 }
@@ -70,20 +74,21 @@ static inline const struct object_type *object_type_of(const struct object *obje
  * dies before that. Not under a guard: may sweep. */
 prong_status object_create(uint32_t kind, void **object);
 void object_publish(void *object);
-/* Ends the object of that generation, unless another call does or did. Its memory is freed when no thread is inside of it any
- * more. A member that dies doing it is followed by the one that buries it. Inside of the object, or nobody else knows it. */
+/* Ends the object of that generation, unless another call does or did. Its memory is freed when no thread is inside of
+ * it any more. If the member dies doing it, the member that buries it continues. The caller is inside of the object, or
+ * no other thread knows it. */
 void object_destroy(void *object, uint64_t generation);
 /* The same by a handle, entering it. */
 prong_status object_destroy_handle(uint32_t kind, uint64_t offset, uint64_t generation);
 /* Frees those retired objects that no thread is inside of. */
 void retired_sweep(void);
-/* The same, if enough of them have come together. Not under a guard. */
+/* The same, if there are enough of them to be worth it. Not under a guard. */
 void retired_sweep_if_due(void);
 static inline uint64_t object_generation(void *object) {
     return atomic_load(&((struct object *)object)->generation);
 }
 
-/* Names it for people; PRONG_INVALID when the name is too long. name may be NULL. */
+/* Gives the object a name for reports; PRONG_INVALID when the name is too long. name may be NULL. */
 prong_status object_label(void *object, const char *name);
 /* "lock 'accounts'", or "lock 2f30c0" by its place in the arena. Returns text. */
 const char *object_describe(void *object, char *text, size_t size);
@@ -97,19 +102,19 @@ static inline bool object_is_place(uint64_t offset) {
 static inline bool object_is_live(uint32_t kind, uint64_t offset, uint64_t generation) {
     if (!object_is_place(offset) || generation == 0) return false;
     struct object *object = (struct object *)arena_at(offset);
-    /* A header that stood here once stays one (slabs are never freed); anything else differs in 64 random bits. */
+    /* An object header stays one (slabs are never freed); anything else differs from it in 64 random bits. */
     return atomic_load_explicit(&object->generation, memory_order_acquire) == generation && object->kind == kind;
 }
 
 prong_status object_stale(uint32_t kind, uint64_t offset, uint64_t generation);
 
-/* Whether this family has ever given out that generation. Where a handle is only guessed from bytes that may be anything, this
- * comes first: a program's own memory may hold what looks like an object of generation 3. */
+/* Whether this family has ever given out that generation. To be checked first where bytes that may be anything are
+ * taken for a handle: a program's own memory may hold what looks like an object of generation 3. */
 static inline bool object_was_issued(uint64_t generation) {
     return generation - arena()->nonce < atomic_load(&arena()->next_generation) - arena()->nonce;
 }
 
-/* The live object of that kind and generation, or a clear error. */
+/* Finds the live object of that kind and generation; reports an error if there is none. */
 static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t generation, void **object) {
     if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
         prong_status status = object_stale(kind, offset, generation);
@@ -119,8 +124,8 @@ static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t 
     return PRONG_OK;
 }
 
-/* Enters the live object of that kind and generation, or gives a clear error, and is not inside. Until visit_end (object_leave)
- * its memory stays this object's, though it may be destroyed meanwhile. */
+/* Enters the live object of that kind and generation; on failure reports the error, and is not inside. Until visit_end
+ * (object_leave) the memory remains this object's, even if it is destroyed meanwhile. */
 prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation);
 static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation,
                                         void **object) {
@@ -130,13 +135,13 @@ static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint
     return object_enter_slow(visit, kind, offset, generation);
 }
 
-/* For what is inside of a handle's object until the end of the block:
+/* Declares a visit that ends at the end of the block:
  *
  *     INSIDE struct visit inside = {0};
  *     TRY(object_enter(&inside, KIND_EVENT, handle.offset, handle.generation, (void **)&event)); */
 #define INSIDE __attribute__((cleanup(visit_end)))
 
-/* Calls visit, inside of it, for every object of the kind that lives or is being made. */
+/* Calls visit for every object of the kind that is live or being made, and is inside of it during the call. */
 void object_each(uint32_t kind, void (*visit)(void *object, void *context), void *context);
 /* For all kinds: recover. */
 void object_recover_all(uint32_t dead);

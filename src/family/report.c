@@ -83,7 +83,7 @@ static void say_waiter(struct waiter *waiter, void *context) {
                seconds_since(atomic_load(&waiter->since)), object_describe(arena_at(object), what, sizeof what));
 }
 
-/* --- circles: from a waiter to the holders of what it waits for, and to what those wait for --- */
+/* --- circles: followed from a waiter to the holders of what it waits for, then to what those wait for --- */
 
 enum { CIRCLE_MOST = 64 };
 
@@ -91,7 +91,7 @@ struct walk {
     struct sink *out;
     unsigned found;
     int depth;
-    struct waiter *path[CIRCLE_MOST]; /* those on the way; a circle comes back to the first */
+    struct waiter *path[CIRCLE_MOST]; /* the waiters on the path; a circle leads back to the first */
 };
 
 static void step_from(struct walk *walk);
@@ -109,7 +109,7 @@ static void search_match(struct waiter *waiter, void *context) {
         search->found = waiter;
 }
 
-/* Each circle is reported once: from its waiter that stands first in the table. */
+/* Each circle is reported once, from the one of its waiters that is first in the table. */
 static void say_circle(struct walk *walk) {
     char what[80], who[120];
     for (int i = 1; i < walk->depth; i++)

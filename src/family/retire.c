@@ -1,6 +1,7 @@
-/* Destroyed objects wait here until no thread is inside of them (thread.h). A sweep takes all that wait, makes a barrier, looks
- * through the rows of all threads, and frees what is named in none; the rest is parked until the next sweep. As the barrier has
- * its price, a sweep comes when there is enough to free. All lists are in the arena: they outlive whoever sweeps. */
+/* Destroyed objects are retired: they wait here until no thread is inside of them (thread.h). A sweep takes all that
+ * wait, makes a barrier, reads the rows of all threads, and frees the objects that no row names; the others are parked
+ * until the next sweep. The barrier is expensive, so a sweep is made when there is enough to free. All lists are in the
+ * arena, so they survive the death of a sweeper. */
 #include "family/retire.h"
 
 #include "os/os.h"
@@ -39,7 +40,7 @@ void object_retire(struct object *object) {
     guard_leave(retire_guard());
 }
 
-/* --- what is named --- */
+/* --- which objects the rows name --- */
 
 struct named {
     uint64_t *offsets, quick[NAMED_QUICK];
@@ -92,7 +93,7 @@ static bool sweep_begin(void) {
     lock_t *lock = &retired()->sweeping;
     uint32_t holder = 0;
     if (atomic_compare_exchange_strong(&lock->word, &holder, self_token())) return true;
-    /* By this process too: another thread is at it, or this one was interrupted. */
+    /* By this process, too: another thread is sweeping, or a signal handler has interrupted a sweep. */
     return holder != self_token() && !member_alive(holder) &&
            atomic_compare_exchange_strong(&lock->word, &holder, self_token());
 }
@@ -101,7 +102,8 @@ static void sweep_end(void) {
     atomic_store(&retired()->sweeping.word, 0);
 }
 
-/* What was retired so far goes before what is parked. What is retired from now on has to wait for the next barrier. */
+/* Puts what was retired so far in front of what is parked. What is retired from now on has to wait for the next
+ * barrier. */
 static bool sweep_take_retired(void) {
     struct retired *r = retired();
     if (!guard_enter(retire_guard(), PRONG_FOREVER)) return false;
@@ -117,8 +119,8 @@ static bool sweep_take_retired(void) {
     return true;
 }
 
-/* In one stay under the guard: frees what was disposed of (or NULL), and takes the parked object that `link` leads to (or NULL)
- * off the list. From then on that is this process's to free, or that of the one that buries it. */
+/* Under the guard at once: frees an object that was disposed of (or NULL), and takes the parked object that `link`
+ * refers to (or NULL) off the list. This process then has to free that, or, if it dies, the process that buries it. */
 static bool sweep_step(struct object *disposed, uint64_t *link) {
     if (!guard_enter(retire_guard(), PRONG_FOREVER)) return false;
     if (disposed) object_free_inside(disposed);
@@ -152,7 +154,7 @@ static bool sweep_barrier(void) {
     return os_barrier_everywhere() || atomic_load(&arena()->all_fence);
 }
 
-/* False: another thread is at it. */
+/* False: another thread is sweeping. */
 static bool sweep_all(void) {
     struct named named;
     if (!__atomic_load_n(&retired()->first, __ATOMIC_RELAXED) && !__atomic_load_n(&retired()->parked, __ATOMIC_RELAXED))
@@ -171,7 +173,7 @@ void retired_sweep(void) {
     sweep_all();
 }
 
-/* So many times as much as what makes a sweep worth its price. */
+/* Whether `times` as much has been retired as makes a sweep worth its cost. */
 static bool sweep_is_due(uint64_t times) {
     const struct retired *r = retired();
     uint64_t count = __atomic_load_n(&r->count, __ATOMIC_RELAXED);
@@ -179,7 +181,7 @@ static bool sweep_is_due(uint64_t times) {
            (count >= times * DUE_COUNT && count >= times * 2 * threads_count());
 }
 
-/* A thread that sweeps may have no processor, while others destroy more and more: they give it theirs. */
+/* The thread that sweeps may not get a processor while others destroy more and more: so these yield to it. */
 void retired_sweep_if_due(void) {
     if (!sweep_is_due(1) || sweep_all() || !sweep_is_due(TOO_MUCH)) return;
     for (deadline_t end = deadline_after(WAIT_FOR_SWEEPER);

@@ -1,4 +1,4 @@
-/* Between object.c and retire.c. */
+/* What object.c and retire.c need of each other. */
 #ifndef FAMILY_RETIRE_H
 #define FAMILY_RETIRE_H
 
@@ -6,7 +6,7 @@
 
 /* Puts an object that this process is destroying on the list of those that wait to be freed. */
 void object_retire(struct object *object);
-/* Under the objects' guard: back to the free ones of its kind. */
+/* Under the objects' guard: puts it back on the free list of its kind. */
 void object_free_inside(struct object *object);
 
 #endif

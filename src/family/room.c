@@ -1,10 +1,10 @@
-/* Room within the memory control groups. */
+/* How much memory the control groups still allow. */
 #include "family/room.h"
 
 #include "base/error.h"
 #include "os/os.h"
 
-/* Left to what the arena's pages need beside themselves, and to the program. */
+/* Left free for the program, and for what the kernel needs for the arena's pages. */
 static uint64_t room_kept_back(uint64_t limit) {
     const uint64_t least = 1 << 20, most = 64 << 20;
     uint64_t part = least + limit / 64;

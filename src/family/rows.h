@@ -1,4 +1,5 @@
-/* The family table, for the files that change it: member.c (rows), alive.c (who lives), burial.c, family.c (this process). */
+/* The family table, for the files that change it: member.c (rows), alive.c (which members are alive), burial.c,
+ * family.c (this process). */
 #ifndef FAMILY_ROWS_H
 #define FAMILY_ROWS_H
 
@@ -15,23 +16,23 @@ static inline struct guard *members_guard(void) {
     return &arena()->members_guard;
 }
 
-/* Of burials, and of a process that becomes a member. */
+/* The guard of burials, which a process also takes when it becomes a member. */
 static inline struct guard *recovery_guard(void) {
     return &arena()->recovery_guard;
 }
 
 /* --- alive.c --- */
 
-/* Where this process is seen: notes whether the family has members in several namespaces of pids. */
+/* Notes in which PID namespace this process is, and whether the family has members in several. */
 void member_note_namespace(void);
-/* A process that is not in the table yet: its pid, and what tells namespaces apart as far as there is room. */
+/* The token of a process that is not in the table yet: its pid, and as many bits of its namespace as fit. */
 uint32_t member_entering_token(void);
-/* The number by which a person is told of it: its own, where there is none here. */
+/* The pid for messages: the number here, or its number in its own namespace if it has none here. */
 int member_pid_shown(const struct member *row);
 
 /* --- burial.c --- */
 
-/* By who starts a process, or joins: see there. */
+/* Called by a process that starts another one, or joins: see burial.c. */
 void family_look_for_a_start(void);
 
 #endif

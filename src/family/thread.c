@@ -1,5 +1,5 @@
-/* Threads' rows: found, given back, looked through. They stand in slabs that are never freed, so that one can be read at any
- * time. */
+/* Threads' rows: finding a free one, giving it back, reading all. Their slabs are never freed, so that a row can be
+ * read at any time. */
 #define _GNU_SOURCE
 #include "family/thread.h"
 
@@ -99,7 +99,8 @@ static void thread_make_key(void) {
     thread_end_known = pthread_key_create(&thread_end_key, thread_ends) == 0;
 }
 
-/* The row of a thread of a parent stays with the parent. Without a key it is given back when the process ends. */
+/* A row of the parent's thread stays with the parent. Without a thread-specific key, a row is given back only when the
+ * process ends. */
 void thread_know_self(void) {
     uint32_t token = self_token(), thread = os_thread_id();
     thread_known = (struct thread_self){.thread = thread, .token = token};

@@ -1,19 +1,20 @@
 /* A thread's row in the arena: which objects the thread is inside of.
  *
- * Before a call uses an object it enters it: it stores the object's offset in its thread's row, *then* asks whether the object
- * is still the one that its handle names, and then uses it; it takes the entry off when it leaves. A process that destroys an
- * object changes the generation, makes a barrier, then looks through the rows (retire.c): memory that is named in one is
- * parked, not reused. So a stale handle never meets the next object, and nothing that a thread works with is freed under it. A
- * stopped process delays the reuse of what it is inside of, and nothing else.
+ * Before a call uses an object it enters it: it stores the object's offset in its thread's row, *then* checks whether
+ * the object is still the one that its handle names, and then uses it. It removes the entry when it leaves. A process
+ * that destroys an object changes the generation, makes a barrier, then reads the rows (retire.c): memory that a row
+ * names is parked, not reused. So a stale handle never reaches the next object in the memory, and no memory is freed
+ * while a thread uses it. A stopped process delays the reuse of the objects that it is inside of, and nothing else.
  *
- * The two sides are Dekker's: each stores, and then loads what the other stores. The barrier between the two is paid by the side
- * that destroys, for both (os_barrier_everywhere); on the other one the compiler is kept from changing the order, no more. A
- * process that such a barrier does not reach uses a fence of its own at each entry.
+ * The two sides work as in Dekker's algorithm: each stores, then loads what the other one stores. Between the two there
+ * must be a barrier; the side that destroys makes it for both (os_barrier_everywhere), and on the other side only the
+ * compiler must keep the order. A process that such a barrier does not reach makes a fence of its own at each entry.
  *
- * The entries are a stack. Its depth is written first and taken back last, so that a signal handler that strikes between two of
- * these stores works above what it interrupts. Whoever looks through the rows counts an entry from the depth on, which may be one
- * that is not filled yet: that parks something needlessly, for a moment. A function that is left by an exception or by
- * pthread_cancel takes its entry off; one that is left by longjmp does not, and its caller's return does it. */
+ * The entries are a stack. Its depth is written first on entering, and last on leaving, so that a signal handler that
+ * interrupts between two of these stores works above the entry. A process that reads the rows counts all entries below
+ * the depth, of which the last may not be filled yet: then an object is parked needlessly, for a moment. A function
+ * that is left by an exception or by pthread_cancel removes its entry; one that is left by longjmp does not, and the
+ * return of its caller does it. */
 #ifndef FAMILY_THREAD_H
 #define FAMILY_THREAD_H
 
@@ -33,7 +34,7 @@ struct thread_row {
     _Atomic uint64_t more;                 /* a block of INSIDE_MORE further ones; stays with the row */
 };
 
-/* The calling thread, as of which process: a fork has another. */
+/* The calling thread, and the process in which this was noted: a forked child notes it again. */
 struct thread_self {
     uint32_t thread, token; /* thread: as the kernel numbers it, unique in the system */
     struct thread_row *row; /* NULL: there was no memory for one */
@@ -63,7 +64,7 @@ static inline void visit_write(struct visit *visit, _Atomic uint64_t *entry, uin
     atomic_signal_fence(memory_order_seq_cst); /* the barrier in retire.c is for both */
 }
 
-/* Enters what stands at that offset, where two stores do; else returns false. */
+/* Enters the object at that offset, if two stores are enough for that; else returns false. */
 static inline bool visit_begin_quickly(struct visit *visit, uint64_t offset) {
     struct thread_row *row = thread_known.row; /* of a member: there is none without a token */
     if (__builtin_expect(thread_known.token != self_token() || !row, 0)) return false;
@@ -74,18 +75,18 @@ static inline bool visit_begin_quickly(struct visit *visit, uint64_t offset) {
     return true;
 }
 
-/* Enters what stands at that offset. PRONG_NO_MEMORY: there is no place for the entry; PRONG_STALE, without a message, in a
- * process that is no member yet. */
+/* Enters the object at that offset. PRONG_NO_MEMORY: there is no place for the entry; PRONG_STALE, without a message,
+ * in a process that is no member yet. */
 static inline prong_status visit_begin(struct visit *visit, uint64_t offset) {
     if (__builtin_expect(visit_begin_quickly(visit, offset), 1)) return PRONG_OK;
-    struct visit slow = {0}; /* *visit itself, whose address goes nowhere, stays in registers */
+    struct visit slow = {0}; /* *visit itself, whose address is not passed on, stays in registers */
     prong_status status = visit_begin_slow(&slow, offset);
     *visit = slow;
     return status;
 }
 
-/* Leaves it, and whatever was entered since and left without saying so. Nothing in a process forked since: the row is its
- * parent's. */
+/* Leaves it, and whatever was entered since and not left. Does nothing in a process that was forked since: the row is
+ * its parent's. */
 static inline void visit_end(struct visit *visit) {
     if (!visit->row) return;
     if (__builtin_expect(visit->token == self_token(), 1))
@@ -93,15 +94,15 @@ static inline void visit_end(struct visit *visit) {
     visit->row = NULL;
 }
 
-/* Makes this process one that barriers reach, or notes that it is none; once a process image. Then, with the arena mapped by
- * whoever made it or by another, agrees with its other members on that. */
+/* The first registers this process for barriers, or notes that this is impossible; once in a process image. The second,
+ * once the arena is mapped, agrees with the other members on whether fences are needed. */
 void thread_join_barriers(void);
 void thread_agree_on_fences(bool made_arena);
 /* Frees the rows of a dead member. */
 void threads_forget(uint32_t dead);
 /* Calls visit for each entry of each row in use. */
 void threads_each_entry(void (*visit)(uint64_t offset, void *context), void *context);
-/* Rows in use, or that were. */
+/* The number of rows that are or were in use. */
 uint64_t threads_count(void);
 
 #endif

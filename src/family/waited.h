@@ -1,4 +1,4 @@
-/* What a wait for many things (prong_wait) knows of one of them. Each kind has a function that fills this in: see channel/source.h. */
+/* One item of a wait for many (prong_wait). Each kind has a function that fills this in: see channel/source.h. */
 #ifndef FAMILY_WAITED_H
 #define FAMILY_WAITED_H
 
@@ -12,13 +12,13 @@ struct waited {
     uint64_t before;             /* how it was at first */
     /* Whether it is ready, or destroyed, without looking at the descriptor. NULL: only that counts. */
     bool (*ready)(const struct waited *waited);
-    /* Buries the dead whose end makes it ready, or who kept it from that. NULL: there are none. */
+    /* Buries dead members whose death makes the item ready, or delays it. NULL: there are none. */
     void (*look)(const struct waited *waited);
-    /* The caller is told that it is not ready: a bell is right from then on. NULL: it has none. */
+    /* Called when the item was found not ready: corrects its bell. NULL: it has none. */
     void (*nothing)(const struct waited *waited);
 };
 
-/* For an object that is destroyed already: no call that it is passed to waits. */
+/* For an object that is destroyed already: it is always ready. */
 static inline bool waited_always(const struct waited *waited) {
     (void)waited;
     return true;

@@ -10,7 +10,7 @@ static struct waiter *waiter_table(void) {
     return (struct waiter *)(void *)(member_rows() + MEMBER_LIMIT);
 }
 
-/* Raised before the row is taken, so that whoever buries a member sees all its rows. */
+/* Raised before the row is taken, so that the process that buries a member sees all its rows. */
 static void waiters_raise_used(uint64_t to) {
     uint64_t used = atomic_load(&arena()->waiters_used);
     while (used < to && !atomic_compare_exchange_weak(&arena()->waiters_used, &used, to)) {}

@@ -10,11 +10,11 @@
 
 /* --- spinning ---
  *
- * A reply from another core comes within a microsecond or so: pause and look. If the other side has no core of its
- * own, every pause only keeps it from answering: yield to it instead. Which of the two holds is learnt from what
- * worked last time, per thread, with a full try now and then in case things have changed. Where others have work for
- * the core, a yield lasts until all of them have had their turn, and a thread that sleeps is run sooner: after a yield
- * that took long, threads sleep at once, until the next full try. */
+ * A reply from another core comes within a microsecond or so: pause and check again. If the other side has no core of
+ * its own, every pause only keeps it from answering: yield to it instead. Which of the two is right is learnt from what
+ * worked last time, per thread, with a full attempt now and then in case things have changed. If other processes need
+ * the core, a yield lasts until all of them have had their turn, and a sleeping thread would run sooner: after a yield
+ * that took long, threads sleep at once, until the next full attempt. */
 enum { TRY_AGAIN_EVERY = 128 };
 static const prong_time PAUSE_MOST = PRONG_US(10), PAUSE_LEAST = 50, YIELD_FOR = PRONG_US(30),
                         YIELD_MOST = PRONG_US(300);
@@ -65,7 +65,7 @@ bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, dead
     if (deadline == PRONG_NOWAIT) return false;
     uint32_t sequence = atomic_load(&queue->sequence);
     atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS);
-    os_fence_after_atomic(); /* the flag is seen before ready looks: pairs with the fence in waitq_notify */
+    os_fence_after_atomic(); /* the flag is set before ready checks: pairs with the fence in waitq_notify */
     if (!ready(context)) {
         count_event(&self_row()->sleeps);
         int64_t before = clock_now();
@@ -73,7 +73,7 @@ bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, dead
         member_mark_if_needed();
         if (atomic_load(&queue->sequence) == sequence && clock_now() - before >= DEAD_NAP) family_look_around();
     }
-    /* The notifier took the flag off and woke one of us; there may be others. */
+    /* The notifier cleared the flag and woke one sleeper; there may be others. */
     atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS);
     os_fence_after_atomic();
     return ready(context) || !deadline_passed(deadline);

@@ -1,10 +1,10 @@
-/* Waiting for something in the arena to happen: spin a little, then sleep on a futex. A thread that waits for many such things, or
+/* Waiting for a change in the arena: spin a little, then sleep on a futex. A thread that waits for several changes, or
  * for descriptors at the same time, watches them: see watch.h.
  *
- * Whoever makes the thing happen does it first, then calls waitq_notify after a sequentially consistent operation
- * (lock_release is one). Whoever waits announces itself first and looks again after. So one of the two always sees
- * the other. A sleeper that is killed just as it was woken takes the wake-up with it; that is why nobody sleeps longer
- * than DEAD_NAP (base/periods.h) without looking again. */
+ * The notifier makes the change, then, after a sequentially consistent operation (lock_release is one), calls
+ * waitq_notify. The waiter announces itself, then checks once more. So one of the two always sees the other. If a
+ * sleeper is killed just as it was woken, its wake-up is lost; that is why no thread sleeps longer than DEAD_NAP
+ * (base/periods.h) without checking again. */
 #ifndef FAMILY_WAITQ_H
 #define FAMILY_WAITQ_H
 
@@ -23,18 +23,18 @@ struct waitq {
 
 void waitq_notify_slow(struct waitq *queue, int count);
 
-/* Wakes up to count sleepers and all that watch. A load and nothing more when nobody waits. */
+/* Wakes up to count sleepers and all that watch. Only a load when no thread waits. */
 static inline void waitq_notify(struct waitq *queue, int count) {
-    os_fence_after_atomic(); /* what happened is seen before flags is read: pairs with the fence in waitq_sleep */
+    os_fence_after_atomic(); /* the change is visible before flags is read: pairs with the fence in waitq_sleep */
     if (__builtin_expect(atomic_load_explicit(&queue->flags, memory_order_relaxed) != 0, 0))
         waitq_notify_slow(queue, count);
 }
 
-/* Waits until ready(context), the deadline, or a nap's length: true means look again, false that time is up. */
+/* Waits until ready(context), the deadline, or DEAD_NAP: true means check again, false that the time is up. */
 bool waitq_wait(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);
-/* The same without spinning, for what takes long anyway. */
+/* The same without spinning, for waits that are long anyway. */
 bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);
-/* The spinning part alone: true when ready. Bounded to some 50 us, and it yields to whoever wants the processor. */
+/* The spinning part alone: true when ready. Takes some 50 us at most, and yields to others that want the processor. */
 bool spin_until(bool (*ready)(void *), void *context);
 
 #endif

@@ -1,5 +1,6 @@
-/* A row's `watched` is a word of 32 bits: the lowest says that there are others, each of which stands for some waitqs of the
- * family. It is the futex, too. Whoever wakes the thread clears it first, so that it is woken once. */
+/* A row's `watched` is a word of 32 bits: the lowest bit is set if any other is, and each of the others stands for some
+ * waitqs of the family. It is the futex, too. A notifier clears it before it wakes the thread, so that the thread is
+ * woken once. */
 #include "family/watch.h"
 
 #include "family/waiter.h"
@@ -44,7 +45,7 @@ void watch_renew(struct watch *watch) {
     if (watch->doorbell >= 0) os_doorbell_silence(watch->doorbell);
 }
 
-/* The row first: a notifier that sees the waitq's flag sees the row. */
+/* The row is written first: a notifier that sees the waitq's flag sees the row, too. */
 void watch_add(struct watch *watch, struct waitq *queue) {
     struct waiter *row = watch_row(watch);
     if (!row) return;

@@ -5,8 +5,8 @@
 #include <prong/queue.h>
 
 struct family_request {
-    prong_queue mailbox;    /* of the asking thread; where the reply goes */
-    uint64_t pid_namespace; /* in which pid means it; see os_pid_namespace */
+    prong_queue mailbox;    /* of the thread that asks, for the reply */
+    uint64_t pid_namespace; /* the namespace of pid; see os_pid_namespace */
     uint32_t member;        /* its token in the family */
     int pid;
     int leaves; /* the thread ends: no request follows */

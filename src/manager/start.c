@@ -1,4 +1,5 @@
-/* A manager's server in a process of its own: started, and ended. Above client/ and server/, which do not know each other. */
+/* Starting and ending a manager's server in a process of its own. This file uses client/ and server/, which do not use
+ * each other. */
 #include "base/error.h"
 #include "manager/client/caller.h"
 #include "manager/server/family.h"
@@ -24,7 +25,7 @@ struct server_start {
     prong_queue requests, ready;
 };
 
-/* What it says when it serves, or cannot. */
+/* What it reports when it serves, or cannot. */
 struct ready {
     prong_status status;
     int pid;
@@ -116,7 +117,7 @@ static void end_process(struct manager *manager, prong_time patience) {
     prong_process_destroy(manager->process);
 }
 
-/* A key nobody else knows, if none was given. */
+/* Makes a secret key, if none was given. */
 static void manager_make_key(struct reach *reach) {
     if (reach->has_key) return;
     for (size_t i = 0; i < 32; i += sizeof(uint64_t)) {
@@ -186,7 +187,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     TRY(manager_find(handle, &manager));
     deadline_t deadline = deadline_after(timeout);
     prong_status status = manager_ask(handle, manager, "shutdown", timeout, NULL);
-    /* One that was not asked goes on, unless it was about to end anyway. */
+    /* A server that did not get the request goes on, unless it was about to end anyway. */
     prong_time patience = status ? UNASKED_WITHIN : PRONG_FOREVER, left = deadline_left(deadline);
     if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)
         status = PRONG_OK; /* it has ended */
@@ -197,7 +198,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
         prong_queue_destroy(manager->requests);
         status = PRONG_OK;
     }
-    manager_leave(handle); /* of a server that was ended the mailbox is ours to destroy */
+    manager_leave(handle); /* the server is killed: this process destroys the mailbox */
     if (status >= 0) manager_drop(manager);
     return status;
 }

@@ -1,12 +1,12 @@
-/* What objects on a server are called in messages, as multiprocessing.managers has it: an ident on their server, a token
+/* How messages name objects on a server, as in multiprocessing.managers: by an ident on their own server, by a token
  * anywhere. */
 #ifndef MANAGER_TOKEN_H
 #define MANAGER_TOKEN_H
 
 #include "net/address.h"
 
-/* What a C program's name begins with in accept_connection; 16 hexadecimal digits follow, the same in all of a process's
- * connections and in no other's. */
+/* The prefix of a C program's name in accept_connection. 16 hexadecimal digits follow, which are the same in all
+ * connections of a process, and different from those of others. */
 #define CLIENT_NAME "prong-client-"
 
 struct token {

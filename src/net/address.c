@@ -21,7 +21,7 @@ static prong_status parse_unix(const char *text, struct address *address) {
     return PRONG_OK;
 }
 
-/* -1: none. strtol alone would take blanks and a sign, too. */
+/* The port; -1: the text is none. strtol alone would accept blanks and a sign, too. */
 static long port_number(const char *text) {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || text[digits]) return -1;

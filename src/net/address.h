@@ -1,4 +1,4 @@
-/* Addresses, as text, as sockets have them, and as Python has them. */
+/* Addresses: as text, as socket addresses, and in Python's form. */
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H
 
@@ -14,12 +14,13 @@ struct address {
     socklen_t size;
 };
 
-/* Looks a host up. listening: one to bind to. Errors: PRONG_INVALID, PRONG_NOT_FOUND (no such host). */
+/* Makes a socket address of a text; looks up the host. listening: an address to bind to. Errors: PRONG_INVALID,
+ * PRONG_NOT_FOUND (no such host). */
 prong_status address_parse(const char *text, bool listening, struct address *address);
 void address_text(const struct address *address, char text[ADDRESS_TEXT]);
 /* The path of a Unix socket in the file system, or NULL. */
 const char *address_path(const struct address *address);
-/* Whether both texts name one server. By TCP a computer has as many names as it is called by: the port tells. */
+/* Whether both texts may name one server. By TCP a computer may have many names, so only the port is compared. */
 bool address_same(const char *a, const char *b);
 
 /* The str, bytes or (host, port) that Python's managers put into tokens; and back. */

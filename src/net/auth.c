@@ -40,7 +40,7 @@ static prong_status auth_hmac(int which, const void *key, size_t key_size, const
     return PRONG_OK;
 }
 static bool auth_same(const void *a, const void *b, size_t size) {
-    return CRYPTO_memcmp(a, b, size) == 0; /* in a time that tells nothing */
+    return CRYPTO_memcmp(a, b, size) == 0; /* in a time that does not depend on the content */
 }
 static prong_status has_crypto(void) {
     return PRONG_OK;
@@ -60,7 +60,7 @@ static prong_status has_crypto(void) {
 }
 #endif
 
-/* A name in braces at the start, and how long that is with them; -1: none that is known. */
+/* The digest named in braces at the start, and the length of the name with its braces; -1: no known digest. */
 static int named_digest(const unsigned char *message, size_t size, size_t *prefix) {
     for (int i = 0; i < DIGESTS; i++) {
         size_t length = strlen(digests[i]);
@@ -117,7 +117,7 @@ prong_status auth_verify(const void *key, size_t key_size, const void *nonce, si
 
 static struct auth *outstanding;
 
-/* A child keeps its parent's: what the parent asks it must not answer. */
+/* A forked child keeps its parent's list: it must not answer its parent's challenges. */
 FORK_MUTEX(auth, outstanding_mutex, NULL)
 
 static void outstanding_add(struct auth *auth) {
@@ -138,7 +138,7 @@ void auth_end(struct auth *auth) {
     pthread_mutex_unlock(&outstanding_mutex);
 }
 
-/* Whatever stands before or behind it: the random part tells. */
+/* Only the random part is compared, whatever is before or after it. */
 static bool outstanding_has(bool listens, const void *nonce, size_t size) {
     pthread_mutex_lock(&outstanding_mutex);
     const struct auth *auth = outstanding;
@@ -203,7 +203,7 @@ static prong_status take_challenge(struct auth *auth, const void *message, size_
     return PRONG_OK;
 }
 
-/* Who listens has then been verified both ways; who connects goes on to challenge. */
+/* For the side that listens both directions are verified then; the side that connects goes on with its challenge. */
 static prong_status take_verdict(struct auth *auth, const void *message, size_t size, struct auth_reply *reply) {
     if (size != sizeof(WELCOME) - 1 || memcmp(message, WELCOME, size))
         return fail_text(PRONG_PERMISSION,

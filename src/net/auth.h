@@ -1,13 +1,14 @@
-/* The handshake of multiprocessing.connection: both sides prove that they have the same key. Messages in, messages out;
- * no sockets here.
+/* The handshake of multiprocessing.connection: both sides prove that they have the same key. It takes and gives
+ * messages; there are no sockets here.
  *
  * A challenge is "#CHALLENGE#" and a nonce; the answer is an HMAC of the nonce; then comes "#WELCOME#" or "#FAILURE#".
- * From Python 3.12 on nonce and answer begin with the digest's name in braces; before, a nonce is 20 bytes and an answer
- * 16, by MD5. The side that listens challenges first.
+ * From Python 3.12 on nonce and answer begin with the digest's name in braces; before that, a nonce has 20 bytes and an
+ * answer 16, by MD5. The side that listens challenges first.
  *
- * A challenge is not answered while a handshake of this process on the same side has it outstanding: that is reflection, by
- * a peer that has two connections of ours and lets one answer for the other. A challenge of the other side is answered: a
- * program may connect to itself, which looks like a relay between the two. */
+ * A challenge is not answered if it was sent by this process, in a handshake on the same side that is still running.
+ * That is reflection: a peer with two connections to this process lets one answer the challenge of the other. A
+ * challenge that this process sent on the other side is answered: a program may connect to itself, which looks like a
+ * relay between the two. */
 #ifndef NET_AUTH_H
 #define NET_AUTH_H
 
@@ -38,13 +39,14 @@ struct auth_reply {
 /* Begins, with a first message to send if this side listens. Errors: PRONG_SYSTEM (no crypto was built in). */
 prong_status auth_begin(struct auth *auth, bool listens, const void *key, size_t key_size, bool allow_md5,
                         struct auth_reply *reply);
-/* The handshake is over, or given up: needed before its memory goes. It must not move in between. May be called twice, and
- * without auth_begin on what is all zero. */
+/* Ends the handshake, complete or not. Must be called before its memory is freed; until then the memory must not move.
+ * May be called twice, and without auth_begin on a struct that is all zero. */
 void auth_end(struct auth *auth);
-/* Takes a message. PRONG_PERMISSION: refused, by us or by them; reply may still have a verdict to send. */
+/* Handles a message. PRONG_PERMISSION: this side or the other one has refused; reply may still have a message to
+ * send. */
 prong_status auth_step(struct auth *auth, const void *message, size_t size, struct auth_reply *reply);
 
-/* The parts, as Python has them. What answers a challenge's nonce; whether an answer to one is right. */
+/* The two parts, as in Python: makes the answer to a nonce; checks whether an answer is right. */
 prong_status auth_answer(const void *key, size_t key_size, const void *nonce, size_t nonce_size, bool allow_md5,
                          unsigned char *answer, size_t *answer_size);
 prong_status auth_verify(const void *key, size_t key_size, const void *nonce, size_t nonce_size, const void *answer,

@@ -20,7 +20,7 @@ static prong_status bytes_no_memory(size_t capacity) {
     return fail(PRONG_NO_MEMORY, "link: no memory for %zu bytes", capacity);
 }
 
-/* What is in use goes to a buffer of its own; the old one is left to the messages in it. */
+/* Copies the bytes in use to a new buffer, and leaves the old one to the messages that are lent in it. */
 static prong_status bytes_leave(struct bytes *bytes, size_t used, size_t capacity) {
     struct link_buffer *buffer = malloc(sizeof(*buffer) + capacity);
     if (!buffer) return bytes_no_memory(capacity);

@@ -1,4 +1,4 @@
-/* Bytes on their way in or out, in memory of this process that messages may be lent in. */
+/* A buffer for bytes on their way in or out, in memory of this process in which messages may be lent. */
 #ifndef NET_BYTES_H
 #define NET_BYTES_H
 
@@ -7,7 +7,8 @@
 #include <prong/status.h>
 #include <stddef.h>
 
-/* One of its holders is the struct bytes, messages lent in it are the others: while there are any, nothing in it moves. */
+/* Its holders are the struct bytes and the messages that are lent in it. While there are such messages, nothing in it
+ * moves. */
 struct link_buffer {
     struct loan loan;
     char data[];
@@ -20,9 +21,9 @@ struct bytes {
     size_t start, end, capacity; /* data[start] up to data[end] is there */
 };
 
-/* Makes room for `more` bytes at the end. What was taken at the front goes first. PRONG_NO_MEMORY. */
+/* Makes room for `more` bytes at the end; first reuses what was taken at the front. PRONG_NO_MEMORY. */
 prong_status bytes_reserve(struct bytes *bytes, size_t more);
-/* Gives memory back that a large message needed, once nothing is in it. */
+/* Frees the memory that a large message needed, once the buffer is empty. */
 void bytes_shrink(struct bytes *bytes);
 void bytes_clear(struct bytes *bytes);
 

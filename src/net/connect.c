@@ -19,7 +19,7 @@ struct connect_attempt {
     const char *address;
     deadline_t deadline;
     int socket;
-    bool absent; /* nobody listens there, who may do so later */
+    bool absent; /* nobody listens there yet */
 };
 
 static prong_status connect_failed(struct connect_attempt *a) {
@@ -29,7 +29,7 @@ static prong_status connect_failed(struct connect_attempt *a) {
     return fail_errno("connect to %s", a->address);
 }
 
-/* Until the system has connected it, or failed to. */
+/* Waits until the system has connected the socket, or failed to. */
 static prong_status connect_await(struct connect_attempt *a) {
     struct pollfd one = {.fd = a->socket, .events = POLLOUT};
     int problem = 0, ready;
@@ -42,7 +42,7 @@ static prong_status connect_await(struct connect_attempt *a) {
     return problem ? connect_failed(a) : PRONG_OK;
 }
 
-/* A Unix socket whose backlog is full says EAGAIN and cannot be polled for: try again, seldom. */
+/* For a full backlog a Unix socket reports EAGAIN, and cannot be polled: try again after a pause. */
 static prong_status connect_socket(struct connect_attempt *a) {
     while (connect(a->socket, (const struct sockaddr *)&a->to->socket, a->to->size) < 0) {
         if (errno == EISCONN) return PRONG_OK;
@@ -55,8 +55,8 @@ static prong_status connect_socket(struct connect_attempt *a) {
     return PRONG_OK;
 }
 
-/* Where nobody listens at a port that the system gives to clients, it may give this one that very port: the socket is then
- * connected with itself. */
+/* If nobody listens at a port that the system also gives to clients, it may give this client that same port: then the
+ * socket is connected to itself. */
 static bool socket_is_own_peer(int socket) {
     struct sockaddr_storage here, there;
     socklen_t here_size = sizeof(here), there_size = sizeof(there);
@@ -80,7 +80,7 @@ static prong_status connect_once(struct connect_attempt *a) {
     return status;
 }
 
-/* A listener may come up later: until then it is tried again, ever more rarely. */
+/* A listener may start later: tries again until then, with growing pauses. */
 static prong_status connect_until(struct connect_attempt *a) {
     prong_status status;
     for (prong_time nap = CONNECT_NAP_FIRST; (status = connect_once(a)) && a->absent; nap *= 2) {

@@ -1,4 +1,4 @@
-/* Links without waiting: made and closed; reading, writing, the handshake. */
+/* Links, without waiting: making, closing, reading, writing, the handshake. */
 #define _GNU_SOURCE
 #include "net/link.h"
 
@@ -39,7 +39,7 @@ static ssize_t link_read_some(prong_link *link, void *data, size_t size) {
     }
 }
 
-/* begun: what is left of a message has to follow, so a want of memory is waited out. */
+/* begun: a part of the message was sent, and the rest has to follow, so a shortage of kernel memory is waited out. */
 static ssize_t link_write_some(prong_link *link, const struct iovec *parts, int count, bool begun) {
     for (int looks = 0;;) {
         ssize_t put;
@@ -55,7 +55,7 @@ static ssize_t link_write_some(prong_link *link, const struct iovec *parts, int 
     }
 }
 
-/* begun: a part of the message has left. Else the link is as before where the system was only short of memory. */
+/* begun: a part of the message was sent. If not, and the system was only short of memory, the link is as before. */
 static prong_status link_write_failed(prong_link *link, bool begun) {
     if (begun || (errno != ENOBUFS && errno != ENOMEM)) link->state = LINK_CUT;
     if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
@@ -65,7 +65,7 @@ static prong_status link_write_failed(prong_link *link, bool begun) {
 
 /* --- reading --- */
 
-/* Of the message that begins `in`: whole length and that of its header. PRONG_TIMEOUT: not known yet. */
+/* The length of the message at the start of `in`, and that of its header. PRONG_TIMEOUT: not known yet. */
 static prong_status link_frame(const prong_link *link, size_t *header, size_t *size) {
     size_t have = link->in.end - link->in.start;
     if (!have) return PRONG_TIMEOUT; /* there may be no buffer */
@@ -122,7 +122,7 @@ prong_status link_take(prong_link *link, size_t maxlength, const void **data, si
     return PRONG_OK;
 }
 
-/* Bytes it is worth having room for: what a message still lacks, but no more than has come so far. */
+/* How many bytes to make room for: what is missing of the message, but no more than has arrived so far. */
 static size_t link_worth_reading(const prong_link *link) {
     size_t header, size, have = link->in.end - link->in.start;
     if (link_frame(link, &header, &size) || header + size <= have) return READ_LEAST;
@@ -166,7 +166,7 @@ prong_status link_flush(prong_link *link) {
     return PRONG_OK;
 }
 
-/* What has not left yet; there is room for it. */
+/* Appends what was not sent yet; there is room for it. */
 static void link_keep_rest(prong_link *link, const struct iovec *parts, size_t written) {
     for (int i = 0; i < 2; i++) {
         size_t skip = written < parts[i].iov_len ? written : parts[i].iov_len;
@@ -181,7 +181,7 @@ prong_status link_put(prong_link *link, const void *data, size_t size) {
     unsigned char header[FRAME_LONG];
     struct iovec parts[2] = {{header, frame_write(header, size)}, {(void *)(uintptr_t)data, size}};
     if (link->state == LINK_CUT) return fail(PRONG_BROKEN, "link to %s: it was cut", link->address);
-    /* Room for all of it, before a part has left and the rest has to follow. */
+    /* Makes room for all of it before the first part is sent, after which the rest would have to follow. */
     TRY(bytes_reserve(&link->out, parts[0].iov_len + size));
     ssize_t put = 0;
     if (link_unwritten(link) == 0 && !link->tls) put = link_write_some(link, parts, 2, false);
@@ -250,7 +250,8 @@ short link_events(const prong_link *link) {
     return (short)(POLLIN | (link_unwritten(link) || link->wants_write ? POLLOUT : 0));
 }
 
-/* A TLS client begins, a listener with an authkey does: each of two that do not agree waits for the other. */
+/* With TLS the client sends first, with an authkey the listener does: two sides that do not agree on TLS wait for each
+ * other. */
 const char *link_silence(const prong_link *link) {
     if (link->heard || (link->tls && tls_heard(link->tls))) return NULL;
     if (link->tls) return "the other side has sent nothing, and may not speak TLS";

@@ -19,7 +19,7 @@ prong_status link_wait(prong_link *link, short events, deadline_t deadline, cons
 
 /* --- sending --- */
 
-/* Of a message of which nothing has left it is as if it had not been tried. */
+/* If nothing of a message was sent, all is as if it had not been tried. */
 static prong_status link_give_up_sending(prong_link *link, bool untouched, prong_status status) {
     if (untouched) {
         link->out.start = link->out.end;
@@ -61,7 +61,7 @@ prong_status prong_link_send_value(prong_link *link, prong_value value, prong_ti
 
 /* --- receiving --- */
 
-/* Whether there is something to look at: data, the end, a failure. */
+/* Whether there is something to receive: data, end-of-file, or a failure. */
 static bool link_has_come(void *link) {
     return link_fill(link) != PRONG_TIMEOUT;
 }
@@ -92,7 +92,7 @@ prong_status link_receive(prong_link *link, size_t maxlength, const void **data,
     return status;
 }
 
-/* The message is its holder's from here on: the link goes on behind it. */
+/* From here on the message belongs to its holder; the link continues after it. */
 static prong_message link_lend(prong_link *link, const void *data, size_t size) {
     prong_message message = loan_lend(&link->in.buffer->loan, (void *)(uintptr_t)data, size);
     link_give_back(link);

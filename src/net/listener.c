@@ -1,5 +1,5 @@
-/* Listening: handshakes go on side by side, so that one that stalls holds up none but itself. A poller stands
- * for the socket and all that have begun. */
+/* Listening: handshakes run side by side, so that a stalled one does not delay others. A poller watches the socket and
+ * all connections whose handshake has begun. */
 #define _GNU_SOURCE
 #include "net/listener.h"
 #include "base/error.h"
@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* TURN: connections taken before those that have begun are looked at again, however many more there are. */
+/* TURN: how many new connections are accepted, at most, before the running handshakes are handled again. */
 enum { BACKLOG = 128, HANDSHAKES = 256, TURN = 64 };
 static const prong_time LISTENER_HANDSHAKE_WITHIN = PRONG_SECONDS(10);
 
-/* A connection that has not proved itself yet. In the order of their deadlines. */
+/* A connection whose handshake is not complete. The list is in the order of their deadlines. */
 struct handshake {
     struct handshake *next;
     prong_link *link;
@@ -70,7 +70,8 @@ prong_status remove_path(const char *path) {
     return fail_errno("remove %s", path);
 }
 
-/* Most errors are those of a connection that is gone again; what this computer lacks does not go away by asking again. */
+/* Most errors are those of a connection that has ended already; a shortage on this computer is not mended by trying
+ * again. */
 static prong_status accept_failed(void) {
     switch (errno) {
     case EMFILE:
@@ -185,7 +186,7 @@ prong_status prong_listener_close(prong_listener *listener) {
     return status;
 }
 
-/* Watches it for what its handshake waits for. */
+/* Lets the poller watch the connection for what its handshake waits for. */
 static prong_status listener_watch(prong_listener *listener, struct handshake *one, bool is_new) {
     int poller = listener->source.descriptor, descriptor = one->link->source.descriptor;
     uint32_t events = OS_POLLER_IN | (link_events(one->link) & POLLOUT ? OS_POLLER_OUT : 0);
@@ -208,15 +209,16 @@ static prong_status begin_one(prong_listener *listener, prong_link *link) {
     listener->last = &one->next;
     listener->handshakes++;
     prong_status status = listener_watch(listener, one, true);
-    if (status < 0) listener_refuse(listener, place, prong_error_message()); /* else nobody would see that it goes on */
+    if (status < 0)
+        listener_refuse(listener, place, prong_error_message()); /* else its progress would not be noticed */
     return status;
 }
 
-/* One that needs no handshake is the caller's at once. */
+/* A connection that needs no handshake is given to the caller at once. */
 static prong_status take_one(prong_listener *listener, prong_link **ready) {
     prong_link *link;
     prong_status status = accept_at(listener->socket, &listener->options, listener->tls, &link);
-    if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* those that stall make way for those that wait */
+    if (status == PRONG_NO_DESCRIPTORS && listener->first) { /* stalled handshakes make room for new ones */
         listener_refuse(listener, &listener->first, "no descriptors left: the oldest handshake gave way");
         return PRONG_OK;
     }
@@ -264,7 +266,7 @@ static void advance_all(prong_listener *listener, prong_link **link) {
     }
 }
 
-/* Waits for something to do, until then or until a handshake has to end. */
+/* Waits for something to do, until the deadline or until a handshake's time is up. */
 static prong_status listener_await_events(const prong_listener *listener, deadline_t deadline) {
     if (listener->first && listener->first->deadline < deadline) deadline = listener->first->deadline;
     struct pollfd one = {.fd = listener->source.descriptor, .events = POLLIN};
@@ -273,7 +275,7 @@ static prong_status listener_await_events(const prong_listener *listener, deadli
     return wait_cancelled ? fail_text(PRONG_TIMEOUT, "the wait for a connection was ended") : PRONG_OK;
 }
 
-/* Those that have begun come first: no flood of new ones keeps one that has proved itself waiting. */
+/* Handshakes that have begun come first: so a flood of new connections does not delay one that is authenticated. */
 prong_status prong_listener_accept(prong_listener *listener, prong_link **link, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;

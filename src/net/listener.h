@@ -1,4 +1,4 @@
-/* Listeners inside: the socket that others connect to, and what is needed to take them. */
+/* The inside of a listener: the socket to which others connect, and what accepting needs. */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
@@ -7,13 +7,13 @@
 
 /* A bound socket that listens; *address_text is where, *path (may be empty) what to unlink at the end. */
 prong_status listen_at(const char *address, int backlog, int *socket, char text[ADDRESS_TEXT], char path[ADDRESS_TEXT]);
-/* The next connection as a link whose handshake has begun; PRONG_TIMEOUT: there is none now; PRONG_BROKEN_PIPE: it has hung
- * up already. Anything else is this computer's lack of something. */
+/* The next connection as a link whose handshake has begun; PRONG_TIMEOUT: there is none now; PRONG_BROKEN_PIPE: it has
+ * hung up already. Any other error is a shortage on this computer. */
 prong_status accept_at(int socket, const prong_link_options *options, struct tls_context *tls, prong_link **link);
-/* Copies of what options point to that must live on. */
+/* Copies what the options point to and is needed later. */
 prong_status keep_options(prong_link_options *kept, const prong_link_options *options);
 void drop_options(prong_link_options *kept);
-/* Removes the path of a Unix socket, if it has one, which may be gone already. */
+/* Removes the path of a Unix socket, if it has one; the path may be gone already. */
 prong_status remove_path(const char *path);
 
 #endif

@@ -40,7 +40,7 @@ static void time_is_up(struct transfer *t) {
                     : fail_text(PRONG_TIMEOUT, "the time given has passed");
 }
 
-/* If the runtime breaks it off its time is up at once: what comes then is not taken. */
+/* If the runtime ends the wait, its time is up at once: what arrives then is not taken. */
 static void stream_interrupted(struct transfer *t) {
     interrupt_look();
     if (wait_cancelled) time_is_up(t);
@@ -58,7 +58,7 @@ static void stream_moved(struct transfer *t, size_t size) {
     t->parts->iov_len -= size;
 }
 
-/* A call that could wait and did not move all: by a signal, perhaps. */
+/* A call that was allowed to wait and did not move all the bytes, perhaps because of a signal. */
 static void moved_by(struct transfer *t, size_t size, int flags) {
     stream_moved(t, size);
     if (is_left(t) && flags != MSG_DONTWAIT) stream_interrupted(t);
@@ -76,7 +76,7 @@ static void stream_wait(struct transfer *t, short events, deadline_t deadline) {
         t->status = stream_failed(PRONG_SYSTEM, "poll");
 }
 
-/* Of what is no socket. */
+/* For a descriptor that is not a socket. */
 static bool is_ready(int descriptor, short events) {
     struct pollfd one = {.fd = descriptor, .events = events};
     return poll(&one, 1, 0) > 0;
@@ -160,13 +160,14 @@ static bool stream_check(void *context) {
     return take_some(context, MSG_DONTWAIT);
 }
 
-/* A message that is awaited often comes soon; whether it does, each thread learns for itself. */
+/* An awaited message often comes soon; each thread learns whether that is so. */
 static bool look_for_a_while(struct transfer *t, deadline_t deadline) {
     static _Thread_local struct spin lately = {.span = SPIN_LONGEST};
     return deadline != PRONG_NOWAIT && !t->begun && spin(&lately, stream_check, t);
 }
 
-/* Who may wait for ever does so in recv, which is woken only when all is there; EAGAIN then is a non-blocking one's. */
+/* A call without a time limit waits in recv, which wakes only when all is there; EAGAIN then means a non-blocking
+ * descriptor. */
 static prong_status stream_receive(struct transfer *t, void *data, size_t size, deadline_t deadline) {
     t->one = (struct iovec){data, size};
     t->parts = &t->one;

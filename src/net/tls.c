@@ -58,7 +58,7 @@ prong_status tls_context_new(struct tls_context **context, const prong_tls *opti
     if (status >= 0) {
         SSL_CTX_set_min_proto_version(made->ctx, TLS1_2_VERSION);
         SSL_CTX_set_num_tickets(made->ctx,
-                                0); /* what a client has not read when it closes would reset the connection */
+                                0); /* data that a client has not read when it closes would reset the connection */
         SSL_CTX_set_mode(made->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
         status = load_certificate(made->ctx, options);
     }
@@ -81,7 +81,7 @@ void tls_context_free(struct tls_context *context) {
     free(context);
 }
 
-/* --- the socket: as OpenSSL's own, but writing to who is gone raises no SIGPIPE --- */
+/* --- the socket: like OpenSSL's own, but writing to a closed connection raises no SIGPIPE --- */
 
 static int socket_of(BIO *bio) {
     return (int)(intptr_t)BIO_get_data(bio);
@@ -98,7 +98,7 @@ static int socket_read(BIO *bio, char *data, int size) {
     return socket_moved(bio, recv(socket_of(bio), data, (size_t)size, 0), BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
 }
 
-/* A record that could not be sent cannot be taken back: so a want of memory is waited out here. */
+/* A record that was not sent in full cannot be withdrawn: so a shortage of kernel memory is waited out here. */
 static int socket_write(BIO *bio, const char *data, int size) {
     ssize_t sent;
     int looks = 0;
@@ -108,7 +108,7 @@ static int socket_write(BIO *bio, const char *data, int size) {
     return socket_moved(bio, sent, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
 }
 
-/* Of what OpenSSL asks for, a flush alone needs an answer: nothing is held back here. 0 answers that a thing is not known. */
+/* Of OpenSSL's requests only a flush needs an answer: nothing is buffered here. 0 means that a request is not known. */
 static long socket_control(BIO *bio, int command, long number, void *pointer) {
     (void)bio, (void)number, (void)pointer;
     return command == BIO_CTRL_FLUSH;
@@ -164,7 +164,7 @@ void tls_free(struct tls *tls, bool goodbye) {
     free(tls);
 }
 
-/* -1 with errno for what an SSL call returned. */
+/* Turns the result of an SSL call into -1 with errno. */
 static ssize_t io_failed(struct tls *tls, int result, bool *wants_write) {
     int why = SSL_get_error(tls->ssl, result), system = errno;
     ERR_clear_error();
@@ -180,14 +180,14 @@ bool tls_heard(const struct tls *tls) {
     return BIO_number_read(SSL_get_rbio(tls->ssl)) > 0;
 }
 
-/* What OpenSSL says of bytes that are no record of TLS. */
+/* The errors that OpenSSL reports for bytes that are not a TLS record. */
 static bool is_no_tls(int reason) {
     return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
            reason == SSL_R_PACKET_LENGTH_TOO_LONG || reason == SSL_R_UNKNOWN_PROTOCOL ||
            reason == SSL_R_BAD_PACKET_LENGTH;
 }
 
-/* OpenSSL 3 reports the end of the connection so. */
+/* OpenSSL 3 reports the end of the connection in this way. */
 static bool is_eof(int why) {
 #ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
     if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return true;

@@ -1,5 +1,5 @@
-/* All that is system-specific, behind plain functions. Each returns 0 (or a descriptor, or a count) on
- * success and -1 with errno set on failure unless it says otherwise; none touches prong's own structures. */
+/* All that is system-specific, behind plain functions. Unless its comment says otherwise, each returns 0 (or a
+ * descriptor, or a count) on success, and -1 with errno set on failure. None uses prong's own structures. */
 #ifndef OS_OS_H
 #define OS_OS_H
 
@@ -13,29 +13,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* --- futex: waits while *word == expected; may return early for any reason, so the caller looks again. --- */
+/* --- futex: waits while *word == expected; may return early for any reason, so the caller checks again. --- */
 void os_futex_wait(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
 /* Wakes up to count waiters; returns how many woke. */
 int os_futex_wake(_Atomic uint32_t *word, int count);
-/* The same as a wait that may be interrupted (see base/interrupt.h): looks whether it was, after it. */
+/* The same, but may be interrupted (see base/interrupt.h), which it checks after the wait. */
 void os_futex_sleep(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline);
-/* The same for those waiters alone that share a bit of the mask. */
+/* The same, only for waiters whose mask has a bit in common with this one. */
 void os_futex_sleep_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline);
 int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask);
 
-/* --- poll(2) until then, as a wait that may be interrupted: looks whether it was, after it --- */
+/* --- poll(2) until the deadline; may be interrupted, which it checks after the wait --- */
 int os_poll(struct pollfd *fds, size_t count, deadline_t deadline);
 
 /* --- memory --- */
-/* An anonymous, sparse, close-on-exec shared memory object of the given size, which is sealed against another size, at a
- * descriptor of 10 or above where there is one, out of the way of a program that counts on low numbers. EFBIG when the
- * limit below forbids it. *call: which system call failed. */
+/* An anonymous, sparse shared memory object of the given size, which is sealed against a change of the size. Its
+ * descriptor is close-on-exec and, where possible, 10 or above, as some programs count on low numbers. EFBIG when the
+ * limit below forbids the size. *call: which system call failed. */
 int os_memory_create(const char *name, uint64_t size, const char **call);
 /* Whether the descriptor is of such an object, and not of a file. */
 bool os_is_memory(int fd);
 /* Whether this process has one of that name that is not close-on-exec. */
 bool os_memory_is_inherited(const char *name);
-/* Whether nobody can make the object shorter or longer any more. */
+/* Whether the object can no longer be made shorter or longer. */
 bool os_memory_is_sealed(int fd);
 /* The largest size that a file may be given (RLIMIT_FSIZE); UINT64_MAX: any. */
 uint64_t os_file_size_limit(void);
@@ -44,32 +44,33 @@ uint64_t os_address_space_limit(void);
 uint64_t os_address_space_used(void);
 /* Maps all of it for sharing; MAP_FAILED on failure. Costs no memory until touched. */
 void *os_memory_map(int fd, uint64_t size);
-/* Maps the pages that `size` bytes from `offset` lie in, copied one by one as they are written to; where those bytes are. NULL on
- * failure. */
+/* Maps privately (copy-on-write) the pages that contain `size` bytes from `offset`, and returns the address of those
+ * bytes. NULL on failure. */
 void *os_memory_view(int fd, uint64_t offset, uint64_t size);
 void os_memory_end_view(void *view, uint64_t size);
 void os_memory_leave_out_of_dumps(void *memory, uint64_t size);
-/* Makes sure that the range of a mapping can be touched without SIGBUS. By the address: the number of the descriptor may be
- * that of a file of the program's own by now. */
+/* Makes sure that the range of a mapping can be accessed without SIGBUS. Takes an address and not the descriptor, whose
+ * number may by now be that of a file of the program. */
 int os_memory_commit(void *memory, uint64_t size);
 /* The same for the first bytes of an object just made, and cheaper where most of them stay untouched. */
 int os_memory_commit_new(int fd, void *memory, uint64_t size);
 /* Gives the whole pages of the range back to the system; they read as zero afterwards. By the address, too. */
 void os_memory_release(void *memory, uint64_t size);
-/* What the control groups leave this process, from its own up to the last that it can see: the least that a limit leaves,
- * that limit, and the file that sets it. Swap is not counted. UINT64_MAX: no limit. Takes some 70 microseconds. */
+/* The memory that the control groups leave this process, from its own group up to the last that it can see: the
+ * smallest remainder, its limit, and the file that sets the limit. Swap is not counted. UINT64_MAX: no limit. Takes
+ * some 70 microseconds. */
 struct os_memory_room {
     uint64_t left, limit;
     char file[300];
 };
 void os_memory_room(struct os_memory_room *room);
-/* What tells a file from any other, whatever its number is. */
+/* Identifies a file, whatever descriptor it is open as. */
 struct os_file {
     uint64_t device, inode;
 };
 int os_file_identify(int fd, struct os_file *file);
-/* A new descriptor, close-on-exec, for the file of a whole mapping of this process, which needs rights that few have; or for
- * one that another process (or, 0, this one) has open. -1 where it cannot be had. */
+/* A new close-on-exec descriptor: the first for the file that this process has mapped whole, which needs rights that
+ * few processes have; the second for a file that another process (0: this one) has open. -1 on failure. */
 int os_memory_reopen(const void *memory, uint64_t size, const struct os_file *file);
 int os_file_reopen(pid_t pid, const struct os_file *file);
 /* A private page that reads as zero in a forked child; NULL when there is no memory. */
@@ -83,8 +84,8 @@ void os_memory_unmap(void *memory, uint64_t size);
 void *os_named_memory_create(const char *name, uint64_t size);
 void *os_named_memory_attach(const char *name, uint64_t *size);
 int os_named_memory_unlink(const char *name);
-/* 64 random bits: the system's; where a sandbox allows neither getrandom nor /dev/urandom, made of those that the kernel has given
- * this program at its start, which a process that cannot read its memory does not know. */
+/* 64 random bits from the system. If a sandbox allows neither getrandom nor /dev/urandom, they are made from the random
+ * bytes that the kernel gave this program at its start, which only a process that can read its memory knows. */
 uint64_t os_random(void);
 
 /* --- processor --- */
@@ -96,13 +97,13 @@ static inline void os_cpu_relax(void) {
 #endif
 }
 /* --- barriers --- */
-/* From now on os_barrier_everywhere reaches the threads of this process, and of those forked from it; until exec. False where
- * the system has no such call, or does not permit it. */
+/* Registers this process: from now on, until exec, os_barrier_everywhere reaches its threads, and those of processes
+ * forked from it. False if the system has no such call, or does not permit it. */
 bool os_barrier_join(void);
-/* A full memory barrier in every running thread of every process that has joined. False: there was none. */
+/* Makes a full memory barrier in every running thread of every registered process. False: it made none. */
 bool os_barrier_everywhere(void);
 
-/* A full fence behind a sequentially consistent store or read-modify-write, which on x86 is one itself. */
+/* A full fence after a sequentially consistent store or read-modify-write; on x86 these are full fences themselves. */
 static inline void os_fence_after_atomic(void) {
 #if defined(__x86_64__) || defined(__i386__)
     atomic_signal_fence(memory_order_seq_cst);
@@ -120,19 +121,20 @@ uint32_t os_thread_id(void);
  * no such process, or it cannot be told). A pid may be used again; a pid with a time may not. */
 uint64_t os_boot_time(void);
 uint64_t os_process_start_time(pid_t pid);
-/* The system call without which no process can be started, that is missing here or forbidden (errno says which); or NULL. */
+/* The name of a system call that starting processes needs, and that is missing here or forbidden (errno says which); or
+ * NULL. */
 const char *os_missing_for_processes(void);
 /* The namespace in which this process has its pid; 0 when it cannot be told. */
 uint64_t os_pid_namespace(void);
-/* Whether /proc tells of processes by the numbers of that namespace. */
+/* Whether /proc uses the numbers of that namespace. */
 bool os_proc_is_own(void);
-/* From now on, and as long as this process lives, a place of the memory object (any number below 2^62) is marked. The second:
- * nobody marks it any more; false when that cannot be told, or it never was marked by another. */
+/* The first marks a place of the memory object (any number below 2^62) for as long as this process lives. The second:
+ * whether no process marks the place any more; false when that cannot be told, or no other process ever marked it. */
 int os_life_begin(int memory, uint64_t place);
 bool os_life_has_ended(int memory, uint64_t place);
 /* A close-on-exec descriptor that becomes readable when the process ends. */
 int os_pidfd_open(pid_t pid);
-/* The number by which this process knows it; 0 when it was reaped, or cannot be told. */
+/* The process's number in this PID namespace; 0 when it was reaped, or this cannot be told. */
 pid_t os_pidfd_pid(int pidfd);
 int os_pidfd_signal(int pidfd, int signal);
 bool os_pidfd_ended(int pidfd);
@@ -143,31 +145,33 @@ int os_pidfd_of_peer(int socket);
 uint64_t os_pidfd_identity(int pidfd);
 /* False when it is not a child of this process, or was reaped. */
 bool os_pidfd_is_child(int pidfd);
-/* A close-on-exec descriptor that is readable as that of a process that has ended, and stands for none. */
+/* A close-on-exec descriptor that is readable, like the pidfd of a process that has ended, but refers to no process. */
 int os_ended_descriptor(void);
-/* How a process ended that nobody has reaped yet, whoever's child it is; false when that cannot be told. */
+/* How a process ended that has not been reaped yet, also one that is another's child; false when that cannot be
+ * told. */
 bool os_unreaped_code(int pidfd, int *exit_code);
 /* Waits for a child's end, or for the deadline; may return early. */
 void os_pidfd_wait(int pidfd, deadline_t deadline);
-/* Takes the end of a child: true when it was there to take. exit_code: status, or minus the signal; os_reap sets
- * *stolen when somebody else has taken it. */
+/* Reaps a child: true if it had ended. exit_code: its status, or minus the signal; os_reap sets *stolen when somebody
+ * else has reaped it. */
 bool os_reap(int pidfd, int *exit_code, bool *stolen);
-/* This process's environment, copied while other threads may change it: a variable that none of them touches is there, with its
- * value. first: an entry ("NAME=value") that stands before all others, and in the place of others of that name; or NULL. Errors:
- * ENOMEM, E2BIG (a longer string than a program can be started with), EBUSY (it changes all the time). */
+/* A copy of this process's environment, made while other threads may change it: every variable that none of them
+ * changes is in it, with its value. first: an entry ("NAME=value") that comes first and replaces others of that name;
+ * or NULL. Errors: ENOMEM, E2BIG (a longer string than a program can be started with), EBUSY (it changes all the
+ * time). */
 struct os_environment {
     char **entries; /* up to a NULL */
     char *text;
 };
 int os_environment_copy(struct os_environment *environment, const char *first);
-/* These entries likewise, which must stay. */
+/* The same from these entries, which must not change meanwhile. */
 int os_environment_make(struct os_environment *environment, char *const *entries, const char *first);
 void os_environment_free(struct os_environment *environment);
 /* The value of the variable in such a copy, or in any other array of entries; NULL where it is not set. */
 const char *os_environment_value(char *const *entries, const char *name);
-/* Whether the caller of this program has fewer rights than the program (set-user-ID, set-group-ID, file capabilities): its
- * environment and its descriptors are not to be believed. The second: an image that this process starts would say so; of
- * its own image, or of another. */
+/* Whether the caller of this program has fewer rights than the program (set-user-ID, set-group-ID, file capabilities):
+ * then its environment and its descriptors cannot be trusted. The second: whether that will be so in an image that this
+ * process starts: its own, or another. */
 bool os_is_secure_execution(void);
 bool os_would_be_secure_execution(bool own_image);
 /* Whether this image was started by way of OS_OWN_IMAGE. */
@@ -199,7 +203,8 @@ int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, e
 int os_pipe(int ends[2]);
 /* Two sockets that keep messages apart, close-on-exec. */
 int os_socket_pair(int ends[2]);
-/* For functions that run in a child that shares its parent's memory, where a sanitizer would take it for a thread of that. */
+/* For functions that run in a child that shares its parent's memory: a sanitizer would take the child for a thread of
+ * the parent. */
 #define OS_IN_CHILD __attribute__((no_sanitize("address"), no_sanitize("thread")))
 /* In a spawned child, before anything else: closes all descriptors from 3 on but the kept ones. */
 void os_close_all_but(const int *kept, size_t kept_count);
@@ -208,12 +213,12 @@ void os_close_all_but(const int *kept, size_t kept_count);
 bool os_die_with_writer(int pipe_read_end);
 /* From now on this process is killed when its (single-threaded) parent ends; false when it has ended already. */
 bool os_die_with_parent(pid_t parent);
-/* Takes that back. */
+/* Undoes that. */
 void os_live_on(void);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
-/* In a server process: SIGINT is ignored, and SIGCHLD blocked; the descriptor is readable once a child has ended, until it is
- * drained. In a child of the server's: both signals are given back as they were before, as is the mask. */
+/* In a server process: ignores SIGINT and blocks SIGCHLD; the descriptor is readable once a child has ended, until it
+ * is drained. In a child of the server: restores both signals and the mask. */
 int os_take_signals(void);
 void os_drain_signals(int fd);
 void os_give_signals_back(void);
@@ -221,7 +226,7 @@ void os_give_signals_back(void);
 /* --- doorbells: a descriptor that other processes can make readable, by a 32-bit address. --- */
 /* A non-blocking, close-on-exec descriptor, nothing in the file system. */
 int os_doorbell_create(uint32_t *address);
-/* False when nobody has that doorbell any more. */
+/* False when no process has that doorbell any more. */
 bool os_doorbell_ring(uint32_t address);
 void os_doorbell_silence(int fd);
 
@@ -231,15 +236,16 @@ struct os_bell_id {
 };
 /* The pipe, open for reading and writing, close-on-exec, never waiting. */
 int os_bell_create(struct os_bell_id *id);
-/* The pipe that is open in another process under that number: only if it is this one, and nothing else is opened to find out. */
+/* Opens the pipe that another process has under that number, if it is this pipe; no other file is opened to find
+ * out. */
 int os_bell_open(pid_t pid, int number, const struct os_bell_id *id);
 bool os_bell_is(int fd, const struct os_bell_id *id);
 void os_bell_put(int fd);
 void os_bell_take(int fd, uint32_t count);
 uint32_t os_bell_bytes(int fd);
 
-/* --- pollers: a close-on-exec descriptor that watches others, and is itself readable while one of them has what it is watched
- * for. What has ended, or is broken, is told whatever a descriptor is watched for. --- */
+/* --- pollers: a close-on-exec descriptor that watches others, and is itself readable while one of them is ready. An
+ * end or an error is reported whatever a descriptor is watched for. --- */
 enum {
     OS_POLLER_IN = 1,
     OS_POLLER_OUT = 2,
@@ -259,7 +265,8 @@ int os_poller_change(int poller, int descriptor, uint32_t events, uint64_t tag);
 int os_poller_remove(int poller, int descriptor);
 /* Whether it is a poller, which watches that descriptor. */
 bool os_poller_has(int poller, int descriptor);
-/* Waits so many milliseconds, -1: forever. How many there are, at most count, and at most 64 at once. */
+/* Waits up to that many milliseconds, -1: forever. Returns how many events there are: at most count, and at most 64 at
+ * once. */
 int os_poller_wait(int poller, struct os_poller_event *events, int count, int milliseconds);
 
 /* --- wake-ups: a close-on-exec descriptor that is readable from when it is set until it is taken --- */
@@ -270,15 +277,16 @@ void os_wakeup_set(int wakeup);
 bool os_wakeup_take(int wakeup);
 
 /* --- descriptors --- */
-/* What the library opens never becomes a standard stream: 0, 1 or 2 move to a number from 3 on. Takes what a system call
- * returned, also -1; -1 with errno when there is no other number. */
+/* What the library opens never becomes a standard stream: 0, 1 or 2 move to a number from 3 on. Takes the result of a
+ * system call, which may be -1; returns -1 with errno when there is no other number. */
 int os_off_stdio(int fd);
-/* The same for both of a pair; where it fails, both are closed. */
+/* The same for both descriptors of a pair; if it fails, both are closed. */
 int os_pair_off_stdio(int ends[2]);
-/* By errno: whether a call on a socket that failed is to be made again. Where the kernel has no memory for a message, it naps, for
- * 100 ms in all: the message is not lost, and the other side is still there. looks: 0 at first. */
+/* Whether a call on a socket that failed with errno is to be made again. If the kernel has no memory for a message,
+ * sleeps before that, for 100 ms in all: the message is not lost, and the other side is still there. looks: 0 at
+ * first. */
 bool os_passes_soon(int *looks);
-/* Some descriptor, close-on-exec, to be closed when its place is needed. */
+/* Any close-on-exec descriptor, to be closed when its number is needed. */
 int os_spare_descriptor(void);
 int os_send_with_fd(int socket, const void *data, size_t size, int fd);
 ssize_t os_receive_with_fd(int socket, void *data, size_t size, int *fd);

@@ -1,5 +1,6 @@
-/* Pausing for a while between two looks at a word that another processor is about to change. One pause takes 4 ns on one
- * processor and 60 on another, so the while is bounded by the clock, which is read now and then, and never by a count. */
+/* Pausing between two checks of a word that another processor is about to change. A pause instruction takes 4 ns on one
+ * processor and 60 on another, so the time is limited by the clock, which is read now and then, and never by a
+ * count. */
 #ifndef OS_PAUSE_H
 #define OS_PAUSE_H
 

@@ -1,6 +1,7 @@
 /* Barrier: a round, how many have arrived in it, and who they are; changed under a guard.
  *
- * Rounds are numbered. One that waits remembers its round, and when that is over looks whether it was completed or reset. */
+ * Rounds are numbered. A waiter remembers its round; when that is over, it checks whether the round was completed or
+ * reset. */
 #include <prong/barrier.h>
 
 #include "base/error.h"
@@ -18,7 +19,7 @@ struct barrier {
     struct object object;
     uint64_t parties;
     uint64_t round;   /* from 1 on */
-    uint64_t arrived; /* in this round; `parties` while the last one runs its action */
+    uint64_t arrived; /* arrived in this round; `parties` while the last party runs its action */
     uint64_t broken;
     uint64_t completed; /* bit n: the last round whose number ended in n was completed, not reset */
     uint64_t members;   /* block of `parties` words: the round last waited in, and the token */
@@ -79,8 +80,8 @@ static bool of_round(uint64_t word, uint64_t round) {
     return word >> 32 == (round & UINT32_MAX);
 }
 
-/* Its own word from before; or one that is free; or that of somebody who is not in this round, of which there is one:
- * fewer than `parties` are. */
+/* The word that this process had before; or a free one; or that of a process that is not in this round. There always is
+ * one, as fewer than `parties` are in the round. */
 static uint64_t *place_of_self(struct barrier *b) {
     uint64_t *words = member_words(b), *place = NULL;
     for (uint64_t i = 0; i < b->parties; i++) {
@@ -162,7 +163,7 @@ static prong_status barrier_say_gone(void) {
     return fail(PRONG_STALE, "the barrier was destroyed meanwhile");
 }
 
-/* Inside the guard, once there is room in the round; with an error, outside. */
+/* Returns inside of the guard once there is room in the round; with an error, outside of it. */
 static prong_status enter_round(struct barrier_wait *wait, deadline_t deadline) {
     INTERRUPTIBLE;
     struct barrier *b = wait->barrier;
@@ -181,7 +182,7 @@ static prong_status enter_round(struct barrier_wait *wait, deadline_t deadline) 
     }
 }
 
-/* The round is over, or the time. */
+/* The round is over, or the time is up. */
 static prong_status barrier_outcome(struct barrier_wait *wait) {
     struct barrier *b = wait->barrier;
     char what[80];
@@ -203,7 +204,8 @@ static prong_status barrier_outcome(struct barrier_wait *wait) {
     return status;
 }
 
-/* Everybody is there: inside the guard. The action runs outside of it, as it may take its time, or break things. */
+/* All parties have arrived. Called inside of the guard; the action runs outside of it, as it may take long, or break
+ * the barrier. */
 static prong_status barrier_complete(struct barrier_wait *wait, prong_barrier_action *action, void *context) {
     struct barrier *b = wait->barrier;
     prong_status status = PRONG_OK;
@@ -248,7 +250,7 @@ prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_tim
     return prong_barrier_wait_action(handle, NULL, NULL, index, timeout);
 }
 
-/* --- the rest --- */
+/* --- breaking, resetting, asking --- */
 
 static prong_status barrier_change(prong_barrier handle, void (*act)(struct barrier *)) {
     struct barrier_wait change = {.generation = handle.generation};
@@ -306,7 +308,7 @@ unsigned prong_barrier_n_waiting(prong_barrier handle) {
 
 /* --- death, report --- */
 
-/* It waited in this round; or took part in the one before, and did not end in good order since. */
+/* Whether the member waited in this round; or took part in the one before, and did not exit normally since. */
 static bool barrier_is_missed(const struct barrier *b, uint64_t word) {
     if (of_round(word, b->round)) return true;
     return of_round(word, b->round - 1) && !member_is_leaving((uint32_t)word);
@@ -331,7 +333,7 @@ static void barrier_recover(void *object, uint32_t dead) {
                       object_describe(b, what, sizeof what));
 }
 
-/* Those it knows of that have not arrived in this round. */
+/* The known parties that have not arrived in this round. */
 static void barrier_holders(void *object, holder_visit *visit, void *context) {
     struct barrier *b = object;
     for (uint64_t i = 0; i < b->parties && b->members; i++) {

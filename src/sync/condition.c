@@ -1,8 +1,9 @@
-/* Condition: two lists of waiters, those to be notified and those that were and have not yet returned.
+/* Condition: two lists of waiters, those that wait, and those that were notified and have not yet returned.
  *
- * The second is there for those that die with a notification: whoever buries them passes it on. A waiter moves from the first
- * to the second under the guard, so a notifier that dies has notified it or not; `state` is stored after that, and is what
- * the waiter spins and sleeps on. Should the notifier die before it stores that, the waiter finds out after a nap. */
+ * The second list is for waiters that die after they were notified: the process that buries one passes its notification
+ * on. A waiter moves from the first list to the second under the guard, so a notifier that dies has either notified it
+ * or not. `state` is stored after that; it is what the waiter spins and sleeps on. If the notifier dies before it
+ * stores `state`, the waiter finds out after DEAD_NAP. */
 #include <prong/condition.h>
 
 #include "base/error.h"
@@ -54,7 +55,8 @@ static void waiters_take_out(struct condition *c, struct waiter *w) {
     guard_set(&c->guard, &w->place, PLACE_NONE);
 }
 
-/* The first that waits counts as notified from the commit on. It is to be woken if it sleeps: then its state is returned. */
+/* Notifies the first waiter, which counts as notified from the commit on. If it sleeps, its state is returned, to wake
+ * it. */
 static bool notify_first(struct condition *c, _Atomic uint32_t **to_wake) {
     struct waiter *w = waiter_at(c->waiting.first);
     *to_wake = NULL;
@@ -71,13 +73,13 @@ static bool notify_first(struct condition *c, _Atomic uint32_t **to_wake) {
 
 /* --- create, destroy --- */
 
-/* A call is inside of the condition, and of its lock where it uses that. */
+/* A call is inside of the condition, and of its lock if it uses that. */
 struct inside {
     struct visit condition, lock;
 };
 
 static void inside_end(struct inside *inside) {
-    visit_end(&inside->condition); /* entered first: takes the lock's off as well */
+    visit_end(&inside->condition); /* entered first: leaving it leaves the lock, too */
 }
 #define INSIDE_BOTH __attribute__((cleanup(inside_end))) struct inside
 
@@ -109,14 +111,14 @@ prong_status prong_condition_destroy(prong_condition handle) {
     return object_destroy_handle(KIND_CONDITION, handle.offset, handle.generation);
 }
 
-/* Those that wait find themselves in no list, and the condition gone. */
+/* Waiters find themselves in no list, and the condition destroyed. */
 static void turn_out(struct condition *c, struct waiter *w) {
     waiters_take_out(c, w);
     guard_commit(&c->guard);
     if (atomic_exchange(&w->state, WAITER_NOTIFIED) == WAITER_SLEEPING) os_futex_wake(&w->state, 1);
 }
 
-/* Where a stopped process is in the middle of the lists, those that wait find out at their next look. */
+/* If a stopped process is in the middle of changing the lists, waiters find out at their next check. */
 static void condition_end(void *object) {
     struct condition *c = object;
     if (guard_enter(&c->guard, deadline_after(STOPPED_AT_MOST))) {
@@ -192,7 +194,8 @@ static bool condition_guard_enter(struct condition_wait *wait) {
     return sync_enter(wait->condition, &wait->condition->guard, wait->generation);
 }
 
-/* Has it been notified by one that died before it could tell? And have others died with a notification? */
+/* Checks whether a notifier died after it had notified this waiter and before it stored `state`; and whether waiters
+ * died that had been notified. */
 static bool condition_check(struct condition_wait *wait) {
     enum { SOME = 16 };
     uint32_t tokens[SOME];
@@ -220,7 +223,8 @@ static bool sleep_until_notified(struct condition_wait *wait, deadline_t deadlin
     return true;
 }
 
-/* Out of the list of those that wait; or, where that is meant, of those notified. Whether it had been notified. */
+/* Removes the waiter from the list of those that wait, or, if asked, from that of the notified. Returns whether it had
+ * been notified. */
 static bool condition_withdraw(struct condition_wait *wait, uint64_t from) {
     if (!condition_guard_enter(wait)) return false;
     bool notified = wait->waiter->place == PLACE_NOTIFIED;
@@ -245,7 +249,7 @@ static prong_status line_up(struct condition_wait *wait) {
     return PRONG_OK;
 }
 
-/* However often it was taken; returns how often more than once. */
+/* Releases the lock, however often it was acquired; returns how many times more than once that was. */
 static uint32_t release_all(prong_lock handle, struct lock *lock) {
     uint32_t count = lock->mutex.count;
     lock->mutex.count = 0;
@@ -253,7 +257,7 @@ static uint32_t release_all(prong_lock handle, struct lock *lock) {
     return count;
 }
 
-/* Whatever has ended the wait. */
+/* Acquires the lock again, whatever has ended the wait. */
 static prong_status take_again(prong_lock handle) {
     INTERRUPTS_HELD;
     wait_cancelled = false;
@@ -285,7 +289,7 @@ prong_status prong_condition_wait(prong_condition handle, prong_time timeout) {
     prong_status lock_status = take_again(lock_handle);
     if (lock_status >= 0) lock->mutex.count = count;
     if (notified)
-        condition_withdraw(&wait, PLACE_NOTIFIED); /* not before: until here, should it die, another is notified */
+        condition_withdraw(&wait, PLACE_NOTIFIED); /* not before: if it dies until here, another waiter is notified */
     waiter_end(wait.waiter);
     return condition_outcome(&wait, notified, lock_status);
 }
@@ -317,7 +321,7 @@ prong_status prong_condition_notify(prong_condition handle, unsigned count) {
     _Atomic uint32_t *sleeper = NULL, *next;
     INSIDE_BOTH inside = {0};
     TRY(enter_held(&inside, handle, "notify", &c, &lock));
-    /* Exact: waiters line up under the lock, which we hold; and the most frequent case of all. */
+    /* Exact, as waiters enter the list under the lock, which this thread holds. This is also the most frequent case. */
     if (__atomic_load_n(&c->waiting.first, __ATOMIC_RELAXED) == 0) return PRONG_OK;
     if (!sync_enter(c, &c->guard, handle.generation)) return not_entered(c, handle.generation);
     while (count-- > 0 && notify_first(c, &next)) {
@@ -335,7 +339,7 @@ prong_status prong_condition_notify_all(prong_condition handle) {
 
 /* --- death, report --- */
 
-/* One dead waiter leaves, and if it had been notified the next one is in its place, in one step. */
+/* Removes a dead waiter and, if it had been notified, notifies the next one instead, in one step. */
 static void bury_waiter(struct condition *c, struct waiter *w) {
     _Atomic uint32_t *sleeper = NULL;
     bool notified = w->place == PLACE_NOTIFIED;
@@ -359,11 +363,11 @@ static void bury_in(struct condition *c, struct list *list, uint32_t dead) {
 static void condition_recover(void *object, uint32_t dead) {
     struct condition *c = object;
     char what[80], who[80];
-    /* No look at the lists before: while a waiter goes from one to the other, both may seem empty. */
+    /* The lists are not checked before: while a waiter moves from one to the other, both may seem empty. */
     if (!guard_enter(&c->guard, deadline_after(STOPPED_AT_MOST))) return;
     uint64_t first = c->notified.first;
     bool passed = first && waiter_token(arena_at(first)) == dead;
-    bury_in(c, &c->waiting, dead); /* first, so that no notification is passed on to the dead itself */
+    bury_in(c, &c->waiting, dead); /* first, so that no notification is passed on to the dead waiter itself */
     bury_in(c, &c->notified, dead);
     guard_leave(&c->guard);
     if (passed)

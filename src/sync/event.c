@@ -30,7 +30,7 @@ prong_status prong_event_create(prong_event *handle, const prong_event_options *
     return PRONG_OK;
 }
 
-/* The descriptor goes, too, even where another process has destroyed the event. */
+/* Closes the descriptor, too, even if another process has destroyed the event. */
 prong_status prong_event_destroy(prong_event handle) {
     prong_status status = object_destroy_handle(KIND_EVENT, handle.offset, handle.generation);
     if (object_is_place(handle.offset))
@@ -44,8 +44,8 @@ static void event_end(void *object) {
     object_bell_dispose(&event->bell); /* its descriptors are readable from now on */
 }
 
-/* The one that set or cleared it may be stopped before the bell knew. So a caller that has seen the flag settles the bell, too, and
- * finds the descriptor as it found the flag. */
+/* The process that set or cleared the flag may have been stopped before it changed the bell. So a caller that has read
+ * the flag corrects the bell, too: then the descriptor agrees with what the caller saw. */
 static inline void event_bell_agrees(struct event *event, bool set) {
     if (set)
         object_bell_after_ready(&event->bell);
@@ -128,7 +128,7 @@ prong_status prong_event_wait(prong_event handle, prong_time timeout) {
 
 /* --- for prong_wait --- */
 
-/* The memory is an event's, whichever lives there by now. */
+/* The memory is that of an event, perhaps of another one by now. */
 static bool event_source_ready(const struct waited *waited) {
     struct event *event = waited->object;
     bool over = (waited->before & SET) || atomic_load(&event->word) != waited->before;
@@ -164,7 +164,7 @@ static bool event_ready(void *object) {
     return atomic_load(&((struct event *)object)->word) & SET;
 }
 
-/* It may have died after it set or cleared the flag, before the bell knew. */
+/* The member may have died after it set or cleared the flag, and before it changed the bell. */
 static void event_recover(void *object, uint32_t dead) {
     object_bell_recover(&((struct event *)object)->bell, dead);
 }

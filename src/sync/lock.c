@@ -6,12 +6,13 @@
 
 #include <limits.h>
 
-/* In the object's header, which every call reads: so an ordinary lock pays no more than a test of a word at hand. */
+/* In the object's header, which every call reads: so for an ordinary lock this costs only a test of a word that is
+ * loaded already. */
 static inline bool lock_is_recursive(const struct lock *lock) {
     return __builtin_expect(lock->object.variant != 0, 0);
 }
 
-/* A thread that is inside of an object knows itself: to ask thread_known is enough then, here and below. */
+/* A thread that is inside of an object has its number already: thread_known is enough, here and below. */
 static inline bool lock_is_mine(struct lock *lock) {
     return mutex_is_held_by(&lock->mutex, thread_known.token, thread_known.thread);
 }
@@ -78,8 +79,8 @@ prong_status prong_lock_acquire(prong_lock handle, prong_time timeout) {
 
 /* --- releasing --- */
 
-/* Others wait for it; or another process has acquired it, and any may release it; or it is destroyed meanwhile. Out of line, so
- * that the fast path needs no registers for this. */
+/* There are waiters; or another process has acquired the lock, which any process may release; or the lock was destroyed
+ * meanwhile. Out of line, so that the fast path needs no registers for this. */
 static __attribute__((noinline)) prong_status lock_release_slowly(struct lock *lock) {
     if (mutex_release_slow(&lock->mutex, self_token())) return PRONG_OK;
     uint32_t holder = mutex_holder(&lock->mutex);
@@ -101,7 +102,7 @@ static __attribute__((noinline)) prong_status lock_release_recursive(struct lock
         lock->mutex.count--;
         return PRONG_OK;
     }
-    /* Before the release: another thread of this process that acquires it next must not be taken for this one. */
+    /* Before the release: the next thread of this process that acquires the lock must not be taken for this one. */
     atomic_store_explicit(&lock->mutex.thread, 0, memory_order_relaxed);
     if (__builtin_expect(mutex_try_release(&lock->mutex, thread_known.token), 1)) return PRONG_OK;
     return lock_release_slowly(lock);
@@ -116,7 +117,8 @@ prong_status prong_lock_release(prong_lock handle) {
     return lock_release_slowly(lock);
 }
 
-/* For the other objects here: calls of exported names take a way round by the linkage table. */
+/* For the other objects of this layer: a call of an exported function goes through the linkage table, which is
+ * slower. */
 prong_status sync_lock_acquire(prong_lock handle, prong_time timeout) __attribute__((alias("prong_lock_acquire")));
 prong_status sync_lock_release(prong_lock handle) __attribute__((alias("prong_lock_release")));
 

@@ -1,4 +1,4 @@
-/* Waiting for a held lock, waking who waits, and what a dead holder leaves. */
+/* Waiting for a held mutex, waking waiters, and recovery from a dead holder. */
 #include "sync/mutex.h"
 
 #include "base/error.h"
@@ -45,7 +45,7 @@ static bool try_now(struct attempt *a) {
     return may_take(a, word) && mutex_take(a, word);
 }
 
-/* The holder of a short critical section is done within this. */
+/* A short critical section is over within this time. */
 static bool mutex_spin(struct attempt *a) {
     struct pause pause = {0};
     do
@@ -59,8 +59,8 @@ static void look_at_holder(struct mutex *mutex) {
     if (is_token(holder)) member_look(holder);
 }
 
-/* A try that fails on a holder that died must not fail for ever: it looks too, if nobody just has. Nor on a reservation,
- * as the one that it is for may be dead. */
+/* A try must not fail forever because of a dead holder: it checks for one, too, unless another thread just did. Nor
+ * because of a reservation, as the waiter that it is for may be dead. */
 static bool try_after_a_look(struct attempt *a) {
     look_at_holder(a->mutex);
     a->slept = true;
@@ -77,7 +77,7 @@ static bool flag_holder(struct mutex *mutex, uint32_t flags) {
     return false;
 }
 
-/* It is free, and nobody may be on the way: for anybody from now on, and one of those who sleep is woken. */
+/* The mutex is free, and perhaps no sleeper is on its way: drops a reservation, and wakes a sleeper. */
 static void mutex_offer(struct mutex *mutex) {
     uint32_t reserved = MUTEX_RESERVED;
     atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
@@ -117,7 +117,7 @@ static bool mutex_wait(struct attempt *a, void *object, deadline_t deadline) {
     struct waiter *waiter = waiter_begin(object);
     bool taken = sleep_until_taken(a, deadline);
     waiter_end(waiter);
-    /* Gave up, perhaps after it was woken: what it would have done for those who still sleep is done now. */
+    /* A waiter that gives up may have been woken: then it passes its wake-up on to those that still sleep. */
     if (!taken && !flag_holder(a->mutex, MUTEX_WAITERS)) mutex_offer(a->mutex);
     return taken;
 }
@@ -135,7 +135,7 @@ enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline
 
 /* --- releasing --- */
 
-/* What the word becomes, and the count with it, which is still ours to write. */
+/* The new word; also stores the count, which only the holder writes. */
 static uint32_t word_after(struct mutex *mutex, uint32_t word) {
     uint32_t bypasses = atomic_load_explicit(&mutex->bypasses, memory_order_relaxed);
     bool enough = bypasses >= MUTEX_BYPASSES && !(word & MUTEX_WAITERS);
@@ -148,15 +148,17 @@ static uint32_t word_after(struct mutex *mutex, uint32_t word) {
     return enough ? MUTEX_RESERVED : word & MUTEX_RESERVED;
 }
 
-/* One of those that were woken in vain; if none of them sleeps, whoever does; if nobody does, it is for anybody. */
+/* Wakes a sleeper that was woken in vain before; if there is none, any other; if nobody sleeps, drops the
+ * reservation. */
 static void mutex_hand_over(struct mutex *mutex) {
     if (os_futex_wake_masked(&mutex->word, 1, PASSED_OVER) > 0 || os_futex_wake_masked(&mutex->word, 1, COMING) > 0)
         return;
     mutex_offer(mutex);
 }
 
-/* Where the flag was a leftover, nobody is on the way, whatever the count says. Who reserves the lock by that count looks at it
- * again after (below), we look at the word after: one of the two sees the other. */
+/* If the flag was left over, no sleeper is on its way, whatever the count says. A thread that reserves the mutex by
+ * that count checks the count again afterwards (below), and this one checks the word afterwards: so one of the two sees
+ * the other. */
 static void wake_one(struct mutex *mutex) {
     if (os_futex_wake_masked(&mutex->word, 1, ANYBODY) > 0) return;
     atomic_store(&mutex->bypasses, 0);
@@ -208,8 +210,8 @@ prong_status mutex_status(enum mutex_result result, struct mutex *mutex, void *o
     return fail(PRONG_TIMEOUT, "%s was not to be had", what);
 }
 
-/* Killed in here, the recovery is begun again by another: the word is then still the dead one's, or is abandoned and
- * only the waking is left, which a nap replaces. */
+/* If this process is killed in here, another one begins the recovery again: the word is then still that of the dead
+ * holder; or it is abandoned already, and only the wake-up is missing, which the sleepers' next check replaces. */
 void mutex_recover(struct mutex *mutex, void *object, uint32_t dead) {
     uint32_t word = atomic_load(&mutex->word);
     if ((word & MUTEX_HOLDER) != dead) return;

@@ -1,17 +1,20 @@
-/* The lock that users hold: a word in the arena, for as long as they like, and nobody starves.
+/* The lock that users hold: a word in the arena, which they may hold as long as they like, and by which no waiter
+ * starves.
  *
- * The word is 0 when free, else the holder's token, with MUTEX_WAITERS beside it when somebody sleeps. A release of such a
- * word wakes one sleeper and leaves a bare 0; the woken one, when it takes the lock, sets MUTEX_WAITERS again for those that
- * may be left. So while anybody sleeps, either the word says so or somebody that has slept is on the way.
+ * The word is 0 when free, else the holder's token, with MUTEX_WAITERS set when a thread sleeps. A release of a word
+ * with that flag wakes one sleeper and leaves 0; the woken thread, when it takes the mutex, sets MUTEX_WAITERS again
+ * for those that may still sleep. So while any thread sleeps, either the word has the flag, or a thread that has slept
+ * is on its way.
  *
- * Others may take the lock before the woken one has arrived, for throughput: it needs some 30 us, in which they take and
- * release it a hundred times. But not without bound. After BYPASSES such releases, or when one was woken in vain and has said
- * so by MUTEX_RESERVED on the holder's word, the release leaves MUTEX_RESERVED alone, and that is for those only that have
- * slept. Sleepers are woken in the order of their coming (the kernel's), those woken in vain before all others.
+ * Other threads may take the mutex before the woken one has arrived, for throughput: it needs some 30 us, in which they
+ * can take and release the mutex a hundred times. But this is limited: after BYPASSES such releases, or when a thread
+ * was woken in vain and has set MUTEX_RESERVED on the holder's word, the release leaves MUTEX_RESERVED as the word.
+ * Then only threads that have slept may take the mutex. Sleepers are woken in the order in which they came (the kernel
+ * keeps it), those woken in vain first.
  *
- * A member that dies holding it leaves MUTEX_ABANDONED in its token's place (whoever buries it writes that), and the next
- * one to take it is told. A sleeper killed just as it was woken takes the wake-up with it: nobody sleeps longer than DEAD_MUTEX_LAST
- * without looking again, at the word and whether the holder lives.
+ * If a member dies while it holds the mutex, the process that buries it writes MUTEX_ABANDONED in place of its token,
+ * and the next holder is told. If a sleeper is killed just as it was woken, its wake-up is lost: so no thread sleeps
+ * longer than DEAD_MUTEX_LAST without checking the word, and whether the holder is alive.
  *
  * tests/model explores all this exhaustively, for two and three threads. */
 #ifndef SYNC_MUTEX_H
@@ -25,14 +28,14 @@ enum mutex_result { MUTEX_TAKEN, MUTEX_OWNER_DIED, MUTEX_TIMED_OUT };
 #define MUTEX_WAITERS 0x80000000u
 #define MUTEX_RESERVED 0x40000000u
 #define MUTEX_HOLDER 0x3fffffffu
-#define MUTEX_ABANDONED 1u /* no token: those have a generation from 1 on above bit 12 */
-#define MUTEX_GONE 2u      /* nor is this: what it was part of is destroyed, and nobody takes it any more */
+#define MUTEX_ABANDONED 1u /* not a token: a token has a generation of 1 or more above bit 12 */
+#define MUTEX_GONE 2u      /* nor is this: the object is destroyed, and nobody can take the mutex */
 
 struct mutex {
     _Atomic uint32_t word;
     _Atomic uint32_t thread; /* of the holder; for the report, and for recursion */
-    /* While a sleeper is on its way: releases since it was woken. Written by holders, and, as no more than the bound depends
-     * on it, set to 0 by those that find it wrong. */
+    /* While a sleeper is on its way: the releases since it was woken. Holders write it; a thread that finds it wrong
+     * sets it to 0, as only the limit of bypasses depends on it. */
     _Atomic uint32_t bypasses;
     /* the holder's own */
     uint32_t count; /* further acquisitions by the same thread */
@@ -40,7 +43,7 @@ struct mutex {
     char died[48]; /* the name of the member that died holding it */
 };
 
-/* A mutex ends gone: whoever waits has MUTEX_TIMED_OUT then. */
+/* Ends a mutex: its word becomes MUTEX_GONE, and its waiters get MUTEX_TIMED_OUT. */
 void mutex_begin(struct mutex *mutex);
 void mutex_end(struct mutex *mutex);
 
@@ -62,14 +65,14 @@ static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object,
     return mutex_acquire_slow(mutex, object, deadline_after(timeout));
 }
 
-/* Where nobody waits. Pairs with the acquire in mutex_try. */
+/* If no thread waits. Pairs with the acquire in mutex_try. */
 static inline bool mutex_try_release(struct mutex *mutex, uint32_t holder) {
     return atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0 &&
            atomic_compare_exchange_strong_explicit(&mutex->word, &holder, 0, memory_order_release,
                                                    memory_order_relaxed);
 }
 
-/* What this holder has, by any member; false when he has it no more. */
+/* Releases the mutex for that holder, in any member; false when it holds the mutex no longer. */
 static inline bool mutex_release(struct mutex *mutex, uint32_t holder) {
     return mutex_try_release(mutex, holder) || mutex_release_slow(mutex, holder);
 }
@@ -79,8 +82,8 @@ static inline uint32_t mutex_holder(struct mutex *mutex) {
     return atomic_load_explicit(&mutex->word, memory_order_relaxed) & MUTEX_HOLDER;
 }
 
-/* Whether the calling thread took it. Exact: nobody else writes this thread's number there, and it is wiped before a
- * release wherever this is asked (see lock_release_recursive). */
+/* Whether the calling thread took it. Exact: no other thread writes this thread's number there, and for mutexes of
+ * which this is asked it is cleared before a release (see lock_release_recursive). */
 static inline bool mutex_is_held_by(struct mutex *mutex, uint32_t token, uint32_t thread) {
     return mutex_holder(mutex) == token && atomic_load_explicit(&mutex->thread, memory_order_relaxed) == thread;
 }

@@ -1,7 +1,8 @@
-/* Semaphore: a count; where units are to be recovered, also how many each member holds, changed with the count as one.
+/* Semaphore: a count; with `recover`, also how many units each member holds, changed atomically with the count.
  *
- * A waiter that was woken in vain becomes the heir: with RESERVED set, the last unit is for it alone. So nobody is passed
- * more than once. RESERVED stands in the count's word, so that taking sees both at once; who the heir is, beside it. */
+ * A waiter that was woken in vain becomes the heir: with RESERVED set, the last unit is for it alone. So nobody is
+ * passed more than once. RESERVED is in the word of the count, so that a taker sees both at once; the heir's name is
+ * beside it. */
 #include <prong/semaphore.h>
 
 #include "base/error.h"
@@ -83,7 +84,7 @@ static bool can_take(struct semaphore *s, uint64_t count) {
     return (count & UNITS) > kept;
 }
 
-/* What the count becomes when the caller takes a unit: the heir gives up its reservation with that. */
+/* The new count when the caller takes a unit; the heir gives up its reservation at the same time. */
 static uint64_t after_taking(struct semaphore *s, uint64_t count) {
     return ((count & RESERVED) && atomic_load(&s->heir) == self_who() ? count & ~RESERVED : count) - 1;
 }
@@ -150,7 +151,7 @@ static prong_status give_owned(struct semaphore *s, uint64_t generation) {
     return status;
 }
 
-/* One more is there: wake the one that came first; with a reservation all, as the heir must be among them. */
+/* There is one more unit: wakes the first waiter; with a reservation all, as the heir must be among them. */
 static void semaphore_tell(struct semaphore *s) {
     waitq_notify(&s->waiting, atomic_load(&s->count) & RESERVED ? INT_MAX : 1);
 }
@@ -187,7 +188,8 @@ static void become_heir(struct semaphore *s, uint64_t generation) {
     if (atomic_compare_exchange_strong(&s->heir, &nobody, self_who())) set_reserved(s, generation, true);
 }
 
-/* First the reservation, then the name: an heir without one is harmless, a reservation for nobody is not. */
+/* The name is removed after the reservation: an heir without a reservation is harmless, a reservation without an heir
+ * is not. */
 static void give_up_heir(struct semaphore *s, uint64_t generation, uint64_t who) {
     if (atomic_load(&s->heir) != who) return;
     set_reserved(s, generation, false);
@@ -209,7 +211,7 @@ static bool semaphore_ready(void *context) {
     return semaphore_is_gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count));
 }
 
-/* Buries those of the holders, and the heir, that have died. */
+/* Buries holders that have died, and the heir if it has died. */
 static void semaphore_check(void *object) {
     struct semaphore *s = object;
     uint64_t heir = atomic_load(&s->heir);
@@ -251,7 +253,7 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
 
 static uint64_t take_back(struct semaphore *s, uint32_t dead) {
     uint64_t back = 0;
-    /* No look at the units before: what the dead one had begun may just be undone. */
+    /* The units are not checked before: what the dead member had begun may be undone just now. */
     if (!guard_enter(&s->guard, deadline_after(STOPPED_AT_MOST))) return 0;
     if (s->units) {
         uint64_t *units = units_of(s, dead);

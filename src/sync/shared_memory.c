@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Smaller ones are not worth the time that it takes to ask for room. */
+/* For smaller ones, checking the control groups is not worth the time. */
 enum { ROOM_ASKED = 1 << 20 };
 
 static prong_status check_name(const char *call, const char *name) {

@@ -131,7 +131,7 @@ static prong_status shared_check_range(const struct shared *s, size_t first, siz
                 (unsigned long long)s->count);
 }
 
-/* The first needs no look at how many there are, nor a multiplication. */
+/* The first element needs no bounds check and no multiplication. */
 static inline prong_status shared_enter_element(struct visit *inside, prong_shared_value handle, size_t index,
                                                 struct shared **s, void **element) {
     TRY(shared_enter(inside, handle, s));
@@ -165,8 +165,8 @@ prong_status prong_shared_value_get_lock(prong_shared_value handle, prong_lock *
 
 /* --- copying, under the lock --- */
 
-/* One element that a processor moves at once is moved at once, so that a value that others add to atomically may be read
- * and written. The other side is the caller's, and need not be aligned. */
+/* An element that the processor can move in one step is moved in one step, so that a value to which others add
+ * atomically may be read and written. The caller's memory need not be aligned. */
 static void element_out(void *out, const void *element, size_t size) {
     uint64_t eight;
     uint32_t four;
@@ -203,7 +203,7 @@ static void shared_copy(struct shared *s, size_t first, size_t count, void *out,
         memcpy(elements, in, count * s->size);
 }
 
-/* Out of the value, or into it: the other pointer is NULL. */
+/* Copies out of the value, or into it: one of the two pointers is NULL. */
 static prong_status shared_transfer(prong_shared_value handle, size_t first, size_t count, void *out, const void *in,
                                     prong_time timeout) {
     struct shared *s;
@@ -263,8 +263,8 @@ __attribute__((noinline)) static prong_status add_slowly(prong_shared_value hand
     return PRONG_OK;
 }
 
-/* The most frequent case, an integer of 8 bytes alone: one look at the handle, and the place of the value without a load that
- * the atomic operation would wait for. */
+/* The most frequent case, a single integer of 8 bytes: one check of the handle, and the address of the value without a
+ * load that the atomic operation would wait for. */
 static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t *before) {
     struct shared *s = (struct shared *)(void *)(arena_base + value.offset);
     INSIDE struct visit inside = {0};
@@ -279,7 +279,7 @@ static inline bool add_quickly(prong_shared_value value, int64_t amount, int64_t
     return true;
 }
 
-/* The slow way is out of line, so that the quick one needs no registers saved. */
+/* The slow path is out of line, so that the fast path need not save registers. */
 prong_status prong_shared_value_add(prong_shared_value value, size_t index, int64_t amount, int64_t *before) {
     if (__builtin_expect(index == 0 && add_quickly(value, amount, before), 1)) return PRONG_OK;
     return add_slowly(value, index, amount, before);

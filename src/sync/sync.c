@@ -1,4 +1,4 @@
-/* Making and waiting, as all objects here do it. */
+/* Creating and waiting, for all objects of this layer. */
 #include "base/error.h"
 #include "base/periods.h"
 #include "sync/sync.h"

@@ -37,11 +37,12 @@ static inline prong_status sync_lock_enter(struct visit *inside, prong_lock hand
 /* As prong_lock_acquire and prong_lock_release. */
 prong_status sync_lock_acquire(prong_lock handle, prong_time timeout);
 prong_status sync_lock_release(prong_lock handle);
-/* Whether the calling thread, which is inside of it, holds it; of one that is not recursive: the calling process. */
+/* Whether the calling thread, which is inside of the lock, holds it; for one that is not recursive, whether the calling
+ * process does. */
 bool sync_lock_is_mine(struct lock *lock);
 
-/* For an object with a lock: the one that its creator gives, or a recursive one of that name, which is the object's own. Errors:
- * PRONG_STALE (the given one), as prong_lock_create. */
+/* For an object with a lock: uses the lock that the creator gives, or makes a recursive one with that name, which
+ * belongs to the object. Errors: PRONG_STALE (the given one), as prong_lock_create. */
 prong_status sync_lock_choose(prong_lock given, const char *name, prong_lock *lock, uint64_t *is_own);
 
 /* Makes an object of the kind with a label, in state BUILDING. */
@@ -49,11 +50,12 @@ prong_status sync_create(uint32_t kind, const void *handle, const char *name, vo
 /* Fills the handle's two words, and makes it live. */
 void sync_publish(void *object, void *handle);
 
-/* Inside the guard of an object of that generation; false when the object is destroyed, or a stopped process is inside. */
+/* Enters the guard of an object of that generation; false when the object is destroyed, or a stopped process holds the
+ * guard. */
 bool sync_enter(void *object, struct guard *guard, uint64_t generation);
 
-/* Waits on the queue until ready(object): spins, then sleeps, in view of the report; look(object), where not NULL, is called
- * every 50 ms or so, to find the dead. False when the deadline came first. */
+/* Waits on the queue until ready(object): spins, then sleeps, and the report shows the wait; look(object), if not NULL,
+ * is called every 50 ms or so, to find dead members. False when the deadline came first. */
 bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *object, void (*look)(void *object),
                deadline_t deadline);
 

@@ -1,5 +1,5 @@
-/* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits holds up no
- * other thread, and locks belong to the thread that took them. A forked child begins anew. */
+/* Calls to servers. Each thread has a connection of its own to each manager it uses: so a call that waits does not
+ * delay other threads, and locks belong to the thread that took them. A forked child makes connections of its own. */
 #include "base/error.h"
 #include "base/periods.h"
 #include "channel/queue.h"
@@ -23,7 +23,7 @@ static const prong_time CONNECT_WITHIN = PRONG_SECONDS(20);
 struct caller {
     struct caller *next;
     prong_manager manager;
-    uint32_t member;     /* whose it is, this process's token then: a pid may be used again */
+    uint32_t member;     /* the token that this process had then, as a pid may be used again */
     prong_link *link;    /* or, in the family: */
     prong_queue mailbox; /* … */
     prong_queue requests;
@@ -48,7 +48,7 @@ static struct family_request caller_header(const struct caller *caller) {
         .mailbox = caller->mailbox, .pid_namespace = caller->pid_namespace, .member = caller->member, .pid = getpid()};
 }
 
-/* The server then forgets the mailbox, and destroys it; unless it has died. */
+/* The server then destroys the mailbox, unless it has died. */
 static void say_leaving(const struct caller *caller) {
     struct family_request request = caller_header(caller);
     request.leaves = 1;
@@ -107,7 +107,7 @@ static prong_status write_request(prong_document *scratch, const struct request_
     return status < 0 ? status : prong_pickle_dumps(scratch, request, pickle, &options);
 }
 
-/* The status that an exception has here. */
+/* The status for an exception. */
 static prong_status status_of(prong_value exception) {
     static const struct {
         const char *name;
@@ -142,7 +142,7 @@ static prong_status fail_by_exception(const char *method, prong_value exception)
     return fail(status_of(exception), "%s: %s", method, text);
 }
 
-/* Exceptions of the program's own classes are data here. */
+/* Exceptions of classes that a program defines are read as data. */
 static prong_status read_reply(const char *method, const void *data, size_t size, prong_document *document,
                                prong_value *result) {
     prong_value reply;
@@ -154,7 +154,8 @@ static prong_status read_reply(const char *method, const void *data, size_t size
     return strcmp(kind, "#ERROR") ? fail_by_traceback(method, *result) : fail_by_exception(method, *result);
 }
 
-/* Memory for a short reply is there before the server is asked: what it has done then is known here. */
+/* Memory for a short reply is allocated before the request is sent, so that after the server has acted the reply can be
+ * read. */
 static prong_status reserve_reply(prong_document *document) {
     enum { SHORT_REPLY = 512 };
     void *room = document_take(document, SHORT_REPLY);
@@ -197,8 +198,8 @@ static prong_status link_to_new(const struct reach *reach, prong_link **link, de
     return link_connect(link, reach->address, &options, deadline, true);
 }
 
-/* A name of this process's own, which nobody else can guess: by it a prong server knows the process's connections. A forked
- * child has the parent's secret, but is another process. */
+/* A name that only this process has and nobody can guess: by it a prong server recognises the process's connections. A
+ * forked child has the parent's secret, but is another process. */
 static uint64_t own_identity(void) {
     static _Atomic uint64_t secret;
     uint64_t none = 0, drawn = os_random() | 1;
@@ -207,7 +208,7 @@ static uint64_t own_identity(void) {
     return drawn ^ process * 0x9e3779b97f4a7c15u ^ os_process_start_time(getpid()) * 0xd6e8feb86659fd93u;
 }
 
-/* "From now on I call objects". Python's server takes the name for a thread's. */
+/* Announces that calls of objects follow. Python's server takes the name for that of a thread. */
 static prong_status caller_introduce(prong_link *link, prong_document *scratch, deadline_t deadline) {
     prong_value ignored;
     char name[40];
@@ -226,7 +227,8 @@ prong_status manager_call_once(const struct reach *reach, const struct request_p
     status = caller_exchange(link, request, document, document, result, deadline);
     prong_link_close(link);
     if (status < 0 || !stateless) return status;
-    /* A prong server answers the same again on a connection that calls objects; Python's knows no object None. */
+    /* On a connection that calls objects a prong server answers the same request again; to Python's server it is a call
+     * of an unknown object None. */
     status = link_to(reach, &link, deadline);
     if (status < 0) return status;
     status = caller_introduce(link, document, deadline);
@@ -295,7 +297,7 @@ static prong_status put_request(struct caller *caller, const struct request_part
     return status;
 }
 
-/* A reply in the family. One that a queue keeps in line comes without an allocation, which could fail now that the server
+/* A reply in the family. A short one is copied to in_line: that needs no allocation, which could fail after the server
  * has done what was asked. */
 struct reply {
     char in_line[4096];
@@ -364,7 +366,7 @@ prong_status manager_call(prong_manager handle, struct manager *manager, const s
         status = call_in_family(caller, manager, request, document, result, deadline, &broken);
     }
     if (broken)
-        caller_forget(caller); /* the server takes back what this thread held */
+        caller_forget(caller); /* the server releases what this thread held */
     else
         prong_document_reset(caller->scratch);
     return status;

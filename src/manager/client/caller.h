@@ -5,8 +5,8 @@
 #include "base/deadline.h"
 #include "manager/client/manager.h"
 
-/* A request and its reply; the reply lies in document. Of kind "#RETURN" only *result is given; an exception is a status,
- * with *result. to_server: of the server's own functions, else `ident` is an object's. */
+/* Sends a request and receives its reply, which lies in document. For a reply of kind "#RETURN" only *result is set; an
+ * exception becomes a status, with *result. to_server: calls the server's own functions; else the object `ident`. */
 struct request_parts {
     bool to_server;
     uint64_t id;
@@ -15,7 +15,7 @@ struct request_parts {
 };
 prong_status manager_call(prong_manager handle, struct manager *manager, const struct request_parts *request,
                           prong_document *document, prong_value *result, deadline_t deadline);
-/* The same to a server that is only being got to know: by a connection made for this. */
+/* The same to a server that has no manager object yet: by a connection made for this request. */
 prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
                                prong_document *document, prong_value *result, deadline_t deadline);
 /* Closes this thread's connection to it. */

@@ -1,4 +1,4 @@
-/* Managers as objects: a server that runs is connected to, and asked. */
+/* Managers as objects: connecting to a running server, and asking about it. */
 #include "manager/client/manager.h"
 
 #include "base/error.h"
@@ -9,7 +9,7 @@
 /* --- the object --- */
 
 static void manager_recover(void *object, uint32_t dead) {
-    (void)object, (void)dead; /* nobody holds it */
+    (void)object, (void)dead; /* no process holds it */
 }
 
 static bool manager_dispose(void *object) {

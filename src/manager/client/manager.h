@@ -1,5 +1,4 @@
-/* What the family knows of a manager: where its server is and how to reach it. An object of the arena, so that every
- * member can use it. */
+/* A manager: where its server is and how to reach it. It is an object in the arena, so that every member can use it. */
 #ifndef MANAGER_CLIENT_MANAGER_H
 #define MANAGER_CLIENT_MANAGER_H
 
@@ -12,7 +11,7 @@
 struct manager {
     struct object object;
     struct reach reach;
-    bool stateless; /* Python's own server: what goes to the server itself needs a connection of its own */
+    bool stateless; /* Python's own server: a request to the server itself needs a connection of its own */
     bool in_family;
     prong_queue requests;
     prong_process process;

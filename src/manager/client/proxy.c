@@ -112,7 +112,7 @@ prong_status prong_proxy_decref(prong_proxy proxy) {
 
 /* --- what is called often --- */
 
-/* The server waits for so long; the call a little longer, for the answer. */
+/* The server waits for the timeout; the call waits a little longer, for the answer. */
 static prong_time proxy_patience(prong_time timeout) {
     return timeout > PRONG_FOREVER - ANSWER_WITHIN ? PRONG_FOREVER : (timeout < 0 ? 0 : timeout) + ANSWER_WITHIN;
 }
@@ -186,7 +186,7 @@ prong_status prong_proxy_to_value(prong_proxy proxy, prong_document *document, p
     return status < 0 ? status : prong_make_object(document, &rebuild, value);
 }
 
-/* A token stands in a proxy's arguments, or is what "#PROXY" came with: (exposed, token). */
+/* A token is in a proxy's arguments, or in a "#PROXY" reply: (exposed, token). */
 static prong_status find_token(prong_value value, prong_value *token) {
     prong_object view;
     if (prong_value_is(value, "multiprocessing.managers", "RebuildProxy")) {

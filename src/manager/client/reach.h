@@ -1,4 +1,4 @@
-/* How a server is reached, by value: so that every member of the family can use it. */
+/* How to reach a server: the options of its links without pointers, so that every member of the family can use them. */
 #ifndef MANAGER_CLIENT_REACH_H
 #define MANAGER_CLIENT_REACH_H
 

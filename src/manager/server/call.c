@@ -76,7 +76,7 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
 
 /* --- arguments --- */
 
-/* One name of a list: its length; *at goes behind it. */
+/* The next name of a list: returns its length, and moves *at behind it. */
 static size_t next_name(const char **at, const char **name, bool *optional) {
     *at += strspn(*at, " ");
     if (**at == '=') *optional = true, (*at)++;
@@ -259,7 +259,7 @@ void session_hold(struct session *session, struct managed *object, uint64_t coun
     add_hold(&session->holds, object, count);
 }
 
-/* First of the one who calls; else of whoever has it. */
+/* Releases the caller's first; else that of any other session that has it. */
 void server_unhold(struct session *session, struct managed *object, uint64_t count) {
     struct prong_server *server = session->server;
     if (take_hold(server, &session->holds, object, count)) return;

@@ -27,13 +27,13 @@ __attribute__((format(printf, 3, 4))) prong_status call_raise(prong_call *call, 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument);
 prong_status call_return_bool(prong_call *call, bool truth);
 prong_status call_return_none(prong_call *call);
-/* A stored item, as it is now. */
+/* Returns a stored item, as it is now. */
 prong_status call_return_item(prong_call *call, prong_value item);
-/* The timeout argument: absent or None is for ever. Raises for what is none. */
+/* The timeout argument: absent or None means forever. Raises an exception for what is not a timeout. */
 prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *deadline);
 prong_status call_index(prong_call *call, prong_value value, int64_t *index);
 
-/* Parks the call's session in a list until it is resumed or time is up. */
+/* Parks the call's session in a list until it is resumed or its time is up. */
 prong_status call_park(prong_call *call, struct waiters *waiters, deadline_t deadline,
                        void (*timed_out)(struct session *), void (*gone)(struct session *));
 /* For call_park: the call returns False. */

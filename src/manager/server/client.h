@@ -1,4 +1,4 @@
-/* Clients: who holds references to a server's objects. */
+/* Clients, which hold references to a server's objects. */
 #ifndef MANAGER_SERVER_CLIENT_H
 #define MANAGER_SERVER_CLIENT_H
 
@@ -9,8 +9,9 @@ struct prong_server;
 struct family_request;
 struct hold;
 
-/* A process; or, where nothing tells which process it is, all such of a computer. A pid names a process as long as that is
- * watched by its pidfd and has not ended: the same pid later is another client. */
+/* A client is a process; all processes of one computer that cannot be identified are one client together. A pid
+ * identifies a process as long as that is watched by its pidfd and has not ended: the same pid later is another
+ * client. */
 struct client {
     struct client *next;
     int pid, pidfd;    /* in the server's PID namespace; 0: not to be seen in it. -1: not watched */
@@ -28,12 +29,14 @@ struct client {
     struct hold *holds; /* of connections that ended while the process lives on */
 };
 
-/* The client at the other end of a connection; a member of the family. NULL: no memory, or no descriptor to watch it. */
+/* The client at the other end of a connection (the first); a member of the family (the second). NULL: no memory, or no
+ * descriptor to watch it. */
 struct client *client_of_link(struct prong_server *server, const prong_link *link);
 struct client *client_of_member(struct prong_server *server, const struct family_request *request);
-/* It has told who it is: its own client, if nothing better tells; else the one it has. NULL: no memory. */
+/* For a peer that has told its name: a client of that name, unless the peer is identified in a better way already; then
+ * the client that it has. NULL: no memory. */
 struct client *client_named(struct prong_server *server, struct client *client, uint64_t identity);
-/* Whether the process lives, as far as that can be seen. */
+/* Whether the process is alive, as far as that can be seen. */
 bool client_lives(const struct client *client);
 void client_leave(struct prong_server *server, struct client *client);
 prong_status client_hold(struct client *client, uint64_t id);

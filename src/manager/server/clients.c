@@ -1,5 +1,5 @@
-/* Clients, which hold references: a process, watched by a pidfd or as a member of the family; by TCP, a process as it names itself, or
- * all of a computer that do not. */
+/* Clients, which hold references: a process, watched by a pidfd or as a member of the family; by TCP, a process by the
+ * name that it gives itself, or all processes of a computer that give none. */
 #include "base/error.h"
 #include "family/member.h"
 #include "manager/family_request.h"
@@ -17,7 +17,7 @@ static void client_host(const char *address, char host[64]) {
     snprintf(host, 64, "%.*s", end ? (int)(end - address) : 5, end ? address : "local");
 }
 
-/* What is known of who is at the other end; the pidfd is the client's, or closed. */
+/* What is known about the other end; the pidfd is given to the client, or closed. */
 struct peer {
     int pid, pidfd;
     uint32_t member;
@@ -25,7 +25,7 @@ struct peer {
     char host[64];
 };
 
-/* A pid is the process that a client is watched for, until that ends. */
+/* A pid identifies the process of a client that is watched, until that process ends. */
 static bool client_is(const struct client *client, const struct peer *peer) {
     if (client->ended || client->pid != peer->pid) return false;
     if (peer->pid) return client->pidfd < 0 || !os_pidfd_ended(client->pidfd);
@@ -35,7 +35,7 @@ static bool client_is(const struct client *client, const struct peer *peer) {
 static void client_watch(struct prong_server *server, struct client *client) {
     uint64_t tag = (uintptr_t)client | 1; /* so that the loop tells it from a session */
     if (client->pidfd < 0 || os_poller_add(server->poller, client->pidfd, OS_POLLER_IN, tag) == 0) return;
-    close(client->pidfd); /* its end would not be seen: it counts as one that cannot be watched */
+    close(client->pidfd); /* its end would not be noticed: it counts as one that cannot be watched */
     client->pidfd = -1;
 }
 
@@ -53,7 +53,7 @@ static struct client *client_new(struct prong_server *server, const struct peer 
     return client;
 }
 
-/* With one more session. One that has died before is nobody's but its connection's. */
+/* The client of a peer, with one more session. A peer that has died already gets a client for this connection only. */
 static struct client *client_of(struct prong_server *server, const struct peer *peer) {
     struct client *client = server->clients;
     bool died = peer->pidfd >= 0 && os_pidfd_ended(peer->pidfd);
@@ -70,7 +70,7 @@ static struct client *client_of(struct prong_server *server, const struct peer *
     return client;
 }
 
-/* By Unix socket the kernel tells the process; whether it also has a pid here depends on its PID namespace. */
+/* For a Unix socket the kernel reports the process; whether it has a pid here depends on its PID namespace. */
 struct client *client_of_link(struct prong_server *server, const prong_link *link) {
     struct peer peer = {.pid = link->peer_pid, .pidfd = os_pidfd_of_peer(link->source.descriptor)};
     bool no_descriptor = peer.pidfd < 0 && (errno == EMFILE || errno == ENFILE);
@@ -85,7 +85,7 @@ struct client *client_of_link(struct prong_server *server, const prong_link *lin
     return NULL;
 }
 
-/* A pid of another namespace is no name here: then the token alone is. */
+/* A pid of another namespace identifies nothing here: then only the token does. */
 struct client *client_of_member(struct prong_server *server, const struct family_request *request) {
     bool here = request->pid_namespace == os_pid_namespace();
     struct peer peer = {.member = request->member, .pidfd = -1};
@@ -147,11 +147,11 @@ void clients_sweep(struct prong_server *server) {
     server->closed_clients = NULL;
 }
 
-/* A session ends. Without pidfd a process counts as gone when its last session is. */
+/* A session ends. A process without a pidfd counts as dead when its last session has ended. */
 void client_leave(struct prong_server *server, struct client *client) {
     if (--client->sessions) return;
     bool unseen = client->pid && client->pidfd < 0 && !client->member;
-    if (client->ended || unseen) { /* also what came after it was seen to be dead goes back */
+    if (client->ended || unseen) { /* also releases what it got after it was found dead */
         give_up(server, client);
         client_free(server, client);
         return;
@@ -160,7 +160,7 @@ void client_leave(struct prong_server *server, struct client *client) {
     if (client->held_count == 0 && !client->holds) client_free(server, client);
 }
 
-/* The process has died; what sessions it has will be closed as their sockets end. */
+/* The process has died; its sessions will be closed when their sockets end. */
 void client_ended(struct prong_server *server, struct client *client) {
     if (client->closed || client->ended) return;
     client->ended = true;
@@ -172,7 +172,8 @@ void client_ended(struct prong_server *server, struct client *client) {
     client_leave(server, client);
 }
 
-/* Whether it is to be given up now. What is watched by nobody else is looked at from here: members of other namespaces. */
+/* Whether the client is to be given up now. Members in other PID namespaces, which nothing else watches, are checked
+ * here. */
 static bool client_is_over(const struct client *client) {
     if (client->ended || client->pidfd >= 0) return false;
     if (client->member) return !member_alive(client->member);
@@ -197,7 +198,8 @@ void clients_free(struct prong_server *server) {
 }
 
 static struct held *find_held(struct client *client, uint64_t id) {
-    for (size_t i = client->held_count; i-- > 0;) /* what is given up is mostly what was taken last */
+    for (size_t i = client->held_count;
+         i-- > 0;) /* the reference that is dropped is mostly the one that was taken last */
         if (client->held[i].id == id) return &client->held[i];
     return NULL;
 }

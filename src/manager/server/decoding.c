@@ -1,4 +1,4 @@
-/* Large requests are read slice by slice, while others are served: each by its turn. What is small is read at once. */
+/* Large requests are decoded in slices, in turn, while others are served. Small ones are decoded at once. */
 #include "base/error.h"
 #include "manager/server/server.h"
 #include "value/document.h"
@@ -59,7 +59,7 @@ void decoding_drop(struct session *session) {
     session->decoding = NULL;
 }
 
-/* The request's document is the scratch of its call: what is made for the reply lies beside it. */
+/* The request's document also serves for its call: what is made for the reply is in it, too. */
 static void decoding_end(struct prong_server *server, struct decoding *decoding, prong_status status,
                          prong_value message) {
     struct session *session = decoding->session;
@@ -72,8 +72,8 @@ static void decoding_end(struct prong_server *server, struct decoding *decoding,
     session_run_later(session);
 }
 
-/* All but the one that has the most may together have as much memory as a single one; beyond that they wait for it. So none is
- * kept waiting for good, and many at once need no more than two would. */
+/* All requests that are being decoded, but the one that uses the most memory, may together use as much as the limit of
+ * one; beyond that they wait for that one. So none waits forever, and many at once need no more memory than two. */
 static bool may_go_on(const struct prong_server *server, const struct decoding *decoding) {
     size_t all = 0, most = 0;
     const struct decoding *largest = NULL;

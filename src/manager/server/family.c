@@ -1,5 +1,5 @@
-/* Requests of the server's own family, through the arena: one queue to the server, a mailbox for each of the clients'
- * threads. */
+/* Requests of the server's own family, through the arena: one queue to the server, and a mailbox (a queue for replies)
+ * for each client thread. */
 #include "base/error.h"
 #include "channel/queue.h"
 #include "manager/server/family.h"
@@ -13,7 +13,7 @@ void server_join_family(prong_server *server, prong_queue requests) {
     server->in_family = true;
 }
 
-/* The doorbell hangs at the queue from now on, and is rung only when the server is about to sleep: see arm. */
+/* From now on the doorbell belongs to the queue; it rings only while the server is about to sleep: see arm. */
 void family_requests_open(struct prong_server *server) {
     if (!server->in_family || server->watch.doorbell >= 0 || !watch_open(&server->watch, true)) return;
     os_poller_add(server->poller, server->watch.doorbell, OS_POLLER_IN, (uintptr_t)&server->requests);
@@ -36,7 +36,7 @@ static struct session *session_of(struct prong_server *server, const struct fami
         return NULL;
     }
     if (client_lives(session->client)) return session;
-    session_close(session); /* it died before its request was read: what it would take nobody would give back */
+    session_close(session); /* it died before its request was read: nothing would release what the request acquires */
     return NULL;
 }
 
@@ -46,9 +46,9 @@ static void family_handle(struct prong_server *server, const prong_message *mess
     memcpy(&request, message->data, sizeof(request));
     struct session *session = session_of(server, &request);
     if (!session) return;
-    if (request.leaves) /* a thread's last word: its mailbox is no longer looked at */
+    if (request.leaves) /* the thread ends: it no longer reads its mailbox */
         session_close(session);
-    else if (!session->parked) /* one that gave up waiting and asks again has cancelled before */
+    else if (!session->parked) /* a thread that gave up waiting and sends a new request has cancelled the old one */
         request_handle(session, (const char *)message->data + sizeof(request), message->size - sizeof(request));
 }
 
@@ -66,8 +66,8 @@ void family_requests_handle(struct prong_server *server) {
     for (int turn = 0; turn < TURN && family_requests_there(server); turn++) handle_one(server);
 }
 
-/* Silent before the queue is looked at: one that comes then rings again. Left ringing, it would end each spin at once, and the
- * server would never sleep, nor arm, which is what silences it else. */
+/* Silences the doorbell before the queue is checked: a request that arrives then rings again. A doorbell left ringing
+ * would end each spin at once, and the server would never sleep, nor call arm, which silences it otherwise. */
 void family_requests_rung(struct prong_server *server) {
     watch_renew(&server->watch);
     family_requests_handle(server);
@@ -80,7 +80,7 @@ void family_requests_arm(struct prong_server *server) {
     watch_add(&server->watch, &channel->readable);
 }
 
-/* Its sessions end, and what they hold is given back. */
+/* Ends its sessions, and releases what they hold. */
 void family_member_gone(struct prong_server *server, const struct client *client) {
     for (struct session *session = server->sessions, *next; session; session = next) {
         next = session->next;

@@ -1,4 +1,4 @@
-/* A server that members of its family ask through the arena. */
+/* Requests to a server from members of its family, through the arena. */
 #ifndef MANAGER_SERVER_FAMILY_H
 #define MANAGER_SERVER_FAMILY_H
 
@@ -6,7 +6,7 @@
 
 #include <prong/manager.h>
 
-/* The server answers these too. The queue is its own from then on. */
+/* Lets the server answer requests from this queue, too. The queue belongs to the server from then on. */
 void server_join_family(prong_server *server, prong_queue requests);
 
 #endif

@@ -15,7 +15,7 @@ static bool in_memory(prong_value item) {
                                   : kind > PRONG_KIND_FLOAT && kind != PRONG_KIND_ELLIPSIS && item.pointer;
 }
 
-/* Looks through all that can hold an object, and calls for those that are proxies of this server. */
+/* Visits everything that can refer to an object, and calls the function for proxies of this server. */
 struct proxy_walk {
     struct prong_server *server;
     void (*found)(struct prong_server *server, struct managed *object);

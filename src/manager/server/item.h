@@ -9,7 +9,7 @@ struct prong_server;
 
 /* Fails with PRONG_NO_MEMORY beyond the server's limit. */
 prong_status item_store(struct prong_server *server, prong_value value, prong_value *item);
-/* The item at place becomes another; or stays, if that cannot be stored. */
+/* Replaces the item at place; keeps the old one if the new one cannot be stored. */
 prong_status item_replace(struct prong_server *server, prong_value *place, prong_value value);
 void item_free(struct prong_server *server, prong_value item);
 /* The item as a value to read; it must not be changed. */

@@ -8,16 +8,16 @@
 struct prong_server;
 
 struct type {
-    struct type *next; /* of the program's own; the library's stand in a table */
+    struct type *next; /* of the program's own types; the library's are in a table */
     prong_type_options given;
     struct managed *shared; /* the one object that goes by this name */
     bool hidden;            /* not to be created by clients: what methods return */
     /* Of the library's own types: */
     prong_status (*make)(prong_call *call, struct managed *object); /* sets object->state */
     void (*unmake)(struct prong_server *server, void *state);
-    /* Takes back what a session that went, or a process that died, held of it. */
+    /* Releases what a session that ended, or a process that died, held of it. */
     void (*give_back)(struct managed *object, uint64_t count);
-    bool held_by_process; /* any thread may give it back: kept while the process lives, though the connection ends */
+    bool held_by_process; /* any thread may release it: kept while the process lives, even if the connection ends */
     void (*describe)(const struct managed *object, char *text, size_t size); /* repr; NULL: that of its value */
     prong_status (*value)(struct managed *object, prong_document *document, prong_value *value);
 };
@@ -36,9 +36,9 @@ prong_status object_new(struct prong_server *server, const struct type *type, st
 void object_retain(struct managed *object);
 void object_release(struct prong_server *server, struct managed *object);
 void objects_look(struct prong_server *server);
-/* Those that somebody has a reference to. */
+/* The number of objects that are referenced. */
 int64_t objects_in_use(const struct prong_server *server);
-/* What leaves a container as the reply to a client is kept for a while, for the client to come for it. */
+/* An object that leaves a container in a reply is kept for a while, until the client has taken a reference. */
 void object_told(struct managed *object);
 void objects_free(struct prong_server *server);
 const struct type *type_by_name(const struct prong_server *server, const char *name);

@@ -16,7 +16,7 @@ struct managed *object_by_id(struct prong_server *server, uint64_t id) {
     return object;
 }
 
-/* Twice as many slots when there are as many objects; failing that, the lists get longer. */
+/* Doubles the slots when there are as many objects; without memory for that, the lists get longer. */
 static void objects_grow(struct prong_server *server) {
     size_t slots = server->object_slots * 2, old = server->object_slots;
     struct managed **larger = calloc(slots, sizeof(*larger)), **before = server->objects;
@@ -92,7 +92,7 @@ int64_t objects_in_use(const struct prong_server *server) {
     return count;
 }
 
-/* Frees those whose grace has ended without anybody having come for them. */
+/* Frees the objects to which no client has taken a reference in time. */
 void objects_look(struct prong_server *server) {
     if (!server->limbo) return;
     server->limbo = false;
@@ -127,7 +127,7 @@ static void free_empty(struct prong_server *server, struct managed *object) {
     free(object);
 }
 
-/* All of them: they refer to each other, so they are emptied first. */
+/* Frees all objects. They refer to each other, so they are emptied first. */
 void objects_free(struct prong_server *server) {
     if (!server->objects) return;
     each_object(server, object_keep);

@@ -73,7 +73,7 @@ prong_status fill_object(prong_call *call) {
     return PRONG_OK;
 }
 
-/* (ident, exposed methods), of an object that the client has been given a reference to. */
+/* Returns (ident, exposed methods) of an object to which the client has been given a reference. */
 static void reply_created(struct session *session, struct managed *object) {
     struct prong_server *server = session->server;
     prong_value ident, exposed, reply = {0};
@@ -92,7 +92,7 @@ static void reply_created(struct session *session, struct managed *object) {
     object_release(server, object);
 }
 
-/* The type and its arguments are the request's. */
+/* The type and its arguments are part of the request. */
 static void request_create(struct session *session, const struct request *request) {
     struct prong_server *server = session->server;
     size_t count = prong_value_size(request->args);
@@ -227,7 +227,7 @@ static void debug_info(struct session *session) {
         session_reply(session, "#RETURN", text);
 }
 
-/* A C program tells by its name which process it is; others' names are for people. */
+/* A C program identifies its process by its name; the names of other programs are for people. */
 static void accept_connection(struct session *session, const struct request *request) {
     static const char prefix[] = CLIENT_NAME;
     prong_value first;
@@ -251,8 +251,8 @@ static void shutdown_server(struct session *session) {
     session->server->stopped = true;
 }
 
-/* A connection does one of these and is closed, as with Python's server; or after accept_connection any number of
- * calls, of objects or (which Python's server does not) of these. */
+/* A connection makes one of these requests and is closed, as with Python's server. After accept_connection it makes any
+ * number of calls of objects, and, with this server only, of these. */
 static void request_serve(struct session *session, const struct request *request) {
     bool closing = session->state == SESSION_FRESH;
     if (!strcmp(request->method, "accept_connection")) {
@@ -284,7 +284,7 @@ static void request_serve(struct session *session, const struct request *request
 
 /* --- calls of objects --- */
 
-/* What a method returned as an object of its own gets a proxy. */
+/* Makes a proxy for a new object that a method returned. */
 static void reply_proxy(prong_call *call) {
     struct prong_server *server = call->server;
     const struct type *type = type_by_name(server, call->returns);
@@ -331,7 +331,7 @@ static void finish_call(prong_call *call, prong_status status) {
         session_reply(session, "#RETURN", call->outcome == CALL_RETURNED ? call->result : prong_make_null());
 }
 
-/* What every object can be asked for, though it is not exposed. */
+/* Methods that every object has, although they are not exposed. */
 static bool request_fallback(prong_call *call) {
     struct managed *object = call->object;
     prong_document *scratch = call->server->scratch;

@@ -19,7 +19,7 @@ static size_t half_of_memory(void) {
     return (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* "@prong-…": nobody else's, and nothing of it is left behind. */
+/* "@prong-…": a unique name, of which nothing is left behind. */
 static void own_address(char address[ADDRESS_TEXT]) {
     snprintf(address, ADDRESS_TEXT, "@prong-%d-%016llx", (int)getpid(), (unsigned long long)os_random());
 }
@@ -64,7 +64,8 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
     made->socket = made->poller = made->stopper = made->watch.doorbell = -1;
     made->options = *options;
     made->options.link.authkey = NULL; /* until there is a copy: closing frees it */
-    /* An ident of another server at this address is none of ours; they look like Python's. */
+    /* Random, so that an ident of an earlier server at this address is not taken for one of this server's. It looks
+     * like Python's. */
     made->next_id = 7ull << 44 | (os_random() >> 20 & ~15ull);
     made->last_decoding = &made->decodings;
     made->spin.span = SPIN_LONGEST;
@@ -194,7 +195,7 @@ static void stop_accepting(prong_server *server) {
     server->accepting = false;
 }
 
-/* Of those that have not proved themselves, the one that has taken longest. */
+/* Of the sessions that are not authenticated yet, the one that has taken longest. */
 static bool drop_a_handshake(prong_server *server) {
     struct session *oldest = NULL;
     for (struct session *session = server->sessions; session; session = session->next)
@@ -217,7 +218,7 @@ static void accept_all(prong_server *server) {
         if (status == PRONG_BROKEN_PIPE) continue; /* it has hung up */
         if (status == PRONG_NO_DESCRIPTORS && drop_a_handshake(server)) continue;
         if (status < 0) {
-            stop_accepting(server); /* until somebody leaves, or a second has passed */
+            stop_accepting(server); /* until a session ends, or a second has passed */
             return;
         }
         if (!session_new(server, link, &session)) session_progress(session);
@@ -277,7 +278,7 @@ static void look_around(prong_server *server) {
 static int how_long(const prong_server *server, deadline_t deadline) {
     if (server->runnable || server->decodings || server->stopped) return 0;
     if (server->heap_count && server->heap[0]->deadline < deadline) deadline = server->heap[0]->deadline;
-    /* A member that could not ring, for want of a descriptor or of buffers, is found so. */
+    /* In this way a request is found whose sender could not ring, for lack of a descriptor or of buffers. */
     bool looks = server->limbo || !server->accepting || server->clients || server->in_family;
     if (looks && server->look_at < deadline) deadline = server->look_at;
     if (server->in_family) deadline = watch_within(&server->watch, deadline);
@@ -292,8 +293,8 @@ static bool server_event_has_come(void *context) {
     return server->event_count != 0;
 }
 
-/* Waits for something to do; what sockets have is in server->events. They are looked at in each round: members of the family
- * who ask without end must not keep all others, nor the one who stops the server, waiting. */
+/* Waits for something to do; the sockets' events are in server->events. Sockets are checked in each round: members of
+ * the family that send requests without a pause must not delay all others, nor a request to stop. */
 static prong_status server_await_events(prong_server *server, deadline_t deadline) {
     server->event_count = 0;
     int wait = how_long(server, deadline);

@@ -1,5 +1,5 @@
-/* A manager's server inside: one thread, one event loop. A request that has to wait is parked with its session, in a list
- * of the object it waits for; whoever changes that object resumes it. */
+/* The inside of a manager's server: one thread, one event loop. A request that has to wait is parked: its session is
+ * put into a list of the object that it waits for, and a request that changes the object resumes it. */
 #ifndef MANAGER_SERVER_H
 #define MANAGER_SERVER_H
 
@@ -10,7 +10,7 @@
 #include "manager/server/request.h"
 #include "os/os.h"
 
-enum { SERVER_EVENTS = 64 }; /* at most so many a round */
+enum { SERVER_EVENTS = 64 }; /* at most that many in a round */
 
 struct prong_server {
     prong_server_options options;
@@ -33,7 +33,7 @@ struct prong_server {
     struct session *runnable, *closed_sessions;
     struct client *closed_clients;
     struct decoding *decodings, **last_decoding; /* by turns */
-    bool stopped, limbo;                         /* limbo: objects without references wait for their grace to end */
+    bool stopped, limbo;                         /* limbo: some objects without references are kept for a while */
     deadline_t look_at;                          /* when limbo and leases are looked at next */
     prong_queue requests;                        /* of the family */
     bool in_family;
@@ -49,12 +49,12 @@ void family_requests_open(struct prong_server *server);
 void family_requests_close(struct prong_server *server);
 /* Handles what there is. */
 void family_requests_handle(struct prong_server *server);
-/* Its doorbell has rung. */
+/* Called when its doorbell has rung. */
 void family_requests_rung(struct prong_server *server);
 static inline bool family_requests_there(const struct prong_server *server) {
     return server->in_family && !prong_queue_empty(server->requests);
 }
-/* From now on the descriptor shows when one comes; look at the queue after this. */
+/* From now on the descriptor shows when a request arrives; check the queue after this. */
 void family_requests_arm(struct prong_server *server);
 void family_member_gone(struct prong_server *server, const struct client *client);
 #endif

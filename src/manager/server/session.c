@@ -1,5 +1,5 @@
-/* Sessions: connections of clients. Each has at most one request at a time; the next is looked at when that has been
- * replied to and the reply has left, so that nobody makes the server keep more than one reply for him. */
+/* Sessions: connections of clients. Each has at most one request at a time. The next one is read when the reply to the
+ * last has been sent, so that the server never stores more than one reply for a client. */
 #include "base/error.h"
 #include "manager/family_request.h"
 #include "manager/server/server.h"
@@ -109,7 +109,7 @@ prong_status session_new(struct prong_server *server, prong_link *link, struct s
                                                                                 : SESSION_HANDSHAKE_WITHIN));
     session->watched = OS_POLLER_IN;
     if (os_poller_add(server->poller, link->source.descriptor, OS_POLLER_IN, (uintptr_t)session) < 0) {
-        prong_status status = fail_errno("server: poller"); /* nobody would hear what comes */
+        prong_status status = fail_errno("server: poller"); /* its events would not be noticed */
         session_close(session);
         return status;
     }
@@ -132,7 +132,7 @@ prong_status session_new_family(struct prong_server *server, const struct family
     return PRONG_OK;
 }
 
-/* What it waited for goes on without it; what it held is given back. */
+/* Removes it from what it waited for, and releases what it held. */
 void session_close(struct session *session) {
     struct prong_server *server = session->server;
     if (session->closed) return;
@@ -157,7 +157,7 @@ void session_close(struct session *session) {
     server->closed_sessions = session;
 }
 
-/* Frees those that were closed: not before all that might still point to them has been gone through. */
+/* Frees closed sessions, after everything that may still refer to them has been handled. */
 void sessions_sweep(struct prong_server *server) {
     for (struct session **place = &server->runnable; *place;)
         if ((*place)->closed)
@@ -205,7 +205,7 @@ bool session_reply(struct session *session, const char *kind, prong_value value)
     prong_pickle_options options = {.protocol = 4};
     prong_status status = prong_build(scratch, &reply, "(sv)", kind, value);
     if (status >= 0) status = prong_pickle_dumps(scratch, reply, &pickle, &options);
-    if (status < 0) { /* what cannot be said, is told so */
+    if (status < 0) { /* a reply that cannot be sent is replaced by its error */
         char text[300];
         snprintf(text, sizeof(text), "Traceback: the reply cannot be written: %s\n", prong_error_message());
         status = prong_build(scratch, &reply, "(ss)", "#UNSERIALIZABLE", text);
@@ -225,7 +225,7 @@ static void session_enter(struct session *session) {
     if (!session->client) session->lost = true;
 }
 
-/* One message, if there is a whole one; false: not now, or never again. */
+/* Handles one message, if a whole one is there; false: not now, or never again. */
 static bool one_request(struct session *session) {
     const void *data;
     size_t size;
@@ -242,7 +242,7 @@ static bool one_request(struct session *session) {
     return !session->decoding;
 }
 
-/* Reads once: what does not come with that will be told by the poller, or is looked at the next time. */
+/* Reads once: the poller, or the next round, sees what is left. */
 static void read_more(struct session *session) {
     if (session->lost || session->parked || session->decoding || link_unwritten(session->link)) return;
     prong_status status = link_fill(session->link);
@@ -255,7 +255,7 @@ static void shake_hands(struct session *session) {
     if (status < 0 && status != PRONG_TIMEOUT) session->lost = true;
 }
 
-/* Between some requests and the next others have their turn. */
+/* After some requests of a session, others have their turn. */
 void session_progress(struct session *session) {
     enum { TURN = 4 };
     if (!session->link) return;

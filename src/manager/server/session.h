@@ -1,4 +1,4 @@
-/* Sessions: connections to a server, or threads of its family; what they wait for, and hold. */
+/* Sessions: connections to a server, or threads of its family; what they wait for, and what they hold. */
 #ifndef MANAGER_SERVER_SESSION_H
 #define MANAGER_SERVER_SESSION_H
 
@@ -32,7 +32,7 @@ struct session {
     struct client *client;
     uint32_t watched; /* for OS_POLLER_… */
     bool closed;      /* to be freed at the end of the round */
-    bool lost;        /* to be closed as soon as nobody looks at it */
+    bool lost;        /* to be closed as soon as it is not in use */
     bool runnable;    /* in the server's list: has perhaps another request, read already */
     struct session *next_runnable;
 
@@ -51,7 +51,7 @@ struct session {
     struct hold *holds;                         /* locks it has */
 };
 
-/* A lock, semaphore unit … that a session has, to give back when it goes. */
+/* A lock, semaphore unit … that a session holds, to be released when the session ends. */
 struct hold {
     struct hold *next;
     struct managed *object;
@@ -61,12 +61,12 @@ struct hold {
 prong_status session_new(struct prong_server *server, prong_link *link, struct session **session);
 void session_close(struct session *session);
 void sessions_sweep(struct prong_server *server);
-/* Goes on with what has come, or can be written. */
+/* Handles what has arrived, and writes what can be written. */
 void session_progress(struct session *session);
 void session_run_later(struct session *session);
 /* Sends a reply; false: the client is gone. */
 bool session_reply(struct session *session, const char *kind, prong_value value);
-/* What may be read from it is all that there is: handled. */
+/* Handles all that has been read from it. */
 prong_status session_new_family(struct prong_server *server, const struct family_request *request,
                                 struct session **session);
 /* Those whose time is up. */
@@ -81,14 +81,15 @@ struct session *waiters_first(struct waiters *waiters);
 void waiters_init(struct waiters *waiters);
 void waiter_add(struct waiters *waiters, struct session *session);
 void waiter_remove(struct session *session);
-/* Ends a parked request: replies, and goes on with the session's next. False: the client was gone. */
+/* Ends a parked request: replies, and continues with the session's next one. False: the client was gone. */
 bool session_resume(struct session *session, prong_value result);
 void session_resume_raise(struct session *session, const char *module, const char *name);
 
 void session_hold(struct session *session, struct managed *object, uint64_t count);
-/* It gives up so much; or, if it has none, any other that has: an unlock by another than the holder. */
+/* Reduces what the session holds; or, if it holds none, what any other session holds: a release by another than the
+ * holder. */
 void server_unhold(struct session *session, struct managed *object, uint64_t count);
-/* All goes back; or what belongs to a process goes to keeper (may be NULL), which is alive. */
+/* Releases all; or gives what belongs to a process to keeper (may be NULL), which is alive. */
 void holds_give_back(struct prong_server *server, struct hold **holds, struct client *keeper);
 
 #endif

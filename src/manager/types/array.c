@@ -71,7 +71,7 @@ static size_t array_unit(char typecode) {
     return at ? sizes[at - codes] : 0;
 }
 
-/* As array.array refuses; what is stored is an int or float that fits. */
+/* Refuses what array.array refuses; what is stored is an int or a float that fits. */
 static prong_status array_item(prong_call *call, char typecode, prong_value given, prong_value *item) {
     size_t unit = array_unit(typecode);
     *item = given;

@@ -44,7 +44,7 @@ static void served_barrier_break(struct served_barrier *barrier) {
     served_barrier_fail_all(barrier);
 }
 
-/* One's time is up, or it is gone: the barrier breaks for all. */
+/* The time of a waiter is up, or its client is gone: breaks the barrier for all. */
 static void served_barrier_timed_out(struct session *session) {
     served_barrier_break(session->object->state);
 }

@@ -66,7 +66,7 @@ static prong_status served_condition_locked(prong_call *call) {
     return served_condition_with_lock(call, served_lock_locked);
 }
 
-/* From the condition's list to the lock's: he returns when he has the lock again. */
+/* Moves a waiter from the condition's list to the lock's: its call returns when it has the lock again. */
 static void served_condition_wake(struct session *session, bool notified) {
     struct managed *object = ((struct served_condition *)session->object->state)->lock;
     struct served_lock *lock = object->state;

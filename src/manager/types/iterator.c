@@ -3,7 +3,7 @@
 #include "manager/types/sequence.h"
 #include <stdlib.h>
 
-/* The keys as they were; what is iterated over must keep its size, as in Python. */
+/* The keys at the beginning; the size of what is iterated over must not change, as in Python. */
 struct iterator {
     struct items items;
     size_t at;

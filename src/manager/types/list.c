@@ -63,7 +63,7 @@ static prong_status list_insert(prong_call *call) {
     return items_insert(items, (size_t)index, item);
 }
 
-/* What is returned is read by the reply: it is copied there before the item goes. */
+/* The reply refers to the item that is returned: so it is copied before the item is freed. */
 static prong_status return_and_free(prong_call *call, prong_value item) {
     prong_value copy;
     prong_status status = prong_value_copy(scratch_of(call), item_value(item), &copy);
@@ -296,7 +296,7 @@ static prong_status list_add(prong_call *call) {
     return prong_call_return(call, list);
 }
 
-/* How often; what would be beyond the server's memory in any case is told at once. */
+/* How often to repeat; what would exceed the server's memory in any case is refused at once. */
 static prong_status list_times(prong_call *call, int64_t *times) {
     struct items *items = call->object->state;
     prong_value given;

@@ -49,7 +49,7 @@ static prong_status served_lock_wait(prong_call *call, struct served_lock *lock,
     return call_park(call, &lock->waiters, deadline, call_resume_false, NULL);
 }
 
-/* What acquire was told: whether to wait, and until when. False: raised. */
+/* The arguments of acquire: whether to wait, and until when. False: an exception was raised. */
 static bool served_lock_arguments(prong_call *call, bool *blocking, deadline_t *deadline) {
     prong_value given[2];
     double seconds = -1;

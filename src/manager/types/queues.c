@@ -1,12 +1,12 @@
-/* Queue and JoinableQueue: as queue.Queue. An item goes straight from who puts to who waits; one that turns out to be
- * gone as it is told leaves the item to the next. */
+/* Queue and JoinableQueue: as queue.Queue. An item goes directly from a put to a get that waits; if the client of that
+ * get turns out to be gone, the next one gets the item. */
 #include "base/error.h"
 #include "manager/types/type.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 struct served_queue {
-    struct items items; /* a ring would save moving them: instead the start moves */
+    struct items items; /* not a ring: the start moves */
     size_t start;
     size_t maxsize; /* 0: none */
     uint64_t unfinished;
@@ -45,7 +45,7 @@ static prong_status raise_of_queue(prong_call *call, const char *name) {
     return prong_call_raise(call, "queue", name, none);
 }
 
-/* Items taken leave room at the front, which is closed when it is half of all. */
+/* Items taken leave space at the front; when that is half of all, the others move there. */
 static prong_value take_first(struct served_queue *queue) {
     prong_value item = queue->items.at[queue->start++];
     if (queue->start * 2 > queue->items.count) {
@@ -63,7 +63,7 @@ static prong_status add_last(struct served_queue *queue, prong_value item) {
     return PRONG_OK;
 }
 
-/* Those that wait to get have what there is, those that wait to put have the room that this makes. */
+/* Gives the items to gets that wait, and the space that this makes to puts that wait. */
 static void queue_settle(struct prong_server *server, struct served_queue *queue) {
     for (bool changed = true; changed;) {
         struct session *getter = waiters_first(&queue->getters), *putter = waiters_first(&queue->putters);
@@ -204,7 +204,7 @@ static prong_status queue_join(prong_call *call) {
     return call_park(call, &queue->joiners, PRONG_FOREVER, join_timed_out, NULL);
 }
 
-/* Nothing more goes in; at once: what is in is dropped, and counts as done. */
+/* Allows no more puts; immediate: also drops what is in the queue, which counts as done. */
 static prong_status queue_shutdown(prong_call *call) {
     struct served_queue *queue = call->object->state;
     prong_value immediate;

@@ -31,7 +31,8 @@ static prong_status served_bounded_semaphore_make(prong_call *call, struct manag
     return served_semaphore_make_as(call, object, true);
 }
 
-/* Units of a bounded one are to come back: its holders are known. Those of a plain one may be signals. */
+/* For a bounded semaphore the holders are noted, as its units have to come back. The units of a plain one may be
+ * signals. */
 static void served_semaphore_take(struct managed *object, struct session *session) {
     struct served_semaphore *semaphore = object->state;
     semaphore->value--;

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "manager/types/sequence.h"
 
-/* All items of what Python would iterate over, in order; raises TypeError for what it would not. */
+/* All items of an iterable, in order; raises TypeError for what Python would not iterate over. */
 prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
     prong_kind kind = value_kind(from);
     if (kind_is_sequence(kind)) {

@@ -4,7 +4,7 @@
 
 #include "manager/types/type.h"
 
-/* All items of what Python would iterate over, in order; raises TypeError for what it would not. */
+/* All items of an iterable, in order; raises TypeError for what Python would not iterate over. */
 prong_status iterate(prong_call *call, prong_value from, prong_value *list);
 /* A proxy of an object of this server that has a value becomes that value; anything else stays. */
 prong_status see_through(prong_call *call, prong_value *value);

@@ -35,7 +35,7 @@ static prong_status set_add(prong_call *call) {
     return raised_or(call, items_table_put(call, call->object->state, item, prong_make_null()));
 }
 
-/* An element that is asked for: a set, which cannot be hashed, is as good as a frozenset there. */
+/* An element to look for: a set, which cannot be hashed, is looked for as a frozenset, as in Python. */
 static prong_status set_asked(prong_call *call, prong_value *element) {
     TRY(call_bind(call, "element", element));
     if (value_kind(*element) != PRONG_KIND_SET) return PRONG_OK;
@@ -85,7 +85,7 @@ static prong_status set_pop(prong_call *call) {
     return prong_call_return(call, copy);
 }
 
-/* What a value is as a set, for operators and methods. */
+/* Converts a value to a set, for operators and methods. */
 static prong_status as_set(prong_call *call, prong_value from, prong_value *set) {
     prong_value list;
     if (value_kind(from) == PRONG_KIND_SET || value_kind(from) == PRONG_KIND_FROZENSET) {
@@ -129,7 +129,7 @@ static prong_status set_replace(prong_call *call, prong_value set) {
     return PRONG_OK;
 }
 
-/* As Python's operators, which take sets alone: "__and__", not "intersection". False: NotImplemented was returned. */
+/* Python's operators take only sets: "__and__", unlike "intersection". False: NotImplemented was returned. */
 static bool set_is_operand(prong_call *call, prong_value *given) {
     if (strncmp(call->method, "__", 2)) return true;
     if (!see_through(call, given) &&

@@ -35,7 +35,7 @@ bool items_table_find(prong_call *call, prong_value key, struct entry **entry) {
     return false;
 }
 
-/* The key is looked for as it came, and stored only if it is new. */
+/* Looks for the key as it is in the request; stores a copy only if the key is new. */
 prong_status items_table_put(prong_call *call, struct table *table, prong_value key, prong_value value) {
     struct entry *entry;
     bool added;

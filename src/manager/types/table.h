@@ -7,9 +7,9 @@
 prong_status table_make(prong_call *call, struct managed *object);
 void table_unmake(struct prong_server *server, void *state);
 void items_table_clear(struct prong_server *server, struct table *table);
-/* False: raised, as the key cannot be one. */
+/* False: an exception was raised, as the value cannot be a key. */
 bool items_table_find(prong_call *call, prong_value key, struct entry **entry);
-/* The key is looked for as it came, and stored only if it is new. */
+/* Looks for the key as it is in the request; stores a copy only if the key is new. */
 prong_status items_table_put(prong_call *call, struct table *table, prong_value key, prong_value value);
 void items_table_drop(prong_call *call, struct entry *entry);
 prong_status unhashable(prong_call *call);

@@ -4,7 +4,7 @@
 
 #include "manager/server/server.h"
 
-/* Binding raises on failure: the method then ends as raised. */
+/* If binding the arguments fails, it has raised an exception, and the method ends. */
 #define BIND(call, names, values)                                                                                      \
     do {                                                                                                               \
         if (call_bind(call, names, values)) return PRONG_OK;                                                           \

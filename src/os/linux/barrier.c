@@ -1,4 +1,5 @@
-/* The heavy side of an asymmetric fence: membarrier(2). */
+/* The slow side of an asymmetric fence, with membarrier(2): it makes a barrier in the running threads of all processes
+ * that have registered. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -6,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* From <linux/membarrier.h>, which a libc other than the system's does not find. */
+/* From <linux/membarrier.h>, which is not among the headers of every C library. */
 enum { GLOBAL_EXPEDITED = 2, REGISTER_GLOBAL_EXPEDITED = 4 };
 
 static bool barrier_command(int command) {

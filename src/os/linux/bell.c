@@ -1,8 +1,8 @@
 /* Bells: a pipe that many processes have open.
  *
- * The pipe is opened for reading and writing at once, so one number serves for both. Another process opens the same pipe
- * through /proc/PID/fd/N. It compares device, inode and kind before it opens anything: N may be another file by now, and the
- * opening of an unknown file may have effects. */
+ * The pipe is opened for reading and writing at once, so one number serves for both. Another process opens the same
+ * pipe through /proc/PID/fd/N. It compares device, inode and file type before it opens anything: N may be another file
+ * by now, and opening an unknown file may have side effects. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -59,7 +59,7 @@ int os_bell_open(pid_t pid, int number, const struct os_bell_id *id) {
     }
     int fd = open_pipe(path);
     if (fd < 0 || os_bell_is(fd, id)) return fd;
-    errno = ENOENT; /* the number became another's between the two */
+    errno = ENOENT; /* the number became another file's between the two */
     return close_failed(fd);
 }
 

@@ -1,5 +1,5 @@
-/* Finding control groups: version 1, where each controller has a tree, version 2, and both at once; within a namespace, which
- * shows a part of the tree under names of its own, and without. */
+/* Finds the control groups of this process. There are version 1, where each controller has a tree of its own, version 2
+ * with one tree, and both at once; and cgroup namespaces, which show a part of the tree under other names. */
 #define _GNU_SOURCE
 #include "os/linux/cgroup.h"
 
@@ -21,7 +21,7 @@ static FILE *open_text(const char *path) {
     return file;
 }
 
-/* Whether a name is one of a list with commas. */
+/* Whether a name is in a list separated by commas. */
 static bool cgroup_is_listed(const char *list, const char *name) {
     size_t length = strlen(name);
     for (const char *at = list; (at = strstr(at, name)); at += length)
@@ -29,7 +29,7 @@ static bool cgroup_is_listed(const char *list, const char *name) {
     return false;
 }
 
-/* --- what this process is told of itself --- */
+/* --- what /proc tells this process about itself --- */
 
 /* A line is number:controllers:path; of the unified tree 0::path. */
 static bool line_of_group(char *line, const char *controller, const char **path) {
@@ -85,14 +85,14 @@ static bool line_of_mount(const char *line, const char *controller, struct mount
     return true;
 }
 
-/* What of the path lies below the root; NULL when the path is not in there. */
+/* The part of the path below the root; NULL when the path is not below it. */
 static const char *cgroup_below(const char *path, const char *root) {
     size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (strncmp(path, root, length) != 0 || (path[length] && path[length] != '/')) return NULL;
     return path[length] && path[length + 1] ? path + length : "";
 }
 
-/* The mount that shows this process's own group; else any other of that tree, where groups higher up are seen. */
+/* The mount that shows this process's own group; else any other mount of that tree, which shows groups higher up. */
 static bool find_mount(const char *controller, const char *path, struct mount *mount) {
     char line[LINE];
     struct mount seen;
@@ -108,7 +108,7 @@ static bool find_mount(const char *controller, const char *path, struct mount *m
     return found;
 }
 
-/* --- a tree mounted outside of the namespace: its names say nothing of where this process is --- */
+/* --- a tree that was mounted outside of the namespace: its names do not tell where this process is --- */
 
 static bool holds_this_process(const char *directory) {
     char path[CGROUP_PATH_MAX + 20], line[32];
@@ -120,7 +120,7 @@ static bool holds_this_process(const char *directory) {
     return holds;
 }
 
-/* Depth first through the tree, and not forever. */
+/* Depth first through the tree, with a limit on the number of steps. */
 static bool cgroup_search(struct cgroup *group, int *searched) {
     if (++*searched > SEARCHED_MAX) return false;
     if (holds_this_process(group->path)) return true;
@@ -142,7 +142,7 @@ static bool cgroup_search(struct cgroup *group, int *searched) {
 
 /* --- the interface --- */
 
-/* Out of the namespace, whose own top is "/". */
+/* A path outside of the cgroup namespace, whose own top is "/". */
 static bool leads_up(const char *path) {
     return strncmp(path, "/..", 3) == 0 && (path[3] == '/' || !path[3]);
 }

@@ -13,12 +13,12 @@ struct cgroup {
     size_t mount;
 };
 
-/* The group of this process in the tree of a controller (version 1), or in the unified tree (NULL). Each call looks anew: a
- * process may be moved. False where there is no such tree. */
+/* The group of this process in the tree of a controller (version 1), or in the unified tree (NULL). Each call reads it
+ * again, as a process may be moved. False if there is no such tree. */
 bool cgroup_own(const char *controller, struct cgroup *group);
-/* Goes on to the group that holds this one; false at the last. */
+/* Moves on to the parent group; false at the last one. */
 bool cgroup_up(struct cgroup *group);
-/* The beginning of a file of the group, as text; false where there is none. */
+/* Reads the beginning of a file of the group, as text; false if there is none. */
 bool cgroup_read(const struct cgroup *group, const char *file, char *text, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
-/* Doorbells: datagram sockets at addresses that the kernel picks in the abstract name space, so that any process
- * can ring with nothing set up before, and nothing is left when the owner dies. A stranger who rings causes one
- * needless look, no more. */
+/* Doorbells: datagram sockets at addresses that the kernel picks in the abstract name space, so that any process can
+ * ring without preparation, and nothing is left when the owner dies. A datagram from an unrelated process causes one
+ * needless check, no more. */
 #define _GNU_SOURCE
 #include "os/os.h"
 

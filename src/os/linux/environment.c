@@ -1,8 +1,8 @@
-/* A copy of the environment that is whole although other threads may change the original meanwhile.
+/* A consistent copy of the environment, made while other threads may change the original.
  *
- * The C library has a lock around setenv and unsetenv, and keeps it to itself: the array may be moved, shifted and freed while it
- * is read. So it is read by way of the kernel, which finds memory gone where a load would end in SIGSEGV, and read again until
- * two readings agree. */
+ * The C library's lock around setenv and unsetenv is not accessible: the array may be moved, shifted and freed while it
+ * is read. So it is read through the kernel, which reports an error for unmapped memory where a load would end in
+ * SIGSEGV, and read again until two readings agree. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -33,7 +33,7 @@ static size_t least_of(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* False where memory is gone. Where the system call is not to be had, the memory is read as it is. */
+/* False if the memory is unmapped. Without the system call, the memory is read directly. */
 static bool read_pieces(const struct iovec *to, const struct iovec *from, size_t count) {
     size_t total = 0;
     for (size_t i = 0; i < count; i++) total += from[i].iov_len;
@@ -120,7 +120,7 @@ static int text_add(struct text *text, const char *piece, size_t size) {
     return 0;
 }
 
-/* The piece, up to its zero; and what comes after it where it has none. */
+/* Adds the piece, up to its zero; if it has none, also what follows it in memory. */
 static int text_add_string(struct text *text, const char *piece, size_t size, const char *from) {
     char next[PAGE];
     for (size_t length = 0;;) {
@@ -135,7 +135,7 @@ static int text_add_string(struct text *text, const char *piece, size_t size, co
     }
 }
 
-/* One that is gone, as its variable was changed meanwhile, counts as empty, if it may. */
+/* A string that is gone, because its variable was changed meanwhile, counts as empty where that is allowed. */
 static int text_add_entry(struct text *text, const char *piece, size_t size, const char *from, bool may_be_gone) {
     size_t before = text->size;
     int error = piece ? text_add_string(text, piece, size, from) : EFAULT;
@@ -174,14 +174,14 @@ static bool text_names_variables(const struct text *text) {
     return true;
 }
 
-/* The array is being moved by a thread that does not run just now. */
+/* A thread that is not running just now is in the middle of moving the array. */
 static void wait_a_little(void) {
     nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
-/* The array, and then the strings that stood in it: good if it is the same after that, and looks like an environment. If it
- * never does: variables that are changed all the time may be missing, or, where the C library frees what it no longer needs
- * (glibc does not), mangled. */
+/* Reads the array, then the strings that it names. The copy is good if the array is still the same then, and looks like
+ * an environment. If that never happens, variables that are changed all the time may be missing, or, if the C library
+ * frees old values (glibc does not), mangled. */
 static int environment_read(struct pointers *list, struct pointers *again, struct text *text) {
     int error = EFAULT;
     for (int i = 0; i < RE_ATTEMPTS || (error && i < MOST_ATTEMPTS); i++) {
@@ -195,7 +195,7 @@ static int environment_read(struct pointers *list, struct pointers *again, struc
     return error == EFAULT ? EBUSY : error;
 }
 
-/* What names no variable is no part of an environment. */
+/* An entry that names no variable is not part of an environment. */
 static char **environment_build(const struct pointers *list, char *text, const char *first) {
     char **entries = malloc((list->count + 1) * sizeof *entries);
     size_t count = 0, name = first ? strcspn(first, "=") + 1 : 0;

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* From <linux/futex.h>, which a libc other than the system's does not find. Not private: between processes. */
+/* From <linux/futex.h>, which is not among the headers of every C library. Not private: between processes. */
 enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
 

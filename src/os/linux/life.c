@@ -1,9 +1,9 @@
-/* Namespaces of pids, and a sign of life that needs none.
+/* PID namespaces, and how to tell from any namespace whether a process lives.
  *
- * A process is known by different numbers in different namespaces, and by none in some. What all members of a family share is the
- * memory object: so a process that is to be watched from another namespace locks a byte of it. The lock belongs to an open file
- * to which nothing refers but a mapping, which a forked child does not get: it goes with this process's memory, and with nothing
- * else. There is no descriptor that the program could close. */
+ * A process has different numbers in different PID namespaces, and in some it has none. All members of a family share
+ * the memory object: so a process that is to be watched from another namespace locks a byte of it. The lock belongs to
+ * an open file to which only a mapping refers, and a forked child does not get that mapping. So the lock ends with this
+ * process's memory, and not before: there is no descriptor that the program could close. */
 #define _GNU_SOURCE
 #include "os/os.h"
 

@@ -1,4 +1,4 @@
-/* Shared memory without a name, and a page that a fork wipes. */
+/* Shared memory, anonymous and by name, and a page that reads as zero in a forked child. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -33,7 +33,7 @@ static int close_keeping_errno(int fd) {
     return -1;
 }
 
-/* As far as there is room above. */
+/* To a number of 10 or above, if one is free. */
 static int move_up(int fd) {
     int high = fcntl(fd, F_DUPFD_CLOEXEC, LOW_DESCRIPTORS);
     if (high < 0) return os_off_stdio(fd);
@@ -77,7 +77,8 @@ static int refuse_beyond_limit(uint64_t size) {
     return -1;
 }
 
-/* Never to be executed, where the system knows that (Linux 6.3; some are set up to refuse what is not so marked). */
+/* Marked as never executable, where the system supports that (Linux 6.3; some systems refuse objects without the
+ * mark). */
 static int memory_object(const char *name) {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
     return fd >= 0 || errno != EINVAL ? fd : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -148,8 +149,8 @@ void os_memory_leave_out_of_dumps(void *memory, uint64_t size) {
     madvise(memory, size, MADV_DONTDUMP);
 }
 
-/* The system stores to the page, or says that it cannot, where a store from here would end in SIGBUS. The word keeps
- * its value, as nothing is or-ed to it. */
+/* Lets the kernel write to the page: it reports an error where a store from here would end in SIGBUS. The word keeps
+ * its value, as 0 is or-ed to it. */
 static int touch_page(void *page) {
     enum { FUTEX_WAKE_OP_PRIVATE = 5 | 128, OR_NOTHING = 2 << 28 };
     uint32_t nobody_waits_here = 0;
@@ -193,7 +194,7 @@ void os_memory_release(void *memory, uint64_t size) {
     if (end > from) madvise((void *)from, end - from, MADV_REMOVE);
 }
 
-/* --- its descriptor, once more --- */
+/* --- another descriptor for it --- */
 
 static void file_identify(const struct stat *about, struct os_file *file) {
     *file = (struct os_file){.device = about->st_dev, .inode = about->st_ino};
@@ -210,7 +211,7 @@ int os_file_identify(int fd, struct os_file *file) {
     return 0;
 }
 
-/* Opens it only if it is the file, as to open another might have effects. */
+/* Opens it only if it is the right file, as opening another might have side effects. */
 static int file_reopen(int directory, const char *name, const struct os_file *file) {
     struct stat about;
     if (fstatat(directory, name, &about, 0) != 0 || !is_file(&about, file)) return -1;
@@ -271,7 +272,7 @@ static void *map_and_close(int fd, uint64_t size) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Makes the size, and the promise of memory behind it: fallocate does both at once where it is let through. */
+/* Sets the size and reserves the memory: fallocate does both at once, where a sandbox permits it. */
 static void *memory_make_room(int fd, uint64_t size) {
     if (refuse_beyond_limit(size) != 0) return NULL;
     if (allocate_file(fd, size) == 0) return os_memory_map(fd, size);

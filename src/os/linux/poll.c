@@ -1,4 +1,4 @@
-/* Polling, as a wait that prong_interrupt ends. */
+/* poll(2), which prong_interrupt ends. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -8,7 +8,7 @@
 
 enum { LONG_SECONDS = 1 << 30 };
 
-/* The C library's ppoll would hand a copy of the limit to the system, which no handler could change any more. */
+/* The C library's ppoll would pass a copy of the limit to the kernel, which a handler could not change. */
 int os_poll(struct pollfd *fds, size_t count, deadline_t deadline) {
     struct timespec left = {.tv_sec = LONG_SECONDS};
     if (deadline != PRONG_FOREVER) left = timespec_of(deadline_left(deadline));

@@ -1,4 +1,4 @@
-/* Pollers: epoll; and wake-ups that one can wait for: eventfd. */
+/* Pollers, by epoll; and wake-ups, by eventfd. */
 #define _GNU_SOURCE
 #include "os/os.h"
 

@@ -1,4 +1,4 @@
-/* Processes: names that last, ends, starts, and dying together. */
+/* Processes: identifying one for good, its end, what a new image begins with, and dying with the parent. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -42,7 +42,7 @@ enum { STAT_STATE = 3, STAT_START_TIME = 22, STAT_EXIT_CODE = 52 };
 
 /* The text of a field of /proc/PID/stat, by its number in proc(5); NULL where there is none. */
 static const char *proc_stat_field(const char *text, int number) {
-    /* The command's name may hold blanks and brackets: count fields from the last bracket on. */
+    /* The command's name may contain blanks and brackets: count fields from the last bracket on. */
     const char *field = strrchr(text, ')');
     for (int i = 2; field && i < number; i++) field = strchr(field + 1, ' ');
     return field ? field + 1 : NULL;
@@ -107,7 +107,7 @@ int os_ended_descriptor(void) {
     return eventfd(1, EFD_CLOEXEC);
 }
 
-/* To those who may not know it, /proc shows a code of 0. */
+/* To processes that may not see it, /proc shows an exit code of 0. */
 static bool proc_shows_code(pid_t pid) {
     char path[64], target[64];
     snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
@@ -146,7 +146,8 @@ pid_t os_pidfd_pid(int pidfd) {
 
 enum reaped { REAPED, REAPED_NOT_YET, REAPED_BY_OTHERS };
 
-/* Before Linux 5.4, and where a sandbox does not let it through by descriptor. A child that only we reap keeps its number. */
+/* For Linux before 5.4, and for sandboxes that do not allow it by descriptor. A child that only this process reaps
+ * keeps its number. */
 static enum reaped reap_by_pid(int pidfd, int *exit_code) {
     int status;
     if (!os_pidfd_ended(pidfd)) return REAPED_NOT_YET;
@@ -163,7 +164,7 @@ static enum reaped pidfd_reap(int pidfd, int *exit_code) {
     int result;
     do result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
     while (result != 0 && errno == EINTR);
-    /* EBADF: it stands for a process that was gone when it was to be opened, or is closed. */
+    /* EBADF: the process was gone when the descriptor was to be opened, or the descriptor is closed. */
     if (result != 0 && (errno == ECHILD || errno == EBADF))
         return os_pidfd_ended(pidfd) ? REAPED_BY_OTHERS : REAPED_NOT_YET;
     if (result != 0) return reap_by_pid(pidfd, exit_code);
@@ -244,7 +245,7 @@ OS_IN_CHILD static bool close_listed(const int *kept, size_t kept_count) {
     return size == 0;
 }
 
-/* All that may be open, by their numbers. */
+/* Closes each number that may be open, one by one. */
 OS_IN_CHILD static void close_each(const int *kept, size_t kept_count) {
     enum { MOST = 1 << 20 };
     struct rlimit limit;

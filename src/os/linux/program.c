@@ -1,5 +1,6 @@
-/* Starting another program as vfork does: the child runs in this process's memory, on a stack of its own, until it has become
- * the program or failed; the calling thread waits meanwhile. So nothing is copied, and an error is simply left in memory. */
+/* Starting another program as vfork does: the child runs in this process's memory, on a stack of its own, until it has
+ * become the program or failed, while the calling thread waits. So nothing is copied, and the child reports an error by
+ * leaving it in memory. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -28,11 +29,11 @@ struct launch {
 
 /* --- in the child: nothing that takes a lock or changes what the parent still needs --- */
 
-/* AddressSanitizer marks what lies on a stack, and takes the marks off as functions return; these never do, and the marks
- * would stay in the parent's memory. ThreadSanitizer knows no thread that has this stack. */
+/* AddressSanitizer marks memory on the stack and clears the marks when functions return. These functions never return,
+ * so the marks would stay in the parent's memory. ThreadSanitizer knows no thread with this stack. */
 #define IN_CHILD OS_IN_CHILD
 
-/* Moves descriptors that stand where others are to go, then puts each in its place. */
+/* Moves descriptors out of the way whose numbers others are to get, then gives each its number. */
 IN_CHILD static bool place_stdio(const struct os_program *p) {
     int from[3];
     for (int i = 0; i < 3; i++) {
@@ -81,7 +82,8 @@ IN_CHILD static void reset_handlers(const struct launch *launch) {
     set_default(SIGXFSZ);
 }
 
-/* The first that can be run. Not found there: the next; not permitted: remembered, as it says more. */
+/* Runs the first program that can be run. One that is not found or not permitted is skipped; of their errors, the one
+ * other than "not found" is reported, as it tells more. */
 IN_CHILD static int run_first(const struct os_program *p) {
     int error = ENOENT;
     for (const char *const *path = p->paths; *path; path++) {
@@ -128,7 +130,8 @@ IN_CHILD static long clone_cleared(struct launch *launch, char *stack, int *pidf
                    .stack_size = CHILD_STACK};
     long result;
     launch->handlers_cleared = true;
-    /* Nothing between these and the call: what a sanitizer, or a coverage counter, puts there may use the registers. */
+    /* No code may come between these and the call: what a sanitizer or a coverage counter inserts may use the
+     * registers. */
     register int (*run)(void *) __asm__("r8") = child;
     register void *context __asm__("r9") = launch;
     __asm__ volatile("syscall\n\t"
@@ -157,7 +160,7 @@ static long clone_cleared(struct launch *launch, char *stack, int *pidfd) {
 }
 #endif
 
-/* Old kernels, and sandboxes that do not let it through. */
+/* For old kernels, and sandboxes that do not allow clone3. */
 static bool is_refused(long result) {
     return result < 0 && (errno == ENOSYS || errno == EINVAL || errno == EPERM);
 }
@@ -170,8 +173,8 @@ static pid_t clone_child(struct launch *launch, char *stack, int *pidfd) {
     return (pid_t)pid;
 }
 
-/* Where none came with the child. With SIGCHLD ignored a child that has ended is gone, and its number may be another process's:
- * nothing is opened or signalled by it that is no child of ours. */
+/* For a child that was made without a pidfd. While SIGCHLD is ignored, a child that has ended is gone at once, and its
+ * number may be another process's: so only a process that is our child is opened or signalled by its number. */
 static bool open_descriptor(pid_t pid, int *pidfd) {
     siginfo_t info;
     if (*pidfd >= 0 || ((*pidfd = os_pidfd_open(pid)) >= 0 && os_pidfd_is_child(*pidfd))) return true;
@@ -184,7 +187,7 @@ static bool open_descriptor(pid_t pid, int *pidfd) {
     return false;
 }
 
-/* It runs by now: without a number for its descriptor it has to end again. */
+/* The program runs already: if no descriptor is free for it, it has to be killed. */
 static void keep_pidfd_off_stdio(struct launch *launch, int *pidfd) {
     int moved = *pidfd > 2 ? *pidfd : fcntl(*pidfd, F_DUPFD_CLOEXEC, 3);
     if (moved == *pidfd) return;

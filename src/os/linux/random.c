@@ -1,4 +1,4 @@
-/* Random bits, where there is getrandom and where a sandbox does not let it through. */
+/* Random bits, with getrandom, and where a sandbox forbids that. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -33,7 +33,7 @@ static uint64_t random_mix(uint64_t word) {
     return word ^ word >> 33;
 }
 
-/* What the kernel gave this image at its start, and what differs from call to call. */
+/* Mixes the random bytes that the kernel gave this image at its start with values that differ from call to call. */
 static uint64_t random_from_start(void) {
     static _Atomic uint64_t calls;
     uint64_t given[2] = {0, 0};

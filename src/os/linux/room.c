@@ -1,4 +1,4 @@
-/* How much memory the control groups of this process leave it. */
+/* How much memory this process may still use by its control groups. */
 #define _GNU_SOURCE
 #include "os/linux/cgroup.h"
 #include "os/os.h"
@@ -36,8 +36,8 @@ static bool find_number(const char *stat, const char *line, uint64_t *number) {
     return at && parse_number(at + strlen(line), number);
 }
 
-/* What the group uses, less the pages of files, which the system takes back before it kills anybody. Those of shared memory
- * are not among them. */
+/* What the group uses, less the pages of files, which the system reclaims before it kills a process. Shared memory is
+ * not part of these. */
 static bool read_used(const struct cgroup *group, const struct version *version, const char *stat, uint64_t *used) {
     uint64_t pages;
     if (!read_number(group, version->used, used)) return false;
