@@ -12,7 +12,7 @@ WorkerDied, timeout= and retries= for tasks, put_many and get_many, ProcessPoolE
 
 import sys as _sys
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def _find_core():

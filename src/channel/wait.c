@@ -145,6 +145,7 @@ prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count,
     struct pollfd polls[ITEMS_QUICK + 1];
     size_t ready = 0;
     TRY(check_bytes(items, item_count, "wait: items"));
+    for (size_t i = 0; i < item_count; i++) CHECK_RESERVED(&items[i], "wait: items");
     TRY(family_enter());
     struct waiting w = {.items = items, .count = item_count, .waited = waited, .polls = polls};
     deadline_t deadline = deadline_after(timeout);

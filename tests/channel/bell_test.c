@@ -1,6 +1,8 @@
 /* Descriptors of queues and connections: readable exactly while there is something to take, in every process that has one. */
 #define _GNU_SOURCE
-#include "../support/test.h"
+#define TOLD_FOLLOW follow
+#define TOLD_MEMBERS prong_queue queue
+#include "../support/told.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,21 +11,6 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static bool readable(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    return poll(&one, 1, 0) == 1 && one.revents & POLLIN;
-}
-
-static bool becomes_readable(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    return poll(&one, 1, 10000) == 1 && one.revents & POLLIN;
-}
-
-/* A child that does what it is told, one letter at a time, and tells when it is done. */
-struct told {
-    prong_queue queue, orders, replies;
-};
 
 static struct told tell_make(void) {
     struct told t;
@@ -46,27 +33,6 @@ static char follow(const struct told *t, int *fd, char order) {
     case 'x': return prctl(PR_SET_DUMPABLE, 0) == 0 ? 'y' : 'n';
     default: return '?';
     }
-}
-
-static int do_as_told(void *argument, size_t size) {
-    struct told *t = argument;
-    int fd = -1;
-    (void)size;
-    for (char order, reply;;) {
-        ok(prong_queue_get(t->orders, &order, 1, NULL, PRONG_SECONDS(30)));
-        if (order == 'q') return 0;
-        reply = follow(t, &fd, order);
-        ok(prong_queue_put(t->replies, &reply, 1, PRONG_FOREVER));
-    }
-}
-
-static bool tell(struct told t, char order) {
-    char reply = 0;
-    ok(prong_queue_put(t.orders, &order, 1, PRONG_FOREVER));
-    if (order == 'q') return true;
-    ok(prong_queue_get(t.replies, &reply, 1, NULL, PRONG_SECONDS(30)));
-    check(reply == 'y' || reply == 'n');
-    return reply == 'y';
 }
 
 METHOD_TEST(a_message_taken_by_another_process_leaves_no_descriptor_readable) {

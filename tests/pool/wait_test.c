@@ -1,6 +1,6 @@
 /* Jobs in prong_wait, and their descriptors. */
 #define _GNU_SOURCE
-#include "../support/test.h"
+#include "../support/told.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -8,16 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static bool readable(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    return poll(&one, 1, 0) == 1 && one.revents & POLLIN;
-}
-
-static bool becomes_readable(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    return poll(&one, 1, 10000) == 1 && one.revents & POLLIN;
-}
 
 static prong_pool make(int method, unsigned processes) {
     prong_pool pool;

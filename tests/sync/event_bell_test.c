@@ -1,6 +1,8 @@
 /* Descriptors of events: readable exactly while the event is set, in every process that has one. */
 #define _GNU_SOURCE
-#include "../support/test.h"
+#define TOLD_FOLLOW follow
+#define TOLD_MEMBERS prong_event event
+#include "../support/told.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,27 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static bool readable(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    return poll(&one, 1, 0) == 1 && one.revents & POLLIN;
-}
-
-static bool becomes_readable(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    return poll(&one, 1, 10000) == 1 && one.revents & POLLIN;
-}
-
 static prong_event make_event(void) {
     prong_event event;
     ok(prong_event_create(&event, NULL));
     return event;
 }
-
-/* A child that does what it is told, one letter at a time, and tells when it is done. */
-struct told {
-    prong_event event;
-    prong_queue orders, replies;
-};
 
 static struct told tell_make(void) {
     struct told t = {.event = make_event()};
@@ -51,27 +37,6 @@ static char follow(const struct told *t, int *fd, char order) {
     case 'd': return prong_event_destroy(t->event) ? 'n' : 'y';
     default: return '?';
     }
-}
-
-static int do_as_told(void *argument, size_t size) {
-    struct told *t = argument;
-    int fd = -1;
-    (void)size;
-    for (char order, reply;;) {
-        ok(prong_queue_get(t->orders, &order, 1, NULL, PRONG_SECONDS(30)));
-        if (order == 'q') return 0;
-        reply = follow(t, &fd, order);
-        ok(prong_queue_put(t->replies, &reply, 1, PRONG_FOREVER));
-    }
-}
-
-static bool tell(struct told t, char order) {
-    char reply = 0;
-    ok(prong_queue_put(t.orders, &order, 1, PRONG_FOREVER));
-    if (order == 'q') return true;
-    ok(prong_queue_get(t.replies, &reply, 1, NULL, PRONG_SECONDS(30)));
-    check(reply == 'y' || reply == 'n');
-    return reply == 'y';
 }
 
 METHOD_TEST(an_events_descriptor_is_readable_in_all_processes_while_it_is_set) {
