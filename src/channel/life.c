@@ -69,7 +69,7 @@ void channel_end(struct channel *c) {
     }
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
-    if (c->fixed.whole) object_bell_dispose(&c->bell); /* its descriptors are readable from now on */
+    if (c->fixed.whole) object_bell_end(&c->bell); /* its descriptors are readable from now on */
 }
 
 /* --- its memory --- */

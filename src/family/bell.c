@@ -202,8 +202,8 @@ static bool bell_was_never(struct object_bell *shared) {
 }
 
 /* No holder is added any more: the generation has changed, which is checked under the lock. If this process dies in
- * here, another does it again. */
-bool object_bell_dispose(struct object_bell *shared) {
+ * here, another does it again. The list of holders stays: a thread that is inside of the object may be reading it. */
+bool object_bell_end(struct object_bell *shared) {
     if (bell_was_never(shared)) return true;
     if (!holders_lock(shared)) return false;
     bool on = bell_flags(shared) != 0;
@@ -213,6 +213,14 @@ bool object_bell_dispose(struct object_bell *shared) {
     bell_set_flags(shared, 0);
     atomic_store(&shared->generation, 0);
     atomic_store(&shared->inode, 0);
+    holders_unlock(shared);
+    return true;
+}
+
+bool object_bell_dispose(struct object_bell *shared) {
+    if (!object_bell_end(shared)) return false;
+    if (holders_are_none(shared)) return true;
+    if (!holders_lock(shared)) return false;
     holders_free(shared);
     holders_unlock(shared);
     return true;

@@ -69,6 +69,8 @@ static inline void object_bell_after_nothing(struct object_bell *bell) {
 
 /* The object is destroyed: readable from now on, in all its holders, forever. Costs next to nothing if no process has
  * asked for a descriptor. False: a stopped process is in the middle of it. */
+bool object_bell_end(struct object_bell *bell);
+/* No thread is inside of the object any more: frees the bell's memory, after that. False: as object_bell_end. */
 bool object_bell_dispose(struct object_bell *bell);
 /* A member died: removes it from the holders, and corrects the bell, which it may have left wrong. */
 void object_bell_recover(struct object_bell *bell, uint32_t dead);

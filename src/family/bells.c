@@ -18,6 +18,7 @@ FORK_MUTEX(bells, bells_mutex, NULL)
 
 void bells_lock(struct undisturbed *before) {
     sigset_t all;
+    before->error = errno;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before->signals);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before->cancelling);
@@ -29,6 +30,7 @@ void bells_unlock(const struct undisturbed *before) {
     pthread_mutex_unlock(&bells_mutex);
     pthread_setcancelstate(before->cancelling, &unused);
     pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
+    errno = before->error;
 }
 
 bool bells_are_here(void) {

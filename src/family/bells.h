@@ -25,7 +25,7 @@ struct bell {
  * but neither in here. */
 struct undisturbed {
     sigset_t signals;
-    int cancelling;
+    int cancelling, error;
 };
 
 void bells_lock(struct undisturbed *before);

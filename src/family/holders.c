@@ -99,6 +99,10 @@ void holders_remove(struct object_bell *shared, uint32_t token) {
     holders_changed(shared);
 }
 
+bool holders_are_none(const struct object_bell *shared) {
+    return !shared->holders && !shared->pending;
+}
+
 /* Wherever a process died, each block is in the list, in `pending`, or in both. */
 void holders_free(struct object_bell *shared) {
     holders_end(shared);

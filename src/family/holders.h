@@ -23,11 +23,13 @@ bool holders_add(struct object_bell *shared, int pipe, uint32_t address);
 void holders_remove(struct object_bell *shared, uint32_t token);
 /* Under the lock, after each change: notes whether there is a bell. A pipe ends with its last holder. */
 void holders_changed(struct object_bell *shared);
+/* Whether there is no list. */
+bool holders_are_none(const struct object_bell *shared);
 /* Under the lock: frees the list. */
 void holders_free(struct object_bell *shared);
 
-/* Calls visit for each holder until it returns true. Without the lock the result is only a hint: the blocks may be
- * freed meanwhile. */
+/* Calls visit for each holder until it returns true. Under the lock, or inside of the object, whose list stays until then; without
+ * the lock the result is only a hint. */
 bool holders_each(struct object_bell *shared, bool (*visit)(struct holder *holder, void *context), void *context);
 
 #endif

@@ -207,7 +207,7 @@ void job_free_result(struct call *call) {
 static void job_end(void *object) {
     struct job *job = object;
     waitq_notify(&job->progress, INT_MAX);
-    object_bell_dispose(&job->bell); /* its descriptors are readable from now on */
+    object_bell_end(&job->bell); /* its descriptors are readable from now on */
 }
 
 static uint64_t job_weigh(void *object) {

@@ -41,7 +41,7 @@ prong_status prong_event_destroy(prong_event handle) {
 static void event_end(void *object) {
     struct event *event = object;
     waitq_notify(&event->waiting, INT_MAX);
-    object_bell_dispose(&event->bell); /* its descriptors are readable from now on */
+    object_bell_end(&event->bell); /* its descriptors are readable from now on */
 }
 
 /* The process that set or cleared the flag may have been stopped before it changed the bell. So a caller that has read

@@ -91,6 +91,11 @@ void object_bell_settle_thoroughly(struct object_bell *channel) {
     (void)channel;
 }
 
+bool object_bell_end(struct object_bell *channel) {
+    (void)channel;
+    return true;
+}
+
 bool object_bell_dispose(struct object_bell *channel) {
     (void)channel;
     return true;

@@ -103,6 +103,7 @@ METHOD_TEST(jobs_are_met_in_the_order_of_their_ends) {
     put(starts[2]);
     for (size_t left = COUNT; left > 0;) {
         ok(prong_wait(items, left, NULL, PRONG_SECONDS(20)));
+        check(left < COUNT || items[2].ready);
         for (size_t i = left; i-- > 0;) {
             if (!items[i].ready) continue;
             int which = 0;
@@ -110,7 +111,6 @@ METHOD_TEST(jobs_are_met_in_the_order_of_their_ends) {
             is(prong_job_wait(items[i].job, PRONG_NOWAIT), which == 7       ? PRONG_WORKER_DIED
                                                            : which % 3 == 0 ? PRONG_TASK_FAILED
                                                                             : PRONG_OK);
-            check(met > 0 || which == 2);
             ok(prong_job_destroy(items[i].job));
             items[i] = items[--left];
             if (++met == COUNT - 3)

@@ -214,10 +214,12 @@ static prong_event handled;
 static volatile sig_atomic_t handler_sets, handler_errors;
 
 static void set_in_handler(int number) {
+    int before = errno;
     (void)number;
     errno = E2BIG;
     handler_sets += prong_event_set(handled) == PRONG_OK;
     handler_errors += errno != E2BIG;
+    errno = before;
 }
 
 TEST(a_set_in_a_signal_handler_rings_and_leaves_errno_alone) {
