@@ -215,11 +215,11 @@ TEST(the_table_takes_no_more_than_its_limit_and_is_used_again) {
 }
 
 TEST(statuses_have_names_and_texts) {
-    for (int i = PRONG_SYSTEM; i <= PRONG_OWNER_DIED; i++) {
-        check(strncmp(prong_status_name((prong_status)i), "PRONG_", 6) == 0);
-        check(strcmp(prong_status_name((prong_status)i), "PRONG_UNKNOWN") != 0);
-        check(strlen(prong_status_text((prong_status)i)) > 3);
-    }
+#define IS_KNOWN(status, number, text)                                                                                 \
+    check(strcmp(prong_status_name(status), #status) == 0);                                                            \
+    check(strcmp(prong_status_text(status), text) == 0 && strlen(text) > 3);                                           \
+    equal(status, number);
+    PRONG_STATUSES(IS_KNOWN)
     check(PRONG_OK == 0 && PRONG_OWNER_DIED > 0); /* done, and done with news; all others are failures */
     check(strcmp(prong_status_name((prong_status)1000), "PRONG_UNKNOWN") == 0);
 }
