@@ -115,6 +115,10 @@ run_python_tests() { # DIRECTORY SHOWN-AS LIBRARIES-TO-LOAD-FIRST MESON-TEST-ARG
     run_tests "$directory" "$shown" --wrapper "env 'LD_PRELOAD=$preload'" "$@"
 }
 
+version_of() { # PYTHON
+    "$1" -c 'import platform; print(platform.python_version())'
+}
+
 python_variant() { # VARIANT
     need_build_tools
     variant_has "$1" $(missing_commands python3:python3) $(missing_packages python3-dev)
@@ -126,7 +130,7 @@ test_python() {
     build_python $(other_pythons)
     for python in $(system_python) $(other_pythons); do "$python" -m compileall -q build-python/python/prong; done
     run_python_tests build-python python "" --setup python --suite python
-    run_python_tests build-python "python, suites" "" --setup python "suites-$version"
+    run_python_tests build-python "python, suites" "" --setup python "suites-$(version_of "$(system_python)")"
 }
 
 # The extension and the library in it under AddressSanitizer and UBSan, in Python's development mode.
@@ -185,7 +189,7 @@ deep_python_dev() {
     python=$(system_python)-dbg
     [ -x "$python" ] || python=$(system_python)
     build_python "$python"
-    name=$("$python" -c 'import platform; print(platform.python_version())')
+    name=$(version_of "$python")
     [ "$python" = "$(system_python)" ] || name=$name-debug
     run_python_tests build-python "deep (python-dev)" "" --setup python_dev \
         $(tests_of "$name" prong pool callbacks queues locks programs pickling arrays install \
@@ -197,7 +201,7 @@ deep_suites() { # VERSION
     for python in $(all_other_pythons) $(system_python); do
         if [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$1" ]; then
             build_python "$python"
-            run_python_tests build-python "deep (suites-$1)" "" --setup python "suites-$1"
+            run_python_tests build-python "deep (suites-$1)" "" --setup python "suites-$(version_of "$python")"
             return
         fi
     done
