@@ -267,7 +267,11 @@ static void killer_run(void) {
         if (storm->failed) killer_fail("a check failed");
         if (runs && test_now() > last) killer_fail("it does not end");
     }
-    if (status) killer_fail("the first process failed");
+    if (status) {
+        fprintf(stderr, "the first process ended with %s %d\n", WIFSIGNALED(status) ? "signal" : "code",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        killer_fail("the first process failed");
+    }
     killer_continue(true);
     for (int64_t until = test_now() + PRONG_SECONDS(10) * time_factor(); killer_end_all(false);) {
         while (waitpid(-1, NULL, WNOHANG) > 0) {}
