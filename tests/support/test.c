@@ -193,7 +193,7 @@ static const char *run(const struct test *test, int method) {
         return "it left a process behind";
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) return NULL;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED && *skip_reason) return NULL;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 99) return "a check failed";
     snprintf(text, sizeof text, "it ended with %s %d", WIFEXITED(status) ? "code" : "signal",
              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
