@@ -70,9 +70,3 @@ uint32_t utf8_get(const char **text) {
     *text += more + 1;
     return c;
 }
-
-size_t utf8_length(const char *text, size_t size) {
-    size_t length = 0;
-    for (size_t i = 0; i < size; i++) length += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return length;
-}

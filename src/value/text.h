@@ -12,7 +12,5 @@ bool utf8_valid(const char *text, size_t size, size_t *bad);
 size_t utf8_put(char *out, uint32_t character);
 /* Reads a character of valid text and goes past it. */
 uint32_t utf8_get(const char **text);
-/* Characters in valid text. */
-size_t utf8_length(const char *text, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /* Managers between C processes: in the family and by socket, in every start method. What Python does with the same server is in
  * interop.py. */
-#include "manager_test.h"
+#include "small_server.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -270,15 +270,7 @@ static prong_server *small_server(void) {
     prong_server *server;
     char name[60];
     snprintf(name, sizeof(name), "@prong-manager-test-%d", (int)getpid());
-    prong_server_options options = {.address = name,
-                                    .link = KEY,
-                                    .open = OPEN,
-                                    .max_memory = 1 << 20,
-                                    .max_request = 16 << 20,
-                                    .max_clients = 40,
-                                    .max_objects = 20};
-    options.link.max_message = 4 << 20;
-    ok(prong_server_open(&server, &options));
+    ok(small_server_open(&server, name));
     return server;
 }
 

@@ -6,10 +6,8 @@
 
 #include <unistd.h>
 
-static inline int serve_small(void *argument, size_t size) {
-    (void)size;
-    prong_server *server;
-    prong_server_options options = {.address = argument,
+static inline prong_status small_server_open(prong_server **server, const char *address) {
+    prong_server_options options = {.address = address,
                                     .link = KEY,
                                     .open = OPEN,
                                     .max_memory = 1 << 20,
@@ -17,7 +15,13 @@ static inline int serve_small(void *argument, size_t size) {
                                     .max_clients = 40,
                                     .max_objects = 20};
     options.link.max_message = 4 << 20;
-    if (prong_server_open(&server, &options) < 0) return 1;
+    return prong_server_open(server, &options);
+}
+
+static inline int serve_small(void *argument, size_t size) {
+    (void)size;
+    prong_server *server;
+    if (small_server_open(&server, argument) < 0) return 1;
     prong_status status = prong_server_run(server, PRONG_SECONDS(30));
     prong_server_close(server);
     return status != PRONG_OK;
