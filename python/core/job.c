@@ -76,8 +76,8 @@ static bool job_read_next(JobObject *self, const prong_outcome *outcome, bool in
     return good;
 }
 
-/* Large results are read while others are still made. Of many small ones that would only cost: who waits for each is woken for
- * each. */
+/* Large results are read while others are still made. For many small ones that would only cost time, as the waiting thread would be
+ * woken for each. */
 enum { READ_AS_THEY_COME = 256 };
 
 /* read(): waits for the end, and reads chunks of results as they come, up to the first that failed. For one thread at a time. */

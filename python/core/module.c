@@ -213,10 +213,10 @@ static PyMethodDef module_functions[] = {
     {"calls", crossing_calls, METH_NOARGS,
      DOC("calls($module, /)", "How often each part of the core was called in this process, as a dict.")},
     {"deadlock_report", deadlock_report, METH_NOARGS,
-     DOC("deadlock_report($module, /)",
-         "What the family knows of itself, as text.\n"
-         "\n"
-         "Processes, who holds and who waits for what, deadlocks, and what was taken over from the dead.")},
+     DOC("deadlock_report($module, /)", "What the family knows of itself, as text.\n"
+                                        "\n"
+                                        "Processes, the holders and the waiters of each object, deadlocks, and what "
+                                        "was taken over from dead processes.")},
     {"memory_state", memory_state, METH_NOARGS,
      DOC("memory_state($module, /)",
          "(objects, blocks, bytes) in use in the family, after a check of all of its memory.")},

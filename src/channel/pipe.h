@@ -40,7 +40,7 @@ static inline void use_end(struct use *use) {
 
 #define USE __attribute__((cleanup(use_end))) struct use
 
-/* --- end.c: who holds an end --- */
+/* --- end.c: the holders of an end --- */
 
 static inline uint32_t end_row(uint32_t token) {
     return token & (MEMBER_LIMIT - 1);

@@ -114,7 +114,7 @@ void owner_replace_missing(struct owner *o) {
         }
         alive += o->polls[i + 1].fd >= 0;
     }
-    /* no processes to be had just now: try again, but do not let those who wait wait for ever */
+    /* no processes to be had just now: try again, but callers that wait must not wait forever */
     if (!alive && o->failed_starts > STARTS_MOST) pool_break(o->pool, 0);
 }
 

@@ -203,7 +203,7 @@ LONG_METHOD_TEST(a_death_is_known_by_a_condition, 40) {
     test_arena_is_clean(0);
 }
 
-/* --- Event: nobody holds it; who sets it dies before it can wake --- */
+/* --- Event: it has no holder; the process that sets it dies before it can wake the waiter --- */
 
 static void event_make(struct scene *scene, int method) {
     (void)method;
@@ -249,7 +249,7 @@ LONG_METHOD_TEST(a_death_is_known_by_a_barrier, 40) {
     test_arena_is_clean(0);
 }
 
-/* --- Queue: who puts dies before it can wake --- */
+/* --- Queue: the process that puts dies before it can wake the waiter --- */
 
 static void queue_make(struct scene *scene, int method) {
     (void)method;
