@@ -91,18 +91,30 @@ static prong_link *introduced(const char *name, const prong_link_options *option
     return link;
 }
 
-/* How often another was answered from when it was sent until its answer. */
-static int answered_meanwhile(prong_link *bomber, prong_link *other, const struct message *bomb) {
-    prong_value none, result;
+/* How often another was answered from when it was sent until its answer, which must say this. */
+static int answered_meanwhile(prong_link *bomber, prong_link *other, const struct message *bomb, const char *says) {
+    prong_value value;
+    const char *kind, *text;
     int answers = 0;
     ok(prong_link_send_bytes(bomber, bomb->data, bomb->size, PRONG_SECONDS(60)));
     for (; prong_link_poll(bomber, PRONG_NOWAIT); answers++) {
-        ok(prong_make_tuple(document, NULL, 0, &none));
-        tell(other, NULL, "dummy", none);
-        hear_return(other, &result);
+        ok(prong_make_tuple(document, NULL, 0, &value));
+        tell(other, NULL, "dummy", value);
+        hear_return(other, &value);
         prong_document_reset(document);
     }
+    ok(prong_link_recv_value(bomber, document, &value, NULL, SOON));
+    ok(prong_scan(value, "(ss)", &kind, &text));
+    if (!strstr(text, says)) test_failed(__FILE__, __LINE__, "%s", text);
     return answers;
+}
+
+/* A busy machine may run this process too late to ask ten times; a server that reads such a message in one go answers one
+ * other, or two, in any of the tries. */
+static bool others_are_answered(prong_link *bomber, prong_link *other, const struct message *bomb, const char *says) {
+    for (int tries = 0; tries < 20; tries++)
+        if (answered_meanwhile(bomber, other, bomb, says) >= 10) return true;
+    return false;
 }
 
 LONG_TEST(a_message_that_takes_long_to_read_holds_up_nobody_else, 120) {
@@ -122,13 +134,8 @@ LONG_TEST(a_message_that_takes_long_to_read_holds_up_nobody_else, 120) {
                  {one_hash(true), "takes too long"},
                  {long_key(), "take too long"}};
     for (size_t i = 0; i < sizeof(bombs) / sizeof(*bombs); i++) {
-        prong_value reply;
-        const char *kind, *text;
-        int answers = answered_meanwhile(bomber, other, &bombs[i].message);
-        ok(prong_link_recv_value(bomber, document, &reply, NULL, SOON));
-        ok(prong_scan(reply, "(ss)", &kind, &text));
-        if (!strstr(text, bombs[i].says)) test_failed(__FILE__, __LINE__, "%s", text);
-        if (answers < 10) test_failed(__FILE__, __LINE__, "message %zu: %d answers for others", i, answers);
+        if (!others_are_answered(bomber, other, &bombs[i].message, bombs[i].says))
+            test_failed(__FILE__, __LINE__, "message %zu", i);
         free(bombs[i].message.data);
     }
     prong_link_close(bomber);
