@@ -66,7 +66,7 @@ prong_status object_create(uint32_t kind, void **result) {
         uint64_t next = object->next_free;
         object->label[0] = 0;
         object->variant = 0;
-        if (!object_types[kind]->inherits) memset(object + 1, 0, object_types[kind]->size - sizeof *object);
+        memset(object + 1, 0, object_types[kind]->size - sizeof *object);
         guard_set(objects_guard(), &object->creator, self_token());
         guard_set(objects_guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
         guard_set(objects_guard(), &kinds->free, next);
@@ -188,41 +188,38 @@ static void slabs_each(uint32_t kind, void (*visit)(struct object *, void *), vo
     }
 }
 
-static bool object_is_there(struct object *object) {
-    uint64_t state = atomic_load(&object->state);
-    return state == OBJECT_BUILDING || state == OBJECT_LIVE;
-}
-
 struct each {
     void (*visit)(void *object, void *context);
     void *context;
 };
 
-/* If there is no memory for the entry, the object is visited all the same: a recovery must not leave one out. */
-static void visit_inside(struct object *object, void *context) {
+static void visit_live(struct object *object, void *context) {
     const struct each *each = context;
     INSIDE struct visit inside = {0};
     visit_begin(&inside, arena_offset(object));
-    if (object_is_there(object)) each->visit(object, each->context);
+    if (atomic_load(&object->state) == OBJECT_LIVE) each->visit(object, each->context);
 }
 
 void object_each(uint32_t kind, void (*visit)(void *, void *), void *context) {
-    struct each each = {visit, context};
-    slabs_each(kind, visit_inside, &each);
+    slabs_each(kind, visit_live, &(struct each){visit, context});
 }
 
-static void recover_there(void *pointer, void *context) {
-    struct object *object = pointer;
+/* What a living member is building changes as it goes on, and the dead one cannot have known it. If there is no memory
+ * for the visit, the object is recovered all the same: none may be left out. */
+static void recover_inside(struct object *object, uint32_t dead) {
+    INSIDE struct visit inside = {0};
+    visit_begin(&inside, arena_offset(object));
+    uint64_t generation = object_generation(object), state = atomic_load(&object->state);
+    bool abandoned = state == OBJECT_BUILDING && object->creator == dead;
+    if (state == OBJECT_LIVE || abandoned) object_types[object->kind]->recover(object, dead);
+    if (abandoned) object_destroy(object, generation);
+}
+
+static void recover_one(struct object *object, void *context) {
     uint32_t dead = *(const uint32_t *)context;
     uint64_t generation = object_generation(object);
-    object_types[object->kind]->recover(object, dead);
-    if (atomic_load(&object->state) == OBJECT_BUILDING && object->creator == dead) object_destroy(object, generation);
-}
-
-static void recover_one(struct object *object, void *dead) {
-    uint64_t generation = object_generation(object);
-    if (generation != (uint64_t) * (uint32_t *)dead << 1)
-        visit_inside(object, &(struct each){recover_there, dead});
+    if (generation != (uint64_t)dead << 1)
+        recover_inside(object, dead);
     else if (atomic_load(&object->state) == OBJECT_RETIRED)
         object_reclaim(object, generation);
     else

@@ -41,7 +41,8 @@ enum holder_role {
 struct object_type {
     const char *name;
     size_t size;
-    /* A member has died: release and repair what it held of this object. */
+    /* A member has died: release and repair what it held of this object. Not called for one that another member is
+     * building, which the dead one cannot have known. */
     void (*recover)(void *object, uint32_t dead);
     /* Wakes all threads that wait inside of an object that is being destroyed. If the member that does this dies,
      * another does it again. An object of a kind without this is freed at once: its code handles stale handles
@@ -55,9 +56,6 @@ struct object_type {
     /* Names the holders, for the report; NULL where there are none. */
     void (*holders)(void *object, holder_visit *visit, void *context);
     enum holder_role holding;
-    /* A new object inherits the content of the previous object in its memory; its creator sets what is to be
-     * different. */
-    bool inherits;
     /* Whether the object is ready, as its descriptor shows: see bell.h. Takes no lock, and may be wrong while a change
      * is under way; the process that makes the change settles the bell. NULL: it has no descriptor, or is a channel. */
     bool (*ready)(void *object);
@@ -70,7 +68,7 @@ static inline const struct object_type *object_type_of(const struct object *obje
     return object->kind < KIND_LIMIT ? object_types[object->kind] : NULL;
 }
 
-/* An object in state BUILDING, zeroed unless its kind inherits; object_publish makes it live. Disposed of if this process
+/* An object in state BUILDING, zeroed; object_publish makes it live. Disposed of if this process
  * dies before that. Not under a guard: may sweep. */
 prong_status object_create(uint32_t kind, void **object);
 void object_publish(void *object);
@@ -141,7 +139,7 @@ static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint
  *     TRY(object_enter(&inside, KIND_EVENT, handle.offset, handle.generation, (void **)&event)); */
 #define INSIDE __attribute__((cleanup(visit_end)))
 
-/* Calls visit for every object of the kind that is live or being made, and is inside of it during the call. */
+/* Calls visit for every live object of the kind, and is inside of it during the call. */
 void object_each(uint32_t kind, void (*visit)(void *object, void *context), void *context);
 /* For all kinds: recover. */
 void object_recover_all(uint32_t dead);

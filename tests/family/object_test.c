@@ -165,6 +165,35 @@ METHOD_TEST(what_a_process_died_making_of_any_kind_is_freed) {
     test_arena_is_clean(0);
 }
 
+/* Only its builder knows it. */
+static void build(uint32_t kind, void **object) {
+    ok(object_create(kind, object));
+    memset((struct object *)*object + 1, 0xa5, object_types[kind]->size - sizeof(struct object));
+}
+
+static void expect_untouched(const void *object, size_t size) {
+    const unsigned char *content = object;
+    for (size_t i = sizeof(struct object); i < size; i++) equal(content[i], 0xa5);
+}
+
+METHOD_TEST(a_death_changes_nothing_that_others_are_building) {
+    void *built[KIND_LIMIT] = {0};
+    int none = 0;
+    ok(prong_family_create(NULL));
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++)
+        if (object_types[kind]) build(kind, &built[kind]);
+    equal(test_end(start_with(method, die_building, none)), -SIGKILL);
+    ok(prong_family_check(NULL)); /* it is buried by now */
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) {
+        if (!built[kind]) continue;
+        size_t size = object_types[kind]->size;
+        expect_untouched(built[kind], size);
+        memset((struct object *)built[kind] + 1, 0, size - sizeof(struct object));
+        object_destroy(built[kind], object_generation(built[kind]));
+    }
+    test_arena_is_clean(0);
+}
+
 /* --- memory that is used again --- */
 
 static void make_connections(prong_pool pool) {
