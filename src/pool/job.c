@@ -148,7 +148,10 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
         guard_set(&pool->guard, &pool->unfinished, pool->unfinished + job->count);
         if (job->time_limit && (!pool->least_limit || job->time_limit < pool->least_limit))
             guard_set(&pool->guard, &pool->least_limit, job->time_limit);
-        if (job->count) schedule_job(pool, job);
+        if (job->count)
+            schedule_job(pool, job);
+        else
+            schedule_number_end(pool, job);
     }
     guard_leave(&pool->guard);
     if (!running) {

@@ -62,6 +62,7 @@ struct job {
     uint64_t first_failure;              /* place + 1 */
     uint64_t retries, time_limit;
     uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks at the end */
+    uint64_t end_number;            /* with tell_owner: which end of the pool's it was; 0: none yet */
     /* elements and ranges */
     uint64_t in, out, in_size, out_size, elements, chunk;
     uint64_t context, context_size; /* what prong_task_context gives */

@@ -80,27 +80,55 @@ uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct
     return too_long;
 }
 
-bool note_take_ended(prong_pool pool, struct note *taken) {
-    bool found = false;
-    if (atomic_load(&noted) == 0) return false;
-    pthread_mutex_lock(&mutex);
-    for (struct note **at = &notes; *at && !found;) {
+/* The number of the job's end; 0: it has not ended. Destroyed before it ended: nobody wants to know, *gone. */
+static uint64_t note_end_number(const struct note *note, uint64_t most, bool *gone) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    *gone = job_enter(&inside, note->job, &job) < 0;
+    if (*gone) return 0;
+    uint64_t number = __atomic_load_n(&job->end_number, __ATOMIC_ACQUIRE);
+    return number <= most ? number : 0;
+}
+
+/* The place of the note whose job has ended first of all; what is numbered after `most` may have one before it that was not
+ * looked at again. Behind the one taken last comes, as a rule, the next: then the rest is not looked at. */
+static struct note **note_first_ended(prong_pool pool, uint64_t taken, uint64_t most, uint64_t *first) {
+    struct note **found = NULL;
+    for (struct note **at = &notes; *at && *first != taken + 1;) {
         struct note *note = *at;
-        struct job *job;
-        INSIDE struct visit inside = {0};
-        bool ours = note->pool.offset == pool.offset && note->pool.generation == pool.generation;
+        bool gone = false, ours = note->pool.offset == pool.offset && note->pool.generation == pool.generation;
         bool waits = ours && (note->callback || note->error_callback);
-        if (waits && job_enter(&inside, note->job, &job)) {
-            note_drop(at); /* destroyed before it ended: nobody wants to know */
+        uint64_t number = waits ? note_end_number(note, most, &gone) : 0;
+        if (gone) {
+            note_drop(at);
             continue;
         }
-        if (waits && job_has_ended(job)) {
-            *taken = *note;
-            note->callback = NULL;
-            note->error_callback = NULL;
-            found = true;
+        if (number && (!found || number < *first)) {
+            found = at;
+            *first = number;
         }
         at = &note->next;
+    }
+    return found;
+}
+
+static bool note_has_ended(const struct note *note) {
+    struct job *job;
+    INSIDE struct visit inside = {0};
+    return job_enter(&inside, note->job, &job) >= 0 && job_has_ended(job);
+}
+
+bool note_take_ended(prong_pool handle, struct pool *pool, uint64_t *taken, struct note *copy) {
+    uint64_t most = __atomic_load_n(&pool->told_ends, __ATOMIC_ACQUIRE), first = 0;
+    if (atomic_load(&noted) == 0 || most == *taken) return false;
+    pthread_mutex_lock(&mutex);
+    struct note **place = note_first_ended(handle, *taken, most, &first);
+    bool found = place && note_has_ended(*place);
+    if (found) {
+        *copy = **place;
+        (*place)->callback = NULL;
+        (*place)->error_callback = NULL;
+        *taken = first;
     }
     pthread_mutex_unlock(&mutex);
     return found;

@@ -23,7 +23,8 @@ void note_remove(prong_job job);
 /* Calls copy with the outputs of the job, if it has any here, and forgets them: they are the caller's from then on. Other threads
  * that come for the same wait. Returns what copy did, now or before. */
 uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *job, const struct outputs *));
-/* Takes a job of the pool that has ended and has a callback off the list. */
-bool note_take_ended(prong_pool pool, struct note *note);
+/* Takes the callback of that job of the pool which ended first, and adds its place among the ends to *taken, which is that of
+ * the last one taken. False: none has ended since. */
+bool note_take_ended(prong_pool handle, struct pool *pool, uint64_t *taken, struct note *note);
 
 #endif

@@ -57,6 +57,7 @@ struct due {
     struct pool *pool;
     prong_pool handle;
     struct note note;
+    uint64_t taken;   /* ends before this one have had their callbacks */
     bool found, over; /* over: none will come any more */
 };
 
@@ -64,7 +65,7 @@ static bool callback_is_due(void *context) {
     struct due *due = context;
     if (due->found || due->over) return true;
     bool ended = atomic_load(&due->pool->workers_ended); /* before the look: all jobs have ended then */
-    due->found = note_take_ended(due->handle, &due->note);
+    due->found = note_take_ended(due->handle, due->pool, &due->taken, &due->note);
     due->over = ended && !due->found;
     return due->found || due->over;
 }
@@ -76,7 +77,7 @@ static void note_run_callback(const struct note *note) {
     if (status >= 0 && note->callback) note->callback(note->job, note->context);
 }
 
-/* One at a time, in the order in which their jobs are found ended. They may wait, for jobs of this very pool, too: whatever needs
+/* One at a time, in the order in which their jobs ended. They may wait, for jobs of this very pool, too: whatever needs
  * looking after meanwhile is the other thread's. */
 static void *owner_run_callbacks(void *context) {
     struct owner *o = context;

@@ -11,14 +11,15 @@
 #include <limits.h>
 
 enum {
-    LINK_WORDS = 4,                         /* schedule_job */
-    UNLINK_WORDS = 3,                       /* schedule_unlink_job */
-    TASK_WORDS = 5,                         /* schedule_end_task */
-    CLAIM_WORDS = 6 + UNLINK_WORDS,         /* schedule_claim */
-    END_WORDS = TASK_WORDS + 5,             /* schedule_end */
-    LOSS_WORDS = 2 + LINK_WORDS + 3,        /* schedule_loss: the task is run again */
-    DEATH_WORDS = LOSS_WORDS + 6,           /* schedule_death */
-    CANCEL_WORDS = 2 + 5 + 1 + UNLINK_WORDS /* schedule_cancel */
+    LINK_WORDS = 4,                                        /* schedule_job */
+    UNLINK_WORDS = 3,                                      /* schedule_unlink_job */
+    TASK_WORDS = 5,                                        /* schedule_end_task */
+    CLAIM_WORDS = 6 + UNLINK_WORDS,                        /* schedule_claim */
+    NUMBER_WORDS = 2,                                      /* schedule_number_end */
+    END_WORDS = TASK_WORDS + 5 + NUMBER_WORDS,             /* schedule_end */
+    LOSS_WORDS = 2 + LINK_WORDS + 3 + NUMBER_WORDS,        /* schedule_loss: the task is run again */
+    DEATH_WORDS = LOSS_WORDS + 6,                          /* schedule_death */
+    CANCEL_WORDS = 2 + 5 + 1 + UNLINK_WORDS + NUMBER_WORDS /* schedule_cancel */
 };
 _Static_assert(END_WORDS + CLAIM_WORDS <= JOURNAL_CAPACITY, "a worker's step fits the journal");
 _Static_assert(1 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
@@ -107,9 +108,16 @@ static void schedule_end_task(struct pool *pool, struct job *job, uint64_t place
     if (!job->first_failure || place + 1 < job->first_failure) schedule_set(pool, &job->first_failure, place + 1);
 }
 
+void schedule_number_end(struct pool *pool, struct job *job) {
+    if (!job->tell_owner || job->end_number || !job_ended(job)) return;
+    schedule_add(pool, &pool->told_ends, 1);
+    schedule_set(pool, &job->end_number, pool->told_ends);
+}
+
 /* Which caller frees the job is decided under the guard, as in job_abandon. */
 static unsigned schedule_news(struct pool *pool, struct job *job) {
     unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
+    schedule_number_end(pool, job);
     if (!job->abandoned || job->running) return news;
     schedule_set(pool, &job->freed_by, self_token());
     return news | JOB_NEWS_LAST;
@@ -166,6 +174,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     while (job->again) {
         schedule_end_task(pool, job, schedule_place_of_again(job), status, 0);
         schedule_add(pool, &job->again, -1);
+        schedule_number_end(pool, job);
         guard_commit(&pool->guard);
     }
     uint64_t left = job->count - job->next;
@@ -182,6 +191,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     }
     schedule_set(pool, &job->sealed, 1);
     schedule_unlink_job(pool, job);
+    schedule_number_end(pool, job);
     guard_commit(&pool->guard);
 }
 

@@ -176,6 +176,56 @@ METHOD_TEST(callbacks_run_one_at_a_time_in_order_and_all_before_the_end) {
     test_arena_is_clean(0);
 }
 
+/* Holds the thread that runs callbacks until the two jobs have ended. */
+static void hold_callbacks(prong_job job, void *context) {
+    struct scene *scene = context;
+    ok(prong_job_destroy(job));
+    scene->met++;
+    wait_for(&scene->done, 1);
+}
+
+static _Atomic int called[2], calls;
+
+static void note_call(prong_job job, void *context) {
+    (void)context;
+    prong_outcome outcome;
+    ok(prong_job_outcome(job, 0, &outcome, PRONG_NOWAIT));
+    called[calls] = *(char *)outcome.data;
+    ok(prong_job_destroy(job));
+    calls++;
+}
+
+static int give_back_when_told(void *argument, size_t size, prong_result *result) {
+    ok(prong_event_wait(*(prong_event *)argument, PRONG_SECONDS(30)));
+    (void)size;
+    return prong_result_set(result, "A", 1);
+}
+
+METHOD_TEST(callbacks_run_in_the_order_in_which_their_jobs_ended) {
+    static struct scene scene;
+    prong_event told;
+    prong_job late, early;
+    prong_task_options options = {.callback = note_call};
+    scene.pool = make(method, 2);
+    ok(prong_event_create(&told, NULL));
+    call_back(scene.pool, hold_callbacks, &scene);
+    wait_for(&scene.met, 1);
+    prong_work waits = {.task = give_back_when_told, .in = &told, .in_size = sizeof told, .count = 1};
+    ok(prong_pool_submit(scene.pool, &waits, &late, &options));
+    ok(prong_pool_submit(scene.pool, &(prong_work){.task = give_back, .in = "B", .in_size = 1, .count = 1}, &early,
+                         &options));
+    ok(prong_job_wait(early, PRONG_SECONDS(30)));
+    ok(prong_event_set(told));
+    ok(prong_job_wait(late, PRONG_SECONDS(30)));
+    scene.done = 1;
+    wait_for(&calls, 2);
+    equal(called[0], 'B');
+    equal(called[1], 'A');
+    ok(prong_pool_destroy(scene.pool));
+    ok(prong_event_destroy(told));
+    test_arena_is_clean(0);
+}
+
 /* --- at exit --- */
 
 static void wait_forever(prong_job job, void *context) {
