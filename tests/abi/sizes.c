@@ -9,6 +9,7 @@
 SIZE(prong_barrier, 16)
 SIZE(prong_barrier_options, 40)
 SIZE(prong_bytes, 16)
+SIZE(prong_call, 80)
 SIZE(prong_class, 48)
 SIZE(prong_completed, 56)
 SIZE(prong_condition, 16)

@@ -213,8 +213,8 @@ TEST(a_nested_proxy_keeps_its_object) {
 
 static prong_status adder_add(prong_call *c) {
     int64_t a, b;
-    prong_status status = prong_scan(prong_call_arguments(c), "(II)", &a, &b);
-    return status < 0 ? status : prong_call_return(c, prong_make_int(a + b + *(int *)prong_call_object(c)));
+    prong_status status = prong_scan(c->arguments, "(II)", &a, &b);
+    return status < 0 ? status : prong_call_return(c, prong_make_int(a + b + *(int *)c->object));
 }
 static const prong_method_entry adder_methods[] = {{"add", adder_add, NULL}, {0}};
 static int bias = 100;
