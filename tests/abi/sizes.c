@@ -8,6 +8,8 @@
     _Static_assert(sizeof(type) == (size), "the size of " #type " has changed: see tests/abi/sizes.c");
 SIZE(prong_barrier, 16)
 SIZE(prong_barrier_options, 40)
+SIZE(prong_barrier_state, 32)
+SIZE(prong_barrier_wait_options, 32)
 SIZE(prong_bytes, 16)
 SIZE(prong_call, 80)
 SIZE(prong_class, 48)
