@@ -62,11 +62,11 @@ int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     prong_manager manager;
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-        char address[300];
+        prong_manager_info info;
         prong_manager_options options = {.server = {.address = "127.0.0.1:0", .link = KEY}, .setup = share_queues};
         must(prong_manager_start(&manager, &options));
-        must(prong_manager_address(manager, address, sizeof address));
-        puts(address);
+        must(prong_manager_get_info(manager, &info));
+        puts(info.address);
         fflush(stdout);
         hand_out(ask(manager, "get_tasks"), ask(manager, "get_results"));
         must(prong_manager_shutdown(manager, PRONG_SECONDS(5)));

@@ -21,7 +21,8 @@ PRONG_BEGIN_DECLS
 typedef struct prong_server prong_server;
 
 typedef struct prong_server_options {
-    /* As in <prong/link.h>; NULL: an abstract Unix socket, its name made up. */
+    /* As in <prong/link_options.h>; NULL: an abstract Unix socket, its name
+     * made up. */
     const char *address;
     /* authkey: required unless `open` is set; allow_md5 for Python up to 3.11;
      * max_message: 0 is 256 MiB here. */
@@ -117,9 +118,10 @@ PRONG_API prong_status prong_server_register(prong_server *server,
 
 /* One object under a name: each client that creates `name` (Python: registers
  * and calls it, as get_queue()) gets this same object. It is of one of the
- * library's types or a registered one, made now from arguments by format, and
- * lives as long as the server. Errors: PRONG_EXISTS, PRONG_NOT_FOUND (no such
- * type), PRONG_INVALID (arguments), PRONG_NO_MEMORY. */
+ * library's types or a registered one, made now from arguments by format
+ * (see <prong/proxy.h>), and lives as long as the server. Errors: PRONG_EXISTS,
+ * PRONG_NOT_FOUND (no such type), PRONG_INVALID (arguments), PRONG_NO_MEMORY.
+ */
 PRONG_API prong_status prong_server_share(prong_server *server,
                                           const char *name, const char *type,
                                           const char *format, ...);

@@ -214,6 +214,14 @@ TEST(the_state_of_a_barrier_is_zero_in_its_tail) {
     ok(prong_barrier_destroy(barrier));
 }
 
+TEST(what_a_manager_tells_is_zero_in_its_tail) {
+    FILLED(prong_manager_info, info);
+    ok(prong_manager_start(&manager, &(prong_manager_options){.server.open = true}));
+    ok(prong_manager_get_info(manager, &info));
+    has_zero_tail(info);
+    ok(prong_manager_shutdown(manager, PRONG_SECONDS(10)));
+}
+
 TEST(an_object_that_is_taken_apart_is_zero_in_its_tail) {
     FILLED(prong_object, object);
     ok(prong_document_open(&document, NULL));

@@ -176,7 +176,7 @@ static void check_server(struct stage *stage, int i) {
 
 static void managers(int method) {
     struct stage stage = {.method = method};
-    int pid;
+    prong_manager_info info;
     ok(prong_manager_start(&stage.managers[0], NULL)); /* what stays open after the first use */
     ok(prong_manager_shutdown(stage.managers[0], storm_patience()));
     prong_stop_forkserver();
@@ -184,8 +184,8 @@ static void managers(int method) {
     /* a server that a fork server started would end with that */
     prong_start_method by = method == PRONG_START_FORKSERVER ? PRONG_START_SPAWN : (prong_start_method)method;
     ok(prong_manager_start(&stage.managers[0], &(prong_manager_options){.server.open = true, .method = by}));
-    ok(prong_manager_pid(stage.managers[0], &pid));
-    storm->spared = pid;
+    ok(prong_manager_get_info(stage.managers[0], &info));
+    storm->spared = info.pid;
     stage.managers[1] = connect_stranger();
     for (int i = 0; i < SERVERS; i++) {
         ok(prong_proxy_create(&stage.queues[i], stage.managers[i], "Queue", PRONG_SECONDS(60), "(i)", 100));

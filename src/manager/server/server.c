@@ -148,14 +148,12 @@ prong_status prong_server_register(prong_server *server, const prong_type_option
 static prong_status make_shared(prong_server *server, const struct type *type, const char *format, va_list list,
                                 struct managed **object) {
     struct prong_call_inner inner = {.server = server};
-    prong_value arguments;
-    prong_status status = value_build(server->scratch, &arguments, format, list);
-    if (status >= 0 && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
-        status = fail(PRONG_INVALID, "the format \"%.60s\" makes no tuple", format);
+    prong_value arguments, keywords;
+    prong_status status = value_build_call(server->scratch, &arguments, &keywords, format, list);
     if (status >= 0) status = object_new(server, type, &inner.object);
     if (status < 0) return status;
     inner.object->refs = 1; /* the server's own */
-    prong_call call = call_begin(&inner, type->given.name, arguments, prong_make_null());
+    prong_call call = call_begin(&inner, type->given.name, arguments, keywords);
     status = fill_object(&call);
     if (status >= 0 && inner.outcome == CALL_RAISED) {
         char text[300];
