@@ -51,7 +51,7 @@ static void work(prong_proxy tasks, prong_proxy results) {
         must(status);
         if (prong_value_kind(task) == PRONG_KIND_NULL) break;
         must(prong_dict_get_text(task, "add", &add));
-        for (size_t at = 0; prong_value_next(add, &at, NULL, &item); sum += number) must(prong_to_int(item, &number));
+        for (size_t at = 0; prong_value_next(add, &at, NULL, &item); sum += number) must(prong_get_int(item, &number));
         must(prong_build(document, &result, "(sI)", "C", sum));
         must(prong_proxy_put(results, result, PRONG_SECONDS(10)));
     }

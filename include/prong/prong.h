@@ -62,6 +62,7 @@
 #include <prong/status.h>
 #include <prong/subprocess.h>
 #include <prong/time.h>
+#include <prong/type.h>
 #include <prong/value.h>
 #include <prong/version.h>
 #include <prong/wait.h>

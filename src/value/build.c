@@ -69,8 +69,7 @@ static prong_status build_sized(prong_document *document, char letter, struct ar
     const void *data = va_arg(given->list, const void *);
     size_t size = va_arg(given->list, size_t);
     if (letter == 'S') return prong_make_str(document, data, size, made);
-    return letter == 'y' ? prong_make_bytes(document, data, size, made)
-                         : prong_make_bytearray(document, data, size, made);
+    return letter == 'y' ? prong_make_bytes(document, data, size, made) : make_bytearray(document, data, size, made);
 }
 
 static prong_status build_range(prong_document *document, struct arguments *given, prong_value *made) {

@@ -149,6 +149,7 @@ prong_status make_node(prong_document *document, size_t size, void *node);
 prong_status make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value);
 prong_status make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value);
 prong_status make_table(prong_document *document, prong_kind kind, prong_value *value);
+prong_status make_bytearray(prong_document *document, const void *data, size_t size, prong_value *value);
 prong_status make_bytes_node(prong_document *document, prong_kind kind, const void *data, size_t size, bool read_only,
                              prong_value *value);
 prong_status make_class(prong_document *document, prong_value module, prong_value name, prong_value *value);

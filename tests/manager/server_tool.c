@@ -9,7 +9,7 @@
 static prong_status counter_create(prong_call *call, void **object) {
     int64_t start = 0;
     prong_value given;
-    if (prong_list_get(call->arguments, 0, &given) >= 0 && prong_to_int(given, &start) < 0) {
+    if (prong_list_get(call->arguments, 0, &given) >= 0 && prong_get_int(given, &start) < 0) {
         prong_value why;
         prong_status status = prong_build(call->document, &why, "(s)", "a counter starts at an int");
         return status < 0 ? status : prong_call_raise(call, "builtins", "TypeError", why);

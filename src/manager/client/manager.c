@@ -81,7 +81,7 @@ prong_status manager_ask(prong_manager handle, struct manager *manager, const ch
     TRY(prong_document_open(&scratch, NULL));
     prong_status status = prong_make_tuple(scratch, NULL, 0, &request.arguments);
     if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
-    if (status >= 0 && number) status = prong_to_int(result, number);
+    if (status >= 0 && number) status = prong_get_int(result, number);
     prong_document_close(scratch);
     return status;
 }

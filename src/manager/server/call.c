@@ -137,7 +137,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
     double seconds;
     *deadline = PRONG_FOREVER;
     if (is_absent(timeout) || prong_value_kind(timeout) == PRONG_KIND_NULL) return PRONG_OK;
-    if (prong_to_float(timeout, &seconds) < 0 || isnan(seconds)) {
+    if (prong_get_float(timeout, &seconds) < 0 || isnan(seconds)) {
         call_raise(call, "TypeError", "a timeout must be a number, not %s", prong_kind_name(prong_value_kind(timeout)));
         return PRONG_REMOTE_ERROR;
     }
@@ -146,7 +146,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
 }
 
 prong_status call_index(prong_call *call, prong_value value, int64_t *index) {
-    if (prong_to_int(value, index) >= 0) return PRONG_OK;
+    if (prong_get_int(value, index) >= 0) return PRONG_OK;
     call_raise(call, "TypeError", "indices must be integers, not %s", prong_kind_name(prong_value_kind(value)));
     return PRONG_REMOTE_ERROR;
 }

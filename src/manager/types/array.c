@@ -77,7 +77,7 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     *item = given;
     if (typecode == 'f' || typecode == 'd') {
         double number;
-        if (prong_to_float(given, &number) < 0) {
+        if (prong_get_float(given, &number) < 0) {
             call_raise(call, "TypeError", "must be real number, not %s", prong_kind_name(value_kind(given)));
             return PRONG_REMOTE_ERROR;
         }

@@ -27,7 +27,7 @@ static prong_status served_barrier_make(prong_call *call, struct managed *object
                           "a Barrier's action would have to run on this server, which runs no code "
                           "that it is sent");
     if (!is_absent(given[2]) && prong_value_kind(given[2]) != PRONG_KIND_NULL &&
-        prong_to_float(given[2], &barrier->timeout) < 0)
+        prong_get_float(given[2], &barrier->timeout) < 0)
         return call_raise(call, "TypeError", "a timeout must be a number");
     barrier->parties = (uint64_t)parties;
     return PRONG_OK;

@@ -56,14 +56,14 @@ static bool served_lock_arguments(prong_call *call, bool *blocking, deadline_t *
     if (call_bind(call, "=blocking timeout", given)) return false;
     *blocking = is_absent(given[0]) || is_true(given[0]);
     bool timed = !is_absent(given[1]) && prong_value_kind(given[1]) != PRONG_KIND_NULL;
-    if (timed && prong_to_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
+    if (timed && prong_get_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
     *deadline = PRONG_FOREVER;
     if (!timed) return true;
     if (!*blocking) {
         call_raise(call, "ValueError", "can't specify a timeout for a non-blocking call");
         return false;
     }
-    if (prong_to_float(given[1], &seconds) >= 0 && seconds < 0) {
+    if (prong_get_float(given[1], &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "timeout value must be a non-negative number");
         return false;
     }

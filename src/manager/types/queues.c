@@ -102,7 +102,7 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
     *blocking = is_absent(block) || is_true(block);
     *deadline = PRONG_FOREVER;
     if (!*blocking) return true;
-    if (!is_absent(timeout) && prong_to_float(timeout, &seconds) >= 0 && seconds < 0) {
+    if (!is_absent(timeout) && prong_get_float(timeout, &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "'timeout' must be a non-negative number");
         return false;
     }

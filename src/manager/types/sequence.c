@@ -29,7 +29,7 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
     if (kind == PRONG_KIND_BYTES || kind == PRONG_KIND_BYTEARRAY || kind == PRONG_KIND_BUFFER) {
         const void *data;
         size_t size;
-        prong_to_bytes(from, &data, &size);
+        prong_get_bytes(from, &data, &size);
         for (size_t i = 0; i < size; i++)
             TRY(prong_list_append(call->document, *list, prong_make_int(((const unsigned char *)data)[i])));
         return PRONG_OK;
@@ -37,8 +37,8 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
     if (kind == PRONG_KIND_RANGE) {
         const struct range_node *range = from.pointer;
         int64_t start, stop, step;
-        if (prong_to_int(range->start, &start) >= 0 && prong_to_int(range->stop, &stop) >= 0 &&
-            prong_to_int(range->step, &step) >= 0) {
+        if (prong_get_int(range->start, &start) >= 0 && prong_get_int(range->stop, &stop) >= 0 &&
+            prong_get_int(range->step, &step) >= 0) {
             for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step)
                 TRY(prong_list_append(call->document, *list, prong_make_int(i)));
             return PRONG_OK;
