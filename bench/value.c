@@ -74,11 +74,11 @@ static void pack(msgpack_packer *packer, prong_value value) {
         truth ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
         break;
     case PRONG_KIND_INT:
-        must(prong_to_int(value, &number));
+        must(prong_get_int(value, &number));
         msgpack_pack_int64(packer, number);
         break;
     case PRONG_KIND_FLOAT:
-        prong_to_float(value, &real);
+        prong_get_float(value, &real);
         msgpack_pack_double(packer, real);
         break;
     case PRONG_KIND_STR:
@@ -87,7 +87,7 @@ static void pack(msgpack_packer *packer, prong_value value) {
         msgpack_pack_str_body(packer, text, size);
         break;
     case PRONG_KIND_BYTES:
-        prong_to_bytes(value, &data, &size);
+        prong_get_bytes(value, &data, &size);
         msgpack_pack_bin(packer, size);
         msgpack_pack_bin_body(packer, data, size);
         break;

@@ -22,7 +22,8 @@ static int take_part(void *argument, size_t size) {
     (void)size;
     for (int phase = 0; phase < PHASES; phase++) {
         must(prong_shared_value_add(work->done, 0, 1, NULL)); /* the phase's work */
-        must(prong_barrier_wait_action(work->barrier, announce, work, NULL, PRONG_SECONDS(10)));
+        must(prong_barrier_wait(work->barrier, NULL, &(prong_barrier_wait_options){.action = announce, .context = work},
+                                PRONG_SECONDS(10)));
     }
     return 0;
 }

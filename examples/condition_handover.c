@@ -4,6 +4,7 @@
 
 struct talk {
     prong_condition condition;
+    prong_lock lock; /* the condition's */
     prong_shared_value turn;
 };
 
@@ -20,13 +21,13 @@ static bool is_my_turn(void *context) {
 }
 
 static void say(struct side *side, const char *word) {
-    must(prong_condition_acquire(side->talk.condition, PRONG_SECONDS(10)));
+    must(prong_lock_acquire(side->talk.lock, PRONG_SECONDS(10)));
     must(prong_condition_wait_for(side->talk.condition, is_my_turn, side, PRONG_SECONDS(10)));
     printf("%s\n", word);
     fflush(stdout);
     must(prong_shared_value_set(side->talk.turn, 0, 1, &(int){1 - side->me}, PRONG_NOWAIT));
     must(prong_condition_notify(side->talk.condition, 1));
-    must(prong_condition_release(side->talk.condition));
+    must(prong_lock_release(side->talk.lock));
 }
 
 static int answer(void *argument, size_t size) {
@@ -40,6 +41,7 @@ int main(int argc, char **argv) {
     struct side side = {.me = 0};
     example_begin(argc, argv);
     must(prong_condition_create(&side.talk.condition, NULL));
+    must(prong_condition_get_lock(side.talk.condition, &side.talk.lock));
     must(prong_shared_value_create(&side.talk.turn, PRONG_TYPE_OF(int), 1, NULL,
                                    &(prong_shared_value_options){.unlocked = true}));
     prong_process child = example_start(answer, &side.talk, sizeof side.talk);

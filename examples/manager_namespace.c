@@ -9,7 +9,7 @@ static int raise_score(void *argument, size_t size) {
     (void)size;
     must(prong_document_open(&document, NULL));
     must(prong_proxy_call(*space, "__getattribute__", document, &value, PRONG_SECONDS(5), "(s)", "score"));
-    must(prong_to_int(value, &score));
+    must(prong_get_int(value, &score));
     must(prong_proxy_call(*space, "__setattr__", NULL, NULL, PRONG_SECONDS(5), "(sI)", "score", score + 1));
     must(prong_proxy_call(*space, "__setattr__", NULL, NULL, PRONG_SECONDS(5), "(ss)", "by", "child"));
     prong_document_close(document);

@@ -51,7 +51,7 @@ static void work(prong_proxy tasks, prong_proxy results) {
         must(status);
         if (prong_value_kind(task) == PRONG_KIND_NULL) break;
         must(prong_dict_get_text(task, "add", &add));
-        for (size_t at = 0; prong_value_next(add, &at, NULL, &item); sum += number) must(prong_to_int(item, &number));
+        for (size_t at = 0; prong_value_next(add, &at, NULL, &item); sum += number) must(prong_get_int(item, &number));
         must(prong_build(document, &result, "(sI)", "C", sum));
         must(prong_proxy_put(results, result, PRONG_SECONDS(10)));
     }
@@ -62,11 +62,11 @@ int main(int argc, char **argv) {
     prong_main(&argc, &argv);
     prong_manager manager;
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-        char address[300];
+        prong_manager_info info;
         prong_manager_options options = {.server = {.address = "127.0.0.1:0", .link = KEY}, .setup = share_queues};
         must(prong_manager_start(&manager, &options));
-        must(prong_manager_address(manager, address, sizeof address));
-        puts(address);
+        must(prong_manager_get_info(manager, &info));
+        puts(info.address);
         fflush(stdout);
         hand_out(ask(manager, "get_tasks"), ask(manager, "get_results"));
         must(prong_manager_shutdown(manager, PRONG_SECONDS(5)));

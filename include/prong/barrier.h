@@ -37,26 +37,29 @@ PRONG_CHECKED prong_status
 prong_barrier_create(prong_barrier *barrier, unsigned parties,
                      const prong_barrier_options *options);
 
-/* Waits until all parties have arrived. *index (may be NULL) is the order of
- * arrival: 0 to parties - 1, different for each party of a round.
- * Errors: PRONG_TIMEOUT (this party's time passed first, which breaks the
- * barrier for the others), PRONG_BROKEN (it is broken, or was broken or reset
- * meanwhile; the message says why), PRONG_STALE. */
-PRONG_CHECKED prong_status prong_barrier_wait(prong_barrier barrier,
-                                              unsigned *index,
-                                              prong_time timeout);
-
 /* Runs in the thread of the last party to arrive, while all others wait. It may
  * make any call but a wait at this barrier, which would wait for itself. A
  * result other than 0 breaks the barrier. */
 typedef int prong_barrier_action(void *context);
 
-/* The same as prong_barrier_wait, with an action (NULL: none). Every party
- * gives its own, since a function pointer of one program image means nothing in
- * another; the one of the last party to arrive is called. */
-PRONG_CHECKED prong_status
-prong_barrier_wait_action(prong_barrier barrier, prong_barrier_action *action,
-                          void *context, unsigned *index, prong_time timeout);
+typedef struct prong_barrier_wait_options {
+    /* Every party gives its own, since a function pointer of one program image
+     * means nothing in another; the one of the last party to arrive is called.
+     * NULL: none. */
+    prong_barrier_action *action;
+    void *context;     /* for the action */
+    void *reserved[2]; /* zero */
+} prong_barrier_wait_options;
+
+/* Waits until all parties have arrived. *index (may be NULL) is the order of
+ * arrival: 0 to parties - 1, different for each party of a round. options may
+ * be NULL.
+ * Errors: PRONG_TIMEOUT (this party's time passed first, which breaks the
+ * barrier for the others), PRONG_BROKEN (it is broken, or was broken or reset
+ * meanwhile; the message says why), PRONG_STALE. */
+PRONG_CHECKED prong_status prong_barrier_wait(
+    prong_barrier barrier, unsigned *index,
+    const prong_barrier_wait_options *options, prong_time timeout);
 
 /* Makes this process a party of the coming round: if it dies before it waits,
  * the barrier breaks. Errors: PRONG_STALE. */
@@ -70,11 +73,16 @@ PRONG_API prong_status prong_barrier_abort(prong_barrier barrier);
  * Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_reset(prong_barrier barrier);
 
-/* Whether it is broken; how many parties it has; how many of them wait now.
- * False, 0 and 0 for a stale handle. */
-PRONG_API bool prong_barrier_broken(prong_barrier barrier);
-PRONG_API unsigned prong_barrier_parties(prong_barrier barrier);
-PRONG_API unsigned prong_barrier_n_waiting(prong_barrier barrier);
+typedef struct prong_barrier_state {
+    unsigned parties; /* how many it has */
+    unsigned waiting; /* how many of them wait now */
+    bool broken;
+    void *reserved[2]; /* zero */
+} prong_barrier_state;
+
+/* How it is now. Errors: PRONG_STALE (*state is then zero). */
+PRONG_API prong_status prong_barrier_get_state(prong_barrier barrier,
+                                               prong_barrier_state *state);
 
 /* Destroys it. Waiters get PRONG_STALE. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_barrier_destroy(prong_barrier barrier);

@@ -37,11 +37,10 @@ typedef struct prong_condition_options {
 PRONG_CHECKED prong_status prong_condition_create(
     prong_condition *condition, const prong_condition_options *options);
 
-/* Acquire and release its lock, as prong_lock_acquire and prong_lock_release
- * do. Errors: as those; PRONG_STALE for the condition as well. */
-PRONG_CHECKED prong_status prong_condition_acquire(prong_condition condition,
-                                                   prong_time timeout);
-PRONG_API prong_status prong_condition_release(prong_condition condition);
+/* The handle of its lock, to acquire and release. A lock of its own lives as
+ * long as the condition. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_condition_get_lock(prong_condition condition,
+                                                prong_lock *lock);
 
 /* Releases the lock, however often the thread has acquired it; waits to be
  * notified; acquires the lock again. The timeout is for the notification;
@@ -63,11 +62,13 @@ PRONG_CHECKED prong_status prong_condition_wait_for(
     prong_condition condition, bool (*predicate)(void *context), void *context,
     prong_time timeout);
 
-/* Wake up to `count` waiters, or all. Errors: PRONG_NOT_OWNER (the caller does
- * not hold the lock), PRONG_STALE. */
+/* As count: every waiter. */
+#define PRONG_ALL 0xffffffffu
+
+/* Wakes up to `count` waiters. Errors: PRONG_NOT_OWNER (the caller does not
+ * hold the lock), PRONG_STALE. */
 PRONG_API prong_status prong_condition_notify(prong_condition condition,
                                               unsigned count);
-PRONG_API prong_status prong_condition_notify_all(prong_condition condition);
 
 /* Destroys it, and its own lock if it has one. Waiters get PRONG_STALE.
  * Errors: PRONG_STALE. */

@@ -2,7 +2,7 @@
  * <prong/value.h>.
  *
  * prong_build(document, &value, format, …) makes a value; prong_scan(value,
- * format, …) takes one apart, and converts as prong_to_X does.
+ * format, …) takes one apart, and converts as prong_get_X does.
  *
  *     letter  value            build takes             scan takes
  *     n       None             -                       -

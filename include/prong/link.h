@@ -6,23 +6,8 @@
  * Python's multiprocessing.connection. With an authkey each side proves to the
  * other that it has the key, as in Python. So the other end may be Python's own
  * Listener or Client. The calls have the names, parameters and results of a
- * connection's (see <prong/connection.h>).
- *
- * What the authkey does and does not do. It is never sent. A peer without it is
- * refused, also one that opens two connections to this process and answers the
- * challenge of one by means of the other (reflection). But the handshake is not
- * bound to the connection: a relay between two programs that have the key can
- * pass the handshake through, and then read, change and add messages. So can a
- * program that a client connects to by mistake, if it reaches a listener with
- * the same key, even one in another process of the same program. Nothing is
- * encrypted. TLS prevents all of this; the client always checks the
- * certificate. Use it wherever the network is not trusted.
- *
- * Addresses are written
- *
- *     "/path/of/socket"          a Unix socket            Python: the same str
- *     "@name"                    an abstract Unix socket  Python: "\0name"
- *     "host:port", "[::1]:port"  TCP; port 0: any free    Python: ("host", N)
+ * connection's (see <prong/connection.h>). How addresses are written, and what
+ * the authkey and TLS do, is in <prong/link_options.h>.
  *
  * The calls of one link are for one thread at a time; different links are
  * independent. A link belongs to the process that made it: a forked child has a
@@ -31,6 +16,7 @@
 #ifndef PRONG_LINK_H
 #define PRONG_LINK_H
 
+#include <prong/link_options.h>
 #include <prong/pickle.h>
 #include <prong/queue.h>
 #include <prong/status.h>
@@ -41,34 +27,6 @@
 PRONG_BEGIN_DECLS
 
 typedef struct prong_link prong_link;
-
-/* TLS by OpenSSL, version 1.2 of the protocol or later. Files are PEM.
- * prong_link_close tells the other side that nothing follows (close_notify). An
- * end without that is an error, as somebody in between may have cut the
- * connection. */
-typedef struct prong_tls {
-    /* A listener needs both; a client, if the listener asks for them. */
-    const char *certificate, *key;
-    /* The authorities by which the other side's certificate must be signed.
-     * NULL: a listener asks for no certificate; a client uses the system's. */
-    const char *authority;
-    /* Client: the name in the certificate; NULL: the address's host. */
-    const char *name;
-    void *reserved[4]; /* zero */
-} prong_tls;
-
-typedef struct prong_link_options {
-    const void *authkey; /* NULL: none is asked for, and none given */
-    size_t authkey_size;
-    bool allow_md5; /* Python up to 3.11 has no better digest; else refused */
-    const prong_tls *tls;
-    size_t max_message; /* bytes of a message received; 0: 1 GiB */
-    /* Of a listener: */
-    int backlog; /* connections the system keeps until accepted; 0: 128 */
-    unsigned max_handshakes;      /* at once; more end the oldest. 0: 256 */
-    prong_time handshake_timeout; /* one that takes longer fails; 0: 10 s */
-    void *reserved[4];            /* zero */
-} prong_link_options;
 
 /* --- connecting --- */
 
@@ -142,11 +100,9 @@ PRONG_API prong_status prong_link_poll(prong_link *link, prong_time timeout);
 
 /* --- the link --- */
 
-/* The address of the other side; valid as long as the link. */
-PRONG_API const char *prong_link_address(const prong_link *link);
-
-/* The process at the other end of a Unix socket; 0: not known. */
-PRONG_API int prong_link_peer_pid(const prong_link *link);
+/* The address of the other side; valid as long as the link. *pid (may be NULL):
+ * the process at the other end of a Unix socket; 0: not known. */
+PRONG_API const char *prong_link_peer(const prong_link *link, int *pid);
 
 /* A descriptor for poll. It is not readable for messages that the library has
  * already read from the socket; prong_wait and prong_link_poll see them. It

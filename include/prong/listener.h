@@ -1,6 +1,6 @@
 /* Listener: takes connections by socket, from programs of any family and any
- * computer, in C or Python. Each becomes a link (see <prong/link.h>, which has
- * the options, and how addresses are written).
+ * computer, in C or Python. Each becomes a link (see <prong/link.h>). The
+ * options, and how addresses are written, are in <prong/link_options.h>.
  *
  * A peer cannot delay others: handshakes run side by side, each with a time
  * limit; what is received is limited in size, and memory for it is allocated
@@ -42,13 +42,10 @@ PRONG_CHECKED prong_status prong_listener_accept(prong_listener *listener,
 /* Where it listens, with the real port; valid as long as the listener. */
 PRONG_API const char *prong_listener_address(const prong_listener *listener);
 
-/* How many connections were dropped so far. */
-PRONG_API size_t prong_listener_refused(const prong_listener *listener);
-
-/* Why the last of them was dropped; "" if none was. Valid until the next
- * accept. */
-PRONG_API const char *
-prong_listener_last_refusal(const prong_listener *listener);
+/* How many connections were dropped so far. *reason (may be NULL): why the last
+ * of them was; "" if none was. Valid until the next accept. */
+PRONG_API size_t prong_listener_refused(const prong_listener *listener,
+                                        const char **reason);
 
 /* A descriptor for poll, readable when an accept may have something to do. It
  * belongs to the listener. Errors: PRONG_INVALID (no listener: NULL). */

@@ -77,12 +77,10 @@ PRONG_CHECKED prong_status prong_make_big_int(prong_document *document,
 PRONG_CHECKED prong_status prong_make_str(prong_document *document,
                                           const char *text, size_t size,
                                           prong_value *value);
+/* A bytearray is letter Y of prong_build. */
 PRONG_CHECKED prong_status prong_make_bytes(prong_document *document,
                                             const void *data, size_t size,
                                             prong_value *value);
-PRONG_CHECKED prong_status prong_make_bytearray(prong_document *document,
-                                                const void *data, size_t size,
-                                                prong_value *value);
 /* Refers to the caller's memory, without a copy. Pickled, it is bytes
  * (read-only) or a bytearray, or goes out of band. */
 PRONG_CHECKED prong_status prong_make_buffer(prong_document *document,

@@ -18,27 +18,14 @@
  *
  * A prong_manager is a handle of the family: every member may use it. Members
  * reach a server of their own family through the arena, others by socket; the
- * calls are the same. A proxy is a plain value, too: copy it, pass it to a
- * process, put it into a container on the server (prong_proxy_to_value).
+ * calls are the same. What proxies do is in <prong/proxy.h>, which this header
+ * includes.
  *
- * Arguments given by a format (see prong_build) come last, after the timeout,
- * as C requires.
- *
- * References. An object lives while any process holds a reference: the one that
- * created it, those that called prong_proxy_incref, containers on the server
- * that hold a proxy of it, Python's proxies. A process gives up its references
- * with prong_proxy_decref, or when it ends; then its locks are released and its
- * requests dropped, too. It cannot give up another's: the server identifies a
- * process as a member of the family, or by the kernel (Unix sockets; from Linux
- * 6.9 on also from other PID namespaces), or, by TCP, by the name that it gives
- * itself (C programs; see `lease`). A lock or RLock belongs to the connection,
- * and so the thread, that took it.
- *
- * Calls by proxies are thread-safe: each thread has a connection of its own,
- * and so has each forked child. No call here is for signal handlers.
+ * Calls are thread-safe: each thread has a connection of its own, and so has
+ * each forked child. No call here is for signal handlers.
  *
  * A peer that has the authkey may use all objects. Against a relay between a
- * client and the server use TLS (see <prong/link.h>). */
+ * client and the server use TLS (see <prong/link_options.h>). */
 #ifndef PRONG_MANAGER_H
 #define PRONG_MANAGER_H
 
@@ -51,14 +38,6 @@ PRONG_BEGIN_DECLS
 typedef struct prong_manager {
     uint64_t offset, generation;
 } prong_manager;
-
-typedef struct prong_proxy {
-    prong_manager manager;
-    uint64_t id;
-    char type[40]; /* "dict", … */
-} prong_proxy;
-
-/* --- starting and connecting --- */
 
 typedef struct prong_manager_options {
     prong_server_options server; /* without an authkey, one is made */
@@ -96,98 +75,29 @@ PRONG_API prong_status prong_manager_shutdown(prong_manager manager,
  * the server), PRONG_STALE. */
 PRONG_API prong_status prong_manager_destroy(prong_manager manager);
 
-/* Copies the address, terminated. Errors: PRONG_TOO_LONG, PRONG_STALE. */
-PRONG_API prong_status prong_manager_address(prong_manager manager,
-                                             char *address, size_t capacity);
+enum {
+    PRONG_MANAGER_ADDRESS = 320, /* bytes, with the final zero */
+    PRONG_MANAGER_AUTHKEY = 256
+};
 
-/* Copies the server's authkey (*size 0: none). Errors: PRONG_TOO_LONG (*size is
- * its length), PRONG_STALE. */
-PRONG_API prong_status prong_manager_authkey(prong_manager manager, void *key,
-                                             size_t capacity, size_t *size);
+typedef struct prong_manager_info {
+    char address[PRONG_MANAGER_ADDRESS]; /* with the real port */
+    unsigned char authkey[PRONG_MANAGER_AUTHKEY];
+    size_t authkey_size; /* 0: none */
+    int pid;             /* of the server; 0: this family has not started it */
+    void *reserved[4];   /* zero */
+} prong_manager_info;
 
-/* The server's pid. Errors: PRONG_NOT_FOUND (this family has not started it),
- * PRONG_STALE. */
-PRONG_API prong_status prong_manager_pid(prong_manager manager, int *pid);
+/* How to reach the server. Errors: PRONG_STALE (*info is then zero). */
+PRONG_API prong_status prong_manager_get_info(prong_manager manager,
+                                              prong_manager_info *info);
 
 /* How many objects the server has. Errors: as prong_proxy_call. */
 PRONG_API prong_status prong_manager_count(prong_manager manager, size_t *count,
                                            prong_time timeout);
 
-/* --- proxies --- */
-
-/* Makes an object on the server: type(*arguments), the arguments built by a
- * format that makes a tuple: "()", "(i)", … This process holds a reference;
- * pair with prong_proxy_decref. Errors: PRONG_REMOTE_ERROR (no such type, bad
- * arguments; the message has the server's text), PRONG_INVALID (the format
- * makes no tuple), PRONG_TOO_LONG (the type's name), PRONG_BROKEN_PIPE or
- * PRONG_EOF (the server is gone), PRONG_TIMEOUT (no answer in time: the object
- * may still be made), PRONG_STALE. */
-PRONG_CHECKED prong_status prong_proxy_create(prong_proxy *proxy,
-                                              prong_manager manager,
-                                              const char *type,
-                                              prong_time timeout,
-                                              const char *format, ...);
-
-/* Add and drop a reference of this process. Errors: PRONG_REMOTE_ERROR (it
- * holds none), and as prong_proxy_call; PRONG_TIMEOUT after 60 s. */
-PRONG_API prong_status prong_proxy_incref(prong_proxy proxy);
-PRONG_API prong_status prong_proxy_decref(prong_proxy proxy);
-
-/* Calls a method, with arguments built by a format that makes a tuple. *result
- * lies in document; result, or both, may be NULL. A method that waits (acquire,
- * get, wait, …) waits on the server for as long as its own argument allows, and
- * this call for `timeout` at most.
- * If the method raises an exception, the call returns a status for it, and
- * *result is the exception (a prong_object): PRONG_EMPTY, PRONG_FULL,
- * PRONG_NOT_FOUND (KeyError, IndexError, AttributeError), PRONG_BROKEN
- * (BrokenBarrierError), PRONG_SHUTDOWN (ShutDown), PRONG_NO_MEMORY
- * (MemoryError), else PRONG_REMOTE_ERROR; the message has its text. Errors:
- * also PRONG_TIMEOUT (no answer in time: the call may still take effect; an
- * acquired lock is given back), PRONG_BROKEN_PIPE or PRONG_EOF (the server is
- * gone), PRONG_STALE, PRONG_INVALID (the format; a result without a
- * document). */
-PRONG_CHECKED prong_status prong_proxy_call(
-    prong_proxy proxy, const char *method, prong_document *document,
-    prong_value *result, prong_time timeout, const char *format, ...);
-
-/* The same with arguments made before: a tuple; and keywords: a dict, or
- * None. */
-PRONG_CHECKED prong_status prong_proxy_call_value(
-    prong_proxy proxy, const char *method, prong_value arguments,
-    prong_value keywords, prong_document *document, prong_value *result,
-    prong_time timeout);
-
-/* Acquires a Lock, RLock, semaphore or Condition. Errors: PRONG_TIMEOUT (it was
- * not free in the time given), and as prong_proxy_call. */
-PRONG_CHECKED prong_status prong_proxy_acquire(prong_proxy lock,
-                                               prong_time timeout);
-/* Releases it. Errors: as prong_proxy_call; PRONG_TIMEOUT after 60 s. */
-PRONG_API prong_status prong_proxy_release(prong_proxy lock);
-
-/* Puts a copy of item into a queue. Errors: PRONG_FULL (it stayed full for the
- * time given), and as prong_proxy_call. */
-PRONG_CHECKED prong_status prong_proxy_put(prong_proxy queue, prong_value item,
-                                           prong_time timeout);
-/* Takes the first item of a queue; it lies in document. Errors: PRONG_EMPTY (it
- * stayed empty for the time given), and as prong_proxy_call. */
-PRONG_CHECKED prong_status prong_proxy_get(prong_proxy queue,
-                                           prong_document *document,
-                                           prong_value *item,
-                                           prong_time timeout);
-
-/* Makes a value that refers to the proxy's object, as Python sends it. Errors:
- * PRONG_STALE, PRONG_NO_MEMORY. */
-PRONG_CHECKED prong_status prong_proxy_to_value(prong_proxy proxy,
-                                                prong_document *document,
-                                                prong_value *value);
-/* The proxy that a value refers to. This adds no reference: call
- * prong_proxy_incref, or rely on the container that holds it. A new object that
- * a call returned (an iterator) has a reference of this process already.
- * Errors: PRONG_INVALID (no proxy, or one of another server), PRONG_STALE. */
-PRONG_CHECKED prong_status prong_proxy_from_value(prong_proxy *proxy,
-                                                  prong_manager manager,
-                                                  prong_value value);
-
 PRONG_END_DECLS
+
+#include <prong/proxy.h>
 
 #endif

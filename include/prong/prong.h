@@ -40,6 +40,7 @@
 #include <prong/interrupt.h>
 #include <prong/job.h>
 #include <prong/link.h>
+#include <prong/link_options.h>
 #include <prong/listener.h>
 #include <prong/lock.h>
 #include <prong/make.h>
@@ -50,6 +51,7 @@
 #include <prong/popen.h>
 #include <prong/process.h>
 #include <prong/progress.h>
+#include <prong/proxy.h>
 #include <prong/queue.h>
 #include <prong/runtime.h>
 #include <prong/semaphore.h>
@@ -60,6 +62,7 @@
 #include <prong/status.h>
 #include <prong/subprocess.h>
 #include <prong/time.h>
+#include <prong/type.h>
 #include <prong/value.h>
 #include <prong/version.h>
 #include <prong/wait.h>

@@ -21,7 +21,8 @@ PRONG_BEGIN_DECLS
 typedef struct prong_server prong_server;
 
 typedef struct prong_server_options {
-    /* As in <prong/link.h>; NULL: an abstract Unix socket, its name made up. */
+    /* As in <prong/link_options.h>; NULL: an abstract Unix socket, its name
+     * made up. */
     const char *address;
     /* authkey: required unless `open` is set; allow_md5 for Python up to 3.11;
      * max_message: 0 is 256 MiB here. */
@@ -73,8 +74,17 @@ PRONG_API prong_status prong_server_close(prong_server *server);
 
 /* --- own types --- */
 
-/* One call of a method, for as long as the method runs. */
-typedef struct prong_call prong_call;
+/* One call of a method, for as long as the method runs. It belongs to the
+ * server. */
+typedef struct prong_call {
+    void *object;             /* whose method it is; NULL while it is created */
+    prong_value arguments;    /* a tuple */
+    prong_value keywords;     /* a dict; None: none */
+    prong_document *document; /* for values that the method makes */
+    const char *method;       /* its name; a type's, if it creates an object */
+    struct prong_call_inner *inner; /* the library's own */
+    void *reserved[2];              /* zero */
+} prong_call;
 typedef prong_status prong_method(prong_call *call);
 
 typedef struct prong_method_entry {
@@ -108,19 +118,13 @@ PRONG_API prong_status prong_server_register(prong_server *server,
 
 /* One object under a name: each client that creates `name` (Python: registers
  * and calls it, as get_queue()) gets this same object. It is of one of the
- * library's types or a registered one, made now from arguments by format, and
- * lives as long as the server. Errors: PRONG_EXISTS, PRONG_NOT_FOUND (no such
- * type), PRONG_INVALID (arguments), PRONG_NO_MEMORY. */
+ * library's types or a registered one, made now from arguments by format
+ * (see <prong/proxy.h>), and lives as long as the server. Errors: PRONG_EXISTS,
+ * PRONG_NOT_FOUND (no such type), PRONG_INVALID (arguments), PRONG_NO_MEMORY.
+ */
 PRONG_API prong_status prong_server_share(prong_server *server,
                                           const char *name, const char *type,
                                           const char *format, ...);
-
-/* Of the call: the object, its arguments (a tuple) and keywords (a dict), and a
- * document for values that it makes. */
-PRONG_API void *prong_call_object(const prong_call *call);
-PRONG_API prong_value prong_call_arguments(const prong_call *call);
-PRONG_API prong_value prong_call_keywords(const prong_call *call);
-PRONG_API prong_document *prong_call_document(const prong_call *call);
 
 /* Returns a value. A method that does not call this returns None. */
 PRONG_CHECKED prong_status prong_call_return(prong_call *call,

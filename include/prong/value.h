@@ -14,10 +14,9 @@
  *
  *     prong_make_X(document, …, &value)  makes an X. Those that need no memory
  *                                        return it: prong_make_int(5)
- *     prong_get_X(value, &x)             reads an X; a value of any other
- *                                        kind is PRONG_INVALID
- *     prong_to_X(value, &x)              converts: takes what Python takes for
- *                                        an X, too, as an int for a float
+ *     prong_get_X(value, &x)             reads an X, or what Python takes for
+ *                                        one, as an int for a float; all
+ *                                        other kinds are PRONG_INVALID
  *     prong_list_…, prong_dict_…,        change a container, or give an item
  *     prong_set_…
  *     prong_value_…                      takes values of all kinds
@@ -100,30 +99,22 @@ static inline prong_kind prong_value_kind(prong_value value) {
  * before. */
 
 PRONG_API prong_status prong_get_bool(prong_value value, bool *truth);
-/* PRONG_TOO_LONG when it does not fit in 64 bits: see prong_get_big_int. */
+/* An int or bool. PRONG_TOO_LONG when it does not fit in 64 bits: see
+ * prong_get_big_int. */
 PRONG_CHECKED prong_status prong_get_int(prong_value value, int64_t *number);
 /* Of an int: two's complement, least significant byte first, sign-extended to
  * `size` bytes. *needed (may be NULL) is how many it takes at least. Errors:
  * PRONG_TOO_LONG (it takes more than size). */
 PRONG_CHECKED prong_status prong_get_big_int(prong_value value, void *bytes,
                                              size_t size, size_t *needed);
+/* A float, int or bool. */
 PRONG_API prong_status prong_get_float(prong_value value, double *number);
 /* A NUL follows after `size` bytes; size may be NULL. */
 PRONG_API prong_status prong_get_str(prong_value value, const char **text,
                                      size_t *size);
+/* Of bytes, a bytearray or a buffer: its memory, which is not copied. */
 PRONG_API prong_status prong_get_bytes(prong_value value, const void **data,
                                        size_t *size);
-
-/* --- converting ---
- * PRONG_INVALID when value cannot be converted. */
-
-/* An int or bool. PRONG_TOO_LONG when it does not fit in 64 bits. */
-PRONG_CHECKED prong_status prong_to_int(prong_value value, int64_t *number);
-/* A float, int or bool. */
-PRONG_API prong_status prong_to_float(prong_value value, double *number);
-/* Of bytes, a bytearray or a buffer: its memory, which is not copied. */
-PRONG_API prong_status prong_to_bytes(prong_value value, const void **data,
-                                      size_t *size);
 
 /* --- comparing --- */
 

@@ -87,7 +87,7 @@ static PyObject *condition_notify(PyObject *object, PyObject *arguments, PyObjec
 static PyObject *condition_notify_all(PyObject *object, PyObject *unused) {
     (void)unused;
     counts[COUNT_SYNC]++;
-    prong_status status = prong_condition_notify_all(condition_of((Condition *)object));
+    prong_status status = prong_condition_notify(condition_of((Condition *)object), PRONG_ALL);
     if (status < 0) return condition_not_held(status, "notify_all");
     Py_RETURN_NONE;
 }
@@ -227,15 +227,14 @@ static int barrier_run_action(void *action) {
 /* wait(action, timeout) -> index, or None when the barrier is broken */
 static PyObject *barrier_wait(PyObject *object, PyObject *arguments) {
     PyObject *action, *timeout;
+    prong_barrier_wait_options options = {0};
     prong_time span;
     prong_status status;
     unsigned index = 0;
     if (!PyArg_ParseTuple(arguments, "OO", &action, &timeout) || parse_timeout(timeout, &span)) return NULL;
     counts[COUNT_SYNC]++;
-    if (action == Py_None)
-        WAITING(prong_barrier_wait(barrier_of(object), &index, span));
-    else
-        WAITING(prong_barrier_wait_action(barrier_of(object), barrier_run_action, action, &index, span));
+    if (action != Py_None) options = (prong_barrier_wait_options){.action = barrier_run_action, .context = action};
+    WAITING(prong_barrier_wait(barrier_of(object), &index, &options, span));
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_BROKEN || status == PRONG_TIMEOUT) Py_RETURN_NONE;
     if (status < 0) return raise_status(status);
@@ -252,19 +251,26 @@ static PyObject *barrier_reset(PyObject *object, PyObject *unused) {
     return none_or_raise(prong_barrier_reset(barrier_of(object)));
 }
 
+/* All zero if it was destroyed. */
+static prong_barrier_state barrier_state(PyObject *object) {
+    prong_barrier_state state;
+    prong_barrier_get_state(barrier_of(object), &state);
+    return state;
+}
+
 static PyObject *barrier_parties(PyObject *object, void *unused) {
     (void)unused;
-    return PyLong_FromUnsignedLong(prong_barrier_parties(barrier_of(object)));
+    return PyLong_FromUnsignedLong(barrier_state(object).parties);
 }
 
 static PyObject *barrier_n_waiting(PyObject *object, void *unused) {
     (void)unused;
-    return PyLong_FromUnsignedLong(prong_barrier_n_waiting(barrier_of(object)));
+    return PyLong_FromUnsignedLong(barrier_state(object).waiting);
 }
 
 static PyObject *barrier_broken(PyObject *object, void *unused) {
     (void)unused;
-    return PyBool_FromLong(prong_barrier_broken(barrier_of(object)));
+    return PyBool_FromLong(barrier_state(object).broken);
 }
 
 static PyMethodDef barrier_methods[] = {

@@ -29,7 +29,7 @@ struct server_start {
 struct ready {
     prong_status status;
     int pid;
-    char address[MANAGER_ADDRESS], message[400];
+    char address[PRONG_MANAGER_ADDRESS], message[400];
 };
 
 static prong_status set_up(prong_server *server, const struct server_start *start, const void *argument, size_t size) {

@@ -117,7 +117,7 @@ prong_status address_from_value(prong_value value, char text[ADDRESS_TEXT]) {
         if (status >= 0) snprintf(text, ADDRESS_TEXT, strchr(name, ':') ? "[%.250s]:%d" : "%.250s:%d", name, port);
         return status;
     } else {
-        prong_status status = prong_to_bytes(value, &data, &size);
+        prong_status status = prong_get_bytes(value, &data, &size);
         if (status < 0) return fail_again(status, "a manager's address");
     }
     if (size >= ADDRESS_TEXT || size == 0) return fail(PRONG_INVALID, "a manager's address of %zu bytes", size);

@@ -326,12 +326,9 @@ prong_status prong_link_close(prong_link *link) {
     return status;
 }
 
-const char *prong_link_address(const prong_link *link) {
+const char *prong_link_peer(const prong_link *link, int *pid) {
+    if (pid) *pid = link->peer_pid;
     return link->address;
-}
-
-int prong_link_peer_pid(const prong_link *link) {
-    return link->peer_pid;
 }
 
 prong_status prong_link_fileno(const prong_link *link, int *descriptor) {

@@ -148,11 +148,9 @@ prong_status prong_listener_fileno(const prong_listener *listener, int *descript
     *descriptor = listener->source.descriptor;
     return PRONG_OK;
 }
-size_t prong_listener_refused(const prong_listener *listener) {
+size_t prong_listener_refused(const prong_listener *listener, const char **reason) {
+    if (reason) *reason = listener->reason;
     return listener->refused;
-}
-const char *prong_listener_last_refusal(const prong_listener *listener) {
-    return listener->reason;
 }
 
 static void pending_take_out(prong_listener *listener, struct handshake **place) {

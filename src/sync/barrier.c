@@ -206,13 +206,13 @@ static prong_status barrier_outcome(struct barrier_wait *wait) {
 
 /* All parties have arrived. Called inside of the guard; the action runs outside of it, as it may take long, or break
  * the barrier. */
-static prong_status barrier_complete(struct barrier_wait *wait, prong_barrier_action *action, void *context) {
+static prong_status barrier_complete(struct barrier_wait *wait, const prong_barrier_wait_options *options) {
     struct barrier *b = wait->barrier;
     prong_status status = PRONG_OK;
-    if (action) {
+    if (options && options->action) {
         char how[60];
         guard_leave(&b->guard);
-        int code = action(context);
+        int code = options->action(options->context);
         if (!barrier_guard_enter(wait)) return barrier_say_gone();
         if (b->round != wait->round)
             status = fail_text(PRONG_BROKEN, "the barrier was reset");
@@ -227,9 +227,10 @@ static prong_status barrier_complete(struct barrier_wait *wait, prong_barrier_ac
     return status;
 }
 
-prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_action *action, void *context,
-                                       unsigned *index, prong_time timeout) {
+prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, const prong_barrier_wait_options *options,
+                                prong_time timeout) {
     struct barrier_wait wait = {.generation = handle.generation};
+    CHECK_RESERVED(options, "barrier wait: options");
     deadline_t deadline = deadline_after(timeout);
     INSIDE struct visit inside = {0};
     TRY(barrier_enter(&inside, handle, &wait.barrier));
@@ -239,15 +240,11 @@ prong_status prong_barrier_wait_action(prong_barrier handle, prong_barrier_actio
     if (index) *index = (unsigned)order;
     barrier_sign_in(b, b->round);
     guard_set(&b->guard, &b->arrived, order + 1);
-    if (order + 1 == b->parties) return barrier_complete(&wait, action, context);
+    if (order + 1 == b->parties) return barrier_complete(&wait, options);
     guard_leave(&b->guard);
     INTERRUPTIBLE;
     wait_until_over(&wait, deadline);
     return barrier_outcome(&wait);
-}
-
-prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, prong_time timeout) {
-    return prong_barrier_wait_action(handle, NULL, NULL, index, timeout);
 }
 
 /* --- breaking, resetting, asking --- */
@@ -288,22 +285,15 @@ prong_status prong_barrier_reset(prong_barrier handle) {
     return barrier_change(handle, barrier_start_again);
 }
 
-bool prong_barrier_broken(prong_barrier handle) {
+prong_status prong_barrier_get_state(prong_barrier handle, prong_barrier_state *state) {
     struct barrier *b;
     INSIDE struct visit inside = {0};
-    return !barrier_enter(&inside, handle, &b) && __atomic_load_n(&b->broken, __ATOMIC_ACQUIRE);
-}
-
-unsigned prong_barrier_parties(prong_barrier handle) {
-    struct barrier *b;
-    INSIDE struct visit inside = {0};
-    return barrier_enter(&inside, handle, &b) ? 0 : (unsigned)b->parties;
-}
-
-unsigned prong_barrier_n_waiting(prong_barrier handle) {
-    struct barrier *b;
-    INSIDE struct visit inside = {0};
-    return barrier_enter(&inside, handle, &b) ? 0 : (unsigned)__atomic_load_n(&b->arrived, __ATOMIC_ACQUIRE);
+    *state = (prong_barrier_state){0};
+    TRY(barrier_enter(&inside, handle, &b));
+    state->parties = (unsigned)b->parties;
+    state->waiting = (unsigned)__atomic_load_n(&b->arrived, __ATOMIC_ACQUIRE);
+    state->broken = __atomic_load_n(&b->broken, __ATOMIC_ACQUIRE);
+    return PRONG_OK;
 }
 
 /* --- death, report --- */

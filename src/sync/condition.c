@@ -11,8 +11,6 @@
 #include "os/os.h"
 #include "sync/sync.h"
 
-#include <limits.h>
-
 enum { PLACE_NONE, PLACE_WAITING, PLACE_NOTIFIED };
 
 struct list {
@@ -149,24 +147,12 @@ static prong_status not_entered(struct condition *c, uint64_t generation) {
 
 /* --- its lock --- */
 
-prong_status prong_condition_acquire(prong_condition handle, prong_time timeout) {
+prong_status prong_condition_get_lock(prong_condition handle, prong_lock *lock) {
     struct condition *c;
     INSIDE_BOTH inside = {0};
     TRY(condition_enter(&inside, handle, &c));
-    return sync_lock_acquire(c->lock, timeout);
-}
-
-prong_status prong_condition_release(prong_condition handle) {
-    struct condition *c;
-    struct lock *lock;
-    INSIDE_BOTH inside = {0};
-    prong_status status;
-    TRY(condition_enter_both(&inside, handle, &c, &lock));
-    if (mutex_holder(&lock->mutex) == 0)
-        status = fail_text(PRONG_NOT_OWNER, "release of a condition's lock that is free");
-    else
-        status = sync_lock_release(c->lock);
-    return status < 0 && condition_is_gone(c, handle.generation) ? condition_say_gone() : status;
+    *lock = c->lock;
+    return PRONG_OK;
 }
 
 static prong_status enter_held(struct inside *inside, prong_condition handle, const char *call, struct condition **c,
@@ -331,10 +317,6 @@ prong_status prong_condition_notify(prong_condition handle, unsigned count) {
     guard_leave(&c->guard);
     if (sleeper) os_futex_wake(sleeper, 1); /* after leaving: it will want the guard */
     return PRONG_OK;
-}
-
-prong_status prong_condition_notify_all(prong_condition handle) {
-    return prong_condition_notify(handle, UINT_MAX);
 }
 
 /* --- death, report --- */

@@ -69,8 +69,7 @@ static prong_status build_sized(prong_document *document, char letter, struct ar
     const void *data = va_arg(given->list, const void *);
     size_t size = va_arg(given->list, size_t);
     if (letter == 'S') return prong_make_str(document, data, size, made);
-    return letter == 'y' ? prong_make_bytes(document, data, size, made)
-                         : prong_make_bytearray(document, data, size, made);
+    return letter == 'y' ? prong_make_bytes(document, data, size, made) : make_bytearray(document, data, size, made);
 }
 
 static prong_status build_range(prong_document *document, struct arguments *given, prong_value *made) {
@@ -138,19 +137,50 @@ static prong_status build(struct builder *builder, struct arguments *given) {
             status = build_one(builder, c, given);
     }
     if (status >= 0 && builder->nesting) return build_bad_format(builder, "an open bracket");
-    if (status >= 0 && builder->count != 1) return build_bad_format(builder, "not one value (bracket them)");
     return status;
 }
 
-prong_status value_build(prong_document *document, prong_value *value, const char *format, va_list list) {
-    struct builder builder = {.document = document, .format = format, .at = format, .capacity = 32};
-    builder.items = builder.fixed;
+/* Pair with build_end. */
+static prong_status build_begin(struct builder *builder, prong_document *document, const char *format, va_list list) {
+    *builder = (struct builder){.document = document, .format = format, .at = format, .capacity = 32};
+    builder->items = builder->fixed;
     struct arguments given;
     va_copy(given.list, list);
-    prong_status status = build(&builder, &given);
+    prong_status status = build(builder, &given);
     va_end(given.list);
+    return status;
+}
+
+static void build_end(struct builder *builder) {
+    if (builder->items != builder->fixed) free(builder->items);
+}
+
+prong_status value_build(prong_document *document, prong_value *value, const char *format, va_list list) {
+    struct builder builder;
+    prong_status status = build_begin(&builder, document, format, list);
+    if (status >= 0 && builder.count != 1) status = build_bad_format(&builder, "not one value (bracket them)");
     if (status >= 0) *value = builder.items[0];
-    if (builder.items != builder.fixed) free(builder.items);
+    build_end(&builder);
+    return status;
+}
+
+static bool is_call(const struct builder *builder) {
+    if (!builder->count || builder->count > 2 || value_kind(builder->items[0]) != PRONG_KIND_TUPLE) return false;
+    prong_kind second = builder->count == 2 ? value_kind(builder->items[1]) : PRONG_KIND_NULL;
+    return second == PRONG_KIND_DICT || second == PRONG_KIND_NULL;
+}
+
+prong_status value_build_call(prong_document *document, prong_value *arguments, prong_value *keywords,
+                              const char *format, va_list list) {
+    struct builder builder;
+    prong_status status = build_begin(&builder, document, format, list);
+    if (status >= 0 && !is_call(&builder))
+        status = build_bad_format(&builder, "no tuple of arguments, or no dict of keywords after it,");
+    if (status >= 0) {
+        *arguments = builder.items[0];
+        *keywords = builder.count == 2 ? builder.items[1] : prong_make_null();
+    }
+    build_end(&builder);
     return status;
 }
 

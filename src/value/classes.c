@@ -200,7 +200,7 @@ static prong_status call_bytes(prong_document *document, prong_value class, bool
         return call_bad_arguments(class);
     if (status < 0) return status;
     *value = bytes;
-    return array ? prong_make_bytearray(document, bytes.pointer, value_size(bytes), value) : PRONG_OK;
+    return array ? make_bytearray(document, bytes.pointer, value_size(bytes), value) : PRONG_OK;
 }
 
 static prong_status call_complex(prong_document *document, prong_value class, const prong_value *items, size_t count,

@@ -54,7 +54,7 @@ static bool equal_numbers(prong_value a, prong_value b) {
 static bool equal_bytes(prong_value a, prong_value b) {
     const void *data_a, *data_b;
     size_t size_a, size_b;
-    if (prong_to_bytes(a, &data_a, &size_a) < 0 || prong_to_bytes(b, &data_b, &size_b) < 0) return false;
+    if (prong_get_bytes(a, &data_a, &size_a) < 0 || prong_get_bytes(b, &data_b, &size_b) < 0) return false;
     return size_a == size_b && (size_a == 0 || equal_memory(data_a, data_b, size_a));
 }
 
@@ -167,8 +167,8 @@ static prong_status compare_values(prong_value a, prong_value b, int *order, uns
     if (equal_holds_bytes(kind) && equal_holds_bytes(other)) {
         const void *data_a, *data_b;
         size_t size_a, size_b;
-        prong_to_bytes(a, &data_a, &size_a);
-        prong_to_bytes(b, &data_b, &size_b);
+        prong_get_bytes(a, &data_a, &size_a);
+        prong_get_bytes(b, &data_b, &size_b);
         *order = compare_bytes(data_a, size_a, data_b, size_b);
         return PRONG_OK;
     }

@@ -83,7 +83,7 @@ prong_status make_bytes_node(prong_document *document, prong_kind kind, const vo
     return PRONG_OK;
 }
 
-prong_status prong_make_bytearray(prong_document *document, const void *data, size_t size, prong_value *value) {
+prong_status make_bytearray(prong_document *document, const void *data, size_t size, prong_value *value) {
     prong_value copy;
     TRY(check_bytes(data, size, "bytearray: data"));
     prong_status status = make_text(document, PRONG_KIND_BYTES, data, size, &copy);

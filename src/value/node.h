@@ -149,6 +149,7 @@ prong_status make_node(prong_document *document, size_t size, void *node);
 prong_status make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value);
 prong_status make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value);
 prong_status make_table(prong_document *document, prong_kind kind, prong_value *value);
+prong_status make_bytearray(prong_document *document, const void *data, size_t size, prong_value *value);
 prong_status make_bytes_node(prong_document *document, prong_kind kind, const void *data, size_t size, bool read_only,
                              prong_value *value);
 prong_status make_class(prong_document *document, prong_value module, prong_value name, prong_value *value);
@@ -183,6 +184,9 @@ prong_status expected(const char *what, prong_value found); /* fails: "expected 
 prong_status dict_find_text(prong_value dict, const char *key, size_t size, prong_value *value);
 /* prong_build with its arguments as a list. */
 prong_status value_build(prong_document *document, prong_value *value, const char *format, va_list list);
+/* The arguments of a call, a tuple, and its keywords: a dict, or None. */
+prong_status value_build_call(prong_document *document, prong_value *arguments, prong_value *keywords,
+                              const char *format, va_list list);
 
 /* A whole copy in one piece of malloc'ed memory, which the copy points to (free_packed); none for what needs no memory. */
 prong_status value_pack(prong_value value, prong_value *packed);

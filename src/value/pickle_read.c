@@ -68,7 +68,7 @@ static prong_status read_bytearray(struct reader *r) {
     size_t size;
     prong_value value;
     TRY(reader_take_counted(r, 8, &bytes, &size));
-    TRY(prong_make_bytearray(r->document, bytes, size, &value));
+    TRY(make_bytearray(r->document, bytes, size, &value));
     return reader_push(r, value);
 }
 

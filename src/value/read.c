@@ -12,16 +12,6 @@ prong_status prong_get_bool(prong_value value, bool *truth) {
 }
 
 prong_status prong_get_int(prong_value value, int64_t *number) {
-    return value_kind(value) == PRONG_KIND_INT ? prong_to_int(value, number) : expected("int", value);
-}
-
-prong_status prong_get_float(prong_value value, double *number) {
-    if (value_kind(value) != PRONG_KIND_FLOAT) return expected("float", value);
-    *number = value.real;
-    return PRONG_OK;
-}
-
-prong_status prong_to_int(prong_value value, int64_t *number) {
     if (value_kind(value) != PRONG_KIND_INT && value_kind(value) != PRONG_KIND_BOOL) return expected("int", value);
     if (value_is_big(value))
         return fail(PRONG_TOO_LONG, "an int of %zu bytes does not fit in 64 bits", value_size(value));
@@ -38,14 +28,14 @@ prong_status to_uint(prong_value value, uint64_t *number) {
         return PRONG_OK;
     }
     int64_t with_sign;
-    prong_status status = prong_to_int(value, &with_sign);
+    prong_status status = prong_get_int(value, &with_sign);
     if (status < 0) return status;
     if (with_sign < 0) return fail(PRONG_TOO_LONG, "%lld is negative", (long long)with_sign);
     *number = (uint64_t)with_sign;
     return PRONG_OK;
 }
 
-prong_status prong_to_float(prong_value value, double *number) {
+prong_status prong_get_float(prong_value value, double *number) {
     if (!kind_is_number(value_kind(value))) return expected("float", value);
     *number = value_kind(value) == PRONG_KIND_FLOAT ? value.real : int_to_double(value);
     return PRONG_OK;
@@ -59,7 +49,7 @@ prong_status to_complex(prong_value value, double *real, double *imaginary) {
         return PRONG_OK;
     }
     *imaginary = 0;
-    return kind_is_number(value_kind(value)) ? prong_to_float(value, real) : expected("complex", value);
+    return kind_is_number(value_kind(value)) ? prong_get_float(value, real) : expected("complex", value);
 }
 
 prong_status prong_get_str(prong_value value, const char **text, size_t *size) {
@@ -70,10 +60,6 @@ prong_status prong_get_str(prong_value value, const char **text, size_t *size) {
 }
 
 prong_status prong_get_bytes(prong_value value, const void **data, size_t *size) {
-    return value_kind(value) == PRONG_KIND_BYTES ? prong_to_bytes(value, data, size) : expected("bytes", value);
-}
-
-prong_status prong_to_bytes(prong_value value, const void **data, size_t *size) {
     switch (value_kind(value)) {
     case PRONG_KIND_BYTES:
         *data = value.pointer;

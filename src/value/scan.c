@@ -49,7 +49,7 @@ static prong_status scan_value(struct scanner *scanner, char letter, const prong
 
 static prong_status scan_int(struct scanner *scanner, char letter, prong_value value) {
     int64_t number;
-    prong_status status = prong_to_int(value, &number);
+    prong_status status = prong_get_int(value, &number);
     if (status < 0) return status;
     if (letter == 'i' && (number < INT_MIN || number > INT_MAX))
         return fail(PRONG_TOO_LONG, "%lld does not fit in an int", (long long)number);
@@ -89,7 +89,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
         if (status >= 0) *size = (size_t)number;
         return status;
     }
-    case 'd': return prong_to_float(value, va_arg(scanner->given, double *));
+    case 'd': return prong_get_float(value, va_arg(scanner->given, double *));
     case 's': return prong_get_str(value, va_arg(scanner->given, const char **), NULL);
     case 'S': {
         const char **text = va_arg(scanner->given, const char **);
@@ -97,7 +97,7 @@ static prong_status scan_leaf(struct scanner *scanner, char letter, prong_value 
     }
     case 'y': {
         const void **data = va_arg(scanner->given, const void **);
-        return prong_to_bytes(value, data, va_arg(scanner->given, size_t *));
+        return prong_get_bytes(value, data, va_arg(scanner->given, size_t *));
     }
     case 'v': *va_arg(scanner->given, prong_value *) = value; return PRONG_OK;
     case 'c':

@@ -64,6 +64,7 @@ ROW(semaphore_options, prong_semaphore_options, (0), prong_semaphore_create(&sem
 ROW(condition_options, prong_condition_options, (.name = "x"), prong_condition_create(&condition, &options))
 ROW(event_options, prong_event_options, (0), prong_event_create(&event, &options))
 ROW(barrier_options, prong_barrier_options, (0), prong_barrier_create(&barrier, 2, &options))
+ROW(barrier_wait_options, prong_barrier_wait_options, (0), prong_barrier_wait(barrier, NULL, &options, PRONG_NOWAIT))
 ROW(value_options, prong_shared_value_options, (0),
     prong_shared_value_create(&number, PRONG_TYPE_INT, 1, NULL, &options))
 ROW(queue_options, prong_queue_options, (0), prong_queue_create(&queue, &options))
@@ -109,6 +110,7 @@ static const struct row *const rows[] = {&row_lock_options,
                                          &row_condition_options,
                                          &row_event_options,
                                          &row_barrier_options,
+                                         &row_barrier_wait_options,
                                          &row_value_options,
                                          &row_queue_options,
                                          &row_pipe_options,
@@ -144,6 +146,7 @@ TEST(a_tail_that_is_not_zero_is_refused_by_every_call) {
     ok(prong_document_open(&document, NULL));
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1}));
     ok(prong_server_open(&server, &(prong_server_options){.address = "@prong-reserved-server", .open = true}));
+    ok(prong_barrier_create(&barrier, 1, NULL));
     ok(prong_popen_open(&popen_running, (const char *const[]){"sleep", "100", NULL}, NULL));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         prong_status status = rows[i]->call();
@@ -151,6 +154,7 @@ TEST(a_tail_that_is_not_zero_is_refused_by_every_call) {
             test_failed(__FILE__, __LINE__, "%s is %s: %s", rows[i]->name, prong_status_name(status),
                         status ? prong_error_message() : "");
     }
+    ok(prong_barrier_destroy(barrier));
     ok(prong_popen_stop(popen_running, NULL, NULL));
     ok(prong_popen_close(popen_running));
     ok(prong_server_close(server));
@@ -200,6 +204,22 @@ TEST(what_the_library_fills_is_zero_in_its_tail) {
     has_zero_tail(memory);
     ok(prong_shared_memory_unlink(memory.name));
     ok(prong_shared_memory_close(&memory));
+}
+
+TEST(the_state_of_a_barrier_is_zero_in_its_tail) {
+    FILLED(prong_barrier_state, state);
+    ok(prong_barrier_create(&barrier, 1, NULL));
+    ok(prong_barrier_get_state(barrier, &state));
+    has_zero_tail(state);
+    ok(prong_barrier_destroy(barrier));
+}
+
+TEST(what_a_manager_tells_is_zero_in_its_tail) {
+    FILLED(prong_manager_info, info);
+    ok(prong_manager_start(&manager, &(prong_manager_options){.server.open = true}));
+    ok(prong_manager_get_info(manager, &info));
+    has_zero_tail(info);
+    ok(prong_manager_shutdown(manager, PRONG_SECONDS(10)));
 }
 
 TEST(an_object_that_is_taken_apart_is_zero_in_its_tail) {

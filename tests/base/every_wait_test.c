@@ -1,4 +1,5 @@
 /* Waits of all kinds that a signal's handler ends: a signal that comes before, during, or just as the wait begins. */
+#include "../support/sync.h"
 #include "interrupt_test.h"
 
 #include <pthread.h>
@@ -39,7 +40,7 @@ static void make_locks(void) {
     ok(prong_event_create(&all.event, NULL));
     ok(prong_event_create(&all.held, NULL));
     ok(prong_condition_create(&all.condition, NULL));
-    ok(prong_condition_acquire(all.condition, PRONG_NOWAIT));
+    ok(prong_lock_acquire(condition_lock(all.condition), PRONG_NOWAIT));
     ok(prong_barrier_create(&all.barrier, 2, NULL));
     ok(prong_shared_value_create(&all.value, PRONG_TYPE_INT, 1, NULL, NULL));
 }
@@ -179,8 +180,8 @@ static prong_status condition_wait_for(prong_time timeout) {
 }
 static prong_status barrier_wait(prong_time timeout) {
     ok(prong_barrier_reset(all.barrier));
-    prong_status status = prong_barrier_wait(all.barrier, NULL, timeout);
-    check(prong_barrier_broken(all.barrier));
+    prong_status status = prong_barrier_wait(all.barrier, NULL, NULL, timeout);
+    check(barrier_now(all.barrier).broken);
     return status;
 }
 static prong_status value_acquire(prong_time timeout) {

@@ -1,5 +1,6 @@
 /* A signal between the last look for one and the system call that sleeps: the linker puts __wrap_syscall in front of that call. */
 #define _GNU_SOURCE
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <signal.h>
@@ -70,11 +71,11 @@ TEST(a_signal_just_before_the_sleep_on_a_lock_ends_it) {
 TEST(a_signal_just_before_the_sleep_on_a_condition_ends_it_and_the_lock_is_held) {
     prong_condition condition;
     ok(prong_condition_create(&condition, NULL));
-    ok(prong_condition_acquire(condition, PRONG_NOWAIT));
+    ok(prong_lock_acquire(condition_lock(condition), PRONG_NOWAIT));
     expect_strike();
     is(prong_condition_wait(condition, PRONG_FOREVER), PRONG_INTERRUPTED);
     has_struck();
-    ok(prong_condition_release(condition));
+    ok(prong_lock_release(condition_lock(condition)));
 }
 
 static int sleep_forever(void *argument, size_t size) {

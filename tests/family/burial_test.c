@@ -1,4 +1,5 @@
 /* The dead are buried, and give back their places in the tables, also where nobody waits for one of them or sleeps. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include "family/object.h"
@@ -40,9 +41,9 @@ TEST(a_condition_has_waiters_again_when_those_that_had_all_places_are_dead) {
     prong_condition condition;
     ok(prong_condition_create(&condition, NULL));
     die_as_member(wait_everywhere);
-    ok(prong_condition_acquire(condition, PRONG_NOWAIT));
+    ok(prong_lock_acquire(condition_lock(condition), PRONG_NOWAIT));
     is(prong_condition_wait(condition, PRONG_MS(1)), PRONG_TIMEOUT);
-    ok(prong_condition_release(condition));
+    ok(prong_lock_release(condition_lock(condition)));
     ok(prong_condition_destroy(condition));
     test_arena_is_clean(0);
 }

@@ -1,4 +1,5 @@
 /* The longest step of each guard fits its journal, from inside: guard_set is wrapped by the linker, and counted. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include "family/guard.h"
@@ -109,15 +110,15 @@ static int take_part(void *argument, size_t size) {
     char message[8];
     (void)size;
     for (int i = 0; i < 10; i++) {
-        prong_barrier_wait(party->barrier, NULL, PRONG_SECONDS(5));
+        prong_barrier_wait(party->barrier, NULL, NULL, PRONG_SECONDS(5));
         if (prong_semaphore_acquire(party->semaphore, PRONG_SECONDS(5)) >= 0 && i % 2)
             prong_semaphore_release(party->semaphore);
         if (prong_queue_get(party->queue, message, sizeof message, NULL, PRONG_NOWAIT) >= 0 && i % 3)
             prong_queue_task_done(party->queue);
-        if (prong_condition_acquire(party->condition, PRONG_SECONDS(5)) < 0) continue;
+        if (prong_lock_acquire(condition_lock(party->condition), PRONG_SECONDS(5)) < 0) continue;
         prong_condition_notify(party->condition, 1);
         prong_condition_wait(party->condition, PRONG_MS(2));
-        prong_condition_release(party->condition);
+        prong_lock_release(condition_lock(party->condition));
     }
     kill(getpid(), SIGKILL);
     return 0;

@@ -1,4 +1,5 @@
 /* A process that destroys an object dies at each point of it, from inside: another one finishes. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include "family/object.h"
@@ -87,7 +88,7 @@ TEST(a_destroyer_that_dies_when_it_has_told_those_inside_is_followed_by_another)
 TEST(a_destroyer_that_dies_when_the_memory_is_retired_leaves_nothing) {
     struct victim victim = make_victim();
     die_after(&victim, dispose_half);
-    is(prong_condition_acquire(victim.condition, PRONG_NOWAIT), PRONG_STALE);
+    is(prong_lock_acquire(condition_lock(victim.condition), PRONG_NOWAIT), PRONG_STALE);
     test_arena_is_clean(0);
 }
 

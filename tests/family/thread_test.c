@@ -1,4 +1,5 @@
 /* Threads' rows, from inside: what a thread is inside of is not reused, and nothing else is kept. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include "sync/sync.h"
@@ -170,7 +171,7 @@ static void note_depth(void *unused) {
 
 static void *wait_and_be_cancelled(void *condition) {
     pthread_cleanup_push(note_depth, NULL);
-    ok(prong_condition_acquire(*(prong_condition *)condition, PRONG_FOREVER));
+    ok(prong_lock_acquire(condition_lock(*(prong_condition *)condition), PRONG_FOREVER));
     prong_condition_wait_for(*(prong_condition *)condition, raise_cancel, NULL, PRONG_FOREVER);
     pthread_cleanup_pop(0);
     return NULL;
@@ -196,9 +197,9 @@ static bool jump_away(void *context) {
 }
 
 static void *jump_out_of_a_call(void *condition) {
-    ok(prong_condition_acquire(*(prong_condition *)condition, PRONG_FOREVER));
+    ok(prong_lock_acquire(condition_lock(*(prong_condition *)condition), PRONG_FOREVER));
     if (setjmp(away) == 0) prong_condition_wait_for(*(prong_condition *)condition, jump_away, NULL, PRONG_FOREVER);
-    ok(prong_condition_release(*(prong_condition *)condition));
+    ok(prong_lock_release(condition_lock(*(prong_condition *)condition)));
     return NULL;
 }
 

@@ -54,12 +54,10 @@ FAMILY_SCENARIO(a_manager_serves_its_family) {
 
 WAITING_SCENARIO(a_manager_serves_by_socket) {
     prong_manager manager = started(), other;
-    char address[400];
-    unsigned char key[256];
-    prong_link_options options = {.authkey = OPEN ? NULL : key};
-    sure(prong_manager_address(manager, address, sizeof(address)));
-    sure(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
-    sure(prong_manager_connect(&other, address, &options, SOON));
+    prong_manager_info info;
+    sure(prong_manager_get_info(manager, &info));
+    prong_link_options options = {.authkey = OPEN ? NULL : info.authkey, .authkey_size = info.authkey_size};
+    sure(prong_manager_connect(&other, info.address, &options, SOON));
     use(other);
     sure(prong_manager_destroy(other));
     sure(prong_manager_shutdown(manager, SOON));

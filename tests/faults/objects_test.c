@@ -1,4 +1,5 @@
 /* Faults in the calls that one process makes: of the family, of channels, locks, shared values, memory, values. */
+#include "../support/sync.h"
 #include "faults.h"
 #include <unistd.h>
 
@@ -159,13 +160,13 @@ SCENARIO(semaphores_events_conditions_and_barriers_work) {
     sure(prong_event_wait(event, PRONG_NOWAIT));
     sure(prong_event_clear(event));
     sure(prong_condition_create(&condition, NULL));
-    sure(prong_condition_acquire(condition, PRONG_NOWAIT));
+    sure(prong_lock_acquire(condition_lock(condition), PRONG_NOWAIT));
     gives(prong_condition_wait(condition, PRONG_MS(1)), PRONG_TIMEOUT);
     sure(prong_condition_notify(condition, 1));
-    sure(prong_condition_notify_all(condition));
-    sure(prong_condition_release(condition));
+    sure(prong_condition_notify(condition, PRONG_ALL));
+    sure(prong_lock_release(condition_lock(condition)));
     sure(prong_barrier_create(&barrier, 1, NULL));
-    sure(prong_barrier_wait(barrier, &number, PRONG_NOWAIT));
+    sure(prong_barrier_wait(barrier, &number, NULL, PRONG_NOWAIT));
     sure(prong_barrier_enroll(barrier));
     sure(prong_barrier_reset(barrier));
     sure(prong_semaphore_destroy(semaphore));

@@ -178,19 +178,18 @@ LONG_TEST(a_thousand_clients_at_once, 120) {
     prong_manager manager = started(PRONG_START_FORK);
     prong_proxy queue, dict;
     prong_value none, name, result;
-    char address[400], queue_id[24], dict_id[24];
-    unsigned char key[256];
-    prong_link_options options = {.authkey = OPEN ? NULL : key};
+    char queue_id[24], dict_id[24];
+    prong_manager_info info;
     ok(prong_proxy_create(&queue, manager, "Queue", SOON, "()"));
     ok(prong_proxy_create(&dict, manager, "dict", SOON, "()"));
     snprintf(queue_id, sizeof(queue_id), "%llx", (unsigned long long)queue.id);
     snprintf(dict_id, sizeof(dict_id), "%llx", (unsigned long long)dict.id);
-    ok(prong_manager_address(manager, address, sizeof(address)));
-    ok(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
+    ok(prong_manager_get_info(manager, &info));
+    prong_link_options options = {.authkey = OPEN ? NULL : info.authkey, .authkey_size = info.authkey_size};
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_build(document, &name, "(s)", "one of many"));
     for (int i = 0; i < MANY; i++) {
-        ok(prong_link_connect(&many[i], address, &options, SOON));
+        ok(prong_link_connect(&many[i], info.address, &options, SOON));
         tell(many[i], NULL, "accept_connection", name);
         hear_return(many[i], &result);
     }

@@ -144,12 +144,11 @@ METHOD_TEST(a_server_that_is_killed_is_an_error_for_its_clients) {
     prong_manager manager = started(method), other = by_socket(manager);
     prong_proxy list, seen;
     prong_value value;
-    int pid;
     ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     ok(prong_proxy_to_value(list, document, &value));
     ok(prong_proxy_from_value(&seen, other, value));
     ok(call(seen, NULL, "append", SOON, "(i)", 1));
-    ok(prong_manager_pid(manager, &pid));
+    int pid = server_pid(manager);
     kill(pid, SIGKILL);
     is(call(list, NULL, "append", SOON, "(i)", 1), PRONG_BROKEN_PIPE);
     prong_status status = call(seen, NULL, "append", SOON, "(i)", 1);

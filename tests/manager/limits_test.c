@@ -90,14 +90,13 @@ static long ticks_of(int pid) {
 }
 
 METHOD_TEST(a_server_sleeps_once_its_family_asks_no_more) {
-    int pid;
     prong_manager manager;
     prong_manager_options options = {.method = (prong_start_method)method, .server.open = OPEN};
     prong_proxy list;
     prong_value result;
     ok(prong_document_open(&document, NULL));
     ok(prong_manager_start(&manager, &options));
-    ok(prong_manager_pid(manager, &pid));
+    int pid = server_pid(manager);
     ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     for (int round = 0; round < 20; round++) { /* each after it slept: its doorbell rings, and it learns to spin */
         for (int i = 0; i < 100; i++) ok(call(list, &result, "__len__", SOON, "()"));
@@ -134,15 +133,13 @@ METHOD_TEST(a_server_without_descriptors_serves_those_it_has) {
     prong_value result;
     ok(prong_document_open(&document, NULL));
     ok(prong_manager_start(&manager, &options));
-    ok(prong_manager_pid(manager, &pid));
-    char address[400];
-    unsigned char key[256];
-    prong_link_options by_key = {.authkey = OPEN ? NULL : key};
-    ok(prong_manager_address(manager, address, sizeof(address)));
-    ok(prong_manager_authkey(manager, key, sizeof(key), &by_key.authkey_size));
+    pid = server_pid(manager);
+    prong_manager_info info;
+    ok(prong_manager_get_info(manager, &info));
+    prong_link_options by_key = {.authkey = OPEN ? NULL : info.authkey, .authkey_size = info.authkey_size};
     prong_status status = PRONG_OK;
     for (; status >= 0 && count < MANY; count += status >= 0) /* those that are served do not give way */
-        status = prong_link_connect(&links[count], address, &by_key, PRONG_MS(500));
+        status = prong_link_connect(&links[count], info.address, &by_key, PRONG_MS(500));
     check((status < 0 || OPEN) && count > 5); /* without a key, a connection is made before it is served */
     ok(prong_proxy_create(&list, manager, "list", SOON, "()")); /* members need none */
     ok(call(list, &result, "__len__", SOON, "()"));
@@ -150,7 +147,7 @@ METHOD_TEST(a_server_without_descriptors_serves_those_it_has) {
     test_sleep_ms(2000);
     check(ticks_of(pid) - before < per_second); /* it does not ask again and again */
     for (int i = 0; i < count; i++) prong_link_close(links[i]);
-    ok(prong_manager_connect(&other, address, &by_key, SOON));
+    ok(prong_manager_connect(&other, info.address, &by_key, SOON));
     ok(prong_manager_destroy(other));
     ended(manager);
 }

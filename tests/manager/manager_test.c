@@ -48,8 +48,7 @@ METHOD_TEST(both_ways_lead_to_the_same_objects) {
 TEST(making_an_object_ends_with_its_time) {
     prong_manager manager = started(PRONG_START_FORK);
     prong_proxy list;
-    int pid;
-    ok(prong_manager_pid(manager, &pid));
+    int pid = server_pid(manager);
     check(kill(pid, SIGSTOP) == 0);
     is(prong_proxy_create(&list, manager, "list", PRONG_MS(100), "()"), PRONG_TIMEOUT);
     check(kill(pid, SIGCONT) == 0);
@@ -125,9 +124,8 @@ METHOD_TEST(a_get_waits_for_a_put_of_another) {
 METHOD_TEST(a_server_lives_through_ctrl_c) {
     prong_manager manager = started(method);
     prong_proxy list;
-    int pid;
     ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
-    ok(prong_manager_pid(manager, &pid));
+    int pid = server_pid(manager);
     kill(pid, SIGINT);
     ok(call(list, NULL, "append", SOON, "(i)", 1));
     ended(manager);
@@ -166,6 +164,38 @@ METHOD_TEST(a_condition_wakes_those_that_wait) {
     equal(test_end(first), 0);
     equal(test_end(second), 0);
     ok(prong_queue_destroy(order.said));
+    ended(manager);
+}
+
+TEST(a_format_may_have_keywords_after_the_arguments) {
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy dict, list;
+    prong_value arguments, keywords, result;
+    ok(prong_proxy_create(&dict, manager, "dict", SOON, "([(si)]) {s:i}", "a", 1, "b", 2));
+    ok(call(dict, &result, "copy", SOON, "()"));
+    shows(result, "{'a': 1, 'b': 2}");
+    ok(prong_proxy_create(&list, manager, "list", SOON, "([iii])", 1, 3, 2));
+    ok(call(list, NULL, "sort", SOON, "(){s:b}", "reverse", 1));
+    ok(prong_build(document, &arguments, "(si)", "c", 3));
+    ok(prong_build(document, &keywords, "{s:i}", "d", 4));
+    ok(call(dict, NULL, "__setitem__", SOON, "v", arguments));
+    ok(call(dict, NULL, "update", SOON, "()v", keywords));
+    ok(call(dict, &result, "copy", SOON, "()n"));
+    shows(result, "{'a': 1, 'b': 2, 'c': 3, 'd': 4}");
+    ok(call(list, &result, "__getitem__", SOON, "(i)", 0));
+    shows(result, "3");
+    ended(manager);
+}
+
+TEST(a_format_that_makes_no_call_is_invalid) {
+    prong_manager manager = started(PRONG_START_FORK);
+    prong_proxy list;
+    is(prong_proxy_create(&list, manager, "list", SOON, ""), PRONG_INVALID);
+    is(prong_proxy_create(&list, manager, "list", SOON, "i", 1), PRONG_INVALID);
+    is(prong_proxy_create(&list, manager, "list", SOON, "(){}()"), PRONG_INVALID);
+    ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
+    is(call(list, NULL, "append", SOON, "()[i]", 1), PRONG_INVALID);
+    is(call(list, NULL, "append", SOON, "[i]", 1), PRONG_INVALID);
     ended(manager);
 }
 
@@ -213,8 +243,8 @@ TEST(a_nested_proxy_keeps_its_object) {
 
 static prong_status adder_add(prong_call *c) {
     int64_t a, b;
-    prong_status status = prong_scan(prong_call_arguments(c), "(II)", &a, &b);
-    return status < 0 ? status : prong_call_return(c, prong_make_int(a + b + *(int *)prong_call_object(c)));
+    prong_status status = prong_scan(c->arguments, "(II)", &a, &b);
+    return status < 0 ? status : prong_call_return(c, prong_make_int(a + b + *(int *)c->object));
 }
 static const prong_method_entry adder_methods[] = {{"add", adder_add, NULL}, {0}};
 static int bias = 100;

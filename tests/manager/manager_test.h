@@ -32,15 +32,20 @@ static inline void ended(prong_manager manager) {
     test_arena_is_clean(0);
 }
 
+static inline int server_pid(prong_manager manager) {
+    prong_manager_info info;
+    ok(prong_manager_get_info(manager, &info));
+    check(info.pid > 0);
+    return info.pid;
+}
+
 /* The same server by socket: as another program would see it. */
 static inline prong_manager by_socket(prong_manager manager) {
-    char address[400];
-    unsigned char key[256];
-    prong_link_options options = {.authkey = OPEN ? NULL : key};
+    prong_manager_info info;
     prong_manager other;
-    ok(prong_manager_address(manager, address, sizeof(address)));
-    ok(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
-    ok(prong_manager_connect(&other, address, &options, SOON));
+    ok(prong_manager_get_info(manager, &info));
+    prong_link_options options = {.authkey = OPEN ? NULL : info.authkey, .authkey_size = info.authkey_size};
+    ok(prong_manager_connect(&other, info.address, &options, SOON));
     return other;
 }
 

@@ -9,9 +9,9 @@
 static prong_status counter_create(prong_call *call, void **object) {
     int64_t start = 0;
     prong_value given;
-    if (prong_list_get(prong_call_arguments(call), 0, &given) >= 0 && prong_to_int(given, &start) < 0) {
+    if (prong_list_get(call->arguments, 0, &given) >= 0 && prong_get_int(given, &start) < 0) {
         prong_value why;
-        prong_status status = prong_build(prong_call_document(call), &why, "(s)", "a counter starts at an int");
+        prong_status status = prong_build(call->document, &why, "(s)", "a counter starts at an int");
         return status < 0 ? status : prong_call_raise(call, "builtins", "TypeError", why);
     }
     int64_t *counter = malloc(sizeof(*counter));
@@ -21,25 +21,24 @@ static prong_status counter_create(prong_call *call, void **object) {
 }
 
 static prong_status counter_next(prong_call *call) {
-    return prong_call_return(call, prong_make_int(++*(int64_t *)prong_call_object(call)));
+    return prong_call_return(call, prong_make_int(++*(int64_t *)call->object));
 }
 
 static prong_status counter_fail(prong_call *call) {
     prong_value why;
-    prong_status status = prong_build(prong_call_document(call), &why, "(si)", "as asked", 7);
+    prong_status status = prong_build(call->document, &why, "(si)", "as asked", 7);
     return status < 0 ? status : prong_call_raise(call, "builtins", "ZeroDivisionError", why);
 }
 
 static prong_status counter_twin(prong_call *call) {
     int64_t *twin = malloc(sizeof(*twin));
-    *twin = *(int64_t *)prong_call_object(call);
+    *twin = *(int64_t *)call->object;
     return prong_call_return_object(call, twin);
 }
 
 static prong_status counter_echo(prong_call *call) {
     prong_value both;
-    prong_status status =
-        prong_build(prong_call_document(call), &both, "[v,v]", prong_call_arguments(call), prong_call_keywords(call));
+    prong_status status = prong_build(call->document, &both, "[v,v]", call->arguments, call->keywords);
     return status < 0 ? status : prong_call_return(call, both);
 }
 

@@ -119,12 +119,10 @@ static bool others_are_answered(prong_link *bomber, prong_link *other, const str
 
 LONG_TEST(a_message_that_takes_long_to_read_holds_up_nobody_else, 120) {
     prong_manager manager = started(PRONG_START_FORK);
-    char address[400];
-    unsigned char key[256];
-    prong_link_options options = {.authkey = OPEN ? NULL : key};
-    ok(prong_manager_address(manager, address, sizeof(address)));
-    ok(prong_manager_authkey(manager, key, sizeof(key), &options.authkey_size));
-    prong_link *bomber = introduced(address, &options), *other = introduced(address, &options);
+    prong_manager_info info;
+    ok(prong_manager_get_info(manager, &info));
+    prong_link_options options = {.authkey = OPEN ? NULL : info.authkey, .authkey_size = info.authkey_size};
+    prong_link *bomber = introduced(info.address, &options), *other = introduced(info.address, &options);
     struct {
         struct message message;
         const char *says;

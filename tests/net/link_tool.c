@@ -40,7 +40,9 @@ static int listen_there(const char *address, const char *key, bool md5) {
     for (bool stop = false; !stop;) {
         prong_link *link;
         if (prong_listener_accept(listener, &link, PRONG_SECONDS(2)) < 0) {
-            printf("refused: %s\n", prong_listener_last_refusal(listener));
+            const char *reason;
+            prong_listener_refused(listener, &reason);
+            printf("refused: %s\n", reason);
             break;
         }
         stop = echo(link);

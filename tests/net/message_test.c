@@ -169,7 +169,7 @@ TEST(values_received_own_their_bytes) {
     }
     prong_link_close(link);
     unfeed(other);
-    ok(prong_to_bytes(first, &bytes, &size));
+    ok(prong_get_bytes(first, &bytes, &size));
     memset(text, 'x', sizeof(text));
     check(size == sizeof(text) && !memcmp(bytes, text, size));
     prong_document_close(document);

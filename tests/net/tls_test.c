@@ -188,7 +188,7 @@ static void mismatch(bool with_tls, bool with_key, prong_time timeout, const cha
         check(receive(link, PRONG_MS(500)) != PRONG_OK);
         reason = prong_error_message();
     } else
-        reason = prong_listener_last_refusal(listener);
+        prong_listener_refused(listener, &reason);
     if (!reason || !strstr(reason, listener_says))
         test_failed(__FILE__, __LINE__, "the listener met \"%s\", not \"%s\"", reason ? reason : "", listener_says);
     prong_link_close(link);

@@ -41,7 +41,7 @@ static prong_value tuple(const char *format, int64_t a, int64_t b) {
 
 static int64_t whole(prong_value value) {
     int64_t number = -1;
-    ok(prong_to_int(value, &number));
+    ok(prong_get_int(value, &number));
     return number;
 }
 

@@ -1,4 +1,5 @@
 /* A program forks while its other threads are inside the library: the child finds everything whole, and goes on. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <pthread.h>
@@ -57,10 +58,11 @@ static bool turn_locks(void) {
         prong_semaphore_create(&semaphore, 1, NULL) < 0 || prong_event_create(&event, NULL) < 0)
         return false;
     bool good = prong_lock_acquire(lock, PRONG_SECONDS(5)) >= 0 && prong_lock_release(lock) >= 0 &&
-                prong_condition_acquire(condition, PRONG_SECONDS(5)) >= 0 &&
+                prong_lock_acquire(condition_lock(condition), PRONG_SECONDS(5)) >= 0 &&
                 prong_condition_wait(condition, PRONG_US(50)) == PRONG_TIMEOUT &&
-                prong_condition_release(condition) >= 0 && prong_semaphore_acquire(semaphore, PRONG_SECONDS(5)) >= 0 &&
-                prong_event_set(event) >= 0 && prong_event_wait(event, PRONG_SECONDS(5)) >= 0;
+                prong_lock_release(condition_lock(condition)) >= 0 &&
+                prong_semaphore_acquire(semaphore, PRONG_SECONDS(5)) >= 0 && prong_event_set(event) >= 0 &&
+                prong_event_wait(event, PRONG_SECONDS(5)) >= 0;
     return prong_lock_destroy(lock) >= 0 && prong_condition_destroy(condition) >= 0 &&
            prong_semaphore_destroy(semaphore) >= 0 && prong_event_destroy(event) >= 0 && good;
 }

@@ -56,5 +56,5 @@ int values_of_before(prong_document *document, prong_queue queue) {
     if (prong_build(document, &handle, "h", "queue", &queue) < 0 || prong_dict_set(document, dict, text, handle) < 0) return 1;
     if (prong_scan(found, "c", &real, &imaginary) < 0 || prong_scan(handle, "h", "queue", &queue) < 0) return 1;
     if (prong_dict_get_text(dict, "key", &found) < 0 || prong_dict_get(dict, prong_make_int(3), &found) < 0) return 1;
-    return prong_list_get(prong_make_null(), 0, &found) < 0 || prong_to_int(found, &number) < 0;
+    return prong_list_get(prong_make_null(), 0, &found) < 0 || prong_get_int(found, &number) < 0;
 }

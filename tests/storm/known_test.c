@@ -2,6 +2,7 @@
  * several kills. TEST_TIME_FACTOR stretches it, where processors are shared or a sanitizer slows everything down.
  *
  * Linked with --wrap for os_futex_wake: a victim can be killed just as it is to wake another. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include "base/periods.h"
@@ -186,16 +187,16 @@ static int condition_victim(void *argument, size_t size) {
     note_death_in(scene);
     ok(prong_event_set(scene->holds));
     test_sleep_ms(ASLEEP_MS);
-    ok(prong_condition_acquire(scene->condition, PRONG_FOREVER)); /* the parent waits by now */
+    ok(prong_lock_acquire(condition_lock(scene->condition), PRONG_FOREVER)); /* the parent waits by now */
     dies_at_wake = true;
     return prong_condition_notify(scene->condition, 1);
 }
 static void condition_wait(struct scene *scene) {
-    ok(prong_condition_acquire(scene->condition, PRONG_SECONDS(20)));
+    ok(prong_lock_acquire(condition_lock(scene->condition), PRONG_SECONDS(20)));
     is(prong_condition_wait(scene->condition, PRONG_SECONDS(20)), PRONG_OWNER_DIED);
 }
 static void condition_end(struct scene *scene) {
-    ok(prong_condition_release(scene->condition));
+    ok(prong_lock_release(condition_lock(scene->condition)));
     ok(prong_condition_destroy(scene->condition));
 }
 LONG_METHOD_TEST(a_death_is_known_by_a_condition, 40) {
@@ -236,10 +237,10 @@ static int barrier_victim(void *argument, size_t size) {
     struct scene *scene = argument;
     (void)size;
     holds(scene);
-    return prong_barrier_wait(scene->barrier, NULL, PRONG_FOREVER) != PRONG_OK;
+    return prong_barrier_wait(scene->barrier, NULL, NULL, PRONG_FOREVER) != PRONG_OK;
 }
 static void barrier_wait(struct scene *scene) {
-    is(prong_barrier_wait(scene->barrier, NULL, PRONG_SECONDS(20)), PRONG_BROKEN);
+    is(prong_barrier_wait(scene->barrier, NULL, NULL, PRONG_SECONDS(20)), PRONG_BROKEN);
 }
 static void barrier_end(struct scene *scene) {
     ok(prong_barrier_destroy(scene->barrier));

@@ -1,5 +1,6 @@
 /* A storm from outside over what is held and shared: critical sections never overlap, no lock and no unit is lost, what is under
  * a lock is whole, or its next holder is told that it may not be. */
+#include "../support/sync.h"
 #include "outside.h"
 
 #include <unistd.h>
@@ -149,11 +150,11 @@ static void use_lasting(struct stage *stage) {
 static void condition_enter(struct stage *stage, prong_status got) {
     section_enter(CONDITION_PLACE, got);
     /* a token may have come without its notification */
-    if (got == PRONG_OWNER_DIED) storm_ok(prong_condition_notify_all(stage->condition));
+    if (got == PRONG_OWNER_DIED) storm_ok(prong_condition_notify(stage->condition, PRONG_ALL));
 }
 
 static void produce_token(struct stage *stage) {
-    prong_status got = prong_condition_acquire(stage->condition, storm_patience());
+    prong_status got = prong_lock_acquire(condition_lock(stage->condition), storm_patience());
     storm_is(got, acquired(status));
     condition_enter(stage, got);
     storm_self->begun[PRODUCED]++;
@@ -162,11 +163,11 @@ static void produce_token(struct stage *stage) {
     dwell();
     storm_ok(prong_condition_notify(stage->condition, 1));
     section_leave(CONDITION_PLACE);
-    storm_ok(prong_condition_release(stage->condition));
+    storm_ok(prong_lock_release(condition_lock(stage->condition)));
 }
 
 static void consume_token(struct stage *stage) {
-    prong_status got = prong_condition_acquire(stage->condition, storm_patience());
+    prong_status got = prong_lock_acquire(condition_lock(stage->condition), storm_patience());
     storm_is(got, acquired(status));
     condition_enter(stage, got);
     while (storm->shared[TOKENS] == 0 && !storm->stop) {
@@ -186,7 +187,7 @@ static void consume_token(struct stage *stage) {
         storm_self->done[CONSUMED]++;
     }
     section_leave(CONDITION_PLACE);
-    storm_ok(prong_condition_release(stage->condition));
+    storm_ok(prong_lock_release(condition_lock(stage->condition)));
 }
 
 /* --- events, barriers --- */
@@ -205,7 +206,7 @@ static void use_event(struct stage *stage) {
 static void use_barrier(struct stage *stage) {
     unsigned index = 99;
     prong_time wait = storm_random(4) ? storm_patience() / 4 : PRONG_MS(storm_random(20));
-    prong_status met = prong_barrier_wait(stage->barrier, &index, wait);
+    prong_status met = prong_barrier_wait(stage->barrier, &index, NULL, wait);
     bool alone = met == PRONG_TIMEOUT && (wait < PRONG_SECONDS(1) || storm->stop);
     storm_is(met, status == PRONG_OK || status == PRONG_BROKEN || alone);
     if (met)

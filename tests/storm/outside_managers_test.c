@@ -41,7 +41,7 @@ static void take(prong_proxy queue) {
     prong_status got = prong_proxy_get(queue, document, &value, PRONG_MS(storm_random(10)));
     storm_is(got, status == PRONG_OK || status == PRONG_EMPTY);
     if (!got) {
-        storm_ok(prong_to_bytes(value, &bytes, &size));
+        storm_ok(prong_get_bytes(value, &bytes, &size));
         storm_message_taken(bytes, size);
     }
     storm_self->asking = 0;
@@ -72,7 +72,7 @@ static void use_dict(prong_proxy dict) {
     long number = storm_random(1000000);
     storm_ok(prong_proxy_call(dict, "__setitem__", NULL, NULL, storm_patience(), "(ii)", (int)own_slot(), (int)number));
     storm_ok(prong_proxy_call(dict, "pop", document, &value, storm_patience(), "(i)", (int)own_slot()));
-    storm_ok(prong_to_int(value, &got));
+    storm_ok(prong_get_int(value, &got));
     storm_check(got == number);
 }
 
@@ -83,7 +83,7 @@ static void use_own_object(prong_manager manager) {
     int64_t got;
     storm_ok(prong_proxy_create(&list, manager, "list", PRONG_SECONDS(60), "([ii])", 1, (int)own_slot()));
     storm_ok(prong_proxy_call(list, "__getitem__", document, &value, storm_patience(), "(i)", 1));
-    storm_ok(prong_to_int(value, &got));
+    storm_ok(prong_get_int(value, &got));
     storm_check(got == own_slot());
     if (storm_random(2)) storm_ok(prong_proxy_decref(list));
 }
@@ -158,7 +158,7 @@ static void drain(struct stage *stage, int i) {
         prong_document_reset(document);
         take(stage->queues[i]);
         ok(prong_proxy_call(stage->queues[i], "qsize", document, &value, storm_patience(), "()"));
-        ok(prong_to_int(value, &left));
+        ok(prong_get_int(value, &left));
     }
 }
 
@@ -176,7 +176,7 @@ static void check_server(struct stage *stage, int i) {
 
 static void managers(int method) {
     struct stage stage = {.method = method};
-    int pid;
+    prong_manager_info info;
     ok(prong_manager_start(&stage.managers[0], NULL)); /* what stays open after the first use */
     ok(prong_manager_shutdown(stage.managers[0], storm_patience()));
     prong_stop_forkserver();
@@ -184,8 +184,8 @@ static void managers(int method) {
     /* a server that a fork server started would end with that */
     prong_start_method by = method == PRONG_START_FORKSERVER ? PRONG_START_SPAWN : (prong_start_method)method;
     ok(prong_manager_start(&stage.managers[0], &(prong_manager_options){.server.open = true, .method = by}));
-    ok(prong_manager_pid(stage.managers[0], &pid));
-    storm->spared = pid;
+    ok(prong_manager_get_info(stage.managers[0], &info));
+    storm->spared = info.pid;
     stage.managers[1] = connect_stranger();
     for (int i = 0; i < SERVERS; i++) {
         ok(prong_proxy_create(&stage.queues[i], stage.managers[i], "Queue", PRONG_SECONDS(60), "(i)", 100));

@@ -268,11 +268,11 @@ static bool manager_is_gone(prong_status status) {
 }
 
 static void use_manager(const struct handle *handle) {
-    char address[200];
+    prong_manager_info info;
     prong_proxy list;
     if (storm_random(2)) {
-        storm_is(prong_manager_address(THE(manager, handle), address, sizeof address),
-                 (status >= 0 && !strcmp(address, storm->text)) || gone(status));
+        storm_is(prong_manager_get_info(THE(manager, handle), &info),
+                 (status >= 0 && !strcmp(info.address, storm->text)) || gone(status));
         return;
     }
     prong_status made = prong_proxy_create(&list, THE(manager, handle), "list", PRONG_SECONDS(60), "()");

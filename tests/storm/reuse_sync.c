@@ -1,4 +1,5 @@
 /* Locks, semaphores, events, conditions, barriers and shared values, for reuse_test.c. */
+#include "../support/sync.h"
 #include "reuse.h"
 
 /* --- locks: a stranger releases even ones alone; in an odd one, one is inside --- */
@@ -73,16 +74,16 @@ static void make_condition(struct handle *handle) {
 
 static void use_condition(const struct handle *handle) {
     prong_condition condition = THE(condition, handle);
-    prong_status got = prong_condition_acquire(condition, storm_patience());
+    prong_status got = prong_lock_acquire(condition_lock(condition), storm_patience());
     storm_is(got, status >= 0 || gone(status));
     if (got) return;
     if (!is_even(handle)) be_inside(handle);
     if (is_even(handle) && storm_random(2))
-        storm_is(prong_condition_notify_all(condition), status >= 0 || gone(status));
+        storm_is(prong_condition_notify(condition, PRONG_ALL), status >= 0 || gone(status));
     else
         storm_is(prong_condition_wait(condition, PRONG_MS(storm_random(3))),
                  (status >= 0 && is_even(handle)) || status == PRONG_TIMEOUT || gone(status));
-    storm_is(prong_condition_release(condition), status >= 0 || gone(status));
+    storm_is(prong_lock_release(condition_lock(condition)), status >= 0 || gone(status));
 }
 
 static void end_condition(const struct handle *handle) {
@@ -104,16 +105,16 @@ static void use_barrier(const struct handle *handle) {
     prong_barrier barrier = THE(barrier, handle);
     unsigned index = 0;
     if (!is_even(handle)) {
-        unsigned parties = prong_barrier_parties(barrier);
+        unsigned parties = barrier_now(barrier).parties;
         storm_check(parties == 0 || parties == parties_of(handle->number));
-        storm_check(prong_barrier_n_waiting(barrier) == 0 && !prong_barrier_broken(barrier));
+        storm_check(barrier_now(barrier).waiting == 0 && !barrier_now(barrier).broken);
         return;
     }
     switch (storm_random(4)) {
     case 0: storm_is(prong_barrier_abort(barrier), status >= 0 || gone(status)); break;
     case 1: storm_is(prong_barrier_reset(barrier), status >= 0 || gone(status)); break;
     default:
-        storm_is(prong_barrier_wait(barrier, &index, PRONG_MS(storm_random(5))),
+        storm_is(prong_barrier_wait(barrier, &index, NULL, PRONG_MS(storm_random(5))),
                  status >= 0 || status == PRONG_TIMEOUT || status == PRONG_BROKEN || gone(status));
         storm_check(index < 2);
     }

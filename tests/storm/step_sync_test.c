@@ -1,5 +1,6 @@
 /* Death at every instruction of locks, semaphores, events, conditions, barriers and values. */
 #define _GNU_SOURCE
+#include "../support/sync.h"
 #include "step.h"
 
 /* Success, taken over or not. */
@@ -216,10 +217,10 @@ LONG_TEST(set_of_an_event_that_is_waited_for, 120) {
 /* --- conditions --- */
 
 static void wait_on_condition(struct stage *stage) {
-    ok(prong_condition_acquire(stage->condition, PRONG_SECONDS(5)));
+    ok(prong_lock_acquire(condition_lock(stage->condition), PRONG_SECONDS(5)));
     helper_begins(stage);
     check(got(prong_condition_wait(stage->condition, PRONG_SECONDS(10))));
-    ok(prong_condition_release(stage->condition));
+    ok(prong_lock_release(condition_lock(stage->condition)));
 }
 
 static void prepare_condition(struct stage *stage) {
@@ -229,19 +230,19 @@ static void prepare_condition(struct stage *stage) {
 }
 
 static void notify_one(struct stage *stage) {
-    prong_condition_acquire(stage->condition, PRONG_NOWAIT);
+    prong_lock_acquire(condition_lock(stage->condition), PRONG_NOWAIT);
     prong_condition_notify(stage->condition, 1);
-    prong_condition_release(stage->condition);
+    prong_lock_release(condition_lock(stage->condition));
 }
 
 static void verify_condition(struct stage *stage) {
-    check(got(prong_condition_acquire(stage->condition, PRONG_SECONDS(5))));
+    check(got(prong_lock_acquire(condition_lock(stage->condition), PRONG_SECONDS(5))));
     ok(prong_condition_notify(stage->condition, 1));
-    ok(prong_condition_release(stage->condition));
+    ok(prong_lock_release(condition_lock(stage->condition)));
     helper_ends_well(stage);
-    check(got(prong_condition_acquire(stage->condition, PRONG_SECONDS(5))));
+    check(got(prong_lock_acquire(condition_lock(stage->condition), PRONG_SECONDS(5))));
     is(prong_condition_wait(stage->condition, PRONG_US(10)), PRONG_TIMEOUT); /* no notification is left over */
-    ok(prong_condition_release(stage->condition));
+    ok(prong_lock_release(condition_lock(stage->condition)));
     ok(prong_condition_destroy(stage->condition));
     ok(prong_shared_value_destroy(stage->value));
 }
@@ -251,9 +252,9 @@ LONG_TEST(notify_of_a_condition_that_is_waited_for, 240) {
 }
 
 static void wait_briefly(struct stage *stage) {
-    prong_condition_acquire(stage->condition, PRONG_MS(100));
+    prong_lock_acquire(condition_lock(stage->condition), PRONG_MS(100));
     prong_condition_wait(stage->condition, PRONG_NOWAIT);
-    prong_condition_release(stage->condition);
+    prong_lock_release(condition_lock(stage->condition));
 }
 
 LONG_TEST(wait_on_a_condition_that_times_out, 240) {
@@ -262,19 +263,19 @@ LONG_TEST(wait_on_a_condition_that_times_out, 240) {
 
 /* The stepped one is notified, and dies somewhere on its way out: the helper, behind it, must get one in its place. */
 static void wait_to_be_notified(struct stage *stage) {
-    prong_condition_acquire(stage->condition, PRONG_MS(100));
-    prong_condition_notify_all(stage->condition); /* the helper leaves the list, and comes back behind us */
+    prong_lock_acquire(condition_lock(stage->condition), PRONG_MS(100));
+    prong_condition_notify(stage->condition, PRONG_ALL); /* the helper leaves the list, and comes back behind us */
     prong_condition_wait(stage->condition, PRONG_MS(5));
-    prong_condition_release(stage->condition);
+    prong_lock_release(condition_lock(stage->condition));
 }
 
 static void wait_twice(struct stage *stage) {
-    ok(prong_condition_acquire(stage->condition, PRONG_SECONDS(5)));
+    ok(prong_lock_acquire(condition_lock(stage->condition), PRONG_SECONDS(5)));
     helper_begins(stage);
     check(got(prong_condition_wait(stage->condition, PRONG_SECONDS(10))));
     ok(prong_condition_notify(stage->condition, 1)); /* to the stepped one, if it got so far */
     prong_condition_wait(stage->condition, PRONG_MS(30));
-    ok(prong_condition_release(stage->condition));
+    ok(prong_lock_release(condition_lock(stage->condition)));
 }
 
 static void prepare_condition_for_two(struct stage *stage) {
@@ -292,7 +293,7 @@ LONG_TEST(wait_on_a_condition_that_is_notified, 240) {
 
 static void wait_at_barrier(struct stage *stage) {
     helper_begins(stage);
-    prong_status status = prong_barrier_wait(stage->barrier, NULL, PRONG_SECONDS(10));
+    prong_status status = prong_barrier_wait(stage->barrier, NULL, NULL, PRONG_SECONDS(10));
     check(status == PRONG_OK || status == PRONG_BROKEN);
 }
 
@@ -300,21 +301,20 @@ static void prepare_barrier(struct stage *stage) {
     make_value(stage);
     ok(prong_barrier_create(&stage->barrier, 2, NULL));
     start_helper(stage, wait_at_barrier);
-    while (prong_barrier_n_waiting(stage->barrier) < 1) usleep(100);
+    while (barrier_now(stage->barrier).waiting < 1) usleep(100);
 }
 
 static void complete_round(struct stage *stage) {
-    prong_barrier_wait(stage->barrier, NULL, PRONG_MS(100));
+    prong_barrier_wait(stage->barrier, NULL, NULL, PRONG_MS(100));
 }
 
 static void verify_barrier(struct stage *stage) {
-    if (prong_barrier_n_waiting(stage->barrier) == 1 &&
-        !prong_barrier_broken(stage->barrier)) /* it did not get so far */
-        ok(prong_barrier_wait(stage->barrier, NULL, PRONG_SECONDS(5)));
+    if (barrier_now(stage->barrier).waiting == 1 && !barrier_now(stage->barrier).broken) /* it did not get so far */
+        ok(prong_barrier_wait(stage->barrier, NULL, NULL, PRONG_SECONDS(5)));
     helper_ends_well(stage);
     ok(prong_barrier_reset(stage->barrier));
     start_helper(stage, wait_at_barrier);
-    ok(prong_barrier_wait(stage->barrier, NULL, PRONG_SECONDS(5)));
+    ok(prong_barrier_wait(stage->barrier, NULL, NULL, PRONG_SECONDS(5)));
     helper_ends_well(stage);
     ok(prong_barrier_destroy(stage->barrier));
     ok(prong_shared_value_destroy(stage->value));

@@ -2,6 +2,7 @@
  * Nobody may wait for the dead, no protected counter may be wrong by more than the updates that died, and each recovery must
  * be in the report. PRONG_STORM_KILLS sets how often (0: until interrupted). */
 #define _GNU_SOURCE
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <signal.h>
@@ -95,12 +96,12 @@ static void use_semaphore(int i) {
 
 static void use_condition(int i) {
     int64_t before = test_now();
-    if (!got(prong_condition_acquire(storm->conditions[i], PRONG_SECONDS(10)))) return;
+    if (!got(prong_lock_acquire(condition_lock(storm->conditions[i]), PRONG_SECONDS(10)))) return;
     note_wait(before);
     fail_unless(prong_condition_notify(storm->conditions[i], 1) >= 0);
     prong_status status = prong_condition_wait(storm->conditions[i], PRONG_US(300));
     fail_unless(status == PRONG_OK || status == PRONG_TIMEOUT || status == PRONG_OWNER_DIED);
-    fail_unless(prong_condition_release(storm->conditions[i]) >= 0);
+    fail_unless(prong_lock_release(condition_lock(storm->conditions[i])) >= 0);
 }
 
 static void use_event(int i) {
@@ -113,7 +114,7 @@ static void use_event(int i) {
 }
 
 static void use_barrier(int i) {
-    prong_status status = prong_barrier_wait(storm->barriers[i], NULL, PRONG_MS(1));
+    prong_status status = prong_barrier_wait(storm->barriers[i], NULL, NULL, PRONG_MS(1));
     fail_unless(status == PRONG_OK || status == PRONG_TIMEOUT || status == PRONG_BROKEN);
     if (status < 0) fail_unless(prong_barrier_reset(storm->barriers[i]) >= 0);
 }

@@ -1,4 +1,5 @@
 /* Barrier: rounds, actions, and how it breaks. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <signal.h>
@@ -32,8 +33,8 @@ static int value_of(prong_shared_value value) {
 }
 
 static void wait_until_waiting(struct shared *s, unsigned wanted) {
-    for (int i = 0; i < 2000 && prong_barrier_n_waiting(s->barrier) != wanted; i++) test_sleep_ms(5);
-    equal(prong_barrier_n_waiting(s->barrier), wanted);
+    for (int i = 0; i < 2000 && barrier_now(s->barrier).waiting != wanted; i++) test_sleep_ms(5);
+    equal(barrier_now(s->barrier).waiting, wanted);
 }
 
 static int count_round(void *context) {
@@ -45,15 +46,16 @@ static int count_round(void *context) {
 /* In each round all add 1, meet, see the same sum, meet. */
 static int go_through_rounds(void *argument, size_t size) {
     struct shared *s = argument;
-    int parties = (int)prong_barrier_parties(s->barrier);
+    int parties = (int)barrier_now(s->barrier).parties;
     unsigned index;
     (void)size;
     for (int round = 1; round <= s->rounds; round++) {
         ok(prong_shared_value_add(s->count, 0, 1, NULL));
-        ok(prong_barrier_wait_action(s->barrier, count_round, s, &index, PRONG_SECONDS(20)));
+        ok(prong_barrier_wait(s->barrier, &index, &(prong_barrier_wait_options){.action = count_round, .context = s},
+                              PRONG_SECONDS(20)));
         check(index < (unsigned)parties);
         equal(value_of(s->count), round * parties);
-        ok(prong_barrier_wait(s->barrier, NULL, PRONG_SECONDS(20)));
+        ok(prong_barrier_wait(s->barrier, NULL, NULL, PRONG_SECONDS(20)));
     }
     return 0;
 }
@@ -64,7 +66,7 @@ METHOD_TEST(all_parties_pass_together_round_after_round) {
     for (int i = 0; i < 4; i++) processes[i] = start_with(method, go_through_rounds, s);
     for (int i = 0; i < 4; i++) equal(test_end(processes[i]), 0);
     equal(value_of(s.actions), s.rounds);
-    check(!prong_barrier_broken(s.barrier));
+    check(!barrier_now(s.barrier).broken);
     end(&s);
 }
 
@@ -72,7 +74,7 @@ static int arrive(void *argument, size_t size) {
     struct shared *s = argument;
     unsigned index;
     (void)size;
-    prong_status status = prong_barrier_wait(s->barrier, &index, PRONG_SECONDS(10));
+    prong_status status = prong_barrier_wait(s->barrier, &index, NULL, PRONG_SECONDS(10));
     if (status < 0) return 100 + (int)status;
     return (int)index;
 }
@@ -92,15 +94,15 @@ METHOD_TEST(a_timeout_breaks_it_for_all_and_reset_begins_anew) {
     prong_process other = start_with(method, arrive, s);
     wait_until_waiting(&s, 1);
     int64_t before = test_now();
-    is(prong_barrier_wait(s.barrier, NULL, PRONG_MS(60)), PRONG_TIMEOUT);
+    is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_MS(60)), PRONG_TIMEOUT);
     says("barrier 'phase': 2 of 3 parties came");
     check(test_now() - before >= PRONG_MS(60));
     equal(test_end(other), 100 + PRONG_BROKEN);
-    check(prong_barrier_broken(s.barrier));
-    is(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(1)), PRONG_BROKEN);
+    check(barrier_now(s.barrier).broken);
+    is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(1)), PRONG_BROKEN);
     says("waited for as long as it could");
     ok(prong_barrier_reset(s.barrier));
-    check(!prong_barrier_broken(s.barrier));
+    check(!barrier_now(s.barrier).broken);
     prong_process processes[3];
     for (int i = 0; i < 3; i++) processes[i] = start_with(method, arrive, s);
     for (int i = 0; i < 3; i++) check(test_end(processes[i]) < 3);
@@ -114,7 +116,7 @@ METHOD_TEST(abort_and_reset_send_off_those_that_wait) {
         wait_until_waiting(&s, 1);
         ok(reset ? prong_barrier_reset(s.barrier) : prong_barrier_abort(s.barrier));
         equal(test_end(waiter), 100 + PRONG_BROKEN);
-        equal(prong_barrier_broken(s.barrier), !reset);
+        equal(barrier_now(s.barrier).broken, !reset);
         ok(prong_barrier_reset(s.barrier));
     }
     end(&s);
@@ -126,7 +128,7 @@ METHOD_TEST(a_party_that_dies_waiting_breaks_it_at_once) {
     wait_until_waiting(&s, 2);
     ok(prong_process_kill(dead));
     equal(test_end(alive), 100 + PRONG_BROKEN); /* long before its ten seconds, and nobody joined the dead */
-    is(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(10)), PRONG_BROKEN);
+    is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(10)), PRONG_BROKEN);
     says("died");
     equal(test_end(dead), -SIGKILL);
     end(&s);
@@ -135,7 +137,8 @@ METHOD_TEST(a_party_that_dies_waiting_breaks_it_at_once) {
 static int pass_once_and_stay(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(s->arrive_once ? prong_barrier_wait(s->barrier, NULL, PRONG_SECONDS(10)) : prong_barrier_enroll(s->barrier));
+    ok(s->arrive_once ? prong_barrier_wait(s->barrier, NULL, NULL, PRONG_SECONDS(10))
+                      : prong_barrier_enroll(s->barrier));
     ok(prong_shared_value_add(s->count, 0, 1, NULL));
     test_sleep_ms(20000);
     return 0;
@@ -150,11 +153,11 @@ METHOD_TEST(a_party_that_dies_between_rounds_breaks_the_next) {
     struct shared s = make(2);
     s.arrive_once = true;
     prong_process dead = start_with(method, pass_once_and_stay, s);
-    ok(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(10)));
+    ok(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(10)));
     wait_for_count(&s, 1);
     ok(prong_process_kill(dead));
     int64_t before = test_now();
-    is(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(8)), PRONG_BROKEN);
+    is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(8)), PRONG_BROKEN);
     check(test_now() - before < PRONG_SECONDS(4));
     equal(test_end(dead), -SIGKILL);
     end(&s);
@@ -165,7 +168,7 @@ METHOD_TEST(an_enrolled_party_that_dies_before_it_comes_breaks_it) {
     prong_process dead = start_with(method, pass_once_and_stay, s);
     wait_for_count(&s, 1);
     ok(prong_process_kill(dead));
-    is(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(8)), PRONG_BROKEN);
+    is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(8)), PRONG_BROKEN);
     equal(test_end(dead), -SIGKILL);
     end(&s);
 }
@@ -174,10 +177,10 @@ METHOD_TEST(a_party_that_ended_in_good_order_may_be_replaced) {
     struct shared s = make(2);
     for (int i = 0; i < 3; i++) {
         prong_process party = start_with(method, arrive, s);
-        ok(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(10)));
+        ok(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(10)));
         check(test_end(party) < 2);
     }
-    check(!prong_barrier_broken(s.barrier));
+    check(!barrier_now(s.barrier).broken);
     end(&s);
 }
 
@@ -195,14 +198,16 @@ static int die_in_action(void *context) {
 static int arrive_last_and_die(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    return prong_barrier_wait_action(s->barrier, die_in_action, NULL, NULL, PRONG_SECONDS(10));
+    return prong_barrier_wait(s->barrier, NULL, &(prong_barrier_wait_options){.action = die_in_action},
+                              PRONG_SECONDS(10));
 }
 
 METHOD_TEST(an_action_that_fails_or_dies_breaks_it) {
     struct shared s = make(2);
     prong_process waiter = start_with(method, arrive, s);
     wait_until_waiting(&s, 1);
-    is(prong_barrier_wait_action(s.barrier, fail_action, NULL, NULL, PRONG_SECONDS(10)), PRONG_BROKEN);
+    is(prong_barrier_wait(s.barrier, NULL, &(prong_barrier_wait_options){.action = fail_action}, PRONG_SECONDS(10)),
+       PRONG_BROKEN);
     says("had 3 from its action");
     equal(test_end(waiter), 100 + PRONG_BROKEN);
     ok(prong_barrier_reset(s.barrier));
@@ -219,9 +224,11 @@ TEST(bad_parties_and_stale_handles) {
     is(prong_barrier_create(&barrier, 0, NULL), PRONG_INVALID);
     is(prong_barrier_create(&barrier, 2000000, NULL), PRONG_INVALID);
     ok(prong_barrier_create(&barrier, 1, NULL));
-    for (int i = 0; i < 100; i++) ok(prong_barrier_wait(barrier, NULL, PRONG_NOWAIT));
+    for (int i = 0; i < 100; i++) ok(prong_barrier_wait(barrier, NULL, NULL, PRONG_NOWAIT));
     ok(prong_barrier_destroy(barrier));
-    is(prong_barrier_wait(barrier, NULL, PRONG_NOWAIT), PRONG_STALE);
-    equal(prong_barrier_parties(barrier), 0);
+    is(prong_barrier_wait(barrier, NULL, NULL, PRONG_NOWAIT), PRONG_STALE);
+    prong_barrier_state state = {.parties = 1};
+    is(prong_barrier_get_state(barrier, &state), PRONG_STALE);
+    equal(state.parties, 0);
     test_arena_is_clean(0);
 }

@@ -1,4 +1,5 @@
 /* Condition: no notification lost, none stolen, none given to the dead. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <pthread.h>
@@ -46,19 +47,19 @@ static void wait_until(prong_shared_value value, int wanted) {
 static int wait_once(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_condition_acquire(s->condition, PRONG_SECONDS(5)));
+    ok(prong_lock_acquire(condition_lock(s->condition), PRONG_SECONDS(5)));
     ok(prong_shared_value_add(s->waiting, 0, 1, NULL));
     prong_status status = prong_condition_wait(s->condition, PRONG_SECONDS(15));
     if (status != PRONG_OK) return (int)status;
     ok(prong_shared_value_add(s->woken, 0, 1, NULL));
-    ok(prong_condition_release(s->condition));
+    ok(prong_lock_release(condition_lock(s->condition)));
     return 0;
 }
 
 static void notify(struct shared *s, unsigned count) {
-    ok(prong_condition_acquire(s->condition, PRONG_SECONDS(5)));
+    ok(prong_lock_acquire(condition_lock(s->condition), PRONG_SECONDS(5)));
     ok(prong_condition_notify(s->condition, count));
-    ok(prong_condition_release(s->condition));
+    ok(prong_lock_release(condition_lock(s->condition)));
 }
 
 METHOD_TEST(notify_wakes_just_as_many_as_it_says) {
@@ -74,9 +75,9 @@ METHOD_TEST(notify_wakes_just_as_many_as_it_says) {
         wait_until(s.woken, 3);
         test_sleep_ms(120); /* longer than a nap: nobody wakes by himself */
         equal(value_of(s.woken), 3);
-        ok(prong_condition_acquire(s.condition, PRONG_SECONDS(5)));
-        ok(prong_condition_notify_all(s.condition));
-        ok(prong_condition_release(s.condition));
+        ok(prong_lock_acquire(condition_lock(s.condition), PRONG_SECONDS(5)));
+        ok(prong_condition_notify(s.condition, PRONG_ALL));
+        ok(prong_lock_release(condition_lock(s.condition)));
         for (int i = 0; i < 5; i++) equal(test_end(processes[i]), 0);
         end(&s);
     }
@@ -88,12 +89,12 @@ METHOD_TEST(a_notification_goes_to_who_waited_before_it_not_after) {
         prong_process first =
             start_with(method == PRONG_START_SPAWN && i % 5 ? PRONG_START_FORK : method, wait_once, s);
         wait_until(s.waiting, 1);
-        ok(prong_condition_acquire(s.condition, PRONG_SECONDS(5)));
+        ok(prong_lock_acquire(condition_lock(s.condition), PRONG_SECONDS(5)));
         ok(prong_condition_notify(s.condition, 1));
         /* under the same hold of the lock we wait too: what was notified before is not for us */
         is(prong_condition_wait(s.condition, PRONG_MS(2)), PRONG_TIMEOUT);
         says("condition 'news' was not notified");
-        ok(prong_condition_release(s.condition));
+        ok(prong_lock_release(condition_lock(s.condition)));
         equal(test_end(first), 0);
         ok(prong_shared_value_set(s.waiting, 0, 1, &(int){0}, PRONG_SECONDS(1)));
     }
@@ -102,15 +103,15 @@ METHOD_TEST(a_notification_goes_to_who_waited_before_it_not_after) {
 
 TEST(wait_times_out_with_the_lock_held_however_often_it_was_taken) {
     struct shared s = make(true);
-    ok(prong_condition_acquire(s.condition, PRONG_NOWAIT));
-    ok(prong_condition_acquire(s.condition, PRONG_NOWAIT));
+    ok(prong_lock_acquire(condition_lock(s.condition), PRONG_NOWAIT));
+    ok(prong_lock_acquire(condition_lock(s.condition), PRONG_NOWAIT));
     int64_t before = test_now();
     is(prong_condition_wait(s.condition, PRONG_MS(60)), PRONG_TIMEOUT);
     check(test_now() - before >= PRONG_MS(60));
     is(prong_condition_wait(s.condition, PRONG_NOWAIT), PRONG_TIMEOUT);
-    ok(prong_condition_release(s.condition));
-    ok(prong_condition_release(s.condition));
-    is(prong_condition_release(s.condition), PRONG_NOT_OWNER);
+    ok(prong_lock_release(condition_lock(s.condition)));
+    ok(prong_lock_release(condition_lock(s.condition)));
+    is(prong_lock_release(condition_lock(s.condition)), PRONG_NOT_OWNER);
     is(prong_condition_wait(s.condition, PRONG_MS(60)), PRONG_NOT_OWNER);
     says("wait on condition 'news' without holding its lock");
     is(prong_condition_notify(s.condition, 1), PRONG_NOT_OWNER);
@@ -136,11 +137,11 @@ static int hand_over(void *argument, size_t size) {
     (void)size;
     ok(prong_shared_value_data(h->s.turn, (void **)&turn, NULL));
     for (int i = 0; i < h->rounds; i++) {
-        ok(prong_condition_acquire(h->s.condition, PRONG_SECONDS(10)));
+        ok(prong_lock_acquire(condition_lock(h->s.condition), PRONG_SECONDS(10)));
         while (*(volatile int *)turn != h->me) ok(prong_condition_wait(h->s.condition, PRONG_SECONDS(10)));
         *turn = 1 - h->me;
         ok(prong_condition_notify(h->s.condition, 1));
-        ok(prong_condition_release(h->s.condition));
+        ok(prong_lock_release(condition_lock(h->s.condition)));
     }
     return 0;
 }
@@ -159,11 +160,11 @@ METHOD_TEST(a_hand_over_loses_no_notification) {
 TEST(wait_for_waits_for_the_predicate) {
     struct shared s = make(true);
     int turn[2] = {0, 1};
-    ok(prong_condition_acquire(s.condition, PRONG_NOWAIT));
+    ok(prong_lock_acquire(condition_lock(s.condition), PRONG_NOWAIT));
     is(prong_condition_wait_for(s.condition, is_my_turn, turn, PRONG_MS(50)), PRONG_TIMEOUT);
     turn[0] = 1;
     ok(prong_condition_wait_for(s.condition, is_my_turn, turn, PRONG_NOWAIT));
-    ok(prong_condition_release(s.condition));
+    ok(prong_lock_release(condition_lock(s.condition)));
     end(&s);
 }
 
@@ -203,8 +204,8 @@ METHOD_TEST(a_notification_to_one_that_died_unnoticed_goes_on_to_the_next) {
 static int die_with_the_lock(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
-    ok(prong_condition_acquire(s->condition, PRONG_SECONDS(5)));
-    ok(prong_condition_notify_all(s->condition));
+    ok(prong_lock_acquire(condition_lock(s->condition), PRONG_SECONDS(5)));
+    ok(prong_condition_notify(s->condition, PRONG_ALL));
     raise(SIGKILL);
     return 0;
 }
@@ -216,8 +217,8 @@ METHOD_TEST(a_notifier_that_dies_with_the_lock_is_reported_by_wait) {
     prong_process killed = start_with(method, die_with_the_lock, s);
     equal(test_end(waiter), PRONG_OWNER_DIED); /* and it holds the lock: it ends with it */
     equal(test_end(killed), -SIGKILL);
-    is(prong_condition_acquire(s.condition, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
-    ok(prong_condition_release(s.condition));
+    is(prong_lock_acquire(condition_lock(s.condition), PRONG_SECONDS(5)), PRONG_OWNER_DIED);
+    ok(prong_lock_release(condition_lock(s.condition)));
     end(&s);
 }
 
@@ -228,7 +229,7 @@ METHOD_TEST(who_waits_on_a_condition_that_is_destroyed_is_told) {
     test_sleep_ms(20);
     ok(prong_condition_destroy(s.condition));
     equal(test_end(waiter), PRONG_STALE & 0xff);
-    is(prong_condition_acquire(s.condition, PRONG_NOWAIT), PRONG_STALE);
+    is(prong_lock_acquire(condition_lock(s.condition), PRONG_NOWAIT), PRONG_STALE);
     is(prong_lock_acquire(s.lock, PRONG_SECONDS(5)), PRONG_OWNER_DIED); /* it ended with the lock */
     ok(prong_condition_create(&s.condition, NULL));
     end(&s);

@@ -1,5 +1,6 @@
 /* What a signal handler may call, whatever its thread was doing: event set, semaphore release, a queue's try-put. All else is
  * refused where the handler would wait for what it interrupts. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <signal.h>
@@ -128,9 +129,9 @@ static void call_all_else(int number) {
     if (prong_lock_acquire(all.lock, PRONG_NOWAIT) == PRONG_OK) prong_lock_release(all.lock);
     if (prong_semaphore_acquire(all.recovered, PRONG_NOWAIT) == PRONG_OK && prong_semaphore_release(all.recovered) < 0)
         wrong++;
-    if (prong_condition_acquire(all.condition, PRONG_NOWAIT) == PRONG_OK) {
-        prong_condition_notify_all(all.condition);
-        prong_condition_release(all.condition);
+    if (prong_lock_acquire(condition_lock(all.condition), PRONG_NOWAIT) == PRONG_OK) {
+        prong_condition_notify(all.condition, PRONG_ALL);
+        prong_lock_release(condition_lock(all.condition));
     }
     prong_status status = prong_memory_alloc(LARGE, &memory);
     if (status == PRONG_OK) prong_memory_free(memory);

@@ -1,4 +1,5 @@
 /* What is made where another was destroyed is not disturbed by those who are late for that one. */
+#include "../support/sync.h"
 #include "../support/test.h"
 
 #include <stdatomic.h>
@@ -76,7 +77,7 @@ static bool use_condition(const struct kind *kind, struct succession *s, struct 
     if (status < 0) return as_may_be(status, PRONG_OK);
     atomic_fetch_add(&s->done, 1);
     bool good = turn % 2 ? as_may_be(prong_condition_wait(condition, PRONG_MS(1)), PRONG_TIMEOUT)
-                         : as_may_be(prong_condition_notify_all(condition), PRONG_OK);
+                         : as_may_be(prong_condition_notify(condition, PRONG_ALL), PRONG_OK);
     return as_may_be(kind->release(handle), PRONG_OK) && good;
 }
 
@@ -85,7 +86,7 @@ static bool use_barrier(const struct kind *kind, struct succession *s, struct ha
     unsigned index;
     (void)kind, (void)turn;
     atomic_fetch_add(&s->done, 1);
-    prong_status status = prong_barrier_wait(barrier, &index, PRONG_SECONDS(9));
+    prong_status status = prong_barrier_wait(barrier, &index, NULL, PRONG_SECONDS(9));
     return as_may_be(status, PRONG_BROKEN);
 }
 
@@ -113,8 +114,16 @@ MADE(semaphore, semaphore, 1, NULL)
 HELD(semaphore, semaphore)
 MADE(event, event, NULL)
 MADE(condition, condition, NULL)
-HELD(condition, condition)
 MADE(barrier, barrier, 2, NULL)
+static prong_lock handle_lock(struct handle condition) {
+    return condition_lock((prong_condition){condition.offset, condition.generation});
+}
+static prong_status acquire_condition(struct handle handle, prong_time timeout) {
+    return prong_lock_acquire(handle_lock(handle), timeout);
+}
+static prong_status release_condition(struct handle handle) {
+    return prong_lock_release(handle_lock(handle));
+}
 
 static const struct kind kinds[] = {
     {make_lock, end_lock, acquire_lock, release_lock, use_held},

@@ -60,7 +60,7 @@ TEST(buffers_go_beside_the_pickle_when_asked) {
     ok(prong_list_get(back, 0, &item));
     const void *data;
     size_t size;
-    ok(prong_to_bytes(item, &data, &size));
+    ok(prong_get_bytes(item, &data, &size));
     check(data == large && size == sizeof(large));
     is(prong_pickle_loads(document, pickle.data, pickle.size, &back, NULL), PRONG_INVALID);
     says("buffer 0 was not handed over");
@@ -80,7 +80,7 @@ TEST(borrowed_bytes_stay_where_they_are) {
     ok(prong_make_bytes(document, large, sizeof(large), &v));
     ok(prong_pickle_dumps(document, v, &pickle, NULL));
     ok(prong_pickle_loads(document, pickle.data, pickle.size, &back, &borrow));
-    ok(prong_to_bytes(back, &data, &size));
+    ok(prong_get_bytes(back, &data, &size));
     check((const char *)data > (const char *)pickle.data &&
           (const char *)data < (const char *)pickle.data + pickle.size);
     prong_document_close(document);
@@ -240,12 +240,12 @@ TEST(a_pickle_may_have_its_buffers_beside_it) {
     const void *data;
     size_t size, length = joined(bytes, pickle, 4, 64, 13);
     ok(prong_pickle_loads(document, bytes, length, &back, NULL));
-    ok(prong_to_bytes(back, &data, &size));
+    ok(prong_get_bytes(back, &data, &size));
     memset(bytes + 64, 'x', 13); /* it is a copy */
     check(size == 13 && memcmp(data, "in the buffer", 13) == 0);
     prong_unpickle_options borrow = {.borrow_bytes = true};
     ok(prong_pickle_loads(document, bytes, length, &back, &borrow));
-    ok(prong_to_bytes(back, &data, &size));
+    ok(prong_get_bytes(back, &data, &size));
     check(data == bytes + 64);
     const uint64_t bad[][2] = {{64, 14}, {78, 0}, {UINT64_MAX, 1}, {64, UINT64_MAX}, {0, 78}};
     for (int i = 0; i < 5; i++) {

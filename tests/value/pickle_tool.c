@@ -118,7 +118,7 @@ static void show_int(prong_value value) {
 static void show_buffer(prong_value value) {
     const void *data;
     size_t size;
-    prong_to_bytes(value, &data, &size);
+    prong_get_bytes(value, &data, &size);
     for (size_t i = 0; i < buffer_count; i++)
         if (buffers[i].data == data) printf("\"buffer\": %zu", i);
 }
@@ -152,7 +152,7 @@ static void show(prong_value value) {
         break;
     case PRONG_KIND_BYTES:
     case PRONG_KIND_BYTEARRAY:
-        prong_to_bytes(value, &data, &size);
+        prong_get_bytes(value, &data, &size);
         printf("\"%s\": \"", prong_kind_name(prong_value_kind(value)));
         put_hex(data, size);
         printf("\"");

@@ -88,9 +88,9 @@ static int add_up(prong_document *own, prong_value arguments, prong_value keywor
     prong_value item, given;
     (void)own;
     for (size_t at = 0; prong_value_next(arguments, &at, NULL, &item); sum += number)
-        if (prong_to_int(item, &number) < 0) return 99;
+        if (prong_get_int(item, &number) < 0) return 99;
     if (prong_value_kind(keywords) == PRONG_KIND_DICT && prong_dict_get_text(keywords, "times", &given) >= 0)
-        prong_to_int(given, &times);
+        prong_get_int(given, &times);
     return (int)(sum * times);
 }
 

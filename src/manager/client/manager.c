@@ -81,36 +81,19 @@ prong_status manager_ask(prong_manager handle, struct manager *manager, const ch
     TRY(prong_document_open(&scratch, NULL));
     prong_status status = prong_make_tuple(scratch, NULL, 0, &request.arguments);
     if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
-    if (status >= 0 && number) status = prong_to_int(result, number);
+    if (status >= 0 && number) status = prong_get_int(result, number);
     prong_document_close(scratch);
     return status;
 }
 
-prong_status prong_manager_address(prong_manager handle, char *address, size_t capacity) {
+prong_status prong_manager_get_info(prong_manager handle, prong_manager_info *info) {
     struct manager *manager;
+    *info = (prong_manager_info){0};
     TRY(manager_find(handle, &manager));
-    TRY(check_bytes(address, capacity, "manager: address"));
-    if (strlen(manager->reach.address) >= capacity)
-        return fail(PRONG_TOO_LONG, "the address has %zu bytes", strlen(manager->reach.address));
-    strcpy(address, manager->reach.address);
-    return PRONG_OK;
-}
-
-prong_status prong_manager_authkey(prong_manager handle, void *key, size_t capacity, size_t *size) {
-    struct manager *manager;
-    TRY(manager_find(handle, &manager));
-    TRY(check_bytes(key, capacity, "manager: key"));
-    *size = manager->reach.key_size;
-    if (*size > capacity) return fail(PRONG_TOO_LONG, "the authkey has %zu bytes", *size);
-    memcpy(key, manager->reach.key, *size);
-    return PRONG_OK;
-}
-
-prong_status prong_manager_pid(prong_manager handle, int *pid) {
-    struct manager *manager;
-    TRY(manager_find(handle, &manager));
-    if (!manager->pid) return fail_text(PRONG_NOT_FOUND, "the manager's server is not of this family");
-    *pid = manager->pid;
+    memcpy(info->address, manager->reach.address, sizeof info->address);
+    memcpy(info->authkey, manager->reach.key, sizeof info->authkey);
+    info->authkey_size = manager->reach.key_size;
+    info->pid = manager->pid;
     return PRONG_OK;
 }
 

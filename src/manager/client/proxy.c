@@ -11,11 +11,21 @@ static const prong_time CALL_WITHIN = PRONG_SECONDS(60), ANSWER_WITHIN = PRONG_S
 
 /* --- creating --- */
 
+/* (type, *arguments), as the server's own method create() gets them. */
+static prong_status with_type(prong_document *scratch, const char *type, prong_value *arguments) {
+    prong_value all, one;
+    TRY(prong_build(scratch, &all, "[s]", type));
+    for (size_t at = 0; prong_value_next(*arguments, &at, NULL, &one);) TRY(prong_list_append(scratch, all, one));
+    return prong_make_tuple(scratch, value_list(all)->items, value_list(all)->count, arguments);
+}
+
 prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const char *type, prong_time timeout,
                                 const char *format, ...) {
     struct manager *manager;
     prong_document *scratch;
-    prong_value given = {0}, all = {0}, one, result = {0}, name = {0};
+    prong_value result = {0}, ident = {0};
+    struct request_parts request = {.to_server = true, .method = "create"};
+    uint64_t id = 0;
     prong_status status = manager_find(handle, &manager);
     if (status >= 0 && strlen(type) >= sizeof(proxy->type))
         status = fail(PRONG_TOO_LONG, "type \"%.60s\": the name is too long", type);
@@ -23,21 +33,10 @@ prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const 
     if (status < 0) return status;
     va_list list;
     va_start(list, format);
-    status = value_build(scratch, &given, format, list);
+    status = value_build_call(scratch, &request.arguments, &request.keywords, format, list);
     va_end(list);
-    if (status >= 0 && prong_value_kind(given) != PRONG_KIND_TUPLE)
-        status = fail(PRONG_INVALID, "create: the format \"%.60s\" makes no tuple", format);
-    if (status >= 0) status = prong_make_list(scratch, NULL, 0, &all);
-    if (status >= 0) status = prong_make_str(scratch, type, PRONG_TO_NUL, &name);
-    if (status >= 0) status = prong_list_append(scratch, all, name);
-    for (size_t at = 0; status >= 0 && prong_value_next(given, &at, NULL, &one);)
-        status = prong_list_append(scratch, all, one);
-    struct request_parts request = {.to_server = true, .method = "create"};
-    if (status >= 0)
-        status = prong_make_tuple(scratch, value_list(all)->items, value_list(all)->count, &request.arguments);
+    if (status >= 0) status = with_type(scratch, type, &request.arguments);
     if (status >= 0) status = manager_call(handle, manager, &request, scratch, &result, deadline_after(timeout));
-    prong_value ident = {0};
-    uint64_t id = 0;
     if (status >= 0) status = prong_scan(result, "(v.)", &ident);
     if (status >= 0) status = ident_from_value(ident, &id);
     if (status >= 0) {
@@ -50,39 +49,23 @@ prong_status prong_proxy_create(prong_proxy *proxy, prong_manager handle, const 
 
 /* --- calls --- */
 
-prong_status prong_proxy_call_value(prong_proxy proxy, const char *method, prong_value arguments, prong_value keywords,
-                                    prong_document *document, prong_value *result, prong_time timeout) {
+prong_status prong_proxy_call(prong_proxy proxy, const char *method, prong_document *document, prong_value *result,
+                              prong_time timeout, const char *format, ...) {
     struct manager *manager;
     prong_document *own = NULL;
     prong_value ignored;
+    struct request_parts request = {.id = proxy.id, .method = method};
     if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
-    prong_status status = manager_find(proxy.manager, &manager);
-    if (status >= 0 && prong_value_kind(arguments) != PRONG_KIND_TUPLE)
-        status = expected("a tuple of arguments", arguments);
-    if (status >= 0 && !document) status = prong_document_open(&own, NULL);
-    if (status < 0) return status;
-    struct request_parts request = {.id = proxy.id, .method = method, .arguments = arguments, .keywords = keywords};
-    status = manager_call(proxy.manager, manager, &request, document ? document : own, result ? result : &ignored,
-                          deadline_after(timeout));
-    prong_document_close(own);
-    return status;
-}
-
-prong_status prong_proxy_call(prong_proxy proxy, const char *method, prong_document *document, prong_value *result,
-                              prong_time timeout, const char *format, ...) {
-    prong_document *own = NULL;
-    prong_value arguments, ignored;
-    if (result && !document) return fail_text(PRONG_INVALID, "call: a result needs a document to lie in");
-    prong_status status = document ? PRONG_OK : prong_document_open(&own, NULL);
-    if (status < 0) return status;
+    TRY(manager_find(proxy.manager, &manager));
+    if (!document) TRY(prong_document_open(&own, NULL));
     if (own) document = own;
     va_list list;
     va_start(list, format);
-    status = value_build(document, &arguments, format, list);
+    prong_status status = value_build_call(document, &request.arguments, &request.keywords, format, list);
     va_end(list);
     if (status >= 0)
-        status = prong_proxy_call_value(proxy, method, arguments, prong_make_null(), document,
-                                        result ? result : &ignored, timeout);
+        status = manager_call(proxy.manager, manager, &request, document, result ? result : &ignored,
+                              deadline_after(timeout));
     prong_document_close(own);
     return status;
 }

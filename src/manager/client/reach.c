@@ -26,12 +26,12 @@ prong_status reach_keep(struct reach *reach, const char *address, const prong_li
     static const prong_link_options none;
     if (!options) options = &none;
     memset(reach, 0, sizeof(*reach));
-    if (address && strlen(address) >= MANAGER_ADDRESS)
+    if (address && strlen(address) >= PRONG_MANAGER_ADDRESS)
         return fail_text(PRONG_INVALID, "manager: the address is too long");
     TRY(link_check_options(options, "manager: link options", "manager: authkey"));
-    if (options->authkey && options->authkey_size > MANAGER_KEY)
+    if (options->authkey && options->authkey_size > PRONG_MANAGER_AUTHKEY)
         return fail(PRONG_TOO_LONG, "manager: an authkey of %zu bytes, of at most %d", options->authkey_size,
-                    MANAGER_KEY);
+                    PRONG_MANAGER_AUTHKEY);
     snprintf(reach->address, sizeof(reach->address), "%s", address ? address : "");
     reach->has_key = options->authkey != NULL;
     reach->key_size = options->authkey ? options->authkey_size : 0;

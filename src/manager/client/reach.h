@@ -2,11 +2,11 @@
 #ifndef MANAGER_CLIENT_REACH_H
 #define MANAGER_CLIENT_REACH_H
 
-#include <prong/link.h>
+#include <prong/manager.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MANAGER_ADDRESS = 320, MANAGER_KEY = 256, MANAGER_PATH = 256 };
+enum { MANAGER_PATH = 256 };
 
 /* TLS options by value. */
 struct tls_paths {
@@ -16,8 +16,8 @@ struct tls_paths {
 
 /* How a link is made, by value. */
 struct reach {
-    char address[MANAGER_ADDRESS];
-    unsigned char key[MANAGER_KEY];
+    char address[PRONG_MANAGER_ADDRESS];
+    unsigned char key[PRONG_MANAGER_AUTHKEY];
     size_t key_size;
     bool has_key, allow_md5;
     size_t max_message;

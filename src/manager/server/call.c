@@ -7,31 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *prong_call_object(const prong_call *call) {
-    return call->object ? call->object->state : NULL;
-}
-prong_value prong_call_arguments(const prong_call *call) {
-    return call->arguments;
-}
-prong_value prong_call_keywords(const prong_call *call) {
-    return call->keywords;
-}
-prong_document *prong_call_document(const prong_call *call) {
-    return call->server->scratch;
+prong_call call_begin(struct prong_call_inner *inner, const char *method, prong_value arguments, prong_value keywords) {
+    return (prong_call){.object = inner->object ? inner->object->state : NULL,
+                        .arguments = arguments,
+                        .keywords = keywords,
+                        .document = inner->server->scratch,
+                        .method = method,
+                        .inner = inner};
 }
 
 /* --- results --- */
 
 prong_status prong_call_return(prong_call *call, prong_value value) {
-    call->outcome = CALL_RETURNED;
-    call->result = value;
+    call->inner->outcome = CALL_RETURNED;
+    call->inner->result = value;
     return PRONG_OK;
 }
 
 prong_status prong_call_return_object(prong_call *call, void *object) {
-    if (!call->returns) return fail(PRONG_INVALID, "method %s is not registered to return an object", call->method);
-    call->outcome = CALL_PROXY;
-    call->made = object;
+    if (!call->inner->returns)
+        return fail(PRONG_INVALID, "method %s is not registered to return an object", call->method);
+    call->inner->outcome = CALL_PROXY;
+    call->inner->made = object;
     return PRONG_OK;
 }
 
@@ -52,14 +49,14 @@ prong_status make_exception(prong_document *document, const char *module, const 
 }
 
 prong_status prong_call_raise(prong_call *call, const char *module, const char *name, prong_value arguments) {
-    prong_status status = make_exception(call->server->scratch, module, name, arguments, &call->result);
-    if (status >= 0) call->outcome = CALL_RAISED;
+    prong_status status = make_exception(call->document, module, name, arguments, &call->inner->result);
+    if (status >= 0) call->inner->outcome = CALL_RAISED;
     return status;
 }
 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument) {
     prong_value arguments;
-    TRY(prong_make_tuple(call->server->scratch, &argument, 1, &arguments));
+    TRY(prong_make_tuple(call->document, &argument, 1, &arguments));
     return prong_call_raise(call, "builtins", name, arguments);
 }
 
@@ -70,7 +67,7 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     prong_value message;
-    TRY(prong_make_str(call->server->scratch, text, PRONG_TO_NUL, &message));
+    TRY(prong_make_str(call->document, text, PRONG_TO_NUL, &message));
     return call_raise_value(call, name, message);
 }
 
@@ -140,7 +137,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
     double seconds;
     *deadline = PRONG_FOREVER;
     if (is_absent(timeout) || prong_value_kind(timeout) == PRONG_KIND_NULL) return PRONG_OK;
-    if (prong_to_float(timeout, &seconds) < 0 || isnan(seconds)) {
+    if (prong_get_float(timeout, &seconds) < 0 || isnan(seconds)) {
         call_raise(call, "TypeError", "a timeout must be a number, not %s", prong_kind_name(prong_value_kind(timeout)));
         return PRONG_REMOTE_ERROR;
     }
@@ -149,7 +146,7 @@ prong_status call_timeout(prong_call *call, prong_value timeout, deadline_t *dea
 }
 
 prong_status call_index(prong_call *call, prong_value value, int64_t *index) {
-    if (prong_to_int(value, index) >= 0) return PRONG_OK;
+    if (prong_get_int(value, index) >= 0) return PRONG_OK;
     call_raise(call, "TypeError", "indices must be integers, not %s", prong_kind_name(prong_value_kind(value)));
     return PRONG_REMOTE_ERROR;
 }
@@ -187,15 +184,15 @@ struct session *waiters_first(struct waiters *waiters) {
 
 prong_status call_park(prong_call *call, struct waiters *waiters, deadline_t deadline,
                        void (*timed_out)(struct session *), void (*gone)(struct session *)) {
-    struct session *session = call->session;
+    struct session *session = call->inner->session;
     session->parked = true;
-    session->object = call->object;
-    object_retain(call->object);
+    session->object = call->inner->object;
+    object_retain(call->inner->object);
     session->timed_out = timed_out;
     session->gone = gone;
     waiter_add(waiters, session);
     deadline_set(session, deadline);
-    call->outcome = CALL_PARKED;
+    call->inner->outcome = CALL_PARKED;
     return PRONG_OK;
 }
 

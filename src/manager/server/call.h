@@ -4,16 +4,18 @@
 
 #include "manager/server/session.h"
 
-struct prong_call {
+/* What a prong_call does not show. */
+struct prong_call_inner {
     struct prong_server *server;
     struct session *session;
     struct managed *object;
-    const char *method, *returns;
-    prong_value arguments, keywords;
+    const char *returns;
     enum { CALL_OPEN, CALL_RETURNED, CALL_RAISED, CALL_PROXY, CALL_PARKED } outcome;
     prong_value result; /* or the exception */
     void *made;         /* CALL_PROXY */
 };
+
+prong_call call_begin(struct prong_call_inner *inner, const char *method, prong_value arguments, prong_value keywords);
 
 /* Binds arguments and keywords to names: "item =block timeout". Those before the '=' are needed; the others are `absent`
  * if not given. On failure TypeError has been raised. */

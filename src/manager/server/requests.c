@@ -66,10 +66,11 @@ static void reply_raised(struct session *session, prong_value exception) {
 }
 
 prong_status fill_object(prong_call *call) {
-    const struct type *type = call->object->type;
-    if (type->make) return type->make(call, call->object);
-    if (type->given.create) return type->given.create(call, &call->object->state);
-    call->object->state = type->given.object;
+    struct managed *object = call->inner->object;
+    const struct type *type = object->type;
+    if (type->make) return type->make(call, object);
+    if (type->given.create) return type->given.create(call, &object->state);
+    object->state = type->given.object;
     return PRONG_OK;
 }
 
@@ -114,24 +115,26 @@ static void request_create(struct session *session, const struct request *reques
         reply_created(session, type->shared);
         return;
     }
-    prong_call call = {.server = server, .session = session, .method = name, .keywords = request->kwds};
+    struct prong_call_inner inner = {.server = server, .session = session};
     size_t all;
     const prong_value *items = value_items(request->args, &all);
-    prong_status status = prong_make_tuple(server->scratch, items + 1, count - 1, &call.arguments);
-    if (status >= 0) status = object_new(server, type, &call.object);
+    prong_value arguments;
+    prong_status status = prong_make_tuple(server->scratch, items + 1, count - 1, &arguments);
+    if (status >= 0) status = object_new(server, type, &inner.object);
     if (status < 0) {
         reply_failed(session, status, "RuntimeError");
         return;
     }
-    struct managed *object = call.object;
+    struct managed *object = inner.object;
     object->refs = 1; /* the client's, from now on */
+    prong_call call = call_begin(&inner, name, arguments, request->kwds);
     status = fill_object(&call);
-    if (status >= 0 && call.outcome != CALL_RAISED) {
+    if (status >= 0 && inner.outcome != CALL_RAISED) {
         reply_created(session, object);
         return;
     }
-    if (call.outcome == CALL_RAISED)
-        reply_raised(session, call.result);
+    if (inner.outcome == CALL_RAISED)
+        reply_raised(session, inner.result);
     else
         reply_failed(session, status, "TypeError");
     object_release(server, object);
@@ -286,55 +289,56 @@ static void request_serve(struct session *session, const struct request *request
 
 /* Makes a proxy for a new object that a method returned. */
 static void reply_proxy(prong_call *call) {
-    struct prong_server *server = call->server;
-    const struct type *type = type_by_name(server, call->returns);
+    struct prong_server *server = call->inner->server;
+    const struct type *type = type_by_name(server, call->inner->returns);
     struct managed *made = NULL;
     prong_value exposed, token, pair;
-    prong_status status =
-        type ? object_new(server, type, &made)
-             : fail(PRONG_INVALID, "method %s returns a type %s, which is not registered", call->method, call->returns);
+    prong_status status = type ? object_new(server, type, &made)
+                               : fail(PRONG_INVALID, "method %s returns a type %s, which is not registered",
+                                      call->method, call->inner->returns);
     if (status < 0) {
-        reply_failed(call->session, status, "RuntimeError");
+        reply_failed(call->inner->session, status, "RuntimeError");
         return;
     }
-    made->state = call->made;
+    made->state = call->inner->made;
     made->refs = 1;
     status = exposed_methods(server, type, &exposed);
     if (status >= 0)
         status = token_to_value(server->scratch, made->type->given.name, server->address, made->id, &token);
     if (status >= 0) status = prong_build(server->scratch, &pair, "(vv)", exposed, token);
-    if (status >= 0) status = client_hold(call->session->client, made->id);
+    if (status >= 0) status = client_hold(call->inner->session->client, made->id);
     if (status < 0) {
-        reply_failed(call->session, status, "RuntimeError");
+        reply_failed(call->inner->session, status, "RuntimeError");
         object_release(server, made);
         return;
     }
-    session_reply(call->session, "#PROXY", pair);
+    session_reply(call->inner->session, "#PROXY", pair);
 }
 
 static void finish_call(prong_call *call, prong_status status) {
-    struct session *session = call->session;
-    if (call->outcome == CALL_PARKED) return;
-    if (call->outcome == CALL_OPEN && status < 0) {
-        const char *name = status == PRONG_NO_MEMORY                                      ? "MemoryError"
-                           : status == PRONG_INVALID && !call->object->type->given.create ? "TypeError"
-                                                                                          : "RuntimeError";
+    struct session *session = call->inner->session;
+    if (call->inner->outcome == CALL_PARKED) return;
+    if (call->inner->outcome == CALL_OPEN && status < 0) {
+        const char *name = status == PRONG_NO_MEMORY                                             ? "MemoryError"
+                           : status == PRONG_INVALID && !call->inner->object->type->given.create ? "TypeError"
+                                                                                                 : "RuntimeError";
         char text[400];
         snprintf(text, sizeof(text), "%s", prong_error_message());
         call_raise(call, name, "%s", text);
     }
-    if (call->outcome == CALL_PROXY)
+    if (call->inner->outcome == CALL_PROXY)
         reply_proxy(call);
-    else if (call->outcome == CALL_RAISED)
-        session_reply(session, "#ERROR", call->result);
+    else if (call->inner->outcome == CALL_RAISED)
+        session_reply(session, "#ERROR", call->inner->result);
     else
-        session_reply(session, "#RETURN", call->outcome == CALL_RETURNED ? call->result : prong_make_null());
+        session_reply(session, "#RETURN",
+                      call->inner->outcome == CALL_RETURNED ? call->inner->result : prong_make_null());
 }
 
 /* Methods that every object has, although they are not exposed. */
 static bool request_fallback(prong_call *call) {
-    struct managed *object = call->object;
-    prong_document *scratch = call->server->scratch;
+    struct managed *object = call->inner->object;
+    prong_document *scratch = call->document;
     prong_status status = PRONG_OK;
     if (!strcmp(call->method, "#GETVALUE")) {
         prong_value value = prong_make_null();
@@ -345,9 +349,9 @@ static bool request_fallback(prong_call *call) {
         else if (object->type->describe)
             status = fail(PRONG_INVALID, "cannot pickle '%s' object", object->type->given.name);
         if (status < 0)
-            reply_traceback(call->session, "TypeError", prong_error_message());
+            reply_traceback(call->inner->session, "TypeError", prong_error_message());
         else
-            session_reply(call->session, "#RETURN", value);
+            session_reply(call->inner->session, "#RETURN", value);
         return true;
     }
     if (strcmp(call->method, "__str__") && strcmp(call->method, "__repr__")) return false;
@@ -357,9 +361,9 @@ static bool request_fallback(prong_call *call) {
     if (text) request_describe(object, scratch, text, TEXT_MAX);
     status = text ? prong_make_str(scratch, text, PRONG_TO_NUL, &value) : PRONG_NO_MEMORY;
     if (status < 0)
-        reply_failed(call->session, status, "RuntimeError");
+        reply_failed(call->inner->session, status, "RuntimeError");
     else
-        session_reply(call->session, "#RETURN", value);
+        session_reply(call->inner->session, "#RETURN", value);
     return true;
 }
 
@@ -379,17 +383,13 @@ static void call_object(struct session *session, const struct request *request) 
         reply_traceback(session, "KeyError", text);
         return;
     }
-    prong_call call = {.server = server,
-                       .session = session,
-                       .object = object,
-                       .method = request->method,
-                       .arguments = request->args,
-                       .keywords = request->kwds};
+    struct prong_call_inner inner = {.server = server, .session = session, .object = object};
+    prong_call call = call_begin(&inner, request->method, request->args, request->kwds);
     const prong_method_entry *entry = object->type->given.methods;
     while (entry->name && strcmp(entry->name, request->method)) entry++;
     object_retain(object); /* a method may drop the last other reference */
     if (entry->name) {
-        call.returns = entry->returns;
+        inner.returns = entry->returns;
         finish_call(&call, entry->method(&call));
     } else if (!request_fallback(&call)) {
         not_exposed(session, object, request->method);

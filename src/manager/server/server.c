@@ -147,23 +147,23 @@ prong_status prong_server_register(prong_server *server, const prong_type_option
 
 static prong_status make_shared(prong_server *server, const struct type *type, const char *format, va_list list,
                                 struct managed **object) {
-    prong_call call = {.server = server, .method = type->given.name, .keywords = prong_make_null()};
-    prong_status status = value_build(server->scratch, &call.arguments, format, list);
-    if (status >= 0 && prong_value_kind(call.arguments) != PRONG_KIND_TUPLE)
-        status = fail(PRONG_INVALID, "the format \"%.60s\" makes no tuple", format);
-    if (status >= 0) status = object_new(server, type, &call.object);
+    struct prong_call_inner inner = {.server = server};
+    prong_value arguments, keywords;
+    prong_status status = value_build_call(server->scratch, &arguments, &keywords, format, list);
+    if (status >= 0) status = object_new(server, type, &inner.object);
     if (status < 0) return status;
-    call.object->refs = 1; /* the server's own */
+    inner.object->refs = 1; /* the server's own */
+    prong_call call = call_begin(&inner, type->given.name, arguments, keywords);
     status = fill_object(&call);
-    if (status >= 0 && call.outcome == CALL_RAISED) {
+    if (status >= 0 && inner.outcome == CALL_RAISED) {
         char text[300];
-        prong_value_repr(call.result, text, sizeof(text), NULL);
+        prong_value_repr(inner.result, text, sizeof(text), NULL);
         status = fail(PRONG_INVALID, "%s", text);
     }
     if (status < 0)
-        object_release(server, call.object);
+        object_release(server, inner.object);
     else
-        *object = call.object;
+        *object = inner.object;
     return status;
 }
 

@@ -18,8 +18,8 @@ static prong_status value_make(prong_call *call, struct managed *object) {
     struct value_state *state = object->state = new_state(sizeof(*state));
     if (!state) return PRONG_NO_MEMORY;
     BIND(call, "typecode value =lock", given);
-    TRY(item_store(call->server, given[0], &state->typecode));
-    return item_store(call->server, given[1], &state->value);
+    TRY(item_store(call->inner->server, given[0], &state->typecode));
+    return item_store(call->inner->server, given[1], &state->value);
 }
 
 static void value_unmake(struct prong_server *server, void *given) {
@@ -30,14 +30,14 @@ static void value_unmake(struct prong_server *server, void *given) {
 }
 
 static prong_status value_get(prong_call *call) {
-    return call_return_item(call, ((struct value_state *)call->object->state)->value);
+    return call_return_item(call, ((struct value_state *)call->object)->value);
 }
 
 static prong_status value_set(prong_call *call) {
-    struct value_state *state = call->object->state;
+    struct value_state *state = call->object;
     prong_value given;
     BIND(call, "value", &given);
-    return item_replace(call->server, &state->value, given);
+    return item_replace(call->inner->server, &state->value, given);
 }
 
 static prong_status value_value(struct managed *object, prong_document *document, prong_value *value) {
@@ -77,7 +77,7 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     *item = given;
     if (typecode == 'f' || typecode == 'd') {
         double number;
-        if (prong_to_float(given, &number) < 0) {
+        if (prong_get_float(given, &number) < 0) {
             call_raise(call, "TypeError", "must be real number, not %s", prong_kind_name(value_kind(given)));
             return PRONG_REMOTE_ERROR;
         }
@@ -85,7 +85,7 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
         return PRONG_OK;
     }
     if (typecode == 'u') {
-        if (value_kind(given) == PRONG_KIND_STR) return item_store(call->server, given, item);
+        if (value_kind(given) == PRONG_KIND_STR) return item_store(call->inner->server, given, item);
         call_raise(call, "TypeError", "array item must be a unicode character, not %s",
                    prong_kind_name(value_kind(given)));
         return PRONG_REMOTE_ERROR;
@@ -99,12 +99,12 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     int bits = (int)unit * 8;
     prong_value least = prong_make_int(is_signed ? (int64_t)(-1ull << (bits - 1)) : 0), most;
     uint64_t top = is_signed ? (1ull << (bits - 1)) - 1 : bits == 64 ? UINT64_MAX : (1ull << bits) - 1;
-    TRY(make_uint(scratch_of(call), top, &most));
+    TRY(make_uint(call->document, top, &most));
     if (number_compare(given, least) < 0 || number_compare(given, most) > 0) {
         call_raise(call, "OverflowError", "value out of range for an array of type '%c'", typecode);
         return PRONG_REMOTE_ERROR;
     }
-    return item_store(call->server, given, item);
+    return item_store(call->inner->server, given, item);
 }
 
 static prong_status array_make(prong_call *call, struct managed *object) {
@@ -171,7 +171,7 @@ static prong_status array_value(struct managed *object, prong_document *document
 }
 
 static prong_status array_get(prong_call *call) {
-    struct array_state *state = call->object->state;
+    struct array_state *state = call->object;
     prong_value index, part;
     struct slice slice;
     size_t place;
@@ -179,7 +179,7 @@ static prong_status array_get(prong_call *call) {
     if (is_slice(index)) {
         prong_status status = read_slice(call, index, state->items.count, &slice);
         if (status < 0) return raised_or(call, status);
-        TRY(array_of(scratch_of(call), state->typecode, &state->items, &slice, &part));
+        TRY(array_of(call->document, state->typecode, &state->items, &slice, &part));
         return prong_call_return(call, part);
     }
     if (!list_place(call, index, state->items.count, "array index", &place)) return PRONG_OK;
@@ -195,7 +195,7 @@ static prong_status array_elements(prong_call *call, prong_value from, prong_val
     if (!prong_value_is(from, "array", "array")) return iterate(call, from, list);
     prong_get_object(from, &view);
     TRY(prong_scan(view.arguments, "(sy)", &code, &data, &size));
-    TRY(prong_make_list(scratch_of(call), NULL, 0, list));
+    TRY(prong_make_list(call->document, NULL, 0, list));
     size_t unit = array_unit(*code);
     for (size_t at = 0; unit && at + unit <= size; at += unit) {
         prong_value one;
@@ -209,8 +209,8 @@ static prong_status array_elements(prong_call *call, prong_value from, prong_val
         if (*code == 'f' || *code == 'd')
             one = prong_make_float(*code == 'f' ? (double)real : wide);
         else
-            TRY(prong_make_big_int(scratch_of(call), bytes, 9, &one));
-        TRY(prong_list_append(scratch_of(call), *list, one));
+            TRY(prong_make_big_int(call->document, bytes, 9, &one));
+        TRY(prong_list_append(call->document, *list, one));
     }
     return PRONG_OK;
 }
@@ -229,14 +229,14 @@ static prong_status array_set_slice(prong_call *call, struct array_state *state,
         status = array_item(call, state->typecode, one, &item);
         if (status < 0) return raised_or(call, status);
         prong_value *place = &state->items.at[slice.start + (int64_t)i * slice.step];
-        item_free(call->server, *place);
+        item_free(call->inner->server, *place);
         *place = item;
     }
     return PRONG_OK;
 }
 
 static prong_status array_set(prong_call *call) {
-    struct array_state *state = call->object->state;
+    struct array_state *state = call->object;
     prong_value given[2], item;
     size_t place;
     BIND(call, "index value", given);
@@ -244,13 +244,13 @@ static prong_status array_set(prong_call *call) {
     if (!list_place(call, given[0], state->items.count, "array assignment index", &place)) return PRONG_OK;
     prong_status status = array_item(call, state->typecode, given[1], &item);
     if (status < 0) return raised_or(call, status);
-    item_free(call->server, state->items.at[place]);
+    item_free(call->inner->server, state->items.at[place]);
     state->items.at[place] = item;
     return PRONG_OK;
 }
 
 static prong_status array_length(prong_call *call) {
-    return prong_call_return(call, prong_make_int((int64_t)((struct array_state *)call->object->state)->items.count));
+    return prong_call_return(call, prong_make_int((int64_t)((struct array_state *)call->object)->items.count));
 }
 
 static void array_describe(const struct managed *object, char *text, size_t size) {

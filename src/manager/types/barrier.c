@@ -27,7 +27,7 @@ static prong_status served_barrier_make(prong_call *call, struct managed *object
                           "a Barrier's action would have to run on this server, which runs no code "
                           "that it is sent");
     if (!is_absent(given[2]) && prong_value_kind(given[2]) != PRONG_KIND_NULL &&
-        prong_to_float(given[2], &barrier->timeout) < 0)
+        prong_get_float(given[2], &barrier->timeout) < 0)
         return call_raise(call, "TypeError", "a timeout must be a number");
     barrier->parties = (uint64_t)parties;
     return PRONG_OK;
@@ -54,7 +54,7 @@ static void served_barrier_gone(struct session *session) {
 }
 
 static prong_status served_barrier_wait(prong_call *call) {
-    struct served_barrier *barrier = call->object->state;
+    struct served_barrier *barrier = call->object;
     prong_value given, none;
     deadline_t deadline;
     BIND(call, "=timeout", &given);
@@ -62,11 +62,11 @@ static prong_status served_barrier_wait(prong_call *call) {
     if (none_given && barrier->timeout >= 0) given = prong_make_float(barrier->timeout);
     if (call_timeout(call, given, &deadline)) return PRONG_OK;
     if (barrier->broken) {
-        TRY(prong_make_tuple(call->server->scratch, NULL, 0, &none));
+        TRY(prong_make_tuple(call->document, NULL, 0, &none));
         return prong_call_raise(call, "threading", "BrokenBarrierError", none);
     }
     if (barrier->waiting + 1 < barrier->parties) {
-        call->session->wish[0] = barrier->waiting++;
+        call->inner->session->wish[0] = barrier->waiting++;
         return call_park(call, &barrier->waiters, deadline, served_barrier_timed_out, served_barrier_gone);
     }
     barrier->waiting = 0;
@@ -76,19 +76,19 @@ static prong_status served_barrier_wait(prong_call *call) {
 }
 
 static prong_status served_barrier_reset(prong_call *call) {
-    struct served_barrier *barrier = call->object->state;
+    struct served_barrier *barrier = call->object;
     served_barrier_fail_all(barrier);
     barrier->broken = false;
     return call_return_none(call);
 }
 
 static prong_status served_barrier_abort(prong_call *call) {
-    served_barrier_break(call->object->state);
+    served_barrier_break(call->object);
     return call_return_none(call);
 }
 
 static prong_status served_barrier_attribute(prong_call *call) {
-    struct served_barrier *barrier = call->object->state;
+    struct served_barrier *barrier = call->object;
     prong_value given;
     const char *name = "";
     BIND(call, "name", &given);

@@ -18,18 +18,18 @@ static prong_status served_condition_make(prong_call *call, struct managed *obje
     waiters_init(&condition->waiters);
     BIND(call, "=lock", &given);
     if (!is_absent(given) && prong_value_kind(given) != PRONG_KIND_NULL) {
-        condition->lock = object_of_proxy(call->server, given);
+        condition->lock = object_of_proxy(call->inner->server, given);
         const struct type *type = condition->lock ? condition->lock->type : NULL;
         if (type != &served_lock_type && type != &served_rlock_type) {
             condition->lock = NULL;
             return call_raise(call, "TypeError", "a Condition's lock must be a Lock or RLock of the same manager");
         }
     } else {
-        TRY(object_new(call->server, &served_rlock_type, &condition->lock));
+        TRY(object_new(call->inner->server, &served_rlock_type, &condition->lock));
         prong_status status = served_rlock_make(call, condition->lock);
         if (status < 0) {
             condition->lock->refs = 1;
-            object_release(call->server, condition->lock);
+            object_release(call->inner->server, condition->lock);
             condition->lock = NULL;
             return status;
         }
@@ -50,7 +50,8 @@ static struct served_lock *served_condition_lock(const struct managed *object) {
 
 /* The lock's own methods, on the lock. */
 static prong_status served_condition_with_lock(prong_call *call, prong_method *method) {
-    call->object = ((struct served_condition *)call->object->state)->lock;
+    call->inner->object = ((struct served_condition *)call->object)->lock;
+    call->object = call->inner->object->state;
     return method(call);
 }
 
@@ -82,25 +83,25 @@ static void served_condition_timed_out(struct session *session) {
 }
 
 static prong_status served_condition_wait(prong_call *call) {
-    struct served_condition *condition = call->object->state;
-    struct served_lock *lock = served_condition_lock(call->object);
+    struct served_condition *condition = call->object;
+    struct served_lock *lock = served_condition_lock(call->inner->object);
     prong_value given;
     deadline_t deadline;
     BIND(call, "=timeout", &given);
-    if (!served_lock_is_held_by(lock, call->session))
+    if (!served_lock_is_held_by(lock, call->inner->session))
         return call_raise(call, "RuntimeError", "cannot wait on un-acquired lock");
     if (call_timeout(call, given, &deadline)) return PRONG_OK;
-    call->session->wish[0] = lock->reentrant ? lock->count : 1;
+    call->inner->session->wish[0] = lock->reentrant ? lock->count : 1;
     TRY(call_park(call, &condition->waiters, deadline, served_condition_timed_out, NULL));
-    server_unhold(call->session, condition->lock, lock->count);
+    server_unhold(call->inner->session, condition->lock, lock->count);
     lock->count = 0;
     served_lock_pass(condition->lock);
     return PRONG_OK;
 }
 
 static prong_status served_condition_notify_some(prong_call *call, int64_t count) {
-    struct served_condition *condition = call->object->state;
-    if (!served_lock_is_held_by(served_condition_lock(call->object), call->session))
+    struct served_condition *condition = call->object;
+    if (!served_lock_is_held_by(served_condition_lock(call->inner->object), call->inner->session))
         return call_raise(call, "RuntimeError", "cannot notify on un-acquired lock");
     for (struct session *next; count > 0 && (next = waiters_first(&condition->waiters)); count--)
         served_condition_wake(next, true);

@@ -54,7 +54,7 @@ static prong_status dict_make(prong_call *call, struct managed *object) {
 }
 
 static prong_status dict_update(prong_call *call) {
-    return raised_or(call, dict_take_arguments(call, call->object->state));
+    return raised_or(call, dict_take_arguments(call, call->object));
 }
 
 static prong_status dict_get_item(prong_call *call) {
@@ -68,7 +68,7 @@ static prong_status dict_get_item(prong_call *call) {
 static prong_status dict_set_item(prong_call *call) {
     prong_value given[2];
     BIND(call, "key value", given);
-    return raised_or(call, items_table_put(call, call->object->state, given[0], given[1]));
+    return raised_or(call, items_table_put(call, call->object, given[0], given[1]));
 }
 
 static prong_status dict_delete_item(prong_call *call) {
@@ -97,13 +97,13 @@ static prong_status dict_setdefault(prong_call *call) {
     if (!items_table_find(call, given[0], &entry)) return PRONG_OK;
     if (entry) return call_return_item(call, entry->value);
     if (is_absent(given[1])) given[1] = prong_make_null();
-    TRY(items_table_put(call, call->object->state, given[0], given[1]));
+    TRY(items_table_put(call, call->object, given[0], given[1]));
     return prong_call_return(call, given[1]);
 }
 
 static prong_status pop_value(prong_call *call, struct entry *entry) {
     prong_value copy;
-    TRY(prong_value_copy(scratch_of(call), item_value(entry->value), &copy));
+    TRY(prong_value_copy(call->document, item_value(entry->value), &copy));
     items_table_drop(call, entry);
     return prong_call_return(call, copy);
 }
@@ -118,12 +118,12 @@ static prong_status dict_pop(prong_call *call) {
 }
 
 static prong_status dict_popitem(prong_call *call) {
-    struct table *table = call->object->state;
+    struct table *table = call->object;
     prong_value pair;
     if (!table->count) return call_raise(call, "KeyError", "popitem(): dictionary is empty");
     struct entry *entry = &table->entries[table->used - 1]; /* never a gap */
-    TRY(prong_build(scratch_of(call), &pair, "(vv)", item_value(entry->key), item_value(entry->value)));
-    TRY(prong_value_copy(scratch_of(call), pair, &pair));
+    TRY(prong_build(call->document, &pair, "(vv)", item_value(entry->key), item_value(entry->value)));
+    TRY(prong_value_copy(call->document, pair, &pair));
     items_table_drop(call, entry);
     return prong_call_return(call, pair);
 }
@@ -157,7 +157,7 @@ static prong_status dict_reversed(prong_call *call) {
 
 static prong_status dict_copy(prong_call *call) {
     prong_value dict;
-    TRY(dict_value(call->object, scratch_of(call), &dict));
+    TRY(dict_value(call->inner->object, call->document, &dict));
     return prong_call_return(call, dict);
 }
 
@@ -171,11 +171,11 @@ static prong_status as_dict(prong_call *call, prong_value *from) {
 
 static prong_status dict_merge(prong_call *call, prong_value first, prong_value second) {
     prong_value merged, key, value;
-    TRY(prong_make_dict(scratch_of(call), NULL, 0, &merged));
+    TRY(prong_make_dict(call->document, NULL, 0, &merged));
     const prong_value both[] = {first, second};
     for (int i = 0; i < 2; i++) {
         size_t at = 0;
-        while (prong_value_next(both[i], &at, &key, &value)) TRY(prong_dict_set(scratch_of(call), merged, key, value));
+        while (prong_value_next(both[i], &at, &key, &value)) TRY(prong_dict_set(call->document, merged, key, value));
     }
     return prong_call_return(call, merged);
 }
@@ -184,7 +184,7 @@ static prong_status dict_or(prong_call *call) {
     prong_value other, self;
     BIND(call, "value", &other);
     if (as_dict(call, &other)) return PRONG_OK;
-    TRY(dict_value(call->object, scratch_of(call), &self));
+    TRY(dict_value(call->inner->object, call->document, &self));
     return dict_merge(call, self, other);
 }
 
@@ -192,13 +192,13 @@ static prong_status dict_reverse_or(prong_call *call) {
     prong_value other, self;
     BIND(call, "value", &other);
     if (as_dict(call, &other)) return PRONG_OK;
-    TRY(dict_value(call->object, scratch_of(call), &self));
+    TRY(dict_value(call->inner->object, call->document, &self));
     return dict_merge(call, other, self);
 }
 
 static prong_status dict_or_self(prong_call *call) {
-    TRY(raised_or(call, dict_take_arguments(call, call->object->state)));
-    return call->outcome == CALL_RAISED ? PRONG_OK : dict_copy(call);
+    TRY(raised_or(call, dict_take_arguments(call, call->object)));
+    return call->inner->outcome == CALL_RAISED ? PRONG_OK : dict_copy(call);
 }
 
 static prong_status dict_fromkeys(prong_call *call) {
@@ -206,10 +206,10 @@ static prong_status dict_fromkeys(prong_call *call) {
     BIND(call, "iterable =value", given);
     prong_status status = iterate(call, given[0], &list);
     if (status < 0) return raised_or(call, status);
-    TRY(prong_make_dict(scratch_of(call), NULL, 0, &dict));
+    TRY(prong_make_dict(call->document, NULL, 0, &dict));
     size_t at = 0;
     while (prong_value_next(list, &at, NULL, &key))
-        TRY(prong_dict_set(scratch_of(call), dict, key, is_absent(given[1]) ? prong_make_null() : given[1]));
+        TRY(prong_dict_set(call->document, dict, key, is_absent(given[1]) ? prong_make_null() : given[1]));
     return prong_call_return(call, dict);
 }
 

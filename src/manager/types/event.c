@@ -17,23 +17,23 @@ static prong_status served_event_make(prong_call *call, struct managed *object) 
 }
 
 static prong_status served_event_is_set(prong_call *call) {
-    return call_return_bool(call, ((struct served_event *)call->object->state)->set);
+    return call_return_bool(call, ((struct served_event *)call->object)->set);
 }
 
 static prong_status served_event_set(prong_call *call) {
-    struct served_event *event = call->object->state;
+    struct served_event *event = call->object;
     event->set = true;
     for (struct session *next; (next = waiters_first(&event->waiters));) session_resume(next, prong_make_bool(true));
     return call_return_none(call);
 }
 
 static prong_status served_event_clear(prong_call *call) {
-    ((struct served_event *)call->object->state)->set = false;
+    ((struct served_event *)call->object)->set = false;
     return call_return_none(call);
 }
 
 static prong_status served_event_wait(prong_call *call) {
-    struct served_event *event = call->object->state;
+    struct served_event *event = call->object;
     prong_value given;
     deadline_t deadline;
     BIND(call, "=timeout", &given);

@@ -16,11 +16,11 @@ prong_status iterator_return(prong_call *call, prong_value list) {
     prong_status status = items_extend(call, &iterator->items, list);
     if (status >= 0) status = prong_call_return_object(call, iterator);
     if (status < 0) {
-        items_clear(call->server, &iterator->items);
+        items_clear(call->inner->server, &iterator->items);
         free(iterator);
         return status;
     }
-    iterator->over = call->object;
+    iterator->over = call->inner->object;
     object_retain(iterator->over);
     return PRONG_OK;
 }
@@ -33,7 +33,7 @@ static void iterator_unmake(struct prong_server *server, void *state) {
 }
 
 static prong_status iterator_next(prong_call *call) {
-    struct iterator *iterator = call->object->state;
+    struct iterator *iterator = call->object;
     const struct table *table = iterator->over->state;
     prong_value none;
     if (iterator->at < iterator->items.count) {
@@ -41,12 +41,12 @@ static prong_status iterator_next(prong_call *call) {
         bool dict = iterator->over->type == &dict_type;
         return call_raise(call, "RuntimeError", "%s changed size during iteration", dict ? "dictionary" : "Set");
     }
-    TRY(prong_make_tuple(scratch_of(call), NULL, 0, &none));
+    TRY(prong_make_tuple(call->document, NULL, 0, &none));
     return prong_call_raise(call, "builtins", "StopIteration", none);
 }
 
 static prong_status iterator_close(prong_call *call) {
-    struct iterator *iterator = call->object->state;
+    struct iterator *iterator = call->object;
     iterator->at = iterator->items.count;
     return PRONG_OK;
 }

@@ -19,7 +19,7 @@ static prong_status list_make(prong_call *call, struct managed *object) {
     BIND(call, "=iterable", &given);
     if (is_absent(given)) return PRONG_OK;
     prong_status status = iterate(call, given, &list);
-    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
     return items_extend(call, object->state, list);
 }
 
@@ -33,11 +33,11 @@ static prong_status list_value(struct managed *object, prong_document *document,
 }
 
 static prong_status list_append(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value given, item;
     BIND(call, "object", &given);
     TRY(items_reserve(items, 1));
-    TRY(item_store(call->server, given, &item));
+    TRY(item_store(call->inner->server, given, &item));
     items->at[items->count++] = item;
     return PRONG_OK;
 }
@@ -46,11 +46,11 @@ static prong_status list_extend_by(prong_call *call) {
     prong_value given, list;
     BIND(call, "iterable", &given);
     if (iterate(call, given, &list)) return PRONG_OK;
-    return items_extend(call, call->object->state, list);
+    return items_extend(call, call->object, list);
 }
 
 static prong_status list_insert(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value given[2], item;
     int64_t index;
     BIND(call, "index object", given);
@@ -59,20 +59,20 @@ static prong_status list_insert(prong_call *call) {
     if (index < 0) index = 0;
     if ((size_t)index > items->count) index = (int64_t)items->count;
     TRY(items_reserve(items, 1));
-    TRY(item_store(call->server, given[1], &item));
+    TRY(item_store(call->inner->server, given[1], &item));
     return items_insert(items, (size_t)index, item);
 }
 
 /* The reply refers to the item that is returned: so it is copied before the item is freed. */
 static prong_status return_and_free(prong_call *call, prong_value item) {
     prong_value copy;
-    prong_status status = prong_value_copy(scratch_of(call), item_value(item), &copy);
-    item_free(call->server, item);
+    prong_status status = prong_value_copy(call->document, item_value(item), &copy);
+    item_free(call->inner->server, item);
     return status < 0 ? status : prong_call_return(call, copy);
 }
 
 static prong_status list_pop(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value index;
     size_t place;
     BIND(call, "=index", &index);
@@ -87,19 +87,19 @@ static bool same_item(prong_value item, prong_value wanted) {
 }
 
 static prong_status list_remove(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value wanted;
     BIND(call, "value", &wanted);
     for (size_t i = 0; i < items->count; i++)
         if (same_item(items->at[i], wanted)) {
-            item_free(call->server, items_take(items, i));
+            item_free(call->inner->server, items_take(items, i));
             return PRONG_OK;
         }
     return call_raise(call, "ValueError", "list.remove(x): x not in list");
 }
 
 static prong_status list_count(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value wanted;
     int64_t count = 0;
     BIND(call, "value", &wanted);
@@ -108,7 +108,7 @@ static prong_status list_count(prong_call *call) {
 }
 
 static prong_status list_index(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value given[3];
     int64_t bounds[2] = {0, (int64_t)items->count};
     BIND(call, "value =start stop", given);
@@ -126,7 +126,7 @@ static prong_status list_index(prong_call *call) {
 }
 
 static prong_status list_contains(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value wanted;
     BIND(call, "value", &wanted);
     bool found = false;
@@ -135,22 +135,22 @@ static prong_status list_contains(prong_call *call) {
 }
 
 static prong_status list_length(prong_call *call) {
-    return prong_call_return(call, prong_make_int((int64_t)((struct items *)call->object->state)->count));
+    return prong_call_return(call, prong_make_int((int64_t)((struct items *)call->object)->count));
 }
 
 static prong_status list_slice(prong_call *call, const struct items *items, prong_value index) {
     struct slice slice;
     prong_value list;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
-    TRY(prong_make_list(scratch_of(call), NULL, 0, &list));
+    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    TRY(prong_make_list(call->document, NULL, 0, &list));
     for (size_t i = 0; i < slice.count; i++)
-        TRY(prong_list_append(scratch_of(call), list, item_value(items->at[slice.start + (int64_t)i * slice.step])));
+        TRY(prong_list_append(call->document, list, item_value(items->at[slice.start + (int64_t)i * slice.step])));
     return prong_call_return(call, list);
 }
 
 static prong_status list_get(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value index;
     size_t place;
     BIND(call, "index", &index);
@@ -162,7 +162,7 @@ static prong_status list_get(prong_call *call) {
 /* Replaces `count` items from `from` on by those of a new list, which becomes empty. */
 static prong_status items_splice(prong_call *call, struct items *items, size_t from, size_t count, struct items *by) {
     TRY(items_reserve(items, by->count));
-    for (size_t i = 0; i < count; i++) item_free(call->server, items->at[from + i]);
+    for (size_t i = 0; i < count; i++) item_free(call->inner->server, items->at[from + i]);
     memmove(items->at + from + by->count, items->at + from + count,
             (items->count - from - count) * sizeof(prong_value));
     if (by->count) memcpy(items->at + from, by->at, by->count * sizeof(prong_value));
@@ -177,7 +177,7 @@ static prong_status list_set_slice(prong_call *call, struct items *items, prong_
     prong_value list;
     prong_status status = read_slice(call, index, items->count, &slice);
     if (status >= 0) status = iterate(call, from, &list);
-    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
     TRY(items_extend(call, &by, list));
     if (slice.step == 1) {
         status = items_splice(call, items, (size_t)slice.start, slice.count, &by);
@@ -187,47 +187,47 @@ static prong_status list_set_slice(prong_call *call, struct items *items, prong_
     } else {
         for (size_t i = 0; i < slice.count; i++) {
             prong_value *place = &items->at[slice.start + (int64_t)i * slice.step];
-            item_free(call->server, *place);
+            item_free(call->inner->server, *place);
             *place = by.at[i];
         }
         by.count = 0;
     }
-    items_clear(call->server, &by);
+    items_clear(call->inner->server, &by);
     return status;
 }
 
 static prong_status list_set(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value given[2];
     size_t place;
     BIND(call, "index value", given);
     if (is_slice(given[0])) return list_set_slice(call, items, given[0], given[1]);
     if (!list_place(call, given[0], items->count, "list assignment index", &place)) return PRONG_OK;
-    return item_replace(call->server, &items->at[place], given[1]);
+    return item_replace(call->inner->server, &items->at[place], given[1]);
 }
 
 static prong_status list_delete(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value index;
     size_t place;
     BIND(call, "index", &index);
     if (!is_slice(index)) {
         if (!list_place(call, index, items->count, "list assignment index", &place)) return PRONG_OK;
-        item_free(call->server, items_take(items, place));
+        item_free(call->inner->server, items_take(items, place));
         return PRONG_OK;
     }
     struct slice slice;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
     for (size_t i = 0; i < slice.count; i++) { /* from the end, so that the others stay where they are */
         size_t nth = slice.step > 0 ? slice.count - 1 - i : i;
-        item_free(call->server, items_take(items, (size_t)(slice.start + (int64_t)nth * slice.step)));
+        item_free(call->inner->server, items_take(items, (size_t)(slice.start + (int64_t)nth * slice.step)));
     }
     return PRONG_OK;
 }
 
 static prong_status list_reverse(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     for (size_t i = 0, j = items->count; i + 1 < j; i++) {
         prong_value swapped = items->at[i];
         items->at[i] = items->at[--j];
@@ -256,7 +256,7 @@ static prong_status merge_sort(prong_value *items, prong_value *room, size_t cou
 }
 
 static prong_status list_sort(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value given[2];
     BIND(call, "=key reverse", given);
     if (!is_absent(given[0]) && value_kind(given[0]) != PRONG_KIND_NULL)
@@ -274,13 +274,13 @@ static prong_status list_sort(prong_call *call) {
 }
 
 static prong_status list_clear(prong_call *call) {
-    items_clear(call->server, call->object->state);
+    items_clear(call->inner->server, call->object);
     return PRONG_OK;
 }
 
 static prong_status list_copy(prong_call *call) {
     prong_value list;
-    TRY(items_value(call->object->state, scratch_of(call), &list));
+    TRY(items_value(call->object, call->document, &list));
     return prong_call_return(call, list);
 }
 
@@ -291,18 +291,18 @@ static prong_status list_add(prong_call *call) {
     if (value_kind(other) != PRONG_KIND_LIST)
         return call_raise(call, "TypeError", "can only concatenate list (not \"%s\") to list",
                           prong_kind_name(value_kind(other)));
-    TRY(items_value(call->object->state, scratch_of(call), &list));
-    TRY(list_extend(scratch_of(call), list, value_list(other)->items, value_list(other)->count));
+    TRY(items_value(call->object, call->document, &list));
+    TRY(list_extend(call->document, list, value_list(other)->items, value_list(other)->count));
     return prong_call_return(call, list);
 }
 
 /* How often to repeat; what would exceed the server's memory in any case is refused at once. */
 static prong_status list_times(prong_call *call, int64_t *times) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     prong_value given;
     if (call_bind(call, "value", &given) || call_index(call, given, times)) return PRONG_REMOTE_ERROR;
     if (*times < 0 || !items->count) *times = 0;
-    if ((size_t)*times > call->server->options.max_memory / sizeof(prong_value) / (items->count + 1))
+    if ((size_t)*times > call->inner->server->options.max_memory / sizeof(prong_value) / (items->count + 1))
         return fail_text(PRONG_NO_MEMORY, "the list would be too long");
     return PRONG_OK;
 }
@@ -311,22 +311,22 @@ static prong_status list_multiply(prong_call *call) {
     int64_t times;
     prong_value one, list;
     prong_status status = list_times(call, &times);
-    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
-    TRY(items_value(call->object->state, scratch_of(call), &one));
-    TRY(prong_make_list(scratch_of(call), NULL, 0, &list));
+    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    TRY(items_value(call->object, call->document, &one));
+    TRY(prong_make_list(call->document, NULL, 0, &list));
     for (int64_t i = 0; i < times; i++)
-        TRY(list_extend(scratch_of(call), list, value_list(one)->items, value_list(one)->count));
+        TRY(list_extend(call->document, list, value_list(one)->items, value_list(one)->count));
     return prong_call_return(call, list);
 }
 
 static prong_status list_multiply_self(prong_call *call) {
-    struct items *items = call->object->state;
+    struct items *items = call->object;
     int64_t times;
     prong_value one;
     prong_status status = list_times(call, &times);
-    if (status < 0) return call->outcome == CALL_RAISED ? PRONG_OK : status;
-    if (times == 0) items_clear(call->server, items);
-    TRY(items_value(items, scratch_of(call), &one));
+    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (times == 0) items_clear(call->inner->server, items);
+    TRY(items_value(items, call->document, &one));
     for (int64_t i = 1; i < times; i++) TRY(items_extend(call, items, one));
     return list_copy(call);
 }
@@ -334,11 +334,11 @@ static prong_status list_multiply_self(prong_call *call) {
 /* As Python pickles reversed(list). */
 static prong_status list_reversed(prong_call *call) {
     prong_value list, iterator;
-    TRY(items_value(call->object->state, scratch_of(call), &list));
+    TRY(items_value(call->object, call->document, &list));
     prong_object object = {.module = "builtins", .name = "reversed", .has_state = true};
     object.state = prong_make_int((int64_t)value_list(list)->count - 1);
-    TRY(prong_make_tuple(scratch_of(call), &list, 1, &object.arguments));
-    TRY(prong_make_object(scratch_of(call), &object, &iterator));
+    TRY(prong_make_tuple(call->document, &list, 1, &object.arguments));
+    TRY(prong_make_object(call->document, &object, &iterator));
     return prong_call_return(call, iterator);
 }
 

@@ -44,8 +44,8 @@ bool served_lock_is_held_by(const struct served_lock *lock, const struct session
 
 static prong_status served_lock_wait(prong_call *call, struct served_lock *lock, uint64_t count, bool result,
                                      deadline_t deadline) {
-    call->session->wish[0] = count;
-    call->session->wish[1] = result;
+    call->inner->session->wish[0] = count;
+    call->inner->session->wish[1] = result;
     return call_park(call, &lock->waiters, deadline, call_resume_false, NULL);
 }
 
@@ -56,14 +56,14 @@ static bool served_lock_arguments(prong_call *call, bool *blocking, deadline_t *
     if (call_bind(call, "=blocking timeout", given)) return false;
     *blocking = is_absent(given[0]) || is_true(given[0]);
     bool timed = !is_absent(given[1]) && prong_value_kind(given[1]) != PRONG_KIND_NULL;
-    if (timed && prong_to_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
+    if (timed && prong_get_float(given[1], &seconds) >= 0 && seconds == -1) timed = false;
     *deadline = PRONG_FOREVER;
     if (!timed) return true;
     if (!*blocking) {
         call_raise(call, "ValueError", "can't specify a timeout for a non-blocking call");
         return false;
     }
-    if (prong_to_float(given[1], &seconds) >= 0 && seconds < 0) {
+    if (prong_get_float(given[1], &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "timeout value must be a non-negative number");
         return false;
     }
@@ -71,13 +71,13 @@ static bool served_lock_arguments(prong_call *call, bool *blocking, deadline_t *
 }
 
 prong_status served_lock_acquire(prong_call *call) {
-    struct served_lock *lock = call->object->state;
+    struct served_lock *lock = call->object;
     bool blocking;
     deadline_t deadline;
     if (!served_lock_arguments(call, &blocking, &deadline)) return PRONG_OK;
-    bool again = lock->reentrant && lock->owner == call->session;
+    bool again = lock->reentrant && lock->owner == call->inner->session;
     if (lock->count == 0 || again) {
-        served_lock_take(call->object, call->session, 1);
+        served_lock_take(call->inner->object, call->inner->session, 1);
         return call_return_bool(call, true);
     }
     if (!blocking || deadline == PRONG_NOWAIT) return call_return_bool(call, false);
@@ -85,18 +85,18 @@ prong_status served_lock_acquire(prong_call *call) {
 }
 
 prong_status served_lock_release(prong_call *call) {
-    struct served_lock *lock = call->object->state;
-    if (!served_lock_is_held_by(lock, call->session))
+    struct served_lock *lock = call->object;
+    if (!served_lock_is_held_by(lock, call->inner->session))
         return call_raise(call, "RuntimeError",
                           lock->reentrant ? "cannot release un-acquired lock" : "release unlocked lock");
-    server_unhold(call->session, call->object, 1);
+    server_unhold(call->inner->session, call->inner->object, 1);
     lock->count--;
-    served_lock_pass(call->object);
+    served_lock_pass(call->inner->object);
     return call_return_none(call);
 }
 
 prong_status served_lock_locked(prong_call *call) {
-    return call_return_bool(call, ((struct served_lock *)call->object->state)->count > 0);
+    return call_return_bool(call, ((struct served_lock *)call->object)->count > 0);
 }
 
 static prong_status served_lock_enter(prong_call *call) {

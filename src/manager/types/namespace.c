@@ -40,7 +40,7 @@ static prong_status namespace_set(prong_call *call) {
     struct entry *entry;
     BIND(call, "name value", given);
     if (!namespace_attribute(call, given[0], &entry)) return PRONG_OK;
-    return raised_or(call, items_table_put(call, call->object->state, given[0], given[1]));
+    return raised_or(call, items_table_put(call, call->object, given[0], given[1]));
 }
 
 static prong_status namespace_delete(prong_call *call) {

@@ -41,7 +41,7 @@ static void queue_unmake(struct prong_server *server, void *state) {
 
 static prong_status raise_of_queue(prong_call *call, const char *name) {
     prong_value none;
-    TRY(prong_make_tuple(call->server->scratch, NULL, 0, &none));
+    TRY(prong_make_tuple(call->document, NULL, 0, &none));
     return prong_call_raise(call, "queue", name, none);
 }
 
@@ -102,7 +102,7 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
     *blocking = is_absent(block) || is_true(block);
     *deadline = PRONG_FOREVER;
     if (!*blocking) return true;
-    if (!is_absent(timeout) && prong_to_float(timeout, &seconds) >= 0 && seconds < 0) {
+    if (!is_absent(timeout) && prong_get_float(timeout, &seconds) >= 0 && seconds < 0) {
         call_raise(call, "ValueError", "'timeout' must be a non-negative number");
         return false;
     }
@@ -110,33 +110,33 @@ static bool waiting_arguments(prong_call *call, prong_value block, prong_value t
 }
 
 static prong_status queue_method_put(prong_call *call, prong_value given, bool blocking, deadline_t deadline) {
-    struct served_queue *queue = call->object->state;
+    struct served_queue *queue = call->object;
     prong_value item;
     bool full = queue->maxsize && queue_count(queue) >= queue->maxsize;
     if (queue->shut) return raise_of_queue(call, "ShutDown");
     if (full && (!blocking || deadline == PRONG_NOWAIT)) return raise_of_queue(call, "Full");
-    TRY(item_store(call->server, given, &item));
+    TRY(item_store(call->inner->server, given, &item));
     if (full) {
-        call->session->item = item;
+        call->inner->session->item = item;
         return call_park(call, &queue->putters, deadline, put_timed_out, drop_item);
     }
     prong_status status = add_last(queue, item);
     if (status < 0) {
-        item_free(call->server, item);
+        item_free(call->inner->server, item);
         return status;
     }
     queue->unfinished++;
-    queue_settle(call->server, queue);
+    queue_settle(call->inner->server, queue);
     return call_return_none(call);
 }
 
 static prong_status queue_method_get(prong_call *call, bool blocking, deadline_t deadline) {
-    struct served_queue *queue = call->object->state;
+    struct served_queue *queue = call->object;
     if (queue_count(queue)) {
         prong_value copy;
-        TRY(prong_value_copy(call->server->scratch, item_value(queue->items.at[queue->start]), &copy));
-        item_free(call->server, take_first(queue));
-        queue_settle(call->server, queue);
+        TRY(prong_value_copy(call->document, item_value(queue->items.at[queue->start]), &copy));
+        item_free(call->inner->server, take_first(queue));
+        queue_settle(call->inner->server, queue);
         return prong_call_return(call, copy);
     }
     if (queue->shut) return raise_of_queue(call, "ShutDown");
@@ -173,13 +173,13 @@ static prong_status queue_get_nowait(prong_call *call) {
 }
 
 static prong_status queue_qsize(prong_call *call) {
-    return prong_call_return(call, prong_make_int((int64_t)queue_count(call->object->state)));
+    return prong_call_return(call, prong_make_int((int64_t)queue_count(call->object)));
 }
 static prong_status queue_empty(prong_call *call) {
-    return call_return_bool(call, queue_count(call->object->state) == 0);
+    return call_return_bool(call, queue_count(call->object) == 0);
 }
 static prong_status queue_full(prong_call *call) {
-    const struct served_queue *queue = call->object->state;
+    const struct served_queue *queue = call->object;
     return call_return_bool(call, queue->maxsize && queue_count(queue) >= queue->maxsize);
 }
 
@@ -188,7 +188,7 @@ static void queue_joined(struct served_queue *queue) {
 }
 
 static prong_status queue_task_done(prong_call *call) {
-    struct served_queue *queue = call->object->state;
+    struct served_queue *queue = call->object;
     if (!queue->unfinished) return call_raise(call, "ValueError", "task_done() called too many times");
     if (--queue->unfinished == 0) queue_joined(queue);
     return call_return_none(call);
@@ -199,20 +199,20 @@ static void join_timed_out(struct session *session) {
 }
 
 static prong_status queue_join(prong_call *call) {
-    struct served_queue *queue = call->object->state;
+    struct served_queue *queue = call->object;
     if (!queue->unfinished) return call_return_none(call);
     return call_park(call, &queue->joiners, PRONG_FOREVER, join_timed_out, NULL);
 }
 
 /* Allows no more puts; immediate: also drops what is in the queue, which counts as done. */
 static prong_status queue_shutdown(prong_call *call) {
-    struct served_queue *queue = call->object->state;
+    struct served_queue *queue = call->object;
     prong_value immediate;
     BIND(call, "=immediate", &immediate);
     queue->shut = true;
     if (!is_absent(immediate) && is_true(immediate)) {
         while (queue_count(queue)) {
-            item_free(call->server, take_first(queue));
+            item_free(call->inner->server, take_first(queue));
             if (queue->unfinished) queue->unfinished--;
         }
         queue_joined(queue);

@@ -40,7 +40,7 @@ static void served_semaphore_take(struct managed *object, struct session *sessio
 }
 
 static prong_status served_semaphore_acquire(prong_call *call) {
-    struct served_semaphore *semaphore = call->object->state;
+    struct served_semaphore *semaphore = call->object;
     prong_value given[2];
     deadline_t deadline;
     BIND(call, "=blocking timeout", given);
@@ -49,7 +49,7 @@ static prong_status served_semaphore_acquire(prong_call *call) {
     if (!blocking && timed) return call_raise(call, "ValueError", "can't specify timeout for non-blocking acquire");
     if (call_timeout(call, given[1], &deadline)) return PRONG_OK;
     if (semaphore->value) {
-        served_semaphore_take(call->object, call->session);
+        served_semaphore_take(call->inner->object, call->inner->session);
         return call_return_bool(call, true);
     }
     if (!blocking || deadline == PRONG_NOWAIT) return call_return_bool(call, false);
@@ -66,7 +66,7 @@ static void served_semaphore_give(struct managed *object, uint64_t units) {
 }
 
 static prong_status served_semaphore_release(prong_call *call) {
-    struct served_semaphore *semaphore = call->object->state;
+    struct served_semaphore *semaphore = call->object;
     prong_value given;
     int64_t units = 1;
     BIND(call, "=n", &given);
@@ -74,17 +74,17 @@ static prong_status served_semaphore_release(prong_call *call) {
     if (units < 1) return call_raise(call, "ValueError", "n must be one or more");
     if ((uint64_t)units > semaphore->bound - semaphore->value)
         return call_raise(call, "ValueError", "Semaphore released too many times");
-    server_unhold(call->session, call->object, (uint64_t)units);
-    served_semaphore_give(call->object, (uint64_t)units);
+    server_unhold(call->inner->session, call->inner->object, (uint64_t)units);
+    served_semaphore_give(call->inner->object, (uint64_t)units);
     return call_return_none(call);
 }
 
 static prong_status served_semaphore_get_value(prong_call *call) {
-    return prong_call_return(call, prong_make_int((int64_t)((struct served_semaphore *)call->object->state)->value));
+    return prong_call_return(call, prong_make_int((int64_t)((struct served_semaphore *)call->object)->value));
 }
 
 static prong_status served_semaphore_locked(prong_call *call) {
-    return call_return_bool(call, ((struct served_semaphore *)call->object->state)->value == 0);
+    return call_return_bool(call, ((struct served_semaphore *)call->object)->value == 0);
 }
 
 static void served_semaphore_give_back(struct managed *object, uint64_t count) {

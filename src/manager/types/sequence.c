@@ -9,11 +9,11 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
         *list = from;
         return PRONG_OK;
     }
-    TRY(prong_make_list(scratch_of(call), NULL, 0, list));
+    TRY(prong_make_list(call->document, NULL, 0, list));
     if (kind_is_table(kind)) {
         size_t at = 0;
         for (struct entry *entry; (entry = table_next(value_table(from), &at));)
-            TRY(prong_list_append(scratch_of(call), *list, entry->key));
+            TRY(prong_list_append(call->document, *list, entry->key));
         return PRONG_OK;
     }
     if (kind == PRONG_KIND_STR) {
@@ -21,26 +21,26 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
         for (size_t at = 0, size; at < value_size(from); at += size) {
             prong_value one;
             for (size = 1; at + size < value_size(from) && ((unsigned char)text[at + size] & 0xc0) == 0x80;) size++;
-            TRY(prong_make_str(scratch_of(call), text + at, size, &one));
-            TRY(prong_list_append(scratch_of(call), *list, one));
+            TRY(prong_make_str(call->document, text + at, size, &one));
+            TRY(prong_list_append(call->document, *list, one));
         }
         return PRONG_OK;
     }
     if (kind == PRONG_KIND_BYTES || kind == PRONG_KIND_BYTEARRAY || kind == PRONG_KIND_BUFFER) {
         const void *data;
         size_t size;
-        prong_to_bytes(from, &data, &size);
+        prong_get_bytes(from, &data, &size);
         for (size_t i = 0; i < size; i++)
-            TRY(prong_list_append(scratch_of(call), *list, prong_make_int(((const unsigned char *)data)[i])));
+            TRY(prong_list_append(call->document, *list, prong_make_int(((const unsigned char *)data)[i])));
         return PRONG_OK;
     }
     if (kind == PRONG_KIND_RANGE) {
         const struct range_node *range = from.pointer;
         int64_t start, stop, step;
-        if (prong_to_int(range->start, &start) >= 0 && prong_to_int(range->stop, &stop) >= 0 &&
-            prong_to_int(range->step, &step) >= 0) {
+        if (prong_get_int(range->start, &start) >= 0 && prong_get_int(range->stop, &stop) >= 0 &&
+            prong_get_int(range->step, &step) >= 0) {
             for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step)
-                TRY(prong_list_append(scratch_of(call), *list, prong_make_int(i)));
+                TRY(prong_list_append(call->document, *list, prong_make_int(i)));
             return PRONG_OK;
         }
     }
@@ -52,8 +52,8 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
 }
 
 prong_status see_through(prong_call *call, prong_value *value) {
-    struct managed *object = object_of_proxy(call->server, *value);
-    return object && object->type->value ? object->type->value(object, scratch_of(call), value) : PRONG_OK;
+    struct managed *object = object_of_proxy(call->inner->server, *value);
+    return object && object->type->value ? object->type->value(object, call->document, value) : PRONG_OK;
 }
 
 prong_status list_out_of_range(prong_call *call, const char *what) {
@@ -80,9 +80,9 @@ prong_status items_extend(prong_call *call, struct items *items, prong_value lis
     TRY(items_reserve(items, count));
     for (size_t i = 0; i < count; i++) {
         prong_value item;
-        prong_status status = item_store(call->server, from[i], &item);
+        prong_status status = item_store(call->inner->server, from[i], &item);
         if (status < 0) {
-            while (items->count > before) item_free(call->server, items->at[--items->count]);
+            while (items->count > before) item_free(call->inner->server, items->at[--items->count]);
             return status;
         }
         items->at[items->count++] = item;

@@ -32,7 +32,7 @@ static prong_status set_make(prong_call *call, struct managed *object) {
 static prong_status set_add(prong_call *call) {
     prong_value item;
     BIND(call, "element", &item);
-    return raised_or(call, items_table_put(call, call->object->state, item, prong_make_null()));
+    return raised_or(call, items_table_put(call, call->object, item, prong_make_null()));
 }
 
 /* An element to look for: a set, which cannot be hashed, is looked for as a frozenset, as in Python. */
@@ -43,7 +43,7 @@ static prong_status set_asked(prong_call *call, prong_value *element) {
     TRY(iterate(call, from, &list));
     size_t count;
     const prong_value *items = value_items(list, &count);
-    return prong_make_frozenset(scratch_of(call), items, count, element);
+    return prong_make_frozenset(call->document, items, count, element);
 }
 
 static prong_status set_contains(prong_call *call) {
@@ -77,10 +77,10 @@ static prong_status set_remove(prong_call *call) {
 
 static prong_status set_pop(prong_call *call) {
     size_t at = 0;
-    struct entry *entry = table_next(call->object->state, &at);
+    struct entry *entry = table_next(call->object, &at);
     prong_value copy;
     if (!entry) return call_raise(call, "KeyError", "pop from an empty set");
-    TRY(prong_value_copy(scratch_of(call), item_value(entry->key), &copy));
+    TRY(prong_value_copy(call->document, item_value(entry->key), &copy));
     items_table_drop(call, entry);
     return prong_call_return(call, copy);
 }
@@ -95,7 +95,7 @@ static prong_status as_set(prong_call *call, prong_value from, prong_value *set)
     TRY(iterate(call, from, &list));
     size_t count;
     const prong_value *items = value_items(list, &count);
-    prong_status status = prong_make_set(scratch_of(call), items, count, set);
+    prong_status status = prong_make_set(call->document, items, count, set);
     if (status != PRONG_INVALID) return status;
     unhashable(call);
     return PRONG_REMOTE_ERROR;
@@ -105,12 +105,12 @@ static prong_status as_set(prong_call *call, prong_value from, prong_value *set)
 static prong_status set_select(prong_call *call, prong_value a, prong_value b, bool in, prong_value out) {
     size_t at = 0;
     for (prong_value member; prong_value_next(a, &at, NULL, &member);)
-        if (prong_value_contains(b, member) == in) TRY(prong_set_add(scratch_of(call), out, member));
+        if (prong_value_contains(b, member) == in) TRY(prong_set_add(call->document, out, member));
     return PRONG_OK;
 }
 
 static prong_status set_combine(prong_call *call, char operation, prong_value a, prong_value b, prong_value *out) {
-    TRY(prong_make_set(scratch_of(call), NULL, 0, out));
+    TRY(prong_make_set(call->document, NULL, 0, out));
     if (operation == '&') return set_select(call, a, b, true, *out);
     TRY(set_select(call, a, b, false, *out));
     if (operation == '|') TRY(set_select(call, a, b, true, *out));
@@ -121,11 +121,11 @@ static prong_status set_replace(prong_call *call, prong_value set) {
     struct table fresh = {0};
     prong_status status = set_take(call, &fresh, set);
     if (status < 0) {
-        items_table_clear(call->server, &fresh);
+        items_table_clear(call->inner->server, &fresh);
         return raised_or(call, status);
     }
-    items_table_clear(call->server, call->object->state);
-    *(struct table *)call->object->state = fresh;
+    items_table_clear(call->inner->server, call->object);
+    *(struct table *)call->object = fresh;
     return PRONG_OK;
 }
 
@@ -156,7 +156,7 @@ static bool set_has_operands(prong_call *call, char operation) {
 static prong_status set_operate(prong_call *call, char operation, bool swapped, bool in_place, bool returns) {
     prong_value self, other;
     if (!set_has_operands(call, operation)) return PRONG_OK;
-    TRY(set_value(call->object, scratch_of(call), &self));
+    TRY(set_value(call->inner->object, call->document, &self));
     size_t at = 0;
     for (prong_value given; prong_value_next(call->arguments, &at, NULL, &given);) {
         if (!set_is_operand(call, &given)) return PRONG_OK;
@@ -166,9 +166,9 @@ static prong_status set_operate(prong_call *call, char operation, bool swapped, 
     }
     if (in_place) {
         TRY(set_replace(call, self));
-        TRY(set_value(call->object, scratch_of(call), &self)); /* what it was made of may have been freed */
+        TRY(set_value(call->inner->object, call->document, &self)); /* what it was made of may have been freed */
     }
-    return returns && call->outcome == CALL_OPEN ? prong_call_return(call, self) : PRONG_OK;
+    return returns && call->inner->outcome == CALL_OPEN ? prong_call_return(call, self) : PRONG_OK;
 }
 
 /* Whether the object's set includes (sign 1) or is included in (-1) the argument's; strictly: and is not equal. */
@@ -176,7 +176,7 @@ static prong_status set_relation(prong_call *call, int sign, bool strictly) {
     prong_value self, other, given;
     BIND(call, "other", &given);
     if (!set_is_operand(call, &given)) return PRONG_OK;
-    TRY(set_value(call->object, scratch_of(call), &self));
+    TRY(set_value(call->inner->object, call->document, &self));
     prong_status status = as_set(call, given, &other);
     if (status < 0) return raised_or(call, status);
     prong_value small = sign > 0 ? other : self, large = sign > 0 ? self : other, member;
@@ -216,7 +216,7 @@ SET_RELATION(set_lt, -1, true)
 static prong_status set_isdisjoint(prong_call *call) {
     prong_value self, other, given, member;
     BIND(call, "other", &given);
-    TRY(set_value(call->object, scratch_of(call), &self));
+    TRY(set_value(call->inner->object, call->document, &self));
     prong_status status = as_set(call, given, &other);
     if (status < 0) return raised_or(call, status);
     size_t at = 0;
@@ -227,7 +227,7 @@ static prong_status set_isdisjoint(prong_call *call) {
 
 static prong_status set_copy(prong_call *call) {
     prong_value set;
-    TRY(set_value(call->object, scratch_of(call), &set));
+    TRY(set_value(call->inner->object, call->document, &set));
     return prong_call_return(call, set);
 }
 

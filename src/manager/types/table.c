@@ -30,7 +30,7 @@ prong_status unhashable(prong_call *call) {
 
 /* False: raised. */
 bool items_table_find(prong_call *call, prong_value key, struct entry **entry) {
-    if (!table_find(call->object->state, key, entry)) return true;
+    if (!table_find(call->object, key, entry)) return true;
     unhashable(call);
     return false;
 }
@@ -46,26 +46,26 @@ prong_status items_table_put(prong_call *call, struct table *table, prong_value 
         unhashable(call);
         return PRONG_REMOTE_ERROR;
     }
-    if (entry) return item_replace(call->server, &entry->value, value);
-    TRY(item_store(call->server, value, &stored));
-    status = item_store(call->server, key, &stored_key);
+    if (entry) return item_replace(call->inner->server, &entry->value, value);
+    TRY(item_store(call->inner->server, value, &stored));
+    status = item_store(call->inner->server, key, &stored_key);
     if (status >= 0) {
         status = table_insert(NULL, table, stored_key, &entry, &added);
-        if (status < 0) item_free(call->server, stored_key);
+        if (status < 0) item_free(call->inner->server, stored_key);
     }
     if (status < 0) {
-        item_free(call->server, stored);
+        item_free(call->inner->server, stored);
         return status;
     }
     entry->value = stored;
-    call->server->memory += table_memory(table) - before;
+    call->inner->server->memory += table_memory(table) - before;
     return PRONG_OK;
 }
 
 void items_table_drop(prong_call *call, struct entry *entry) {
     struct entry gone = *entry;
-    table_remove(call->object->state, entry);
-    entry_free(call->server, &gone);
+    table_remove(call->object, entry);
+    entry_free(call->inner->server, &gone);
 }
 
 prong_status table_make(prong_call *call, struct managed *object) {
@@ -75,26 +75,26 @@ prong_status table_make(prong_call *call, struct managed *object) {
 }
 
 prong_status table_length(prong_call *call) {
-    return prong_call_return(call, prong_make_int(((struct table *)call->object->state)->count));
+    return prong_call_return(call, prong_make_int(((struct table *)call->object)->count));
 }
 
 prong_status table_clear_all(prong_call *call) {
-    items_table_clear(call->server, call->object->state);
+    items_table_clear(call->inner->server, call->object);
     return PRONG_OK;
 }
 
 prong_status table_list(prong_call *call, enum which which, prong_value *list) {
-    const struct table *table = call->object->state;
-    TRY(prong_make_list(scratch_of(call), NULL, 0, list));
-    TRY(list_reserve(scratch_of(call), *list, table->count));
+    const struct table *table = call->object;
+    TRY(prong_make_list(call->document, NULL, 0, list));
+    TRY(list_reserve(call->document, *list, table->count));
     size_t at = 0;
     for (struct entry *entry; (entry = table_next(table, &at));) {
         prong_value item = item_value(which == VALUES ? entry->value : entry->key);
         if (which == ITEMS) {
             prong_value pair[2] = {item, item_value(entry->value)};
-            TRY(prong_make_tuple(scratch_of(call), pair, 2, &item));
+            TRY(prong_make_tuple(call->document, pair, 2, &item));
         }
-        TRY(prong_list_append(scratch_of(call), *list, item));
+        TRY(prong_list_append(call->document, *list, item));
     }
     return PRONG_OK;
 }

@@ -14,12 +14,9 @@
 void *new_state(size_t size);
 /* Frees that. */
 void free_state(struct prong_server *server, void *state);
-static inline prong_document *scratch_of(prong_call *call) {
-    return call->server->scratch;
-}
 /* PRONG_OK if an exception was raised meanwhile; else the status. */
 static inline prong_status raised_or(prong_call *call, prong_status status) {
-    return call->outcome == CALL_RAISED ? PRONG_OK : status;
+    return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
 }
 
 /* --- the types, each in a file of its own or beside its likes --- */
