@@ -3,6 +3,13 @@ that and for install()."""
 
 from types import FunctionType, ModuleType
 
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    _F = TypeVar("_F")
+
 originals: "dict[type, type]" = {}  # of classes that install() has replaced: by what replaces them
 
 
@@ -12,6 +19,11 @@ def once_more(module, name):
     copy.__package__, copy.__file__ = module.__package__, getattr(module, "__file__", None)
     exec(module.__spec__.loader.get_code(module.__name__), vars(copy))  # wherever it is kept: a frozen program's has no file
     return copy
+
+
+def typed_as(theirs: "_F") -> "Callable[[Callable[..., Any]], _F]":
+    """For a function in the place of one of multiprocessing's: type checkers are told the signatures of that."""
+    return lambda ours: ours  # type: ignore[return-value]
 
 
 def mirror(module, into):
