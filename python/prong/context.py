@@ -5,7 +5,7 @@ import sys
 
 from ._impl import methods
 from ._impl.later import bind, later
-from ._impl.mirror import typed_as
+from ._impl.mirror import public, typed_as
 
 
 def _register(reduction):
@@ -45,6 +45,7 @@ else:
     _TheirProcess = process.BaseProcess
 
 __all__ = ()
+__dir__ = public(__name__)
 _their_get_context = _std.BaseContext.get_context  # before install() puts ours there
 
 

@@ -15,11 +15,12 @@ from ._impl import manager_channel as _channel
 from ._impl import manager_clients as _clients
 from ._impl import methods
 from ._impl.compat import needs
-from ._impl.mirror import mirror, typed_as, with_globals
+from ._impl.mirror import mirror, public, typed_as, with_globals
 
 _inside, _pools_inside = needs(_std, pool)  # with what only multiprocessing itself uses
 needs(process)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import weakref
 from . import _core
 from ._impl import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
 from ._impl.methods import NUMBERS, in_force
+from ._impl.mirror import public
 from ._impl.pool_worker import Setup
 from ._impl.popen import Spawning
 from ._impl.results import ApplyResult as ApplyResult
@@ -19,6 +20,7 @@ from ._impl.results import rebuilt, remote_traceback
 from .errors import Deadlock, PoolBroken, ProcessError
 
 __all__ = ["Pool", "ThreadPool"]
+__dir__ = public(__name__)
 
 _LATE = ("ThreadPool", "IMapIterator", "IMapUnorderedIterator")
 INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"

@@ -13,11 +13,12 @@ from . import _core
 from ._impl import pickling  # noqa: F401  (before children are forked that would import it, each of them)
 from ._impl.compat import needs
 from ._impl.handles import reduced, restorers
-from ._impl.mirror import original
+from ._impl.mirror import original, public
 from .errors import OwnerDiedWarning
 from .synchronize import _may_travel
 
 __all__ = ["Queue", "SimpleQueue", "JoinableQueue"]
+__dir__ = public(__name__)
 
 
 def _is_executors_thread():

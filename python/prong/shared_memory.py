@@ -8,10 +8,11 @@ from _posixshmem import shm_open, shm_unlink
 from multiprocessing import resource_tracker
 
 from ._impl.compat import needs
-from ._impl.mirror import mirror, once_more
+from ._impl.mirror import mirror, once_more, public
 
 needs(_std)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 _CREATES = os.O_CREAT | os.O_EXCL | os.O_RDWR
 

@@ -6,10 +6,11 @@ import multiprocessing.sharedctypes as _std
 from . import heap as _heap
 from ._impl.compat import needs
 from ._impl.methods import in_force
-from ._impl.mirror import mirror, typed_as
+from ._impl.mirror import mirror, public, typed_as
 
 needs(_std)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized as Synchronized

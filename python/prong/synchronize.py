@@ -6,8 +6,10 @@ from multiprocessing.context import assert_spawning
 
 from . import _core
 from ._impl.handles import reduced, restorers
+from ._impl.mirror import public
 
 __all__ = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"]
+__dir__ = public(__name__)
 
 SEM_VALUE_MAX = 2**31 - 1
 
