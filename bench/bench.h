@@ -23,6 +23,9 @@ void bench_end_child(pid_t pid);
 void bench_touch_1GiB(void);
 
 /* Each runs the benchmark of that name; false when it has none. */
+bool bench_start(const char *name, const char *peer);
+bool bench_pool(const char *name, const char *peer);
+bool bench_messages(const char *name, const char *peer);
 bool bench_sync(const char *name, const char *peer);
 bool bench_subprocess(const char *name, const char *peer);
 bool bench_value(const char *name, const char *peer);

@@ -55,6 +55,15 @@ int parse_fast(const char *call, PyObject *const *arguments, Py_ssize_t count, P
     return 0;
 }
 
+int parse_fast_wait(const char *call, PyObject *const *arguments, Py_ssize_t count, PyObject *names, prong_time *span) {
+    static const char *const known[] = {"block", "timeout"};
+    PyObject *values[2] = {NULL, NULL};
+    *span = PRONG_FOREVER;
+    if (!count && !names) return 0;
+    return parse_fast(call, arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], span) ? -1
+                                                                                                                 : 0;
+}
+
 PyObject *get_flag(PyObject *object, void *offset) {
     return PyBool_FromLong(*(bool *)((char *)object + (size_t)offset));
 }

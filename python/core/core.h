@@ -45,6 +45,8 @@ int parse_wait(PyObject *block, PyObject *timeout, prong_time *span);
 /* Those of a fast call, by place or by name; values[0] … [most - 1] stay as they are where none is given. */
 int parse_fast(const char *call, PyObject *const *arguments, Py_ssize_t count, PyObject *names,
                const char *const *known, Py_ssize_t most, PyObject **values);
+/* The same of a call with just block=True, timeout=None. */
+int parse_fast_wait(const char *call, PyObject *const *arguments, Py_ssize_t count, PyObject *names, prong_time *span);
 /* A member of the type bool, for tables of members: the closure is its offset. */
 PyObject *get_flag(PyObject *object, void *offset);
 

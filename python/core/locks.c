@@ -73,12 +73,8 @@ static PyObject *lock_acquire_within(Lock *self, prong_time timeout) {
 
 /* acquire(block=True, timeout=None) */
 static PyObject *lock_acquire(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"block", "timeout"};
-    PyObject *values[2] = {NULL, NULL};
-    prong_time span = PRONG_FOREVER;
-    if ((count || names) &&
-        (parse_fast("acquire", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
-        return NULL;
+    prong_time span;
+    if (parse_fast_wait("acquire", arguments, count, names, &span)) return NULL;
     return lock_acquire_within((Lock *)object, span);
 }
 

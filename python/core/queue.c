@@ -1,6 +1,9 @@
 /* Queue: what Queue, JoinableQueue and SimpleQueue of prong.queues are made of. */
 #include "core.h"
 
+#include "channel/queue.h"
+#include "channel/segment.h"
+
 #include <stddef.h>
 #include <time.h>
 
@@ -12,7 +15,10 @@ typedef struct {
     bool reader_closed, writer_closed; /* its ends, as multiprocessing has them */
     bool reports;                      /* what cannot be pickled goes to _on_queue_feeder_error; else it is raised */
     long putter;                       /* the process that has put something by this object */
+    PyObject *late;                    /* an exception that get_many met behind what it returned; NULL: none */
 } Queue;
+
+_Static_assert((int)SMALL <= (int)INLINE_MAX, "a small message is put back without a block");
 
 static prong_queue queue_of(const Queue *self) {
     return (prong_queue){self->shared.handle.offset, self->shared.handle.generation};
@@ -210,38 +216,42 @@ static prong_status queue_get_message(Queue *self, char *small, size_t *size, pr
     return status;
 }
 
-enum { PUT_BACK_WITHIN = PRONG_MS(1000) };
+/* A signal's handler raised just as the message came: back with it, whatever has become of its place meanwhile. */
+static void queue_put_taken_back(Queue *self, const char *small, size_t size, prong_message *large) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    prong_queue queue = queue_of(self);
+    Py_BEGIN_ALLOW_THREADS;
+    queue_put_back(queue, small, size, large->block ? large : NULL);
+    Py_END_ALLOW_THREADS;
+    if (large->block) prong_message_release(large); /* the queue is gone */
+    PyErr_Restore(type, value, traceback);
+}
+
+static PyObject *queue_raise_late(Queue *self) {
+    PyErr_SetObject((PyObject *)Py_TYPE(self->late), self->late);
+    Py_CLEAR(self->late);
+    return NULL;
+}
 
 static PyObject *queue_get_within(Queue *self, prong_time timeout) {
     char small[SMALL];
     size_t size = 0;
     prong_message large = {0};
+    if (self->late) return queue_raise_late(self);
     prong_status status = queue_get_message(self, small, &size, &large, timeout);
     counts[COUNT_QUEUE]++;
     if (status < 0) return queue_failed(status);
-    if (PyErr_Occurred()) { /* a signal's handler raised just as it came: back with it */
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        prong_queue queue = queue_of(self);
-        Py_BEGIN_ALLOW_THREADS;
-        /* others may have filled its place meanwhile; a queue that is shut down or gone takes nothing */
-        status = large.block ? prong_queue_commit(queue, &large, PUT_BACK_WITHIN)
-                             : prong_queue_put(queue, small, size, PUT_BACK_WITHIN);
-        Py_END_ALLOW_THREADS;
-        if (status < 0 && large.block) prong_message_release(&large);
-        PyErr_Restore(type, value, traceback);
+    if (PyErr_Occurred()) {
+        queue_put_taken_back(self, small, size, &large);
         return NULL;
     }
     return large.block ? decode(large.data, size, &large) : decode(small, size, NULL);
 }
 
 static PyObject *queue_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
-    static const char *const known[] = {"block", "timeout"};
-    PyObject *values[2] = {NULL, NULL};
-    prong_time span = PRONG_FOREVER;
-    if ((count || names) &&
-        (parse_fast("get", arguments, count, names, known, 2, values) || parse_wait(values[0], values[1], &span)))
-        return NULL;
+    prong_time span;
+    if (parse_fast_wait("get", arguments, count, names, &span)) return NULL;
     return check_getting((Queue *)object) ? NULL : queue_get_within((Queue *)object, span);
 }
 
@@ -250,23 +260,40 @@ static PyObject *queue_get_nowait(PyObject *object, PyObject *unused) {
     return check_getting((Queue *)object) ? NULL : queue_get_within((Queue *)object, PRONG_NOWAIT);
 }
 
+/* Behind what was taken before, that nothing is left ends a batch, and another exception waits for the next get: raised here, it
+ * would lose what was taken. False: it is raised. */
+static bool queue_batch_ends(Queue *self) {
+    if (empty_exception && PyErr_ExceptionMatches(empty_exception)) {
+        PyErr_Clear();
+        return true;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    Py_XSETREF(self->late, value);
+    return true;
+}
+
 /* get_many(most, timeout=None): waits for the first, takes what else is there */
 static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject *keywords) {
     static char *names[] = {"most", "timeout", NULL};
+    Queue *self = (Queue *)object;
     Py_ssize_t most = 1000;
     PyObject *timeout = NULL;
     prong_time span;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|nO", names, &most, &timeout) ||
         parse_timeout(timeout, &span))
         return NULL;
-    if (check_getting((Queue *)object)) return NULL;
+    if (check_getting(self)) return NULL;
     PyObject *list = PyList_New(0);
     while (list && PyList_GET_SIZE(list) < most) {
-        PyObject *item = queue_get_within((Queue *)object, PyList_GET_SIZE(list) ? PRONG_NOWAIT : span);
-        if (!item && empty_exception && PyErr_ExceptionMatches(empty_exception) && PyList_GET_SIZE(list)) {
-            PyErr_Clear();
-            break;
-        }
+        bool first = PyList_GET_SIZE(list) == 0;
+        PyObject *item = queue_get_within(self, first ? span : PRONG_NOWAIT);
+        if (!item && !first && queue_batch_ends(self)) break;
         if (!item || PyList_Append(list, item)) Py_CLEAR(list);
         Py_XDECREF(item);
     }
@@ -332,6 +359,11 @@ static PyObject *queue_shutdown(PyObject *object, PyObject *unused) {
     return none_or_raise(prong_queue_shutdown(queue_of((Queue *)object)));
 }
 
+static void queue_dealloc(PyObject *object) {
+    Py_CLEAR(((Queue *)object)->late);
+    Shared_type.tp_dealloc(object);
+}
+
 static PyMethodDef queue_methods[] = {
     {"put", (PyCFunction)(void (*)(void))queue_put, METH_FASTCALL | METH_KEYWORDS,
      DOC("put($self, /, obj, block=True, timeout=None)",
@@ -357,7 +389,8 @@ static PyMethodDef queue_methods[] = {
      DOC("get_many($self, /, most=1000, timeout=None)",
          "Waits for one object, and takes what else is there, up to most: a list.\n"
          "\n"
-         "queue.Empty when none came for timeout seconds.")},
+         "queue.Empty when none came for timeout seconds. An error behind the first object is raised by the next "
+         "get.")},
     {"qsize", queue_size, METH_NOARGS,
      DOC("qsize($self, /)", "How many objects there are: exact, at some moment of the call.")},
     {"empty", queue_empty, METH_NOARGS, DOC("empty($self, /)", "Whether there is nothing to get.")},
@@ -400,6 +433,7 @@ PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core
                            .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                            .tp_new = PyType_GenericNew,
                            .tp_init = queue_init,
+                           .tp_dealloc = queue_dealloc,
                            .tp_methods = queue_methods,
                            .tp_getset = queue_members};
 

@@ -14,6 +14,88 @@ import sys as _sys
 
 __version__ = "0.2.0"
 
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:  # what is found, or made, when it is asked for
+    from multiprocessing import freeze_support as freeze_support
+    from multiprocessing import reducer as reducer
+    from multiprocessing.process import active_children as active_children
+    from multiprocessing.process import current_process as current_process
+    from multiprocessing.process import parent_process as parent_process
+
+    from . import connection as connection
+    from . import context as context
+    from . import dummy as dummy
+    from . import forkserver as forkserver
+    from . import heap as heap
+    from . import managers as managers
+    from . import pool as pool
+    from . import process as process
+    from . import queues as queues
+    from . import reduction as reduction
+    from . import resource_sharer as resource_sharer
+    from . import resource_tracker as resource_tracker
+    from . import shared_memory as shared_memory
+    from . import sharedctypes as sharedctypes
+    from . import spawn as spawn
+    from . import synchronize as synchronize
+    from . import util as util
+    from ._core import deadlock_report as deadlock_report
+    from ._core import fit_address_space as fit_address_space
+    from ._core import set_arena_size as set_arena_size
+    from ._core import usable_cpu_count as usable_cpu_count
+    from ._impl.by_value import by_value as by_value
+    from ._impl.executor import ProcessPoolExecutor as ProcessPoolExecutor
+    from ._impl.handles import Handle as Handle
+    from ._impl.install import install as install
+    from ._impl.install import uninstall as uninstall
+    from ._impl.native import NativePool as NativePool
+    from .context import AuthenticationError as AuthenticationError
+    from .context import BufferTooShort as BufferTooShort
+    from .context import Process as Process
+    from .context import ProcessError as ProcessError
+    from .context import TimeoutError as TimeoutError
+    from .errors import Deadlock as Deadlock
+    from .errors import OwnerDiedWarning as OwnerDiedWarning
+    from .errors import PoolBroken as PoolBroken
+    from .errors import TaskCancelled as TaskCancelled
+    from .errors import TaskFailed as TaskFailed
+    from .errors import TaskTimeout as TaskTimeout
+    from .errors import WorkerDied as WorkerDied
+
+    # Functions at runtime, that give objects of these classes: so that they can be annotations, as with multiprocessing.
+    from .queues import JoinableQueue as JoinableQueue
+    from .queues import Queue as Queue
+    from .queues import SimpleQueue as SimpleQueue
+
+    Array = context._default_context.Array
+    Barrier = context._default_context.Barrier
+    BoundedSemaphore = context._default_context.BoundedSemaphore
+    Condition = context._default_context.Condition
+    Event = context._default_context.Event
+    Lock = context._default_context.Lock
+    Manager = context._default_context.Manager
+    Pipe = context._default_context.Pipe
+    Pool = context._default_context.Pool
+    RLock = context._default_context.RLock
+    RawArray = context._default_context.RawArray
+    RawValue = context._default_context.RawValue
+    Semaphore = context._default_context.Semaphore
+    Value = context._default_context.Value
+    allow_connection_pickling = context._default_context.allow_connection_pickling
+    cpu_count = context._default_context.cpu_count
+    get_all_start_methods = context._default_context.get_all_start_methods
+    get_context = context._default_context.get_context
+    get_logger = context._default_context.get_logger
+    get_start_method = context._default_context.get_start_method
+    log_to_stderr = context._default_context.log_to_stderr
+    set_executable = context._default_context.set_executable
+    set_forkserver_preload = context._default_context.set_forkserver_preload
+    set_start_method = context._default_context.set_start_method
+
+    # Old names, which warn, for one release.
+    CPool = NativePool
+    report = deadlock_report
+
 
 def _find_core():
     """False in a subinterpreter, which the core does not serve, and where this package is multiprocessing."""
@@ -33,7 +115,7 @@ def _find_core():
 _has_core = _find_core()
 
 # Everything multiprocessing exports is a method of the default context, as there.
-_names = []
+_names: "list[str]" = []
 if _has_core:
     from . import _core
     from .context import _default_context
@@ -72,11 +154,11 @@ if "__main__" in _sys.modules:
     _sys.modules["__mp_main__"] = _sys.modules["__main__"]
 
 
-def __dir__():
-    return sorted({*globals(), *__all__})
+_submodules = ("pool", "managers", "queues", "synchronize", "shared_memory", "sharedctypes", "connection", "dummy", "heap", "popen_fork",
+               "popen_spawn_posix", "popen_forkserver", "spawn", "forkserver", "resource_tracker", "resource_sharer", "util")
 
 
-def __getattr__(name):
+def _find(name):
     from importlib import import_module
 
     if not _has_core:
@@ -90,8 +172,14 @@ def __getattr__(name):
         from warnings import warn
         warn(f"prong.{name} is called prong.{_renamed[name]}", DeprecationWarning, stacklevel=2)
         return getattr(_sys.modules[__name__], _renamed[name])
-    if name in ("pool", "managers", "queues", "synchronize", "shared_memory", "sharedctypes", "connection", "dummy", "heap",
-                "popen_fork", "popen_spawn_posix", "popen_forkserver", "spawn", "forkserver", "resource_tracker",
-                "resource_sharer", "util"):
+    if name in _submodules:
         return import_module("." + name, __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*__all__, *_submodules, *(name for name in globals() if name[:2] == "__" or name[0] != "_")} - {"TYPE_CHECKING"})
+
+
+if not TYPE_CHECKING:  # which would find any name
+    __getattr__ = _find

@@ -15,10 +15,11 @@ from multiprocessing.context import AuthenticationError, TimeoutError
 from . import _core
 from ._impl import pickling  # before children are forked that would import it, each of them
 from ._impl.compat import needs
-from ._impl.mirror import mirror
+from ._impl.mirror import mirror, public
 
 needs(_std)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
 _Listener = _std.Listener
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import

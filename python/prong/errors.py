@@ -8,6 +8,10 @@ __all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationErro
            "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning"]
 
 
+def __dir__():
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
 class WorkerDied(ProcessError):
     """The worker that ran this task was killed, or exited; the pool goes on with another.
 

@@ -1,8 +1,10 @@
 """The fork server: what it imports before it forks. Itself it is the core's."""
 
 from . import _core
+from ._impl.mirror import public
 
 __all__ = ["ensure_running", "get_inherited_fds", "connect_to_new_process", "set_forkserver_preload"]
+__dir__ = public(__name__)
 
 _preload: "list[str]" = ["__main__"]
 

@@ -3,8 +3,10 @@
 from multiprocessing.context import assert_spawning
 
 from . import _core
+from ._impl.mirror import public
 
 __all__ = ["BufferWrapper"]
+__dir__ = public(__name__)
 
 
 class BufferWrapper(_core.Block):

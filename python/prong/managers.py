@@ -7,8 +7,7 @@ import threading
 import time
 import traceback
 import weakref
-from multiprocessing import process
-from multiprocessing.pool import ExceptionWithTraceback
+from multiprocessing import pool, process
 
 from . import _core
 from . import connection as _connection
@@ -16,15 +15,37 @@ from ._impl import manager_channel as _channel
 from ._impl import manager_clients as _clients
 from ._impl import methods
 from ._impl.compat import needs
-from ._impl.mirror import mirror, with_globals
+from ._impl.mirror import mirror, public, typed_as, with_globals
 
-needs(_std, process)
+_inside, _pools_inside = needs(_std, pool)  # with what only multiprocessing itself uses
+needs(process)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
 
-_std.listener_client["pickle"] = (_connection.Listener, _channel.connect)  # for multiprocessing's own managers they are as good as its own
-_BaseManager, _SyncManager, _SharedMemoryManager = _std.BaseManager, _std.SyncManager, _std.SharedMemoryManager
-_Server, _SharedMemoryServer, _their_get_server = _std.Server, _std.SharedMemoryServer, _std.BaseManager.get_server
-_their_run_server = _std.BaseManager._run_server.__func__
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.managers import BaseProxy as BaseProxy
+    from multiprocessing.managers import DictProxy as DictProxy
+    from multiprocessing.managers import ListProxy as ListProxy
+    from multiprocessing.managers import Namespace as Namespace
+    from multiprocessing.managers import Token as Token
+    from multiprocessing.managers import ValueProxy as ValueProxy
+    from typing import AbstractSet, Any, TypeVar  # noqa: UP035  (collections.abc.Set is no generic of 3.9 to mypy 1.0)
+
+    _T = TypeVar("_T")
+
+    def __getattr__(name: str) -> Any: ...  # what it has beside its public names
+
+# for multiprocessing's own managers they are as good as its own
+_inside.listener_client["pickle"] = (_connection.Listener, _channel.connect)
+_BaseManager = _std.BaseManager
+_SyncManager = _std.SyncManager
+_SharedMemoryManager = _std.SharedMemoryManager
+_Server = _std.Server
+_SharedMemoryServer = _inside.SharedMemoryServer
+_their_get_server = _BaseManager.get_server
+_their_run_server = _inside.BaseManager._run_server.__func__
 _LOOK_EVERY, _ENDS_WITHIN = 1, 5  # seconds, of a server: whether the process that started it lives; when that is gone
 
 # ------------------------------------------------ the server ------------------------------------------------
@@ -48,7 +69,7 @@ class _Served:
 
     def _send_with_traceback(self, answer):
         if answer[0] == "#ERROR":
-            answer = answer[0], ExceptionWithTraceback(answer[1], answer[1].__traceback__)
+            answer = answer[0], _pools_inside.ExceptionWithTraceback(answer[1], answer[1].__traceback__)
         self._send(answer)
 
 
@@ -126,16 +147,16 @@ class Server(_FamilyServer, _Server):
     """A manager's server."""
 
 
-class SharedMemoryServer(_FamilyServer, _SharedMemoryServer):
+class SharedMemoryServer(_FamilyServer, _SharedMemoryServer):  # type: ignore[misc,valid-type]
     """A server that knows which shared memory is to be freed at its end."""
 
 
 # ------------------------------------------------ the managers ------------------------------------------------
 
 
-def get_server(manager):
+def get_server(manager: "Any") -> "_std.Server":
     """The server, to serve in this process. ProcessError when the manager has been started."""
-    if manager._state.value != _std.State.INITIAL:
+    if manager._state.value != _inside.State.INITIAL:
         return _their_get_server(manager)  # which says why not
     return manager._Server(manager._registry, manager._address, manager._authkey, manager._serializer)
 
@@ -164,22 +185,24 @@ def _end_with_parent():
 _start = with_globals(_BaseManager.start, {**vars(_std), "connection": _connection})
 
 
-class _Started:
+class _Started(_BaseManager):
     """Of all managers: prong starts them, and their servers are the above."""
 
     get_server = get_server
     _run_server = classmethod(_run_server)
 
-    def start(self, initializer=None, initargs=()):
+    def start(self, initializer: "Callable[..., object] | None" = None, initargs: "Iterable[Any]" = ()) -> None:
         """Starts the server. EOFError: it ended before it served."""
-        ours = isinstance(self._ctx, methods.Family)
+        ours = isinstance(self._ctx, methods.Family)  # type: ignore[attr-defined]
         (_start if ours else _BaseManager.start)(self, initializer, initargs)
 
-    def __init__(self, address=None, authkey=None, serializer="pickle", ctx=None, **options):
+    def __init__(
+        self, address: "Any" = None, authkey: "bytes | None" = None, serializer: str = "pickle", ctx: "Any" = None, **options: "Any"
+    ) -> None:
         super().__init__(address, authkey, serializer, methods.in_force(ctx), **options)
 
 
-class BaseManager(_Started, _BaseManager):
+class BaseManager(_Started):
     """A server process that holds objects, and proxies for them."""
 
     _Server = Server
@@ -190,17 +213,22 @@ class SyncManager(_Started, _SyncManager):
 
     _Server = Server
 
+    if TYPE_CHECKING:  # and all that multiprocessing's has; registered below
+        def set(self, iterable: Iterable[_T] = ..., /) -> "SetProxy[_T]": ...
 
-class SharedMemoryManager(_Started, _SharedMemoryManager):
+
+class SharedMemoryManager(_Started, _SharedMemoryManager):  # type: ignore[misc]
     """A manager of shared memory, which frees it at its end."""
 
     _Server = SharedMemoryServer
 
+    @typed_as(_std.SharedMemoryManager.SharedMemory)
     def SharedMemory(self, size):
         """A block of so many bytes, which this manager frees."""
         from .shared_memory import SharedMemory
         return self._frees(SharedMemory(create=True, size=size))
 
+    @typed_as(_std.SharedMemoryManager.ShareableList)
     def ShareableList(self, sequence):
         """A list in shared memory, which this manager frees."""
         from .shared_memory import ShareableList
@@ -211,7 +239,7 @@ class SharedMemoryManager(_Started, _SharedMemoryManager):
     def _frees(self, memory):
         with self._Client(self._address, authkey=self._authkey) as connection:
             try:
-                _std.dispatch(connection, None, "track_segment", (memory.name,))
+                _inside.dispatch(connection, None, "track_segment", (memory.name,))
             except BaseException:
                 memory.unlink()
                 raise
@@ -230,23 +258,47 @@ def _in_place(method):
     return operator
 
 
-class _SetProxy(_std.MakeProxyType("_BaseSetProxy", (
-        "__and__", "__contains__", "__ge__", "__gt__", "__iter__", "__le__", "__len__", "__lt__", "__or__", "__rand__", "__ror__",
-        "__rsub__", "__rxor__", "__sub__", "__xor__", "add", "clear", "copy", "difference", "difference_update", "discard",
-        "intersection", "intersection_update", "isdisjoint", "issubset", "issuperset", "pop", "remove", "symmetric_difference",
-        "symmetric_difference_update", "union", "update"))):
-    """A manager's set."""
+if TYPE_CHECKING:
+    class SetProxy(_std.BaseProxy, AbstractSet[_T]):
+        """A manager's set."""
 
-    _method_to_typeid_ = {"__iter__": "Iterator"}
-    __iand__ = _in_place("intersection_update")
-    __ior__ = _in_place("update")
-    __isub__ = _in_place("difference_update")
-    __ixor__ = _in_place("symmetric_difference_update")
+        def __contains__(self, element: object) -> bool: ...
+        def __iter__(self) -> Iterator[_T]: ...
+        def __len__(self) -> int: ...
+        def add(self, element: _T) -> None: ...
+        def clear(self) -> None: ...
+        def copy(self) -> set[_T]: ...
+        def difference(self, *others: Iterable[Any]) -> set[_T]: ...
+        def difference_update(self, *others: Iterable[Any]) -> None: ...
+        def discard(self, element: _T) -> None: ...
+        def intersection(self, *others: Iterable[Any]) -> set[_T]: ...
+        def intersection_update(self, *others: Iterable[Any]) -> None: ...
+        def issubset(self, other: Iterable[Any]) -> bool: ...
+        def issuperset(self, other: Iterable[Any]) -> bool: ...
+        def pop(self) -> _T: ...
+        def remove(self, element: _T) -> None: ...
+        def symmetric_difference(self, other: Iterable[_T]) -> set[_T]: ...
+        def symmetric_difference_update(self, other: Iterable[_T]) -> None: ...
+        def union(self, *others: Iterable[_T]) -> set[_T]: ...
+        def update(self, *others: Iterable[_T]) -> None: ...
+else:
+    class _SetProxy(_inside.MakeProxyType("_BaseSetProxy", (
+            "__and__", "__contains__", "__ge__", "__gt__", "__iter__", "__le__", "__len__", "__lt__", "__or__", "__rand__", "__ror__",
+            "__rsub__", "__rxor__", "__sub__", "__xor__", "add", "clear", "copy", "difference", "difference_update", "discard",
+            "intersection", "intersection_update", "isdisjoint", "issubset", "issuperset", "pop", "remove", "symmetric_difference",
+            "symmetric_difference_update", "union", "update"))):
+        """A manager's set."""
+
+        _method_to_typeid_ = {"__iter__": "Iterator"}
+        __iand__ = _in_place("intersection_update")
+        __ior__ = _in_place("update")
+        __isub__ = _in_place("difference_update")
+        __ixor__ = _in_place("symmetric_difference_update")
 
 
-if "SetProxy" not in globals():  # multiprocessing has one from 3.14 on
-    SetProxy = _SetProxy
-    SetProxy.__name__ = SetProxy.__qualname__ = "SetProxy"
+    if "SetProxy" not in globals():  # multiprocessing has one from 3.14 on
+        SetProxy = _SetProxy
+        SetProxy.__name__ = SetProxy.__qualname__ = "SetProxy"
 
 # ------------------------------------------------ what a SyncManager makes ------------------------------------------------
 
@@ -257,10 +309,10 @@ def _pool(*args, **options):
 
 
 SyncManager.register("set", set, SetProxy)
-SyncManager.register("Pool", _pool, _std.PoolProxy)
+SyncManager.register("Pool", _pool, _inside.PoolProxy)
 WAITED_FOR = ("Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "Barrier", "Queue", "JoinableQueue")
 for _name in WAITED_FOR:
-    _theirs = _SyncManager._registry[_name]
+    _theirs = _inside.SyncManager._registry[_name]
     _made = _clients.Queue if _name == "JoinableQueue" else getattr(_clients, _name)
     SyncManager.register(_name, _made, _theirs[3], _theirs[1], _theirs[2])
 for _name in (*WAITED_FOR, "Pool", "set"):

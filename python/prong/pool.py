@@ -10,21 +10,43 @@ import weakref
 from . import _core
 from ._impl import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
 from ._impl.methods import NUMBERS, in_force
+from ._impl.mirror import public
 from ._impl.pool_worker import Setup
 from ._impl.popen import Spawning
-from ._impl.results import ApplyResult, AsyncResult, MapResult, rebuilt, remote_traceback  # noqa: F401
+from ._impl.results import ApplyResult as ApplyResult
+from ._impl.results import AsyncResult as AsyncResult
+from ._impl.results import MapResult as MapResult
+from ._impl.results import rebuilt, remote_traceback
 from .errors import Deadlock, PoolBroken, ProcessError
 
-__all__ = ["Pool", "ThreadPool"]  # noqa: F822  (the second by __getattr__)
+__all__ = ["Pool", "ThreadPool"]
+__dir__ = public(__name__)
 
 _LATE = ("ThreadPool", "IMapIterator", "IMapUnorderedIterator")
 INIT, RUN, CLOSE, TERMINATE = "INIT", "RUN", "CLOSE", "TERMINATE"
+
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from multiprocessing.pool import Pool as _TheirPool
+    from multiprocessing.pool import ThreadPool as ThreadPool
+    from types import TracebackType
+    from typing import Any, TypeVar
+
+    from ._impl.imap import IMapIterator as IMapIterator
+    from ._impl.imap import IMapUnorderedIterator as IMapUnorderedIterator
+
+    _S = TypeVar("_S")
+    _T = TypeVar("_T")
+    _Self = TypeVar("_Self", bound="Pool")
+else:
+    _TheirPool = object  # to annotations it is multiprocessing's
 
 # multiprocessing.pool, and traceback, take longer to import than this pool to start: only what needs them has them imported, and
 # imap's iterators.
 
 
-def __getattr__(name):
+def _get_late(name):
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ThreadPool":
@@ -35,6 +57,10 @@ def __getattr__(name):
         import multiprocessing.pool as module
     value = globals()[name] = getattr(module, name)
     return value
+
+
+if not TYPE_CHECKING:  # which would find any name
+    __getattr__ = _get_late
 
 
 class _Worker:
@@ -66,7 +92,7 @@ _FAILURE_SIZE = 8192
 _CALLBACK_AT_EXIT = 4
 
 
-_pools = weakref.WeakSet()
+_pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
 
 
 @atexit.register
@@ -85,7 +111,7 @@ _HOOKS = ("Process", "_setup_queues", "_repopulate_pool", "_repopulate_pool_stat
 _CONTEXTS = ("multiprocessing.context", "prong.context")
 
 
-class Pool:
+class Pool(_TheirPool):
     """Pool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): so many workers (as CPUs).
 
     A worker that dies fails the one task it ran, with WorkerDied; the pool goes on with another. Of every form that runs tasks,
@@ -95,7 +121,14 @@ class Pool:
 
     _wrap_exception = True
 
-    def __init__(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None, context=None):
+    def __init__(
+        self,
+        processes: "int | None" = None,
+        initializer: "Callable[..., object] | None" = None,
+        initargs: "Iterable[Any]" = (),
+        maxtasksperchild: "int | None" = None,
+        context: "Any" = None,
+    ) -> None:
         self._pool_lock = threading.Lock()
         self._state = INIT
         context = in_force(context)
@@ -114,7 +147,7 @@ class Pool:
         self._ctx = context.get_context()
         self._processes = processes
         self._maxtasksperchild = maxtasksperchild
-        self._imaps = weakref.WeakSet()
+        self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
         self._failure = None
         self._start(initializer, initargs)
         self._state = RUN
@@ -210,23 +243,41 @@ class Pool:
                 result._job = job
         return result
 
-    def apply(self, func, args=(), kwds={}, *, timeout=None, retries=0):
+    def apply(
+        self,
+        func: "Callable[..., _T]",
+        args: "Iterable[Any]" = (),
+        kwds: "Mapping[str, Any]" = {},
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+    ) -> "_T":
         """func(*args, **kwds), called in a worker: what it returns, or raises.
 
         timeout: seconds after which the task is killed, and TaskTimeout raised. retries: how often it is run again when its worker dies;
         then WorkerDied is raised.
         """
-        options = {} if timeout is None and not retries else {"timeout": timeout, "retries": retries}
+        options: dict[str, Any] = {} if timeout is None and not retries else {"timeout": timeout, "retries": retries}
         return self.apply_async(func, args, kwds, **options).get()  # which may be a subclass's, as multiprocessing knows it
 
-    def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None, *, timeout=None, retries=0):
+    def apply_async(
+        self,
+        func: "Callable[..., _T]",
+        args: "Iterable[Any]" = (),
+        kwds: "Mapping[str, Any]" = {},
+        callback: "Callable[[_T], object] | None" = None,
+        error_callback: "Callable[[BaseException], object] | None" = None,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+    ) -> "AsyncResult[_T]":
         """As apply, without waiting: an AsyncResult.
 
         callback(result) or error_callback(exception) is called, in a thread of the pool's, when the task has ended.
         """
         self._check_running()
         task = (args if type(args) is tuple else tuple(args), kwds)
-        result = AsyncResult(self, None, "one", callback, error_callback)
+        result: AsyncResult[_T] = AsyncResult(self, None, "one", callback, error_callback)
         return self._begin(result, func, _core.CALL, (task,), 0, timeout, retries)
 
     def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries):
@@ -244,7 +295,16 @@ class Pool:
         form, shape, chunk = (forms[0], "many", 0) if chunksize == 1 else (forms[1], "chunks", chunksize)
         return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, items, chunk, timeout, retries)
 
-    def map(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
+    def map(
+        self,
+        func: "Callable[[_S], _T]",
+        iterable: "Iterable[_S]",
+        chunksize: "int | None" = None,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+        progress: bool = False,
+    ) -> "list[_T]":
         """[func(x) for x in iterable], calculated by the workers, chunksize items at a time.
 
         The first error of an item is raised. timeout, retries: of each chunk, as of apply. progress=True: shows a bar on the terminal.
@@ -252,16 +312,45 @@ class Pool:
         result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries)
         return _with_progress(result, progress)
 
-    def map_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
+    def map_async(  # type: ignore[override]
+        self,
+        func: "Callable[[_S], _T]",
+        iterable: "Iterable[_S]",
+        chunksize: "int | None" = None,
+        callback: "Callable[[list[_T]], object] | None" = None,
+        error_callback: "Callable[[BaseException], object] | None" = None,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+    ) -> "MapResult[_T]":
         """As map, without waiting: a MapResult. The callbacks are called once, with the list or the first error."""
         return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries)
 
-    def starmap(self, func, iterable, chunksize=None, *, timeout=None, retries=0, progress=False):
+    def starmap(
+        self,
+        func: "Callable[..., _T]",
+        iterable: "Iterable[Iterable[Any]]",
+        chunksize: "int | None" = None,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+        progress: bool = False,
+    ) -> "list[_T]":
         """[func(*x) for x in iterable]: as map, for functions of several arguments."""
         result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries)
         return _with_progress(result, progress)
 
-    def starmap_async(self, func, iterable, chunksize=None, callback=None, error_callback=None, *, timeout=None, retries=0):
+    def starmap_async(  # type: ignore[override]
+        self,
+        func: "Callable[..., _T]",
+        iterable: "Iterable[Iterable[Any]]",
+        chunksize: "int | None" = None,
+        callback: "Callable[[list[_T]], object] | None" = None,
+        error_callback: "Callable[[BaseException], object] | None" = None,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+    ) -> "MapResult[_T]":
         """As starmap, without waiting: a MapResult."""
         return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
                                retries)
@@ -271,20 +360,40 @@ class Pool:
         from ._impl.imap import iterate
         return iterate(self, ordered, func, iterable, chunksize, *options)
 
-    def imap(self, func, iterable, chunksize=1, *, timeout=None, retries=0, buffersize=None, progress=False):
+    def imap(  # type: ignore[override]
+        self,
+        func: "Callable[[_S], _T]",
+        iterable: "Iterable[_S]",
+        chunksize: int = 1,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+        buffersize: "int | None" = None,
+        progress: bool = False,
+    ) -> "IMapIterator[_T]":
         """An iterator over func(x) for x in iterable, in order, each result as soon as it is there.
 
         Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, progress: as map's.
         """
         return self._imap(True, func, iterable, chunksize, timeout, retries, buffersize, progress)
 
-    def imap_unordered(self, func, iterable, chunksize=1, *, timeout=None, retries=0, buffersize=None, progress=False):
+    def imap_unordered(  # type: ignore[override]
+        self,
+        func: "Callable[[_S], _T]",
+        iterable: "Iterable[_S]",
+        chunksize: int = 1,
+        *,
+        timeout: "float | None" = None,
+        retries: int = 0,
+        buffersize: "int | None" = None,
+        progress: bool = False,
+    ) -> "IMapIterator[_T]":
         """As imap, with the results in the order in which they come."""
         return self._imap(False, func, iterable, chunksize, timeout, retries, buffersize, progress)
 
     # --- the end ---
 
-    def close(self):
+    def close(self) -> None:
         """No further tasks; the workers end when all are done."""
         if self._state == RUN:
             for iterator in list(self._imaps):
@@ -292,7 +401,7 @@ class Pool:
             self._state = CLOSE
             self._core.close()
 
-    def terminate(self):
+    def terminate(self) -> None:
         """Ends the workers at once, and waits for their end; what is not done ends as TaskCancelled. In a callback it does not wait."""
         self._state = TERMINATE
         self._core.terminate()
@@ -301,7 +410,7 @@ class Pool:
         except Deadlock:
             pass  # called by a callback, which is what the pool's end waits for
 
-    def join(self, timeout=None):
+    def join(self, timeout: "float | None" = None) -> bool:  # type: ignore[override]
         """Waits until the workers of a closed or terminated pool have ended and callbacks have run; False when timeout seconds have
         passed. Deadlock in a callback of the same pool."""
         if self._state == RUN:
@@ -310,15 +419,17 @@ class Pool:
             raise ValueError("In unknown state")
         return self._core.join(timeout)
 
-    def deaths(self):
+    def deaths(self) -> int:
         """How many workers have died while they ran."""
         return self._core.deaths()
 
-    def __enter__(self):
+    def __enter__(self: "_Self") -> "_Self":
         self._check_running()
         return self
 
-    def __exit__(self, exc_type, exc_val, exc_tb):
+    def __exit__(
+        self, exc_type: "type[BaseException] | None", exc_val: "BaseException | None", exc_tb: "TracebackType | None"
+    ) -> None:
         self.terminate()
 
 

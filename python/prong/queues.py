@@ -6,17 +6,19 @@ import sys
 import threading
 import types
 import warnings
-from queue import Empty, Full  # noqa: F401
+from queue import Empty as Empty
+from queue import Full as Full
 
 from . import _core
 from ._impl import pickling  # noqa: F401  (before children are forked that would import it, each of them)
 from ._impl.compat import needs
 from ._impl.handles import reduced, restorers
-from ._impl.mirror import original
+from ._impl.mirror import original, public
 from .errors import OwnerDiedWarning
 from .synchronize import _may_travel
 
 __all__ = ["Queue", "SimpleQueue", "JoinableQueue"]
+__dir__ = public(__name__)
 
 
 def _is_executors_thread():
@@ -140,7 +142,32 @@ def _restore(handle, cls, state):
     return queue
 
 
-class Queue(_Base):
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    import multiprocessing.queues as _std
+    from collections.abc import Iterable
+    from typing import Any, Generic, TypeVar
+
+    _T = TypeVar("_T")
+
+    # At runtime the core's alone: to annotations they are multiprocessing's, with what is new.
+    class _New(_core.Queue, Generic[_T]):
+        def put_many(self, items: "Iterable[_T]", timeout: "float | None" = None) -> int: ...
+        def _close_ends(self) -> None: ...
+        def get_many(self, most: int = 1000, timeout: "float | None" = None) -> "list[_T]": ...
+
+    class _BaseQueue(_std.Queue[_T], _New[_T]):  # type: ignore[misc]
+        """A queue."""
+
+    class _BaseSimpleQueue(_std.SimpleQueue[_T], _New[_T]):  # type: ignore[misc]
+        """A simple queue."""
+
+    _AsJoinable = _std.JoinableQueue
+else:
+    _T, _BaseQueue, _BaseSimpleQueue, _AsJoinable = None, _Base, _Base, _Base
+
+
+class Queue(_BaseQueue[_T]):
     """Queue(maxsize=0): for any number of putters and getters.
 
     strict: what cannot be pickled is raised by put; else _on_queue_feeder_error is called, as in multiprocessing.
@@ -150,7 +177,7 @@ class Queue(_Base):
     _buffer, _thread = (), None  # nothing waits to be fed by a thread, which programs that know multiprocessing's inside ask
     _travels = ("_maxsize", "_strict", "_opid")
 
-    def __init__(self, maxsize=0, *, ctx=None, strict=False):
+    def __init__(self, maxsize: int = 0, *, ctx: "Any" = None, strict: bool = False) -> None:
         if maxsize <= 0:
             maxsize = 2**31 - 1
         self._maxsize, self._strict = maxsize, strict
@@ -163,12 +190,12 @@ class Queue(_Base):
         self._reports = not self._strict
 
     @staticmethod
-    def _on_queue_feeder_error(e, obj):
+    def _on_queue_feeder_error(e: Exception, obj: "Any") -> None:
         """Called with what could not be pickled, and why. Prints the traceback; to be overridden."""
         import traceback
         traceback.print_exc()
 
-    def close(self):
+    def close(self) -> None:
         """This process puts and gets no more. If it has put something, empty() is an OSError from then on, as multiprocessing's."""
         self._closed = True
         if self._has_put:
@@ -180,28 +207,28 @@ class Queue(_Base):
         self.close()
         self.join_thread()
 
-    def join_thread(self):
+    def join_thread(self) -> None:
         """There is no thread: what was put is in shared memory. AssertionError unless closed."""
         assert self._closed, "Queue {0!r} not closed".format(self)
 
-    def cancel_join_thread(self):
+    def cancel_join_thread(self) -> None:
         """There is no thread to wait for."""
 
-    def shutdown(self):
+    def shutdown(self) -> None:
         """Nothing more goes in, for any process; getters take what is left, then get OSError."""
         self._shutdown()
 
 
-class JoinableQueue(Queue):
+class JoinableQueue(Queue[_T], _AsJoinable[_T]):
     """A queue that counts what is put and what is done."""
 
     _joinable = True
 
-    def task_done(self):
+    def task_done(self) -> None:
         """One item is dealt with. ValueError when called more often than items were put."""
         self._task_done()
 
-    def join(self, timeout=None):
+    def join(self, timeout: "float | None" = None) -> bool:  # type: ignore[override]
         """Waits until all that was put is done; False when timeout seconds have passed. What a process had taken when it
         died counts as done, with a warning."""
         result = self._join(timeout)
@@ -210,24 +237,24 @@ class JoinableQueue(Queue):
         return bool(result)
 
 
-class SimpleQueue(_Base):
+class SimpleQueue(_BaseSimpleQueue[_T]):
     """A queue with put, get and empty."""
 
-    def __init__(self, *, ctx=None):
+    def __init__(self, *, ctx: "Any" = None) -> None:
         _core.Queue.__init__(self)
 
     def _restored(self):
         pass
 
-    def put(self, obj):
+    def put(self, obj: "_T") -> None:  # type: ignore[override]
         """Puts a copy; what cannot be pickled is raised."""
         _core.Queue.put(self, obj)
 
-    def get(self):
+    def get(self) -> "_T":  # type: ignore[override]
         """Takes the oldest; waits for one."""
         return _core.Queue.get(self)
 
-    def close(self):
+    def close(self) -> None:
         """This process puts and gets no more."""
         self._close_ends()
 

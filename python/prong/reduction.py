@@ -4,7 +4,7 @@ import multiprocessing.reduction as _std
 
 from . import _core
 from ._impl import pickling  # noqa: F401  (which registers prong's own reducers)
-from ._impl.mirror import mirror
+from ._impl.mirror import mirror, public
 
 mirror(_std, globals())
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     def __getattr__(name: str) -> Any: ...  # what it has beside its public names
 
 __all__ = _std.__all__
+__dir__ = public(__name__)
 HAVE_SEND_HANDLE = True
 _send_over_socket, _receive_over_socket = _std.send_handle, _std.recv_handle  # before install() puts ours there
 

@@ -8,10 +8,12 @@ from _posixshmem import shm_open, shm_unlink
 from multiprocessing import resource_tracker
 
 from ._impl.compat import needs
-from ._impl.mirror import mirror, once_more
+from ._impl.mirror import mirror, once_more, public
 
 needs(_std)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
+TYPE_CHECKING = False  # as typing has it, which takes long to import
 _CREATES = os.O_CREAT | os.O_EXCL | os.O_RDWR
 
 
@@ -22,7 +24,7 @@ class SharedMemory(_std.SharedMemory):
     Attached, it stays its creator's. ValueError: no name, or no size; FileNotFoundError, FileExistsError.
     """
 
-    def __init__(self, name=None, create=False, size=0, *, track=True):
+    def __init__(self, name: "str | None" = None, create: bool = False, size: int = 0, *, track: bool = True) -> None:
         if not size >= 0:
             raise ValueError("'size' must be a positive integer")
         if create:
@@ -61,7 +63,7 @@ class SharedMemory(_std.SharedMemory):
         self._mmap = mmap.mmap(self._fd, self._size)
         self._buf = memoryview(self._mmap)
 
-    def unlink(self):
+    def unlink(self) -> None:
         """Frees it, once nobody has it open any more. FileNotFoundError when that was done before."""
         shm_unlink(self._name)
         if self._tracked:  # by this program's tracker or another's, which is not asked: one that does not know it would complain
@@ -69,9 +71,17 @@ class SharedMemory(_std.SharedMemory):
             resource_tracker.unregister(self._name, "shared_memory")
 
 
-_lists = once_more(_std, "multiprocessing._shared_memory_of_prong")
-_lists.SharedMemory = SharedMemory  # what its ShareableList makes
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _T = TypeVar("_T", int, float, bool, str, bytes, None)
+    _Shareable = _std.ShareableList
+else:
+    _T = None
+    _lists = once_more(_std, "multiprocessing._shared_memory_of_prong")
+    _lists.SharedMemory = SharedMemory  # what its ShareableList makes
+    _Shareable = _lists.ShareableList
 
 
-class ShareableList(_lists.ShareableList):
+class ShareableList(_Shareable[_T]):
     """A list of a fixed length in shared memory, of None, bool, int, float, str and bytes."""

@@ -9,10 +9,11 @@ from . import _core, forkserver
 from ._impl import frozen, methods
 from ._impl.compat import needs
 from ._impl.frozen import FORKING, is_frozen
-from ._impl.mirror import mirror
+from ._impl.mirror import mirror, public
 
 needs(_std, os, util)
 __all__ = mirror(_std, globals())
+__dir__ = public(__name__)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,43 @@ from multiprocessing.context import assert_spawning
 
 from . import _core
 from ._impl.handles import reduced, restorers
+from ._impl.mirror import public
 
 __all__ = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition", "Event", "Barrier"]
+__dir__ = public(__name__)
 
 SEM_VALUE_MAX = 2**31 - 1
+
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    import multiprocessing.synchronize as _std
+    from collections.abc import Callable
+    from typing import Any
+
+    # At runtime the core's alone: to annotations they are multiprocessing's.
+    class _CoreLock(_std.Lock, _core.Lock):  # type: ignore[misc]
+        """A lock."""
+
+    class _CoreRLock(_std.RLock, _core.RLock):  # type: ignore[misc]
+        """A lock that may be taken again."""
+
+    class _CoreSemaphore(_std.Semaphore, _core.Semaphore):  # type: ignore[misc]
+        """A semaphore."""
+
+    _AsBounded = _std.BoundedSemaphore
+
+    class _CoreCondition(_std.Condition, _core.Condition):  # type: ignore[misc]
+        """A condition."""
+
+    class _CoreEvent(_std.Event, _core.Event):  # type: ignore[misc]
+        """An event."""
+
+    class _CoreBarrier(_std.Barrier, _core.Barrier):  # type: ignore[misc]
+        """A barrier."""
+else:
+    _CoreLock, _CoreRLock, _CoreSemaphore = _core.Lock, _core.RLock, _core.Semaphore
+    _AsBounded = object
+    _CoreCondition, _CoreEvent, _CoreBarrier = _core.Condition, _core.Event, _core.Barrier
 
 
 def _may_travel(obj):
@@ -52,12 +85,12 @@ def _restore(handle, cls, options):
     return obj
 
 
-class Lock(_Shared, _core.Lock):
+class Lock(_Shared, _CoreLock):
     """Lock(): free. Taken over from a process that died holding it: acquire returns True, and owner_died says who died."""
 
     _kind = "lock"
 
-    def __init__(self, *, ctx=None):
+    def __init__(self, *, ctx: "Any" = None) -> None:
         _core.Lock.__init__(self)
         self._made()
 
@@ -69,12 +102,12 @@ class Lock(_Shared, _core.Lock):
         return f"<{type(self).__name__}(owner={self._owner()})>"
 
 
-class RLock(_Shared, _core.RLock):
+class RLock(_Shared, _CoreRLock):
     """RLock(): free. One thread of one process may take it any number of times."""
 
     _kind = "rlock"
 
-    def __init__(self, *, ctx=None):
+    def __init__(self, *, ctx: "Any" = None) -> None:
         _core.RLock.__init__(self)
         self._made()
 
@@ -88,14 +121,14 @@ class RLock(_Shared, _core.RLock):
         return f"<{type(self).__name__}({owner}, {count})>"
 
 
-class Semaphore(_Shared, _core.Semaphore):
+class Semaphore(_Shared, _CoreSemaphore):
     """Semaphore(value=1): so many units. recover=True: a unit belongs to the process that acquired it, which alone may
     release it, and comes back when it dies."""
 
     _kind = "semaphore"
     _bounded = False
 
-    def __init__(self, value=1, *, ctx=None, recover=False):
+    def __init__(self, value: int = 1, *, ctx: "Any" = None, recover: bool = False) -> None:
         _core.Semaphore.__init__(self, value, self._bounded, recover)
         self._maxvalue = value if self._bounded else SEM_VALUE_MAX
         self._made()
@@ -108,7 +141,7 @@ class Semaphore(_Shared, _core.Semaphore):
     def _options(self):
         return {"maxvalue": self._maxvalue}
 
-    def get_value(self):
+    def get_value(self) -> int:
         """Units that can be acquired now."""
         return self._get_value()
 
@@ -116,7 +149,7 @@ class Semaphore(_Shared, _core.Semaphore):
         return f"<{type(self).__name__}(value={self.get_value()})>"
 
 
-class BoundedSemaphore(Semaphore):
+class BoundedSemaphore(Semaphore, _AsBounded):
     """A semaphore that cannot be released more often than it was acquired."""
 
     _bounded = True
@@ -125,32 +158,34 @@ class BoundedSemaphore(Semaphore):
         return f"<{type(self).__name__}(value={self.get_value()}, maxvalue={self._maxvalue})>"
 
 
-class Condition(_core.Condition):
+class Condition(_CoreCondition):
     """Condition(lock=None): with a Lock or an RLock, or an RLock of its own. A waiter that is killed blocks nobody."""
 
-    def __init__(self, lock=None, *, ctx=None, handle=None):
+    def __init__(
+        self, lock: "Lock | RLock | None" = None, *, ctx: "Any" = None, handle: "tuple[int, int] | None" = None
+    ) -> None:
         self._lock = lock if lock is not None else RLock(ctx=ctx)
         if handle is None:
             _core.Condition.__init__(self, self._lock)
         else:
             _core.Condition.__init__(self, self._lock, handle)
-        self.acquire = self._lock.acquire
-        self.release = self._lock.release
+        self.acquire = self._lock.acquire  # type: ignore
+        self.release = self._lock.release  # type: ignore
 
     def __reduce__(self):
         _may_travel(self)
         return reduced("condition", self._handle(), _restore_condition, type(self), self._lock)
 
-    def __enter__(self):
+    def __enter__(self) -> bool:
         return self._lock.__enter__()
 
-    def __exit__(self, *args):
+    def __exit__(self, *args: "Any") -> None:
         return self._lock.__exit__(*args)
 
     def __repr__(self):
         return f"<{type(self).__name__}({self._lock})>"
 
-    def wait_for(self, predicate, timeout=None):
+    def wait_for(self, predicate: "Callable[[], bool]", timeout: "float | None" = None) -> bool:
         """Waits until predicate() is true; its last value, which is false when timeout seconds have passed."""
         import time
         result = predicate()
@@ -168,10 +203,10 @@ def _restore_condition(handle, cls, lock):
     return cls(lock, handle=handle)
 
 
-class Event(_core.Event):
+class Event(_CoreEvent):
     """Event(): not set. set() waits for nobody, dead or alive."""
 
-    def __init__(self, *, ctx=None):
+    def __init__(self, *, ctx: "Any" = None) -> None:
         _core.Event.__init__(self)
 
     def __reduce__(self):
@@ -189,14 +224,16 @@ def _restore_event(handle, cls):
     return event
 
 
-class Barrier(_core.Barrier):
+class Barrier(_CoreBarrier):
     """Barrier(parties, action=None, timeout=None). A party that dies breaks it for the others."""
 
-    def __init__(self, parties, action=None, timeout=None, *, ctx=None):
+    def __init__(
+        self, parties: int, action: "Callable[[], object] | None" = None, timeout: "float | None" = None, *, ctx: "Any" = None
+    ) -> None:
         _core.Barrier.__init__(self, parties)
         self._action, self._timeout = action, timeout
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: "float | None" = None) -> int:
         """Waits for all parties; which of them this is. BrokenBarrierError when it is, or gets, broken."""
         index = self._wait(self._action, self._timeout if timeout is None else timeout)
         if index is None:

@@ -94,6 +94,10 @@ prong_status channel_put(struct channel *channel, uint64_t generation, const voi
                          deadline_t deadline);
 prong_status channel_put_block(struct channel *channel, uint64_t generation, uint64_t block, size_t size,
                                deadline_t deadline);
+/* Puts back what was just taken, behind the other messages, even if the channel is full or closed by now. block: as it
+ * was lent, or 0 and the data, of at most INLINE_MAX bytes. PRONG_STALE, PRONG_NO_MEMORY. */
+prong_status channel_put_back(struct channel *channel, uint64_t generation, const void *data, size_t size,
+                              uint64_t block);
 prong_status channel_take(struct channel *channel, struct taking *taking, deadline_t deadline);
 /* The same without waiting; no message is recorded for PRONG_FULL and PRONG_EMPTY. */
 prong_status channel_try_take(struct channel *channel, struct taking *taking);

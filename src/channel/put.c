@@ -117,20 +117,48 @@ prong_status channel_put(struct channel *c, uint64_t generation, const void *dat
     return PRONG_OK;
 }
 
-prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t block, size_t size,
-                               deadline_t deadline) {
+/* Under the lock, with a place for it: hands the block over. */
+static void put_block_record(struct channel *c, uint64_t block, size_t size) {
     struct block_record payload = {block, size};
     uint64_t header = record_header(RECORD_BLOCK, sizeof payload);
-    TRY(put_begin(c, generation, size, record_length(header), deadline));
     c->put.block = block;
     IN_ORDER();
     __atomic_store_n(&heap_header(block)->owner, 0, __ATOMIC_RELAXED);
     IN_ORDER();
     put_record(c, header, &payload);
     c->put.block = 0;
+}
+
+prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t block, size_t size,
+                               deadline_t deadline) {
+    uint64_t header = record_header(RECORD_BLOCK, sizeof(struct block_record));
+    TRY(put_begin(c, generation, size, record_length(header), deadline));
+    put_block_record(c, block, size);
     side_count_bytes(&c->put.bytes, size);
     put_end(c);
     atomic_fetch_sub(&self_row()->held, 1);
+    return PRONG_OK;
+}
+
+/* Takes the lock, also without room, and of a channel that is closed. */
+static prong_status put_begin_back(struct channel *c, uint64_t generation, uint64_t length) {
+    TRY(side_lock_put(c, PRONG_FOREVER));
+    prong_status status = side_is_of(&c->put.generation, generation) ? put_make_place(c, length) : side_destroyed();
+    if (status < 0) lock_release(&c->put.lock);
+    return status;
+}
+
+prong_status channel_put_back(struct channel *c, uint64_t generation, const void *data, size_t size, uint64_t block) {
+    uint64_t header =
+        block ? record_header(RECORD_BLOCK, sizeof(struct block_record)) : record_header(RECORD_INLINE, size);
+    TRY(put_begin_back(c, generation, record_length(header)));
+    if (block)
+        put_block_record(c, block, size);
+    else
+        put_record(c, header, data);
+    side_count_bytes(&c->put.bytes, size);
+    put_end(c);
+    if (block) atomic_fetch_sub(&self_row()->held, 1);
     return PRONG_OK;
 }
 

@@ -245,17 +245,31 @@ static prong_status queue_enter_joinable(struct visit *inside, prong_queue handl
 }
 
 /* One store ends it: at no moment the message is neither taken nor finished. */
+static prong_status queue_finish_one(struct queue *queue) {
+    struct ledger *ledger;
+    TRY(ledger_of_self(&queue->ledgers, &ledger));
+    atomic_fetch_add(&ledger->finished, 1);
+    if (queue_unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
+    return PRONG_OK;
+}
+
 prong_status prong_queue_task_done(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     TRY(queue_enter_joinable(&inside, handle, &queue));
     if (queue_unfinished(queue) == 0)
         return fail(PRONG_INVALID, "task_done was called more often than messages were put");
-    struct ledger *ledger;
-    TRY(ledger_of_self(&queue->ledgers, &ledger));
-    atomic_fetch_add(&ledger->finished, 1);
-    if (queue_unfinished(queue) == 0) waitq_notify(&queue->joiners, INT_MAX);
-    return PRONG_OK;
+    return queue_finish_one(queue);
+}
+
+/* It counts as put twice: once of these it is finished, after it is back, or a join might end between. */
+prong_status queue_put_back(prong_queue handle, const void *data, size_t size, prong_message *lent) {
+    struct queue *queue;
+    INSIDE struct visit inside = {0};
+    TRY(queue_enter(&inside, handle, &queue));
+    TRY(channel_put_back(&queue->channel, handle.generation, data, lent ? lent->size : size, lent ? lent->block : 0));
+    if (lent) *lent = (prong_message){0};
+    return queue->joinable ? queue_finish_one(queue) : PRONG_OK;
 }
 
 static bool all_done(void *queue) {

@@ -14,6 +14,11 @@ extern const struct object_type queue_type;
 prong_status message_reserve(size_t size, prong_message *message);
 prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
 
+/* Puts back a message that this thread has just taken, behind the others, even if the queue is full or shut down by
+ * now: as if it had not been taken. lent: as received, cleared on success; NULL: data and size, as got, of at most
+ * INLINE_MAX bytes. PRONG_STALE, PRONG_NO_MEMORY. */
+prong_status queue_put_back(prong_queue queue, const void *data, size_t size, prong_message *lent);
+
 /* Makes a queue that is destroyed when this process dies, unless another process has taken it over by then. The second
  * takes it over: true if it did. */
 prong_status queue_create_private(prong_queue *queue);

@@ -12,6 +12,7 @@ Several lines may stand between "docs: given" and "-->".
 import glob
 import os
 import re
+import subprocess
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 FENCE = re.compile(r"(?:<!-- docs: (?P<how>.*?) -->\n+)?^```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^```$", re.S | re.M)
@@ -47,3 +48,13 @@ def read(path):
 
 def all_blocks(*languages):
     return [block for path in pages() for block in read(path) if block.language in languages]
+
+
+def run(command, block, directory):
+    """Runs what was made of the block, in the directory: what is wrong with it, or an empty text."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=directory, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        return f"it ended with {done.returncode}: {done.stdout}{done.stderr}"
+    if block.output is not None and block.output != done.stdout:
+        return f"it printed\n{done.stdout}and not\n{block.output}"
+    return ""

@@ -49,13 +49,7 @@ def compile_block(compiler, library, block, directory):
 
 
 def run(block, directory):
-    done = subprocess.run([os.path.join(directory, "program")], capture_output=True, text=True, timeout=60, check=False, cwd=directory,
-                          stdin=subprocess.DEVNULL)
-    if done.returncode:
-        return f"it ended with {done.returncode}: {done.stdout}{done.stderr}"
-    if block.output is not None and block.output != done.stdout:
-        return f"it printed\n{done.stdout}and not\n{block.output}"
-    return ""
+    return blocks.run([os.path.join(directory, "program")], block, directory)
 
 
 def try_block(compiler, library, block):

@@ -7,9 +7,9 @@ import tempfile
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "support"))
 from pythons import pythons
+from tally import check, end
 
 server_tool, client_tool = sys.argv[1:]
-passed, failed = 0, 0
 
 PYTHON_SERVER = """
 import multiprocessing, sys
@@ -69,15 +69,6 @@ shutdown: PRONG_OK
 """
 
 
-def check(name, good, detail=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {detail}")
-
-
 def run(server, client):
     with subprocess.Popen(server, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as s:
         address = s.stdout.readline().strip()
@@ -109,8 +100,4 @@ with tempfile.TemporaryDirectory() as directory:
     out, err = run([server_tool, f"{directory}/own.sock", "a key"], [client_tool, "ADDRESS", "a key"])
     check("C uses a prong server", out == WANTED.replace("GEN", ""), (out, err))
 
-if not pythons():
-    print("skipped: there is no Python to talk to")
-    sys.exit(77)
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+end()

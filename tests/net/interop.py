@@ -6,9 +6,9 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 from pythons import pythons
+from tally import check, end
 
 tool = sys.argv[1]
-passed, failed = 0, 0
 
 CLIENT = """
 import sys
@@ -47,15 +47,6 @@ with Listener(address, authkey=key) as l:
 """
 
 
-def check(name, good, detail=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {detail}")
-
-
 def run(server, client):
     """What client (given the address) and then server print."""
     with subprocess.Popen(server, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as s:
@@ -91,8 +82,4 @@ with tempfile.TemporaryDirectory() as directory:
             check(f"Python {version}'s MD5 is refused where not allowed", "fine" not in out
                   and "allow_md5" in " ".join(said), (out, said))
 
-if not pythons():
-    print("skipped: there is no Python to talk to")
-    sys.exit(77)
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+end()

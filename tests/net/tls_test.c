@@ -48,6 +48,11 @@ static int tls_client(void *argument, size_t size) {
     return 0;
 }
 
+/* On a busy machine a client takes long to come, so a listener accepts until the client has ended. */
+static bool still_runs(prong_process child) {
+    return prong_process_join(child, PRONG_NOWAIT) == PRONG_TIMEOUT;
+}
+
 TEST(tls_carries_messages_and_refuses_a_wrong_name) {
     make_certificate();
     prong_tls tls = {.certificate = certificate, .key = key};
@@ -68,7 +73,7 @@ TEST(tls_carries_messages_and_refuses_a_wrong_name) {
     equal(test_end(child), 0);
     strcpy(client.name, "other.test");
     child = start_with(PRONG_START_FORK, tls_client, client);
-    is(prong_listener_accept(listener, &link, PRONG_SECONDS(2)), PRONG_TIMEOUT);
+    while (still_runs(child)) is(prong_listener_accept(listener, &link, PRONG_MS(100)), PRONG_TIMEOUT);
     equal(test_end(child), 42);
     prong_listener_close(listener);
     options.tls = &(prong_tls){.certificate = "/nowhere.pem"};
@@ -183,7 +188,9 @@ static void mismatch(bool with_tls, bool with_key, prong_time timeout, const cha
     memcpy(client.tls.authority, certificate, sizeof(certificate));
     prong_process child = start_with(PRONG_START_FORK, mismatched_client, client);
     prong_link *link = NULL;
-    prong_status status = prong_listener_accept(listener, &link, PRONG_SECONDS(1));
+    prong_status status = PRONG_TIMEOUT;
+    while (status == PRONG_TIMEOUT && !prong_listener_refused(listener) && still_runs(child))
+        status = prong_listener_accept(listener, &link, PRONG_MS(500));
     if (status >= 0) {
         check(receive(link, PRONG_MS(500)) != PRONG_OK);
         reason = prong_error_message();

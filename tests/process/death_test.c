@@ -39,14 +39,6 @@ static int start_one_and_return(void *argument, size_t size) {
     return 5;
 }
 
-static bool gone_within(int pid, int milliseconds) {
-    for (int i = 0; i < milliseconds / 5; i++, test_sleep_ms(5)) {
-        while (waitpid(-1, NULL, WNOHANG) > 0) {} /* orphans are ours to reap: see the runner */
-        if (kill(pid, 0) != 0) return true;
-    }
-    return false;
-}
-
 METHOD_TEST(daemons_die_with_a_parent_that_is_killed) {
     struct family family = {.method = method, .daemon = true};
     int pid;
@@ -55,7 +47,7 @@ METHOD_TEST(daemons_die_with_a_parent_that_is_killed) {
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
     ok(prong_process_kill(parent));
     equal(test_end(parent), -SIGKILL);
-    check(gone_within(pid, 5000));
+    check(test_gone_within(pid, 5000));
 }
 
 METHOD_TEST(children_that_are_no_daemons_live_on_when_the_parent_is_killed) {
@@ -66,9 +58,9 @@ METHOD_TEST(children_that_are_no_daemons_live_on_when_the_parent_is_killed) {
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
     ok(prong_process_kill(parent));
     equal(test_end(parent), -SIGKILL);
-    check(!gone_within(pid, 200));
+    check(!test_gone_within(pid, 200));
     kill(pid, SIGKILL);
-    check(gone_within(pid, 5000));
+    check(test_gone_within(pid, 5000));
 }
 
 METHOD_TEST(daemons_are_ended_when_their_parent_returns) {
@@ -78,7 +70,7 @@ METHOD_TEST(daemons_are_ended_when_their_parent_returns) {
     prong_process parent = start_with(method, start_one_and_return, family);
     equal(test_end(parent), 5); /* it waits until the message is there, so the message is taken after that */
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
-    check(gone_within(pid, 5000));
+    check(test_gone_within(pid, 5000));
 }
 
 static int wait_for_a_message(void *argument, size_t size) {

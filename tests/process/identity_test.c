@@ -36,14 +36,6 @@ static int start_daemon_and_wait(void *argument, size_t size) {
     return 0;
 }
 
-static bool gone_within(int pid, int milliseconds) {
-    for (int i = 0; i < milliseconds / 5; i++, test_sleep_ms(5)) {
-        while (waitpid(-1, NULL, WNOHANG) > 0) {} /* orphans are ours to reap: see the runner */
-        if (kill(pid, 0) != 0) return true;
-    }
-    return false;
-}
-
 static void daemon_dies_with_its_parent(int method) {
     struct family family = {.method = method};
     int pid;
@@ -52,7 +44,7 @@ static void daemon_dies_with_its_parent(int method) {
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
     ok(prong_process_kill(parent));
     equal(test_end(parent), -SIGKILL);
-    bool gone = gone_within(pid, 5000);
+    bool gone = test_gone_within(pid, 5000);
     if (!gone) kill(pid, SIGKILL);
     check(gone);
 }

@@ -123,9 +123,12 @@ class ProgramTest(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.directory = directory.name
 
+    encoding = "utf-8"  # of what it writes
+
     def write(self, name, text):
         path = os.path.join(self.directory, name)
-        with open(path, "w", encoding="utf-8") as file:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding=self.encoding) as file:
             file.write(text)
         return path
 

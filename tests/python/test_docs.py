@@ -31,13 +31,7 @@ def run(block, directory):
     path = os.path.join(directory, "block.py")
     with open(path, "w", encoding="utf-8") as file:
         file.write((block.argument + "\n" if block.how == "given" else "") + block.code)
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60, check=False, cwd=directory,
-                          stdin=subprocess.DEVNULL)
-    if done.returncode:
-        return f"it ended with {done.returncode}: {done.stdout}{done.stderr}"
-    if block.output is not None and block.output != done.stdout:
-        return f"it printed\n{done.stdout}and not\n{block.output}"
-    return ""
+    return blocks.run([sys.executable, path], block, directory)
 
 
 def page_errors(path):

@@ -51,6 +51,18 @@ class FaceTest(unittest.TestCase):
         for name in prong.__all__:
             self.assertTrue(hasattr(prong, name), name)
 
+    def test_dir_shows_no_helpers(self):
+        helpers = {"TYPE_CHECKING", "needs", "mirror", "public", "typed_as", "reduced", "restorers", "in_force", "later", "bind"}
+        for module in own_modules():
+            if module is not prong._core:
+                with self.subTest(module.__name__):
+                    listed = {name for name in dir(module) if not name.startswith("__")}
+                    self.assertLessEqual(set(module.__all__), listed)
+                    more = listed - set(module.__all__)
+                    self.assertEqual({name for name in more if name[0] == "_"} | more & helpers, set())
+                    if module is not prong:  # whose submodules are public
+                        self.assertEqual([name for name in more if isinstance(getattr(module, name), types.ModuleType)], [])
+
     def test_everything_public_has_a_docstring_and_a_signature(self):
         walked = 0
         for module in own_modules():

@@ -2,13 +2,14 @@
 
 import os
 import queue
+import signal
 import sys
 import threading
 import time
 import unittest
 
 import prong
-from support import InMethod, descriptors, for_each_method
+from support import InMethod, Interrupted, descriptors, for_each_method, in_thread, on_alarm
 
 SOON = 30
 
@@ -149,6 +150,19 @@ class Queues(InMethod):
 ForkTest, SpawnTest, ForkServerTest = for_each_method(Queues)
 
 
+class UnreadableError(Exception):
+    """What an Unreadable's reader gets."""
+
+
+def unreadable():
+    raise UnreadableError
+
+
+class Unreadable:
+    def __reduce__(self):
+        return unreadable, ()
+
+
 class QueueTest(unittest.TestCase):
     """In one process."""
 
@@ -185,6 +199,50 @@ class QueueTest(unittest.TestCase):
         self.assertEqual(q.get(timeout=SOON), 1)
         with self.assertRaises(OSError):
             q.get(timeout=SOON)
+
+    def test_a_message_that_a_signals_handler_broke_in_upon_goes_back(self):
+        def full_while_it_comes():
+            q.put(item)
+            putter.append(in_thread(q.put, "next"))  # it waits for the place of the first
+            raise Interrupted
+
+        for maxsize, item in ((1, "small"), (1, b"large" * 1000000), (0, "small")):
+            q, putter = prong.JoinableQueue(maxsize), []
+            with self.subTest(maxsize=maxsize, size=len(item)), on_alarm(full_while_it_comes):
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                with self.assertRaises(Interrupted):
+                    q.get(timeout=SOON)
+                self.assertCountEqual([q.get(timeout=SOON), q.get(timeout=SOON)], [item, "next"])
+                putter[0].join(SOON)
+                q.task_done()
+                self.assertFalse(q.join(0))
+                q.task_done()
+                self.assertTrue(q.join(SOON))
+                self.assertRaises(ValueError, q.task_done)
+
+    def test_a_message_goes_back_into_a_queue_that_was_shut_down(self):
+        def shut_down_as_it_comes():
+            q.put("last")
+            q.shutdown()
+            raise Interrupted
+
+        q = prong.Queue()
+        with on_alarm(shut_down_as_it_comes):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with self.assertRaises(Interrupted):
+                q.get(timeout=SOON)
+        self.assertEqual(q.get(timeout=SOON), "last")
+        self.assertRaises(OSError, q.get, timeout=SOON)
+
+    def test_an_error_behind_the_first_of_a_batch_loses_nothing(self):
+        q = prong.Queue()
+        q.put_many([1, Unreadable(), 2, 3])
+        q.shutdown()
+        self.assertEqual(q.get_many(timeout=SOON), [1])
+        self.assertRaises(UnreadableError, q.get_many, timeout=SOON)
+        self.assertEqual(q.get_many(timeout=SOON), [2, 3])
+        self.assertRaises(OSError, q.get_many, timeout=SOON)
+        self.assertRaises(OSError, q.get, timeout=SOON)
 
     def test_waiting_for_queues_and_connections(self):
         q, (reader, writer) = prong.Queue(), prong.Pipe(duplex=False)

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import unittest.mock
 import zipfile
 
 import prong
-from support import METHODS
+from support import METHODS, ProgramTest
 
 SOON = 120
 
@@ -325,22 +324,10 @@ def nothing():
     pass
 
 
-class SameTest(unittest.TestCase):
+class SameTest(ProgramTest):
     """What multiprocessing does, prong does."""
 
-    maxDiff = None
-
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = directory.name
-
-    def write(self, name, text):
-        path = os.path.join(self.directory, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="latin-1") as file:
-            file.write(text)
-        return path
+    encoding = "latin-1"
 
     def same(self, *command, methods=METHODS, **options):
         for method in methods:

@@ -38,6 +38,14 @@ void test_sleep_ms(int milliseconds) {
     usleep((useconds_t)milliseconds * 1000);
 }
 
+bool test_gone_within(int pid, int milliseconds) {
+    for (int i = 0; i < milliseconds / 5; i++, test_sleep_ms(5)) {
+        while (waitpid(-1, NULL, WNOHANG) > 0) {} /* see run */
+        if (kill(pid, 0) != 0) return true;
+    }
+    return false;
+}
+
 prong_process test_start(prong_start_method method, prong_target *target, const void *argument, size_t size,
                          bool daemon) {
     prong_process process;

@@ -90,6 +90,8 @@ prong_process test_start(prong_start_method method, prong_target *target, const 
                          bool daemon);
 /* Joins it within ten seconds, returns its exit code, closes it. */
 int test_end(prong_process process);
+/* Whether the process ends in that time; reaps orphans, which are this process's to reap. */
+bool test_gone_within(int pid, int milliseconds);
 int64_t test_now(void);
 void test_sleep_ms(int milliseconds);
 /* The arena is whole, holds no message in anybody's hand, and just `objects` objects beside this process's own. */

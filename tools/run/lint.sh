@@ -94,7 +94,7 @@ cmd_lint() {
     lint_cppcheck
     lint_ruff
     lint_mypy
-    for part in layers names static imports; do
+    for part in layers names static imports headers; do
         found=$("tests/lint_$part") || { echo "$found"; bad=1; }
     done
     [ "$bad" = 0 ] && echo "lint: clean${not_linted:+ (skipped:$not_linted)}"

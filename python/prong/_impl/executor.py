@@ -12,10 +12,21 @@ from .compat import needs
 from .results import failure
 
 needs(threading)
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.context import BaseContext
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
+    # At runtime an Executor that is not concurrent.futures' own: to annotations it is one of those.
+    _Executor = _futures.ProcessPoolExecutor
+else:
+    _Executor = _futures.Executor
 
 __all__ = ["ProcessPoolExecutor"]
 
-_pools = {}  # the pool of each executor, until all that it was given is done; and the process that made it
+_pools: "dict[Any, int]" = {}  # the pool of each executor, until all that it was given is done; and the process that made it
 _registered = False
 _exiting = False
 
@@ -90,7 +101,7 @@ class _Pool(Pool):
         return False  # the futures are the core's jobs, whatever the context
 
 
-class ProcessPoolExecutor(_futures.Executor):
+class ProcessPoolExecutor(_Executor):
     """ProcessPoolExecutor(max_workers=None, mp_context=None, initializer=None, initargs=(), *, max_tasks_per_child=None)
 
     A worker that dies fails the future of the one task it ran, with WorkerDied; the others go on.
@@ -98,7 +109,15 @@ class ProcessPoolExecutor(_futures.Executor):
 
     __module__ = "prong"
 
-    def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), *, max_tasks_per_child=None):
+    def __init__(
+        self,
+        max_workers: "int | None" = None,
+        mp_context: "BaseContext | None" = None,
+        initializer: "Callable[..., object] | None" = None,
+        initargs: "tuple[Any, ...]" = (),
+        *,
+        max_tasks_per_child: "int | None" = None,
+    ) -> None:
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
@@ -109,30 +128,31 @@ class ProcessPoolExecutor(_futures.Executor):
         weakref.finalize(self, _abandon, self._pool).atexit = False
         self._shutdown = False
         self._lock = threading.Lock()
-        self._pending = set()
+        self._pending: set[Any] = set()
 
-    def submit(self, fn, /, *args, **kwargs):
-        """Runs fn(*args, **kwargs) in a worker: its future. RuntimeError after shutdown()."""
-        with self._lock:
-            self._check_running()
-            future = _Future()
-            self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
-        try:
-            job = self._pool._submit(fn, _core.CALL, ((args, kwargs),), 0, None, 0, future._finished)
-        except ProcessError:
-            self._pending.discard(future)
-            raise
-        except Exception as error:  # what cannot be pickled is the future's
-            future.set_exception(error)
+    if not TYPE_CHECKING:  # to annotations it is theirs, which checks what the function is given
+        def submit(self, fn, /, *args, **kwargs):
+            """Runs fn(*args, **kwargs) in a worker: its future. RuntimeError after shutdown()."""
+            with self._lock:
+                self._check_running()
+                future = _Future()
+                self._pending.add(future)
+            future.add_done_callback(self._pending.discard)
+            try:
+                job = self._pool._submit(fn, _core.CALL, ((args, kwargs),), 0, None, 0, future._finished)
+            except ProcessError:
+                self._pending.discard(future)
+                raise
+            except Exception as error:  # what cannot be pickled is the future's
+                future.set_exception(error)
+                return future
+            if job is None:  # shut down in the meantime
+                self._pending.discard(future)
+                self._check_running()
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if not future.done():
+                future._job = job
             return future
-        if job is None:  # shut down in the meantime
-            self._pending.discard(future)
-            self._check_running()
-            raise RuntimeError("cannot schedule new futures after shutdown")
-        if not future.done():
-            future._job = job
-        return future
 
     def _check_running(self):
         if self._shutdown:
@@ -140,7 +160,9 @@ class ProcessPoolExecutor(_futures.Executor):
         if _exiting:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    def map(self, fn, *iterables, timeout=None, chunksize=1):
+    def map(
+        self, fn: "Callable[..., _T]", *iterables: "Iterable[Any]", timeout: "float | None" = None, chunksize: int = 1
+    ) -> "Iterator[_T]":
         """An iterator over fn(*items), in order. TimeoutError when a result is not there timeout seconds from now."""
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
@@ -150,7 +172,7 @@ class ProcessPoolExecutor(_futures.Executor):
         result = self._pool.starmap_async(fn, list(zip(*iterables)), chunksize)
         return result._each(end, _futures.TimeoutError)
 
-    def shutdown(self, wait=True, *, cancel_futures=False):
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No further tasks; waits until those submitted are done, and the workers have ended."""
         with self._lock:
             self._shutdown = True

@@ -4,10 +4,25 @@ import functools
 import itertools
 import threading
 from collections import deque
+from types import GenericAlias
 
 from .. import _core
 from ..errors import TimeoutError
 from .results import failure, not_the_end
+
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from multiprocessing.pool import IMapIterator as _Iterator
+    from typing import TypeVar
+
+    _T = TypeVar("_T")
+    _Self = TypeVar("_Self")
+else:
+    _T = None
+
+    class _Iterator:
+        __class_getitem__ = classmethod(GenericAlias)
 
 
 def _chunks(iterator, size):
@@ -31,7 +46,7 @@ class _Raised:
         return True
 
 
-class IMapIterator:
+class IMapIterator(_Iterator[_T]):
     """Results one at a time; reads ahead of what is taken no more than `ahead` tasks, until the pool is closed."""
 
     __module__ = "prong.pool"
@@ -46,7 +61,7 @@ class IMapIterator:
         self._lock = threading.RLock()
         self._fill(ahead)
 
-    def __iter__(self):
+    def __iter__(self: "_Self") -> "_Self":
         return self
 
     def _done(self):
@@ -88,7 +103,7 @@ class IMapIterator:
         self._pending.popleft()
         return job
 
-    def next(self, timeout=None):
+    def next(self, timeout: "float | None" = None) -> "_T":
         """The next result; TimeoutError when timeout seconds have passed."""
         while True:
             if self._values:
@@ -117,10 +132,10 @@ class IMapIterator:
         """The pool is closed: all the rest is submitted before."""
         self._fill(float("inf"))
 
-    def __aiter__(self):
+    def __aiter__(self) -> "AsyncIterator[_T]":
         return self
 
-    async def __anext__(self):
+    async def __anext__(self) -> "_T":
         import asyncio
 
         def step():
@@ -134,7 +149,7 @@ class IMapIterator:
         return value
 
 
-class IMapUnorderedIterator(IMapIterator):
+class IMapUnorderedIterator(IMapIterator[_T]):
     """Results as they come."""
 
     __module__ = "prong.pool"

@@ -1,7 +1,15 @@
 """A module of ours that stands for one of multiprocessing's has all its names, and then its own. Copies of modules and functions, for
 that and for install()."""
 
+import sys
 from types import FunctionType, ModuleType
+
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    _F = TypeVar("_F")
 
 originals: "dict[type, type]" = {}  # of classes that install() has replaced: by what replaces them
 
@@ -14,11 +22,30 @@ def once_more(module, name):
     return copy
 
 
+def typed_as(theirs: "_F") -> "Callable[[Callable[..., Any]], _F]":
+    """For a function in the place of one of multiprocessing's: type checkers are told the signatures of that."""
+    return lambda ours: ours  # type: ignore[return-value]
+
+
 def mirror(module, into):
     """Every name of the module, for globals()."""
     names = list(module.__all__)
     into.update((name, value) for name, value in vars(module).items() if not name.startswith("__"))
     return names
+
+
+def public(name):
+    """A module's __dir__: what it offers, and what multiprocessing's of that name has; not what it imports for itself."""
+    def is_public(key, value, theirs):
+        own = key in theirs or getattr(value, "__module__", None) == name
+        return key.startswith("__") or own and key[0] != "_" and not isinstance(value, ModuleType)
+
+    def listing():
+        from importlib import import_module
+        names = vars(sys.modules[name])
+        theirs = vars(import_module(name.replace("prong", "multiprocessing", 1)))
+        return sorted({*names["__all__"], *(key for key, value in names.items() if is_public(key, value, theirs))})
+    return listing
 
 
 def original(ours, module):

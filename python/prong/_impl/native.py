@@ -76,7 +76,7 @@ class NativePool(Pool):
         """Fills out, element by element, with what func makes of source: arrays, or any contiguous buffers, of as many
         elements. func (a prong_range) is called with up to chunksize of them at a time. Nothing is copied of what lies in shared
         memory (prong.RawArray)."""
-        self._check_running()  # type: ignore[attr-defined]
+        self._check_running()
         failed = self._core.map_into(_name(func), source, out, chunksize or 0, timeout, retries)
         if failed is not None:
             status, message = failed

@@ -10,6 +10,19 @@ from .. import _core
 from ..errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
 from .pool_worker import otherwise
 
+TYPE_CHECKING = False  # as typing has it, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from multiprocessing.pool import ApplyResult as _Result
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
+else:
+    _T = None
+
+    class _Result:
+        __class_getitem__ = classmethod(GenericAlias)
+
 
 def remote_traceback(text):
     """A worker's traceback as the cause of an exception here."""
@@ -57,7 +70,7 @@ def failure(index, outcome, pool):
     return ProcessError(value)
 
 
-class AsyncResult:
+class AsyncResult(_Result[_T]):
     """The result of an apply_async; of tasks submitted together: of map_async and starmap_async."""
 
     __module__ = "prong.pool"
@@ -71,7 +84,7 @@ class AsyncResult:
         # with callbacks it has ended when they have been called
         self._told = None if callback is None and error_callback is None else threading.Event()
 
-    def ready(self):
+    def ready(self) -> bool:
         """Whether it has ended, and its callback, if any, has been called."""
         if self._told is not None:
             return self._told.is_set()
@@ -89,18 +102,18 @@ class AsyncResult:
             if self._job is not None:
                 self._job.read()
 
-    def successful(self):
+    def successful(self) -> bool:
         """Whether it ended without an exception. ValueError when it has not ended."""
         if not self.ready():
             raise ValueError("{0!r} not ready".format(self))
         self._load()
         return self._success
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: "float | None" = None) -> None:
         """Waits for the end, up to timeout seconds."""
         self._wait(timeout)
 
-    def get(self, timeout=None):
+    def get(self, timeout: "float | None" = None) -> "_T":
         """The result, or what was raised. TimeoutError when timeout seconds have passed."""
         if timeout is None and self._shape == "chunks" and self._told is None:
             self._read()
@@ -112,12 +125,12 @@ class AsyncResult:
             return self._value
         raise self._value
 
-    def cancel(self, force=False):
+    def cancel(self, force: bool = False) -> None:
         """Tasks that have not begun will not; with force, those that run are killed. They end as TaskCancelled."""
         if self._job is not None:
             self._job.cancel(force)
 
-    def progress(self):
+    def progress(self) -> "tuple[int, int, float]":
         """(tasks done, tasks in all, tasks a second)."""
         if self._job is not None:
             self._progress = self._job.progress()
@@ -180,7 +193,7 @@ class AsyncResult:
             if self._told is not None:
                 self._told.set()
 
-    def __await__(self):
+    def __await__(self) -> "Generator[Any, None, _T]":
         import asyncio
 
         def get():
@@ -190,13 +203,11 @@ class AsyncResult:
                 raise not_the_end(error) from error
         return (yield from asyncio.get_running_loop().run_in_executor(None, get).__await__())
 
-    __class_getitem__ = classmethod(GenericAlias)
-
 
 ApplyResult = AsyncResult
 
 
-class MapResult(AsyncResult):
+class MapResult(AsyncResult[list[_T]]):
     """The results of tasks submitted together, in their order."""
 
     __module__ = "prong.pool"
