@@ -10,14 +10,16 @@
 enum { KIND_QUEUE = 1 };
 extern const struct object_type queue_type;
 
-/* Reserving memory for a message, and putting it: as prong_queue_reserve and prong_queue_commit. */
-prong_status message_reserve(size_t size, prong_message *message);
+/* Puts a message: as prong_queue_commit. */
 prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
 
 /* Makes a queue that is destroyed when this process dies, unless another process has taken it over by then. The second
  * takes it over: true if it did. */
 prong_status queue_create_private(prong_queue *queue);
 bool queue_take_over(prong_queue queue);
+
+/* True for a handle that is stale. */
+bool queue_is_empty(prong_queue queue);
 
 /* The channel behind a queue; NULL with an error recorded. */
 struct channel *queue_channel(prong_queue queue);

@@ -90,6 +90,11 @@ prong_process test_start(prong_start_method method, prong_target *target, const 
                          bool daemon);
 /* Joins it within ten seconds, returns its exit code, closes it. */
 int test_end(prong_process process);
+/* What the library tells of them; the call must succeed. */
+int test_pid(prong_process process);
+bool test_is_alive(prong_process process);
+size_t test_queue_size(prong_queue queue);
+bool test_job_has_ended(prong_job job);
 int64_t test_now(void);
 void test_sleep_ms(int milliseconds);
 /* The arena is whole, holds no message in anybody's hand, and just `objects` objects beside this process's own. */
