@@ -24,7 +24,7 @@ static void queue_receive(int channel, void *data, size_t size) {
 
 static void queue_send_in_place(int channel, size_t size, uint64_t stamp) {
     prong_message message;
-    must(prong_queue_reserve(queues[channel], size, &message));
+    must(prong_message_reserve(&message, size));
     memcpy(message.data, &stamp, sizeof stamp);
     memcpy((char *)message.data + size - sizeof stamp, &stamp, sizeof stamp);
     must(prong_queue_commit(queues[channel], &message, PRONG_FOREVER));

@@ -21,7 +21,7 @@ static int work(void *argument, size_t size) {
     for (int i = 1; i <= 3; i++) must(prong_queue_put(shared->results, &i, sizeof i, PRONG_FOREVER));
     must(prong_event_wait(shared->taken, PRONG_FOREVER));
     must(prong_parent_process(&parent));
-    must(prong_process_interrupt(parent)); /* as Ctrl-C would */
+    must(prong_process_signal(parent, SIGINT)); /* as Ctrl-C would */
     for (;;) sleep(1);
     return 0;
 }
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
         if (result == 3) must(prong_event_set(shared.taken));
     }
     if (status == PRONG_INTERRUPTED) printf("interrupted\n");
-    must(prong_process_terminate(worker));
+    must(prong_process_signal(worker, SIGTERM));
     must(prong_process_join(worker, PRONG_SECONDS(10))); /* waits as ever */
     must(prong_process_exitcode(worker, &code));
     printf("the worker has ended: %d\n", code);

@@ -3,12 +3,12 @@
 
 static void info(const char *title) {
     prong_process own, parent;
-    char name[48] = "", of_parent[48] = "nobody of prong's";
+    prong_process_state state, of_parent = {.name = "nobody of prong's"};
     must(prong_current_process(&own));
-    must(prong_process_name(own, name, sizeof name));
-    if (prong_parent_process(&parent) >= 0) must(prong_process_name(parent, of_parent, sizeof of_parent));
-    printf("%s\n  process: %s\n  started by: %s\n  has a pid: %s\n", title, name, of_parent,
-           getpid() > 0 ? "yes" : "no");
+    must(prong_process_get_state(own, &state));
+    if (prong_parent_process(&parent) >= 0) must(prong_process_get_state(parent, &of_parent));
+    printf("%s\n  process: %s\n  started by: %s\n  has a pid: %s\n", title, state.name, of_parent.name,
+           state.pid == getpid() ? "yes" : "no");
     fflush(stdout);
 }
 

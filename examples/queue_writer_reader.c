@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
     prong_process writer = example_start(write_letters, &desk, sizeof desk);
     prong_process reader = example_start(read_letters, &desk, sizeof desk);
     must(prong_process_join(writer, PRONG_SECONDS(10)));
-    must(prong_process_terminate(reader));
+    must(prong_process_signal(reader, SIGTERM));
     must(prong_process_join(reader, PRONG_SECONDS(10)));
     must(prong_process_exitcode(reader, &code));
     printf("reader ended with %d\n", code);

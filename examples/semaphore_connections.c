@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
     must(prong_shared_value_create(&server.served, PRONG_TYPE_OF(long), 1, NULL, NULL));
     prong_process hanging = example_start(client_that_hangs, &server, sizeof server);
     while (served(&server) < 1) usleep(1000);
-    must(prong_process_kill(hanging));
+    must(prong_process_signal(hanging, SIGKILL));
     for (int i = 0; i < 10; i++) clients[i] = example_start(client, &server, sizeof server);
     for (int i = 0; i < 10; i++) must(prong_process_join(clients[i], PRONG_SECONDS(10)));
     must(prong_process_join(hanging, PRONG_SECONDS(10)));

@@ -11,7 +11,7 @@ enum { WORKERS = 64, PAUSE_US = 5000, RANDOM_US = 20000 };
 static int random_worker(prong_pool pool, unsigned *seed) { /* its pid; 0: none now */
     prong_worker workers[WORKERS];
     size_t count;
-    if (prong_pool_workers(pool, workers, WORKERS, &count) < 0) return 0;
+    if (prong_pool_workers(pool, workers, WORKERS, &count, NULL) < 0) return 0;
     return workers[(size_t)rand_r(seed) % (count < WORKERS ? count : WORKERS)].pid;
 }
 

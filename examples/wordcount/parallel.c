@@ -86,7 +86,7 @@ static void show_progress(const prong_progress *progress, void *parallel) {
 
 size_t worker_count(prong_pool pool) {
     size_t count;
-    must(prong_pool_workers(pool, NULL, 0, &count));
+    must(prong_pool_workers(pool, NULL, 0, &count, NULL));
     return count;
 }
 

@@ -53,12 +53,6 @@ PRONG_CHECKED prong_status
 prong_connection_send_bytes(prong_connection connection, const void *data,
                             size_t size, prong_time timeout);
 
-/* Sends size bytes from offset on, of a buffer of length bytes. Errors:
- * PRONG_INVALID (they are not all in the buffer); else as above. */
-PRONG_CHECKED prong_status prong_connection_send_part(
-    prong_connection connection, const void *buffer, size_t length,
-    size_t offset, size_t size, prong_time timeout);
-
 /* Receives a message lent in the arena: valid until prong_message_release,
  * which any thread of this process may call, also after the end is closed. Any
  * number may be lent at a time. They are aligned to 64, and may be committed to
@@ -92,12 +86,8 @@ PRONG_CHECKED prong_status prong_connection_recv_value(
     prong_connection connection, prong_document *document, prong_value *value,
     const prong_unpickle_options *options, prong_time timeout);
 
-/* Sending in place: reserve, write to message->data, commit; as for queues.
- * What is not committed is given back with prong_message_release. Errors: as
+/* Sends a message in place, as prong_queue_commit puts one. Errors: as
  * prong_connection_send_bytes. */
-PRONG_CHECKED prong_status prong_connection_reserve(prong_connection connection,
-                                                    size_t size,
-                                                    prong_message *message);
 PRONG_CHECKED prong_status prong_connection_commit(prong_connection connection,
                                                    prong_message *message,
                                                    prong_time timeout);

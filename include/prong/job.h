@@ -2,7 +2,17 @@
  * give results one at a time.
  *
  * Any member of the family may wait for a job. All calls but prong_iterator's
- * are thread-safe; none is for signal handlers. */
+ * are thread-safe; none is for signal handlers.
+ *
+ * A task may submit to its own pool, and wait for it, as long as another worker
+ * can run what it waits for. If all workers that could are waiting themselves
+ * (for this pool, for other pools in a circle, or for the very job that they
+ * run a task of), the last task to wait gets PRONG_DEADLOCK at once, and the
+ * others go on. That holds for every call that waits for a job, an iterator or
+ * prong_pool_join. A worker counts as free if its wait times out before the
+ * caller's does, or if its task's time limit ends it before. Only waits for
+ * pools are seen, only those of the threads that run tasks, and of up to 64
+ * pools that wait for one another. */
 #ifndef PRONG_JOB_H
 #define PRONG_JOB_H
 
@@ -24,13 +34,9 @@ typedef struct prong_job {
  * status of the first that failed, with its message. In the process that
  * submitted the job, the first such call to find it ended fills the work's
  * outputs; PRONG_TOO_LONG when all succeeded and a result did not fit there.
- * Errors of the wait itself: PRONG_TIMEOUT, PRONG_DEADLOCK (see
- * <prong/pool.h>), PRONG_STALE. With PRONG_NOWAIT it asks whether all tasks
- * have succeeded. */
+ * With PRONG_NOWAIT it asks whether all tasks have succeeded. Errors of the
+ * wait itself: PRONG_TIMEOUT, PRONG_DEADLOCK, PRONG_STALE. */
 PRONG_CHECKED prong_status prong_job_wait(prong_job job, prong_time timeout);
-
-/* Whether every task has ended, well or not. False for a stale handle. */
-PRONG_API bool prong_job_ready(prong_job job);
 
 /* A descriptor for poll, select or epoll. It is readable while every task has
  * ended, well or not, or the job is destroyed, and not readable otherwise: in
@@ -42,7 +48,8 @@ PRONG_API bool prong_job_ready(prong_job job);
  * stopped process is in the middle of this call). */
 PRONG_CHECKED prong_status prong_job_fileno(prong_job job, int *descriptor);
 
-/* How much of the job is done. Errors: PRONG_STALE. */
+/* How much of the job is done, and whether all of it has ended. Errors:
+ * PRONG_STALE. */
 PRONG_API prong_status prong_job_progress(prong_job job,
                                           prong_progress *progress);
 

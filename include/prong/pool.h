@@ -5,7 +5,8 @@
  * code; or that task is run again, up to `retries` times. The pool replaces the
  * worker. No call ever waits for a dead worker.
  *
- * The pool belongs to the process that created it (the owner). There a thread
+ * The pool belongs to the process that created it (the owner), which alone may
+ * terminate, join and destroy it: others get PRONG_NOT_CHILD. There a thread
  * replaces dead workers and enforces time limits, and another, from the first
  * callback on, runs callbacks. Every member of the family may submit tasks to
  * it, from any thread. Workers are daemonic, and may have pools and children of
@@ -16,7 +17,7 @@
  * own its parent's pools, and they are PRONG_STALE once the parent has ended.
  *
  * Functions of the program may make any call, on the same pool too, with a few
- * exceptions: see prong_pool_run for tasks, prong_task_options for callbacks,
+ * exceptions: see <prong/job.h> for tasks, prong_task_options for callbacks,
  * <prong/progress.h> for progress, <prong/work.h> for generators. An
  * initializer must not wait for its own pool, which may have no worker yet. No
  * call here is for signal handlers: they use malloc, and locks of this
@@ -26,10 +27,11 @@
 
 #include <prong/job.h>
 #include <prong/process.h>
-#include <prong/progress.h>
+#include <prong/task_options.h>
 #include <prong/work.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 PRONG_BEGIN_DECLS
 
@@ -38,8 +40,8 @@ typedef struct prong_pool {
 } prong_pool;
 
 typedef struct prong_pool_options {
-    unsigned
-        processes; /* workers; 0: as many as CPUs that this process may use */
+    unsigned processes; /* workers; 0: one for each CPU that this process may
+                           use */
     /* Run first in each worker; a result other than 0 breaks the pool. */
     prong_target *initializer;
     const void *initializer_argument;
@@ -74,21 +76,20 @@ PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool,
 PRONG_API prong_status prong_pool_shutdown(prong_pool pool);
 
 /* Ends the workers at once; tasks that are not done fail with PRONG_CANCELLED.
- * Only the owner may call it. Errors: PRONG_NOT_CHILD, PRONG_STALE. */
+ * Errors: PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_pool_terminate(prong_pool pool);
 
 /* Waits until the workers of a pool that was shut down or terminated have
- * ended, and all callbacks have returned. Only the owner may call it. Errors:
- * PRONG_STILL_RUNNING (it was not shut down or terminated), PRONG_TIMEOUT,
- * PRONG_NOT_CHILD, PRONG_STALE; PRONG_DEADLOCK in a callback, or a task, for
- * which the pool's end waits. */
+ * ended, and all callbacks have returned. Errors: PRONG_STILL_RUNNING (it was
+ * not shut down or terminated), PRONG_TIMEOUT, PRONG_NOT_CHILD, PRONG_STALE;
+ * PRONG_DEADLOCK in a callback, or a task, for which the pool's end waits. */
 PRONG_API prong_status prong_pool_join(prong_pool pool, prong_time timeout);
 
-/* Terminates the pool if it still runs, and frees it. Only the owner may call
- * it. Jobs that are not destroyed remain, ended. Waits as prong_pool_join; in a
- * callback of the same pool it does nothing and returns PRONG_DEADLOCK. A pool
- * that is left at exit is destroyed; a callback that still runs then is waited
- * for, for 2 s at most. */
+/* Terminates the pool if it still runs, and frees it. Jobs that are not
+ * destroyed remain, ended. Waits as prong_pool_join; in a callback of the same
+ * pool it does nothing and returns PRONG_DEADLOCK. A pool that is left at exit
+ * is destroyed; a callback that still runs then is waited for, for 2 s at
+ * most. */
 PRONG_API prong_status prong_pool_destroy(prong_pool pool);
 
 typedef struct prong_worker {
@@ -98,43 +99,16 @@ typedef struct prong_worker {
     void *reserved[4]; /* zero */
 } prong_worker;
 
-/* The workers, in the order of their places; *count is how many places there
- * are, even if larger than capacity. */
+/* The workers, in the order of their places. *count (may be NULL) is how many
+ * places there are, even if larger than capacity; *deaths (may be NULL) is how
+ * many workers have died while running, or had to be killed, so far. Errors:
+ * PRONG_STALE. */
 PRONG_API prong_status prong_pool_workers(prong_pool pool,
                                           prong_worker *workers,
-                                          size_t capacity, size_t *count);
-
-/* How many workers have died while running, or had to be killed, so far. */
-PRONG_API prong_status prong_pool_deaths(prong_pool pool, uint64_t *deaths);
+                                          size_t capacity, size_t *count,
+                                          uint64_t *deaths);
 
 /* --- running work --- */
-
-typedef struct prong_task_options {
-    /* Elements, or items, in a task of elements or ranges. 0: a quarter of a
-     * worker's share; of an iterator: 1. */
-    size_t chunk_size;
-    unsigned retries; /* run a task again, up to this many times, when its
-                         worker died (at most 255) */
-    /* A task that runs longer is killed with its worker: PRONG_TASK_TIMEOUT;
-     * 0: none. It does not run yet while its worker's initializer does. */
-    prong_time time_limit;
-    size_t buffer;  /* iterator: tasks that are submitted ahead of those taken,
-                       at most; 0: four a worker */
-    bool unordered; /* iterator: results as they come, not in their order */
-    /* Called in the owner, by a thread of the pool's own, when a submitted job
-     * has ended: callback when all tasks succeeded, else error_callback with
-     * the first failure and its message. One at a time: others wait until it
-     * returns. It may submit to the pool and wait for jobs, terminate the pool,
-     * and exit; it cannot wait for the pool's end (PRONG_DEADLOCK). */
-    void (*callback)(prong_job job, void *context);
-    void (*error_callback)(prong_job job, prong_status status,
-                           const char *message, void *context);
-    void *context;
-    /* Called by the thread that waits for the job. */
-    prong_progress_callback *progress;
-    void *progress_context;
-    void *reserved[8]; /* zero */
-} prong_task_options;
 
 /* Runs all tasks of the work and waits for them. options may be NULL. PRONG_OK
  * when every task succeeded, else the status of the first that failed, with its
@@ -145,17 +119,7 @@ typedef struct prong_task_options {
  * afterwards. Errors: PRONG_NOT_RUNNING (the pool was shut down),
  * PRONG_POOL_BROKEN, PRONG_TOO_LONG (see prong_work), PRONG_NO_MEMORY,
  * PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE, PRONG_DEADLOCK; as
- * prong_pickle_dumps and prong_pickle_loads.
- *
- * A task may submit to its own pool, and wait for it, as long as another worker
- * can run what it waits for. If all workers that could are waiting themselves
- * (for this pool, for other pools in a circle, or for the very job that they
- * run a task of), the last task to wait gets PRONG_DEADLOCK at once, and the
- * others go on. That holds for every call that waits for a job, an iterator or
- * prong_pool_join. A worker counts as free if its wait times out before the
- * caller's does, or if its task's time limit ends it before. Only waits for
- * pools are seen, only those of the threads that run tasks, and of up to 64
- * pools that wait for one another. */
+ * prong_pickle_dumps and prong_pickle_loads. */
 PRONG_CHECKED prong_status prong_pool_run(prong_pool pool,
                                           const prong_work *work,
                                           const prong_task_options *options,

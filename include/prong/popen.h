@@ -19,53 +19,16 @@
 #ifndef PRONG_POPEN_H
 #define PRONG_POPEN_H
 
+#include <prong/completed.h>
 #include <prong/status.h>
+#include <prong/stream.h>
 #include <prong/time.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 PRONG_BEGIN_DECLS
-
-enum prong_stream_kind {
-    PRONG_STREAM_INHERIT = 0, /* this process's own */
-    PRONG_STREAM_PIPE,        /* a pipe to or from this process */
-    PRONG_STREAM_NULL,        /* /dev/null */
-    PRONG_STREAM_DESCRIPTOR,  /* `descriptor`, which stays the caller's */
-    PRONG_STREAM_FILE,        /* `path`: read; or created and written */
-    PRONG_STREAM_STDOUT,      /* of stderr only: where stdout goes */
-};
-
-typedef struct prong_stream {
-    enum prong_stream_kind kind;
-    int descriptor;
-    const char *path;
-    bool append;       /* a file that is written is not emptied first */
-    void *reserved[2]; /* zero */
-} prong_stream;
-
-/* One of the above, for use in options: .out = PRONG_PIPE. */
-#ifndef __cplusplus
-#define PRONG_STREAM(of, fd, name)                                             \
-    ((prong_stream){.kind = (of), .descriptor = (fd), .path = (name)})
-#else
-#define PRONG_STREAM(of, fd, name) prong_stream_of(of, fd, name)
-static inline prong_stream prong_stream_of(enum prong_stream_kind kind,
-                                           int descriptor, const char *path) {
-    prong_stream stream = prong_stream();
-    stream.kind = kind;
-    stream.descriptor = descriptor;
-    stream.path = path;
-    return stream;
-}
-#endif
-
-#define PRONG_PIPE PRONG_STREAM(PRONG_STREAM_PIPE, 0, NULL)
-#define PRONG_NULL PRONG_STREAM(PRONG_STREAM_NULL, 0, NULL)
-#define PRONG_TO_STDOUT PRONG_STREAM(PRONG_STREAM_STDOUT, 0, NULL)
-#define PRONG_FILE(name) PRONG_STREAM(PRONG_STREAM_FILE, 0, name)
-#define PRONG_DESCRIPTOR(number)                                               \
-    PRONG_STREAM(PRONG_STREAM_DESCRIPTOR, number, NULL)
 
 typedef struct prong_popen_options {
     prong_stream in, out, err;      /* stdin, stdout, stderr */
@@ -122,32 +85,24 @@ PRONG_API prong_status prong_popen_close_pipe(prong_popen *popen, int stream);
 
 /* --- its end --- */
 
-/* Every call here gives this return code where there is none: the program was
- * not started, has not ended, or it is unknown how it ended. No program ends
- * with this code. */
-#define PRONG_NO_RETURNCODE (-0x7fffffff - 1)
-
 /* Waits for its end. *returncode (may be NULL) is its exit code, or minus the
  * signal that killed it. With PRONG_NOWAIT it asks whether the program has
  * ended. A program that fills a pipe which nobody reads does not end: see
- * prong_popen_communicate.
- * Errors: PRONG_TIMEOUT, PRONG_NOT_CHILD; PRONG_SYSTEM when this program has
- * reaped it, so that it is unknown how it ended. */
+ * prong_popen_communicate. Errors: PRONG_TIMEOUT, PRONG_NOT_CHILD; PRONG_SYSTEM
+ * when this program has reaped it, so that it is unknown how it ended. */
 PRONG_CHECKED prong_status prong_popen_wait(prong_popen *popen, int *returncode,
                                             prong_time timeout);
 
 /* A descriptor that is readable once the program has ended, for poll, epoll or
  * prong_wait; prong_popen_wait then tells how it ended. It belongs to the
- * popen.
- * Errors: PRONG_NOT_CHILD. */
+ * popen. Errors: PRONG_NOT_CHILD. */
 PRONG_CHECKED prong_status prong_popen_sentinel(const prong_popen *popen,
                                                 int *descriptor);
 
-/* Send SIGTERM, SIGKILL, or any signal; no error once the program has ended.
- * Errors: PRONG_INVALID (no such signal), PRONG_PERMISSION, PRONG_NOT_CHILD. */
+/* Sends a signal, such as SIGTERM or SIGKILL; no error once the program has
+ * ended. Errors: PRONG_INVALID (no such signal), PRONG_PERMISSION,
+ * PRONG_NOT_CHILD. */
 PRONG_API prong_status prong_popen_signal(prong_popen *popen, int signal);
-PRONG_API prong_status prong_popen_terminate(prong_popen *popen);
-PRONG_API prong_status prong_popen_kill(prong_popen *popen);
 
 /* How to end it: wait so long, then SIGTERM and wait, then SIGKILL and wait. A
  * time of 0 leaves its step out. */
@@ -166,24 +121,6 @@ PRONG_API prong_status prong_popen_stop(prong_popen *popen, int *returncode,
 
 /* --- its input and output at once --- */
 
-/* What a program wrote. data is followed by a zero, which size does not count;
- * it is NULL when the stream was no pipe. */
-typedef struct prong_output {
-    char *data;
-    size_t size;
-} prong_output;
-
-/* How a program ended, and what it wrote to streams that were pipes. */
-typedef struct prong_completed {
-    int returncode;
-    prong_output out, err;
-    void *reserved[2]; /* zero */
-} prong_completed;
-
-/* Frees the output and clears it. May be called after every call that fills a
- * prong_completed, whatever that returned, and on one that is all zero. */
-PRONG_API void prong_completed_clear(prong_completed *completed);
-
 /* Writes input to its stdin and closes that, while it reads its stdout and
  * stderr, as each is ready; then waits for its end. Streams that are no pipes
  * are left out. completed may be NULL. Input that the program does not read is
@@ -198,8 +135,6 @@ PRONG_CHECKED prong_status prong_popen_communicate(prong_popen *popen,
                                                    size_t input_size,
                                                    prong_completed *completed,
                                                    prong_time timeout);
-
-/* --- closing --- */
 
 /* Closes its pipes and frees it. NULL is allowed. Errors: PRONG_STILL_RUNNING:
  * end it first, or detach it. */

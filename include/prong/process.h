@@ -2,13 +2,9 @@
  * forkserver. <prong/start.h> says what a child begins with, how it ends, and
  * what happens to children when their parent exits.
  *
- * Children may live in another PID namespace (unshare, setns). The pid that a
- * call gives is the process's number in the caller's namespace; if it has none
- * there, its number in its own namespace.
- *
  * A target may make any call. No call here is for signal handlers: they use
- * malloc, and locks of this process. A handler may use kill(2) with the number
- * that prong_process_pid gave.
+ * malloc, and locks of this process. A handler may use kill(2) with the pid of
+ * a prong_process_state.
  *
  * Every member of the family may ask about a process and signal it. All calls
  * are thread-safe. If the process object is destroyed while a call runs, the
@@ -19,8 +15,10 @@
 #define PRONG_PROCESS_H
 
 #include <prong/start.h>
+#include <prong/target.h>
 #include <prong/time.h>
 #include <prong/value.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,16 +33,6 @@ typedef enum prong_daemon {
     PRONG_DAEMON_YES,         /* ends with the process that started it */
     PRONG_DAEMON_NO,
 } prong_daemon;
-
-/* What a child runs. argument is the child's own copy of the bytes handed to
- * it, which may hold handles: aligned to 64, writable, valid until the child
- * ends. The result is the exit code (its low 8 bits, as for exit(3)). */
-typedef int prong_target(void *argument, size_t size);
-
-/* The same, called with values: a tuple, and a dict or None. They lie in
- * document, as may what the target makes itself. */
-typedef int prong_value_target(prong_document *document, prong_value arguments,
-                               prong_value keywords);
 
 /* Members that are not used are zero. All that it points to is copied. */
 typedef struct prong_process_options {
@@ -110,41 +98,31 @@ PRONG_API prong_status prong_process_join(prong_process process,
 PRONG_CHECKED prong_status prong_process_exitcode(prong_process process,
                                                   int *exitcode);
 
-/* False before the start, after the end, and for a stale handle. */
-PRONG_API bool prong_process_is_alive(prong_process process);
-
-/* Send SIGTERM, SIGKILL, SIGINT, or any signal. No error when it has ended
- * already.
+/* Sends a signal: SIGTERM to terminate it, SIGKILL to kill it, SIGINT as Ctrl-C
+ * does. No error when it has ended already.
  * Errors: PRONG_NOT_STARTED, PRONG_STALE, PRONG_INVALID (no such signal),
  * PRONG_PERMISSION (another user's process; or one that has no number in this
  * PID namespace and is no child of the caller), PRONG_NO_DESCRIPTORS (for a
  * process that another one started). */
-PRONG_API prong_status prong_process_terminate(prong_process process);
-PRONG_API prong_status prong_process_kill(prong_process process);
-PRONG_API prong_status prong_process_interrupt(prong_process process);
 PRONG_API prong_status prong_process_signal(prong_process process, int signal);
 
 /* Frees the process object. By the process that created it. Errors:
  * PRONG_STILL_RUNNING, PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_process_destroy(prong_process process);
 
-/* --- asking --- */
+typedef struct prong_process_state {
+    char name[48];
+    /* Its number in the caller's PID namespace or, if it has none there, in its
+     * own; 0 before the start; after the end what it was. */
+    int pid;
+    bool alive;        /* it was started, and has not ended */
+    bool daemon;       /* it ends with the process that started it */
+    void *reserved[4]; /* zero */
+} prong_process_state;
 
-/* Errors: PRONG_NOT_STARTED, PRONG_STALE. */
-PRONG_API prong_status prong_process_pid(prong_process process, int *pid);
-
-/* Copies the name, always terminated. Errors: PRONG_INVALID, PRONG_STALE. */
-PRONG_API prong_status prong_process_name(prong_process process, char *name,
-                                          size_t size);
-
-/* Changes the name, before the start; only by the process that created it.
- * Errors: PRONG_ALREADY_STARTED, PRONG_INVALID (too long), PRONG_NOT_CHILD,
- * PRONG_STALE. */
-PRONG_API prong_status prong_process_set_name(prong_process process,
-                                              const char *name);
-
-/* False for a stale handle. */
-PRONG_API bool prong_process_is_daemon(prong_process process);
+/* Tells about a process, whether it was started or not. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_process_get_state(prong_process process,
+                                               prong_process_state *state);
 
 /* A descriptor that becomes readable when the process ends, for poll or
  * prong_wait; only in the process that started it. It belongs to the library,

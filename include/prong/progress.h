@@ -4,6 +4,7 @@
 
 #include <prong/export.h>
 #include <prong/time.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 PRONG_BEGIN_DECLS
@@ -14,6 +15,7 @@ typedef struct prong_progress {
     prong_time elapsed;
     prong_time remaining; /* estimated; PRONG_FOREVER when no estimate is
                              possible yet */
+    bool ended;           /* every task has ended, well or not */
     void *reserved[2];    /* zero */
 } prong_progress;
 

@@ -31,6 +31,7 @@
 #define PRONG_PRONG_H
 
 #include <prong/barrier.h>
+#include <prong/completed.h>
 #include <prong/condition.h>
 #include <prong/connection.h>
 #include <prong/container.h>
@@ -45,6 +46,7 @@
 #include <prong/lock.h>
 #include <prong/make.h>
 #include <prong/manager.h>
+#include <prong/message.h>
 #include <prong/object.h>
 #include <prong/pickle.h>
 #include <prong/pool.h>
@@ -60,7 +62,10 @@
 #include <prong/shared_value.h>
 #include <prong/start.h>
 #include <prong/status.h>
+#include <prong/stream.h>
 #include <prong/subprocess.h>
+#include <prong/target.h>
+#include <prong/task_options.h>
 #include <prong/time.h>
 #include <prong/type.h>
 #include <prong/value.h>

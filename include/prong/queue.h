@@ -14,6 +14,7 @@
 #ifndef PRONG_QUEUE_H
 #define PRONG_QUEUE_H
 
+#include <prong/message.h>
 #include <prong/status.h>
 #include <prong/time.h>
 #include <prong/value.h>
@@ -26,16 +27,6 @@ PRONG_BEGIN_DECLS
 typedef struct prong_queue {
     uint64_t offset, generation;
 } prong_queue;
-
-/* A message lent to the caller, in place: `size` bytes at `data`, to read or
- * write until it is committed or released. It is in the arena, aligned to 64,
- * and is freed if the process dies; a message from prong_link_recv_bytes is in
- * memory of this process. */
-typedef struct prong_message {
-    void *data;
-    size_t size;
-    uint64_t block; /* the library's own */
-} prong_message;
 
 /* All zero is a SimpleQueue: no limit, nothing counted. */
 typedef struct prong_queue_options {
@@ -84,12 +75,7 @@ PRONG_CHECKED prong_status prong_queue_get_value(prong_queue queue,
                                                  prong_value *value,
                                                  prong_time timeout);
 
-/* --- in place, without a copy --- */
-
-/* Lends `size` bytes to write a message into. It is in no queue until it is
- * committed. Errors: PRONG_NO_MEMORY, PRONG_STALE. */
-PRONG_CHECKED prong_status prong_queue_reserve(prong_queue queue, size_t size,
-                                               prong_message *message);
+/* --- in place, without a copy (see <prong/message.h>) --- */
 
 /* Puts the message. The memory is no longer the caller's, and *message is
  * cleared. After an error (as prong_queue_put) it remains the caller's, to be
@@ -106,20 +92,13 @@ PRONG_CHECKED prong_status prong_queue_receive(prong_queue queue,
                                                prong_message *message,
                                                prong_time timeout);
 
-/* Gives back a message reserved or received, once, and clears *message; from
- * any thread of this process. Errors: PRONG_STALE (it is not lent). */
-PRONG_API prong_status prong_message_release(prong_message *message);
-
 /* --- state, and shutdown --- */
 
-/* The number of messages, exact at some moment during the call.
- * Errors: PRONG_STALE. */
-PRONG_API prong_status prong_queue_size(prong_queue queue, size_t *count);
-
-/* Whether there is no message (true for a stale handle); whether a put would
- * have to wait (false for a stale handle). */
-PRONG_API bool prong_queue_empty(prong_queue queue);
-PRONG_API bool prong_queue_full(prong_queue queue);
+/* *size is the number of messages, exact at some moment during the call, and
+ * *maxsize that of the options; either may be NULL. A queue with a maxsize is
+ * full, so that a put waits, when *size has reached it. Errors: PRONG_STALE. */
+PRONG_API prong_status prong_queue_size(prong_queue queue, size_t *size,
+                                        size_t *maxsize);
 
 /* Allows no more puts, by any process. The messages in the queue can still be
  * taken; then get returns PRONG_SHUTDOWN. All waiters are woken. It may be

@@ -9,21 +9,26 @@ static void job_dealloc(PyObject *object) {
     Py_TYPE(object)->tp_free(object);
 }
 
+bool job_is_over(prong_job job) {
+    prong_progress progress;
+    return prong_job_progress(job, &progress) >= 0 && progress.ended;
+}
+
 static PyObject *job_wait(PyObject *object, PyObject *timeout) {
     prong_time span;
     prong_status status = PRONG_OK;
     JobObject *self = (JobObject *)object;
     if (parse_timeout(timeout, &span)) return NULL;
-    if (!prong_job_ready(self->job)) WAITING(prong_job_wait(self->job, span));
+    if (!job_is_over(self->job)) WAITING(prong_job_wait(self->job, span));
     if (PyErr_Occurred()) return NULL;
-    if (status < 0 && prong_job_ready(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
+    if (status < 0 && job_is_over(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
     if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
     return PyBool_FromLong(status == PRONG_OK);
 }
 
 static PyObject *job_ready(PyObject *object, PyObject *unused) {
     (void)unused;
-    return PyBool_FromLong(prong_job_ready(((JobObject *)object)->job));
+    return PyBool_FromLong(job_is_over(((JobObject *)object)->job));
 }
 
 /* (status, what it returned | error bytes | a sentence, code, tries) */
@@ -94,7 +99,7 @@ static PyObject *job_read(PyObject *object, PyObject *unused) {
     }
     PyErr_Fetch(&type, &value, &traceback);
     WAITING(prong_job_wait(self->job, PRONG_FOREVER));
-    if (status < 0 && prong_job_ready(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
+    if (status < 0 && job_is_over(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
     if (!PyErr_Occurred()) {
         PyErr_Restore(type, value, traceback); /* of what did not unpickle, if there is any */
         return PyErr_Occurred() ? NULL : none_or_raise(status);

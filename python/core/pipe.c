@@ -125,7 +125,7 @@ static prong_status pipe_send(ConnectionObject *self, const void *data, size_t s
 static prong_status pipe_send_encoded(ConnectionObject *self, const struct encoded *encoded) {
     prong_message message;
     if (!encoded->chunks) return pipe_send(self, encoded->small, encoded->size);
-    prong_status status = prong_connection_reserve(connection_of(self), encoded->size, &message);
+    prong_status status = prong_message_reserve(&message, encoded->size);
     if (status < 0) return status == PRONG_STALE ? PRONG_BROKEN_PIPE : status;
     encoded_write(encoded, message.data);
     status = prong_connection_commit(connection_of(self), &message, PRONG_NOWAIT);

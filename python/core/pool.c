@@ -7,7 +7,7 @@
 static void pool_sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
     for (size_t i = 0; i < self->left_count; i++)
-        if (all || prong_job_ready(self->left[i]))
+        if (all || job_is_over(self->left[i]))
             prong_job_destroy(self->left[i]);
         else
             self->left[kept++] = self->left[i];
@@ -17,7 +17,7 @@ static void pool_sweep_left(PoolObject *self, bool all) {
 
 void pool_leave_job(PoolObject *self, prong_job job) {
     if (self->owner != own_pid) return; /* a forked child's copy */
-    if (prong_job_ready(job)) {
+    if (job_is_over(job)) {
         prong_job_destroy(job);
         return;
     }
@@ -247,7 +247,7 @@ static PyObject *pool_workers(PyObject *object, PyObject *unused) {
     prong_worker workers[2048];
     size_t count = 0;
     (void)unused;
-    prong_status status = prong_pool_workers(((PoolObject *)object)->pool, workers, 2048, &count);
+    prong_status status = prong_pool_workers(((PoolObject *)object)->pool, workers, 2048, &count, NULL);
     if (status < 0) count = 0;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < count && i < 2048; i++) {
@@ -262,7 +262,7 @@ static PyObject *pool_workers(PyObject *object, PyObject *unused) {
 static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
     uint64_t deaths = 0;
     (void)unused;
-    prong_status status = prong_pool_deaths(((PoolObject *)object)->pool, &deaths);
+    prong_status status = prong_pool_workers(((PoolObject *)object)->pool, NULL, 0, NULL, &deaths);
     return status < 0 ? raise_status(status) : PyLong_FromUnsignedLongLong(deaths);
 }
 

@@ -48,6 +48,8 @@ typedef struct {
 } JobObject;
 extern PyTypeObject Job_type;
 
+bool job_is_over(prong_job job); /* every task has ended, well or not; false for a stale handle */
+
 /* --- tasks.c --- */
 struct task_buffer {
     char *bytes;

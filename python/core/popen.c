@@ -91,6 +91,7 @@ static int popen_is_daemon(PyObject *process) {
 }
 
 static prong_status popen_start_process(Popen *self, const prong_process_options *options) {
+    prong_process_state state;
     prong_status status = prong_process_create(&self->process, options);
     if (status < 0) return status;
     if (options->method == PRONG_START_FORK)
@@ -98,7 +99,8 @@ static prong_status popen_start_process(Popen *self, const prong_process_options
             prong_process_start(self->process); /* with the GIL: nobody else forks what is to be forked meanwhile */
     else
         WAITING(prong_process_start(self->process));
-    if (status >= 0) status = prong_process_pid(self->process, &self->pid);
+    if (status >= 0) status = prong_process_get_state(self->process, &state);
+    if (status >= 0) self->pid = state.pid;
     if (status >= 0) status = prong_process_sentinel(self->process, &self->sentinel);
     return status;
 }

@@ -211,12 +211,14 @@ static PyObject *stop_server(PyObject *module, PyObject *unused) {
 /* _parent_lives() -> whether the process that started this one is there; None: it was not started by prong */
 static PyObject *parent_lives(PyObject *module, PyObject *unused) {
     prong_process parent;
+    prong_process_state state;
     (void)module;
     (void)unused;
     prong_status status = prong_parent_process(&parent);
     if (status == PRONG_NOT_CHILD) Py_RETURN_NONE;
+    if (status >= 0) status = prong_process_get_state(parent, &state);
     if (status < 0 && status != PRONG_STALE) return raise_status(status);
-    return PyBool_FromLong(status >= 0 && prong_process_is_alive(parent));
+    return PyBool_FromLong(status >= 0 && state.alive);
 }
 
 static PyMethodDef process_functions[] = {

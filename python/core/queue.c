@@ -102,7 +102,7 @@ static prong_status queue_put_small(Queue *self, const struct encoded *encoded, 
 
 static prong_status queue_put_large(Queue *self, const struct encoded *encoded, prong_time timeout) {
     prong_message message;
-    prong_status status = prong_queue_reserve(queue_of(self), encoded->size, &message);
+    prong_status status = prong_message_reserve(&message, encoded->size);
     if (status < 0) return status;
     encoded_write(encoded, message.data);
     status = prong_queue_commit(queue_of(self), &message, PRONG_NOWAIT);
@@ -305,19 +305,22 @@ static PyObject *queue_get_many(PyObject *object, PyObject *arguments, PyObject 
 static PyObject *queue_size(PyObject *object, PyObject *unused) {
     size_t size;
     (void)unused;
-    prong_status status = prong_queue_size(queue_of((Queue *)object), &size);
+    prong_status status = prong_queue_size(queue_of((Queue *)object), &size, NULL);
     return status < 0 ? raise_status(status) : PyLong_FromSize_t(size);
 }
 
 static PyObject *queue_empty(PyObject *object, PyObject *unused) {
     (void)unused;
     if (queue_check_reader(object)) return NULL;
-    return PyBool_FromLong(prong_queue_empty(queue_of((Queue *)object)));
+    size_t size;
+    return PyBool_FromLong(prong_queue_size(queue_of((Queue *)object), &size, NULL) < 0 || size == 0);
 }
 
 static PyObject *queue_full(PyObject *object, PyObject *unused) {
+    size_t size, maxsize;
     (void)unused;
-    return PyBool_FromLong(prong_queue_full(queue_of((Queue *)object)));
+    prong_status status = prong_queue_size(queue_of((Queue *)object), &size, &maxsize);
+    return PyBool_FromLong(status >= 0 && maxsize && size >= maxsize);
 }
 
 /* Of a closed one it is a ValueError: selectors, which know what they were given by its descriptor, then look for the object. */

@@ -33,22 +33,6 @@ prong_status prong_connection_send_bytes(prong_connection handle, const void *da
     return connection_sent(status);
 }
 
-prong_status prong_connection_send_part(prong_connection handle, const void *buffer, size_t length, size_t offset,
-                                        size_t size, prong_time timeout) {
-    if (offset > length) return fail(PRONG_INVALID, "offset %zu is beyond the buffer's %zu bytes", offset, length);
-    if (size > length - offset)
-        return fail(PRONG_INVALID, "%zu bytes from offset %zu are more than the buffer's %zu", size, offset, length);
-    TRY(check_bytes(buffer, length, "connection send: buffer"));
-    return prong_connection_send_bytes(handle, (const char *)buffer + offset, size, timeout);
-}
-
-prong_status prong_connection_reserve(prong_connection handle, size_t size, prong_message *message) {
-    USE use = {0};
-    struct channel *channel = NULL;
-    TRY(pipe_enter_to_send(&use, handle, &channel));
-    return message_reserve(size, message);
-}
-
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
     USE use = {0};
     struct channel *channel = NULL;

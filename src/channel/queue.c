@@ -131,8 +131,9 @@ prong_status prong_queue_receive(prong_queue handle, prong_message *message, pro
 
 /* --- in place --- */
 
-prong_status message_reserve(size_t size, prong_message *message) {
+prong_status prong_message_reserve(prong_message *message, size_t size) {
     uint64_t block;
+    TRY(family_enter());
     prong_status status = block_reserve(size, &block);
     if (status >= 0) *message = (prong_message){arena_at(block), size, block};
     return status;
@@ -151,13 +152,6 @@ prong_status message_commit(struct channel *channel, uint64_t generation, prong_
         channel_put_block(channel, generation, message->block, message->size, deadline_after(timeout));
     if (status >= 0) *message = (prong_message){0};
     return status;
-}
-
-prong_status prong_queue_reserve(prong_queue handle, size_t size, prong_message *message) {
-    struct queue *queue;
-    INSIDE struct visit inside = {0};
-    TRY(queue_enter(&inside, handle, &queue));
-    return message_reserve(size, message);
 }
 
 prong_status prong_queue_commit(prong_queue handle, prong_message *message, prong_time timeout) {
@@ -185,27 +179,21 @@ prong_status prong_message_release(prong_message *message) {
 
 /* --- looking, and closing --- */
 
-prong_status prong_queue_size(prong_queue handle, size_t *count) {
+prong_status prong_queue_size(prong_queue handle, size_t *size, size_t *maxsize) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    prong_status status = queue_enter(&inside, handle, &queue);
-    if (status >= 0) *count = channel_count_exactly(&queue->channel);
-    return status;
+    TRY(queue_enter(&inside, handle, &queue));
+    size_t count = channel_count_exactly(&queue->channel);
+    if (!count) bell_after_nothing(&queue->channel);
+    if (size) *size = count;
+    if (maxsize) *maxsize = queue->channel.fixed.message_limit;
+    return PRONG_OK;
 }
 
-bool prong_queue_empty(prong_queue handle) {
+bool queue_is_empty(prong_queue handle) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
-    if (queue_enter(&inside, handle, &queue)) return true;
-    if (channel_has_message(&queue->channel)) return false;
-    bell_after_nothing(&queue->channel);
-    return true;
-}
-
-bool prong_queue_full(prong_queue handle) {
-    struct queue *queue;
-    INSIDE struct visit inside = {0};
-    return !queue_enter(&inside, handle, &queue) && !channel_has_room(&queue->channel);
+    return queue_enter(&inside, handle, &queue) || !channel_has_message(&queue->channel);
 }
 
 prong_status prong_queue_shutdown(prong_queue handle) {

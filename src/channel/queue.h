@@ -10,8 +10,7 @@
 enum { KIND_QUEUE = 1 };
 extern const struct object_type queue_type;
 
-/* Reserving memory for a message, and putting it: as prong_queue_reserve and prong_queue_commit. */
-prong_status message_reserve(size_t size, prong_message *message);
+/* Puts a message: as prong_queue_commit. */
 prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
 
 /* Puts back a message that this thread has just taken, behind the others, even if the queue is full or shut down by
@@ -23,6 +22,9 @@ prong_status queue_put_back(prong_queue queue, const void *data, size_t size, pr
  * takes it over: true if it did. */
 prong_status queue_create_private(prong_queue *queue);
 bool queue_take_over(prong_queue queue);
+
+/* True for a handle that is stale. */
+bool queue_is_empty(prong_queue queue);
 
 /* The channel behind a queue; NULL with an error recorded. */
 struct channel *queue_channel(prong_queue queue);

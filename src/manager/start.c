@@ -4,7 +4,8 @@
 #include "manager/client/caller.h"
 #include "manager/server/family.h"
 #include "os/os.h"
-#include "process/function.h"
+#include "channel/queue.h"
+#include "process/process.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -81,7 +82,7 @@ static prong_status await_ready(struct manager *manager, prong_queue ready, dead
         prong_status status = prong_queue_get(ready, &said, sizeof(said), &size, PRONG_MS(100));
         if (status >= 0) break;
         if (status != PRONG_EMPTY) return status;
-        if (!prong_process_is_alive(manager->process) && prong_queue_empty(ready))
+        if (!process_is_alive(manager->process) && queue_is_empty(ready))
             return fail_text(PRONG_START_FAILED, "manager: the server's process ended before it served");
         if (deadline_passed(deadline)) return fail_text(PRONG_TIMEOUT, "manager: the server did not come up in time");
     }
@@ -108,9 +109,9 @@ static prong_status run_server(struct manager *manager, struct server_start *sta
 static void end_process(struct manager *manager, prong_time patience) {
     if (!manager->process.offset) return;
     if (prong_process_join(manager->process, patience) == PRONG_TIMEOUT) {
-        prong_process_terminate(manager->process);
+        prong_process_signal(manager->process, SIGTERM);
         if (prong_process_join(manager->process, PRONG_SECONDS(1)) == PRONG_TIMEOUT) {
-            prong_process_kill(manager->process);
+            prong_process_signal(manager->process, SIGKILL);
             prong_process_join(manager->process, PRONG_SECONDS(10));
         }
     }

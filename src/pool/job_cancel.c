@@ -35,7 +35,7 @@ static void job_kill_runners(struct pool *pool, prong_job job) {
         if (runs && slot->doom == DOOM_NONE) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
         prong_process process = {slot->process_offset, slot->process_generation};
         guard_leave(&pool->guard);
-        if (runs) prong_process_kill(process);
+        if (runs) prong_process_signal(process, SIGKILL);
     }
 }
 

@@ -22,18 +22,19 @@ static bool job_wait_for_news(struct job *job, deadline_t deadline) {
     return spin_until(job_is_seen_settled, job) || waitq_sleep(&job->progress, job_seems_ended, job, deadline);
 }
 
-static void job_fill_progress(const struct job *job, prong_progress *p) {
+static void job_fill_progress(const struct job *job, bool ended, prong_progress *p) {
     *p = (prong_progress){.done = __atomic_load_n(&job->done, __ATOMIC_RELAXED),
                           .total = __atomic_load_n(&job->sealed, __ATOMIC_RELAXED) ? job->count : 0,
-                          .elapsed = clock_now() - job->began};
+                          .elapsed = clock_now() - job->began,
+                          .ended = ended};
     p->rate = p->elapsed > 0 ? (double)p->done * 1e9 / (double)p->elapsed : 0;
     p->remaining = p->rate > 0 && p->total ? (prong_time)((double)(p->total - p->done) / p->rate * 1e9) : PRONG_FOREVER;
 }
 
-static void job_report(const struct job *job, const struct note *note) {
+static void job_report(const struct job *job, bool ended, const struct note *note) {
     prong_progress progress;
     if (!note || !note->progress) return;
-    job_fill_progress(job, &progress);
+    job_fill_progress(job, ended, &progress);
     note->progress(&progress, note->progress_context);
 }
 
@@ -58,7 +59,7 @@ static prong_status job_wait_as(const struct await *await, prong_job handle, str
         if ((status = await_check(await))) return status;
         bool more = job_wait_for_news(job, deadline_within(deadline, step));
         if (job_ended(job)) continue;
-        job_report(job, note);
+        job_report(job, false, note);
         if (!more && deadline_passed(deadline)) return job_out_of_time(job);
     }
 }
@@ -85,7 +86,7 @@ prong_status job_wait_end(prong_job handle, prong_time timeout, uint64_t *too_lo
     if (status < 0) return status;
     object_bell_after_ready(&job->bell); /* the worker that ended it may be stopped before it has rung */
     if (noted) {
-        job_report(job, &note);
+        job_report(job, true, &note);
         *too_long = job_deliver(handle);
     }
     return PRONG_OK;
@@ -98,24 +99,17 @@ prong_status prong_job_wait(prong_job handle, prong_time timeout) {
     return too_long ? job_fail_too_long(handle, too_long - 1) : PRONG_OK;
 }
 
-bool prong_job_ready(prong_job handle) {
-    struct job *job;
-    INSIDE struct visit inside = {0};
-    if (job_enter(&inside, handle, &job)) return false;
-    if (!job_has_ended(job)) {
-        object_bell_after_nothing(&job->bell);
-        return false;
-    }
-    object_bell_after_ready(&job->bell);
-    return true;
-}
-
 prong_status prong_job_progress(prong_job handle, prong_progress *progress) {
     struct job *job;
     INSIDE struct visit inside = {0};
-    prong_status status = job_enter(&inside, handle, &job);
-    if (status >= 0) job_fill_progress(job, progress);
-    return status;
+    TRY(job_enter(&inside, handle, &job));
+    bool ended = job_has_ended(job);
+    job_fill_progress(job, ended, progress);
+    if (ended)
+        object_bell_after_ready(&job->bell);
+    else
+        object_bell_after_nothing(&job->bell);
+    return PRONG_OK;
 }
 
 /* --- one task --- */

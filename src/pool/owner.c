@@ -90,7 +90,7 @@ static void owner_abandon_workers(struct owner *o) {
     for (uint64_t i = 0; i < o->pool->slot_count; i++) {
         if (o->polls[i + 1].fd < 0) continue;
         prong_process process = slot_process(pool_slot(o->pool, i));
-        prong_process_kill(process);
+        prong_process_signal(process, SIGKILL);
         prong_process_join(process, PRONG_FOREVER);
         prong_process_destroy(process);
     }
@@ -123,7 +123,7 @@ void owner_end_workers(struct pool *pool, prong_pool handle) {
         prong_process process = slot_process(slot);
         bool there = slot->pid != 0;
         guard_leave(&pool->guard);
-        if (there) prong_process_terminate(process);
+        if (there) prong_process_signal(process, SIGTERM);
     }
     owners_lock();
     struct owner *o = owner_find(handle);

@@ -25,7 +25,8 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     struct worker_argument argument = {o->handle, i};
     char name[48];
     prong_process process;
-    int pid, sentinel;
+    prong_process_state state;
+    int sentinel;
     char **program = strings_list(o->pool->program);
     if (o->pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
     snprintf(name, sizeof name, "%.31s-%u", o->pool->name, (unsigned)i + 1);
@@ -42,7 +43,7 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     if (status < 0) return status;
     slot_forget_initializing(o->pool, slot);
     status = prong_process_start(process);
-    if (status >= 0) status = prong_process_pid(process, &pid);
+    if (status >= 0) status = prong_process_get_state(process, &state);
     if (status >= 0) status = prong_process_sentinel(process, &sentinel);
     if (status < 0) {
         prong_process_destroy(process);
@@ -52,7 +53,7 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     if (guard_enter(&o->pool->guard, PRONG_FOREVER)) {
         guard_set(&o->pool->guard, &slot->process_offset, process.offset);
         guard_set(&o->pool->guard, &slot->process_generation, process.generation);
-        guard_set(&o->pool->guard, &slot->pid, (uint64_t)pid);
+        guard_set(&o->pool->guard, &slot->pid, (uint64_t)state.pid);
         guard_leave(&o->pool->guard);
     }
     waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
@@ -140,7 +141,7 @@ deadline_t owner_enforce_initializer_limit(struct owner *o) {
         guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
         guard_set(&pool->guard, &pool->initializer_late, 1);
         guard_commit(&pool->guard);
-        prong_process_kill(slot_process(slot));
+        prong_process_signal(slot_process(slot), SIGKILL);
     }
     guard_leave(&pool->guard);
     return next;
@@ -165,7 +166,7 @@ deadline_t owner_enforce_limits(struct owner *o) {
         }
         guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
         guard_commit(&pool->guard);
-        prong_process_kill(slot_process(slot));
+        prong_process_signal(slot_process(slot), SIGKILL);
     }
     guard_leave(&pool->guard);
     return next;
@@ -175,7 +176,7 @@ void owner_kill_stubborn(struct owner *o) {
     int64_t at = atomic_load(&o->kill_at);
     if (!at || clock_now() < at) return;
     for (uint64_t i = 0; i < o->pool->slot_count; i++)
-        if (o->polls[i + 1].fd >= 0) prong_process_kill(slot_process(pool_slot(o->pool, i)));
+        if (o->polls[i + 1].fd >= 0) prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
 }
 
 bool owner_all_gone(const struct owner *o) {

@@ -205,28 +205,26 @@ prong_status prong_pool_destroy(prong_pool handle) {
 
 /* --- asking --- */
 
-prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t capacity, size_t *count) {
-    struct pool *pool;
-    INSIDE struct visit inside = {0};
-    TRY(check_bytes(workers, capacity, "pool: workers"));
-    prong_status status = pool_enter(&inside, handle, &pool);
-    if (status < 0) return status;
+static prong_status pool_list_workers(struct pool *pool, prong_worker *workers, size_t capacity) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
         struct slot *slot = pool_slot(pool, i);
         workers[i] = (prong_worker){.pid = (int)slot->pid, .busy = slot->job != 0, .tasks = slot->tasks};
     }
     guard_leave(&pool->guard);
-    *count = pool->slot_count;
     return PRONG_OK;
 }
 
-prong_status prong_pool_deaths(prong_pool handle, uint64_t *deaths) {
+prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t capacity, size_t *count,
+                                uint64_t *deaths) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
-    prong_status status = pool_enter(&inside, handle, &pool);
-    if (status >= 0) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
-    return status;
+    TRY(check_bytes(workers, capacity, "pool: workers"));
+    TRY(pool_enter(&inside, handle, &pool));
+    if (capacity) TRY(pool_list_workers(pool, workers, capacity));
+    if (count) *count = pool->slot_count;
+    if (deaths) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
+    return PRONG_OK;
 }
 
 /* --- as an object --- */

@@ -151,15 +151,6 @@ prong_status child_begin(prong_process handle) {
     return child_leave(status);
 }
 
-prong_status child_rename(prong_process handle, const char *name) {
-    struct process *p;
-    prong_status status = child_enter(handle, &p);
-    if (status >= 0 && process_state(p) != PROCESS_NEW)
-        status = fail(PRONG_ALREADY_STARTED, "the name of '%s' is fixed by its start", p->name);
-    if (status >= 0) snprintf(p->name, sizeof p->name, "%s", name);
-    return child_leave(status);
-}
-
 prong_status child_forget(prong_process handle) {
     struct process *p;
     struct child *last = NULL;

@@ -23,11 +23,9 @@ void child_add(struct child *child);
  * it, or has closed it. */
 struct child *child_hold(prong_process handle);
 void child_release(struct child *child);
-/* One thread at a time starts, names or closes a process: what these find holds until they return.
+/* One thread at a time starts or closes a process: what these find holds until they return.
  * Start: from here on it is not closed. Errors: PRONG_ALREADY_STARTED, PRONG_STALE. */
 prong_status child_begin(prong_process handle);
-/* Errors: PRONG_ALREADY_STARTED, PRONG_STALE. */
-prong_status child_rename(prong_process handle, const char *name);
 /* Forgets one that is new or has ended; its object is the caller's to destroy. Errors: PRONG_STILL_RUNNING, PRONG_STALE. */
 prong_status child_forget(prong_process handle);
 /* Those that have not ended, but for those that are left. */

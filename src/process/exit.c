@@ -25,12 +25,12 @@ enum { BATCH = 64 };
 static void exit_end_daemons(const prong_process *children, size_t count) {
     deadline_t deadline = deadline_after(DAEMONS_END_WITHIN);
     for (size_t i = 0; i < count; i++)
-        if (prong_process_is_daemon(children[i])) prong_process_terminate(children[i]);
+        if (process_is_daemon(children[i])) prong_process_signal(children[i], SIGTERM);
     for (size_t i = 0; i < count; i++) {
-        if (!prong_process_is_daemon(children[i])) continue;
+        if (!process_is_daemon(children[i])) continue;
         int64_t left = deadline - clock_now();
         if (prong_process_join(children[i], left > 0 ? left : PRONG_NOWAIT) != PRONG_TIMEOUT) continue;
-        prong_process_kill(children[i]);
+        prong_process_signal(children[i], SIGKILL);
         prong_process_join(children[i], DAEMONS_END_WITHIN);
     }
 }

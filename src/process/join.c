@@ -150,7 +150,7 @@ prong_status prong_process_exitcode(prong_process handle, int *exitcode) {
     return status;
 }
 
-bool prong_process_is_alive(prong_process handle) {
+bool process_is_alive(prong_process handle) {
     struct process *p;
     if (process_find_started(handle, &p)) return false;
     process_notice_end(p, handle);

@@ -67,6 +67,8 @@ prong_status process_find_own(prong_process handle, struct process **process, co
 prong_status process_find_started(prong_process handle, struct process **process);
 /* What was read of an object is of the handle's process only if that still has it: the status, or PRONG_STALE. */
 prong_status process_verify(prong_process handle, prong_status status);
+/* False for a handle that is stale. */
+bool process_is_daemon(prong_process handle);
 /* NULL where this process was not started by prong, or its object is gone. */
 struct process *process_of_self(void);
 

@@ -352,14 +352,6 @@ prong_status prong_popen_signal(prong_popen *popen, int signal) {
     return popen_signal(popen, signal, false);
 }
 
-prong_status prong_popen_terminate(prong_popen *popen) {
-    return prong_popen_signal(popen, SIGTERM);
-}
-
-prong_status prong_popen_kill(prong_popen *popen) {
-    return prong_popen_signal(popen, SIGKILL);
-}
-
 prong_status prong_popen_stop(prong_popen *popen, int *returncode, const prong_stop_plan *plan) {
     static const prong_stop_plan usual = {.terminate = PRONG_SECONDS(5), .kill = PRONG_SECONDS(5)};
     popen_set_no_returncode(returncode);

@@ -64,34 +64,19 @@ prong_status prong_process_destroy(prong_process handle) {
 
 /* --- asking --- */
 
-prong_status prong_process_pid(prong_process handle, int *pid) {
+prong_status prong_process_get_state(prong_process handle, prong_process_state *state) {
     struct process *p;
-    prong_status status = process_find_started(handle, &p);
-    if (status < 0) return status;
-    int found = (int)atomic_load(&p->pid);
-    status = process_verify(handle, PRONG_OK);
-    if (status >= 0) *pid = found;
-    return status;
+    TRY(process_find(handle, &p));
+    prong_process_state found = {.daemon = p->daemon != 0};
+    snprintf(found.name, sizeof found.name, "%.*s", MEMBER_NAME_SIZE - 1, p->name);
+    if (process_state(p) != PROCESS_NEW && (found.pid = (int)atomic_load(&p->pid)) != 0)
+        found.alive = process_is_alive(handle);
+    TRY(process_verify(handle, PRONG_OK));
+    *state = found;
+    return PRONG_OK;
 }
 
-prong_status prong_process_name(prong_process handle, char *name, size_t size) {
-    struct process *p;
-    TRY(check_bytes(name, size, "process name: name"));
-    prong_status status = process_find(handle, &p);
-    if (status >= 0) snprintf(name, size, "%.*s", MEMBER_NAME_SIZE - 1, p->name);
-    return process_verify(handle, status);
-}
-
-prong_status prong_process_set_name(prong_process handle, const char *name) {
-    struct process *p;
-    prong_status status = process_find_own(handle, &p, "name");
-    if (status < 0) return status;
-    if (process_state(p) == PROCESS_NEW && (!name || strlen(name) >= MEMBER_NAME_SIZE))
-        return fail(PRONG_INVALID, "process: a name has up to %d bytes", MEMBER_NAME_SIZE - 1);
-    return child_rename(handle, name);
-}
-
-bool prong_process_is_daemon(prong_process handle) {
+bool process_is_daemon(prong_process handle) {
     struct process *p;
     return !process_find(handle, &p) && p->daemon && !process_verify(handle, PRONG_OK);
 }
@@ -162,7 +147,7 @@ prong_status prong_active_children(prong_process *handles, size_t capacity, size
     if (!all) return fail(PRONG_NO_MEMORY, "no memory for a list of %zu children", most);
     size_t listed = children_list(all, most);
     for (size_t i = 0; i < (listed < most ? listed : most); i++) {
-        if (!prong_process_is_alive(all[i])) continue;
+        if (!process_is_alive(all[i])) continue;
         if (alive < capacity) handles[alive] = all[i];
         alive++;
     }

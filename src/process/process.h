@@ -11,6 +11,9 @@
 enum { KIND_PROCESS = 3 };
 extern const struct object_type process_type;
 
+/* False before its start, after its end, and for a handle that is stale. */
+bool process_is_alive(prong_process handle);
+
 /* The member that this process is, or was; 0 before its start, and for a handle that is stale. */
 uint32_t process_token(prong_process handle);
 

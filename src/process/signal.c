@@ -43,15 +43,3 @@ prong_status prong_process_signal(prong_process handle, int number) {
     child_release(child);
     return status;
 }
-
-prong_status prong_process_terminate(prong_process handle) {
-    return prong_process_signal(handle, SIGTERM);
-}
-
-prong_status prong_process_kill(prong_process handle) {
-    return prong_process_signal(handle, SIGKILL);
-}
-
-prong_status prong_process_interrupt(prong_process handle) {
-    return prong_process_signal(handle, SIGINT);
-}

@@ -171,10 +171,12 @@ TEST(a_tail_that_is_not_zero_is_refused_by_every_call) {
     for (size_t word = 0; word <= LAST(name); word++) check((name).reserved[word] == NULL)
 
 TEST(what_the_library_fills_is_zero_in_its_tail) {
+    prong_process own;
     size_t count;
     FILLED(prong_family_state, state);
     FILLED(prong_member, member);
     FILLED(prong_worker, worker);
+    FILLED(prong_process_state, process_told);
     FILLED(prong_progress, progress);
     FILLED(prong_outcome, outcome);
     FILLED(prong_completed, completed);
@@ -183,8 +185,11 @@ TEST(what_the_library_fills_is_zero_in_its_tail) {
     has_zero_tail(state);
     ok(prong_family_members(&member, 1, &count));
     has_zero_tail(member);
+    ok(prong_current_process(&own));
+    ok(prong_process_get_state(own, &process_told));
+    has_zero_tail(process_told);
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1}));
-    ok(prong_pool_workers(pool, &worker, 1, &count));
+    ok(prong_pool_workers(pool, &worker, 1, &count, NULL));
     has_zero_tail(worker);
     ok(prong_pool_submit(pool, &work, &job, NULL));
     ok(prong_job_outcome(job, 0, &outcome, PRONG_SECONDS(10)));

@@ -61,7 +61,6 @@ static prong_completed completed;
 ROW(queue_put, "data", prong_queue_put(queue, NULL, 5, PRONG_NOWAIT))
 ROW(queue_get, "buffer", prong_queue_get(queue, NULL, 5, &size, PRONG_NOWAIT))
 ROW(connection_send, "data", prong_connection_send_bytes(here, NULL, 5, PRONG_NOWAIT))
-ROW(connection_send_part, "buffer", prong_connection_send_part(here, NULL, 5, 1, 2, PRONG_NOWAIT))
 ROW(connection_recv, "buffer", prong_connection_recv_bytes_into(here, NULL, 5, &size, PRONG_NOWAIT))
 ROW(wait_for_items, "items", prong_wait(NULL, 2, NULL, PRONG_NOWAIT))
 ROW(pool_run, "work: in ",
@@ -78,7 +77,7 @@ ROW(pool_map_out, "work: out ",
                    PRONG_NOWAIT))
 ROW(pool_context, "work: context",
     prong_pool_submit(pool, &(prong_work){.task = task, .count = 1, .context_size = 5}, &job, NULL))
-ROW(pool_workers, "workers", prong_pool_workers(pool, NULL, 5, &size))
+ROW(pool_workers, "workers", prong_pool_workers(pool, NULL, 5, &size, NULL))
 ROW(pool_create, "initializer_argument",
     prong_pool_create(&pool, &(prong_pool_options){.initializer = target, .initializer_size = 5}))
 ROW(process_argument, "argument",
@@ -104,7 +103,6 @@ ROW(make_set, "items", prong_make_set(document, NULL, 5, &value))
 ROW(make_dict, "pairs", prong_make_dict(document, NULL, 5, &value))
 ROW(make_frozenset, "items", prong_make_frozenset(document, NULL, 5, &value))
 
-ROW(process_name, "name", prong_process_name(process, NULL, 5))
 ROW(value_repr, "buffer", prong_value_repr(prong_make_int(1), NULL, 5, &size))
 ROW(value_json, "buffer", prong_value_json(prong_make_int(1), NULL, 5, &size))
 ROW(int_bytes, "bytes", prong_get_big_int(prong_make_int(1), NULL, 5, &size))
@@ -114,17 +112,15 @@ ROW(manager_key, "authkey", prong_manager_connect(&manager, "@prong-arguments", 
 ROW(manager_argument, "argument", prong_manager_start(&manager, &(prong_manager_options){.argument_size = 5}))
 
 static const struct row *const all_rows[] = {
-    &row_process_name,    &row_value_repr,       &row_value_json,      &row_int_bytes,
-    &row_listener_key,    &row_client_key,       &row_manager_key,     &row_manager_argument,
-    &row_queue_put,       &row_queue_get,        &row_connection_send, &row_connection_send_part,
-    &row_connection_recv, &row_wait_for_items,   &row_pool_run,        &row_pool_submit,
-    &row_pool_many,       &row_pool_one_of_many, &row_pool_map_in,     &row_pool_map_out,
-    &row_pool_context,    &row_pool_workers,     &row_pool_create,     &row_process_argument,
-    &row_active_children, &row_preload,          &row_family_members,  &row_array_get,
-    &row_array_set,       &row_value_get,        &row_value_set,       &row_subprocess_input,
-    &row_pickle_loads,    &row_make_big_int,     &row_make_dict,       &row_make_str,
-    &row_make_bytes,      &row_make_bytearray,   &row_make_buffer,     &row_make_list,
-    &row_make_tuple,      &row_make_set,         &row_make_frozenset};
+    &row_value_repr,       &row_value_json,       &row_int_bytes,       &row_listener_key, &row_client_key,
+    &row_manager_key,      &row_manager_argument, &row_queue_put,       &row_queue_get,    &row_connection_send,
+    &row_connection_recv,  &row_wait_for_items,   &row_pool_run,        &row_pool_submit,  &row_pool_many,
+    &row_pool_one_of_many, &row_pool_map_in,      &row_pool_map_out,    &row_pool_context, &row_pool_workers,
+    &row_pool_create,      &row_process_argument, &row_active_children, &row_preload,      &row_family_members,
+    &row_array_get,        &row_array_set,        &row_value_get,       &row_value_set,    &row_subprocess_input,
+    &row_pickle_loads,     &row_make_big_int,     &row_make_dict,       &row_make_str,     &row_make_bytes,
+    &row_make_bytearray,   &row_make_buffer,      &row_make_list,       &row_make_tuple,   &row_make_set,
+    &row_make_frozenset};
 enum { ROWS = sizeof all_rows / sizeof *all_rows };
 
 /* In a child of its own: a call that reads there would end it. */

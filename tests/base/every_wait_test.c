@@ -92,9 +92,9 @@ static void end_all(void) {
     prong_iterator_close(all.iterator);
     ok(prong_job_destroy(all.job));
     ok(prong_pool_destroy(all.pool));
-    ok(prong_process_kill(all.process));
+    ok(prong_process_signal(all.process, SIGKILL));
     ok(prong_process_join(all.process, PRONG_SECONDS(10)));
-    ok(prong_popen_kill(all.popen));
+    ok(prong_popen_signal(all.popen, SIGKILL));
     ok(prong_popen_wait(all.popen, NULL, PRONG_SECONDS(10)));
     ok(prong_popen_close(all.popen));
     ok(prong_manager_shutdown(all.manager, PRONG_SECONDS(10)));
@@ -117,7 +117,7 @@ static prong_status queue_put(prong_time timeout) {
 }
 static prong_status queue_commit(prong_time timeout) {
     prong_message message;
-    ok(prong_queue_reserve(all.full, 100, &message));
+    ok(prong_message_reserve(&message, 100));
     prong_status status = prong_queue_commit(all.full, &message, timeout);
     ok(prong_message_release(&message));
     return status;
@@ -139,7 +139,7 @@ static prong_status connection_send(prong_time timeout) {
 }
 static prong_status connection_commit(prong_time timeout) {
     prong_message message;
-    ok(prong_connection_reserve(all.full_here, 100, &message));
+    ok(prong_message_reserve(&message, 100));
     prong_status status = prong_connection_commit(all.full_here, &message, timeout);
     ok(prong_message_release(&message));
     return status;

@@ -91,7 +91,7 @@ METHOD_TEST(a_signal_just_before_the_sleep_in_a_join_ends_it) {
     is(prong_process_join(child, PRONG_FOREVER), PRONG_INTERRUPTED);
     has_struck();
     is(prong_process_join(child, PRONG_MS(1)), PRONG_TIMEOUT);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
 }
 

@@ -105,7 +105,7 @@ LONG_METHOD_TEST(killed_holders_are_forgotten, 60) {
     for (int i = 0; i < 40; i++) {
         prong_process child = start_with(method, hold_and_pause, t);
         hear(t.replies, 1, '1');
-        ok(prong_process_kill(child));
+        ok(prong_process_signal(child, SIGKILL));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
         ok(prong_process_destroy(child));
         ok(prong_family_check(i == 2 ? &before : &after));

@@ -67,9 +67,9 @@ LONG_METHOD_TEST(join_waits_for_none_of_a_hundred_that_took_and_died, 120) {
         size_t left = MANY;
         for (long i = 0; i < MANY; i++) ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
         for (int i = 0; i < MANY; i++) children[i] = start_with(method, take_one_and_stay, queue);
-        while (left) ok(prong_queue_size(queue, &left));
+        while (left) ok(prong_queue_size(queue, &left, NULL));
         test_sleep_ms(50); /* a take is seen before the call returns */
-        for (int i = 0; i < MANY; i++) ok(prong_process_kill(children[i]));
+        for (int i = 0; i < MANY; i++) ok(prong_process_signal(children[i], SIGKILL));
         is(prong_queue_join(queue, PRONG_SECONDS(30)), PRONG_OWNER_DIED);
         says("100 messages");
         for (int i = 0; i < MANY; i++) equal(test_end(children[i]), -SIGKILL);

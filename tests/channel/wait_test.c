@@ -78,7 +78,7 @@ METHOD_TEST(wait_sees_the_end_of_a_killed_peer) {
     ok(prong_connection_recv_bytes_into(ours, &byte, 1, NULL, PRONG_SECONDS(10)));
     prong_waitable item = {.kind = PRONG_WAIT_CONNECTION, .connection = ours};
     is(prong_wait(&item, 1, NULL, PRONG_MS(20)), PRONG_TIMEOUT);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     ok(prong_wait(&item, 1, NULL, PRONG_SECONDS(5)));
     check(item.ready);
     is(prong_connection_recv_bytes_into(ours, &byte, 1, NULL, PRONG_NOWAIT), PRONG_EOF);
@@ -111,8 +111,8 @@ TEST(twenty_processes_may_wait_on_one_queue) {
         }
     test_sleep_ms(100);
     for (int i = 0; i < WAITERS; i++) ok(prong_queue_put(queue, "x", 1, PRONG_NOWAIT));
-    for (int i = 0; i < 500 && !prong_queue_empty(queue); i++) test_sleep_ms(10);
-    check(prong_queue_empty(queue));
+    for (int i = 0; i < 500 && test_queue_size(queue) > 0; i++) test_sleep_ms(10);
+    check(test_queue_size(queue) == 0);
 }
 
 static int put_into(void *argument, size_t size) {
@@ -185,12 +185,12 @@ LONG_METHOD_TEST(a_hundred_processes_wait_on_one_queue_asleep, 90) {
         ok(prong_queue_put(crowd.queue, &i, sizeof i, PRONG_NOWAIT));
         waiters[i] = start_with(method, wait_in_a_crowd, crowd);
     }
-    for (int i = 0; i < 3000 && !prong_queue_empty(crowd.queue); i++) test_sleep_ms(10);
+    for (int i = 0; i < 3000 && test_queue_size(crowd.queue) > 0; i++) test_sleep_ms(10);
     ok(prong_event_set(crowd.go));
     for (int i = 0; i < WAITERS; i++) ok(prong_queue_get(crowd.replies, &byte, 1, NULL, PRONG_SECONDS(30)));
     for (int i = 0; i < WAITERS; i++) ok(prong_queue_put(crowd.queue, "x", 1, PRONG_NOWAIT));
     for (int i = 0; i < WAITERS; i++) equal(test_end(waiters[i]), 0);
-    check(prong_queue_empty(crowd.queue));
+    check(test_queue_size(crowd.queue) == 0);
 }
 
 static int wait_for_two(void *argument, size_t size) {
@@ -214,7 +214,7 @@ LONG_METHOD_TEST(killed_waiters_leave_nothing_behind, 60) {
         prong_process waiter = start_with(method, wait_for_two, crowd);
         ok(prong_queue_get(crowd.replies, &byte, 1, NULL, PRONG_SECONDS(20)));
         test_sleep_ms(i % 5);
-        ok(prong_process_kill(waiter));
+        ok(prong_process_signal(waiter, SIGKILL));
         ok(prong_process_join(waiter, PRONG_SECONDS(10)));
         ok(prong_process_destroy(waiter));
         ok(prong_family_check(i == 2 ? &before : &after));
@@ -289,7 +289,7 @@ METHOD_TEST(wait_returns_what_has_ended_of_processes_and_programs) {
     check(count == 1 && items[0].ready);
     ok(prong_process_join(first, PRONG_NOWAIT));
     is(prong_wait(items + 1, 2, &count, PRONG_MS(30)), PRONG_TIMEOUT);
-    ok(prong_process_kill(second));
+    ok(prong_process_signal(second, SIGKILL));
     ok(prong_wait(items + 1, 2, &count, PRONG_SECONDS(10)));
     check(count == 1 && items[1].ready);
     ok(prong_process_join(second, PRONG_SECONDS(10)));
@@ -300,7 +300,7 @@ METHOD_TEST(wait_returns_what_has_ended_of_processes_and_programs) {
     ok(prong_popen_sentinel(program, &sentinel));
     prong_waitable descriptor = {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = sentinel};
     is(prong_wait(&descriptor, 1, NULL, PRONG_NOWAIT), PRONG_TIMEOUT);
-    ok(prong_popen_kill(program));
+    ok(prong_popen_signal(program, SIGKILL));
     ok(prong_wait(items + 2, 1, &count, PRONG_SECONDS(10)));
     check(items[2].ready);
     ok(prong_wait(&descriptor, 1, NULL, PRONG_NOWAIT));

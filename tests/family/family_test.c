@@ -124,14 +124,13 @@ METHOD_TEST(the_table_tells_who_is_there) {
     prong_member members[8];
     prong_process child;
     size_t count;
-    int pid;
     ok(prong_queue_create(&queue, NULL));
     ok(prong_process_create(
         &child,
         &(prong_process_options){
             .target = stay, .argument = &queue, .method = method, .argument_size = sizeof queue, .name = "stayer"}));
     ok(prong_process_start(child));
-    ok(prong_process_pid(child, &pid));
+    int pid = test_pid(child);
     bool found = false;
     for (int i = 0; i < 500 && !found; i++, test_sleep_ms(5)) {
         ok(prong_family_members(members, 8, &count));

@@ -79,7 +79,7 @@ static void use_pool(prong_start_method method) {
                              &(prong_task_options){.retries = i % 3, .time_limit = i % 5 ? 0 : PRONG_MS(50)}));
     for (int i = JOBS; i-- > 0;) {
         if (i % 3 == 0) ok(prong_job_cancel(jobs[i], i % 2));
-        if (i % 2) check(prong_job_wait(jobs[i], PRONG_SECONDS(20)) != PRONG_TIMEOUT && prong_job_ready(jobs[i]));
+        if (i % 2) check(prong_job_wait(jobs[i], PRONG_SECONDS(20)) != PRONG_TIMEOUT && test_job_has_ended(jobs[i]));
         ok(prong_job_destroy(jobs[i]));
     }
     ok(prong_pool_run(pool, PRONG_MAP(twice, in, out), NULL, PRONG_SECONDS(20)));

@@ -92,7 +92,7 @@ TEST(a_dead_process_is_inside_of_nothing) {
     prong_process process = start_inside();
     ok(prong_event_destroy(shared->event));
     check(!is_reused(shared->event.offset, MANY));
-    ok(prong_process_kill(process));
+    ok(prong_process_signal(process, SIGKILL));
     equal(test_end(process), -SIGKILL);
     check(is_reused(shared->event.offset, MANY));
     test_arena_is_clean(0);
@@ -100,8 +100,7 @@ TEST(a_dead_process_is_inside_of_nothing) {
 
 TEST(a_stopped_process_delays_the_reuse_of_what_it_is_inside_of_alone) {
     prong_process process = start_inside();
-    int pid;
-    ok(prong_process_pid(process, &pid));
+    int pid = test_pid(process);
     kill(pid, SIGSTOP);
     ok(prong_event_destroy(shared->event));
     prong_event other = make_event();

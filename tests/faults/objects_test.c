@@ -26,7 +26,7 @@ SCENARIO(queues_carry_messages) {
     sure(prong_queue_create(&queue, &(prong_queue_options){.maxsize = 3}));
     sure(prong_queue_put(queue, "one", 4, PRONG_NOWAIT));
     sure(prong_queue_put(queue, large, 300000, PRONG_NOWAIT));
-    sure(prong_queue_reserve(queue, 100, &message));
+    sure(prong_message_reserve(&message, 100));
     sure(prong_queue_commit(queue, &message, PRONG_NOWAIT));
     gives(prong_queue_put(queue, "four", 5, PRONG_MS(1)), PRONG_FULL);
     sure(prong_queue_get(queue, text, sizeof(text), &size, PRONG_NOWAIT));
@@ -85,7 +85,7 @@ SCENARIO(pipes_carry_messages) {
     must_hold(message.size == 300000);
     sure(prong_message_release(&message));
     sure(prong_connection_fileno(second, &descriptor));
-    sure(prong_connection_reserve(first, 1000, &message));
+    sure(prong_message_reserve(&message, 1000));
     sure(prong_connection_commit(first, &message, PRONG_NOWAIT));
     sure(prong_connection_recv_bytes(second, 0, &message, PRONG_NOWAIT));
     sure(prong_message_release(&message));

@@ -142,13 +142,15 @@ FAMILY_SCENARIO(pools_are_terminated) {
     size_t count;
     int seven = 7;
     prong_job job;
-    sure(prong_pool_workers(pool, workers, 2, &count));
+    prong_progress progress;
+    sure(prong_pool_workers(pool, workers, 2, &count, NULL));
     must_hold(count == 2);
     sure(prong_pool_submit(pool, PRONG_TASK(twice, seven), &job, NULL));
     sure(prong_pool_terminate(pool));
     sure(prong_pool_join(pool, SOON));
     prong_status waited = prong_job_wait(job, SOON);
-    must_hold(waited != PRONG_TIMEOUT && prong_job_ready(job));
+    sure(prong_job_progress(job, &progress));
+    must_hold(waited != PRONG_TIMEOUT && progress.ended);
     sure(prong_job_destroy(job));
     sure(prong_pool_destroy(pool));
 }

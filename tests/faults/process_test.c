@@ -31,21 +31,21 @@ static prong_process started(prong_start_method method, prong_target *target, pr
 }
 
 static void start_and_join(prong_start_method method) {
-    int code = -1, descriptor, pid;
-    char name[48];
+    int code = -1, descriptor;
+    prong_process_state state;
     prong_process process = started(method, give_back, PRONG_DAEMON_NO), active[4];
     size_t count;
     sure(prong_process_sentinel(process, &descriptor));
-    sure(prong_process_pid(process, &pid));
-    sure(prong_process_name(process, name, sizeof(name)));
+    sure(prong_process_get_state(process, &state));
     sure(prong_active_children(active, 4, &count));
     sure(prong_process_join(process, SOON));
     sure(prong_process_exitcode(process, &code));
     must_hold(code == 7);
     sure(prong_process_destroy(process));
     process = started(method, sleep_on, PRONG_DAEMON_YES);
-    must_hold(prong_process_is_alive(process));
-    sure(prong_process_kill(process));
+    sure(prong_process_get_state(process, &state));
+    must_hold(state.alive);
+    sure(prong_process_signal(process, SIGKILL));
     sure(prong_process_join(process, SOON));
     sure(prong_process_exitcode(process, &code));
     /* 255: its fork server was given up meanwhile */

@@ -40,7 +40,7 @@ METHOD_TEST(clients_by_tcp_of_one_computer_do_not_share_references) {
     hear(&order);
     ok(prong_manager_count(way, &count, SOON));
     equal(count, 3);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
     for (int i = 0; i < 500 && count != 1; i++) { /* though this process is connected all the time */
         test_sleep_ms(20);
@@ -149,7 +149,7 @@ TEST(a_server_tells_clients_of_other_pid_namespaces_apart) {
     ok(prong_proxy_create(&order.proxy, manager, "list", SOON, "()"));
     prong_process child = start_with(PRONG_START_FORK, release_anothers, order);
     hear(&order);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
     for (int i = 0; i < 500 && count != 1; i++) { /* it is seen to have died, too */
         test_sleep_ms(20);

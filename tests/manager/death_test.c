@@ -21,7 +21,7 @@ static void kill_holder(int method, const char *type, bool socket) {
     prong_process child = start_with(method, die_with_lock, order);
     hear(&order);
     is(prong_proxy_acquire(order.proxy, PRONG_MS(30)), PRONG_TIMEOUT);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     ok(prong_proxy_acquire(order.proxy, SOON));
     ok(prong_proxy_release(order.proxy));
     equal(test_end(child), -SIGKILL);
@@ -63,7 +63,7 @@ METHOD_TEST(an_item_is_not_lost_to_one_who_died_waiting) {
         prong_process child = start_with(method, wait_in_get, order);
         hear(&order);
         test_sleep_ms(50);
-        ok(prong_process_kill(child));
+        ok(prong_process_signal(child, SIGKILL));
         equal(test_end(child), -SIGKILL);
         test_sleep_ms(100); /* until the server has seen it */
         ok(prong_proxy_put(order.proxy, prong_make_int(5), SOON));
@@ -93,7 +93,7 @@ METHOD_TEST(a_barrier_breaks_when_a_party_dies) {
     hear(&order);
     hear(&order);
     test_sleep_ms(100);
-    ok(prong_process_kill(victim));
+    ok(prong_process_signal(victim, SIGKILL));
     equal(test_end(victim), -SIGKILL);
     equal(test_end(other), 7);
     ok(prong_queue_destroy(order.said));
@@ -123,7 +123,7 @@ METHOD_TEST(references_of_the_dead_return) {
         hear(&order);
         ok(prong_manager_count(way, &count, SOON));
         equal(count, 6);
-        ok(prong_process_kill(child));
+        ok(prong_process_signal(child, SIGKILL));
         equal(test_end(child), -SIGKILL);
         for (int i = 0; i < 100 && count != 1; i++) {
             test_sleep_ms(20);
@@ -167,7 +167,7 @@ METHOD_TEST(a_call_that_times_out_gives_its_lock_back) {
     prong_process child = start_with(method, die_with_lock, order);
     hear(&order);
     is(prong_proxy_call(order.proxy, "acquire", NULL, NULL, PRONG_MS(50), "()"), PRONG_TIMEOUT);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
     ok(prong_proxy_acquire(order.proxy, SOON)); /* not held by the call that nobody waited for */
     ok(prong_queue_destroy(order.said));
@@ -181,7 +181,7 @@ TEST(a_proxy_does_not_outlive_its_server) {
     prong_proxy list, other;
     prong_manager manager = small_manager(&process, name);
     ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
-    ok(prong_process_kill(process));
+    ok(prong_process_signal(process, SIGKILL));
     equal(test_end(process), -SIGKILL);
     prong_document_close(document);
     prong_manager again = small_manager(&process, name);
@@ -246,12 +246,12 @@ static void storm(int method, bool socket) {
     for (int i = 0; i < CLIENTS; i++, ring.seed++) clients[i] = start_with(method, live_dangerously, ring);
     for (int i = 0; i < KILLS; i++, ring.seed++) {
         test_sleep_ms(20);
-        ok(prong_process_kill(clients[i % CLIENTS]));
+        ok(prong_process_signal(clients[i % CLIENTS], SIGKILL));
         equal(test_end(clients[i % CLIENTS]), -SIGKILL);
         clients[i % CLIENTS] = start_with(method, live_dangerously, ring);
     }
     for (int i = 0; i < CLIENTS; i++) {
-        ok(prong_process_kill(clients[i]));
+        ok(prong_process_signal(clients[i], SIGKILL));
         equal(test_end(clients[i]), -SIGKILL);
     }
     ok(prong_proxy_acquire(ring.lock, SOON)); /* all is free again */

@@ -64,8 +64,7 @@ TEST(peers_that_hang_up_at_once_keep_nobody_out) {
     char name[60];
     prong_process process;
     prong_manager manager = small_manager(&process, name), other;
-    int pid;
-    ok(prong_process_pid(process, &pid));
+    int pid = test_pid(process);
     for (int i = 0; i < 40; i++) {
         kill(pid, SIGSTOP); /* so that it sees the connection when that has ended */
         close(connect_to(name));

@@ -76,7 +76,7 @@ static void serves_the_early(int method, const char *at) {
     size_t size;
     prong_process child = test_start((prong_start_method)method, early_client, at, strlen(at) + 1, false);
     test_sleep_ms(100); /* it has been refused by then, mostly */
-    check(prong_process_is_alive(child));
+    check(test_is_alive(child));
     ok(prong_listener_open(&listener, at, NULL));
     ok(prong_listener_accept(listener, &link, PRONG_SECONDS(10)));
     ok(prong_link_recv_bytes_into(link, text, sizeof(text), &size, PRONG_SECONDS(10)));

@@ -194,7 +194,7 @@ TEST(a_flood_of_connections_keeps_nobody_out_and_accept_in_its_time) {
         exchange_with(client, PRONG_START_FORK);
     }
     for (int i = 0; i < FLOODS; i++) {
-        ok(prong_process_kill(floods[i]));
+        ok(prong_process_signal(floods[i], SIGKILL));
         test_end(floods[i]);
     }
     prong_listener_close(listener);

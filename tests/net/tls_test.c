@@ -241,7 +241,7 @@ TEST(a_certificate_that_nobody_known_has_signed_is_refused) {
     of_client.authority = client.authority;
     is(prong_link_connect(&link, address, &options, PRONG_SECONDS(10)), PRONG_INVALID);
     says("none.pem");
-    ok(prong_process_kill(waiting));
+    ok(prong_process_signal(waiting, SIGKILL));
     test_end(waiting);
     prong_listener_close(listener);
     remove_certificate();

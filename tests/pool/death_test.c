@@ -64,12 +64,12 @@ METHOD_TEST(a_death_fails_just_its_task_and_says_how) {
     prong_worker workers[2];
     size_t count, alive = 0;
     for (int i = 0; i < 500 && alive < 2; i++, test_sleep_ms(10)) {
-        ok(prong_pool_workers(pool, workers, 2, &count));
+        ok(prong_pool_workers(pool, workers, 2, &count, NULL));
         alive = (workers[0].pid != 0) + (workers[1].pid != 0);
     }
     equal(alive, 2);
     uint64_t deaths;
-    ok(prong_pool_deaths(pool, &deaths));
+    ok(prong_pool_workers(pool, NULL, 0, NULL, &deaths));
     equal(deaths, 6);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -86,7 +86,7 @@ static int die_a_few_times(void *argument, size_t size, prong_result *result) {
     (void)size;
     (void)result;
     ok(prong_queue_put(attempt->tries, "x", 1, PRONG_FOREVER));
-    ok(prong_queue_size(attempt->tries, &tries));
+    ok(prong_queue_size(attempt->tries, &tries, NULL));
     if (tries <= (size_t)attempt->deaths) raise(SIGKILL);
     return 0;
 }
@@ -107,7 +107,7 @@ METHOD_TEST(a_task_is_run_again_as_often_as_asked) {
     is(prong_pool_run(pool, PRONG_TASK(die_a_few_times, attempt), &(prong_task_options){.retries = 3},
                       PRONG_SECONDS(10)),
        PRONG_WORKER_DIED);
-    ok(prong_queue_size(attempt.tries, &tries));
+    ok(prong_queue_size(attempt.tries, &tries, NULL));
     equal(tries, 3 + 4);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(1);
@@ -156,7 +156,7 @@ METHOD_TEST(cancel_stops_what_has_not_begun_and_by_force_what_has) {
         for (int i = 0; i < 200; i++) {
             prong_worker workers[2];
             size_t count;
-            ok(prong_pool_workers(pool, workers, 2, &count));
+            ok(prong_pool_workers(pool, workers, 2, &count, NULL));
             if (workers[0].busy && workers[1].busy) break;
             test_sleep_ms(5);
         }
@@ -183,7 +183,7 @@ METHOD_TEST(killing_an_idle_worker_fails_nothing) {
     int nap = 1;
     for (int round = 0; round < 5; round++) {
         ok(prong_pool_run(pool, PRONG_TASK(sleep_ms, nap), NULL, PRONG_SECONDS(10)));
-        ok(prong_pool_workers(pool, workers, 2, &count));
+        ok(prong_pool_workers(pool, workers, 2, &count, NULL));
         for (int i = 0; i < 2; i++)
             if (workers[i].pid) kill(workers[i].pid, SIGKILL);
         for (int i = 0; i < 4; i++)
@@ -202,7 +202,7 @@ static int own_a_pool(void *argument, size_t size) {
     prong_job job;
     (void)size;
     ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
-    do ok(prong_pool_workers(pool, workers, 2, &count));
+    do ok(prong_pool_workers(pool, workers, 2, &count, NULL));
     while (!workers[0].pid || !workers[1].pid);
     ok(prong_queue_put(queue, workers, sizeof workers, PRONG_FOREVER));
     for (;;) pause();
@@ -216,7 +216,7 @@ METHOD_TEST(workers_die_with_an_owner_that_is_killed) {
     ok(prong_queue_create(&queue, NULL));
     prong_process owner = start_with(PRONG_START_FORK, own_a_pool, queue);
     ok(prong_queue_get(queue, workers, sizeof workers, NULL, PRONG_SECONDS(10)));
-    ok(prong_process_kill(owner));
+    ok(prong_process_signal(owner, SIGKILL));
     equal(test_end(owner), -SIGKILL);
     /* the runner fails the test if a worker is left */
 }
@@ -245,7 +245,7 @@ TEST(workers_die_with_an_owner_that_is_killed_while_it_forks_them) {
     for (int i = 0; i < 12; i++) {
         prong_process owner = start_with(PRONG_START_FORK, own_a_large_pool, i);
         usleep((useconds_t)(i * 700));
-        ok(prong_process_kill(owner));
+        ok(prong_process_signal(owner, SIGKILL));
         equal(test_end(owner), -SIGKILL);
         int64_t end = test_now() + PRONG_SECONDS(10);
         while (prong_family_count() > 1 && test_now() < end) test_sleep_ms(5);

@@ -66,7 +66,7 @@ METHOD_TEST(a_worker_that_hangs_in_its_initializer_is_replaced) {
     prong_pool pool = make_hanging(method, &hanging, PRONG_MS(300));
     ok(prong_pool_run(pool, PRONG_MAP(twice, numbers, doubled), NULL, PRONG_SECONDS(15)));
     equal(doubled[0], 4);
-    ok(prong_pool_deaths(pool, &deaths));
+    ok(prong_pool_workers(pool, NULL, 0, NULL, &deaths));
     check(deaths >= 2);
     ok(prong_pool_destroy(pool));
 }
@@ -99,7 +99,7 @@ METHOD_TEST(a_tasks_time_limit_begins_after_the_initializer) {
     ok(prong_pool_run(pool, PRONG_APPLY(square, number, squared), &(prong_task_options){.time_limit = PRONG_MS(200)},
                       PRONG_SECONDS(15)));
     uint64_t deaths;
-    ok(prong_pool_deaths(pool, &deaths));
+    ok(prong_pool_workers(pool, NULL, 0, NULL, &deaths));
     equal(deaths, 0);
     ok(prong_pool_destroy(pool));
     is(prong_pool_create(&pool, &(prong_pool_options){.initializer_time_limit = -1}), PRONG_INVALID);
@@ -131,7 +131,7 @@ METHOD_TEST(an_initializer_that_fails_breaks_the_pool_after_a_try_a_worker) {
     says("code 3");
     test_sleep_ms(100);
     size_t count;
-    ok(prong_queue_size(tries, &count));
+    ok(prong_queue_size(tries, &count, NULL));
     check(count <= 2);
     ok(prong_pool_destroy(pool));
 }

@@ -22,7 +22,7 @@ METHOD_TEST(workers_are_replaced_after_maxtasksperchild) {
                           NULL, PRONG_SECONDS(10)));
     for (int i = 0; i < 10; i++) check((pids[i] == pids[0]) == (i < 3));
     uint64_t deaths;
-    ok(prong_pool_deaths(pool, &deaths));
+    ok(prong_pool_workers(pool, NULL, 0, NULL, &deaths));
     equal(deaths, 0);
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
@@ -115,7 +115,7 @@ TEST(the_default_size_is_what_the_process_may_use) {
     CPU_SET(0, &one);
     check(sched_setaffinity(0, sizeof one, &one) == 0);
     ok(prong_pool_create(&pool, NULL));
-    ok(prong_pool_workers(pool, NULL, 0, &count));
+    ok(prong_pool_workers(pool, NULL, 0, &count, NULL));
     equal(count, 1);
     ok(prong_pool_destroy(pool));
 }

@@ -148,7 +148,7 @@ TEST(a_worker_of_another_program_that_dies_fails_its_task_alone) {
                       &again, SOON),
        PRONG_WORKER_DIED);
     uint64_t deaths;
-    ok(prong_pool_deaths(pool, &deaths));
+    ok(prong_pool_workers(pool, NULL, 0, NULL, &deaths));
     equal(deaths, 4);
     end(pool);
 }

@@ -202,7 +202,7 @@ METHOD_TEST(no_worker_writes_to_the_results_though_the_owner_is_stopped) {
     ok(prong_queue_create(&shared.queue, NULL));
     prong_process owner = start_with(method, own_a_pool, shared);
     ok(prong_queue_get(shared.queue, &pool, sizeof pool, NULL, PRONG_SECONDS(15)));
-    ok(prong_process_pid(owner, &pid));
+    pid = test_pid(owner);
     ok(prong_pool_submit(pool, PRONG_MAP_N(write_on, in, out, COUNT), &job, &(prong_task_options){.chunk_size = 1}));
     wait_until_written(out, 2);
     check(kill(pid, SIGSTOP) == 0);
@@ -210,7 +210,7 @@ METHOD_TEST(no_worker_writes_to_the_results_though_the_owner_is_stopped) {
     ok(prong_job_destroy(job));
     check_untouched(out);
     check(kill(pid, SIGCONT) == 0);
-    ok(prong_process_kill(owner));
+    ok(prong_process_signal(owner, SIGKILL));
     equal(test_end(owner), -SIGKILL);
     ok(prong_memory_free(out));
 }

@@ -65,7 +65,7 @@ METHOD_TEST(starmap_keeps_results_apart_and_in_their_places) {
     }
     ok(prong_pool_submit(pool, &(prong_work){.task = square, .arguments = arguments, .count = COUNT}, &job, NULL));
     ok(prong_job_wait(job, PRONG_SECONDS(10)));
-    check(prong_job_ready(job));
+    check(test_job_has_ended(job));
     ok(prong_job_wait(job, PRONG_NOWAIT));
     for (long i = 0; i < COUNT; i++) {
         ok(prong_job_outcome(job, (size_t)i, &outcome, PRONG_NOWAIT));
@@ -88,13 +88,13 @@ METHOD_TEST(async_jobs_can_be_waited_for_and_asked) {
     prong_job job;
     prong_progress progress;
     ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
-    check(!prong_job_ready(job));
+    check(!test_job_has_ended(job));
     is(prong_job_wait(job, PRONG_NOWAIT), PRONG_TIMEOUT);
     is(prong_job_wait(job, PRONG_MS(10)), PRONG_TIMEOUT);
     ok(prong_job_progress(job, &progress));
     check(progress.done == 0 && progress.total == 1);
     ok(prong_job_wait(job, PRONG_SECONDS(10)));
-    check(prong_job_ready(job));
+    check(test_job_has_ended(job));
     ok(prong_job_wait(job, PRONG_NOWAIT));
     ok(prong_job_destroy(job));
     ok(prong_pool_destroy(pool));

@@ -48,7 +48,7 @@ static int worker_of(prong_pool pool, int before) {
     size_t count;
     for (int i = 0; i < 3000 && (worker.pid == 0 || worker.pid == before); i++) {
         if (i) test_sleep_ms(2);
-        ok(prong_pool_workers(pool, &worker, 1, &count));
+        ok(prong_pool_workers(pool, &worker, 1, &count, NULL));
     }
     check(worker.pid && worker.pid != before);
     return worker.pid;

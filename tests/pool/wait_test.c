@@ -234,7 +234,7 @@ METHOD_TEST(a_jobs_descriptor_is_readable_exactly_when_it_has_ended) {
             check(readable(fd));
         }
         check(becomes_readable(fd));
-        check(prong_job_ready(job));
+        check(test_job_has_ended(job));
         is(prong_job_wait(job, PRONG_NOWAIT), i % 2 ? PRONG_TASK_FAILED : PRONG_OK);
         ok(prong_job_fileno(job, &again));
         check(again == fd && readable(fd));
@@ -335,8 +335,7 @@ METHOD_TEST(a_job_whose_submitter_is_killed_ends_for_those_that_wait_for_it) {
     prong_process child = start_with(method, watch_a_job, w);
     ok(prong_queue_get(w.replies, &(char){0}, 1, NULL, PRONG_SECONDS(10)));
     test_sleep_ms(50);
-    int pid;
-    ok(prong_process_pid(owner, &pid));
+    int pid = test_pid(owner);
     check(kill(pid, SIGKILL) == 0); /* its parent does not notice: the one that waits does */
     equal(test_end(child), 0);
     ok(prong_process_join(owner, PRONG_SECONDS(10)));
@@ -367,7 +366,7 @@ TEST(a_forked_child_has_its_parents_descriptor_of_a_job) {
 static void kill_some_worker(prong_pool pool) {
     prong_worker workers[3];
     size_t count;
-    ok(prong_pool_workers(pool, workers, 3, &count));
+    ok(prong_pool_workers(pool, workers, 3, &count, NULL));
     int pid = workers[rand() % 3].pid;
     if (pid) kill(pid, SIGKILL);
 }

@@ -35,7 +35,7 @@ static int start_one_and_return(void *argument, size_t size) {
     struct family *family = argument;
     (void)size;
     test_start(family->method, tell_pid_and_wait, family, sizeof *family, family->daemon);
-    for (int i = 0; i < 1000 && prong_queue_empty(family->pids); i++) test_sleep_ms(5);
+    for (int i = 0; i < 1000 && test_queue_size(family->pids) == 0; i++) test_sleep_ms(5);
     return 5;
 }
 
@@ -45,7 +45,7 @@ METHOD_TEST(daemons_die_with_a_parent_that_is_killed) {
     ok(prong_queue_create(&family.pids, NULL));
     prong_process parent = start_with(PRONG_START_FORK, start_one_and_wait, family);
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
-    ok(prong_process_kill(parent));
+    ok(prong_process_signal(parent, SIGKILL));
     equal(test_end(parent), -SIGKILL);
     check(test_gone_within(pid, 5000));
 }
@@ -56,7 +56,7 @@ METHOD_TEST(children_that_are_no_daemons_live_on_when_the_parent_is_killed) {
     ok(prong_queue_create(&family.pids, NULL));
     prong_process parent = start_with(PRONG_START_FORK, start_one_and_wait, family);
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
-    ok(prong_process_kill(parent));
+    ok(prong_process_signal(parent, SIGKILL));
     equal(test_end(parent), -SIGKILL);
     check(!test_gone_within(pid, 200));
     kill(pid, SIGKILL);
@@ -137,7 +137,7 @@ TEST(a_killed_fork_server_is_replaced_and_its_childrens_ends_are_known_as_far_as
     equal(test_end(child), 255);
     child = start_with(PRONG_START_FORKSERVER, tell_pid_and_wait, family);
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
 }
 
@@ -150,8 +150,7 @@ static int return_three(void *argument, size_t size) {
 METHOD_TEST(an_exit_code_is_known_though_the_host_reaps_its_children_itself) {
     int none = 0, code;
     prong_process child = start_with(method, return_three, none);
-    int pid;
-    ok(prong_process_pid(child, &pid));
+    int pid = test_pid(child);
     if (method != PRONG_START_FORKSERVER) check(waitpid(pid, NULL, 0) == pid);
     ok(prong_process_join(child, PRONG_SECONDS(10)));
     ok(prong_process_exitcode(child, &code));
@@ -208,9 +207,9 @@ static void is_no_member(bool daemon) {
     }
     test_sleep_ms(600);
     equal(prong_family_count(), 4);
-    check(prong_queue_empty(family.pids));
+    check(test_queue_size(family.pids) == 0);
     for (int i = 0; i < 3; i++) {
-        ok(prong_process_kill(others[i]));
+        ok(prong_process_signal(others[i], SIGKILL));
         equal(test_end(others[i]), -SIGKILL);
     }
     equal(prong_family_count(), 1);

@@ -75,7 +75,7 @@ METHOD_TEST(children_that_join_one_another_do_not_keep_a_process_that_exits) {
         for (int i = 0; i < length; i++) {
             prong_process left;
             ok(prong_queue_get(circle.ended, &left, sizeof left, NULL, PRONG_SECONDS(10)));
-            ok(prong_process_kill(left));
+            ok(prong_process_signal(left, SIGKILL));
         }
         ok(prong_queue_destroy(circle.ended));
     }

@@ -59,8 +59,8 @@ TEST(children_of_a_fork_server_that_died_are_joined_though_another_runs) {
     kill_server();
     equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, none)), 4);
     is(prong_process_join(killed, PRONG_MS(20)), PRONG_TIMEOUT);
-    check(prong_process_is_alive(killed));
-    ok(prong_process_kill(killed));
+    check(test_is_alive(killed));
+    ok(prong_process_signal(killed, SIGKILL));
     equal(test_end(killed), 255);
     ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
     equal(test_end(leaves), 255);
@@ -73,7 +73,7 @@ static int leave_a_child_of_the_first_server(void *argument, size_t size) {
     (void)argument;
     kill_server();
     equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, size)), 4);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     return 3; /* and joins the child first */
 }
 
@@ -110,7 +110,7 @@ METHOD_TEST(an_end_is_known_to_whoever_has_seen_the_sentinel_readable) {
             ok(prong_process_exitcode(child, &code));
             equal(code, codes[how]);
         } else if (i % 3 == 1) {
-            check(!prong_process_is_alive(child));
+            check(!test_is_alive(child));
         } else {
             ok(prong_process_join(child, PRONG_NOWAIT));
         }
@@ -126,7 +126,7 @@ TEST(an_end_is_known_though_the_fork_server_is_stopped) {
     prong_process child = start_with(PRONG_START_FORKSERVER, wait_for_ever, none);
     int pid = server_pid();
     check(kill(pid, SIGSTOP) == 0);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     wait_for_sentinel(child);
     ok(prong_process_exitcode(child, &code));
     equal(code, -SIGKILL);
@@ -151,7 +151,7 @@ METHOD_TEST(who_is_killed_after_its_target_has_returned_was_killed) {
     prong_process child = start_with(method, keep_its_parent, queues);
     ok(prong_queue_get(queues[1], &byte, 1, NULL, PRONG_SECONDS(10)));
     test_sleep_ms(100);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     wait_for_sentinel(child);
     equal(test_end(child), -SIGKILL);
     ok(prong_queue_put(queues[0], "x", 1, PRONG_FOREVER));

@@ -42,7 +42,7 @@ static void daemon_dies_with_its_parent(int method) {
     ok(prong_queue_create(&family.pids, NULL));
     prong_process parent = start_with(PRONG_START_FORK, start_daemon_and_wait, family);
     ok(prong_queue_get(family.pids, &pid, sizeof pid, NULL, PRONG_SECONDS(10)));
-    ok(prong_process_kill(parent));
+    ok(prong_process_signal(parent, SIGKILL));
     equal(test_end(parent), -SIGKILL);
     bool gone = test_gone_within(pid, 5000);
     if (!gone) kill(pid, SIGKILL);
@@ -156,11 +156,11 @@ static int return_seven(void *argument, size_t size) {
 static int knows_itself_and_has_a_child(void *argument, size_t size) {
     struct shared *shared = argument;
     prong_process own;
-    char name[48];
+    prong_process_state state;
     (void)size;
     ok(prong_current_process(&own));
-    ok(prong_process_name(own, name, sizeof name));
-    check(strncmp(name, "Process-", 8) == 0);
+    ok(prong_process_get_state(own, &state));
+    check(strncmp(state.name, "Process-", 8) == 0);
     prong_process child = start_with(shared->method, return_seven, *shared);
     return test_end(child);
 }
@@ -184,12 +184,11 @@ static int hold_lock(void *argument, size_t size) {
 
 METHOD_TEST(a_lock_of_a_living_child_in_another_pid_namespace_is_its_own_and_of_a_dead_one_is_not) {
     struct shared shared = make_shared(method);
-    int pid;
     leave_for_children();
     prong_process holder = start_with(method, hold_lock, shared);
     ok(prong_event_wait(shared.held, PRONG_SECONDS(10)));
     is(prong_lock_acquire(shared.lock, PRONG_MS(300)), PRONG_TIMEOUT);
-    ok(prong_process_pid(holder, &pid));
+    int pid = test_pid(holder);
     check(kill(pid, SIGKILL) == 0); /* the number is this process's own for it */
     is(prong_lock_acquire(shared.lock, PRONG_SECONDS(10)), PRONG_OWNER_DIED);
     equal(test_end(holder), -SIGKILL);
@@ -233,7 +232,7 @@ TEST(a_lock_of_a_dead_member_of_the_first_pid_namespace_is_taken_over_in_another
     prong_process holder = start_with(PRONG_START_FORK, hold_lock, shared);
     ok(prong_event_wait(shared.held, PRONG_SECONDS(10)));
     ok(prong_event_clear(shared.held));
-    ok(prong_process_pid(holder, &pid));
+    pid = test_pid(holder);
     leave_for_children();
     prong_process other = start_with(PRONG_START_FORK, take_lock_over, shared);
     ok(prong_event_wait(shared.held, PRONG_SECONDS(10)));

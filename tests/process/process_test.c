@@ -44,19 +44,18 @@ static int wait_for_ever(void *argument, size_t size) {
 }
 
 METHOD_TEST(terminate_kill_and_interrupt_end_it) {
-    prong_status (*ends[])(prong_process) = {prong_process_terminate, prong_process_kill, prong_process_interrupt};
     int none = 0, code, signals[] = {SIGTERM, SIGKILL, SIGINT};
     for (int i = 0; i < 3; i++) {
         prong_process child = start_with(method, wait_for_ever, none);
-        check(prong_process_is_alive(child));
+        check(test_is_alive(child));
         is(prong_process_exitcode(child, &code), PRONG_STILL_RUNNING);
         is(prong_process_join(child, PRONG_MS(30)), PRONG_TIMEOUT);
         is(prong_process_join(child, PRONG_NOWAIT), PRONG_TIMEOUT);
-        ok(ends[i](child));
+        ok(prong_process_signal(child, signals[i]));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
-        ok(ends[i](child)); /* of one that has ended: no error */
-        check(!prong_process_is_alive(child));
+        ok(prong_process_signal(child, signals[i])); /* of one that has ended: no error */
+        check(!test_is_alive(child));
         equal(test_end(child), -signals[i]);
     }
 }
@@ -67,7 +66,7 @@ METHOD_TEST(the_sentinel_is_readable_at_the_end) {
     ok(prong_process_sentinel(child, &fd));
     struct pollfd end = {.fd = fd, .events = POLLIN};
     equal(poll(&end, 1, 20), 0);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(poll(&end, 1, 10000), 1);
     equal(test_end(child), -SIGKILL);
 }
@@ -78,9 +77,9 @@ struct report {
 };
 
 struct info {
-    int pid, parent_pid, parent_seen;
-    char name[48], parent_name[48], input[16];
-    bool daemon, parent_alive;
+    int pid, parent_pid;
+    prong_process_state own, parent;
+    char input[16];
 };
 
 static int report_self(void *argument, size_t size) {
@@ -90,12 +89,9 @@ static int report_self(void *argument, size_t size) {
     check(size == sizeof *report && strcmp(report->padding, "as it was given") == 0);
     check((uintptr_t)argument % 64 == 0);
     ok(prong_current_process(&own));
-    ok(prong_process_name(own, info.name, sizeof info.name));
-    info.daemon = prong_process_is_daemon(own);
+    ok(prong_process_get_state(own, &info.own));
     ok(prong_parent_process(&parent));
-    ok(prong_process_pid(parent, &info.parent_seen));
-    ok(prong_process_name(parent, info.parent_name, sizeof info.parent_name));
-    info.parent_alive = prong_process_is_alive(parent);
+    ok(prong_process_get_state(parent, &info.parent));
     is(prong_process_join(parent, PRONG_MS(10)), PRONG_TIMEOUT);
     is(prong_process_join(own, PRONG_MS(10)), PRONG_INVALID);
     says("itself");
@@ -108,8 +104,7 @@ METHOD_TEST(a_child_knows_itself_and_its_parent) {
     struct info info;
     prong_process child, listed;
     size_t count;
-    int pid;
-    char name[48];
+    prong_process_state state;
     ok(prong_queue_create(&report.queue, NULL));
     ok(prong_process_create(&child, &(prong_process_options){.target = report_self,
                                                              .argument = &report,
@@ -117,25 +112,30 @@ METHOD_TEST(a_child_knows_itself_and_its_parent) {
                                                              .method = method,
                                                              .name = "first",
                                                              .daemon = PRONG_DAEMON_YES}));
-    ok(prong_process_set_name(child, "renamed"));
+    ok(prong_process_get_state(child, &state));
+    check(strcmp(state.name, "first") == 0 && state.daemon && !state.alive && state.pid == 0);
     memset(&report.padding, 0, sizeof report.padding); /* the child has its copy */
     ok(prong_process_start(child));
-    is(prong_process_set_name(child, "late"), PRONG_ALREADY_STARTED);
     ok(prong_active_children(&listed, 1, &count));
     ok(prong_queue_get(report.queue, &info, sizeof info, NULL, PRONG_SECONDS(10)));
-    ok(prong_process_pid(child, &pid));
+    int pid = test_pid(child);
     equal(info.pid, pid);
     check(info.pid != getpid());
-    equal(info.parent_seen, getpid());
+    equal(info.own.pid, pid);
+    equal(info.parent.pid, getpid());
     if (method != PRONG_START_FORKSERVER) equal(info.parent_pid, getpid());
-    check(strcmp(info.name, "renamed") == 0 && strcmp(info.parent_name, "MainProcess") == 0);
-    check(info.daemon && info.parent_alive);
+    check(strcmp(info.own.name, "first") == 0 && strcmp(info.parent.name, "MainProcess") == 0);
+    check(info.own.daemon && info.own.alive && info.parent.alive && !info.parent.daemon);
+    ok(prong_process_join(child, PRONG_SECONDS(10)));
+    ok(prong_process_get_state(child, &state));
+    check(!state.alive && state.pid == pid);
     equal(test_end(child), 0);
+    is(prong_process_get_state(child, &state), PRONG_STALE);
     ok(prong_active_children(&listed, 1, &count));
     equal(count, 0);
     ok(prong_current_process(&child));
-    ok(prong_process_name(child, name, sizeof name));
-    check(strcmp(name, "MainProcess") == 0);
+    ok(prong_process_get_state(child, &state));
+    check(strcmp(state.name, "MainProcess") == 0 && state.alive && state.pid == getpid());
     is(prong_parent_process(&child), PRONG_NOT_CHILD);
 }
 
@@ -147,11 +147,11 @@ struct counter {
 static int run_counter(void *argument, size_t size) {
     struct counter *counter = argument;
     prong_process self;
-    char name[48];
+    prong_process_state state;
     equal(size, sizeof *counter);
     ok(prong_current_process(&self));
-    ok(prong_process_name(self, name, sizeof name));
-    check(strcmp(name, "Counter") == 0);
+    ok(prong_process_get_state(self, &state));
+    check(strcmp(state.name, "Counter") == 0);
     counter->by *= 2;
     ok(prong_queue_put(counter->queue, counter, sizeof *counter, PRONG_FOREVER));
     return counter->by;
@@ -194,10 +194,9 @@ METHOD_TEST(wrong_uses_are_named) {
     ok(prong_process_create(&child, &options));
     is(prong_process_join(child, PRONG_NOWAIT), PRONG_NOT_STARTED);
     is(prong_process_exitcode(child, &code), PRONG_NOT_STARTED);
-    is(prong_process_terminate(child), PRONG_NOT_STARTED);
+    is(prong_process_signal(child, SIGTERM), PRONG_NOT_STARTED);
     is(prong_process_sentinel(child, &fd), PRONG_NOT_STARTED);
-    is(prong_process_pid(child, &code), PRONG_NOT_STARTED);
-    check(!prong_process_is_alive(child));
+    check(!test_is_alive(child));
     ok(prong_process_start(child));
     is(prong_process_start(child), PRONG_ALREADY_STARTED);
     ok(prong_process_join(child, PRONG_SECONDS(10)));
@@ -208,7 +207,7 @@ METHOD_TEST(wrong_uses_are_named) {
     child = start_with(method, wait_for_ever, zero);
     is(prong_process_destroy(child), PRONG_STILL_RUNNING);
     is(prong_process_signal(child, 4000), PRONG_INVALID);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     test_end(child);
     ok(prong_process_create(&other, &options));
     ok(prong_process_destroy(other)); /* never started */
@@ -230,15 +229,15 @@ METHOD_TEST(only_the_creator_may_start_a_process_and_anybody_may_join_it) {
     helper = start_with(method, start_the_parents, child);
     equal(test_end(helper), 0);
     ok(prong_process_start(child));
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
 }
 
 static int join_a_sibling(void *argument, size_t size) {
     prong_process sibling = *(prong_process *)argument;
     (void)size;
-    check(prong_process_is_alive(sibling));
-    ok(prong_process_terminate(sibling));
+    check(test_is_alive(sibling));
+    ok(prong_process_signal(sibling, SIGTERM));
     ok(prong_process_join(sibling, PRONG_SECONDS(10)));
     return 0;
 }
@@ -266,7 +265,7 @@ METHOD_TEST(many_threads_may_join_one_process) {
     prong_process child = start_with(method, wait_for_ever, none);
     for (int i = 0; i < THREADS; i++) check(pthread_create(&threads[i], NULL, join_it, &child) == 0);
     test_sleep_ms(20);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], &good);
         check(good != NULL);
@@ -291,8 +290,8 @@ METHOD_TEST(a_daemon_outlives_the_thread_that_started_it) {
     check(pthread_create(&thread, NULL, start_a_daemon, &starting) == 0);
     pthread_join(thread, NULL);
     test_sleep_ms(100);
-    check(prong_process_is_alive(starting.child));
-    ok(prong_process_kill(starting.child));
+    check(test_is_alive(starting.child));
+    ok(prong_process_signal(starting.child, SIGKILL));
     equal(test_end(starting.child), -SIGKILL);
 }
 

@@ -76,7 +76,7 @@ struct call {
 static void *kill_late(void *context) {
     struct call *call = context;
     late_at = call->late_at;
-    call->status = prong_process_kill(call->handle);
+    call->status = prong_process_signal(call->handle, SIGKILL);
     return NULL;
 }
 
@@ -174,14 +174,15 @@ static bool place_get(struct place *place, prong_process *handle, int *number, i
 
 /* Every call, and what it may say of the process of that number. The statuses that it may return come back too. */
 static prong_status call_one(int which, prong_process handle, int number, int pid, bool *good) {
-    char name[48], own[48];
+    char own[48];
+    prong_process_state state;
     int value = -1;
     size_t count;
     prong_status status = PRONG_OK;
     snprintf(own, sizeof own, "p-%d", number);
     switch (which) {
     case 0:
-        status = number % 2 ? prong_process_terminate(handle) : PRONG_OK;
+        status = number % 2 ? prong_process_signal(handle, SIGTERM) : PRONG_OK;
         *good = status == PRONG_OK || status == PRONG_NOT_STARTED;
         break;
     case 1:
@@ -193,32 +194,23 @@ static prong_status call_one(int which, prong_process handle, int number, int pi
         *good = status == PRONG_OK || status == PRONG_TIMEOUT || status == PRONG_NOT_STARTED;
         break;
     case 3:
-        status = prong_process_pid(handle, &value);
-        *good = status < 0 ? status == PRONG_NOT_STARTED : !pid || pid == value;
+        status = prong_process_get_state(handle, &state);
+        *good = status >= 0 && (!pid || !state.pid || pid == state.pid) && strcmp(state.name, own) == 0 &&
+                state.daemon == (number % 3 == 0);
         break;
     case 4:
-        status = prong_process_name(handle, name, sizeof name);
-        *good = status >= 0 && strcmp(name, own) == 0;
-        break;
-    case 5: *good = !prong_process_is_daemon(handle) || number % 3 == 0; break;
-    case 6:
         status = prong_process_sentinel(handle, &value);
         *good = status < 0 ? status == PRONG_NOT_STARTED || status == PRONG_NOT_CHILD : value >= 3;
         break;
-    case 7:
+    case 5:
         status = prong_process_destroy(handle);
         *good = status == PRONG_OK || status == PRONG_STILL_RUNNING || status == PRONG_NOT_CHILD;
         break;
-    case 8:
+    case 6:
         status = prong_process_start(handle);
         *good = status == PRONG_OK || status == PRONG_ALREADY_STARTED || status == PRONG_NOT_CHILD;
         break;
-    case 9:
-        status = prong_process_set_name(handle, own);
-        *good = status == PRONG_OK || status == PRONG_ALREADY_STARTED || status == PRONG_NOT_CHILD;
-        break;
-    case 10: *good = prong_process_is_alive(handle) || true; break;
-    case 11:
+    case 7:
         status = prong_active_children(&handle, 1, &count);
         *good = status >= 0;
         break;
@@ -227,13 +219,13 @@ static prong_status call_one(int which, prong_process handle, int number, int pi
 }
 
 static void *call_all(void *context) {
-    static const char *const calls[] = {"terminate", "exitcode", "join",  "pid",      "name",     "is_daemon",
-                                        "sentinel",  "close",    "start", "set_name", "is_alive", "active_children"};
+    static const char *const calls[] = {"signal",   "exitcode", "join",  "get_state",
+                                        "sentinel", "destroy",  "start", "active_children"};
     struct places *places = context;
     seed = (unsigned)(uintptr_t)&places ^ (unsigned)getpid();
     while (!places->over) {
         prong_process handle;
-        int number, pid, which = rand_r(&seed) % 12;
+        int number, pid, which = rand_r(&seed) % 8;
         bool good = false;
         if (!place_get(&places->at[rand_r(&seed) % PLACES], &handle, &number, &pid)) continue;
         late_at = ANYWHERE;
@@ -279,8 +271,8 @@ static void start_in(struct place *place, int number, int method) {
     place_set(place, handle, number);
     prong_status status = prong_process_start(handle);
     if (status != PRONG_STALE && status != PRONG_ALREADY_STARTED) ok(status);
-    int pid;
-    if (status >= 0 && prong_process_pid(handle, &pid) >= 0) place->pid = pid;
+    prong_process_state state;
+    if (status >= 0 && prong_process_get_state(handle, &state) >= 0) place->pid = state.pid;
 }
 
 static void end_in(struct place *place) {

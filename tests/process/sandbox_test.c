@@ -112,7 +112,7 @@ static prong_status run_process(int method) {
     ok(start(&child, method, wait_long));
     is(prong_process_join(child, PRONG_MS(10)), PRONG_TIMEOUT);
     is(prong_process_exitcode(child, &code), PRONG_STILL_RUNNING);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     equal(test_end(child), -SIGKILL);
     ok(start(&child, method, wait_long)); /* ended at our exit */
     return PRONG_OK;

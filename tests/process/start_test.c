@@ -29,7 +29,7 @@ static void starts_succeed(int method) {
         equal(test_end(start_with(method, return_three, none)), 3);
     prong_process child = start_with(method, wait_for_ever, none);
     is(prong_process_join(child, PRONG_MS(20)), PRONG_TIMEOUT);
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     ok(prong_process_join(child, PRONG_SECONDS(10)));
     ok(prong_process_exitcode(child, &code));
     check(code == -SIGKILL || (method != PRONG_START_FORKSERVER && code == 255)); /* this one's parent is the server */

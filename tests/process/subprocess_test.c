@@ -314,8 +314,8 @@ TEST(wait_times_out_and_signals_come_through) {
     ok(prong_popen_signal(popen, SIGHUP));
     ok(prong_popen_wait(popen, &code, PRONG_SECONDS(5)));
     equal(code, -SIGHUP);
-    ok(prong_popen_kill(popen));
-    ok(prong_popen_terminate(popen));
+    ok(prong_popen_signal(popen, SIGKILL));
+    ok(prong_popen_signal(popen, SIGTERM));
     ok(prong_popen_wait(popen, &code, PRONG_NOWAIT));
     equal(code, -SIGHUP);
     ok(prong_popen_close(popen));
@@ -351,12 +351,12 @@ TEST(a_forked_child_cannot_use_its_parents_popen) {
     pid_t pid = fork();
     if (pid == 0) {
         is(prong_popen_wait(popen, NULL, PRONG_NOWAIT), PRONG_NOT_CHILD);
-        is(prong_popen_kill(popen), PRONG_NOT_CHILD);
+        is(prong_popen_signal(popen, SIGKILL), PRONG_NOT_CHILD);
         _exit(0);
     }
     int status;
     check(waitpid(pid, &status, 0) == pid && status == 0);
-    ok(prong_popen_kill(popen));
+    ok(prong_popen_signal(popen, SIGKILL));
     ok(prong_popen_wait(popen, NULL, PRONG_SECONDS(5)));
     ok(prong_popen_close(popen));
 }

@@ -9,22 +9,19 @@
 
 static __typeof__(&prong_pool_create) create;
 static __typeof__(&prong_pool_workers) workers;
-static __typeof__(&prong_pool_deaths) deaths;
 static __typeof__(&prong_pool_destroy) destroy;
 static pthread_barrier_t used, unloaded;
 
 static bool find(void *library) {
     *(void **)&create = dlsym(library, "prong_pool_create");
     *(void **)&workers = dlsym(library, "prong_pool_workers");
-    *(void **)&deaths = dlsym(library, "prong_pool_deaths");
     *(void **)&destroy = dlsym(library, "prong_pool_destroy");
-    return create && workers && deaths && destroy;
+    return create && workers && destroy;
 }
 
 /* The text of its error is memory of the library's, which is freed at the thread's end. */
 static void *fail(void *unused) {
-    uint64_t count;
-    deaths((prong_pool){0}, &count);
+    workers((prong_pool){0}, NULL, 0, NULL, NULL);
     pthread_barrier_wait(&used);
     pthread_barrier_wait(&unloaded);
     return unused;
@@ -33,12 +30,11 @@ static void *fail(void *unused) {
 /* Whether the pool's thread sees that its worker is killed. The addresses of functions are as good as before. */
 static bool sees_a_death(prong_pool pool) {
     prong_worker worker;
-    size_t count;
     uint64_t seen = 0;
-    if (workers(pool, &worker, 1, &count) || worker.pid <= 0 || kill(worker.pid, SIGKILL)) return false;
+    if (workers(pool, &worker, 1, NULL, NULL) || worker.pid <= 0 || kill(worker.pid, SIGKILL)) return false;
     for (int i = 0; i < 3000 && !seen; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-        if (deaths(pool, &seen)) return false;
+        if (workers(pool, NULL, 0, NULL, &seen)) return false;
     }
     return seen > 0;
 }

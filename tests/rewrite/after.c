@@ -36,9 +36,11 @@ int programs_of_before(prong_process process, prong_value_target *target, prong_
     prong_popen *popen;
     int code;
     if (prong_process_create(&process, &(prong_process_options){.value_target = target, .values = given, .keywords = prong_make_null()}) < 0) return 1;
+    if (prong_process_signal(process, SIGTERM) < 0 || prong_process_signal(process, SIGKILL) < 0) return 1;
     if (prong_process_destroy(process) < 0) return 1;
     if (prong_subprocess_run(argv, &done, &options, PRONG_FOREVER) < 0 || prong_subprocess_run(argv, NULL, &(prong_subprocess_options){.check = true}, PRONG_FOREVER) < 0) return 1;
     if (prong_popen_open(&popen, argv, NULL) < 0 || prong_popen_signal(popen, 15) < 0) return 1;
+    if (prong_popen_signal(popen, SIGKILL) < 0) return 1;
     if (prong_popen_stop(popen, &code, NULL) < 0 || prong_popen_pipe(popen, 1) >= 0) return 1;
     return prong_popen_close(popen) < 0;
 }
@@ -57,4 +59,17 @@ int values_of_before(prong_document *document, prong_queue queue) {
     if (prong_scan(found, "c", &real, &imaginary) < 0 || prong_scan(handle, "h", "queue", &queue) < 0) return 1;
     if (prong_dict_get_text(dict, "key", &found) < 0 || prong_dict_get(dict, prong_make_int(3), &found) < 0) return 1;
     return prong_list_get(prong_make_null(), 0, &found) < 0 || prong_get_int(found, &number) < 0;
+}
+
+int messages_of_before(prong_queue queue, prong_connection connection, prong_pool pool);
+
+int messages_of_before(prong_queue queue, prong_connection connection, prong_pool pool) {
+    prong_message message;
+    prong_worker workers[4];
+    size_t count, size = 4;
+    uint64_t deaths;
+    if (prong_queue_size(queue, &count, NULL) < 0 || prong_message_reserve(&message, 3 * size) < 0) return 1;
+    if (prong_queue_commit(queue, &message, PRONG_NOWAIT) < 0) return 1;
+    if (prong_message_reserve(&message, sizeof(count)) < 0) return 1;
+    return prong_pool_workers(pool, workers, size, &count, NULL) < 0 || prong_pool_workers(pool, NULL, 0, NULL, &deaths) < 0;
 }

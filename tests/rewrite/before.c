@@ -36,9 +36,11 @@ int programs_of_before(prong_process process, prong_value_target *target, prong_
     prong_popen *popen;
     int code;
     if (prong_process_create_value(&process, target, given, prong_null(), NULL) < 0) return 1;
+    if (prong_process_terminate(process) < 0 || prong_process_kill(process) < 0) return 1;
     if (prong_process_close(process) < 0) return 1;
     if (prong_subprocess_run(argv, &options, &done) < 0 || prong_subprocess_check_call(argv, NULL) < 0) return 1;
     if (prong_popen_start(&popen, argv, NULL) < 0 || prong_popen_send_signal(popen, 15) < 0) return 1;
+    if (prong_popen_kill(popen) < 0) return 1;
     if (prong_popen_stop(popen, NULL, &code) < 0 || prong_popen_fileno(popen, 1) >= 0) return 1;
     return prong_popen_close(popen) < 0;
 }
@@ -57,4 +59,17 @@ int values_of_before(prong_document *document, prong_queue queue) {
     if (prong_value_get_complex(found, &real, &imaginary) < 0 || prong_value_get_handle(handle, "queue", &queue) < 0) return 1;
     if (prong_value_get(dict, "key", &found) < 0 || prong_value_find(dict, prong_int(3), &found) < 0) return 1;
     return prong_value_item(prong_null(), 0, &found) < 0 || prong_value_get_int(found, &number) < 0;
+}
+
+int messages_of_before(prong_queue queue, prong_connection connection, prong_pool pool);
+
+int messages_of_before(prong_queue queue, prong_connection connection, prong_pool pool) {
+    prong_message message;
+    prong_worker workers[4];
+    size_t count, size = 4;
+    uint64_t deaths;
+    if (prong_queue_size(queue, &count) < 0 || prong_queue_reserve(queue, 3 * size, &message) < 0) return 1;
+    if (prong_queue_commit(queue, &message, PRONG_NOWAIT) < 0) return 1;
+    if (prong_connection_reserve(connection, sizeof(count), &message) < 0) return 1;
+    return prong_pool_workers(pool, workers, size, &count) < 0 || prong_pool_deaths(pool, &deaths) < 0;
 }

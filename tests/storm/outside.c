@@ -362,12 +362,13 @@ prong_status storm_start(prong_process *process, const prong_process_options *op
 }
 
 int storm_end(prong_process process, int method) {
-    int code, pid;
+    int code;
+    prong_process_state state;
     storm_ok(prong_process_join(process, storm_patience()));
     storm_ok(prong_process_exitcode(process, &code));
-    storm_ok(prong_process_pid(process, &pid));
+    storm_ok(prong_process_get_state(process, &state));
     storm_ok(prong_process_destroy(process));
-    code_must_be_right(code, pid, method);
+    code_must_be_right(code, state.pid, method);
     return code;
 }
 

@@ -39,7 +39,7 @@ static void put_copy(prong_queue queue, size_t size) {
 
 static void put_in_place(prong_queue queue, size_t size) {
     prong_message message;
-    storm_ok(prong_queue_reserve(queue, size, &message));
+    storm_ok(prong_message_reserve(&message, size));
     if (storm_message(message.data, size)) {
         memcpy(memory, message.data, sizeof(struct storm_message));
         prong_status put = prong_queue_commit(queue, &message, any_wait());
@@ -314,7 +314,7 @@ static void drain(struct stage *stage) {
         for (size_t left = 1; left;) {
             bool took = take_in_place(stage->queues[i]);
             if (took && i == JOINABLE) ok(prong_queue_task_done(stage->queues[i]));
-            ok(prong_queue_size(stage->queues[i], &left));
+            ok(prong_queue_size(stage->queues[i], &left, NULL));
         }
     }
     prong_status joined = prong_queue_join(stage->queues[JOINABLE], storm_patience());

@@ -30,13 +30,15 @@ static void use_queue(const struct handle *handle) {
                  status >= 0 || status == PRONG_FULL || status == PRONG_SHUTDOWN || gone(status));
         break;
     case 2:
-        if (prong_queue_reserve(THE(queue, handle), sizeof handle->number, &message) < 0) break;
+        if (prong_message_reserve(&message, sizeof handle->number) < 0) break;
         memcpy(message.data, &handle->number, sizeof handle->number);
         prong_status put = prong_queue_commit(THE(queue, handle), &message, PRONG_NOWAIT);
         storm_is(put, status >= 0 || status == PRONG_FULL || status == PRONG_SHUTDOWN || gone(status));
         if (put) storm_ok(prong_message_release(&message));
         break;
-    case 3: storm_is(prong_queue_size(THE(queue, handle), &count), (status >= 0 && count <= 5) || gone(status)); break;
+    case 3:
+        storm_is(prong_queue_size(THE(queue, handle), &count, NULL), (status >= 0 && count <= 5) || gone(status));
+        break;
     default: queue_take(handle);
     }
 }
@@ -98,7 +100,7 @@ static int live_a_little(void *argument, size_t size) {
 
 static void make_process(struct handle *handle) {
     char name[30];
-    int pid;
+    prong_process_state state;
     snprintf(name, sizeof name, "child %ld", handle->number);
     storm_ok(prong_process_create((prong_process *)handle->words,
                                   &(prong_process_options){.target = live_a_little,
@@ -107,8 +109,8 @@ static void make_process(struct handle *handle) {
                                                            .name = name,
                                                            .method = (prong_start_method)stage->method}));
     storm_ok(prong_process_start(THE(process, handle)));
-    storm_ok(prong_process_pid(THE(process, handle), &pid));
-    storm->shared[FACT + handle->number % FACTS] = pid;
+    storm_ok(prong_process_get_state(THE(process, handle), &state));
+    storm->shared[FACT + handle->number % FACTS] = state.pid;
 }
 
 static bool is_code(int code, const struct handle *handle) {
@@ -116,8 +118,9 @@ static bool is_code(int code, const struct handle *handle) {
 }
 
 static void use_process(const struct handle *handle) {
-    char name[48], wanted[48];
-    int code, pid;
+    char wanted[48];
+    prong_process_state state;
+    int code;
     switch (storm_random(6)) {
     case 0:
         storm_is(prong_process_exitcode(THE(process, handle), &code),
@@ -128,22 +131,22 @@ static void use_process(const struct handle *handle) {
                  status >= 0 || status == PRONG_TIMEOUT || gone(status));
         break;
     case 2:
-        storm_is(prong_process_pid(THE(process, handle), &pid),
-                 (status >= 0 && (pid == storm->shared[FACT + handle->number % FACTS] ||
+        storm_is(prong_process_get_state(THE(process, handle), &state),
+                 (status >= 0 && (state.pid == storm->shared[FACT + handle->number % FACTS] ||
                                   storm->shared[NUMBER] > handle->number + 1)) ||
                      gone(status));
         break;
     case 3:
         snprintf(wanted, sizeof wanted, "child %ld", handle->number);
-        storm_is(prong_process_name(THE(process, handle), name, sizeof name),
-                 (status >= 0 && !strcmp(name, wanted)) || gone(status));
+        storm_is(prong_process_get_state(THE(process, handle), &state),
+                 (status >= 0 && !strcmp(state.name, wanted)) || gone(status));
         break;
     default:
         if (is_even(handle))
             storm_is(prong_process_signal(THE(process, handle), storm_random(2) ? SIGKILL : SIGTERM),
                      status >= 0 || gone(status));
         else
-            prong_process_is_alive(THE(process, handle));
+            storm_is(prong_process_get_state(THE(process, handle), &state), status >= 0 || gone(status));
     }
 }
 
@@ -190,7 +193,7 @@ static void use_pool(const struct handle *handle) {
     size_t size, count;
     prong_worker workers[4];
     if (storm_random(4) == 0) {
-        storm_is(prong_pool_workers(THE(pool, handle), workers, 4, &count),
+        storm_is(prong_pool_workers(THE(pool, handle), workers, 4, &count, NULL),
                  (status >= 0 && count == workers_of(handle->number)) || gone(status));
         return;
     }

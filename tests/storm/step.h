@@ -42,7 +42,7 @@ struct operation {
 static void join_family(struct stage *stage) {
     size_t count;
     (void)stage;
-    ok(prong_queue_size(stage->queue, &count));
+    ok(prong_queue_size(stage->queue, &count, NULL));
     prong_member member;
     ok(prong_family_members(&member, 1, &count));
 }

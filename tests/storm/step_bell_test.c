@@ -37,7 +37,7 @@ static void hang_no_bell(struct stage *stage) {
 static void verify_bell(struct stage *stage) {
     size_t count;
     ok(prong_queue_fileno(stage->queue, &bell));
-    ok(prong_queue_size(stage->queue, &count));
+    ok(prong_queue_size(stage->queue, &count, NULL));
     equal(readable(), count > 0);
     while (count-- > 0) get_one(stage);
     check(!readable());
@@ -86,7 +86,7 @@ static void destroy(struct stage *stage) {
 
 static void verify_destroyed(struct stage *stage) {
     size_t count;
-    bool there = prong_queue_size(stage->queue, &count) == PRONG_OK;
+    bool there = prong_queue_size(stage->queue, &count, NULL) == PRONG_OK;
     equal(readable(), !there);
     prong_queue_destroy(stage->queue);
     ok(prong_queue_create(&stage->queue, NULL));

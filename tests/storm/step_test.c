@@ -77,7 +77,7 @@ static void put_block(struct stage *stage) {
 
 static void reserve_and_commit(struct stage *stage) {
     prong_message message;
-    if (prong_queue_reserve(stage->queue, 64, &message) < 0) return;
+    if (prong_message_reserve(&message, 64) < 0) return;
     memcpy(message.data, &stage->before, 8);
     prong_queue_commit(stage->queue, &message, PRONG_NOWAIT);
 }
@@ -145,15 +145,15 @@ LONG_TEST(receive_and_release_of_a_message, 120) {
 static void prepare_holes(struct stage *stage) {
     prong_message messages[6];
     (void)stage;
-    for (int i = 0; i < 6; i++) ok(prong_queue_reserve(stage->queue, 1000, &messages[i]));
+    for (int i = 0; i < 6; i++) ok(prong_message_reserve(&messages[i], 1000));
     for (int i = 0; i < 6; i += 2) ok(prong_message_release(&messages[i]));
     for (int i = 1; i < 6; i += 2) ok(prong_message_release(&messages[i]));
 }
 
-static void alloc_and_free(struct stage *stage) {
+static void alloc_and_free(__attribute__((unused)) struct stage *stage) {
     prong_message a, b, c;
-    if (prong_queue_reserve(stage->queue, 500, &a) < 0 || prong_queue_reserve(stage->queue, 3000, &b) < 0 ||
-        prong_queue_reserve(stage->queue, 100000, &c) < 0)
+    if (prong_message_reserve(&a, 500) < 0 || prong_message_reserve(&b, 3000) < 0 ||
+        prong_message_reserve(&c, 100000) < 0)
         return;
     prong_message_release(&b);
     prong_message_release(&a);
@@ -172,7 +172,7 @@ static void prepare_nothing(struct stage *stage) {
 
 static void use_once(struct stage *stage) {
     size_t count;
-    prong_queue_size(stage->queue, &count);
+    prong_queue_size(stage->queue, &count, NULL);
 }
 
 LONG_TEST(joining_the_family, 240) {
@@ -187,7 +187,7 @@ static void prepare_a_dead_member(struct stage *stage) {
     if (pid == 0) {
         prong_message message;
         ok(prong_queue_receive(stage->queue, &message, PRONG_NOWAIT));
-        ok(prong_queue_reserve(stage->queue, 10000, &message));
+        ok(prong_message_reserve(&message, 10000));
         _exit(0);
     }
     check(waitpid(pid, NULL, 0) == pid);
@@ -196,7 +196,7 @@ static void prepare_a_dead_member(struct stage *stage) {
 
 static void join_only(struct stage *stage) {
     size_t count;
-    ok(prong_queue_size(stage->queue, &count));
+    ok(prong_queue_size(stage->queue, &count, NULL));
 }
 
 static void bury(struct stage *stage) {

@@ -231,7 +231,7 @@ static void storm_on_locks(long kills) {
     for (long kill = 0; kill < kills; kill++) {
         usleep((useconds_t)(rand_r(&seed) % 2000));
         s.me = rand_r(&seed) % WORKERS;
-        ok(prong_process_kill(workers[s.me]));
+        ok(prong_process_signal(workers[s.me], SIGKILL));
         if (rand_r(&seed) % 8 == 0) usleep((useconds_t)(rand_r(&seed) % 30000)); /* the others find out by themselves */
         int code = test_end(workers[s.me]);
         if (code != -SIGKILL) test_failed(__FILE__, __LINE__, "worker %d ended with %d by itself", s.me, code);

@@ -79,7 +79,7 @@ static void storm_on_a_queue(long kills) {
     for (long kill = 0; kill < kills; kill++) {
         int i = rand_r(&seed) % (PRODUCERS + CONSUMERS);
         usleep((useconds_t)(rand_r(&seed) % 1500));
-        ok(prong_process_kill(members[i]));
+        ok(prong_process_signal(members[i], SIGKILL));
         int code = test_end(members[i]);
         if (code != -SIGKILL) test_failed(__FILE__, __LINE__, "member %d ended with %d by itself", i, code);
         role.number = i % PRODUCERS;
@@ -145,8 +145,8 @@ LONG_METHOD_TEST(pools_survive_random_kills, 400) {
         ok(prong_pool_submit(pool, PRONG_MAP(slow_square, in, out), &job, &options));
         ok(prong_pool_submit(pool, &(prong_work){.task = echo_task, .arguments = arguments, .count = 50}, &other,
                              &options));
-        while (!prong_job_ready(job) && kill_count < kills) {
-            ok(prong_pool_workers(pool, workers, WORKERS, &count));
+        while (!test_job_has_ended(job) && kill_count < kills) {
+            ok(prong_pool_workers(pool, workers, WORKERS, &count, NULL));
             int i = rand_r(&seed) % WORKERS;
             if (workers[i].pid && kill(workers[i].pid, SIGKILL) == 0) kill_count++;
             usleep((useconds_t)(rand_r(&seed) % 4000));

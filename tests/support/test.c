@@ -66,6 +66,32 @@ int test_end(prong_process process) {
     return code;
 }
 
+int test_pid(prong_process process) {
+    prong_process_state state;
+    ok(prong_process_get_state(process, &state));
+    check(state.pid != 0);
+    return state.pid;
+}
+
+bool test_is_alive(prong_process process) {
+    prong_process_state state;
+    ok(prong_process_get_state(process, &state));
+    return state.alive;
+}
+
+size_t test_queue_size(prong_queue queue) {
+    size_t size;
+    ok(prong_queue_size(queue, &size, NULL));
+    return size;
+}
+
+bool test_job_has_ended(prong_job job) {
+    prong_progress progress;
+    ok(prong_job_progress(job, &progress));
+    check(!progress.ended || progress.done == progress.total);
+    return progress.ended;
+}
+
 void test_arena_is_clean(unsigned objects) {
     prong_family_state state;
     prong_process own;

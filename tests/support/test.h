@@ -92,6 +92,11 @@ prong_process test_start(prong_start_method method, prong_target *target, const 
 int test_end(prong_process process);
 /* Whether the process ends in that time; reaps orphans, which are this process's to reap. */
 bool test_gone_within(int pid, int milliseconds);
+/* What the library tells of them; the call must succeed. */
+int test_pid(prong_process process);
+bool test_is_alive(prong_process process);
+size_t test_queue_size(prong_queue queue);
+bool test_job_has_ended(prong_job job);
 int64_t test_now(void);
 void test_sleep_ms(int milliseconds);
 /* The arena is whole, holds no message in anybody's hand, and just `objects` objects beside this process's own. */

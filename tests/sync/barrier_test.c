@@ -126,7 +126,7 @@ METHOD_TEST(a_party_that_dies_waiting_breaks_it_at_once) {
     struct shared s = make(3);
     prong_process dead = start_with(method, arrive, s), alive = start_with(method, arrive, s);
     wait_until_waiting(&s, 2);
-    ok(prong_process_kill(dead));
+    ok(prong_process_signal(dead, SIGKILL));
     equal(test_end(alive), 100 + PRONG_BROKEN); /* long before its ten seconds, and nobody joined the dead */
     is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(10)), PRONG_BROKEN);
     says("died");
@@ -155,7 +155,7 @@ METHOD_TEST(a_party_that_dies_between_rounds_breaks_the_next) {
     prong_process dead = start_with(method, pass_once_and_stay, s);
     ok(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(10)));
     wait_for_count(&s, 1);
-    ok(prong_process_kill(dead));
+    ok(prong_process_signal(dead, SIGKILL));
     int64_t before = test_now();
     is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(8)), PRONG_BROKEN);
     check(test_now() - before < PRONG_SECONDS(4));
@@ -167,7 +167,7 @@ METHOD_TEST(an_enrolled_party_that_dies_before_it_comes_breaks_it) {
     struct shared s = make(2);
     prong_process dead = start_with(method, pass_once_and_stay, s);
     wait_for_count(&s, 1);
-    ok(prong_process_kill(dead));
+    ok(prong_process_signal(dead, SIGKILL));
     is(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(8)), PRONG_BROKEN);
     equal(test_end(dead), -SIGKILL);
     end(&s);

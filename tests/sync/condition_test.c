@@ -174,7 +174,7 @@ METHOD_TEST(notify_never_waits_for_the_dead_and_skips_those_buried) {
     wait_until(s.waiting, 1);
     prong_process alive = start_with(method, wait_once, s);
     wait_until(s.waiting, 2);
-    ok(prong_process_kill(dead));
+    ok(prong_process_signal(dead, SIGKILL));
     equal(test_end(dead), -SIGKILL);
     notify(&s, 1); /* the dead one came first, and is not counted */
     equal(test_end(alive), 0);
@@ -183,12 +183,11 @@ METHOD_TEST(notify_never_waits_for_the_dead_and_skips_those_buried) {
 
 METHOD_TEST(a_notification_to_one_that_died_unnoticed_goes_on_to_the_next) {
     struct shared s = make(true);
-    int pid;
     prong_process dead = start_with(method, wait_once, s);
     wait_until(s.waiting, 1);
     prong_process alive = start_with(method, wait_once, s);
     wait_until(s.waiting, 2);
-    ok(prong_process_pid(dead, &pid));
+    int pid = test_pid(dead);
     /* stopped, so that it cannot take up its notification; then killed, and nobody joins it */
     check(kill(pid, SIGSTOP) == 0);
     notify(&s, 1);

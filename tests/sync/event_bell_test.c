@@ -270,7 +270,7 @@ LONG_METHOD_TEST(descriptor_and_event_agree_when_one_that_sets_and_clears_is_kil
         prong_process child = start_with(method, set_and_clear_forever, event);
         check(becomes_readable(fd));
         test_sleep_ms(rand() % 4);
-        ok(prong_process_kill(child));
+        ok(prong_process_signal(child, SIGKILL));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
         ok(prong_process_destroy(child));
         equal(readable(fd), prong_event_is_set(event));
@@ -288,7 +288,7 @@ LONG_METHOD_TEST(a_stopped_setter_does_not_hide_what_others_set, 120) {
     int fd, pid;
     ok(prong_event_fileno(event, &fd));
     prong_process child = start_with(method, set_and_clear_forever, event);
-    ok(prong_process_pid(child, &pid));
+    pid = test_pid(child);
     check(becomes_readable(fd));
     for (int i = 0; i < 200; i++) {
         test_sleep_ms(rand() % 3);
@@ -307,7 +307,7 @@ LONG_METHOD_TEST(a_stopped_setter_does_not_hide_what_others_set, 120) {
         agrees(event, fd);
         check(kill(pid, SIGCONT) == 0);
     }
-    ok(prong_process_kill(child));
+    ok(prong_process_signal(child, SIGKILL));
     test_end(child);
 }
 
@@ -328,7 +328,7 @@ METHOD_TEST(killed_holders_of_an_events_descriptor_are_forgotten) {
     for (int i = 0; i < 10; i++) {
         prong_process child = start_with(method, hold_and_pause, t);
         ok(prong_queue_get(t.replies, &(char){0}, 1, NULL, PRONG_SECONDS(10)));
-        ok(prong_process_kill(child));
+        ok(prong_process_signal(child, SIGKILL));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
         ok(prong_process_destroy(child));
         ok(prong_family_check(i == 2 ? &before : &after));

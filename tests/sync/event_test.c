@@ -73,7 +73,7 @@ METHOD_TEST(set_never_waits_for_a_waiter_that_was_killed) {
     struct shared s = make();
     prong_process dead = start_with(method, wait_for_event, s), alive = start_with(method, wait_for_event, s);
     wait_for_count(&s, 2);
-    ok(prong_process_kill(dead));
+    ok(prong_process_signal(dead, SIGKILL));
     ok(prong_process_join(dead, PRONG_SECONDS(10)));
     int64_t before = test_now();
     ok(prong_event_set(s.event));

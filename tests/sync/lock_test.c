@@ -132,13 +132,12 @@ METHOD_TEST(the_lock_of_a_dead_holder_goes_to_who_waits_already_and_says_who_die
     for (int waiting = 0; waiting < 2; waiting++) {
         ok(prong_event_clear(s.ready));
         prong_process holder = start_with(method, hold_until_told, s);
-        int pid;
         char wanted[32];
         ok(prong_event_wait(s.ready, PRONG_SECONDS(10)));
-        ok(prong_process_pid(holder, &pid));
+        int pid = test_pid(holder);
         snprintf(wanted, sizeof wanted, "process %d", pid);
         if (waiting) is(prong_lock_acquire(s.lock, PRONG_MS(150)), PRONG_TIMEOUT); /* naps have grown long by now */
-        ok(prong_process_kill(holder));
+        ok(prong_process_signal(holder, SIGKILL));
         is(prong_lock_acquire(s.lock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
         says(wanted);
         says("lock 'accounts'");
@@ -165,13 +164,12 @@ static int kill_after(void *argument, size_t size) {
 METHOD_TEST(a_waiter_has_the_lock_within_200_ms_of_the_death) {
     struct shared s = make();
     prong_process holder = start_with(method, hold_until_told, s);
-    int pid;
     ok(prong_event_wait(s.ready, PRONG_SECONDS(10)));
-    ok(prong_process_pid(holder, &pid));
+    int pid = test_pid(holder);
     prong_process killer = start_with(PRONG_START_FORK, kill_after, pid);
     is(prong_lock_acquire(s.lock, PRONG_SECONDS(10)), PRONG_OWNER_DIED);
     prong_process_join(killer, PRONG_FOREVER);
-    check(!prong_process_is_alive(holder));
+    check(!test_is_alive(holder));
     ok(prong_lock_release(s.lock));
     equal(test_end(killer), 0);
     equal(test_end(holder), -SIGKILL);
@@ -230,7 +228,7 @@ METHOD_TEST(a_waiter_that_is_killed_holds_up_nobody) {
     }
     test_sleep_ms(30);
     for (int i = 0; i < 2; i++) {
-        ok(prong_process_kill(victims[i]));
+        ok(prong_process_signal(victims[i], SIGKILL));
         equal(test_end(victims[i]), -SIGKILL);
     }
     ok(prong_lock_release(s.lock));

@@ -60,10 +60,9 @@ METHOD_TEST(a_circle_of_two_locks_is_named) {
     struct shared s = make();
     prong_process processes[2];
     char line[200];
-    int pid;
     for (s.me = 0; s.me < 2; s.me++) processes[s.me] = start_with(method, take_both, s);
     for (int i = 0; i < 2; i++) ok(prong_event_wait(s.ready[i], PRONG_SECONDS(10)));
-    ok(prong_process_pid(processes[0], &pid));
+    int pid = test_pid(processes[0]);
     snprintf(line, sizeof line, "lock 'first' is held by process %d", pid);
     check(reports(line, 0));
     check(reports("for event 'go'", 0));
@@ -72,7 +71,7 @@ METHOD_TEST(a_circle_of_two_locks_is_named) {
     char *circle = strstr(report, "deadlock:");
     check(strstr(circle, "lock 'first'") && strstr(circle, "lock 'second'") && strstr(circle, "waits"));
     /* the way out: one of them dies, and its lock goes to the other */
-    ok(prong_process_kill(processes[0]));
+    ok(prong_process_signal(processes[0], SIGKILL));
     equal(test_end(processes[1]), 0);
     equal(test_end(processes[0]), -SIGKILL);
     check(reports("died holding lock 'first'", 0));

@@ -108,7 +108,7 @@ METHOD_TEST(units_of_a_dead_process_are_given_back_where_that_is_asked_for) {
     wait_until_ready(&s, 1);
     ok(prong_semaphore_acquire(s.semaphore, PRONG_NOWAIT));
     is(prong_semaphore_acquire(s.semaphore, PRONG_MS(120)), PRONG_TIMEOUT);
-    ok(prong_process_kill(holder));
+    ok(prong_process_signal(holder, SIGKILL));
     ok(prong_semaphore_acquire(s.semaphore, PRONG_SECONDS(5))); /* by looking, nobody has joined it */
     ok(prong_semaphore_acquire(s.semaphore, PRONG_SECONDS(5)));
     is(prong_semaphore_acquire(s.semaphore, PRONG_NOWAIT), PRONG_TIMEOUT);
@@ -123,7 +123,7 @@ METHOD_TEST(units_of_a_dead_process_stay_taken_otherwise) {
     struct shared s = make(2, NULL);
     prong_process holder = start_with(method, take_two_and_wait, s);
     wait_until_ready(&s, 1);
-    ok(prong_process_kill(holder));
+    ok(prong_process_signal(holder, SIGKILL));
     equal(test_end(holder), -SIGKILL);
     is(prong_semaphore_acquire(s.semaphore, PRONG_MS(50)), PRONG_TIMEOUT);
     ok(prong_semaphore_release(s.semaphore)); /* but anybody may give them back for it */
@@ -143,7 +143,7 @@ METHOD_TEST(a_killed_waiter_takes_no_unit_along) {
     prong_process victim = start_with(method, wait_for_unit, s), other = start_with(method, wait_for_unit, s);
     wait_until_ready(&s, 2);
     test_sleep_ms(20);
-    ok(prong_process_kill(victim));
+    ok(prong_process_signal(victim, SIGKILL));
     ok(prong_semaphore_release(s.semaphore));
     equal(test_end(other), PRONG_OK);
     equal(test_end(victim), -SIGKILL);

@@ -9,6 +9,7 @@
 #include "manager/token.h"
 #include "net/link.h"
 #include "os/os.h"
+#include "process/process.h"
 #include "value/classes.h"
 #include "value/document.h"
 #include <pthread.h>
@@ -52,7 +53,7 @@ static struct family_request caller_header(const struct caller *caller) {
 static void say_leaving(const struct caller *caller) {
     struct family_request request = caller_header(caller);
     request.leaves = 1;
-    if (!caller->wanted || !prong_process_is_alive(caller->server) ||
+    if (!caller->wanted || !process_is_alive(caller->server) ||
         prong_queue_put(caller->requests, &request, sizeof(request), PRONG_NOWAIT) < 0)
         prong_queue_destroy(caller->mailbox);
 }
@@ -286,7 +287,7 @@ static prong_status put_request(struct caller *caller, const struct request_part
     prong_pickle pickle;
     prong_message message;
     TRY(write_request(caller->scratch, parts, &pickle));
-    TRY(prong_queue_reserve(caller->requests, sizeof(header) + pickle.size, &message));
+    TRY(prong_message_reserve(&message, sizeof(header) + pickle.size));
     memcpy(message.data, &header, sizeof(header));
     memcpy((char *)message.data + sizeof(header), pickle.data, pickle.size);
     prong_status status = prong_queue_commit(caller->requests, &message, PRONG_FOREVER);
@@ -321,8 +322,7 @@ static prong_status await_reply(struct caller *caller, const struct manager *man
     for (;;) {
         prong_status status = take_reply(caller->mailbox, reply, deadline_left(deadline_within(deadline, DEAD_SERVER)));
         if (status != PRONG_EMPTY) return status;
-        if (!prong_process_is_alive(manager->process))
-            return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");
+        if (!process_is_alive(manager->process)) return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");
         if (deadline_passed(deadline)) return fail_text(PRONG_TIMEOUT, "the manager's server did not answer in time");
     }
 }

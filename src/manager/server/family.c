@@ -61,6 +61,10 @@ static bool handle_one(struct prong_server *server) {
     return true;
 }
 
+bool family_requests_there(const struct prong_server *server) {
+    return server->in_family && !queue_is_empty(server->requests);
+}
+
 void family_requests_handle(struct prong_server *server) {
     enum { TURN = 64 };
     for (int turn = 0; turn < TURN && family_requests_there(server); turn++) handle_one(server);

@@ -51,9 +51,7 @@ void family_requests_close(struct prong_server *server);
 void family_requests_handle(struct prong_server *server);
 /* Called when its doorbell has rung. */
 void family_requests_rung(struct prong_server *server);
-static inline bool family_requests_there(const struct prong_server *server) {
-    return server->in_family && !prong_queue_empty(server->requests);
-}
+bool family_requests_there(const struct prong_server *server);
 /* From now on the descriptor shows when a request arrives; check the queue after this. */
 void family_requests_arm(struct prong_server *server);
 void family_member_gone(struct prong_server *server, const struct client *client);
