@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -352,6 +353,10 @@ TEST(a_forked_child_cannot_use_its_parents_popen) {
     if (pid == 0) {
         is(prong_popen_wait(popen, NULL, PRONG_NOWAIT), PRONG_NOT_CHILD);
         is(prong_popen_kill(popen), PRONG_NOT_CHILD);
+        is(prong_popen_detach(popen), PRONG_NOT_CHILD);
+        is(prong_popen_close_pipe(popen, 0), PRONG_NOT_CHILD);
+        is(prong_popen_stop(popen, NULL, NULL), PRONG_NOT_CHILD);
+        ok(prong_popen_close(popen)); /* the copy */
         _exit(0);
     }
     int status;
@@ -359,6 +364,60 @@ TEST(a_forked_child_cannot_use_its_parents_popen) {
     ok(prong_popen_kill(popen));
     ok(prong_popen_wait(popen, NULL, PRONG_SECONDS(5)));
     ok(prong_popen_close(popen));
+}
+
+static int run_a_program(void *argument, size_t size) {
+    (void)argument, (void)size;
+    return check_call(ARGV("true"), NULL) != PRONG_OK;
+}
+
+/* The child of a fork has a copy of the list of those that are to be reaped. */
+TEST(a_forked_child_leaves_detached_programs_to_its_parent) {
+    prong_popen *popen, *ended;
+    int none = 0;
+    ok(prong_popen_open(&ended, ARGV("true"), NULL));
+    ok(prong_popen_wait(ended, NULL, PRONG_SECONDS(5)));
+    ok(prong_popen_detach(ended));
+    ok(prong_popen_open(&popen, ARGV("cat"), &(prong_popen_options){.in = PRONG_PIPE}));
+    int input = dup(prong_popen_pipe(popen, 0)), pid = prong_popen_pid(popen);
+    ok(prong_popen_detach(popen));
+    equal(test_end(start_with(PRONG_START_FORK, run_a_program, none)), 0);
+    close(input); /* its end */
+    for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) {
+        test_sleep_ms(10);
+        ok(check_call(ARGV("true"), NULL));
+    }
+    check(kill(pid, 0) < 0);
+}
+
+TEST(a_program_joins_the_group_of_another) {
+    prong_popen *first, *second;
+    ok(prong_popen_open(&first, ARGV("sleep", "20"), &(prong_popen_options){.set_process_group = true}));
+    int group = prong_popen_pid(first);
+    ok(prong_popen_open(&second, ARGV("sleep", "20"),
+                        &(prong_popen_options){.set_process_group = true, .process_group = group}));
+    equal(getpgid(prong_popen_pid(second)), group);
+    const prong_stop_plan plan = {.kill = PRONG_SECONDS(5), .group = true};
+    is(prong_popen_stop(second, NULL, &plan), PRONG_INVALID); /* it is not its own */
+    ok(prong_popen_stop(first, NULL, &plan));
+    ok(prong_popen_wait(second, NULL, PRONG_SECONDS(5)));
+    ok(prong_popen_close(first));
+    ok(prong_popen_close(second));
+}
+
+TEST(a_program_is_sought_in_the_path_that_it_gets) {
+    char directory[] = "/tmp/prong-path-XXXXXX";
+    const char *const empty_part[] = {"PATH=/nowhere::/nowhere/else", NULL}, *const no_path[] = {"A=b", NULL};
+    check(mkdtemp(directory) && chdir(directory) == 0);
+    FILE *script = fopen("here", "w");
+    check(script && fputs("#!/bin/sh\nexit 7\n", script) >= 0 && fclose(script) == 0 && chmod("here", 0755) == 0);
+    int code;
+    ok(call(ARGV("here"), &(prong_subprocess_options){.popen.environment = empty_part}, &code)); /* this directory */
+    equal(code, 7);
+    is(call(ARGV("here"), &(prong_subprocess_options){.popen.environment = no_path}, &code), PRONG_NOT_FOUND);
+    ok(call(ARGV("true"), &(prong_subprocess_options){.popen.environment = no_path},
+            &code)); /* the usual directories */
+    check(unlink("here") == 0 && rmdir(directory) == 0);
 }
 
 static void *run_many(void *unused) {
