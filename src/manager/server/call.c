@@ -1,6 +1,7 @@
 /* Calls: arguments, results, exceptions, and waiting. */
 #include "base/error.h"
 #include "manager/server/server.h"
+#include "value/text.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,6 +71,7 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     prong_value message;
+    utf8_repair(text);
     TRY(prong_make_str(call->server->scratch, text, PRONG_TO_NUL, &message));
     return call_raise_value(call, name, message);
 }

@@ -3,6 +3,7 @@
 #include "manager/server/server.h"
 #include "manager/token.h"
 #include "value/document.h"
+#include "value/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ void reply_traceback(struct session *session, const char *exception, const char 
     char lines[1600];
     snprintf(lines, sizeof(lines), "Traceback (most recent call last):\n  in the prong server\n%.100s: %.1200s\n",
              exception, text);
+    utf8_repair(lines);
     if (prong_make_str(session->server->scratch, lines, PRONG_TO_NUL, &message) < 0)
         session->lost = true;
     else
@@ -220,6 +222,7 @@ static void debug_info(struct session *session) {
                                      used ? "\n" : "", (unsigned long long)object->id, (unsigned long long)object->refs,
                                      about);
         }
+    utf8_repair(whole);
     prong_status status = prong_make_str(server->scratch, whole, PRONG_TO_NUL, &text);
     if (status < 0)
         reply_failed(session, status, "RuntimeError");
@@ -354,7 +357,10 @@ static bool request_fallback(prong_call *call) {
     enum { TEXT_MAX = 65536 }; /* longer texts are cut */
     char *text = document_take(scratch, TEXT_MAX);
     prong_value value;
-    if (text) request_describe(object, scratch, text, TEXT_MAX);
+    if (text) {
+        request_describe(object, scratch, text, TEXT_MAX);
+        utf8_repair(text);
+    }
     status = text ? prong_make_str(scratch, text, PRONG_TO_NUL, &value) : PRONG_NO_MEMORY;
     if (status < 0)
         reply_failed(call->session, status, "RuntimeError");
