@@ -2,6 +2,7 @@
  * happens when its memory is used up. */
 #include "small_server.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -388,4 +389,51 @@ TEST(what_a_call_cannot_hold_raises_and_changes_nothing) {
     ok(call(array, &result, "__str__", SOON, "()"));
     shows(result, "\"array('i', [1, 2])\"");
     small_ended(manager, process);
+}
+
+static void *run_server(void *server) {
+    return (void *)(intptr_t)prong_server_run(server, PRONG_SECONDS(60));
+}
+
+/* However little memory a server has for a call: it fails or does what it should. */
+LONG_TEST(a_call_that_failed_never_looks_as_if_it_had_not, 60) {
+    int done = 0, failed = 0;
+    char name[60];
+    snprintf(name, sizeof name, "@prong-narrow-test-%d", (int)getpid());
+    ok(prong_document_open(&document, NULL));
+    for (size_t room = 200; room < 3000; room += 24) {
+        prong_server *server;
+        prong_manager manager;
+        prong_proxy dict, list;
+        prong_value result;
+        pthread_t thread;
+        ok(prong_server_open(&server, &(prong_server_options){.address = name, .open = true, .max_request = room}));
+        check(pthread_create(&thread, NULL, run_server, server) == 0);
+        if (prong_manager_connect(&manager, name, NULL, SOON) >= 0) {
+            if (prong_proxy_create(&dict, manager, "dict", SOON, "({s:i})", "a", 1) >= 0) {
+                check(call(dict, &result, "__getitem__", SOON, "(s)", "none") < 0);
+                check(call(dict, &result, "pop", SOON, "(s)", "none") < 0);
+                prong_status status = call(dict, &result, "items", SOON, "()");
+                if (status >= 0) shows(result, "[('a', 1)]");
+                *(status < 0 ? &failed : &done) += 1;
+            }
+            if (prong_proxy_create(&list, manager, "list", SOON, "([iii])", 1, 2, 3) >= 0) {
+                check(call(list, &result, "remove", SOON, "(i)", 7) < 0);
+                check(call(list, &result, "append", SOON, "(ii)", 7, 7) < 0);
+                prong_status status = call(list, &result, "extend", SOON, "(s)", "0123456789");
+                prong_status asked = call(list, &result, "__len__", SOON, "()");
+                if (asked >= 0) shows(result, status < 0 ? "3" : "13");
+                status = call(list, &result, "__mul__", SOON, "(i)", 2);
+                if (status >= 0) equal(prong_value_size(result), prong_value_size(result) > 10 ? 26 : 6);
+                *(status < 0 ? &failed : &done) += 1;
+            }
+            ok(prong_manager_destroy(manager));
+        }
+        prong_server_stop(server);
+        pthread_join(thread, NULL);
+        ok(prong_server_close(server));
+        prong_document_reset(document);
+    }
+    check(done > 0 && failed > 0);
+    prong_document_close(document);
 }

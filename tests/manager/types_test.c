@@ -512,8 +512,8 @@ static int get_until_shut(void *argument, size_t size) {
                           : order->number == 1
                               ? prong_proxy_put(order->proxy, prong_make_int(2), PRONG_SECONDS(15))
                               : prong_proxy_call(order->proxy, "join", own, &item, PRONG_SECONDS(15), "()");
-    if (order->number == 2) return status != PRONG_OK;
-    return status != PRONG_SHUTDOWN;
+    prong_document_close(own);
+    return status != (order->number == 2 ? PRONG_OK : PRONG_SHUTDOWN);
 }
 
 /* Whether they came to wait before or not: they end. */

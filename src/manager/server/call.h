@@ -10,7 +10,8 @@ struct prong_call {
     struct managed *object;
     const char *method, *returns;
     prong_value arguments, keywords;
-    enum { CALL_OPEN, CALL_RETURNED, CALL_RAISED, CALL_PROXY, CALL_PARKED } outcome;
+    /* unraised: there was no memory for the exception */
+    enum { CALL_OPEN, CALL_RETURNED, CALL_RAISED, CALL_UNRAISED, CALL_PROXY, CALL_PARKED } outcome;
     prong_value result; /* or the exception */
     void *made;         /* CALL_PROXY */
 };

@@ -51,7 +51,9 @@ static prong_status exposed_methods(struct prong_server *server, const struct ty
     return prong_make_tuple(server->scratch, value_list(list)->items, value_list(list)->count, tuple);
 }
 
+/* Nothing that lies in the scratch document is needed any more: it may be full. */
 static void reply_failed(struct session *session, prong_status status, const char *exception) {
+    prong_document_reset(session->server->scratch);
     reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : exception, prong_error_message());
 }
 
@@ -128,6 +130,7 @@ static void request_create(struct session *session, const struct request *reques
     struct managed *object = call.object;
     object->refs = 1; /* the client's, from now on */
     status = fill_object(&call);
+    if (call.outcome == CALL_UNRAISED) status = PRONG_NO_MEMORY;
     if (status >= 0 && call.outcome != CALL_RAISED) {
         reply_created(session, object);
         return;
@@ -330,6 +333,8 @@ static void finish_call(prong_call *call, prong_status status) {
         reply_proxy(call);
     else if (call->outcome == CALL_RAISED)
         session_reply(session, "#ERROR", call->result);
+    else if (call->outcome == CALL_UNRAISED)
+        reply_failed(session, PRONG_NO_MEMORY, NULL);
     else
         session_reply(session, "#RETURN", call->outcome == CALL_RETURNED ? call->result : prong_make_null());
 }
@@ -415,8 +420,7 @@ static prong_status read_request(prong_value message, struct request *request) {
 }
 
 static void request_failed(struct session *session, prong_status status) {
-    prong_document_reset(session->server->scratch); /* it may be full */
-    reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : "UnpicklingError", prong_error_message());
+    reply_failed(session, status, "UnpicklingError");
     if (session->state == SESSION_FRESH) session->state = SESSION_CLOSING;
 }
 

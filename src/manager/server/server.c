@@ -155,6 +155,7 @@ static prong_status make_shared(prong_server *server, const struct type *type, c
     if (status < 0) return status;
     call.object->refs = 1; /* the server's own */
     status = fill_object(&call);
+    if (call.outcome == CALL_UNRAISED) status = PRONG_NO_MEMORY;
     if (status >= 0 && call.outcome == CALL_RAISED) {
         char text[300];
         prong_value_repr(call.result, text, sizeof(text), NULL);
