@@ -81,12 +81,13 @@ TEST(a_manager_without_a_key_is_open_to_all) {
 /* --- calls with arguments that make no sense --- */
 
 TEST(a_proxys_calls_name_what_is_wrong) {
-    prong_manager manager = started(PRONG_START_FORK), other = started(PRONG_START_FORK);
+    prong_manager manager = started(PRONG_START_FORK), other;
     prong_proxy list, seen;
     prong_value value, result, none, number = prong_make_int(1);
     char too_long[41];
     memset(too_long, 'x', 40);
     too_long[40] = 0;
+    ok(prong_manager_start(&other, &(prong_manager_options){.method = PRONG_START_FORK, .server.open = OPEN}));
     is(prong_proxy_create(&list, manager, too_long, SOON, "()"), PRONG_TOO_LONG);
     says("the name is too long");
     ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
