@@ -76,6 +76,7 @@ METHOD_TEST(tasks_take_an_array_and_fill_one) {
     for (long i = 0; i < COUNT; i++) in[i] = i;
     prong_work work = {.task = square, .in = in, .in_size = sizeof *in, .count = COUNT};
     ok(prong_pool_run(pool, &work, NULL, SOON)); /* nobody wants the results */
+    work.form = PRONG_FORM_TASK;                 /* its function's own */
     work.out = out;
     work.out_size = sizeof *out;
     work.sizes = sizes;

@@ -390,6 +390,28 @@ TEST(a_forked_child_leaves_detached_programs_to_its_parent) {
     check(kill(pid, 0) < 0);
 }
 
+TEST(a_program_writes_its_errors_where_we_print) {
+    const prong_subprocess_options options = {.popen.err = PRONG_TO_STDOUT, .check = true};
+    int ends[2], before = dup(1);
+    char text[8] = "";
+    check(pipe(ends) == 0 && dup2(ends[1], 1) == 1);
+    prong_status status = prong_subprocess_run(SH("echo error >&2"), NULL, &options, PRONG_SECONDS(10));
+    check(dup2(before, 1) == 1);
+    ok(status);
+    check(read(ends[0], text, sizeof text - 1) == 6 && strcmp(text, "error\n") == 0);
+}
+
+TEST(input_that_is_nowhere_is_refused_and_a_pipe_may_be_asked_for_twice) {
+    prong_completed completed;
+    prong_subprocess_options options = {.input_size = 4, .capture = true};
+    is(prong_subprocess_run(ARGV("cat"), &completed, &options, PRONG_SECONDS(10)), PRONG_INVALID);
+    says("input");
+    options = (prong_subprocess_options){.input = "text", .input_size = 4, .capture = true, .popen.in = PRONG_PIPE};
+    ok(prong_subprocess_run(ARGV("cat"), &completed, &options, PRONG_SECONDS(10)));
+    check(strcmp(completed.out.data, "text") == 0);
+    prong_completed_clear(&completed);
+}
+
 TEST(a_program_joins_the_group_of_another) {
     prong_popen *first, *second;
     ok(prong_popen_open(&first, ARGV("sleep", "20"), &(prong_popen_options){.set_process_group = true}));
