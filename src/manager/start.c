@@ -196,6 +196,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     bool ours = manager->process.offset && prong_process_sentinel(manager->process, &sentinel) >= 0;
     if (ours) {
         end_process(manager, left < patience ? left : patience);
+        manager_drain(manager->requests);
         prong_queue_destroy(manager->requests);
         status = PRONG_OK;
     }

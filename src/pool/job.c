@@ -52,12 +52,16 @@ static prong_status job_identify(any_function *pointer, bool forked, struct func
     return PRONG_OK;
 }
 
+prong_status job_check_count(size_t tasks, size_t bytes_each) {
+    if (tasks <= arena_mapped / bytes_each) return PRONG_OK;
+    return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", tasks);
+}
+
 static prong_status job_allocate(struct job *job, const struct submission *s, uint64_t further, uint64_t *extra) {
+    TRY(job_check_count(s->capacity, sizeof(uint64_t)));
     uint64_t words = s->capacity * sizeof(uint64_t), order = s->ring ? words : 0;
     bool called = s->form == PRONG_FORM_TASK || s->ring;
     uint64_t calls = called ? s->capacity * sizeof(struct call) : 0;
-    if (s->capacity > (UINT64_MAX >> 16) / sizeof(struct call))
-        return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", s->capacity);
     bool small = words + order + calls <= SMALL_JOB && further <= SMALL_JOB - (words + order + calls);
     prong_status status = small ? PRONG_OK : heap_alloc(words + order + calls + further, 0, &job->storage, NULL);
     if (status < 0) return fail_again(status, "a job of %zu tasks", s->capacity);

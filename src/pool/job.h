@@ -103,6 +103,8 @@ struct outputs {
     size_t out_size, count;
     size_t *sizes;
 };
+/* Errors: PRONG_NO_MEMORY for more tasks than the arena has room for, with so many bytes each. */
+prong_status job_check_count(size_t tasks, size_t bytes_each);
 /* A job with its tables, not yet visible to workers; *extra is the place of the further bytes. */
 prong_status job_create(const struct submission *submission, struct pool *pool, struct job **job, uint64_t *extra);
 /* On failure the job is gone. */

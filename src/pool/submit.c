@@ -38,6 +38,7 @@ prong_status submit_tasks(struct submission *s, prong_bytes head, prong_job *han
     uint64_t at;
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, s->pool, &pool));
+    TRY(job_check_count(s->count, sizeof(struct call))); /* before the loop over all of them */
     for (size_t i = 0; i < s->count; i++) s->extra += submit_padded(head.size + submit_argument(s->work, i).size);
     TRY(job_create(s, pool, &job, &at));
     for (size_t i = 0; i < s->count; i++) {

@@ -20,7 +20,7 @@ static prong_status signal_member(struct process *p, prong_process handle, int n
     int pidfd = member_pidfd(token);
     if (pidfd < 0 && errno == EREMOTE)
         status =
-            fail(PRONG_PERMISSION, "signal %d to process '%s': it lives in another namespace of pids", number, p->name);
+            fail(PRONG_PERMISSION, "signal %d to process '%s': it lives in another PID namespace", number, p->name);
     else if (pidfd < 0 && errno != ESRCH)
         status = fail_errno("no descriptor for process '%s'", p->name);
     if (pidfd < 0) return process_verify(handle, status);

@@ -38,6 +38,10 @@ bool utf8_valid(const char *text, size_t size, size_t *bad) {
     return true;
 }
 
+void utf8_repair(char *text) {
+    for (size_t bad; !utf8_valid(text, strlen(text), &bad); text += bad + 1) text[bad] = '?';
+}
+
 size_t utf8_put(char *out, uint32_t c) {
     if (c < 0x80) {
         out[0] = (char)c;

@@ -90,6 +90,32 @@ METHOD_TEST(a_pool_left_running_ends_with_its_owner) {
     ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
 }
 
+static int begin_well(void *argument, size_t size) {
+    (void)argument;
+    return size != 0;
+}
+
+METHOD_TEST(workers_have_the_pools_name_and_begin_without_limit) {
+    prong_pool pool;
+    prong_process workers[4];
+    size_t count;
+    char name[64];
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
+                                                      .method = (prong_start_method)method,
+                                                      .name = "a-name-of-thirty-one-characters",
+                                                      .initializer = begin_well,
+                                                      .initializer_time_limit = PRONG_FOREVER}));
+    ok(prong_active_children(workers, 4, &count));
+    equal(count, 1);
+    ok(prong_process_name(workers[0], name, sizeof name));
+    check(strcmp(name, "a-name-of-thirty-one-characters-1") == 0);
+    long four = 4, got;
+    ok(prong_pool_run(pool, PRONG_APPLY(square, four, got), NULL, PRONG_SECONDS(10)));
+    equal(got, 16);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 METHOD_TEST(wrong_options_are_named) {
     prong_pool pool;
     prong_job job;
@@ -97,6 +123,13 @@ METHOD_TEST(wrong_options_are_named) {
     says("1000000");
     is(prong_pool_create(&pool, &(prong_pool_options){.initializer_size = 4}), PRONG_INVALID);
     is(prong_pool_create(NULL, NULL), PRONG_INVALID);
+    is(prong_pool_create(&pool, &(prong_pool_options){.name = "a-name-of-thirty-two-characters-"}), PRONG_INVALID);
+    says("the name has more than");
+    is(prong_pool_create(&pool, &(prong_pool_options){.method = (prong_start_method)9}), PRONG_INVALID);
+    says("start method 9 is none");
+    is(prong_pool_create(&pool, &(prong_pool_options){.initializer = begin_well, .initializer_name = ":begin"}),
+       PRONG_INVALID);
+    says("both an initializer and a name (':begin')");
     pool = make(method, 1);
     is(prong_pool_submit(pool, &(prong_work){.count = 1}, &job, NULL), PRONG_INVALID);
     is(prong_pool_submit(pool, &(prong_work){.task = square, .in = NULL, .in_size = 8, .count = 1}, &job, NULL),

@@ -166,6 +166,11 @@ TEST(an_initializer_goes_by_name) {
     ok(prong_list_get(result, 2, &count));
     equal(whole(count), 5);
     ok(prong_pool_destroy(pool));
+    options.method = PRONG_START_SPAWN;                /* as it is with a program anyway */
+    options.initializer_arguments = prong_make_null(); /* none: it expects one */
+    ok(prong_pool_create(&pool, &options));
+    is(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result), PRONG_POOL_BROKEN);
+    ok(prong_pool_destroy(pool));
     options.initializer_arguments = tuple("(I)", -3, 0);
     ok(prong_pool_create(&pool, &options));
     is(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result), PRONG_POOL_BROKEN);

@@ -76,6 +76,7 @@ METHOD_TEST(tasks_take_an_array_and_fill_one) {
     for (long i = 0; i < COUNT; i++) in[i] = i;
     prong_work work = {.task = square, .in = in, .in_size = sizeof *in, .count = COUNT};
     ok(prong_pool_run(pool, &work, NULL, SOON)); /* nobody wants the results */
+    work.form = PRONG_FORM_TASK;                 /* its function's own */
     work.out = out;
     work.out_size = sizeof *out;
     work.sizes = sizes;
@@ -393,12 +394,13 @@ static bool nothing(prong_bytes *argument, void *context) {
 TEST(a_work_that_makes_no_sense_is_refused_and_says_why) {
     static long in[2], out[2];
     static size_t sizes[2];
-    static const prong_bytes arguments[2];
-    prong_value list, result;
+    static const prong_bytes arguments[2], headless[2] = {{in, 4}, {NULL, 4}};
+    prong_value list, dict, result;
     prong_job job;
     prong_iterator *iterator;
     begin(PRONG_START_FORK);
     list = value("[ii]");
+    dict = value("{i:i}");
     const struct {
         const char *why;
         prong_work work;
@@ -425,6 +427,15 @@ TEST(a_work_that_makes_no_sense_is_refused_and_says_why) {
         {"must be a list or tuple", {.value_task = echo, .values = prong_make_int(3), .each = PRONG_EACH}},
         {"must be a tuple", {.value_task = echo, .values = list}},
         {"result and document are for", {.value_task = echo, .values = list, .document = document, .result = &result}},
+        {"argument 1 has a size and no bytes", {.task = square, .arguments = headless, .count = 2}},
+        {"argument 1 has a size and no bytes", {.value_task = echo, .arguments = headless, .count = 2}},
+        {"values go with", {.task = square, .keywords = dict}},
+        {"values go with", {.task = square, .document = document}},
+        {"values go with", {.task = square, .result = &result}},
+        {"arrays go with", {.value_task = echo, .in_size = 8}},
+        {"arrays go with", {.value_task = echo, .out_size = 8}},
+        {"arrays go with", {.value_task = echo, .sizes = sizes}},
+        {"result and document are for", {.value_task = echo, .document = document}},
         {"context is NULL", {.task = square, .context_size = 3}}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         is(prong_pool_submit(pool, &rows[i].work, &job, NULL), PRONG_INVALID);
@@ -436,6 +447,21 @@ TEST(a_work_that_makes_no_sense_is_refused_and_says_why) {
     says("no document");
     is(prong_pool_iterate(pool, PRONG_MAP(half, in, out), &iterator, NULL), PRONG_INVALID);
     says("no outputs");
+    is(prong_pool_iterate(pool, &(prong_work){.task = square, .in = in, .in_size = 8, .count = 2, .sizes = sizes},
+                          &iterator, NULL),
+       PRONG_INVALID);
+    says("no outputs");
+    is(prong_pool_iterate(pool, &(prong_work){.range = half_range, .generator = nothing}, &iterator, NULL),
+       PRONG_INVALID);
+    says("in_size is 0");
+    is(prong_pool_run(pool, &(prong_work){.task = square, .context = in, .context_size = SIZE_MAX / 2}, NULL, SOON),
+       PRONG_NO_MEMORY);
+    says("a context of");
+    is(prong_pool_run(pool, &(prong_work){.task = square, .count = SIZE_MAX / 8}, NULL, SOON), PRONG_NO_MEMORY);
+    says("tasks are more than the arena can hold");
+    is(prong_pool_run(pool, PRONG_TASK(square, in[0]), &(prong_task_options){.time_limit = -1}, SOON), PRONG_INVALID);
+    says("a negative time limit");
+    ok(prong_pool_run(pool, PRONG_TASK(square, in[0]), &(prong_task_options){.time_limit = PRONG_FOREVER}, SOON));
     ok(prong_pool_submit(pool, PRONG_TASK(square, in[0]), &job, NULL));
     is(prong_job_value(job, document, &result, SOON), PRONG_INVALID);
     says("not a job of values");

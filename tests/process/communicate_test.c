@@ -105,3 +105,32 @@ TEST(a_grandchild_with_the_pipe_does_not_keep_communicate) {
     prints(SH("(sleep 0.2; echo late) & echo early"), &(prong_subprocess_options){.popen.wait_for_eof = true},
            "early\nlate\n");
 }
+
+/* It closes its input and lives on: what is written then is refused. */
+TEST(a_program_that_closes_its_input_is_listened_to_until_its_end) {
+    static char input[1 << 20];
+    prong_completed completed;
+    const prong_subprocess_options options = {.input = input, .input_size = sizeof input, .capture = true};
+    signal(SIGPIPE, SIG_DFL);
+    ok(prong_subprocess_run(SH("exec <&-; echo first; sleep 0.2; echo last"), &completed, &options, PRONG_SECONDS(15)));
+    check(strcmp(completed.out.data, "first\nlast\n") == 0);
+    prong_completed_clear(&completed);
+}
+
+TEST(a_sigpipe_that_waits_for_the_host_is_left_to_it) {
+    static char input[1 << 20];
+    sigset_t pipe_alone, pending;
+    prong_popen *popen;
+    sigemptyset(&pipe_alone);
+    sigaddset(&pipe_alone, SIGPIPE);
+    check(sigprocmask(SIG_BLOCK, &pipe_alone, NULL) == 0);
+    for (int waits = 0; waits < 2; waits++) {
+        if (waits) raise(SIGPIPE);
+        ok(prong_popen_open(&popen, SH("exec <&-; sleep 0.1"), &(prong_popen_options){.in = PRONG_PIPE}));
+        ok(prong_popen_communicate(popen, input, sizeof input, NULL, PRONG_SECONDS(15))); /* nobody wants its code */
+        ok(prong_popen_communicate(popen, NULL, 0, NULL, PRONG_NOWAIT));                  /* it has ended */
+        ok(prong_popen_close(popen));
+        check(sigpending(&pending) == 0);
+        equal(sigismember(&pending, SIGPIPE), waits);
+    }
+}

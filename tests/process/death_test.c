@@ -284,3 +284,46 @@ TEST(nothing_has_a_name) {
     pclose(output);
     equal(count, 0);
 }
+
+/* --- a child that asks for its parent --- */
+
+struct orphan {
+    prong_queue said;
+    prong_start_method method;
+};
+
+static int ask_for_the_parent(void *argument, size_t size) {
+    struct orphan *orphan = argument;
+    prong_process parent;
+    (void)size;
+    prong_status status = prong_parent_process(&parent);
+    if (status < 0 || prong_queue_put(orphan->said, &status, sizeof status, PRONG_SECONDS(10)) < 0) return 1;
+    for (int i = 0; i < 1000 && status != PRONG_STALE; i++) { /* until the death is known */
+        test_sleep_ms(10);
+        status = prong_parent_process(&parent);
+    }
+    if (status == PRONG_STALE && !strstr(prong_error_message(), "the parent is gone")) status = PRONG_OK;
+    return prong_queue_put(orphan->said, &status, sizeof status, PRONG_SECONDS(10)) < 0;
+}
+
+static int be_parent_for_a_while(void *argument, size_t size) {
+    struct orphan *orphan = argument;
+    (void)size;
+    start_with(orphan->method, ask_for_the_parent, *orphan);
+    for (;;) pause();
+    return 0;
+}
+
+METHOD_TEST(a_child_whose_parent_was_killed_is_told_that_it_is_gone) {
+    struct orphan orphan = {.method = (prong_start_method)method};
+    prong_status status;
+    ok(prong_queue_create(&orphan.said, NULL));
+    prong_process parent = start_with(method, be_parent_for_a_while, orphan);
+    ok(prong_queue_get(orphan.said, &status, sizeof status, NULL, PRONG_SECONDS(10)));
+    is(status, PRONG_OK);
+    ok(prong_process_kill(parent));
+    equal(test_end(parent), -SIGKILL);
+    ok(prong_queue_get(orphan.said, &status, sizeof status, NULL, PRONG_SECONDS(15)));
+    is(status, PRONG_STALE);
+    ok(prong_queue_destroy(orphan.said));
+}

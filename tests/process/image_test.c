@@ -424,3 +424,41 @@ METHOD_TEST(a_start_whose_image_would_believe_nothing_is_refused) {
     if (method == PRONG_START_FORKSERVER) prong_stop_forkserver();
     equal(test_end(start_with(method, return_zero, none)), 0);
 }
+
+/* --- prong_main, where there is nothing to take up --- */
+
+TEST(an_entry_that_is_cut_or_too_long_is_taken_out_of_the_environment) {
+    static char too_long[400];
+    const char *const entries[] = {"",
+                                   "process",
+                                   "process:3:1",
+                                   "process:3:1:64:-1:0000000000000001:0000000000000002:x",
+                                   "process:900:1:64:-1:0000000000000001:0000000000000002",
+                                   too_long};
+    char *own[] = {(char *)(uintptr_t) "own", NULL}, **argv = own;
+    int argc = 1;
+    memset(too_long, 'x', sizeof too_long - 1);
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        setenv("PRONG_CHILD", entries[i], 1);
+        prong_main(&argc, &argv); /* and comes back */
+        check(!getenv("PRONG_CHILD"));
+    }
+}
+
+static int return_five(void *argument, size_t size) {
+    (void)argument, (void)size;
+    return 5;
+}
+
+TEST(a_program_that_tells_no_arguments_can_spawn) {
+    char **none = NULL, *own[] = {NULL}, **empty = own;
+    int zero = 0;
+    prong_main(NULL, NULL);
+    equal(test_end(start_with(PRONG_START_SPAWN, return_five, zero)), 5);
+    prong_main(&zero, NULL);
+    equal(test_end(start_with(PRONG_START_SPAWN, return_five, zero)), 5);
+    prong_main(&zero, &empty);
+    equal(test_end(start_with(PRONG_START_SPAWN, return_five, zero)), 5);
+    prong_main(&zero, &none);
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_five, zero)), 5);
+}

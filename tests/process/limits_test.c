@@ -156,6 +156,72 @@ TEST(forkserver_preload_loads_and_runs_first_and_its_failure_is_told) {
     equal(test_end(start_with(PRONG_START_FORKSERVER, (prong_target *)dlsym(library, "plugin_answer"), none)), 42);
 }
 
+/* --- the fork server's own limits --- */
+
+static const char SLACK[] = "PRONG_TEST_SLACK";
+
+/* In the fork server: so many descriptors more than it has. */
+static void limit_descriptors(void) {
+    int lowest_free = dup(0);
+    close(lowest_free);
+    limit(RLIMIT_NOFILE, (rlim_t)lowest_free + (rlim_t)atoi(getenv(SLACK)));
+}
+
+static void limit_processes(void) {
+    limit(RLIMIT_NPROC, 0);
+}
+
+TEST(a_fork_server_out_of_descriptors_says_so_to_each_that_asks) {
+    prong_process child;
+    int started = 0, refused = 0;
+    ok(prong_process_create(&child, &(prong_process_options){.target = return_zero, .method = PRONG_START_FORKSERVER}));
+    for (int slack = 0; slack < 6; slack++) {
+        char text[4];
+        snprintf(text, sizeof text, "%d", slack);
+        setenv(SLACK, text, 1);
+        ok(prong_set_forkserver_preload(NULL, 0, limit_descriptors));
+        prong_status status = prong_process_start(child);
+        if (status < 0) { /* a child that did not begin leaves the process to be started */
+            is(status, PRONG_NO_DESCRIPTORS);
+            says("start of 'Process-1' by forkserver");
+            refused++;
+        } else {
+            equal(test_end(child), 0);
+            ok(prong_process_create(&child,
+                                    &(prong_process_options){.target = return_zero, .method = PRONG_START_FORKSERVER}));
+            started++;
+        }
+        prong_stop_forkserver();
+    }
+    check(refused > 0 && started > 0);
+    ok(prong_set_forkserver_preload(NULL, 0, NULL));
+    ok(prong_process_start(child));
+    equal(test_end(child), 0);
+    test_arena_is_clean(0);
+}
+
+TEST(a_fork_server_out_of_processes_says_so) {
+    prong_process child;
+    if (getuid() == 0) test_become_another_user(); /* root has no such limit */
+    test_needs_own_program();
+    ok(prong_process_create(&child, &(prong_process_options){.target = return_zero, .method = PRONG_START_FORKSERVER}));
+    ok(prong_set_forkserver_preload(NULL, 0, limit_processes));
+    is(prong_process_start(child), PRONG_NO_PROCESSES);
+    says("fork in the fork server");
+    prong_stop_forkserver();
+    ok(prong_set_forkserver_preload(NULL, 0, NULL));
+    ok(prong_process_start(child));
+    equal(test_end(child), 0);
+    test_arena_is_clean(0);
+}
+
+TEST(a_preload_of_nothing_is_refused) {
+    const char *libraries[] = {PLUGIN, NULL};
+    is(prong_set_forkserver_preload(libraries, 2, NULL), PRONG_INVALID);
+    says("library 1 is NULL");
+    is(prong_set_forkserver_preload(NULL, 2, NULL), PRONG_INVALID);
+}
+
 static int close_ends(void *argument, size_t size) {
     (void)size;
     /* nothing of the parent's is open here but the arena and what we were handed */

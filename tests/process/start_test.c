@@ -127,3 +127,20 @@ TEST(what_is_in_a_buffer_at_a_fork_start_is_written_once) {
     check(pread(fd, text, sizeof text - 1, 0) > 0);
     check(strstr(text, "one ") && strstr(text, "two ") && strlen(text) == 8);
 }
+
+TEST(an_image_that_does_not_come_to_its_target_in_time_is_ended) {
+    static char *const program[] = {(char *)(uintptr_t) "sleep", (char *)(uintptr_t) "1000", NULL};
+    prong_process process;
+    prong_process_options options = {.target_name = "none:none", .program = program, .start_timeout = PRONG_MS(200)};
+    prong_document *document;
+    ok(prong_document_open(&document, NULL));
+    ok(prong_make_tuple(document, NULL, 0, &options.values));
+    ok(prong_process_create(&process, &options));
+    for (int tries = 0; tries < 2; tries++) {
+        is(prong_process_start(process), PRONG_TIMEOUT);
+        says("the child did not reach prong_main in the time given");
+    }
+    ok(prong_process_destroy(process));
+    prong_document_close(document);
+    test_arena_is_clean(0); /* and the test fails if a process is left */
+}

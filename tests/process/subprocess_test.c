@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -352,6 +353,10 @@ TEST(a_forked_child_cannot_use_its_parents_popen) {
     if (pid == 0) {
         is(prong_popen_wait(popen, NULL, PRONG_NOWAIT), PRONG_NOT_CHILD);
         is(prong_popen_signal(popen, SIGKILL), PRONG_NOT_CHILD);
+        is(prong_popen_detach(popen), PRONG_NOT_CHILD);
+        is(prong_popen_close_pipe(popen, 0), PRONG_NOT_CHILD);
+        is(prong_popen_stop(popen, NULL, NULL), PRONG_NOT_CHILD);
+        ok(prong_popen_close(popen)); /* the copy */
         _exit(0);
     }
     int status;
@@ -359,6 +364,82 @@ TEST(a_forked_child_cannot_use_its_parents_popen) {
     ok(prong_popen_signal(popen, SIGKILL));
     ok(prong_popen_wait(popen, NULL, PRONG_SECONDS(5)));
     ok(prong_popen_close(popen));
+}
+
+static int run_a_program(void *argument, size_t size) {
+    (void)argument, (void)size;
+    return check_call(ARGV("true"), NULL) != PRONG_OK;
+}
+
+/* The child of a fork has a copy of the list of those that are to be reaped. */
+TEST(a_forked_child_leaves_detached_programs_to_its_parent) {
+    prong_popen *popen, *ended;
+    int none = 0;
+    ok(prong_popen_open(&ended, ARGV("true"), NULL));
+    ok(prong_popen_wait(ended, NULL, PRONG_SECONDS(5)));
+    ok(prong_popen_detach(ended));
+    ok(prong_popen_open(&popen, ARGV("cat"), &(prong_popen_options){.in = PRONG_PIPE}));
+    int input = dup(prong_popen_pipe(popen, 0)), pid = prong_popen_pid(popen);
+    ok(prong_popen_detach(popen));
+    equal(test_end(start_with(PRONG_START_FORK, run_a_program, none)), 0);
+    close(input); /* its end */
+    for (int i = 0; i < 500 && kill(pid, 0) == 0; i++) {
+        test_sleep_ms(10);
+        ok(check_call(ARGV("true"), NULL));
+    }
+    check(kill(pid, 0) < 0);
+}
+
+TEST(a_program_writes_its_errors_where_we_print) {
+    const prong_subprocess_options options = {.popen.err = PRONG_TO_STDOUT, .check = true};
+    int ends[2], before = dup(1);
+    char text[8] = "";
+    check(pipe(ends) == 0 && dup2(ends[1], 1) == 1);
+    prong_status status = prong_subprocess_run(SH("echo error >&2"), NULL, &options, PRONG_SECONDS(10));
+    check(dup2(before, 1) == 1);
+    ok(status);
+    check(read(ends[0], text, sizeof text - 1) == 6 && strcmp(text, "error\n") == 0);
+}
+
+TEST(input_that_is_nowhere_is_refused_and_a_pipe_may_be_asked_for_twice) {
+    prong_completed completed;
+    prong_subprocess_options options = {.input_size = 4, .capture = true};
+    is(prong_subprocess_run(ARGV("cat"), &completed, &options, PRONG_SECONDS(10)), PRONG_INVALID);
+    says("input");
+    options = (prong_subprocess_options){.input = "text", .input_size = 4, .capture = true, .popen.in = PRONG_PIPE};
+    ok(prong_subprocess_run(ARGV("cat"), &completed, &options, PRONG_SECONDS(10)));
+    check(strcmp(completed.out.data, "text") == 0);
+    prong_completed_clear(&completed);
+}
+
+TEST(a_program_joins_the_group_of_another) {
+    prong_popen *first, *second;
+    ok(prong_popen_open(&first, ARGV("sleep", "20"), &(prong_popen_options){.set_process_group = true}));
+    int group = prong_popen_pid(first);
+    ok(prong_popen_open(&second, ARGV("sleep", "20"),
+                        &(prong_popen_options){.set_process_group = true, .process_group = group}));
+    equal(getpgid(prong_popen_pid(second)), group);
+    const prong_stop_plan plan = {.kill = PRONG_SECONDS(5), .group = true};
+    is(prong_popen_stop(second, NULL, &plan), PRONG_INVALID); /* it is not its own */
+    ok(prong_popen_stop(first, NULL, &plan));
+    ok(prong_popen_wait(second, NULL, PRONG_SECONDS(5)));
+    ok(prong_popen_close(first));
+    ok(prong_popen_close(second));
+}
+
+TEST(a_program_is_sought_in_the_path_that_it_gets) {
+    char directory[] = "/tmp/prong-path-XXXXXX";
+    const char *const empty_part[] = {"PATH=/nowhere::/nowhere/else", NULL}, *const no_path[] = {"A=b", NULL};
+    check(mkdtemp(directory) && chdir(directory) == 0);
+    FILE *script = fopen("here", "w");
+    check(script && fputs("#!/bin/sh\nexit 7\n", script) >= 0 && fclose(script) == 0 && chmod("here", 0755) == 0);
+    int code;
+    ok(call(ARGV("here"), &(prong_subprocess_options){.popen.environment = empty_part}, &code)); /* this directory */
+    equal(code, 7);
+    is(call(ARGV("here"), &(prong_subprocess_options){.popen.environment = no_path}, &code), PRONG_NOT_FOUND);
+    ok(call(ARGV("true"), &(prong_subprocess_options){.popen.environment = no_path},
+            &code)); /* the usual directories */
+    check(unlink("here") == 0 && rmdir(directory) == 0);
 }
 
 static void *run_many(void *unused) {

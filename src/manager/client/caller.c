@@ -94,6 +94,18 @@ void manager_leave(prong_manager handle) {
         }
 }
 
+void manager_drain(prong_queue requests) {
+    struct family_request request;
+    prong_message message;
+    while (prong_queue_receive(requests, &message, PRONG_NOWAIT) >= 0) {
+        if (message.size >= sizeof(request)) {
+            memcpy(&request, message.data, sizeof(request));
+            if (request.leaves) prong_queue_destroy(request.mailbox);
+        }
+        prong_message_release(&message);
+    }
+}
+
 /* --- requests and replies --- */
 
 static prong_status write_request(prong_document *scratch, const struct request_parts *parts, prong_pickle *pickle) {

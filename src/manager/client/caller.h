@@ -18,6 +18,8 @@ prong_status manager_call(prong_manager handle, struct manager *manager, const s
 /* The same to a server that has no manager object yet: by a connection made for this request. */
 prong_status manager_call_once(const struct reach *reach, const struct request_parts *request, bool *stateless,
                                prong_document *document, prong_value *result, deadline_t deadline);
+/* What a server that has ended left unread: threads that have left rely on it to destroy their mailboxes. */
+void manager_drain(prong_queue requests);
 /* Closes this thread's connection to it. */
 void manager_leave(prong_manager handle);
 /* Asks the server itself, by a method without arguments. number: an int that it returns; may be NULL. */

@@ -1,6 +1,7 @@
 /* Calls: arguments, results, exceptions, and waiting. */
 #include "base/error.h"
 #include "manager/server/server.h"
+#include "value/text.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,15 +49,23 @@ prong_status make_exception(prong_document *document, const char *module, const 
     return prong_make_object(document, &object, exception);
 }
 
-prong_status prong_call_raise(prong_call *call, const char *module, const char *name, prong_value arguments) {
-    prong_status status = make_exception(call->document, module, name, arguments, &call->inner->result);
-    if (status >= 0) call->inner->outcome = CALL_RAISED;
+/* Whatever the method returns then, its call does not look as if it had gone well. */
+static prong_status call_raised(prong_call *call, prong_status status) {
+    if (status >= 0)
+        call->inner->outcome = CALL_RAISED;
+    else if (status == PRONG_NO_MEMORY)
+        call->inner->outcome = CALL_UNRAISED;
     return status;
+}
+
+prong_status prong_call_raise(prong_call *call, const char *module, const char *name, prong_value arguments) {
+    return call_raised(call, make_exception(call->server->scratch, module, name, arguments, &call->result));
 }
 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument) {
     prong_value arguments;
-    TRY(prong_make_tuple(call->document, &argument, 1, &arguments));
+    prong_status status = prong_make_tuple(call->document, &argument, 1, &arguments);
+    if (status < 0) return call_raised(call, status);
     return prong_call_raise(call, "builtins", name, arguments);
 }
 
@@ -67,7 +76,9 @@ prong_status call_raise(prong_call *call, const char *name, const char *format, 
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     prong_value message;
-    TRY(prong_make_str(call->document, text, PRONG_TO_NUL, &message));
+    utf8_repair(text);
+    prong_status status = prong_make_str(call->document, text, PRONG_TO_NUL, &message);
+    if (status < 0) return call_raised(call, status);
     return call_raise_value(call, name, message);
 }
 

@@ -10,7 +10,8 @@ struct prong_call_inner {
     struct session *session;
     struct managed *object;
     const char *returns;
-    enum { CALL_OPEN, CALL_RETURNED, CALL_RAISED, CALL_PROXY, CALL_PARKED } outcome;
+    /* unraised: there was no memory for the exception */
+    enum { CALL_OPEN, CALL_RETURNED, CALL_RAISED, CALL_UNRAISED, CALL_PROXY, CALL_PARKED } outcome;
     prong_value result; /* or the exception */
     void *made;         /* CALL_PROXY */
 };

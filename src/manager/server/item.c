@@ -63,12 +63,15 @@ static bool for_proxies(struct prong_server *server, prong_value value,
     return walk.any;
 }
 
+/* On failure the item is None: what it is stored in may be freed with it. */
 prong_status item_store(struct prong_server *server, prong_value value, prong_value *item) {
     prong_status status = value_pack(value, item);
+    if (status < 0) *item = prong_make_null();
     if (status < 0 || !in_memory(*item)) return status;
     size_t size = malloc_usable_size((void *)(uintptr_t)item->pointer);
     if (server->memory + size > server->options.max_memory) {
         free_packed(*item);
+        *item = prong_make_null();
         return fail(PRONG_NO_MEMORY, "the server's limit of %zu bytes is reached", server->options.max_memory);
     }
     server->memory += size;

@@ -3,6 +3,7 @@
 #include "manager/server/server.h"
 #include "manager/token.h"
 #include "value/document.h"
+#include "value/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ void reply_traceback(struct session *session, const char *exception, const char 
     char lines[1600];
     snprintf(lines, sizeof(lines), "Traceback (most recent call last):\n  in the prong server\n%.100s: %.1200s\n",
              exception, text);
+    utf8_repair(lines);
     if (prong_make_str(session->server->scratch, lines, PRONG_TO_NUL, &message) < 0)
         session->lost = true;
     else
@@ -49,7 +51,9 @@ static prong_status exposed_methods(struct prong_server *server, const struct ty
     return prong_make_tuple(server->scratch, value_list(list)->items, value_list(list)->count, tuple);
 }
 
+/* Nothing that lies in the scratch document is needed any more: it may be full. */
 static void reply_failed(struct session *session, prong_status status, const char *exception) {
+    prong_document_reset(session->server->scratch);
     reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : exception, prong_error_message());
 }
 
@@ -129,6 +133,7 @@ static void request_create(struct session *session, const struct request *reques
     object->refs = 1; /* the client's, from now on */
     prong_call call = call_begin(&inner, name, arguments, request->kwds);
     status = fill_object(&call);
+    if (inner.outcome == CALL_UNRAISED) status = PRONG_NO_MEMORY;
     if (status >= 0 && inner.outcome != CALL_RAISED) {
         reply_created(session, object);
         return;
@@ -223,6 +228,7 @@ static void debug_info(struct session *session) {
                                      used ? "\n" : "", (unsigned long long)object->id, (unsigned long long)object->refs,
                                      about);
         }
+    utf8_repair(whole);
     prong_status status = prong_make_str(server->scratch, whole, PRONG_TO_NUL, &text);
     if (status < 0)
         reply_failed(session, status, "RuntimeError");
@@ -330,6 +336,8 @@ static void finish_call(prong_call *call, prong_status status) {
         reply_proxy(call);
     else if (call->inner->outcome == CALL_RAISED)
         session_reply(session, "#ERROR", call->inner->result);
+    else if (call->inner->outcome == CALL_UNRAISED)
+        reply_failed(session, PRONG_NO_MEMORY, NULL);
     else
         session_reply(session, "#RETURN",
                       call->inner->outcome == CALL_RETURNED ? call->inner->result : prong_make_null());
@@ -358,7 +366,10 @@ static bool request_fallback(prong_call *call) {
     enum { TEXT_MAX = 65536 }; /* longer texts are cut */
     char *text = document_take(scratch, TEXT_MAX);
     prong_value value;
-    if (text) request_describe(object, scratch, text, TEXT_MAX);
+    if (text) {
+        request_describe(object, scratch, text, TEXT_MAX);
+        utf8_repair(text);
+    }
     status = text ? prong_make_str(scratch, text, PRONG_TO_NUL, &value) : PRONG_NO_MEMORY;
     if (status < 0)
         reply_failed(call->inner->session, status, "RuntimeError");
@@ -409,8 +420,7 @@ static prong_status read_request(prong_value message, struct request *request) {
 }
 
 static void request_failed(struct session *session, prong_status status) {
-    prong_document_reset(session->server->scratch); /* it may be full */
-    reply_traceback(session, status == PRONG_NO_MEMORY ? "MemoryError" : "UnpicklingError", prong_error_message());
+    reply_failed(session, status, "UnpicklingError");
     if (session->state == SESSION_FRESH) session->state = SESSION_CLOSING;
 }
 

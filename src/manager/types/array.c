@@ -71,6 +71,13 @@ static size_t array_unit(char typecode) {
     return at ? sizes[at - codes] : 0;
 }
 
+static bool is_one_character(prong_value given) {
+    const char *at = given.pointer;
+    if (value_kind(given) != PRONG_KIND_STR || !value_size(given)) return false;
+    utf8_get(&at);
+    return at == (const char *)given.pointer + value_size(given);
+}
+
 /* Refuses what array.array refuses; what is stored is an int or a float that fits. */
 static prong_status array_item(prong_call *call, char typecode, prong_value given, prong_value *item) {
     size_t unit = array_unit(typecode);
@@ -85,7 +92,7 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
         return PRONG_OK;
     }
     if (typecode == 'u') {
-        if (value_kind(given) == PRONG_KIND_STR) return item_store(call->inner->server, given, item);
+        if (is_one_character(given)) return item_store(call->inner->server, given, item);
         call_raise(call, "TypeError", "array item must be a unicode character, not %s",
                    prong_kind_name(value_kind(given)));
         return PRONG_REMOTE_ERROR;
@@ -107,8 +114,19 @@ static prong_status array_item(prong_call *call, char typecode, prong_value give
     return item_store(call->inner->server, given, item);
 }
 
+static prong_status array_extend(prong_call *call, char typecode, prong_value list, struct items *items) {
+    prong_value one;
+    size_t at = 0;
+    TRY(items_reserve(items, prong_value_size(list)));
+    while (prong_value_next(list, &at, NULL, &one)) {
+        TRY(array_item(call, typecode, one, &items->at[items->count]));
+        items->count++;
+    }
+    return PRONG_OK;
+}
+
 static prong_status array_make(prong_call *call, struct managed *object) {
-    prong_value given[3], list, one;
+    prong_value given[3], list;
     const char *typecode = "";
     struct array_state *state = object->state = new_state(sizeof(*state));
     if (!state) return PRONG_NO_MEMORY;
@@ -117,12 +135,7 @@ static prong_status array_make(prong_call *call, struct managed *object) {
         return call_raise(call, "ValueError", "bad typecode (must be b, B, u, h, H, i, I, l, L, q, Q, f or d)");
     state->typecode = *typecode;
     prong_status status = iterate(call, given[1], &list);
-    size_t at = 0;
-    while (status >= 0 && prong_value_next(list, &at, NULL, &one)) {
-        prong_value item;
-        status = array_item(call, state->typecode, one, &item);
-        if (status >= 0) status = items_insert(&state->items, state->items.count, item);
-    }
+    if (status >= 0) status = array_extend(call, state->typecode, list, &state->items);
     return raised_or(call, status);
 }
 
@@ -186,6 +199,28 @@ static prong_status array_get(prong_call *call) {
     return call_return_item(call, state->items.at[place]);
 }
 
+static prong_status array_read_element(prong_call *call, char typecode, const void *from, prong_value *element) {
+    size_t unit = array_unit(typecode);
+    unsigned char bytes[9] = {0};
+    memcpy(bytes, from, unit);
+    if (typecode == 'f' || typecode == 'd') {
+        float real;
+        double wide;
+        memcpy(&real, bytes, sizeof(real));
+        memcpy(&wide, bytes, sizeof(wide));
+        *element = prong_make_float(typecode == 'f' ? (double)real : wide);
+        return PRONG_OK;
+    }
+    if (typecode == 'u') {
+        char text[4];
+        wchar_t character;
+        memcpy(&character, bytes, sizeof(character));
+        return prong_make_str(scratch_of(call), text, utf8_put(text, (uint32_t)character), element);
+    }
+    if (typecode >= 'a' && bytes[unit - 1] & 0x80) memset(bytes + unit, 0xff, sizeof(bytes) - unit);
+    return prong_make_big_int(scratch_of(call), bytes, sizeof(bytes), element);
+}
+
 /* The elements of array.array(typecode, bytes), or of any iterable. */
 static prong_status array_elements(prong_call *call, prong_value from, prong_value *list) {
     prong_object view;
@@ -199,40 +234,30 @@ static prong_status array_elements(prong_call *call, prong_value from, prong_val
     size_t unit = array_unit(*code);
     for (size_t at = 0; unit && at + unit <= size; at += unit) {
         prong_value one;
-        unsigned char bytes[9] = {0};
-        memcpy(bytes, (const char *)data + at, unit);
-        if (*code >= 'a' && bytes[unit - 1] & 0x80) memset(bytes + unit, 0xff, 9 - unit);
-        float real;
-        double wide;
-        memcpy(&real, bytes, 4);
-        memcpy(&wide, bytes, 8);
-        if (*code == 'f' || *code == 'd')
-            one = prong_make_float(*code == 'f' ? (double)real : wide);
-        else
-            TRY(prong_make_big_int(call->document, bytes, 9, &one));
+        TRY(array_read_element(call, *code, (const char *)data + at, &one));
         TRY(prong_list_append(call->document, *list, one));
     }
     return PRONG_OK;
 }
 
+/* All of its elements, or none: those that are replaced go when all new ones are there. */
 static prong_status array_set_slice(prong_call *call, struct array_state *state, prong_value index, prong_value from) {
     struct slice slice;
-    prong_value list, one;
+    struct items by = {0};
+    prong_value list;
     prong_status status = read_slice(call, index, state->items.count, &slice);
     if (status >= 0) status = array_elements(call, from, &list);
     if (status < 0) return raised_or(call, status);
     if (prong_value_size(list) != slice.count)
         return call_raise(call, "ValueError", "a shared array cannot change its size");
-    for (size_t i = 0; i < slice.count; i++) {
-        prong_value item;
-        ignore_status(prong_list_get(list, i, &one)); /* there are as many */
-        status = array_item(call, state->typecode, one, &item);
-        if (status < 0) return raised_or(call, status);
-        prong_value *place = &state->items.at[slice.start + (int64_t)i * slice.step];
-        item_free(call->inner->server, *place);
-        *place = item;
+    status = array_extend(call, state->typecode, list, &by);
+    for (size_t i = 0; i < slice.count && status >= 0; i++) {
+        prong_value *place = &state->items.at[slice.start + (int64_t)i * slice.step], replaced = *place;
+        *place = by.at[i];
+        by.at[i] = replaced;
     }
-    return PRONG_OK;
+    items_clear(call->server, &by);
+    return raised_or(call, status);
 }
 
 static prong_status array_set(prong_call *call) {

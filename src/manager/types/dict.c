@@ -183,7 +183,8 @@ static prong_status dict_merge(prong_call *call, prong_value first, prong_value 
 static prong_status dict_or(prong_call *call) {
     prong_value other, self;
     BIND(call, "value", &other);
-    if (as_dict(call, &other)) return PRONG_OK;
+    prong_status status = as_dict(call, &other);
+    if (status < 0) return raised_or(call, status);
     TRY(dict_value(call->inner->object, call->document, &self));
     return dict_merge(call, self, other);
 }
@@ -191,7 +192,8 @@ static prong_status dict_or(prong_call *call) {
 static prong_status dict_reverse_or(prong_call *call) {
     prong_value other, self;
     BIND(call, "value", &other);
-    if (as_dict(call, &other)) return PRONG_OK;
+    prong_status status = as_dict(call, &other);
+    if (status < 0) return raised_or(call, status);
     TRY(dict_value(call->inner->object, call->document, &self));
     return dict_merge(call, other, self);
 }

@@ -19,7 +19,7 @@ static prong_status list_make(prong_call *call, struct managed *object) {
     BIND(call, "=iterable", &given);
     if (is_absent(given)) return PRONG_OK;
     prong_status status = iterate(call, given, &list);
-    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return raised_or(call, status);
     return items_extend(call, object->state, list);
 }
 
@@ -45,7 +45,8 @@ static prong_status list_append(prong_call *call) {
 static prong_status list_extend_by(prong_call *call) {
     prong_value given, list;
     BIND(call, "iterable", &given);
-    if (iterate(call, given, &list)) return PRONG_OK;
+    prong_status status = iterate(call, given, &list);
+    if (status < 0) return raised_or(call, status);
     return items_extend(call, call->object, list);
 }
 
@@ -142,7 +143,7 @@ static prong_status list_slice(prong_call *call, const struct items *items, pron
     struct slice slice;
     prong_value list;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return raised_or(call, status);
     TRY(prong_make_list(call->document, NULL, 0, &list));
     for (size_t i = 0; i < slice.count; i++)
         TRY(prong_list_append(call->document, list, item_value(items->at[slice.start + (int64_t)i * slice.step])));
@@ -177,7 +178,7 @@ static prong_status list_set_slice(prong_call *call, struct items *items, prong_
     prong_value list;
     prong_status status = read_slice(call, index, items->count, &slice);
     if (status >= 0) status = iterate(call, from, &list);
-    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return raised_or(call, status);
     TRY(items_extend(call, &by, list));
     if (slice.step == 1) {
         status = items_splice(call, items, (size_t)slice.start, slice.count, &by);
@@ -218,7 +219,7 @@ static prong_status list_delete(prong_call *call) {
     }
     struct slice slice;
     prong_status status = read_slice(call, index, items->count, &slice);
-    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return raised_or(call, status);
     for (size_t i = 0; i < slice.count; i++) { /* from the end, so that the others stay where they are */
         size_t nth = slice.step > 0 ? slice.count - 1 - i : i;
         item_free(call->inner->server, items_take(items, (size_t)(slice.start + (int64_t)nth * slice.step)));
@@ -311,7 +312,7 @@ static prong_status list_multiply(prong_call *call) {
     int64_t times;
     prong_value one, list;
     prong_status status = list_times(call, &times);
-    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return raised_or(call, status);
     TRY(items_value(call->object, call->document, &one));
     TRY(prong_make_list(call->document, NULL, 0, &list));
     for (int64_t i = 0; i < times; i++)
@@ -324,7 +325,7 @@ static prong_status list_multiply_self(prong_call *call) {
     int64_t times;
     prong_value one;
     prong_status status = list_times(call, &times);
-    if (status < 0) return call->inner->outcome == CALL_RAISED ? PRONG_OK : status;
+    if (status < 0) return raised_or(call, status);
     if (times == 0) items_clear(call->inner->server, items);
     TRY(items_value(items, call->document, &one));
     for (int64_t i = 1; i < times; i++) TRY(items_extend(call, items, one));

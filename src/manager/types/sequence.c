@@ -39,7 +39,9 @@ prong_status iterate(prong_call *call, prong_value from, prong_value *list) {
         int64_t start, stop, step;
         if (prong_get_int(range->start, &start) >= 0 && prong_get_int(range->stop, &stop) >= 0 &&
             prong_get_int(range->step, &step) >= 0) {
-            for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step)
+            bool beyond = false; /* what follows the last number may be no int64_t */
+            for (int64_t i = start; !beyond && (step > 0 ? i < stop : i > stop);
+                 beyond = __builtin_add_overflow(i, step, &i))
                 TRY(prong_list_append(call->document, *list, prong_make_int(i)));
             return PRONG_OK;
         }
@@ -118,6 +120,7 @@ prong_status read_slice(prong_call *call, prong_value value, size_t size, struct
         call_raise(call, "ValueError", "slice step cannot be zero");
         return PRONG_REMOTE_ERROR;
     }
+    if (slice->step == INT64_MIN) slice->step = -INT64_MAX; /* the other has no opposite */
     bool up = slice->step > 0;
     if (slice_part(call, part[0], up ? 0 : n - 1, up ? 0 : -1, up ? n : n - 1, size, &slice->start) ||
         slice_part(call, part[1], up ? n : -1, up ? 0 : -1, up ? n : n - 1, size, &slice->stop))
