@@ -2,6 +2,27 @@
 #include "faults.h"
 #include <unistd.h>
 
+enum { AT_THE_BEGINNING = TRY_ONCE | TRY_TO_THE_END | EACH_ERROR | WITHOUT_FAMILY };
+
+SCENARIO_(a_family_begins_when_it_is_told_to, AT_THE_BEGINNING) {
+    void *memory;
+    sure(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}));
+    gives(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}), PRONG_ALREADY_STARTED);
+    sure(prong_memory_alloc(100, &memory));
+    sure(prong_memory_free(memory));
+}
+
+/* Where there is no memory for an arena of the usual size, it is smaller. */
+SCENARIO_(a_family_begins_with_the_first_call, AT_THE_BEGINNING) {
+    prong_queue queue;
+    char text[8];
+    sure(prong_queue_create(&queue, NULL));
+    sure(prong_queue_put(queue, "first", 6, PRONG_NOWAIT));
+    sure(prong_queue_get(queue, text, sizeof(text), NULL, PRONG_NOWAIT));
+    must_hold(!strcmp(text, "first"));
+    sure(prong_queue_destroy(queue));
+}
+
 SCENARIO(the_arena_gives_and_takes_memory) {
     void *memory[20];
     for (int i = 0; i < 20; i++) sure(prong_memory_alloc((size_t)1 << i, &memory[i]));
