@@ -117,7 +117,7 @@ WRAP(void *, mmap64, (void *at, size_t size, int protection, int flags, int fd, 
 WRAP(int, ftruncate64, (int fd, off64_t size), (fd, size), -1, EINTR, ENOSPC, EFBIG)
 WRAP(int, fallocate64, (int fd, int mode, off64_t offset, off64_t size), (fd, mode, offset, size), -1, ENOSPC, EINTR,
      ENOMEM)
-WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1, ENOMEM, EINVAL)
+WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1, ENOMEM, EINVAL, EAGAIN)
 
 /* --- processes and threads --- */
 

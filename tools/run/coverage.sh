@@ -19,6 +19,6 @@ cmd_coverage() {
 # The library is in some of the tests' programs, too.
 coverage_programs() {
     for program in build-coverage/tests/*-test; do
-        case $program in */base-race-test | */family-*-test | */net-*-test | */faults-*-test) echo "-object $program" ;; esac
+        case $program in */base-race-test | */os-*-test | */family-*-test | */net-*-test | */faults-*-test) echo "-object $program" ;; esac
     done
 }
