@@ -53,6 +53,15 @@ TEST(a_block_that_was_written_over_is_named) {
     is_found(&arena()->heap.last_size, 0, "the last block and the top disagree");
 }
 
+TEST(a_last_block_that_is_free_is_found) {
+    make_blocks();
+    void *last[2];
+    for (int i = 0; i < 2; i++) ok(prong_memory_alloc(1 << 20, &last[i]));
+    struct block *end = (struct block *)last[1] - 1;
+    equal(place(end) + end->size, arena()->heap.top);
+    is_found(&end->size, end->size | 1, "the last block and the top disagree");
+}
+
 TEST(bins_that_were_written_over_are_named) {
     make_blocks();
     struct heap *heap = &arena()->heap;

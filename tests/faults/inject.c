@@ -60,7 +60,7 @@ bool fault_fails(enum fault_kind kind, const char *name, const int *errors) {
 
 /* --- descriptors --- */
 
-WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, EMFILE, ENOMEM)
+WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, EMFILE, ENOMEM, ENFILE)
 WRAP(int, shm_open, (const char *name, int flags, mode_t mode), (name, flags, mode), -1, EMFILE, EACCES)
 WRAP(int, pipe2, (int *ends, int flags), (ends, flags), -1, EMFILE, ENFILE)
 WRAP(int, socket, (int family, int type, int protocol), (family, type, protocol), -1, EMFILE, ENOBUFS, ENOMEM)
