@@ -97,7 +97,8 @@ TEST(a_network_that_does_not_reach_the_address_is_an_error_that_names_both) {
     says("connect to 127.0.0.1:7: no answer");
     connect_errors[0] = ENETUNREACH;
     is(prong_link_connect(&link, "127.0.0.1:7", NULL, PRONG_SECONDS(10)), PRONG_SYSTEM);
-    says("connect to 127.0.0.1:7: Network is unreachable");
+    says("connect to 127.0.0.1:7: ");
+    says(strerror(ENETUNREACH));
     connect_errors[0] = EACCES;
     is(prong_link_connect(&link, "/run/theirs", NULL, PRONG_SECONDS(10)), PRONG_PERMISSION);
     says("/run/theirs");
@@ -129,11 +130,11 @@ TEST(a_link_whose_network_fails_reports_why) {
     ok(prong_link_send_bytes(server, "x", 1, PRONG_SECONDS(10))); /* an error makes a socket readable, too */
     receive_error = ETIMEDOUT;
     is(receive(client, PRONG_SECONDS(10)), PRONG_SYSTEM);
-    says("receive: Connection timed out");
+    says(strerror(ETIMEDOUT));
     receive_error = 0;
     send_error = EHOSTUNREACH;
     is(prong_link_send_bytes(client, "x", 1, PRONG_SECONDS(10)), PRONG_SYSTEM);
-    says("send: No route to host");
+    says(strerror(EHOSTUNREACH));
     send_error = 0;
     is(prong_link_send_bytes(client, "x", 1, PRONG_SECONDS(10)), PRONG_BROKEN);
     says("it was cut");
