@@ -245,7 +245,7 @@ OS_SCENARIO(what_the_system_allows_is_read) {
 SCENARIO_(a_program_is_started_and_reaped, TRY_ONCE | TRY_TO_THE_END | TRY_IN_CHILDREN | EACH_ERROR) {
     int pidfd, ends[2], code = -1;
     pid_t pid;
-    bool stolen, over = false;
+    bool stolen = false, over = false;
     enum os_program_step step;
     works(os_pipe(ends) == 0);
     const struct os_program program = {.paths = (const char *const[]){"/no/such", "/bin/sh", NULL},
