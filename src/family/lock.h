@@ -47,11 +47,6 @@ static inline void lock_unnote(void) {
     atomic_signal_fence(memory_order_seq_cst);
     lock_notes.count--;
 }
-
-/* Whether this thread is inside of any. */
-static inline bool lock_any_noted(void) {
-    return lock_notes.count > 0;
-}
 #endif
 
 /* Reports why a lock could not be taken: PRONG_DEADLOCK if this thread holds it itself, and was interrupted by the

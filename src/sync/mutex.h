@@ -60,11 +60,6 @@ static inline bool mutex_try(struct mutex *mutex, uint32_t token, uint32_t threa
     return true;
 }
 
-static inline enum mutex_result mutex_acquire(struct mutex *mutex, void *object, prong_time timeout) {
-    if (__builtin_expect(mutex_try(mutex, self_token(), thread_self()), 1)) return MUTEX_TAKEN;
-    return mutex_acquire_slow(mutex, object, deadline_after(timeout));
-}
-
 /* If no thread waits. Pairs with the acquire in mutex_try. */
 static inline bool mutex_try_release(struct mutex *mutex, uint32_t holder) {
     return atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0 &&

@@ -56,8 +56,19 @@ TEST(the_environment_chooses_the_arenas_size) {
 }
 
 TEST(a_size_in_the_environment_that_is_none_is_an_error_that_says_so) {
-    const char *const bad[] = {"63M", "0",    "-4G",        " 4G",          "4GB", "4 G",
-                               "G",   "lots", "0x10000000", "99999999999T", "1e10"};
+    const char *const bad[] = {"63M",
+                               "0",
+                               "-4G",
+                               " 4G",
+                               "4GB",
+                               "4 G",
+                               "G",
+                               "lots",
+                               "0x10000000",
+                               "99999999999T",
+                               "1e10",
+                               "9223372036854775808",
+                               "18446744073709551616"};
     prong_queue queue;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv("PRONG_ARENA_SIZE", bad[i], 1);
@@ -66,6 +77,7 @@ TEST(a_size_in_the_environment_that_is_none_is_an_error_that_says_so) {
         says(bad[i]);
     }
     setenv("PRONG_ARENA_SIZE", "128M", 1);
+    ok(prong_family_create(&(prong_family_options){0})); /* none is asked for */
     ok(prong_queue_create(&queue, NULL));
 }
 

@@ -111,7 +111,9 @@ static void run_tried(const struct scenario *scenario) {
     const char *factor = getenv("TEST_TIME_FACTOR");
     signal(SIGALRM, SIG_DFL); /* Check's handler would kill the whole test */
     alarm(LIMIT_SECONDS * (unsigned)(factor ? atoi(factor) : 1));
-    if (prong_family_create(&(prong_family_options){.arena_size = 128 << 20}) < 0) abort();
+    if (!(scenario->modes & WITHOUT_FAMILY) &&
+        prong_family_create(&(prong_family_options){.arena_size = 128 << 20}) < 0)
+        abort();
     trial->plan.pid = getpid();
     fault_plan = &trial->plan;
     scenario->run();
@@ -213,15 +215,15 @@ static int most_trials(const struct scenario *scenario) {
     return scenario->modes & TRY_IN_CHILDREN ? 40 : 200;
 }
 
-static bool all_errors(void) {
+static bool each_error(const struct scenario *scenario) {
     const char *most = getenv("PRONG_FAULTS");
-    return most && !strcmp(most, "all");
+    return scenario->modes & EACH_ERROR || (most && !strcmp(most, "all"));
 }
 
 static void try_all(const struct scenario *scenario, enum fault_kind kind, enum fault_mode mode) {
     struct fault_plan plan = {.kind = kind, .mode = mode};
     try_one(scenario, plan, NULL);
-    int calls = trial->plan.count, choices = kind == FAULT_SYSTEM && all_errors() ? CHOICES : 1;
+    int calls = trial->plan.count, choices = kind == FAULT_SYSTEM && each_error(scenario) ? CHOICES : 1;
     int most = most_trials(scenario), stride = calls > most ? (calls + most - 1) / most : 1;
     struct remains base = trial->remains;
     for (plan.nth = 1; plan.nth <= calls; plan.nth += stride)

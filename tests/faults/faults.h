@@ -14,8 +14,9 @@
 
 #include "../support/test.h"
 
-/* How things fail: once; in all of a call of the API from some point on; or in the processes that were forked. */
-enum { TRY_ONCE = 1, TRY_TO_THE_END = 2, TRY_IN_CHILDREN = 4 };
+/* How things fail: once; in all of a call of the API from some point on; or in the processes that were forked.
+ * EACH_ERROR: each call with each of its errors, where else they take turns. WITHOUT_FAMILY: the scenario makes it. */
+enum { TRY_ONCE = 1, TRY_TO_THE_END = 2, TRY_IN_CHILDREN = 4, EACH_ERROR = 8, WITHOUT_FAMILY = 16 };
 
 struct scenario {
     const char *name;

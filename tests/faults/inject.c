@@ -29,8 +29,7 @@ static bool is_watched(const struct fault_plan *plan) {
     return plan->mode == FAULT_IN_CHILDREN ? !own : own && __atomic_load_n(&plan->on, __ATOMIC_RELAXED);
 }
 
-/* Whether this call fails; then errno is one of the errors, which end with 0. */
-static bool fails(enum fault_kind kind, const char *name, const int *errors) {
+bool fault_fails(enum fault_kind kind, const char *name, const int *errors) {
     struct fault_plan *plan = fault_plan;
     if (!plan || plan->kind != kind || !is_watched(plan)) return false;
     int number = __atomic_add_fetch(&plan->count, 1, __ATOMIC_RELAXED);
@@ -51,30 +50,17 @@ static bool fails(enum fault_kind kind, const char *name, const int *errors) {
     return true;
 }
 
-#define ERRORS(...)                                                                                                    \
-    (const int[]) {                                                                                                    \
-        __VA_ARGS__, 0                                                                                                 \
-    }
-
-/* A function that returns `failure` and sets errno. */
-#define WRAP(type, name, parameters, arguments, failure, ...)                                                          \
-    type __real_##name parameters;                                                                                     \
-    type __wrap_##name parameters;                                                                                     \
-    type __wrap_##name parameters {                                                                                    \
-        return fails(FAULT_SYSTEM, #name, ERRORS(__VA_ARGS__)) ? failure : __real_##name arguments;                    \
-    }
-
 /* One that returns its error. */
 #define WRAP_RETURNS(name, parameters, arguments, ...)                                                                 \
     int __real_##name parameters;                                                                                      \
     int __wrap_##name parameters;                                                                                      \
     int __wrap_##name parameters {                                                                                     \
-        return fails(FAULT_SYSTEM, #name, ERRORS(__VA_ARGS__)) ? errno : __real_##name arguments;                      \
+        return fault_fails(FAULT_SYSTEM, #name, ERRORS(__VA_ARGS__)) ? errno : __real_##name arguments;                \
     }
 
 /* --- descriptors --- */
 
-WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, EMFILE, ENOMEM)
+WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1, EMFILE, ENOMEM, ENFILE)
 WRAP(int, shm_open, (const char *name, int flags, mode_t mode), (name, flags, mode), -1, EMFILE, EACCES)
 WRAP(int, pipe2, (int *ends, int flags), (ends, flags), -1, EMFILE, ENFILE)
 WRAP(int, socket, (int family, int type, int protocol), (family, type, protocol), -1, EMFILE, ENOBUFS, ENOMEM)
@@ -97,7 +83,19 @@ int __wrap_open64(const char *name, int flags, ...) {
     va_start(list, flags);
     mode_t mode = flags & O_CREAT ? va_arg(list, mode_t) : 0;
     va_end(list);
-    return fails(FAULT_SYSTEM, "open", ERRORS(EMFILE, ENOENT, ENOMEM, EACCES)) ? -1 : __real_open64(name, flags, mode);
+    return fault_fails(FAULT_SYSTEM, "open", ERRORS(EMFILE, ENOENT, ENOMEM, EACCES)) ? -1
+                                                                                     : __real_open64(name, flags, mode);
+}
+
+static const int *errors_of_command(int command) {
+    static const int of_new[] = {EMFILE, 0}, of_seals[] = {EPERM, 0}, of_lock[] = {EAGAIN, ENOLCK, 0};
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: return of_new;
+    case F_ADD_SEALS: return of_seals;
+    case F_OFD_SETLK: return of_lock;
+    default: return NULL;
+    }
 }
 
 int __real_fcntl64(int fd, int command, ...);
@@ -107,8 +105,9 @@ int __wrap_fcntl64(int fd, int command, ...) {
     va_start(list, command);
     void *argument = va_arg(list, void *); /* an int, a pointer, or nothing: what is in its place */
     va_end(list);
-    bool makes = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
-    return makes && fails(FAULT_SYSTEM, "fcntl", ERRORS(EMFILE)) ? -1 : __real_fcntl64(fd, command, argument);
+    const int *errors = errors_of_command(command);
+    bool fails = errors && fault_fails(FAULT_SYSTEM, "fcntl", errors);
+    return fails ? -1 : __real_fcntl64(fd, command, argument);
 }
 
 /* --- memory --- */
@@ -118,7 +117,7 @@ WRAP(void *, mmap64, (void *at, size_t size, int protection, int flags, int fd, 
 WRAP(int, ftruncate64, (int fd, off64_t size), (fd, size), -1, EINTR, ENOSPC, EFBIG)
 WRAP(int, fallocate64, (int fd, int mode, off64_t offset, off64_t size), (fd, mode, offset, size), -1, ENOSPC, EINTR,
      ENOMEM)
-WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1, ENOMEM, EINVAL)
+WRAP(int, madvise, (void *at, size_t size, int advice), (at, size, advice), -1, ENOMEM, EINVAL, EAGAIN)
 
 /* --- processes and threads --- */
 
@@ -146,7 +145,7 @@ int __wrap_clone(int (*run)(void *), void *stack, int flags, void *context, ...)
     va_start(list, context);
     int *pidfd = va_arg(list, int *);
     va_end(list);
-    if (fails(FAULT_SYSTEM, "clone", ERRORS(EAGAIN, ENOMEM))) return -1;
+    if (fault_fails(FAULT_SYSTEM, "clone", ERRORS(EAGAIN, ENOMEM))) return -1;
     return __real_clone(run, stack, flags, context, pidfd);
 }
 
@@ -169,7 +168,7 @@ long __wrap_syscall(long number, ...) {
     for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
     va_end(list);
     const int *errors = errors_of(number);
-    if (errors && fails(FAULT_SYSTEM, number == SYS_futex ? "futex" : "pidfd_open", errors)) return -1;
+    if (errors && fault_fails(FAULT_SYSTEM, number == SYS_futex ? "futex" : "pidfd_open", errors)) return -1;
     return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -190,7 +189,7 @@ WRAP(ssize_t, sendto, (int fd, const void *data, size_t size, int flags, const s
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout) {
-    if (!fails(FAULT_SYSTEM, "poll", ERRORS(EINTR))) return __real_poll(fds, count, timeout);
+    if (!fault_fails(FAULT_SYSTEM, "poll", ERRORS(EINTR))) return __real_poll(fds, count, timeout);
     int ready = __real_poll(fds, count, 0);
     errno = EINTR;
     return ready > 0 ? ready : -1;
@@ -199,7 +198,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout) {
 int __real_epoll_wait(int fd, struct epoll_event *events, int count, int timeout);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout) {
-    if (!fails(FAULT_SYSTEM, "epoll_wait", ERRORS(EINTR))) return __real_epoll_wait(fd, events, count, timeout);
+    if (!fault_fails(FAULT_SYSTEM, "epoll_wait", ERRORS(EINTR))) return __real_epoll_wait(fd, events, count, timeout);
     int ready = __real_epoll_wait(fd, events, count, 0);
     errno = EINTR;
     return ready > 0 ? ready : -1;
@@ -210,7 +209,8 @@ int __real_epoll_ctl(int fd, int what, int which, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int what, int which, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int what, int which, struct epoll_event *event) {
     int result = __real_epoll_ctl(fd, what, which, event);
-    if (result || what != EPOLL_CTL_ADD || !fails(FAULT_SYSTEM, "epoll_ctl", ERRORS(ENOMEM, ENOSPC))) return result;
+    if (result || what != EPOLL_CTL_ADD || !fault_fails(FAULT_SYSTEM, "epoll_ctl", ERRORS(ENOMEM, ENOSPC)))
+        return result;
     int error = errno;
     __real_epoll_ctl(fd, EPOLL_CTL_DEL, which, NULL);
     errno = error;
@@ -234,7 +234,7 @@ static void *counted(void *block) {
     void *__real_##name parameters;                                                                                    \
     void *__wrap_##name parameters;                                                                                    \
     void *__wrap_##name parameters {                                                                                   \
-        return fails(FAULT_MALLOC, #name, ERRORS(ENOMEM)) ? NULL : counted(__real_##name arguments);                   \
+        return fault_fails(FAULT_MALLOC, #name, ERRORS(ENOMEM)) ? NULL : counted(__real_##name arguments);             \
     }
 
 WRAP_ALLOCATOR(malloc, (size_t size), (size))
@@ -243,7 +243,7 @@ WRAP_ALLOCATOR(calloc, (size_t count, size_t size), (count, size))
 void *__real_realloc(void *block, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 void *__wrap_realloc(void *block, size_t size) {
-    if (fails(FAULT_MALLOC, "realloc", ERRORS(ENOMEM))) return NULL;
+    if (fault_fails(FAULT_MALLOC, "realloc", ERRORS(ENOMEM))) return NULL;
     void *made = __real_realloc(block, size);
     return block ? made : counted(made);
 }
@@ -251,7 +251,7 @@ void *__wrap_realloc(void *block, size_t size) {
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 char *__wrap_strdup(const char *text) {
-    return fails(FAULT_MALLOC, "strdup", ERRORS(ENOMEM)) ? NULL : counted(__real_strdup(text));
+    return fault_fails(FAULT_MALLOC, "strdup", ERRORS(ENOMEM)) ? NULL : counted(__real_strdup(text));
 }
 
 void __real_free(void *block);
@@ -267,7 +267,7 @@ void __wrap_free(void *block) {
 prong_status __real_heap_alloc(uint64_t size, uint32_t owner, uint64_t *into, uint64_t *block);
 prong_status __wrap_heap_alloc(uint64_t size, uint32_t owner, uint64_t *into, uint64_t *block);
 prong_status __wrap_heap_alloc(uint64_t size, uint32_t owner, uint64_t *into, uint64_t *block) {
-    if (fails(FAULT_ARENA, "heap_alloc", ERRORS(ENOMEM)))
+    if (fault_fails(FAULT_ARENA, "heap_alloc", ERRORS(ENOMEM)))
         return fail(PRONG_NO_MEMORY, "the arena has no %llu bytes left (as a test has it)", (unsigned long long)size);
     return __real_heap_alloc(size, owner, into, block);
 }

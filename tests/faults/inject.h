@@ -32,4 +32,20 @@ struct fault_plan {
 };
 extern struct fault_plan *fault_plan;
 
+/* Whether this call fails; then errno is one of the errors, which end with 0. */
+bool fault_fails(enum fault_kind kind, const char *name, const int *errors);
+
+#define ERRORS(...)                                                                                                    \
+    (const int[]) {                                                                                                    \
+        __VA_ARGS__, 0                                                                                                 \
+    }
+
+/* A function that returns `failure` and sets errno. */
+#define WRAP(type, name, parameters, arguments, failure, ...)                                                          \
+    type __real_##name parameters;                                                                                     \
+    type __wrap_##name parameters;                                                                                     \
+    type __wrap_##name parameters {                                                                                    \
+        return fault_fails(FAULT_SYSTEM, #name, ERRORS(__VA_ARGS__)) ? failure : __real_##name arguments;              \
+    }
+
 #endif

@@ -1,7 +1,51 @@
 /* Faults in the calls that one process makes: of the family, of channels, locks, shared values, memory, values. */
 #include "../support/sync.h"
 #include "faults.h"
+#include "inject.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum { AT_THE_BEGINNING = TRY_ONCE | TRY_TO_THE_END | EACH_ERROR | WITHOUT_FAMILY };
+
+SCENARIO_(a_family_begins_when_it_is_told_to, AT_THE_BEGINNING) {
+    void *memory;
+    sure(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}));
+    gives(prong_family_create(&(prong_family_options){.arena_size = 128 << 20}), PRONG_ALREADY_STARTED);
+    sure(prong_memory_alloc(100, &memory));
+    sure(prong_memory_free(memory));
+}
+
+/* Where there is no memory for an arena of the usual size, it is smaller. */
+SCENARIO_(a_family_begins_with_the_first_call, AT_THE_BEGINNING) {
+    prong_queue queue;
+    char text[8];
+    sure(prong_queue_create(&queue, NULL));
+    sure(prong_queue_put(queue, "first", 6, PRONG_NOWAIT));
+    sure(prong_queue_get(queue, text, sizeof(text), NULL, PRONG_NOWAIT));
+    must_hold(!strcmp(text, "first"));
+    sure(prong_queue_destroy(queue));
+}
+
+/* All of them live at once: each needs a row of its own. */
+static void *call_in_a_thread(void *depth) {
+    static prong_event event;
+    pthread_t next;
+    intptr_t left = (intptr_t)depth;
+    if (!event.generation) sure(prong_event_create(&event, NULL));
+    sure(prong_event_set(event));
+    must_hold(prong_event_is_set(event));
+    if (left > 0 && pthread_create(&next, NULL, call_in_a_thread, (void *)(left - 1)) != 0) abort();
+    if (left > 0) pthread_join(next, NULL);
+    return NULL;
+}
+
+SCENARIO(threads_begin_with_any_call) {
+    call_in_a_thread((void *)100);
+}
 
 SCENARIO(the_arena_gives_and_takes_memory) {
     void *memory[20];
@@ -51,6 +95,39 @@ SCENARIO(queues_carry_messages) {
     gives(prong_queue_put(queue, "x", 1, PRONG_NOWAIT), PRONG_SHUTDOWN);
     sure(prong_queue_destroy(queue));
     free(large);
+}
+
+/* Another process, which has no faults, holds a descriptor of the queue until it is killed. */
+static pid_t start_holder(prong_queue queue) {
+    struct fault_plan *plan = fault_plan;
+    int ready[2], descriptor;
+    char byte;
+    if (pipe(ready)) abort();
+    fault_plan = NULL;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (prong_queue_fileno(queue, &descriptor) < 0 || write(ready[1], "", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    fault_plan = plan;
+    if (read(ready[0], &byte, 1) != 1) abort();
+    for (int i = 0; i < 2; i++) close(ready[i]);
+    return pid;
+}
+
+SCENARIO_(a_descriptor_is_shared_with_another_process, TRY_ONCE | EACH_ERROR) {
+    prong_queue queue;
+    int descriptor;
+    sure(prong_queue_create(&queue, NULL));
+    pid_t holder = start_holder(queue);
+    sure(prong_queue_fileno(queue, &descriptor));
+    struct pollfd one = {.fd = descriptor, .events = POLLIN};
+    must_hold(poll(&one, 1, 0) == 0);
+    sure(prong_queue_put(queue, "x", 1, PRONG_NOWAIT));
+    must_hold(poll(&one, 1, 10000) == 1); /* by the pipe that both have open, or by its address */
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    sure(prong_queue_destroy(queue));
 }
 
 SCENARIO(an_unlimited_queue_grows) {

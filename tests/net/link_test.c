@@ -2,6 +2,7 @@
 #include "link_test.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 METHOD_TEST(values_go_both_ways_with_a_key) {
@@ -57,6 +58,67 @@ TEST(bad_addresses_are_named) {
     for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++)
         is(prong_listener_open(&listener, ports[i], NULL), PRONG_INVALID);
     is(prong_link_connect(&link, "no.such.host.invalid:80", NULL, PRONG_FOREVER), PRONG_NOT_FOUND);
+}
+
+TEST(addresses_are_as_long_as_the_system_takes_them) {
+    prong_link *link;
+    char path[400], fits[108];
+    memset(path, 'x', sizeof(path));
+    path[0] = '/', path[sizeof(path) - 1] = 0;
+    is(prong_link_connect(&link, path, NULL, PRONG_NOWAIT), PRONG_INVALID);
+    says("longer than a Unix socket's may be (107 bytes)");
+    path[0] = '@';
+    is(prong_listener_open(&listener, path, NULL), PRONG_INVALID);
+    path[0] = 'x';
+    is(prong_link_connect(&link, path, NULL, PRONG_NOWAIT), PRONG_INVALID);
+    says("too long");
+    is(prong_link_connect(&link, NULL, NULL, PRONG_NOWAIT), PRONG_INVALID);
+    says("there is none");
+    snprintf(fits, sizeof(fits), "@%d-%s", (int)getpid(), path);
+    listen_with(fits, NULL);
+    check(strlen(address) == 107 && !strcmp(address, fits));
+    ok(prong_link_connect(&link, fits, NULL, PRONG_SECONDS(10)));
+    prong_link_close(link);
+    prong_listener_close(listener);
+}
+
+TEST(addresses_of_ipv6_stand_in_brackets) {
+    prong_link *link, *server;
+    const char *const bad[] = {"::1:80", "[::1:80", "[::1]", "[::1]80", ":::"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        is(prong_listener_open(&listener, bad[i], NULL), PRONG_INVALID);
+    int has = socket(AF_INET6, SOCK_STREAM, 0);
+    if (has < 0 || prong_listener_open(&listener, "[::1]:0", NULL) < 0) test_skip("this machine has no IPv6");
+    close(has);
+    snprintf(address, sizeof(address), "%s", prong_listener_address(listener));
+    check(!strncmp(address, "[::1]:", 6) && atoi(address + 6) > 0);
+    ok(prong_link_connect(&link, address, NULL, PRONG_SECONDS(10)));
+    server = accepted();
+    check(!strcmp(prong_link_address(link), address) && !strncmp(prong_link_address(server), "[::1]:", 6));
+    equal(prong_link_peer_pid(link), 0);
+    prong_link_close(link);
+    prong_link_close(server);
+    prong_listener_close(listener);
+}
+
+TEST(a_listener_has_an_address_of_this_computer) {
+    is(prong_listener_open(&listener, "192.0.2.1:0", NULL), PRONG_NOT_FOUND);
+    says("listen at 192.0.2.1:0: no address of this computer");
+}
+
+TEST(a_listener_reports_that_its_path_is_something_else_now) {
+    char folder[] = "/tmp/prong-test-XXXXXX", path[100];
+    check(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof(path), "%s/socket", folder);
+    listen_with(path, NULL);
+    check(unlink(path) == 0 && mkdir(path, 0700) == 0);
+    check(prong_listener_close(listener) < 0);
+    says(path);
+    check(rmdir(path) == 0);
+    listen_with(path, NULL);
+    check(unlink(path) == 0);
+    ok(prong_listener_close(listener)); /* it is gone already */
+    check(rmdir(folder) == 0);
 }
 
 /* --- a listener that comes up after its client --- */

@@ -224,6 +224,26 @@ TEST(a_client_with_tls_and_a_listener_without_it_say_so) {
     remove_certificate();
 }
 
+TEST(what_tls_cannot_use_is_named_when_the_listener_opens) {
+    prong_tls tls = {.authority = "/nowhere.pem"};
+    prong_link_options options = KEY;
+    options.tls = &tls;
+    make_certificate();
+    is(prong_listener_open(&listener, "127.0.0.1:0", &options), PRONG_INVALID);
+    says("a listener needs a certificate");
+    tls = (prong_tls){.certificate = certificate, .key = "/nowhere/key.pem"};
+    is(prong_listener_open(&listener, "127.0.0.1:0", &options), PRONG_INVALID);
+    says("/nowhere/key.pem");
+    tls.key = NULL; /* it is to stand in the certificate's file */
+    is(prong_listener_open(&listener, "127.0.0.1:0", &options), PRONG_INVALID);
+    says(certificate);
+    FILE *file = fopen(certificate, "a");
+    check(file && fputs(TEST_KEY, file) >= 0 && fclose(file) == 0);
+    ok(prong_listener_open(&listener, "127.0.0.1:0", &options));
+    prong_listener_close(listener);
+    remove_certificate();
+}
+
 TEST(a_certificate_that_nobody_known_has_signed_is_refused) {
     make_certificate();
     prong_tls tls = {.certificate = certificate, .key = key};

@@ -119,9 +119,12 @@ static long kill_at_strides(const struct operation *operation, int stride) {
     return kills;
 }
 
-/* The number of instructions is up to the compiler and the C library: a stride that leaves room for few kills is halved. */
+/* The number of instructions is up to the compiler and the C library: a stride that leaves room for few kills is halved.
+ * PRONG_STEP_STRIDE: at least this one, for a build with counters, whose operations take many more. */
 static void kill_everywhere(const struct operation *operation) {
     int stride = getenv("PRONG_STEP_ALL") || operation->stride == 0 ? 1 : operation->stride;
+    const char *least = getenv("PRONG_STEP_STRIDE");
+    if (least && stride < atoi(least)) stride = atoi(least);
     while (kill_at_strides(operation, stride) <= 20) {
         check(stride > 1);
         stride /= 2;

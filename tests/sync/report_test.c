@@ -151,4 +151,6 @@ TEST(a_report_is_cut_at_the_room_it_is_given_and_says_its_length) {
     ok(prong_family_report(text, sizeof text, &length, NULL));
     equal(strlen(text), 9);
     check(length > 10);
+    ok(prong_family_report(text, 0, &length, NULL)); /* no room for anything */
+    equal(strlen(text), 9);
 }

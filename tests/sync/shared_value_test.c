@@ -155,6 +155,69 @@ TEST(exchange_and_compare_exchange) {
     test_arena_is_clean(0);
 }
 
+#define EXCHANGES(type)                                                                                                \
+    do {                                                                                                               \
+        prong_shared_value elements;                                                                                   \
+        type was = 0, expected = 1, first[3] = {3, 5, 7};                                                              \
+        bool done = true;                                                                                              \
+        ok(prong_shared_value_create(&elements, PRONG_TYPE_OF(type), 3, first, NULL));                                 \
+        ok(prong_shared_value_exchange(elements, 1, &(type){100}, &was));                                              \
+        equal(was, 5);                                                                                                 \
+        ok(prong_shared_value_exchange(elements, 1, &(type){101}, NULL));                                              \
+        ok(prong_shared_value_compare_exchange(elements, 1, &expected, &(type){1}, &done));                            \
+        check(!done && expected == 101);                                                                               \
+        ok(prong_shared_value_compare_exchange(elements, 1, &expected, &(type){1}, NULL));                             \
+        ok(prong_shared_value_set(elements, 2, 1, &(type){9}, PRONG_NOWAIT));                                          \
+        for (size_t i = 0; i < 3; i++) {                                                                               \
+            ok(prong_shared_value_get(elements, i, 1, &was, PRONG_NOWAIT));                                            \
+            equal(was, ((const type[]){3, 1, 9})[i]);                                                                  \
+        }                                                                                                              \
+        ok(prong_shared_value_destroy(elements));                                                                      \
+    } while (0)
+
+TEST(an_element_of_any_width_is_exchanged_read_and_written_alone) {
+    prong_shared_value value;
+    char three[3] = "ab";
+    EXCHANGES(uint8_t);
+    EXCHANGES(uint16_t);
+    EXCHANGES(uint32_t);
+    EXCHANGES(uint64_t);
+    ok(prong_shared_value_create(&value, PRONG_TYPE_STRUCT, 2, NULL, &(prong_shared_value_options){.size = 3}));
+    is(prong_shared_value_exchange(value, 0, three, NULL), PRONG_INVALID);
+    says("no atomic change of a value of 3 bytes");
+    is(prong_shared_value_compare_exchange(value, 1, three, three, NULL), PRONG_INVALID);
+    is(prong_shared_value_add(value, 0, 1, NULL), PRONG_INVALID);
+    says("add to a value that is no integer");
+    ok(prong_shared_value_set(value, 1, 1, three, PRONG_NOWAIT));
+    memset(three, 0, sizeof three);
+    ok(prong_shared_value_get(value, 1, 1, three, PRONG_NOWAIT));
+    check(!strcmp(three, "ab"));
+    ok(prong_shared_value_destroy(value));
+    is(prong_shared_value_add((prong_shared_value){0}, 0, 1, NULL), PRONG_STALE);
+    is(prong_shared_value_add((prong_shared_value){UINT64_MAX, 1}, 0, 1, NULL), PRONG_STALE);
+    is(prong_shared_value_add(value, 0, 1, NULL), PRONG_STALE);
+}
+
+TEST(reals_of_both_widths_are_added_to) {
+    prong_shared_value narrow, wide;
+    double before = 0;
+    float one;
+    ok(prong_shared_value_create(&narrow, PRONG_TYPE_FLOAT, 2, NULL, NULL));
+    ok(prong_shared_value_create(&wide, PRONG_TYPE_DOUBLE, 2, NULL, NULL));
+    for (int i = 0; i < 3; i++) {
+        ok(prong_shared_value_add_double(narrow, 1, 0.5, &before));
+        equal(before * 2, i);
+        ok(prong_shared_value_add_double(wide, 1, 0.5, &before));
+        equal(before * 2, i);
+    }
+    ok(prong_shared_value_add_double(wide, 1, 1, NULL));
+    ok(prong_shared_value_get(narrow, 1, 1, &one, PRONG_NOWAIT));
+    check(one == 1.5f);
+    is(prong_shared_value_add(narrow, 0, 1, NULL), PRONG_INVALID);
+    ok(prong_shared_value_destroy(narrow));
+    ok(prong_shared_value_destroy(wide));
+}
+
 TEST(atomic_changes_are_of_the_element_that_is_meant) {
     prong_shared_value numbers, reals, one;
     int64_t before, all[3];

@@ -84,6 +84,13 @@ static int memory_object(const char *name) {
     return fd >= 0 || errno != EINVAL ? fd : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
+static int set_file_size(int fd, uint64_t size) {
+    int result;
+    do result = ftruncate(fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 int os_memory_create(const char *name, uint64_t size, const char **call) {
     *call = "ftruncate";
     if (refuse_beyond_limit(size) != 0) return -1;
@@ -91,7 +98,7 @@ int os_memory_create(const char *name, uint64_t size, const char **call) {
     int fd = memory_object(name);
     if (fd < 0) return -1;
     *call = "ftruncate";
-    if (ftruncate(fd, (off_t)size) != 0) return close_keeping_errno(fd);
+    if (set_file_size(fd, size) != 0) return close_keeping_errno(fd);
     *call = "fcntl(F_ADD_SEALS)";
     if (fcntl(fd, F_ADD_SEALS, ALL_SEALS) != 0) return close_keeping_errno(fd);
     *call = "fcntl(F_DUPFD)";
@@ -276,7 +283,7 @@ static void *map_and_close(int fd, uint64_t size) {
 static void *memory_make_room(int fd, uint64_t size) {
     if (refuse_beyond_limit(size) != 0) return NULL;
     if (allocate_file(fd, size) == 0) return os_memory_map(fd, size);
-    if (errno == ENOMEM || errno == ENOSPC || ftruncate(fd, (off_t)size) != 0) return NULL;
+    if (errno == ENOMEM || errno == ENOSPC || set_file_size(fd, size) != 0) return NULL;
     void *memory = os_memory_map(fd, size);
     if (memory == MAP_FAILED || os_memory_commit(memory, size) == 0) return memory;
     int number = errno;
@@ -303,9 +310,10 @@ void *os_named_memory_attach(const char *name, uint64_t *size) {
     struct stat about;
     int fd = os_off_stdio(shm_open(path_of(name, path, sizeof path), O_RDWR | O_CLOEXEC, 0));
     if (fd < 0) return NULL;
-    if (fstat(fd, &about) != 0 || about.st_size == 0) {
-        close(fd);
-        errno = EINVAL;
+    bool known = fstat(fd, &about) == 0;
+    if (known && about.st_size == 0) errno = EINVAL; /* it is being made */
+    if (!known || about.st_size == 0) {
+        close_keeping_errno(fd);
         return NULL;
     }
     *size = (uint64_t)about.st_size;
