@@ -110,7 +110,7 @@ static void idle_private(void) {
     for (int i = 0; i < 100; i++)
         must(prong_pool_run(pool, &(prong_work){.task = empty_task, .count = 1}, NULL, PRONG_FOREVER));
     usleep(200000);
-    must(prong_pool_workers(pool, workers, 4, &count));
+    must(prong_pool_workers(pool, workers, 4, &count, NULL));
     long most = private_kib(getpid());
     for (size_t i = 0; i < count; i++) {
         long kib = private_kib(workers[i].pid);

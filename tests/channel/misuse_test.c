@@ -21,7 +21,7 @@ TEST(only_what_is_lent_to_this_process_is_committed_and_once) {
     prong_message message, copy;
     char text[8];
     ok(prong_queue_create(&queue, NULL));
-    ok(prong_queue_reserve(queue, 8, &message));
+    ok(prong_message_reserve(&message, 8));
     memcpy(message.data, "lent", 5);
     copy = message;
     copy.block += 64; /* in the middle of it */
@@ -35,7 +35,7 @@ TEST(only_what_is_lent_to_this_process_is_committed_and_once) {
     is(prong_queue_commit(queue, &copy, PRONG_NOWAIT), PRONG_STALE);
     ok(prong_queue_get(queue, text, sizeof text, NULL, PRONG_NOWAIT));
     check(!strcmp(text, "lent"));
-    ok(prong_queue_reserve(queue, 8, &message));
+    ok(prong_message_reserve(&message, 8));
     ok(prong_queue_destroy(queue));
     is(prong_queue_commit(queue, &message, PRONG_NOWAIT), PRONG_STALE); /* and it is still the caller's */
     ok(prong_message_release(&message));

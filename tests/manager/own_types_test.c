@@ -9,7 +9,7 @@ static int counters;
 
 static prong_status counter_create(prong_call *c, void **object) {
     int64_t first;
-    prong_status status = prong_scan(prong_call_arguments(c), "(I)", &first);
+    prong_status status = prong_scan(c->arguments, "(I)", &first);
     int64_t *counter = status < 0 ? NULL : malloc(sizeof *counter);
     if (!counter) return status < 0 ? status : PRONG_NO_MEMORY;
     *counter = first;
@@ -31,24 +31,24 @@ static prong_status counter_represent(void *object, prong_document *own, prong_v
 static prong_status counter_add(prong_call *c) {
     int64_t by = 1;
     prong_value given;
-    if (prong_dict_get_text(prong_call_keywords(c), "by", &given) >= 0) {
-        prong_status status = prong_to_int(given, &by);
+    if (prong_dict_get_text(c->keywords, "by", &given) >= 0) {
+        prong_status status = prong_get_int(given, &by);
         if (status < 0) return status;
     }
-    int64_t *counter = prong_call_object(c);
+    int64_t *counter = c->object;
     return prong_call_return(c, prong_make_int(*counter += by));
 }
 
 static prong_status counter_raise(prong_call *c) {
     prong_value arguments;
-    prong_status status = prong_build(prong_call_document(c), &arguments, "(s)", "no more");
+    prong_status status = prong_build(c->document, &arguments, "(s)", "no more");
     return status < 0 ? status : prong_call_raise(c, "builtins", "KeyError", arguments);
 }
 
 static prong_status counter_another(prong_call *c) {
     int64_t *counter = malloc(sizeof *counter);
     if (!counter) return PRONG_NO_MEMORY;
-    *counter = *(int64_t *)prong_call_object(c);
+    *counter = *(int64_t *)c->object;
     prong_status status = prong_call_return_object(c, counter);
     if (status < 0)
         free(counter);
@@ -101,7 +101,7 @@ TEST(an_own_types_objects_are_made_shown_and_destroyed) {
     ok(prong_proxy_create(&counter, manager, "Counter", SOON, "(i)", 5));
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_build(document, &keywords, "{s:i}", "by", 3));
-    ok(prong_proxy_call_value(counter, "add", none, keywords, document, &result, SOON));
+    ok(prong_proxy_call(counter, "add", document, &result, SOON, "vv", none, keywords));
     shows(result, "8");
     ok(call(counter, &result, "#GETVALUE", SOON, "()"));
     shows(result, "{'count': 8}");
@@ -132,7 +132,7 @@ TEST(what_an_own_types_method_cannot_do_is_an_exception) {
     says("returns a type Unregistered, which is not registered");
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_build(document, &keywords, "{s:s}", "by", "three"));
-    is(prong_proxy_call_value(counter, "add", none, keywords, document, &result, SOON), PRONG_REMOTE_ERROR);
+    is(prong_proxy_call(counter, "add", document, &result, SOON, "vv", none, keywords), PRONG_REMOTE_ERROR);
     says("RuntimeError");
     is(call(counter, &result, "#GETVALUE", SOON, "()"), PRONG_REMOTE_ERROR); /* below 0, it cannot be shown … */
     ok(call(counter, &result, "__str__", SOON, "()"));                       /* … but by its type */
@@ -221,17 +221,15 @@ TEST(a_text_that_is_cut_stays_one) {
     }
     prong_manager other = by_socket(manager); /* as Python's manager asks */
     prong_link *link;
-    char address[400];
-    unsigned char key[256];
-    prong_link_options options = {.authkey = OPEN ? NULL : key};
-    ok(prong_manager_address(manager, address, sizeof address));
-    ok(prong_manager_authkey(manager, key, sizeof key, &options.authkey_size));
+    prong_manager_info info;
+    ok(prong_manager_get_info(manager, &info));
+    prong_link_options options = {.authkey = OPEN ? NULL : info.authkey, .authkey_size = info.authkey_size};
     const char *const asked[] = {"debug_info", text, shifted};
     for (int i = 0; i < 3; i++) {
         prong_value none, reply, said;
         const char *kind;
         ok(prong_make_tuple(document, NULL, 0, &none));
-        ok(prong_link_connect(&link, address, &options, SOON));
+        ok(prong_link_connect(&link, info.address, &options, SOON));
         tell(link, NULL, asked[i], none);
         ok(prong_link_recv_value(link, document, &reply, NULL, SOON));
         ok(prong_scan(reply, "(sv)", &kind, &said));

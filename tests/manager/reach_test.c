@@ -38,27 +38,20 @@ TEST(what_is_too_long_to_be_kept_is_refused_by_name) {
     test_arena_is_clean(0);
 }
 
-TEST(a_manager_tells_its_address_and_key_where_there_is_room) {
+TEST(a_manager_tells_its_address_key_and_process) {
     prong_manager manager = started(PRONG_START_FORK), other = by_socket(manager);
-    char address[400];
-    unsigned char key[256];
-    size_t size;
-    int pid;
-    ok(prong_manager_address(manager, address, sizeof address));
-    is(prong_manager_address(manager, address, strlen(address)), PRONG_TOO_LONG);
-    says("the address has");
-    ok(prong_manager_authkey(manager, key, sizeof key, &size));
-    if (size) {
-        is(prong_manager_authkey(manager, key, size - 1, &size), PRONG_TOO_LONG);
-        says("the authkey has 32 bytes");
-    }
-    ok(prong_manager_pid(manager, &pid));
-    is(prong_manager_pid(other, &pid), PRONG_NOT_FOUND);
-    says("is not of this family");
+    prong_manager_info info, connected;
+    ok(prong_manager_get_info(manager, &info));
+    equal(info.authkey_size, OPEN ? 0 : 32);
+    check(info.address[0] && kill(info.pid, 0) == 0);
+    ok(prong_manager_get_info(other, &connected));
+    equal(connected.pid, 0);
+    check(strcmp(connected.address, info.address) == 0);
     is(prong_manager_destroy(manager), PRONG_INVALID);
     says("is ended with prong_manager_shutdown");
     ok(prong_manager_destroy(other));
-    is(prong_manager_address(other, address, sizeof address), PRONG_STALE);
+    is(prong_manager_get_info(other, &connected), PRONG_STALE);
+    check(!connected.address[0] && !connected.pid);
     ended(manager);
 }
 
@@ -66,11 +59,11 @@ TEST(a_manager_without_a_key_is_open_to_all) {
     prong_manager manager, other;
     prong_proxy list;
     prong_value result;
-    char address[400];
+    prong_manager_info info;
     ok(prong_document_open(&document, NULL));
     ok(prong_manager_start(&manager, &(prong_manager_options){.server.open = true, .method = PRONG_START_FORK}));
-    ok(prong_manager_address(manager, address, sizeof address));
-    ok(prong_manager_connect(&other, address, NULL, SOON));
+    ok(prong_manager_get_info(manager, &info));
+    ok(prong_manager_connect(&other, info.address, NULL, SOON));
     ok(prong_proxy_create(&list, other, "list", SOON, "([i])", 1));
     ok(call(list, &result, "copy", SOON, "()"));
     shows(result, "[1]");
@@ -92,12 +85,12 @@ TEST(a_proxys_calls_name_what_is_wrong) {
     says("the name is too long");
     ok(prong_proxy_create(&list, manager, "list", SOON, "()"));
     ok(prong_make_tuple(document, NULL, 0, &none));
-    is(prong_proxy_call_value(list, "copy", none, prong_make_null(), NULL, &result, SOON), PRONG_INVALID);
+    is(prong_proxy_call(list, "copy", NULL, &result, SOON, "vv", none, prong_make_null()), PRONG_INVALID);
     says("a result needs a document");
-    is(prong_proxy_call_value(list, "append", number, prong_make_null(), document, &result, SOON), PRONG_INVALID);
+    is(prong_proxy_call(list, "append", document, &result, SOON, "vv", number, prong_make_null()), PRONG_INVALID);
     says("a tuple of arguments");
     ok(prong_build(document, &value, "(i)", 7));
-    ok(prong_proxy_call_value(list, "append", value, prong_make_null(), NULL, NULL, SOON)); /* nobody wants it */
+    ok(prong_proxy_call(list, "append", NULL, NULL, SOON, "vv", value, prong_make_null())); /* nobody wants it */
     is(prong_proxy_from_value(&seen, manager, number), PRONG_INVALID);
     says("a proxy");
     is(prong_proxy_from_value(&seen, manager, value), PRONG_INVALID);
@@ -161,11 +154,11 @@ METHOD_TEST(a_server_that_ends_before_it_serves_is_an_error) {
 
 TEST(a_server_that_does_not_answer_is_ended) {
     prong_manager manager = started(PRONG_START_FORK);
-    int pid;
-    ok(prong_manager_pid(manager, &pid));
-    check(kill(pid, SIGSTOP) == 0);
+    prong_manager_info info;
+    ok(prong_manager_get_info(manager, &info));
+    check(kill(info.pid, SIGSTOP) == 0);
     ok(prong_manager_shutdown(manager, PRONG_MS(50)));
-    check(kill(pid, 0) < 0);
+    check(kill(info.pid, 0) < 0);
     prong_document_close(document);
     test_arena_is_clean(0);
 }
@@ -193,7 +186,7 @@ METHOD_TEST(a_manager_by_tls_is_used_by_other_families_and_their_children) {
     prong_manager manager, other;
     struct order order = {0};
     prong_value result;
-    char address[400];
+    prong_manager_info info;
     check(mkdtemp(directory));
     snprintf(certificate, sizeof certificate, "%s/cert.pem", directory);
     snprintf(key_file, sizeof key_file, "%s/key.pem", directory);
@@ -205,16 +198,16 @@ METHOD_TEST(a_manager_by_tls_is_used_by_other_families_and_their_children) {
     ok(prong_document_open(&document, NULL));
     ok(prong_manager_start(&manager, &(prong_manager_options){.method = (prong_start_method)method,
                                                               .server = {.address = "127.0.0.1:0", .link = options}}));
-    ok(prong_manager_address(manager, address, sizeof address));
+    ok(prong_manager_get_info(manager, &info));
     options.tls = &client;
-    ok(prong_manager_connect(&other, address, &options, SOON));
+    ok(prong_manager_connect(&other, info.address, &options, SOON));
     ok(prong_proxy_create(&order.proxy, other, "list", SOON, "()"));
     equal(test_end(start_with(method, append_by_tls, order)), 0);
     ok(call(order.proxy, &result, "copy", SOON, "()"));
     shows(result, "['from a child']");
     ok(prong_manager_destroy(other));
     client.name = "other.test";
-    check(prong_manager_connect(&other, address, &options, SOON) < 0);
+    check(prong_manager_connect(&other, info.address, &options, SOON) < 0);
     says("certificate");
     ok(prong_manager_shutdown(manager, SOON));
     unlink(certificate);

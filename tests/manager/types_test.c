@@ -274,10 +274,10 @@ TEST(keywords_that_a_method_does_not_know_are_refused) {
     make(&list, "list", "([ii])", 2, 1);
     ok(prong_make_tuple(document, NULL, 0, &none));
     ok(prong_build(document, &keywords, "{s:i}", "reverse", 1));
-    ok(prong_proxy_call_value(list, "sort", none, keywords, document, &result, SOON));
-    is(prong_proxy_call_value(list, "pop", none, keywords, document, &result, SOON), PRONG_REMOTE_ERROR);
+    ok(prong_proxy_call(list, "sort", document, &result, SOON, "vv", none, keywords));
+    is(prong_proxy_call(list, "pop", document, &result, SOON, "vv", none, keywords), PRONG_REMOTE_ERROR);
     says("pop() got an unexpected keyword argument");
-    is(prong_proxy_call_value(set, "union", none, keywords, document, &result, SOON), PRONG_REMOTE_ERROR);
+    is(prong_proxy_call(set, "union", document, &result, SOON, "vv", none, keywords), PRONG_REMOTE_ERROR);
     says("union() takes no keyword arguments");
     ended(manager);
 }

@@ -94,8 +94,10 @@ TEST(addresses_of_ipv6_stand_in_brackets) {
     check(!strncmp(address, "[::1]:", 6) && atoi(address + 6) > 0);
     ok(prong_link_connect(&link, address, NULL, PRONG_SECONDS(10)));
     server = accepted();
-    check(!strcmp(prong_link_address(link), address) && !strncmp(prong_link_address(server), "[::1]:", 6));
-    equal(prong_link_peer_pid(link), 0);
+    check(!strcmp(prong_link_peer(link, NULL), address) && !strncmp(prong_link_peer(server, NULL), "[::1]:", 6));
+    int pid = 7;
+    check(prong_link_peer(link, &pid) != NULL);
+    equal(pid, 0);
     prong_link_close(link);
     prong_link_close(server);
     prong_listener_close(listener);

@@ -189,7 +189,7 @@ static void mismatch(bool with_tls, bool with_key, prong_time timeout, const cha
     prong_process child = start_with(PRONG_START_FORK, mismatched_client, client);
     prong_link *link = NULL;
     prong_status status = PRONG_TIMEOUT;
-    while (status == PRONG_TIMEOUT && !prong_listener_refused(listener) && still_runs(child))
+    while (status == PRONG_TIMEOUT && !prong_listener_refused(listener, NULL) && still_runs(child))
         status = prong_listener_accept(listener, &link, PRONG_MS(500));
     if (status >= 0) {
         check(receive(link, PRONG_MS(500)) != PRONG_OK);

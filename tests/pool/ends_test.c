@@ -73,7 +73,7 @@ METHOD_TEST(one_tasks_wait_times_out_and_so_does_a_pools) {
     is(prong_job_outcome(job, 0, &outcome, SOON), PRONG_STALE);
     is(prong_job_progress(job, &(prong_progress){0}), PRONG_STALE);
     is(prong_job_cancel(job, false), PRONG_STALE);
-    check(!prong_job_ready(job));
+    check(!test_job_has_ended(job));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
@@ -251,7 +251,7 @@ METHOD_TEST(a_pool_whose_owner_was_killed_takes_no_work) {
         .task = square, .in = &three, .in_size = sizeof three, .count = 1, .out = &got, .out_size = sizeof got};
     ok(prong_pool_run(pool, &work, NULL, SOON)); /* any member may */
     equal(got, 9);
-    ok(prong_process_kill(owner));
+    ok(prong_process_signal(owner, SIGKILL));
     equal(test_end(owner), -SIGKILL);
     for (int i = 0; i < 20; i++) { /* at once, and when the pool has gone */
         prong_status status = prong_pool_run(pool, &work, NULL, SOON);

@@ -32,15 +32,15 @@ METHOD_TEST(calls_of_a_handler_that_interrupted_the_pools_guard_end_at_once) {
     ok(prong_pool_iterate(pool, &numbers, &iterator, &(prong_task_options){.buffer = 2}));
     ok(prong_iterator_next(iterator, &outcome, SOON));
     ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &job, NULL));
-    ok(prong_pool_workers(pool, workers, 2, &count));
+    ok(prong_pool_workers(pool, workers, 2, &count, NULL));
     struct guard *guard = &((struct pool *)arena_at(pool.offset))->guard;
     check(guard_enter(guard, PRONG_FOREVER)); /* here the signal comes */
     refused(prong_pool_submit(pool, PRONG_TASK(square, number), &other, NULL));
     refused(prong_pool_run(pool, PRONG_TASK(square, number), NULL, SOON));
-    refused(prong_pool_workers(pool, workers, 2, &count));
+    refused(prong_pool_workers(pool, workers, 2, &count, NULL));
     refused(prong_job_cancel(job, false));
     guard_leave(guard);
-    ok(prong_pool_workers(pool, workers, 2, &count)); /* what was refused can be done now, and nothing was lost */
+    ok(prong_pool_workers(pool, workers, 2, &count, NULL)); /* what was refused can be done now, and nothing was lost */
     equal(count, 1);
     ok(prong_job_cancel(job, true));
     is(prong_job_wait(job, SOON), PRONG_CANCELLED);

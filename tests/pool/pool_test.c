@@ -99,7 +99,7 @@ METHOD_TEST(workers_have_the_pools_name_and_begin_without_limit) {
     prong_pool pool;
     prong_process workers[4];
     size_t count;
-    char name[64];
+    prong_process_state state;
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
                                                       .method = (prong_start_method)method,
                                                       .name = "a-name-of-thirty-one-characters",
@@ -107,8 +107,8 @@ METHOD_TEST(workers_have_the_pools_name_and_begin_without_limit) {
                                                       .initializer_time_limit = PRONG_FOREVER}));
     ok(prong_active_children(workers, 4, &count));
     equal(count, 1);
-    ok(prong_process_name(workers[0], name, sizeof name));
-    check(strcmp(name, "a-name-of-thirty-one-characters-1") == 0);
+    ok(prong_process_get_state(workers[0], &state));
+    check(strcmp(state.name, "a-name-of-thirty-one-characters-1") == 0);
     long four = 4, got;
     ok(prong_pool_run(pool, PRONG_APPLY(square, four, got), NULL, PRONG_SECONDS(10)));
     equal(got, 16);

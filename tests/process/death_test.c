@@ -321,7 +321,7 @@ METHOD_TEST(a_child_whose_parent_was_killed_is_told_that_it_is_gone) {
     prong_process parent = start_with(method, be_parent_for_a_while, orphan);
     ok(prong_queue_get(orphan.said, &status, sizeof status, NULL, PRONG_SECONDS(10)));
     is(status, PRONG_OK);
-    ok(prong_process_kill(parent));
+    ok(prong_process_signal(parent, SIGKILL));
     equal(test_end(parent), -SIGKILL);
     ok(prong_queue_get(orphan.said, &status, sizeof status, NULL, PRONG_SECONDS(15)));
     is(status, PRONG_STALE);

@@ -64,8 +64,8 @@ METHOD_TEST(a_target_is_called_with_values_and_keywords) {
 TEST(what_is_for_spawn_is_refused_by_other_methods) {
     char *const program[] = {"prong-worker", NULL}, *const nameless[] = {NULL}, *const empty[] = {"", NULL};
     const char *const variables[] = {"A=b", NULL}, *const no_name[] = {"=b", NULL}, *const no_value[] = {"A", NULL};
-    for (int method = PRONG_START_FORK; method <= PRONG_START_FORKSERVER; method += 2) {
-        prong_process_options options = {.target = return_zero, .method = (prong_start_method)method};
+    for (int by = PRONG_START_FORK; by <= PRONG_START_FORKSERVER; by += 2) {
+        prong_process_options options = {.target = return_zero, .method = (prong_start_method)by};
         options.program = program;
         process_refused(&options, "a program of its own is started by spawn, not by fork");
         options.program = NULL;
@@ -100,24 +100,19 @@ TEST(numbers_that_are_none_of_an_enumeration_are_named) {
     check(strcmp(prong_start_method_name(PRONG_START_SPAWN), "spawn") == 0);
 }
 
-/* Python's Process.name can be set before the start and after. */
-METHOD_TEST(a_name_is_changed_by_the_creator_within_its_limit) {
+METHOD_TEST(a_name_has_a_limit) {
     prong_process process;
-    char name[100], narrow[5];
+    prong_process_state state;
     static const char at_most[] = "a-name-of-forty-seven-bytes-which-fits-exactly-";
-    ok(prong_process_create(&process, &(prong_process_options){.target = return_zero, .method = method}));
-    is(prong_process_set_name(process, NULL), PRONG_INVALID);
-    says("a name has up to 47 bytes");
-    is(prong_process_set_name(process, "a-name-of-forty-eight-bytes-which-is-one-too-many"), PRONG_INVALID);
+    prong_process_options options = {.target = return_zero, .method = method, .name = at_most};
     equal(strlen(at_most), 47);
-    ok(prong_process_set_name(process, at_most));
-    ok(prong_process_name(process, name, sizeof name));
-    check(strcmp(name, at_most) == 0);
-    ok(prong_process_name(process, narrow, sizeof narrow)); /* cut */
-    check(strcmp(narrow, "a-na") == 0);
+    ok(prong_process_create(&process, &options));
+    ok(prong_process_get_state(process, &state));
+    check(strcmp(state.name, at_most) == 0);
     ok(prong_process_start(process));
     equal(test_end(process), 0);
-    is(prong_process_set_name(process, "late"), PRONG_STALE);
+    options.name = "a-name-of-forty-eight-bytes-which-is-one-too-many";
+    process_refused(&options, "47 bytes");
 }
 
 TEST(no_children_is_an_answer_and_no_parent_too) {

@@ -71,5 +71,6 @@ int messages_of_before(prong_queue queue, prong_connection connection, prong_poo
     if (prong_queue_size(queue, &count, NULL) < 0 || prong_message_reserve(&message, 3 * size) < 0) return 1;
     if (prong_queue_commit(queue, &message, PRONG_NOWAIT) < 0) return 1;
     if (prong_message_reserve(&message, sizeof(count)) < 0) return 1;
+    if (prong_connection_commit(connection, &message, PRONG_NOWAIT) < 0) return 1;
     return prong_pool_workers(pool, workers, size, &count, NULL) < 0 || prong_pool_workers(pool, NULL, 0, NULL, &deaths) < 0;
 }

@@ -71,5 +71,6 @@ int messages_of_before(prong_queue queue, prong_connection connection, prong_poo
     if (prong_queue_size(queue, &count) < 0 || prong_queue_reserve(queue, 3 * size, &message) < 0) return 1;
     if (prong_queue_commit(queue, &message, PRONG_NOWAIT) < 0) return 1;
     if (prong_connection_reserve(connection, sizeof(count), &message) < 0) return 1;
+    if (prong_connection_commit(connection, &message, PRONG_NOWAIT) < 0) return 1;
     return prong_pool_workers(pool, workers, size, &count) < 0 || prong_pool_deaths(pool, &deaths) < 0;
 }

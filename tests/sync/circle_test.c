@@ -44,7 +44,7 @@ static void await_ready(const struct shared *s) {
 
 static int pid_of(prong_process process) {
     int pid;
-    ok(prong_process_pid(process, &pid));
+    pid = test_pid(process);
     return pid;
 }
 
@@ -102,7 +102,7 @@ METHOD_TEST(a_circle_through_the_only_unit_of_a_semaphore_is_a_deadlock) {
     /* a third, who only waits for one of them, is no part of the circle, and makes no other */
     prong_process third = start_with(method, take_the_lock, s);
     check(reports(1, "process %d", pid_of(third)));
-    ok(prong_process_kill(with_unit));
+    ok(prong_process_signal(with_unit, SIGKILL));
     equal(test_end(with_unit), -SIGKILL);
     check(test_end(with_lock) >= 0); /* its unit came back */
     equal(test_end(third), 0);
@@ -122,7 +122,7 @@ METHOD_TEST(of_several_holders_each_may_give_a_unit_and_there_is_no_deadlock) {
     for (int i = 0; i < 2; i++) check(reports(0, "semaphore 'units' is held by process %d", pid_of(holders[i])));
     ok(prong_event_set(s.go));
     check(reports(0, "s for semaphore 'units'", 0));
-    ok(prong_process_kill(holders[0]));
+    ok(prong_process_signal(holders[0], SIGKILL));
     equal(test_end(holders[0]), -SIGKILL);
     check(test_end(with_lock) >= 0);
     check(test_end(holders[1]) >= 0);
@@ -133,7 +133,7 @@ static int meet(void *argument, size_t size) {
     struct shared *s = argument;
     (void)size;
     for (unsigned round = 0; round < s->rounds; round++) {
-        ok(prong_barrier_wait(s->barrier, NULL, PRONG_SECONDS(20)));
+        ok(prong_barrier_wait(s->barrier, NULL, NULL, PRONG_SECONDS(20)));
         tell_ready(s);
     }
     ok(prong_event_wait(s->go, PRONG_SECONDS(20)));
@@ -151,7 +151,7 @@ METHOD_TEST(whom_a_barrier_waits_for_is_named) {
     await_ready(&s);
     check(reports(0, "barrier 'meeting' expects process %d", pid_of(slow)));
     check(reports(0, "s for barrier 'meeting'", 0));
-    ok(prong_barrier_wait(s.barrier, NULL, PRONG_SECONDS(10))); /* whoever it is: two are there */
+    ok(prong_barrier_wait(s.barrier, NULL, NULL, PRONG_SECONDS(10))); /* whoever it is: two are there */
     ok(prong_event_set(s.go));
     equal(test_end(keen), 0);
     equal(test_end(slow), 0);

@@ -33,7 +33,7 @@ static prong_value bytes_of(prong_kind kind, const char *data, size_t size) {
     if (kind == PRONG_KIND_BYTES)
         ok(prong_make_bytes(document, data, size, &value));
     else if (kind == PRONG_KIND_BYTEARRAY)
-        ok(prong_make_bytearray(document, data, size, &value));
+        ok(prong_build(document, &value, "Y", data, size));
     else
         ok(prong_make_buffer(document, (void *)(uintptr_t)data, size, true, &value));
     return value;

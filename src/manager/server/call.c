@@ -59,7 +59,7 @@ static prong_status call_raised(prong_call *call, prong_status status) {
 }
 
 prong_status prong_call_raise(prong_call *call, const char *module, const char *name, prong_value arguments) {
-    return call_raised(call, make_exception(call->server->scratch, module, name, arguments, &call->result));
+    return call_raised(call, make_exception(call->document, module, name, arguments, &call->inner->result));
 }
 
 prong_status call_raise_value(prong_call *call, const char *name, prong_value argument) {

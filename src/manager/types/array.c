@@ -215,10 +215,10 @@ static prong_status array_read_element(prong_call *call, char typecode, const vo
         char text[4];
         wchar_t character;
         memcpy(&character, bytes, sizeof(character));
-        return prong_make_str(scratch_of(call), text, utf8_put(text, (uint32_t)character), element);
+        return prong_make_str(call->document, text, utf8_put(text, (uint32_t)character), element);
     }
     if (typecode >= 'a' && bytes[unit - 1] & 0x80) memset(bytes + unit, 0xff, sizeof(bytes) - unit);
-    return prong_make_big_int(scratch_of(call), bytes, sizeof(bytes), element);
+    return prong_make_big_int(call->document, bytes, sizeof(bytes), element);
 }
 
 /* The elements of array.array(typecode, bytes), or of any iterable. */
@@ -256,7 +256,7 @@ static prong_status array_set_slice(prong_call *call, struct array_state *state,
         *place = by.at[i];
         by.at[i] = replaced;
     }
-    items_clear(call->server, &by);
+    items_clear(call->inner->server, &by);
     return raised_or(call, status);
 }
 
