@@ -24,9 +24,10 @@ typedef struct prong_task_options {
     bool unordered; /* iterator: results as they come, not in their order */
     /* Called in the owner, by a thread of the pool's own, when a submitted job
      * has ended: callback when all tasks succeeded, else error_callback with
-     * the first failure and its message. One at a time: others wait until it
-     * returns. It may submit to the pool and wait for jobs, terminate the pool,
-     * and exit; it cannot wait for the pool's end (PRONG_DEADLOCK). */
+     * the first failure and its message. One at a time, in the order in which
+     * the jobs ended: others wait until it returns. It may submit to the pool
+     * and wait for jobs, terminate the pool, and exit; it cannot wait for the
+     * pool's end (PRONG_DEADLOCK). */
     void (*callback)(prong_job job, void *context);
     void (*error_callback)(prong_job job, prong_status status,
                            const char *message, void *context);

@@ -182,7 +182,7 @@ TEST(a_type_needs_a_name_of_its_own_and_methods) {
     is(prong_server_share(server, "mine", "Iterator", "()"), PRONG_NOT_FOUND); /* made by others alone */
     is(prong_server_share(server, "list", "list", "()"), PRONG_EXISTS);
     is(prong_server_share(server, "mine", "list", "[i]", 1), PRONG_INVALID);
-    says("makes no tuple");
+    says("no tuple of arguments");
     is(prong_server_share(server, "mine", "list", "(i)", 1), PRONG_INVALID);
     says("'int' object is not iterable");
     is(prong_server_share(server, "mine", "Counter", "(s)", "five"), PRONG_INVALID);

@@ -88,7 +88,7 @@ TEST(a_proxys_calls_name_what_is_wrong) {
     is(prong_proxy_call(list, "copy", NULL, &result, SOON, "vv", none, prong_make_null()), PRONG_INVALID);
     says("a result needs a document");
     is(prong_proxy_call(list, "append", document, &result, SOON, "vv", number, prong_make_null()), PRONG_INVALID);
-    says("a tuple of arguments");
+    says("no tuple of arguments");
     ok(prong_build(document, &value, "(i)", 7));
     ok(prong_proxy_call(list, "append", NULL, NULL, SOON, "vv", value, prong_make_null())); /* nobody wants it */
     is(prong_proxy_from_value(&seen, manager, number), PRONG_INVALID);
