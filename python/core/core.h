@@ -17,6 +17,8 @@
 extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning; /* set by prong.errors */
 /* Raises what the status stands for, with the library's message; returns NULL. */
 PyObject *raise_status(prong_status status);
+/* The message of the thread's last error; bytes in it that are no UTF-8, as of a name that was cut, are replaced. */
+PyObject *error_message(void);
 /* None, or what raise_status does. */
 PyObject *none_or_raise(prong_status status);
 int raise_closed(void); /* OSError("handle is closed"); -1 */

@@ -25,7 +25,7 @@ static prong_status descriptor_told(prong_status status) {
     if (status == PRONG_SYSTEM || status == PRONG_BROKEN_PIPE)
         PyErr_SetFromErrno(PyExc_OSError);
     else if (status == PRONG_INVALID || status == PRONG_BROKEN)
-        PyErr_SetString(PyExc_OSError, prong_error_message());
+        PyErr_Format(PyExc_OSError, "%s", prong_error_message());
     return status;
 }
 

@@ -7,17 +7,21 @@ PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarni
 
 static PyObject *raise_errno(int number, const char *message) {
     /* made here, not when it is caught: it is of the subclass that belongs to the number */
-    PyObject *error = PyObject_CallFunction(PyExc_OSError, "is", number, message);
+    PyObject *error = PyObject_CallFunction(PyExc_OSError, "iN", number, PyUnicode_FromFormat("%s", message));
     if (error) PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_XDECREF(error);
     return NULL;
 }
 
+PyObject *error_message(void) {
+    return PyUnicode_FromFormat("%s", prong_error_message());
+}
+
 PyObject *raise_status(prong_status status) {
-    const char *message = prong_error_message();
-    if (PyErr_Occurred()) return NULL; /* a signal's handler said so */
+    const char *message = prong_error_message(); /* by "%s": see error_message */
+    if (PyErr_Occurred()) return NULL;           /* a signal's handler said so */
     switch (status) {
-    case PRONG_NO_MEMORY: PyErr_SetString(PyExc_MemoryError, message); return NULL;
+    case PRONG_NO_MEMORY: PyErr_Format(PyExc_MemoryError, "%s", message); return NULL;
     case PRONG_EOF: PyErr_SetNone(PyExc_EOFError); return NULL;
     case PRONG_BROKEN_PIPE: return raise_errno(EPIPE, "Broken pipe");
     case PRONG_NO_DESCRIPTORS: return raise_errno(EMFILE, message);
@@ -30,10 +34,10 @@ PyObject *raise_status(prong_status status) {
     case PRONG_STALE:
         PyErr_Format(PyExc_ValueError, "the object is gone, or is of another family: %s", message);
         return NULL;
-    case PRONG_INVALID: PyErr_SetString(PyExc_ValueError, message); return NULL;
-    case PRONG_SYSTEM: PyErr_SetString(PyExc_OSError, message); return NULL;
-    case PRONG_POOL_BROKEN: PyErr_SetString(PoolBroken, message); return NULL;
-    case PRONG_DEADLOCK: PyErr_SetString(Deadlock ? Deadlock : PyExc_RuntimeError, message); return NULL;
+    case PRONG_INVALID: PyErr_Format(PyExc_ValueError, "%s", message); return NULL;
+    case PRONG_SYSTEM: PyErr_Format(PyExc_OSError, "%s", message); return NULL;
+    case PRONG_POOL_BROKEN: PyErr_Format(PoolBroken, "%s", message); return NULL;
+    case PRONG_DEADLOCK: PyErr_Format(Deadlock ? Deadlock : PyExc_RuntimeError, "%s", message); return NULL;
     default: break;
     }
     PyErr_Format(ProcessError ? ProcessError : PyExc_RuntimeError, "%s",

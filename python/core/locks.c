@@ -34,7 +34,7 @@ static inline prong_status lock_give(const Lock *self) {
 }
 
 int note_owner_died(PyObject **text) {
-    PyObject *message = PyUnicode_FromString(prong_error_message());
+    PyObject *message = error_message();
     if (!message) return -1;
     Py_XSETREF(*text, message);
     return PyErr_WarnFormat(OwnerDiedWarning ? OwnerDiedWarning : PyExc_RuntimeWarning, 2, "%U", message);

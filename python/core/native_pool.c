@@ -92,7 +92,7 @@ static PyObject *native_pool_map_into(PyObject *object, PyObject *arguments) {
     PyBuffer_Release(&arrays.out);
     if (PyErr_Occurred()) return NULL;
     if (status >= 0) Py_RETURN_NONE;
-    return Py_BuildValue("(is)", (int)status, prong_error_message());
+    return Py_BuildValue("(iN)", (int)status, error_message());
 }
 
 static PyMethodDef native_pool_methods[] = {

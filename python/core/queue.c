@@ -350,7 +350,7 @@ static PyObject *queue_join(PyObject *object, PyObject *timeout) {
     if (parse_timeout(timeout, &span)) return NULL;
     WAITING(prong_queue_join(queue_of((Queue *)object), span));
     if (PyErr_Occurred()) return NULL;
-    if (status == PRONG_OWNER_DIED) return PyUnicode_FromString(prong_error_message());
+    if (status == PRONG_OWNER_DIED) return error_message();
     if (status == PRONG_TIMEOUT) Py_RETURN_FALSE;
     if (status < 0) return raise_status(status);
     Py_RETURN_TRUE;

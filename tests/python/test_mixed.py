@@ -56,6 +56,10 @@ class NativePoolTest(unittest.TestCase):
         self.pool = prong.NativePool(2)
         self.addCleanup(self.pool.terminate)
 
+    def test_a_name_that_the_message_cuts_within_a_character_is_told(self):
+        with self.assertRaisesRegex(ValueError, "a function's name has 1 to .* bytes: 'xé*\ufffd'"):
+            self.pool.apply("x" + "é" * 6000 + ".so:f")
+
     def test_all_forms(self):
         pool = self.pool
         self.assertEqual(pool.apply(named("add"), (40, 2)), 42)
