@@ -150,10 +150,14 @@ prong_status prong_process_exitcode(prong_process handle, int *exitcode) {
     return status;
 }
 
+bool process_runs(struct process *p) {
+    return !process_has_exited(p) && member_alive((uint32_t)atomic_load(&p->token));
+}
+
 bool process_is_alive(prong_process handle) {
     struct process *p;
     if (process_find_started(handle, &p)) return false;
     process_notice_end(p, handle);
-    bool alive = !process_has_exited(p) && member_alive((uint32_t)atomic_load(&p->token));
+    bool alive = process_runs(p);
     return alive && !process_verify(handle, PRONG_OK);
 }

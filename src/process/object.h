@@ -80,6 +80,8 @@ void process_ended(struct process *process, uint32_t token, int exit_code);
 int process_said_code(struct process *process);
 /* Takes a process, as a waitq's condition: its end has been noted. */
 bool process_has_exited(void *process);
+/* It was started, and has not ended. Takes no note of an end: a program that reaps its children itself may be about to. */
+bool process_runs(struct process *process);
 /* Whoever has seen that the sentinel is readable finds the end noted after this. */
 void process_notice_end(struct process *process, prong_process handle);
 

@@ -69,8 +69,7 @@ prong_status prong_process_get_state(prong_process handle, prong_process_state *
     TRY(process_find(handle, &p));
     prong_process_state found = {.daemon = p->daemon != 0};
     snprintf(found.name, sizeof found.name, "%.*s", MEMBER_NAME_SIZE - 1, p->name);
-    if (process_state(p) != PROCESS_NEW && (found.pid = (int)atomic_load(&p->pid)) != 0)
-        found.alive = process_is_alive(handle);
+    if (process_state(p) != PROCESS_NEW && (found.pid = (int)atomic_load(&p->pid)) != 0) found.alive = process_runs(p);
     TRY(process_verify(handle, PRONG_OK));
     *state = found;
     return PRONG_OK;
