@@ -120,8 +120,7 @@ typedef struct prong_process_state {
     void *reserved[4]; /* zero */
 } prong_process_state;
 
-/* Tells about a process, started or not; does not reap it. Errors:
- * PRONG_STALE. */
+/* Tells about a process, started or not; reaps none. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_process_get_state(prong_process process,
                                                prong_process_state *state);
 
