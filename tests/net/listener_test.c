@@ -6,13 +6,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifdef HAVE_OPENSSL
 static const char *last_refusal(void) {
     const char *reason;
     prong_listener_refused(listener, &reason);
     return reason;
 }
 
-#ifdef HAVE_OPENSSL
 static int wrong_key_client(void *argument, size_t size) {
     struct client *client = argument;
     prong_link *link;
