@@ -108,9 +108,7 @@ static const struct case_of_lock larger[] = {
     {"lock: 3 threads", 3, 0, 1, -1, MODEL_STRONG},
     {"lock: 3 threads, a death", 3, 1, 1, -1, MODEL_STRONG},
     {"lock: 3 threads, one with a time-out", 3, 0, 1, 0, MODEL_STRONG},
-    {"lock: 2 threads, a turn each, 3 choices, a death", 2, 1, 1, -1, 3},
-    {"lock: 2 threads, 2 turns each, 2 choices", 2, 0, 2, -1, 2},
-    {"lock: 2 threads, 2 turns each, one with a time-out, 2 choices", 2, 0, 2, 0, 2},
+    {"lock: 2 threads, 2 turns each, a choice", 2, 0, 2, -1, 1},
 };
 static const struct case_of_lock weak[] = {
     {"lock: 2 threads, a turn each, 2 choices", 2, 0, 1, -1, 2},

@@ -188,15 +188,7 @@ static int explore_orders(void) {
            explore("rows: 2 visits, with barriers, 2 choices", false, 2, 2, 2);
 }
 
-static int explore_all(void) {
-    int passed = explore_orders();
-    if (getenv("PRONG_MODEL_ALL"))
-        passed += explore("rows: 2 visitors, with barriers, 2 choices", false, 3, 1, 2) +
-                  explore("rows: 2 visitors, with fences, 2 choices", true, 3, 1, 2);
-    return passed;
-}
-
 int main(int argc, char **argv) {
-    return model_main(argc, argv, "rows", explore_all, explore_orders);
+    return model_main(argc, argv, "rows", explore_orders, explore_orders);
 }
 #include "uninstrument.h"
