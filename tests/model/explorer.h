@@ -1,10 +1,12 @@
 /* An exhaustive explorer over real code: a few threads run the library's own functions, as coroutines that stop at every
  * atomic operation; the explorer tries every order of their steps, every moment at which one of them may be killed, and every
- * moment at which a wait may time out, and visits each state once.
+ * moment at which a wait may time out, and visits each state once. With a model of memory (memory.h), also what each load may
+ * read, and where each store may come to be.
  *
  * What the threads share, their stacks and their registers are one piece of memory, the world: a state is a copy of it, and
- * two states are the same when these bytes are. Steps are sequentially consistent; that weaker orders suffice where the code
- * asks for them is not shown here. */
+ * two states are the same when these bytes are. Without a model of memory, steps are sequentially consistent.
+ *
+ * Each atomic operation in the code is a site, whose order can be weakened for one exploration: see weaken.h. */
 #ifndef MODEL_EXPLORER_H
 #define MODEL_EXPLORER_H
 
@@ -13,15 +15,20 @@
 #include <stdint.h>
 
 enum { MODEL_THREADS = 3, MODEL_ARENA = 4 << 10 };
+enum { MODEL_STRONG = 0, MODEL_ORDERED = -1 }; /* of model.choices */
 
 struct model {
     const char *name;
     int threads; /* up to MODEL_THREADS */
     int kills;   /* how many may die, one after the other … */
     int mortal;  /* … among the first so many threads; 0: all */
+    /* MODEL_STRONG: no model of memory. MODEL_ORDERED: loads read the newest, and plain data is checked. Else an execution has at
+     * most so many loads of an older store, or stores that come before a newer one. */
+    int choices;
     void (*prepare)(void);
     void (*run)(int thread);
-    void (*finish)(void); /* all have ended or died: checks what must hold then */
+    void (*enter)(int thread); /* before each step of a thread: what else is the thread's own; may be NULL */
+    void (*finish)(void);      /* all have ended or died: checks what must hold then */
 };
 
 /* Explores it all, prints how many states there were, and returns false after printing the way to a violation. */
@@ -43,10 +50,32 @@ _Noreturn void model_violation(const char *what);
         if (!(condition)) model_violation(#condition);                                                                 \
     } while (0)
 
-/* Between the two there are no points. */
+/* Between the two there are no points; a thread that begins knows what those knew that ended before, as with a lock. */
 void model_begin_atomic(void); /* a point, and then */
 void model_go_on_atomic(void); /* no point, and then */
 void model_end_atomic(void);
+
+/* --- atomic operations: see instrument.h --- */
+
+struct model_site {
+    const char *function, *operation;
+    int line;
+    int order, failure; /* as it is written; failure: of a compare-and-swap */
+    int weakened;       /* 0, or WEAKER_… of weaken.h */
+    bool reached;       /* it was explored */
+};
+enum model_change { CHANGE_EXCHANGE, CHANGE_ADD, CHANGE_SUB, CHANGE_OR, CHANGE_AND };
+
+uint64_t model_load(struct model_site *site, const volatile void *address, int size);
+void model_store(struct model_site *site, volatile void *address, int size, uint64_t value);
+uint64_t model_change(struct model_site *site, volatile void *address, int size, enum model_change how,
+                      uint64_t operand);
+bool model_compare_exchange(struct model_site *site, volatile void *address, int size, void *expected, uint64_t value);
+void model_fence(struct model_site *site);
+/* A full barrier in every thread: membarrier(2). */
+void model_barrier_everywhere(struct model_site *site);
+/* Plain data that one thread at a time uses, about to be used: a violation if its last use does not happen before this one. */
+void model_use(const volatile void *address);
 
 /* Futexes. A sleeper without a deadline wakes by itself only when all others sleep or have ended; if nobody has died, that
  * it has to is a violation: a wake-up was lost. */

@@ -26,6 +26,8 @@ static int model_clock_gettime(struct timespec *t) {
 #define lock_unnote() ((void)0)
 #define lock_is_interrupted(lock) false
 
+#include "os/os.h"
+
 #include "instrument.h"
 #include "family/lock.h"
 #include "family/waitq.h"
@@ -35,7 +37,6 @@ static int model_clock_gettime(struct timespec *t) {
 #include "family/member.h"
 #include "family/object.h"
 #include "family/waiter.h"
-#include "os/os.h"
 
 #pragma GCC diagnostic ignored "-Wunused-function"
 

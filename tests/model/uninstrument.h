@@ -1,3 +1,4 @@
+/* The end of what instrument.h begins. */
 #pragma pop_macro("atomic_load")
 #pragma pop_macro("atomic_load_explicit")
 #pragma pop_macro("atomic_store")
@@ -11,3 +12,6 @@
 #pragma pop_macro("atomic_compare_exchange_weak")
 #pragma pop_macro("atomic_compare_exchange_strong_explicit")
 #pragma pop_macro("atomic_signal_fence")
+#pragma pop_macro("atomic_thread_fence")
+#pragma pop_macro("__atomic_load_n")
+#undef os_fence_after_atomic

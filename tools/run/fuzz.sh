@@ -39,7 +39,7 @@ cmd_fuzz() { # [SECONDS] [TARGET…]
 cmd_soak() {
     need_test_tools
     build build "-Dwerror=$strict"
-    for model in lock condition queue bell; do PRONG_MODEL_ALL=1 "./build/tests/model-$model"; done
+    for model in litmus lock condition queue bell rows; do PRONG_MODEL_ALL=1 "./build/tests/model-$model"; done
     PRONG_STEP_ALL=1 TEST_TIME_FACTOR=1000 ./build/tests/storm-step-test
     PRONG_STEP_ALL=1 TEST_TIME_FACTOR=1000 ./build/tests/storm-step_sync-test
     PRONG_STEP_ALL=1 TEST_TIME_FACTOR=1000 ./build/tests/storm-step_bell-test

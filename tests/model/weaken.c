@@ -1,0 +1,103 @@
+/* A child explores with one weakened order; if it finds a violation, the order is needed. */
+#define _GNU_SOURCE
+#include "weaken.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LONGEST = 300, LINE = 200 };
+
+/* The linker's; a model without sites has neither. */
+extern __attribute__((weak)) struct model_site *__start_model_sites[], *__stop_model_sites[];
+
+static const char *order_name(int order) {
+    switch (order) {
+    case __ATOMIC_RELAXED: return "relaxed";
+    case __ATOMIC_ACQUIRE: return "acquire";
+    case __ATOMIC_RELEASE: return "release";
+    case __ATOMIC_ACQ_REL: return "acq_rel";
+    default: return "seq_cst";
+    }
+}
+
+/* Whether all that is explored holds with the site so much weaker. */
+static bool holds(struct model_site *site, int weaker, int (*explore)(void)) {
+    int status;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        int nothing = open("/dev/null", O_WRONLY);
+        dup2(nothing, STDOUT_FILENO);
+        alarm(LONGEST);
+        site->weakened = weaker;
+        explore();
+        _exit(0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status)) {
+        printf("# %s %s: exploring it did not end\n", site->function, site->operation);
+        return false;
+    }
+    return WEXITSTATUS(status) == 0;
+}
+
+static const char *needed(struct model_site *site, int (*explore)(void)) {
+    if (holds(site, WEAKER_RELAXED, explore)) return "relaxed";
+    if (site->order != __ATOMIC_SEQ_CST) return order_name(site->order);
+    return holds(site, WEAKER_ACQ_REL, explore) ? "acq_rel" : "seq_cst";
+}
+
+/* Sites of one function and operation are numbered by their lines. */
+static int number_of(const struct model_site *site) {
+    int number = 1;
+    for (struct model_site **other = __start_model_sites; other < __stop_model_sites; other++)
+        number += !strcmp((*other)->function, site->function) && !strcmp((*other)->operation, site->operation) &&
+                  (*other)->line < site->line;
+    return number;
+}
+
+static bool file_has(const char *path, const char *line) {
+    char text[LINE];
+    bool found = false;
+    FILE *file = fopen(path, "r");
+    while (file && !found && fgets(text, sizeof text, file)) found = strcmp(text, line) == 0;
+    if (file) fclose(file);
+    return found;
+}
+
+/* The lines of a model in the file, so that none is left over. */
+static int file_count(const char *path, const char *model) {
+    char text[LINE];
+    int count = 0;
+    FILE *file = fopen(path, "r");
+    while (file && fgets(text, sizeof text, file))
+        count += strncmp(text, model, strlen(model)) == 0 && text[strlen(model)] == ' ';
+    if (file) fclose(file);
+    return count;
+}
+
+static int compare_orders(const char *path, const char *name, int (*explore)(void)) {
+    int passed = 0, failed = 0;
+    char line[LINE];
+    explore();
+    for (struct model_site **site = __start_model_sites; site < __stop_model_sites; site++) {
+        if ((*site)->order == __ATOMIC_RELAXED || !(*site)->reached) continue;
+        snprintf(line, sizeof line, "%s %s %s %d %s %s\n", name, (*site)->function, (*site)->operation,
+                 number_of(*site), order_name((*site)->order), needed(*site, explore));
+        bool same = file_has(path, line);
+        printf("%s%s", same ? "" : "not as in the file: ", line);
+        *(same ? &passed : &failed) += 1;
+    }
+    if (file_count(path, name) != passed) failed++;
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0;
+}
+
+int model_main(int argc, char **argv, const char *name, int (*explore_all)(void), int (*explore_orders)(void)) {
+    if (argc > 1) return compare_orders(argv[1], name, explore_orders);
+    printf("%d passed, 0 failed\n", explore_all());
+    return 0;
+}
