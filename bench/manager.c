@@ -186,7 +186,7 @@ bool bench_manager(const char *name, const char *peer) {
         snprintf(address, sizeof address, "%s", peer);
         serve();
     }
-    if (strncmp(name, "manager_", 8)) return false;
+    if (strncmp(name, "manager_", 8) || !strcmp(peer, "limit_socket")) return false;
     if (!strcmp(name, "manager_family_call")) return family_call(), true;
     start_server(peer);
     if (strstr(name, "_clients") && sscanf(name, "manager_%d_clients%19s", &clients, rest) >= 1)
