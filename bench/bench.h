@@ -17,6 +17,8 @@
 
 /* The figure of this run. */
 void bench_result(double value);
+/* The middle one of these; they are sorted. */
+double bench_median(double *values, int count);
 void bench_pin(int cpu);
 void bench_end_child(pid_t pid);
 /* Makes this process use a gibibyte from now on. */
@@ -30,5 +32,11 @@ bool bench_sync(const char *name, const char *peer);
 bool bench_subprocess(const char *name, const char *peer);
 bool bench_value(const char *name, const char *peer);
 bool bench_manager(const char *name, const char *peer);
+bool bench_idle(const char *name, const char *peer);
+/* The machine's limits are peers of any row: limit_… */
+bool bench_limit(const char *name, const char *peer);
+bool bench_limit_ring(const char *peer);
+/* How a cost grows: the peer is the number of objects, members, …, that there are. */
+bool bench_scale(const char *name, const char *peer);
 
 #endif

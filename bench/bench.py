@@ -1,149 +1,154 @@
-"""bench.py PROGRAM [NAME] [--json]: runs the benchmarks interleaved with their peers, and reports medians and spread.
+"""bench.py PROGRAM [NAME ...] [--json] [--rounds N]: runs the benchmarks in turn with their peers and the machine's limits.
 
 Each figure is the median of the rounds; in each round every peer is measured once, each in processes of its own, one
-after the other. A ratio of 3.00 means that prong is three times as good, whichever way better lies.
+after the other. The JSON form stands in run.py.
 """
-import json
+import argparse
+import functools
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 
-ROUNDS = 5
-KINDS = ["tuple", "request", "json", "ints", "floats", "strs", "bytes"]
+import run
+
+KINDS = ["tuple", "request", "json", "ints", "floats", "strs"]
 IPC = ["pipe", "unix_socket", "posix_mq", "boost_mq", "zmq_ipc"]
-BENCHES = {  # id: (unit, better, peers, what it must reach: peer and ratio)
-    "queue_oneway_8B": ("msg/s", "higher", IPC + ["cpython"], ("boost_mq", 3)),
-    "queue_oneway_1KiB": ("msg/s", "higher", IPC, None),
-    "queue_oneway_64KiB": ("msg/s", "higher", IPC, None),
-    "queue_oneway_1MiB": ("msg/s", "higher", IPC, (("boost_mq", "zmq_ipc", "pipe"), 10)),
-    "queue_oneway_copied_1MiB": ("msg/s", "higher", IPC, None),
-    "queue_mpmc_8B": ("msg/s", "higher", ["boost_mq"], ("boost_mq", 2)),
-    "pipe_rtt_8B": ("us", "lower", IPC + ["cpython"], ("pipe", 20)),
-    "queue_rtt_8B": ("us", "lower", IPC, ("pipe", 20)),
-    "wait_rtt_8B": ("us", "lower", ["pipe_poll"], None),
-    "pipe_rtt_8B_one_core": ("us", "lower", ["pipe", "unix_socket"], ("pipe", 1)),
-    "pipe_rtt_1KiB": ("us", "lower", IPC, None),
-    "pipe_rtt_64KiB": ("us", "lower", IPC, None),
-    "pipe_rtt_1MiB": ("us", "lower", IPC, None),
-    "pool_map_chunk1": ("tasks/s", "higher", ["cpython"], ("cpython", 20)),
-    "pool_apply": ("us", "lower", ["cpython"], ("cpython", 30)),
-    "pool_map_doubles": ("ms", "lower", ["openmp"], ("openmp", 0.8)),
-    "start_fork": ("us", "lower", ["raw_fork", "cpython"], None),
-    "start_spawn": ("us", "lower", ["posix_spawn", "vfork_exec", "cpython"], None),
-    "start_forkserver": ("us", "lower", ["raw_fork", "cpython"], None),
-    "start_forkserver_1GiB": ("us", "lower", ["raw_fork_small", "raw_fork_1GiB"], ("raw_fork_small", 0.67)),
-    "start_spawn_1GiB": ("us", "lower", ["posix_spawn", "vfork_exec", "raw_fork_1GiB"], None),
-    "lock_pair": ("ns", "lower", ["robust_mutex", "shared_mutex", "sem_t", "cpython"], ("robust_mutex", 0.8)),
-    "lock_contended_2": ("pairs/s", "higher", ["robust_mutex", "shared_mutex", "sem_t", "cpython"], ("robust_mutex", 1)),
-    "lock_contended_8": ("pairs/s", "higher", ["robust_mutex", "shared_mutex", "sem_t"], None),
-    "lock_longest_wait_8": ("longest/mean", "lower", ["robust_mutex", "shared_mutex", "sem_t"], ("limit", 100)),
-    "event_handover": ("us", "lower", ["raw_futex", "cpython"], ("raw_futex", 10)),
-    "condition_handover": ("us", "lower", ["raw_futex", "pthread_cond", "cpython"], ("raw_futex", 10)),
-    "event_handover_blocked": ("us", "lower", ["raw_futex"], ("raw_futex", 0.9)),
-    "condition_handover_blocked": ("us", "lower", ["raw_futex", "pthread_cond"], ("raw_futex", 0.9)),
-    "value_add": ("ns", "lower", ["c11_atomic", "prong_lock", "robust_mutex_lock", "cpython"], ("c11_atomic", 0.67)),
-    "subprocess_start": ("us", "lower", ["vfork_exec", "posix_spawn", "libuv", "cpython"], None),
-    "subprocess_start_1GiB": ("us", "lower", ["vfork_exec", "posix_spawn", "libuv", "cpython"], ("vfork_exec", 0.95)),
-    "communicate_256MiB": ("MiB/s", "higher", ["cpython"], ("cpython", 1)),
-    "communicate_memory_256MiB": ("MiB", "lower", ["cpython"], ("cpython", 1)),
-    **{f"dumps_{kind}": ("us", "lower", ["cpython", "msgpack"], ("limit", 1048) if kind == "bytes" else ("cpython", 1.5)) for kind in KINDS},
-    **{f"loads_{kind}": ("us", "lower", ["cpython", "msgpack"], ("limit", 1048) if kind == "bytes" else ("cpython", 1.5)) for kind in KINDS},
-    "manager_dict_c_client": ("us", "lower", ["cpython_server", "cpython"], ("cpython", 2)),
-    "manager_dict_py_client": ("us", "lower", ["cpython"], ("cpython", 1.2)),
-    "manager_family_call": ("us", "lower", ["cpython"], ("cpython", 10)),
-    "manager_queue": ("us", "lower", ["cpython_server", "cpython"], None),
-    "manager_1_clients": ("requests/s", "higher", ["cpython_server", "cpython"], None),
-    "manager_4_clients": ("requests/s", "higher", ["cpython_server", "cpython"], None),
-    "manager_64_clients": ("requests/s", "higher", ["cpython_server", "cpython"], ("cpython", 5)),
-    "manager_64_clients_p99": ("us", "lower", ["cpython_server", "cpython"], None),
-    "manager_100k_entries_KiB": ("KiB", "lower", ["cpython"], ("cpython", 1)),
-    "idle_private_KiB": ("KiB", "lower", ["cpython"], ("limit", 2048)),
-}
+LOCKS = ["robust_mutex", "shared_mutex", "sem_t"]
+SERVERS = ["cpython_server", "cpython"]
 
 
-def lean(name):
-    return "-lean" if name.startswith(("start_", "idle_", "communicate_")) else ""
+def messages():
+    rate = functools.partial(run.row, unit="msg/s", better="higher")
+    trip = functools.partial(run.row, unit="us", better="lower")
+    return [
+        rate("queue_oneway_8B", peers=IPC + ["cpython"], limit="limit_ring_8B", goals=[("limit_ring_8B", 0.4), ("boost_mq", 3)]),
+        rate("queue_oneway_1KiB", peers=IPC, limit="limit_ring_1KiB", goals=[("limit_ring_1KiB", 0.5), ("boost_mq", 3)]),
+        rate("queue_oneway_64KiB", peers=IPC, limit="limit_ring_64KiB", goals=[("limit_ring_64KiB", 0.6), ("boost_mq", 3)]),
+        rate("queue_oneway_1MiB", peers=IPC, limit="limit_ring_8B", goals=[("boost_mq", 10), ("zmq_ipc", 10), ("pipe", 10)],
+             note="in place: the limit is handing over a word"),
+        rate("queue_oneway_copied_1MiB", peers=IPC, limit="limit_ring_1MiB", goals=[("limit_ring_1MiB", 0.9), ("boost_mq", 3)]),
+        rate("queue_mpmc_8B", peers=["boost_mq"], limit="limit_ring_8B", goals=[("boost_mq", 4)],
+             note="two producers and two consumers; the limit is of one each"),
+        trip("pipe_rtt_8B", peers=IPC + ["cpython"], limit="limit_spin", goals=[("limit_spin", 0.5), ("pipe", 20)]),
+        trip("queue_rtt_8B", peers=IPC, limit="limit_spin", goals=[("limit_spin", 0.5), ("pipe", 20)]),
+        trip("wait_rtt_8B", peers=["pipe_poll"], limit="limit_spin"),
+        trip("pipe_rtt_8B_one_core", peers=["pipe", "unix_socket"], limit="limit_futex", goals=[("pipe", 1)]),
+        trip("pipe_rtt_1KiB", peers=IPC, limit="limit_spin", note="the limit has no copy"),
+        trip("pipe_rtt_64KiB", peers=IPC),
+        trip("pipe_rtt_1MiB", peers=IPC),
+    ]
 
 
-def measure(program, name, peer):
-    here = os.path.dirname(os.path.abspath(__file__))
-    command = [sys.executable, os.path.join(here, "cpython.py"), name] if peer == "cpython" else [program + lean(name), name, peer]
+def processes():
+    time = functools.partial(run.row, unit="us", better="lower")
+    return [
+        run.row("pool_map_chunk1", "tasks/s", "higher", ["cpython"], limit="limit_ring_8B", goals=[("cpython", 20)]),
+        time("pool_apply", peers=["cpython"], limit="limit_spin", goals=[("limit_spin", 0.25), ("cpython", 30)]),
+        run.row("pool_map_doubles", "ms", "lower", ["openmp"], limit="openmp", goals=[("openmp", 0.8)]),
+        time("start_fork", peers=["limit_vfork", "cpython"], limit="raw_fork"),
+        time("start_spawn", peers=["posix_spawn", "vfork_exec", "cpython"], limit="posix_spawn_same", goals=[("posix_spawn_same", 0.8)],
+             note="posix_spawn_same starts the same image, which ends at the head of main"),
+        time("start_forkserver", peers=["limit_vfork", "cpython"], limit="raw_fork"),
+        time("start_forkserver_1GiB", peers=["raw_fork_1GiB"], limit="raw_fork_small", goals=[("raw_fork_small", 0.8)]),
+        time("start_spawn_1GiB", peers=["posix_spawn", "vfork_exec", "raw_fork_1GiB"], limit="posix_spawn_same"),
+        time("subprocess_start", peers=["posix_spawn", "libuv", "cpython"], limit="vfork_exec"),
+        time("subprocess_start_1GiB", peers=["posix_spawn", "libuv", "cpython"], limit="vfork_exec", goals=[("vfork_exec", 0.95)]),
+        run.row("communicate_256MiB", "MiB/s", "higher", ["cpython"], goals=[("cpython", 1)]),
+        run.row("communicate_memory_256MiB", "MiB", "lower", ["cpython"], limit=512, goals=[("cpython", 1)]),
+    ]
+
+
+def synchronization():
+    time = functools.partial(run.row, unit="us", better="lower")
+    pairs = functools.partial(run.row, unit="pairs/s", better="higher", limit="limit_atomics")
+    return [
+        run.row("lock_pair", "ns", "lower", LOCKS + ["cpython"], limit="limit_atomics", goals=[("robust_mutex", 0.8)],
+                note="the limit is two locked instructions on a word that no other core uses"),
+        pairs("lock_contended_2", peers=LOCKS + ["cpython"], goals=[("robust_mutex", 1)]),
+        pairs("lock_contended_8", peers=LOCKS, goals=[("robust_mutex", 0.8)]),
+        run.row("lock_longest_wait_8", "longest/mean", "lower", LOCKS, limit=1, goals=[(None, 100)]),
+        time("event_handover", peers=["raw_futex", "cpython"], limit="limit_handover", goals=[("raw_futex", 10)]),
+        time("condition_handover", peers=["raw_futex", "pthread_cond", "cpython"], limit="limit_handover", goals=[("raw_futex", 10)]),
+        time("event_handover_blocked", peers=[], limit="raw_futex", goals=[("raw_futex", 0.9)]),
+        time("condition_handover_blocked", peers=["pthread_cond"], limit="raw_futex", goals=[("raw_futex", 0.9)]),
+        run.row("value_add", "ns", "lower", ["prong_lock", "robust_mutex_lock", "cpython"], limit="c11_atomic", goals=[("c11_atomic", 0.67)]),
+        run.row("idle_wakeups_100", "1/s", "lower", [], goals=[(None, 10)],
+                note="voluntary context switches a second of 100 sleeping members, over 6 s in each round"),
+        run.row("idle_private_KiB", "KiB", "lower", ["cpython"], goals=[(None, 2048)]),
+        run.row("queue_empty_KiB", "KiB", "lower", [], goals=[(None, 4)]),
+        run.row("pipe_empty_KiB", "KiB", "lower", []),
+    ]
+
+
+def values():
+    codec = functools.partial(run.row, unit="us", better="lower", peers=["cpython", "msgpack"], limit="limit_copy")
+    beside = {"loads_json": [("msgpack", 1)], "loads_strs": [("msgpack", 0.8)]}
+    rows = []
+    for way in ("dumps", "loads"):
+        for kind in KINDS:
+            name = f"{way}_{kind}"
+            rows.append(codec(name, goals=[("cpython", 1.5)] + beside.get(name, [])))
+        rows.append(codec(f"{way}_bytes", goals=[("cpython", 1)] if way == "dumps" else [(None, 1048)]))
+    return rows
+
+
+def managers():
+    time = functools.partial(run.row, unit="us", better="lower")
+    rate = functools.partial(run.row, unit="requests/s", better="higher", peers=SERVERS)
+    return [
+        time("manager_dict_c_client", peers=SERVERS, limit="limit_socket", goals=[("cpython", 2)]),
+        time("manager_dict_py_client", peers=[], limit="limit_socket", goals=[("cpython", 1.2)]),
+        time("manager_family_call", peers=["cpython"], limit="limit_spin", goals=[("cpython", 10)]),
+        time("manager_queue", peers=SERVERS, limit="limit_socket", note="put and get are two requests"),
+        rate("manager_1_clients"),
+        rate("manager_4_clients"),
+        rate("manager_64_clients", goals=[("cpython", 5)]),
+        time("manager_64_clients_p99", peers=SERVERS),
+        run.row("manager_100k_entries_KiB", "KiB", "lower", ["cpython"], goals=[("cpython", 1)]),
+    ]
+
+
+def all_rows():
+    return messages() + processes() + synchronization() + values() + managers()
+
+
+def command_for(program, name, peer):
+    if peer == "cpython":
+        return [sys.executable, os.path.join(run.HERE, "cpython.py"), name]
     if name == "manager_dict_py_client" and peer == "prong":  # a Python client in any case: of our server
-        command = [sys.executable, os.path.join(here, "cpython.py"), name, program]
-    environment = os.environ | {"BENCH_NOTHING": os.path.join(os.path.dirname(program), "nothing"),
-                                "BENCH_CPYTHON": os.path.join(here, "cpython.py"), "BENCH_DOCUMENTS": DOCUMENTS.name}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+        return [sys.executable, os.path.join(run.HERE, "cpython.py"), name, program]
+    lean = "-lean" if name.startswith(("start_", "idle_", "communicate_")) else ""
+    return [program + lean, name, peer]
+
+
+def measure(program, documents, name, peer):
+    environment = dict(os.environ, BENCH_NOTHING=os.path.join(os.path.dirname(program), "nothing"),
+                       BENCH_CPYTHON=os.path.join(run.HERE, "cpython.py"), BENCH_DOCUMENTS=documents)
+    try:
+        done = subprocess.run(command_for(program, name, peer), capture_output=True, text=True, timeout=300, env=environment)
+    except subprocess.TimeoutExpired:
+        sys.exit(f"bench: {name} {peer} took longer than 300 s")
     if done.returncode != 0:
         sys.exit(f"bench: {name} {peer} failed: {done.stderr.strip()}")
     text = done.stdout.strip()
-    return None if text == "-" else float(text)
-
-
-DOCUMENTS = tempfile.TemporaryDirectory()
-
-
-def run(program, name):
-    peers = ["prong"] + BENCHES[name][2]
-    values = {peer: [] for peer in peers}
-    for _ in range(ROUNDS):
-        for peer in peers:
-            value = measure(program, name, peer)
-            if value is not None:
-                values[peer].append(value)
-    return {peer: v for peer, v in values.items() if v}
-
-
-def ratio(name, medians, peer):
-    ours, theirs = medians["prong"], medians[peer]
-    return ours / theirs if BENCHES[name][1] == "higher" else theirs / ours
-
-
-def verdict(name, medians):
-    goal = BENCHES[name][3]
-    if goal is None:
-        return ""
-    peer, wanted = goal
-    if peer == "limit":
-        reached, text = medians["prong"] < wanted, f"< {wanted}"
-    else:
-        peers = [p for p in (peer if isinstance(peer, tuple) else (peer,)) if p in medians]
-        if not peers:
-            return ""
-        reached = min(ratio(name, medians, p) for p in peers) >= wanted
-        text = f"{wanted} x {' and '.join(peers)}"
-    return f"   goal {text}: {'reached' if reached else 'MISSED'}"
-
-
-def show(name, values, medians):
-    unit, better, _, _ = BENCHES[name]
-    print(f"{name} ({unit}, {better} is better){verdict(name, medians)}")
-    for peer, figures in values.items():
-        spread = f"{min(figures):.4g} .. {max(figures):.4g}"
-        beside = "" if peer == "prong" else f"prong is {ratio(name, medians, peer):.2f} x"
-        print(f"  {peer:14} {medians[peer]:>12.5g}   [{spread:^26}]   {beside}")
-    sys.stdout.flush()
+    if text == "-":
+        raise run.Missing("")
+    return float(text)
 
 
 def main():
-    arguments = [a for a in sys.argv[2:] if a != "--json"]
-    as_json = "--json" in sys.argv
-    names = [n for n in BENCHES if not arguments or any(a in n for a in arguments)]
-    if not names:
-        sys.exit(f"bench: no benchmark's name holds {' or '.join(arguments)}; there are: {' '.join(BENCHES)}")
-    if any(name.startswith(("dumps_", "loads_")) for name in names):
-        here = os.path.dirname(os.path.abspath(__file__))
-        subprocess.run([sys.executable, os.path.join(here, "cpython.py"), "documents", DOCUMENTS.name], check=True)
-    for name in names:
-        values = run(sys.argv[1], name)
-        medians = {peer: statistics.median(v) for peer, v in values.items()}
-        if as_json:
-            unit, better, _, _ = BENCHES[name]
-            peers = {peer: m for peer, m in medians.items() if peer != "prong"}
-            print(json.dumps({"id": name, "unit": unit, "better": better, "prong": medians["prong"], "peers": peers}), flush=True)
-        else:
-            show(name, values, medians)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    rows = run.chosen(all_rows(), options.names, "bench")
+    with tempfile.TemporaryDirectory() as documents:
+        if any(row["id"].startswith(("dumps_", "loads_")) for row in rows):
+            subprocess.run([sys.executable, os.path.join(run.HERE, "cpython.py"), "documents", documents], check=True)
+        run.report("bench", rows, functools.partial(measure, options.program, documents), options.rounds, options.json)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def echo(connection, count):
 
 
 def queue_oneway_8B():
-    count, queue = 100000, mp.Queue()
+    count, queue = 30000, mp.Queue()
     child = mp.Process(target=produce, args=(queue, count))
     child.start()
     queue.get()
@@ -35,7 +35,7 @@ def queue_oneway_8B():
 
 
 def pipe_rtt_8B():
-    count = 10000
+    count = 3000
     ours, theirs = mp.Pipe()
     child = mp.Process(target=echo, args=(theirs, count + 100))
     child.start()
@@ -51,7 +51,7 @@ def pipe_rtt_8B():
 
 
 def pool_map_chunk1():
-    count = 20000
+    count = 5000
     with mp.Pool() as pool:
         pool.map(empty, range(100), chunksize=1)
         start = time.perf_counter()
@@ -60,7 +60,7 @@ def pool_map_chunk1():
 
 
 def pool_apply():
-    count = 3000
+    count = 500
     with mp.Pool() as pool:
         for _ in range(100):
             pool.apply(empty)
@@ -106,9 +106,12 @@ def lock_pair():
     return (time.perf_counter() - start) * 1e9 / count
 
 
+SECONDS = 0.3
+
+
 def contend(lock, ready, total):
     ready.wait()
-    count, end = 0, time.perf_counter() + 1
+    count, end = 0, time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         for _ in range(100):
             lock.acquire()
@@ -125,7 +128,7 @@ def lock_contended_2():
         child.start()
     for child in children:
         child.join()
-    return total.value
+    return total.value / SECONDS
 
 
 def take_turns_by_event(ours, theirs, count):
@@ -136,7 +139,7 @@ def take_turns_by_event(ours, theirs, count):
 
 
 def event_handover():
-    count, one, other = 10000, mp.Event(), mp.Event()
+    count, one, other = 2000, mp.Event(), mp.Event()
     child = mp.Process(target=take_turns_by_event, args=(other, one, count))
     child.start()
     one.set()
@@ -157,7 +160,7 @@ def take_turns_by_condition(condition, turn, me, count):
 
 
 def condition_handover():
-    count, condition, turn = 5000, mp.Condition(), mp.Value("i", lock=False)
+    count, condition, turn = 2000, mp.Condition(), mp.Value("i", lock=False)
     child = mp.Process(target=take_turns_by_condition, args=(condition, turn, 1, count))
     child.start()
     start = time.perf_counter()
@@ -181,11 +184,11 @@ def subprocess_start(mebibytes):
     program = os.environ["BENCH_NOTHING"]
     subprocess.run([program])
     start = time.perf_counter()
-    for _ in range(300):
+    for _ in range(60):
         subprocess.run([program])
     took = time.perf_counter() - start
     del nothing
-    return took * 1e6 / 300
+    return took * 1e6 / 60
 
 
 def communicate_256MiB():
@@ -232,7 +235,7 @@ def pickled(kind, writes):
     import pickle
     document = documents()[kind]
     data = pickle.dumps(document, 5)
-    count = 200000 if len(data) < 1000 else 10000 if len(data) < 20000 else 50
+    count = 40000 if len(data) < 1000 else 2000 if len(data) < 20000 else 8
     best = 1e30
     for _ in range(5):
         start = time.perf_counter()
@@ -274,7 +277,7 @@ def own_address():
     return f"/tmp/prong-bench-py-{os.getpid()}"
 
 
-def dict_pairs(manager, count=10000):
+def dict_pairs(manager, count=2000):
     d = manager.dict()
     for i in range(count // 10):
         d["key"] = i
@@ -308,10 +311,10 @@ def manager_dict_py_client_of(program):
 def manager_queue():
     queue = connected_to_python()[0].Queue()
     start = time.perf_counter()
-    for i in range(5000):
+    for i in range(2000):
         queue.put(i)
         queue.get()
-    return (time.perf_counter() - start) * 1e6 / 5000
+    return (time.perf_counter() - start) * 1e6 / 2000
 
 
 def manager_family_call():
@@ -334,11 +337,12 @@ def manager_100k_entries_KiB():
     return resident_kib(server.pid) - before
 
 
-def one_of_many(address, count, gate, latencies, place):
+def one_of_many(address, count, ready, gate, latencies, place):
     manager = sync_manager(address)
     manager.connect()
     d = manager.dict()
     d["key"] = 1
+    ready.release()
     gate.wait()
     for i in range(count):
         start = time.perf_counter()
@@ -350,16 +354,17 @@ def one_of_many(address, count, gate, latencies, place):
 
 
 def manager_clients(clients, percentile=False):
-    count = 100 if clients > 8 else 2000
+    count = 50 if clients > 8 else 1000
     manager, _ = connected_to_python()
     context = mp.get_context("fork")
-    gate = context.Event()
+    gate, ready = context.Event(), context.Semaphore(0)
     latencies = context.RawArray("d", 2 * count * clients)
-    children = [context.Process(target=one_of_many, args=(manager._address, count, gate, latencies, 2 * count * i))
+    children = [context.Process(target=one_of_many, args=(manager._address, count, ready, gate, latencies, 2 * count * i))
                 for i in range(clients)]
     for child in children:
         child.start()
-    time.sleep(4 if clients > 8 else 1)
+    for _ in children:
+        assert ready.acquire(timeout=120)
     start = time.perf_counter()
     gate.set()
     for child in children:
@@ -396,9 +401,9 @@ BENCHES = {
     "pipe_rtt_8B": pipe_rtt_8B,
     "pool_map_chunk1": pool_map_chunk1,
     "pool_apply": pool_apply,
-    "start_fork": lambda: start("fork", 100),
-    "start_spawn": lambda: start("spawn", 10),
-    "start_forkserver": lambda: start("forkserver", 40),
+    "start_fork": lambda: start("fork", 40),
+    "start_spawn": lambda: start("spawn", 5),
+    "start_forkserver": lambda: start("forkserver", 20),
     "idle_private_KiB": idle_private_KiB,
 }
 

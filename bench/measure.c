@@ -23,6 +23,16 @@ void bench_result(double value) {
     printf("%.6g\n", value);
 }
 
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return values[count / 2];
+}
+
 void bench_pin(int cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -27,7 +27,7 @@ static int scale(const void *in, void *out, size_t count) {
     return 0;
 }
 
-enum { DOUBLES = 10000000, TASKS = 200000, APPLIES = 50000 };
+enum { DOUBLES = 10000000, TASKS = 200000, APPLIES = 20000 };
 
 static void map_doubles_ours(void) {
     prong_pool pool;

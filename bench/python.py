@@ -1,10 +1,8 @@
-"""Measures the Python package beside what a Python user would otherwise use: python.py [NAME] [--json] [--rounds N]
+"""Measures the Python package beside what a Python user would otherwise use: python.py [NAME ...] [--json] [--rounds N]
 
-Each measurement is an interpreter of its own; the peers take turns in every round. Reported are medians, and the ratio with the
-least and the greatest of the rounds."""
+Each measurement has an interpreter of its own; the peers take turns in every round. The JSON form stands in run.py."""
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -12,7 +10,8 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import run
+
 # id: [(peer, at least so many times as fast)]
 BENCHES = {
     "py_queue_int": [("multiprocessing", 4), ("faster_fifo", 2)],
@@ -42,80 +41,49 @@ BENCHES = {
     "py_c_start": [("multiprocessing", 1.5)],
 }
 IMPORTS = {"prong": "import prong", "multiprocessing": "import multiprocessing, multiprocessing.pool, multiprocessing.managers"}
-
-
 TASKS = os.path.join(tempfile.gettempdir(), f"prong-bench-tasks-{os.getuid()}")  # the C functions of py_c_…
 
 
 def compile_tasks():
     for output, option in ((TASKS + ".so", "-UBY_CTYPES"), (TASKS + "-ctypes.so", "-DBY_CTYPES")):
-        subprocess.run(["cc", "-O2", "-shared", "-fPIC", option, "-I", os.path.join(os.path.dirname(HERE), "include"),
-                        os.path.join(HERE, "python_tasks.c"), "-o", output], check=True)
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", option, "-I", os.path.join(os.path.dirname(run.HERE), "include"),
+                        os.path.join(run.HERE, "python_tasks.c"), "-o", output], check=True)
 
 
-def measure(library, name):
+def import_time(library):
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", IMPORTS[library]], check=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def measure(name, library):
+    """Microseconds for one operation."""
     if name == "py_import":
-        times = []
-        for _ in range(10):
-            began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", IMPORTS[library]], check=True)
-            times.append(time.perf_counter() - began)
-        return statistics.median(times)
-    ran = subprocess.run([sys.executable, os.path.join(HERE, "python_peer.py"), library, name], capture_output=True, text=True,
+        return import_time(library) * 1e6
+    ran = subprocess.run([sys.executable, os.path.join(run.HERE, "python_peer.py"), library, name], capture_output=True, text=True,
                          timeout=300, env=dict(os.environ, PRONG_BENCH_TASKS=TASKS))
     if ran.returncode:
-        raise RuntimeError(ran.stderr.strip().splitlines()[-1] if ran.stderr.strip() else f"exit status {ran.returncode}")
-    return float(ran.stdout.split()[-1])
+        text = ran.stderr.strip()
+        raise run.Missing(text.splitlines()[-1] if text else f"exit status {ran.returncode}")
+    return float(ran.stdout.split()[-1]) * 1e6
 
 
-def run(name, rounds):
-    peers = [peer for peer, goal in BENCHES[name]]
-    times = {library: [] for library in ["prong"] + peers}
-    missing = {}
-    for _ in range(rounds):
-        for library, series in times.items():
-            if library in missing:
-                continue
-            try:
-                series.append(measure(library, name))
-            except RuntimeError as error:
-                missing[library] = str(error)
-    result = {"name": name, "prong": statistics.median(times["prong"]) if times["prong"] else None, "peers": {}}
-    for peer, goal in BENCHES[name]:
-        if peer in missing or "prong" in missing:
-            result["peers"][peer] = {"missing": missing.get(peer) or missing["prong"]}
-            continue
-        ratios = [theirs / ours for ours, theirs in zip(times["prong"], times[peer])]
-        result["peers"][peer] = {"time": statistics.median(times[peer]), "ratio": statistics.median(ratios),
-                                 "least": min(ratios), "greatest": max(ratios), "goal": goal}
-    return result
-
-
-def show(result):
-    for peer, found in result["peers"].items():
-        if "missing" in found:
-            print(f"{result['name']:20} {peer:16} not measured: {found['missing']}")
-            continue
-        reached = "reached" if found["ratio"] >= found["goal"] else "BELOW"
-        print(f"{result['name']:20} {peer:16} {result['prong'] * 1e6:12.2f} us against {found['time'] * 1e6:12.2f} us: "
-              f"{found['ratio']:7.2f} ({found['least']:.2f} to {found['greatest']:.2f}), goal {found['goal']:.2f} {reached}", flush=True)
+def all_rows():
+    return [run.row(name, "us", "lower", [peer for peer, _ in goals], goals=goals) for name, goals in BENCHES.items()]
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("names", nargs="*")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    results = []
+    rows = run.chosen(all_rows(), options.names, "bench-python")
     compile_tasks()
-    for name in BENCHES:
-        if options.name in name:
-            results.append(run(name, options.rounds))
-            if not options.json:
-                show(results[-1])
-    if options.json:
-        print(json.dumps(results, indent=1))
+    run.report("bench-python", rows, measure, options.rounds, options.json)
 
 
 if __name__ == "__main__":

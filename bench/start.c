@@ -23,8 +23,9 @@ static void start_ours(prong_start_method method) {
 }
 
 static void start_raw(const char *how) {
-    static char program[] = "/bin/true";
-    char *arguments[] = {program, NULL};
+    static char true_program[] = "/bin/true", own[] = "/proc/self/exe", nothing_to_do[] = "nothing";
+    bool same = strcmp(how, "posix_spawn_same") == 0;
+    char *program = same ? own : true_program, *arguments[] = {program, same ? nothing_to_do : NULL, NULL};
     pid_t pid = 0;
     if (strncmp(how, "raw_fork", 8) == 0) {
         if ((pid = fork()) == 0) _exit(0);
@@ -46,7 +47,7 @@ bool bench_start(const char *name, const char *peer) {
     prong_start_method method = strstr(name, "forkserver") ? PRONG_START_FORKSERVER
                                 : strstr(name, "spawn")    ? PRONG_START_SPAWN
                                                            : PRONG_START_FORK;
-    int count = large && !(ours && method == PRONG_START_FORKSERVER) ? 60 : 300;
+    int count = large && !(ours && method == PRONG_START_FORKSERVER) ? 20 : 100;
     if (large) bench_touch_1GiB();
     if (ours) start_ours(method); /* the server, and first touches */
     double start = bench_now();

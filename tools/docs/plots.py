@@ -1,14 +1,21 @@
-"""plots.py JSON DIRECTORY: pictures of what ./run bench --json has measured, where the file is there.
+"""plots.py JSON-DIRECTORY DIRECTORY: tables and pictures of what ./run bench --json, bench scale and bench-python have measured.
 
-For each benchmark a bar for prong and one for each of the others; the page performance-plots.md shows them all.
+Each JSON file becomes a page of its own, with its machine and that machine's load; performance-plots.md names them all. The form
+of the files stands in bench/run.py, which computes the ratios, too.
 """
+import glob
 import html
 import json
 import os
 import sys
 
-BAR, GAP, LABEL, WIDTH = 18, 6, 130, 640
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
+import run  # noqa: E402
+
+BAR, GAP, LABEL, WIDTH = 18, 6, 150, 640
 NONE = "# Plots\n\nThere are none in this build: `./run bench --json` measures what they are made from.\n"
+COLOURS = {"prong": "#2962ff", "limit": "#2e7d32", "peer": "#9e9e9e"}
+TITLES = {"bench": "The library", "bench-scale": "Growth", "bench-python": "The Python package"}
 
 
 def figure(value):
@@ -17,31 +24,100 @@ def figure(value):
 
 
 def bars(values, unit):
-    """An SVG with a bar for each (name, value)."""
-    most = max(value for _, value in values) or 1
+    """An SVG with a bar for each (name, value, colour)."""
+    most = max(value for _, value, _ in values) or 1
     height = len(values) * (BAR + GAP)
     rows = []
-    for at, (name, value) in enumerate(values):
+    for at, (name, value, colour) in enumerate(values):
         y, length = at * (BAR + GAP), (WIDTH - LABEL - 110) * value / most
-        colour = "#2962ff" if name == "prong" else "#9e9e9e"
         rows.append(f'<text x="{LABEL - 8}" y="{y + 13}" text-anchor="end">{html.escape(name)}</text>'
-                    f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'
+                    f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{COLOURS[colour]}"/>'
                     f'<text x="{LABEL + length + 6:.1f}" y="{y + 13}">{figure(value)} {html.escape(unit)}</text>')
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12" '
             f'fill="#707070">{"".join(rows)}</svg>')
 
 
+def colour_of(measured, name):
+    return "prong" if name == "prong" else "limit" if name == measured["limit"] else "peer"
+
+
+def plot(measured):
+    values = [(name, run.median(measured, name), colour_of(measured, name)) for name in measured["figures"]]
+    if isinstance(measured["limit"], (int, float)):
+        values.append(("limit", measured["limit"], "limit"))
+    if not values:
+        return ""
+    title = f"### {measured['id']}: {measured['better']} is better\n\n"
+    notes = ". ".join(text[0].upper() + text[1:] for text in (measured["what"], measured["note"]) if text)
+    return title + (f"{notes}.\n\n" if notes else "") + f"```{{raw}} html\n{bars(values, measured['unit'])}\n```\n\n"
+
+
+def of_limit(measured):
+    near = run.near_limit(measured)
+    if near is None:
+        return "–"
+    return f"{near:.2f} × {measured['limit'] if isinstance(measured['limit'], str) else figure(measured['limit'])}"
+
+
+def beside(measured):
+    """The ratio to each of the others, with the least and the greatest of the rounds."""
+    texts = []
+    for name in measured["figures"]:
+        if name not in (measured["of"], measured["limit"]) and run.ratio(measured, name) is not None:
+            low, high = run.ratio_range(measured, name)
+            texts.append(f"{name} {run.ratio(measured, name):.2f} ({low:.2f} to {high:.2f})")
+    return ", ".join(texts) or "–"
+
+
+def goals(measured):
+    return ", ".join(f"{text.replace(' x ', ' × ')}: {'yes' if reached else '**no**'}" for text, reached in run.verdicts(measured)) or "–"
+
+
+def table(rows):
+    lines = ["| id | figure | part of the limit | ratio to the others | goal reached |", "| --- | --- | --- | --- | --- |"]
+    for measured in rows:
+        if measured["of"] in measured["figures"]:
+            value = f"{figure(run.median(measured, measured['of']))} {measured['unit']}"
+            lines.append(f"| `{measured['id']}` | {value} | {of_limit(measured)} | {beside(measured)} | {goals(measured)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def growth(rows):
+    """A table of a scale run: the cost at each number, beside that at the smallest."""
+    lines = ["| id | what | at each number: µs, and times the smallest's | within 2 × |", "| --- | --- | --- | --- |"]
+    for measured in rows:
+        numbers = sorted(measured["figures"], key=int)
+        if numbers:
+            first = run.median(measured, numbers[0])
+            cells = [f"{int(n):,}: {figure(run.median(measured, n))} ({run.median(measured, n) / first:.2f})" for n in numbers]
+            cells += [f"{int(n):,}: {why}" for n, why in measured["missing"].items()]
+            lines.append(f"| `{measured['id']}` | {measured['what']} | {', '.join(cells)} | {goals(measured)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def page(measured):
+    made = growth if measured["program"] == "bench-scale" else table
+    head = (f"# {TITLES[measured['program']]}: {measured['machine']['cpu']}\n\n{run.describe(measured['machine'])}. prong {measured['version']}, "
+            f"{measured['began']} UTC, medians of {measured['rounds']} rounds. A ratio of 3 means three times as good, whichever way "
+            "better lies; the least and the greatest of a round stand in brackets.\n\n")
+    if max(measured["machine"]["load"]) > measured["machine"]["cores"] + 2:
+        head += "**The machine was busy with other programs: the figures say little, and the ratios not much more.**\n\n"
+    return head + made(measured["rows"]) + "## Plots\n\n" + "".join(plot(r) for r in measured["rows"])
+
+
+def write(directory, name, text):
+    with open(os.path.join(directory, name + ".md"), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def main(source, directory):
-    page = NONE
-    if os.path.exists(source):
-        with open(source, encoding="utf-8") as file:
-            measured = [json.loads(line) for line in file if line.startswith("{")]
-        page = "# Plots\n\n"
-        for bench in measured:
-            values = [("prong", bench["prong"])] + [(peer, value) for peer, value in bench["peers"].items() if value]
-            page += f"## {bench['id']}: {bench['better']} is better\n\n```{{raw}} html\n{bars(values, bench['unit'])}\n```\n\n"
-    with open(os.path.join(directory, "performance-plots.md"), "w", encoding="utf-8") as file:
-        file.write(page)
+    names = []
+    for path in sorted(glob.glob(os.path.join(source, "*.json"))):
+        with open(path, encoding="utf-8") as file:
+            names.append("performance-" + os.path.splitext(os.path.basename(path))[0])
+            write(directory, names[-1], page(json.load(file)))
+    index = "# Plots\n\nA page for each run on each machine.\n\n```{toctree}\n" + "\n".join(names) + "\n```\n"
+    write(directory, "performance-plots", index if names else NONE)
 
 
 if __name__ == "__main__":

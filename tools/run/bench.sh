@@ -10,7 +10,10 @@ cmd_bench() {
     need_build_tools
     install $(missing_commands g++:g++ python3:python3) $(missing_packages libboost-dev libzmq3-dev libuv1-dev libmsgpack-dev)
     build build-bench -Dtests=false -Dexamples=false -Dbench=true --buildtype=release
-    python3 bench/bench.py build-bench/bench/bench "$@"
+    case ${1-} in
+    scale) shift; python3 bench/scale.py build-bench/bench/bench "$@" ;;
+    *) python3 bench/bench.py build-bench/bench/bench "$@" ;;
+    esac
 }
 
 cmd_bench_python() {
