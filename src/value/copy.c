@@ -107,7 +107,7 @@ static prong_status copy_table(struct copier *copier, prong_value from, prong_va
 }
 
 static prong_status copy_class(struct copier *copier, const struct class_node *from, const struct class_node **to) {
-    struct class_node *made;
+    struct class_node *made = NULL;
     if (from->node.walk == copier->walk) {
         *to = copier->copies[from->node.index];
         return PRONG_OK;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { STEPS_MAX = 1 << 20 };
-_Thread_local struct value_work value_work = {.limit = SIZE_MAX};
+QUICK_LOCAL struct value_work value_work = {.limit = SIZE_MAX};
 static _Thread_local size_t equal_steps, last_step; /* last_step: of the comparison that runs */
 
 /* How deep the comparison is that is looking up keys in a table, which compares them in turn; 0: none is. */

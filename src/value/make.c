@@ -49,28 +49,6 @@ prong_status prong_make_bytes(prong_document *document, const void *data, size_t
     return make_text(document, PRONG_KIND_BYTES, data, size, value);
 }
 
-/* `size` bytes of a struct that begins with a node, cleared. */
-prong_status make_node(prong_document *document, size_t size, void *node) {
-    struct node *made = document_take(document, size);
-    if (!made) return PRONG_NO_MEMORY;
-    memset(made, 0, size);
-    made->height = 1;
-    *(struct node **)node = made;
-    return PRONG_OK;
-}
-
-uint32_t height_of(prong_value value) {
-    if (!kind_has_node(value_kind(value)) || !value.pointer) return 0;
-    return ((const struct node *)value.pointer)->height;
-}
-
-static void node_raise_height(struct node *node, const prong_value *below, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t height = height_of(below[i]) + 1;
-        if (height > node->height) node->height = height;
-    }
-}
-
 prong_status make_bytes_node(prong_document *document, prong_kind kind, const void *data, size_t size, bool read_only,
                              prong_value *value) {
     struct bytes_node *node;
@@ -112,8 +90,7 @@ prong_status make_tuple(prong_document *document, const prong_value *items, size
         if (!node) return PRONG_NO_MEMORY;
         node->node = (struct node){.height = 1};
         node->hash = 0;
-        memcpy(node->items, items, count * sizeof(*items));
-        node_raise_height(&node->node, items, count);
+        node_copy_items(&node->node, node->items, items, count);
     }
     *value = value_of_kind(PRONG_KIND_TUPLE, count, node);
     return PRONG_OK;
@@ -157,9 +134,8 @@ prong_status list_extend(prong_document *document, prong_value list, const prong
     prong_status status = list_reserve(document, list, count);
     if (status < 0) return status;
     struct list_node *node = value_list(list);
-    memcpy(node->items + node->count, items, count * sizeof(*items));
+    node_copy_items(&node->node, node->items + node->count, items, count);
     node->count += count;
-    node_raise_height(&node->node, items, count);
     return PRONG_OK;
 }
 
@@ -177,10 +153,10 @@ prong_status table_put(prong_document *document, prong_value container, prong_va
     bool added;
     prong_status status = table_insert(document, &node->table, key, &entry, &added);
     if (status < 0) return status;
-    node_raise_height(&node->node, &key, 1);
+    node_raise_height(&node->node, key);
     if (value_kind(container) == PRONG_KIND_DICT) {
         entry->value = value;
-        node_raise_height(&node->node, &value, 1);
+        node_raise_height(&node->node, value);
     }
     return PRONG_OK;
 }
@@ -255,7 +231,7 @@ prong_status make_object(prong_document *document, prong_value class, prong_valu
     node->class = value_class(class);
     node->arguments = arguments;
     node->by_new = by_new;
-    node_raise_height(&node->node, &arguments, 1);
+    node_raise_height(&node->node, arguments);
     *value = value_of_kind(PRONG_KIND_OBJECT, 0, node);
     return PRONG_OK;
 }
@@ -283,10 +259,10 @@ prong_status prong_make_object(prong_document *document, const prong_object *obj
     node->pairs = object->pairs;
     node->has_state = object->has_state;
     node->state = object->state;
-    node_raise_height(&node->node, &node->keywords, 1);
-    node_raise_height(&node->node, &node->items, 1);
-    node_raise_height(&node->node, &node->pairs, 1);
-    node_raise_height(&node->node, &node->state, 1);
+    node_raise_height(&node->node, node->keywords);
+    node_raise_height(&node->node, node->items);
+    node_raise_height(&node->node, node->pairs);
+    node_raise_height(&node->node, node->state);
     return PRONG_OK;
 }
 

@@ -6,9 +6,12 @@
 #ifndef VALUE_NODE_H
 #define VALUE_NODE_H
 
+#include "base/local.h"
+#include "value/document.h"
 #include "value/table.h"
 #include <prong/value.h>
 #include <stdarg.h>
+#include <string.h>
 
 enum { DEPTH_MAX = PRONG_VALUE_DEPTH }; /* recursion is bounded everywhere: some threads have stacks of 128 KiB */
 
@@ -95,9 +98,12 @@ static inline struct object_node *value_object(prong_value value) {
 static inline const struct class_node *value_class(prong_value value) {
     return value.pointer;
 }
+/* A set of bits, not comparisons: kinds come in no order that a CPU could predict. */
 static inline bool kind_has_node(prong_kind kind) {
-    return (kind >= PRONG_KIND_BYTEARRAY && kind <= PRONG_KIND_RANGE) || kind == PRONG_KIND_COMPLEX ||
-           kind >= PRONG_KIND_CLASS;
+    const uint32_t without = 1u << PRONG_KIND_NULL | 1u << PRONG_KIND_BOOL | 1u << PRONG_KIND_INT |
+                             1u << PRONG_KIND_FLOAT | 1u << PRONG_KIND_STR | 1u << PRONG_KIND_BYTES |
+                             1u << PRONG_KIND_ELLIPSIS | 1u << PRONG_KIND_NOT_IMPLEMENTED;
+    return !(without >> (kind & 31) & 1);
 }
 
 /* The items of a list or tuple, for reading. */
@@ -126,7 +132,7 @@ static inline bool kind_is_number(prong_kind kind) {
 struct value_work {
     size_t done, limit;
 };
-extern _Thread_local struct value_work value_work;
+extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct value_work value_work;
 /* False: the limit is passed. */
 static inline bool value_work_add(size_t steps) {
     value_work.done += steps;
@@ -140,12 +146,38 @@ static inline size_t value_work_of_hashing(size_t size) {
     return size / 32;
 }
 
-/* Height of a node that has these below; of what has none, 0. */
-uint32_t height_of(prong_value value);
+/* Of what has no node, 0. */
+static inline uint32_t height_of(prong_value value) {
+    if (!kind_has_node(value_kind(value)) || !value.pointer) return 0;
+    return ((const struct node *)value.pointer)->height;
+}
+/* For a node that has this below. */
+static inline void node_raise_height(struct node *node, prong_value below) {
+    uint32_t height = height_of(below) + 1;
+    if (height > node->height) node->height = height;
+}
+/* Into memory of the node's, which has them below then. */
+static inline void node_copy_items(struct node *node, prong_value *to, const prong_value *items, size_t count) {
+    uint32_t highest = node->height;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t height = height_of(items[i]) + 1;
+        to[i] = items[i];
+        if (height > highest) highest = height;
+    }
+    node->height = highest;
+}
 
 /* --- making, without checks: what the readers and the public makers share --- */
 prong_status make_text(prong_document *document, prong_kind kind, const void *data, size_t size, prong_value *value);
-prong_status make_node(prong_document *document, size_t size, void *node);
+/* `size` bytes of a struct that begins with a node, cleared. */
+static inline prong_status make_node(prong_document *document, size_t size, void *node) {
+    struct node *made = document_take(document, size);
+    if (!made) return PRONG_NO_MEMORY;
+    memset(made, 0, size);
+    made->height = 1;
+    memcpy(node, &made, sizeof(made));
+    return PRONG_OK;
+}
 prong_status make_tuple(prong_document *document, const prong_value *items, size_t count, prong_value *value);
 prong_status make_list(prong_document *document, const prong_value *items, size_t count, prong_value *value);
 prong_status make_table(prong_document *document, prong_kind kind, prong_value *value);

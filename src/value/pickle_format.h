@@ -144,6 +144,20 @@ static inline char *pickle_put_float(char *at, double number) {
 
 /* --- reading --- */
 
+/* An unsigned number of 1, 2, 4 or 8 bytes. Each size is a load of its own: a load of 8 bytes, right after fewer were copied
+ * to that place, would have to wait for them. */
+static inline uint64_t pickle_number_at(const void *at, size_t size) {
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
+    switch (size) {
+    case 1: return *(const unsigned char *)at;
+    case 2: return memcpy(&two, at, 2), two;
+    case 4: return memcpy(&four, at, 4), four;
+    default: return memcpy(&eight, at, 8), eight;
+    }
+}
+
 /* What stands behind OP_BINFLOAT. */
 static inline double pickle_float_at(const void *at) {
     uint64_t bits;

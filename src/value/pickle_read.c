@@ -41,14 +41,54 @@ static inline prong_status read_binint(struct reader *r) {
 
 /* --- text and bytes --- */
 
+/* Copies and checks in one pass, a word at a time. NULL: it has other characters, or the document's newest chunk has not
+ * enough room; nothing was taken then. */
+static inline char *copy_if_ascii(struct reader *r, const unsigned char *text, size_t size) {
+    prong_document *document = r->document;
+    if (!document || size >= (size_t)(document->end - document->at)) return NULL;
+    char *copy = document->at;
+    uint64_t word, all = 0;
+    if (size >= 8) {
+        for (size_t i = 0; i < size - 8; i += 8) {
+            memcpy(&word, text + i, 8);
+            memcpy(copy + i, &word, 8);
+            all |= word;
+        }
+        memcpy(&word, text + size - 8, 8); /* the last 8, of which some may have been copied before */
+        memcpy(copy + size - 8, &word, 8);
+        all |= word;
+    } else if ((size_t)(r->end - text) >= 8) {
+        memcpy(&word, text, 8);
+        all = word & (((uint64_t)1 << 8 * size) - 1);
+        memcpy(copy, &all, 8);
+    } else {
+        for (size_t i = 0; i < size; i++) all |= (unsigned char)(copy[i] = (char)text[i]);
+    }
+    if (all & 0x8080808080808080u) return NULL;
+    copy[size] = 0;
+    document->at += (size + 8) & ~(size_t)7;
+    return copy;
+}
+
 static inline prong_status read_counted_text(struct reader *r, size_t width) {
     const unsigned char *bytes;
     size_t size;
     prong_value value;
     TRY(reader_take_counted(r, width, &bytes, &size));
-    if (__builtin_expect(!utf8_valid((const char *)bytes, size, NULL), 0)) return malformed("text that is not UTF-8");
+    char *copy = copy_if_ascii(r, bytes, size);
+    if (__builtin_expect(copy != NULL, 1)) return reader_push_new(r, value_of_kind(PRONG_KIND_STR, size, copy));
+    if (!utf8_valid((const char *)bytes, size, NULL)) return malformed("text that is not UTF-8");
     TRY(make_text(r->document, PRONG_KIND_STR, bytes, size, &value));
-    return reader_push(r, value);
+    return reader_push_new(r, value);
+}
+
+/* A text, and those that follow it at once, as in a list of texts. */
+static prong_status read_short_texts(struct reader *r) {
+    for (;;) {
+        TRY(read_counted_text(r, 1));
+        if (r->at >= r->pause_at || *r->at != OP_SHORT_BINUNICODE) return PRONG_OK;
+        r->opcode = r->at++;
+    }
 }
 
 static inline prong_status read_counted_bytes(struct reader *r, size_t width) {
@@ -82,14 +122,23 @@ static bool reader_is_lost(prong_value value) {
     return value_kind(value) == PRONG_KIND_OBJECT && !value_object(value)->node.index;
 }
 
+/* To as many entries as the whole pickle has, if the rest is like what was read; but not much larger at once than what is
+ * used, since the rest may be different. */
+static prong_status memo_grow(struct reader *r, size_t least) {
+    size_t length = (size_t)(r->end - r->start), done = (size_t)(r->at - r->start);
+    size_t expected = r->memo_capacity * (length / done + 1), most = r->memo_capacity * 16;
+    if (expected > most) expected = most;
+    return reader_grow(&r->memo, &r->memo_capacity, sizeof(prong_value), r->fixed_memo,
+                       least > expected ? least : expected);
+}
+
 static prong_status memo_put(struct reader *r, uint64_t index) {
     TRY(reader_has(r, 1));
     reader_note_kept(*reader_top(r));
     size_t length = (size_t)(r->end - r->start);
     if (index >= (length > MEMO_LEAST ? length : MEMO_LEAST))
         return fail(PRONG_TOO_LONG, "memo index %llu in a pickle of %zu bytes", (unsigned long long)index, length);
-    if (index >= r->memo_capacity)
-        TRY(reader_grow(&r->memo, &r->memo_capacity, sizeof(prong_value), r->fixed_memo, index + 1));
+    if (index >= r->memo_capacity) TRY(memo_grow(r, index + 1));
     while (r->memo_size <= index) r->memo[r->memo_size++].head = UNSET;
     if (r->memo[index].head == UNSET) r->memo_entries++;
     r->memo[index] = *reader_top(r);
@@ -158,9 +207,9 @@ static prong_status read_marked_tuple(struct reader *r) {
 }
 
 static inline prong_status read_empty(struct reader *r, prong_kind kind) {
-    prong_value value;
-    TRY(kind == PRONG_KIND_LIST ? make_list(r->document, NULL, 0, &value) : make_table(r->document, kind, &value));
-    return reader_push(r, value);
+    struct node *node;
+    TRY(make_node(r->document, kind == PRONG_KIND_LIST ? sizeof(struct list_node) : sizeof(struct table_node), &node));
+    return reader_push_new(r, value_of_kind(kind, 0, node));
 }
 
 /* --- buffers beside the pickle --- */
@@ -254,7 +303,7 @@ static prong_status read_opcode(struct reader *r, enum opcode opcode) {
     case OP_LONG1: return read_long(r, 1);
     case OP_LONG4: return read_long(r, 4);
     case OP_BINFLOAT: return read_binfloat(r);
-    case OP_SHORT_BINUNICODE: return read_counted_text(r, 1);
+    case OP_SHORT_BINUNICODE: return read_short_texts(r);
     case OP_BINUNICODE: return read_counted_text(r, 4);
     case OP_BINUNICODE8: return read_counted_text(r, 8);
     case OP_SHORT_BINBYTES: return read_counted_bytes(r, 1);

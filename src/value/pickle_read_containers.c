@@ -49,7 +49,9 @@ static prong_status reader_set_pairs(struct reader *r, prong_value to, const pro
     }
     if (value_kind(dict) != PRONG_KIND_DICT) return expected("a dict to set in", to);
     if (count > 16) TRY(table_reserve(r->document, value_table(dict), value_table(dict)->count + count / 2));
-    for (size_t i = 0; i < count; i += 2) {
+    bool filled = table_fill(r->document, dict, items, count / 2);
+    if (filled) TRY(reader_check_steps(r));
+    for (size_t i = 0; i < count && !filled; i += 2) {
         TRY(table_put(r->document, dict, items[i], items[i + 1]));
         TRY(reader_check_steps(r));
     }

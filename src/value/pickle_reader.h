@@ -78,6 +78,17 @@ static inline prong_status reader_push(struct reader *r, prong_value value) {
     return PRONG_OK;
 }
 
+/* A new value; the MEMOIZE, which follows most of them, is done at once. */
+static inline prong_status reader_push_new(struct reader *r, prong_value value) {
+    if (r->at < r->pause_at && *r->at == OP_MEMOIZE && r->memo_entries == r->memo_size &&
+        r->memo_size < r->memo_capacity) {
+        r->at++;
+        r->memo[r->memo_size++] = value;
+        r->memo_entries++;
+    }
+    return reader_push(r, value);
+}
+
 /* There are `count` values to take; *top is the last of them. */
 static inline prong_status reader_has(const struct reader *r, size_t count) {
     return __builtin_expect(r->count - r->floor < count, 0) ? reader_underflow(r) : PRONG_OK;
@@ -126,12 +137,11 @@ static inline prong_status reader_take(struct reader *r, size_t size, const unsi
     return PRONG_OK;
 }
 
-/* An unsigned number of 1 to 8 bytes. */
+/* An unsigned number of 1, 2, 4 or 8 bytes. */
 static inline prong_status reader_take_number(struct reader *r, size_t size, uint64_t *number) {
     const unsigned char *bytes;
     TRY(reader_take(r, size, &bytes));
-    *number = 0;
-    memcpy(number, bytes, size);
+    *number = pickle_number_at(bytes, size);
     return PRONG_OK;
 }
 

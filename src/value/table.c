@@ -18,7 +18,8 @@ static inline bool table_same_key(prong_value a, prong_value b) {
         if (a.head != b.head) return false;
         if (a.pointer == b.pointer) return true;
         value_work_add(value_work_of_copying(value_size(a)));
-        return memcmp(a.pointer, b.pointer, value_size(a)) == 0;
+        return !value_size(a) || (*(const char *)a.pointer == *(const char *)b.pointer &&
+                                  memcmp(a.pointer, b.pointer, value_size(a)) == 0);
     }
     return value_same(a, b) || prong_value_equal(a, b);
 }
@@ -138,6 +139,31 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     *added = true;
     return PRONG_OK;
 }
+
+/* Different heads: different strs. */
+static bool table_are_new_keys(const prong_value *pairs, size_t count) {
+    for (size_t i = 0; i < 2 * count; i += 2) {
+        if (value_kind(pairs[i]) != PRONG_KIND_STR) return false;
+        for (size_t j = 0; j < i; j += 2)
+            if (pairs[j].head == pairs[i].head && table_same_key(pairs[j], pairs[i])) return false;
+    }
+    return true;
+}
+
+bool table_fill(prong_document *document, prong_value dict, const prong_value *pairs, size_t count) {
+    struct table_node *node = (struct table_node *)(uintptr_t)dict.pointer;
+    struct table *table = &node->table;
+    if (!count || table->capacity || count > FEW || !table_are_new_keys(pairs, count)) return false;
+    size_t capacity = count > FIRST_CAPACITY ? count : FIRST_CAPACITY;
+    struct entry *entries = document_take(document, capacity * sizeof(*entries));
+    if (!entries) return false;
+    for (size_t i = 0; i < count; i++) node_copy_items(&node->node, &entries[i].key, pairs + 2 * i, 2);
+    table->entries = entries;
+    table->capacity = (uint32_t)capacity;
+    table->used = table->count = (uint32_t)count;
+    return true;
+}
+_Static_assert(sizeof(struct entry) == 2 * sizeof(prong_value), "an entry is a key and a value, one behind the other");
 
 void table_remove(struct table *table, struct entry *entry) {
     *entry = (struct entry){.key.head = GAP};

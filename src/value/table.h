@@ -34,6 +34,9 @@ prong_status table_find(const struct table *table, prong_value key, struct entry
 /* Finds or makes it: *added tells which. A new entry's value is None. */
 prong_status table_insert(prong_document *document, struct table *table, prong_value key, struct entry **entry,
                           bool *added);
+/* All entries of a small dict at once: these pairs, if it has had none yet, and their keys are strs of which no two are
+ * equal. False: nothing was done. */
+bool table_fill(prong_document *document, prong_value dict, const prong_value *pairs, size_t count);
 void table_remove(struct table *table, struct entry *entry);
 /* The next entry from *at on, or NULL. */
 static inline struct entry *table_next(const struct table *table, size_t *at) {

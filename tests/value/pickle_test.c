@@ -287,3 +287,109 @@ TEST(a_dict_that_comes_in_many_small_batches_is_read_in_time) {
     equal(prong_value_size(back), BATCHES * PAIRS);
     prong_document_close(document);
 }
+
+/* Texts of all lengths up to that, ASCII but for one character (in bytes: `wide`, 0: none) at each place, at the end of the
+ * pickle and before other opcodes. */
+enum { TEXT_MAX = 40 };
+
+static void text_is_read(const char *text, size_t size, const char *behind) {
+    char pickle[TEXT_MAX + 20];
+    prong_value back;
+    size_t length = (size_t)sprintf(pickle, "\x80\x04\x8c%c", (int)size);
+    length = size ? length : 4; /* a NUL is no character for sprintf */
+    memcpy(pickle + length, text, size);
+    length += size + (size_t)sprintf(pickle + length + size, "%s.", behind);
+    prong_document_reset(document);
+    ok(prong_pickle_loads(document, pickle, length, &back, NULL));
+    const char *got;
+    size_t got_size;
+    ok(prong_get_str(back, &got, &got_size));
+    equal(got_size, size);
+    check(memcmp(got, text, size) == 0 && got[size] == 0);
+}
+
+TEST(texts_of_any_length_and_place_are_read) {
+    begin();
+    for (size_t size = 0; size <= TEXT_MAX; size++) {
+        char text[TEXT_MAX + 1];
+        for (size_t i = 0; i < size; i++) text[i] = (char)('a' + i % 26);
+        text_is_read(text, size, "");
+        text_is_read(text, size, "\x94");
+        text_is_read(text, size, "\x94N0N0N0");
+        for (size_t at = 0; at + 2 <= size; at++) {
+            memcpy(text + at, "\xc3\xa9", 2);
+            text_is_read(text, size, "");
+            text_is_read(text, size, "\x94N0N0N0");
+            text[at] = text[at + 1] = 'x';
+        }
+    }
+    prong_document_close(document);
+}
+
+TEST(a_byte_that_is_not_utf8_is_found_at_each_place_of_a_text) {
+    begin();
+    for (size_t size = 1; size <= TEXT_MAX; size++) {
+        for (size_t at = 0; at < size; at++) {
+            char pickle[TEXT_MAX + 20] = "\x8c";
+            prong_value back;
+            pickle[1] = (char)size;
+            memset(pickle + 2, 'a', size);
+            pickle[2 + at] = (char)0xff;
+            pickle[2 + size] = '.';
+            is(prong_pickle_loads(document, pickle, size + 3, &back, NULL), PRONG_INVALID);
+            says("text that is not UTF-8");
+        }
+    }
+    prong_document_close(document);
+}
+
+/* Small dicts are read in another way than larger ones, those with other keys than text, and those with a key twice. */
+TEST(small_dicts_keep_order_and_the_last_of_equal_keys) {
+    begin();
+    for (int pairs = 1; pairs <= 12; pairs++) {
+        for (int same = -1; same < pairs - 1; same++) { /* the last key is this one once more */
+            char pickle[100] = "}(";
+            size_t size = 2;
+            prong_value back, item;
+            for (int i = 0; i < pairs; i++) {
+                int key = i == pairs - 1 && same >= 0 ? same : i;
+                size += (size_t)sprintf(pickle + size, "\x8c\x02k%cK%c", 'a' + key, 'A' + i);
+            }
+            size += (size_t)sprintf(pickle + size, "u.");
+            ok(prong_pickle_loads(document, pickle, size, &back, NULL));
+            equal(prong_value_size(back), (size_t)(same < 0 ? pairs : pairs - 1));
+            ok(prong_dict_get_text(back, same < 0 ? "ka" : (char[]){'k', (char)('a' + same), 0}, &item));
+            check(prong_value_equal(item, prong_make_int(same < 0 ? 'A' : 'A' + pairs - 1)));
+            ok(prong_dict_set_text(document, back, "more", item));
+            equal(prong_value_size(back), (size_t)(same < 0 ? pairs : pairs - 1) + 1);
+        }
+    }
+    prong_document_close(document);
+}
+
+TEST(a_memo_of_many_entries_gives_each_back) {
+    enum { TEXTS = 5000 };
+    begin();
+    static char pickle[TEXTS * 20];
+    prong_value back, item;
+    size_t size = 0;
+    pickle[size++] = '(';
+    for (uint32_t i = 0; i < TEXTS; i++) size += (size_t)sprintf(pickle + size, "\x8c\x05%05u\x94", i);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        pickle[size++] = 'j';
+        memcpy(pickle + size, &i, 4);
+        size += 4;
+    }
+    size += (size_t)sprintf(pickle + size, "l.");
+    ok(prong_pickle_loads(document, pickle, size, &back, NULL));
+    equal(prong_value_size(back), 2 * TEXTS);
+    for (size_t i = 0; i < 2 * TEXTS; i++) {
+        char wanted[10];
+        const char *text;
+        ok(prong_list_get(back, i, &item));
+        ok(prong_get_str(item, &text, NULL));
+        sprintf(wanted, "%05zu", i % TEXTS);
+        check(strcmp(text, wanted) == 0);
+    }
+    prong_document_close(document);
+}
