@@ -237,11 +237,18 @@ class NativePoolTest(unittest.TestCase):
 
     def test_storm(self):
         ended = threading.Event()
+        done = [0]
+
+        def note(_):
+            done[0] += 1
 
         def killer():
+            """One death at most between two results: where no worker ever gets ready, the pool breaks."""
+            seen = 0
             while not ended.wait(0.01):
                 pids = [worker.pid for worker in self.pool._pool]
-                if pids:
+                if pids and done[0] > seen:
+                    seen = done[0]
                     try:
                         os.kill(random.choice(pids), signal.SIGKILL)
                     except ProcessLookupError:
@@ -249,7 +256,7 @@ class NativePoolTest(unittest.TestCase):
         thread = threading.Thread(target=killer)
         thread.start()
         try:
-            results = [self.pool.apply_async(named("square"), (x,), retries=255) for x in range(3000)]
+            results = [self.pool.apply_async(named("square"), (x,), callback=note, retries=255) for x in range(3000)]
             values = [result.get(SOON) for result in results]
         finally:
             ended.set()
