@@ -143,7 +143,7 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     rows = run.chosen(all_rows(), options.names, "bench")
     with tempfile.TemporaryDirectory() as documents:
         if any(row["id"].startswith(("dumps_", "loads_")) for row in rows):

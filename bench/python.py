@@ -80,7 +80,7 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     rows = run.chosen(all_rows(), options.names, "bench-python")
     compile_tasks()
     run.report("bench-python", rows, measure, options.rounds, options.json)

@@ -61,7 +61,7 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     rows = run.chosen(all_rows(), options.names, "bench scale")
     run.report("bench-scale", rows, functools.partial(measure, options.program), options.rounds, options.json)
 
