@@ -140,7 +140,7 @@ static int meet(void *argument, size_t size) {
     return 0;
 }
 
-/* Who took part in the last round and has not come to this one. */
+/* The report names the party that took part in the last round and has not arrived in this one. */
 METHOD_TEST(whom_a_barrier_waits_for_is_named) {
     struct shared s = make(1);
     s.rounds = 2;

@@ -69,13 +69,18 @@ static void reply_raised(struct session *session, prong_value exception) {
     reply_traceback(session, view.name, said);
 }
 
-prong_status fill_object(prong_call *call) {
+static prong_status make_state(prong_call *call) {
     struct managed *object = call->inner->object;
     const struct type *type = object->type;
     if (type->make) return type->make(call, object);
     if (type->given.create) return type->given.create(call, &object->state);
     object->state = type->given.object;
     return PRONG_OK;
+}
+
+prong_status fill_object(prong_call *call) {
+    prong_status status = make_state(call);
+    return call->inner->outcome == CALL_UNRAISED ? PRONG_NO_MEMORY : status;
 }
 
 /* Returns (ident, exposed methods) of an object to which the client has been given a reference. */
@@ -133,7 +138,6 @@ static void request_create(struct session *session, const struct request *reques
     object->refs = 1; /* the client's, from now on */
     prong_call call = call_begin(&inner, name, arguments, request->kwds);
     status = fill_object(&call);
-    if (inner.outcome == CALL_UNRAISED) status = PRONG_NO_MEMORY;
     if (status >= 0 && inner.outcome != CALL_RAISED) {
         reply_created(session, object);
         return;

@@ -155,7 +155,6 @@ static prong_status make_shared(prong_server *server, const struct type *type, c
     inner.object->refs = 1; /* the server's own */
     prong_call call = call_begin(&inner, type->given.name, arguments, keywords);
     status = fill_object(&call);
-    if (inner.outcome == CALL_UNRAISED) status = PRONG_NO_MEMORY;
     if (status >= 0 && inner.outcome == CALL_RAISED) {
         char text[300];
         prong_value_repr(inner.result, text, sizeof(text), NULL);
