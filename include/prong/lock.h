@@ -9,9 +9,9 @@
  * in turn. No call is needed to mark the lock as consistent.
  *
  * No waiter starves. A new caller may acquire the lock before those that wait,
- * which is faster than handing it from one to the next, but that happens only
- * some 16 times in a row. Then, or when a waiter was woken in vain, the lock
- * goes to the waiters, in their order.
+ * which is faster than handing it from one to the next, but only until one of
+ * these has waited for about a millisecond. Then the next release is for the
+ * waiters, in their order.
  *
  * A signal handler may make every call, with PRONG_NOWAIT: an acquire of a lock
  * that is not recursive and that the interrupted thread holds itself would wait

@@ -27,8 +27,8 @@
 #define PERIOD_MS(n) ((prong_time)(n)*1000000)
 
 #define DEAD_LOCK_FIRST PERIOD_MS(1)
-#define DEAD_LOCK_LAST PERIOD_MS(50) /* no further doubling from here on */
-#define DEAD_MUTEX_FIRST PERIOD_MS(2)
+#define DEAD_LOCK_LAST PERIOD_MS(50)  /* no further doubling from here on */
+#define DEAD_MUTEX_FIRST PERIOD_MS(1) /* a waiter of that age is also served first: see sync/mutex.h */
 #define DEAD_MUTEX_LAST PERIOD_MS(40)
 #define DEAD_HOLDER PERIOD_MS(50)
 #define DEAD_PEER PERIOD_MS(100)

@@ -8,10 +8,10 @@
 #include <limits.h>
 #include <stdio.h>
 
-#ifndef MUTEX_BYPASSES
-#define MUTEX_BYPASSES 16 /* the model in tests/model has fewer */
+#ifndef MUTEX_PATIENCE /* the model in tests/model has its own */
+#define MUTEX_PATIENCE DEAD_MUTEX_FIRST
 #endif
-static const prong_time MUTEX_SPIN_FOR = PRONG_US(10);
+static const prong_time MUTEX_SPIN_FOR = PRONG_US(10), MUTEX_ARRIVES_WITHIN = PRONG_US(1);
 
 /* Masks of sleepers: those that were woken in vain, and all others. */
 enum { PASSED_OVER = 1, COMING = 2, ANYBODY = 3 };
@@ -19,9 +19,10 @@ enum { PASSED_OVER = 1, COMING = 2, ANYBODY = 3 };
 struct attempt {
     struct mutex *mutex;
     uint32_t token;
-    bool slept;       /* may take what is reserved */
+    bool slept;       /* may have been woken: may take what is reserved, and sees to the other sleepers */
     bool passed_over; /* was woken, and found it taken */
     bool abandoned;   /* took the lock over from a dead holder */
+    int64_t since;    /* when it began to sleep; 0 when it has not */
 };
 
 static bool is_token(uint32_t holder) {
@@ -45,13 +46,15 @@ static bool try_now(struct attempt *a) {
     return may_take(a, word) && mutex_take(a, word);
 }
 
-/* A short critical section is over within this time. */
+/* A short critical section is over within this time. The pauses between two tries grow, as each try takes the word's
+ * cache line from the holder; but not those of a thread that has waited already, as the next release may be for it. */
 static bool mutex_spin(struct attempt *a) {
     struct pause pause = {0};
-    do
+    for (unsigned gap = 1;; gap *= a->slept ? 1 : 2) {
         if (try_now(a)) return true;
-    while (pause_again(&pause, MUTEX_SPIN_FOR));
-    return false;
+        for (unsigned i = 0; i < gap; i++)
+            if (!pause_again(&pause, MUTEX_SPIN_FOR)) return false;
+    }
 }
 
 static void look_at_holder(struct mutex *mutex) {
@@ -80,13 +83,42 @@ static bool flag_holder(struct mutex *mutex, uint32_t flags) {
 /* The mutex is free, and perhaps no sleeper is on its way: drops a reservation, and wakes a sleeper. */
 static void mutex_offer(struct mutex *mutex) {
     uint32_t reserved = MUTEX_RESERVED;
-    atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
     atomic_compare_exchange_strong(&mutex->word, &reserved, 0);
     os_futex_wake_masked(&mutex->word, 1, ANYBODY);
 }
 
+/* In units of 66 us, of which 32 bits are enough: only differences count. */
+static uint32_t mutex_clock(int64_t time) {
+    return (uint32_t)(time >> 16);
+}
+
+static bool mutex_is_due(uint32_t since, int64_t now) {
+    return (int32_t)(mutex_clock(now) - since) >= (int32_t)mutex_clock(MUTEX_PATIENCE);
+}
+
+/* Stores since when this thread waits, unless another has waited longer. */
+static void mutex_note_wait(struct attempt *a, bool only_if_longer) {
+    uint32_t mine = mutex_clock(a->since), noted = atomic_load_explicit(&a->mutex->since, memory_order_relaxed);
+    if (!only_if_longer || (int32_t)(mine - noted) < 0)
+        atomic_store_explicit(&a->mutex->since, mine, memory_order_relaxed);
+}
+
+/* Woken, but the mutex is taken. */
+static void mutex_passed_over(struct attempt *a, int64_t now) {
+    a->passed_over = true;
+    mutex_note_wait(a, true);
+    flag_holder(a->mutex, mutex_is_due(mutex_clock(a->since), now) ? MUTEX_RESERVED | MUTEX_WAITERS : MUTEX_WAITERS);
+}
+
+/* Sets MUTEX_WAITERS for a thread that is about to sleep. */
+static void mutex_announce(struct attempt *a) {
+    if (!a->slept) mutex_note_wait(a, false);
+    flag_holder(a->mutex, MUTEX_WAITERS);
+}
+
 static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
     struct mutex *mutex = a->mutex;
+    a->since = clock_now();
     for (prong_time nap = DEAD_MUTEX_FIRST;;) {
         uint32_t word = atomic_load(&mutex->word);
         if (may_take(a, word)) {
@@ -95,7 +127,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
         }
         if ((word & MUTEX_HOLDER) == MUTEX_GONE || (a->slept && deadline_passed(deadline))) return false;
         if ((word & MUTEX_HOLDER) && !(word & MUTEX_WAITERS)) {
-            flag_holder(mutex, MUTEX_WAITERS);
+            mutex_announce(a);
             continue;
         }
         int64_t before = clock_now();
@@ -103,9 +135,9 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
                               deadline_within(deadline, nap));
         a->slept = true;
         if (mutex_spin(a)) return true;
-        if (clock_now() - before < nap) {
-            a->passed_over = true;
-            flag_holder(mutex, MUTEX_RESERVED | MUTEX_WAITERS);
+        int64_t now = clock_now();
+        if (now - before < nap) {
+            mutex_passed_over(a, now);
         } else {
             look_at_holder(mutex);
             if (nap < DEAD_MUTEX_LAST) nap *= 2;
@@ -127,7 +159,7 @@ enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline
     bool taken = deadline == PRONG_NOWAIT ? try_now(&a) || try_after_a_look(&a)
                                           : mutex_spin(&a) || mutex_wait(&a, object, deadline);
     if (!taken) return MUTEX_TIMED_OUT;
-    if (a.slept) atomic_store_explicit(&mutex->bypasses, 0, memory_order_relaxed);
+    if (a.since) mutex_note_wait(&a, false); /* those that sleep have come later */
     atomic_store_explicit(&mutex->thread, thread_self(), memory_order_relaxed);
     mutex->count = 0;
     return a.abandoned ? MUTEX_OWNER_DIED : MUTEX_TAKEN;
@@ -135,17 +167,18 @@ enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline
 
 /* --- releasing --- */
 
-/* The new word; also stores the count, which only the holder writes. */
-static uint32_t word_after(struct mutex *mutex, uint32_t word) {
-    uint32_t bypasses = atomic_load_explicit(&mutex->bypasses, memory_order_relaxed);
-    bool enough = bypasses >= MUTEX_BYPASSES && !(word & MUTEX_WAITERS);
-    if (!enough)
-        atomic_store_explicit(&mutex->bypasses,
-                              word & MUTEX_WAITERS ? 1
-                              : bypasses           ? bypasses + 1
-                                                   : 0,
-                              memory_order_relaxed);
-    return enough ? MUTEX_RESERVED : word & MUTEX_RESERVED;
+/* Whether a sleeper has waited long enough to be the next. Asked only when there is one. */
+static bool somebody_is_due(struct mutex *mutex) {
+    return mutex_is_due(atomic_load_explicit(&mutex->since, memory_order_relaxed), clock_now());
+}
+
+/* Whether the thread that has reserved the mutex is awake and takes it. Its release wakes the next one. */
+static bool taken_at_once(struct mutex *mutex) {
+    struct pause pause = {0};
+    do
+        if (atomic_load(&mutex->word) != MUTEX_RESERVED) return true;
+    while (pause_again(&pause, MUTEX_ARRIVES_WITHIN));
+    return false;
 }
 
 /* Wakes a sleeper that was woken in vain before; if there is none, any other; if nobody sleeps, drops the
@@ -156,27 +189,23 @@ static void mutex_hand_over(struct mutex *mutex) {
     mutex_offer(mutex);
 }
 
-/* If the flag was left over, no sleeper is on its way, whatever the count says. A thread that reserves the mutex by
- * that count checks the count again afterwards (below), and this one checks the word afterwards: so one of the two sees
- * the other. */
+/* If another thread has taken the mutex already, a sleeper would wake in vain: that thread's release wakes it. */
 static void wake_one(struct mutex *mutex) {
-    if (os_futex_wake_masked(&mutex->word, 1, ANYBODY) > 0) return;
-    atomic_store(&mutex->bypasses, 0);
-    if (atomic_load(&mutex->word) == MUTEX_RESERVED) mutex_offer(mutex);
+    if (!flag_holder(mutex, MUTEX_WAITERS)) os_futex_wake_masked(&mutex->word, 1, ANYBODY);
 }
 
 bool mutex_release_slow(struct mutex *mutex, uint32_t holder) {
     uint32_t word = atomic_load(&mutex->word), after;
+    bool due = (word & MUTEX_WAITERS) && somebody_is_due(mutex);
     do {
         if ((word & MUTEX_HOLDER) != holder) return false;
-        after = word_after(mutex, word);
+        after = due && (word & MUTEX_WAITERS) ? MUTEX_RESERVED : word & MUTEX_RESERVED;
     } while (!atomic_compare_exchange_weak(&mutex->word, &word, after));
-    if (word & MUTEX_RESERVED)
+    if ((word & MUTEX_RESERVED) && taken_at_once(mutex)) return true;
+    if (after == MUTEX_RESERVED)
         mutex_hand_over(mutex);
     else if (word & MUTEX_WAITERS)
         wake_one(mutex);
-    else if (after == MUTEX_RESERVED && atomic_load(&mutex->bypasses) == 0)
-        mutex_offer(mutex);
     return true;
 }
 
@@ -186,7 +215,7 @@ void mutex_begin(struct mutex *mutex) {
     mutex->count = 0;
     mutex->died_pid = 0;
     atomic_store(&mutex->thread, 0);
-    atomic_store(&mutex->bypasses, 0);
+    atomic_store(&mutex->since, 0);
     atomic_store(&mutex->word, 0);
 }
 

@@ -7,10 +7,12 @@
  * is on its way.
  *
  * Other threads may take the mutex before the woken one has arrived, for throughput: it needs some 30 us, in which they
- * can take and release the mutex a hundred times. But this is limited: after BYPASSES such releases, or when a thread
- * was woken in vain and has set MUTEX_RESERVED on the holder's word, the release leaves MUTEX_RESERVED as the word.
- * Then only threads that have slept may take the mutex. Sleepers are woken in the order in which they came (the kernel
- * keeps it), those woken in vain first.
+ * can take and release the mutex a hundred times. But this is limited in time. `since` is when the sleeper that is woken
+ * next began to sleep, or somewhat earlier. When that was a millisecond ago, the release leaves MUTEX_RESERVED as the
+ * word, and then only threads that have slept may take the mutex. A thread that was woken in vain after that time sets
+ * MUTEX_RESERVED on the holder's word itself, with the same effect. Sleepers are woken in the order in which they came
+ * (the kernel keeps it), those woken in vain first. If the thread that was woken for it is killed or stopped, the
+ * reservation ends with another waiter's nap: that one has slept, too.
  *
  * If a member dies while it holds the mutex, the process that buries it writes MUTEX_ABANDONED in place of its token,
  * and the next holder is told. If a sleeper is killed just as it was woken, its wake-up is lost: so no thread sleeps
@@ -34,9 +36,9 @@ enum mutex_result { MUTEX_TAKEN, MUTEX_OWNER_DIED, MUTEX_TIMED_OUT };
 struct mutex {
     _Atomic uint32_t word;
     _Atomic uint32_t thread; /* of the holder; for the report, and for recursion */
-    /* While a sleeper is on its way: the releases since it was woken. Holders write it; a thread that finds it wrong
-     * sets it to 0, as only the limit of bypasses depends on it. */
-    _Atomic uint32_t bypasses;
+    /* When the oldest sleeper began to sleep, see mutex_clock. If it is wrong, because of a race or a death, a release is
+     * fair too early, or too late until a sleeper wakes; nothing else depends on it. */
+    _Atomic uint32_t since;
     /* the holder's own */
     uint32_t count; /* further acquisitions by the same thread */
     uint32_t died_pid;
@@ -62,8 +64,7 @@ static inline bool mutex_try(struct mutex *mutex, uint32_t token, uint32_t threa
 
 /* If no thread waits. Pairs with the acquire in mutex_try. */
 static inline bool mutex_try_release(struct mutex *mutex, uint32_t holder) {
-    return atomic_load_explicit(&mutex->bypasses, memory_order_relaxed) == 0 &&
-           atomic_compare_exchange_strong_explicit(&mutex->word, &holder, 0, memory_order_release,
+    return atomic_compare_exchange_strong_explicit(&mutex->word, &holder, 0, memory_order_release,
                                                    memory_order_relaxed);
 }
 

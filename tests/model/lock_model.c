@@ -1,7 +1,11 @@
 /* The lock that users hold (src/sync/mutex.c): exclusion, no lost wake-up, death of the holder and of waiters, time-outs. */
-#define MUTEX_BYPASSES 1
 #include "surroundings.h"
 #include "weaken.h"
+
+/* To a thread that has no patience every sleeper is due, to the others none until its clock moves. A patient thread has
+ * none in its next turn. */
+static prong_time model_patience(void);
+#define MUTEX_PATIENCE model_patience()
 
 struct waiter *waiter_begin(void *object) {
     (void)object;
@@ -27,7 +31,11 @@ struct world_of_lock {
 };
 
 static struct world_of_lock *w;
-static int rounds, threads;
+static int rounds, threads, patient;
+
+static prong_time model_patience(void) {
+    return (patient >> model_self() & 1) ^ (w->turns[model_self()] & 1) ? PRONG_MS(1) : 0;
+}
 
 static void model_recover(uint32_t dead) {
     mutex_recover(&w->mutex, NULL, dead);
@@ -78,7 +86,7 @@ static void finish(void) {
 
 struct case_of_lock {
     const char *name;
-    int threads, kills, rounds, timed, choices;
+    int threads, kills, rounds, timed, patient, choices;
 };
 
 static int explore_cases(const struct case_of_lock *cases, size_t count) {
@@ -86,6 +94,7 @@ static int explore_cases(const struct case_of_lock *cases, size_t count) {
         rounds = cases[i].rounds;
         threads = cases[i].threads;
         timed_thread = cases[i].timed;
+        patient = cases[i].patient;
         model_explore(&(struct model){.name = cases[i].name,
                                       .threads = cases[i].threads,
                                       .kills = cases[i].kills,
@@ -99,21 +108,29 @@ static int explore_cases(const struct case_of_lock *cases, size_t count) {
 #define EXPLORE(cases) explore_cases(cases, sizeof(cases) / sizeof *(cases))
 
 static const struct case_of_lock strong[] = {
-    {"lock: 2 threads, 2 turns each, a death", 2, 1, 2, -1, MODEL_STRONG},
-    {"lock: 2 threads, 2 turns each, one with a time-out, a death", 2, 1, 2, 0, MODEL_STRONG},
-    {"lock: 2 threads, 3 turns each", 2, 0, 3, -1, MODEL_STRONG},
+    {"lock: 2 threads, 2 turns each, a death", 2, 1, 2, -1, 0, MODEL_STRONG},
+    {"lock: 2 threads, 2 turns each, one patient at first, a death", 2, 1, 2, -1, 1, MODEL_STRONG},
+    {"lock: 2 threads, 2 turns each, both patient at first, a death", 2, 1, 2, -1, 3, MODEL_STRONG},
+    {"lock: 2 threads, 2 turns each, one with a time-out, a death", 2, 1, 2, 0, 1, MODEL_STRONG},
+    {"lock: 2 threads, 3 turns each", 2, 0, 3, -1, 1, MODEL_STRONG},
 };
 /* These take most of the time. */
 static const struct case_of_lock larger[] = {
-    {"lock: 3 threads", 3, 0, 1, -1, MODEL_STRONG},
-    {"lock: 3 threads, a death", 3, 1, 1, -1, MODEL_STRONG},
-    {"lock: 3 threads, one with a time-out", 3, 0, 1, 0, MODEL_STRONG},
-    {"lock: 2 threads, 2 turns each, a choice", 2, 0, 2, -1, 1},
+    {"lock: 3 threads", 3, 0, 1, -1, 0, MODEL_STRONG},
+    {"lock: 3 threads, one patient", 3, 0, 1, -1, 1, MODEL_STRONG},
+    {"lock: 3 threads, two patient", 3, 0, 1, -1, 3, MODEL_STRONG},
+    {"lock: 3 threads, all patient", 3, 0, 1, -1, 7, MODEL_STRONG},
+    {"lock: 3 threads, one patient, a death", 3, 1, 1, -1, 1, MODEL_STRONG},
+    {"lock: 3 threads, two patient, a death", 3, 1, 1, -1, 3, MODEL_STRONG},
+    {"lock: 3 threads, one patient, another with a time-out", 3, 0, 1, 0, 2, MODEL_STRONG},
+    {"lock: 3 threads, all patient, one with a time-out", 3, 0, 1, 0, 7, MODEL_STRONG},
+    {"lock: 2 threads, 2 turns each, a choice", 2, 0, 2, -1, 0, 1},
 };
 static const struct case_of_lock weak[] = {
-    {"lock: 2 threads, a turn each, 2 choices", 2, 0, 1, -1, 2},
-    {"lock: 2 threads, a turn each, a choice, a death", 2, 1, 1, -1, 1},
-    {"lock: 2 threads, a turn each, one with a time-out, a choice", 2, 0, 1, 0, 1},
+    {"lock: 2 threads, a turn each, 2 choices", 2, 0, 1, -1, 0, 2},
+    {"lock: 2 threads, a turn each, one patient, a choice", 2, 0, 1, -1, 1, 1},
+    {"lock: 2 threads, a turn each, a choice, a death", 2, 1, 1, -1, 0, 1},
+    {"lock: 2 threads, a turn each, one with a time-out, a choice", 2, 0, 1, 0, 1, 1},
 };
 
 static int explore_orders(void) {

@@ -1,5 +1,5 @@
 /* What stands around the code that is explored: one member of the family for each thread, a clock, futexes, and a burial that
- * calls the model's own recovery. Included once by each model, after it has defined nothing but how often a lock is bypassed. */
+ * calls the model's own recovery. Included once by each model, before anything else. */
 #ifndef MODEL_SURROUNDINGS_H
 #define MODEL_SURROUNDINGS_H
 

@@ -302,6 +302,53 @@ METHOD_TEST(a_holder_that_takes_the_lock_again_at_once_does_not_keep_it) {
     end(&s);
 }
 
+/* The same without a pause: the lock is free for nanoseconds, and a sleeper needs microseconds to wake up. */
+static int hog_without_pause(void *argument, size_t size) {
+    struct shared *s = argument;
+    (void)size;
+    ok(prong_event_set(s->ready));
+    while (!prong_event_is_set(s->go))
+        for (int i = 0; i < 100; i++) {
+            ok(prong_lock_acquire(s->lock, PRONG_SECONDS(20)));
+            ok(prong_lock_release(s->lock));
+        }
+    return 0;
+}
+
+METHOD_TEST(a_waiter_is_served_between_two_processes_that_never_pause) {
+    struct shared s = make();
+    prong_process processes[2];
+    for (int i = 0; i < 2; i++) processes[i] = start_with(method, hog_without_pause, s);
+    ok(prong_event_wait(s.ready, PRONG_SECONDS(10)));
+    for (int i = 0; i < 50; i++) {
+        ok(prong_lock_acquire(s.lock, PRONG_SECONDS(5)));
+        test_sleep_ms(3); /* both sleep by now, and are due at the release */
+        ok(prong_lock_release(s.lock));
+    }
+    ok(prong_event_set(s.go));
+    for (int i = 0; i < 2; i++) equal(test_end(processes[i]), 0);
+    end(&s);
+}
+
+METHOD_TEST(a_waiter_that_is_stopped_keeps_the_lock_from_nobody) {
+    struct shared s = make();
+    ok(prong_lock_acquire(s.lock, PRONG_NOWAIT));
+    prong_process stopped = start_with(method, wait_for_lock, s);
+    ok(prong_event_wait(s.ready, PRONG_SECONDS(10)));
+    test_sleep_ms(30); /* it is due: the release reserves the lock for it */
+    ok(prong_process_signal(stopped, SIGSTOP));
+    for (int i = 0; i < 20; i++) {
+        ok(prong_lock_release(s.lock));
+        ok(prong_lock_acquire(s.lock, PRONG_SECONDS(5)));
+    }
+    ok(prong_process_signal(stopped, SIGCONT));
+    ok(prong_lock_release(s.lock));
+    equal(test_end(stopped), PRONG_OK); /* it got the lock, and ended with it */
+    is(prong_lock_acquire(s.lock, PRONG_SECONDS(5)), PRONG_OWNER_DIED);
+    ok(prong_lock_release(s.lock));
+    end(&s);
+}
+
 TEST(bad_handles_and_names_are_errors) {
     prong_lock lock = {0, 0};
     prong_event event;
