@@ -1,8 +1,14 @@
 /* The functions by which a bell asks a channel for its state. */
 #include "channel/bell.h"
 
+#include "family/arena.h"
+
 static struct channel *channel_of_bell(struct object_bell *bell) {
     return (struct channel *)((char *)bell - offsetof(struct channel, bell));
+}
+
+static void *channel_bell_object(struct object_bell *bell) {
+    return arena_at(channel_of_bell(bell)->fixed.object);
 }
 
 static _Atomic uint32_t *channel_bell_flags(struct object_bell *bell) {
@@ -17,4 +23,5 @@ static bool channel_bell_ready(struct object_bell *bell) {
     return channel_ready_to_take(channel_of_bell(bell));
 }
 
-const struct bell_owner channel_bell_owner = {channel_bell_flags, channel_bell_generation, channel_bell_ready};
+const struct bell_owner channel_bell_owner = {channel_bell_object, channel_bell_flags, channel_bell_generation,
+                                              channel_bell_ready};

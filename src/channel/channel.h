@@ -117,8 +117,10 @@ uint64_t channel_count_exactly(struct channel *channel);
 /* The number of messages put so far, modulo 2^40. */
 uint64_t channel_put_count(struct channel *channel);
 
-/* A member died: releases and repairs what it held, ends its hold on the bell, wakes all waiters. */
+/* A member died: releases and repairs what it held, ends its hold on the bell. */
 void channel_recover(struct channel *channel, uint32_t dead);
+/* It was inside: wakes all waiters. */
+void channel_wake(struct channel *channel);
 
 /* Blocks that are lent to a member, on their way into or out of a channel. */
 prong_status block_reserve(size_t size, uint64_t *block);

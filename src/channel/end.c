@@ -110,6 +110,7 @@ static void connections_each(const void *data, size_t size, void (*visit)(struct
 
 /* A hold of this process that is to pass on is kept until the child exists. */
 static void connection_hand_over(struct pipe *pipe, unsigned side, uint32_t token) {
+    object_touch_for(token, pipe);
     if (atomic_load(&pipe->end[side].provisional) == self_token())
         end_set_bit(pipe->end[side].holders, end_row(token));
     else

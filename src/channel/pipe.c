@@ -94,8 +94,10 @@ static void pipe_drop_own(void *object, void *unused) {
     (void)unused;
     if (atomic_load(&pipe->object.state) != OBJECT_LIVE || !(generation & 1)) return;
     for (unsigned side = 0; side < SIDES; side++)
-        if (end_bit(pipe->end[side].holders, end_row(self_token())))
+        if (end_bit(pipe->end[side].holders, end_row(self_token()))) {
+            object_touch(pipe);
             end_drop(pipe, generation, side, end_row(self_token()));
+        }
     pipe_free_if_abandoned(pipe, generation);
 }
 
@@ -120,6 +122,11 @@ static void pipe_recover(void *object, uint32_t dead) {
     pipe_free_if_abandoned(pipe, generation);
 }
 
+static void pipe_wake(void *object) {
+    struct pipe *pipe = object;
+    for (unsigned i = 0; i < SIDES; i++) channel_wake(&pipe->to[i]);
+}
+
 static void pipe_end(void *object) {
     struct pipe *pipe = object;
     for (unsigned i = 0; i < SIDES; i++) channel_end(&pipe->to[i]);
@@ -140,6 +147,7 @@ const struct object_type pipe_type = {
     .name = "connection",
     .size = sizeof(struct pipe),
     .recover = pipe_recover,
+    .wake = pipe_wake,
     .end = pipe_end,
     .dispose = pipe_dispose,
     .weigh = pipe_weigh,

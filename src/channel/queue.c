@@ -308,7 +308,9 @@ struct settling {
 
 static bool settle_if_dead(struct ledger *ledger, void *context) {
     const struct settling *settling = context;
-    if (atomic_load(&ledger->member) == settling->dead) settle_ledger(settling->queue, ledger);
+    if (atomic_load(&ledger->member) != settling->dead) return false;
+    settle_ledger(settling->queue, ledger);
+    waitq_wake_all(&settling->queue->joiners);
     return false;
 }
 
@@ -316,9 +318,14 @@ static void queue_recover(void *object, uint32_t dead) {
     struct queue *queue = object;
     channel_recover(&queue->channel, dead);
     if (queue->joinable) ledgers_each(&queue->ledgers, settle_if_dead, &(struct settling){queue, dead});
-    waitq_notify(&queue->joiners, INT_MAX);
     uint64_t maker = dead; /* this recovery destroys it, unless another process has taken it over */
     if (atomic_compare_exchange_strong(&queue->private_to, &maker, 0)) object_destroy(queue, object_generation(queue));
+}
+
+static void queue_wake(void *object) {
+    struct queue *queue = object;
+    channel_wake(&queue->channel);
+    waitq_wake_all(&queue->joiners);
 }
 
 static void queue_end(void *object) {
@@ -342,6 +349,7 @@ const struct object_type queue_type = {
     .name = "queue",
     .size = sizeof(struct queue),
     .recover = queue_recover,
+    .wake = queue_wake,
     .end = queue_end,
     .dispose = queue_dispose,
     .weigh = queue_weigh,

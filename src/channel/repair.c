@@ -4,7 +4,6 @@
 
 #include "channel/bell.h"
 
-#include <limits.h>
 
 void side_repair_put(struct channel *c) {
     if (c->put.link_from) segment_finish_link(c);
@@ -48,7 +47,13 @@ void channel_recover(struct channel *c, uint32_t dead) {
     if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(STOPPED_AT_MOST)))
         lock_release(&c->take.lock);
     object_bell_recover(&c->bell, dead);
-    /* it may have died just as it was woken: its wake-up is lost */
-    waitq_notify(&c->readable, INT_MAX);
-    waitq_notify(&c->writable, INT_MAX);
+}
+
+void channel_wake(struct channel *c) {
+    if (!c->fixed.whole) return;
+    lock_wake(&c->put.lock);
+    lock_wake(&c->take.lock);
+    object_bell_wake(&c->bell);
+    waitq_wake_all(&c->readable);
+    waitq_wake_all(&c->writable);
 }

@@ -29,6 +29,7 @@ static inline void object_bell_init(struct object_bell *bell, void *object) {
 
 /* What a bell asks of a channel, which is a part of an object; defined by the higher layer. */
 struct bell_owner {
+    void *(*object)(struct object_bell *bell);
     _Atomic uint32_t *(*flags)(struct object_bell *bell);
     uint64_t (*generation)(struct object_bell *bell);
     bool (*ready)(struct object_bell *bell);
@@ -74,5 +75,9 @@ bool object_bell_end(struct object_bell *bell);
 bool object_bell_dispose(struct object_bell *bell);
 /* A member died: removes it from the holders, and corrects the bell, which it may have left wrong. */
 void object_bell_recover(struct object_bell *bell, uint32_t dead);
+/* It was inside of the object: wakes those that wait for the bell's lock. */
+static inline void object_bell_wake(struct object_bell *bell) {
+    lock_wake(&bell->lock);
+}
 
 #endif

@@ -140,7 +140,9 @@ static void bell_renew(struct object_bell *shared, struct bell *bell) {
 
 static void bell_inherit(struct bell *bell) {
     struct object_bell *shared = bell->shared;
-    if (!bell->token || bell->token == self_token() || !holders_lock(shared)) return;
+    if (!bell->token || bell->token == self_token()) return;
+    object_touch(bell_object(shared));
+    if (!holders_lock(shared)) return;
     bool there = atomic_load(&shared->generation) == bell->generation;
     if (there) {
         bell_renew(shared, bell);

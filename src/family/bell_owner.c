@@ -1,12 +1,12 @@
 /* What has a bell: an object, by its type, or a channel. */
 #include "family/bell_owner.h"
 
-static void *bell_object(struct object_bell *shared) {
-    return (char *)shared - shared->inset;
-}
-
 static bool bell_is_of_channel(const struct object_bell *shared) {
     return shared->inset == BELL_OF_CHANNEL;
+}
+
+void *bell_object(struct object_bell *shared) {
+    return bell_is_of_channel(shared) ? channel_bell_owner.object(shared) : (char *)shared - shared->inset;
 }
 
 static _Atomic uint32_t *bell_flags_word(struct object_bell *shared) {

@@ -4,6 +4,7 @@
 
 #include "family/bell.h"
 
+void *bell_object(struct object_bell *bell);
 /* Whether there are descriptors, and of which kinds: see holders.h. */
 uint32_t bell_flags(struct object_bell *bell);
 void bell_set_flags(struct object_bell *bell, uint32_t flags);

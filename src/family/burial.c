@@ -37,9 +37,11 @@ static void member_bury_as(uint32_t token, enum member_end end) {
          * another one continues. */
         atomic_store(&row->state, MEMBER_GONE);
         settle_shared_guards(token);
-        object_recover_all(token);
+        objects_recover(token);
+        objects_wake(token);
         waiters_forget(token);
         threads_forget(token);
+        touched_free(&row->touched);
         if (atomic_load(&row->held)) heap_free_owned(token);
         atomic_fetch_add(&arena()->deaths, 1);
         atomic_store(&row->state, MEMBER_FREE);

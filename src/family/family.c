@@ -20,6 +20,7 @@ struct self *self = &nobody;
 /* In addition to the page that a fork clears, for kernels or tools without MADV_WIPEONFORK. */
 static void forget_self(void) {
     atomic_store(&self->token, 0);
+    touched_forget();
 }
 
 FORK_MUTEX(family, entering, forget_self)
@@ -27,7 +28,7 @@ FORK_MUTEX(family, entering, forget_self)
 /* Private state that every fork clears, also one that runs no fork handlers. */
 static prong_status make_self(void) {
     if (self != &nobody) return PRONG_OK;
-    struct self *page = os_memory_wipe_on_fork();
+    struct self *page = os_memory_wipe_on_fork(sizeof *page);
     if (!page) return fail_errno("no memory for a process's own page");
     self = page;
     thread_join_barriers();

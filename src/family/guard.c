@@ -52,6 +52,7 @@ void guard_undo(struct guard *guard) {
 
 void guard_settle(struct guard *guard, uint32_t dead) {
     if (lock_held_by(&guard->lock, dead) && guard_enter(guard, PRONG_FOREVER)) guard_leave(guard);
+    lock_wake(&guard->lock);
 }
 
 void guard_set(struct guard *guard, uint64_t *word, uint64_t value) {

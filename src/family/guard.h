@@ -33,7 +33,8 @@ void guard_leave(struct guard *guard);
 void guard_commit(struct guard *guard);
 /* Undoes what was set since guard_enter; the caller still has to leave. */
 void guard_undo(struct guard *guard);
-/* Undoes what a dead member has left half done under the guard, if it died inside. */
+/* Undoes what a dead member has left half done under the guard, if it died inside; and wakes a thread that waits for
+ * it, as the member may have died after it left, before it did so. */
 void guard_settle(struct guard *guard, uint32_t dead);
 /* Changes one word of the arena under the guard. An operation may set at most JOURNAL_CAPACITY words: further ones
  * would be set without a note in the journal, which prong_family_check reports. */

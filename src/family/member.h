@@ -4,6 +4,7 @@
 #define FAMILY_MEMBER_H
 
 #include "family/arena.h"
+#include "family/touched.h"
 
 #include <sys/types.h>
 
@@ -31,6 +32,7 @@ struct member {
     _Atomic uint64_t puts, gets, tasks, sleeps;
     _Atomic uint64_t leaving;  /* it exits normally, which breaks no barrier */
     _Atomic int64_t looked_at; /* when it was last checked whether it is alive */
+    struct touched touched;    /* the slabs of objects that burial has to look through */
 };
 
 /* For people to see; not exact: two threads at once may lose a count. */

@@ -11,7 +11,10 @@
 enum { SLAB_BYTES = 16 << 10 };
 
 struct slab {
-    uint64_t next, count, padding[6];
+    uint64_t next, count;
+    uint64_t mark; /* see slab_of_object */
+    uint32_t kind, number;
+    uint64_t padding[4];
 };
 
 static struct kind_table *kind_table(uint32_t kind) {
@@ -26,8 +29,22 @@ static size_t kind_stride(uint32_t kind) {
     return (object_types[kind]->size + 63) & ~(size_t)63;
 }
 
-static struct object *slab_object(uint32_t kind, struct slab *slab, uint64_t i) {
-    return (struct object *)(void *)((char *)(slab + 1) + i * kind_stride(kind));
+static struct object *slab_object(struct slab *slab, uint64_t i) {
+    return (struct object *)(void *)((char *)(slab + 1) + i * kind_stride(slab->kind));
+}
+
+static uint64_t slab_mark(uint64_t at) {
+    return arena()->nonce ^ at;
+}
+
+/* The slab of what may be an object; 0: it is none. */
+static uint64_t slab_of(uint64_t offset) {
+    const struct object *object = arena_at(offset);
+    if (!object_is_place(offset) || !object_type_of(object)) return 0;
+    uint64_t before = object->place * kind_stride(object->kind) + sizeof(struct slab);
+    if (before > offset) return 0;
+    const struct slab *slab = arena_at(offset - before);
+    return slab->mark == slab_mark(offset - before) && slab->kind == object->kind ? offset - before : 0;
 }
 
 /* The slab waits in `pending` until it is linked, so that none is lost. Its objects are chained before. */
@@ -43,10 +60,15 @@ static prong_status kind_add_slab(uint32_t kind) {
     memset(slab, 0, sizeof *slab + count * kind_stride(kind));
     slab->next = kinds->slabs;
     slab->count = count;
+    slab->kind = kind;
+    slab->number = ++arena()->slab_numbers;
+    slab->mark = slab_mark(kinds->pending);
     uint64_t next = kinds->free;
     for (uint64_t i = count; i-- > 0;) {
-        struct object *object = slab_object(kind, slab, i);
-        object->kind = kind;
+        struct object *object = slab_object(slab, i);
+        object->kind = (uint16_t)kind;
+        object->place = (uint16_t)i;
+        object->slab = slab->number;
         object->next_free = next;
         next = arena_offset(object);
     }
@@ -66,8 +88,9 @@ prong_status object_create(uint32_t kind, void **result) {
         uint64_t next = object->next_free;
         object->label[0] = 0;
         object->variant = 0;
+        object->creator = self_token();
+        object_touch(object);
         memset(object + 1, 0, object_types[kind]->size - sizeof *object);
-        guard_set(objects_guard(), &object->creator, self_token());
         guard_set(objects_guard(), (uint64_t *)&object->state, OBJECT_BUILDING);
         guard_set(objects_guard(), &kinds->free, next);
         guard_set(objects_guard(), &kinds->live, kinds->live + 1);
@@ -101,6 +124,7 @@ static uint64_t destroyed_by_self(void) {
  * repeated. */
 static void object_destroy_from(struct object *object, uint64_t from) {
     const struct object_type *type = object_types[object->kind];
+    object_touch(object);
     if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
     if (type->end) {
         type->end(object);
@@ -114,6 +138,7 @@ static void object_destroy_from(struct object *object, uint64_t from) {
 /* Frees a retired object that no thread is inside of. Its generation is `from`, which is that of a dead sweeper if one
  * had taken the object off the list and died. */
 static void object_reclaim(struct object *object, uint64_t from) {
+    object_touch(object);
     if (!atomic_compare_exchange_strong(&object->generation, &from, destroyed_by_self())) return;
     if (!object_types[object->kind]->dispose(object) || !guard_enter(objects_guard(), PRONG_FOREVER)) return;
     object_free_inside(object);
@@ -152,9 +177,25 @@ prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offs
     visit_end(visit);
     prong_status status = object_stale(kind, offset, generation);
     if (status >= 0) status = visit_begin(visit, offset);
-    if (status < 0 || object_is_live(kind, offset, generation)) return status;
+    if (status < 0) return status;
+    if (object_is_live(kind, offset, generation)) {
+        object_touch(arena_at(offset));
+        return status;
+    }
     visit_end(visit);
     return object_stale(kind, offset, generation);
+}
+
+/* --- touching --- */
+
+void object_touch_slow(struct object *object) {
+    uint64_t slab = slab_of(arena_offset(object));
+    if (slab && member_has_row(self_token())) touched_note(object->slab, slab);
+}
+
+void object_touch_for(uint32_t token, void *object) {
+    uint64_t slab = slab_of(arena_offset(object));
+    if (slab) touched_add(token, slab);
 }
 
 prong_status object_label(void *object, const char *name) {
@@ -176,14 +217,20 @@ const char *object_describe(void *object, char *text, size_t size) {
     return text;
 }
 
-/* Calls visit for every object of the kind that is not free, retired ones as well, without entering it. */
+/* --- all --- */
+
+/* Calls visit for every object of the slab that is not free, retired ones as well, without entering it. */
+static void slab_each(struct slab *slab, void (*visit)(struct object *, void *), void *context) {
+    for (uint64_t i = 0; i < slab->count; i++) {
+        struct object *object = slab_object(slab, i);
+        if (atomic_load(&object->state) != OBJECT_FREE) visit(object, context);
+    }
+}
+
 static void slabs_each(uint32_t kind, void (*visit)(struct object *, void *), void *context) {
     for (uint64_t at = __atomic_load_n(&kind_table(kind)->slabs, __ATOMIC_ACQUIRE); at;) {
         struct slab *slab = arena_at(at);
-        for (uint64_t i = 0; i < slab->count; i++) {
-            struct object *object = slab_object(kind, slab, i);
-            if (atomic_load(&object->state) != OBJECT_FREE) visit(object, context);
-        }
+        slab_each(slab, visit, context);
         at = slab->next;
     }
 }
@@ -204,6 +251,14 @@ void object_each(uint32_t kind, void (*visit)(void *, void *), void *context) {
     slabs_each(kind, visit_live, &(struct each){visit, context});
 }
 
+uint64_t object_count(void) {
+    uint64_t count = 0;
+    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) count += kind_table(kind)->live;
+    return count;
+}
+
+/* --- after a death --- */
+
 /* What a living member is building changes as it goes on, and the dead one cannot have known it. If there is no memory
  * for the visit, the object is recovered all the same: none may be left out. */
 static void recover_inside(struct object *object, uint32_t dead) {
@@ -215,9 +270,11 @@ static void recover_inside(struct object *object, uint32_t dead) {
     if (abandoned) object_destroy(object, generation);
 }
 
+/* This process may die in here, too, and leave what it changes to the one that buries it. */
 static void recover_one(struct object *object, void *context) {
     uint32_t dead = *(const uint32_t *)context;
     uint64_t generation = object_generation(object);
+    object_touch(object);
     if (generation != (uint64_t)dead << 1)
         recover_inside(object, dead);
     else if (atomic_load(&object->state) == OBJECT_RETIRED)
@@ -226,12 +283,45 @@ static void recover_one(struct object *object, void *context) {
         object_destroy_from(object, generation);
 }
 
-void object_recover_all(uint32_t dead) {
-    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) slabs_each(kind, recover_one, &dead);
+struct recovery {
+    uint32_t dead, kind, kinds; /* kinds: a bit for each of which there is a slab */
+};
+
+static void recovery_note_kind(uint64_t at, void *context) {
+    ((struct recovery *)context)->kinds |= 1u << ((struct slab *)arena_at(at))->kind;
 }
 
-uint64_t object_count(void) {
-    uint64_t count = 0;
-    for (uint32_t kind = 0; kind < KIND_LIMIT; kind++) count += kind_table(kind)->live;
-    return count;
+static void recovery_of_slab(uint64_t at, void *context) {
+    struct recovery *recovery = context;
+    struct slab *slab = arena_at(at);
+    if (slab->kind == recovery->kind) slab_each(slab, recover_one, &recovery->dead);
+}
+
+/* In the order of the kinds' numbers: pools come before jobs, for example. */
+void objects_recover(uint32_t dead) {
+    struct touched *touched = &member_row(dead)->touched;
+    struct recovery recovery = {.dead = dead};
+    bool all = atomic_load(&touched->all);
+    touched_each(touched, recovery_note_kind, &recovery);
+    for (uint32_t kind = 0; kind < KIND_LIMIT; recovery.kind = ++kind) {
+        if (all)
+            slabs_each(kind, recover_one, &dead);
+        else if (recovery.kinds >> kind & 1)
+            touched_each(touched, recovery_of_slab, &recovery);
+    }
+}
+
+/* An entry is made before it is known whether there is such an object. */
+static void wake_inside(uint64_t offset, void *unused) {
+    (void)unused;
+    struct object *object = arena_at(offset);
+    if (!slab_of(offset) || !object_types[object->kind]->wake) return;
+    INSIDE struct visit inside = {0};
+    visit_begin(&inside, offset);
+    uint64_t state = atomic_load(&object->state);
+    if (state == OBJECT_LIVE || state == OBJECT_RETIRED) object_types[object->kind]->wake(object);
+}
+
+void objects_wake(uint32_t dead) {
+    threads_each_entry_of(dead, wake_inside, NULL);
 }

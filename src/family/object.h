@@ -18,10 +18,12 @@ struct object {
      * destroys the object. */
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
-    uint32_t kind;
+    uint16_t kind;
+    uint16_t place;   /* in its slab */
     uint32_t variant; /* the kind's own: it is here as every call reads this cache line; 0 at first */
     uint64_t next_free;
-    uint64_t creator;       /* token; while building */
+    uint32_t creator;       /* token; while building */
+    uint32_t slab;          /* its number: see touched.h */
     char label[LABEL_SIZE]; /* a name for people; may be empty */
 };
 
@@ -41,9 +43,14 @@ enum holder_role {
 struct object_type {
     const char *name;
     size_t size;
-    /* A member has died: release and repair what it held of this object. Not called for one that another member is
-     * building, which the dead one cannot have known. */
+    /* A member has died: release and repair what it held of this object. Called if the member has touched the object, or
+     * one beside it; see touched.h for what another process writes on its behalf. Not called for an object that another
+     * member is building, which the dead one cannot have known. */
     void (*recover)(void *object, uint32_t dead);
+    /* Wakes all threads that wait inside of the object, called after `recover` if the dead member was inside: it may have
+     * changed something and not woken them yet, or have been woken in their place. Whether any thread sleeps is not
+     * known: flags may be cleared already. NULL: no thread waits in objects of the kind. */
+    void (*wake)(void *object);
     /* Wakes all threads that wait inside of an object that is being destroyed. If the member that does this dies,
      * another does it again. An object of a kind without this is freed at once: its code handles stale handles
      * itself. */
@@ -112,6 +119,14 @@ static inline bool object_was_issued(uint64_t generation) {
     return generation - arena()->nonce < atomic_load(&arena()->next_generation) - arena()->nonce;
 }
 
+/* To be called before this process changes an object that it has neither created, found nor entered: see touched.h. */
+void object_touch_slow(struct object *object);
+static inline void object_touch(void *object) {
+    if (__builtin_expect(!touched_already(((struct object *)object)->slab), 0)) object_touch_slow(object);
+}
+/* The same for another member, which is not running yet, on whose behalf this process changes it. */
+void object_touch_for(uint32_t token, void *object);
+
 /* Finds the live object of that kind and generation; reports an error if there is none. */
 static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t generation, void **object) {
     if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
@@ -119,6 +134,7 @@ static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t 
         if (status < 0) return status;
     }
     *object = arena_at(offset);
+    object_touch(*object);
     return PRONG_OK;
 }
 
@@ -128,9 +144,18 @@ prong_status object_enter_slow(struct visit *visit, uint32_t kind, uint64_t offs
 static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint64_t offset, uint64_t generation,
                                         void **object) {
     *object = arena_at(offset);
-    if (__builtin_expect(visit_begin(visit, offset) == PRONG_OK && object_is_live(kind, offset, generation), 1))
+    if (__builtin_expect(visit_begin(visit, offset) == PRONG_OK && object_is_live(kind, offset, generation), 1)) {
+        object_touch(*object);
         return PRONG_OK;
+    }
     return object_enter_slow(visit, kind, offset, generation);
+}
+
+/* Enters an object that is known to stay, by a guard or an object that the caller is inside of. */
+static inline prong_status object_enter_known(struct visit *visit, uint64_t offset) {
+    prong_status status = visit_begin(visit, offset);
+    if (__builtin_expect(status >= 0, 1)) object_touch(arena_at(offset));
+    return status;
 }
 
 /* Declares a visit that ends at the end of the block:
@@ -141,8 +166,10 @@ static inline prong_status object_enter(struct visit *visit, uint32_t kind, uint
 
 /* Calls visit for every live object of the kind, and is inside of it during the call. */
 void object_each(uint32_t kind, void (*visit)(void *object, void *context), void *context);
-/* For all kinds: recover. */
-void object_recover_all(uint32_t dead);
+/* Recovers the objects that the dead member may have changed. */
+void objects_recover(uint32_t dead);
+/* Wakes those that wait in the objects that it was inside of. */
+void objects_wake(uint32_t dead);
 /* Number of live objects of all kinds; for the checker. */
 uint64_t object_count(void);
 

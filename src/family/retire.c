@@ -126,6 +126,7 @@ static bool sweep_step(struct object *disposed, uint64_t *link) {
     if (disposed) object_free_inside(disposed);
     if (link) {
         struct object *object = arena_at(*link);
+        object_touch(object);
         retire_set(link, object->next_free);
         retire_set((uint64_t *)&object->generation, (uint64_t)self_token() << 1);
     }

@@ -156,10 +156,12 @@ void threads_forget(uint32_t dead) {
 struct entries {
     void (*visit)(uint64_t offset, void *context);
     void *context;
+    uint32_t token; /* 0: of all members */
 };
 
 static void row_show(struct thread_row *row, void *context) {
     const struct entries *entries = context;
+    if (entries->token && atomic_load(&row->who) >> 32 != entries->token) return;
     uint32_t depth = atomic_load(&row->depth);
     uint64_t more = atomic_load(&row->more);
     for (uint32_t i = 0; i < depth && i < INSIDE_QUICK; i++)
@@ -169,7 +171,12 @@ static void row_show(struct thread_row *row, void *context) {
 }
 
 void threads_each_entry(void (*visit)(uint64_t, void *), void *context) {
-    struct entries entries = {visit, context};
+    struct entries entries = {visit, context, 0};
+    rows_each(row_show, &entries);
+}
+
+void threads_each_entry_of(uint32_t token, void (*visit)(uint64_t, void *), void *context) {
+    struct entries entries = {visit, context, token};
     rows_each(row_show, &entries);
 }
 

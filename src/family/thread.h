@@ -100,8 +100,9 @@ void thread_join_barriers(void);
 void thread_agree_on_fences(bool made_arena);
 /* Frees the rows of a dead member. */
 void threads_forget(uint32_t dead);
-/* Calls visit for each entry of each row in use. */
+/* Calls visit for each entry of each row in use; of the rows of one member. */
 void threads_each_entry(void (*visit)(uint64_t offset, void *context), void *context);
+void threads_each_entry_of(uint32_t token, void (*visit)(uint64_t offset, void *context), void *context);
 /* The number of rows that are or were in use. */
 uint64_t threads_count(void);
 

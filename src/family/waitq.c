@@ -6,6 +6,7 @@
 #include "family/watch.h"
 #include "os/pause.h"
 
+#include <limits.h>
 #include <sched.h>
 
 /* --- spinning ---
@@ -88,4 +89,10 @@ void waitq_notify_slow(struct waitq *queue, int count) {
         os_futex_wake(&queue->sequence, count);
     }
     if (flags & WAITQ_WATCHED) watchers_wake(queue);
+}
+
+void waitq_wake_all(struct waitq *queue) {
+    atomic_fetch_add(&queue->sequence, 1);
+    os_futex_wake(&queue->sequence, INT_MAX);
+    watchers_wake(queue);
 }

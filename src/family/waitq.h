@@ -2,9 +2,9 @@
  * for descriptors at the same time, watches them: see watch.h.
  *
  * The notifier makes the change, then, after a sequentially consistent operation (lock_release is one), calls
- * waitq_notify. The waiter announces itself, then checks once more. So one of the two always sees the other. If a
- * sleeper is killed just as it was woken, its wake-up is lost; that is why no thread sleeps longer than DEAD_NAP
- * (base/periods.h) without checking again. */
+ * waitq_notify. The waiter announces itself, then checks once more. So one of the two always sees the other. If the
+ * notifier is killed in between, or the sleeper just as it was woken, burial wakes all: see `wake` in object.h. For what
+ * no burial knows, no thread sleeps longer than DEAD_NAP (base/periods.h) without checking again. */
 #ifndef FAMILY_WAITQ_H
 #define FAMILY_WAITQ_H
 
@@ -29,6 +29,9 @@ static inline void waitq_notify(struct waitq *queue, int count) {
     if (__builtin_expect(atomic_load_explicit(&queue->flags, memory_order_relaxed) != 0, 0))
         waitq_notify_slow(queue, count);
 }
+
+/* The same for all, whatever the flags say: a notifier that died may have cleared them, and woken nobody. */
+void waitq_wake_all(struct waitq *queue);
 
 /* Waits until ready(context), the deadline, or DEAD_NAP: true means check again, false that the time is up. */
 bool waitq_wait(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);

@@ -73,8 +73,8 @@ int os_file_identify(int fd, struct os_file *file);
  * few processes have; the second for a file that another process (0: this one) has open. -1 on failure. */
 int os_memory_reopen(const void *memory, uint64_t size, const struct os_file *file);
 int os_file_reopen(pid_t pid, const struct os_file *file);
-/* A private page that reads as zero in a forked child; NULL when there is no memory. */
-void *os_memory_wipe_on_fork(void);
+/* Private memory, zero, which reads as zero in a forked child; NULL when there is none. */
+void *os_memory_wipe_on_fork(uint64_t size);
 
 /* Private, zero; NULL when there is none. Safe in a signal handler. */
 void *os_memory_private(uint64_t size);

@@ -108,7 +108,7 @@ static bool view_add(struct view *view, struct pool *pool, uint64_t generation) 
     view->pools[i] = pool;
     view->generations[i] = generation;
     struct visit inside; /* until await_check leaves its own */
-    return visit_begin(&inside, arena_offset(pool)) == PRONG_OK;
+    return object_enter_known(&inside, arena_offset(pool)) == PRONG_OK;
 }
 
 /* Adds the pools that this one's workers wait for. */
@@ -279,7 +279,7 @@ static bool await_worker_is_free(const struct awaited *awaited) {
 prong_status await_check(const struct await *await) {
     struct view view = {0};
     INSIDE struct visit inside = {0}; /* of the caller's pool; and of all in the view, which are entered after it */
-    if (!await->slot || visit_begin(&inside, arena_offset(worker.pool))) return PRONG_OK;
+    if (!await->slot || object_enter_known(&inside, arena_offset(worker.pool))) return PRONG_OK;
     struct awaited awaited = slot_awaited(await->slot);
     if (await_worker_is_free(&awaited) || !view_collect(&view) || !view_allocate(&view)) return PRONG_OK;
     bool entered = view_enter(&view), stuck = entered && !view_caller_can_go_on(&view);

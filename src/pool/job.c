@@ -17,7 +17,7 @@
 prong_status job_enter(struct visit *inside, prong_job handle, struct job **job) {
     struct visit inside_pool;
     TRY(object_enter(inside, KIND_JOB, handle.offset, handle.generation, (void **)job));
-    return visit_begin(&inside_pool, (*job)->pool);
+    return object_enter_known(&inside_pool, (*job)->pool);
 }
 
 /* --- making --- */
@@ -193,17 +193,22 @@ prong_status job_note(prong_job handle, const struct submission *s, const struct
 static void job_recover(void *object, uint32_t dead) {
     struct job *job = object;
     uint64_t generation = object_generation(job);
-    waitq_notify(&job->progress, INT_MAX);
     object_bell_recover(&job->bell, dead); /* it may have ended the last task, before the bell knew */
     if (atomic_load(&job->object.state) != OBJECT_LIVE) return;
     INSIDE struct visit inside_pool = {0};
-    visit_begin(&inside_pool, job->pool);
+    object_enter_known(&inside_pool, job->pool);
     bool to_free = __atomic_load_n(&job->abandoned, __ATOMIC_ACQUIRE) &&
                    (uint32_t)__atomic_load_n(&job->freed_by, __ATOMIC_RELAXED) == dead;
     if (to_free) /* by its submitter, too: it has destroyed it then */
         object_destroy(job, generation);
     else if (atomic_load(&job->submitter) == dead)
         job_abandon((prong_job){arena_offset(job), generation}, job);
+}
+
+static void job_wake(void *object) {
+    struct job *job = object;
+    object_bell_wake(&job->bell);
+    waitq_wake_all(&job->progress);
 }
 
 void job_free_result(struct call *call) {
@@ -245,6 +250,7 @@ const struct object_type job_type = {
     .name = "job",
     .size = sizeof(struct job),
     .recover = job_recover,
+    .wake = job_wake,
     .end = job_end,
     .dispose = job_dispose,
     .weigh = job_weigh,

@@ -148,6 +148,7 @@ prong_status job_destroy_after(prong_job handle, prong_status status) {
 static void job_cancel_of_pool(void *object, void *context) {
     struct job *job = object;
     struct pool *pool = context;
+    object_touch(job);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     bool ours = atomic_load(&job->object.state) == OBJECT_LIVE && job->pool == arena_offset(pool) &&
                 job->pool_generation == object_generation(pool) && !job->abandoned;
@@ -169,7 +170,7 @@ void jobs_cancel_all(struct pool *pool) {
         if (job) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
         unsigned news = job ? schedule_death(pool, slot, 0) : JOB_NEWS_NONE;
         INSIDE struct visit inside = {0};
-        if (job) visit_begin(&inside, job);
+        if (job) object_enter_known(&inside, job);
         guard_leave(&pool->guard);
         if (job) schedule_tell(pool, job, news);
     }

@@ -42,6 +42,7 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     free(program);
     if (status < 0) return status;
     slot_forget_initializing(o->pool, slot);
+    process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
     status = prong_process_start(process);
     if (status >= 0) status = prong_process_get_state(process, &state);
     if (status >= 0) status = prong_process_sentinel(process, &sentinel);
@@ -86,7 +87,7 @@ static void owner_worker_ended(struct owner *o, uint64_t i) {
     if (early) guard_set(&pool->guard, &pool->early_deaths, pool->early_deaths + 1);
     bool hopeless = pool->early_deaths >= EARLY_DEATHS_MOST + pool->slot_count;
     INSIDE struct visit inside = {0};
-    if (job) visit_begin(&inside, job);
+    if (job) object_enter_known(&inside, job);
     guard_leave(&pool->guard);
     if (hopeless) pool_break(pool, code);
     if (job) schedule_tell(pool, job, news);

@@ -241,16 +241,23 @@ static bool no_worker_lives(const struct pool *pool) {
     return true;
 }
 
+static void pool_wake(void *object) {
+    struct pool *pool = object;
+    struct waitq *const all[] = {&pool->work, &pool->attention, &pool->callbacks, &pool->ended};
+    lock_wake(&pool->guard.lock);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) waitq_wake_all(all[i]);
+}
+
 static void pool_recover(void *object, uint32_t dead) {
     struct pool *pool = object;
     uint64_t generation = object_generation(pool); /* first: what is read below may be of the next to live here */
     if (lock_held_by(&pool->guard.lock, dead) && guard_enter(&pool->guard, deadline_after(STOPPED_AT_MOST)))
         guard_leave(&pool->guard);
-    waitq_notify(&pool->work, INT_MAX);
     if (atomic_load(&pool->object.state) != OBJECT_LIVE) return;
     if (pool->owner == dead) {
         pool_leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
         pool->orphaned = 1;
+        pool_wake(pool); /* its owner's threads were not inside */
     }
     /* The kernel kills the workers with their owner, but not in the same instant. */
     if (pool->orphaned && no_worker_lives(pool)) {
@@ -274,4 +281,10 @@ static bool pool_dispose(void *object) {
 }
 
 const struct object_type pool_type = {
-    .name = "pool", .size = sizeof(struct pool), .recover = pool_recover, .end = pool_end, .dispose = pool_dispose};
+    .name = "pool",
+    .size = sizeof(struct pool),
+    .recover = pool_recover,
+    .wake = pool_wake,
+    .end = pool_end,
+    .dispose = pool_dispose,
+};

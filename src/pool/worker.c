@@ -176,7 +176,7 @@ static enum step worker_step(struct worker *w, struct claim *claim, const struct
     else if (worker_is_known(w) && schedule_claim(pool, w->slot, claim))
         next = STEP_RUN;
     INSIDE struct visit inside = {0};
-    if (ended) visit_begin(&inside, ended); /* a job may be destroyed and freed once the guard is free */
+    if (ended) object_enter_known(&inside, ended); /* a job may be destroyed and freed once the guard is free */
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, news);
     if (next == STEP_RUN && __atomic_load_n(&pool->first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);

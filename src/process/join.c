@@ -14,6 +14,8 @@
 
 void process_ended(struct process *process, uint32_t token, int exit_code) {
     uint64_t running = (uint64_t)token << 32;
+    INSIDE struct visit inside = {0}; /* if this process dies before it has woken the others, its burial does */
+    object_enter_known(&inside, arena_offset(process));
     if (atomic_load(&process->end) != running) return;
     member_bury(token); /* before anybody learns of the end: what it held is free by then */
     if (atomic_compare_exchange_strong(&process->end, &running, running | PROCESS_ENDED | (uint16_t)exit_code))

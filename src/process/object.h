@@ -32,6 +32,7 @@ struct process {
     uint64_t program;                 /* a block: see strings.h; 0: this program's image */
     uint64_t environment;             /* a block likewise; 0: that of the process that starts it */
     uint64_t no_wait;
+    uint64_t concerned; /* another object that its end concerns: see process_concerns */
     /* Why a spawned child could not begin, when FAILED. */
     int64_t failure; /* a prong_status */
     char failure_text[256];

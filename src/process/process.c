@@ -35,6 +35,11 @@ uint32_t process_token(prong_process handle) {
     return object_is_live(KIND_PROCESS, handle.offset, handle.generation) ? token : 0;
 }
 
+void process_concerns(prong_process handle, void *object) {
+    struct process *p;
+    if (process_find(handle, &p) >= 0) p->concerned = arena_offset(object);
+}
+
 prong_status process_find_own(prong_process handle, struct process **process, const char *call) {
     prong_status status = process_find(handle, process);
     if (status < 0) return status;
@@ -171,8 +176,12 @@ static bool process_is_abandoned(struct process *p, uint32_t dead) {
 static void process_recover(void *object, uint32_t dead) {
     struct process *p = object;
     uint64_t generation = object_generation(p); /* first: what is read below may be of the next to live here */
-    if (atomic_load(&p->token) == dead) waitq_notify(&p->changed, INT_MAX);
+    if (atomic_load(&p->token) == dead) waitq_wake_all(&p->changed);
     if (atomic_load(&p->object.state) == OBJECT_LIVE && process_is_abandoned(p, dead)) object_destroy(p, generation);
+}
+
+static void process_wake(void *object) {
+    waitq_wake_all(&((struct process *)object)->changed);
 }
 
 static bool process_dispose(void *object) {
@@ -192,6 +201,7 @@ static void process_holders(void *object, holder_visit *visit, void *context) {
 const struct object_type process_type = {.name = "process",
                                          .size = sizeof(struct process),
                                          .recover = process_recover,
+                                         .wake = process_wake,
                                          .dispose = process_dispose,
                                          .holders = process_holders,
                                          .holding = HOLDERS_ARE_SELF};

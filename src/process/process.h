@@ -17,6 +17,10 @@ bool process_is_alive(prong_process handle);
 /* The member that this process is, or was; 0 before its start, and for a handle that is stale. */
 uint32_t process_token(prong_process handle);
 
+/* To be called before its start: its end concerns that object, too, which is then recovered even if the process has not
+ * come to use it. */
+void process_concerns(prong_process handle, void *object);
+
 /* This process is about to exit: what higher layers end first. Defined in src/upward.c. */
 void upward_exit(void);
 

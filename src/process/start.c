@@ -46,6 +46,8 @@ static prong_status start_once(struct start *start) {
     *start = (struct start){.process = p, .pidfd = -1};
     prong_status status = member_reserve(p->name, arena_offset(p), &start->token);
     if (status < 0) return status;
+    object_touch_for(start->token, p);
+    if (p->concerned) object_touch_for(start->token, arena_at(p->concerned));
     atomic_store(&p->token, start->token);
     atomic_store(&p->end, (uint64_t)start->token << 32);
     atomic_store(&p->said_code, 0);

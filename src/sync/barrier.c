@@ -317,10 +317,17 @@ static void barrier_recover(void *object, uint32_t dead) {
     }
     missed = missed && !b->broken;
     if (missed) barrier_break_now(b, dead, "died");
-    leave_and_tell(b);
+    guard_leave(&b->guard);
+    if (missed) waitq_wake_all(&b->changed);
     if (missed)
         recovery_note("%s died as a party of %s", member_describe(dead, who, sizeof who),
                       object_describe(b, what, sizeof what));
+}
+
+static void barrier_wake(void *object) {
+    struct barrier *b = object;
+    lock_wake(&b->guard.lock);
+    waitq_wake_all(&b->changed);
 }
 
 /* The known parties that have not arrived in this round. */
@@ -335,6 +342,7 @@ static void barrier_holders(void *object, holder_visit *visit, void *context) {
 const struct object_type barrier_type = {.name = "barrier",
                                          .size = sizeof(struct barrier),
                                          .recover = barrier_recover,
+                                         .wake = barrier_wake,
                                          .end = barrier_end,
                                          .dispose = barrier_dispose,
                                          .holders = barrier_holders,

@@ -357,10 +357,23 @@ static void condition_recover(void *object, uint32_t dead) {
                       object_describe(c, what, sizeof what));
 }
 
+/* A thread that died while it notified may have left waiters on the list of the notified that do not know it. */
+static void condition_wake(void *object) {
+    struct condition *c = object;
+    lock_wake(&c->guard.lock);
+    if (!guard_enter(&c->guard, deadline_after(STOPPED_AT_MOST))) return;
+    for (struct waiter *w = waiter_at(c->notified.first); w; w = waiter_at(w->next)) {
+        atomic_store(&w->state, WAITER_NOTIFIED);
+        os_futex_wake(&w->state, 1);
+    }
+    guard_leave(&c->guard);
+}
+
 const struct object_type condition_type = {
     .name = "condition",
     .size = sizeof(struct condition),
     .recover = condition_recover,
+    .wake = condition_wake,
     .end = condition_end,
     .dispose = condition_dispose,
 };

@@ -169,6 +169,12 @@ static void event_recover(void *object, uint32_t dead) {
     object_bell_recover(&((struct event *)object)->bell, dead);
 }
 
+static void event_wake(void *object) {
+    struct event *event = object;
+    object_bell_wake(&event->bell);
+    waitq_wake_all(&event->waiting);
+}
+
 static bool event_dispose(void *object) {
     return object_bell_dispose(&((struct event *)object)->bell);
 }
@@ -176,6 +182,7 @@ static bool event_dispose(void *object) {
 const struct object_type event_type = {.name = "event",
                                        .size = sizeof(struct event),
                                        .recover = event_recover,
+                                       .wake = event_wake,
                                        .end = event_end,
                                        .dispose = event_dispose,
                                        .ready = event_ready};

@@ -155,6 +155,10 @@ static void lock_recover(void *object, uint32_t dead) {
     mutex_recover(&((struct lock *)object)->mutex, object, dead);
 }
 
+static void lock_wake_waiters(void *object) {
+    mutex_wake(&((struct lock *)object)->mutex);
+}
+
 static void lock_holders(void *object, holder_visit *visit, void *context) {
     mutex_holders(&((struct lock *)object)->mutex, visit, context);
 }
@@ -163,6 +167,7 @@ const struct object_type lock_type = {
     .name = "lock",
     .size = sizeof(struct lock),
     .recover = lock_recover,
+    .wake = lock_wake_waiters,
     .end = lock_end,
     .dispose = lock_dispose,
     .holders = lock_holders,

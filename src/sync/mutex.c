@@ -145,12 +145,16 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
     }
 }
 
+/* If it is held, its release wakes one. */
+void mutex_wake(struct mutex *mutex) {
+    if (!flag_holder(mutex, MUTEX_WAITERS)) mutex_offer(mutex);
+}
+
 static bool mutex_wait(struct attempt *a, void *object, deadline_t deadline) {
     struct waiter *waiter = waiter_begin(object);
     bool taken = sleep_until_taken(a, deadline);
     waiter_end(waiter);
-    /* A waiter that gives up may have been woken: then it passes its wake-up on to those that still sleep. */
-    if (!taken && !flag_holder(a->mutex, MUTEX_WAITERS)) mutex_offer(a->mutex);
+    if (!taken) mutex_wake(a->mutex); /* it may have been woken: then it passes its wake-up on */
     return taken;
 }
 

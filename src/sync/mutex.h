@@ -88,6 +88,8 @@ static inline bool mutex_is_held_by(struct mutex *mutex, uint32_t token, uint32_
 prong_status mutex_status(enum mutex_result result, struct mutex *mutex, void *object);
 /* For object_type: a member has died; who holds it. */
 void mutex_recover(struct mutex *mutex, void *object, uint32_t dead);
+/* A member died that was inside of the object: wakes a sleeper if none is on its way. */
+void mutex_wake(struct mutex *mutex);
 void mutex_holders(struct mutex *mutex, holder_visit *visit, void *context);
 
 #endif

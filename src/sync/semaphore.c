@@ -276,6 +276,12 @@ static void semaphore_recover(void *object, uint32_t dead) {
     waitq_notify(&s->waiting, INT_MAX);
 }
 
+static void semaphore_wake(void *object) {
+    struct semaphore *s = object;
+    lock_wake(&s->guard.lock);
+    waitq_wake_all(&s->waiting);
+}
+
 static void semaphore_holders(void *object, holder_visit *visit, void *context) {
     struct semaphore *s = object;
     for (uint32_t row = 0; s->units && row < MEMBER_LIMIT; row++)
@@ -286,6 +292,7 @@ static void semaphore_holders(void *object, holder_visit *visit, void *context) 
 const struct object_type semaphore_type = {.name = "semaphore",
                                            .size = sizeof(struct semaphore),
                                            .recover = semaphore_recover,
+                                           .wake = semaphore_wake,
                                            .end = semaphore_end,
                                            .dispose = semaphore_dispose,
                                            .weigh = semaphore_weigh,

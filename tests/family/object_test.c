@@ -58,6 +58,7 @@ static void die_after(const struct victim *victim, void (*step)(struct object *)
 
 static void claim(struct object *object) {
     ok(prong_family_create(NULL)); /* a row of its own */
+    object_touch(object);
     atomic_store(&object->generation, mark_of_self());
 }
 

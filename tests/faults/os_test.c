@@ -57,8 +57,8 @@ OS_SCENARIO(memory_is_made_mapped_and_opened_anew) {
     bool inherited;
     plain(inherited = os_memory_is_inherited("prong-tried"));
     must_hold(!inherited); /* it is close-on-exec */
-    works((own = os_memory_wipe_on_fork()) != NULL);
-    os_memory_unmap(own, (size_t)sysconf(_SC_PAGESIZE));
+    works((own = os_memory_wipe_on_fork(SIZE)) != NULL);
+    os_memory_unmap(own, SIZE);
     works((own = os_memory_private(SIZE)) != NULL);
     os_memory_unmap(own, SIZE);
     os_memory_unmap(memory, SIZE);

@@ -10,6 +10,10 @@
 #define guard_leave(guard) model_end_atomic()
 #define guard_commit(guard) ((void)0)
 #define guard_set(guard, word, value) ((void)(*(uint64_t *)(void *)(word) = (value)))
+void lock_wake(lock_t *lock) {
+    os_futex_wake(&lock->word, 1);
+}
+
 #include "instrument.h"
 #include "sync/condition.c"
 #include "uninstrument.h"

@@ -16,6 +16,8 @@
 #include "base/error.h"
 #include "os/os.h"
 
+#include "untouched.h"
+
 #include "instrument.h"
 #include "family/object.h"
 #include "family/retire.h"

@@ -37,6 +37,7 @@ static int model_clock_gettime(struct timespec *t) {
 #include "family/member.h"
 #include "family/object.h"
 #include "family/waiter.h"
+#include "untouched.h"
 
 #pragma GCC diagnostic ignored "-Wunused-function"
 

@@ -249,12 +249,11 @@ int os_file_reopen(pid_t pid, const struct os_file *file) {
 
 /* --- others --- */
 
-void *os_memory_wipe_on_fork(void) {
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return NULL;
-    madvise(page, size, MADV_WIPEONFORK);
-    return page;
+void *os_memory_wipe_on_fork(uint64_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+    madvise(memory, size, MADV_WIPEONFORK);
+    return memory;
 }
 
 void *os_memory_private(uint64_t size) {
