@@ -356,3 +356,36 @@ static void verify_pair(struct stage *stage) {
 LONG_TEST(get_and_set_of_a_value_under_its_lock, 120) {
     kill_everywhere(&(struct operation){prepare_pair, join_family, get_and_set, verify_pair, 1});
 }
+
+/* --- what a member has touched (family/touched.h): first in its row, then in a block --- */
+
+enum { SLAB_LOCKS = 128, SLABS_BEFORE = 10, SLABS_STEPPED = 5, MANY = SLAB_LOCKS * (SLABS_BEFORE + SLABS_STEPPED) };
+static prong_lock many[MANY];
+
+static void prepare_many_locks(struct stage *stage) {
+    (void)stage;
+    for (int i = 0; i < MANY; i++) ok(prong_lock_create(&many[i], NULL));
+}
+
+static void touch_some(struct stage *stage) {
+    join_family(stage);
+    for (int i = 0; i < SLABS_BEFORE * SLAB_LOCKS; i += SLAB_LOCKS) check(prong_lock_locked(many[i]) == false);
+}
+
+static void take_more(struct stage *stage) {
+    (void)stage;
+    for (int i = SLABS_BEFORE * SLAB_LOCKS; i < MANY; i += SLAB_LOCKS)
+        if (prong_lock_acquire(many[i], PRONG_NOWAIT) < 0) return;
+}
+
+static void verify_many_locks(struct stage *stage) {
+    (void)stage;
+    for (int i = 0; i < MANY; i++) {
+        check(got(prong_lock_acquire(many[i], PRONG_NOWAIT)));
+        ok(prong_lock_destroy(many[i]));
+    }
+}
+
+LONG_TEST(touching_more_and_more, 240) {
+    kill_everywhere(&(struct operation){prepare_many_locks, touch_some, take_more, verify_many_locks, 23, NULL});
+}
