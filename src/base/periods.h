@@ -38,6 +38,9 @@
 #define DEAD_CHILD PERIOD_MS(10)  /* that is starting, or whose exit code its fork server has not noted */
 #define DEAD_KILLED PERIOD_MS(5)  /* a job's workers, which its destroy has killed */
 #define DEAD_LOOK_AGAIN PERIOD_MS(10)
+#define DEAD_LOOK_FIRST PERIOD_MS(1) /* after a sign of a member's death, then twice as long each time */
+#define LOOKOUT_NAP PERIOD_MS(300)   /* for each member of the family: all together, they wake up every 300 ms */
+#define LOOKOUT_NAP_MOST PERIOD_MS(60000)
 #define DEAD_KNOWN PERIOD_MS(200)
 
 /* The worst case: a check after the longest period, one that was left out, and a lock that the dead process held. */

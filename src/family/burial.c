@@ -38,6 +38,7 @@ static void member_bury_as(uint32_t token, enum member_end end) {
         atomic_store(&row->state, MEMBER_GONE);
         settle_shared_guards(token);
         object_recover_all(token);
+        if (!member_is_leaving(token) || threads_inside(token)) lookout_tell_death();
         waiters_forget(token);
         threads_forget(token);
         if (atomic_load(&row->held)) heap_free_owned(token);
@@ -68,7 +69,7 @@ void recovery_note(const char *format, ...) {
 /* --- finding dead members --- */
 
 /* Checks twice: a process that had not begun may have done so before this one got the guard of burials. */
-static void member_bury_if_dead(uint32_t token) {
+void member_bury_if_dead(uint32_t token) {
     if (!member_alive(token)) member_bury_as(token, END_UNKNOWN);
 }
 
