@@ -38,7 +38,7 @@ static void member_bury_as(uint32_t token, enum member_end end) {
         atomic_store(&row->state, MEMBER_GONE);
         settle_shared_guards(token);
         object_recover_all(token);
-        if (!member_is_leaving(token) || threads_inside(token)) lookout_tell_death();
+        if (!member_is_leaving(token) || threads_inside(token)) lookout_wake_all();
         waiters_forget(token);
         threads_forget(token);
         if (atomic_load(&row->held)) heap_free_owned(token);

@@ -58,7 +58,7 @@ void lookout_joined(void) {
     if (atomic_exchange(&lookouts()->armed, 0)) os_futex_wake(&lookouts()->joined, INT_MAX);
 }
 
-void lookout_tell_death(void) {
+void lookout_wake_all(void) {
     atomic_fetch_add(&lookouts()->deaths, 1);
     os_futex_wake(&lookouts()->deaths, INT_MAX);
 }
@@ -162,6 +162,7 @@ static prong_time long_nap(void) {
     uint32_t members = atomic_load(&lookouts()->members);
     prong_time nap = LOOKOUT_NAP * (members ? members : 1);
     if (nap > LOOKOUT_NAP_MOST) nap = LOOKOUT_NAP_MOST;
+    if (nap > LOOKOUT_NAP_RUNTIME && upward_may_interrupt()) nap = LOOKOUT_NAP_RUNTIME;
     return nap / 128 * (96 + self_token() % 64);
 }
 

@@ -46,7 +46,7 @@ deadline_t family_nap(deadline_t deadline, prong_time nap);
 
 /* This process has become a member. */
 void lookout_joined(void);
-/* A member has died: wakes all in stage 2, as it may have died before it woke one of them. */
-void lookout_tell_death(void);
+/* Wakes all in stage 2 for a look. A member that has died may have done so before it woke one of them. */
+void lookout_wake_all(void);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * The notifier makes the change, then, after a sequentially consistent operation (lock_release is one), calls
  * waitq_notify. The waiter announces itself, then checks once more. So one of the two always sees the other. If a
- * sleeper is killed just as it was woken, its wake-up is lost; that is why no thread sleeps longer than DEAD_NAP
- * (base/periods.h) without checking again. */
+ * sleeper is killed just as it was woken, its wake-up is lost; that is why the burial of a member wakes all sleepers
+ * for a check, and why those that it does not reach check every DEAD_NAP (family/lookout.h). */
 #ifndef FAMILY_WAITQ_H
 #define FAMILY_WAITQ_H
 
@@ -30,7 +30,7 @@ static inline void waitq_notify(struct waitq *queue, int count) {
         waitq_notify_slow(queue, count);
 }
 
-/* Waits until ready(context), the deadline, or DEAD_NAP: true means check again, false that the time is up. */
+/* Waits until ready(context), the deadline, or a look is due (family_sleep): true means check again, false that the time is up. */
 bool waitq_wait(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);
 /* The same without spinning, for waits that are long anyway. */
 bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);

@@ -3,7 +3,7 @@
  * The second list is for waiters that die after they were notified: the process that buries one passes its notification
  * on. A waiter moves from the first list to the second under the guard, so a notifier that dies has either notified it
  * or not. `state` is stored after that; it is what the waiter spins and sleeps on. If the notifier dies before it
- * stores `state`, the waiter finds out after DEAD_NAP. */
+ * stores `state`, the waiter finds out at its next look (family_sleep). */
 #include <prong/condition.h>
 
 #include "base/error.h"
