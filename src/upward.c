@@ -73,6 +73,10 @@ const struct fork_row *const fork_rows[] = {
 
 /* --- events --- */
 
+bool upward_may_interrupt(void) {
+    return runtime_may_interrupt();
+}
+
 bool upward_interrupts(void) {
     return runtime_interrupts();
 }

@@ -19,6 +19,8 @@
 
 /* Whether the language runtime wants the wait to end. Defined in src/upward.c. */
 bool upward_interrupts(void);
+/* Whether there is one. */
+bool upward_may_interrupt(void);
 extern __attribute__((visibility("hidden"))) QUICK_LOCAL bool wait_cancelled;
 
 enum interrupt_scope {

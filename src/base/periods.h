@@ -1,8 +1,8 @@
 /* How long a wait lasts before it checks for dead processes, and how long a call waits for a stopped process: all
  * periods on which the guarantees of the headers rest, and what they add up to.
  *
- * A process that is killed wakes nobody. So a thread that waits for another process wakes up from time to time, and
- * checks whether that is alive:
+ * A process that is killed wakes nobody itself. So a thread that waits for another process first wakes up from time to
+ * time, and checks whether that is alive:
  *
  *     a lock of the library's own    DEAD_LOCK_FIRST, then twice as long each time, up to less than 2 * DEAD_LOCK_LAST
  *     a Lock, RLock, Condition's     DEAD_MUTEX_FIRST, then twice as long each time, up to less than 2 * DEAD_MUTEX_LAST
@@ -14,10 +14,19 @@
  *     a start                        DEAD_CHILD, for the child; DEAD_PARENT, in the child
  *     a process, a pool's worker     at once: by a descriptor of the process
  *
+ * A thread that has slept for DEAD_NAP in vain checks no more. From then on (family/lookout.h) the kernel wakes one of
+ * two lookouts when a member dies, and the burial wakes all whom it may concern. If the kernel cannot do that for a
+ * member, the lookouts check it every DEAD_NAP; if it cannot do it at all (before 5.16, or in some sandboxes), all go on
+ * as before. Sleeps in poll, and those for a lock of the library's own, always do.
+ *
  * The check is left out if another thread made it within the last DEAD_LOOK_AGAIN. A member that is found dead is
  * buried, which takes the family's internal locks; the dead member may have held one. So every waiter knows of a death
  * within DEAD_KNOWN: tests/storm/known_test.c measures that for each kind of object. It holds while processors are
- * free; a thread that does not get a processor checks later. */
+ * free; a thread that does not get a processor checks later.
+ *
+ * It does not hold while a lookout is stopped, or when both lookouts and the threads that the kernel woke in their place
+ * die at the same time. Then the next one that wakes up by itself finds the death: each thread does after about
+ * LOOKOUT_NAP * members, so that in an idle family one does every LOOKOUT_NAP. tests/storm/lookout_test.c has these. */
 #ifndef BASE_PERIODS_H
 #define BASE_PERIODS_H
 
@@ -38,6 +47,10 @@
 #define DEAD_CHILD PERIOD_MS(10)  /* that is starting, or whose exit code its fork server has not noted */
 #define DEAD_KILLED PERIOD_MS(5)  /* a job's workers, which its destroy has killed */
 #define DEAD_LOOK_AGAIN PERIOD_MS(10)
+#define DEAD_LOOK_FIRST PERIOD_MS(1) /* after a sign of a member's death, then twice as long each time */
+#define LOOKOUT_NAP PERIOD_MS(300)   /* for each member of the family: all together, they wake up every 300 ms */
+#define LOOKOUT_NAP_MOST PERIOD_MS(60000)
+#define LOOKOUT_NAP_RUNTIME PERIOD_MS(1000) /* of a language runtime's thread, for what another thread was told */
 #define DEAD_KNOWN PERIOD_MS(200)
 
 /* The worst case: a check after the longest period, one that was left out, and a lock that the dead process held. */

@@ -26,7 +26,7 @@ prong_status prong_connection_send_bytes(prong_connection handle, const void *da
     if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
     do {
-        status = channel_put(channel, handle.generation, data, size, deadline_within(deadline, DEAD_PEER));
+        status = channel_put(channel, handle.generation, data, size, family_nap(deadline, DEAD_PEER));
         if (status != PRONG_FULL) break;
         end_bury_dead(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
@@ -43,7 +43,7 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
     do {
         status = message_commit(channel, handle.generation, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
-        waitq_wait(&channel->writable, channel_ready_to_put, channel, deadline_within(deadline, DEAD_PEER));
+        waitq_wait(&channel->writable, channel_ready_to_put, channel, family_nap(deadline, DEAD_PEER));
         end_bury_dead(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
     return connection_sent(status);
@@ -61,7 +61,7 @@ static prong_status connection_receive(prong_connection handle, struct taking *t
     if (__builtin_expect(status == PRONG_EMPTY, 0)) {
         deadline_t deadline = deadline_after(timeout);
         do {
-            status = channel_take(inbox, taking, deadline_within(deadline, DEAD_PEER));
+            status = channel_take(inbox, taking, family_nap(deadline, DEAD_PEER));
             if (status != PRONG_EMPTY) break;
             end_bury_dead(&use.pipe->end[1 - use.side]);
         } while (!deadline_passed(deadline));

@@ -67,6 +67,14 @@ bool queue_take_over(prong_queue handle) {
     return maker && atomic_compare_exchange_strong(&queue->private_to, &maker, 0);
 }
 
+void queue_sleep(prong_queue handle, deadline_t deadline) {
+    struct queue *queue;
+    INSIDE struct visit inside = {0};
+    INTERRUPTIBLE;
+    if (queue_enter(&inside, handle, &queue)) return;
+    waitq_sleep(&queue->channel.readable, channel_ready_to_take, &queue->channel, deadline);
+}
+
 /* Closes the descriptor, too, even if another process has destroyed the queue. */
 prong_status prong_queue_destroy(prong_queue handle) {
     prong_status status = object_destroy_handle(KIND_QUEUE, handle.offset, handle.generation);

@@ -23,6 +23,9 @@ prong_status queue_put_back(prong_queue queue, const void *data, size_t size, pr
 prong_status queue_create_private(prong_queue *queue);
 bool queue_take_over(prong_queue queue);
 
+/* Sleeps until there may be something to take, or a look is due: as waitq_sleep. */
+void queue_sleep(prong_queue queue, deadline_t deadline);
+
 /* True for a handle that is stale. */
 bool queue_is_empty(prong_queue queue);
 

@@ -68,9 +68,8 @@ static void watch_all(struct waiting *w) {
 }
 
 static prong_status wait_nap(struct waiting *w, deadline_t deadline) {
-    deadline = watch_within(&w->watch, deadline_within(deadline, DEAD_PEER));
-    if (w->descriptors) return poll_descriptors(w, deadline);
-    watch_sleep(&w->watch, deadline);
+    if (w->descriptors) return poll_descriptors(w, watch_within(&w->watch, deadline_within(deadline, DEAD_PEER)));
+    watch_sleep(&w->watch, watch_within(&w->watch, deadline));
     return PRONG_OK;
 }
 

@@ -22,7 +22,8 @@ static const uint64_t TICK = 20000000;
 void member_note_namespace(void) {
     uint64_t first = 0;
     if (atomic_compare_exchange_strong(&arena()->first_namespace, &first, self->namespace)) return;
-    if (first != self->namespace) atomic_store(&arena()->several_namespaces, 1);
+    if (first == self->namespace || atomic_exchange(&arena()->several_namespaces, 1)) return;
+    lookout_wake_all(); /* those that sleep are to mark their places */
 }
 
 void member_mark_slow(void) {

@@ -3,6 +3,7 @@
 #define FAMILY_ARENA_H
 
 #include "family/guard.h"
+#include "family/lookout.h"
 
 #include <prong/status.h>
 #include <stdbool.h>
@@ -79,6 +80,7 @@ struct arena {
     struct kind_table kinds[KIND_LIMIT];
     struct heap heap;
     struct recovery_notes recoveries;
+    struct lookouts lookouts;
     _Atomic uint64_t waiters_used; /* rows of the waiters' table that were ever in use are below this */
     /* the member rows follow, then the waiters' table, then the heap */
 };

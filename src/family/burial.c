@@ -39,6 +39,7 @@ static void member_bury_as(uint32_t token, enum member_end end) {
         settle_shared_guards(token);
         objects_recover(token);
         objects_wake(token);
+        if (!member_is_leaving(token) || threads_inside(token)) lookout_wake_all();
         waiters_forget(token);
         threads_forget(token);
         touched_free(&row->touched);
@@ -70,7 +71,7 @@ void recovery_note(const char *format, ...) {
 /* --- finding dead members --- */
 
 /* Checks twice: a process that had not begun may have done so before this one got the guard of burials. */
-static void member_bury_if_dead(uint32_t token) {
+void member_bury_if_dead(uint32_t token) {
     if (!member_alive(token)) member_bury_as(token, END_UNKNOWN);
 }
 

@@ -125,6 +125,7 @@ bool member_become(uint32_t token) {
     if (!mine) return false;
     thread_know_self();
     member_mark_if_needed();
+    lookout_joined();
     upward_joined();
     return true;
 }

@@ -32,6 +32,7 @@ int member_pid_shown(const struct member *row);
 
 /* --- burial.c --- */
 
+void member_bury_if_dead(uint32_t token);
 /* Called by a process that starts another one, or joins: see burial.c. */
 void family_look_for_a_start(void);
 

@@ -153,6 +153,22 @@ void threads_forget(uint32_t dead) {
     rows_each(row_forget, &dead);
 }
 
+struct dead_inside {
+    uint32_t token;
+    bool found;
+};
+
+static void row_find_inside(struct thread_row *row, void *context) {
+    struct dead_inside *dead = context;
+    dead->found |= atomic_load(&row->who) >> 32 == dead->token && atomic_load(&row->depth);
+}
+
+bool threads_inside(uint32_t dead) {
+    struct dead_inside inside = {.token = dead};
+    rows_each(row_find_inside, &inside);
+    return inside.found;
+}
+
 struct entries {
     void (*visit)(uint64_t offset, void *context);
     void *context;

@@ -98,6 +98,8 @@ static inline void visit_end(struct visit *visit) {
  * once the arena is mapped, agrees with the other members on whether fences are needed. */
 void thread_join_barriers(void);
 void thread_agree_on_fences(bool made_arena);
+/* Whether the dead member was inside of an object. */
+bool threads_inside(uint32_t dead);
 /* Frees the rows of a dead member. */
 void threads_forget(uint32_t dead);
 /* Calls visit for each entry of each row in use; of the rows of one member. */

@@ -2,6 +2,7 @@
 #include "base/periods.h"
 #include "family/waitq.h"
 
+#include "family/lookout.h"
 #include "family/member.h"
 #include "family/watch.h"
 #include "os/pause.h"
@@ -69,10 +70,9 @@ bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, dead
     os_fence_after_atomic(); /* the flag is set before ready checks: pairs with the fence in waitq_notify */
     if (!ready(context)) {
         count_event(&self_row()->sleeps);
-        int64_t before = clock_now();
-        os_futex_sleep(&queue->sequence, sequence, deadline_within(deadline, DEAD_NAP));
+        enum sleep_end end = family_sleep(&queue->sequence, sequence, SLEEP_ANYBODY, DEAD_NAP, deadline);
         member_mark_if_needed();
-        if (atomic_load(&queue->sequence) == sequence && clock_now() - before >= DEAD_NAP) family_look_around();
+        if (end == SLEEP_LOOK) family_look_around();
     }
     /* The notifier cleared the flag and woke one sleeper; there may be others. */
     atomic_fetch_or(&queue->flags, WAITQ_SLEEPERS);

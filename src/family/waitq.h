@@ -3,8 +3,8 @@
  *
  * The notifier makes the change, then, after a sequentially consistent operation (lock_release is one), calls
  * waitq_notify. The waiter announces itself, then checks once more. So one of the two always sees the other. If the
- * notifier is killed in between, or the sleeper just as it was woken, burial wakes all: see `wake` in object.h. For what
- * no burial knows, no thread sleeps longer than DEAD_NAP (base/periods.h) without checking again. */
+ * notifier is killed in between, or the sleeper just as it was woken, burial wakes all: see `wake` in object.h. Those
+ * that no burial reaches check every DEAD_NAP (family/lookout.h). */
 #ifndef FAMILY_WAITQ_H
 #define FAMILY_WAITQ_H
 
@@ -33,7 +33,7 @@ static inline void waitq_notify(struct waitq *queue, int count) {
 /* The same for all, whatever the flags say: a notifier that died may have cleared them, and woken nobody. */
 void waitq_wake_all(struct waitq *queue);
 
-/* Waits until ready(context), the deadline, or DEAD_NAP: true means check again, false that the time is up. */
+/* Waits until ready(context), the deadline, or a look is due (family_sleep): true means check again, false that the time is up. */
 bool waitq_wait(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);
 /* The same without spinning, for waits that are long anyway. */
 bool waitq_sleep(struct waitq *queue, bool (*ready)(void *), void *context, deadline_t deadline);

@@ -3,6 +3,8 @@
  * woken once. */
 #include "family/watch.h"
 
+#include "base/periods.h"
+#include "family/lookout.h"
 #include "family/waiter.h"
 #include "os/os.h"
 
@@ -57,7 +59,7 @@ void watch_sleep(struct watch *watch, deadline_t deadline) {
     struct waiter *row = watch_row(watch);
     _Atomic uint32_t nobody = WATCHING, *word = row ? &row->watched : &nobody;
     uint32_t watched = atomic_load(word);
-    if (watched) os_futex_sleep(word, watched, deadline);
+    if (watched) family_sleep(word, watched, SLEEP_ANYBODY, DEAD_NAP, deadline);
 }
 
 static void watcher_wake(struct waiter *row, void *queue) {

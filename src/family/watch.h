@@ -19,7 +19,7 @@ void watch_close(struct watch *watch);
  * from then on ends the sleep; one of another waitq may, too. */
 void watch_renew(struct watch *watch);
 void watch_add(struct watch *watch, struct waitq *queue);
-/* Returns early for any reason. */
+/* Returns early for any reason, and for a look after a while (lookout.h). */
 void watch_sleep(struct watch *watch, deadline_t deadline);
 /* The longest sleep without a check: a thread without a row is not woken. */
 static inline deadline_t watch_within(const struct watch *watch, deadline_t deadline) {

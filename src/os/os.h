@@ -22,6 +22,17 @@ void os_futex_sleep(_Atomic uint32_t *word, uint32_t expected, deadline_t deadli
 /* The same, only for waiters whose mask has a bit in common with this one. */
 void os_futex_sleep_masked(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t deadline);
 int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask);
+/* One of several words that a thread sleeps on: while *word == expected. */
+struct os_futex_item {
+    uint64_t expected;
+    uint64_t word; /* its address */
+    uint32_t flags, unused;
+};
+enum { OS_FUTEX_ITEMS = 128 }; /* the most */
+struct os_futex_item os_futex_item(_Atomic uint32_t *word, uint32_t expected);
+/* As os_futex_sleep, until any of the words changes. False: the kernel (before 5.16) or a sandbox has no such call. *woken:
+ * the item that ended the sleep; -1: something else did. An item's wake-up may have been consumed, too, if it is not that one. */
+bool os_futex_sleep_any(struct os_futex_item *items, size_t count, deadline_t deadline, int *woken);
 
 /* --- poll(2) until the deadline; may be interrupted, which it checks after the wait --- */
 int os_poll(struct pollfd *fds, size_t count, deadline_t deadline);
@@ -132,6 +143,18 @@ bool os_proc_is_own(void);
  * whether no process marks the place any more; false when that cannot be told, or no other process ever marked it. */
 int os_life_begin(int memory, uint64_t place);
 bool os_life_has_ended(int memory, uint64_t place);
+/* A word in shared memory that shows whether a thread runs. The system notes the thread's end in it, and then wakes one
+ * thread that sleeps on it as on a futex. */
+enum { OS_PULSE_SIZE = 56 };
+struct os_pulse {
+    _Alignas(8) char mutex[OS_PULSE_SIZE];
+};
+/* Begins the pulse of the calling thread, which lasts as long as that; only one pulse begins in a thread. The memory must have no
+ * pulse that beats. The offset of its word in the structure; -1: not possible here. */
+int os_pulse_begin(struct os_pulse *pulse);
+static inline bool os_pulse_beats(uint32_t word) {
+    return (word & 0x3fffffffu) != 0 && !(word & 0x40000000u); /* FUTEX_TID_MASK, FUTEX_OWNER_DIED */
+}
 /* A close-on-exec descriptor that becomes readable when the process ends. */
 int os_pidfd_open(pid_t pid);
 /* The process's number in this PID namespace; 0 when it was reaped, or this cannot be told. */

@@ -18,6 +18,10 @@ void prong_set_runtime(const prong_runtime *wanted) {
     runtime = *wanted;
 }
 
+bool runtime_may_interrupt(void) {
+    return runtime.interrupted != NULL;
+}
+
 bool runtime_interrupts(void) {
     return runtime.interrupted && runtime.interrupted();
 }

@@ -10,6 +10,7 @@
 extern prong_runtime runtime;
 /* For base/interrupt.h. */
 bool runtime_interrupts(void);
+bool runtime_may_interrupt(void);
 /* Puts the runtime's descriptors behind `count` others; how many there are then. The list has room for RUNTIME_KEPT more. */
 enum { RUNTIME_KEPT = 8 };
 size_t runtime_keep(int *list, size_t count);

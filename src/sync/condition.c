@@ -3,7 +3,7 @@
  * The second list is for waiters that die after they were notified: the process that buries one passes its notification
  * on. A waiter moves from the first list to the second under the guard, so a notifier that dies has either notified it
  * or not. `state` is stored after that; it is what the waiter spins and sleeps on. If the notifier dies before it
- * stores `state`, the waiter finds out after DEAD_NAP. */
+ * stores `state`, the waiter finds out at its next look (family_sleep). */
 #include <prong/condition.h>
 
 #include "base/error.h"
@@ -202,9 +202,8 @@ static bool sleep_until_notified(struct condition_wait *wait, deadline_t deadlin
         uint32_t waiting = WAITER_WAITING;
         if (deadline_passed(deadline)) return false;
         atomic_compare_exchange_strong(state, &waiting, WAITER_SLEEPING);
-        deadline_t nap = deadline_within(deadline, DEAD_HOLDER);
-        os_futex_sleep(state, WAITER_SLEEPING, nap);
-        if (deadline_passed(nap) && condition_check(wait)) return true;
+        enum sleep_end end = family_sleep(state, WAITER_SLEEPING, SLEEP_ANYBODY, DEAD_HOLDER, deadline);
+        if (end == SLEEP_LOOK && condition_check(wait)) return true;
     }
     return true;
 }

@@ -130,14 +130,12 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
             mutex_announce(a);
             continue;
         }
-        int64_t before = clock_now();
-        os_futex_sleep_masked(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING,
-                              deadline_within(deadline, nap));
+        enum sleep_end end =
+            family_sleep(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING, nap, deadline);
         a->slept = true;
         if (mutex_spin(a)) return true;
-        int64_t now = clock_now();
-        if (now - before < nap) {
-            mutex_passed_over(a, now);
+        if (end == SLEEP_WOKEN) {
+            mutex_passed_over(a, clock_now());
         } else {
             look_at_holder(mutex);
             if (nap < DEAD_MUTEX_LAST) nap *= 2;

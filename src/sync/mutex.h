@@ -15,8 +15,9 @@
  * reservation ends with another waiter's nap: that one has slept, too.
  *
  * If a member dies while it holds the mutex, the process that buries it writes MUTEX_ABANDONED in place of its token,
- * and the next holder is told. If a sleeper is killed just as it was woken, its wake-up is lost: so no thread sleeps
- * longer than DEAD_MUTEX_LAST without checking the word, and whether the holder is alive.
+ * and the next holder is told. If a sleeper is killed just as it was woken, its wake-up is lost: so each thread
+ * checks the word, and whether the holder is alive, after naps of up to DEAD_MUTEX_LAST, or when a member was buried
+ * (family/lookout.h).
  *
  * tests/model explores all this exhaustively, for two and three threads. */
 #ifndef SYNC_MUTEX_H

@@ -35,7 +35,7 @@ bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *
     struct waiter *waiter = waiter_begin(object);
     bool is_ready;
     while (!(is_ready = ready(context)) && !deadline_passed(deadline))
-        if (!waitq_sleep(queue, ready, context, deadline_within(deadline, DEAD_HOLDER)) && look) look(object);
+        if (!waitq_sleep(queue, ready, context, family_nap(deadline, DEAD_HOLDER)) && look) look(object);
     waiter_end(waiter);
     return is_ready;
 }

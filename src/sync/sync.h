@@ -55,7 +55,7 @@ void sync_publish(void *object, void *handle);
 bool sync_enter(void *object, struct guard *guard, uint64_t generation);
 
 /* Waits on the queue until ready(object): spins, then sleeps, and the report shows the wait; look(object), if not NULL,
- * is called every 50 ms or so, to find dead members. False when the deadline came first. */
+ * is called every 50 ms or so as long as this thread must look for dead members itself. False when the deadline came first. */
 bool sync_wait(struct waitq *queue, bool (*ready)(void *), void *context, void *object, void (*look)(void *object),
                deadline_t deadline);
 

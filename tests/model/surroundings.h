@@ -26,6 +26,7 @@ static int model_clock_gettime(struct timespec *t) {
 #define lock_unnote() ((void)0)
 #define lock_is_interrupted(lock) false
 
+#include "family/lookout.h"
 #include "os/os.h"
 
 #include "instrument.h"
@@ -127,6 +128,15 @@ static bool has_end(deadline_t deadline) {
     (void)deadline;
     return model_self() == timed_thread;
 }
+
+static enum sleep_end model_family_sleep(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, prong_time nap,
+                                         deadline_t deadline) {
+    deadline_t end = deadline_within(deadline, nap);
+    model_futex_wait(word, expected, mask, has_end(deadline));
+    return clock_now() < end ? SLEEP_WOKEN : SLEEP_LOOK;
+}
+#define family_sleep model_family_sleep
+#define family_nap(deadline, nap) (deadline)
 
 /* One row of the family table serves for all. */
 static struct member model_row;

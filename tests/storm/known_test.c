@@ -1,5 +1,5 @@
 /* A death is known to all who wait within DEAD_KNOWN of it (src/base/periods.h): measured for each kind of object, by the median of
- * several kills. TEST_TIME_FACTOR stretches it, where processors are shared or a sanitizer slows everything down.
+ * several kills, and in both stages of a sleep (src/family/lookout.h). TEST_TIME_FACTOR stretches it, where processors are shared or a sanitizer slows everything down.
  *
  * Linked with --wrap for os_futex_wake: a victim can be killed just as it is to wake another. */
 #include "../support/sync.h"
@@ -12,7 +12,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { KILLS = 5, ASLEEP_MS = 60 }; /* ASLEEP_MS: by then who waits has gone to sleep */
+enum { KILLS = 5 };
+/* When the victim dies: the waiter has gone to sleep by then; it is in stage 2. */
+static const int asleep_ms[] = {60, 350};
 
 struct scene {
     prong_lock lock;
@@ -25,6 +27,7 @@ struct scene {
     prong_proxy proxy;
     prong_shared_value died_at;
     prong_process victim; /* for the parent */
+    int asleep_ms;
 };
 
 /* --- dying --- */
@@ -49,10 +52,10 @@ static void note_death_in(const struct scene *scene) {
     ok(prong_shared_value_data(scene->died_at, (void **)&death_note, NULL));
 }
 
-static void *die_later(void *unused) {
-    test_sleep_ms(ASLEEP_MS);
+static void *die_later(void *milliseconds) {
+    test_sleep_ms((int)(intptr_t)milliseconds);
     die_now();
-    return unused;
+    return NULL;
 }
 
 /* From now on the parent waits, and this process dies when it is asleep. */
@@ -60,14 +63,14 @@ static void holds(const struct scene *scene) {
     pthread_t thread;
     note_death_in(scene);
     ok(prong_event_set(scene->holds));
-    check(pthread_create(&thread, NULL, die_later, NULL) == 0);
+    check(pthread_create(&thread, NULL, die_later, (void *)(intptr_t)scene->asleep_ms) == 0);
 }
 
 /* The parent is asleep: what this process does now ends as it is to wake it. */
 static void dies_as_it_wakes(const struct scene *scene) {
     note_death_in(scene);
     ok(prong_event_set(scene->holds));
-    test_sleep_ms(ASLEEP_MS);
+    test_sleep_ms(scene->asleep_ms);
     dies_at_wake = true;
 }
 
@@ -90,8 +93,8 @@ struct kind {
     void (*end)(struct scene *scene);
 };
 
-static int64_t measure_one(const struct kind *kind, int method) {
-    struct scene scene = {0};
+static int64_t measure_one(const struct kind *kind, int method, int asleep) {
+    struct scene scene = {.asleep_ms = asleep};
     int64_t *died_at;
     ok(prong_shared_value_create(&scene.died_at, PRONG_TYPE_OF(int64_t), 1, NULL,
                                  &(prong_shared_value_options){.unlocked = true}));
@@ -119,8 +122,10 @@ static void check_median(int64_t took[KILLS]) {
 
 static void is_known(const struct kind *kind, int method) {
     int64_t took[KILLS];
-    for (int i = 0; i < KILLS; i++) took[i] = measure_one(kind, method);
-    check_median(took);
+    for (size_t stage = 0; stage < sizeof asleep_ms / sizeof *asleep_ms; stage++) {
+        for (int i = 0; i < KILLS; i++) took[i] = measure_one(kind, method, asleep_ms[stage]);
+        check_median(took);
+    }
 }
 
 /* --- Lock --- */
@@ -186,7 +191,7 @@ static int condition_victim(void *argument, size_t size) {
     (void)size;
     note_death_in(scene);
     ok(prong_event_set(scene->holds));
-    test_sleep_ms(ASLEEP_MS);
+    test_sleep_ms(scene->asleep_ms);
     ok(prong_lock_acquire(condition_lock(scene->condition), PRONG_FOREVER)); /* the parent waits by now */
     dies_at_wake = true;
     return prong_condition_notify(scene->condition, 1);
@@ -342,13 +347,13 @@ static int task_dies(void *argument, size_t size, prong_result *result) {
     (void)size;
     (void)result;
     note_death_in(argument);
-    test_sleep_ms(ASLEEP_MS);
+    test_sleep_ms(((struct scene *)argument)->asleep_ms);
     die_now();
     return 0;
 }
 LONG_METHOD_TEST(a_death_is_known_by_a_pool, 40) {
     int64_t took[KILLS], *died_at;
-    struct scene scene = {0};
+    struct scene scene = {.asleep_ms = asleep_ms[1]};
     prong_pool pool;
     prong_bytes argument = {&scene, sizeof scene};
     ok(prong_shared_value_create(&scene.died_at, PRONG_TYPE_OF(int64_t), 1, NULL,

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* The same number on every machine; not in the headers of every system. */
-enum { CLONE3 = 435, CLOSE_RANGE = 436, PIDFD_GETFD = 438, FACCESSAT2 = 439 };
+enum { CLONE3 = 435, CLOSE_RANGE = 436, PIDFD_GETFD = 438, FACCESSAT2 = 439, FUTEX_WAITV = 449 };
 enum { POPULATE_WRITE = 23, PEER_PIDFD = 77, CLOEXEC_SEALABLE_NOEXEC = 1 | 2 | 8 };
 
 static const struct refused {
@@ -25,6 +25,7 @@ static const struct refused {
     {"linux-5.4", CLOSE_RANGE, -1, 0, ENOSYS},
     {"linux-5.4", PIDFD_GETFD, -1, 0, ENOSYS},
     {"linux-5.4", FACCESSAT2, -1, 0, ENOSYS},
+    {"linux-5.4", FUTEX_WAITV, -1, 0, ENOSYS},
     {"linux-5.4", SYS_madvise, 2, POPULATE_WRITE, EINVAL},
     {"linux-5.4", SYS_memfd_create, 1, CLOEXEC_SEALABLE_NOEXEC, EINVAL},
     {"linux-5.4", SYS_getsockopt, 2, PEER_PIDFD, ENOPROTOOPT},
@@ -33,6 +34,7 @@ static const struct refused {
     {"sandbox", CLONE3, -1, 0, ENOSYS}, /* with another error, the C library makes no threads */
     {"sandbox", CLOSE_RANGE, -1, 0, EPERM},
     {"sandbox", SYS_membarrier, -1, 0, EPERM},
+    {"sandbox", SYS_get_robust_list, -1, 0, EPERM},
     {"sandbox", SYS_process_vm_readv, -1, 0, EPERM},
     {"sandbox", SYS_getrandom, -1, 0, EPERM},
     {"sandbox", SYS_fallocate, -1, 0, EPERM},

@@ -336,6 +336,7 @@ static prong_status await_reply(struct caller *caller, const struct manager *man
         if (status != PRONG_EMPTY) return status;
         if (!process_is_alive(manager->process)) return fail_text(PRONG_BROKEN_PIPE, "the manager's server is gone");
         if (deadline_passed(deadline)) return fail_text(PRONG_TIMEOUT, "the manager's server did not answer in time");
+        queue_sleep(caller->mailbox, deadline);
     }
 }
 

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 /* From <linux/futex.h>, which is not among the headers of every C library. Not private: between processes. */
-enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
+enum { FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_SIZE_32 = 2 };
+enum { FUTEX_WAITV = 449 }; /* the same number on every machine; not in the headers of every system */
 #define FUTEX_BITSET_MATCH_ANY 0xffffffffu
 
 /* FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC. */
@@ -40,4 +41,20 @@ int os_futex_wake_masked(_Atomic uint32_t *word, int count, uint32_t mask) {
 int os_futex_wake(_Atomic uint32_t *word, int count) {
     long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
     return woken > 0 ? (int)woken : 0;
+}
+
+/* --- several words --- */
+
+struct os_futex_item os_futex_item(_Atomic uint32_t *word, uint32_t expected) {
+    return (struct os_futex_item){.expected = expected, .word = (uintptr_t)word, .flags = FUTEX_SIZE_32};
+}
+
+bool os_futex_sleep_any(struct os_futex_item *items, size_t count, deadline_t deadline, int *woken) {
+    int before = errno;
+    long result = syscall(FUTEX_WAITV, items, count, 0, interrupt_limit(timespec_of(deadline)), CLOCK_MONOTONIC);
+    bool there = result >= 0 || errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR;
+    *woken = (int)result;
+    errno = before;
+    if (there) interrupt_look();
+    return there;
 }

@@ -1,0 +1,264 @@
+/* Sleeping, and watching the pulses of other members. */
+#include "family/lookout.h"
+
+#include "base/periods.h"
+#include "family/rows.h"
+#include "os/os.h"
+
+#include <limits.h>
+
+/* --- pulses --- */
+
+/* NULL: the member has none. */
+static _Atomic uint32_t *pulse_word(struct member *row, uint32_t token) {
+    uint64_t pulse = atomic_load(&row->pulse_of);
+    if (pulse >> 32 != token || !(uint32_t)pulse) return NULL;
+    return (_Atomic uint32_t *)(void *)((char *)&row->pulse + (uint32_t)pulse - 1);
+}
+
+static bool pulse_is_there(uint32_t token) {
+    _Atomic uint32_t *word = pulse_word(member_row(token), token);
+    return word && os_pulse_beats(atomic_load(word));
+}
+
+/* The process that had the row before may not have ended quite yet. */
+static bool pulse_is_in_use(struct member *row) {
+    uint64_t pulse = atomic_load(&row->pulse_of);
+    _Atomic uint32_t *word = pulse_word(row, (uint32_t)(pulse >> 32));
+    return word && os_pulse_beats(atomic_load(word));
+}
+
+/* The member whose pulse a thread of this process is about to begin. */
+static _Atomic uint32_t pulse_begins;
+
+/* Any thread of the member can do it; another has to when that ends. */
+static bool pulse_begin_if_needed(void) {
+    uint32_t token = self_token(), other = atomic_load(&pulse_begins);
+    struct member *row = member_row(token);
+    if (pulse_is_there(token)) return true;
+    if (other == token || !atomic_compare_exchange_strong(&pulse_begins, &other, token)) return false;
+    if (!pulse_is_in_use(row)) {
+        atomic_store(&row->pulse_of, 0);
+        int offset = os_pulse_begin(&row->pulse);
+        if (offset >= 0) atomic_store(&row->pulse_of, (uint64_t)token << 32 | (uint32_t)(offset + 1));
+    }
+    atomic_store(&pulse_begins, 0);
+    return pulse_is_there(token);
+}
+
+/* --- what others are told --- */
+
+static struct lookouts *lookouts(void) {
+    return &arena()->lookouts;
+}
+
+void lookout_joined(void) {
+    pulse_begin_if_needed();
+    atomic_fetch_add(&lookouts()->joined, 1);
+    if (atomic_exchange(&lookouts()->armed, 0)) os_futex_wake(&lookouts()->joined, INT_MAX);
+}
+
+void lookout_wake_all(void) {
+    atomic_fetch_add(&lookouts()->deaths, 1);
+    os_futex_wake(&lookouts()->deaths, INT_MAX);
+}
+
+/* --- seats --- */
+
+/* A thread's sleep in stage 2. */
+struct long_sleep {
+    _Atomic uint32_t *word;
+    uint32_t expected, deaths;
+    deadline_t deadline;
+    int seat;             /* -1: none */
+    prong_time nap;       /* of a lookout that cannot watch all */
+    int64_t deaf_until;   /* not woken by members that join before: at most ten times a second */
+    bool is_woken, fails; /* fails: there is no such sleep here */
+};
+
+/* A thread's sleeps on the same word, since it was last woken. */
+static QUICK_LOCAL struct {
+    _Atomic uint32_t *word;
+    prong_time slept;
+    uint32_t deaths; /* before the caller checked what it waits for */
+} sleeper;
+static _Atomic bool sleeps_on_one_word; /* the system lacks the call for more */
+
+static bool seat_is_free(uint32_t holder) {
+    return holder == 0 || !pulse_is_there(holder);
+}
+
+/* A member takes only one: the other lookout is to survive it. */
+static int seat_take(void) {
+    _Atomic uint32_t *seat = lookouts()->seat;
+    if (!pulse_begin_if_needed()) return -1;
+    for (int i = 0; i < LOOKOUT_SEATS; i++)
+        if (atomic_load(&seat[i]) == self_token()) return -1;
+    for (int i = 0; i < LOOKOUT_SEATS; i++) {
+        uint32_t holder = atomic_load(&seat[i]);
+        if (seat_is_free(holder) && atomic_compare_exchange_strong(&seat[i], &holder, self_token())) return i;
+    }
+    return -1;
+}
+
+/* Also by a thread that may have been woken to take a seat, and has no use for it: another gets it. */
+static void long_sleep_end(struct long_sleep *sleep) {
+    uint32_t mine = self_token();
+    _Atomic uint32_t *seat = lookouts()->seat;
+    if (sleep->seat >= 0) atomic_compare_exchange_strong(&seat[sleep->seat], &mine, 0);
+    for (int i = 0; i < LOOKOUT_SEATS; i++)
+        if (atomic_load(&seat[i]) == 0) os_futex_wake(&seat[i], 1);
+}
+
+/* --- sleeping on several words --- */
+
+struct word_list {
+    size_t count;
+    bool incomplete; /* a member is not in it */
+    struct os_futex_item items[OS_FUTEX_ITEMS];
+};
+enum { ITEM_OWN, ITEM_DEATHS, ITEM_OTHER }; /* the first two of each list */
+
+static bool list_add(struct word_list *list, _Atomic uint32_t *word, uint32_t expected) {
+    if (list->count == OS_FUTEX_ITEMS) return false;
+    list->items[list->count++] = os_futex_item(word, expected);
+    return true;
+}
+
+static void list_begin(struct word_list *list, const struct long_sleep *sleep) {
+    list->count = 0;
+    list->incomplete = false;
+    list_add(list, sleep->word, sleep->expected);
+    list_add(list, &lookouts()->deaths, sleep->deaths);
+}
+
+/* Adds the pulse of a member, if it has one; buries one that is dead. */
+static void list_add_member(struct word_list *list, struct member *row) {
+    uint32_t token = (uint32_t)atomic_load(&row->token);
+    _Atomic uint32_t *word = pulse_word(row, token);
+    uint32_t pulse = word ? atomic_load(word) : 0;
+    if (os_pulse_beats(pulse)) {
+        list->incomplete |= !list_add(list, word, pulse);
+    } else {
+        member_bury_if_dead(token);
+        list->incomplete |= member_has_row(token);
+    }
+}
+
+/* The lowest free row is taken first: after the first row that was never used, no row is in use. */
+static void list_add_members(struct word_list *list) {
+    uint32_t count = 0;
+    for (int i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
+        struct member *row = &member_rows()[i];
+        if (atomic_load(&row->state) == MEMBER_FREE) continue;
+        count++;
+        if ((uint32_t)atomic_load(&row->token) != self_token()) list_add_member(list, row);
+    }
+    atomic_store(&lookouts()->members, count);
+}
+
+/* A nap that costs the family the same, however many take it; not all at the same time. */
+static prong_time long_nap(void) {
+    uint32_t members = atomic_load(&lookouts()->members);
+    prong_time nap = LOOKOUT_NAP * (members ? members : 1);
+    if (nap > LOOKOUT_NAP_MOST) nap = LOOKOUT_NAP_MOST;
+    if (nap > LOOKOUT_NAP_RUNTIME && upward_may_interrupt()) nap = LOOKOUT_NAP_RUNTIME;
+    return nap / 128 * (96 + self_token() % 64);
+}
+
+/* Which item ended the sleep; -1: another reason. */
+static int sleep_on(struct word_list *list, struct long_sleep *sleep, prong_time nap) {
+    int woken = -1;
+    member_mark_if_needed();
+    sleep->fails = !os_futex_sleep_any(list->items, list->count, deadline_within(sleep->deadline, nap), &woken);
+    sleep->is_woken = woken == ITEM_OWN;
+    return woken;
+}
+
+/* The order matters: a member that joins after the list was made moves `joined`, and sees `armed`. */
+static void sleep_as_lookout(struct long_sleep *sleep) {
+    struct word_list list;
+    int64_t now = clock_now();
+    bool deaf = now < sleep->deaf_until;
+    list_begin(&list, sleep);
+    if (!deaf) {
+        atomic_store(&lookouts()->armed, 1);
+        list_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
+    }
+    list_add_members(&list);
+    prong_time nap = list.incomplete ? sleep->nap : long_nap();
+    if (deaf && sleep->deaf_until - now < nap) nap = sleep->deaf_until - now;
+    int woken = sleep_on(&list, sleep, nap);
+    if (!deaf && woken == ITEM_OTHER)
+        sleep->deaf_until = clock_now() + DEAD_NAP;
+    else if (woken >= ITEM_OTHER)
+        sleep->nap = DEAD_LOOK_FIRST; /* the kernel notes the end of a process a little before others can tell */
+    else if (sleep->nap < DEAD_NAP)
+        sleep->nap = sleep->nap * 2 < DEAD_NAP ? sleep->nap * 2 : DEAD_NAP;
+}
+
+/* Without a lookout, this thread looks itself, as in stage 1. */
+static void sleep_as_other(struct long_sleep *sleep) {
+    struct word_list list;
+    bool watched = false;
+    list_begin(&list, sleep);
+    for (int i = 0; i < LOOKOUT_SEATS; i++) {
+        uint32_t holder = atomic_load(&lookouts()->seat[i]);
+        list_add(&list, &lookouts()->seat[i], holder);
+        _Atomic uint32_t *word = holder ? pulse_word(member_row(holder), holder) : NULL;
+        uint32_t pulse = word ? atomic_load(word) : 0;
+        if (!os_pulse_beats(pulse)) continue;
+        if (holder != self_token()) list_add(&list, word, pulse);
+        watched = true;
+    }
+    if (sleep_on(&list, sleep, watched ? long_nap() : DEAD_NAP) >= 0) return;
+    list_add_members(&list); /* a lookout may be stopped, or have died together with the thread that it woke */
+}
+
+static enum sleep_end sleep_long(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
+    __attribute__((cleanup(long_sleep_end))) struct long_sleep sleep = {
+        .word = word, .expected = expected, .deaths = sleeper.deaths, .deadline = deadline, .seat = -1, .nap = DEAD_NAP};
+    for (;;) {
+        if (sleep.seat < 0) sleep.seat = seat_take();
+        if (sleep.seat >= 0)
+            sleep_as_lookout(&sleep);
+        else
+            sleep_as_other(&sleep);
+        if (sleep.fails) atomic_store(&sleeps_on_one_word, true);
+        if (sleep.is_woken || atomic_load(word) != expected) return SLEEP_WOKEN;
+        if (sleep.fails || deadline_passed(deadline) || atomic_load(&lookouts()->deaths) != sleep.deaths)
+            return SLEEP_LOOK;
+    }
+}
+
+/* --- both stages --- */
+
+/* A wait that is over soon anyway is not worth it. */
+static bool sleeps_long(deadline_t deadline) {
+    return sleeper.slept >= DEAD_NAP && !atomic_load(&sleeps_on_one_word) && deadline_left(deadline) > DEAD_NAP;
+}
+
+static enum sleep_end sleep_short(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, deadline_t end) {
+    int64_t before = clock_now();
+    os_futex_sleep_masked(word, expected, mask, end);
+    int64_t now = clock_now();
+    if (now < end) return SLEEP_WOKEN;
+    sleeper.slept += now - before;
+    return SLEEP_LOOK;
+}
+
+enum sleep_end family_sleep(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, prong_time nap,
+                            deadline_t deadline) {
+    if (sleeper.word != word) sleeper.slept = 0;
+    sleeper.word = word;
+    bool is_long = sleeps_long(deadline);
+    enum sleep_end end = is_long ? sleep_long(word, expected, deadline)
+                                 : sleep_short(word, expected, mask, deadline_within(deadline, nap));
+    if (end == SLEEP_WOKEN) sleeper.slept = 0;
+    sleeper.deaths = atomic_load(&lookouts()->deaths);
+    return end;
+}
+
+deadline_t family_nap(deadline_t deadline, prong_time nap) {
+    return sleeps_long(deadline) ? deadline : deadline_within(deadline, nap);
+}
