@@ -296,11 +296,11 @@ static void hand_over(const struct handing *h, bool blocked) {
     h->open();
     pid_t pid = fork();
     if (pid == 0) {
-        bench_pin(1);
+        bench_place(TWO_CORES, 1);
         take_turns(h, 1, warm + count, blocked);
         _exit(0);
     }
-    bench_pin(0);
+    bench_place(TWO_CORES, 0);
     take_turns(h, 0, warm, blocked);
     double start = bench_now();
     take_turns(h, 0, count, blocked);
