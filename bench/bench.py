@@ -1,9 +1,7 @@
-"""bench.py PROGRAM [NAME ...] [--json] [--rounds N]: runs the benchmarks in turn with their peers and the machine's limits.
+"""Measures prong in turn with its peers and with what the machine allows: bench.py PROGRAM [NAME ...]
 
-Each figure is the median of the rounds; in each round every peer is measured once, each in processes of its own, one
-after the other. The JSON form stands in run.py.
+Each measurement has processes of its own. How the rounds go, and the JSON form, stand in run.py.
 """
-import argparse
 import functools
 import os
 import subprocess
@@ -118,38 +116,24 @@ def command_for(program, name, peer):
         return [sys.executable, os.path.join(run.HERE, "cpython.py"), name]
     if name == "manager_dict_py_client" and peer == "prong":  # a Python client in any case: of our server
         return [sys.executable, os.path.join(run.HERE, "cpython.py"), name, program]
-    lean = "-lean" if name.startswith(("start_", "idle_", "communicate_")) else ""
+    lean = "-lean" if name.startswith(("start_", "idle_", "communicate_", "queue_empty_", "pipe_empty_")) else ""
     return [program + lean, name, peer]
 
 
 def measure(program, documents, name, peer):
     environment = dict(os.environ, BENCH_NOTHING=os.path.join(os.path.dirname(program), "nothing"),
                        BENCH_CPYTHON=os.path.join(run.HERE, "cpython.py"), BENCH_DOCUMENTS=documents)
-    try:
-        done = subprocess.run(command_for(program, name, peer), capture_output=True, text=True, timeout=300, env=environment)
-    except subprocess.TimeoutExpired:
-        sys.exit(f"bench: {name} {peer} took longer than 300 s")
-    if done.returncode != 0:
-        sys.exit(f"bench: {name} {peer} failed: {done.stderr.strip()}")
-    text = done.stdout.strip()
-    if text == "-":
-        raise run.Missing("")
-    return float(text)
+    return run.figure_of(command_for(program, name, peer), 60, environment)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_intermixed_args()
-    rows = run.chosen(all_rows(), options.names, "bench")
+    called = run.options(__doc__, seconds=440)
+    rows = run.chosen(all_rows(), called.names, "bench")
     with tempfile.TemporaryDirectory() as documents:
         if any(row["id"].startswith(("dumps_", "loads_")) for row in rows):
             subprocess.run([sys.executable, os.path.join(run.HERE, "cpython.py"), "documents", documents], check=True)
-        run.report("bench", rows, functools.partial(measure, options.program, documents), options.rounds, options.json)
+        return run.report("bench", rows, functools.partial(measure, called.program, documents), called)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

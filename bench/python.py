@@ -1,8 +1,7 @@
-"""Measures the Python package beside what a Python user would otherwise use: python.py [NAME ...] [--json] [--rounds N]
+"""Measures the Python package beside what a Python user would otherwise use: python.py [NAME ...]
 
-Each measurement has an interpreter of its own; the peers take turns in every round. The JSON form stands in run.py."""
-
-import argparse
+Each measurement has an interpreter of its own. How the rounds go, and the JSON form, stand in run.py.
+"""
 import os
 import statistics
 import subprocess
@@ -51,24 +50,20 @@ def compile_tasks():
 
 
 def import_time(library):
-    times = []
-    for _ in range(5):
+    def once():
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", IMPORTS[library]], check=True)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+        if subprocess.run([sys.executable, "-c", IMPORTS[library]]).returncode:
+            raise run.Failed(f"{IMPORTS[library]} failed")
+        return time.perf_counter() - began
+    return statistics.median(once() for _ in range(5))
 
 
 def measure(name, library):
     """Microseconds for one operation."""
     if name == "py_import":
         return import_time(library) * 1e6
-    ran = subprocess.run([sys.executable, os.path.join(run.HERE, "python_peer.py"), library, name], capture_output=True, text=True,
-                         timeout=300, env=dict(os.environ, PRONG_BENCH_TASKS=TASKS))
-    if ran.returncode:
-        text = ran.stderr.strip()
-        raise run.Missing(text.splitlines()[-1] if text else f"exit status {ran.returncode}")
-    return float(ran.stdout.split()[-1]) * 1e6
+    command = [sys.executable, os.path.join(run.HERE, "python_peer.py"), library, name]
+    return run.figure_of(command, 60, dict(os.environ, PRONG_BENCH_TASKS=TASKS)) * 1e6
 
 
 def all_rows():
@@ -76,15 +71,11 @@ def all_rows():
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_intermixed_args()
-    rows = run.chosen(all_rows(), options.names, "bench-python")
+    called = run.options(__doc__, program=False, seconds=440)
+    rows = run.chosen(all_rows(), called.names, "bench-python")
     compile_tasks()
-    run.report("bench-python", rows, measure, options.rounds, options.json)
+    return run.report("bench-python", rows, measure, called)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,5 @@
 """What bench/run.py makes of figures: ratios, limits, goals, the JSON form, and the pages that tools/docs/plots.py makes of it."""
+import argparse
 import contextlib
 import importlib.util
 import io
@@ -38,15 +39,20 @@ def by_table(table):
     return measure
 
 
+def measure_all(rows, measure, rounds=None, seconds=None):
+    with contextlib.redirect_stderr(io.StringIO()):
+        run.measure_rows(rows, measure, rounds, seconds)
+
+
 def measured(row, table, rounds):
-    run.measure_row(row, by_table(table), rounds)
+    measure_all([row], by_table(table), rounds)
     return row
 
 
 def report_as_json(rows, table, program="bench", rounds=3):
     text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        run.report(program, rows, by_table(table), rounds, True)
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(io.StringIO()):
+        run.report(program, rows, by_table(table), argparse.Namespace(json=True, rounds=rounds, seconds=None))
     return json.loads(text.getvalue())
 
 
@@ -86,8 +92,36 @@ class Figures(unittest.TestCase):
 
     def test_peers_take_turns(self):
         seen = []
-        run.measure_row(run.row("trip", "us", "lower", ["pipe"]), lambda name, peer: seen.append(peer) or 1, 2)
+        measure_all([run.row("trip", "us", "lower", ["pipe"])], lambda name, peer: seen.append(peer) or 1, 2)
         self.assertEqual(seen, ["prong", "pipe", "prong", "pipe"])
+
+
+class Rounds(unittest.TestCase):
+    def rounds_of(self, figures, seconds=None):
+        row = run.row("trip", "us", "lower", ["pipe"], goals=[("pipe", 2)])
+        measure_all([row], by_table({"prong": figures, "pipe": [1] * 10}), seconds=seconds)
+        return len(row["figures"].get("prong", []))
+
+    def test_row_that_is_steady_ends_after_three(self):
+        self.assertEqual(self.rounds_of([1, 1.01, 1.02, 50, 50, 50, 50]), 3)
+
+    def test_row_that_is_not_goes_on_until_it_is(self):
+        self.assertEqual(self.rounds_of([1, 2, 1, 1, 1, 1, 1]), 4)
+        self.assertEqual(self.rounds_of([1, 2, 3, 4, 5, 6, 7]), 7)
+
+    def test_outlier_of_a_round_does_not_matter(self):
+        self.assertEqual(run.spread([1, 1, 1, 1, 90]), 0)
+
+    def test_rows_take_turns_so_that_each_has_a_round_when_the_time_is_up(self):
+        seen = []
+        rows = [run.row(name, "us", "lower", []) for name in ("one", "other")]
+        measure_all(rows, lambda name, peer: seen.append(name) or 1, 2)
+        self.assertEqual(seen, ["one", "other", "one", "other"])
+
+    def test_row_for_which_no_time_is_left_says_so(self):
+        row = run.row("trip", "us", "lower", [])
+        measure_all([row], by_table({"prong": [1] * 9}), seconds=-1)
+        self.assertEqual(row["missing"], {"prong": "no time was left"})
 
 
 class Rows(unittest.TestCase):
