@@ -19,16 +19,18 @@ typedef struct {
 
 enum { SPANS = 200, SPAN = 1000, LAST = UINT16_MAX };
 
-/* What the word holds once it has changed. The other side may have no core to run on: give it this one now and then. */
+/* Turns until the other side may need this core: at once if both are on one. */
+static unsigned spin_patience;
+
+/* What the word holds once it has changed. */
 static uint32_t spin_until_not(far_word *word, uint32_t old) {
     uint32_t now;
     for (unsigned turns = 1; (now = atomic_load_explicit(&word->value, memory_order_acquire)) == old; turns++)
-        if (turns % 65536 == 0) sched_yield();
+        if (turns % spin_patience == 0) sched_yield();
     return now;
 }
 
 static void spin_child(far_word *words) {
-    bench_place(TWO_CORES, 1);
     for (uint32_t seen = 0; seen != LAST;) {
         seen = spin_until_not(&words[0], seen);
         atomic_store_explicit(&words[1].value, seen, memory_order_release);
@@ -44,13 +46,14 @@ static void spin_there_and_back(far_word *words, uint32_t value) {
 
 /* Microseconds for a word there and one back: the median of short spans, as many as the time allows. Most of them pass
  * while both sides run, also on a busy machine. */
-static double spin_round_trip(void) {
+static double spin_round_trip(enum placement where) {
     far_word *words = bench_shared(2 * sizeof *words);
     double spans[SPANS], end = bench_now() + 0.15;
     int measured = 0;
+    spin_patience = where == ONE_CORE ? 1 : 65536;
     pid_t pid = bench_fork();
+    bench_place(where, pid == 0);
     if (pid == 0) spin_child(words);
-    bench_place(TWO_CORES, 0);
     for (uint32_t i = 0; i < SPAN; i++) spin_there_and_back(words, 1 + i % 2);
     while (measured < SPANS && (measured == 0 || bench_now() < end)) {
         double start = bench_now();
@@ -119,9 +122,11 @@ static double locked_pair(void) {
 
 bool bench_limit(const char *name, const char *peer) {
     if (strcmp(peer, "limit_spin") == 0)
-        bench_result(spin_round_trip());
+        bench_result(spin_round_trip(TWO_CORES));
     else if (strcmp(peer, "limit_handover") == 0)
-        bench_result(spin_round_trip() / 2);
+        bench_result(spin_round_trip(TWO_CORES) / 2);
+    else if (strcmp(peer, "limit_yield") == 0)
+        bench_result(spin_round_trip(ONE_CORE));
     else if (strcmp(peer, "limit_futex") == 0)
         bench_result(futex_round_trip());
     else if (strcmp(peer, "limit_vfork") == 0)

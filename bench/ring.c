@@ -1,4 +1,4 @@
-/* limit_ring_SIZE: a plain ring between two processes, one of which only puts and the other only takes. No locked
+/* limit_ring_SIZE, limit_rtt_SIZE: a plain ring between two processes, one of which only puts and the other only takes. No locked
  * instruction, no system call, nothing for the death of either. Each side keeps the other's index as it last saw it, and
  * reads it again only when the ring looks full, or empty. */
 #define _GNU_SOURCE
@@ -32,9 +32,11 @@ struct side {
     char *data; /* copied from, or to */
 };
 
-/* Others may need the core, too, if the machine is busy. */
+/* Turns of waiting until another process may need this core: the other side, or if that has its own, one of a busy machine. */
+static unsigned patience = 65536;
+
 static inline void ring_pause(unsigned *turns) {
-    if (++*turns % 65536 == 0) sched_yield();
+    if (++*turns % patience == 0) sched_yield();
 }
 
 static char *slot(struct side *s) {
@@ -113,6 +115,11 @@ static void take_copies(struct side *s, long count) {
     }
 }
 
+static struct side side_of(size_t size, uint64_t slots) {
+    struct ring *ring = bench_shared(sizeof *ring + slots * size);
+    return (struct side){.ring = ring, .mask = slots - 1, .size = size, .data = calloc(1, size)};
+}
+
 /* How a ring of this size is filled and emptied, so many messages at a time. */
 struct way {
     void (*put)(struct side *s, long count);
@@ -133,10 +140,8 @@ static void take_batch(void *argument) {
 
 /* Messages a second with this layout. */
 static double ring_rate(size_t size, const struct layout *layout) {
-    size_t bytes = sizeof(struct ring) + layout->slots * size;
     struct way way = way_of(size, layout->marked);
-    way.side =
-        (struct side){.ring = bench_shared(bytes), .mask = layout->slots - 1, .size = size, .data = calloc(1, size)};
+    way.side = side_of(size, layout->slots);
     pid_t pid = bench_fork();
     bench_place(TWO_CORES, pid == 0);
     while (pid == 0) way.put(&way.side, way.batch);
@@ -145,7 +150,7 @@ static double ring_rate(size_t size, const struct layout *layout) {
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     free(way.side.data);
-    munmap(way.side.ring, bytes);
+    munmap(way.side.ring, sizeof(struct ring) + layout->slots * size);
     return rate;
 }
 
@@ -157,6 +162,45 @@ static void best_ring(size_t size, const struct layout *layouts, int count) {
         if (rate > best) best = rate;
     }
     bench_result(best);
+}
+
+/* Two rings: a message there, and one back, by each side from and to the same memory. */
+static void ask(void *argument) {
+    struct side *rings = argument;
+    put_copies(&rings[0], 1);
+    take_copies(&rings[1], 1);
+}
+
+static void answer(void *argument) {
+    struct side *rings = argument;
+    take_copies(&rings[0], 1);
+    put_copies(&rings[1], 1);
+}
+
+/* Messages there and back a second. */
+static double ring_trips(size_t size, uint64_t slots, enum placement where) {
+    struct side rings[] = {side_of(size, slots), side_of(size, slots)};
+    rings[1].data = rings[0].data;
+    patience = where == ONE_CORE ? 1 : 65536;
+    pid_t pid = bench_fork();
+    bench_place(where, pid == 0);
+    while (pid == 0) answer(rings);
+    bench_rate(ask, rings, 1, 0.01);
+    double rate = bench_rate(ask, rings, 1, 0.03);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return rate;
+}
+
+/* Microseconds for a message there and one back, by the best of some layouts and both placements. */
+static void ring_round_trip(size_t size) {
+    static const uint64_t slots[] = {1, 2, 4, 16};
+    double best = 0;
+    for (int i = 0; i < 4 * PLACEMENTS; i++) {
+        double rate = ring_trips(size, slots[i / PLACEMENTS], i % PLACEMENTS);
+        if (rate > best) best = rate;
+    }
+    bench_result(1e6 / best);
 }
 
 bool bench_limit_ring(const char *peer) {
@@ -171,6 +215,12 @@ bool bench_limit_ring(const char *peer) {
         best_ring(1 << 16, large, 5);
     else if (strcmp(peer, "limit_ring_1MiB") == 0)
         best_ring(1 << 20, large, 4);
+    else if (strcmp(peer, "limit_rtt_1KiB") == 0)
+        ring_round_trip(1 << 10);
+    else if (strcmp(peer, "limit_rtt_64KiB") == 0)
+        ring_round_trip(1 << 16);
+    else if (strcmp(peer, "limit_rtt_1MiB") == 0)
+        ring_round_trip(1 << 20);
     else
         return false;
     return true;

@@ -222,8 +222,8 @@ def shown(measured):
         lines.append(f"  {peer:16} {median(measured, peer):>12.5g}   [{extent:^26}]   {beside}".rstrip())
     lines += [f"  {peer:16} {'failed' if peer in measured['failed'] else 'missing'}: {why}"
               for peer, why in measured["missing"].items() if why]
-    if isinstance(measured["limit"], (int, float)):
-        lines.append(f"  {'limit':16} {measured['limit']:>12g}")
+    if not isinstance(measured["limit"], str) and measured["of"] == "prong":
+        lines.append(f"  {'limit':16} {'none known' if measured['limit'] is None else format(measured['limit'], 'g'):>12}")
     if measured["note"]:
         lines.append(f"  ({measured['note']})")
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """What bench/run.py makes of figures: ratios, limits, goals, the JSON form, and the pages that tools/docs/plots.py makes of it."""
 import argparse
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -17,15 +16,9 @@ sys.path[:0] = [str(TOP / "bench"), str(TOP / "tools" / "docs")]
 
 import bench  # noqa: E402
 import plots  # noqa: E402
+import python  # noqa: E402
 import run  # noqa: E402
 import scale  # noqa: E402
-
-
-def python_rows():
-    spec = importlib.util.spec_from_file_location("bench_python", TOP / "bench" / "python.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.all_rows()
 
 
 def by_table(table):
@@ -126,7 +119,7 @@ class Rounds(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def all_rows(self):
-        return bench.all_rows() + scale.all_rows() + python_rows()
+        return bench.all_rows() + scale.all_rows() + python.all_rows()
 
     def test_names_are_unique(self):
         names = [row["id"] for row in self.all_rows()]
@@ -162,7 +155,19 @@ class Pages(unittest.TestCase):
             return {path.name: path.read_text() for path in pathlib.Path(made).iterdir()}
 
     def test_without_measurements_the_page_tells_how_to_get_them(self):
-        self.assertEqual(list(self.pages()), ["performance-plots.md"])
+        self.assertEqual(sorted(self.pages()), ["performance-plots.md", "performance-rows.md"])
+
+    def test_page_of_rows_tells_what_each_measures_and_its_goals(self):
+        page = self.pages()["performance-rows.md"]
+        for row in bench.all_rows() + scale.all_rows() + python.all_rows():
+            self.assertTrue(row["what"], row["id"])
+            self.assertIn(f"| `{row['id']}` | {plots.sentences(row)} |", page)
+        self.assertIn("| `limit_spin` | 0.5 × limit_spin, 20 × pipe |", page)
+
+    def test_page_names_what_failed(self):
+        document = report_as_json([run.row("trip", "us", "lower", [])], {"prong": [1, 2, 3]})
+        document["rows"][0].update(missing={"pipe": "it took longer than 60 s"}, failed=["pipe"])
+        self.assertIn("- `trip` pipe: it took longer than 60 s", self.pages(document)["performance-machine-0.md"])
 
     def test_json_names_machine_load_and_version(self):
         document = report_as_json([run.row("trip", "us", "lower", [])], {"prong": [1, 2, 3]})
