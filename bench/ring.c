@@ -197,7 +197,7 @@ static void ring_round_trip(size_t size) {
     static const uint64_t slots[] = {1, 2, 4, 16};
     double best = 0;
     for (int i = 0; i < 4 * PLACEMENTS; i++) {
-        double rate = ring_trips(size, slots[i / PLACEMENTS], i % PLACEMENTS);
+        double rate = ring_trips(size, slots[i / PLACEMENTS], (enum placement)(i % PLACEMENTS));
         if (rate > best) best = rate;
     }
     bench_result(1e6 / best);

@@ -118,10 +118,10 @@ def end_group(leader):
         pass
 
 
-def measure_row(measured, measure):
-    """One round: each peer once, one after the other."""
+def measure_row(measured, measure, end):
+    """One round: each peer once, one after the other, until the time is up."""
     for peer, figures in measured["figures"].items():
-        if peer not in measured["missing"]:
+        if peer not in measured["missing"] and time.time() < end:
             try:
                 figures.append(measure(measured["id"], peer))
             except Missing as why:
@@ -153,8 +153,7 @@ def measure_rows(rows, measure, rounds, seconds):
         waiting = [measured for measured in rows if not settled(measured, rounds)]
         print(f"round {turn}: {len(waiting)} rows", file=sys.stderr, flush=True)
         for measured in waiting:
-            if time.time() < end:
-                measure_row(measured, measure)
+            measure_row(measured, measure, end)
     for measured in rows:
         for peer, figures in measured["figures"].items():
             if not figures:
