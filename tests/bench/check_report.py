@@ -182,7 +182,7 @@ class Pages(unittest.TestCase):
         table = {"prong": [1, 1, 1], "pipe": [5, 6, 7], "limit_spin": [0.25] * 3}
         pages = self.pages(report_as_json([row], table))
         page = pages["performance-machine-0.md"]
-        self.assertIn("| `trip` | 1 us | 0.25 × limit_spin | pipe 6.00 (5.00 to 7.00) | 0.5 × limit_spin: **no** |", page)
+        self.assertIn("| `trip` | 1 us | 0.25 × limit_spin | pipe 6 (5 to 7) | 0.5 × limit_spin: **no** |", page)
         self.assertIn(plots.COLOURS["limit"], page)
         self.assertIn("performance-machine-0", pages["performance-plots.md"])
 

@@ -74,7 +74,7 @@ def beside(measured):
     for name in measured["figures"]:
         if name not in (measured["of"], measured["limit"]) and run.ratio(measured, name) is not None:
             low, high = run.ratio_range(measured, name)
-            texts.append(f"{name} {run.ratio(measured, name):.2f} ({low:.2f} to {high:.2f})")
+            texts.append(f"{name} {figure(run.ratio(measured, name))} ({figure(low)} to {figure(high)})")
     return ", ".join(texts) or "–"
 
 
