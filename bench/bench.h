@@ -19,8 +19,18 @@
 void bench_result(double value);
 /* The middle one of these; they are sorted. */
 double bench_median(double *values, int count);
-void bench_pin(int cpu);
+/* A second: how many, where a batch is count of them. The median of short spans. */
+double bench_rate(void (*batch)(void *what), void *what, long count, double seconds);
+/* Where the two processes of a measurement run: each on a core of its own, or both on one. */
+enum placement { TWO_CORES, ONE_CORE, PLACEMENTS };
+/* This process is side 0 or side 1. */
+void bench_place(enum placement where, int side);
+/* Waits for it; it must have succeeded. */
 void bench_end_child(pid_t pid);
+/* A child that is killed when its parent ends. */
+pid_t bench_fork(void);
+/* Zeroed memory that children share. */
+void *bench_shared(size_t size);
 /* Makes this process use a gibibyte from now on. */
 void bench_touch_1GiB(void);
 

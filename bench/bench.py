@@ -1,9 +1,7 @@
-"""bench.py PROGRAM [NAME ...] [--json] [--rounds N]: runs the benchmarks in turn with their peers and the machine's limits.
+"""Measures prong in turn with its peers and with what the machine allows: bench.py PROGRAM [NAME ...]
 
-Each figure is the median of the rounds; in each round every peer is measured once, each in processes of its own, one
-after the other. The JSON form stands in run.py.
+Each measurement has processes of its own. How the rounds go, and the JSON form, stand in run.py.
 """
-import argparse
 import functools
 import os
 import subprocess
@@ -12,10 +10,62 @@ import tempfile
 
 import run
 
-KINDS = ["tuple", "request", "json", "ints", "floats", "strs"]
+DOCUMENTS = {"tuple": "a small tuple", "request": "a manager's request", "json": "nested dicts and lists, 50 users",
+             "ints": "262,144 ints", "floats": "131,072 floats", "strs": "60,000 strs", "bytes": "1 MiB of bytes"}
 IPC = ["pipe", "unix_socket", "posix_mq", "boost_mq", "zmq_ipc"]
 LOCKS = ["robust_mutex", "shared_mutex", "sem_t"]
 SERVERS = ["cpython_server", "cpython"]
+
+
+WHAT = {
+    "queue_oneway_8B": "messages from one process to another by a queue",
+    "queue_oneway_1KiB": "the same, copied in and out",
+    "queue_oneway_64KiB": "the same, copied in and out",
+    "queue_oneway_1MiB": "the same, in place; a peer without that copies in and out",
+    "queue_oneway_copied_1MiB": "the same, copied in and out",
+    "queue_mpmc_8B": "two processes put into a queue, two get from it",
+    "pipe_rtt_8B": "a message there and one back by a pipe",
+    "queue_rtt_8B": "a message there and one back by two queues",
+    "wait_rtt_8B": "the same by pipes, after waiting on two for one that is ready",
+    "pipe_rtt_8B_one_core": "there and back by a pipe, both processes on one core",
+    "pipe_rtt_1KiB": "there and back, copied in and out twice",
+    "pipe_rtt_64KiB": "there and back, copied in and out twice",
+    "pipe_rtt_1MiB": "there and back, copied in and out twice",
+    "pool_map_chunk1": "a pool's map of 200,000 tasks that do nothing, one at a time",
+    "pool_apply": "one task that does nothing: submitted, run, its end known",
+    "pool_map_doubles": "10 M doubles, in the arena, each multiplied and added to",
+    "start_fork": "start of a process that does nothing, and its end, by fork",
+    "start_spawn": "the same by spawn",
+    "start_forkserver": "the same by the fork server",
+    "start_forkserver_1GiB": "the same, from a parent of 1 GiB",
+    "start_spawn_1GiB": "by spawn, from a parent of 1 GiB",
+    "subprocess_start": "start of another program, small and static, and its end",
+    "subprocess_start_1GiB": "the same, from a parent of 1 GiB",
+    "communicate_256MiB": "256 MiB through `cat` and back",
+    "communicate_memory_256MiB": "the most memory for that, input and output included",
+    "lock_pair": "a lock taken and released, without contention",
+    "lock_contended_2": "two processes take and release a lock, nothing done under it",
+    "lock_contended_8": "the same with eight processes",
+    "lock_longest_wait_8": "eight processes, 10 µs of work under the lock: the longest wait over the mean",
+    "event_handover": "a turn handed over by an event, both sides busy on a core each",
+    "condition_handover": "the same by a condition",
+    "event_handover_blocked": "the same by an event; the receiver sleeps",
+    "condition_handover_blocked": "the same by a condition; the receiver sleeps",
+    "value_add": "one added to a shared value, by its handle",
+    "idle_wakeups_100": "wake-ups of 100 members that wait for what does not come",
+    "idle_private_KiB": "private memory, the most of a parent and its four idle workers",
+    "queue_empty_KiB": "shared memory of an empty queue",
+    "pipe_empty_KiB": "shared memory of an empty pipe",
+    "manager_dict_c_client": "set and get by a Unix socket, the mean of a request",
+    "manager_dict_py_client": "the same by an unmodified Python client",
+    "manager_family_call": "the same by a member of the server's family",
+    "manager_queue": "put and get of a manager's queue",
+    "manager_1_clients": "set and get of one process",
+    "manager_4_clients": "set and get of four processes at a time",
+    "manager_64_clients": "set and get of 64 processes at a time",
+    "manager_64_clients_p99": "their 99th percentile",
+    "manager_100k_entries_KiB": "by how much a server grows when a dict gets 100,000 entries",
+}
 
 
 def messages():
@@ -26,17 +76,17 @@ def messages():
         rate("queue_oneway_1KiB", peers=IPC, limit="limit_ring_1KiB", goals=[("limit_ring_1KiB", 0.5), ("boost_mq", 3)]),
         rate("queue_oneway_64KiB", peers=IPC, limit="limit_ring_64KiB", goals=[("limit_ring_64KiB", 0.6), ("boost_mq", 3)]),
         rate("queue_oneway_1MiB", peers=IPC, limit="limit_ring_8B", goals=[("boost_mq", 10), ("zmq_ipc", 10), ("pipe", 10)],
-             note="in place: the limit is handing over a word"),
+             note="the limit is handing over a word"),
         rate("queue_oneway_copied_1MiB", peers=IPC, limit="limit_ring_1MiB", goals=[("limit_ring_1MiB", 0.9), ("boost_mq", 3)]),
         rate("queue_mpmc_8B", peers=["boost_mq"], limit="limit_ring_8B", goals=[("boost_mq", 4)],
-             note="two producers and two consumers; the limit is of one each"),
+             note="the limit is of one each"),
         trip("pipe_rtt_8B", peers=IPC + ["cpython"], limit="limit_spin", goals=[("limit_spin", 0.5), ("pipe", 20)]),
         trip("queue_rtt_8B", peers=IPC, limit="limit_spin", goals=[("limit_spin", 0.5), ("pipe", 20)]),
         trip("wait_rtt_8B", peers=["pipe_poll"], limit="limit_spin"),
-        trip("pipe_rtt_8B_one_core", peers=["pipe", "unix_socket"], limit="limit_futex", goals=[("pipe", 1)]),
-        trip("pipe_rtt_1KiB", peers=IPC, limit="limit_spin", note="the limit has no copy"),
-        trip("pipe_rtt_64KiB", peers=IPC),
-        trip("pipe_rtt_1MiB", peers=IPC),
+        trip("pipe_rtt_8B_one_core", peers=["pipe", "unix_socket", "limit_futex"], limit="limit_yield", goals=[("pipe", 1)]),
+        trip("pipe_rtt_1KiB", peers=IPC, limit="limit_rtt_1KiB"),
+        trip("pipe_rtt_64KiB", peers=IPC, limit="limit_rtt_64KiB"),
+        trip("pipe_rtt_1MiB", peers=IPC, limit="limit_rtt_1MiB"),
     ]
 
 
@@ -72,8 +122,9 @@ def synchronization():
         time("condition_handover", peers=["raw_futex", "pthread_cond", "cpython"], limit="limit_handover", goals=[("raw_futex", 10)]),
         time("event_handover_blocked", peers=[], limit="raw_futex", goals=[("raw_futex", 0.9)]),
         time("condition_handover_blocked", peers=["pthread_cond"], limit="raw_futex", goals=[("raw_futex", 0.9)]),
-        run.row("value_add", "ns", "lower", ["prong_lock", "robust_mutex_lock", "cpython"], limit="c11_atomic", goals=[("c11_atomic", 0.67)]),
-        run.row("idle_wakeups_100", "1/s", "lower", [], goals=[(None, 10)],
+        run.row("value_add", "ns", "lower", ["prong_lock", "robust_mutex_lock", "cpython"], limit="c11_atomic",
+                goals=[("c11_atomic", 0.67)]),
+        run.row("idle_wakeups_100", "1/s", "lower", [], limit=0, goals=[(None, 10)],
                 note="voluntary context switches a second of 100 sleeping members, over 6 s in each round"),
         run.row("idle_private_KiB", "KiB", "lower", ["cpython"], goals=[(None, 2048)]),
         run.row("queue_empty_KiB", "KiB", "lower", [], goals=[(None, 4)]),
@@ -84,12 +135,11 @@ def synchronization():
 def values():
     codec = functools.partial(run.row, unit="us", better="lower", peers=["cpython", "msgpack"], limit="limit_copy")
     beside = {"loads_json": [("msgpack", 1)], "loads_strs": [("msgpack", 0.8)]}
+    bytes_goals = {"dumps_bytes": [("cpython", 1)], "loads_bytes": [(None, 1048)]}
     rows = []
-    for way in ("dumps", "loads"):
-        for kind in KINDS:
-            name = f"{way}_{kind}"
-            rows.append(codec(name, goals=[("cpython", 1.5)] + beside.get(name, [])))
-        rows.append(codec(f"{way}_bytes", goals=[("cpython", 1)] if way == "dumps" else [(None, 1048)]))
+    for name in [f"{way}_{kind}" for way in ("dumps", "loads") for kind in DOCUMENTS]:
+        usual = [] if name in bytes_goals else [("cpython", 1.5)]
+        rows.append(codec(name, goals=usual + beside.get(name, []) + bytes_goals.get(name, [])))
     return rows
 
 
@@ -110,7 +160,15 @@ def managers():
 
 
 def all_rows():
-    return messages() + processes() + synchronization() + values() + managers()
+    rows = messages() + processes() + synchronization() + values() + managers()
+    for row in rows:
+        row["what"] = WHAT.get(row["id"]) or described_codec(row["id"])
+    return rows
+
+
+def described_codec(name):
+    way, kind = name.split("_")
+    return f"{'writing' if way == 'dumps' else 'reading'} a pickle of {DOCUMENTS[kind]}"
 
 
 def command_for(program, name, peer):
@@ -118,38 +176,24 @@ def command_for(program, name, peer):
         return [sys.executable, os.path.join(run.HERE, "cpython.py"), name]
     if name == "manager_dict_py_client" and peer == "prong":  # a Python client in any case: of our server
         return [sys.executable, os.path.join(run.HERE, "cpython.py"), name, program]
-    lean = "-lean" if name.startswith(("start_", "idle_", "communicate_")) else ""
+    lean = "-lean" if name.startswith(("start_", "idle_", "communicate_", "queue_empty_", "pipe_empty_")) else ""
     return [program + lean, name, peer]
 
 
 def measure(program, documents, name, peer):
     environment = dict(os.environ, BENCH_NOTHING=os.path.join(os.path.dirname(program), "nothing"),
                        BENCH_CPYTHON=os.path.join(run.HERE, "cpython.py"), BENCH_DOCUMENTS=documents)
-    try:
-        done = subprocess.run(command_for(program, name, peer), capture_output=True, text=True, timeout=300, env=environment)
-    except subprocess.TimeoutExpired:
-        sys.exit(f"bench: {name} {peer} took longer than 300 s")
-    if done.returncode != 0:
-        sys.exit(f"bench: {name} {peer} failed: {done.stderr.strip()}")
-    text = done.stdout.strip()
-    if text == "-":
-        raise run.Missing("")
-    return float(text)
+    return run.figure_of(command_for(program, name, peer), 60, environment)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_intermixed_args()
-    rows = run.chosen(all_rows(), options.names, "bench")
+    called = run.options(__doc__, seconds=440)
+    rows = run.chosen(all_rows(), called.names, "bench")
     with tempfile.TemporaryDirectory() as documents:
         if any(row["id"].startswith(("dumps_", "loads_")) for row in rows):
             subprocess.run([sys.executable, os.path.join(run.HERE, "cpython.py"), "documents", documents], check=True)
-        run.report("bench", rows, functools.partial(measure, options.program, documents), options.rounds, options.json)
+        return run.report("bench", rows, functools.partial(measure, called.program, documents), called)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

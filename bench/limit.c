@@ -5,28 +5,11 @@
 
 #include <linux/futex.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void *limit_shared(size_t size) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) bench_die("mmap");
-    memset(memory, 0, size);
-    return memory;
-}
-
-static pid_t limit_fork(void) {
-    pid_t pid = fork();
-    if (pid < 0) bench_die("fork");
-    if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
 
 /* --- two processes spinning on a word each --- */
 
@@ -36,28 +19,18 @@ typedef struct {
 
 enum { SPANS = 200, SPAN = 1000, LAST = UINT16_MAX };
 
-/* What the word holds once it has changed. The other side may have no core to run on: give it this one now and then. */
+/* Turns until the other side may need this core: at once if both are on one. */
+static unsigned spin_patience;
+
+/* What the word holds once it has changed. */
 static uint32_t spin_until_not(far_word *word, uint32_t old) {
     uint32_t now;
     for (unsigned turns = 1; (now = atomic_load_explicit(&word->value, memory_order_acquire)) == old; turns++)
-        if (turns % 65536 == 0) sched_yield();
+        if (turns % spin_patience == 0) sched_yield();
     return now;
 }
 
-/* The two sides on two cores, if there are two: left to itself, a busy system puts both on one. */
-static void spin_on_core(int which) {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    sched_getaffinity(0, sizeof allowed, &allowed);
-    for (int cpu = 0; CPU_COUNT(&allowed) > 1 && cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &allowed) && which-- == 0) {
-            bench_pin(cpu);
-            return;
-        }
-}
-
 static void spin_child(far_word *words) {
-    spin_on_core(1);
     for (uint32_t seen = 0; seen != LAST;) {
         seen = spin_until_not(&words[0], seen);
         atomic_store_explicit(&words[1].value, seen, memory_order_release);
@@ -71,15 +44,16 @@ static void spin_there_and_back(far_word *words, uint32_t value) {
     spin_until_not(&words[1], old);
 }
 
-/* Microseconds for a word there and one back: the median of short spans, as many as a second allows. Most of them pass
+/* Microseconds for a word there and one back: the median of short spans, as many as the time allows. Most of them pass
  * while both sides run, also on a busy machine. */
-static double spin_round_trip(void) {
-    far_word *words = limit_shared(2 * sizeof *words);
-    double spans[SPANS], end = bench_now() + 1;
+static double spin_round_trip(enum placement where) {
+    far_word *words = bench_shared(2 * sizeof *words);
+    double spans[SPANS], end = bench_now() + 0.15;
     int measured = 0;
-    pid_t pid = limit_fork();
+    spin_patience = where == ONE_CORE ? 1 : 65536;
+    pid_t pid = bench_fork();
+    bench_place(where, pid == 0);
     if (pid == 0) spin_child(words);
-    spin_on_core(0);
     for (uint32_t i = 0; i < SPAN; i++) spin_there_and_back(words, 1 + i % 2);
     while (measured < SPANS && (measured == 0 || bench_now() < end)) {
         double start = bench_now();
@@ -105,9 +79,9 @@ static void futex_turn(far_word *turn, uint32_t mine, long count) {
 
 static double futex_round_trip(void) {
     enum { COUNT = 10000, WARM = COUNT / 10 };
-    far_word *turn = limit_shared(sizeof *turn);
-    bench_pin(0);
-    pid_t pid = limit_fork();
+    far_word *turn = bench_shared(sizeof *turn);
+    bench_place(ONE_CORE, 0);
+    pid_t pid = bench_fork();
     if (pid == 0) {
         futex_turn(turn, 1, WARM + COUNT);
         _exit(0);
@@ -135,8 +109,8 @@ static double empty_vfork(void) {
 
 /* Two locked instructions on a word that stays in this core's cache: a lock taken and released, in nanoseconds. */
 static double locked_pair(void) {
-    enum { COUNT = 5000000 };
-    _Atomic uint32_t *word = limit_shared(sizeof *word);
+    enum { COUNT = 2000000 };
+    _Atomic uint32_t *word = bench_shared(sizeof *word);
     double start = bench_now();
     for (int i = 0; i < COUNT; i++) {
         uint32_t expected = 0;
@@ -148,9 +122,11 @@ static double locked_pair(void) {
 
 bool bench_limit(const char *name, const char *peer) {
     if (strcmp(peer, "limit_spin") == 0)
-        bench_result(spin_round_trip());
+        bench_result(spin_round_trip(TWO_CORES));
     else if (strcmp(peer, "limit_handover") == 0)
-        bench_result(spin_round_trip() / 2);
+        bench_result(spin_round_trip(TWO_CORES) / 2);
+    else if (strcmp(peer, "limit_yield") == 0)
+        bench_result(spin_round_trip(ONE_CORE));
     else if (strcmp(peer, "limit_futex") == 0)
         bench_result(futex_round_trip());
     else if (strcmp(peer, "limit_vfork") == 0)

@@ -47,6 +47,7 @@ static void close_both(void) {
     for (int i = 0; i < 2; i++)
         if (sockets[i]) zmq_close(sockets[i]);
     if (context) zmq_ctx_term(context);
+    sockets[0] = sockets[1] = context = NULL;
     if (!is_child)
         for (int i = 0; i < 2; i++) unlink(addresses[i] + 6);
 }

@@ -326,4 +326,9 @@ def py_c_start(m):
 
 
 if __name__ == "__main__":
-    print(globals()[sys.argv[2]](library()))
+    try:
+        print(globals()[sys.argv[2]](library()))
+    except ModuleNotFoundError as error:  # of a peer, or of NumPy
+        if (error.name or "").split(".")[0] == "prong":
+            raise
+        print("-", error)

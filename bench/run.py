@@ -1,9 +1,13 @@
 """What bench.py, python.py and scale.py share: rows that are measured in turn, their figures as text and as JSON.
 
+All rows are measured once, then all once more, and so on: in each round every peer of a row is measured once, one after the other.
+A row has three rounds at least and seven at most; from the third on it ends when its medians are steady: leaving out any one
+round would move none of them by more than 5 %. The run ends when its time is up.
+
 The JSON form, one object for a run:
   program   "bench", "bench-python" or "bench-scale"
   machine   cpu, cores, memory_MiB, kernel, system, python; load: the load averages of the last minute before and after the run
-  began     UTC;  seconds, rounds;  version: prong's
+  began     UTC;  seconds;  rounds: the most of any row;  version: prong's
   rows      a list of
     id, what, unit, better ("higher" or "lower")
     of       whose figures these are: "prong", or in a scale row the largest number
@@ -11,16 +15,22 @@ The JSON form, one object for a run:
     goals    [{"beside": name or null, "least": ratio to it, or for null "most": a figure}]
     figures  {name: [the figure of each round]}
     missing  {name: why it has none}
+    failed   the names in missing whose measurement failed; the run's exit status is then 1
 A ratio is that of the medians; 3 means three times as good, whichever way better lies.
 """
+import argparse
 import datetime
 import json
 import os
 import platform
+import signal
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
+LEAST_ROUNDS, MOST_ROUNDS, STEADY = 3, 7, 0.05
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -67,24 +77,88 @@ class Missing(Exception):
     """This figure cannot be had here; the text says why."""
 
 
+class Failed(Missing):
+    """This figure could be had, and was not."""
+
+
 def row(name, unit, better, peers, what="", of="prong", limit=None, goals=(), note=""):
     """One row, without figures yet. A goal is (peer, ratio), or (None, the worst figure allowed)."""
     wanted = [{"beside": peer, "least": least} if peer else {"beside": None, "most": least} for peer, least in goals]
     names = list(dict.fromkeys(peers + ([limit] if isinstance(limit, str) else []) + [peer for peer, _ in goals if peer]))
     return {"id": name, "what": what, "unit": unit, "better": better, "of": of, "limit": limit, "note": note, "goals": wanted,
-            "figures": {peer: [] for peer in dict.fromkeys([of] + names)}, "missing": {}}
+            "figures": {peer: [] for peer in dict.fromkeys([of] + names)}, "missing": {}, "failed": []}
 
 
-def measure_row(measured, measure, rounds):
-    """Each peer once in each round, one after the other."""
-    for _ in range(rounds):
+def figure_of(command, seconds, environment=None):
+    """The number that the command prints last, or "-" and why there is none here. Whatever it has started ends with it."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        child = subprocess.Popen(command, stdout=out, stderr=errors, env=environment, start_new_session=True)
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"it took longer than {seconds:g} s") from None
+        finally:
+            end_group(child.pid)
+            child.wait()
+        return figure_in(child.returncode, *(file.seek(0) or file.read().strip().splitlines() for file in (out, errors)))
+
+
+def figure_in(status, lines, errors):
+    if status != 0 or not lines:
+        raise Failed((errors or [f"exit status {status}"])[-1])
+    if lines[-1].split()[0] == "-":
+        raise Missing(lines[-1][1:].strip())
+    return float(lines[-1])
+
+
+def end_group(leader):
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def measure_row(measured, measure, end):
+    """One round: each peer once, one after the other, until the time is up."""
+    for peer, figures in measured["figures"].items():
+        if peer not in measured["missing"] and time.time() < end:
+            try:
+                figures.append(measure(measured["id"], peer))
+            except Missing as why:
+                measured["missing"][peer] = str(why)
+                measured["failed"] += [peer] if isinstance(why, Failed) else []
+
+
+def spread(figures):
+    """By what part the median moves at most when one round is left out."""
+    others = [statistics.median(figures[:at] + figures[at + 1:]) for at in range(len(figures))]
+    return (max(others) - min(others)) / (abs(statistics.median(figures)) or 1)
+
+
+def settled(measured, rounds):
+    """Whether the row needs no further round: of so many, or if that is None, of as many as make it steady."""
+    had = max(len(figures) for figures in measured["figures"].values())
+    if measured["of"] in measured["missing"] or had >= (rounds or MOST_ROUNDS):
+        return True
+    judged = [measured["of"], measured["limit"]] + [goal["beside"] for goal in measured["goals"]]
+    spreads = [spread(figures) for peer, figures in measured["figures"].items() if peer in judged and len(figures) > 1]
+    return rounds is None and had >= LEAST_ROUNDS and max(spreads) <= STEADY
+
+
+def measure_rows(rows, measure, rounds, seconds):
+    """Round after round of those rows that need one, until all have enough or the time is up."""
+    end, turn = time.time() + (seconds or float("inf")), 0
+    while any(not settled(measured, rounds) for measured in rows) and time.time() < end:
+        turn += 1
+        waiting = [measured for measured in rows if not settled(measured, rounds)]
+        print(f"round {turn}: {len(waiting)} rows", file=sys.stderr, flush=True)
+        for measured in waiting:
+            measure_row(measured, measure, end)
+    for measured in rows:
         for peer, figures in measured["figures"].items():
-            if peer not in measured["missing"]:
-                try:
-                    figures.append(measure(measured["id"], peer))
-                except Missing as why:
-                    measured["missing"][peer] = str(why)
-    measured["figures"] = {peer: figures for peer, figures in measured["figures"].items() if figures}
+            if not figures:
+                measured["missing"].setdefault(peer, "no time was left")
+        measured["figures"] = {peer: figures for peer, figures in measured["figures"].items() if figures}
 
 
 def median(measured, peer):
@@ -143,14 +217,38 @@ def shown(measured):
             low, high = ratio_range(measured, peer)
             beside = f"{measured['of']} is {ratio(measured, peer):.2f} x ({low:.2f} to {high:.2f})"
             beside += "   <- limit" if peer == measured["limit"] else ""
-        spread = f"{min(figures):.4g} .. {max(figures):.4g}"
-        lines.append(f"  {peer:16} {median(measured, peer):>12.5g}   [{spread:^26}]   {beside}".rstrip())
-    lines += [f"  {peer:16} not measured: {why}" for peer, why in measured["missing"].items() if why]
-    if isinstance(measured["limit"], (int, float)):
-        lines.append(f"  {'limit':16} {measured['limit']:>12g}")
+        extent = f"{min(figures):.4g} .. {max(figures):.4g}"
+        lines.append(f"  {peer:16} {median(measured, peer):>12.5g}   [{extent:^26}]   {beside}".rstrip())
+    lines += [f"  {peer:16} {'failed' if peer in measured['failed'] else 'missing'}: {why}"
+              for peer, why in measured["missing"].items() if why]
+    if not isinstance(measured["limit"], str) and measured["of"] == "prong":
+        lines.append(f"  {'limit':16} {'none known' if measured['limit'] is None else format(measured['limit'], 'g'):>12}")
     if measured["note"]:
         lines.append(f"  ({measured['note']})")
     return "\n".join(lines)
+
+
+def summary(rows, seconds):
+    """The last lines: which goals were missed, and what failed."""
+    missed = [measured["id"] for measured in rows if not all(reached for _, reached in verdicts(measured))]
+    failed = [f"{measured['id']} {peer}: {measured['missing'][peer]}" for measured in rows for peer in measured["failed"]]
+    lines = [f"{len(rows)} rows in {seconds:.0f} s; " + (f"goals missed: {', '.join(missed)}" if missed else "no goal missed")]
+    return "\n".join(lines + [f"failed: {text}" for text in failed])
+
+
+def options(usage, program=True, seconds=None):
+    """What each of the programs is called with; seconds: how long a run without --rounds may measure."""
+    parser = argparse.ArgumentParser(description=usage)
+    if program:
+        parser.add_argument("program", help="the benchmark program")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a part of a row's name; all rows if there is none")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--rounds", type=int, help=f"so many; by default {LEAST_ROUNDS} to {MOST_ROUNDS}, until a row is steady")
+    parser.add_argument("--seconds", type=float, help="measure no longer than that; what is left then has fewer rounds, or none")
+    chosen = parser.parse_intermixed_args()
+    if not chosen.rounds and not chosen.seconds:
+        chosen.seconds = seconds
+    return chosen
 
 
 def chosen(rows, parts, program):
@@ -160,23 +258,28 @@ def chosen(rows, parts, program):
     return found
 
 
-def report(program, rows, measure, rounds, as_json):
-    """Measures all rows; prints them as they are measured, or all as JSON at the end."""
+def report(program, rows, measure, called):
+    """Measures the rows as the command line asks for; prints them as text or as JSON. The exit status."""
     about, began = machine(), time.time()
-    if not as_json:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is being measured ends with this program
+    if not called.json:
         print(f"{program} on {describe(about)}")
         if about["load"][0] > 0.5:
             print("The machine is busy with something else: the figures are noisy, the ratios less so.")
         sys.stdout.flush()
-    for measured in rows:
-        measure_row(measured, measure, rounds)
-        if not as_json:
-            print(shown(measured), flush=True)
+    measure_rows(rows, measure, called.rounds, called.seconds)
     about["load"].append(os.getloadavg()[0])
     seconds = time.time() - began
-    if as_json:
-        stamp = datetime.datetime.fromtimestamp(began, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
-        print(json.dumps({"program": program, "machine": about, "began": stamp, "seconds": round(seconds), "rounds": rounds,
-                          "version": version(), "rows": rows}, indent=1))
+    if called.json:
+        print(json.dumps(as_json(program, about, began, seconds, rows), indent=1))
     else:
-        print(f"{len(rows)} rows in {seconds:.0f} s")
+        print("\n".join(shown(measured) for measured in rows))
+    print(summary(rows, seconds), file=sys.stderr if called.json else sys.stdout)
+    return 1 if any(measured["failed"] for measured in rows) else 0
+
+
+def as_json(program, about, began, seconds, rows):
+    stamp = datetime.datetime.fromtimestamp(began, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
+    rounds = max(len(figures) for measured in rows for figures in measured["figures"].values() or [[]])
+    return {"program": program, "machine": about, "began": stamp, "seconds": round(seconds), "rounds": rounds,
+            "version": version(), "rows": rows}

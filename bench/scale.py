@@ -1,11 +1,9 @@
-"""scale.py PROGRAM [NAME ...] [--json] [--rounds N]: how the cost of one operation grows with the number of objects there are.
+"""How the cost of one operation grows with the number of objects there are: scale.py PROGRAM [NAME ...]
 
 Each row is measured at several numbers, in turn. Beside each number stands how many times as good its cost is as at the
-smallest; a half or more is within the goal. The JSON form stands in run.py.
+smallest; a half or more is within the goal. How the rounds go, and the JSON form, stand in run.py.
 """
-import argparse
 import functools
-import subprocess
 import sys
 
 import run
@@ -46,24 +44,13 @@ def all_rows():
 
 
 def measure(program, name, number):
-    try:
-        done = subprocess.run([program + "-lean", name, number], capture_output=True, text=True, timeout=300)
-    except subprocess.TimeoutExpired:
-        raise run.Missing("it took longer than 300 s") from None
-    if done.returncode != 0:
-        raise run.Missing(done.stderr.strip() or f"exit status {done.returncode}")
-    return float(done.stdout)
+    return run.figure_of([program + "-lean", name, number], 60)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_intermixed_args()
-    rows = run.chosen(all_rows(), options.names, "bench scale")
-    run.report("bench-scale", rows, functools.partial(measure, options.program), options.rounds, options.json)
+    called = run.options(__doc__, seconds=840)
+    rows = run.chosen(all_rows(), called.names, "bench scale")
+    return run.report("bench-scale", rows, functools.partial(measure, called.program), called)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ bool bench_start(const char *name, const char *peer) {
     prong_start_method method = strstr(name, "forkserver") ? PRONG_START_FORKSERVER
                                 : strstr(name, "spawn")    ? PRONG_START_SPAWN
                                                            : PRONG_START_FORK;
-    int count = large && !(ours && method == PRONG_START_FORKSERVER) ? 20 : 100;
+    int count = large && !(ours && method == PRONG_START_FORKSERVER) ? 10 : 100;
     if (large) bench_touch_1GiB();
     if (ours) start_ours(method); /* the server, and first touches */
     double start = bench_now();

@@ -76,7 +76,7 @@ static bool start(const char *name, const char *peer) {
     if (strcmp(peer, "libuv") == 0) one = start_uv;
 #endif
     if (!one) return false;
-    int count = strstr(name, "1GiB") && strcmp(peer, "libuv") == 0 ? 20 : 150;
+    int count = strstr(name, "1GiB") && strcmp(peer, "libuv") == 0 ? 7 : 100;
     find_program();
     if (strstr(name, "1GiB")) bench_touch_1GiB();
     for (int i = 0; i < 5; i++) one();

@@ -296,11 +296,11 @@ static void hand_over(const struct handing *h, bool blocked) {
     h->open();
     pid_t pid = fork();
     if (pid == 0) {
-        bench_pin(1);
+        bench_place(TWO_CORES, 1);
         take_turns(h, 1, warm + count, blocked);
         _exit(0);
     }
-    bench_pin(0);
+    bench_place(TWO_CORES, 0);
     take_turns(h, 0, warm, blocked);
     double start = bench_now();
     take_turns(h, 0, count, blocked);
@@ -325,13 +325,13 @@ static void add(const char *peer) {
         for (int i = 0; i < count; i++) atomic_fetch_add(&common->number, 1);
     else if (strcmp(peer, "prong_lock") == 0) {
         volatile int64_t *number;
-        prong_lock lock;
-        must(prong_shared_value_get_lock(value, &lock));
+        prong_lock own;
+        must(prong_shared_value_get_lock(value, &own));
         must(prong_shared_value_data(value, (void **)&number, NULL));
         for (int i = 0; i < count; i++) {
-            must(prong_lock_acquire(lock, PRONG_FOREVER));
+            must(prong_lock_acquire(own, PRONG_FOREVER));
             *number += 1;
-            must(prong_lock_release(lock));
+            must(prong_lock_release(own));
         }
     } else {
         for (int i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
 """What bench/run.py makes of figures: ratios, limits, goals, the JSON form, and the pages that tools/docs/plots.py makes of it."""
+import argparse
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -16,15 +16,9 @@ sys.path[:0] = [str(TOP / "bench"), str(TOP / "tools" / "docs")]
 
 import bench  # noqa: E402
 import plots  # noqa: E402
+import python  # noqa: E402
 import run  # noqa: E402
 import scale  # noqa: E402
-
-
-def python_rows():
-    spec = importlib.util.spec_from_file_location("bench_python", TOP / "bench" / "python.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.all_rows()
 
 
 def by_table(table):
@@ -38,15 +32,20 @@ def by_table(table):
     return measure
 
 
+def measure_all(rows, measure, rounds=None, seconds=None):
+    with contextlib.redirect_stderr(io.StringIO()):
+        run.measure_rows(rows, measure, rounds, seconds)
+
+
 def measured(row, table, rounds):
-    run.measure_row(row, by_table(table), rounds)
+    measure_all([row], by_table(table), rounds)
     return row
 
 
 def report_as_json(rows, table, program="bench", rounds=3):
     text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        run.report(program, rows, by_table(table), rounds, True)
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(io.StringIO()):
+        run.report(program, rows, by_table(table), argparse.Namespace(json=True, rounds=rounds, seconds=None))
     return json.loads(text.getvalue())
 
 
@@ -86,13 +85,41 @@ class Figures(unittest.TestCase):
 
     def test_peers_take_turns(self):
         seen = []
-        run.measure_row(run.row("trip", "us", "lower", ["pipe"]), lambda name, peer: seen.append(peer) or 1, 2)
+        measure_all([run.row("trip", "us", "lower", ["pipe"])], lambda name, peer: seen.append(peer) or 1, 2)
         self.assertEqual(seen, ["prong", "pipe", "prong", "pipe"])
+
+
+class Rounds(unittest.TestCase):
+    def rounds_of(self, figures, seconds=None):
+        row = run.row("trip", "us", "lower", ["pipe"], goals=[("pipe", 2)])
+        measure_all([row], by_table({"prong": figures, "pipe": [1] * 10}), seconds=seconds)
+        return len(row["figures"].get("prong", []))
+
+    def test_row_that_is_steady_ends_after_three(self):
+        self.assertEqual(self.rounds_of([1, 1.01, 1.02, 50, 50, 50, 50]), 3)
+
+    def test_row_that_is_not_goes_on_until_it_is(self):
+        self.assertEqual(self.rounds_of([1, 2, 1, 1, 1, 1, 1]), 4)
+        self.assertEqual(self.rounds_of([1, 2, 3, 4, 5, 6, 7]), 7)
+
+    def test_outlier_of_a_round_does_not_matter(self):
+        self.assertEqual(run.spread([1, 1, 1, 1, 90]), 0)
+
+    def test_rows_take_turns_so_that_each_has_a_round_when_the_time_is_up(self):
+        seen = []
+        rows = [run.row(name, "us", "lower", []) for name in ("one", "other")]
+        measure_all(rows, lambda name, peer: seen.append(name) or 1, 2)
+        self.assertEqual(seen, ["one", "other", "one", "other"])
+
+    def test_row_for_which_no_time_is_left_says_so(self):
+        row = run.row("trip", "us", "lower", [])
+        measure_all([row], by_table({"prong": [1] * 9}), seconds=-1)
+        self.assertEqual(row["missing"], {"prong": "no time was left"})
 
 
 class Rows(unittest.TestCase):
     def all_rows(self):
-        return bench.all_rows() + scale.all_rows() + python_rows()
+        return bench.all_rows() + scale.all_rows() + python.all_rows()
 
     def test_names_are_unique(self):
         names = [row["id"] for row in self.all_rows()]
@@ -128,7 +155,19 @@ class Pages(unittest.TestCase):
             return {path.name: path.read_text() for path in pathlib.Path(made).iterdir()}
 
     def test_without_measurements_the_page_tells_how_to_get_them(self):
-        self.assertEqual(list(self.pages()), ["performance-plots.md"])
+        self.assertEqual(sorted(self.pages()), ["performance-plots.md", "performance-rows.md"])
+
+    def test_page_of_rows_tells_what_each_measures_and_its_goals(self):
+        page = self.pages()["performance-rows.md"]
+        for row in bench.all_rows() + scale.all_rows() + python.all_rows():
+            self.assertTrue(row["what"], row["id"])
+            self.assertIn(f"| `{row['id']}` | {plots.sentences(row)} |", page)
+        self.assertIn("| `limit_spin` | 0.5 × limit_spin, 20 × pipe |", page)
+
+    def test_page_names_what_failed(self):
+        document = report_as_json([run.row("trip", "us", "lower", [])], {"prong": [1, 2, 3]})
+        document["rows"][0].update(missing={"pipe": "it took longer than 60 s"}, failed=["pipe"])
+        self.assertIn("- `trip` pipe: it took longer than 60 s", self.pages(document)["performance-machine-0.md"])
 
     def test_json_names_machine_load_and_version(self):
         document = report_as_json([run.row("trip", "us", "lower", [])], {"prong": [1, 2, 3]})
@@ -143,7 +182,7 @@ class Pages(unittest.TestCase):
         table = {"prong": [1, 1, 1], "pipe": [5, 6, 7], "limit_spin": [0.25] * 3}
         pages = self.pages(report_as_json([row], table))
         page = pages["performance-machine-0.md"]
-        self.assertIn("| `trip` | 1 us | 0.25 × limit_spin | pipe 6.00 (5.00 to 7.00) | 0.5 × limit_spin: **no** |", page)
+        self.assertIn("| `trip` | 1 us | 0.25 × limit_spin | pipe 6 (5 to 7) | 0.5 × limit_spin: **no** |", page)
         self.assertIn(plots.COLOURS["limit"], page)
         self.assertIn("performance-machine-0", pages["performance-plots.md"])
 

@@ -1,7 +1,8 @@
 """plots.py JSON-DIRECTORY DIRECTORY: tables and pictures of what ./run bench --json, bench scale and bench-python have measured.
 
-Each JSON file becomes a page of its own, with its machine and that machine's load; performance-plots.md names them all. The form
-of the files stands in bench/run.py, which computes the ratios, too.
+performance-rows.md tells what each row measures, its limit and its goals. Each JSON file becomes a page of its own, with its
+machine and that machine's load; performance-plots.md names them all. The form of the files stands in bench/run.py, which computes
+the ratios, too.
 """
 import glob
 import html
@@ -10,8 +11,13 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
+import bench  # noqa: E402
+import python  # noqa: E402
 import run  # noqa: E402
+import scale  # noqa: E402
 
+PROGRAMS = {"bench": ("./run bench", bench), "bench-scale": ("./run bench scale", scale),
+            "bench-python": ("./run bench-python", python)}
 BAR, GAP, LABEL, WIDTH = 18, 6, 150, 640
 NONE = "# Plots\n\nThere are none in this build: `./run bench --json` measures what they are made from.\n"
 COLOURS = {"prong": "#2962ff", "limit": "#2e7d32", "peer": "#9e9e9e"}
@@ -41,6 +47,10 @@ def colour_of(measured, name):
     return "prong" if name == "prong" else "limit" if name == measured["limit"] else "peer"
 
 
+def sentences(measured):
+    return " ".join(text[0].upper() + text[1:] + "." for text in (measured["what"], measured["note"]) if text)
+
+
 def plot(measured):
     values = [(name, run.median(measured, name), colour_of(measured, name)) for name in measured["figures"]]
     if isinstance(measured["limit"], (int, float)):
@@ -48,8 +58,7 @@ def plot(measured):
     if not values:
         return ""
     title = f"### {measured['id']}: {measured['better']} is better\n\n"
-    notes = ". ".join(text[0].upper() + text[1:] for text in (measured["what"], measured["note"]) if text)
-    return title + (f"{notes}.\n\n" if notes else "") + f"```{{raw}} html\n{bars(values, measured['unit'])}\n```\n\n"
+    return title + (f"{sentences(measured)}\n\n" if sentences(measured) else "") + f"```{{raw}} html\n{bars(values, measured['unit'])}\n```\n\n"
 
 
 def of_limit(measured):
@@ -65,7 +74,7 @@ def beside(measured):
     for name in measured["figures"]:
         if name not in (measured["of"], measured["limit"]) and run.ratio(measured, name) is not None:
             low, high = run.ratio_range(measured, name)
-            texts.append(f"{name} {run.ratio(measured, name):.2f} ({low:.2f} to {high:.2f})")
+            texts.append(f"{name} {figure(run.ratio(measured, name))} ({figure(low)} to {figure(high)})")
     return ", ".join(texts) or "–"
 
 
@@ -73,12 +82,38 @@ def goals(measured):
     return ", ".join(f"{text.replace(' x ', ' × ')}: {'yes' if reached else '**no**'}" for text, reached in run.verdicts(measured)) or "–"
 
 
+def goal(wanted):
+    """A goal as a row has it, before anything is measured."""
+    return f"{wanted['least']:.3g} × {wanted['beside']}" if wanted["beside"] else f"at most {wanted['most']:g}"
+
+
+def limit(row):
+    if row["limit"] is None:
+        return "none known"
+    return f"`{row['limit']}`" if isinstance(row["limit"], str) else figure(row["limit"])
+
+
+def rows_page():
+    """What each row measures, and what it must reach."""
+    text = ("# What is measured\n\nThe rows of each program, as they are in `bench/`. [Performance](performance.md) tells how to read "
+            "them.\n\n")
+    for program, (command, module) in PROGRAMS.items():
+        text += (f"## {TITLES[program]}\n\n`{command}`\n\n| id | what | unit, which is better | limit | goals |\n"
+                 "| --- | --- | --- | --- | --- |\n")
+        for row in module.all_rows():
+            goals_of = ", ".join(goal(wanted) for wanted in row["goals"]) or "–"
+            text += f"| `{row['id']}` | {sentences(row)} | {row['unit']}, {row['better']} | {limit(row)} | {goals_of} |\n"
+        text += "\n"
+    return text
+
+
 def table(rows):
-    lines = ["| id | figure | part of the limit | ratio to the others | goal reached |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| id, what | figure | part of the limit | ratio to the others | goal reached |", "| --- | --- | --- | --- | --- |"]
     for measured in rows:
         if measured["of"] in measured["figures"]:
             value = f"{figure(run.median(measured, measured['of']))} {measured['unit']}"
-            lines.append(f"| `{measured['id']}` | {value} | {of_limit(measured)} | {beside(measured)} | {goals(measured)} |")
+            name = f"`{measured['id']}`" + (f": {measured['what']}" if measured["what"] else "")
+            lines.append(f"| {name} | {value} | {of_limit(measured)} | {beside(measured)} | {goals(measured)} |")
     return "\n".join(lines) + "\n\n"
 
 
@@ -95,14 +130,26 @@ def growth(rows):
     return "\n".join(lines) + "\n\n"
 
 
+def rounds_of(measured):
+    """"3", or "3 to 7"."""
+    counts = [len(figures) for row in measured["rows"] for figures in row["figures"].values()] or [0]
+    return f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
+
+
+def not_measured(rows):
+    """What has no figure although it could have."""
+    found = [f"- `{row['id']}` {name}: {row['missing'][name]}" for row in rows for name in row.get("failed", [])]
+    return "## Not measured\n\n" + "\n".join(found) + "\n\n" if found else ""
+
+
 def page(measured):
     made = growth if measured["program"] == "bench-scale" else table
     head = (f"# {TITLES[measured['program']]}: {measured['machine']['cpu']}\n\n{run.describe(measured['machine'])}. prong {measured['version']}, "
-            f"{measured['began']} UTC, medians of {measured['rounds']} rounds. A ratio of 3 means three times as good, whichever way "
+            f"{measured['began']} UTC, medians of {rounds_of(measured)} rounds. A ratio of 3 means three times as good, whichever way "
             "better lies; the least and the greatest of a round stand in brackets.\n\n")
     if max(measured["machine"]["load"]) > measured["machine"]["cores"] + 2:
         head += "**The machine was busy with other programs: the figures say little, and the ratios not much more.**\n\n"
-    return head + made(measured["rows"]) + "## Plots\n\n" + "".join(plot(r) for r in measured["rows"])
+    return head + made(measured["rows"]) + not_measured(measured["rows"]) + "## Plots\n\n" + "".join(plot(r) for r in measured["rows"])
 
 
 def write(directory, name, text):
@@ -111,6 +158,7 @@ def write(directory, name, text):
 
 
 def main(source, directory):
+    write(directory, "performance-rows", rows_page())
     names = []
     for path in sorted(glob.glob(os.path.join(source, "*.json"))):
         with open(path, encoding="utf-8") as file:
