@@ -63,7 +63,7 @@ prong_status sync_lock_release(prong_lock lock) {
     (void)lock;
     model_begin_atomic();
     w->lock.mutex.word = 0;
-    model_futex_wake(&w->lock.mutex.word, MODEL_THREADS, ~0u);
+    os_futex_wake(&w->lock.mutex.word, MODEL_THREADS);
     model_end_atomic();
     return PRONG_OK;
 }
