@@ -202,6 +202,7 @@ static void model_recover(uint32_t dead) {
 
 static const char *scripts[MODEL_THREADS];
 static int choices; /* see explorer.h */
+static bool full;   /* there is a message at first, and the bell is rung */
 
 static struct bell bell_of_thread(void) {
     return (struct bell){.shared = &w->bell, .generation = GENERATION, .socket = -1};
@@ -248,6 +249,7 @@ static void prepare(void) {
     burial = &w->burial;
     w->bell.generation = GENERATION;
     w->bell.flags = BELL_HAS_PIPE;
+    if (full) w->messages = w->bytes = w->bell.rung = RUNG;
 }
 
 /* A message is without a byte only if whoever put it is stopped or dead before it has rung; then the next one that looks makes up
@@ -268,8 +270,8 @@ enum fate { LIVE, DIE, STOP };
 static int explore(const char *first, const char *second, const char *third, enum fate fate) {
     static const char *const fates[] = {"", ", the first may die", ", the first may stop"};
     static char name[100];
-    snprintf(name, sizeof name, "bell: %s, %s%s%s%s%s", first, second, *third ? ", " : "", third, fates[fate],
-             choices ? ", a late store" : "");
+    snprintf(name, sizeof name, "bell: %s%s, %s%s%s%s%s", full ? "rung, " : "", first, second, *third ? ", " : "",
+             third, fates[fate], choices ? ", a late store" : "");
     scripts[0] = first, scripts[1] = second, scripts[2] = third;
     return model_explore(&(struct model){.name = name,
                                          .threads = *third ? 3 : 2,
@@ -283,9 +285,17 @@ static int explore(const char *first, const char *second, const char *third, enu
 }
 
 /* p: puts; t: takes, or looks in vain; b: buries the first, if it is dead. */
+static int explore_rung(const char *first, const char *second, enum fate fate) {
+    full = true;
+    int passed = explore(first, second, "", fate);
+    full = false;
+    return passed;
+}
+
 static int explore_orders(void) {
     choices = 1;
-    int passed = explore("t", "p", "", STOP); /* also all that happens when it does not stop */
+    int passed =
+        explore("t", "p", "", STOP) + explore_rung("t", "p", STOP); /* also what happens when it does not stop */
     choices = MODEL_STRONG;
     return passed;
 }

@@ -193,7 +193,12 @@ void model_violation(const char *what) {
     _exit(1);
 }
 
+static bool is_enough(void) {
+    return model->most && seen_count() >= model->most;
+}
+
 static void visit(void) {
+    if (is_enough()) return;
     if (!seen_enter(hash_world())) return; /* what lies below a stack's top is no part of it */
     if (!anybody(READY) && !anybody(SLEEPING)) {
         world.quiet = 1;
@@ -256,7 +261,8 @@ bool model_explore(const struct model *of) {
         makecontext(&t->context, begin_thread, 0);
     }
     search();
-    printf("%s: %zu states, %lu steps, %zu deep\n", model->name, seen_count(), steps, deepest);
+    printf("%s: %zu states%s, %lu steps, %zu deep\n", model->name, seen_count(), is_enough() ? " of more" : "", steps,
+           deepest);
     return true;
 }
 
