@@ -422,7 +422,7 @@ void model_fence(struct model_site *site) {
 
 void model_barrier_everywhere(struct model_site *site) {
     model_point();
-    if (weakened_order(site, site->order) != __ATOMIC_SEQ_CST) return;
+    if (is_left_out(site) || weakened_order(site, site->order) != __ATOMIC_SEQ_CST) return;
     for (int round = 0; round < 2 && !is_plain(); round++)
         for (int i = 0; i < model->threads; i++) memory_fence(&world.memory, i, __ATOMIC_SEQ_CST);
 }

@@ -14,7 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MODEL_THREADS = 3, MODEL_ARENA = 4 << 10 };
+#ifndef MODEL_ARENA_SIZE
+#define MODEL_ARENA_SIZE (4 << 10)
+#endif
+enum { MODEL_THREADS = 3, MODEL_ARENA = MODEL_ARENA_SIZE };
 enum { MODEL_STRONG = 0, MODEL_ORDERED = -1 }; /* of model.choices */
 
 struct model {
