@@ -68,10 +68,18 @@ static inline void put_record(struct channel *c, uint64_t header, const void *pa
     tail_advance(c, tail, header);
 }
 
+/* One of several sleepers was woken, perhaps for several messages that were taken: wakes the next. */
+static inline void put_pass_on(struct channel *c) {
+    if (__builtin_expect(atomic_load_explicit(&c->writable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
+        channel_has_room(c))
+        waitq_notify(&c->writable, 1);
+}
+
 static inline void put_end(struct channel *c) {
     taken_alone = 0;
     lock_release(&c->put.lock);
     waitq_notify(&c->readable, 1);
+    if (c->fixed.message_limit | c->fixed.byte_limit) put_pass_on(c);
     bell_after_put(c);
 }
 

@@ -1,20 +1,22 @@
 /* Ringing makes a bell readable, silencing makes it not readable.
  *
  * Changing an object and changing its bell are two steps. Many processes take them at once, and any of them may be
- * stopped or killed between the two. So the bell errs to one side only: it is readable too often, never too rarely. Its
- * `count` has two halves: how many bytes were put into the pipe (counted after that), and how many of these some
- * process has claimed to take out. For example a channel, which is ready while it has a message or is closed:
+ * stopped or killed between the two. So the bell errs to one side only: it is readable too often, never too rarely. To
+ * silence is to take all bytes out of the pipe. A process that is stopped just before it takes them may go on at any
+ * time, and take others' bytes: so it first announces how many it may take, and a process that rings puts more than all
+ * have announced. For example an event:
  *
- *   to ring:    put the message; if all bytes are claimed, put a byte and count it.
- *   to silence: claim the bytes that are counted; look whether the channel is empty *now*. If it is, take so many bytes out,
- *               else count them again: they are still there.
+ *   to ring:    set the event; put bytes until there are more than announced; note that the bell is rung.
+ *   to silence: announce; unnote it; look whether the event is set *now*. If it is not, take the bytes. Withdraw.
  *
- * A message that is put before the claim is seen by that check. A process that puts one after the claim sees that all
- * bytes are claimed, and puts a byte of its own, which the claimer does not take. A process that stops between claiming
- * and taking, or between putting a byte and counting it, leaves too many bytes. A call that finds no message takes them
- * out if the count has not changed for a while. If it changes just then, another process's byte may be taken as well:
- * so the call checks once more, and puts a byte back if needed. If a process dies between message and byte, its burial
- * settles the bell.
+ * A process that silences after an event was set sees that it is set, and takes nothing. One that did not see it had
+ * announced before, and leaves a byte. So while the bell is noted as rung, and the event remains set, a byte is in the
+ * pipe, and another process that sets the event has nothing to do. `rung` holds the note and a version, which changes
+ * each time it is unnoted: a process that has put bytes notes it only if no other one has begun to silence meanwhile.
+ *
+ * A process that stops after it has put a byte leaves one too many. The next one that finds the event not set takes it
+ * out. What a dead process announced is withdrawn by its burial, which settles the bell, too. tests/model/bell_model.c
+ * tries all of it, with processes that stop, die, and see each other's stores late.
  *
  * A process that cannot open the pipe (other rights, no /proc, another pid namespace) sends a datagram to each holder's
  * own socket. What a program polls is a poller over both. */
@@ -23,36 +25,78 @@
 #include "family/holders.h"
 #include "family/member.h"
 
-enum { ROUNDS_MAX = 64 };
-#define ONE_PUT (1ull << 32)
-#ifndef BELL_LEFT_OVER_AFTER
-#define BELL_LEFT_OVER_AFTER PRONG_MS(1) /* the model in tests/model has none */
-#endif
+/* Taken in one go: usually there is one byte, and a second one is missed at once. */
+enum { ROUNDS_MAX = 64, TAKE_AT_ONCE = 2 };
+enum { RUNG = 1, RUNG_VERSION = 2 };
+_Static_assert(BELL_TAKES *TAKE_AT_ONCE < OS_BELL_MOST, "a process that rings puts one byte more than are announced");
 
-/* Bytes put and not claimed. */
-static uint32_t bell_bytes_counted(struct object_bell *shared) {
-    uint64_t count = atomic_load(&shared->count);
-    return (uint32_t)(count >> 32) - (uint32_t)count;
+static bool bell_is_rung(struct object_bell *shared) {
+    return atomic_load(&shared->rung) & RUNG;
 }
 
-void bell_claim_all(struct object_bell *shared) {
-    uint64_t count = atomic_load(&shared->count);
-    while (!atomic_compare_exchange_strong(&shared->count, &count, (count & ~0xffffffffull) | count >> 32)) {}
+void bell_unring(struct object_bell *shared) {
+    uint64_t rung = atomic_load(&shared->rung);
+    while (!atomic_compare_exchange_strong(&shared->rung, &rung, (rung & ~(uint64_t)RUNG) + RUNG_VERSION)) {}
 }
 
+/* The fence: what this process has announced, or unnoted, is seen before the object is looked at. */
 static bool bell_is_to_ring(const struct bell *bell) {
+    os_fence_after_atomic();
     return bell_owner_generation(bell->shared) != bell->generation || bell_owner_ready(bell->shared);
 }
 
-static void bell_put_byte(struct bell *bell) {
-    os_bell_put(bell->pipe);
-    atomic_fetch_add(&bell->shared->count, ONE_PUT);
+/* --- takes that are announced: token << 32 | bytes --- */
+
+/* NULL: all places are in use. The processes that have them check the bell again when they are done. */
+static _Atomic uint64_t *take_announce(struct object_bell *shared) {
+    _Atomic uint64_t *takes = holders_takes(shared);
+    for (int i = 0; takes && i < BELL_TAKES; i++) {
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong(&takes[i], &none, (uint64_t)self_token() << 32 | TAKE_AT_ONCE))
+            return &takes[i];
+    }
+    return NULL;
 }
 
-/* A byte that is counted may have been taken by a process that took it for a surplus one and is about to check
- * again. */
-static void bell_ring(struct bell *bell) {
-    if (!bell_bytes_counted(bell->shared) || !os_bell_bytes(bell->pipe)) bell_put_byte(bell);
+static uint32_t takes_announced(struct object_bell *shared) {
+    _Atomic uint64_t *takes = holders_takes(shared);
+    uint32_t bytes = 0;
+    for (int i = 0; takes && i < BELL_TAKES; i++) bytes += (uint32_t)atomic_load(&takes[i]);
+    return bytes;
+}
+
+static void takes_withdraw(struct object_bell *shared, uint32_t dead) {
+    _Atomic uint64_t *takes = holders_takes(shared);
+    for (int i = 0; takes && i < BELL_TAKES; i++) {
+        uint64_t take = atomic_load(&takes[i]);
+        if (take >> 32 == dead) atomic_compare_exchange_strong(&takes[i], &take, 0);
+    }
+}
+
+/* --- ringing and silencing --- */
+
+/* False: this is the object's pipe no longer. The version is read before that is checked: who makes another pipe stores
+ * its id first, and changes the version then. */
+static bool bell_ring(struct bell *bell) {
+    struct object_bell *shared = bell->shared;
+    uint64_t before = atomic_load(&shared->rung);
+    if (before & RUNG) return true;
+    struct os_bell_id id = bell_id(shared);
+    if (!bell_same_id(&id, &bell->id)) return false;
+    uint32_t takes = takes_announced(shared), bytes = takes ? os_bell_bytes(bell->pipe) : 0;
+    if (bytes <= takes) os_bell_put(bell->pipe, takes + 1 - bytes);
+    atomic_compare_exchange_strong(&shared->rung, &before, before | RUNG);
+    return true;
+}
+
+/* False: others are at it. */
+static bool bell_silence(struct bell *bell) {
+    _Atomic uint64_t *take = take_announce(bell->shared);
+    if (!take) return false;
+    bell_unring(bell->shared);
+    if (!bell_is_to_ring(bell)) os_bell_take(bell->pipe, TAKE_AT_ONCE);
+    atomic_store(take, 0);
+    return true;
 }
 
 /* From here on the pipe stands for what was rung by address, too. */
@@ -60,63 +104,17 @@ static void bell_hear(struct bell *bell) {
     if (bell->socket >= 0 && atomic_load(&bell->shared->addressed)) os_doorbell_silence(bell->socket);
 }
 
-/* Claims the bytes that are counted, and takes them out if the object is not ready now. */
-static void bell_take_counted(struct bell *bell) {
-    _Atomic uint64_t *count = &bell->shared->count;
-    uint64_t before = atomic_load(count);
-    uint32_t bytes = (uint32_t)(before >> 32) - (uint32_t)before;
-    uint64_t claimed = (before & ~0xffffffffull) | before >> 32;
-    if (!bytes || !atomic_compare_exchange_strong(count, &before, claimed)) return;
-    if (bell_is_to_ring(bell))
-        atomic_fetch_add(count, bytes * ONE_PUT);
-    else
-        os_bell_take(bell->pipe, bytes);
-}
-
-/* Takes surplus bytes, which a process that was stopped or died has left. Bytes that are about to be counted or taken
- * are so within microseconds: so the count must have been the same for a while. */
-static bool bell_has_left_over(struct bell *bell) {
-    uint64_t count = atomic_load(&bell->shared->count);
-    if (bell_bytes_counted(bell->shared) || !os_bell_bytes(bell->pipe)) return false;
-    int64_t now = clock_now();
-    if (bell->count_seen != count || !bell->seen_at) {
-        bell->count_seen = count;
-        bell->seen_at = now;
-    }
-    return now - bell->seen_at >= BELL_LEFT_OVER_AFTER;
-}
-
-/* After a death the surplus bytes are counted, to be taken out with the others. */
-static void bell_count_left_over(struct bell *bell) {
-    uint32_t bytes = os_bell_bytes(bell->pipe), counted = bell_bytes_counted(bell->shared);
-    if (bytes > counted) atomic_fetch_add(&bell->shared->count, (bytes - counted) * ONE_PUT);
-}
-
-static void bell_silence(struct bell *bell, enum bell_care care) {
-    bell_take_counted(bell);
-    if (care == BELL_THOROUGHLY && bell_has_left_over(bell) && !bell_is_to_ring(bell))
-        os_bell_take(bell->pipe, os_bell_bytes(bell->pipe));
-    bell_hear(bell);
-    if (bell_is_to_ring(bell)) bell_ring(bell);
-}
-
-static bool bell_agrees(struct bell *bell, bool ring) {
-    return bell_is_to_ring(bell) == ring && (ring ? os_bell_bytes(bell->pipe) > 0 : !bell_bytes_counted(bell->shared));
+static bool bell_agrees(struct bell *bell) {
+    if (!bell_is_to_ring(bell)) bell_hear(bell);
+    if (bell_is_to_ring(bell)) return bell_is_rung(bell->shared);
+    return !bell_is_rung(bell->shared) && !os_bell_bytes(bell->pipe);
 }
 
 /* Repeats until bell and object agree; another process that changes the object meanwhile does the same. */
-static void bell_agree(struct bell *bell, enum bell_care care) {
-    bool ring;
-    int round = 0;
-    if (care == BELL_AFTER_DEATH) bell_count_left_over(bell);
-    do {
-        ring = bell_is_to_ring(bell);
-        if (ring)
-            bell_ring(bell);
-        else
-            bell_silence(bell, care);
-    } while (!bell_agrees(bell, ring) && ++round < ROUNDS_MAX);
-    if (round == ROUNDS_MAX && bell_is_to_ring(bell)) bell_put_byte(bell);
+static void bell_agree(struct bell *bell) {
+    for (int round = 0; round < ROUNDS_MAX; round++)
+        if (bell_agrees(bell) || !(bell_is_to_ring(bell) ? bell_ring(bell) : bell_silence(bell))) return;
+    if (bell_is_to_ring(bell)) bell_ring(bell);
 }
 
 static bool holder_ring_deaf(struct holder *holder, void *context) {
@@ -145,10 +143,10 @@ static void bell_hear_alone(struct object_bell *shared) {
     if (bell_is_to_ring(bell)) os_doorbell_ring(bell->address);
 }
 
-void bell_settle_this(struct object_bell *shared, enum bell_care care) {
+void bell_settle_this(struct object_bell *shared) {
     uint32_t on = bell_flags(shared);
     struct bell *bell = bell_with_pipe(shared);
-    if (bell) bell_agree(bell, care);
+    if (bell) bell_agree(bell);
     if (bell_owner_ready(shared)) {
         if (!bell || on & BELL_HAS_DEAF) bell_ring_by_address(shared, !bell);
     } else if (!bell) {
@@ -158,40 +156,39 @@ void bell_settle_this(struct object_bell *shared, enum bell_care care) {
 
 /* Once more if there is another bell now: its maker may have checked the object before the change that is settled
  * here. */
-void bell_settle(struct object_bell *shared, enum bell_care care) {
+void bell_settle(struct object_bell *shared) {
     struct undisturbed before;
     struct os_bell_id id, now;
     bells_lock(&before);
     do {
         id = bell_id(shared);
-        bell_settle_this(shared, care);
+        bell_settle_this(shared);
         now = bell_id(shared);
     } while (bell_flags(shared) && !bell_same_id(&id, &now));
     bells_unlock(&before);
 }
 
 void object_bell_settle_up(struct object_bell *shared) {
-    if (bell_flags(shared) == BELL_HAS_PIPE && bell_bytes_counted(shared)) return;
-    bell_settle(shared, BELL_QUICKLY);
+    if (bell_flags(shared) == BELL_HAS_PIPE && bell_is_rung(shared)) return;
+    bell_settle(shared);
 }
 
 void object_bell_settle_down(struct object_bell *shared) {
-    if (!bell_owner_ready(shared)) bell_settle(shared, BELL_QUICKLY);
+    if (!bell_owner_ready(shared)) bell_settle(shared);
 }
 
 void object_bell_settle_thoroughly(struct object_bell *shared) {
-    bell_settle(shared, BELL_THOROUGHLY);
+    bell_settle(shared);
 }
 
 /* --- ends --- */
 
-/* The byte is put after the generation has changed, in addition to those that are there: a process that claims bytes
- * without seeing the change does not claim this one. */
+/* The generation has changed: no process takes a byte any more but those that have announced it. */
 static void bell_ring_for_good(struct object_bell *shared) {
     struct undisturbed before;
     bells_lock(&before);
     struct bell *bell = bell_with_pipe(shared);
-    if (bell) bell_put_byte(bell);
+    if (bell) bell_ring(bell);
     bell_ring_by_address(shared, !bell);
     bells_unlock(&before);
 }
@@ -227,10 +224,12 @@ bool object_bell_dispose(struct object_bell *shared) {
 }
 
 void object_bell_recover(struct object_bell *shared, uint32_t dead) {
-    if (!shared->inset || (!bell_flags(shared) && !lock_held_by(&shared->lock, dead))) return;
+    if (!shared->inset) return;
+    takes_withdraw(shared, dead);
+    if (!bell_flags(shared) && !lock_held_by(&shared->lock, dead)) return;
     if (holders_lock(shared)) {
         holders_remove(shared, dead);
         holders_unlock(shared);
     }
-    if (bell_flags(shared)) bell_settle(shared, BELL_AFTER_DEATH);
+    if (bell_flags(shared)) bell_settle(shared);
 }

@@ -11,9 +11,9 @@
 struct object_bell {
     _Atomic uint32_t flags;      /* there are descriptors: see holders.h. A channel has this word elsewhere */
     uint32_t inset;              /* its offset in its object; 0: none yet; BELL_OF_CHANNEL */
-    lock_t lock;                 /* of what is below, but for count */
+    lock_t lock;                 /* of what is below, but for rung */
     _Atomic uint32_t addressed;  /* a process has rung by address */
-    _Atomic uint64_t count;      /* bytes put << 32 | bytes claimed; goes on from one bell to the next */
+    _Atomic uint64_t rung;       /* see bell.c; goes on from one bell to the next */
     _Atomic uint64_t generation; /* of what the object was when the bell was made */
     _Atomic uint64_t device, inode;
     uint64_t holders, pending; /* blocks */

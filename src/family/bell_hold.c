@@ -8,6 +8,13 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* A process that rings the previous pipe meanwhile must not note it for this one: see bell_ring for the order. */
+static void bell_is_now(struct object_bell *shared, const struct os_bell_id *id) {
+    atomic_store(&shared->device, id->device);
+    atomic_store(&shared->inode, id->inode);
+    bell_unring(shared);
+}
+
 /* Under the holders' lock: opens the bell's pipe, or makes one. If it cannot be opened, the holder is rung by address.
  * False: no descriptors. */
 static bool holder_gets_pipe(struct object_bell *shared, struct bell *bell) {
@@ -19,9 +26,7 @@ static bool holder_gets_pipe(struct object_bell *shared, struct bell *bell) {
     bell->pipe = os_bell_create(&id);
     if (bell->pipe < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
     bell->id = id;
-    bell_claim_all(shared);
-    atomic_store(&shared->device, id.device);
-    atomic_store(&shared->inode, id.inode);
+    bell_is_now(shared, &id);
     return true;
 }
 
@@ -99,7 +104,7 @@ prong_status object_bell_open(struct object_bell *shared, uint64_t generation, i
     bells_lock(&before);
     prong_status status = bell_made(shared, generation, descriptor);
     bells_unlock(&before);
-    if (status >= 0) bell_settle(shared, BELL_THOROUGHLY);
+    if (status >= 0) bell_settle(shared);
     return status;
 }
 
@@ -124,9 +129,7 @@ static void bell_renew(struct object_bell *shared, struct bell *bell) {
     int old = bell->pipe;
     if (!os_bell_is(old, &bell->id) || bell_same_id(&id, &bell->id)) return;
     if (!id.inode) {
-        bell_claim_all(shared);
-        atomic_store(&shared->device, bell->id.device);
-        atomic_store(&shared->inode, bell->id.inode);
+        bell_is_now(shared, &bell->id);
         return;
     }
     int pipe = bell_open_from_holders(shared, &id);
@@ -149,7 +152,7 @@ static void bell_inherit(struct bell *bell) {
         bell_enters(shared, bell);
     }
     holders_unlock(shared);
-    if (there) bell_settle_this(shared, BELL_AFTER_DEATH);
+    if (there) bell_settle_this(shared);
 }
 
 void bells_of_child(void) {

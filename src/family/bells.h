@@ -17,8 +17,6 @@ struct bell {
     uint32_t token;   /* of the holder in the list; 0: this process only rings and silences */
     int socket, descriptor;
     uint32_t address;
-    uint64_t count_seen; /* when a thread last checked thoroughly */
-    int64_t seen_at;
 };
 
 /* Blocks signals and cancellation: a signal handler may put a message, and a thread may be cancelled in a system call,
@@ -57,13 +55,10 @@ int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *
 
 /* --- bell.c, for holders --- */
 
-/* Whether to check for surplus bytes. */
-enum bell_care { BELL_QUICKLY, BELL_THOROUGHLY, BELL_AFTER_DEATH };
-
-void bell_settle(struct object_bell *shared, enum bell_care care);
+void bell_settle(struct object_bell *shared);
 /* The same under the lock, once. */
-void bell_settle_this(struct object_bell *shared, enum bell_care care);
-/* The bytes of a pipe that no longer exists count as taken. */
-void bell_claim_all(struct object_bell *shared);
+void bell_settle_this(struct object_bell *shared);
+/* Under the holders' lock, when the object has another pipe: it is not rung yet. */
+void bell_unring(struct object_bell *shared);
 
 #endif

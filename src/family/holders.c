@@ -7,13 +7,13 @@
 #include "family/heap.h"
 #include "family/object.h"
 
-enum { HOLDERS_A_BLOCK = 31, BLOCKS_MOST = 2 * MEMBER_LIMIT / HOLDERS_A_BLOCK };
+enum { HOLDERS_A_BLOCK = 29, BLOCKS_MOST = 2 * MEMBER_LIMIT / HOLDERS_A_BLOCK };
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
 struct holders {
     uint64_t next;
+    _Atomic uint64_t takes[BELL_TAKES]; /* used in the first block */
     struct holder holder[HOLDERS_A_BLOCK];
-    uint64_t unused;
 };
 
 bool holders_lock(struct object_bell *shared) {
@@ -33,6 +33,12 @@ bool holders_each(struct object_bell *shared, bool (*visit)(struct holder *, voi
         at = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE);
     }
     return false;
+}
+
+/* The list begins before there is a pipe, and stays as long as a thread is inside of the object. */
+_Atomic uint64_t *holders_takes(struct object_bell *shared) {
+    uint64_t at = __atomic_load_n(&shared->holders, __ATOMIC_ACQUIRE);
+    return at && object_is_place(at) ? ((struct holders *)arena_at(at))->takes : NULL;
 }
 
 static bool holder_counts(struct holder *holder, void *flags) {
@@ -62,6 +68,7 @@ static struct holder *holders_more(struct object_bell *shared) {
     if (!shared->pending && heap_alloc(sizeof(struct holders), 0, &shared->pending, NULL)) return NULL;
     struct holders *block = arena_at(shared->pending);
     block->next = 0;
+    for (int i = 0; i < BELL_TAKES; i++) atomic_store(&block->takes[i], 0);
     for (int i = 0; i < HOLDERS_A_BLOCK; i++) atomic_store(&block->holder[i].who, 0);
     IN_ORDER();
     __atomic_store_n(link, shared->pending, __ATOMIC_RELEASE);

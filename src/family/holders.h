@@ -13,6 +13,11 @@ struct holder {
     uint32_t address;     /* of its socket */
 };
 
+/* Places for what processes have announced to take from the pipe: see bell.c. */
+enum { BELL_TAKES = 5 };
+/* NULL: nobody has asked for a descriptor yet. */
+_Atomic uint64_t *holders_takes(struct object_bell *shared);
+
 /* Takes the lock; false when a stopped process holds it for a second. */
 bool holders_lock(struct object_bell *shared);
 void holders_unlock(struct object_bell *shared);

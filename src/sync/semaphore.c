@@ -235,6 +235,12 @@ static bool semaphore_wait(struct semaphore_wait *wait, deadline_t deadline) {
     return false;
 }
 
+/* Releases that follow each other may have woken this thread alone: until it had run, the queue's flag said that nobody
+ * else slept. */
+static void semaphore_pass_on(struct semaphore *s) {
+    if (atomic_load(&s->count) & UNITS) semaphore_tell(s);
+}
+
 prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout) {
     struct semaphore_wait wait = {.generation = handle.generation};
     char what[80];
@@ -244,7 +250,10 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
     INTERRUPTIBLE;
     bool taken = semaphore_wait(&wait, deadline_after(timeout));
     give_up_heir(wait.semaphore, handle.generation, self_who());
-    if (taken) return PRONG_OK;
+    if (taken) {
+        semaphore_pass_on(wait.semaphore);
+        return PRONG_OK;
+    }
     if (semaphore_is_gone(&wait)) return semaphore_say_gone();
     return fail(PRONG_TIMEOUT, "%s has no unit left", object_describe(wait.semaphore, what, sizeof what));
 }

@@ -131,7 +131,7 @@ OS_SCENARIO(bells_and_doorbells_are_heard) {
     works((bell = os_bell_create(&id)) >= 0);
     finds((again = os_bell_open(getpid(), bell, &id)) >= 0);
     must_hold(again >= 0 && os_bell_is(again, &id));
-    plain(os_bell_put(again));
+    plain(os_bell_put(again, 1));
     plain(bytes = os_bell_bytes(bell));
     must_hold(bytes == 1 || fault_plan->fired);
     plain(os_bell_take(bell, bytes));

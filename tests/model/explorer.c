@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 enum { STACK = 6 << 10, STUCK_AFTER = 12 };
-enum status { READY, SLEEPING, ENDED, DEAD };
-enum action { RUN, KILL, TIME_OUT, ACTIONS };
+enum status { READY, SLEEPING, ENDED, DEAD, STOPPED };
+enum action { RUN, KILL, TIME_OUT, STOP, ACTIONS };
 
 static struct world {
     struct thread {
@@ -27,7 +28,7 @@ static struct world {
         struct operation next; /* at the point where it is */
         ucontext_t context;
     } threads[MODEL_THREADS];
-    int killed, quiet;
+    int killed, stopped, quiet;
     uint32_t sleeps;
     uint64_t section; /* stands for the lock of model_begin_atomic */
     _Alignas(64) char arena[MODEL_ARENA];
@@ -62,7 +63,7 @@ static struct hash hash_world(void) {
 static void clear_below_stack(int thread) {
     struct thread *t = &world.threads[thread];
     char *top = (char *)(uintptr_t)t->context.uc_mcontext.gregs[REG_RSP], *bottom = world.stacks[thread];
-    bool done = t->status == ENDED || t->status == DEAD;
+    bool done = t->status != READY && t->status != SLEEPING;
     if (done) memset(&t->context, 0, sizeof t->context);
     memset(bottom, 0, done ? STACK : (size_t)(top - bottom));
 }
@@ -115,20 +116,27 @@ static void forget_naps(void) {
 static bool can(enum action action, int thread) {
     const struct thread *t = &world.threads[thread];
     if (action == RUN) return t->status == READY;
-    if (action == KILL && model->mortal && thread >= model->mortal) return false;
-    if (action == KILL) return world.killed < model->kills && (t->status == READY || t->status == SLEEPING);
+    bool goes = t->status == READY || t->status == SLEEPING, mortal = !model->mortal || thread < model->mortal;
+    if (action == KILL) return goes && mortal && world.killed < model->kills;
+    if (action == STOP) return goes && mortal && world.stopped < model->stops;
     return t->status == SLEEPING && (t->kind_of_sleep == 1 || is_its_turn(thread));
+}
+
+/* A thread takes no more steps. */
+static void leave_off(enum action action, int thread) {
+    struct thread *t = &world.threads[thread];
+    t->status = action == KILL ? DEAD : STOPPED;
+    *(action == KILL ? &world.killed : &world.stopped) += 1;
+    memset(&t->next, 0, sizeof t->next);
+    if (model->choices) tidy();
+    forget_naps();
+    clear_below_stack(thread);
 }
 
 static void take(enum action action, int thread) {
     struct thread *t = &world.threads[thread];
-    if (action == KILL) {
-        t->status = DEAD;
-        world.killed++;
-        memset(&t->next, 0, sizeof t->next);
-        if (model->choices) tidy();
-        forget_naps();
-        clear_below_stack(thread);
+    if (action == KILL || action == STOP) {
+        leave_off(action, thread);
         return;
     }
     if (action == TIME_OUT) {
@@ -173,7 +181,7 @@ static void push(void) {
 }
 
 void model_violation(const char *what) {
-    static const char *const names[] = {"runs", "is killed", "times out"};
+    static const char *const names[] = {"runs", "is killed", "times out", "is stopped"};
     printf("%s: VIOLATION: %s\n", model->name, what);
     for (size_t i = 0; i < depth; i++) {
         int choice = frames[i].next - 1;
@@ -182,10 +190,15 @@ void model_violation(const char *what) {
                    frames[i].variant > 1 ? ", past the newest store" : "");
     }
     fflush(stdout);
-    exit(1);
+    _exit(1);
+}
+
+static bool is_enough(void) {
+    return model->most && seen_count() >= model->most;
 }
 
 static void visit(void) {
+    if (is_enough()) return;
     if (!seen_enter(hash_world())) return; /* what lies below a stack's top is no part of it */
     if (!anybody(READY) && !anybody(SLEEPING)) {
         world.quiet = 1;
@@ -248,7 +261,8 @@ bool model_explore(const struct model *of) {
         makecontext(&t->context, begin_thread, 0);
     }
     search();
-    printf("%s: %zu states, %lu steps, %zu deep\n", model->name, seen_count(), steps, deepest);
+    printf("%s: %zu states%s, %lu steps, %zu deep\n", model->name, seen_count(), is_enough() ? " of more" : "", steps,
+           deepest);
     return true;
 }
 
@@ -272,6 +286,10 @@ bool model_is_dead(int thread) {
     bool dead = world.threads[thread].status == DEAD;
     if (dead && current >= 0) memory_tell(&world.memory, current, thread);
     return dead;
+}
+
+bool model_is_stopped(int thread) {
+    return world.threads[thread].status == STOPPED;
 }
 
 bool model_anybody_died(void) {
@@ -334,6 +352,7 @@ uint64_t model_load(struct model_site *site, const volatile void *address, int s
 
 void model_store(struct model_site *site, volatile void *address, int size, uint64_t value) {
     struct operation o;
+    if (is_left_out(site)) return;
     if (is_plain()) {
         model_point();
         plain_store(address, size, value);
@@ -357,6 +376,7 @@ uint64_t model_change(struct model_site *site, volatile void *address, int size,
                       uint64_t operand) {
     struct operation o;
     int found;
+    if (is_left_out(site)) return model_load(site, address, size);
     if (is_plain()) {
         model_point();
         uint64_t value = plain_load(address, size);
@@ -374,7 +394,9 @@ bool model_compare_exchange(struct model_site *site, volatile void *address, int
     struct operation o;
     int found = 0;
     uint64_t wanted = plain_load(expected, size), is;
-    if (is_plain()) {
+    if (is_left_out(site)) {
+        is = model_load(site, address, size);
+    } else if (is_plain()) {
         model_point();
         is = plain_load(address, size);
         if (is == wanted) plain_store(address, size, value);
@@ -393,13 +415,14 @@ bool model_compare_exchange(struct model_site *site, volatile void *address, int
 }
 
 void model_fence(struct model_site *site) {
+    if (is_plain()) return;
     model_point();
-    if (!is_plain()) memory_fence(&world.memory, current, weakened_order(site, site->order));
+    if (!is_left_out(site)) memory_fence(&world.memory, current, weakened_order(site, site->order));
 }
 
 void model_barrier_everywhere(struct model_site *site) {
     model_point();
-    if (weakened_order(site, site->order) != __ATOMIC_SEQ_CST) return;
+    if (is_left_out(site) || weakened_order(site, site->order) != __ATOMIC_SEQ_CST) return;
     for (int round = 0; round < 2 && !is_plain(); round++)
         for (int i = 0; i < model->threads; i++) memory_fence(&world.memory, i, __ATOMIC_SEQ_CST);
 }
@@ -447,9 +470,10 @@ static struct thread *first_sleeper(const void *word, uint32_t mask) {
     return first;
 }
 
-int model_futex_wake(const void *word, int count, uint32_t mask) {
+int model_futex_wake(struct model_site *site, const void *word, int count, uint32_t mask) {
     int woken = 0;
     model_point();
+    if (is_left_out(site)) return 0;
     if (!is_plain()) memory_fence(&world.memory, current, __ATOMIC_SEQ_CST);
     for (struct thread *t; woken < count && (t = first_sleeper(word, mask)); woken++) {
         t->status = READY;

@@ -1,12 +1,12 @@
 /* An exhaustive explorer over real code: a few threads run the library's own functions, as coroutines that stop at every
- * atomic operation; the explorer tries every order of their steps, every moment at which one of them may be killed, and every
- * moment at which a wait may time out, and visits each state once. With a model of memory (memory.h), also what each load may
+ * atomic operation; the explorer tries every order of their steps, every moment at which one of them may be killed or stopped
+ * forever, and every moment at which a wait may time out, and visits each state once. With a model of memory (memory.h), also what each load may
  * read, and where each store may come to be.
  *
  * What the threads share, their stacks and their registers are one piece of memory, the world: a state is a copy of it, and
  * two states are the same when these bytes are. Without a model of memory, steps are sequentially consistent.
  *
- * Each atomic operation in the code is a site, whose order can be weakened for one exploration: see weaken.h. */
+ * Each atomic operation in the code is a site, which can be weakened or left out for one exploration: see weaken.h. */
 #ifndef MODEL_EXPLORER_H
 #define MODEL_EXPLORER_H
 
@@ -14,17 +14,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MODEL_THREADS = 3, MODEL_ARENA = 4 << 10 };
+#ifndef MODEL_ARENA_SIZE
+#define MODEL_ARENA_SIZE (4 << 10)
+#endif
+enum { MODEL_THREADS = 3, MODEL_ARENA = MODEL_ARENA_SIZE };
 enum { MODEL_STRONG = 0, MODEL_ORDERED = -1 }; /* of model.choices */
 
 struct model {
     const char *name;
     int threads; /* up to MODEL_THREADS */
-    int kills;   /* how many may die, one after the other … */
+    int kills;   /* how many may die, one after the other, … */
+    int stops;   /* … and how many may stop forever, … */
     int mortal;  /* … among the first so many threads; 0: all */
     /* MODEL_STRONG: no model of memory. MODEL_ORDERED: loads read the newest, and plain data is checked. Else an execution has at
      * most so many loads of an older store, or stores that come before a newer one. */
     int choices;
+    size_t most; /* not 0: only so many states, the first ones in depth; the others are left out, which is printed */
     void (*prepare)(void);
     void (*run)(int thread);
     void (*enter)(int thread); /* before each step of a thread: what else is the thread's own; may be NULL */
@@ -42,6 +47,7 @@ void model_point(void);
 void *model_arena(void);
 int model_self(void);
 bool model_is_dead(int thread);
+bool model_is_stopped(int thread);
 bool model_anybody_died(void);
 /* A property does not hold. */
 _Noreturn void model_violation(const char *what);
@@ -61,7 +67,7 @@ struct model_site {
     const char *function, *operation;
     int line;
     int order, failure; /* as it is written; failure: of a compare-and-swap */
-    int weakened;       /* 0, or WEAKER_… of weaken.h */
+    int weakened;       /* 0, or WEAKER_…, or LEFT_OUT, of weaken.h */
     bool reached;       /* it was explored */
 };
 enum model_change { CHANGE_EXCHANGE, CHANGE_ADD, CHANGE_SUB, CHANGE_OR, CHANGE_AND };
@@ -80,7 +86,7 @@ void model_use(const volatile void *address);
 /* Futexes. A sleeper without a deadline wakes by itself only when all others sleep or have ended; if nobody has died, that
  * it has to is a violation: a wake-up was lost. */
 void model_futex_wait(const void *word, uint32_t expected, uint32_t mask, bool has_deadline);
-int model_futex_wake(const void *word, int count, uint32_t mask);
+int model_futex_wake(struct model_site *site, const void *word, int count, uint32_t mask);
 /* This thread's clock, in nanoseconds; it moves when it has slept in vain. */
 int64_t model_clock(void);
 

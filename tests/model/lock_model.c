@@ -137,11 +137,15 @@ static int explore_orders(void) {
     return EXPLORE(weak);
 }
 
+static int explore_quick(void) {
+    return EXPLORE(strong);
+}
+
 static int explore_all(void) {
     int passed = EXPLORE(strong) + explore_orders();
     return getenv("PRONG_MODEL_ALL") ? passed + EXPLORE(larger) : passed;
 }
 
 int main(int argc, char **argv) {
-    return model_main(argc, argv, "lock", explore_all, explore_orders);
+    return model_main(argc, argv, &(struct explorations){"lock", explore_all, explore_orders, explore_quick});
 }

@@ -191,6 +191,6 @@ static int explore_orders(void) {
 }
 
 int main(int argc, char **argv) {
-    return model_main(argc, argv, "rows", explore_orders, explore_orders);
+    return model_main(argc, argv, &(struct explorations){"rows", explore_orders, explore_orders, NULL});
 }
 #include "uninstrument.h"

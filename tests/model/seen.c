@@ -9,9 +9,10 @@ static size_t seen_used, seen_room;
 void hash_bytes(struct hash *h, const void *bytes, size_t size) {
     const uint64_t *words = bytes;
     for (size_t i = 0; i < size / 8; i++) {
-        h->a = (h->a ^ words[i]) * 0xff51afd7ed558ccdull;
+        if (!words[i]) continue; /* most are 0: a word's place is hashed with it */
+        h->a = (h->a ^ words[i] ^ i << 44) * 0xff51afd7ed558ccdull;
         h->a ^= h->a >> 32;
-        h->b = (h->b + words[i]) * 0xc4ceb9fe1a85ec53ull;
+        h->b = (h->b + words[i] + i) * 0xc4ceb9fe1a85ec53ull;
         h->b ^= h->b >> 29;
     }
 }

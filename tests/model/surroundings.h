@@ -117,8 +117,8 @@ prong_status object_destroy_handle(uint32_t kind, uint64_t offset, uint64_t gene
 #define os_futex_wait(word, expected, deadline) model_futex_wait(word, expected, ~0u, has_end(deadline))
 #define os_futex_sleep(word, expected, deadline) model_futex_wait(word, expected, ~0u, has_end(deadline))
 #define os_futex_sleep_masked(word, expected, mask, deadline) model_futex_wait(word, expected, mask, has_end(deadline))
-#define os_futex_wake(word, count) model_futex_wake(word, count, ~0u)
-#define os_futex_wake_masked(word, count, mask) model_futex_wake(word, count, mask)
+#define os_futex_wake(word, count) model_futex_wake(MODEL_SITE("wake", 0, 0), word, count, ~0u)
+#define os_futex_wake_masked(word, count, mask) model_futex_wake(MODEL_SITE("wake", 0, 0), word, count, mask)
 #define os_cpu_relax() ((void)0)
 #define pause_again(pause, span) ((void)(pause), false) /* a thread that spins looks once */
 

@@ -1,4 +1,4 @@
-/* A child explores with one weakened order; if it finds a violation, the order is needed. */
+/* A child explores with one site changed; if it finds a violation, the site is needed as it is written. */
 #define _GNU_SOURCE
 #include "weaken.h"
 
@@ -24,8 +24,9 @@ static const char *order_name(int order) {
     }
 }
 
-/* Whether all that is explored holds with the site so much weaker. */
-static bool holds(struct model_site *site, int weaker, int (*explore)(void)) {
+enum outcome { HOLDS, VIOLATED, UNKNOWN };
+
+static enum outcome explore_changed(struct model_site *site, int change, int (*explore)(void)) {
     int status;
     fflush(stdout);
     pid_t child = fork();
@@ -33,21 +34,21 @@ static bool holds(struct model_site *site, int weaker, int (*explore)(void)) {
         int nothing = open("/dev/null", O_WRONLY);
         dup2(nothing, STDOUT_FILENO);
         alarm(LONGEST);
-        site->weakened = weaker;
+        site->weakened = change;
         explore();
         _exit(0);
     }
     if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status)) {
         printf("# %s %s: exploring it did not end\n", site->function, site->operation);
-        return false;
+        return UNKNOWN;
     }
-    return WEXITSTATUS(status) == 0;
+    return WEXITSTATUS(status) == 0 ? HOLDS : VIOLATED;
 }
 
 static const char *needed(struct model_site *site, int (*explore)(void)) {
-    if (holds(site, WEAKER_RELAXED, explore)) return "relaxed";
+    if (explore_changed(site, WEAKER_RELAXED, explore) == HOLDS) return "relaxed";
     if (site->order != __ATOMIC_SEQ_CST) return order_name(site->order);
-    return holds(site, WEAKER_ACQ_REL, explore) ? "acq_rel" : "seq_cst";
+    return explore_changed(site, WEAKER_ACQ_REL, explore) == HOLDS ? "acq_rel" : "seq_cst";
 }
 
 /* Sites of one function and operation are numbered by their lines. */
@@ -96,8 +97,42 @@ static int compare_orders(const char *path, const char *name, int (*explore)(voi
     return failed > 0;
 }
 
-int model_main(int argc, char **argv, const char *name, int (*explore_all)(void), int (*explore_orders)(void)) {
-    if (argc > 1) return compare_orders(argv[1], name, explore_orders);
-    printf("%d passed, 0 failed\n", explore_all());
+/* --- mutations --- */
+
+static struct model_site *find_site(const char *function, const char *operation, int number) {
+    for (struct model_site **site = __start_model_sites; site < __stop_model_sites; site++)
+        if (!strcmp((*site)->function, function) && !strcmp((*site)->operation, operation) &&
+            number_of(*site) == number)
+            return *site;
+    return NULL;
+}
+
+static bool is_found(const char *line, const struct explorations *e) {
+    char function[LINE], operation[LINE];
+    int number;
+    if (sscanf(line, "%*s %199s %199s %d", function, operation, &number) != 3) return false;
+    struct model_site *site = find_site(function, operation, number);
+    return site && explore_changed(site, LEFT_OUT, e->quick ? e->quick : e->all) == VIOLATED;
+}
+
+static int find_mutations(const char *path, const struct explorations *e) {
+    int passed = 0, failed = 0;
+    char line[LINE];
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file)) {
+        if (strncmp(line, e->name, strlen(e->name)) != 0 || line[strlen(e->name)] != ' ') continue;
+        bool found = is_found(line, e);
+        printf("%s%s", found ? "" : "not found: ", line);
+        *(found ? &passed : &failed) += 1;
+    }
+    if (file) fclose(file);
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0 || passed == 0;
+}
+
+int model_main(int argc, char **argv, const struct explorations *e) {
+    if (argc > 2 && strcmp(argv[1], "orders") == 0) return compare_orders(argv[2], e->name, e->orders);
+    if (argc > 2 && strcmp(argv[1], "mutations") == 0) return find_mutations(argv[2], e);
+    printf("%d passed, 0 failed\n", e->all());
     return 0;
 }

@@ -1,10 +1,11 @@
-/* Which orders are needed: each site's order is made weaker, one at a time, and what is explored must then show a violation. */
+/* What is needed: each site's order is made weaker, or a site is left out, one at a time, and what is explored must then show a
+ * violation. */
 #ifndef MODEL_WEAKEN_H
 #define MODEL_WEAKEN_H
 
 #include "explorer.h"
 
-enum { WEAKER_NOT, WEAKER_ACQ_REL, WEAKER_RELAXED };
+enum { WEAKER_NOT, WEAKER_ACQ_REL, WEAKER_RELAXED, LEFT_OUT };
 
 static inline int weakened_order(struct model_site *site, int order) {
     site->reached = true;
@@ -12,8 +13,21 @@ static inline int weakened_order(struct model_site *site, int order) {
     return site->weakened == WEAKER_ACQ_REL && order == __ATOMIC_SEQ_CST ? __ATOMIC_ACQ_REL : order;
 }
 
-/* main() of a model. Without an argument: explores all. With a file: weakens each order, explores (`explore_orders`) and compares
- * with the file what is needed, which has lines `model function operation number written needed`. */
-int model_main(int argc, char **argv, const char *name, int (*explore_all)(void), int (*explore_orders)(void));
+/* As if the code had not been written: nothing is stored, no thread is woken; a compare-and-swap only says what it found. */
+static inline bool is_left_out(const struct model_site *site) {
+    return site->weakened == LEFT_OUT;
+}
+
+struct explorations {
+    const char *name;    /* of the model */
+    int (*all)(void);    /* returns how many it has explored */
+    int (*orders)(void); /* with a model of memory; NULL: none */
+    int (*quick)(void);  /* enough to find what is left out; NULL: all */
+};
+
+/* main() of a model. Without arguments: explores all. `orders FILE`: weakens each order, explores and compares with the file what
+ * is needed, which has lines `model function operation number written needed`. `mutations FILE`: leaves out each site that the
+ * file names, in lines `model function operation number: what would go wrong`, and passes if each shows a violation. */
+int model_main(int argc, char **argv, const struct explorations *explorations);
 
 #endif

@@ -108,9 +108,15 @@ TEST(a_wakeup_that_is_set_for_ever_never_waits) {
 TEST(a_bell_gives_all_its_bytes_at_once_and_takes_no_more_than_it_holds) {
     struct os_bell_id id, other;
     int bell = os_bell_create(&id), second = os_bell_create(&other);
-    for (int i = 0; i < 10000; i++) os_bell_put(bell); /* full before the end */
+    for (int i = 0; i < 10000; i++) os_bell_put(bell, 1); /* full before the end */
     check(os_bell_bytes(bell) > 1);
     os_bell_take(bell, 100000);
+    equal(os_bell_bytes(bell), 0);
+    os_bell_put(bell, 7);
+    equal(os_bell_bytes(bell), 7);
+    os_bell_take(bell, 2);
+    equal(os_bell_bytes(bell), 5);
+    os_bell_take(bell, 6);
     equal(os_bell_bytes(bell), 0);
     os_bell_take(bell, 1); /* nothing, and no wait */
     check(!os_bell_is(second, &id) && !os_bell_is(-1, &id));

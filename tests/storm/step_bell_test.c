@@ -167,3 +167,80 @@ static void verify_destroyed_event(struct stage *stage) {
 LONG_TEST(destroy_of_an_event_that_has_a_bell, 240) {
     kill_everywhere(&(struct operation){hang_bell_of_event, join_family, destroy_event, verify_destroyed_event, 61});
 }
+
+/* --- stopped before and after each system call --- */
+
+static void act_alone(prong_event event, int act) {
+    if (act == 's') prong_event_set(event);
+    if (act != 'c') return;
+    prong_event_clear(event);
+    raise(SIGUSR2); /* it has cleared */
+    for (int i = 0; i < 3; i++) {
+        prong_event_is_set(event);
+        test_sleep_ms(2);
+    }
+}
+
+/* Runs until the next system call begins or ends, or a signal comes, which is returned. */
+static int go_on(pid_t pid) {
+    int status;
+    check(ptrace(PTRACE_SYSCALL, pid, NULL, NULL) == 0);
+    check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+    return WSTOPSIG(status);
+}
+
+static pid_t start_stopped(prong_event event, int act) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        prong_event_is_set(event); /* it joins the family */
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGSTOP);
+        act_alone(event, act);
+        raise(SIGUSR1);
+        _exit(0);
+    }
+    check(pid > 0 && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+    return pid;
+}
+
+static bool go_far(pid_t pid, int stops) {
+    while (stops-- > 0)
+        if (go_on(pid) == SIGUSR1) return false;
+    return true;
+}
+
+static void end_stopped(pid_t pid) {
+    kill(pid, SIGKILL);
+    check(waitpid(pid, NULL, 0) == pid);
+}
+
+/* One process stops while it rings, goes on for a step when another one has cleared the event, and so leaves a byte; that one stops
+ * while it takes the byte. What is set then must be readable, whatever step is next. False: there are no such many steps. */
+static bool set_while_two_stop(prong_event event, int ringing, int silencing, bool *rings) {
+    pid_t one = start_stopped(event, 's'), two = start_stopped(event, 'c');
+    *rings = go_far(one, ringing);
+    while (go_on(two) != SIGUSR2) {}
+    *rings = *rings && go_far(one, 1);
+    bool there = go_far(two, silencing);
+    ok(prong_event_set(event));
+    check(readable());
+    while (there && go_on(two) != SIGUSR1) check(readable());
+    end_stopped(one);
+    end_stopped(two);
+    return there;
+}
+
+LONG_TEST(what_is_set_is_readable_while_others_are_stopped_in_the_middle_of_ringing_and_silencing, 240) {
+    bool rings = true;
+    for (int ringing = 1; rings; ringing++) {
+        bool there = true;
+        for (int silencing = 0; there; silencing++) {
+            struct stage stage;
+            hang_bell_of_event(&stage);
+            there = set_while_two_stop(stage.event, ringing, silencing, &rings);
+            ok(prong_family_check(NULL));
+            verify_event(&stage);
+        }
+    }
+}

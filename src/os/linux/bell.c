@@ -71,21 +71,18 @@ bool os_bell_is(int fd, const struct os_bell_id *id) {
     return same;
 }
 
-void os_bell_put(int fd) {
+void os_bell_put(int fd, uint32_t count) {
+    static const char bytes[OS_BELL_MOST];
     int before = errno;
-    while (write(fd, "", 1) < 0 && errno == EINTR) {} /* EAGAIN: there are bytes enough */
+    if (count > OS_BELL_MOST) count = OS_BELL_MOST;
+    while (write(fd, bytes, count) < 0 && errno == EINTR) {} /* EAGAIN: there are bytes enough */
     errno = before;
 }
 
 void os_bell_take(int fd, uint32_t count) {
     char drop[PIPE_BYTES];
     int before = errno;
-    while (count > 0) {
-        ssize_t got = read(fd, drop, count < sizeof drop ? count : sizeof drop);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        count -= (uint32_t)got;
-    }
+    while (read(fd, drop, count < sizeof drop ? count : sizeof drop) < 0 && errno == EINTR) {}
     errno = before;
 }
 
