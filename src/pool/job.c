@@ -155,7 +155,7 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
         if (job->count)
             schedule_job(pool, job);
         else
-            schedule_number_end(pool, job);
+            schedule_tell_owner(pool, job);
     }
     guard_leave(&pool->guard);
     if (!running) {
@@ -173,7 +173,6 @@ prong_status job_note(prong_job handle, const struct submission *s, const struct
     const prong_task_options *o = s->options;
     if (!o->callback && !o->error_callback && !o->progress && !outputs) return PRONG_OK;
     struct note note = {.job = handle,
-                        .pool = s->pool,
                         .callback = o->callback,
                         .error_callback = o->error_callback,
                         .context = o->context,

@@ -48,13 +48,15 @@ struct job {
     uint64_t values;            /* what prong_job_value gives: a job_values */
     any_function *pointer;      /* in processes forked from the submitter's image */
     struct function function;
-    uint64_t next_job, linked; /* in the pool's list */
+    uint64_t next_job, previous_job;   /* in the pool's list of jobs with tasks to claim */
+    uint64_t next_told, previous_told; /* in its list of ended jobs whose callbacks are to run */
     /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an iterator's job,
      * where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a ring. */
     uint64_t storage; /* one block for the following, 0: they are in `small` */
     uint64_t words, calls, order;
     uint64_t capacity;
     uint64_t count, next, done, running, again, failed;
+    uint64_t again_from; /* no task before this place waits to be run again */
     uint64_t sealed;    /* nothing more will be added */
     uint64_t abandoned; /* free it when nothing runs */
     uint64_t freed_by;  /* token of the one to whom that fell: if it dies first, its successors do it */
@@ -62,7 +64,7 @@ struct job {
     uint64_t first_failure;              /* place + 1 */
     uint64_t retries, time_limit;
     uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks at the end */
-    uint64_t end_number;            /* with tell_owner: which end of the pool's it was; 0: none yet */
+    uint64_t was_told;              /* with tell_owner: it has been on that list */
     /* elements and ranges */
     uint64_t in, out, in_size, out_size, elements, chunk;
     uint64_t context, context_size; /* what prong_task_context gives */

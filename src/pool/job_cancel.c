@@ -90,7 +90,7 @@ prong_status prong_job_cancel(prong_job handle, bool force) {
 prong_status job_abandon(prong_job handle, struct job *job) {
     struct pool *pool = arena_at(job->pool);
     bool inside, idle = true;
-    if (job_is_settled(job)) {
+    if (job_is_settled(job) && !job->tell_owner) {
         object_destroy(job, handle.generation);
         return PRONG_OK;
     }
@@ -99,6 +99,7 @@ prong_status job_abandon(prong_job handle, struct job *job) {
     if (inside) {
         if (!job_ended(job)) schedule_cancel(pool, job, PRONG_CANCELLED);
         guard_set(&pool->guard, &job->abandoned, 1);
+        schedule_untell_owner(pool, job);
         idle = job->running == 0;
         if (idle) guard_set(&pool->guard, &job->freed_by, self_token());
         guard_leave(&pool->guard);

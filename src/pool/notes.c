@@ -7,70 +7,105 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* The oldest first: jobs end about in the order in which they were submitted, and so are found near the beginning. */
-static struct note *notes, **last = &notes;
+enum { BUCKETS_LEAST = 64 };
+
+/* By the job's place. There are at most as many notes as buckets, unless there was no memory for more of these. */
+static struct note **buckets;
+static size_t bucket_count; /* a power of two, or 0 */
 static _Atomic size_t noted;
 
+static struct note **note_bucket(struct note **all, size_t count, prong_job job) {
+    return &all[job.offset / sizeof(struct job) & (count - 1)];
+}
+
 static void notes_forget_in_child(void) {
-    for (struct note *note; (note = notes);) {
-        notes = note->next;
-        free(note);
-    }
-    last = &notes;
+    for (size_t i = 0; atomic_load(&noted) && i < bucket_count; i++)
+        for (struct note *note; (note = buckets[i]);) {
+            buckets[i] = note->next;
+            free(note);
+        }
+    free(buckets);
+    buckets = NULL;
+    bucket_count = 0;
     atomic_store(&noted, 0);
 }
 
 FORK_MUTEX(notes, mutex, notes_forget_in_child)
 
-prong_status note_add(const struct note *note) {
-    struct note *copy = malloc(sizeof *copy);
-    if (!copy) return fail(PRONG_NO_MEMORY, "no memory to note a job");
-    *copy = *note;
-    pthread_mutex_lock(&mutex);
-    copy->next = NULL;
-    *last = copy;
-    last = &copy->next;
-    atomic_fetch_add(&noted, 1);
-    pthread_mutex_unlock(&mutex);
-    return PRONG_OK;
+static void notes_move(struct note **more, size_t count) {
+    for (size_t i = 0; i < bucket_count; i++)
+        for (struct note *note; (note = buckets[i]);) {
+            struct note **at = note_bucket(more, count, note->job);
+            buckets[i] = note->next;
+            note->next = *at;
+            *at = note;
+        }
+    free(buckets);
+    buckets = more;
+    bucket_count = count;
 }
 
+/* False when there is no bucket at all. */
+static bool notes_make_room(void) {
+    if (atomic_load(&noted) < bucket_count) return true;
+    size_t count = bucket_count ? bucket_count * 2 : BUCKETS_LEAST;
+    struct note **more = calloc(count, sizeof(struct note *));
+    if (more) notes_move(more, count);
+    return bucket_count > 0;
+}
+
+prong_status note_add(const struct note *note) {
+    struct note *copy = malloc(sizeof *copy);
+    if (copy) *copy = *note;
+    pthread_mutex_lock(&mutex);
+    bool room = copy && notes_make_room();
+    if (room) {
+        struct note **at = note_bucket(buckets, bucket_count, note->job);
+        copy->next = *at;
+        *at = copy;
+        atomic_fetch_add(&noted, 1);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (room) return PRONG_OK;
+    free(copy);
+    return fail(PRONG_NO_MEMORY, "no memory to note a job");
+}
+
+/* NULL: there is none. */
 static struct note **note_place(prong_job job) {
-    struct note **at = &notes;
+    if (!bucket_count) return NULL;
+    struct note **at = note_bucket(buckets, bucket_count, job);
     while (*at && ((*at)->job.offset != job.offset || (*at)->job.generation != job.generation)) at = &(*at)->next;
-    return at;
+    return *at ? at : NULL;
 }
 
 bool note_find(prong_job job, struct note *copy) {
     if (atomic_load(&noted) == 0) return false;
     pthread_mutex_lock(&mutex);
-    struct note *note = *note_place(job);
-    if (note) *copy = *note;
+    struct note **at = note_place(job);
+    if (at) *copy = **at;
     pthread_mutex_unlock(&mutex);
-    return note != NULL;
-}
-
-static void note_drop(struct note **at) {
-    struct note *note = *at;
-    *at = note->next;
-    if (last == &note->next) last = at;
-    free(note);
-    atomic_fetch_sub(&noted, 1);
+    return at != NULL;
 }
 
 void note_remove(prong_job job) {
     if (atomic_load(&noted) == 0) return;
     pthread_mutex_lock(&mutex);
     struct note **at = note_place(job);
-    if (*at) note_drop(at);
+    struct note *note = at ? *at : NULL;
+    if (note) {
+        *at = note->next;
+        atomic_fetch_sub(&noted, 1);
+    }
     pthread_mutex_unlock(&mutex);
+    free(note);
 }
 
 uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *, const struct outputs *)) {
     uint64_t too_long = 0;
     if (atomic_load(&noted) == 0) return 0;
     pthread_mutex_lock(&mutex);
-    struct note *note = *note_place(handle);
+    struct note **at = note_place(handle), *note = at ? *at : NULL;
     if (note && note->delivers) {
         note->too_long = copy(job, &note->outputs);
         note->delivers = false;
@@ -80,56 +115,23 @@ uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct
     return too_long;
 }
 
-/* The number of the job's end; 0: it has not ended. Destroyed before it ended: nobody wants to know, *gone. */
-static uint64_t note_end_number(const struct note *note, uint64_t most, bool *gone) {
-    struct job *job;
-    INSIDE struct visit inside = {0};
-    *gone = job_enter(&inside, note->job, &job) < 0;
-    if (*gone) return 0;
-    uint64_t number = __atomic_load_n(&job->end_number, __ATOMIC_ACQUIRE);
-    return number <= most ? number : 0;
-}
-
-/* The place of the note whose job has ended first of all; what is numbered after `most` may have one before it that was not
- * looked at again. Behind the one taken last comes, as a rule, the next: then the rest is not looked at. */
-static struct note **note_first_ended(prong_pool pool, uint64_t taken, uint64_t most, uint64_t *first) {
-    struct note **found = NULL;
-    for (struct note **at = &notes; *at && *first != taken + 1;) {
-        struct note *note = *at;
-        bool gone = false, ours = note->pool.offset == pool.offset && note->pool.generation == pool.generation;
-        bool waits = ours && (note->callback || note->error_callback);
-        uint64_t number = waits ? note_end_number(note, most, &gone) : 0;
-        if (gone) {
-            note_drop(at);
-            continue;
-        }
-        if (number && (!found || number < *first)) {
-            found = at;
-            *first = number;
-        }
-        at = &note->next;
-    }
-    return found;
-}
-
-static bool note_has_ended(const struct note *note) {
-    struct job *job;
-    INSIDE struct visit inside = {0};
-    return job_enter(&inside, note->job, &job) >= 0 && job_has_ended(job);
-}
-
-bool note_take_ended(prong_pool handle, struct pool *pool, uint64_t *taken, struct note *copy) {
-    uint64_t most = __atomic_load_n(&pool->told_ends, __ATOMIC_ACQUIRE), first = 0;
-    if (atomic_load(&noted) == 0 || most == *taken) return false;
+/* False for a job that another process submitted, or that was destroyed. */
+static bool note_take_callback(prong_job job, struct note *copy) {
     pthread_mutex_lock(&mutex);
-    struct note **place = note_first_ended(handle, *taken, most, &first);
-    bool found = place && note_has_ended(*place);
+    struct note **at = note_place(job);
+    bool found = at && ((*at)->callback || (*at)->error_callback);
     if (found) {
-        *copy = **place;
-        (*place)->callback = NULL;
-        (*place)->error_callback = NULL;
-        *taken = first;
+        *copy = **at;
+        (*at)->callback = NULL;
+        (*at)->error_callback = NULL;
     }
     pthread_mutex_unlock(&mutex);
     return found;
+}
+
+bool note_take_ended(struct pool *pool, struct note *copy) {
+    prong_job job;
+    while (schedule_take_told(pool, &job))
+        if (note_take_callback(job, copy)) return true;
+    return false;
 }

@@ -6,7 +6,6 @@
 
 struct note {
     prong_job job;
-    prong_pool pool;
     void (*callback)(prong_job, void *);
     void (*error_callback)(prong_job, prong_status, const char *, void *);
     void *context;
@@ -15,7 +14,7 @@ struct note {
     bool delivers;          /* to the outputs, and has not yet */
     struct outputs outputs; /* of elements in place, none */
     uint64_t too_long;      /* what the delivery returned */
-    struct note *next;
+    struct note *next; /* of those in the same bucket */
 };
 prong_status note_add(const struct note *note);
 bool note_find(prong_job job, struct note *copy);
@@ -23,8 +22,7 @@ void note_remove(prong_job job);
 /* Calls copy with the outputs of the job, if it has any here, and forgets them: they are the caller's from then on. Other threads
  * that come for the same wait. Returns what copy did, now or before. */
 uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *job, const struct outputs *));
-/* Takes the callback of that job of the pool which ended first, and adds its place among the ends to *taken, which is that of
- * the last one taken. False: none has ended since. */
-bool note_take_ended(prong_pool handle, struct pool *pool, uint64_t *taken, struct note *note);
+/* Takes the callback of the first of the pool's jobs that have ended and have one here. False: there is none. */
+bool note_take_ended(struct pool *pool, struct note *note);
 
 #endif

@@ -55,9 +55,7 @@ void owner_end_join(void) {
 /* The next job that has ended and has a callback. */
 struct due {
     struct pool *pool;
-    prong_pool handle;
     struct note note;
-    uint64_t taken;   /* ends before this one have had their callbacks */
     bool found, over; /* over: none will come any more */
 };
 
@@ -65,7 +63,7 @@ static bool callback_is_due(void *context) {
     struct due *due = context;
     if (due->found || due->over) return true;
     bool ended = atomic_load(&due->pool->workers_ended); /* before the look: all jobs have ended then */
-    due->found = note_take_ended(due->handle, due->pool, &due->taken, &due->note);
+    due->found = note_take_ended(due->pool, &due->note);
     due->over = ended && !due->found;
     return due->found || due->over;
 }
@@ -81,7 +79,7 @@ static void note_run_callback(const struct note *note) {
  * looking after meanwhile is the other thread's. */
 static void *owner_run_callbacks(void *context) {
     struct owner *o = context;
-    struct due due = {.pool = o->pool, .handle = o->handle};
+    struct due due = {.pool = o->pool};
     callbacks_of = o->handle;
     while (!due.over) {
         if (!callback_is_due(&due)) {

@@ -11,15 +11,15 @@
 #include <limits.h>
 
 enum {
-    LINK_WORDS = 4,                                        /* schedule_job */
-    UNLINK_WORDS = 3,                                      /* schedule_unlink_job */
-    TASK_WORDS = 5,                                        /* schedule_end_task */
-    CLAIM_WORDS = 6 + UNLINK_WORDS,                        /* schedule_claim */
-    NUMBER_WORDS = 2,                                      /* schedule_number_end */
-    END_WORDS = TASK_WORDS + 5 + NUMBER_WORDS,             /* schedule_end */
-    LOSS_WORDS = 2 + LINK_WORDS + 3 + NUMBER_WORDS,        /* schedule_loss: the task is run again */
-    DEATH_WORDS = LOSS_WORDS + 6,                          /* schedule_death */
-    CANCEL_WORDS = 2 + 5 + 1 + UNLINK_WORDS + NUMBER_WORDS /* schedule_cancel */
+    LINK_WORDS = 4,                                      /* schedule_job */
+    UNLINK_WORDS = 3,                                    /* schedule_unlink_job */
+    TASK_WORDS = 5,                                      /* schedule_end_task */
+    CLAIM_WORDS = 7 + UNLINK_WORDS,                      /* schedule_claim */
+    TELL_WORDS = 5,                                      /* schedule_tell_owner */
+    END_WORDS = TASK_WORDS + 5 + TELL_WORDS,             /* schedule_end */
+    LOSS_WORDS = 3 + LINK_WORDS + 3 + TELL_WORDS,        /* schedule_loss: the task is run again */
+    DEATH_WORDS = LOSS_WORDS + 6,                        /* schedule_death */
+    CANCEL_WORDS = 2 + 5 + 1 + UNLINK_WORDS + TELL_WORDS /* schedule_cancel */
 };
 _Static_assert(END_WORDS + CLAIM_WORDS <= JOURNAL_CAPACITY, "a worker's step fits the journal");
 _Static_assert(1 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
@@ -34,31 +34,31 @@ static void schedule_add(struct pool *pool, uint64_t *word, int64_t n) {
 
 /* --- the list of jobs with tasks to claim --- */
 
+static bool schedule_is_linked(const struct pool *pool, const struct job *job) {
+    return job->previous_job || pool->first == arena_offset(job);
+}
+
 void schedule_job(struct pool *pool, struct job *job) {
-    if (job->linked) return;
+    if (schedule_is_linked(pool, job)) return;
     uint64_t offset = arena_offset(job);
     schedule_set(pool, &job->next_job, 0);
-    schedule_set(pool, &job->linked, 1);
-    if (pool->last)
-        schedule_set(pool, &((struct job *)arena_at(pool->last))->next_job, offset);
-    else
-        schedule_set(pool, &pool->first, offset);
+    schedule_set(pool, &job->previous_job, pool->last);
+    schedule_set(pool, pool->last ? &((struct job *)arena_at(pool->last))->next_job : &pool->first, offset);
     schedule_set(pool, &pool->last, offset);
 }
 
 static void schedule_unlink_job(struct pool *pool, struct job *job) {
-    uint64_t offset = arena_offset(job), before = 0;
-    if (!job->linked) return;
-    for (uint64_t at = pool->first; at != offset; at = ((struct job *)arena_at(at))->next_job) before = at;
-    schedule_set(pool, before ? &((struct job *)arena_at(before))->next_job : &pool->first, job->next_job);
-    if (pool->last == offset) schedule_set(pool, &pool->last, before);
-    schedule_set(pool, &job->linked, 0);
+    if (!schedule_is_linked(pool, job)) return;
+    uint64_t before = job->previous_job, after = job->next_job;
+    schedule_set(pool, before ? &((struct job *)arena_at(before))->next_job : &pool->first, after);
+    schedule_set(pool, after ? &((struct job *)arena_at(after))->previous_job : &pool->last, before);
+    if (before) schedule_set(pool, &job->previous_job, 0);
 }
 
 /* --- claiming --- */
 
 static uint64_t schedule_place_of_again(const struct job *job) {
-    uint64_t place = 0;
+    uint64_t place = job->again_from;
     while (task_state(*job_word(job, place)) != TASK_AGAIN) place++;
     return place;
 }
@@ -66,6 +66,7 @@ static uint64_t schedule_place_of_again(const struct job *job) {
 static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *place) {
     if (job->again) {
         *place = schedule_place_of_again(job);
+        schedule_set(pool, &job->again_from, *place);
         schedule_add(pool, &job->again, -1);
         return true;
     }
@@ -96,6 +97,44 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
     return false;
 }
 
+/* --- the list of ended jobs whose callbacks are to be run, in the order of their ends --- */
+
+static bool schedule_is_told(const struct pool *pool, const struct job *job) {
+    return job->previous_told || pool->first_told == arena_offset(job);
+}
+
+/* Of an abandoned job, nobody wants to know. */
+void schedule_tell_owner(struct pool *pool, struct job *job) {
+    if (!job->tell_owner || job->was_told || job->abandoned || !job_ended(job)) return;
+    uint64_t offset = arena_offset(job), last = pool->last_told;
+    schedule_set(pool, &job->was_told, 1);
+    schedule_set(pool, &job->next_told, 0);
+    schedule_set(pool, &job->previous_told, last);
+    schedule_set(pool, last ? &((struct job *)arena_at(last))->next_told : &pool->first_told, offset);
+    schedule_set(pool, &pool->last_told, offset);
+}
+
+void schedule_untell_owner(struct pool *pool, struct job *job) {
+    if (!schedule_is_told(pool, job)) return;
+    uint64_t before = job->previous_told, after = job->next_told;
+    schedule_set(pool, before ? &((struct job *)arena_at(before))->next_told : &pool->first_told, after);
+    schedule_set(pool, after ? &((struct job *)arena_at(after))->previous_told : &pool->last_told, before);
+    if (before) schedule_set(pool, &job->previous_told, 0);
+}
+
+bool schedule_take_told(struct pool *pool, prong_job *job) {
+    if (!__atomic_load_n(&pool->first_told, __ATOMIC_ACQUIRE)) return false;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return false;
+    bool found = pool->first_told != 0;
+    if (found) {
+        struct job *first = arena_at(pool->first_told);
+        *job = job_handle(first);
+        schedule_untell_owner(pool, first);
+    }
+    guard_leave(&pool->guard);
+    return found;
+}
+
 /* --- ending --- */
 
 static void schedule_end_task(struct pool *pool, struct job *job, uint64_t place, prong_status status, int code) {
@@ -108,16 +147,10 @@ static void schedule_end_task(struct pool *pool, struct job *job, uint64_t place
     if (!job->first_failure || place + 1 < job->first_failure) schedule_set(pool, &job->first_failure, place + 1);
 }
 
-void schedule_number_end(struct pool *pool, struct job *job) {
-    if (!job->tell_owner || job->end_number || !job_ended(job)) return;
-    schedule_add(pool, &pool->told_ends, 1);
-    schedule_set(pool, &job->end_number, pool->told_ends);
-}
-
 /* Which caller frees the job is decided under the guard, as in job_abandon. */
 static unsigned schedule_news(struct pool *pool, struct job *job) {
     unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
-    schedule_number_end(pool, job);
+    schedule_tell_owner(pool, job);
     if (!job->abandoned || job->running) return news;
     schedule_set(pool, &job->freed_by, self_token());
     return news | JOB_NEWS_LAST;
@@ -148,6 +181,7 @@ unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code) {
     bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
     if (again) {
         schedule_set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
+        if (!job->again || slot->place < job->again_from) schedule_set(pool, &job->again_from, slot->place);
         schedule_add(pool, &job->again, 1);
         schedule_job(pool, job);
     } else {
@@ -172,9 +206,11 @@ unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
 /* Many steps, each one complete: tasks waiting to be run again one by one, the never begun ones all at once. */
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     while (job->again) {
-        schedule_end_task(pool, job, schedule_place_of_again(job), status, 0);
+        uint64_t place = schedule_place_of_again(job);
+        schedule_set(pool, &job->again_from, place);
+        schedule_end_task(pool, job, place, status, 0);
         schedule_add(pool, &job->again, -1);
-        schedule_number_end(pool, job);
+        schedule_tell_owner(pool, job);
         guard_commit(&pool->guard);
     }
     uint64_t left = job->count - job->next;
@@ -191,7 +227,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     }
     schedule_set(pool, &job->sealed, 1);
     schedule_unlink_job(pool, job);
-    schedule_number_end(pool, job);
+    schedule_tell_owner(pool, job);
     guard_commit(&pool->guard);
 }
 

@@ -26,8 +26,12 @@ unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code);
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
 /* After leaving the guard, inside of the job: wakes whoever waits for it; frees it when that has fallen to the caller. */
 void schedule_tell(struct pool *pool, uint64_t job, unsigned news);
-/* Gives a job that has ended its place among those whose callbacks are to run. Under the guard, in the step that ends it. */
-void schedule_number_end(struct pool *pool, struct job *job);
+/* Adds a job that has ended to those whose callbacks are to run. Under the guard, in the step that ends it. */
+void schedule_tell_owner(struct pool *pool, struct job *job);
+/* Takes a job off that list, under the guard, before it is destroyed. */
+void schedule_untell_owner(struct pool *pool, struct job *job);
+/* Takes the first of that list; false when there is none. Not under the guard. */
+bool schedule_take_told(struct pool *pool, prong_job *job);
 /* Whether all tasks that there ever will be have ended. A hint unless under the guard. */
 bool job_ended(const struct job *job);
 /* Whether that is certain and known: nothing of it changes any more, and it is read and destroyed without the guard. */

@@ -13,26 +13,34 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct child *children;
+/* Spent ones apart: a fork has nothing to do for them, nor has a list of those that run. */
+static struct child *children, *spent_children;
+static struct child *look_next; /* whose end children_note_ends looks for next; NULL: the first's */
 static int life[2] = {-1, -1};
 static int inherited_life = -1;
 
-/* One that a thread still has is freed by child_release, or is lost with that thread, which is not in this child. */
-static void child_forget_in_copy(struct child *child) {
+static void child_drop_descriptors(struct child *child) {
     if (child->pidfd >= 0) close(child->pidfd);
     server_release(child->server);
     child->pidfd = -1;
     child->server = NULL;
+}
+
+/* One that a thread still has is freed by child_release, or is lost with that thread, which is not in this child. */
+static void child_forget_in_copy(struct child *child) {
+    child_drop_descriptors(child);
     child->listed = false;
     if (--child->users == 0) free(child);
 }
 
-/* A copy of the write end would keep the parent's daemons alive for as long as this child. */
+/* Spent ones stay in their list, where nothing finds them: child_of looks for children of this process only.
+ * A copy of the write end would keep the parent's daemons alive for as long as this child. */
 static void children_forget(void) {
     for (struct child *child; (child = children);) {
         children = child->next;
         child_forget_in_copy(child);
     }
+    look_next = NULL;
     if (life[1] >= 0) close(life[1]);
     if (inherited_life >= 0) close(inherited_life);
     inherited_life = life[0];
@@ -47,29 +55,64 @@ struct child *child_reserve(void) {
     return calloc(1, sizeof(struct child));
 }
 
+static struct child **child_list(const struct child *child) {
+    return child->spent ? &spent_children : &children;
+}
+
+static void child_link(struct child *child) {
+    struct child **list = child_list(child);
+    child->previous = NULL;
+    child->next = *list;
+    if (*list) (*list)->previous = child;
+    *list = child;
+}
+
+static void child_unlink(struct child *child) {
+    if (look_next == child) look_next = child->next;
+    if (child->next) child->next->previous = child->previous;
+    *(child->previous ? &child->previous->next : child_list(child)) = child->next;
+}
+
 void child_add(struct child *child) {
     child->users = 1;
     child->listed = true;
     pthread_mutex_lock(&mutex);
-    child->next = children;
-    children = child;
+    child_link(child);
+    child->process->entry = child;
     pthread_mutex_unlock(&mutex);
 }
 
-/* By the handle, not by its place alone: that may have become another process's. */
-static struct child **child_place(prong_process handle) {
-    struct child **at = &children;
-    while (*at && ((*at)->handle.offset != handle.offset || (*at)->handle.generation != handle.generation))
-        at = &(*at)->next;
-    return at;
+/* Under the mutex; NULL when this process did not start it. The object of a child of this process stays meanwhile. */
+static struct child *child_of(prong_process handle) {
+    if (!object_is_live(KIND_PROCESS, handle.offset, handle.generation)) return NULL;
+    struct process *process = arena_at(handle.offset);
+    return process->creator == self_token() ? process->entry : NULL;
 }
 
 struct child *child_hold(prong_process handle) {
     pthread_mutex_lock(&mutex);
-    struct child *child = *child_place(handle);
+    struct child *child = child_of(handle);
     if (child) child->users++;
     pthread_mutex_unlock(&mutex);
     return child;
+}
+
+/* Under the mutex: without descriptors, when nobody needs them any more. */
+static void child_spend(struct child *child) {
+    if (child->spent || child->users > 1 || child->watched || !process_has_exited(child->process)) return;
+    child_unlink(child);
+    child_drop_descriptors(child);
+    child->spent = true;
+    child_link(child);
+}
+
+int child_sentinel(struct child *child) {
+    pthread_mutex_lock(&mutex);
+    if (child->listed && child->pidfd < 0) child->pidfd = os_ended_descriptor();
+    child->watched = true;
+    int sentinel = child->pidfd;
+    pthread_mutex_unlock(&mutex);
+    return sentinel;
 }
 
 /* Under the mutex; true when it was the last user's, and is the caller's to free. */
@@ -78,8 +121,7 @@ static bool child_put(struct child *child) {
 }
 
 static void child_free(struct child *child) {
-    if (child->pidfd >= 0) close(child->pidfd);
-    server_release(child->server);
+    child_drop_descriptors(child);
     free(child);
 }
 
@@ -106,25 +148,43 @@ size_t children_list(prong_process *handles, size_t capacity) {
 
 void child_leave_behind(prong_process handle) {
     pthread_mutex_lock(&mutex);
-    struct child *child = *child_place(handle);
+    struct child *child = child_of(handle);
     if (child) child->left = true;
     pthread_mutex_unlock(&mutex);
 }
 
-/* Several threads may come at once; the first takes the end, the others find it noted. An entry that is listed keeps its
- * object; one that is not was closed after its end. */
-bool child_reap(const struct child *child) {
+/* Under the mutex. Several threads may come at once; the first takes the end, the others find it noted. An entry that is listed keeps
+ * its object; one that is not was closed after its end. */
+static bool child_reap_inside(const struct child *child) {
     struct process *process = child->process;
     int code = 0;
-    bool stolen = false, ended = true;
+    bool stolen = false;
+    if (!child->listed || process_has_exited(process)) return true;
+    if (!os_reap(child->pidfd, &code, &stolen)) return false;
+    if (stolen) code = process_said_code(process);
+    process_ended(process, child->token, code);
+    return true;
+}
+
+bool child_reap(const struct child *child) {
     pthread_mutex_lock(&mutex);
-    if (child->listed && !process_has_exited(process)) {
-        ended = os_reap(child->pidfd, &code, &stolen);
-        if (stolen) code = process_said_code(process);
-        if (ended) process_ended(process, child->token, code);
-    }
+    bool ended = child_reap_inside(child);
     pthread_mutex_unlock(&mutex);
     return ended;
+}
+
+/* More than one a start, so that there are never many that have ended. The end of a fork server's child is for the server to note. */
+enum { CHILDREN_A_START = 2 };
+
+void children_note_ends(void) {
+    pthread_mutex_lock(&mutex);
+    for (int i = 0; i < CHILDREN_A_START && children; i++) {
+        struct child *child = look_next ? look_next : children;
+        look_next = child->next;
+        if (!child->server && child->pidfd >= 0) child_reap_inside(child);
+        child_spend(child);
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 /* --- starting, naming, closing: under the mutex the object is that of the handle, and stays it, as only this process,
@@ -156,10 +216,11 @@ prong_status child_forget(prong_process handle) {
     struct child *last = NULL;
     prong_status status = child_enter(handle, &p);
     if (status < 0) return child_leave(status);
-    struct child **at = child_place(handle), *child = *at;
+    struct child *child = child_of(handle);
     if (child && process_has_exited(p)) {
-        *at = child->next;
+        child_unlink(child);
         child->listed = false;
+        p->entry = NULL;
         if (child_put(child)) last = child;
         atomic_store(&p->state, PROCESS_CLOSED);
     } else if (child ||

@@ -9,13 +9,15 @@ struct server;
 struct child {
     prong_process handle;
     struct process *process;
-    struct child *next;
-    struct server *server; /* that forked it; NULL: this process started it by itself */
-    int pidfd;             /* -1 in a forked copy of the process that started it */
+    struct child *next, *previous; /* in the list */
+    struct server *server;         /* that forked it; NULL: this process started it by itself */
+    int pidfd;                     /* -1 when it is spent, and in a forked copy of the process that started it */
     uint32_t token;
     unsigned users; /* under the mutex: the list, and each thread that has it from child_hold */
     bool listed;
-    bool left; /* this process exits without it: see exit.c */
+    bool left;    /* this process exits without it: see exit.c */
+    bool watched; /* the program has its descriptor, which stays open until the process is destroyed */
+    bool spent;   /* its end has been noted, and it has no descriptor any more */
 };
 struct child *child_reserve(void);
 void child_add(struct child *child);
@@ -23,6 +25,11 @@ void child_add(struct child *child);
  * it, or has closed it. */
 struct child *child_hold(prong_process handle);
 void child_release(struct child *child);
+/* Its descriptor, for the program: it stays open until the process is destroyed. -1, with errno: there is none left. */
+int child_sentinel(struct child *child);
+/* Notes the end of a few children that have ended and that no call has joined: each start does so, so that their
+ * descriptors do not become more and more, of which each fork makes copies. */
+void children_note_ends(void);
 /* One thread at a time starts or closes a process: what these find holds until they return.
  * Start: from here on it is not closed. Errors: PRONG_ALREADY_STARTED, PRONG_STALE. */
 prong_status child_begin(prong_process handle);

@@ -10,6 +10,8 @@
 
 #include <prong/process.h>
 
+struct child;
+
 enum process_state { PROCESS_NEW, PROCESS_STARTING, PROCESS_RUNNING, PROCESS_FAILED, PROCESS_CLOSED };
 
 /* State and end carry the token of the start that they belong to, and change by compare-and-swap: a child whose start was
@@ -21,6 +23,7 @@ struct process {
     _Atomic uint64_t said_code; /* 256 | what the child said it would exit with, in case that nobody reaps it */
     struct waitq changed;
     _Atomic uint64_t creator; /* token */
+    struct child *entry;      /* in the creator's memory, under its mutex: see children.c */
     _Atomic uint64_t token;
     _Atomic uint64_t pid;
     /* How it is started, as create.c has filled it in: it stays. */

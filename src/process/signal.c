@@ -34,7 +34,7 @@ prong_status prong_process_signal(prong_process handle, int number) {
     prong_status status = process_find_started(handle, &p);
     if (status < 0) return status;
     struct child *child = process_has_exited(p) ? NULL : child_hold(handle);
-    if (child)
+    if (child && !child->spent) /* as long as it is held, it keeps its descriptor */
         status = signal_by_descriptor(child->pidfd, number, handle, p);
     else if (process_has_exited(p))
         status = process_verify(handle, PRONG_OK);

@@ -96,6 +96,7 @@ prong_status prong_process_start(prong_process handle) {
     if (status >= 0) status = exit_prepare();
     if (status >= 0) status = child_begin(handle);
     if (status < 0) return status;
+    children_note_ends();
     struct child *child = child_reserve();
     status = child ? start_and_note(p, handle, child) : fail(PRONG_NO_MEMORY, "no memory for its entry");
     if (status >= 0) return PRONG_OK;
