@@ -40,6 +40,11 @@ void waiter_end(struct waiter *waiter) {
     (void)waiter;
 }
 
+/* A guard's section is one step: nobody sleeps for it. */
+void lock_wake(lock_t *lock) {
+    (void)lock;
+}
+
 /* --- objects are there from the beginning --- */
 
 prong_status family_enter_slow(void) {
@@ -103,7 +108,7 @@ void object_bell_settle_thoroughly(struct object_bell *bell) {
 enum { GENERATION = 1 };
 
 /* The first thing that a model prepares: an object of the kind, in the world. */
-static void model_prepare_object(struct object *object, uint32_t kind) {
+static void model_prepare_object(struct object *object, uint16_t kind) {
     arena_base = model_arena();
     arena_places = MODEL_ARENA / 64;
     selves[0].token = 1;
