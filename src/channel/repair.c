@@ -4,7 +4,6 @@
 
 #include "channel/bell.h"
 
-
 void side_repair_put(struct channel *c) {
     if (c->put.link_from) segment_finish_link(c);
     if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);

@@ -62,7 +62,7 @@ struct arena {
     uint64_t size;
     uint64_t nonce; /* random; makes handles of other families invalid here */
     _Atomic uint64_t next_generation;
-    uint32_t slab_numbers; /* the newest slab's; under the objects' guard, and one may be left out */
+    uint64_t slab_numbers; /* the newest slab's; under the objects' guard, and one may be left out */
     _Atomic uint64_t
         journal_overflows; /* words that did not fit into a guard's journal: 0, or an operation is too long */
     _Atomic uint64_t first_namespace;    /* of pids: the first member's */

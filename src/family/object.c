@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SLAB_BYTES = 16 << 10 };
+/* Slabs are small, as burial looks through whole ones; but their numbers are limited, so a kind with very many objects
+ * gets larger ones. */
+enum { SLAB_BYTES = 16 << 10, SLAB_BYTES_OF_MANY = 64 << 10 };
+static const uint64_t MANY_BYTES = 16 << 20;
 
 struct slab {
     uint64_t next, count;
     uint64_t mark; /* see slab_of_object */
-    uint32_t kind, number;
+    uint32_t kind, unused;
     uint64_t padding[4];
 };
 
@@ -47,28 +50,31 @@ static uint64_t slab_of(uint64_t offset) {
     return slab->mark == slab_mark(offset - before) && slab->kind == object->kind ? offset - before : 0;
 }
 
+static uint64_t slab_bytes(uint32_t kind) {
+    uint64_t stride = kind_stride(kind);
+    uint64_t bytes = kind_table(kind)->live * stride < MANY_BYTES ? SLAB_BYTES : SLAB_BYTES_OF_MANY;
+    return sizeof(struct slab) + (bytes > stride ? bytes / stride * stride : stride);
+}
+
 /* The slab waits in `pending` until it is linked, so that none is lost. Its objects are chained before. */
 static prong_status kind_add_slab(uint32_t kind) {
     struct kind_table *kinds = kind_table(kind);
-    uint64_t count = SLAB_BYTES / kind_stride(kind);
-    if (count == 0) count = 1;
-    if (!kinds->pending) {
-        prong_status status = heap_alloc(sizeof(struct slab) + count * kind_stride(kind), 0, &kinds->pending, NULL);
-        if (status < 0) return status;
-    }
+    if (!kinds->pending) TRY(heap_alloc(slab_bytes(kind), 0, &kinds->pending, NULL));
+    uint64_t bytes = heap_header(kinds->pending)->wanted;
+    uint64_t count = (bytes - sizeof(struct slab)) / kind_stride(kind);
     struct slab *slab = arena_at(kinds->pending);
-    memset(slab, 0, sizeof *slab + count * kind_stride(kind));
+    memset(slab, 0, bytes);
     slab->next = kinds->slabs;
     slab->count = count;
     slab->kind = kind;
-    slab->number = ++arena()->slab_numbers;
     slab->mark = slab_mark(kinds->pending);
+    if (arena()->slab_numbers < TOUCHED_NUMBERS - 1) arena()->slab_numbers++;
     uint64_t next = kinds->free;
     for (uint64_t i = count; i-- > 0;) {
         struct object *object = slab_object(slab, i);
-        object->kind = (uint16_t)kind;
+        object->kind = kind;
         object->place = (uint16_t)i;
-        object->slab = slab->number;
+        object->slab = (uint16_t)arena()->slab_numbers;
         object->next_free = next;
         next = arena_offset(object);
     }

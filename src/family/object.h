@@ -18,12 +18,11 @@ struct object {
      * destroys the object. */
     _Atomic uint64_t generation;
     _Atomic uint64_t state;
-    uint16_t kind;
-    uint16_t place;   /* in its slab */
+    uint32_t kind;
     uint32_t variant; /* the kind's own: it is here as every call reads this cache line; 0 at first */
     uint64_t next_free;
     uint32_t creator;       /* token; while building */
-    uint32_t slab;          /* its number: see touched.h */
+    uint16_t slab, place;   /* the number of its slab (see touched.h), and its place in that */
     char label[LABEL_SIZE]; /* a name for people; may be empty */
 };
 

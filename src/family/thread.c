@@ -172,18 +172,22 @@ bool threads_inside(uint32_t dead) {
 struct entries {
     void (*visit)(uint64_t offset, void *context);
     void *context;
-    uint32_t token; /* 0: of all members */
+    uint32_t token; /* for row_show_of */
 };
 
 static void row_show(struct thread_row *row, void *context) {
     const struct entries *entries = context;
-    if (entries->token && atomic_load(&row->who) >> 32 != entries->token) return;
     uint32_t depth = atomic_load(&row->depth);
     uint64_t more = atomic_load(&row->more);
     for (uint32_t i = 0; i < depth && i < INSIDE_QUICK; i++)
         entries->visit(atomic_load(&row->inside[i]), entries->context);
     for (uint32_t i = INSIDE_QUICK; more && i < depth && i < INSIDE_QUICK + INSIDE_MORE; i++)
         entries->visit(atomic_load((_Atomic uint64_t *)arena_at(more) + i - INSIDE_QUICK), entries->context);
+}
+
+static void row_show_of(struct thread_row *row, void *context) {
+    const struct entries *entries = context;
+    if (atomic_load(&row->who) >> 32 == entries->token) row_show(row, context);
 }
 
 void threads_each_entry(void (*visit)(uint64_t, void *), void *context) {
@@ -193,7 +197,7 @@ void threads_each_entry(void (*visit)(uint64_t, void *), void *context) {
 
 void threads_each_entry_of(uint32_t token, void (*visit)(uint64_t, void *), void *context) {
     struct entries entries = {visit, context, token};
-    rows_each(row_show, &entries);
+    rows_each(row_show_of, &entries);
 }
 
 static void row_count(struct thread_row *row, void *count) {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { TOUCHED_A_BLOCK = 126, SLAB_BYTES_LEAST = 8 << 10 };
+enum { TOUCHED_A_BLOCK = 126 };
 
 struct touched_block {
     uint64_t next;
@@ -88,49 +88,33 @@ void touched_free(struct touched *touched) {
 
 /* --- this process's map --- */
 
-static union {
-    struct touched_map map;
-    uint64_t space; /* for one number, which no slab has */
-} touched_nothing;
-struct touched_map *_Atomic touched_map = &touched_nothing.map;
+static _Atomic uint8_t touched_nothing[TOUCHED_NUMBERS];
+_Atomic uint8_t *_Atomic touched_map = touched_nothing;
 
-/* For each number that a slab can have: they are given out from 1 on, and no slab is smaller. */
-static uint64_t map_numbers(void) {
-    uint64_t numbers = 64;
-    while (numbers < arena()->size / SLAB_BYTES_LEAST && numbers < 1ull << 31) numbers *= 2;
-    return numbers;
+/* NULL when there is no memory for it: then every slab counts, and it is not tried again. */
+static _Atomic uint8_t *map_of_self(struct touched *touched) {
+    _Atomic uint8_t *map = atomic_load(&touched_map), *none = touched_nothing;
+    if (map != none) return map;
+    if (atomic_load(&touched->all)) return NULL;
+    map = os_memory_wipe_on_fork(TOUCHED_NUMBERS);
+    if (!map || atomic_compare_exchange_strong(&touched_map, &none, map)) return map;
+    os_memory_unmap((void *)map, TOUCHED_NUMBERS);
+    return none;
 }
 
-/* NULL when there is no memory for it. */
-static struct touched_map *map_of_self(void) {
-    struct touched_map *map = atomic_load(&touched_map), *none = &touched_nothing.map;
-    uint64_t numbers = map_numbers(), size = sizeof *map + numbers;
-    if (map == none) {
-        struct touched_map *made = os_memory_wipe_on_fork(size);
-        if (!made) return NULL;
-        map = none;
-        if (atomic_compare_exchange_strong(&touched_map, &map, made))
-            map = made;
-        else
-            os_memory_unmap(made, size);
-    }
-    __atomic_store_n(&map->mask, (uint32_t)(numbers - 1), __ATOMIC_RELAXED);
-    return map;
-}
-
-/* Without the map, a slab is entered again at each use: so every slab counts instead. */
-void touched_note(uint32_t number, uint64_t slab) {
+void touched_note(uint16_t number, uint64_t slab) {
     struct touched *touched = &self_row()->touched;
-    struct touched_map *map = atomic_load(&touched->all) ? atomic_load(&touched_map) : map_of_self();
-    if (!map) atomic_store(&touched->all, 1);
-    if (!map || !map->mask) return;
+    _Atomic uint8_t *map = map_of_self(touched);
+    if (!map || number == TOUCHED_NUMBERS - 1) atomic_store(&touched->all, 1);
     touched_add(self_token(), slab);
+    if (!map) return;
+    atomic_store(&map[0], 1);
     /* Pairs with the load in touched_already, on which the stores that follow it depend. */
-    atomic_store_explicit(&map->slab[number & map->mask], 1, memory_order_release);
+    atomic_store_explicit(&map[number], 1, memory_order_release);
 }
 
 /* The system has cleared the map, unless it cannot. */
 void touched_forget(void) {
-    struct touched_map *map = atomic_load(&touched_map);
-    if (map->mask) atomic_store(&touched_map, &touched_nothing.map);
+    _Atomic uint8_t *map = atomic_load(&touched_map);
+    if (atomic_load(&map[0])) memset((void *)map, 0, TOUCHED_NUMBERS);
 }

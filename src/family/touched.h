@@ -45,23 +45,21 @@ void touched_each(struct touched *touched, void (*visit)(uint64_t slab, void *co
 /* Empties the list. If this process dies in here, another continues. */
 void touched_free(struct touched *touched);
 
-/* What this process has in its list, by the slabs' numbers, in memory that a fork clears. `mask` is 0 until there is
- * such memory, and again in a forked child; no slab has the number 0. */
-struct touched_map {
-    uint32_t mask;
-    _Atomic uint8_t slab[];
-};
-extern __attribute__((visibility("hidden"))) struct touched_map *_Atomic touched_map;
+/* What this process has in its list, by the slabs' numbers, in memory that a fork clears: a byte each, and another one
+ * for no slab, whose number is 0. A slab that comes after so many shares the last number with others: who touches one
+ * has touched all. */
+enum { TOUCHED_NUMBERS = 1 << 16 };
+extern __attribute__((visibility("hidden"))) _Atomic uint8_t *_Atomic touched_map;
 
 /* The slab is in the list. Who sees this may store into its objects, as the entry was stored before: see
  * touched_note. */
-static inline bool touched_already(uint32_t number) {
-    struct touched_map *map = atomic_load_explicit(&touched_map, memory_order_relaxed);
-    return atomic_load_explicit(&map->slab[number & map->mask], memory_order_relaxed) != 0;
+static inline bool touched_already(uint16_t number) {
+    const _Atomic uint8_t *map = atomic_load_explicit(&touched_map, memory_order_relaxed);
+    return atomic_load_explicit(&map[number], memory_order_relaxed) != 0;
 }
 
 /* Adds the slab to this process's list. */
-void touched_note(uint32_t number, uint64_t slab);
+void touched_note(uint16_t number, uint64_t slab);
 /* In a forked child: it has touched nothing. */
 void touched_forget(void);
 

@@ -16,8 +16,6 @@
 #include "base/error.h"
 #include "os/os.h"
 
-#include "untouched.h"
-
 #include "instrument.h"
 #include "family/object.h"
 #include "family/retire.h"
@@ -194,3 +192,4 @@ int main(int argc, char **argv) {
     return model_main(argc, argv, &(struct explorations){"rows", explore_orders, explore_orders, NULL});
 }
 #include "uninstrument.h"
+#include "untouched.h"

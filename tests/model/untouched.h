@@ -4,11 +4,8 @@
 
 #include "family/object.h"
 
-static union {
-    struct touched_map map;
-    uint64_t space;
-} touched_all = {.space = UINT64_MAX << 32};
-struct touched_map *_Atomic touched_map = &touched_all.map;
+static _Atomic uint8_t touched_all[TOUCHED_NUMBERS] = {[0 ... TOUCHED_NUMBERS - 1] = 1};
+_Atomic uint8_t *_Atomic touched_map = touched_all;
 
 void object_touch_slow(struct object *object) {
     (void)object;

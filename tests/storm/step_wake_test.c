@@ -207,8 +207,8 @@ static bool always(struct stage *stage) {
 }
 
 LONG_TEST(a_task_done_that_dies_wakes_the_joiner, 240) {
-    wakes_dying(&(struct awakening){make_joinable, joins, takes_task, finishes_task, always, make_nothing, unmake_full,
-                                    true});
+    wakes_dying(
+        &(struct awakening){make_joinable, joins, takes_task, finishes_task, always, make_nothing, unmake_full, true});
 }
 
 /* --- connection --- */
@@ -237,8 +237,8 @@ static void unmake_connection(struct stage *stage) {
 }
 
 LONG_TEST(a_send_that_dies_wakes_the_receiver, 240) {
-    wakes_dying(&(struct awakening){make_connection, receives, join_family, sends, has_sent, sends, unmake_connection,
-                                    true});
+    wakes_dying(
+        &(struct awakening){make_connection, receives, join_family, sends, has_sent, sends, unmake_connection, true});
 }
 
 /* --- lock, semaphore, event --- */
@@ -400,6 +400,6 @@ static void unmake_barrier(struct stage *stage) {
 }
 
 LONG_TEST(the_last_party_that_dies_wakes_the_others, 240) {
-    wakes_dying(&(struct awakening){make_barrier, awaits_party, join_family, arrives, never, arrives, unmake_barrier,
-                                    true});
+    wakes_dying(
+        &(struct awakening){make_barrier, awaits_party, join_family, arrives, never, arrives, unmake_barrier, true});
 }
