@@ -216,8 +216,12 @@ static void sleep_as_other(struct long_sleep *sleep) {
 }
 
 static enum sleep_end sleep_long(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
-    __attribute__((cleanup(long_sleep_end))) struct long_sleep sleep = {
-        .word = word, .expected = expected, .deaths = sleeper.deaths, .deadline = deadline, .seat = -1, .nap = DEAD_NAP};
+    __attribute__((cleanup(long_sleep_end))) struct long_sleep sleep = {.word = word,
+                                                                        .expected = expected,
+                                                                        .deaths = sleeper.deaths,
+                                                                        .deadline = deadline,
+                                                                        .seat = -1,
+                                                                        .nap = DEAD_NAP};
     for (;;) {
         if (sleep.seat < 0) sleep.seat = seat_take();
         if (sleep.seat >= 0)
