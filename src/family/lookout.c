@@ -119,26 +119,26 @@ struct word_list {
 };
 enum { ITEM_OWN, ITEM_DEATHS, ITEM_OTHER }; /* the first two of each list */
 
-static bool list_add(struct word_list *list, _Atomic uint32_t *word, uint32_t expected) {
+static bool words_add(struct word_list *list, _Atomic uint32_t *word, uint32_t expected) {
     if (list->count == OS_FUTEX_ITEMS) return false;
     list->items[list->count++] = os_futex_item(word, expected);
     return true;
 }
 
-static void list_begin(struct word_list *list, const struct long_sleep *sleep) {
+static void words_begin(struct word_list *list, const struct long_sleep *sleep) {
     list->count = 0;
     list->incomplete = false;
-    list_add(list, sleep->word, sleep->expected);
-    list_add(list, &lookouts()->deaths, sleep->deaths);
+    words_add(list, sleep->word, sleep->expected);
+    words_add(list, &lookouts()->deaths, sleep->deaths);
 }
 
 /* Adds the pulse of a member, if it has one; buries one that is dead. */
-static void list_add_member(struct word_list *list, struct member *row) {
+static void words_add_member(struct word_list *list, struct member *row) {
     uint32_t token = (uint32_t)atomic_load(&row->token);
     _Atomic uint32_t *word = pulse_word(row, token);
     uint32_t pulse = word ? atomic_load(word) : 0;
     if (os_pulse_beats(pulse)) {
-        list->incomplete |= !list_add(list, word, pulse);
+        list->incomplete |= !words_add(list, word, pulse);
     } else {
         member_bury_if_dead(token);
         list->incomplete |= member_has_row(token);
@@ -146,13 +146,13 @@ static void list_add_member(struct word_list *list, struct member *row) {
 }
 
 /* The lowest free row is taken first: after the first row that was never used, no row is in use. */
-static void list_add_members(struct word_list *list) {
+static void words_add_members(struct word_list *list) {
     uint32_t count = 0;
     for (int i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
         struct member *row = &member_rows()[i];
         if (atomic_load(&row->state) == MEMBER_FREE) continue;
         count++;
-        if ((uint32_t)atomic_load(&row->token) != self_token()) list_add_member(list, row);
+        if ((uint32_t)atomic_load(&row->token) != self_token()) words_add_member(list, row);
     }
     atomic_store(&lookouts()->members, count);
 }
@@ -180,12 +180,12 @@ static void sleep_as_lookout(struct long_sleep *sleep) {
     struct word_list list;
     int64_t now = clock_now();
     bool deaf = now < sleep->deaf_until;
-    list_begin(&list, sleep);
+    words_begin(&list, sleep);
     if (!deaf) {
         atomic_store(&lookouts()->armed, 1);
-        list_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
+        words_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
     }
-    list_add_members(&list);
+    words_add_members(&list);
     prong_time nap = list.incomplete ? sleep->nap : long_nap();
     if (deaf && sleep->deaf_until - now < nap) nap = sleep->deaf_until - now;
     int woken = sleep_on(&list, sleep, nap);
@@ -201,23 +201,27 @@ static void sleep_as_lookout(struct long_sleep *sleep) {
 static void sleep_as_other(struct long_sleep *sleep) {
     struct word_list list;
     bool watched = false;
-    list_begin(&list, sleep);
+    words_begin(&list, sleep);
     for (int i = 0; i < LOOKOUT_SEATS; i++) {
         uint32_t holder = atomic_load(&lookouts()->seat[i]);
-        list_add(&list, &lookouts()->seat[i], holder);
+        words_add(&list, &lookouts()->seat[i], holder);
         _Atomic uint32_t *word = holder ? pulse_word(member_row(holder), holder) : NULL;
         uint32_t pulse = word ? atomic_load(word) : 0;
         if (!os_pulse_beats(pulse)) continue;
-        if (holder != self_token()) list_add(&list, word, pulse);
+        if (holder != self_token()) words_add(&list, word, pulse);
         watched = true;
     }
     if (sleep_on(&list, sleep, watched ? long_nap() : DEAD_NAP) >= 0) return;
-    list_add_members(&list); /* a lookout may be stopped, or have died together with the thread that it woke */
+    words_add_members(&list); /* a lookout may be stopped, or have died together with the thread that it woke */
 }
 
 static enum sleep_end sleep_long(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {
-    __attribute__((cleanup(long_sleep_end))) struct long_sleep sleep = {
-        .word = word, .expected = expected, .deaths = sleeper.deaths, .deadline = deadline, .seat = -1, .nap = DEAD_NAP};
+    __attribute__((cleanup(long_sleep_end))) struct long_sleep sleep = {.word = word,
+                                                                        .expected = expected,
+                                                                        .deaths = sleeper.deaths,
+                                                                        .deadline = deadline,
+                                                                        .seat = -1,
+                                                                        .nap = DEAD_NAP};
     for (;;) {
         if (sleep.seat < 0) sleep.seat = seat_take();
         if (sleep.seat >= 0)

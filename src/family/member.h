@@ -34,9 +34,10 @@ struct member {
     _Atomic uint64_t leaving;  /* it exits normally, which breaks no barrier */
     _Atomic int64_t looked_at; /* when it was last checked whether it is alive */
     struct touched touched;    /* the slabs of objects that burial has to look through */
-    /* Shows others whether it is alive: see lookout.h. */
+    /* Shows others whether it is alive (lookout.h). pulse_of: its token in the high half; where the word is in the low
+     * one, plus 1; 0: it has none. */
     _Alignas(64) struct os_pulse pulse;
-    _Atomic uint64_t pulse_of; /* its token in the high half; where the word is in the low one, plus 1; 0: it has none */
+    _Atomic uint64_t pulse_of;
 };
 
 /* For people to see; not exact: two threads at once may lose a count. */

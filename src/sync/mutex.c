@@ -130,8 +130,7 @@ static bool sleep_until_taken(struct attempt *a, deadline_t deadline) {
             mutex_announce(a);
             continue;
         }
-        enum sleep_end end =
-            family_sleep(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING, nap, deadline);
+        enum sleep_end end = family_sleep(&mutex->word, word, a->passed_over ? PASSED_OVER : COMING, nap, deadline);
         a->slept = true;
         if (mutex_spin(a)) return true;
         if (end == SLEEP_WOKEN) {

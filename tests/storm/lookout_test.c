@@ -75,8 +75,9 @@ static void *joins_and_ends(void *scene) {
 /* The parent of the holder, which does not wait for it. */
 static int starts_a_holder(void *argument, size_t size) {
     prong_process holder;
-    ok(prong_process_create(&holder, &(prong_process_options){.target = holds, .argument = argument,
-                                                              .argument_size = size, .method = PRONG_START_FORK}));
+    ok(prong_process_create(
+        &holder, &(prong_process_options){
+                     .target = holds, .argument = argument, .argument_size = size, .method = PRONG_START_FORK}));
     ok(prong_process_start(holder));
     for (;;) pause();
 }
