@@ -31,6 +31,9 @@ void bench_end_child(pid_t pid);
 pid_t bench_fork(void);
 /* Zeroed memory that children share. */
 void *bench_shared(size_t size);
+/* Written once: of memory that nobody has written to, the kernel shows one page of zeros again and again, which stays in
+ * the nearest cache. */
+void *bench_buffer(size_t size);
 /* Makes this process use a gibibyte from now on. */
 void bench_touch_1GiB(void);
 

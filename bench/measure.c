@@ -90,6 +90,12 @@ void *bench_shared(size_t size) {
     return memory;
 }
 
+void *bench_buffer(size_t size) {
+    void *memory = malloc(size);
+    if (!memory) bench_die("no memory");
+    return memset(memory, 1, size);
+}
+
 void bench_touch_1GiB(void) {
     size_t size = (size_t)1 << 30;
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

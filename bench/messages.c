@@ -45,7 +45,7 @@ static uint64_t receive_one(const struct transport *t, void *data, size_t size, 
 
 /* Sends until told to stop, which the last message tells the receiver. */
 static void send_until(const struct transport *t, size_t size, bool in_place, const _Atomic bool *over) {
-    void *data = calloc(1, size);
+    void *data = bench_buffer(size);
     while (!atomic_load_explicit(over, memory_order_relaxed)) send_one(t, data, size, in_place, GOES_ON);
     send_one(t, data, size, in_place, LAST);
     free(data);
@@ -74,7 +74,7 @@ static void oneway(const struct transport *t, size_t size, bool in_place) {
         return;
     }
     _Atomic bool *over = bench_shared(sizeof *over);
-    void *data = calloc(1, size);
+    void *data = bench_buffer(size);
     struct receiver r = {t, data, size, in_place, size <= 1024 ? 256 : size <= 65536 ? 8 : 1};
     pid_t pid = bench_fork();
     bench_place(TWO_CORES, pid == 0);
@@ -95,7 +95,7 @@ static void oneway(const struct transport *t, size_t size, bool in_place) {
 }
 
 static long receive_until_last(const struct transport *t, size_t size) {
-    void *data = calloc(1, size);
+    void *data = bench_buffer(size);
     long count = 0;
     while (receive_one(t, data, size, false) != LAST) count++;
     free(data);
@@ -165,7 +165,7 @@ static double round_trip(const struct transport *t, size_t size, enum placement 
     enum { SPANS = 100 };
     if (t->open(size) != 0) return 0;
     double spans[SPANS];
-    uint64_t *data = calloc(1, size);
+    uint64_t *data = bench_buffer(size);
     int measured = 0;
     pid_t pid = bench_fork();
     bench_place(where, pid == 0);

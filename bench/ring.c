@@ -117,7 +117,7 @@ static void take_copies(struct side *s, long count) {
 
 static struct side side_of(size_t size, uint64_t slots) {
     struct ring *ring = bench_shared(sizeof *ring + slots * size);
-    return (struct side){.ring = ring, .mask = slots - 1, .size = size, .data = calloc(1, size)};
+    return (struct side){.ring = ring, .mask = slots - 1, .size = size, .data = bench_buffer(size)};
 }
 
 /* How a ring of this size is filled and emptied, so many messages at a time. */
