@@ -128,7 +128,7 @@ static int explore(const char *name, int threads, int count, int kills, int choi
 }
 
 static int explore_orders(void) {
-    return explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 0);
+    return explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 15000);
 }
 
 static int explore_all(void) {
