@@ -1,0 +1,144 @@
+/* The pool's schedule (src/pool/schedule.c): each task runs once, or once more after each death of its worker; a job's end is told to
+ * who waits for it; no worker sleeps beside a task. What a worker does around it (src/pool/worker.c) is as much as is needed here. */
+#include "surroundings.h"
+#include "waiting.h"
+
+#define guard_commit(guard) ((void)0)
+#include "instrument.h"
+#include "pool/schedule.c"
+#include "uninstrument.h"
+
+enum { TASKS_MOST = 2 };
+
+struct world_of_schedule {
+    char header[64]; /* offset 0 is no place */
+    _Alignas(64) struct pool pool;
+    _Alignas(64) struct job job;
+    struct slot slots[MODEL_THREADS]; /* by thread: the last one submits */
+    uint64_t words[TASKS_MOST];
+    struct burial burial;
+    int begun[TASKS_MOST], told;
+};
+
+static struct world_of_schedule *w;
+static int tasks, workers;
+
+static void model_recover(uint32_t dead) {
+    struct slot *slot = &w->slots[thread_of(dead)];
+    unsigned news = JOB_NEWS_NONE;
+    guard_enter(&w->pool.guard, PRONG_FOREVER);
+    if (slot->token == dead) news = schedule_death(&w->pool, slot, 9);
+    guard_leave(&w->pool.guard);
+    schedule_tell(&w->pool, arena_offset(&w->job), news);
+    waitq_notify(&w->pool.work, 1); /* the task may be there to be run again */
+}
+
+static void prepare(void) {
+    w = model_arena();
+    burial = &w->burial;
+    model_prepare_object(&w->pool.object, KIND_POOL);
+    model_prepare_object(&w->job.object, KIND_JOB);
+    w->job.pool = arena_offset(&w->pool);
+    w->job.pool_generation = GENERATION;
+    w->job.words = arena_offset(w->words);
+    w->job.count = w->job.capacity = (uint64_t)tasks;
+    w->job.sealed = 1;
+    w->job.retries = 1;
+    w->pool.state = POOL_RUNNING;
+    for (int i = 0; i < workers; i++) w->slots[i].token = token_of(i);
+}
+
+/* As job_submit. */
+static void submit(void) {
+    guard_enter(&w->pool.guard, PRONG_FOREVER);
+    guard_set(&w->pool.guard, &w->pool.unfinished, (uint64_t)tasks);
+    schedule_job(&w->pool, &w->job);
+    guard_leave(&w->pool.guard);
+    waitq_notify(&w->pool.work, tasks);
+}
+
+static bool job_is_over(void *job) {
+    return job_has_ended(job);
+}
+
+static void wait_for_job(void) {
+    while (!job_is_over(&w->job)) waitq_sleep(&w->job.progress, job_is_over, &w->job, PRONG_FOREVER);
+    w->told = 1;
+}
+
+/* As a worker's step: hands in what it has run, and claims the next. */
+static bool step(struct slot *slot, struct claim *claim) {
+    uint64_t ended = slot->job;
+    unsigned news = JOB_NEWS_NONE;
+    guard_enter(&w->pool.guard, PRONG_FOREVER);
+    if (ended) news = schedule_end(&w->pool, slot, PRONG_OK, 0);
+    bool claimed = schedule_claim(&w->pool, slot, claim);
+    guard_leave(&w->pool.guard);
+    if (ended) schedule_tell(&w->pool, ended, news);
+    if (claimed && __atomic_load_n(&w->pool.first, __ATOMIC_RELAXED)) waitq_notify(&w->pool.work, 1);
+    return claimed;
+}
+
+#include "instrument.h"
+static bool has_work(void *unused) {
+    (void)unused;
+    return __atomic_load_n(&w->pool.first, __ATOMIC_ACQUIRE) ||
+           atomic_load(&w->job.settled); /* the end of the model's pool */
+}
+#include "uninstrument.h"
+
+static void work(struct slot *slot) {
+    struct claim claim;
+    while (!w->job.settled) {
+        if (step(slot, &claim))
+            w->begun[claim.place]++;
+        else
+            waitq_sleep(&w->pool.work, has_work, NULL, PRONG_FOREVER);
+    }
+}
+
+static void run(int thread) {
+    if (thread < workers) {
+        work(&w->slots[thread]);
+        return;
+    }
+    submit();
+    wait_for_job();
+    waitq_notify(&w->pool.work, INT_MAX); /* the workers end */
+}
+
+static void finish(void) {
+    model_check(w->told && w->job.done == (uint64_t)tasks && w->pool.unfinished == 0 && w->job.running == 0);
+    for (int i = 0; i < tasks; i++)
+        model_check(w->begun[i] == 1 || (model_anybody_died() && w->begun[i] <= 2 && w->job.failed == 0));
+}
+
+static int explore(const char *name, int threads, int count, int kills, int choices, size_t most) {
+    tasks = count;
+    workers = threads - 1;
+    return model_explore(&(struct model){.name = name,
+                                         .threads = threads,
+                                         .kills = kills,
+                                         .mortal = 1,
+                                         .choices = choices,
+                                         .most = most,
+                                         .prepare = prepare,
+                                         .run = run,
+                                         .finish = finish});
+}
+
+static int explore_orders(void) {
+    return explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 15000);
+}
+
+static int explore_all(void) {
+    size_t most = getenv("PRONG_MODEL_ALL") ? 1000000 : 40000;
+    return explore("schedule: a worker, a task", 2, 1, 0, MODEL_STRONG, 0) +
+           explore("schedule: a worker, 2 tasks", 2, 2, 0, MODEL_STRONG, 0) +
+           explore("schedule: 2 workers, 2 tasks", 3, 2, 0, MODEL_STRONG, most) +
+           explore("schedule: 2 workers, a task, a worker may die", 3, 1, 1, MODEL_STRONG, most) + explore_orders();
+}
+
+int main(int argc, char **argv) {
+    return model_main(argc, argv, &(struct explorations){"schedule", explore_all, explore_orders, NULL});
+}
