@@ -53,7 +53,8 @@
  *
  * The program may ignore SIGCHLD, or reap children itself; starts succeed all
  * the same. The exit code of a child that was reaped so is what its target
- * returned; or 255 if it called exit or died by a signal. */
+ * returned; or 255 if it called exit or died by a signal. A start reaps a few
+ * children that have ended, so that those which no call joins do not add up. */
 #ifndef PRONG_START_H
 #define PRONG_START_H
 

@@ -57,9 +57,9 @@ struct job {
     uint64_t capacity;
     uint64_t count, next, done, running, again, failed;
     uint64_t again_from; /* no task before this place waits to be run again */
-    uint64_t sealed;    /* nothing more will be added */
-    uint64_t abandoned; /* free it when nothing runs */
-    uint64_t freed_by;  /* token of the one to whom that fell: if it dies first, its successors do it */
+    uint64_t sealed;     /* nothing more will be added */
+    uint64_t abandoned;  /* free it when nothing runs */
+    uint64_t freed_by;   /* token of the one to whom that fell: if it dies first, its successors do it */
     uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
     uint64_t first_failure;              /* place + 1 */
     uint64_t retries, time_limit;

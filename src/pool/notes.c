@@ -54,19 +54,24 @@ static bool notes_make_room(void) {
     return bucket_count > 0;
 }
 
-prong_status note_add(const struct note *note) {
-    struct note *copy = malloc(sizeof *copy);
-    if (copy) *copy = *note;
+/* False when there is no room for it. */
+static bool note_link(struct note *note) {
     pthread_mutex_lock(&mutex);
-    bool room = copy && notes_make_room();
+    bool room = notes_make_room();
     if (room) {
         struct note **at = note_bucket(buckets, bucket_count, note->job);
-        copy->next = *at;
-        *at = copy;
+        note->next = *at;
+        *at = note;
         atomic_fetch_add(&noted, 1);
     }
     pthread_mutex_unlock(&mutex);
-    if (room) return PRONG_OK;
+    return room;
+}
+
+prong_status note_add(const struct note *note) {
+    struct note *copy = malloc(sizeof *copy);
+    if (copy) *copy = *note;
+    if (copy && note_link(copy)) return PRONG_OK;
     free(copy);
     return fail(PRONG_NO_MEMORY, "no memory to note a job");
 }

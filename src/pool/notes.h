@@ -14,7 +14,7 @@ struct note {
     bool delivers;          /* to the outputs, and has not yet */
     struct outputs outputs; /* of elements in place, none */
     uint64_t too_long;      /* what the delivery returned */
-    struct note *next; /* of those in the same bucket */
+    struct note *next;      /* of those in the same bucket */
 };
 prong_status note_add(const struct note *note);
 bool note_find(prong_job job, struct note *copy);

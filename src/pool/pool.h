@@ -38,8 +38,8 @@ struct pool {
     _Atomic uint64_t owner;    /* token */
     _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t slots, slot_count;
-    uint64_t first, last; /* jobs with tasks to claim, oldest first */
-    uint64_t unfinished;  /* tasks submitted and not ended */
+    uint64_t first, last;           /* jobs with tasks to claim, oldest first */
+    uint64_t unfinished;            /* tasks submitted and not ended */
     uint64_t first_told, last_told; /* ended jobs whose callbacks are to run, in the order of their ends */
     uint64_t maxtasks, deaths, early_deaths;
     uint64_t least_limit; /* the shortest time limit of unfinished jobs, or less; 0: none has one */

@@ -117,6 +117,11 @@ static bool spare_hand_over(const struct task *task, int handed) {
     return !os_pidfd_ended(spare.pidfd) && os_send_with_fd(spare.socket, task, sizeof *task, handed) == 0;
 }
 
+/* Then the child need not ask whether the process that wanted it lives. Often too late, which does no harm. */
+static void forked_note_pid(uint32_t token, pid_t pid) {
+    if (atomic_load(&member_row(token)->namespace) == self->namespace) member_set_pid(token, pid);
+}
+
 static prong_status serve_start(const struct forkserver_request *request, int handed, struct forkserver_reply *reply,
                                 int *pidfd) {
     struct task task = {.process = arena_at(request->process), .token = request->token, .hands = request->hands};
@@ -136,6 +141,7 @@ static prong_status serve_start(const struct forkserver_request *request, int ha
             return status;
         }
     }
+    forked_note_pid(task.token, spare.pid);
     *entry = (struct forked){task.process, forked, spare.pid, task.token, task.process->daemon};
     forked = entry;
     reply->pid = spare.pid;

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,6 +176,25 @@ static void submit_and_wait(void) {
                       PRONG_FOREVER));
 }
 
+static void join_family(void) {
+    size_t count;
+    prong_member member;
+    ok(prong_family_members(&member, 1, &count));
+}
+
+static void ignore_end(prong_job job, void *context) {
+    (void)job;
+    (void)context;
+}
+
+static void submit_with_callback_and_close(void) {
+    prong_job job;
+    ok(prong_pool_submit(stage_pool, &(prong_work){.task = nothing, .count = 1}, &job,
+                         &(prong_task_options){.callback = ignore_end}));
+    ok(prong_job_wait(job, PRONG_SECONDS(15)));
+    ok(prong_job_destroy(job));
+}
+
 static void submit_and_cancel(void) {
     prong_job job;
     prong_bytes arguments[3] = {{"x", 1}, {"y", 1}, {"z", 1}};
@@ -188,12 +208,6 @@ static void map_in_place_and_close(void) {
     ok(prong_pool_submit(stage_pool, PRONG_MAP_N(write_for_a_while, stage_memory, stage_memory + 4, 4), &job,
                          &(prong_task_options){.chunk_size = 1}));
     ok(prong_job_destroy(job));
-}
-
-static void join_family(void) {
-    size_t count;
-    prong_member member;
-    ok(prong_family_members(&member, 1, &count));
 }
 
 /* Prepares, and is stepped as it acts. True when the child got through before the kill. */
@@ -221,6 +235,23 @@ static bool step_child(void (*prepare)(void), void (*act)(void), long steps) {
     return through;
 }
 
+static void count_end(prong_job job, void *count) {
+    (void)job;
+    atomic_fetch_add((_Atomic int *)count, 1);
+}
+
+/* What dead processes had submitted does not keep the owner's own callbacks from being run. */
+static void expect_callback(void) {
+    static _Atomic int ends;
+    int before = atomic_load(&ends);
+    prong_job job;
+    ok(prong_pool_submit(stage_pool, &(prong_work){.task = nothing, .count = 1}, &job,
+                         &(prong_task_options){.callback = count_end, .context = (void *)&ends}));
+    for (int i = 0; i < 7500 && atomic_load(&ends) == before; i++) test_sleep_ms(2);
+    equal(atomic_load(&ends), before + 1);
+    ok(prong_job_destroy(job));
+}
+
 static void kill_submitters(void (*act)(void), int stride) {
     long kills = 0;
     bool through = false;
@@ -234,6 +265,7 @@ static void kill_submitters(void (*act)(void), int stride) {
         before = expect_objects(before);
     }
     check(kills > 20);
+    expect_callback();
     ok(prong_memory_free(stage_memory));
     ok(prong_pool_destroy(stage_pool));
     test_arena_is_clean(0);
@@ -245,6 +277,10 @@ LONG_TEST(a_process_that_dies_as_it_submits_leaves_nothing, 300) {
 
 LONG_TEST(a_process_that_dies_as_it_waits_leaves_nothing, 300) {
     kill_submitters(submit_and_wait, 97);
+}
+
+LONG_TEST(a_process_that_dies_as_it_closes_a_job_with_a_callback_leaves_nothing, 300) {
+    kill_submitters(submit_with_callback_and_close, 97);
 }
 
 LONG_TEST(a_process_that_dies_as_it_cancels_leaves_nothing, 300) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,33 @@ METHOD_TEST(no_descriptors_left_is_an_error_and_leaves_nothing) {
     ok(prong_process_start(child)); /* and now it can */
     equal(test_end(child), 0);
     ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+/* Each fork copies what its parent has open. */
+METHOD_TEST(ended_children_that_no_call_has_joined_hold_no_descriptors) {
+    enum { COUNT = 60 };
+    prong_process children[COUNT];
+    int code, sentinel;
+    equal(test_end(start_with(method, return_zero, (int){0})), 0);
+    int before = test_open_descriptors();
+    for (int i = 0; i < COUNT; i++) {
+        children[i] = start_with(method, return_zero, i);
+        int64_t limit = test_now() + PRONG_SECONDS(15);
+        prong_process_state state = {.alive = true};
+        while (state.alive && test_now() < limit) ok(prong_process_get_state(children[i], &state));
+    }
+    check(test_open_descriptors() <= before + COUNT / 4);
+    ok(prong_process_sentinel(children[0], &sentinel));
+    struct pollfd end = {.fd = sentinel, .events = POLLIN};
+    equal(poll(&end, 1, 0), 1);
+    for (int i = 0; i < COUNT; i++) {
+        ok(prong_process_join(children[i], PRONG_SECONDS(15)));
+        ok(prong_process_exitcode(children[i], &code));
+        equal(code, 0);
+        ok(prong_process_destroy(children[i]));
+    }
+    equal(test_open_descriptors(), before);
     test_arena_is_clean(0);
 }
 
