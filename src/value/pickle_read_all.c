@@ -1,5 +1,5 @@
-/* Reading pickles: the loop. The opcodes that come again and again are done in it, with the reader's place, the top of its
- * stack and the memo in registers; all others, and any of these that needs room or is wrong, by read_opcode. */
+/* Reading pickles: the loop. The opcodes that come again and again are done in it, with the reader's place, the top of
+ * its stack and the memo in registers; all others, and any of these that needs room or is wrong, by read_opcode. */
 #include "value/pickle_reader.h"
 
 enum { OPCODE_SIZE_MAX = 9 }; /* of those that are done here, with what belongs to them; but texts may be longer */
@@ -50,17 +50,28 @@ static inline bool cursor_memoize(struct cursor *c, const struct reader *r) {
     return true;
 }
 
+/* A new value; the MEMOIZE, which follows most of them, is done at once: read from the stack, the value would have to wait
+ * until it is written there. */
+static inline bool cursor_push_new(struct cursor *c, size_t size, prong_value value) {
+    cursor_push(c, size, value);
+    if (c->at < c->stop && *c->at == OP_MEMOIZE && c->known < c->room) {
+        c->memo[c->known++] = value;
+        c->at++;
+    }
+    return true;
+}
+
 static inline bool cursor_text(struct cursor *c, struct reader *r) {
     const unsigned char *text = c->at + 2;
     size_t size = c->at[1];
     if (size > (size_t)(r->end - text)) return false;
     char *copy = reader_copy_ascii(r, text, size);
-    return copy && cursor_push(c, 2 + size, value_of_kind(PRONG_KIND_STR, size, copy));
+    return copy && cursor_push_new(c, 2 + size, value_of_kind(PRONG_KIND_STR, size, copy));
 }
 
 static inline bool cursor_empty(struct cursor *c, struct reader *r, prong_kind kind, size_t size) {
     struct node *node;
-    return make_node(r->document, size, &node) >= 0 && cursor_push(c, 1, value_of_kind(kind, 0, node));
+    return make_node(r->document, size, &node) >= 0 && cursor_push_new(c, 1, value_of_kind(kind, 0, node));
 }
 
 static inline bool cursor_mark(struct cursor *c, struct reader *r) {

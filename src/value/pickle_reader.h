@@ -1,7 +1,7 @@
 /* Reading pickles, inside: a stack machine whose opcodes only make values. Values below the newest MARK are out of reach.
  *
- * pickle_read_all.c has the loop, pickle_read.c the opcodes that make values, pickle_read_text.c those that are lines of text,
- * pickle_read_containers.c what goes into containers, pickle_read_objects.c classes and objects. */
+ * pickle_read_all.c has the loop, pickle_read.c the opcodes that make values, pickle_read_text.c those that are lines of
+ * text, pickle_read_containers.c what goes into containers, pickle_read_objects.c classes and objects. */
 #ifndef VALUE_PICKLE_READER_H
 #define VALUE_PICKLE_READER_H
 

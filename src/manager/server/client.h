@@ -23,8 +23,8 @@ struct client {
     unsigned sessions;
     deadline_t lease_end; /* of one that is not watched and has no sessions */
     struct map held;      /* how many references, by the object's id */
-    bool closed;        /* to be freed at the end of the round */
-    struct hold *holds; /* of connections that ended while the process lives on */
+    bool closed;          /* to be freed at the end of the round */
+    struct hold *holds;   /* of connections that ended while the process lives on */
 };
 
 /* The client at the other end of a connection (the first); a member of the family (the second). NULL: no memory, or no
