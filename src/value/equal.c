@@ -14,12 +14,19 @@ static _Thread_local unsigned looking_up_at;
 
 static bool equal_values(prong_value a, prong_value b, unsigned depth);
 
+/* In containers the very same is equal, as in Python: a NaN, too. */
+static bool equal_inside(prong_value a, prong_value b, unsigned depth) {
+    bool may_be_nan = value_kind(a) == PRONG_KIND_FLOAT || value_kind(a) == PRONG_KIND_COMPLEX;
+    if (may_be_nan && value_same(a, b)) return value_work_add(1);
+    return equal_values(a, b, depth);
+}
+
 static bool equal_items(prong_value a, prong_value b, unsigned depth) {
     size_t count_a, count_b;
     const prong_value *items_a = value_items(a, &count_a), *items_b = value_items(b, &count_b);
     if (count_a != count_b) return false;
     for (size_t i = 0; i < count_a; i++)
-        if (!equal_values(items_a[i], items_b[i], depth)) return false;
+        if (!equal_inside(items_a[i], items_b[i], depth)) return false;
     return true;
 }
 
@@ -28,7 +35,7 @@ static bool equal_entries(prong_value a, prong_value b, unsigned depth) {
     size_t at = 0;
     for (struct entry *entry = table_next(one, &at), *match; entry; entry = table_next(one, &at)) {
         if (table_find(other, entry->key, &match) || !match) return false;
-        if (value_kind(a) == PRONG_KIND_DICT && !equal_values(entry->value, match->value, depth)) return false;
+        if (value_kind(a) == PRONG_KIND_DICT && !equal_inside(entry->value, match->value, depth)) return false;
     }
     return true;
 }
@@ -91,6 +98,7 @@ static bool equal_values(prong_value a, prong_value b, unsigned depth) {
     prong_kind kind = value_kind(a), other = value_kind(b);
     if (!value_work_add(1)) return false;
     if (kind_is_number(kind) && kind_is_number(other)) return equal_numbers(a, b);
+    if (kind == PRONG_KIND_COMPLEX && other == kind) return equal_complex(a, b);
     if (value_same(a, b)) return true;
     if (depth >= DEPTH_MAX || ++equal_steps > last_step) return false;
     if (kind != other) {
@@ -109,7 +117,6 @@ static bool equal_values(prong_value a, prong_value b, unsigned depth) {
     case PRONG_KIND_DICT:
     case PRONG_KIND_SET:
     case PRONG_KIND_FROZENSET: return equal_tables(a, b, depth + 1);
-    case PRONG_KIND_COMPLEX: return equal_complex(a, b);
     case PRONG_KIND_RANGE: return equal_ranges(a.pointer, b.pointer);
     case PRONG_KIND_CLASS: return equal_classes(a.pointer, b.pointer);
     case PRONG_KIND_OBJECT: return equal_objects(a.pointer, b.pointer, depth + 1);
@@ -148,7 +155,8 @@ static prong_status compare_items(prong_value a, prong_value b, int *order, unsi
     size_t count_a, count_b;
     const prong_value *items_a = value_items(a, &count_a), *items_b = value_items(b, &count_b);
     for (size_t i = 0; i < count_a && i < count_b; i++)
-        if (!prong_value_equal(items_a[i], items_b[i])) return compare_values(items_a[i], items_b[i], order, depth);
+        if (!value_same(items_a[i], items_b[i]) && !prong_value_equal(items_a[i], items_b[i]))
+            return compare_values(items_a[i], items_b[i], order, depth);
     *order = (count_a > count_b) - (count_a < count_b);
     return PRONG_OK;
 }

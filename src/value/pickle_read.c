@@ -41,54 +41,16 @@ static inline prong_status read_binint(struct reader *r) {
 
 /* --- text and bytes --- */
 
-/* Copies and checks in one pass, a word at a time. NULL: it has other characters, or the document's newest chunk has not
- * enough room; nothing was taken then. */
-static inline char *copy_if_ascii(struct reader *r, const unsigned char *text, size_t size) {
-    prong_document *document = r->document;
-    if (!document || size >= (size_t)(document->end - document->at)) return NULL;
-    char *copy = document->at;
-    uint64_t word, all = 0;
-    if (size >= 8) {
-        for (size_t i = 0; i < size - 8; i += 8) {
-            memcpy(&word, text + i, 8);
-            memcpy(copy + i, &word, 8);
-            all |= word;
-        }
-        memcpy(&word, text + size - 8, 8); /* the last 8, of which some may have been copied before */
-        memcpy(copy + size - 8, &word, 8);
-        all |= word;
-    } else if ((size_t)(r->end - text) >= 8) {
-        memcpy(&word, text, 8);
-        all = word & (((uint64_t)1 << 8 * size) - 1);
-        memcpy(copy, &all, 8);
-    } else {
-        for (size_t i = 0; i < size; i++) all |= (unsigned char)(copy[i] = (char)text[i]);
-    }
-    if (all & 0x8080808080808080u) return NULL;
-    copy[size] = 0;
-    document->at += (size + 8) & ~(size_t)7;
-    return copy;
-}
-
 static inline prong_status read_counted_text(struct reader *r, size_t width) {
     const unsigned char *bytes;
     size_t size;
     prong_value value;
     TRY(reader_take_counted(r, width, &bytes, &size));
-    char *copy = copy_if_ascii(r, bytes, size);
+    char *copy = reader_copy_ascii(r, bytes, size);
     if (__builtin_expect(copy != NULL, 1)) return reader_push_new(r, value_of_kind(PRONG_KIND_STR, size, copy));
     if (!utf8_valid((const char *)bytes, size, NULL)) return malformed("text that is not UTF-8");
     TRY(make_text(r->document, PRONG_KIND_STR, bytes, size, &value));
     return reader_push_new(r, value);
-}
-
-/* A text, and those that follow it at once, as in a list of texts. */
-static prong_status read_short_texts(struct reader *r) {
-    for (;;) {
-        TRY(read_counted_text(r, 1));
-        if (r->at >= r->pause_at || *r->at != OP_SHORT_BINUNICODE) return PRONG_OK;
-        r->opcode = r->at++;
-    }
 }
 
 static inline prong_status read_counted_bytes(struct reader *r, size_t width) {
@@ -114,10 +76,6 @@ static prong_status read_bytearray(struct reader *r) {
 
 /* --- the memo --- */
 
-/* An object in the memo may be dropped from the stack: it was made to be referred to. */
-static inline void reader_note_kept(prong_value value) {
-    if (value_kind(value) == PRONG_KIND_OBJECT) value_object(value)->node.index = 1;
-}
 static bool reader_is_lost(prong_value value) {
     return value_kind(value) == PRONG_KIND_OBJECT && !value_object(value)->node.index;
 }
@@ -289,8 +247,7 @@ static prong_status read_other(struct reader *r, enum opcode opcode) {
     }
 }
 
-/* The frequent opcodes; the others by do_other. */
-static prong_status read_opcode(struct reader *r, enum opcode opcode) {
+prong_status read_opcode(struct reader *r, enum opcode opcode) {
     uint64_t number;
     switch (opcode) {
     case OP_MARK: return reader_open_mark(r);
@@ -303,7 +260,7 @@ static prong_status read_opcode(struct reader *r, enum opcode opcode) {
     case OP_LONG1: return read_long(r, 1);
     case OP_LONG4: return read_long(r, 4);
     case OP_BINFLOAT: return read_binfloat(r);
-    case OP_SHORT_BINUNICODE: return read_short_texts(r);
+    case OP_SHORT_BINUNICODE: return read_counted_text(r, 1);
     case OP_BINUNICODE: return read_counted_text(r, 4);
     case OP_BINUNICODE8: return read_counted_text(r, 8);
     case OP_SHORT_BINBYTES: return read_counted_bytes(r, 1);
@@ -328,30 +285,6 @@ static prong_status read_opcode(struct reader *r, enum opcode opcode) {
     case OP_SETITEMS:
     case OP_ADDITEMS: return read_extend(r, opcode);
     default: return read_other(r, opcode);
-    }
-}
-
-static prong_status read_stop(struct reader *r, prong_value *value) {
-    if (r->mark_count) return malformed("a MARK is left at the end");
-    TRY(reader_has(r, 1));
-    if (r->count != 1) return fail(PRONG_INVALID, "%zu values are left at the end", r->count);
-    if (r->at != r->end) return fail(PRONG_INVALID, "%td bytes follow the end", r->end - r->at);
-    *value = *reader_top(r);
-    return PRONG_OK;
-}
-
-static prong_status read_all(struct reader *r, prong_value *value) {
-    for (;;) {
-        if (__builtin_expect(r->at >= r->pause_at, 0)) {
-            bool pending = r->pending.from < r->pending.end;
-            if (pending || r->at < r->end) return PRONG_TIMEOUT; /* it is read in slices */
-            r->opcode = r->at;
-            return malformed("cut short");
-        }
-        r->opcode = r->at;
-        enum opcode opcode = *r->at++;
-        if (opcode == OP_STOP) return read_stop(r, value);
-        TRY(read_opcode(r, opcode));
     }
 }
 

@@ -1,7 +1,7 @@
 /* Reading pickles, inside: a stack machine whose opcodes only make values. Values below the newest MARK are out of reach.
  *
- * pickle_read.c has the opcodes that are frequent, pickle_read_text.c those that are lines of text,
- * pickle_read_containers.c what goes into containers, pickle_read_objects.c classes and objects. */
+ * pickle_read_all.c has the loop, pickle_read.c the opcodes that make values, pickle_read_text.c those that are lines of
+ * text, pickle_read_containers.c what goes into containers, pickle_read_objects.c classes and objects. */
 #ifndef VALUE_PICKLE_READER_H
 #define VALUE_PICKLE_READER_H
 
@@ -89,6 +89,11 @@ static inline prong_status reader_push_new(struct reader *r, prong_value value) 
     return reader_push(r, value);
 }
 
+/* An object in the memo may be dropped from the stack: it was made to be referred to. */
+static inline void reader_note_kept(prong_value value) {
+    if (value_kind(value) == PRONG_KIND_OBJECT) value_object(value)->node.index = 1;
+}
+
 /* There are `count` values to take; *top is the last of them. */
 static inline prong_status reader_has(const struct reader *r, size_t count) {
     return __builtin_expect(r->count - r->floor < count, 0) ? reader_underflow(r) : PRONG_OK;
@@ -162,6 +167,45 @@ static inline prong_status reader_take_line(struct reader *r, const char **line,
     r->at = newline + 1;
     return PRONG_OK;
 }
+
+/* Copies and checks in one pass, a word at a time. NULL: it has other characters, or the document's newest chunk has not
+ * enough room; nothing was taken then. */
+static inline char *reader_copy_ascii(struct reader *r, const unsigned char *text, size_t size) {
+    prong_document *document = r->document;
+    if (!document || size >= (size_t)(document->end - document->at)) return NULL;
+    char *copy = document->at;
+    uint64_t word, all = 0;
+    if (size >= 8) {
+        for (size_t i = 0; i < size - 8; i += 8) {
+            memcpy(&word, text + i, 8);
+            memcpy(copy + i, &word, 8);
+            all |= word;
+        }
+        memcpy(&word, text + size - 8, 8); /* the last 8, of which some may have been copied before */
+        memcpy(copy + size - 8, &word, 8);
+        all |= word;
+    } else if ((size_t)(r->end - text) >= 8) {
+        memcpy(&word, text, 8);
+        all = word & (((uint64_t)1 << 8 * size) - 1);
+        memcpy(copy, &all, 8);
+    } else {
+        for (size_t i = 0; i < size; i++) all |= (unsigned char)(copy[i] = (char)text[i]);
+    }
+    if (all & 0x8080808080808080u) return NULL;
+    copy[size] = 0;
+    document->at += (size + 8) & ~(size_t)7;
+    return copy;
+}
+
+/* --- pickle_read_all.c --- */
+
+/* To the end. PRONG_TIMEOUT: to where a slice ends. */
+prong_status read_all(struct reader *r, prong_value *value);
+
+/* --- pickle_read.c --- */
+
+/* Any opcode but STOP; the reader is behind it already. */
+prong_status read_opcode(struct reader *r, enum opcode opcode);
 
 /* --- pickle_read_text.c: opcodes of protocol 0, and Python 2's strings --- */
 

@@ -7,11 +7,13 @@ enum { SHORT_TEXT = 64, FIRST_SIZE = 512 };
 
 /* --- output --- */
 
+/* By an eighth more than is needed: what follows something large is mostly short, and must not have it copied again. */
 prong_status writer_grow(struct writer *w, size_t more) {
-    size_t used = (size_t)(w->at - (char *)(w->chunk + 1)), size = w->chunk->size;
+    size_t used = (size_t)(w->at - (char *)(w->chunk + 1)), needed = used + more, size = needed + needed / 8;
     if (more > SIZE_MAX / 4) return fail_text(PRONG_NO_MEMORY, "pickle: too large");
-    size = size * 2 > used + more ? size * 2 : used + more;
-    if (w->limit && size > w->limit) return fail(PRONG_NO_MEMORY, "pickle: more than the document's limit");
+    if (size < w->chunk->size * 2) size = w->chunk->size * 2;
+    if (w->limit && size > w->limit) size = w->limit;
+    if (size < needed) return fail(PRONG_NO_MEMORY, "pickle: more than the document's limit");
     struct chunk *larger = realloc(w->chunk, sizeof(*larger) + size);
     if (!larger) return fail(PRONG_NO_MEMORY, "pickle: the system has no %zu bytes left", size);
     larger->size = size;

@@ -140,11 +140,21 @@ prong_status table_insert(prong_document *document, struct table *table, prong_v
     return PRONG_OK;
 }
 
+/* A bit of 64, by length and characters at its ends: if no two keys have the same, they are all different. */
+static inline uint64_t table_key_mark(prong_value key) {
+    const char *text = key.pointer;
+    size_t size = value_size(key);
+    unsigned ends = size ? (unsigned char)text[0] + 5u * (unsigned char)text[size - 1] : 0;
+    return (uint64_t)1 << ((ends + 11 * size) & 63);
+}
+
 /* Different heads: different strs. */
 static bool table_are_new_keys(const prong_value *pairs, size_t count) {
-    for (size_t i = 0; i < 2 * count; i += 2) {
+    uint64_t met = 0, mark;
+    for (size_t i = 0; i < 2 * count; i += 2, met |= mark) {
         if (value_kind(pairs[i]) != PRONG_KIND_STR) return false;
-        for (size_t j = 0; j < i; j += 2)
+        mark = table_key_mark(pairs[i]);
+        for (size_t j = 0; met & mark && j < i; j += 2)
             if (pairs[j].head == pairs[i].head && table_same_key(pairs[j], pairs[i])) return false;
     }
     return true;
@@ -157,7 +167,7 @@ bool table_fill(prong_document *document, prong_value dict, const prong_value *p
     size_t capacity = count > FIRST_CAPACITY ? count : FIRST_CAPACITY;
     struct entry *entries = document_take(document, capacity * sizeof(*entries));
     if (!entries) return false;
-    for (size_t i = 0; i < count; i++) node_copy_items(&node->node, &entries[i].key, pairs + 2 * i, 2);
+    node_copy_items(&node->node, &entries->key, pairs, 2 * count);
     table->entries = entries;
     table->capacity = (uint32_t)capacity;
     table->used = table->count = (uint32_t)count;

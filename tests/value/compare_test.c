@@ -63,6 +63,37 @@ TEST(numbers_are_equal_across_their_kinds) {
     prong_document_close(document);
 }
 
+static prong_value holding(prong_kind kind, prong_value item) {
+    prong_value value;
+    ok(prong_build(document, &value, kind == PRONG_KIND_LIST ? "[v]" : "(v)", item));
+    return value;
+}
+
+/* As in Python, where nan != nan, but [nan] == [nan] and not [nan] < [nan]. */
+TEST(a_nan_in_a_container_is_equal_to_itself) {
+    ok(prong_document_open(&document, NULL));
+    prong_value nan = prong_make_float(NAN), complex = complex_of(NAN, 1), pair, other;
+    int order = 7;
+    are_equal(holding(PRONG_KIND_LIST, nan), holding(PRONG_KIND_LIST, nan));
+    are_equal(holding(PRONG_KIND_TUPLE, nan), holding(PRONG_KIND_TUPLE, nan));
+    are_equal(holding(PRONG_KIND_LIST, complex), holding(PRONG_KIND_LIST, complex));
+    differ(complex, complex);
+    differ(holding(PRONG_KIND_LIST, complex), holding(PRONG_KIND_LIST, complex_of(NAN, 1)));
+    ok(prong_build(document, &pair, "{sv}", "key", nan));
+    ok(prong_build(document, &other, "{sv}", "key", nan));
+    are_equal(pair, other);
+    ok(prong_value_compare(holding(PRONG_KIND_LIST, nan), holding(PRONG_KIND_LIST, nan), &order));
+    equal(order, 0);
+    ok(prong_build(document, &pair, "(vi)", nan, 1));
+    ok(prong_build(document, &other, "(vi)", nan, 2));
+    ok(prong_value_compare(pair, other, &order));
+    equal(order, -1);
+    ok(prong_build(document, &other, "(di)", 1.0, 2));
+    is(prong_value_compare(pair, other, &order), PRONG_INVALID);
+    check(prong_value_contains(holding(PRONG_KIND_LIST, nan), nan));
+    prong_document_close(document);
+}
+
 TEST(bytes_of_three_kinds_are_equal_and_ordered_by_what_is_in_them) {
     static const prong_kind kinds[] = {PRONG_KIND_BYTES, PRONG_KIND_BYTEARRAY, PRONG_KIND_BUFFER};
     int order;

@@ -3,6 +3,7 @@
 #define MANAGER_SERVER_CLIENT_H
 
 #include "base/deadline.h"
+#include "manager/server/map.h"
 #include "net/link.h"
 
 struct prong_server;
@@ -21,12 +22,9 @@ struct client {
     bool ended;        /* the process has died, and its references are given up; sessions may be left */
     unsigned sessions;
     deadline_t lease_end; /* of one that is not watched and has no sessions */
-    struct held {
-        uint64_t id, count;
-    } * held;
-    size_t held_count, held_capacity;
-    bool closed;        /* to be freed at the end of the round */
-    struct hold *holds; /* of connections that ended while the process lives on */
+    struct map held;      /* how many references, by the object's id */
+    bool closed;          /* to be freed at the end of the round */
+    struct hold *holds;   /* of connections that ended while the process lives on */
 };
 
 /* The client at the other end of a connection (the first); a member of the family (the second). NULL: no memory, or no

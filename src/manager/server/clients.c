@@ -112,17 +112,21 @@ bool client_lives(const struct client *client) {
     return client->member ? member_alive(client->member) : client->pidfd >= 0;
 }
 
-static void give_up(struct prong_server *server, struct client *client) {
-    for (size_t i = 0; i < client->held_count; i++) {
-        struct managed *object = object_by_id(server, client->held[i].id);
-        for (uint64_t n = client->held[i].count; object && n > 0; n--) {
-            bool last = object->refs == 1;
-            object->grace = 0;
-            object_release(server, object);
-            if (last) break;
-        }
+static void release_held(struct prong_server *server, const struct map_slot *held) {
+    struct managed *object = object_by_id(server, held->key);
+    for (uint64_t n = held->value; object && n > 0; n--) {
+        bool last = object->refs == 1;
+        object->grace = 0;
+        object_release(server, object);
+        if (last) break;
     }
-    client->held_count = 0;
+}
+
+static void give_up(struct prong_server *server, struct client *client) {
+    size_t at = 0;
+    for (const struct map_slot *held = map_next(&client->held, &at); held; held = map_next(&client->held, &at))
+        release_held(server, held);
+    map_free(&client->held);
     holds_give_back(server, &client->holds, NULL);
 }
 
@@ -141,7 +145,7 @@ static void client_free(struct prong_server *server, struct client *client) {
 void clients_sweep(struct prong_server *server) {
     for (struct client *client = server->closed_clients, *next; client; client = next) {
         next = client->next;
-        free(client->held);
+        map_free(&client->held);
         free(client);
     }
     server->closed_clients = NULL;
@@ -157,7 +161,7 @@ void client_leave(struct prong_server *server, struct client *client) {
         return;
     }
     client->lease_end = server->options.lease ? deadline_after(server->options.lease) : PRONG_FOREVER;
-    if (client->held_count == 0 && !client->holds) client_free(server, client);
+    if (client->held.count == 0 && !client->holds) client_free(server, client);
 }
 
 /* The process has died; its sessions will be closed when their sockets end. */
@@ -197,33 +201,14 @@ void clients_free(struct prong_server *server) {
     clients_sweep(server);
 }
 
-static struct held *find_held(struct client *client, uint64_t id) {
-    for (size_t i = client->held_count;
-         i-- > 0;) /* the reference that is dropped is mostly the one that was taken last */
-        if (client->held[i].id == id) return &client->held[i];
-    return NULL;
-}
-
 prong_status client_hold(struct client *client, uint64_t id) {
-    struct held *held = find_held(client, id);
-    if (!held && client->held_count == client->held_capacity) {
-        size_t capacity = client->held_capacity ? client->held_capacity * 2 : 8;
-        struct held *larger = realloc(client->held, capacity * sizeof(*larger));
-        if (!larger) return fail_text(PRONG_NO_MEMORY, "no memory to note a reference");
-        client->held = larger;
-        client->held_capacity = capacity;
-    }
-    if (!held) {
-        held = &client->held[client->held_count++];
-        *held = (struct held){id, 0};
-    }
-    held->count++;
-    return PRONG_OK;
+    if (map_set(&client->held, id, map_get(&client->held, id) + 1)) return PRONG_OK;
+    return fail_text(PRONG_NO_MEMORY, "no memory to note a reference");
 }
 
 bool client_unhold(struct client *client, uint64_t id) {
-    struct held *held = find_held(client, id);
-    if (!held) return false;
-    if (--held->count == 0) *held = client->held[--client->held_count];
-    return true;
+    uint64_t count = map_get(&client->held, id);
+    if (count > 1) return map_set(&client->held, id, count - 1);
+    map_remove(&client->held, id);
+    return count > 0;
 }

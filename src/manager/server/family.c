@@ -25,11 +25,9 @@ void family_requests_close(struct prong_server *server) {
 }
 
 static struct session *session_of(struct prong_server *server, const struct family_request *request) {
-    for (struct session *session = server->sessions; session; session = session->next)
-        if (!session->link && session->mailbox.offset == request->mailbox.offset &&
-            session->mailbox.generation == request->mailbox.generation)
-            return session;
-    struct session *session = NULL;
+    struct session *session = (struct session *)(uintptr_t)map_get(&server->mailboxes, request->mailbox.offset);
+    if (session && session->mailbox.generation == request->mailbox.generation) return session;
+    if (session) session_close(session);                 /* its mailbox is gone: another one is where it was */
     if (!queue_take_over(request->mailbox)) return NULL; /* it went with its maker */
     if (session_new_family(server, request, &session)) {
         prong_queue_destroy(request->mailbox);

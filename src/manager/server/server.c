@@ -110,6 +110,7 @@ prong_status prong_server_close(prong_server *server) {
     tls_context_free(server->tls);
     drop_options(&server->options.link);
     free(server->heap);
+    map_free(&server->mailboxes);
     free(server);
     return status;
 }

@@ -27,6 +27,7 @@ struct prong_server {
     struct client *clients;
     struct session *sessions;
     unsigned session_count;
+    struct map mailboxes;  /* the sessions of the family, by where their mailboxes are */
     struct session **heap; /* of those with deadlines, the earliest first */
     size_t heap_count, heap_capacity;
     prong_document *scratch; /* of the request at hand */

@@ -124,7 +124,7 @@ prong_status session_new_family(struct prong_server *server, const struct family
     session->mailbox = request->mailbox;
     session->state = SESSION_SERVING;
     session->client = client_of_member(server, request);
-    if (!session->client) {
+    if (!session->client || !map_set(&server->mailboxes, session->mailbox.offset, (uintptr_t)session)) {
         session_close(session);
         return PRONG_NO_MEMORY;
     }
@@ -152,7 +152,10 @@ void session_close(struct session *session) {
     if (session->next) session->next->place = session->place;
     server->session_count--;
     if (session->link) prong_link_close(session->link);
-    if (!session->link && session->mailbox.offset) prong_queue_destroy(session->mailbox);
+    if (!session->link && session->mailbox.offset) {
+        map_remove(&server->mailboxes, session->mailbox.offset);
+        prong_queue_destroy(session->mailbox);
+    }
     session->next = server->closed_sessions;
     server->closed_sessions = session;
 }
