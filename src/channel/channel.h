@@ -1,7 +1,8 @@
 /* The channel: a queue of messages in the arena, with any number of putters and takers, in which each message is taken
  * once, in order. Queue and Pipe are built on it.
  *
- * Messages are stored one after the other as records in segments; a new segment is linked when the queue grows:
+ * Messages are stored one after the other as records in segments. The first segment is small. When one is full, the next
+ * is linked: the segment that the takers have left last, or a larger one if they are still in the same:
  *
  *     segment: next | record | record | … | LINK record → next segment
  *     record:  header (0: not there yet) | payload, padded to 8 bytes
@@ -46,6 +47,7 @@ struct channel {
         _Atomic uint64_t bytes;      /* put so far, for the limit */
         uint64_t taken_seen;         /* take.bytes when last looked at */
         uint64_t block;              /* intent: this block is going into the record at tail */
+        uint64_t size;               /* of that segment */
         uint64_t first;              /* the oldest segment not yet given back */
         uint64_t spare;              /* a segment kept for the next link */
         uint64_t link_from;          /* intent: the LINK record at this offset leads to the spare */

@@ -53,8 +53,8 @@ static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadli
 static inline prong_status put_make_place(struct channel *c, uint64_t length) {
     uint64_t place = position_place(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
     /* after a record there is always space for the zero header of the next, or for a LINK */
-    if (__builtin_expect(place + length + LINK_RECORD <= SEGMENT_SIZE, 1)) return PRONG_OK;
-    return segment_link(c);
+    if (__builtin_expect(place + length + LINK_RECORD <= c->put.size, 1)) return PRONG_OK;
+    return segment_link(c, length);
 }
 
 /* Under the lock: writes the record at tail; its header, stored last, is the moment of the put. */

@@ -9,11 +9,15 @@
 
 #ifndef CHANNEL_SEGMENT
 #define CHANNEL_SEGMENT (64 << 10) /* the model in tests/model has smaller ones */
+#define CHANNEL_SEGMENT_FIRST 192  /* a block of 256 bytes */
 #define CHANNEL_INLINE 4096
 #endif
 
 enum {
-    SEGMENT_SIZE = CHANNEL_SEGMENT,
+    SEGMENT_MAX = CHANNEL_SEGMENT,
+    SEGMENT_FIRST = CHANNEL_SEGMENT_FIRST,
+    SEGMENT_GROWS = 4,   /* times, when a segment is full before the takers have left the one before */
+    SEGMENT_RECORDS = 8, /* of the size of the one that a segment is linked for: at least so many have room in it */
     SEGMENT_START = 8, /* behind the link to the next */
     HEADER = 8,
     LINK_RECORD = 16,
@@ -81,8 +85,8 @@ static inline void record_copy(void *to, const void *from, size_t size) {
 
 /* Makes a segment with no record and no next one. */
 void segment_clear(uint64_t segment);
-/* Links another segment, for the next record. PRONG_NO_MEMORY. */
-prong_status segment_link(struct channel *channel);
+/* Links another segment, for the next record, which has that length. PRONG_NO_MEMORY. */
+prong_status segment_link(struct channel *channel, uint64_t length);
 /* The rest of that, also for a process that finds link_from set. */
 void segment_finish_link(struct channel *channel);
 /* Frees all segments of a channel that no thread is inside of. */

@@ -13,7 +13,7 @@ static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
     if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
     uint64_t to = *(uint64_t *)record_payload(record_at(segment, head));
-    if (to % 64 || to > arena_mapped - SEGMENT_SIZE)
+    if (to % 64 || to > arena_mapped - SEGMENT_FIRST)
         return header; /* recycled while it was read: check under the lock */
     return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
 }

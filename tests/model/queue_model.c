@@ -2,6 +2,7 @@
  * order, none is lost but what the dead had taken or not yet put; nobody waits for the dead; no wake-up is lost. Segments are small,
  * so that they are linked and recycled; the allocator counts as one step (tests/storm steps through it). */
 #define CHANNEL_SEGMENT 64
+#define CHANNEL_SEGMENT_FIRST 64
 #define CHANNEL_INLINE 16
 #include "surroundings.h"
 
@@ -49,6 +50,7 @@ prong_status heap_alloc(uint64_t size, uint32_t owner, uint64_t *into, uint64_t 
     w->used[i] = true;
     uint64_t at = arena_offset(w->blocks[i]) + 64;
     ((struct block *)(void *)w->blocks[i])->owner = owner;
+    ((struct block *)(void *)w->blocks[i])->wanted = size;
     if (into) *into = at;
     if (block) *block = at;
     model_end_atomic();

@@ -52,11 +52,14 @@ static void prepare_three(struct stage *stage) {
     stage->before = 3;
 }
 
+/* Messages of 4,000 bytes fill the first segments that are linked for them: those of 8, 16 and 16 messages. */
+enum { UP_TO_SEGMENT_END = 8 + 16 + 16 };
+
 /* The next put, or get, goes over to another segment; and the one before has been used, for recycling. */
 static void prepare_at_segment_end(struct stage *stage) {
-    for (long i = 0; i < 31; i++) put_number(stage, 0, 4000);
+    for (long i = 0; i < UP_TO_SEGMENT_END - 1; i++) put_number(stage, 0, 4000);
     static char bytes[sizeof large];
-    for (long i = 0; i < 31; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
+    for (long i = 0; i < UP_TO_SEGMENT_END - 1; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
     for (long i = 0; i < 1; i++) put_number(stage, i, 4000);
     stage->before = 1;
 }
@@ -106,10 +109,8 @@ static void prepare_three_large(struct stage *stage) {
 }
 
 static void prepare_get_at_segment_end(struct stage *stage) {
-    for (long i = 0; i < 30; i++) put_number(stage, i < 15 ? i : i, 4000);
-    static char bytes[sizeof large];
-    for (long i = 0; i < 15; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
-    drain(stage, 15);
+    for (long i = 0; i < UP_TO_SEGMENT_END; i++) put_number(stage, i, 4000);
+    drain(stage, 0);
     for (long i = 0; i < 3; i++) put_number(stage, i, 4000);
     stage->before = 3;
 }
