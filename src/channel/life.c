@@ -7,15 +7,17 @@
 #include <limits.h>
 
 prong_status sides_lock(struct channel *c) {
+    biased_lock_keep_not(&c->put.lock); /* the next object in the memory has nothing of it */
+    biased_lock_keep_not(&c->take.lock);
     if (side_lock_put(c, deadline_after(STOPPED_AT_MOST))) return PRONG_TIMEOUT;
     if (side_lock_take(c, deadline_after(STOPPED_AT_MOST)) == PRONG_OK) return PRONG_OK;
-    lock_release(&c->put.lock);
+    biased_lock_release(&c->put.lock);
     return PRONG_TIMEOUT;
 }
 
 void sides_unlock(struct channel *c) {
-    lock_release(&c->take.lock);
-    lock_release(&c->put.lock);
+    biased_lock_release(&c->take.lock);
+    biased_lock_release(&c->put.lock);
 }
 
 prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
@@ -52,7 +54,7 @@ prong_status channel_close(struct channel *c, uint64_t generation) {
         atomic_store(&c->fixed.state, CHANNEL_CLOSED);
     else
         status = side_destroyed();
-    lock_release(&c->put.lock);
+    biased_lock_release(&c->put.lock);
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
     bell_after_put(c);

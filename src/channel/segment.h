@@ -18,7 +18,7 @@ enum {
     SEGMENT_FIRST = CHANNEL_SEGMENT_FIRST,
     SEGMENT_GROWS = 4,   /* times, when a segment is full before the takers have left the one before */
     SEGMENT_RECORDS = 8, /* of the size of the one that a segment is linked for: at least so many have room in it */
-    SEGMENT_START = 8, /* behind the link to the next */
+    SEGMENT_START = 8,   /* behind the link to the next */
     HEADER = 8,
     LINK_RECORD = 16,
     INLINE_MAX = CHANNEL_INLINE, /* larger messages get a block */
@@ -73,12 +73,15 @@ static inline uint64_t *segment_next(uint64_t segment) {
     return arena_at(segment);
 }
 
-/* Copies common sizes by single moves, others by memcpy. */
+/* Copies common sizes by single moves, others by a call: where the compiler knows that a size is small, it prefers an
+ * instruction that is slow for kilobytes (rep movs). So it must not know. */
 static inline void record_copy(void *to, const void *from, size_t size) {
-    if (size == 8)
+    if (size == 8) {
         memcpy(to, from, 8);
-    else if (size) /* no bytes may be at NULL */
+    } else if (size) { /* no bytes may be at NULL */
+        __asm__("" : "+r"(size));
         memcpy(to, from, size);
+    }
 }
 
 /* --- under the putters' lock --- */
