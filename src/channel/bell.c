@@ -1,6 +1,7 @@
 /* The functions by which a bell asks a channel for its state. */
 #include "channel/bell.h"
 
+#include "channel/sides.h"
 #include "family/arena.h"
 
 static struct channel *channel_of_bell(struct object_bell *bell) {
@@ -20,7 +21,9 @@ static uint64_t channel_bell_generation(struct object_bell *bell) {
 }
 
 static bool channel_bell_ready(struct object_bell *bell) {
-    return channel_ready_to_take(channel_of_bell(bell));
+    struct channel *channel = channel_of_bell(bell);
+    side_settle_take(channel);
+    return channel_settled_to_take(channel);
 }
 
 const struct bell_owner channel_bell_owner = {channel_bell_object, channel_bell_flags, channel_bell_generation,

@@ -1,7 +1,8 @@
 /* The channel: a queue of messages in the arena, with any number of putters and takers, in which each message is taken
  * once, in order. Queue and Pipe are built on it.
  *
- * Messages are stored one after the other as records in segments; a new segment is linked when the queue grows:
+ * Messages are stored one after the other as records in segments. The first segment is small. When one is full, the next
+ * is linked: the segment that the takers have left last, or a larger one if they are still in the same:
  *
  *     segment: next | record | record | … | LINK record → next segment
  *     record:  header (0: not there yet) | payload, padded to 8 bytes
@@ -19,8 +20,8 @@
 #ifndef CHANNEL_CHANNEL_H
 #define CHANNEL_CHANNEL_H
 
+#include "channel/bias.h"
 #include "family/bell.h"
-#include "family/lock.h"
 #include "family/waitq.h"
 
 #include <prong/status.h>
@@ -38,21 +39,20 @@ struct channel {
         uint64_t whole;                     /* it is initialized, and its messages are not freed yet */
     } fixed;
     struct {
-        _Alignas(64) lock_t lock;
-        uint32_t unused;
+        _Alignas(64) struct biased_lock lock;
         _Atomic uint64_t generation; /* of its object; 0: the object is destroyed */
         _Atomic uint64_t tail;       /* messages put << 24 | place of the next record in its segment, in 8 bytes */
         _Atomic uint64_t segment;    /* that segment */
         _Atomic uint64_t bytes;      /* put so far, for the limit */
         uint64_t taken_seen;         /* take.bytes when last looked at */
         uint64_t block;              /* intent: this block is going into the record at tail */
+        uint64_t size;               /* of that segment */
         uint64_t first;              /* the oldest segment not yet given back */
         uint64_t spare;              /* a segment kept for the next link */
         uint64_t link_from;          /* intent: the LINK record at this offset leads to the spare */
     } put;
     struct {
-        _Alignas(64) lock_t lock;
-        uint32_t unused;
+        _Alignas(64) struct biased_lock lock;
         _Atomic uint64_t generation; /* as put's */
         _Atomic uint64_t head;       /* as tail, for the next message to take */
         _Atomic uint64_t segment;
@@ -107,8 +107,13 @@ prong_status channel_close(struct channel *channel, uint64_t generation);
 bool channel_has_message(struct channel *channel);
 /* Whether there is a message, or never will be one. The argument is a channel, as this is a waitq's condition. */
 bool channel_ready_to_take(void *channel);
+/* To be asked in place of that after the caller has announced that it waits for a message: see bias.h. */
+bool channel_settled_to_take(void *channel);
+/* Waits for a message or an end, as waitq_wait. */
+bool channel_wait_to_take(struct channel *channel, deadline_t deadline);
 /* Whether there is room, or never will be. */
 bool channel_ready_to_put(void *channel);
+bool channel_settled_to_put(void *channel);
 /* Spins until then, for a bounded time: see spin_until. */
 bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);

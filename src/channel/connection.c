@@ -5,6 +5,7 @@
 #include "channel/bell.h"
 #include "channel/pipe.h"
 #include "channel/queue.h"
+#include "channel/quick.h"
 
 /* --- sending --- */
 
@@ -18,7 +19,8 @@ static prong_status connection_sent(prong_status status) {
     return status;
 }
 
-prong_status prong_connection_send_bytes(prong_connection handle, const void *data, size_t size, prong_time timeout) {
+static __attribute__((noinline)) prong_status connection_send_slow(prong_connection handle, const void *data,
+                                                                   size_t size, prong_time timeout) {
     USE use = {0};
     struct channel *channel = NULL;
     TRY(check_bytes(data, size, "connection send: data"));
@@ -33,6 +35,16 @@ prong_status prong_connection_send_bytes(prong_connection handle, const void *da
     return connection_sent(status);
 }
 
+prong_status prong_connection_send_bytes(prong_connection handle, const void *data, size_t size, prong_time timeout) {
+    struct pipe *pipe = data ? pipe_quickly(handle) : NULL;
+    unsigned side = handle.offset & 1;
+    if (!pipe || (pipe->one_way && side == 0) ||
+        !channel_put_quickly(&pipe->to[pipe->one_way ? 0 : 1 - side], handle.generation, data, size))
+        return connection_send_slow(handle, data, size, timeout);
+    count_event(&self_row()->puts);
+    return PRONG_OK;
+}
+
 prong_status prong_connection_commit(prong_connection handle, prong_message *message, prong_time timeout) {
     USE use = {0};
     struct channel *channel = NULL;
@@ -43,7 +55,7 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
     do {
         status = message_commit(channel, handle.generation, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
-        waitq_wait(&channel->writable, channel_ready_to_put, channel, family_nap(deadline, DEAD_PEER));
+        waitq_wait(&channel->writable, channel_settled_to_put, channel, family_nap(deadline, DEAD_PEER));
         end_bury_dead(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
     return connection_sent(status);
@@ -76,8 +88,8 @@ static prong_status connection_receive(prong_connection handle, struct taking *t
     return status;
 }
 
-prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buffer, size_t capacity, size_t *size,
-                                              prong_time timeout) {
+static __attribute__((noinline)) prong_status
+connection_receive_slow(prong_connection handle, void *buffer, size_t capacity, size_t *size, prong_time timeout) {
     TRY(check_bytes(buffer, capacity, "connection recv: buffer"));
     struct taking taking = {.generation = handle.generation, .buffer = buffer, .capacity = capacity};
     prong_status status = connection_receive(handle, &taking, timeout);
@@ -85,6 +97,17 @@ prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buf
     if (status == PRONG_TOO_LONG)
         return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
     return status;
+}
+
+prong_status prong_connection_recv_bytes_into(prong_connection handle, void *buffer, size_t capacity, size_t *size,
+                                              prong_time timeout) {
+    struct pipe *pipe = buffer ? pipe_quickly(handle) : NULL;
+    unsigned side = handle.offset & 1;
+    if (!pipe || (pipe->one_way && side == 1) ||
+        !channel_take_quickly(&pipe->to[side], handle.generation, buffer, capacity, size))
+        return connection_receive_slow(handle, buffer, capacity, size, timeout);
+    count_event(&self_row()->gets);
+    return PRONG_OK;
 }
 
 prong_status prong_connection_recv_bytes(prong_connection handle, size_t maxlength, prong_message *message,
@@ -106,7 +129,7 @@ prong_status prong_connection_poll(prong_connection handle, prong_time timeout) 
     deadline_t deadline = deadline_after(timeout);
     INTERRUPTIBLE;
     while (!channel_ready_to_take(inbox)) {
-        bool more = waitq_wait(&inbox->readable, channel_ready_to_take, inbox, deadline);
+        bool more = channel_wait_to_take(inbox, deadline);
         if (channel_ready_to_take(inbox)) break;
         end_bury_dead(&use.pipe->end[1 - use.side]);
         if (!more && !channel_ready_to_take(inbox)) {

@@ -7,20 +7,22 @@
 #include <limits.h>
 
 prong_status sides_lock(struct channel *c) {
+    biased_lock_keep_not(&c->put.lock); /* the next object in the memory has nothing of it */
+    biased_lock_keep_not(&c->take.lock);
     if (side_lock_put(c, deadline_after(STOPPED_AT_MOST))) return PRONG_TIMEOUT;
     if (side_lock_take(c, deadline_after(STOPPED_AT_MOST)) == PRONG_OK) return PRONG_OK;
-    lock_release(&c->put.lock);
+    biased_lock_release(&c->put.lock);
     return PRONG_TIMEOUT;
 }
 
 void sides_unlock(struct channel *c) {
-    lock_release(&c->take.lock);
-    lock_release(&c->put.lock);
+    biased_lock_release(&c->take.lock);
+    biased_lock_release(&c->put.lock);
 }
 
 prong_status channel_init(struct channel *c, void *object, uint64_t generation, uint64_t message_limit,
                           uint64_t byte_limit) {
-    TRY(heap_alloc(SEGMENT_SIZE, 0, &c->put.first, NULL));
+    TRY(heap_alloc(SEGMENT_FIRST, 0, &c->put.first, NULL));
     if (sides_lock(c)) return lock_refused(PRONG_TIMEOUT, "a new queue"); /* no other thread knows it */
     segment_clear(c->put.first);
     atomic_store(&c->fixed.state, CHANNEL_OPEN);
@@ -29,6 +31,7 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
     c->fixed.message_limit = message_limit;
     c->fixed.byte_limit = byte_limit;
     atomic_store(&c->put.segment, c->put.first);
+    c->put.size = SEGMENT_FIRST;
     atomic_store(&c->put.tail, position_of(0, SEGMENT_START));
     atomic_store(&c->put.bytes, 0);
     c->put.taken_seen = c->put.block = c->put.link_from = 0;
@@ -51,7 +54,7 @@ prong_status channel_close(struct channel *c, uint64_t generation) {
         atomic_store(&c->fixed.state, CHANNEL_CLOSED);
     else
         status = side_destroyed();
-    lock_release(&c->put.lock);
+    biased_lock_release(&c->put.lock);
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
     bell_after_put(c);
@@ -101,9 +104,8 @@ bool channel_dispose(struct channel *c) {
     return bell_gone;
 }
 
-/* The least that a channel takes, without its messages. */
 uint64_t channel_weigh(struct channel *c) {
-    return c->put.first ? SEGMENT_SIZE + (uint64_t)put_bytes_used(c, atomic_load(&c->take.bytes)) : 0;
+    return c->put.first ? c->put.size + (uint64_t)put_bytes_used(c, atomic_load(&c->take.bytes)) : 0;
 }
 
 /* --- blocks --- */

@@ -1,5 +1,5 @@
 /* The putters' side: putting messages, waiting for room, counting. */
-#include "channel/sides.h"
+#include "channel/quick.h"
 
 #include "channel/bell.h"
 #include "family/waiter.h"
@@ -35,13 +35,18 @@ bool channel_ready_to_put(void *channel) {
     return channel_has_room(channel);
 }
 
+bool channel_settled_to_put(void *channel) {
+    side_settle_take(channel);
+    return channel_has_room(channel);
+}
+
 /* Waits for room; the report shows the wait. PRONG_FULL when the time is up. */
 static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadline_t deadline) {
     INTERRUPTIBLE;
     bool more = deadline != PRONG_NOWAIT;
     if (more && !spin_until(channel_ready_to_put, c)) {
         struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
-        more = waitq_sleep(&c->writable, channel_ready_to_put, c, deadline);
+        more = waitq_sleep(&c->writable, channel_settled_to_put, c, deadline);
         waiter_end(waiter);
     }
     return more ? PRONG_OK : fail_text(PRONG_FULL, "the queue stayed full for the time given");
@@ -53,19 +58,25 @@ static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadli
 static inline prong_status put_make_place(struct channel *c, uint64_t length) {
     uint64_t place = position_place(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
     /* after a record there is always space for the zero header of the next, or for a LINK */
-    if (__builtin_expect(place + length + LINK_RECORD <= SEGMENT_SIZE, 1)) return PRONG_OK;
-    return segment_link(c);
+    if (__builtin_expect(place + length + LINK_RECORD <= c->put.size, 1)) return PRONG_OK;
+    return segment_link(c, length);
 }
 
-/* Under the lock: writes the record at tail; its header, stored last, is the moment of the put. */
-static inline void put_record(struct channel *c, uint64_t header, const void *payload) {
+static inline void put_at_tail(struct channel *c, uint64_t header, const void *payload) {
     uint64_t tail = atomic_load_explicit(&c->put.tail, memory_order_relaxed);
-    _Atomic uint64_t *record = record_at(atomic_load_explicit(&c->put.segment, memory_order_relaxed), tail);
-    record_copy(record_payload(record), payload, record_size(header));
-    atomic_store_explicit(record + record_length(header) / 8, 0, memory_order_relaxed);
-    atomic_store_explicit(record, header, memory_order_release); /* pairs with the acquire in taking */
-    IN_ORDER();
-    tail_advance(c, tail, header);
+    put_record(c, record_at(atomic_load_explicit(&c->put.segment, memory_order_relaxed), tail), tail, header, payload);
+}
+
+static __attribute__((noinline)) void put_release_slow(struct channel *c) {
+    if (put_is_awaited(c))
+        biased_lock_release(&c->put.lock);
+    else
+        biased_lock_release_and_keep(&c->put.lock);
+}
+
+void channel_after_put(struct channel *c) {
+    waitq_notify(&c->readable, 1);
+    bell_after_put(c);
 }
 
 /* One of several sleepers was woken, perhaps for several messages that were taken: wakes the next. */
@@ -77,10 +88,9 @@ static inline void put_pass_on(struct channel *c) {
 
 static inline void put_end(struct channel *c) {
     taken_alone = 0;
-    lock_release(&c->put.lock);
-    waitq_notify(&c->readable, 1);
+    if (!bias_try_leave(&c->put.lock)) put_release_slow(c);
+    channel_after_put(c);
     if (c->fixed.message_limit | c->fixed.byte_limit) put_pass_on(c);
-    bell_after_put(c);
 }
 
 /* Takes the lock when there is room for size bytes and a record of that length fits. */
@@ -98,10 +108,14 @@ static inline prong_status put_begin(struct channel *c, uint64_t generation, siz
         else
             status = PRONG_FULL;
         if (__builtin_expect(status >= 0, 1)) return PRONG_OK;
-        lock_release(&c->put.lock);
+        biased_lock_release(&c->put.lock);
         if (status != PRONG_FULL) return status;
         if ((status = put_wait(c, deadline))) return status;
     }
+}
+
+bool channel_put_any_quickly(struct channel *c, uint64_t generation, const void *data, size_t size) {
+    return size <= INLINE_MAX && put_quickly(c, generation, data, size);
 }
 
 static prong_status put_large(struct channel *c, uint64_t generation, const void *data, size_t size,
@@ -119,7 +133,7 @@ prong_status channel_put(struct channel *c, uint64_t generation, const void *dat
     uint64_t header = record_header(RECORD_INLINE, size);
     prong_status status = put_begin(c, generation, size, record_length(header), deadline);
     if (__builtin_expect(status, 0)) return status;
-    put_record(c, header, data);
+    put_at_tail(c, header, data);
     side_count_bytes(&c->put.bytes, size);
     put_end(c);
     return PRONG_OK;
@@ -133,7 +147,7 @@ static void put_block_record(struct channel *c, uint64_t block, size_t size) {
     IN_ORDER();
     __atomic_store_n(&heap_header(block)->owner, 0, __ATOMIC_RELAXED);
     IN_ORDER();
-    put_record(c, header, &payload);
+    put_at_tail(c, header, &payload);
     c->put.block = 0;
 }
 
@@ -152,7 +166,7 @@ prong_status channel_put_block(struct channel *c, uint64_t generation, uint64_t 
 static prong_status put_begin_back(struct channel *c, uint64_t generation, uint64_t length) {
     TRY(side_lock_put(c, PRONG_FOREVER));
     prong_status status = side_is_of(&c->put.generation, generation) ? put_make_place(c, length) : side_destroyed();
-    if (status < 0) lock_release(&c->put.lock);
+    if (status < 0) biased_lock_release(&c->put.lock);
     return status;
 }
 
@@ -163,7 +177,7 @@ prong_status channel_put_back(struct channel *c, uint64_t generation, const void
     if (block)
         put_block_record(c, block, size);
     else
-        put_record(c, header, data);
+        put_at_tail(c, header, data);
     side_count_bytes(&c->put.bytes, size);
     put_end(c);
     if (block) atomic_fetch_sub(&self_row()->held, 1);

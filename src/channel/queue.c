@@ -5,6 +5,7 @@
 #include "channel/channel.h"
 #include "channel/bell.h"
 #include "channel/ledger.h"
+#include "channel/quick.h"
 #include "channel/source.h"
 #include "channel/queue.h"
 #include "family/heap.h"
@@ -26,6 +27,10 @@ struct queue {
     struct waitq joiners;
     struct ledgers ledgers;
 };
+
+static inline struct queue *queue_at(prong_queue handle) {
+    return arena_at(handle.offset);
+}
 
 static inline prong_status queue_enter(struct visit *inside, prong_queue handle, struct queue **queue) {
     return object_enter(inside, KIND_QUEUE, handle.offset, handle.generation, (void **)queue);
@@ -91,7 +96,8 @@ static void count_get(void) {
     count_event(&self_row()->gets);
 }
 
-prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, prong_time timeout) {
+static __attribute__((noinline)) prong_status queue_put_slow(prong_queue handle, const void *data, size_t size,
+                                                             prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     TRY(check_bytes(data, size, "queue put: data"));
@@ -99,6 +105,14 @@ prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, 
     prong_status status = channel_put(&queue->channel, handle.generation, data, size, deadline_after(timeout));
     if (status >= 0) count_put();
     return status;
+}
+
+prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, prong_time timeout) {
+    if (!data || !object_is_place(handle.offset) ||
+        !channel_put_quickly(&queue_at(handle)->channel, handle.generation, data, size))
+        return queue_put_slow(handle, data, size, timeout);
+    count_put();
+    return PRONG_OK;
 }
 
 /* --- taking --- */
@@ -114,7 +128,8 @@ static prong_status queue_take(struct queue *queue, struct taking *taking, prong
     return PRONG_OK;
 }
 
-prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, size_t *size, prong_time timeout) {
+static __attribute__((noinline)) prong_status queue_get_slow(prong_queue handle, void *buffer, size_t capacity,
+                                                             size_t *size, prong_time timeout) {
     struct queue *queue;
     INSIDE struct visit inside = {0};
     TRY(check_bytes(buffer, capacity, "queue get: buffer"));
@@ -125,6 +140,14 @@ prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, 
     if (status == PRONG_TOO_LONG)
         return fail(status, "the next message has %zu bytes, the buffer %zu", taking.size, capacity);
     return status;
+}
+
+prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, size_t *size, prong_time timeout) {
+    if (!buffer || !object_is_place(handle.offset) || queue_at(handle)->joinable ||
+        !channel_take_quickly(&queue_at(handle)->channel, handle.generation, buffer, capacity, size))
+        return queue_get_slow(handle, buffer, capacity, size, timeout);
+    count_get();
+    return PRONG_OK;
 }
 
 prong_status prong_queue_receive(prong_queue handle, prong_message *message, prong_time timeout) {

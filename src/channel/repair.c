@@ -41,10 +41,10 @@ void side_repair_take(struct channel *c) {
 
 void channel_recover(struct channel *c, uint32_t dead) {
     if (!c->put.first && !c->put.spare) return;
-    if (lock_held_by(&c->put.lock, dead) && !side_lock_put(c, deadline_after(STOPPED_AT_MOST)))
-        lock_release(&c->put.lock);
-    if (lock_held_by(&c->take.lock, dead) && !side_lock_take(c, deadline_after(STOPPED_AT_MOST)))
-        lock_release(&c->take.lock);
+    if (biased_lock_is_of(&c->put.lock, dead) && !side_lock_put(c, deadline_after(STOPPED_AT_MOST)))
+        biased_lock_release(&c->put.lock);
+    if (biased_lock_is_of(&c->take.lock, dead) && !side_lock_take(c, deadline_after(STOPPED_AT_MOST)))
+        biased_lock_release(&c->take.lock);
     object_bell_recover(&c->bell, dead);
 }
 

@@ -1,6 +1,7 @@
 /* The chain of segments: putters add to it, and segments that takers have left are removed. */
 #include "channel/segment.h"
 
+#include "base/error.h"
 #include "family/heap.h"
 
 void segment_clear(uint64_t segment) {
@@ -37,6 +38,7 @@ void segment_finish_link(struct channel *c) {
     atomic_store_explicit(&c->put.tail, position_of(count, SEGMENT_START), memory_order_relaxed);
     IN_ORDER();
     atomic_store_explicit(&c->put.segment, to, memory_order_relaxed);
+    c->put.size = heap_header(to)->wanted;
     IN_ORDER();
     c->put.spare = 0;
     IN_ORDER();
@@ -44,12 +46,25 @@ void segment_finish_link(struct channel *c) {
     IN_ORDER();
 }
 
-prong_status segment_link(struct channel *c) {
+/* The size of the next segment. If the takers keep up, segments as large as now are enough. */
+static uint64_t segment_size_wanted(struct channel *c, uint64_t length) {
+    uint64_t size = c->put.spare ? c->put.size : SEGMENT_GROWS * c->put.size;
+    uint64_t records = SEGMENT_START + SEGMENT_RECORDS * length + LINK_RECORD;
+    if (size < records) size = records;
+    return size < SEGMENT_MAX ? size : SEGMENT_MAX;
+}
+
+/* Puts a segment of the wanted size into `spare`. */
+static prong_status segment_find(struct channel *c, uint64_t length) {
     segments_recycle(c);
-    if (!c->put.spare) {
-        prong_status status = heap_alloc(SEGMENT_SIZE, 0, &c->put.spare, NULL);
-        if (status < 0) return status;
-    }
+    uint64_t wanted = segment_size_wanted(c, length);
+    if (c->put.spare && heap_header(c->put.spare)->wanted < wanted) TRY(heap_free(c->put.spare, &c->put.spare));
+    return c->put.spare ? PRONG_OK : heap_alloc(wanted, 0, &c->put.spare, NULL);
+}
+
+prong_status segment_link(struct channel *c, uint64_t length) {
+    prong_status status = segment_find(c, length);
+    if (status < 0) return status;
     uint64_t segment = atomic_load_explicit(&c->put.segment, memory_order_relaxed);
     segment_clear(c->put.spare);
     *segment_next(segment) = c->put.spare;

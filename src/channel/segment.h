@@ -9,12 +9,16 @@
 
 #ifndef CHANNEL_SEGMENT
 #define CHANNEL_SEGMENT (64 << 10) /* the model in tests/model has smaller ones */
+#define CHANNEL_SEGMENT_FIRST 192  /* a block of 256 bytes */
 #define CHANNEL_INLINE 4096
 #endif
 
 enum {
-    SEGMENT_SIZE = CHANNEL_SEGMENT,
-    SEGMENT_START = 8, /* behind the link to the next */
+    SEGMENT_MAX = CHANNEL_SEGMENT,
+    SEGMENT_FIRST = CHANNEL_SEGMENT_FIRST,
+    SEGMENT_GROWS = 4,   /* times, when a segment is full before the takers have left the one before */
+    SEGMENT_RECORDS = 8, /* of the size of the one that a segment is linked for: at least so many have room in it */
+    SEGMENT_START = 8,   /* behind the link to the next */
     HEADER = 8,
     LINK_RECORD = 16,
     INLINE_MAX = CHANNEL_INLINE, /* larger messages get a block */
@@ -69,20 +73,23 @@ static inline uint64_t *segment_next(uint64_t segment) {
     return arena_at(segment);
 }
 
-/* Copies common sizes by single moves, others by memcpy. */
+/* Copies common sizes by single moves, others by a call: where the compiler knows that a size is small, it prefers an
+ * instruction that is slow for kilobytes (rep movs). So it must not know. */
 static inline void record_copy(void *to, const void *from, size_t size) {
-    if (size == 8)
+    if (size == 8) {
         memcpy(to, from, 8);
-    else if (size) /* no bytes may be at NULL */
+    } else if (size) { /* no bytes may be at NULL */
+        __asm__("" : "+r"(size));
         memcpy(to, from, size);
+    }
 }
 
 /* --- under the putters' lock --- */
 
 /* Makes a segment with no record and no next one. */
 void segment_clear(uint64_t segment);
-/* Links another segment, for the next record. PRONG_NO_MEMORY. */
-prong_status segment_link(struct channel *channel);
+/* Links another segment, for the next record, which has that length. PRONG_NO_MEMORY. */
+prong_status segment_link(struct channel *channel, uint64_t length);
 /* The rest of that, also for a process that finds link_from set. */
 void segment_finish_link(struct channel *channel);
 /* Frees all segments of a channel that no thread is inside of. */

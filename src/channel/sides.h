@@ -16,7 +16,7 @@ void side_repair_take(struct channel *channel);
 /* --- locks --- */
 
 static inline __attribute__((always_inline)) prong_status side_lock_put(struct channel *c, deadline_t deadline) {
-    enum lock_result result = lock_acquire(&c->put.lock, self_token(), deadline);
+    enum lock_result result = biased_lock_acquire(&c->put.lock, deadline);
     if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
     if (result == LOCK_TIMED_OUT) return lock_refused(PRONG_FULL, "a put");
     side_repair_put(c);
@@ -24,11 +24,21 @@ static inline __attribute__((always_inline)) prong_status side_lock_put(struct c
 }
 
 static inline __attribute__((always_inline)) prong_status side_lock_take(struct channel *c, deadline_t deadline) {
-    enum lock_result result = lock_acquire(&c->take.lock, self_token(), deadline);
+    enum lock_result result = biased_lock_acquire(&c->take.lock, deadline);
     if (__builtin_expect(result == LOCK_TAKEN, 1)) return PRONG_OK;
     if (result == LOCK_TIMED_OUT) return lock_refused(PRONG_EMPTY, "a get");
     side_repair_take(c);
     return PRONG_OK;
+}
+
+/* A thread that is about to sleep makes sure that what puts, or takes, will see that. If a stopped process is inside, the
+ * thread finds out after its nap. */
+static inline void side_settle_put(struct channel *c) {
+    if (biased_lock_is_kept(&c->put.lock) && !side_lock_put(c, PRONG_NOWAIT)) biased_lock_release(&c->put.lock);
+}
+
+static inline void side_settle_take(struct channel *c) {
+    if (biased_lock_is_kept(&c->take.lock) && !side_lock_take(c, PRONG_NOWAIT)) biased_lock_release(&c->take.lock);
 }
 
 /* Takes both locks, also over from a dead owner; PRONG_TIMEOUT when a stopped process holds one for a second. */
@@ -59,6 +69,16 @@ static inline int64_t put_bytes_used(struct channel *c, uint64_t taken) {
 static inline void tail_advance(struct channel *c, uint64_t tail, uint64_t header) {
     uint64_t next = position_of(position_count(tail) + 1, position_place(tail) + record_length(header));
     atomic_store_explicit(&c->put.tail, next, memory_order_relaxed);
+}
+
+/* Under the lock, with a place for it: writes the record at tail; its header, stored last, is the moment of the put. */
+static inline void put_record(struct channel *c, _Atomic uint64_t *record, uint64_t tail, uint64_t header,
+                              const void *payload) {
+    record_copy(record_payload(record), payload, record_size(header));
+    atomic_store_explicit(record + record_length(header) / 8, 0, memory_order_relaxed);
+    atomic_store_explicit(record, header, memory_order_release); /* pairs with the acquire in taking */
+    IN_ORDER();
+    tail_advance(c, tail, header);
 }
 
 /* The message at head has been taken. */

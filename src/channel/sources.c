@@ -9,12 +9,17 @@ static void channel_has_nothing(const struct waited *waited) {
     bell_after_nothing(waited->object);
 }
 
+static void channel_settle(const struct waited *waited) {
+    channel_settled_to_take(waited->object);
+}
+
 static void waited_for_channel(struct waited *waited, struct channel *channel, uint64_t offset, uint64_t generation) {
     waited->object = channel;
     waited->queue = &channel->readable;
     waited->offset = offset;
     waited->generation = generation;
     waited->nothing = channel_has_nothing;
+    waited->settle = channel_settle;
 }
 
 static bool queue_source_ready(const struct waited *waited) {

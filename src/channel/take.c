@@ -1,5 +1,5 @@
 /* The takers' side: taking messages, and checking whether there are any. */
-#include "channel/sides.h"
+#include "channel/quick.h"
 
 #include "channel/bell.h"
 #include "family/waiter.h"
@@ -13,7 +13,7 @@ static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
     if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
     uint64_t to = *(uint64_t *)record_payload(record_at(segment, head));
-    if (to % 64 || to > arena_mapped - SEGMENT_SIZE)
+    if (to % 64 || to > arena_mapped - SEGMENT_FIRST)
         return header; /* recycled while it was read: check under the lock */
     return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
 }
@@ -36,7 +36,17 @@ bool channel_ready_to_take(void *channel) {
     return channel_has_message(c) || atomic_load_explicit(&c->fixed.state, memory_order_relaxed) != CHANNEL_OPEN;
 }
 
+bool channel_settled_to_take(void *channel) {
+    side_settle_put(channel);
+    return channel_ready_to_take(channel);
+}
+
 /* --- waiting --- */
+
+bool channel_wait_to_take(struct channel *c, deadline_t deadline) {
+    if (deadline == PRONG_NOWAIT) return false;
+    return spin_until(channel_ready_to_take, c) || waitq_sleep(&c->readable, channel_settled_to_take, c, deadline);
+}
 
 /* A taker that puts nothing itself and takes each message alone is too close behind the putter: for each message they
  * contend for the cache line that one writes and the other reads. It is faster to pause for half a microsecond and take
@@ -59,7 +69,7 @@ static __attribute__((noinline)) prong_status take_wait(struct channel *c, uint6
     bool more = deadline != PRONG_NOWAIT;
     struct waiter *waiter = more ? waiter_begin(arena_at(c->fixed.object)) : NULL;
     while (more && !channel_ready_to_take(c) && side_is_of(&c->take.generation, generation))
-        more = waitq_sleep(&c->readable, channel_ready_to_take, c, deadline);
+        more = waitq_sleep(&c->readable, channel_settled_to_take, c, deadline);
     waiter_end(waiter);
     if (more) return PRONG_OK;
     bell_after_nothing(c);
@@ -120,26 +130,44 @@ static prong_status take_copy_out(struct taking *t) {
     return block_release(block);
 }
 
-static prong_status take_try(struct channel *c, struct taking *t, deadline_t deadline) {
-    _Atomic uint64_t *record;
-    t->block = 0;
-    prong_status status = side_lock_take(c, deadline);
-    if (__builtin_expect(status, 0)) return status;
-    if (!side_is_of(&c->take.generation, t->generation)) {
-        lock_release(&c->take.lock);
-        waitq_notify(&c->readable, 1); /* it may be that another was to be woken */
-        return side_destroyed();
-    }
-    uint64_t header = head_next(c, &record);
-    status = __builtin_expect(header != 0, 1) ? take_record(c, header, record, t) : take_nothing(c);
-    lock_release(&c->take.lock);
-    if (__builtin_expect(status, 0)) return status;
+static __attribute__((noinline)) void take_release_slow(struct channel *c) {
+    if (take_is_awaited(c))
+        biased_lock_release(&c->take.lock);
+    else
+        biased_lock_release_and_keep(&c->take.lock);
+}
+
+void channel_after_take(struct channel *c) {
     waitq_notify(&c->writable, 1);
     /* One of several sleepers was woken, perhaps for several messages: wakes the next. */
     if (__builtin_expect(atomic_load_explicit(&c->readable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
         channel_has_message(c))
         waitq_notify(&c->readable, 1);
     bell_after_take(c);
+}
+
+bool channel_take_any_quickly(struct channel *c, uint64_t generation, void *buffer, size_t capacity, size_t *size) {
+    return take_quickly(c, generation, buffer, capacity, false, size);
+}
+
+static prong_status take_try(struct channel *c, struct taking *t, deadline_t deadline) {
+    _Atomic uint64_t *record;
+    t->block = 0;
+    prong_status status = side_lock_take(c, deadline);
+    if (__builtin_expect(status, 0)) return status;
+    if (!side_is_of(&c->take.generation, t->generation)) {
+        biased_lock_release(&c->take.lock);
+        waitq_notify(&c->readable, 1); /* it may be that another was to be woken */
+        return side_destroyed();
+    }
+    uint64_t header = head_next(c, &record);
+    status = __builtin_expect(header != 0, 1) ? take_record(c, header, record, t) : take_nothing(c);
+    if (__builtin_expect(status, 0)) {
+        biased_lock_release(&c->take.lock);
+        return status;
+    }
+    if (!bias_try_leave(&c->take.lock)) take_release_slow(c);
+    channel_after_take(c);
     return t->block && !t->lend ? take_copy_out(t) : PRONG_OK;
 }
 

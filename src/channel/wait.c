@@ -65,6 +65,8 @@ static void watch_all(struct waiting *w) {
     watch_renew(&w->watch);
     for (size_t i = 0; i < w->count; i++)
         if (w->waited[i].queue) watch_add(&w->watch, w->waited[i].queue);
+    for (size_t i = 0; i < w->count; i++)
+        if (w->waited[i].settle) w->waited[i].settle(&w->waited[i]);
 }
 
 static prong_status wait_nap(struct waiting *w, deadline_t deadline) {

@@ -47,6 +47,12 @@ static inline void lock_unnote(void) {
     atomic_signal_fence(memory_order_seq_cst);
     lock_notes.count--;
 }
+
+/* For lock_refused, when a lock that is built on this one is not to be had. interrupted: by a signal handler of its own
+ * thread. */
+static inline void lock_note_refusal(bool interrupted) {
+    lock_notes.refused = interrupted;
+}
 #endif
 
 /* Reports why a lock could not be taken: PRONG_DEADLOCK if this thread holds it itself, and was interrupted by the

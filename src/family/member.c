@@ -8,14 +8,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-struct member *member_rows(void) {
-    return (struct member *)(void *)(arena_base + ((sizeof(struct arena) + 63) & ~63ull));
-}
-
-struct member *member_row(uint32_t token) {
-    return &member_rows()[token & (MEMBER_LIMIT - 1)];
-}
-
 /* No token is used twice, as a stale one would then seem alive: a row that has had its last generation is not used
  * again. */
 static bool row_has_generations(uint64_t row) {

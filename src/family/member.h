@@ -59,8 +59,12 @@ static inline uint32_t self_token(void) {
     return atomic_load_explicit(&self->token, memory_order_relaxed);
 }
 
-struct member *member_rows(void);
-struct member *member_row(uint32_t token);
+static inline struct member *member_rows(void) {
+    return (struct member *)(void *)(arena_base + ((sizeof(struct arena) + 63) & ~63ull));
+}
+static inline struct member *member_row(uint32_t token) {
+    return &member_rows()[token & (MEMBER_LIMIT - 1)];
+}
 /* Whether the token is that of a member, which may be dead, and not one that a process uses while it joins. */
 bool member_has_row(uint32_t token);
 static inline struct member *self_row(void) {

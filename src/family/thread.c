@@ -106,6 +106,7 @@ void thread_know_self(void) {
     thread_known = (struct thread_self){.thread = thread, .token = token};
     if (!token || !member_has_row(token)) return;
     thread_known.row = row_claim((uint64_t)token << 32 | thread);
+    if (thread_known.row) atomic_store(&thread_known.row->holding, 0); /* its last thread may have died inside */
     thread_known.quick = thread_needs_fence ? 0 : INSIDE_QUICK;
     pthread_once(&thread_end_once, thread_make_key);
     if (thread_end_known) pthread_setspecific(thread_end_key, thread_known.row);

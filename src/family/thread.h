@@ -27,9 +27,9 @@ enum {
 };
 
 struct thread_row {
-    _Alignas(64) _Atomic uint64_t who; /* token in the high half, thread in the low one; 0: the row is free */
-    _Atomic uint32_t depth;            /* of the stack; only its thread writes it */
-    uint32_t unused;
+    _Alignas(64) _Atomic uint64_t who;     /* token in the high half, thread in the low one; 0: the row is free */
+    _Atomic uint32_t depth;                /* of the stack; only its thread writes it */
+    _Atomic uint32_t holding;              /* the lock that the thread keeps and is inside of: see channel/bias.h */
     _Atomic uint64_t inside[INSIDE_QUICK]; /* arena offsets */
     _Atomic uint64_t more;                 /* a block of INSIDE_MORE further ones; stays with the row */
 };

@@ -14,6 +14,8 @@ struct waited {
     bool (*ready)(const struct waited *waited);
     /* Buries dead members whose death makes the item ready, or delays it. NULL: there are none. */
     void (*look)(const struct waited *waited);
+    /* Called after the queue is watched, and before `ready` is asked: see channel/bias.h. NULL: not needed. */
+    void (*settle)(const struct waited *waited);
     /* Called when the item was found not ready: corrects its bell. NULL: it has none. */
     void (*nothing)(const struct waited *waited);
 };

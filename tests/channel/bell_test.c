@@ -108,7 +108,7 @@ LONG_METHOD_TEST(killed_holders_are_forgotten, 60) {
         ok(prong_process_signal(child, SIGKILL));
         ok(prong_process_join(child, PRONG_SECONDS(10)));
         ok(prong_process_destroy(child));
-        ok(prong_family_check(i == 2 ? &before : &after));
+        ok(prong_family_check(i == 20 ? &before : &after));
         ok(prong_queue_put(t.queue, "x", 1, PRONG_NOWAIT));
         ok(prong_queue_get(t.queue, &(char){0}, 1, NULL, PRONG_NOWAIT));
     }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -452,5 +453,63 @@ TEST(a_queues_size_is_exact_though_its_caller_is_held_back) {
         }
     counting = false;
     for (int i = 0; i < 2; i++) pthread_join(others[i], NULL);
+    ok(prong_queue_destroy(queue));
+}
+
+/* --- a thread that puts, or takes, often keeps the lock of its side: see src/channel/bias.h --- */
+
+static void put_and_get_often(prong_queue queue) {
+    for (long i = 0; i < 300; i++) {
+        long number;
+        ok(prong_queue_put(queue, &i, sizeof i, PRONG_NOWAIT));
+        ok(prong_queue_get(queue, &number, sizeof number, NULL, PRONG_NOWAIT));
+        equal(number, i);
+    }
+}
+
+/* It is stopped outside: others do not wait for it. */
+TEST(stopped_process_that_keeps_both_locks_stops_nobody) {
+    prong_queue queue = make(0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        put_and_get_often(queue);
+        raise(SIGSTOP);
+        put_and_get_often(queue);
+        _exit(0);
+    }
+    int status;
+    check(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+    int64_t before = test_now();
+    put_and_get_often(queue);
+    check(test_now() - before < PRONG_SECONDS(5));
+    kill(pid, SIGCONT);
+    check(waitpid(pid, &status, 0) == pid && status == 0);
+    ok(prong_queue_destroy(queue));
+}
+
+enum { KEEPERS = 3, ROUNDS = 40, BURST = 200 };
+
+static void *put_in_bursts(void *argument) {
+    prong_queue queue = *(prong_queue *)argument;
+    for (long i = 0; i < ROUNDS * BURST; i++) {
+        ok(prong_queue_put(queue, &i, sizeof i, PRONG_FOREVER));
+        if (i % BURST == 0) test_sleep_ms(1);
+    }
+    return NULL;
+}
+
+/* The putters take the lock from each other, and the taker sleeps in between. */
+TEST(lock_that_is_kept_passes_from_thread_to_thread) {
+    prong_queue queue = make(0);
+    pthread_t threads[KEEPERS];
+    long sum = 0, number, each = (long)ROUNDS * BURST;
+    for (int i = 0; i < KEEPERS; i++) check(pthread_create(&threads[i], NULL, put_in_bursts, &queue) == 0);
+    for (long i = 0; i < KEEPERS * each; i++) {
+        ok(prong_queue_get(queue, &number, sizeof number, NULL, PRONG_SECONDS(20)));
+        sum += number;
+    }
+    for (int i = 0; i < KEEPERS; i++) pthread_join(threads[i], NULL);
+    equal(sum, KEEPERS * (each * (each - 1) / 2));
+    is(prong_queue_get(queue, &number, sizeof number, NULL, PRONG_NOWAIT), PRONG_EMPTY);
     ok(prong_queue_destroy(queue));
 }

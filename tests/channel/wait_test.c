@@ -217,7 +217,7 @@ LONG_METHOD_TEST(killed_waiters_leave_nothing_behind, 60) {
         ok(prong_process_signal(waiter, SIGKILL));
         ok(prong_process_join(waiter, PRONG_SECONDS(10)));
         ok(prong_process_destroy(waiter));
-        ok(prong_family_check(i == 2 ? &before : &after));
+        ok(prong_family_check(i == 20 ? &before : &after));
     }
     check(after.used_blocks <= before.used_blocks);
     /* whoever comes next is woken, by one put, however many have died there */

@@ -1,12 +1,22 @@
 /* The queue (src/channel: segment, put, take, repair, life; over the real family lock and waitq): each message is taken once, in
- * order, none is lost but what the dead had taken or not yet put; nobody waits for the dead; no wake-up is lost. Segments are small,
- * so that they are linked and recycled; the allocator counts as one step (tests/storm steps through it). */
+ * order, none is lost but what the dead had taken or not yet put; nobody waits for the dead; no wake-up is lost; a lock that is kept
+ * (src/channel/bias.h) is revoked only while its owner is outside. Segments are small, so that they are linked and recycled; the
+ * allocator counts as one step (tests/storm steps through it). */
 #define CHANNEL_SEGMENT 64
+#define CHANNEL_SEGMENT_FIRST 64
 #define CHANNEL_INLINE 16
+#define BIAS_STREAK 0 /* a thread that takes a side's lock twice in a row keeps it */
+#define BIAS_PATIENCE 0
 #include "surroundings.h"
 #include "weaken.h"
 
+static struct thread_self known_of[MODEL_THREADS];
+#define thread_known known_of[model_self()]
+#define os_barrier_everywhere() (model_barrier_everywhere(MODEL_SITE("barrier", memory_order_seq_cst, 0)), true)
+
+#include "instrument.h"
 #include "channel/channel.h"
+#include "uninstrument.h"
 
 #define self_row() (&model_row)
 #define count_event(counter) ((void)0)
@@ -18,6 +28,7 @@
 #include "family/waitq.c"
 #undef spin_until
 #define spin_until(ready, context) ((ready)(context))
+#include "channel/bias.c"
 #include "channel/segment.c"
 #include "channel/put.c"
 #include "channel/take.c"
@@ -31,6 +42,7 @@ struct world_of_queue {
     char header[64]; /* offset 0 is no place */
     struct channel channel;
     struct burial burial;
+    struct thread_row rows[MODEL_THREADS];
     bool used[BLOCKS];
     _Alignas(64) char blocks[BLOCKS][128]; /* header and payload of 64 each */
     int taken[8];                          /* how often each number was */
@@ -39,9 +51,9 @@ struct world_of_queue {
 
 static struct world_of_queue *w;
 static int putters, takers, messages;
-static size_t most; /* of states */
 static int limit;   /* of messages in the queue, which is full at first; 0: none */
 enum { PUT_BEFORE = 100 };
+static bool kept; /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
 
 /* --- the allocator, in one step --- */
 
@@ -53,6 +65,7 @@ prong_status heap_alloc(uint64_t size, uint32_t owner, uint64_t *into, uint64_t 
     w->used[i] = true;
     uint64_t at = arena_offset(w->blocks[i]) + 64;
     ((struct block *)(void *)w->blocks[i])->owner = owner;
+    ((struct block *)(void *)w->blocks[i])->wanted = size;
     if (into) *into = at;
     if (block) *block = at;
     model_end_atomic();
@@ -115,22 +128,40 @@ static void model_recover(uint32_t dead) {
 
 enum { GENERATION = 1 };
 
+static uint64_t who(int thread) {
+    return (uint64_t)token_of(thread) << 32 | (uint32_t)(100 + thread);
+}
+
+static void keep(struct biased_lock *lock, int thread) {
+    lock->last = who(thread);
+    lock->row = arena_offset(&w->rows[thread]);
+    atomic_store(&lock->owner, who(thread));
+}
+
 static void prepare(void) {
     arena_base = model_arena();
     arena_places = MODEL_ARENA / 64;
     w = model_arena();
     burial = &w->burial;
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        known_of[i] = (struct thread_self){(uint32_t)(100 + i), token_of(i), &w->rows[i], 1};
+        atomic_store(&w->rows[i].who, who(i));
+    }
     model_check(channel_init(&w->channel, w, GENERATION, (uint64_t)limit, 0) == PRONG_OK);
     const uint64_t number = PUT_BEFORE;
     for (int i = 0; i < limit; i++)
         model_check(channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_NOWAIT) == PRONG_OK);
+    if (!kept) return;
+    keep(&w->channel.put.lock, 0);
+    keep(&w->channel.take.lock, putters);
 }
 
 /* Threads 0 to putters - 1 put numbers, the others take until they have had their share, or what there can be. */
 static void put_some(int thread) {
     for (int i = 0; i < messages; i++) {
         uint64_t number = (uint64_t)(thread * messages + i + 1);
-        model_check(channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_FOREVER) == PRONG_OK);
+        model_check(channel_put_quickly(&w->channel, GENERATION, &number, sizeof number) ||
+                    channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_FOREVER) == PRONG_OK);
     }
 }
 
@@ -144,11 +175,16 @@ static void note_taken(uint64_t number) {
     }
 }
 
+static prong_status take_a_number(uint64_t *number, prong_time timeout) {
+    struct taking taking = {.generation = GENERATION, .buffer = number, .capacity = sizeof *number};
+    if (channel_take_quickly(&w->channel, GENERATION, number, sizeof *number, NULL)) return PRONG_OK;
+    return channel_take(&w->channel, &taking, timeout);
+}
+
 static void take_some(int share) {
     for (int i = 0; i < share; i++) {
         uint64_t number = 0;
-        struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
-        model_check(channel_take(&w->channel, &taking, PRONG_FOREVER) == PRONG_OK);
+        model_check(take_a_number(&number, PRONG_FOREVER) == PRONG_OK);
         model_go_on_atomic();
         note_taken(number);
         model_end_atomic();
@@ -159,8 +195,7 @@ static void take_some(int share) {
 static void take_what_is_there(void) {
     for (int i = 0; i < messages + 1; i++) {
         uint64_t number = 0;
-        struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
-        if (channel_take(&w->channel, &taking, PRONG_NOWAIT) != PRONG_OK) continue;
+        if (take_a_number(&number, PRONG_NOWAIT) != PRONG_OK) continue;
         model_go_on_atomic();
         note_taken(number);
         model_end_atomic();
@@ -188,43 +223,64 @@ static void finish(void) {
     model_check(segments <= 4);
 }
 
-static int explore(const char *name, int puts, int takes, int each, int take_each, int kills, int mortal) {
-    putters = puts;
-    takers = takes;
-    messages = each;
-    share = take_each;
-    return model_explore(&(struct model){.name = name,
-                                         .threads = puts + takes,
-                                         .kills = kills,
-                                         .mortal = mortal,
-                                         .most = most,
-                                         .prepare = prepare,
-                                         .run = run,
-                                         .finish = finish});
-}
+struct case_of_queue {
+    const char *name;
+    int putters, takers, messages, share, kills, mortal; /* messages of a putter; share of a taker; 0: what is there */
+    bool kept;
+    int choices, limit;
+};
 
-static int explore_full(const char *name, int puts, int take_each) {
-    limit = take_each;
-    most = getenv("PRONG_MODEL_ALL") ? 1000000 : 50000;
-    int passed = explore(name, puts, 1, 1, take_each, 0, 0);
-    limit = 0;
-    most = 0;
-    return passed;
+static int explore_cases(const struct case_of_queue *cases, size_t count) {
+    const size_t of_full = getenv("PRONG_MODEL_ALL") ? 1000000 : 50000;
+    for (size_t i = 0; i < count; i++) {
+        putters = cases[i].putters;
+        takers = cases[i].takers;
+        messages = cases[i].messages;
+        share = cases[i].share;
+        kept = cases[i].kept;
+        limit = cases[i].limit;
+        model_explore(&(struct model){.name = cases[i].name,
+                                      .threads = putters + takers,
+                                      .kills = cases[i].kills,
+                                      .mortal = cases[i].mortal,
+                                      .choices = cases[i].choices,
+                                      .most = limit ? of_full : 0,
+                                      .prepare = prepare,
+                                      .run = run,
+                                      .finish = finish});
+    }
+    return (int)count;
 }
+#define EXPLORE(cases) explore_cases(cases, sizeof(cases) / sizeof *(cases))
+
+static const struct case_of_queue strong[] = {
+    {"queue: full, two putters of a message each, a taker of two", 2, 1, 1, 2, 0, 0, false, MODEL_STRONG, 2},
+    {"queue: a putter and a taker, 2 messages", 1, 1, 2, 2, 0, 0, false, MODEL_STRONG, 0},
+    {"queue: a putter and a taker that keep their locks, 2 messages", 1, 1, 2, 2, 0, 0, true, MODEL_STRONG, 0},
+    {"queue: a putter that may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, false, MODEL_STRONG, 0},
+    {"queue: a putter that keeps its lock and may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, true, MODEL_STRONG, 0},
+};
+/* These take most of the time. */
+static const struct case_of_queue larger[] = {
+    {"queue: a putter and a taker, 3 messages", 1, 1, 3, 3, 0, 0, false, MODEL_STRONG, 0},
+    {"queue: a putter and a taker that keep their locks, 3 messages", 1, 1, 3, 3, 0, 0, true, MODEL_STRONG, 0},
+    {"queue: two putters of a message each, one keeps the lock, a taker", 2, 1, 1, 2, 0, 0, true, MODEL_STRONG, 0},
+    {"queue: two putters of a message each, one may die, a taker", 2, 1, 1, 1, 1, 1, false, MODEL_STRONG, 0},
+    {"queue: two putters of a message each, one keeps the lock and may die, a taker", 2, 1, 1, 1, 1, 1, true,
+     MODEL_STRONG, 0},
+    {"queue: a putter and two takers, 2 messages", 1, 2, 2, 1, 0, 0, true, MODEL_STRONG, 0},
+};
+static const struct case_of_queue weak[] = {
+    {"queue: a putter and a taker that keep their locks, a message, 2 choices", 1, 1, 1, 1, 0, 0, true, 2, 0},
+};
 
 static int explore_quick(void) {
-    return explore_full("queue: full, two putters of a message each, a taker of two", 2, 2) +
-           explore("queue: a putter that may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1) +
-           explore("queue: a putter and a taker, 3 messages", 1, 1, 3, 3, 0, 0);
+    return EXPLORE(strong);
 }
 
 static int explore_all(void) {
-    int passed = explore_quick() + explore("queue: a putter and a taker, 6 messages", 1, 1, 6, 6, 0, 0);
-    if (getenv("PRONG_MODEL_ALL"))
-        passed += explore("queue: two putters of a message each, one may die, a taker", 2, 1, 1, 1, 1, 1) +
-                  explore("queue: two putters of a message each, a taker", 2, 1, 1, 2, 0, 0) +
-                  explore("queue: a putter and two takers, 2 messages", 1, 2, 2, 1, 0, 0);
-    return passed;
+    int passed = explore_quick() + EXPLORE(weak);
+    return getenv("PRONG_MODEL_ALL") ? passed + EXPLORE(larger) : passed;
 }
 
 int main(int argc, char **argv) {

@@ -25,6 +25,7 @@ static int model_clock_gettime(struct timespec *t) {
 #define lock_note(lock) ((void)0)
 #define lock_unnote() ((void)0)
 #define lock_is_interrupted(lock) false
+#define lock_note_refusal(interrupted) ((void)(interrupted))
 
 #include "family/lookout.h"
 #include "os/os.h"

@@ -52,11 +52,15 @@ static void prepare_three(struct stage *stage) {
     stage->before = 3;
 }
 
+/* Messages of 4,000 bytes fill the first segments that are linked for them: those of 8, 16 and 16 messages. */
+enum { UP_TO_SEGMENT_END = 8 + 16 + 16 };
+
 /* The next put, or get, goes over to another segment; and the one before has been used, for recycling. */
 static void prepare_at_segment_end(struct stage *stage) {
-    for (long i = 0; i < 31; i++) put_number(stage, 0, 4000);
+    for (long i = 0; i < UP_TO_SEGMENT_END - 1; i++) put_number(stage, 0, 4000);
     static char bytes[sizeof large];
-    for (long i = 0; i < 31; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
+    for (long i = 0; i < UP_TO_SEGMENT_END - 1; i++)
+        ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
     for (long i = 0; i < 1; i++) put_number(stage, i, 4000);
     stage->before = 1;
 }
@@ -80,6 +84,42 @@ static void reserve_and_commit(struct stage *stage) {
     if (prong_message_reserve(&message, 64) < 0) return;
     memcpy(message.data, &stage->before, 8);
     prong_queue_commit(stage->queue, &message, PRONG_NOWAIT);
+}
+
+/* So often that this process keeps the locks of both sides. The queue is empty, before and after. */
+static void keep_both_sides(struct stage *stage) {
+    char byte;
+    for (int i = 0; i < 200; i++) {
+        ok(prong_queue_put(stage->queue, "x", 1, PRONG_NOWAIT));
+        ok(prong_queue_get(stage->queue, &byte, 1, NULL, PRONG_NOWAIT));
+    }
+}
+
+static void keep_and_put_three(struct stage *stage) {
+    join_family(stage);
+    keep_both_sides(stage);
+    for (long i = 0; i < 3; i++) put_number(stage, i, 8);
+}
+
+static void expect_three(struct stage *stage) {
+    stage->before = 3;
+}
+
+static void prepare_kept_three(struct stage *stage) {
+    keep_both_sides(stage);
+    prepare_three(stage);
+}
+
+static void prepare_kept_none(struct stage *stage) {
+    keep_both_sides(stage);
+}
+
+LONG_TEST(put_by_a_process_that_keeps_the_lock, 120) {
+    kill_everywhere(&(struct operation){expect_three, keep_and_put_three, put_8, verify_put, 1});
+}
+
+LONG_TEST(put_that_revokes_a_kept_lock, 120) {
+    kill_everywhere(&(struct operation){prepare_kept_three, join_family, put_8, verify_put, 1});
 }
 
 LONG_TEST(put_of_a_small_message, 120) {
@@ -106,10 +146,8 @@ static void prepare_three_large(struct stage *stage) {
 }
 
 static void prepare_get_at_segment_end(struct stage *stage) {
-    for (long i = 0; i < 30; i++) put_number(stage, i < 15 ? i : i, 4000);
-    static char bytes[sizeof large];
-    for (long i = 0; i < 15; i++) ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_NOWAIT));
-    drain(stage, 15);
+    for (long i = 0; i < UP_TO_SEGMENT_END; i++) put_number(stage, i, 4000);
+    drain(stage, 0);
     for (long i = 0; i < 3; i++) put_number(stage, i, 4000);
     stage->before = 3;
 }
@@ -122,6 +160,23 @@ static void get_one(struct stage *stage) {
 static void receive_and_release(struct stage *stage) {
     prong_message message;
     if (prong_queue_receive(stage->queue, &message, PRONG_NOWAIT) >= 0) prong_message_release(&message);
+}
+
+static void look_for_a_while(struct stage *stage) {
+    char byte;
+    prong_queue_get(stage->queue, &byte, 1, NULL, PRONG_MS(1));
+}
+
+LONG_TEST(get_by_a_process_that_keeps_the_lock, 120) {
+    kill_everywhere(&(struct operation){expect_three, keep_and_put_three, get_one, verify_get, 1});
+}
+
+LONG_TEST(get_that_revokes_a_kept_lock, 120) {
+    kill_everywhere(&(struct operation){prepare_kept_three, join_family, get_one, verify_get, 1});
+}
+
+LONG_TEST(get_that_sleeps_where_another_keeps_the_putters_lock, 120) {
+    kill_everywhere(&(struct operation){prepare_kept_none, join_family, look_for_a_while, verify_put, 37});
 }
 
 LONG_TEST(get_of_a_small_message, 120) {
