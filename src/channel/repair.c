@@ -50,8 +50,8 @@ void channel_recover(struct channel *c, uint32_t dead) {
 
 void channel_wake(struct channel *c) {
     if (!c->fixed.whole) return;
-    lock_wake(&c->put.lock);
-    lock_wake(&c->take.lock);
+    lock_wake(&c->put.lock.lock);
+    lock_wake(&c->take.lock.lock);
     object_bell_wake(&c->bell);
     waitq_wake_all(&c->readable);
     waitq_wake_all(&c->writable);
