@@ -51,7 +51,7 @@ struct world_of_queue {
 
 static struct world_of_queue *w;
 static int putters, takers, messages;
-static int limit;   /* of messages in the queue, which is full at first; 0: none */
+static int limit; /* of messages in the queue, which is full at first; 0: none */
 enum { PUT_BEFORE = 100 };
 static bool kept; /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
 
@@ -258,7 +258,8 @@ static const struct case_of_queue strong[] = {
     {"queue: a putter and a taker, 2 messages", 1, 1, 2, 2, 0, 0, false, MODEL_STRONG, 0},
     {"queue: a putter and a taker that keep their locks, 2 messages", 1, 1, 2, 2, 0, 0, true, MODEL_STRONG, 0},
     {"queue: a putter that may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, false, MODEL_STRONG, 0},
-    {"queue: a putter that keeps its lock and may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, true, MODEL_STRONG, 0},
+    {"queue: a putter that keeps its lock and may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, true, MODEL_STRONG,
+     0},
 };
 /* These take most of the time. */
 static const struct case_of_queue larger[] = {
