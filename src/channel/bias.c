@@ -33,7 +33,7 @@ static bool bias_may_begin(struct biased_lock *l) {
 
 void biased_lock_release_and_keep(struct biased_lock *l) {
     if (bias_may_begin(l)) {
-        l->row = arena_offset(thread_known.row);
+        atomic_store_explicit(&l->row, arena_offset(thread_known.row), memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
         atomic_store_explicit(&l->owner, bias_self(), memory_order_relaxed);
     }
@@ -70,7 +70,7 @@ static bool bias_spin(struct biased_lock *l, uint64_t owner, struct thread_row *
 
 /* Waits until the owner is outside (LOCK_TAKEN), or dead. */
 static enum lock_result bias_wait(struct biased_lock *l, uint64_t owner, deadline_t deadline) {
-    struct thread_row *row = arena_at(l->row);
+    struct thread_row *row = arena_at(atomic_load_explicit(&l->row, memory_order_relaxed));
     uint32_t token = (uint32_t)(owner >> 32);
     if (bias_spin(l, owner, row)) return LOCK_TAKEN;
     prong_time look = DEAD_LOCK_FIRST;

@@ -26,7 +26,7 @@ struct biased_lock {
     lock_t lock;
     uint32_t streak;        /* how often in a row `last` has taken it */
     _Atomic uint64_t owner; /* the thread that keeps it, as in its row; 0: none. With BIAS_REVOKED: no longer */
-    uint64_t row;           /* of the owner */
+    _Atomic uint64_t row;   /* of the owner */
     uint64_t last;          /* the thread that took `lock` last */
     uint64_t patience;      /* the streak that it takes to keep it, beyond BIAS_STREAK_LEAST */
 };
@@ -57,12 +57,15 @@ static inline void bias_leave(struct biased_lock *l, struct thread_row *row) {
 }
 
 /* Takes the lock if this thread keeps it, and returns the thread's row; else NULL. Not in a signal handler that has
- * interrupted the thread inside of such a lock. */
+ * interrupted the thread inside of such a lock. The row is compared, too: the owner may have ended, and the system have
+ * given its number to this thread, which has another row. */
 static inline struct thread_row *bias_enter(struct biased_lock *l) {
     uint64_t me = bias_self();
     if (atomic_load_explicit(&l->owner, memory_order_relaxed) != me || thread_known.token != self_token()) return NULL;
     struct thread_row *row = thread_known.row;
-    if (__builtin_expect(atomic_load_explicit(&row->holding, memory_order_relaxed) != 0, 0)) return NULL;
+    if (__builtin_expect(atomic_load_explicit(&row->holding, memory_order_relaxed) != 0, 0) ||
+        atomic_load_explicit(&l->row, memory_order_relaxed) != arena_offset(row))
+        return NULL;
     atomic_store_explicit(&row->holding, bias_name(l), memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* the barrier in bias_revoke is for both */
     if (__builtin_expect(atomic_load_explicit(&l->owner, memory_order_relaxed) == me, 1)) return row;
