@@ -403,3 +403,42 @@ LONG_TEST(the_last_party_that_dies_wakes_the_others, 240) {
     wakes_dying(
         &(struct awakening){make_barrier, awaits_party, join_family, arrives, never, arrives, unmake_barrier, true});
 }
+
+/* --- two changes in a row --- */
+
+/* The second comes before the first sleeper is awake, and finds nobody announced. So the first wakes the other one. */
+static void two_wake_two(const struct awakening *what) {
+    struct stage stage = {0};
+    ok(prong_queue_create(&stage.queue, NULL));
+    for (int turn = 0; turn < 20; turn++) {
+        what->make(&stage);
+        pid_t one = start_sleeper(&stage, what->waits), other = start_sleeper(&stage, what->waits);
+        wait_until_asleep(one, true);
+        wait_until_asleep(other, true);
+        what->wakes(&stage);
+        what->wakes(&stage);
+        bool both = ends_within(one, 10000) && ends_within(other, 10000);
+        if (!both) kill(one, SIGKILL), kill(other, SIGKILL);
+        check(both);
+        what->unmake(&stage);
+    }
+    ok(prong_queue_destroy(stage.queue));
+}
+
+LONG_TEST(two_releases_in_a_row_wake_two, 240) {
+    two_wake_two(&acquire_and_release);
+}
+
+LONG_TEST(two_puts_in_a_row_wake_two, 240) {
+    two_wake_two(&get_and_put);
+}
+
+static void make_full_of_two(struct stage *stage) {
+    ok(prong_queue_create(&stage->doomed, &(prong_queue_options){.maxsize = 2}));
+    for (int i = 0; i < 2; i++) ok(prong_queue_put(stage->doomed, "x", 1, PRONG_NOWAIT));
+}
+
+LONG_TEST(two_gets_in_a_row_wake_two, 240) {
+    two_wake_two(&(struct awakening){
+        .make = make_full_of_two, .waits = puts_into_full, .wakes = gets_from_full, .unmake = unmake_full});
+}
