@@ -231,6 +231,8 @@ int os_socket_pair(int ends[2]);
 #define OS_IN_CHILD __attribute__((no_sanitize("address"), no_sanitize("thread")))
 /* In a spawned child, before anything else: closes all descriptors from 3 on but the kept ones. */
 void os_close_all_but(const int *kept, size_t kept_count);
+/* Closes the numbers from low to high, both included, which are all the caller's; none if high is below low. */
+void os_close_range(int low, int high);
 /* From now on this process is killed when the last write end of the pipe is closed. Independent of which thread
  * of the parent started it, as PR_SET_PDEATHSIG is not. False when the writer is gone already. */
 bool os_die_with_writer(int pipe_read_end);

@@ -26,8 +26,25 @@ static void child_drop_descriptors(struct child *child) {
     child->server = NULL;
 }
 
+/* Descriptors with numbers in a row, to be closed by one call. */
+struct run {
+    int low, high;
+};
+
+/* The list has the newest first, whose number is mostly one more than that of the next. */
+static void run_close(struct run *run, int descriptor) {
+    if (descriptor < 0) return;
+    if (descriptor != run->low - 1) {
+        os_close_range(run->low, run->high);
+        run->high = descriptor;
+    }
+    run->low = descriptor;
+}
+
 /* One that a thread still has is freed by child_release, or is lost with that thread, which is not in this child. */
-static void child_forget_in_copy(struct child *child) {
+static void child_forget_in_copy(struct child *child, struct run *run) {
+    run_close(run, child->pidfd);
+    child->pidfd = -1;
     child_drop_descriptors(child);
     child->listed = false;
     if (--child->users == 0) free(child);
@@ -36,10 +53,12 @@ static void child_forget_in_copy(struct child *child) {
 /* Spent ones stay in their list, where nothing finds them: child_of looks for children of this process only.
  * A copy of the write end would keep the parent's daemons alive for as long as this child. */
 static void children_forget(void) {
+    struct run run = {0, -1};
     for (struct child *child; (child = children);) {
         children = child->next;
-        child_forget_in_copy(child);
+        child_forget_in_copy(child, &run);
     }
+    os_close_range(run.low, run.high);
     look_next = NULL;
     if (life[1] >= 0) close(life[1]);
     if (inherited_life >= 0) close(inherited_life);
@@ -82,6 +101,10 @@ void child_add(struct child *child) {
     pthread_mutex_unlock(&mutex);
 }
 
+static prong_status fail_closed(void) {
+    return fail_text(PRONG_STALE, "not a handle of a live process: it is being destroyed");
+}
+
 /* Under the mutex; NULL when this process did not start it. The object of a child of this process stays meanwhile. */
 static struct child *child_of(prong_process handle) {
     if (!object_is_live(KIND_PROCESS, handle.offset, handle.generation)) return NULL;
@@ -106,13 +129,16 @@ static void child_spend(struct child *child) {
     child_link(child);
 }
 
-int child_sentinel(struct child *child) {
+prong_status child_sentinel(struct child *child, int *sentinel) {
+    prong_status status = PRONG_OK;
     pthread_mutex_lock(&mutex);
-    if (child->listed && child->pidfd < 0) child->pidfd = os_ended_descriptor();
+    if (!child->listed) status = fail_closed();
+    if (status >= 0 && child->pidfd < 0 && (child->pidfd = os_ended_descriptor()) < 0)
+        status = fail_errno("no descriptor for process '%s', which has ended", child->process->name);
     child->watched = true;
-    int sentinel = child->pidfd;
+    *sentinel = child->pidfd;
     pthread_mutex_unlock(&mutex);
-    return sentinel;
+    return status;
 }
 
 /* Under the mutex; true when it was the last user's, and is the caller's to free. */
@@ -193,8 +219,7 @@ void children_note_ends(void) {
 static prong_status child_enter(prong_process handle, struct process **process) {
     pthread_mutex_lock(&mutex);
     prong_status status = process_find(handle, process);
-    if (status >= 0 && process_state(*process) == PROCESS_CLOSED)
-        status = fail_text(PRONG_STALE, "not a handle of a live process: it is being destroyed");
+    if (status >= 0 && process_state(*process) == PROCESS_CLOSED) status = fail_closed();
     return status;
 }
 

@@ -25,8 +25,8 @@ void child_add(struct child *child);
  * it, or has closed it. */
 struct child *child_hold(prong_process handle);
 void child_release(struct child *child);
-/* Its descriptor, for the program: it stays open until the process is destroyed. -1, with errno: there is none left. */
-int child_sentinel(struct child *child);
+/* Its descriptor, for the program: it stays open until the process is destroyed, which it may be already (PRONG_STALE). */
+prong_status child_sentinel(struct child *child, int *sentinel);
 /* Notes the end of a few children that have ended and that no call has joined: each start does so, so that their
  * descriptors do not become more and more, of which each fork makes copies. */
 void children_note_ends(void);

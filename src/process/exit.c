@@ -8,6 +8,7 @@
 #include "family/waiter.h"
 #include "process/children.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -151,7 +152,7 @@ prong_status child_settle(struct process *process, any_function **function) {
     if (!exit_settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");
     uint64_t unknown = 0; /* its parent's number for it, where that is another, comes before its own */
     atomic_compare_exchange_strong(&process->pid, &unknown, (uint64_t)getpid());
-    waitq_notify(&process->changed, 1);
+    waitq_notify(&process->changed, INT_MAX); /* who starts it, and who waits for its end */
     return PRONG_OK;
 }
 

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static void main_report_failure(struct process *process, prong_status status) {
     process->failure = status;
     snprintf(process->failure_text, sizeof process->failure_text, "%s", prong_error_message());
     process_move(process, self_token(), PROCESS_STARTING, PROCESS_FAILED);
-    waitq_notify(&process->changed, 1);
+    waitq_notify(&process->changed, INT_MAX); /* who starts it, and who waits for its end */
 }
 
 static _Noreturn void main_run_process(uint64_t offset, int life) {

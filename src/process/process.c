@@ -92,8 +92,7 @@ prong_status prong_process_sentinel(prong_process handle, int *descriptor) {
     struct child *child = child_hold(handle);
     if (!child)
         return process_verify(handle, fail(PRONG_NOT_CHILD, "process '%s' is not a child of this one", p->name));
-    *descriptor = child_sentinel(child);
-    status = *descriptor >= 0 ? PRONG_OK : fail_errno("no descriptor for process '%s', which has ended", p->name);
+    status = child_sentinel(child, descriptor);
     child_release(child);
     return status;
 }

@@ -271,6 +271,11 @@ OS_IN_CHILD void os_close_all_but(const int *kept, size_t kept_count) {
     }
 }
 
+void os_close_range(int low, int high) {
+    if (low < high && syscall(SYS_close_range, (unsigned)low, (unsigned)high, 0) == 0) return;
+    for (int fd = low; fd <= high; fd++) close(fd);
+}
+
 bool os_die_with_writer(int pipe_read_end) {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", pipe_read_end);
