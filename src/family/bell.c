@@ -77,7 +77,8 @@ static void takes_withdraw(struct object_bell *shared, uint32_t dead) {
 /* --- ringing and silencing --- */
 
 /* False: this is the object's pipe no longer. The version is read before that is checked: who makes another pipe stores
- * its id first, and changes the version then. */
+ * its id first, and changes the version then. If the system fails, the bell is not noted as rung, and the caller tries
+ * again. */
 static bool bell_ring(struct bell *bell) {
     struct object_bell *shared = bell->shared;
     uint64_t before = atomic_load(&shared->rung);
@@ -85,7 +86,7 @@ static bool bell_ring(struct bell *bell) {
     struct os_bell_id id = bell_id(shared);
     if (!bell_same_id(&id, &bell->id)) return false;
     uint32_t takes = takes_announced(shared), bytes = takes ? os_bell_bytes(bell->pipe) : 0;
-    if (bytes <= takes) os_bell_put(bell->pipe, takes + 1 - bytes);
+    if (bytes <= takes && !os_bell_put(bell->pipe, takes + 1 - bytes)) return true;
     atomic_compare_exchange_strong(&shared->rung, &before, before | RUNG);
     return true;
 }
@@ -189,7 +190,7 @@ static void bell_ring_for_good(struct object_bell *shared) {
     struct undisturbed before;
     bells_lock(&before);
     struct bell *bell = bell_with_pipe(shared);
-    if (bell) bell_ring(bell);
+    if (bell) bell_agree(bell);
     bell_ring_by_address(shared, !bell);
     bells_unlock(&before);
 }

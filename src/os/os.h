@@ -265,9 +265,9 @@ int os_bell_create(struct os_bell_id *id);
  * out. */
 int os_bell_open(pid_t pid, int number, const struct os_bell_id *id);
 bool os_bell_is(int fd, const struct os_bell_id *id);
-/* At most OS_BELL_MOST bytes; none if the pipe is about full. */
+/* At most OS_BELL_MOST bytes; none if the pipe is about full. False: the system has failed. */
 enum { OS_BELL_MOST = 16 };
-void os_bell_put(int fd, uint32_t count);
+bool os_bell_put(int fd, uint32_t count);
 /* At most so many. */
 void os_bell_take(int fd, uint32_t count);
 uint32_t os_bell_bytes(int fd);

@@ -71,12 +71,15 @@ bool os_bell_is(int fd, const struct os_bell_id *id) {
     return same;
 }
 
-void os_bell_put(int fd, uint32_t count) {
+bool os_bell_put(int fd, uint32_t count) {
     static const char bytes[OS_BELL_MOST];
     int before = errno;
+    ssize_t put;
     if (count > OS_BELL_MOST) count = OS_BELL_MOST;
-    while (write(fd, bytes, count) < 0 && errno == EINTR) {} /* EAGAIN: there are bytes enough */
+    while ((put = write(fd, bytes, count)) < 0 && errno == EINTR) {}
+    bool done = put >= 0 || errno == EAGAIN; /* EAGAIN: there are bytes enough */
     errno = before;
+    return done;
 }
 
 void os_bell_take(int fd, uint32_t count) {
