@@ -8,11 +8,12 @@
 /* --- checking without a lock: the answer was true a moment ago. The memory read may belong to a recycled segment by
  * now; it is still mapped, and a caller that acts on the answer checks again under the lock. --- */
 
-/* The header of the next message: at that place, or in the segment to which a LINK there leads. */
-static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
+/* The header of the next message: at that place, or in the segment to which a LINK there leads. Not for a sanitizer: who
+ * has the memory now may be writing anything into it. */
+__attribute__((no_sanitize("thread"))) static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
     if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
-    uint64_t to = *(uint64_t *)record_payload(record_at(segment, head));
+    uint64_t to = __atomic_load_n((uint64_t *)record_payload(record_at(segment, head)), __ATOMIC_RELAXED);
     if (to % 64 || to > arena_mapped - SEGMENT_FIRST)
         return header; /* recycled while it was read: check under the lock */
     return atomic_load_explicit(record_at(to, position_of(0, SEGMENT_START)), memory_order_acquire);
