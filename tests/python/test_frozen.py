@@ -6,7 +6,7 @@ import sys
 import unittest
 
 import prong
-from support import ProgramTest, installed
+from support import ProgramTest, installed, main
 
 SOON = 120
 
@@ -89,4 +89,4 @@ class FrozenTest(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()
