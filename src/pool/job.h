@@ -48,8 +48,7 @@ struct job {
     uint64_t values;            /* what prong_job_value gives: a job_values */
     any_function *pointer;      /* in processes forked from the submitter's image */
     struct function function;
-    uint64_t next_job, previous_job;   /* in the pool's list of jobs with tasks to claim */
-    uint64_t next_told, previous_told; /* in its list of ended jobs whose callbacks are to run */
+    struct job_link claimable, told; /* in the pool's lists of these names */
     /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an iterator's job,
      * where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a ring. */
     uint64_t storage; /* one block for the following, 0: they are in `small` */

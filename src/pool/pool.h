@@ -31,6 +31,14 @@ struct slot {
     int64_t awaits_place, awaits_until;
 };
 
+/* A list of jobs in the arena, linked both ways, so that one is taken out without a search: see schedule.c. */
+struct job_list {
+    uint64_t first, last;
+};
+struct job_link {
+    uint64_t next, previous;
+};
+
 struct pool {
     struct object object;
     struct guard guard;
@@ -38,9 +46,9 @@ struct pool {
     _Atomic uint64_t owner;    /* token */
     _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t slots, slot_count;
-    uint64_t first, last;           /* jobs with tasks to claim, oldest first */
-    uint64_t unfinished;            /* tasks submitted and not ended */
-    uint64_t first_told, last_told; /* ended jobs whose callbacks are to run, in the order of their ends */
+    struct job_list claimable; /* jobs with tasks to claim, oldest first */
+    struct job_list told;      /* ended jobs whose callbacks are to run, in the order of their ends */
+    uint64_t unfinished;       /* tasks submitted and not ended */
     uint64_t maxtasks, deaths, early_deaths;
     uint64_t least_limit; /* the shortest time limit of unfinished jobs, or less; 0: none has one */
     int64_t broken_code;

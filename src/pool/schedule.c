@@ -11,11 +11,11 @@
 #include <limits.h>
 
 enum {
-    LINK_WORDS = 4,                                      /* schedule_job */
-    UNLINK_WORDS = 3,                                    /* schedule_unlink_job */
+    LINK_WORDS = 4,                                      /* job_list_add */
+    UNLINK_WORDS = 3,                                    /* job_list_remove */
     TASK_WORDS = 5,                                      /* schedule_end_task */
     CLAIM_WORDS = 7 + UNLINK_WORDS,                      /* schedule_claim */
-    TELL_WORDS = 5,                                      /* schedule_tell_owner */
+    TELL_WORDS = 1 + LINK_WORDS,                         /* schedule_tell_owner */
     END_WORDS = TASK_WORDS + 5 + TELL_WORDS,             /* schedule_end */
     LOSS_WORDS = 3 + LINK_WORDS + 3 + TELL_WORDS,        /* schedule_loss: the task is run again */
     DEATH_WORDS = LOSS_WORDS + 6,                        /* schedule_death */
@@ -32,27 +32,42 @@ static void schedule_add(struct pool *pool, uint64_t *word, int64_t n) {
     guard_set(&pool->guard, word, *word + (uint64_t)n);
 }
 
-/* --- the list of jobs with tasks to claim --- */
+/* --- the pool's lists of jobs; link: where a job has its place in the list --- */
 
-static bool schedule_is_linked(const struct pool *pool, const struct job *job) {
-    return job->previous_job || pool->first == arena_offset(job);
+static struct job_link *job_link_at(uint64_t job, size_t link) {
+    return (struct job_link *)(void *)((char *)arena_at(job) + link);
+}
+
+static bool job_list_has(const struct job_list *list, const struct job *job, size_t link) {
+    uint64_t offset = arena_offset(job);
+    return job_link_at(offset, link)->previous || list->first == offset;
+}
+
+static void job_list_add(struct pool *pool, struct job_list *list, const struct job *job, size_t link) {
+    uint64_t offset = arena_offset(job), last = list->last;
+    struct job_link *mine = job_link_at(offset, link);
+    schedule_set(pool, &mine->next, 0);
+    schedule_set(pool, &mine->previous, last);
+    schedule_set(pool, last ? &job_link_at(last, link)->next : &list->first, offset);
+    schedule_set(pool, &list->last, offset);
+}
+
+static void job_list_remove(struct pool *pool, struct job_list *list, const struct job *job, size_t link) {
+    if (!job_list_has(list, job, link)) return;
+    struct job_link *mine = job_link_at(arena_offset(job), link);
+    uint64_t before = mine->previous, after = mine->next;
+    schedule_set(pool, before ? &job_link_at(before, link)->next : &list->first, after);
+    schedule_set(pool, after ? &job_link_at(after, link)->previous : &list->last, before);
+    if (before) schedule_set(pool, &mine->previous, 0);
 }
 
 void schedule_job(struct pool *pool, struct job *job) {
-    if (schedule_is_linked(pool, job)) return;
-    uint64_t offset = arena_offset(job);
-    schedule_set(pool, &job->next_job, 0);
-    schedule_set(pool, &job->previous_job, pool->last);
-    schedule_set(pool, pool->last ? &((struct job *)arena_at(pool->last))->next_job : &pool->first, offset);
-    schedule_set(pool, &pool->last, offset);
+    if (job_list_has(&pool->claimable, job, offsetof(struct job, claimable))) return;
+    job_list_add(pool, &pool->claimable, job, offsetof(struct job, claimable));
 }
 
 static void schedule_unlink_job(struct pool *pool, struct job *job) {
-    if (!schedule_is_linked(pool, job)) return;
-    uint64_t before = job->previous_job, after = job->next_job;
-    schedule_set(pool, before ? &((struct job *)arena_at(before))->next_job : &pool->first, after);
-    schedule_set(pool, after ? &((struct job *)arena_at(after))->previous_job : &pool->last, before);
-    if (before) schedule_set(pool, &job->previous_job, 0);
+    job_list_remove(pool, &pool->claimable, job, offsetof(struct job, claimable));
 }
 
 /* --- claiming --- */
@@ -77,8 +92,8 @@ static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *pl
 }
 
 bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
-    while (pool->first) {
-        struct job *job = arena_at(pool->first);
+    while (pool->claimable.first) {
+        struct job *job = arena_at(pool->claimable.first);
         uint64_t place;
         if (schedule_next_place(pool, job, &place)) {
             unsigned tries = task_tries(*job_word(job, place)) + 1;
@@ -97,37 +112,25 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
     return false;
 }
 
-/* --- the list of ended jobs whose callbacks are to be run, in the order of their ends --- */
-
-static bool schedule_is_told(const struct pool *pool, const struct job *job) {
-    return job->previous_told || pool->first_told == arena_offset(job);
-}
+/* --- ended jobs whose callbacks are to be run --- */
 
 /* Of an abandoned job, nobody wants to know. */
 void schedule_tell_owner(struct pool *pool, struct job *job) {
     if (!job->tell_owner || job->was_told || job->abandoned || !job_ended(job)) return;
-    uint64_t offset = arena_offset(job), last = pool->last_told;
     schedule_set(pool, &job->was_told, 1);
-    schedule_set(pool, &job->next_told, 0);
-    schedule_set(pool, &job->previous_told, last);
-    schedule_set(pool, last ? &((struct job *)arena_at(last))->next_told : &pool->first_told, offset);
-    schedule_set(pool, &pool->last_told, offset);
+    job_list_add(pool, &pool->told, job, offsetof(struct job, told));
 }
 
 void schedule_untell_owner(struct pool *pool, struct job *job) {
-    if (!schedule_is_told(pool, job)) return;
-    uint64_t before = job->previous_told, after = job->next_told;
-    schedule_set(pool, before ? &((struct job *)arena_at(before))->next_told : &pool->first_told, after);
-    schedule_set(pool, after ? &((struct job *)arena_at(after))->previous_told : &pool->last_told, before);
-    if (before) schedule_set(pool, &job->previous_told, 0);
+    job_list_remove(pool, &pool->told, job, offsetof(struct job, told));
 }
 
 bool schedule_take_told(struct pool *pool, prong_job *job) {
-    if (!__atomic_load_n(&pool->first_told, __ATOMIC_ACQUIRE)) return false;
+    if (!__atomic_load_n(&pool->told.first, __ATOMIC_ACQUIRE)) return false;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return false;
-    bool found = pool->first_told != 0;
+    bool found = pool->told.first != 0;
     if (found) {
-        struct job *first = arena_at(pool->first_told);
+        struct job *first = arena_at(pool->told.first);
         *job = job_handle(first);
         schedule_untell_owner(pool, first);
     }

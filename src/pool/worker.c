@@ -159,7 +159,7 @@ static bool worker_is_known(const struct worker *w) {
 
 static bool worker_has_work(void *context) {
     const struct worker *w = context;
-    return worker_must_end(w) || (worker_is_known(w) && __atomic_load_n(&w->pool->first, __ATOMIC_ACQUIRE));
+    return worker_must_end(w) || (worker_is_known(w) && __atomic_load_n(&w->pool->claimable.first, __ATOMIC_ACQUIRE));
 }
 
 enum step { STEP_RUN, STEP_WAIT, STEP_END };
@@ -179,7 +179,7 @@ static enum step worker_step(struct worker *w, struct claim *claim, const struct
     if (ended) object_enter_known(&inside, ended); /* a job may be destroyed and freed once the guard is free */
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, news);
-    if (next == STEP_RUN && __atomic_load_n(&pool->first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);
+    if (next == STEP_RUN && __atomic_load_n(&pool->claimable.first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);
     return next;
 }
 
