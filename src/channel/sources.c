@@ -4,13 +4,14 @@
 #include "channel/source.h"
 #include "channel/connection.h"
 #include "channel/queue.h"
+#include "channel/sides.h"
 
 static void channel_has_nothing(const struct waited *waited) {
     bell_after_nothing(waited->object);
 }
 
 static void channel_settle(const struct waited *waited) {
-    channel_settled_to_take(waited->object);
+    side_settle_put(waited->object);
 }
 
 static void waited_for_channel(struct waited *waited, struct channel *channel, uint64_t offset, uint64_t generation) {

@@ -16,16 +16,22 @@ static _Atomic uint32_t *pulse_word(struct member *row, uint32_t token) {
     return (_Atomic uint32_t *)(void *)((char *)&row->pulse + (uint32_t)pulse - 1);
 }
 
+/* The same, and what is in it; NULL: none that beats. */
+static _Atomic uint32_t *pulse_beating(struct member *row, uint32_t token, uint32_t *pulse) {
+    _Atomic uint32_t *word = pulse_word(row, token);
+    *pulse = word ? atomic_load(word) : 0;
+    return os_pulse_beats(*pulse) ? word : NULL;
+}
+
 static bool pulse_is_there(uint32_t token) {
-    _Atomic uint32_t *word = pulse_word(member_row(token), token);
-    return word && os_pulse_beats(atomic_load(word));
+    uint32_t pulse;
+    return pulse_beating(member_row(token), token, &pulse) != NULL;
 }
 
 /* The process that had the row before may not have ended quite yet. */
 static bool pulse_is_in_use(struct member *row) {
-    uint64_t pulse = atomic_load(&row->pulse_of);
-    _Atomic uint32_t *word = pulse_word(row, (uint32_t)(pulse >> 32));
-    return word && os_pulse_beats(atomic_load(word));
+    uint32_t pulse;
+    return pulse_beating(row, (uint32_t)(atomic_load(&row->pulse_of) >> 32), &pulse) != NULL;
 }
 
 /* The member whose pulse a thread of this process is about to begin. */
@@ -134,10 +140,9 @@ static void words_begin(struct word_list *list, const struct long_sleep *sleep) 
 
 /* Adds the pulse of a member, if it has one; buries one that is dead. */
 static void words_add_member(struct word_list *list, struct member *row) {
-    uint32_t token = (uint32_t)atomic_load(&row->token);
-    _Atomic uint32_t *word = pulse_word(row, token);
-    uint32_t pulse = word ? atomic_load(word) : 0;
-    if (os_pulse_beats(pulse)) {
+    uint32_t token = (uint32_t)atomic_load(&row->token), pulse;
+    _Atomic uint32_t *word = pulse_beating(row, token, &pulse);
+    if (word) {
         list->incomplete |= !words_add(list, word, pulse);
     } else {
         member_bury_if_dead(token);
@@ -203,11 +208,10 @@ static void sleep_as_other(struct long_sleep *sleep) {
     bool watched = false;
     words_begin(&list, sleep);
     for (int i = 0; i < LOOKOUT_SEATS; i++) {
-        uint32_t holder = atomic_load(&lookouts()->seat[i]);
+        uint32_t holder = atomic_load(&lookouts()->seat[i]), pulse;
         words_add(&list, &lookouts()->seat[i], holder);
-        _Atomic uint32_t *word = holder ? pulse_word(member_row(holder), holder) : NULL;
-        uint32_t pulse = word ? atomic_load(word) : 0;
-        if (!os_pulse_beats(pulse)) continue;
+        _Atomic uint32_t *word = holder ? pulse_beating(member_row(holder), holder, &pulse) : NULL;
+        if (!word) continue;
         if (holder != self_token()) words_add(&list, word, pulse);
         watched = true;
     }

@@ -45,13 +45,13 @@ void touched_each(struct touched *touched, void (*visit)(uint64_t slab, void *co
 /* Empties the list. If this process dies in here, another continues. */
 void touched_free(struct touched *touched);
 
-/* What this process has in its list, by the slabs' numbers, in memory that a fork clears: a byte each, and another one
- * for no slab, whose number is 0. A slab that comes after so many shares the last number with others: who touches one
- * has touched all. */
+/* What this process has in its list, by the slabs' numbers, in memory that a fork clears: a byte each. No slab
+ * has the number 0. All slabs after the first TOUCHED_NUMBERS share the last number: a member that touches one of them
+ * has touched all slabs. */
 enum { TOUCHED_NUMBERS = 1 << 16 };
 extern __attribute__((visibility("hidden"))) _Atomic uint8_t *_Atomic touched_map;
 
-/* The slab is in the list. Who sees this may store into its objects, as the entry was stored before: see
+/* Whether the slab is in the list. If it is, this thread may store into its objects: the entry was stored before. See
  * touched_note. */
 static inline bool touched_already(uint16_t number) {
     const _Atomic uint8_t *map = atomic_load_explicit(&touched_map, memory_order_relaxed);
