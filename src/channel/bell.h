@@ -16,7 +16,7 @@ static inline void bell_after_take(struct channel *channel) {
 }
 /* A caller looked for a message and found none. */
 static inline void bell_after_nothing(struct channel *channel) {
-    if (bell_is_on(channel)) object_bell_settle_thoroughly(&channel->bell);
+    if (bell_is_on(channel)) object_bell_settle(&channel->bell);
 }
 
 #endif

@@ -76,8 +76,8 @@ static void takes_withdraw(struct object_bell *shared, uint32_t dead) {
 
 /* --- ringing and silencing --- */
 
-/* False: this is the object's pipe no longer. The version is read before that is checked: who makes another pipe stores
- * its id first, and changes the version then. If the system fails, the bell is not noted as rung, and the caller tries
+/* False: the object has another pipe now. The version is read before that is checked: a process that makes another pipe
+ * stores its id first, and changes the version afterwards. If the system fails, the bell is not noted as rung, and the caller tries
  * again. */
 static bool bell_ring(struct bell *bell) {
     struct object_bell *shared = bell->shared;
@@ -158,7 +158,7 @@ void bell_settle_this(struct object_bell *shared) {
 
 /* Once more if there is another bell now: its maker may have checked the object before the change that is settled
  * here. */
-void bell_settle(struct object_bell *shared) {
+void object_bell_settle(struct object_bell *shared) {
     struct undisturbed before;
     struct os_bell_id id, now;
     bells_lock(&before);
@@ -172,15 +172,11 @@ void bell_settle(struct object_bell *shared) {
 
 void object_bell_settle_up(struct object_bell *shared) {
     if (bell_flags(shared) == BELL_HAS_PIPE && bell_is_rung(shared)) return;
-    bell_settle(shared);
+    object_bell_settle(shared);
 }
 
 void object_bell_settle_down(struct object_bell *shared) {
-    if (!bell_owner_ready(shared)) bell_settle(shared);
-}
-
-void object_bell_settle_thoroughly(struct object_bell *shared) {
-    bell_settle(shared);
+    if (!bell_owner_ready(shared)) object_bell_settle(shared);
 }
 
 /* --- ends --- */
@@ -233,5 +229,5 @@ void object_bell_recover(struct object_bell *shared, uint32_t dead) {
         holders_remove(shared, dead);
         holders_unlock(shared);
     }
-    if (bell_flags(shared)) bell_settle(shared);
+    if (bell_flags(shared)) object_bell_settle(shared);
 }

@@ -47,7 +47,7 @@ void bells_of_child(void);
 
 void object_bell_settle_up(struct object_bell *bell);
 void object_bell_settle_down(struct object_bell *bell);
-void object_bell_settle_thoroughly(struct object_bell *bell);
+void object_bell_settle(struct object_bell *bell);
 
 /* To be called after a sequentially consistent operation that follows the change. So either a process that switches the
  * bell on and then checks the object sees the change, or this call sees the bell. Only a load while there is no
@@ -65,7 +65,7 @@ static inline void object_bell_after_unready(struct object_bell *bell) {
 }
 /* A caller found the object not ready: corrects what a dead or stopped process left. */
 static inline void object_bell_after_nothing(struct object_bell *bell) {
-    if (object_bell_is_on(bell)) object_bell_settle_thoroughly(bell);
+    if (object_bell_is_on(bell)) object_bell_settle(bell);
 }
 
 /* The object is destroyed: readable from now on, in all its holders, forever. Costs next to nothing if no process has

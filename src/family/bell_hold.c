@@ -104,7 +104,7 @@ prong_status object_bell_open(struct object_bell *shared, uint64_t generation, i
     bells_lock(&before);
     prong_status status = bell_made(shared, generation, descriptor);
     bells_unlock(&before);
-    if (status >= 0) bell_settle(shared);
+    if (status >= 0) object_bell_settle(shared);
     return status;
 }
 

@@ -55,8 +55,7 @@ int bell_open_from_holders(struct object_bell *shared, const struct os_bell_id *
 
 /* --- bell.c, for holders --- */
 
-void bell_settle(struct object_bell *shared);
-/* The same under the lock, once. */
+/* As object_bell_settle, under the lock, once. */
 void bell_settle_this(struct object_bell *shared);
 /* Under the holders' lock, when the object has another pipe: it is not rung yet. */
 void bell_unring(struct object_bell *shared);

@@ -104,7 +104,7 @@ void object_bell_settle_down(struct object_bell *channel) {
     (void)channel;
 }
 
-void object_bell_settle_thoroughly(struct object_bell *channel) {
+void object_bell_settle(struct object_bell *channel) {
     (void)channel;
 }
 

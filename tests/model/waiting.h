@@ -101,7 +101,7 @@ void object_bell_settle_up(struct object_bell *bell) {
 void object_bell_settle_down(struct object_bell *bell) {
     (void)bell;
 }
-void object_bell_settle_thoroughly(struct object_bell *bell) {
+void object_bell_settle(struct object_bell *bell) {
     (void)bell;
 }
 
