@@ -166,7 +166,8 @@ static void wait_among_outstanding(long count) {
 static void manager_create(long count) {
     prong_manager manager;
     prong_proxy proxy;
-    must(prong_manager_start(&manager, NULL));
+    prong_manager_options options = {.server.max_objects = (size_t)count + SAMPLES_MAX};
+    must(prong_manager_start(&manager, &options));
     for (long i = 0; i < count; i++) must(prong_proxy_create(&proxy, manager, "dict", PRONG_SECONDS(60), "()"));
     for (int i = 0; i < SAMPLES_MAX; i++) {
         double began = bench_now();
