@@ -9,6 +9,8 @@ import sys
 import run
 
 MILLION = 1000000
+MEMBERS = [10, 100, 1000, 4000]
+FAMILY = "a family has at most 4,096 processes"
 
 
 def powers(most):
@@ -19,15 +21,14 @@ ROWS = {  # id: (numbers, what, why the row ends there)
     "scale_start_locks": (powers(MILLION), "start and join among so many locks", ""),
     "scale_start_destroyed": (powers(MILLION), "start and join after so many locks were made and destroyed", ""),
     "scale_start_queues": (powers(MILLION), "start and join among so many queues", "a million take 1.3 GiB"),
-    "scale_start_members": (powers(1000), "start and join among so many sleeping members", "a family has at most 4,096 processes"),
-    "scale_join_finished": ([10, 100, 1000, 3000], "start and join among so many ended children that no call has joined",
-                            "a family has at most 4,096 processes"),
+    "scale_start_members": (MEMBERS, "start and join among so many sleeping children",
+                            FAMILY + "; a fork copies the descriptors, one a child"),
+    "scale_join_finished": (MEMBERS, "start and join among so many ended children that no call has joined", FAMILY),
     "scale_nesting": ([1, 10, 100], "a level of processes nested so deep", "each level is a process that waits"),
     "scale_pool_create": (powers(1000), "creating a pool of one worker among so many", "each pool has a process: at most 4,096"),
     "scale_job_wait": (powers(MILLION), "from the end of the oldest of so many outstanding jobs to its being known", ""),
     "scale_manager_create": (powers(MILLION), "creating an object in a manager that has so many", ""),
-    "scale_manager_sessions": (powers(1000), "a request of a member while so many others have sessions",
-                               "a family has at most 4,096 processes"),
+    "scale_manager_sessions": (MEMBERS, "a request of a member while so many others have sessions", FAMILY),
 }
 
 
