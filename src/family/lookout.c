@@ -4,6 +4,7 @@
 #include "base/periods.h"
 #include "family/rows.h"
 #include "family/seats.h"
+#include "family/watch.h"
 #include "os/os.h"
 
 #include <limits.h>
@@ -13,12 +14,15 @@
 void lookout_joined(void) {
     pulse_begin_if_needed();
     atomic_fetch_add(&lookouts()->joined, 1);
-    if (atomic_exchange(&lookouts()->armed, 0)) os_futex_wake(&lookouts()->joined, INT_MAX);
+    if (!atomic_exchange(&lookouts()->armed, 0)) return;
+    os_futex_wake(&lookouts()->joined, INT_MAX);
+    watchers_ring(WATCH_JOINS, INT_MAX);
 }
 
 void lookout_wake_all(void) {
     atomic_fetch_add(&lookouts()->deaths, 1);
     os_futex_wake(&lookouts()->deaths, INT_MAX);
+    watchers_ring(WATCH_DEATHS, INT_MAX);
 }
 
 /* --- sleeping on several words --- */
@@ -86,13 +90,19 @@ static void words_add_members(struct word_list *list) {
     atomic_store(&lookouts()->members, count);
 }
 
-/* A nap that costs the family the same, however many take it; not all at the same time. */
-static prong_time long_nap(void) {
+prong_time lookout_long_nap(void) {
     uint32_t members = atomic_load(&lookouts()->members);
     prong_time nap = LOOKOUT_NAP * (members ? members : 1);
     if (nap > LOOKOUT_NAP_MOST) nap = LOOKOUT_NAP_MOST;
     if (nap > LOOKOUT_NAP_RUNTIME && upward_may_interrupt()) nap = LOOKOUT_NAP_RUNTIME;
     return nap / 128 * (96 + self_token() % 64);
+}
+
+void lookout_bury_silent(void) {
+    for (int i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE && !pulse_is_there(token)) member_bury_if_dead(token);
+    }
 }
 
 /* Which item ended the sleep; -1: another reason. */
@@ -115,7 +125,7 @@ static void sleep_as_lookout(struct long_sleep *sleep) {
         words_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
     }
     words_add_members(&list);
-    prong_time nap = list.incomplete ? sleep->nap : long_nap();
+    prong_time nap = list.incomplete ? sleep->nap : lookout_long_nap();
     if (deaf && sleep->deaf_until - now < nap) nap = sleep->deaf_until - now;
     int woken = sleep_on(&list, sleep, nap);
     if (!deaf && woken == ITEM_OTHER)
@@ -139,7 +149,7 @@ static void sleep_as_other(struct long_sleep *sleep) {
         if (holder != self_token()) words_add(&list, word, pulse);
         watched = true;
     }
-    if (sleep_on(&list, sleep, watched ? long_nap() : DEAD_NAP) >= 0) return;
+    if (sleep_on(&list, sleep, watched ? lookout_long_nap() : DEAD_NAP) >= 0) return;
     words_add_members(&list); /* a lookout may be stopped, or have died together with the thread that it woke */
 }
 

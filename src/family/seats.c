@@ -2,7 +2,10 @@
 #include "family/seats.h"
 
 #include "family/rows.h"
+#include "family/watch.h"
 #include "os/os.h"
+
+#include <limits.h>
 
 /* --- pulses --- */
 
@@ -67,8 +70,10 @@ int seat_take(void) {
 
 void seats_offer(void) {
     _Atomic uint32_t *seat = lookouts()->seat;
-    for (int i = 0; i < LOOKOUT_SEATS; i++)
-        if (atomic_load(&seat[i]) == 0) os_futex_wake(&seat[i], 1);
+    for (int i = 0; i < LOOKOUT_SEATS; i++) {
+        if (atomic_load(&seat[i]) != 0 || os_futex_wake(&seat[i], 1) > 0) continue;
+        if (!watchers_ring(WATCH_SEATS, 1)) watchers_ring(WATCH_MATE, INT_MAX);
+    }
 }
 
 void seat_leave(int seat) {

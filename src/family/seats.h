@@ -22,4 +22,9 @@ void seat_leave(int seat);
 /* Wakes another thread for each free seat: also by a thread that may have been woken to take it, and has no use for it. */
 void seats_offer(void);
 
+/* A nap that costs the family the same, however many take it; not all at the same time. */
+prong_time lookout_long_nap(void);
+/* Buries the dead among those without a pulse. */
+void lookout_bury_silent(void);
+
 #endif
