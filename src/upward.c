@@ -55,7 +55,7 @@ any_function *const own_functions[OWN_FUNCTIONS] = {
 /* --- what happens around a fork (base/fork.h): mutexes, in the order in which they may nest --- */
 
 extern const struct fork_row fork_pools, fork_server, fork_children, fork_notes, fork_detached, fork_functions,
-    fork_auth, fork_family, fork_bells;
+    fork_auth, fork_family, fork_vigil, fork_bells;
 
 const struct fork_row *const fork_rows[] = {
     &fork_pools,     /* the pools that this process owns */
@@ -66,6 +66,7 @@ const struct fork_row *const fork_rows[] = {
     &fork_functions, /* looking through the loaded objects */
     &fork_auth,      /* the challenges that it has outstanding */
     &fork_family,    /* entering the family */
+    &fork_vigil,     /* descriptors of other members' processes */
     &fork_bells,     /* its descriptors for queues, connections, events and jobs */
     &fork_runtime,   /* what a language runtime on top of the library keeps */
     NULL,

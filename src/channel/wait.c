@@ -6,7 +6,7 @@
 #include "base/periods.h"
 #include "channel/source.h"
 #include "family/member.h"
-#include "family/watch.h"
+#include "family/vigil.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,14 +14,25 @@
 
 enum { ITEMS_QUICK = 8 }; /* up to this many items need no malloc */
 
+enum { POLL_DOORBELL, POLL_VIGIL, POLL_ITEMS };
+
 struct waiting {
     prong_waitable *items;
     size_t count;
     struct waited *waited;
-    struct pollfd *polls; /* [0] is the watch's doorbell */
+    struct pollfd *polls; /* from POLL_ITEMS on one for each item */
     bool descriptors;     /* there are some */
+    bool members;         /* other members make an item ready, and may die before they tell that */
+    bool may_close;       /* another thread may destroy an item, and close its descriptor */
+    bool keeps_vigil;
+    int64_t since;
+    deadline_t rest; /* the end of the next sleep */
     struct watch watch;
 };
+
+static struct pollfd *item_poll(const struct waiting *w, size_t i) {
+    return &w->polls[POLL_ITEMS + i];
+}
 
 static prong_status wait_resolve(struct waiting *w, size_t i) {
     prong_waitable *item = &w->items[i];
@@ -32,14 +43,16 @@ static prong_status wait_resolve(struct waiting *w, size_t i) {
         status = sources[item->kind](item, &w->waited[i]);
     else
         status = fail(PRONG_INVALID, "kind %d is none of prong_waitable_kind", (int)item->kind);
-    w->polls[i + 1] = (struct pollfd){.fd = w->waited[i].descriptor, .events = POLLIN};
-    w->descriptors = w->descriptors || w->waited[i].descriptor >= 0;
+    *item_poll(w, i) = (struct pollfd){.fd = w->waited[i].descriptor, .events = POLLIN};
+    w->descriptors |= w->waited[i].descriptor >= 0;
+    w->members |= w->waited[i].queue || w->waited[i].look;
+    w->may_close |= w->waited[i].descriptor >= 0 && w->waited[i].ready;
     return status < 0 ? fail_again(status, "wait, item %zu", i) : PRONG_OK;
 }
 
 static bool wait_is_ready(const struct waiting *w, size_t i) {
     const struct waited *waited = &w->waited[i];
-    return w->polls[i + 1].revents != 0 || (waited->ready && waited->ready(waited));
+    return item_poll(w, i)->revents != 0 || (waited->ready && waited->ready(waited));
 }
 
 static size_t wait_look(struct waiting *w) {
@@ -50,10 +63,10 @@ static size_t wait_look(struct waiting *w) {
 
 /* The descriptor of an item that another thread has destroyed meanwhile may be closed: that item is ready. */
 static prong_status poll_descriptors(struct waiting *w, deadline_t deadline) {
-    if (os_poll(w->polls, w->count + 1, deadline) < 0 && errno != EINTR) return fail_errno("wait");
+    if (os_poll(w->polls, POLL_ITEMS + w->count, deadline) < 0 && errno != EINTR) return fail_errno("wait");
     for (size_t i = 0; i < w->count; i++)
-        if (w->polls[i + 1].revents & POLLNVAL && !(w->waited[i].ready && w->waited[i].ready(&w->waited[i])))
-            return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, w->polls[i + 1].fd);
+        if (item_poll(w, i)->revents & POLLNVAL && !(w->waited[i].ready && w->waited[i].ready(&w->waited[i])))
+            return fail(PRONG_INVALID, "wait, item %zu: descriptor %d is not open", i, item_poll(w, i)->fd);
     return PRONG_OK;
 }
 
@@ -61,8 +74,46 @@ static bool wait_any_ready(void *waiting) {
     return wait_look(waiting) > 0;
 }
 
-static void watch_all(struct waiting *w) {
+/* --- sleeping in poll --- */
+
+/* Nothing to learn of other members: the wait lasts until a descriptor is ready. One that was closed just before the sleep may
+ * be another file's by now; and a runtime is asked from time to time. */
+static prong_time descriptors_nap(const struct waiting *w) {
+    if (upward_may_interrupt()) return LOOKOUT_NAP_RUNTIME;
+    return w->may_close ? LOOKOUT_NAP_MOST : PRONG_FOREVER;
+}
+
+/* After a while in vain it learns of deaths in the way of vigil.h. Without a row, it is not rung. */
+static void poll_prepare(struct waiting *w, deadline_t deadline) {
+    if (w->members && !w->keeps_vigil && w->watch.row && clock_now() - w->since >= VIGIL_AFTER) {
+        vigil_begin();
+        w->keeps_vigil = true;
+    }
+    watch_add_signs(&w->watch, WATCH_DEATHS);
+    if (w->keeps_vigil)
+        w->rest = vigil_prepare(&w->watch, deadline, &w->polls[POLL_VIGIL].fd);
+    else
+        w->rest = deadline_within(deadline, w->members ? DEAD_PEER : descriptors_nap(w));
+    if (w->members) w->rest = watch_within(&w->watch, w->rest);
+    member_mark_if_needed();
+}
+
+static prong_status poll_nap(struct waiting *w) {
+    prong_status status = poll_descriptors(w, w->rest);
+    if (w->keeps_vigil) vigil_look(clock_now() >= w->rest);
+    return status;
+}
+
+static void poll_end(struct waiting *w) {
+    if (w->keeps_vigil) vigil_end();
+    w->keeps_vigil = false;
+}
+
+/* --- sleeping --- */
+
+static void watch_all(struct waiting *w, deadline_t deadline) {
     watch_renew(&w->watch);
+    if (w->descriptors) poll_prepare(w, deadline);
     for (size_t i = 0; i < w->count; i++)
         if (w->waited[i].queue) watch_add(&w->watch, w->waited[i].queue);
     for (size_t i = 0; i < w->count; i++)
@@ -70,7 +121,7 @@ static void watch_all(struct waiting *w) {
 }
 
 static prong_status wait_nap(struct waiting *w, deadline_t deadline) {
-    if (w->descriptors) return poll_descriptors(w, watch_within(&w->watch, deadline_within(deadline, DEAD_PEER)));
+    if (w->descriptors) return poll_nap(w);
     watch_sleep(&w->watch, watch_within(&w->watch, deadline));
     return PRONG_OK;
 }
@@ -92,9 +143,10 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
     prong_status status = PRONG_OK;
     if (!watch_open(&w->watch, w->descriptors))
         return fail_errno("wait: no socket by which others wake this thread (AF_UNIX, datagrams)");
-    w->polls[0] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
+    w->polls[POLL_DOORBELL] = (struct pollfd){.fd = w->watch.doorbell, .events = POLLIN};
+    w->since = clock_now();
     while (status >= 0) {
-        watch_all(w);
+        watch_all(w, deadline);
         if (wait_look(w)) break;
         status = wait_nap(w, deadline);
         if (status < 0 || wait_look(w)) break;
@@ -102,6 +154,7 @@ static prong_status sleep_until_ready(struct waiting *w, deadline_t deadline) {
         if (deadline_passed(deadline) && !wait_look(w))
             status = nothing_ready(w, "nothing was ready in the time given");
     }
+    poll_end(w);
     watch_close(&w->watch);
     return status;
 }
@@ -120,7 +173,7 @@ static prong_status wait_run(struct waiting *w, deadline_t deadline) {
 }
 
 static prong_status wait_with(struct waiting *w, deadline_t deadline, size_t *ready) {
-    w->polls[0] = (struct pollfd){.fd = -1};
+    w->polls[POLL_DOORBELL] = w->polls[POLL_VIGIL] = (struct pollfd){.fd = -1, .events = POLLIN};
     prong_status status = wait_run(w, deadline);
     *ready = status ? 0 : wait_look(w);
     for (size_t i = 0; status < 0 && i < w->count; i++) w->items[i].ready = false;
@@ -130,7 +183,7 @@ static prong_status wait_with(struct waiting *w, deadline_t deadline, size_t *re
 static prong_status wait_for_many(struct waiting *w, deadline_t deadline, size_t *ready) {
     prong_status status;
     w->waited = calloc(w->count, sizeof *w->waited);
-    w->polls = calloc(w->count + 1, sizeof *w->polls);
+    w->polls = calloc(POLL_ITEMS + w->count, sizeof *w->polls);
     if (w->waited && w->polls)
         status = wait_with(w, deadline, ready);
     else
@@ -143,7 +196,7 @@ static prong_status wait_for_many(struct waiting *w, deadline_t deadline, size_t
 
 prong_status prong_wait(prong_waitable *items, size_t item_count, size_t *count, prong_time timeout) {
     struct waited waited[ITEMS_QUICK];
-    struct pollfd polls[ITEMS_QUICK + 1];
+    struct pollfd polls[POLL_ITEMS + ITEMS_QUICK];
     size_t ready = 0;
     TRY(check_bytes(items, item_count, "wait: items"));
     for (size_t i = 0; i < item_count; i++) CHECK_RESERVED(&items[i], "wait: items");

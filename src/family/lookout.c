@@ -1,75 +1,31 @@
-/* Sleeping, and watching the pulses of other members. */
+/* Sleeping on futexes, and watching the pulses of other members. */
 #include "family/lookout.h"
 
 #include "base/periods.h"
 #include "family/rows.h"
+#include "family/seats.h"
+#include "family/watch.h"
 #include "os/os.h"
 
 #include <limits.h>
 
-/* --- pulses --- */
-
-/* NULL: the member has none. */
-static _Atomic uint32_t *pulse_word(struct member *row, uint32_t token) {
-    uint64_t pulse = atomic_load(&row->pulse_of);
-    if (pulse >> 32 != token || !(uint32_t)pulse) return NULL;
-    return (_Atomic uint32_t *)(void *)((char *)&row->pulse + (uint32_t)pulse - 1);
-}
-
-/* The same, and what is in it; NULL: none that beats. */
-static _Atomic uint32_t *pulse_beating(struct member *row, uint32_t token, uint32_t *pulse) {
-    _Atomic uint32_t *word = pulse_word(row, token);
-    *pulse = word ? atomic_load(word) : 0;
-    return os_pulse_beats(*pulse) ? word : NULL;
-}
-
-static bool pulse_is_there(uint32_t token) {
-    uint32_t pulse;
-    return pulse_beating(member_row(token), token, &pulse) != NULL;
-}
-
-/* The process that had the row before may not have ended quite yet. */
-static bool pulse_is_in_use(struct member *row) {
-    uint32_t pulse;
-    return pulse_beating(row, (uint32_t)(atomic_load(&row->pulse_of) >> 32), &pulse) != NULL;
-}
-
-/* The member whose pulse a thread of this process is about to begin. */
-static _Atomic uint32_t pulse_begins;
-
-/* Any thread of the member can do it; another has to when that ends. */
-static bool pulse_begin_if_needed(void) {
-    uint32_t token = self_token(), other = atomic_load(&pulse_begins);
-    struct member *row = member_row(token);
-    if (pulse_is_there(token)) return true;
-    if (other == token || !atomic_compare_exchange_strong(&pulse_begins, &other, token)) return false;
-    if (!pulse_is_in_use(row)) {
-        atomic_store(&row->pulse_of, 0);
-        int offset = os_pulse_begin(&row->pulse);
-        if (offset >= 0) atomic_store(&row->pulse_of, (uint64_t)token << 32 | (uint32_t)(offset + 1));
-    }
-    atomic_store(&pulse_begins, 0);
-    return pulse_is_there(token);
-}
-
 /* --- what others are told --- */
-
-static struct lookouts *lookouts(void) {
-    return &arena()->lookouts;
-}
 
 void lookout_joined(void) {
     pulse_begin_if_needed();
     atomic_fetch_add(&lookouts()->joined, 1);
-    if (atomic_exchange(&lookouts()->armed, 0)) os_futex_wake(&lookouts()->joined, INT_MAX);
+    if (!atomic_exchange(&lookouts()->armed, 0)) return;
+    os_futex_wake(&lookouts()->joined, INT_MAX);
+    watchers_ring(WATCH_JOINS, INT_MAX);
 }
 
 void lookout_wake_all(void) {
     atomic_fetch_add(&lookouts()->deaths, 1);
     os_futex_wake(&lookouts()->deaths, INT_MAX);
+    watchers_ring(WATCH_DEATHS, INT_MAX);
 }
 
-/* --- seats --- */
+/* --- sleeping on several words --- */
 
 /* A thread's sleep in stage 2. */
 struct long_sleep {
@@ -89,34 +45,6 @@ static QUICK_LOCAL struct {
     uint32_t deaths; /* before the caller checked what it waits for */
 } sleeper;
 static _Atomic bool sleeps_on_one_word; /* the system lacks the call for more */
-
-static bool seat_is_free(uint32_t holder) {
-    return holder == 0 || !pulse_is_there(holder);
-}
-
-/* A member takes only one: the other lookout is to survive it. */
-static int seat_take(void) {
-    _Atomic uint32_t *seat = lookouts()->seat;
-    if (!pulse_begin_if_needed()) return -1;
-    for (int i = 0; i < LOOKOUT_SEATS; i++)
-        if (atomic_load(&seat[i]) == self_token()) return -1;
-    for (int i = 0; i < LOOKOUT_SEATS; i++) {
-        uint32_t holder = atomic_load(&seat[i]);
-        if (seat_is_free(holder) && atomic_compare_exchange_strong(&seat[i], &holder, self_token())) return i;
-    }
-    return -1;
-}
-
-/* Also by a thread that may have been woken to take a seat, and has no use for it: another gets it. */
-static void long_sleep_end(struct long_sleep *sleep) {
-    uint32_t mine = self_token();
-    _Atomic uint32_t *seat = lookouts()->seat;
-    if (sleep->seat >= 0) atomic_compare_exchange_strong(&seat[sleep->seat], &mine, 0);
-    for (int i = 0; i < LOOKOUT_SEATS; i++)
-        if (atomic_load(&seat[i]) == 0) os_futex_wake(&seat[i], 1);
-}
-
-/* --- sleeping on several words --- */
 
 struct word_list {
     size_t count;
@@ -162,13 +90,19 @@ static void words_add_members(struct word_list *list) {
     atomic_store(&lookouts()->members, count);
 }
 
-/* A nap that costs the family the same, however many take it; not all at the same time. */
-static prong_time long_nap(void) {
+prong_time lookout_long_nap(void) {
     uint32_t members = atomic_load(&lookouts()->members);
     prong_time nap = LOOKOUT_NAP * (members ? members : 1);
     if (nap > LOOKOUT_NAP_MOST) nap = LOOKOUT_NAP_MOST;
     if (nap > LOOKOUT_NAP_RUNTIME && upward_may_interrupt()) nap = LOOKOUT_NAP_RUNTIME;
     return nap / 128 * (96 + self_token() % 64);
+}
+
+void lookout_bury_silent(void) {
+    for (int i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
+        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
+        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE && !pulse_is_there(token)) member_bury_if_dead(token);
+    }
 }
 
 /* Which item ended the sleep; -1: another reason. */
@@ -191,7 +125,7 @@ static void sleep_as_lookout(struct long_sleep *sleep) {
         words_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
     }
     words_add_members(&list);
-    prong_time nap = list.incomplete ? sleep->nap : long_nap();
+    prong_time nap = list.incomplete ? sleep->nap : lookout_long_nap();
     if (deaf && sleep->deaf_until - now < nap) nap = sleep->deaf_until - now;
     int woken = sleep_on(&list, sleep, nap);
     if (!deaf && woken == ITEM_OTHER)
@@ -215,8 +149,12 @@ static void sleep_as_other(struct long_sleep *sleep) {
         if (holder != self_token()) words_add(&list, word, pulse);
         watched = true;
     }
-    if (sleep_on(&list, sleep, watched ? long_nap() : DEAD_NAP) >= 0) return;
+    if (sleep_on(&list, sleep, watched ? lookout_long_nap() : DEAD_NAP) >= 0) return;
     words_add_members(&list); /* a lookout may be stopped, or have died together with the thread that it woke */
+}
+
+static void long_sleep_end(struct long_sleep *sleep) {
+    seat_leave(sleep->seat);
 }
 
 static enum sleep_end sleep_long(_Atomic uint32_t *word, uint32_t expected, deadline_t deadline) {

@@ -32,6 +32,7 @@ struct lookouts {
     _Atomic uint32_t joined;  /* moves with each member that joins */
     _Atomic uint32_t armed;   /* a lookout sleeps until that moves */
     _Atomic uint32_t members; /* at the last look: how many share the naps */
+    _Atomic uint32_t unrung;  /* see watchers_are_deaf */
 };
 
 /* SLEEP_LOOK: nothing woke the thread. A nap is over, or the time; or a member has died, perhaps before it woke this thread. */

@@ -54,6 +54,7 @@ void waiters_each(void (*visit)(struct waiter *, void *), void *context) {
 static void waiter_forget(struct waiter *waiter, void *dead) {
     if (waiter_token(waiter) != *(uint32_t *)dead) return;
     atomic_store(&waiter->watched, 0);
+    atomic_store(&waiter->address, 0);
     waiter_end(waiter);
 }
 

@@ -19,6 +19,15 @@ void watch_close(struct watch *watch);
  * from then on ends the sleep; one of another waitq may, too. */
 void watch_renew(struct watch *watch);
 void watch_add(struct watch *watch, struct waitq *queue);
+/* The same for what is no waitq (vigil.h). */
+enum watch_sign {
+    WATCH_DEATHS = 2, /* a member has died, perhaps before it woke this thread */
+    WATCH_JOINS = 4,  /* one has joined */
+    WATCH_SEATS = 8,  /* a lookout's seat is free */
+    WATCH_MATE = 16   /* the same, and no thread of another member takes it */
+};
+void watch_add_signs(struct watch *watch, uint32_t signs);
+void watch_drop_signs(struct watch *watch, uint32_t signs);
 /* Returns early for any reason, and for a look after a while (lookout.h). */
 void watch_sleep(struct watch *watch, deadline_t deadline);
 /* The longest sleep without a check: a thread without a row is not woken. */
@@ -28,5 +37,11 @@ static inline deadline_t watch_within(const struct watch *watch, deadline_t dead
 
 /* For waitq_notify. */
 void watchers_wake(struct waitq *queue);
+/* Wakes at most `most` of the threads that watch one of these, and returns how many. WATCH_DEATHS: also each one that the dead
+ * member may have been about to wake. */
+int watchers_ring(uint32_t signs, int most);
+/* A doorbell could not be rung, as the process that was to ring had no descriptor, or is in another network namespace, or its
+ * sandbox forbids it. From then on no thread relies on its doorbell for longer than a nap. */
+bool watchers_are_deaf(void);
 
 #endif

@@ -251,7 +251,7 @@ void os_give_signals_back(void);
 /* --- doorbells: a descriptor that other processes can make readable, by a 32-bit address. --- */
 /* A non-blocking, close-on-exec descriptor, nothing in the file system. */
 int os_doorbell_create(uint32_t *address);
-/* False when no process has that doorbell any more. */
+/* False when no process here has that doorbell any more, or this one has no descriptor or memory for it. */
 bool os_doorbell_ring(uint32_t address);
 void os_doorbell_silence(int fd);
 

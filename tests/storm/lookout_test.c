@@ -1,10 +1,9 @@
 /* Sleeping in stage 2 (src/family/lookout.h): it costs nothing, and a death is known in time whatever happens to the lookouts. Who
  * waits here holds nothing but its time; TEST_TIME_FACTOR stretches what is measured. */
-#include "../support/test.h"
+#include "wakeups.h"
 
 #include "base/periods.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,11 +19,6 @@ struct scene {
     prong_event never, held;
     prong_queue pids;
 };
-
-static int64_t factor(void) {
-    const char *text = getenv("TEST_TIME_FACTOR");
-    return text ? atoi(text) : 1;
-}
 
 static struct scene scene_make(void) {
     struct scene scene;
@@ -129,11 +123,6 @@ static int64_t taken_after(struct scene *scene, prong_process *others, int count
     return took;
 }
 
-static void check_within(int64_t took, int64_t limit) {
-    if (took < 0 || took > limit * factor())
-        test_failed(__FILE__, __LINE__, "known after %.1f ms, not %.1f", (double)took / 1e6, (double)limit / 1e6);
-}
-
 LONG_TEST(a_death_is_known_when_others_watch, 40) {
     struct scene scene = scene_make();
     prong_process sleepers[4], holder = start_daemon(PRONG_START_FORK, holds, scene);
@@ -209,37 +198,6 @@ LONG_TEST(a_death_is_known_when_the_thread_that_joined_has_ended, 40) {
 }
 
 /* --- what sleeping costs --- */
-
-static long switches_of_thread(const char *path) {
-    char line[200];
-    long count = 0;
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "voluntary_ctxt_switches: %ld", &count) == 1) break;
-    if (file) fclose(file);
-    return count;
-}
-
-static long switches_of(prong_process process) {
-    char path[400];
-    long sum = 0;
-    snprintf(path, sizeof path, "/proc/%d/task", test_pid(process));
-    DIR *directory = opendir(path);
-    check(directory != NULL);
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        if (*entry->d_name == '.') continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%s/status", test_pid(process), entry->d_name);
-        sum += switches_of_thread(path);
-    }
-    closedir(directory);
-    return sum;
-}
-
-static long switches_of_all(prong_process *processes, int count) {
-    long sum = 0;
-    for (int i = 0; i < count; i++) sum += switches_of(processes[i]);
-    return sum;
-}
 
 /* With a nap of 100 ms each, they would wake up 1,000 times. By spawn: with musl, a forked child may have no pulse. */
 LONG_TEST(members_that_sleep_wake_up_seldom, 40) {

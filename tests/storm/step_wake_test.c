@@ -15,6 +15,12 @@ enum { FUTEX_WAIT_BITSET = 9 };
 
 static bool sleeps_endlessly, stops_when_woken;
 
+/* Its time limit is zero: it is no sleep. */
+static bool polls_at_once(const long a[6]) {
+    const struct timespec *limit = (const struct timespec *)(uintptr_t)a[2];
+    return limit && limit->tv_sec == 0 && limit->tv_nsec == 0;
+}
+
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 long __wrap_syscall(long number, ...) {
@@ -25,6 +31,7 @@ long __wrap_syscall(long number, ...) {
     va_end(arguments);
     bool waits = number == SYS_futex && a[1] == FUTEX_WAIT_BITSET;
     if (waits && sleeps_endlessly) a[3] = 0;
+    if (number == SYS_ppoll && sleeps_endlessly && !polls_at_once(a)) a[2] = 0;
     long result = __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (waits && stops_when_woken && result == 0) raise(SIGSTOP);
     return result;
@@ -152,6 +159,20 @@ static const struct awakening get_and_put = {make_nothing, gets,     join_family
 
 LONG_TEST(a_put_that_dies_wakes_the_getter, 240) {
     wakes_dying(&get_and_put);
+}
+
+/* As gets, beside a descriptor: the thread sleeps in poll. */
+static bool gets_after_poll(struct stage *stage) {
+    int ends[2];
+    if (pipe(ends) != 0) return false;
+    prong_waitable items[] = {{.kind = PRONG_WAIT_QUEUE, .queue = stage->queue},
+                              {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = ends[0]}};
+    return prong_wait(items, 2, NULL, PRONG_FOREVER) >= 0 && gets(stage);
+}
+
+LONG_TEST(a_put_that_dies_wakes_the_one_that_polls, 240) {
+    wakes_dying(&(struct awakening){make_nothing, gets_after_poll, join_family, puts_one, has_message, puts_one,
+                                    empties_queue, false});
 }
 
 static void make_full(struct stage *stage) {
