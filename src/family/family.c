@@ -57,7 +57,7 @@ static prong_status take_first_row(const char *name) {
     self->namespace = os_pid_namespace();
     atomic_store(&self->token, member_entering_token());
     prong_status status = member_reserve(name, 0, &token);
-    if (status >= 0 && !member_become(token)) status = lock_refused(PRONG_TIMEOUT, "the family table");
+    if (status >= 0 && !member_become(token, NULL)) status = lock_refused(PRONG_TIMEOUT, "the family table");
     if (status < 0)
         atomic_store(&self->token, 0);
     else

@@ -83,25 +83,36 @@ prong_status member_reserve(const char *name, uint64_t process, uint32_t *token)
 
 /* --- becoming --- */
 
+/* It lives, and in the namespace of this process: in any other it has no number that getppid could return. The process
+ * that adopts an orphan has another number. */
+static bool is_child_of(const struct forker *forker) {
+    return forker && forker->pid == getppid();
+}
+
+static bool row_has_parent(const struct member *row, const struct forker *forker) {
+    uint32_t parent = (uint32_t)row->parent;
+    return (is_child_of(forker) && forker->token == parent) || member_alive(parent);
+}
+
 /* If the parent dies before anybody knows the child's pid, all others take the row for that of a dead process. */
-static bool row_may_become(uint32_t token) {
+static bool row_may_become(uint32_t token, const struct forker *forker) {
     struct member *row = member_row(token);
     if (!member_has_row(token) || atomic_load(&row->state) != MEMBER_RESERVED) return false;
     pid_t pid = (pid_t)atomic_load(&row->pid);
     if (pid && atomic_load(&row->namespace) != self->namespace)
         return true; /* its parent's number has no meaning here */
-    return pid == getpid() || (pid == 0 && member_alive((uint32_t)row->parent));
+    return pid == getpid() || (pid == 0 && row_has_parent(row, forker));
 }
 
 /* Under the guard of burials, which it takes under its pid, as a process without a row. So either the row becomes this
  * process's, or it is buried, together with all that depends on it. */
-bool member_become(uint32_t token) {
+bool member_become(uint32_t token, const struct forker *forker) {
     struct member *row = member_row(token);
     bool mine = false;
-    self->namespace = os_pid_namespace();
+    self->namespace = is_child_of(forker) ? forker->namespace : os_pid_namespace();
     atomic_store(&self->token, member_entering_token());
     if (guard_enter(recovery_guard(), PRONG_FOREVER)) {
-        mine = row_may_become(token);
+        mine = row_may_become(token, forker);
         if (mine) {
             atomic_store(&row->namespace, self->namespace);
             member_note_namespace();

@@ -82,9 +82,19 @@ static inline prong_status family_enter(void) {
 prong_status member_reserve(const char *name, uint64_t process, uint32_t *token);
 /* The parent tells the pid as soon as it knows it, so that a child that dies at once can be recognised. */
 void member_set_pid(uint32_t token, pid_t pid);
+/* What a process notes of itself before it forks a child, for that child. */
+struct forker {
+    uint32_t token;
+    pid_t pid;
+    uint64_t namespace;
+};
+static inline struct forker member_forks(void) {
+    return (struct forker){self_token(), self->pid, self->namespace};
+}
 /* In the child, before it reads anything that its parent left for it: this process is now the member of that row. False
- * when the row is no longer its own: the parent died before anybody knew of this process, or gave up the start. */
-bool member_become(uint32_t token);
+ * when the row is no longer its own: the parent died before anybody knew of this process, or gave up the start.
+ * forker: NULL for a new image, and for a process that had no parent in the family. */
+bool member_become(uint32_t token, const struct forker *forker);
 /* In a spawned child: maps the arena behind the descriptor; member_become comes next. */
 prong_status family_attach(int fd);
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /* --- futex: waits while *word == expected; may return early for any reason, so the caller checks again. --- */
@@ -242,6 +243,8 @@ bool os_die_with_parent(pid_t parent);
 void os_live_on(void);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
+/* In a forked child that has one thread: whether a thread of the parent held the stream's lock, which stays held. */
+bool os_stream_is_lost(FILE *stream);
 /* In a server process: ignores SIGINT and blocks SIGCHLD; the descriptor is readable once a child has ended, until it
  * is drained. In a child of the server: restores both signals and the mask. */
 int os_take_signals(void);

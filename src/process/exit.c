@@ -6,10 +6,12 @@
 #include "base/error.h"
 #include "channel/connection.h"
 #include "family/waiter.h"
+#include "os/os.h"
 #include "process/children.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -94,18 +96,21 @@ static void exit_say_code(void) {
     if (process && returned) atomic_store(&process->said_code, returned);
 }
 
-/* A lock that a thread of the parent held at the fork stays held in the child where the C library does not reset it (musl). */
+/* A child that only reads its streams needs no copies of the pages that they are in. */
 static bool stdout_lost, stderr_lost;
 
-static bool stream_is_busy(FILE *stream) {
-    if (ftrylockfile(stream) != 0) return true;
-    funlockfile(stream);
-    return false;
+static void stream_drop(FILE *stream, bool *lost) {
+    *lost = os_stream_is_lost(stream);
+    if (__fpending(stream) > 0) __fpurge(stream);
 }
 
-void exit_note_lost_streams(void) {
-    stdout_lost = stream_is_busy(stdout);
-    stderr_lost = stream_is_busy(stderr);
+void exit_drop_streams(void) {
+    stream_drop(stdout, &stdout_lost);
+    stream_drop(stderr, &stderr_lost);
+}
+
+static void stream_flush(FILE *stream, bool lost) {
+    if (!lost && __fpending(stream) > 0) fflush(stream);
 }
 
 void exit_children(void) {
@@ -113,7 +118,7 @@ void exit_children(void) {
     size_t count;
     if (self_token() == 0) return;
     INTERRUPTS_HELD;
-    if (!stdout_lost) fflush(stdout); /* what we said comes before what our ending makes others say */
+    stream_flush(stdout, stdout_lost); /* what we said comes before what our ending makes others say */
     member_leaving();
     upward_exit();
     connections_drop_all();
@@ -169,8 +174,8 @@ _Noreturn void child_exit(int code) {
     struct process *process = process_of_self();
     exit_children();
     if (process && process->method == PRONG_START_FORK) {
-        if (!stdout_lost) fflush(stdout);
-        if (!stderr_lost) fflush(stderr);
+        stream_flush(stdout, stdout_lost);
+        stream_flush(stderr, stderr_lost);
     } else {
         fflush(NULL);
     }

@@ -16,7 +16,8 @@ _Noreturn void child_exit(int code);
 prong_status exit_prepare(void);
 /* Ends this process's pools, connections and children; once. */
 void exit_children(void);
-/* Of a forked child, at its start: it does not write at its end to what a thread of its parent was writing to. */
-void exit_note_lost_streams(void);
+/* Of a forked child, at its start: what its streams have buffered is its parent's to write. Nor does it write at its end to
+ * what a thread of its parent was writing to. */
+void exit_drop_streams(void);
 
 #endif

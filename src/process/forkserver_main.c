@@ -58,16 +58,16 @@ static unsigned long long loads_so_far(void) {
     return loads;
 }
 
-static _Noreturn void spare_run(int socket, pid_t server_pid) {
+static _Noreturn void spare_run(int socket, const struct forker *forker) {
     struct task task;
     int handed;
     any_function *unused;
-    if (!os_die_with_parent(server_pid)) _exit(0);
+    if (!os_die_with_parent(forker->pid)) _exit(0);
     os_give_signals_back();
     ssize_t got = os_receive_with_fd(socket, &task, sizeof task, &handed);
     close(socket);
     if (got != sizeof task) _exit(0);
-    if ((task.hands && handed < 0) || !member_become(task.token)) _exit(255);
+    if ((task.hands && handed < 0) || !member_become(task.token, forker)) _exit(255);
     if (handed >= 0 && runtime.take_handed) runtime.take_handed(handed);
     if (!task.process->daemon)
         os_live_on();
@@ -81,13 +81,14 @@ static _Noreturn void spare_run(int socket, pid_t server_pid) {
 static prong_status spare_fork(void) {
     int pair[2];
     if (os_socket_pair(pair) != 0) return fail_errno("no sockets for a child");
-    pid_t server_pid = getpid(), pid = fork_with_runtime();
+    const struct forker forker = member_forks();
+    pid_t pid = fork_with_runtime();
     if (pid == 0) {
         close(pair[1]);
         close(server_control);
         close(server_signals);
         close(server_life[1]);
-        spare_run(pair[0], server_pid);
+        spare_run(pair[0], &forker);
     }
     close(pair[0]);
     prong_status status = pid < 0 ? fail_errno("fork in the fork server") : PRONG_OK;

@@ -96,7 +96,7 @@ void prong_main(int *argc, char ***argv) {
     }
     entry_keep_descriptors(&entry);
     if (strcmp(entry.kind, "other") == 0) function_in_other_program();
-    if (family_attach(entry.arena) || !member_become(entry.token)) _exit(255);
+    if (family_attach(entry.arena) || !member_become(entry.token, NULL)) _exit(255);
     exit_prepare();
     if (strcmp(entry.kind, "server") == 0) server_run(entry.descriptor);
     main_run_process(entry.process, entry.descriptor);

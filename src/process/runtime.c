@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/local.h"
 #include "base/periods.h"
 #include "os/os.h"
 #include "process/start.h"
@@ -40,7 +41,7 @@ size_t runtime_keep(int *list, size_t count) {
 }
 
 /* What this thread's children wait for. */
-static _Thread_local _Atomic uint32_t *gate;
+static QUICK_LOCAL _Atomic uint32_t *gate;
 
 void fork_gate(_Atomic uint32_t *wanted) {
     gate = wanted;

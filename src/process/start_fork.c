@@ -9,22 +9,19 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void fork_run_child(const struct start *start) {
+static _Noreturn void fork_run_child(const struct start *start, const struct forker *forker) {
     any_function *function;
     int inherited = life_pipe_inherited();
-    if (!member_become(start->token)) _exit(255);
+    if (!member_become(start->token, forker)) _exit(255);
     bool with_parent = !start->process->daemon || os_die_with_writer(inherited);
     if (inherited >= 0) close(inherited);
     if (!with_parent) _exit(255);
     /* Another thread may have printed between the flush and the fork. */
-    exit_note_lost_streams();
-    __fpurge(stdout);
-    __fpurge(stderr);
+    exit_drop_streams();
     os_detach_stdin();
     if (child_settle(start->process, &function)) _exit(255);
     child_exit(child_run(start->process, function));
@@ -71,10 +68,11 @@ prong_status start_by_fork(struct start *start) {
     /* What is buffered now is the parent's to write. Not all streams: another thread may wait for input, holding one. */
     flush_unless_busy(stdout);
     flush_unless_busy(stderr);
+    const struct forker forker = member_forks();
     start->pid = fork_with_runtime();
     if (start->pid == 0) {
         close(spare);
-        fork_run_child(start);
+        fork_run_child(start, &forker);
     }
     close(spare);
     if (start->pid < 0) return fail_errno("fork");

@@ -307,6 +307,18 @@ void os_detach_stdin(void) {
     close(fd);
 }
 
+/* The C library may make all streams' locks anew, as glibc does; musl does not. */
+bool os_stream_is_lost(FILE *stream) {
+#ifdef __GLIBC__
+    (void)stream;
+    return false;
+#else
+    if (ftrylockfile(stream) != 0) return true;
+    funlockfile(stream);
+    return false;
+#endif
+}
+
 static struct {
     struct sigaction interrupt, child;
     sigset_t mask;
