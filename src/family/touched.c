@@ -3,7 +3,6 @@
 
 #include "family/heap.h"
 #include "family/member.h"
-#include "os/os.h"
 
 #include <string.h>
 
@@ -91,30 +90,13 @@ void touched_free(struct touched *touched) {
 static _Atomic uint8_t touched_nothing[TOUCHED_NUMBERS];
 _Atomic uint8_t *_Atomic touched_map = touched_nothing;
 
-/* NULL when there is no memory for it: then every slab counts, and it is not tried again. */
-static _Atomic uint8_t *map_of_self(struct touched *touched) {
-    _Atomic uint8_t *map = atomic_load(&touched_map), *none = touched_nothing;
-    if (map != none) return map;
-    if (atomic_load(&touched->all)) return NULL;
-    map = os_memory_wipe_on_fork(TOUCHED_NUMBERS);
-    if (!map || atomic_compare_exchange_strong(&touched_map, &none, map)) return map;
-    os_memory_unmap((void *)map, TOUCHED_NUMBERS);
-    return none;
+void touched_use(_Atomic uint8_t *map) {
+    atomic_store(&touched_map, map);
 }
 
 void touched_note(uint16_t number, uint64_t slab) {
-    struct touched *touched = &self_row()->touched;
-    _Atomic uint8_t *map = map_of_self(touched);
-    if (!map || number == TOUCHED_NUMBERS - 1) atomic_store(&touched->all, 1);
+    if (number == TOUCHED_NUMBERS - 1) atomic_store(&self_row()->touched.all, 1);
     touched_add(self_token(), slab);
-    if (!map) return;
-    atomic_store(&map[0], 1);
     /* Pairs with the load in touched_already, on which the stores that follow it depend. */
-    atomic_store_explicit(&map[number], 1, memory_order_release);
-}
-
-/* The system has cleared the map, unless it cannot. */
-void touched_forget(void) {
-    _Atomic uint8_t *map = atomic_load(&touched_map);
-    if (atomic_load(&map[0])) memset((void *)map, 0, TOUCHED_NUMBERS);
+    atomic_store_explicit(&atomic_load(&touched_map)[number], 1, memory_order_release);
 }

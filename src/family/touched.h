@@ -58,9 +58,9 @@ static inline bool touched_already(uint16_t number) {
     return atomic_load_explicit(&map[number], memory_order_relaxed) != 0;
 }
 
+/* Before this process touches anything: where its map is, all zero. */
+void touched_use(_Atomic uint8_t *map);
 /* Adds the slab to this process's list. */
 void touched_note(uint16_t number, uint64_t slab);
-/* In a forked child: it has touched nothing. */
-void touched_forget(void);
 
 #endif
