@@ -47,9 +47,10 @@
 #define DEAD_CHILD PERIOD_MS(10)  /* that is starting, or whose exit code its fork server has not noted */
 #define DEAD_KILLED PERIOD_MS(5)  /* a job's workers, which its destroy has killed */
 #define DEAD_LOOK_AGAIN PERIOD_MS(10)
-#define DEAD_LOOK_FIRST PERIOD_MS(1) /* after a sign of a member's death, then twice as long each time */
-#define LOOKOUT_NAP PERIOD_MS(300)   /* for each member of the family: all together, they wake up every 300 ms */
-#define VIGIL_AFTER PERIOD_MS(500)   /* of a sleep in poll, in vain: what follows takes descriptors */
+#define PULSE_LOOK_AGAIN PERIOD_MS(3000) /* of starts, at a member whose pulse beats: the kernel may have missed it */
+#define DEAD_LOOK_FIRST PERIOD_MS(1)     /* after a sign of a member's death, then twice as long each time */
+#define LOOKOUT_NAP PERIOD_MS(300)       /* for each member of the family: all together, they wake up every 300 ms */
+#define VIGIL_AFTER PERIOD_MS(500)       /* of a sleep in poll, in vain: what follows takes descriptors */
 #define LOOKOUT_NAP_MOST PERIOD_MS(60000)
 #define LOOKOUT_NAP_RUNTIME PERIOD_MS(1000) /* of a language runtime's thread, for what another thread was told */
 #define DEAD_KNOWN PERIOD_MS(200)

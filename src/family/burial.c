@@ -4,6 +4,7 @@
 
 #include "family/heap.h"
 #include "family/object.h"
+#include "family/seats.h"
 #include "family/thread.h"
 #include "family/waiter.h"
 
@@ -82,12 +83,16 @@ void family_bury_dead(void) {
     }
 }
 
-void member_look(uint32_t token) {
+static void member_look_after(uint32_t token, prong_time rest) {
     struct member *row = member_row(token);
     int64_t now = clock_now(), before = atomic_load(&row->looked_at);
     member_mark_if_needed();
-    if (now - before < DEAD_LOOK_AGAIN || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
+    if (now - before < rest || !atomic_compare_exchange_strong(&row->looked_at, &before, now)) return;
     member_bury_if_dead(token);
+}
+
+void member_look(uint32_t token) {
+    member_look_after(token, DEAD_LOOK_AGAIN);
 }
 
 /* The lowest free row is taken first: after the first row that was never used, no row is in use. */
@@ -99,7 +104,7 @@ void family_look_around(void) {
             atomic_store(&arena()->looked_around, 0);
             rounds++;
         } else if (token != self_token() && atomic_load(&member_rows()[i].state) != MEMBER_FREE) {
-            member_look(token);
+            member_look_after(token, pulse_is_there(token) ? PULSE_LOOK_AGAIN : DEAD_LOOK_AGAIN);
             return;
         }
     }
