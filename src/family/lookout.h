@@ -29,8 +29,7 @@ enum { LOOKOUT_SEATS = 2 };
 struct lookouts {
     _Alignas(64) _Atomic uint32_t seat[LOOKOUT_SEATS]; /* token of the lookout's member; 0: free */
     _Atomic uint32_t deaths;
-    _Atomic uint32_t joined;  /* moves with each member that joins */
-    _Atomic uint32_t armed;   /* a lookout sleeps until that moves */
+    _Atomic uint32_t joined;  /* moves with each row that is reserved, and each member that joins */
     _Atomic uint32_t members; /* at the last look: how many share the naps */
     _Atomic uint32_t unrung;  /* see watchers_are_deaf */
 };
@@ -47,6 +46,8 @@ deadline_t family_nap(deadline_t deadline, prong_time nap);
 
 /* This process has become a member. */
 void lookout_joined(void);
+/* The table has a new row, or what a row tells of its pulse has changed: the lookouts go through it. */
+void lookout_changed(void);
 /* Wakes all in stage 2 for a look. A member that has died may have done so before it woke one of them. */
 void lookout_wake_all(void);
 
