@@ -22,10 +22,25 @@ void lookout_changed(void) {
     watchers_ring(WATCH_JOINS, INT_MAX);
 }
 
-void lookout_wake_all(void) {
+static void lookout_wake_sleepers(void) {
     atomic_fetch_add(&lookouts()->deaths, 1);
     os_futex_wake(&lookouts()->deaths, INT_MAX);
+}
+
+void lookout_wake_all(void) {
+    lookout_wake_sleepers();
     watchers_ring(WATCH_DEATHS, INT_MAX);
+}
+
+void lookout_ask_to_ring(void) {
+    if (atomic_exchange(&lookouts()->unrung, 1)) return; /* all that sleep in poll take naps */
+    atomic_store(&lookouts()->to_ring, 1);
+    lookout_wake_sleepers();
+}
+
+static void lookout_ring_if_asked(void) {
+    if (atomic_load(&lookouts()->to_ring) && atomic_exchange(&lookouts()->to_ring, 0))
+        watchers_ring(WATCH_DEATHS, INT_MAX);
 }
 
 /* --- sleeping on several words --- */
@@ -178,6 +193,7 @@ static enum sleep_end sleep_long(_Atomic uint32_t *word, uint32_t expected, dead
             sleep_as_lookout(&sleep);
         else
             sleep_as_other(&sleep);
+        lookout_ring_if_asked();
         if (sleep.fails) atomic_store(&sleeps_on_one_word, true);
         if (sleep.is_woken || atomic_load(word) != expected) return SLEEP_WOKEN;
         if (sleep.fails || deadline_passed(deadline) || atomic_load(&lookouts()->deaths) != sleep.deaths)
