@@ -8,7 +8,7 @@
  *     a Lock, RLock, Condition's     DEAD_MUTEX_FIRST, then twice as long each time, up to less than 2 * DEAD_MUTEX_LAST
  *     Semaphore, Barrier, Condition  DEAD_HOLDER
  *     a connection's other end       DEAD_PEER
- *     a wait on many                 DEAD_PEER
+ *     a wait on many                 DEAD_PEER, if it also waits for descriptors; else DEAD_NAP
  *     a queue, or any other sleep    DEAD_NAP: a process may die just as it is to wake another
  *     the manager's server           DEAD_SERVER; it is told of its clients' ends by descriptors
  *     a start                        DEAD_CHILD, for the child; DEAD_PARENT, in the child
@@ -17,7 +17,8 @@
  * A thread that has slept for DEAD_NAP in vain checks no more. From then on (family/lookout.h) the kernel wakes one of
  * two lookouts when a member dies, and the burial wakes all whom it may concern. If the kernel cannot do that for a
  * member, the lookouts check it every DEAD_NAP; if it cannot do it at all (before 5.16, or in some sandboxes), all go on
- * as before. Sleeps in poll, and those for a lock of the library's own, always do.
+ * as before. A sleep in poll does the same after VIGIL_AFTER (family/vigil.h), also on older kernels. One for a lock of the
+ * library's own goes on as before.
  *
  * The check is left out if another thread made it within the last DEAD_LOOK_AGAIN. A member that is found dead is
  * buried, which takes the family's internal locks; the dead member may have held one. So every waiter knows of a death
@@ -26,7 +27,8 @@
  *
  * It does not hold while a lookout is stopped, or when both lookouts and the threads that the kernel woke in their place
  * die at the same time. Then the next one that wakes up by itself finds the death: each thread does after about
- * LOOKOUT_NAP * members, so that in an idle family one does every LOOKOUT_NAP. tests/storm/lookout_test.c has these. */
+ * LOOKOUT_NAP * members, so that in an idle family one does every LOOKOUT_NAP. tests/storm/lookout_test.c and
+ * tests/storm/vigil_test.c have these. */
 #ifndef BASE_PERIODS_H
 #define BASE_PERIODS_H
 

@@ -13,16 +13,34 @@
 
 void lookout_joined(void) {
     pulse_begin_if_needed();
+    lookout_changed();
+}
+
+void lookout_changed(void) {
     atomic_fetch_add(&lookouts()->joined, 1);
-    if (!atomic_exchange(&lookouts()->armed, 0)) return;
     os_futex_wake(&lookouts()->joined, INT_MAX);
     watchers_ring(WATCH_JOINS, INT_MAX);
 }
 
-void lookout_wake_all(void) {
+static void lookout_wake_sleepers(void) {
     atomic_fetch_add(&lookouts()->deaths, 1);
     os_futex_wake(&lookouts()->deaths, INT_MAX);
+}
+
+void lookout_wake_all(void) {
+    lookout_wake_sleepers();
     watchers_ring(WATCH_DEATHS, INT_MAX);
+}
+
+void lookout_ask_to_ring(void) {
+    if (atomic_exchange(&lookouts()->unrung, 1)) return; /* all that sleep in poll take naps */
+    atomic_store(&lookouts()->to_ring, 1);
+    lookout_wake_sleepers();
+}
+
+static void lookout_ring_if_asked(void) {
+    if (atomic_load(&lookouts()->to_ring) && atomic_exchange(&lookouts()->to_ring, 0))
+        watchers_ring(WATCH_DEATHS, INT_MAX);
 }
 
 /* --- sleeping on several words --- */
@@ -114,16 +132,13 @@ static int sleep_on(struct word_list *list, struct long_sleep *sleep, prong_time
     return woken;
 }
 
-/* The order matters: a member that joins after the list was made moves `joined`, and sees `armed`. */
+/* The order matters: a member that joins after the list was made moves `joined`. */
 static void sleep_as_lookout(struct long_sleep *sleep) {
     struct word_list list;
     int64_t now = clock_now();
     bool deaf = now < sleep->deaf_until;
     words_begin(&list, sleep);
-    if (!deaf) {
-        atomic_store(&lookouts()->armed, 1);
-        words_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
-    }
+    if (!deaf) words_add(&list, &lookouts()->joined, atomic_load(&lookouts()->joined));
     words_add_members(&list);
     prong_time nap = list.incomplete ? sleep->nap : lookout_long_nap();
     if (deaf && sleep->deaf_until - now < nap) nap = sleep->deaf_until - now;
@@ -136,19 +151,27 @@ static void sleep_as_lookout(struct long_sleep *sleep) {
         sleep->nap = sleep->nap * 2 < DEAD_NAP ? sleep->nap * 2 : DEAD_NAP;
 }
 
+/* The word of a seat, if this thread may take the seat when the word changes: that wakes one sleeper alone, perhaps. */
+static void words_add_seat(struct word_list *list, int seat, uint32_t holder, enum seat_hope hope) {
+    if (hope == HOPE_ANY || (hope == HOPE_OWN && holder == self_token()))
+        words_add(list, &lookouts()->seat[seat], holder);
+}
+
 /* Without a lookout, this thread looks itself, as in stage 1. */
 static void sleep_as_other(struct long_sleep *sleep) {
     struct word_list list;
     bool watched = false;
+    enum seat_hope hope = seat_hope();
     words_begin(&list, sleep);
     for (int i = 0; i < LOOKOUT_SEATS; i++) {
         uint32_t holder = atomic_load(&lookouts()->seat[i]), pulse;
-        words_add(&list, &lookouts()->seat[i], holder);
+        words_add_seat(&list, i, holder, hope);
         _Atomic uint32_t *word = holder ? pulse_beating(member_row(holder), holder, &pulse) : NULL;
         if (!word) continue;
         if (holder != self_token()) words_add(&list, word, pulse);
         watched = true;
     }
+    if (hope == HOPE_OWN && seat_hope() != HOPE_OWN) return; /* it was given up meanwhile */
     if (sleep_on(&list, sleep, watched ? lookout_long_nap() : DEAD_NAP) >= 0) return;
     words_add_members(&list); /* a lookout may be stopped, or have died together with the thread that it woke */
 }
@@ -170,6 +193,7 @@ static enum sleep_end sleep_long(_Atomic uint32_t *word, uint32_t expected, dead
             sleep_as_lookout(&sleep);
         else
             sleep_as_other(&sleep);
+        lookout_ring_if_asked();
         if (sleep.fails) atomic_store(&sleeps_on_one_word, true);
         if (sleep.is_woken || atomic_load(word) != expected) return SLEEP_WOKEN;
         if (sleep.fails || deadline_passed(deadline) || atomic_load(&lookouts()->deaths) != sleep.deaths)

@@ -73,6 +73,7 @@ prong_status member_reserve(const char *name, uint64_t process, uint32_t *token)
         bool taken = row_take(name, process, token);
         guard_leave(members_guard());
         if (taken) {
+            lookout_changed(); /* the child may die before it has joined */
             family_look_for_a_start();
             return PRONG_OK;
         }

@@ -52,6 +52,7 @@ struct self {
     pid_t pid;
     uint64_t namespace; /* of pids */
     _Atomic bool marked;
+    _Atomic bool begins_pulse; /* a thread is about to do that */
 };
 extern HIDDEN struct self *self;
 

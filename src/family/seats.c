@@ -33,20 +33,18 @@ static bool pulse_is_in_use(struct member *row) {
     return pulse_beating(row, (uint32_t)(atomic_load(&row->pulse_of) >> 32), &pulse) != NULL;
 }
 
-/* The member whose pulse a thread of this process is about to begin. */
-static _Atomic uint32_t pulse_begins;
-
 bool pulse_begin_if_needed(void) {
-    uint32_t token = self_token(), other = atomic_load(&pulse_begins);
+    uint32_t token = self_token();
+    bool begins = false;
     struct member *row = member_row(token);
     if (pulse_is_there(token)) return true;
-    if (other == token || !atomic_compare_exchange_strong(&pulse_begins, &other, token)) return false;
+    if (!atomic_compare_exchange_strong(&self->begins_pulse, &begins, true)) return false;
     if (!pulse_is_in_use(row)) {
         atomic_store(&row->pulse_of, 0);
         int offset = os_pulse_begin(&row->pulse);
         if (offset >= 0) atomic_store(&row->pulse_of, (uint64_t)token << 32 | (uint32_t)(offset + 1));
     }
-    atomic_store(&pulse_begins, 0);
+    atomic_store(&self->begins_pulse, false);
     return pulse_is_there(token);
 }
 
@@ -56,11 +54,15 @@ static bool seat_is_free(uint32_t holder) {
     return holder == 0 || !pulse_is_there(holder);
 }
 
+enum seat_hope seat_hope(void) {
+    for (int i = 0; i < LOOKOUT_SEATS; i++)
+        if (atomic_load(&lookouts()->seat[i]) == self_token()) return HOPE_OWN;
+    return pulse_begin_if_needed() ? HOPE_ANY : HOPE_NONE;
+}
+
 int seat_take(void) {
     _Atomic uint32_t *seat = lookouts()->seat;
-    if (!pulse_begin_if_needed()) return -1;
-    for (int i = 0; i < LOOKOUT_SEATS; i++)
-        if (atomic_load(&seat[i]) == self_token()) return -1;
+    if (seat_hope() != HOPE_ANY) return -1;
     for (int i = 0; i < LOOKOUT_SEATS; i++) {
         uint32_t holder = atomic_load(&seat[i]);
         if (seat_is_free(holder) && atomic_compare_exchange_strong(&seat[i], &holder, self_token())) return i;

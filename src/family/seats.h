@@ -17,6 +17,10 @@ bool pulse_begin_if_needed(void);
 
 /* Its number; -1: none is free, or not for this member. A member takes only one: the other lookout is to survive it. */
 int seat_take(void);
+/* Which seat this thread may take when it becomes free: none, as its member has no pulse; that which another thread of its member
+ * has now; or any. */
+enum seat_hope { HOPE_NONE, HOPE_OWN, HOPE_ANY };
+enum seat_hope seat_hope(void);
 /* Frees the seat (-1: none), and offers all that are free. */
 void seat_leave(int seat);
 /* Wakes another thread for each free seat: also by a thread that may have been woken to take it, and has no use for it. */

@@ -132,8 +132,8 @@ static void vigil_watch_lookouts(void) {
 
 /* How this thread is told that it may take a seat: of any member's, or only when its own member gives up the one that it has. */
 static uint32_t vigil_seat_sign(void) {
-    if (is_lookout(self_token())) return WATCH_MATE;
-    return pulse_begin_if_needed() ? WATCH_SEATS : 0;
+    enum seat_hope hope = seat_hope();
+    return hope == HOPE_ANY ? WATCH_SEATS : hope == HOPE_OWN ? WATCH_MATE : 0;
 }
 
 /* A ring may have come to this thread just as it took a seat by itself. */
@@ -159,17 +159,14 @@ static bool vigil_has_seat(void) {
 
 /* --- sleeping --- */
 
-/* The order matters: a member that joins after the wards were gone through finds `armed`, and then the sign. */
+/* The order matters: a member that joins after the wards were gone through finds the sign. */
 static prong_time lookout_prepares(struct watch *watch) {
     int64_t now = clock_now();
     uint32_t joined = atomic_load(&lookouts()->joined);
     if (joined != vigil.joined) vigil.deaf_until = now + DEAD_NAP;
     vigil.joined = joined;
     bool deaf = now < vigil.deaf_until;
-    if (!deaf) {
-        watch_add_signs(watch, WATCH_JOINS);
-        atomic_store(&lookouts()->armed, 1);
-    }
+    if (!deaf) watch_add_signs(watch, WATCH_JOINS);
     vigil_watch_all();
     prong_time nap = vigil.incomplete ? DEAD_NAP : lookout_long_nap();
     return deaf && vigil.deaf_until - now < nap ? vigil.deaf_until - now : nap;

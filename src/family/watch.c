@@ -88,7 +88,7 @@ static void watcher_is_deaf(struct waiter *row, uint64_t who, uint32_t watched) 
     uint32_t rung = 0;
     if (!member_alive((uint32_t)(who >> 32)) || atomic_load(&row->who) != who) return;
     atomic_compare_exchange_strong(&row->watched, &rung, watched);
-    atomic_store(&arena()->lookouts.unrung, 1);
+    lookout_ask_to_ring();
 }
 
 /* who: that it belonged to when `watched` was read. */

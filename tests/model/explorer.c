@@ -140,7 +140,7 @@ static void take(enum action action, int thread) {
         return;
     }
     if (action == TIME_OUT) {
-        if (t->kind_of_sleep != 1 && !world.killed)
+        if (t->kind_of_sleep != 1 && !world.killed && !model->naps)
             model_violation("a wake-up was lost: all sleep, and nobody has died");
         if (++t->naps > STUCK_AFTER) model_violation("stuck: they sleep and look, and nothing comes of it");
         t->clock += 1000000000;

@@ -29,6 +29,7 @@ struct model {
     /* MODEL_STRONG: no model of memory. MODEL_ORDERED: loads read the newest, and plain data is checked. Else an execution has at
      * most so many loads of an older store, or stores that come before a newer one. */
     int choices;
+    bool naps;   /* sleeps end by themselves also if nobody has died: a lost wake-up is no violation */
     size_t most; /* not 0: only so many states, the first ones in depth; the others are left out, which is printed */
     void (*prepare)(void);
     void (*run)(int thread);

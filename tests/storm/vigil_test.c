@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { IN_STAGE_2_MS = 1000, MOST = 20 };
@@ -282,6 +283,55 @@ LONG_TEST(a_death_of_a_member_that_joined_later_is_known_in_poll, 40) {
 }
 
 /* --- descriptors --- */
+
+/* It has none to ring with. */
+static int puts_without_descriptors(void *argument, size_t size) {
+    struct scene *scene = argument;
+    (void)size;
+    test_sleep_ms(IN_STAGE_2_MS);
+    check(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, 3}) == 0);
+    int64_t now = test_now();
+    ok(prong_queue_put(scene->never, &now, sizeof now, PRONG_NOWAIT));
+    test_sleep_ms(IN_STAGE_2_MS / 2);
+    ok(prong_queue_put(scene->never, &now, sizeof now, PRONG_NOWAIT));
+    pause();
+    return 0;
+}
+
+/* How long after the put it was known; and the second one. */
+static void is_woken_without_a_ring(struct scene *scene, int64_t first) {
+    int64_t now, sent;
+    prong_waitable items[] = {{.kind = PRONG_WAIT_QUEUE, .queue = scene->never},
+                              {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = silent_descriptor()}};
+    for (int i = 0; i < 2; i++) {
+        ok(prong_wait(items, 2, NULL, PRONG_SECONDS(20)));
+        now = test_now();
+        ok(prong_queue_get(scene->never, &sent, sizeof sent, NULL, PRONG_NOWAIT));
+        check_within(now - sent, i ? PRONG_MS(IN_STAGE_2_MS / 2) + DEAD_KNOWN : first);
+    }
+}
+
+static void puts_without_ringing(int sleepers_count, int64_t first) {
+    struct scene scene = scene_make();
+    prong_process sleepers[MOST], putter;
+    start_all(PRONG_START_FORK, sleeps_on_futex, sleepers, sleepers_count, &scene);
+    start_all(PRONG_START_FORK, puts_without_descriptors, &putter, 1, &scene);
+    is_woken_without_a_ring(&scene, first);
+    send_all(&putter, 1, SIGKILL);
+    end_all(&putter, 1);
+    send_all(sleepers, sleepers_count, SIGKILL);
+    end_all(sleepers, sleepers_count);
+    ok(prong_connection_close(scene.theirs));
+    scene_end(&scene);
+}
+
+LONG_TEST(a_put_that_cannot_ring_is_found_in_time_when_another_can, 40) {
+    puts_without_ringing(10, DEAD_KNOWN);
+}
+
+LONG_TEST(a_put_that_cannot_ring_is_found_when_no_other_can, 40) {
+    puts_without_ringing(0, LOOKOUT_NAP * 2 * 5 / 4 + DEAD_KNOWN);
+}
 
 LONG_TEST(a_long_wait_in_poll_leaves_no_descriptor_open, 40) {
     struct scene scene = scene_make();
