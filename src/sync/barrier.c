@@ -182,26 +182,31 @@ static prong_status enter_round(struct barrier_wait *wait, deadline_t deadline) 
     }
 }
 
-/* The round is over, or the time is up. */
-static prong_status barrier_outcome(struct barrier_wait *wait) {
+/* The round is over, or the time is up. False: neither; what was seen without the guard was undone, as the party that had
+ * set it died inside. */
+static bool barrier_outcome(struct barrier_wait *wait, bool seen_over, prong_status *status) {
     struct barrier *b = wait->barrier;
     char what[80];
-    prong_status status;
-    if (!barrier_guard_enter(wait)) return barrier_say_gone();
-    if (b->round != wait->round)
-        status = was_completed(b, wait->round) ? PRONG_OK : fail_text(PRONG_BROKEN, "the barrier was reset");
-    else if (b->broken)
-        status = say_broken(b);
-    else {
-        barrier_break_now(b, self_token(), "waited for as long as it could");
-        status = fail(PRONG_TIMEOUT, "%s: %llu of %llu parties came", object_describe(b, what, sizeof what),
-                      (unsigned long long)b->arrived, (unsigned long long)b->parties);
+    *status = PRONG_OK;
+    if (!barrier_guard_enter(wait)) {
+        *status = barrier_say_gone();
+        return true;
     }
-    if (status == PRONG_TIMEOUT || status == PRONG_INTERRUPTED)
-        leave_and_tell(b);
-    else
+    bool over = b->round != wait->round || b->broken;
+    if (b->round != wait->round)
+        *status = was_completed(b, wait->round) ? PRONG_OK : fail_text(PRONG_BROKEN, "the barrier was reset");
+    else if (b->broken)
+        *status = say_broken(b);
+    else if (!seen_over) {
+        barrier_break_now(b, self_token(), "waited for as long as it could");
+        *status = fail(PRONG_TIMEOUT, "%s: %llu of %llu parties came", object_describe(b, what, sizeof what),
+                       (unsigned long long)b->arrived, (unsigned long long)b->parties);
+    }
+    if (over || seen_over)
         guard_leave(&b->guard);
-    return status;
+    else
+        leave_and_tell(b);
+    return over || !seen_over;
 }
 
 /* All parties have arrived. Called inside of the guard; the action runs outside of it, as it may take long, or break
@@ -243,8 +248,9 @@ prong_status prong_barrier_wait(prong_barrier handle, unsigned *index, const pro
     if (order + 1 == b->parties) return barrier_complete(&wait, options);
     guard_leave(&b->guard);
     INTERRUPTIBLE;
-    wait_until_over(&wait, deadline);
-    return barrier_outcome(&wait);
+    prong_status status;
+    while (!barrier_outcome(&wait, wait_until_over(&wait, deadline), &status)) {}
+    return status;
 }
 
 /* --- breaking, resetting, asking --- */
