@@ -100,15 +100,32 @@ static Py_ssize_t connection_part_size(const Py_buffer *view, Py_ssize_t offset,
     return wrong ? -1 : size;
 }
 
-static PyObject *connection_send_bytes(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"buf", "offset", "size", NULL};
+/* buf, offset=0, size=None */
+static int parse_part(PyObject *const *arguments, Py_ssize_t count, PyObject *names, PyObject **buffer,
+                      Py_ssize_t *offset, PyObject **size) {
+    static const char *const known[] = {"buf", "offset", "size"};
+    PyObject *values[3] = {NULL, NULL, NULL};
+    if (count == 1 && !names)
+        values[0] = arguments[0];
+    else if (parse_fast("send_bytes", arguments, count, names, known, 3, values))
+        return -1;
+    if (!values[0]) {
+        PyErr_SetString(PyExc_TypeError, "send_bytes() missing 1 required argument: 'buf'");
+        return -1;
+    }
+    *buffer = values[0];
+    *size = values[2] ? values[2] : Py_None;
+    *offset = values[1] ? PyNumber_AsSsize_t(values[1], PyExc_OverflowError) : 0;
+    return *offset == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *connection_send_bytes(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
+                                       PyObject *names) {
     ConnectionObject *self = (ConnectionObject *)object;
-    PyObject *buffer, *given = Py_None, *result = NULL;
-    Py_ssize_t offset = 0;
+    PyObject *buffer, *given, *result = NULL;
+    Py_ssize_t offset;
     Py_buffer view;
-    if (!connection_may_write(self) ||
-        !PyArg_ParseTupleAndKeywords(arguments, keywords, "O|nO", names, &buffer, &offset, &given))
-        return NULL;
+    if (!connection_may_write(self) || parse_part(arguments, count, names, &buffer, &offset, &given)) return NULL;
     if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)) return NULL;
     Py_ssize_t size = connection_part_size(&view, offset, given);
     if (size >= 0 && connection_may_write(self))
@@ -158,13 +175,15 @@ static PyObject *connection_bad_length(ConnectionObject *self) {
     return NULL;
 }
 
-static PyObject *connection_recv_bytes(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"maxlength", NULL};
+static PyObject *connection_recv_bytes(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
+                                       PyObject *names) {
+    static const char *const known[] = {"maxlength"};
     ConnectionObject *self = (ConnectionObject *)object;
-    PyObject *maxlength = Py_None, *result;
-    if (!connection_may_read(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &maxlength))
+    PyObject *maxlength = NULL, *result;
+    if (!connection_may_read(self) || parse_fast("recv_bytes", arguments, count, names, known, 1, &maxlength))
         return NULL;
-    Py_ssize_t most = maxlength == Py_None ? PY_SSIZE_T_MAX : PyNumber_AsSsize_t(maxlength, PyExc_OverflowError);
+    Py_ssize_t most =
+        !maxlength || maxlength == Py_None ? PY_SSIZE_T_MAX : PyNumber_AsSsize_t(maxlength, PyExc_OverflowError);
     if (most < 0) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "negative maxlength");
         return NULL;
@@ -227,13 +246,12 @@ static PyObject *connection_recv_bytes_into(PyObject *object, PyObject *argument
     return result;
 }
 
-static PyObject *connection_poll(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"timeout", NULL};
+static PyObject *connection_poll(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"timeout"};
     ConnectionObject *self = (ConnectionObject *)object;
     PyObject *timeout = NULL;
     prong_time span = PRONG_NOWAIT;
-    if (!connection_may_read(self) || !PyArg_ParseTupleAndKeywords(arguments, keywords, "|O", names, &timeout))
-        return NULL;
+    if (!connection_may_read(self) || parse_fast("poll", arguments, count, names, known, 1, &timeout)) return NULL;
     if (timeout && (parse_timeout(timeout, &span) || !connection_may_read(self))) return NULL;
     counts[COUNT_CONNECTION]++;
     prong_status status = self->kind->poll(self, span);
@@ -312,12 +330,12 @@ static PyMethodDef connection_methods[] = {
          "\n"
          "EOFError when no process has the other end any more and all is read, OSError when this one is "
          "closed.")},
-    {"send_bytes", (PyCFunction)(void (*)(void))connection_send_bytes, METH_VARARGS | METH_KEYWORDS,
+    {"send_bytes", (PyCFunction)(void (*)(void))connection_send_bytes, METH_FASTCALL | METH_KEYWORDS,
      DOC("send_bytes($self, /, buf, offset=0, size=None)",
          "Sends bytes of a buffer, from offset on, as one message.\n"
          "\n"
          "The errors are those of send; ValueError when the buffer has no such bytes.")},
-    {"recv_bytes", (PyCFunction)(void (*)(void))connection_recv_bytes, METH_VARARGS | METH_KEYWORDS,
+    {"recv_bytes", (PyCFunction)(void (*)(void))connection_recv_bytes, METH_FASTCALL | METH_KEYWORDS,
      DOC("recv_bytes($self, /, maxlength=None)",
          "Receives one message as bytes.\n"
          "\n"
@@ -329,7 +347,7 @@ static PyMethodDef connection_methods[] = {
          "\n"
          "BufferTooShort, with the message as its argument, when it does not fit. The other errors are "
          "those of recv.")},
-    {"poll", (PyCFunction)(void (*)(void))connection_poll, METH_VARARGS | METH_KEYWORDS,
+    {"poll", (PyCFunction)(void (*)(void))connection_poll, METH_FASTCALL | METH_KEYWORDS,
      DOC("poll($self, /, timeout=0.0)", "Whether there is something to receive, or the end.\n"
                                         "\n"
                                         "Waits up to timeout seconds for it; None: forever.")},

@@ -129,6 +129,9 @@ int add_memory(PyObject *module);
 int add_process(PyObject *module);
 int add_pool(PyObject *module);
 int add_type(PyObject *module, const char *name, PyTypeObject *type);
+/* Gives a type methods of its own from the core's type that it inherits from: an interpreter specializes the call of a C
+ * method only where the object is of just the type that the method was made for, not of a subclass of it. */
+int own_methods(PyTypeObject *type);
 
 typedef struct {
     SharedObject shared;

@@ -205,6 +205,43 @@ static PyObject *check_interpreter_again(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+/* --- methods of a subclass's own --- */
+
+/* For the type, if what it inherits by that name is the core's. */
+static PyObject *method_again(PyTypeObject *type, PyMethodDef *method) {
+    PyObject *found = PyObject_GetAttrString((PyObject *)type, method->ml_name);
+    if (!found) return NULL;
+    bool is_it = Py_IS_TYPE(found, &PyMethodDescr_Type) && ((PyMethodDescrObject *)found)->d_method == method;
+    Py_DECREF(found);
+    return is_it ? PyDescr_NewMethod(type, method) : NULL;
+}
+
+/* An attribute of one of the core's types can be set in its dict only. */
+static int method_set(PyTypeObject *type, const char *name, PyObject *method) {
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) return PyObject_SetAttrString((PyObject *)type, name, method);
+    int failed = PyDict_SetItemString(type->tp_dict, name, method);
+    PyType_Modified(type);
+    return failed;
+}
+
+int own_methods(PyTypeObject *type) {
+    PyTypeObject *base = type->tp_base;
+    while (base && base->tp_flags & Py_TPFLAGS_HEAPTYPE) base = base->tp_base; /* a class of Python's */
+    for (PyMethodDef *method = base ? base->tp_methods : NULL; method && method->ml_name; method++) {
+        PyObject *own = method_again(type, method);
+        int failed = own ? method_set(type, method->ml_name, own) : PyErr_Occurred() != NULL;
+        Py_XDECREF(own);
+        if (failed) return -1;
+    }
+    return 0;
+}
+
+static PyObject *module_own_methods(PyObject *module, PyObject *type) {
+    (void)module;
+    if (!PyType_Check(type)) return PyErr_Format(PyExc_TypeError, "a class is needed");
+    return own_methods((PyTypeObject *)type) ? NULL : new_reference(type);
+}
+
 static PyMethodDef module_functions[] = {
     {"_check_interpreter", check_interpreter_again, METH_NOARGS,
      DOC("_check_interpreter($module, /)",
@@ -249,6 +286,9 @@ static PyMethodDef module_functions[] = {
     {"_set_errors", set_errors, METH_VARARGS,
      DOC("_set_errors($module, process_error, buffer_too_short, pool_broken, deadlock, owner_died, /)",
          "Sets the exceptions that the core raises.")},
+    {"_own_methods", module_own_methods, METH_O,
+     DOC("_own_methods($module, type, /)",
+         "Gives a class the methods that it inherits from a type of the core: calls are quicker so. Returns it.")},
     {"_is_travelling", is_travelling, METH_NOARGS,
      DOC("_is_travelling($module, /)", "Whether a pickle is being made for another member of the family.")},
     {"_connections", counted_connections, METH_NOARGS,

@@ -251,6 +251,8 @@ int add_pipe(PyObject *module) {
     open_ones = weakref ? PyObject_CallMethod(weakref, "WeakSet", NULL) : NULL;
     Py_XDECREF(weakref);
     open_references = open_ones ? PyObject_GetAttrString(open_ones, "data") : NULL;
-    if (!open_references || add_type(module, "PipeConnection", &PipeConnection_type)) return -1;
+    if (!open_references || add_type(module, "PipeConnection", &PipeConnection_type) ||
+        own_methods(&PipeConnection_type))
+        return -1;
     return PyModule_AddFunctions(module, pipe_functions);
 }

@@ -144,6 +144,13 @@ static int queue_put_within(Queue *self, PyObject *object, prong_time timeout) {
     return status < 0 || PyErr_Occurred() ? -1 : 0;
 }
 
+/* Checks that there is an object to put. */
+static PyObject *queue_put_object(PyObject *object, const char *call, PyObject *item, prong_time timeout) {
+    if (!item) return PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: 'obj'", call);
+    if (check_putting((Queue *)object) || queue_put_within((Queue *)object, item, timeout)) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
     static const char *const known[] = {"obj", "block", "timeout"};
     PyObject *values[3] = {NULL, NULL, NULL};
@@ -152,17 +159,14 @@ static PyObject *queue_put(PyObject *object, PyObject *const *arguments, Py_ssiz
         values[0] = arguments[0];
     else if (parse_fast("put", arguments, count, names, known, 3, values) || parse_wait(values[1], values[2], &span))
         return NULL;
-    if (!values[0]) {
-        PyErr_SetString(PyExc_TypeError, "put() missing 1 required positional argument: 'obj'");
-        return NULL;
-    }
-    if (check_putting((Queue *)object) || queue_put_within((Queue *)object, values[0], span)) return NULL;
-    Py_RETURN_NONE;
+    return queue_put_object(object, "put", values[0], span);
 }
 
-static PyObject *queue_put_nowait(PyObject *object, PyObject *item) {
-    if (check_putting((Queue *)object) || queue_put_within((Queue *)object, item, PRONG_NOWAIT)) return NULL;
-    Py_RETURN_NONE;
+static PyObject *queue_put_nowait(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    static const char *const known[] = {"obj"};
+    PyObject *item = NULL;
+    if (parse_fast("put_nowait", arguments, count, names, known, 1, &item)) return NULL;
+    return queue_put_object(object, "put_nowait", item, PRONG_NOWAIT);
 }
 
 static prong_time queue_now(void) {
@@ -375,7 +379,8 @@ static PyMethodDef queue_methods[] = {
          "Waits for room up to timeout seconds (None: forever), and not at all without block. queue.Full "
          "when there was\n"
          "none; ValueError after close().")},
-    {"put_nowait", queue_put_nowait, METH_O, DOC("put_nowait($self, obj, /)", "put(obj, block=False).")},
+    {"put_nowait", (PyCFunction)(void (*)(void))queue_put_nowait, METH_FASTCALL | METH_KEYWORDS,
+     DOC("put_nowait($self, /, obj)", "put(obj, block=False).")},
     {"put_many", (PyCFunction)(void (*)(void))queue_put_many, METH_VARARGS | METH_KEYWORDS,
      DOC("put_many($self, /, items, timeout=None)", "Puts each of the items: how many went in within timeout seconds.\n"
                                                     "\n"

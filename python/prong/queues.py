@@ -159,6 +159,8 @@ if TYPE_CHECKING:
     class _BaseQueue(_std.Queue[_T], _New[_T]):  # type: ignore[misc]
         """A queue."""
 
+        def put_nowait(self, obj: _T) -> None: ...  # type: ignore[override]
+
     class _BaseSimpleQueue(_std.SimpleQueue[_T], _New[_T]):  # type: ignore[misc]
         """A simple queue."""
 
@@ -167,6 +169,7 @@ else:
     _T, _BaseQueue, _BaseSimpleQueue, _AsJoinable = None, _Base, _Base, _Base
 
 
+@_core._own_methods
 class Queue(_BaseQueue[_T]):
     """Queue(maxsize=0): for any number of putters and getters.
 
@@ -219,6 +222,7 @@ class Queue(_BaseQueue[_T]):
         self._shutdown()
 
 
+@_core._own_methods
 class JoinableQueue(Queue[_T], _AsJoinable[_T]):
     """A queue that counts what is put and what is done."""
 

@@ -85,6 +85,7 @@ def _restore(handle, cls, options):
     return obj
 
 
+@_core._own_methods
 class Lock(_Shared, _CoreLock):
     """Lock(): free. Taken over from a process that died holding it: acquire returns True, and owner_died says who died."""
 
@@ -102,6 +103,7 @@ class Lock(_Shared, _CoreLock):
         return f"<{type(self).__name__}(owner={self._owner()})>"
 
 
+@_core._own_methods
 class RLock(_Shared, _CoreRLock):
     """RLock(): free. One thread of one process may take it any number of times."""
 
@@ -121,6 +123,7 @@ class RLock(_Shared, _CoreRLock):
         return f"<{type(self).__name__}({owner}, {count})>"
 
 
+@_core._own_methods
 class Semaphore(_Shared, _CoreSemaphore):
     """Semaphore(value=1): so many units. recover=True: a unit belongs to the process that acquired it, which alone may
     release it, and comes back when it dies."""
@@ -149,6 +152,7 @@ class Semaphore(_Shared, _CoreSemaphore):
         return f"<{type(self).__name__}(value={self.get_value()})>"
 
 
+@_core._own_methods
 class BoundedSemaphore(Semaphore, _AsBounded):
     """A semaphore that cannot be released more often than it was acquired."""
 
@@ -203,6 +207,7 @@ def _restore_condition(handle, cls, lock):
     return cls(lock, handle=handle)
 
 
+@_core._own_methods
 class Event(_CoreEvent):
     """Event(): not set. set() waits for nobody, dead or alive."""
 

@@ -30,6 +30,10 @@ static inline prong_status semaphore_enter(struct visit *inside, prong_semaphore
     return object_enter(inside, KIND_SEMAPHORE, handle.offset, handle.generation, (void **)s);
 }
 
+static inline bool semaphore_enter_quickly(struct visit *inside, prong_semaphore handle, struct semaphore **s) {
+    return object_enter_quickly(inside, KIND_SEMAPHORE, handle.offset, handle.generation, (void **)s);
+}
+
 static uint64_t self_who(void) {
     return (uint64_t)self_token() << 32 | thread_self();
 }
@@ -79,17 +83,22 @@ static uint64_t semaphore_weigh(void *object) {
 
 /* --- taking and giving --- */
 
-static bool can_take(struct semaphore *s, uint64_t count) {
-    uint64_t kept = (count & RESERVED) && atomic_load(&s->heir) != self_who() ? 1 : 0;
+/* Out of line, as is too_many: the quickest way needs no registers for what is rare. */
+static __attribute__((noinline)) bool semaphore_is_heir(struct semaphore *s) {
+    return atomic_load(&s->heir) == self_who();
+}
+
+static inline bool can_take(struct semaphore *s, uint64_t count) {
+    uint64_t kept = __builtin_expect((count & RESERVED) != 0, 0) && !semaphore_is_heir(s) ? 1 : 0;
     return (count & UNITS) > kept;
 }
 
 /* The new count when the caller takes a unit; the heir gives up its reservation at the same time. */
-static uint64_t after_taking(struct semaphore *s, uint64_t count) {
-    return ((count & RESERVED) && atomic_load(&s->heir) == self_who() ? count & ~RESERVED : count) - 1;
+static inline uint64_t after_taking(struct semaphore *s, uint64_t count) {
+    return (__builtin_expect((count & RESERVED) != 0, 0) && semaphore_is_heir(s) ? count & ~RESERVED : count) - 1;
 }
 
-static bool semaphore_take_counted(struct semaphore *s) {
+static inline bool semaphore_take_counted(struct semaphore *s) {
     uint64_t count = atomic_load(&s->count);
     while (can_take(s, count))
         if (atomic_compare_exchange_weak(&s->count, &count, after_taking(s, count))) return true;
@@ -116,21 +125,22 @@ static prong_status semaphore_say_gone(void) {
     return fail(PRONG_STALE, "the semaphore was destroyed meanwhile");
 }
 
-static prong_status too_many(struct semaphore *s, uint64_t count) {
+static inline uint64_t semaphore_limit(const struct semaphore *s) {
+    return s->bound < PRONG_SEMAPHORE_MAX ? s->bound : PRONG_SEMAPHORE_MAX;
+}
+
+static __attribute__((noinline)) prong_status too_many(struct semaphore *s, uint64_t count) {
     char what[80];
     if (count >= s->bound)
         return fail(PRONG_NOT_OWNER, "%s is released more often than acquired", object_describe(s, what, sizeof what));
-    if (count >= PRONG_SEMAPHORE_MAX)
-        return fail(PRONG_INVALID, "%s has its limit of %d units", object_describe(s, what, sizeof what),
-                    PRONG_SEMAPHORE_MAX);
-    return PRONG_OK;
+    return fail(PRONG_INVALID, "%s has its limit of %d units", object_describe(s, what, sizeof what),
+                PRONG_SEMAPHORE_MAX);
 }
 
-static prong_status give_counted(struct semaphore *s) {
+static inline prong_status give_counted(struct semaphore *s) {
     uint64_t count = atomic_load(&s->count);
     do {
-        prong_status status = too_many(s, count & UNITS);
-        if (status < 0) return status;
+        if (__builtin_expect((count & UNITS) >= semaphore_limit(s), 0)) return too_many(s, count & UNITS);
     } while (!atomic_compare_exchange_weak(&s->count, &count, count + 1));
     return PRONG_OK;
 }
@@ -156,13 +166,28 @@ static void semaphore_tell(struct semaphore *s) {
     waitq_notify(&s->waiting, atomic_load(&s->count) & RESERVED ? INT_MAX : 1);
 }
 
-prong_status prong_semaphore_release(prong_semaphore handle) {
+/* False: it is not to be released, units belong to processes, or there is no quick way; the caller finds out. */
+static inline bool semaphore_try_release(prong_semaphore handle) {
+    struct semaphore *s;
+    struct visit inside;
+    if (!semaphore_enter_quickly(&inside, handle, &s)) return false;
+    bool given = !s->units && give_counted(s) == PRONG_OK;
+    if (given) semaphore_tell(s);
+    visit_end(&inside);
+    return given;
+}
+
+static __attribute__((noinline)) prong_status semaphore_release_checked(prong_semaphore handle) {
     struct semaphore *s;
     INSIDE struct visit inside = {0};
     TRY(semaphore_enter(&inside, handle, &s));
     TRY(s->units ? give_owned(s, handle.generation) : give_counted(s));
     semaphore_tell(s);
     return PRONG_OK;
+}
+
+prong_status prong_semaphore_release(prong_semaphore handle) {
+    return __builtin_expect(semaphore_try_release(handle), 1) ? PRONG_OK : semaphore_release_checked(handle);
 }
 
 unsigned prong_semaphore_value(prong_semaphore handle) {
@@ -241,7 +266,17 @@ static void semaphore_pass_on(struct semaphore *s) {
     if (atomic_load(&s->count) & UNITS) semaphore_tell(s);
 }
 
-prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout) {
+/* False: there is no unit, units belong to processes, or there is no quick way. */
+static inline bool semaphore_try(prong_semaphore handle) {
+    struct semaphore *s;
+    struct visit inside;
+    if (!semaphore_enter_quickly(&inside, handle, &s)) return false;
+    bool taken = !s->units && semaphore_take_counted(s);
+    visit_end(&inside);
+    return taken;
+}
+
+static __attribute__((noinline)) prong_status semaphore_acquire_checked(prong_semaphore handle, prong_time timeout) {
     struct semaphore_wait wait = {.generation = handle.generation};
     char what[80];
     INSIDE struct visit inside = {0};
@@ -256,6 +291,10 @@ prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout)
     }
     if (semaphore_is_gone(&wait)) return semaphore_say_gone();
     return fail(PRONG_TIMEOUT, "%s has no unit left", object_describe(wait.semaphore, what, sizeof what));
+}
+
+prong_status prong_semaphore_acquire(prong_semaphore handle, prong_time timeout) {
+    return __builtin_expect(semaphore_try(handle), 1) ? PRONG_OK : semaphore_acquire_checked(handle, timeout);
 }
 
 /* --- death, report --- */

@@ -114,6 +114,16 @@ class ConnectionTest(unittest.TestCase):
         with mine, other:
             mine.send_bytes(array.array("i", [1, 2, 3]), 4, 4)
             self.assertEqual(other.recv_bytes(), array.array("i", [2]).tobytes())
+            mine.send_bytes(size=2, offset=1, buf=b"abcd")
+            self.assertTrue(other.poll(timeout=SOON))
+            self.assertEqual(other.recv_bytes(maxlength=None), b"bc")
+            mine.send_bytes(b"abcd", 2, size=None)
+            self.assertEqual(other.recv_bytes(maxlength=2), b"cd")
+            for call, arguments, names in ((mine.send_bytes, (), {}), (mine.send_bytes, (b"", 0, 0, 0), {}),
+                                           (mine.send_bytes, (b"",), {"buf": b""}), (other.poll, (1, 2), {}),
+                                           (mine.send_bytes, (b"", "0"), {}), (other.recv_bytes, (), {"size": 1})):
+                with self.assertRaises(TypeError):
+                    call(*arguments, **names)
             mine.send_bytes(b"longer")
             with self.assertRaises(prong.BufferTooShort) as caught:
                 other.recv_bytes_into(bytearray(5))

@@ -99,6 +99,30 @@ class FaceTest(unittest.TestCase):
         for name in ("AsyncResult", "MapResult", "IMapIterator", "IMapUnorderedIterator", "Pool", "ThreadPool"):
             self.assertEqual(getattr(prong.pool, name).__module__, "prong.pool", name)
 
+    def test_methods_of_the_core_are_a_classs_own(self):
+        # an interpreter specializes the call of a C method only for objects of just the type that it was made for
+        for name, calls in (("Lock", "acquire release"), ("RLock", "acquire release"), ("Semaphore", "acquire release"),
+                            ("BoundedSemaphore", "acquire release"), ("Event", "is_set set clear")):
+            self.check_own(getattr(prong.synchronize, name), calls)
+        for cls in (prong.queues.Queue, prong.queues.JoinableQueue):
+            self.check_own(cls, "put get put_nowait get_nowait")
+        self.check_own(prong.connection.PipeConnection, "send recv poll send_bytes recv_bytes")
+        self.assertNotIn("fileno", prong.queues.SimpleQueue.__dict__)
+        with self.assertRaises(TypeError):
+            prong._core._own_methods(1)
+
+    def check_own(self, cls, calls):
+        for name in calls.split():
+            self.assertIs(cls.__dict__[name].__objclass__, cls, name)
+
+    def test_what_a_class_defines_itself_stays_its_own(self):
+        class Mine(prong._core.Lock):
+            def acquire(self):
+                return "mine"
+        self.assertIs(prong._core._own_methods(Mine), Mine)
+        self.assertEqual(Mine().acquire(), "mine")
+        self.assertIs(Mine.release.__objclass__, Mine)
+
 
 def private_names(path):
     """(module, name) of what a source file takes of the standard library's modules that begins with an underscore."""

@@ -185,7 +185,10 @@ class QueueTest(unittest.TestCase):
         q.put(2)
         self.assertTrue(q.full())
         with self.assertRaises(queue.Full):
-            q.put_nowait(3)
+            q.put_nowait(obj=3)
+        for arguments in ((), (3, 4)):
+            with self.assertRaises(TypeError):
+                q.put_nowait(*arguments)
         self.assertEqual((q.get_nowait(), q.get_nowait()), (1, 2))
         with self.assertRaises(queue.Empty):
             q.get_nowait()
