@@ -18,14 +18,14 @@ struct self *self = &nobody;
 /* --- entering the family --- */
 
 /* In memory that a fork clears: in one mapping, as each makes every fork dearer. */
-struct own {
+struct own_pages {
     struct self self;
     _Atomic uint8_t touched[TOUCHED_NUMBERS];
 };
 
 /* Does what kernels or tools without MADV_WIPEONFORK do not do. */
 static void forget_self(void) {
-    if (atomic_exchange(&self->token, 0)) memset((void *)self, 0, sizeof(struct own));
+    if (atomic_exchange(&self->token, 0)) memset((void *)self, 0, sizeof(struct own_pages));
 }
 
 FORK_MUTEX(family, entering, forget_self)
@@ -33,7 +33,7 @@ FORK_MUTEX(family, entering, forget_self)
 /* Private state that every fork clears, also one that runs no fork handlers. */
 static prong_status make_self(void) {
     if (self != &nobody) return PRONG_OK;
-    struct own *own = os_memory_wipe_on_fork(sizeof *own);
+    struct own_pages *own = os_memory_wipe_on_fork(sizeof *own);
     if (!own) return fail_errno("no memory for a process's own pages");
     touched_use(own->touched);
     self = &own->self;

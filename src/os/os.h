@@ -180,7 +180,7 @@ void os_pidfd_wait(int pidfd, deadline_t deadline);
  * else has reaped it. */
 bool os_reap(int pidfd, int *exit_code, bool *stolen);
 /* A copy of this process's environment, made while other threads may change it: every variable that none of them
- * changes is in it, with its value. first: an entry ("NAME=value") that comes first and replaces others of that name;
+ * changes is in it, with its value. This thread must not change it before os_environment_free. first: an entry ("NAME=value") that comes first and replaces others of that name;
  * or NULL. Errors: ENOMEM, E2BIG (a longer string than a program can be started with), EBUSY (it changes all the
  * time). */
 struct os_environment {
@@ -188,7 +188,7 @@ struct os_environment {
     char *text;
 };
 int os_environment_copy(struct os_environment *environment, const char *first);
-/* The same from these entries, which must not change meanwhile. */
+/* The same from these entries, which must not change meanwhile; those that name no variable stay, too. */
 int os_environment_make(struct os_environment *environment, char *const *entries, const char *first);
 void os_environment_free(struct os_environment *environment);
 /* The value of the variable in such a copy, or in any other array of entries; NULL where it is not set. */

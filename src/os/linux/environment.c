@@ -2,7 +2,9 @@
  *
  * The C library's lock around setenv and unsetenv is not accessible: the array may be moved, shifted and freed while it
  * is read. So it is read through the kernel, which reports an error for unmapped memory where a load would end in
- * SIGSEGV, and read again until two readings agree. */
+ * SIGSEGV, and read again until two readings agree.
+ *
+ * A process with one thread needs no copy of the strings, but only of the array. */
 #define _GNU_SOURCE
 #include "os/os.h"
 
@@ -12,6 +14,14 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+/* glibc 2.32 and later */
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define SINGLE_THREADED __libc_single_threaded
+#else
+#define SINGLE_THREADED false
+#endif
 
 extern char **environ;
 
@@ -207,7 +217,7 @@ static char **environment_build(const struct pointers *list, char *text, const c
     return entries;
 }
 
-int os_environment_copy(struct os_environment *environment, const char *first) {
+static int environment_copy_shared(struct os_environment *environment, const char *first) {
     struct pointers list = {0}, again = {0};
     struct text text = {0};
     int error = environment_read(&list, &again, &text);
@@ -227,15 +237,21 @@ int os_environment_copy(struct os_environment *environment, const char *first) {
 }
 
 int os_environment_make(struct os_environment *environment, char *const *entries, const char *first) {
-    size_t count = 0, name = strcspn(first, "=") + 1, at = 0;
+    size_t count = 0, name = first ? strcspn(first, "=") + 1 : 0, at = 0;
     while (entries[count]) count++;
     *environment = (struct os_environment){.entries = malloc((count + 2) * sizeof *entries)};
     if (!environment->entries) return -1;
-    environment->entries[at++] = (char *)(uintptr_t)first;
+    if (first) environment->entries[at++] = (char *)(uintptr_t)first;
     for (; *entries; entries++)
-        if (strncmp(*entries, first, name) != 0) environment->entries[at++] = *entries;
+        if (!first || strncmp(*entries, first, name) != 0) environment->entries[at++] = *entries;
     environment->entries[at] = NULL;
     return 0;
+}
+
+int os_environment_copy(struct os_environment *environment, const char *first) {
+    static char *const nothing[] = {NULL};
+    if (!SINGLE_THREADED) return environment_copy_shared(environment, first);
+    return os_environment_make(environment, environ ? environ : nothing, first);
 }
 
 void os_environment_free(struct os_environment *environment) {
