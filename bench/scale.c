@@ -102,6 +102,32 @@ static void join_among_finished(long count) {
     starts_and_joins();
 }
 
+/* One level of a nesting that took so long. */
+static void sample_level(double began, long depth) {
+    sample(bench_now() - (bench_now() - began) / (double)depth);
+}
+
+static void fork_nested(long depth) {
+    pid_t pid = fork();
+    if (pid < 0) bench_die("fork");
+    if (pid > 0) {
+        bench_end_child(pid);
+        return;
+    }
+    if (depth > 1) fork_nested(depth - 1);
+    _exit(0);
+}
+
+/* By fork alone, in a process that is as large as one that has started another. */
+static void nest_by_fork(long depth) {
+    must(prong_process_join(child_of(ends_at_once, NULL, 0), PRONG_FOREVER));
+    for (int i = 0; i < 9; i++) {
+        double began = bench_now();
+        fork_nested(depth);
+        sample_level(began, depth);
+    }
+}
+
 static int nests(void *argument, size_t size) {
     long deeper;
     memcpy(&deeper, argument, sizeof deeper);
@@ -109,13 +135,12 @@ static int nests(void *argument, size_t size) {
     return prong_process_join(child_of(nests, &deeper, size), PRONG_FOREVER) < 0;
 }
 
-/* One level of such a nesting. */
 static void nest(long depth) {
     for (int i = 0; i < 9; i++) {
         double began = bench_now();
         prong_process process = child_of(nests, &depth, sizeof depth);
         must(prong_process_join(process, PRONG_FOREVER));
-        sample(bench_now() - (bench_now() - began) / (double)depth);
+        sample_level(began, depth);
         must(prong_process_destroy(process));
     }
 }
@@ -225,11 +250,12 @@ bool bench_scale(const char *name, const char *peer) {
     static const struct {
         const char *name;
         void (*measure)(long count);
-    } scales[] = {{"scale_start_locks", start_among_locks},     {"scale_start_destroyed", start_after_destroyed},
-                  {"scale_start_queues", start_among_queues},   {"scale_start_members", start_among_members},
-                  {"scale_join_finished", join_among_finished}, {"scale_nesting", nest},
-                  {"scale_pool_create", create_among_pools},    {"scale_job_wait", wait_among_outstanding},
-                  {"scale_manager_create", manager_create},     {"scale_manager_sessions", call_among_sessions}};
+    } scales[] = {{"scale_start_locks", start_among_locks},       {"scale_start_destroyed", start_after_destroyed},
+                  {"scale_start_queues", start_among_queues},     {"scale_start_members", start_among_members},
+                  {"scale_join_finished", join_among_finished},   {"scale_nesting", nest},
+                  {"scale_nesting_fork", nest_by_fork},           {"scale_pool_create", create_among_pools},
+                  {"scale_job_wait", wait_among_outstanding},     {"scale_manager_create", manager_create},
+                  {"scale_manager_sessions", call_among_sessions}};
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
         if (strcmp(name, scales[i].name) == 0) {
             scales[i].measure(atol(peer));
