@@ -199,8 +199,9 @@ static int environment_read(struct pointers *list, struct pointers *again, struc
         error = pointers_read_steady(list, again);
         if (!error) error = text_read(text, list, last);
         if (error && error != EFAULT) return error;
-        if (!error && text_names_variables(text) && !pointers_read(again) && pointers_equal(list, again)) return 0;
-        if (error) wait_a_little();
+        bool sound = !error && text_names_variables(text);
+        if (sound && !pointers_read(again) && pointers_equal(list, again)) return 0;
+        if (!sound) wait_a_little();
     }
     return error == EFAULT ? EBUSY : error;
 }
