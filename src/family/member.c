@@ -2,6 +2,7 @@
 #include "family/rows.h"
 
 #include "base/error.h"
+#include "family/seats.h"
 #include "family/thread.h"
 #include "os/os.h"
 
@@ -90,19 +91,15 @@ static bool is_child_of(const struct forker *forker) {
     return forker && forker->pid == getppid();
 }
 
-static bool row_has_parent(const struct member *row, const struct forker *forker) {
-    uint32_t parent = (uint32_t)row->parent;
-    return (is_child_of(forker) && forker->token == parent) || member_alive(parent);
-}
-
 /* If the parent dies before anybody knows the child's pid, all others take the row for that of a dead process. */
-static bool row_may_become(uint32_t token, const struct forker *forker) {
+static bool row_may_become(uint32_t token) {
     struct member *row = member_row(token);
     if (!member_has_row(token) || atomic_load(&row->state) != MEMBER_RESERVED) return false;
     pid_t pid = (pid_t)atomic_load(&row->pid);
     if (pid && atomic_load(&row->namespace) != self->namespace)
         return true; /* its parent's number has no meaning here */
-    return pid == getpid() || (pid == 0 && row_has_parent(row, forker));
+    uint32_t parent = (uint32_t)row->parent;
+    return pid == getpid() || (pid == 0 && (pulse_is_there(parent) || member_alive(parent)));
 }
 
 /* Under the guard of burials, which it takes under its pid, as a process without a row. So either the row becomes this
@@ -113,7 +110,7 @@ bool member_become(uint32_t token, const struct forker *forker) {
     self->namespace = is_child_of(forker) ? forker->namespace : os_pid_namespace();
     atomic_store(&self->token, member_entering_token());
     if (guard_enter(recovery_guard(), PRONG_FOREVER)) {
-        mine = row_may_become(token, forker);
+        mine = row_may_become(token);
         if (mine) {
             atomic_store(&row->namespace, self->namespace);
             member_note_namespace();

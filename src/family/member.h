@@ -85,12 +85,11 @@ prong_status member_reserve(const char *name, uint64_t process, uint32_t *token)
 void member_set_pid(uint32_t token, pid_t pid);
 /* What a process notes of itself before it forks a child, for that child. */
 struct forker {
-    uint32_t token;
     pid_t pid;
     uint64_t namespace;
 };
 static inline struct forker member_forks(void) {
-    return (struct forker){self_token(), self->pid, self->namespace};
+    return (struct forker){self->pid, self->namespace};
 }
 /* In the child, before it reads anything that its parent left for it: this process is now the member of that row. False
  * when the row is no longer its own: the parent died before anybody knew of this process, or gave up the start.

@@ -1,4 +1,4 @@
-/* Who the family's lookouts are (lookout.h), and the pulses that they watch. Private to what sleeps long, and to burials. */
+/* Who the family's lookouts are (lookout.h), and the pulses that they watch. Private to what sleeps long, to burials, and to joining. */
 #ifndef FAMILY_SEATS_H
 #define FAMILY_SEATS_H
 
