@@ -191,15 +191,17 @@ static void wait_a_little(void) {
 
 /* Reads the array, then the strings that it names. The copy is good if the array is still the same then, and looks like
  * an environment. If that never happens, variables that are changed all the time may be missing, or, if the C library
- * frees old values (glibc does not), mangled. */
+ * frees old values (glibc does not), mangled. An array that is gone, or that does not look like an environment, is
+ * waited for: the thread that moves it may have no processor for a while. */
 static int environment_read(struct pointers *list, struct pointers *again, struct text *text) {
     int error = EFAULT;
-    for (int i = 0; i < RE_ATTEMPTS || (error && i < MOST_ATTEMPTS); i++) {
+    bool sound = false;
+    for (int i = 0; i < RE_ATTEMPTS || (!sound && i < MOST_ATTEMPTS); i++) {
         bool last = i >= RE_ATTEMPTS - 1;
         error = pointers_read_steady(list, again);
         if (!error) error = text_read(text, list, last);
         if (error && error != EFAULT) return error;
-        bool sound = !error && text_names_variables(text);
+        sound = !error && text_names_variables(text);
         if (sound && !pointers_read(again) && pointers_equal(list, again)) return 0;
         if (!sound) wait_a_little();
     }
