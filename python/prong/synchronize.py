@@ -72,7 +72,12 @@ class _Shared:
 
     def _made(self):
         util.register_after_fork(self, _forget_held)
-        self._semlock = self  # what programs that know multiprocessing's inside look for
+
+    @property
+    def _semlock(self):
+        """What programs that know multiprocessing's inside look for. No attribute: that would be a cycle, and a dict, with which
+        CPython finds methods in a slower way."""
+        return self
 
 
 def _forget_held(obj):
@@ -130,6 +135,7 @@ class Semaphore(_Shared, _CoreSemaphore):
 
     _kind = "semaphore"
     _bounded = False
+    __slots__ = ("_maxvalue",)  # beside the dict that it has, which stays empty: see _semlock
 
     def __init__(self, value: int = 1, *, ctx: "Any" = None, recover: bool = False) -> None:
         _core.Semaphore.__init__(self, value, self._bounded, recover)

@@ -10,6 +10,7 @@ import sys
 import types
 import unittest
 import warnings
+import weakref
 
 import prong
 from prong._impl import compat
@@ -110,6 +111,14 @@ class FaceTest(unittest.TestCase):
         self.assertNotIn("fileno", prong.queues.SimpleQueue.__dict__)
         with self.assertRaises(TypeError):
             prong._core._own_methods(1)
+
+    def test_a_lock_has_no_dict_and_goes_at_once(self):
+        for lock in (prong.Lock(), prong.RLock(), prong.Semaphore(2), prong.BoundedSemaphore(2)):
+            self.assertEqual(lock.__dict__, {})
+            self.assertIs(lock._semlock, lock)
+        reference = weakref.ref(lock)
+        del lock
+        self.assertIsNone(reference())
 
     def check_own(self, cls, calls):
         for name in calls.split():
