@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <sys/syscall.h>
 
-enum { FUTEX_WAITV = 449, IN_STAGE_2_MS = 250, IDLE = 12, KILLS_LEAST = 25 };
+enum { FUTEX_WAITV = 449, IN_STAGE_2_MS = 250, IDLE = 12, KILLS_LEAST = 10 };
 
 enum phase { NOT_STEPPED, TAKES, LEAVES };
 static enum phase phase; /* of the process that is stepped */
