@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,16 @@ static int idle_member(void *argument, size_t size) {
     if (me % 4 == 1) return prong_event_wait(idle_on.event, PRONG_FOREVER) < 0;
     if (me % 4 == 2) return prong_lock_acquire(idle_on.lock, PRONG_FOREVER) < 0;
     return prong_semaphore_acquire(idle_on.semaphore, PRONG_FOREVER) < 0;
+}
+
+/* One that also waits for a descriptor: in poll. */
+static int idle_member_in_poll(void *argument, size_t size) {
+    int ends[2];
+    (void)argument, (void)size;
+    if (pipe(ends) != 0) bench_die("pipe");
+    prong_waitable items[] = {{.kind = PRONG_WAIT_QUEUE, .queue = idle_on.queue},
+                              {.kind = PRONG_WAIT_DESCRIPTOR, .descriptor = ends[0]}};
+    return prong_wait(items, 2, NULL, PRONG_FOREVER) < 0;
 }
 
 /* How often a thread has given up its core by itself: it slept, and was woken. */
@@ -62,9 +73,13 @@ static long switches_of_family(void) {
     return sum;
 }
 
+static unsigned idle_seconds(void) {
+    const char *text = getenv("BENCH_IDLE_SECONDS");
+    return text ? (unsigned)atoi(text) : 6;
+}
+
 /* Wake-ups a second of 100 members that all wait for what does not come. */
-static void idle_wakeups(void) {
-    enum { SECONDS = 6 };
+static void idle_wakeups(prong_target *target) {
     prong_process processes[MEMBERS];
     must(prong_queue_create(&idle_on.queue, NULL));
     must(prong_event_create(&idle_on.event, NULL));
@@ -72,16 +87,16 @@ static void idle_wakeups(void) {
     must(prong_semaphore_create(&idle_on.semaphore, 0, NULL));
     must(prong_lock_acquire(idle_on.lock, PRONG_FOREVER));
     for (int i = 0; i < MEMBERS; i++) {
-        must(prong_process_create(&processes[i], &(prong_process_options){.target = idle_member,
+        must(prong_process_create(&processes[i], &(prong_process_options){.target = target,
                                                                           .argument = &i,
                                                                           .argument_size = sizeof i,
                                                                           .method = PRONG_START_FORK}));
         must(prong_process_start(processes[i]));
     }
-    sleep(1);
+    sleep(2);
     double began = bench_now();
     long before = switches_of_family();
-    sleep(SECONDS);
+    sleep(idle_seconds());
     bench_result((double)(switches_of_family() - before) / (bench_now() - began));
     for (int i = 0; i < MEMBERS; i++) must(prong_process_signal(processes[i], 9));
 }
@@ -107,7 +122,8 @@ static void empty_memory(bool pipe) {
 
 bool bench_idle(const char *name, const char *peer) {
     if (strcmp(peer, "prong") != 0) return false;
-    if (strcmp(name, "idle_wakeups_100") == 0) return idle_wakeups(), true;
+    if (strcmp(name, "idle_wakeups_100") == 0) return idle_wakeups(idle_member), true;
+    if (strcmp(name, "idle_wakeups_poll_100") == 0) return idle_wakeups(idle_member_in_poll), true;
     if (strcmp(name, "queue_empty_KiB") == 0) return empty_memory(false), true;
     if (strcmp(name, "pipe_empty_KiB") == 0) return empty_memory(true), true;
     return false;

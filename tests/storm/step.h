@@ -39,7 +39,7 @@ struct operation {
     void (*meanwhile)(struct stage *); /* when it is dead, and not yet buried; may be NULL */
 };
 
-static void join_family(struct stage *stage) {
+__attribute__((unused)) static void join_family(struct stage *stage) {
     size_t count;
     (void)stage;
     ok(prong_queue_size(stage->queue, &count, NULL));
@@ -121,7 +121,7 @@ static long kill_at_strides(const struct operation *operation, int stride) {
 
 /* The number of instructions is up to the compiler and the C library: a stride that leaves room for few kills is halved.
  * PRONG_STEP_STRIDE: at least this one, for a build with counters, whose operations take many more. */
-static void kill_everywhere(const struct operation *operation) {
+__attribute__((unused)) static void kill_everywhere(const struct operation *operation) {
     int stride = getenv("PRONG_STEP_ALL") || operation->stride == 0 ? 1 : operation->stride;
     const char *least = getenv("PRONG_STEP_STRIDE");
     if (least && stride < atoi(least)) stride = atoi(least);

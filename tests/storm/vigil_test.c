@@ -375,3 +375,35 @@ LONG_TEST(members_that_sleep_for_descriptors_do_not_wake_up, 40) {
     long woken = wakeups_of(sleeps_for_descriptors, MOST, 2000);
     if (woken > 0) test_failed(__FILE__, __LINE__, "%ld wake-ups", woken);
 }
+
+static long switches_of_family(void) {
+    prong_member members[MOST];
+    size_t count;
+    long sum = 0;
+    ok(prong_family_members(members, MOST, &count));
+    for (size_t i = 0; i < count && i < MOST; i++) sum += switches_of_pid(members[i].pid);
+    return sum;
+}
+
+/* The owners of pools, their workers, and servers. A server wakes up once a second. */
+LONG_TEST(idle_pools_and_servers_wake_up_seldom, 40) {
+    enum { POOLS = 3, SERVERS = 3, MS = 3000 };
+    prong_pool pools[POOLS];
+    prong_manager managers[SERVERS];
+    for (int i = 0; i < POOLS; i++)
+        ok(prong_pool_create(&pools[i], &(prong_pool_options){.processes = 2, .method = PRONG_START_SPAWN}));
+    for (int i = 0; i < SERVERS; i++)
+        ok(prong_manager_start(&managers[i], &(prong_manager_options){.method = PRONG_START_SPAWN}));
+    test_sleep_ms(IN_STAGE_2_MS);
+    long before = switches_of_family();
+    test_sleep_ms(MS);
+    long woken = switches_of_family() - before;
+    for (int i = 0; i < POOLS; i++) {
+        ok(prong_pool_terminate(pools[i]));
+        ok(prong_pool_join(pools[i], PRONG_SECONDS(20)));
+        ok(prong_pool_destroy(pools[i]));
+    }
+    for (int i = 0; i < SERVERS; i++) ok(prong_manager_shutdown(managers[i], PRONG_SECONDS(20)));
+    if (woken > 60) test_failed(__FILE__, __LINE__, "%ld wake-ups in %d ms", woken, MS);
+    test_arena_is_clean(0);
+}
