@@ -27,6 +27,7 @@ static int parties, rounds;
 
 static void model_recover(uint32_t dead) {
     barrier_recover(&w->barrier, dead);
+    if (guard_steps) barrier_wake(&w->barrier);
 }
 
 /* All are known from the round before the first one. */
@@ -79,6 +80,17 @@ static int explore_orders(void) {
     return explore("barrier: 2 parties, 2 late stores", 2, 1, 0, 2);
 }
 
+/* Each store under the guard is a step, too. */
+static int explore_steps(void) {
+    guard_steps = true;
+    int passed = explore("barrier: 2 parties, steps under the guard, one may die", 2, 1, 1, MODEL_STRONG) +
+                 explore("barrier: 2 parties, 2 rounds, steps under the guard", 2, 2, 0, MODEL_STRONG);
+    if (getenv("PRONG_MODEL_ALL"))
+        passed += explore("barrier: 2 parties, 2 rounds, steps under the guard, one may die", 2, 2, 1, MODEL_STRONG);
+    guard_steps = false;
+    return passed;
+}
+
 static int explore_all(void) {
     int passed = explore("barrier: 2 parties, 2 rounds", 2, 2, 0, MODEL_STRONG) +
                  explore("barrier: 2 parties, 2 rounds, one may die", 2, 2, 1, MODEL_STRONG) +
@@ -86,7 +98,7 @@ static int explore_all(void) {
     timed_thread = 0;
     passed += explore("barrier: 2 parties, one with a time-out", 2, 1, 0, MODEL_STRONG);
     timed_thread = -1;
-    passed += explore_orders();
+    passed += explore_orders() + explore_steps();
     if (getenv("PRONG_MODEL_ALL"))
         passed += explore("barrier: 3 parties, one may die", 3, 1, 1, MODEL_STRONG) +
                   explore("barrier: 2 parties, 2 rounds, a late store", 2, 2, 0, 1);

@@ -321,13 +321,16 @@ static int explore_quick(void) {
            explore("p", "btt", "", DIE) + explore("pt", "pt", "", LIVE) + explore("t", "ptp", "", STOP);
 }
 
+/* Some of them are too large to be explored to the end. */
 static int explore_larger(void) {
+    most = 5000000;
     int passed = explore("pp", "tt", "", LIVE) + explore("ptp", "tt", "", LIVE) + explore("tt", "pp", "", STOP) +
                  explore("tpt", "pp", "", STOP) + explore("pt", "ptp", "", STOP) + explore("pt", "ptb", "", DIE) +
                  explore("t", "t", "p", LIVE) + explore("t", "p", "p", STOP) + explore("p", "p", "t", LIVE);
     choices = 1;
     passed += explore("pt", "t", "", LIVE) + explore("p", "tp", "", LIVE);
     choices = MODEL_STRONG;
+    most = 0;
     return passed;
 }
 

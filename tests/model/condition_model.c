@@ -1,20 +1,13 @@
 /* The condition (src/sync/condition.c): no notification lost, none given to one that did not wait, and that of a dead waiter
- * passed on. Its lists' guard counts as one step here (tests/storm steps through it), and so do taking and releasing its lock
- * (lock_model.c has that). */
+ * passed on. Taking and releasing its lock counts as one step here (lock_model.c has that). */
 #include "surroundings.h"
+#include "sections.h"
 #include "weaken.h"
 
 #include "sync/sync.h"
 #include <prong/condition.h>
 
-#define guard_enter(guard, deadline) (model_begin_atomic(), true)
-#define guard_leave(guard) model_end_atomic()
-#define guard_commit(guard) ((void)0)
-#define guard_set(guard, word, value) ((void)(*(uint64_t *)(void *)(word) = (value)))
-void lock_wake(lock_t *lock) {
-    os_futex_wake(&lock->word, 1);
-}
-
+#undef spin_until
 #include "instrument.h"
 #include "sync/condition.c"
 #include "uninstrument.h"
@@ -115,8 +108,21 @@ prong_status prong_lock_destroy(prong_lock lock) {
     return PRONG_OK;
 }
 
+/* What the dead thread had returned with is its user's to pass on. */
+static void notify_instead(void) {
+    _Atomic uint32_t *sleeper;
+    guard_enter(&w->condition.guard, PRONG_FOREVER);
+    notify_first(&w->condition, &sleeper);
+    guard_leave(&w->condition.guard);
+    if (sleeper) os_futex_wake(sleeper, 1);
+}
+
 static void model_recover(uint32_t dead) {
+    if (guard_steps) guard_settle(&w->condition.guard, dead);
+    bool outside = w->rows[thread_of(dead)].place == PLACE_NONE;
     condition_recover(&w->condition, dead);
+    if (guard_steps) condition_wake(&w->condition);
+    if (guard_steps && outside) notify_instead();
     w->rows[thread_of(dead)].who = 0;
 }
 
@@ -179,10 +185,10 @@ static void pass_on(int thread) {
     if (thread < 2) {
         while (w->items == 0) wait_once(thread);
         /* back from wait, the word is passed on in one step: a death in here would not be the library's affair */
-        model_go_on_atomic();
+        if (!guard_steps) model_go_on_atomic();
         notify_one();
         sync_lock_release(w->condition.lock);
-        model_end_atomic();
+        if (!guard_steps) model_end_atomic();
         return;
     }
     w->items = 1;
@@ -194,6 +200,21 @@ static void finish(void) {
     model_check(w->condition.waiting.first == 0 || model_anybody_died());
     model_check(w->condition.notified.first == 0 || model_anybody_died());
     model_check(w->lock.mutex.word == 0 || !member_alive(w->lock.mutex.word));
+}
+
+/* Each store under the guard is a step, too; deaths are found as burials find them. */
+static int explore_steps(const char *name, int threads, void (*act)(int), int kills, size_t most) {
+    guard_steps = naps_bury = true;
+    int passed = model_explore(&(struct model){.name = name,
+                                               .threads = threads,
+                                               .kills = kills,
+                                               .mortal = 1,
+                                               .most = most,
+                                               .prepare = prepare,
+                                               .run = act,
+                                               .finish = finish});
+    guard_steps = naps_bury = false;
+    return passed;
 }
 
 static int explore(const char *name, void (*act)(int), int kills, int mortal, int choices) {
@@ -238,10 +259,16 @@ static int explore_orders(void) {
 }
 
 static int explore_all(void) {
-    int passed = explore("condition: 2 waiters, 2 notifications", take_or_bring, 0, 0, MODEL_STRONG) + explore_orders();
+    int passed =
+        explore("condition: 2 waiters, 2 notifications", take_or_bring, 0, 0, MODEL_STRONG) + explore_orders() +
+        explore_steps("condition: a waiter, a notification, steps under the guard, the waiter may die", 2,
+                      take_or_bring_one, 1, 0) +
+        explore_steps("condition: 2 waiters that pass on, steps under the guard, one may die", 3, pass_on, 1, 0);
     if (getenv("PRONG_MODEL_ALL"))
         passed += explore("condition: 2 waiters, 2 notifications, a waiter dies", take_or_bring, 1, 2, MODEL_STRONG) +
                   explore("condition: a notified waiter dies, and another waits", pass_on, 1, 1, MODEL_STRONG) +
+                  explore_steps("condition: 2 waiters, 2 notifications, steps under the guard, a waiter may die", 3,
+                                take_or_bring, 1, 0) +
                   explore_timed("condition: 2 waiters, one with a time-out, 2 notifications");
     return passed;
 }

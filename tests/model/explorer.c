@@ -240,6 +240,7 @@ static void search(void) {
 }
 
 bool model_explore(const struct model *of) {
+    if (!exploration_begins()) return true;
     model = of;
     memset(&world, 0, sizeof world);
     memory_forget_locations();
@@ -429,6 +430,10 @@ void model_barrier_everywhere(struct model_site *site) {
 
 void model_use(const volatile void *address) {
     model_point();
+    model_touch(address);
+}
+
+void model_touch(const volatile void *address) {
     if (is_plain()) return;
     if (!memory_touch(&world.memory, current, memory_location(address, 1)))
         model_violation("data is used by two threads, and nothing orders them");

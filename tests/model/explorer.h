@@ -69,7 +69,7 @@ struct model_site {
     int line;
     int order, failure; /* as it is written; failure: of a compare-and-swap */
     int weakened;       /* 0, or WEAKER_…, or LEFT_OUT, of weaken.h */
-    bool reached;       /* it was explored */
+    uint64_t reached;   /* bit n: by the exploration that was the n-th of this process */
 };
 enum model_change { CHANGE_EXCHANGE, CHANGE_ADD, CHANGE_SUB, CHANGE_OR, CHANGE_AND };
 
@@ -83,6 +83,8 @@ void model_fence(struct model_site *site);
 void model_barrier_everywhere(struct model_site *site);
 /* Plain data that one thread at a time uses, about to be used: a violation if its last use does not happen before this one. */
 void model_use(const volatile void *address);
+/* The same in the step of the operation before: no point. */
+void model_touch(const volatile void *address);
 
 /* Futexes. A sleeper without a deadline wakes by itself only when all others sleep or have ended; if nobody has died, that
  * it has to is a violation: a wake-up was lost. */

@@ -32,6 +32,7 @@ struct world_of_lock {
 
 static struct world_of_lock *w;
 static int rounds, threads, patient;
+static bool third_buries; /* the first may die, the second takes the lock, the third buries the holder if it is dead */
 
 static prong_time model_patience(void) {
     return (patient >> model_self() & 1) ^ (w->turns[model_self()] & 1) ? PRONG_MS(1) : 0;
@@ -49,8 +50,9 @@ static void prepare(void) {
 /* Whoever died between taking and releasing did so with the lock in its hand. */
 static void enter_section(enum mutex_result result) {
     if (w->inside) {
-        model_check(model_is_dead(w->inside - 1)); /* exclusion */
-        model_check(result == MUTEX_OWNER_DIED);   /* and its death is told */
+        /* exclusion; where a third one buries, this one is told by the lock alone that the holder is dead */
+        model_check(third_buries ? model_anybody_died() : model_is_dead(w->inside - 1));
+        model_check(result == MUTEX_OWNER_DIED); /* and its death is told */
     }
     w->inside = model_self() + 1;
     model_use(&w->data); /* a point, too */
@@ -64,6 +66,10 @@ static enum mutex_result take_mutex(prong_time timeout) {
 }
 
 static void run(int thread) {
+    if (third_buries && thread == 2) {
+        look_at_holder(&w->mutex);
+        return;
+    }
     for (int i = 0; i < rounds; i++) {
         enum mutex_result result = take_mutex(thread == timed_thread ? PRONG_MS(500) : PRONG_FOREVER);
         if (result == MUTEX_TIMED_OUT) {
@@ -78,7 +84,8 @@ static void run(int thread) {
 }
 
 static void finish(void) {
-    for (int i = 0; i < threads; i++) model_check(w->turns[i] == rounds || i == timed_thread || model_is_dead(i));
+    for (int i = 0; i < threads; i++)
+        model_check(w->turns[i] == rounds || i == timed_thread || third_buries || model_is_dead(i));
     /* whoever comes now has it at once, or takes it over from one that died */
     uint32_t holder = mutex_holder(&w->mutex);
     model_check(holder == 0 || holder == MUTEX_ABANDONED || !member_alive(holder));
@@ -133,8 +140,23 @@ static const struct case_of_lock weak[] = {
     {"lock: 2 threads, a turn each, one with a time-out, a choice", 2, 0, 1, 0, 1, 1},
 };
 
+static int explore_third(void) {
+    third_buries = true;
+    rounds = 1, threads = 3, patient = 0, timed_thread = -1;
+    model_explore(&(struct model){.name = "lock: 2 threads, one may die, a third buries it, plain data",
+                                  .threads = 3,
+                                  .kills = 1,
+                                  .mortal = 1,
+                                  .choices = MODEL_ORDERED,
+                                  .prepare = prepare,
+                                  .run = run,
+                                  .finish = finish});
+    third_buries = false;
+    return 1;
+}
+
 static int explore_orders(void) {
-    return EXPLORE(weak);
+    return EXPLORE(weak) + explore_third();
 }
 
 static int explore_quick(void) {

@@ -16,6 +16,16 @@ static struct thread_self known_of[MODEL_THREADS];
 
 #include "instrument.h"
 #include "channel/channel.h"
+/* What a record carries, and what each side guards with its lock, is plain data: checked with a model of memory. */
+#include "channel/segment.h"
+static void *touch_payload(void *payload);
+static void touch_side(bool takes);
+#define record_payload(record) touch_payload(record_payload(record))
+#include "channel/sides.h"
+#undef record_payload
+#define put_record(c, ...) (touch_side(false), put_record(c, __VA_ARGS__))
+#define head_advance(c, ...) (touch_side(true), head_advance(c, __VA_ARGS__))
+#define record_copy(to, from, size) (touch_payload((void *)(uintptr_t)from), record_copy(to, from, size))
 #include "uninstrument.h"
 
 #define self_row() (&model_row)
@@ -29,7 +39,9 @@ static struct thread_self known_of[MODEL_THREADS];
 #undef spin_until
 #define spin_until(ready, context) ((ready)(context))
 #include "channel/bias.c"
+#define record_payload(record) touch_payload(record_payload(record))
 #include "channel/segment.c"
+#undef record_payload
 #include "channel/put.c"
 #include "channel/take.c"
 #include "channel/repair.c"
@@ -43,6 +55,7 @@ struct world_of_queue {
     struct channel channel;
     struct burial burial;
     struct thread_row rows[MODEL_THREADS];
+    char put_data, take_data; /* used under the lock of that side */
     bool used[BLOCKS];
     _Alignas(64) char blocks[BLOCKS][128]; /* header and payload of 64 each */
     int taken[8];                          /* how often each number was */
@@ -51,9 +64,20 @@ struct world_of_queue {
 
 static struct world_of_queue *w;
 static int putters, takers, messages;
-static int limit; /* of messages in the queue, which is full at first; 0: none */
+static int limit; /* of messages in the queue; 0: none */
 enum { PUT_BEFORE = 100 };
-static bool kept; /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
+static int before; /* messages put and taken before, so that a segment's end is near; … */
+static int there;  /* … and put after these, and there at first */
+static bool kept;  /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
+
+static void *touch_payload(void *payload) {
+    model_touch((char *)payload + 1); /* some payloads are also read as hints: those are locations of their own */
+    return payload;
+}
+
+static void touch_side(bool takes) {
+    model_touch(takes ? &w->take_data : &w->put_data);
+}
 
 /* --- the allocator, in one step --- */
 
@@ -138,6 +162,17 @@ static void keep(struct biased_lock *lock, int thread) {
     atomic_store(&lock->owner, who(thread));
 }
 
+static void put_before(void) {
+    const uint64_t number = PUT_BEFORE;
+    model_check(channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_NOWAIT) == PRONG_OK);
+}
+
+static prong_status take_a_number(uint64_t *number, prong_time timeout) {
+    struct taking taking = {.generation = GENERATION, .buffer = number, .capacity = sizeof *number};
+    if (channel_take_quickly(&w->channel, GENERATION, number, sizeof *number, NULL)) return PRONG_OK;
+    return channel_take(&w->channel, &taking, timeout);
+}
+
 static void prepare(void) {
     arena_base = model_arena();
     arena_places = MODEL_ARENA / 64;
@@ -148,9 +183,8 @@ static void prepare(void) {
         atomic_store(&w->rows[i].who, who(i));
     }
     model_check(channel_init(&w->channel, w, GENERATION, (uint64_t)limit, 0) == PRONG_OK);
-    const uint64_t number = PUT_BEFORE;
-    for (int i = 0; i < limit; i++)
-        model_check(channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_NOWAIT) == PRONG_OK);
+    for (int i = 0; i < before + there; i++) put_before();
+    for (int i = 0; i < before; i++) model_check(take_a_number(&(uint64_t){0}, PRONG_NOWAIT) == PRONG_OK);
     if (!kept) return;
     keep(&w->channel.put.lock, 0);
     keep(&w->channel.take.lock, putters);
@@ -175,12 +209,6 @@ static void note_taken(uint64_t number) {
     }
 }
 
-static prong_status take_a_number(uint64_t *number, prong_time timeout) {
-    struct taking taking = {.generation = GENERATION, .buffer = number, .capacity = sizeof *number};
-    if (channel_take_quickly(&w->channel, GENERATION, number, sizeof *number, NULL)) return PRONG_OK;
-    return channel_take(&w->channel, &taking, timeout);
-}
-
 static void take_some(int share) {
     for (int i = 0; i < share; i++) {
         uint64_t number = 0;
@@ -191,11 +219,13 @@ static void take_some(int share) {
     }
 }
 
-/* Whatever is there, while the putter may be at work, or dead. */
+/* Whatever is there, while the putter may be at work, or dead; also without a look before. */
 static void take_what_is_there(void) {
     for (int i = 0; i < messages + 1; i++) {
         uint64_t number = 0;
-        if (take_a_number(&number, PRONG_NOWAIT) != PRONG_OK) continue;
+        struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
+        prong_status status = i % 2 ? take_a_number(&number, PRONG_NOWAIT) : channel_try_take(&w->channel, &taking);
+        if (status != PRONG_OK) continue;
         model_go_on_atomic();
         note_taken(number);
         model_end_atomic();
@@ -215,7 +245,7 @@ static void run(int thread) {
 
 static void finish(void) {
     int missing = 0, segments = 0;
-    if (limit) return; /* all have put, and what they wanted to take is taken */
+    if (there || !takers) return; /* all have put, and what they wanted to take is taken */
     for (int number = 1; number <= putters * messages; number++) missing += w->taken[number] == 0;
     /* all is taken that was to be */
     if (!model_anybody_died()) model_check(share == 0 || missing == putters * messages - takers * share);
@@ -228,10 +258,12 @@ struct case_of_queue {
     int putters, takers, messages, share, kills, mortal; /* messages of a putter; share of a taker; 0: what is there */
     bool kept;
     int choices, limit;
+    int before, there; /* messages */
+    size_t most;
 };
 
 static int explore_cases(const struct case_of_queue *cases, size_t count) {
-    const size_t of_full = getenv("PRONG_MODEL_ALL") ? 1000000 : 50000;
+    const size_t of_full = getenv("PRONG_MODEL_ALL") ? 1000000 : 50000, of_others = 20000000;
     for (size_t i = 0; i < count; i++) {
         putters = cases[i].putters;
         takers = cases[i].takers;
@@ -239,12 +271,16 @@ static int explore_cases(const struct case_of_queue *cases, size_t count) {
         share = cases[i].share;
         kept = cases[i].kept;
         limit = cases[i].limit;
+        before = cases[i].before;
+        there = cases[i].there;
         model_explore(&(struct model){.name = cases[i].name,
                                       .threads = putters + takers,
                                       .kills = cases[i].kills,
                                       .mortal = cases[i].mortal,
                                       .choices = cases[i].choices,
-                                      .most = limit ? of_full : 0,
+                                      .most = cases[i].most ? cases[i].most
+                                              : limit       ? of_full
+                                                            : of_others,
                                       .prepare = prepare,
                                       .run = run,
                                       .finish = finish});
@@ -254,29 +290,52 @@ static int explore_cases(const struct case_of_queue *cases, size_t count) {
 #define EXPLORE(cases) explore_cases(cases, sizeof(cases) / sizeof *(cases))
 
 static const struct case_of_queue strong[] = {
-    {"queue: full, two putters of a message each, a taker of two", 2, 1, 1, 2, 0, 0, false, MODEL_STRONG, 2},
-    {"queue: a putter and a taker, 2 messages", 1, 1, 2, 2, 0, 0, false, MODEL_STRONG, 0},
-    {"queue: a putter and a taker that keep their locks, 2 messages", 1, 1, 2, 2, 0, 0, true, MODEL_STRONG, 0},
-    {"queue: a putter that may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, false, MODEL_STRONG, 0},
+    {"queue: full, two putters of a message each, a taker of two", 2, 1, 1, 2, 0, 0, false, MODEL_STRONG, 2, 0, 2, 0},
+    {"queue: a putter and a taker, 2 messages", 1, 1, 2, 2, 0, 0, false, MODEL_STRONG, 0, 0, 0, 0},
+    {"queue: a putter and a taker that keep their locks, 2 messages", 1, 1, 2, 2, 0, 0, true, MODEL_STRONG, 0, 0, 0, 0},
+    {"queue: a putter that may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, false, MODEL_STRONG, 0, 0, 0, 0},
     {"queue: a putter that keeps its lock and may die, 2 messages, and a taker", 1, 1, 2, 0, 1, 1, true, MODEL_STRONG,
-     0},
+     0, 0, 0, 0},
 };
 /* These take most of the time. */
 static const struct case_of_queue larger[] = {
-    {"queue: a putter and a taker, 3 messages", 1, 1, 3, 3, 0, 0, false, MODEL_STRONG, 0},
-    {"queue: a putter and a taker that keep their locks, 3 messages", 1, 1, 3, 3, 0, 0, true, MODEL_STRONG, 0},
-    {"queue: two putters of a message each, one keeps the lock, a taker", 2, 1, 1, 2, 0, 0, true, MODEL_STRONG, 0},
-    {"queue: two putters of a message each, one may die, a taker", 2, 1, 1, 1, 1, 1, false, MODEL_STRONG, 0},
+    {"queue: a putter and a taker, 3 messages", 1, 1, 3, 3, 0, 0, false, MODEL_STRONG, 0, 0, 0, 0},
+    {"queue: a putter and a taker that keep their locks, 3 messages", 1, 1, 3, 3, 0, 0, true, MODEL_STRONG, 0, 0, 0, 0},
+    {"queue: two putters of a message each, one keeps the lock, a taker", 2, 1, 1, 2, 0, 0, true, MODEL_STRONG, 0, 0, 0,
+     0},
+    {"queue: two putters of a message each, one may die, a taker", 2, 1, 1, 1, 1, 1, false, MODEL_STRONG, 0, 0, 0, 0},
     {"queue: two putters of a message each, one keeps the lock and may die, a taker", 2, 1, 1, 1, 1, 1, true,
-     MODEL_STRONG, 0},
-    {"queue: a putter and two takers, 2 messages", 1, 2, 2, 1, 0, 0, true, MODEL_STRONG, 0},
+     MODEL_STRONG, 0, 0, 0, 0},
+    {"queue: a putter and two takers, 2 messages", 1, 2, 2, 1, 0, 0, true, MODEL_STRONG, 0, 0, 0, 0},
 };
+/* With a model of memory. The smaller ones show which orders are needed. */
 static const struct case_of_queue weak[] = {
-    {"queue: a putter and a taker that keep their locks, a message, 2 choices", 1, 1, 1, 1, 0, 0, true, 2, 0},
+    {"queue: a putter and a taker that keep their locks, a message, 2 choices", 1, 1, 1, 1, 0, 0, true, 2, 0, 0, 0, 0},
+    {"queue: a putter and a taker, a message in a new segment, a choice", 1, 1, 1, 1, 0, 0, false, 1, 0, 2, 0, 0},
+};
+static const struct case_of_queue smaller[] = {
+    {"queue: a putter and a taker, a message, a choice", 1, 1, 1, 1, 0, 0, false, 1, 0, 0, 0, 0},
+    {"queue: a putter of a message in a new segment, and a taker that does not wait, a choice", 1, 1, 1, 0, 0, 0, false,
+     1, 0, 2, 0, 0},
+    {"queue: a putter of a message, a taker of 3 from two segments, both keep their locks, a choice", 1, 1, 1, 3, 0, 0,
+     true, 1, 0, 0, 4, 0},
+    {"queue: a putter that may die, a message, and a taker, a choice", 1, 1, 1, 0, 1, 1, false, 1, 0, 1, 0, 0},
+    {"queue: a putter that keeps its lock and may die, a message, and a taker, a choice", 1, 1, 1, 0, 1, 1, true, 1, 0,
+     1, 0, 0},
+    {"queue: full, a putter of a message, a taker of one, a choice", 1, 1, 1, 1, 0, 0, false, 1, 2, 0, 2, 0},
+    {"queue: two putters of a message each, one keeps the lock, a choice", 2, 0, 1, 0, 0, 0, true, 1, 0, 0, 0, 0},
+    {"queue: two putters of a message each, one keeps the lock and may die, a choice", 2, 0, 1, 0, 1, 1, true, 1, 0, 2,
+     0, 15000},
+    {"queue: two takers of a message each, one keeps the lock, a choice", 0, 2, 0, 1, 0, 0, true, 1, 2, 0, 2, 0},
+    {"queue: two takers, one may die, a choice", 0, 2, 1, 0, 1, 1, false, 1, 2, 0, 2, 20000},
 };
 
 static int explore_quick(void) {
-    return EXPLORE(strong) + EXPLORE(weak);
+    return EXPLORE(strong) + EXPLORE(weak) + EXPLORE(smaller);
+}
+
+static int explore_orders(void) {
+    return EXPLORE(smaller);
 }
 
 static int explore_all(void) {
@@ -285,5 +344,5 @@ static int explore_all(void) {
 }
 
 int main(int argc, char **argv) {
-    return model_main(argc, argv, &(struct explorations){"queue", explore_all, NULL, explore_quick});
+    return model_main(argc, argv, &(struct explorations){"queue", explore_all, explore_orders, explore_quick});
 }

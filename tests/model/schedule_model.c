@@ -3,7 +3,6 @@
 #include "surroundings.h"
 #include "waiting.h"
 
-#define guard_commit(guard) ((void)0)
 #include "instrument.h"
 #include "pool/schedule.c"
 #include "uninstrument.h"
@@ -17,6 +16,9 @@ struct world_of_schedule {
     struct slot slots[MODEL_THREADS]; /* by thread: the last one submits */
     uint64_t words[TASKS_MOST];
     struct burial burial;
+    char data
+        [TASKS_MOST]
+        [MODEL_THREADS]; /* a task's: prepared by its submitter, then its worker's, then a result for each that waits */
     int begun[TASKS_MOST], told;
 };
 
@@ -48,8 +50,13 @@ static void prepare(void) {
     for (int i = 0; i < workers; i++) w->slots[i].token = token_of(i);
 }
 
+static void touch_task(int place) {
+    for (int i = 0; i < MODEL_THREADS; i++) model_touch(&w->data[place][i]);
+}
+
 /* As job_submit. */
 static void submit(void) {
+    for (int i = 0; i < tasks; i++) touch_task(i);
     guard_enter(&w->pool.guard, PRONG_FOREVER);
     guard_set(&w->pool.guard, &w->pool.unfinished, (uint64_t)tasks);
     schedule_job(&w->pool, &w->job);
@@ -63,6 +70,7 @@ static bool job_is_over(void *job) {
 
 static void wait_for_job(void) {
     while (!job_is_over(&w->job)) waitq_sleep(&w->job.progress, job_is_over, &w->job, PRONG_FOREVER);
+    for (int i = 0; i < tasks; i++) model_touch(&w->data[i][model_self()]);
     w->told = 1;
 }
 
@@ -87,19 +95,19 @@ static bool has_work(void *unused) {
 }
 #include "uninstrument.h"
 
-static void work(struct slot *slot) {
+static void work_once(struct slot *slot) {
     struct claim claim;
-    while (!w->job.settled) {
-        if (step(slot, &claim))
-            w->begun[claim.place]++;
-        else
-            waitq_sleep(&w->pool.work, has_work, NULL, PRONG_FOREVER);
+    if (step(slot, &claim)) {
+        touch_task((int)claim.place);
+        w->begun[claim.place]++;
+    } else {
+        waitq_sleep(&w->pool.work, has_work, NULL, PRONG_FOREVER);
     }
 }
 
 static void run(int thread) {
     if (thread < workers) {
-        work(&w->slots[thread]);
+        while (!w->job.settled) work_once(&w->slots[thread]);
         return;
     }
     submit();
@@ -127,8 +135,82 @@ static int explore(const char *name, int threads, int count, int kills, int choi
                                          .finish = finish});
 }
 
+/* --- a worker hands in its task, and two look whether the job has ended: plain data is checked --- */
+
+static void prepare_end(void) {
+    struct claim claim;
+    prepare();
+    submit();
+    model_check(step(&w->slots[0], &claim));
+}
+
+static void run_end(int thread) {
+    struct claim claim;
+    if (thread == 0) {
+        touch_task(0);
+        step(&w->slots[0], &claim);
+    } else if (job_has_ended(&w->job)) {
+        model_touch(&w->data[0][thread]);
+    }
+}
+
+static void finish_end(void) {
+    model_check(job_has_ended(&w->job));
+}
+
+static int explore_end(void) {
+    tasks = workers = 1;
+    return model_explore(&(struct model){.name = "schedule: a worker hands in a task, and two look",
+                                         .threads = 3,
+                                         .choices = 1,
+                                         .prepare = prepare_end,
+                                         .run = run_end,
+                                         .finish = finish_end});
+}
+
+/* --- a worker hands in its task and may die in the middle; then another runs it again --- */
+
+static void run_again(int thread) {
+    struct claim claim;
+    if (thread == 0) {
+        step(&w->slots[0], &claim);
+        waitq_notify(&w->pool.work, INT_MAX);
+    } else {
+        while (!job_has_ended(&w->job)) work_once(&w->slots[1]);
+    }
+}
+
+static void finish_again(void) {
+    model_check(w->job.done == 1 && w->job.failed == 0 && w->job.running == 0 && w->pool.unfinished == 0);
+    model_check(w->begun[0] == 0 || model_anybody_died()); /* by the other worker */
+}
+
+static int explore_again(void) {
+    tasks = 1, workers = 2;
+    return model_explore(
+        &(struct model){.name = "schedule: a worker that may die hands in a task, steps under the guard",
+                        .threads = 2,
+                        .kills = 1,
+                        .mortal = 1,
+                        .prepare = prepare_end,
+                        .run = run_again,
+                        .finish = finish_again});
+}
+
 static int explore_orders(void) {
-    return explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 15000);
+    return explore_end() + explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 15000);
+}
+
+/* Each store under the pool's guard is a step, too. */
+static int explore_steps(void) {
+    guard_steps = true;
+    int passed =
+        explore("schedule: a worker, a task, steps under the guard", 2, 1, 0, MODEL_STRONG, 0) + explore_again();
+    if (getenv("PRONG_MODEL_ALL"))
+        passed += explore("schedule: 2 workers, a task, steps under the guard, a worker may die", 3, 1, 1, MODEL_STRONG,
+                          1000000);
+    guard_steps = false;
+    return passed;
 }
 
 static int explore_all(void) {
@@ -136,7 +218,8 @@ static int explore_all(void) {
     return explore("schedule: a worker, a task", 2, 1, 0, MODEL_STRONG, 0) +
            explore("schedule: a worker, 2 tasks", 2, 2, 0, MODEL_STRONG, 0) +
            explore("schedule: 2 workers, 2 tasks", 3, 2, 0, MODEL_STRONG, most) +
-           explore("schedule: 2 workers, a task, a worker may die", 3, 1, 1, MODEL_STRONG, most) + explore_orders();
+           explore("schedule: 2 workers, a task, a worker may die", 3, 1, 1, MODEL_STRONG, most) + explore_orders() +
+           explore_steps();
 }
 
 int main(int argc, char **argv) {

@@ -35,6 +35,7 @@ static bool recovers;
 
 static void model_recover(uint32_t dead) {
     semaphore_recover(&w->semaphore, dead | (uint32_t)thread_of(dead));
+    if (guard_steps) semaphore_wake(&w->semaphore);
 }
 
 static void prepare(void) {
@@ -104,6 +105,18 @@ static int explore_orders(void) {
            explore("semaphore: one takes, one releases, 2 late stores", 0, "t", "r", "", 0, 2);
 }
 
+/* Each store under the guard is a step, too: of a semaphore that takes back the units of the dead. */
+static int explore_steps(void) {
+    guard_steps = true;
+    int passed =
+        explore("semaphore: a unit, 2 threads, steps under the guard, one may die", 1, "a", "a", "", 1, MODEL_STRONG);
+    if (getenv("PRONG_MODEL_ALL"))
+        passed += explore("semaphore: a unit, 2 threads, 2 turns each, steps under the guard, one may die", 1, "aa",
+                          "aa", "", 1, MODEL_STRONG);
+    guard_steps = false;
+    return passed;
+}
+
 static int explore_all(void) {
     int passed = explore("semaphore: a unit, 2 threads", 1, "a", "a", "", 0, MODEL_STRONG) +
                  explore("semaphore: a unit, 2 threads, 2 turns each", 1, "aa", "aa", "", 0, MODEL_STRONG) +
@@ -112,7 +125,7 @@ static int explore_all(void) {
     timed_thread = 0;
     passed += explore("semaphore: a unit, 2 threads, one with a time-out", 1, "a", "a", "", 0, MODEL_STRONG);
     timed_thread = -1;
-    passed += explore_orders();
+    passed += explore_orders() + explore_steps();
     if (getenv("PRONG_MODEL_ALL"))
         passed += explore("semaphore: a unit, 3 threads", 1, "a", "a", "a", 0, MODEL_STRONG) +
                   explore("semaphore: a unit, 3 threads, one may die", 1, "a", "a", "a", 1, MODEL_STRONG);

@@ -130,11 +130,16 @@ static bool has_end(deadline_t deadline) {
     return model_self() == timed_thread;
 }
 
+/* Whether a sleeper that looks buries whoever has died, as burial by others and its wake-ups would: else each object's own checks. */
+static bool naps_bury;
+
 static enum sleep_end model_family_sleep(_Atomic uint32_t *word, uint32_t expected, uint32_t mask, prong_time nap,
                                          deadline_t deadline) {
     deadline_t end = deadline_within(deadline, nap);
     model_futex_wait(word, expected, mask, has_end(deadline));
-    return clock_now() < end ? SLEEP_WOKEN : SLEEP_LOOK;
+    if (clock_now() < end) return SLEEP_WOKEN;
+    if (naps_bury) family_look_around();
+    return SLEEP_LOOK;
 }
 #define family_sleep model_family_sleep
 #define family_nap(deadline, nap) (deadline)

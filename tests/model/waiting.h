@@ -1,8 +1,9 @@
-/* Waiting and waking, for the models of what has a waitq: the library's own waitq.c and sync.c. A guard's section is one step.
+/* Waiting and waking, for the models of what has a waitq: the library's own waitq.c and sync.c.
  * Included once, after surroundings.h. */
 #ifndef MODEL_WAITING_H
 #define MODEL_WAITING_H
 
+#include "sections.h"
 #include "weaken.h"
 
 #include "family/bell.h"
@@ -10,16 +11,9 @@
 
 #define self_row() (&model_row)
 #define count_event(counter) ((void)0)
-#define guard_enter(guard, deadline) (model_begin_atomic(), true)
-#define guard_leave(guard) model_end_atomic()
-#define guard_set(guard, word, value) model_set(word, value)
 
+#undef spin_until
 #include "instrument.h"
-/* Some words are read without the guard. */
-static void model_set(uint64_t *word, uint64_t value) {
-    atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_release);
-}
-
 #define spin_until spin_until_in_waitq
 #include "family/waitq.c"
 #undef spin_until
@@ -38,11 +32,6 @@ struct waiter *waiter_begin(void *object) {
 
 void waiter_end(struct waiter *waiter) {
     (void)waiter;
-}
-
-/* A guard's section is one step: nobody sleeps for it. */
-void lock_wake(lock_t *lock) {
-    (void)lock;
 }
 
 /* --- objects are there from the beginning --- */

@@ -7,8 +7,15 @@
 
 enum { WEAKER_NOT, WEAKER_ACQ_REL, WEAKER_RELAXED, LEFT_OUT };
 
+/* Explorations are numbered, the last ones in common: where a site was not reached, changing it changes nothing. */
+enum { EXPLORATIONS_TOLD_APART = 64 };
+uint64_t exploration_bit(void);
+void explorations_begin(void);
+/* Counts the one that begins. False: it need not be repeated, with the one site that is changed. */
+bool exploration_begins(void);
+
 static inline int weakened_order(struct model_site *site, int order) {
-    site->reached = true;
+    site->reached |= exploration_bit();
     if (site->weakened == WEAKER_RELAXED) return __ATOMIC_RELAXED;
     return site->weakened == WEAKER_ACQ_REL && order == __ATOMIC_SEQ_CST ? __ATOMIC_ACQ_REL : order;
 }
