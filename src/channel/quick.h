@@ -129,7 +129,7 @@ static inline __attribute__((always_inline)) enum quickly channel_take_word(stru
     if (__builtin_expect(!bias_at_door(&c->take.lock), 0)) return QUICK_NOT;
     if (__builtin_expect(!bias_step_in(&c->take.lock), 0)) return QUICK_INSIDE;
     uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
-    if (__builtin_expect(!run_has_seen(c, head) || !side_is_of(&c->take.generation, generation), 0))
+    if (!side_is_of(&c->take.generation, generation) || (!run_has_seen(c, head) && !run_look(c, head)))
         return QUICK_INSIDE;
     char *message = run_message_at(atomic_load_explicit(&c->take.segment, memory_order_relaxed), head);
     if (run_is_last(head)) __builtin_prefetch(message + PREFETCH_AHEAD, 0);

@@ -157,6 +157,15 @@ static inline void run_see(struct channel *c, uint64_t head, uint64_t number) {
     c->take.seen = (position_count(head) + number - position_index(head)) * POSITION_COUNT_1;
 }
 
+/* Whether there is another message in the run at head. */
+static inline bool run_look(struct channel *c, uint64_t head) {
+    uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_relaxed);
+    uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
+    if (!(header & RECORD_RUN) || record_size(header) <= position_index(head)) return false;
+    run_see(c, head, record_size(header));
+    return true;
+}
+
 /* Whether the next message is known to be in the run at head. */
 static inline bool run_has_seen(struct channel *c, uint64_t head) {
     return (int64_t)(c->take.seen - head) > 0;
