@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) bool put_simply(struct channel *c, 
     if (in_run) length = run_end(place) - place;
     if (__builtin_expect(!put_is_simple(c, generation, place, size, length), 0)) return false;
     _Atomic uint64_t *record = record_at(atomic_load_explicit(&c->put.segment, memory_order_relaxed), at);
-    __builtin_prefetch((char *)record + PREFETCH_AHEAD, 1);
+    os_prefetch_to_write((char *)record + PREFETCH_AHEAD);
     if (in_run && at != tail) {
         run_put(c, tail, data);
     } else if (in_run) {
