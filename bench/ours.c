@@ -9,7 +9,7 @@ static pid_t queue_maker; /* the other side may still be reading when one is don
 
 static int queue_open(size_t size) {
     queue_maker = getpid();
-    prong_queue_options bounded = {.maxsize = size >= 65536 ? 16 : 0};
+    prong_queue_options bounded = {.maxsize = size >= 65536 ? bench_depth(size) : 0};
     for (int i = 0; i < 2; i++) must(prong_queue_create(&queues[i], &bounded));
     return 0;
 }

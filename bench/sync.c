@@ -27,6 +27,7 @@ static struct common {
 } * common;
 
 static prong_lock lock;
+static prong_semaphore semaphore;
 static prong_shared_value value;
 
 /* --- locks, behind one interface --- */
@@ -48,6 +49,18 @@ static void ours_acquire(void) {
 
 static void ours_release(void) {
     must(prong_lock_release(lock));
+}
+
+static void semaphore_open(void) {
+    must(prong_semaphore_create(&semaphore, 1, NULL));
+}
+
+static void semaphore_acquire(void) {
+    must(prong_semaphore_acquire(semaphore, PRONG_FOREVER));
+}
+
+static void semaphore_release(void) {
+    must(prong_semaphore_release(semaphore));
 }
 
 static void mutex_open(bool robust) {
@@ -93,7 +106,10 @@ static const struct locking lockings[] = {
     {"sem_t", sem_open_here, sem_acquire, sem_release},
 };
 
-static const struct locking *locking_named(const char *name) {
+static const struct locking semaphore_locking = {"prong", semaphore_open, semaphore_acquire, semaphore_release};
+
+static const struct locking *locking_named(const char *row, const char *name) {
+    if (strncmp(row, "semaphore", 9) == 0 && strcmp(name, "prong") == 0) return &semaphore_locking;
     for (size_t i = 0; i < sizeof lockings / sizeof *lockings; i++)
         if (strcmp(lockings[i].name, name) == 0) return &lockings[i];
     return NULL;
@@ -350,12 +366,12 @@ static const struct handing *handing_for(const char *name, const char *peer) {
 }
 
 bool bench_sync(const char *name, const char *peer) {
-    const struct locking *l = locking_named(peer);
+    const struct locking *l = locking_named(name, peer);
     common = mmap(NULL, sizeof *common, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (common == MAP_FAILED) bench_die("mmap");
     if (strcmp(name, "lock_pair") == 0 && l) return pair(l), true;
-    if (strcmp(name, "lock_contended_2") == 0 && l) return contended(l, 2, false), true;
-    if (strcmp(name, "lock_contended_8") == 0 && l) return contended(l, 8, false), true;
+    if (strstr(name, "_contended_2") && l) return contended(l, 2, false), true;
+    if (strstr(name, "_contended_8") && l) return contended(l, 8, false), true;
     if (strcmp(name, "lock_longest_wait_8") == 0 && l) return contended(l, 8, true), true;
     if (strcmp(name, "value_add") == 0) return add(peer), true;
     if (strstr(name, "_handover")) return hand_over(handing_for(name, peer), strstr(name, "blocked")), true;

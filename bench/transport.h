@@ -25,6 +25,12 @@ struct transport {
 extern const struct transport prong_queue_transport, prong_pipe_transport, pipe_transport, unix_transport, mq_transport;
 extern const struct transport prong_wait_transport, poll_transport, boost_transport, zmq_transport;
 
+/* How many messages a bounded queue holds: 8 MiB at most. With 16 MiB on the way, two processes that copy use more pages than
+ * a processor's table of addresses (TLB) has places for, and the figure is that of the table. */
+static inline size_t bench_depth(size_t size) {
+    return size > 512 << 10 ? ((size_t)8 << 20) / size : 16;
+}
+
 double bench_now(void);
 void bench_die(const char *what);
 

@@ -27,14 +27,13 @@ static bool bias_may_begin(struct biased_lock *l) {
     }
     /* a thread that no barrier reaches has a `quick` of 0 */
     return ++l->streak > BIAS_STREAK_LEAST + l->patience && thread_known.quick && thread_known.row &&
-           !atomic_load_explicit(&thread_known.row->holding, memory_order_relaxed) &&
+           !atomic_load_explicit(&thread_known.row->holding, memory_order_relaxed) && bias_self() % BIAS_REVOKED &&
            arena_offset(l) / 64 <= UINT32_MAX;
 }
 
 void biased_lock_release_and_keep(struct biased_lock *l) {
     if (bias_may_begin(l)) {
-        atomic_store_explicit(&l->row, arena_offset(thread_known.row), memory_order_relaxed);
-        atomic_signal_fence(memory_order_seq_cst);
+        l->name = bias_name(l);
         atomic_store_explicit(&l->owner, bias_self(), memory_order_relaxed);
     }
     lock_release(&l->lock); /* sequentially consistent: the caller looks for waiters next */
@@ -52,12 +51,12 @@ static void bias_barrier(void) {
     if (!os_barrier_everywhere()) os_futex_wait(&unused, 0, deadline_after(BIAS_WITHOUT_BARRIER));
 }
 
-/* Whether the owner may be inside. A row that is another thread's by now, as the owner has ended or is buried, says
+/* Whether the owner may be inside. A row that is another process's by now, as the owner has ended or is buried, says
  * nothing of it; and a thread that ends is not inside. `holding` is read first: the next thread clears it only when it
  * has the row. */
 static bool bias_is_inside(struct biased_lock *l, uint64_t owner, struct thread_row *row) {
     bool inside = atomic_load_explicit(&row->holding, memory_order_acquire) == bias_name(l);
-    return atomic_load(&row->who) == owner ? inside : !member_alive((uint32_t)(owner >> 32));
+    return atomic_load(&row->who) >> 32 == owner >> 32 ? inside : !member_alive((uint32_t)(owner >> 32));
 }
 
 static bool bias_spin(struct biased_lock *l, uint64_t owner, struct thread_row *row) {
@@ -70,7 +69,7 @@ static bool bias_spin(struct biased_lock *l, uint64_t owner, struct thread_row *
 
 /* Waits until the owner is outside (LOCK_TAKEN), or dead. */
 static enum lock_result bias_wait(struct biased_lock *l, uint64_t owner, deadline_t deadline) {
-    struct thread_row *row = arena_at(atomic_load_explicit(&l->row, memory_order_relaxed));
+    struct thread_row *row = bias_row(owner);
     uint32_t token = (uint32_t)(owner >> 32);
     if (bias_spin(l, owner, row)) return LOCK_TAKEN;
     prong_time look = DEAD_LOCK_FIRST;
@@ -97,7 +96,7 @@ static enum lock_result bias_revoke(struct biased_lock *l, uint64_t owner, deadl
     bias_barrier();
     enum lock_result result = bias_wait(l, owner, deadline);
     int64_t patience = (clock_now() - before) / BIAS_NS_SAVED;
-    l->patience = (uint64_t)(patience < BIAS_PATIENCE_MOST ? patience : BIAS_PATIENCE_MOST);
+    l->patience = (uint32_t)(patience < BIAS_PATIENCE_MOST ? patience : BIAS_PATIENCE_MOST);
     l->last = 0;
     return result;
 }

@@ -25,17 +25,22 @@
 struct biased_lock {
     lock_t lock;
     uint32_t streak;        /* how often in a row `last` has taken it */
-    _Atomic uint64_t owner; /* the thread that keeps it, as in its row; 0: none. With BIAS_REVOKED: no longer */
-    _Atomic uint64_t row;   /* of the owner */
+    _Atomic uint64_t owner; /* the thread that keeps it; 0: none. With BIAS_REVOKED: no longer */
     uint64_t last;          /* the thread that took `lock` last */
-    uint64_t patience;      /* the streak that it takes to keep it, beyond BIAS_STREAK_LEAST */
+    uint32_t patience;      /* the streak that it takes to keep it, beyond BIAS_STREAK_LEAST */
+    uint32_t name;          /* as in the row of a thread that is inside, since it was kept */
 };
 
-#define BIAS_REVOKED 0x80000000u /* numbers of threads are smaller */
+#define BIAS_REVOKED 0x80000000u /* places of rows are smaller */
 
-/* How a thread is named in its row. */
+/* A thread is named by its process and its row. The next thread of the process that has the row keeps what the one before
+ * kept: that one has ended, and so is not inside. */
 static inline uint64_t bias_self(void) {
-    return (uint64_t)thread_known.token << 32 | thread_known.thread;
+    return thread_known.name;
+}
+
+static inline struct thread_row *bias_row(uint64_t owner) {
+    return arena_at((owner & (BIAS_REVOKED - 1)) * 64);
 }
 
 /* What a row says of the lock that its thread is inside of. Locks are in cache lines of their own. */
@@ -48,42 +53,61 @@ enum lock_result biased_lock_acquire_slow(struct biased_lock *l, deadline_t dead
 /* As biased_lock_release, by a thread that did not keep the lock, and may do so from now on. */
 void biased_lock_release_and_keep(struct biased_lock *l);
 
-/* The thread is inside no longer. A thread that revokes the lock may wait for that. */
-static inline void bias_leave(struct biased_lock *l, struct thread_row *row) {
-    atomic_store_explicit(&row->holding, 0, memory_order_release); /* pairs with the acquire in bias_wait */
-    atomic_signal_fence(memory_order_seq_cst);                     /* the barrier in bias_revoke is for both */
-    if (__builtin_expect(atomic_load_explicit(&l->owner, memory_order_relaxed) != bias_self(), 0))
-        bias_leave_revoked(row);
+/* Whether this thread keeps the lock. */
+static inline bool bias_is_own(struct biased_lock *l) {
+    return __builtin_expect(atomic_load_explicit(&l->owner, memory_order_relaxed) == bias_self(), 1);
 }
 
-/* Takes the lock if this thread keeps it, and returns the thread's row; else NULL. Not in a signal handler that has
- * interrupted the thread inside of such a lock. The row is compared, too: the owner may have ended, and the system have
- * given its number to this thread, which has another row. */
-static inline struct thread_row *bias_enter(struct biased_lock *l) {
-    uint64_t me = bias_self();
-    if (atomic_load_explicit(&l->owner, memory_order_relaxed) != me || thread_known.token != self_token()) return NULL;
-    struct thread_row *row = thread_known.row;
-    if (__builtin_expect(atomic_load_explicit(&row->holding, memory_order_relaxed) != 0, 0) ||
-        atomic_load_explicit(&l->row, memory_order_relaxed) != arena_offset(row))
-        return NULL;
-    atomic_store_explicit(&row->holding, bias_name(l), memory_order_relaxed);
+/* Whether this thread keeps the lock, and can enter it. Not in a signal handler that has interrupted the thread inside of
+ * such a lock. */
+static inline bool bias_at_door(struct biased_lock *l) {
+    return bias_is_own(l) && __builtin_expect(thread_known.token == self_token(), 1) &&
+           __builtin_expect(atomic_load_explicit(&thread_known.row->holding, memory_order_relaxed) == 0, 1);
+}
+
+/* Enters. False: the lock was just revoked, and the thread must leave it as if it was inside. */
+static inline bool bias_step_in(struct biased_lock *l) {
+    atomic_store_explicit(&thread_known.row->holding, l->name, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* the barrier in bias_revoke is for both */
-    if (__builtin_expect(atomic_load_explicit(&l->owner, memory_order_relaxed) == me, 1)) return row;
-    bias_leave(l, row);
-    return NULL;
+    return bias_is_own(l);
+}
+
+/* The thread is inside no longer. A thread that revokes the lock may wait for that: bias_left is to be called, unless the
+ * result is true. */
+static inline bool bias_step_out(struct biased_lock *l) {
+    /* pairs with the acquire in bias_wait */
+    atomic_store_explicit(&thread_known.row->holding, 0, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst); /* the barrier in bias_revoke is for both */
+    return bias_is_own(l);
+}
+
+static inline void bias_left(struct biased_lock *l) {
+    if (!bias_is_own(l)) bias_leave_revoked(thread_known.row);
+}
+
+static inline void bias_leave(struct biased_lock *l) {
+    if (!bias_step_out(l)) bias_leave_revoked(thread_known.row);
+}
+
+/* Takes the lock if this thread keeps it. */
+static inline bool bias_enter(struct biased_lock *l) {
+    if (!bias_at_door(l)) return false;
+    if (bias_step_in(l)) return true;
+    bias_leave(l);
+    return false;
 }
 
 /* Leaves the lock if this thread is inside of it because it keeps it: a thread that holds `lock` has revoked that. */
 static inline bool bias_try_leave(struct biased_lock *l) {
     uint64_t owner = atomic_load_explicit(&l->owner, memory_order_relaxed);
     if ((owner & ~(uint64_t)BIAS_REVOKED) != bias_self()) return false;
-    bias_leave(l, thread_known.row);
+    bias_leave(l);
     return true;
 }
 
 /* As lock_acquire. */
 static inline enum lock_result biased_lock_acquire(struct biased_lock *l, deadline_t deadline) {
-    return __builtin_expect(bias_enter(l) != NULL, 1) ? LOCK_TAKEN : biased_lock_acquire_slow(l, deadline);
+    return __builtin_expect(bias_enter(l), 1) ? LOCK_TAKEN : biased_lock_acquire_slow(l, deadline);
 }
 
 static inline void biased_lock_release(struct biased_lock *l) {

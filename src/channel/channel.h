@@ -7,9 +7,15 @@
  *     segment: next | record | record | … | LINK record → next segment
  *     record:  header (0: not there yet) | payload, padded to 8 bytes
  *
+ * Words (messages of 8 bytes) by a thread that keeps the putters' lock, in a channel without limits, share a header with
+ * those before and after them. Such a run goes up to the end of a cache line; a record of another kind may end it early:
+ *
+ *     run:     header (number of words so far; ended?) | word | word | …
+ *
  * Small messages are in the record; larger ones are in a block of their own, whose offset is in the record. Putters
  * share one lock, takers another. A putter and a taker share only the header of a record, which is stored last. So each
- * side works in its own cache lines until it reaches what the other side wrote.
+ * side works in its own cache lines until it reaches what the other side wrote. A taker notes how many words of a run are
+ * there (take.seen), and reads its header again only after these.
  *
  * Death. `tail` and `head` are one word each (message count and place), changed by one store. If a process is killed
  * before that store, its put or take has not happened, or the header shows that it has. The few steps that need more
@@ -41,7 +47,7 @@ struct channel {
     struct {
         _Alignas(64) struct biased_lock lock;
         _Atomic uint64_t generation; /* of its object; 0: the object is destroyed */
-        _Atomic uint64_t tail;       /* messages put << 24 | place of the next record in its segment, in 8 bytes */
+        _Atomic uint64_t tail;       /* messages put, and the place of the next: see `position` in segment.h */
         _Atomic uint64_t segment;    /* that segment */
         _Atomic uint64_t bytes;      /* put so far, for the limit */
         uint64_t taken_seen;         /* take.bytes when last looked at */
@@ -56,6 +62,7 @@ struct channel {
         _Atomic uint64_t generation; /* as put's */
         _Atomic uint64_t head;       /* as tail, for the next message to take */
         _Atomic uint64_t segment;
+        uint64_t seen;  /* a count as in head: up to it, the messages are known to be there, in the run at head */
         uint64_t next;  /* intent: takers move on to this segment */
         uint64_t block; /* intent: this block is being taken from the record at head */
         _Atomic uint64_t bytes;

@@ -48,13 +48,13 @@ uint64_t ledgers_finished(struct ledgers *ledgers) {
 
 /* --- this member's --- */
 
-struct own {
+struct own_ledger {
     uint64_t token;
     struct ledger *found;
 };
 
 static bool ledger_is_own(struct ledger *ledger, void *context) {
-    struct own *own = context;
+    struct own_ledger *own = context;
     if (atomic_load_explicit(&ledger->member, memory_order_relaxed) != own->token) return false;
     own->found = ledger;
     return true;
@@ -95,7 +95,7 @@ static prong_status ledgers_extend(struct ledgers *ledgers) {
 }
 
 prong_status ledger_of_self(struct ledgers *ledgers, struct ledger **ledger) {
-    struct own own = {.token = self_token()};
+    struct own_ledger own = {.token = self_token()};
     prong_status status = PRONG_OK;
     if (!ledgers_each(ledgers, ledger_is_own, &own)) own.found = ledger_claim(ledgers);
     if (!own.found) ledgers_look(ledgers); /* those of the dead are free then */

@@ -38,7 +38,7 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
     atomic_store(&c->take.segment, c->put.first);
     atomic_store(&c->take.head, position_of(0, SEGMENT_START));
     atomic_store(&c->take.bytes, 0);
-    c->take.next = c->take.block = c->take.ledger = 0;
+    c->take.seen = c->take.next = c->take.block = c->take.ledger = 0;
     c->fixed.whole = 1;
     IN_ORDER();
     atomic_store(&c->put.generation, generation);
@@ -50,10 +50,12 @@ prong_status channel_init(struct channel *c, void *object, uint64_t generation, 
 prong_status channel_close(struct channel *c, uint64_t generation) {
     prong_status status = side_lock_put(c, PRONG_FOREVER);
     if (status < 0) return status;
-    if (side_is_of(&c->put.generation, generation))
+    if (side_is_of(&c->put.generation, generation)) {
+        run_finish(c); /* what puts into a run does not ask for the state */
         atomic_store(&c->fixed.state, CHANNEL_CLOSED);
-    else
+    } else {
         status = side_destroyed();
+    }
     biased_lock_release(&c->put.lock);
     waitq_notify(&c->readable, INT_MAX);
     waitq_notify(&c->writable, INT_MAX);
@@ -78,15 +80,12 @@ void channel_end(struct channel *c) {
 /* --- its memory --- */
 
 static void channel_drop_messages(struct channel *c) {
-    _Atomic uint64_t *record;
-    for (uint64_t header; (header = head_next(c, &record));) {
-        if (record_type(header) != RECORD_BLOCK) {
-            head_advance(c, header, 0);
-            continue;
-        }
-        uint64_t block = ((struct block_record *)record_payload(record))->block;
-        head_take_block(c, header, record_payload(record));
-        block_release(block);
+    struct next_message message;
+    while (head_next(c, &message)) {
+        if (message.type == RECORD_BLOCK)
+            block_release(head_take_block(c, &message));
+        else
+            head_advance(c, &message);
     }
 }
 
@@ -105,7 +104,8 @@ bool channel_dispose(struct channel *c) {
 }
 
 uint64_t channel_weigh(struct channel *c) {
-    return c->put.first ? c->put.size + (uint64_t)put_bytes_used(c, atomic_load(&c->take.bytes)) : 0;
+    uint64_t words = c->fixed.byte_limit ? 0 : 8 * channel_count(c); /* those in runs have not been counted as bytes */
+    return c->put.first ? c->put.size + words + (uint64_t)put_bytes_used(c, atomic_load(&c->take.bytes)) : 0;
 }
 
 /* --- blocks --- */

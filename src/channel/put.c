@@ -56,6 +56,7 @@ static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadli
 
 /* Under the lock, with room: makes the place at tail fit for a record of this length. */
 static inline prong_status put_make_place(struct channel *c, uint64_t length) {
+    run_finish(c);
     uint64_t place = position_place(atomic_load_explicit(&c->put.tail, memory_order_relaxed));
     /* after a record there is always space for the zero header of the next, or for a LINK */
     if (__builtin_expect(place + length + LINK_RECORD <= c->put.size, 1)) return PRONG_OK;
@@ -87,7 +88,6 @@ static inline void put_pass_on(struct channel *c) {
 }
 
 static inline void put_end(struct channel *c) {
-    taken_alone = 0;
     if (!bias_try_leave(&c->put.lock)) put_release_slow(c);
     channel_after_put(c);
     if (c->fixed.message_limit | c->fixed.byte_limit) put_pass_on(c);
@@ -112,6 +112,11 @@ static inline prong_status put_begin(struct channel *c, uint64_t generation, siz
         if (status != PRONG_FULL) return status;
         if ((status = put_wait(c, deadline))) return status;
     }
+}
+
+void quick_after_put(struct channel *c) {
+    bias_left(&c->put.lock);
+    if (put_is_awaited(c)) channel_after_put(c);
 }
 
 bool channel_put_any_quickly(struct channel *c, uint64_t generation, const void *data, size_t size) {

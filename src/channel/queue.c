@@ -96,6 +96,8 @@ static void count_get(void) {
     count_event(&self_row()->gets);
 }
 
+/* --- putting --- */
+
 static __attribute__((noinline)) prong_status queue_put_slow(prong_queue handle, const void *data, size_t size,
                                                              prong_time timeout) {
     struct queue *queue;
@@ -107,12 +109,42 @@ static __attribute__((noinline)) prong_status queue_put_slow(prong_queue handle,
     return status;
 }
 
-prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, prong_time timeout) {
-    if (!data || !object_is_place(handle.offset) ||
-        !channel_put_quickly(&queue_at(handle)->channel, handle.generation, data, size))
-        return queue_put_slow(handle, data, size, timeout);
+/* The quick ways begin with the queue's address, which needs no register beside the handle. */
+static inline prong_queue queue_handle(struct queue *queue, uint64_t generation) {
+    return (prong_queue){arena_offset(queue), generation};
+}
+
+static __attribute__((noinline)) prong_status queue_put_any(struct queue *queue, uint64_t generation, const void *data,
+                                                            size_t size, prong_time timeout) {
+    if (!data || !channel_put_quickly(&queue->channel, generation, data, size))
+        return queue_put_slow(queue_handle(queue, generation), data, size, timeout);
     count_put();
     return PRONG_OK;
+}
+
+static __attribute__((noinline)) prong_status queue_put_inside(struct queue *queue, uint64_t generation,
+                                                               const void *data, size_t size, prong_time timeout) {
+    if (!put_inside(&queue->channel, generation, data, 8))
+        return queue_put_slow(queue_handle(queue, generation), data, size, timeout);
+    count_put();
+    return PRONG_OK;
+}
+
+static __attribute__((noinline)) prong_status queue_put_awaited(struct queue *queue) {
+    quick_after_put(&queue->channel);
+    return PRONG_OK;
+}
+
+/* All calls in here are the last thing that is done, so that no registers are saved. */
+prong_status prong_queue_put(prong_queue handle, const void *data, size_t size, prong_time timeout) {
+    if (!object_is_place(handle.offset)) return queue_put_slow(handle, data, size, timeout);
+    struct queue *queue = queue_at(handle);
+    if (size != 8 || !data) return queue_put_any(queue, handle.generation, data, size, timeout);
+    enum quickly done = channel_put_word(&queue->channel, handle.generation, data);
+    if (done == QUICK_NOT) return queue_put_any(queue, handle.generation, data, size, timeout);
+    if (done == QUICK_INSIDE) return queue_put_inside(queue, handle.generation, data, size, timeout);
+    count_event(&thread_known.member->puts);
+    return done == QUICK_AWAITED ? queue_put_awaited(queue) : PRONG_OK;
 }
 
 /* --- taking --- */
@@ -142,12 +174,39 @@ static __attribute__((noinline)) prong_status queue_get_slow(prong_queue handle,
     return status;
 }
 
-prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, size_t *size, prong_time timeout) {
-    if (!buffer || !object_is_place(handle.offset) || queue_at(handle)->joinable ||
-        !channel_take_quickly(&queue_at(handle)->channel, handle.generation, buffer, capacity, size))
-        return queue_get_slow(handle, buffer, capacity, size, timeout);
+static __attribute__((noinline)) prong_status queue_get_any(struct queue *queue, uint64_t generation, void *buffer,
+                                                            size_t capacity, size_t *size, prong_time timeout) {
+    if (!buffer || queue->joinable || !channel_take_quickly(&queue->channel, generation, buffer, capacity, size))
+        return queue_get_slow(queue_handle(queue, generation), buffer, capacity, size, timeout);
     count_get();
     return PRONG_OK;
+}
+
+static __attribute__((noinline)) prong_status queue_get_inside(struct queue *queue, uint64_t generation, void *buffer,
+                                                               size_t capacity, size_t *size, prong_time timeout) {
+    if (!take_inside(&queue->channel, generation, buffer, capacity, false, size))
+        return queue_get_slow(queue_handle(queue, generation), buffer, capacity, size, timeout);
+    count_get();
+    return PRONG_OK;
+}
+
+static __attribute__((noinline)) prong_status queue_get_awaited(struct queue *queue) {
+    quick_after_take(&queue->channel);
+    return PRONG_OK;
+}
+
+/* As in prong_queue_put. */
+prong_status prong_queue_get(prong_queue handle, void *buffer, size_t capacity, size_t *size, prong_time timeout) {
+    if (!object_is_place(handle.offset)) return queue_get_slow(handle, buffer, capacity, size, timeout);
+    struct queue *queue = queue_at(handle);
+    if (capacity < 8 || !buffer || queue->joinable)
+        return queue_get_any(queue, handle.generation, buffer, capacity, size, timeout);
+    enum quickly done = channel_take_word(&queue->channel, handle.generation, buffer);
+    if (done == QUICK_NOT) return queue_get_any(queue, handle.generation, buffer, capacity, size, timeout);
+    if (done == QUICK_INSIDE) return queue_get_inside(queue, handle.generation, buffer, capacity, size, timeout);
+    if (size) *size = 8;
+    count_event(&thread_known.member->gets);
+    return done == QUICK_AWAITED ? queue_get_awaited(queue) : PRONG_OK;
 }
 
 prong_status prong_queue_receive(prong_queue handle, prong_message *message, prong_time timeout) {

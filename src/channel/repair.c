@@ -4,6 +4,12 @@
 
 #include "channel/bell.h"
 
+/* Whether a message is put at tail, but not yet counted. */
+static bool put_is_uncounted(uint64_t tail, uint64_t header) {
+    uint64_t index = position_index(tail);
+    return index ? record_size(header) > index : header != 0;
+}
+
 void side_repair_put(struct channel *c) {
     if (c->put.link_from) segment_finish_link(c);
     if (c->put.spare && c->put.spare == c->put.first) c->put.first = *segment_next(c->put.spare);
@@ -11,7 +17,9 @@ void side_repair_put(struct channel *c) {
     if (!c->fixed.whole) return;
     uint64_t tail = atomic_load(&c->put.tail);
     uint64_t header = atomic_load(record_at(atomic_load(&c->put.segment), tail));
-    if (header) { /* put, but not yet counted */
+    if (position_index(tail) && record_type(header) == RECORD_RUN_ENDED) { /* run_finish */
+        atomic_store(&c->put.tail, run_leave(tail));
+    } else if (put_is_uncounted(tail, header)) {
         tail_advance(c, tail, header);
         IN_ORDER();
         c->put.block = 0;

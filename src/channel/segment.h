@@ -11,6 +11,7 @@
 #define CHANNEL_SEGMENT (64 << 10) /* the model in tests/model has smaller ones */
 #define CHANNEL_SEGMENT_FIRST 192  /* a block of 256 bytes */
 #define CHANNEL_INLINE 4096
+#define CHANNEL_RUN_LINE 64
 #endif
 
 enum {
@@ -22,10 +23,13 @@ enum {
     HEADER = 8,
     LINK_RECORD = 16,
     INLINE_MAX = CHANNEL_INLINE, /* larger messages get a block */
-    PLACE_BITS = 24,
+    PLACE_BITS = 20,
+    INDEX_BITS = 4,
+    RUN_WORDS = CHANNEL_RUN_LINE / 8, /* a run ends at a multiple of that */
 };
 
-enum record_type { RECORD_INLINE = 1, RECORD_BLOCK = 2, RECORD_LINK = 3 };
+/* A run's size is the number of its messages so far. */
+enum record_type { RECORD_INLINE = 1, RECORD_BLOCK = 2, RECORD_LINK = 3, RECORD_RUN = 4, RECORD_RUN_ENDED = 5 };
 #define COUNT_MASK ((1ull << 40) - 1)
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
@@ -49,20 +53,69 @@ static inline uint64_t record_length(uint64_t header) {
     return HEADER + ((record_size(header) + 7) & ~7ull);
 }
 
+/* A position: number of messages | index | place in the segment, in words. With index 0 it is the place of a record. In a
+ * run, index is the number of the run's messages before the position, and the place so many words behind the run. So the
+ * next message of a run, also of one that begins, is behind the place. */
+#define POSITION_INDEX_1 (1ull << PLACE_BITS)
+#define POSITION_COUNT_1 (1ull << (PLACE_BITS + INDEX_BITS))
+#define POSITION_NEXT (POSITION_COUNT_1 + POSITION_INDEX_1 + 1) /* in a run */
+
 static inline uint64_t position_place(uint64_t position) {
-    return (position & ((1u << PLACE_BITS) - 1)) * 8;
+    return position % POSITION_INDEX_1 * 8;
+}
+
+static inline uint64_t position_index(uint64_t position) {
+    return position / POSITION_INDEX_1 % (1u << INDEX_BITS);
 }
 
 static inline uint64_t position_count(uint64_t position) {
-    return position >> PLACE_BITS;
+    return position / POSITION_COUNT_1;
 }
 
 static inline uint64_t position_of(uint64_t count, uint64_t place) {
-    return count << PLACE_BITS | place / 8;
+    return count * POSITION_COUNT_1 | place / 8;
 }
 
+/* The record at that position, or the run that it is in. */
 static inline _Atomic uint64_t *record_at(uint64_t segment, uint64_t position) {
-    return arena_at(segment + position_place(position));
+    return (_Atomic uint64_t *)arena_at(segment + position_place(position)) - position_index(position);
+}
+
+/* --- runs --- */
+
+static inline void *run_message_at(uint64_t segment, uint64_t position) {
+    return arena_at(segment + position_place(position) + HEADER);
+}
+
+/* Whether the message at that position is the last for which the run has room. */
+static inline bool run_is_last(uint64_t position) {
+    return (position + 2) % RUN_WORDS == 0;
+}
+
+/* Behind the run, if it ends with the messages before the position. */
+static inline uint64_t run_leave(uint64_t position) {
+    return position - position_index(position) * POSITION_INDEX_1 + 1;
+}
+
+/* After the message at that position. That of a full run is behind it. */
+static inline uint64_t run_advance(uint64_t position) {
+    uint64_t next = position + POSITION_NEXT;
+    return __builtin_expect(run_is_last(position), 0) ? run_leave(next) : next;
+}
+
+/* The end of a full run that begins at that place, and the number of bytes in it. */
+static inline uint64_t run_end(uint64_t place) {
+    return (place / 8 / RUN_WORDS + 1) * RUN_WORDS * 8;
+}
+
+static inline uint64_t run_bytes(uint64_t place) {
+    return run_end(place) - place - HEADER;
+}
+
+/* After the message at that position, which has that header. */
+static inline uint64_t position_advance(uint64_t position, uint64_t header) {
+    return record_type(header) == RECORD_RUN ? run_advance(position)
+                                             : position + POSITION_COUNT_1 + record_length(header) / 8;
 }
 
 static inline void *record_payload(_Atomic uint64_t *record) {

@@ -67,8 +67,7 @@ static inline int64_t put_bytes_used(struct channel *c, uint64_t taken) {
 
 /* A record has been put. */
 static inline void tail_advance(struct channel *c, uint64_t tail, uint64_t header) {
-    uint64_t next = position_of(position_count(tail) + 1, position_place(tail) + record_length(header));
-    atomic_store_explicit(&c->put.tail, next, memory_order_relaxed);
+    atomic_store_explicit(&c->put.tail, position_advance(tail, header), memory_order_relaxed);
 }
 
 /* Under the lock, with a place for it: writes the record at tail; its header, stored last, is the moment of the put. */
@@ -81,14 +80,54 @@ static inline void put_record(struct channel *c, _Atomic uint64_t *record, uint6
     tail_advance(c, tail, header);
 }
 
+/* --- runs: see channel.h --- */
+
+/* Under the lock: puts this word into the run at tail, or begins one there. There is room: a full run is left at once. */
+static inline void run_put(struct channel *c, uint64_t tail, const void *word) {
+    uint64_t segment = atomic_load_explicit(&c->put.segment, memory_order_relaxed);
+    memcpy(run_message_at(segment, tail), word, 8);
+    atomic_store_explicit(record_at(segment, tail), record_header(RECORD_RUN, position_index(tail) + 1),
+                          memory_order_release); /* as in put_record */
+    IN_ORDER();
+    atomic_store_explicit(&c->put.tail, run_advance(tail), memory_order_relaxed);
+}
+
+/* Under the lock, with room up to the end of a full run, and for a LINK there. */
+static inline void run_begin(struct channel *c, uint64_t tail, const void *word) {
+    uint64_t segment = atomic_load_explicit(&c->put.segment, memory_order_relaxed);
+    _Atomic uint64_t *behind = arena_at(segment + run_end(position_place(tail)));
+    atomic_store_explicit(behind, 0, memory_order_relaxed);
+    run_put(c, tail, word);
+}
+
+/* Under the lock: ends the run at tail, if there is one, so that a record can come behind it. */
+static inline void run_finish(struct channel *c) {
+    uint64_t tail = atomic_load_explicit(&c->put.tail, memory_order_relaxed), behind = run_leave(tail);
+    if (!position_index(tail)) return;
+    uint64_t segment = atomic_load_explicit(&c->put.segment, memory_order_relaxed);
+    atomic_store_explicit(record_at(segment, behind), 0, memory_order_relaxed);
+    atomic_store_explicit(record_at(segment, tail), record_header(RECORD_RUN_ENDED, position_index(tail)),
+                          memory_order_release); /* pairs with the acquire in head_next */
+    IN_ORDER();
+    atomic_store_explicit(&c->put.tail, behind, memory_order_relaxed);
+}
+
+/* --- taking --- */
+
+/* The next message, as it lies in the segment: in the record (INLINE), or in a block. */
+struct next_message {
+    enum record_type type;
+    uint64_t size;
+    void *payload;         /* of the record */
+    uint64_t after, bytes; /* when it has been taken: head; what take.bytes grows by */
+};
+
 /* The message at head has been taken. */
-static inline void head_advance(struct channel *c, uint64_t header, uint64_t bytes) {
-    uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+static inline void head_advance(struct channel *c, const struct next_message *m) {
     IN_ORDER();
-    uint64_t next = position_of(position_count(head) + 1, position_place(head) + record_length(header));
-    atomic_store_explicit(&c->take.head, next, memory_order_release);
+    atomic_store_explicit(&c->take.head, m->after, memory_order_release);
     IN_ORDER();
-    side_count_bytes(&c->take.bytes, bytes);
+    side_count_bytes(&c->take.bytes, m->bytes);
 }
 
 /* Moves the takers on to the segment in `next`. All steps can be repeated by a process that finds it set. */
@@ -102,31 +141,78 @@ static inline void head_finish_step(struct channel *c) {
     IN_ORDER();
 }
 
-/* Under the lock: the header of the next message, 0 when there is none. */
-static inline uint64_t head_next(struct channel *c, _Atomic uint64_t **record) {
+static inline struct next_message message_in_run(uint64_t segment, uint64_t head) {
+    return (struct next_message){RECORD_INLINE, 8, run_message_at(segment, head), run_advance(head), 0};
+}
+
+static inline struct next_message message_alone(_Atomic uint64_t *record, uint64_t head, uint64_t header) {
+    void *payload = record_payload(record);
+    bool is_block = record_type(header) == RECORD_BLOCK;
+    uint64_t size = is_block ? ((struct block_record *)payload)->size : record_size(header);
+    return (struct next_message){record_type(header), size, payload, position_advance(head, header), size};
+}
+
+/* The run at head has this number of messages, more than were taken from it. */
+static inline void run_see(struct channel *c, uint64_t head, uint64_t number) {
+    c->take.seen = (position_count(head) + number - position_index(head)) * POSITION_COUNT_1;
+}
+
+/* Whether there is another message in the run at head. */
+static inline bool run_look(struct channel *c, uint64_t head) {
+    uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_relaxed);
+    uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
+    if (!(header & RECORD_RUN) || record_size(header) <= position_index(head)) return false;
+    run_see(c, head, record_size(header));
+    return true;
+}
+
+/* Whether the next message is known to be in the run at head. */
+static inline bool run_has_seen(struct channel *c, uint64_t head) {
+    return (int64_t)(c->take.seen - head) > 0;
+}
+
+/* Under the lock: false when there is no message. */
+static inline bool head_next(struct channel *c, struct next_message *m) {
     for (;;) {
-        *record = record_at(atomic_load_explicit(&c->take.segment, memory_order_relaxed),
-                            atomic_load_explicit(&c->take.head, memory_order_relaxed));
-        uint64_t header = atomic_load_explicit(*record, memory_order_acquire);
-        if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
-        c->take.next = *(uint64_t *)record_payload(*record);
-        IN_ORDER();
-        head_finish_step(c);
+        uint64_t head = atomic_load_explicit(&c->take.head, memory_order_relaxed);
+        uint64_t segment = atomic_load_explicit(&c->take.segment, memory_order_relaxed);
+        _Atomic uint64_t *record = record_at(segment, head);
+        uint64_t header = atomic_load_explicit(record, memory_order_acquire);
+        switch (record_type(header)) {
+        case RECORD_LINK:
+            c->take.next = *(uint64_t *)record_payload(record);
+            IN_ORDER();
+            head_finish_step(c);
+            break;
+        case RECORD_RUN:
+        case RECORD_RUN_ENDED:
+            if (record_size(header) > position_index(head)) {
+                run_see(c, head, record_size(header));
+                *m = message_in_run(segment, head);
+                return true;
+            }
+            if (record_type(header) == RECORD_RUN) return false;
+            atomic_store_explicit(&c->take.head, run_leave(head), memory_order_release);
+            IN_ORDER();
+            break;
+        default:
+            if (header) *m = message_alone(record, head, header);
+            return header != 0;
+        }
     }
 }
 
-/* Lends the message to the caller: the store of `owner` gives it the block, the store of `head` the message. */
-static inline void head_take_block(struct channel *c, uint64_t header, const struct block_record *from) {
-    uint64_t block = from->block, size = from->size;
+/* Lends the message to the caller: the store of `owner` gives it the block, the store of `head` the message. Returns the
+ * block. */
+static inline uint64_t head_take_block(struct channel *c, const struct next_message *m) {
+    uint64_t block = ((struct block_record *)m->payload)->block;
     atomic_fetch_add(&self_row()->held, 1);
     c->take.block = block;
     IN_ORDER();
     __atomic_store_n(&heap_header(block)->owner, self_token(), __ATOMIC_RELAXED);
-    head_advance(c, header, size);
+    head_advance(c, m);
     c->take.block = 0;
+    return block;
 }
-
-/* How many messages this thread has taken, one at a time, since it last put one: see channel_spin. */
-extern HIDDEN QUICK_LOCAL unsigned taken_alone;
 
 #endif

@@ -8,10 +8,16 @@
 /* --- checking without a lock: the answer was true a moment ago. The memory read may belong to a recycled segment by
  * now; it is still mapped, and a caller that acts on the answer checks again under the lock. --- */
 
-/* The header of the next message: at that place, or in the segment to which a LINK there leads. Not for a sanitizer: who
- * has the memory now may be writing anything into it. */
+/* The header of the next message: at that place, behind a run there that has ended, or in the segment to which a LINK
+ * leads. Not for a sanitizer: who has the memory now may be writing anything into it. */
 __attribute__((no_sanitize("thread"))) static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
-    uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
+    uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire),
+             index = position_index(head);
+    if (index && record_size(header) <= index) {
+        if (record_type(header) != RECORD_RUN_ENDED) return 0;
+        head = run_leave(head);
+        header = atomic_load_explicit(record_at(segment, head), memory_order_acquire);
+    }
     if (__builtin_expect(record_type(header) != RECORD_LINK, 1)) return header;
     uint64_t to = __atomic_load_n((uint64_t *)record_payload(record_at(segment, head)), __ATOMIC_RELAXED);
     if (to % 64 || to > arena_mapped - SEGMENT_FIRST)
@@ -51,13 +57,21 @@ bool channel_wait_to_take(struct channel *c, deadline_t deadline) {
 
 /* A taker that puts nothing itself and takes each message alone is too close behind the putter: for each message they
  * contend for the cache line that one writes and the other reads. It is faster to pause for half a microsecond and take
- * several. A thread that answers each message (and so puts) never pauses. */
+ * several. A process that answers each message (and so puts) never pauses. */
 enum { ALONE_MANY = 16 };
 static const prong_time HOLD_BACK = 500;
-QUICK_LOCAL unsigned taken_alone;
+static QUICK_LOCAL unsigned taken_alone; /* messages, one at a time, since the process last put one */
+static QUICK_LOCAL uint64_t puts_before;
+
+static void taken_alone_until_put(void) {
+    uint64_t puts = atomic_load_explicit(&self_row()->puts, memory_order_relaxed);
+    if (puts != puts_before) taken_alone = 0;
+    puts_before = puts;
+}
 
 bool channel_spin(struct channel *c) {
     struct pause pause = {0};
+    taken_alone_until_put();
     while (taken_alone >= ALONE_MANY && pause_again(&pause, HOLD_BACK)) {}
     if (!spin_until(channel_ready_to_take, c)) return false;
     taken_alone++;
@@ -91,29 +105,27 @@ static void take_note_in_ledger(struct channel *c, uint64_t *ledger) {
     IN_ORDER();
 }
 
-static void take_lend_inline(struct channel *c, uint64_t header, const void *payload, struct taking *t) {
-    memcpy(arena_at(t->block), payload, record_size(header));
-    head_advance(c, header, record_size(header));
+static void take_lend_inline(struct channel *c, const struct next_message *m, struct taking *t) {
+    memcpy(arena_at(t->block), m->payload, m->size);
+    head_advance(c, m);
 }
 
 /* Under the lock, with a message there. A block that the caller wants as a copy is handed over first, and copied
  * when the lock is free again. */
-static inline prong_status take_record(struct channel *c, uint64_t header, _Atomic uint64_t *record, struct taking *t) {
-    void *payload = record_payload(record);
-    bool is_block = record_type(header) == RECORD_BLOCK;
-    t->size = is_block ? ((struct block_record *)payload)->size : record_size(header);
+static inline prong_status take_message(struct channel *c, const struct next_message *m, struct taking *t) {
+    bool is_block = m->type == RECORD_BLOCK;
+    t->size = m->size;
     size_t most = t->lend ? (t->limit ? t->limit : SIZE_MAX) : t->capacity;
     if (__builtin_expect(t->size > most, 0)) return PRONG_TOO_LONG;
-    if (t->lend && !is_block) TRY(block_reserve(record_size(header), &t->block)); /* before anything is noted */
+    if (t->lend && !is_block) TRY(block_reserve(m->size, &t->block)); /* before anything is noted */
     if (__builtin_expect(t->ledger != NULL, 0)) take_note_in_ledger(c, t->ledger);
     if (is_block) {
-        t->block = ((struct block_record *)payload)->block;
-        head_take_block(c, header, payload);
+        t->block = head_take_block(c, m);
     } else if (t->lend) {
-        take_lend_inline(c, header, payload, t);
+        take_lend_inline(c, m, t);
     } else {
-        record_copy(t->buffer, payload, record_size(header));
-        head_advance(c, header, record_size(header));
+        record_copy(t->buffer, m->payload, m->size);
+        head_advance(c, m);
     }
     return PRONG_OK;
 }
@@ -147,12 +159,17 @@ void channel_after_take(struct channel *c) {
     bell_after_take(c);
 }
 
+void quick_after_take(struct channel *c) {
+    bias_left(&c->take.lock);
+    if (take_is_awaited(c)) channel_after_take(c);
+}
+
 bool channel_take_any_quickly(struct channel *c, uint64_t generation, void *buffer, size_t capacity, size_t *size) {
     return take_quickly(c, generation, buffer, capacity, false, size);
 }
 
 static prong_status take_try(struct channel *c, struct taking *t, deadline_t deadline) {
-    _Atomic uint64_t *record;
+    struct next_message next;
     t->block = 0;
     prong_status status = side_lock_take(c, deadline);
     if (__builtin_expect(status, 0)) return status;
@@ -161,8 +178,7 @@ static prong_status take_try(struct channel *c, struct taking *t, deadline_t dea
         waitq_notify(&c->readable, 1); /* it may be that another was to be woken */
         return side_destroyed();
     }
-    uint64_t header = head_next(c, &record);
-    status = __builtin_expect(header != 0, 1) ? take_record(c, header, record, t) : take_nothing(c);
+    status = __builtin_expect(head_next(c, &next), 1) ? take_message(c, &next, t) : take_nothing(c);
     if (__builtin_expect(status, 0)) {
         biased_lock_release(&c->take.lock);
         return status;

@@ -99,14 +99,21 @@ static void thread_make_key(void) {
     thread_end_known = pthread_key_create(&thread_end_key, thread_ends) == 0;
 }
 
+/* Rows are aligned to 64 bytes: 31 bits are enough for 128 GiB. Of a row behind that, and without one, place is 0. */
+static uint64_t thread_name(uint32_t token, struct thread_row *row) {
+    uint64_t place = row ? arena_offset(row) / 64 : 0;
+    return (uint64_t)token << 32 | (place <= INT32_MAX ? place : 0);
+}
+
 /* A row of the parent's thread stays with the parent. Without a thread-specific key, a row is given back only when the
  * process ends. */
 void thread_know_self(void) {
     uint32_t token = self_token(), thread = os_thread_id();
-    thread_known = (struct thread_self){.thread = thread, .token = token};
+    thread_known = (struct thread_self){.thread = thread, .token = token, .member = member_row(token)};
     if (!token || !member_has_row(token)) return;
     thread_known.row = row_claim((uint64_t)token << 32 | thread);
     if (thread_known.row) atomic_store(&thread_known.row->holding, 0); /* its last thread may have died inside */
+    thread_known.name = thread_name(token, thread_known.row);
     thread_known.quick = thread_needs_fence ? 0 : INSIDE_QUICK;
     pthread_once(&thread_end_once, thread_make_key);
     if (thread_end_known) pthread_setspecific(thread_end_key, thread_known.row);

@@ -38,6 +38,8 @@ struct thread_row {
 struct thread_self {
     uint32_t thread, token; /* thread: as the kernel numbers it, unique in the system */
     struct thread_row *row; /* NULL: there was no memory for one */
+    struct member *member;  /* the process's row */
+    uint64_t name;          /* token in the high half, place of the row in the low one: see channel/bias.h */
     uint32_t quick;         /* entries from this depth on are made by visit_begin_slow; 0: all, as they need a fence */
 };
 extern HIDDEN QUICK_LOCAL struct thread_self thread_known;

@@ -108,6 +108,16 @@ static inline void os_cpu_relax(void) {
     __asm__ __volatile__("isb" ::: "memory");
 #endif
 }
+
+/* Asks for memory that will be written soon. The compiler's own prefetch asks for a copy to read, unless it may use the
+ * instruction below, which processors without it take for none: then the first store has to ask again. */
+static inline void os_prefetch_to_write(const void *memory) {
+#if defined(__x86_64__)
+    __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)memory));
+#else
+    __builtin_prefetch(memory, 1);
+#endif
+}
 /* --- barriers --- */
 /* Registers this process: from now on, until exec, os_barrier_everywhere reaches its threads, and those of processes
  * forked from it. False if the system has no such call, or does not permit it. */

@@ -47,6 +47,46 @@ TEST(every_size_from_0_to_beyond_a_segment_comes_out_whole) {
     test_arena_is_clean(0);
 }
 
+/* Once this thread keeps both locks, words go into runs: here beside other sizes, and with few or many in the queue. */
+TEST(words_and_other_sizes_come_out_in_order) {
+    static const size_t sizes[] = {8, 8, 8, 1, 8, 0, 8, 8, 5000, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 16, 8, 700};
+    enum { SIZES = sizeof sizes / sizeof *sizes, MESSAGES = 40000 };
+    static char in[5000], out[5000];
+    prong_queue queue = make(0);
+    long put = 0, got = 0;
+    while (got < MESSAGES) {
+        for (long some = 1 + put % 61; some > 0 && put < MESSAGES; some--, put++) {
+            size_t size = put < MESSAGES / 2 ? 8 : sizes[put % SIZES];
+            memcpy(in, &put, sizeof put);
+            ok(prong_queue_put(queue, in, size, PRONG_NOWAIT));
+        }
+        equal((long)test_queue_size(queue), put - got);
+        for (long some = 1 + got % 59; some > 0 && got < put; some--, got++) {
+            size_t size, wanted = got < MESSAGES / 2 ? 8 : sizes[got % SIZES];
+            ok(prong_queue_get(queue, out, got % 3 ? sizeof out : wanted, &size, PRONG_NOWAIT));
+            equal(size, wanted);
+            check(memcmp(out, &got, size < sizeof got ? size : sizeof got) == 0);
+        }
+    }
+    size_t size;
+    is(prong_queue_get(queue, out, sizeof out, &size, PRONG_NOWAIT), PRONG_EMPTY);
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+TEST(words_of_a_closed_queue_are_drained_and_no_more_are_put) {
+    prong_queue queue = make(0);
+    long word = 0;
+    for (int i = 0; i < 301; i++) ok(prong_queue_put(queue, &word, sizeof word, PRONG_NOWAIT));
+    ok(prong_queue_shutdown(queue));
+    is(prong_queue_put(queue, &word, sizeof word, PRONG_NOWAIT), PRONG_SHUTDOWN);
+    for (int i = 0; i < 301; i++) ok(prong_queue_get(queue, &word, sizeof word, NULL, PRONG_NOWAIT));
+    for (int i = 0; i < 3; i++)
+        is(prong_queue_get(queue, &word, sizeof word, NULL, PRONG_NOWAIT), PRONG_SHUTDOWN);
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
 TEST(a_message_of_1_GiB_goes_through) {
     prong_queue queue = make(0);
     prong_message message;

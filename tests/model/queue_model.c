@@ -5,7 +5,8 @@
 #define CHANNEL_SEGMENT 64
 #define CHANNEL_SEGMENT_FIRST 64
 #define CHANNEL_INLINE 16
-#define BIAS_STREAK 0 /* a thread that takes a side's lock twice in a row keeps it */
+#define CHANNEL_RUN_LINE 32 /* two segments have a run of two messages, and others */
+#define BIAS_STREAK 0       /* a thread that takes a side's lock twice in a row keeps it */
 #define BIAS_PATIENCE 0
 #include "surroundings.h"
 #include "weaken.h"
@@ -157,9 +158,20 @@ static uint64_t who(int thread) {
 }
 
 static void keep(struct biased_lock *lock, int thread) {
-    lock->last = who(thread);
-    lock->row = arena_offset(&w->rows[thread]);
-    atomic_store(&lock->owner, who(thread));
+    lock->last = known_of[thread].name;
+    lock->name = bias_name(lock);
+    atomic_store(&lock->owner, known_of[thread].name);
+}
+
+/* As prong_queue_put does. */
+static bool put_quickly_by_word(uint64_t number) {
+    struct channel *c = &w->channel;
+    switch (channel_put_word(c, GENERATION, &number)) {
+    case QUICK_NOT: return channel_put_quickly(c, GENERATION, &number, sizeof number);
+    case QUICK_INSIDE: return put_inside(c, GENERATION, &number, sizeof number);
+    case QUICK_AWAITED: quick_after_put(c); return true;
+    default: return true;
+    }
 }
 
 static void put_before(void) {
@@ -169,7 +181,7 @@ static void put_before(void) {
 
 static prong_status take_a_number(uint64_t *number, prong_time timeout) {
     struct taking taking = {.generation = GENERATION, .buffer = number, .capacity = sizeof *number};
-    if (channel_take_quickly(&w->channel, GENERATION, number, sizeof *number, NULL)) return PRONG_OK;
+    if (take_quickly_by_word(number)) return PRONG_OK;
     return channel_take(&w->channel, &taking, timeout);
 }
 
@@ -179,7 +191,11 @@ static void prepare(void) {
     w = model_arena();
     burial = &w->burial;
     for (int i = 0; i < MODEL_THREADS; i++) {
-        known_of[i] = (struct thread_self){(uint32_t)(100 + i), token_of(i), &w->rows[i], 1};
+        known_of[i] = (struct thread_self){.thread = (uint32_t)(100 + i),
+                                           .token = token_of(i),
+                                           .row = &w->rows[i],
+                                           .name = (uint64_t)token_of(i) << 32 | arena_offset(&w->rows[i]) / 64,
+                                           .quick = 1};
         atomic_store(&w->rows[i].who, who(i));
     }
     model_check(channel_init(&w->channel, w, GENERATION, (uint64_t)limit, 0) == PRONG_OK);
@@ -190,11 +206,22 @@ static void prepare(void) {
     keep(&w->channel.take.lock, putters);
 }
 
+/* As prong_queue_get does. */
+static bool take_quickly_by_word(uint64_t *number) {
+    struct channel *c = &w->channel;
+    switch (channel_take_word(c, GENERATION, number)) {
+    case QUICK_NOT: return channel_take_quickly(c, GENERATION, number, sizeof *number, NULL);
+    case QUICK_INSIDE: return take_inside(c, GENERATION, number, sizeof *number, false, NULL);
+    case QUICK_AWAITED: quick_after_take(c); return true;
+    default: return true;
+    }
+}
+
 /* Threads 0 to putters - 1 put numbers, the others take until they have had their share, or what there can be. */
 static void put_some(int thread) {
     for (int i = 0; i < messages; i++) {
         uint64_t number = (uint64_t)(thread * messages + i + 1);
-        model_check(channel_put_quickly(&w->channel, GENERATION, &number, sizeof number) ||
+        model_check(put_quickly_by_word(number) ||
                     channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_FOREVER) == PRONG_OK);
     }
 }

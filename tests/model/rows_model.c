@@ -122,7 +122,8 @@ const struct object_type *const object_types[KIND_LIMIT] = {[KIND_ROWS] = &rows_
 static void enter(int thread) {
     this_process.token = (uint32_t)(thread + 1) << 12;
     uint32_t quick = no_barrier ? 0 : INSIDE_QUICK;
-    thread_known = (struct thread_self){1, this_process.token, &w->rows[thread], quick};
+    thread_known =
+        (struct thread_self){.thread = 1, .token = this_process.token, .row = &w->rows[thread], .quick = quick};
 }
 
 /* As object_enter. */

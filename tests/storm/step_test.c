@@ -118,6 +118,24 @@ LONG_TEST(put_by_a_process_that_keeps_the_lock, 120) {
     kill_everywhere(&(struct operation){expect_three, keep_and_put_three, put_8, verify_put, 1});
 }
 
+/* A run begins, is filled, and the next one ends with a message of another size. */
+enum { WORDS = 12 };
+
+static void put_words_and_another(struct stage *stage) {
+    for (long i = 0; i < WORDS; i++) prong_queue_put(stage->queue, &(long){stage->before + i}, 8, PRONG_NOWAIT);
+    prong_queue_put(stage->queue, (long[2]){stage->before + WORDS}, 16, PRONG_NOWAIT);
+}
+
+static void verify_puts(struct stage *stage) {
+    long end = drain(stage, 0);
+    check(end >= stage->before && end <= stage->before + WORDS + 1);
+    goes_on(stage);
+}
+
+LONG_TEST(puts_that_begin_and_end_runs, 240) {
+    kill_everywhere(&(struct operation){expect_three, keep_and_put_three, put_words_and_another, verify_puts, 1});
+}
+
 LONG_TEST(put_that_revokes_a_kept_lock, 120) {
     kill_everywhere(&(struct operation){prepare_kept_three, join_family, put_8, verify_put, 1});
 }
@@ -169,6 +187,39 @@ static void look_for_a_while(struct stage *stage) {
 
 LONG_TEST(get_by_a_process_that_keeps_the_lock, 120) {
     kill_everywhere(&(struct operation){expect_three, keep_and_put_three, get_one, verify_get, 1});
+}
+
+static void keep_and_put_words_and_another(struct stage *stage) {
+    join_family(stage);
+    keep_both_sides(stage);
+    long before = stage->before;
+    stage->before = 0;
+    put_words_and_another(stage);
+    stage->before = before;
+    put_number(stage, WORDS + 1, 8);
+}
+
+static void expect_words_and_another(struct stage *stage) {
+    stage->before = WORDS + 2;
+}
+
+static void get_words_and_another(struct stage *stage) {
+    for (long i = 0; i < WORDS + 1; i++) get_one(stage);
+}
+
+static void verify_gets(struct stage *stage) {
+    long number = -1;
+    static char bytes[sizeof large];
+    ok(prong_queue_get(stage->queue, bytes, sizeof bytes, NULL, PRONG_SECONDS(5)));
+    memcpy(&number, bytes, sizeof number);
+    check(number >= 0 && number <= WORDS + 1);
+    equal(drain(stage, number + 1), stage->before);
+    goes_on(stage);
+}
+
+LONG_TEST(gets_that_begin_and_end_runs, 240) {
+    kill_everywhere(&(struct operation){expect_words_and_another, keep_and_put_words_and_another, get_words_and_another,
+                                        verify_gets, 1});
 }
 
 LONG_TEST(get_that_revokes_a_kept_lock, 120) {
