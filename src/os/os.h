@@ -108,6 +108,8 @@ static inline void os_cpu_relax(void) {
     __asm__ __volatile__("isb" ::: "memory");
 #endif
 }
+/* The size of the main thread's stack, for a thread whose copy is a process: what the user has set, within bounds. */
+size_t os_stack_size(void);
 /* --- barriers --- */
 /* Registers this process: from now on, until exec, os_barrier_everywhere reaches its threads, and those of processes
  * forked from it. False if the system has no such call, or does not permit it. */
