@@ -20,8 +20,8 @@ _Static_assert(MEMBER_LIMIT <= 1 << SLOT_BITS, "a slot's number fits");
 
 struct caretaker {
     pthread_t thread;
-    bool runs; /* its thread does */
-    int poller;
+    bool runs;          /* its thread does */
+    int poller, wakeup; /* wakeup: for threads of this process, which may be out of descriptors */
     struct watch watch;
     size_t pools;                       /* that it looks after */
     struct owner *groups[WATCH_GROUPS]; /* the same */
@@ -35,7 +35,8 @@ static struct caretaker *caretaker, *ended_caretakers;
 static void caretaker_close(struct caretaker *c) {
     watch_close(&c->watch);
     if (c->poller >= 0) close(c->poller);
-    c->poller = -1;
+    if (c->wakeup >= 0) close(c->wakeup);
+    c->poller = c->wakeup = -1;
     free(c->due.owners);
     c->due = (struct due_pools){0};
 }
@@ -54,7 +55,7 @@ struct marked {
 static void owner_mark(struct marked *marked, struct owner *o) {
     if (o->marked) return;
     o->marked = true;
-    if (o->busy) return; /* when it is no longer */
+    if (o->others == OWNER_IN_MAKING) return;
     o->marked_next = marked->first;
     marked->first = o;
 }
@@ -96,11 +97,15 @@ static void caretaker_note_due(struct caretaker *c, struct marked *marked) {
 static struct owner *caretaker_see(struct caretaker *c, const struct os_poller_event *events, int count) {
     struct marked marked = {NULL};
     owners_lock();
+    os_wakeup_take(c->wakeup);
     for (int i = 0; i < count; i++)
         if (events[i].tag) caretaker_note_end(c, &marked, events[i].tag);
     caretaker_note_attention(c, &marked);
     caretaker_note_due(c, &marked);
-    for (struct owner *o = marked.first; o; o = o->marked_next) o->marked = false;
+    for (struct owner *o = marked.first; o; o = o->marked_next) {
+        o->marked = false;
+        o->helped = o->others == OWNER_HELPED;
+    }
     owners_unlock();
     return marked.first;
 }
@@ -130,15 +135,20 @@ static void caretaker_tell_gone(struct caretaker *c, struct owner *o) {
     if (!o->has_callbacks) owner_tell_end(pool);
 }
 
-static void caretaker_look(struct caretaker *c, struct owner *o) {
+/* A helper may return it in the middle of this: it is due at once then. */
+static void caretaker_look(struct caretaker *c, struct owner *o, bool helped) {
     deadline_t due;
-    enum look look = owner_look(o, &due);
+    enum look look = LOOK_DONE;
+    if (helped)
+        owner_look_beside(o, &due);
+    else
+        look = owner_look(o, &due);
     owners_lock();
-    switch (look) {
-    case LOOK_GONE: caretaker_tell_gone(c, o); break;
-    case LOOK_SLOW: helpers_take(o); __attribute__((fallthrough));
-    case LOOK_DONE: due_set(&c->due, o, due);
-    }
+    if (look == LOOK_GONE)
+        caretaker_tell_gone(c, o);
+    else
+        due_set(&c->due, o, deadline_earlier(o->due, due));
+    if (look == LOOK_SLOW) helpers_take(o);
     owners_unlock();
 }
 
@@ -165,7 +175,7 @@ static void *caretaker_run(void *context) {
     do {
         for (struct owner *o = caretaker_see(c, events, count), *next; o; o = next) {
             next = o->marked_next;
-            caretaker_look(c, o);
+            caretaker_look(c, o, o->helped);
         }
         if (caretaker_ends(c)) return NULL;
         deadline_t next = deadline_earlier(caretaker_due(c), helpers_provide());
@@ -178,11 +188,13 @@ static void *caretaker_run(void *context) {
 static prong_status caretaker_make(struct caretaker **made) {
     struct caretaker *c = calloc(1, sizeof *c);
     if (!c) return fail(PRONG_NO_MEMORY, "no memory for a pool");
-    *c = (struct caretaker){.poller = os_poller_create(), .watch.doorbell = -1};
-    prong_status status = c->poller >= 0 ? PRONG_OK : fail_errno("no descriptor to look after pools by");
+    *c = (struct caretaker){.poller = os_poller_create(), .wakeup = os_wakeup_create(), .watch.doorbell = -1};
+    prong_status status =
+        c->poller >= 0 && c->wakeup >= 0 ? PRONG_OK : fail_errno("no descriptor to look after pools by");
     if (status >= 0 && !watch_open(&c->watch, true))
         status = fail_errno("no socket by which others wake the pools' thread (AF_UNIX, datagrams)");
-    if (status >= 0 && os_poller_add(c->poller, c->watch.doorbell, OS_POLLER_IN, 0) != 0)
+    if (status >= 0 && (os_poller_add(c->poller, c->watch.doorbell, OS_POLLER_IN, 0) != 0 ||
+                        os_poller_add(c->poller, c->wakeup, OS_POLLER_IN, 0) != 0))
         status = fail_errno("no memory to look after pools");
     if (status < 0)
         caretaker_discard(c);
@@ -194,7 +206,7 @@ static prong_status caretaker_make(struct caretaker **made) {
 static void caretaker_admit_to(struct caretaker *c, struct owner *o) {
     struct owner **group = &c->groups[watch_group(&o->pool->attention)];
     o->poller = c->poller;
-    o->busy = true;
+    o->others = OWNER_IN_MAKING;
     o->due = PRONG_FOREVER;
     o->group_previous = NULL;
     o->group_next = *group;
@@ -229,18 +241,30 @@ prong_status caretaker_begin(struct owner *o) {
         status = fail(PRONG_NO_PROCESSES, "no thread to look after the workers: %s", strerror(number));
     else
         caretaker->runs = true;
-    bool look = o->marked || o->pool->initializer_limit;
-    if (status >= 0) o->busy = o->marked = false;
+    if (status >= 0 && !o->marked && !o->pool->initializer_limit)
+        o->others = OWNER_QUIET; /* mostly there is nothing to look at */
+    else if (status >= 0)
+        caretaker_return(o);
     owners_unlock();
-    if (status >= 0 && look) waitq_notify(&o->pool->attention, 1);
     return status;
+}
+
+void caretaker_wake(struct owner *o) {
+    due_set(&caretaker->due, o, 0);
+    os_wakeup_set(caretaker->wakeup);
+}
+
+void caretaker_return(struct owner *o) {
+    o->others = OWNER_QUIET;
+    o->marked = false;
+    caretaker_wake(o);
 }
 
 void caretaker_dismiss(struct owner *o) {
     owners_lock();
     for (uint64_t i = 0; i < o->pool->slot_count; i++)
         if (o->sentinels[i].descriptor >= 0) os_poller_remove(o->poller, o->sentinels[i].descriptor);
-    waitq_notify(&o->pool->attention, 1); /* if it is the last, the thread ends */
+    os_wakeup_set(caretaker->wakeup); /* if it is the last, the thread ends */
     caretaker_drop(caretaker, o);
     o->pool->entry = NULL;
     owners_unlock();

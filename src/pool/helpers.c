@@ -12,7 +12,7 @@ static unsigned helpers;
 static int64_t took_at;
 
 void helpers_take(struct owner *o) {
-    o->busy = true;
+    o->others = OWNER_HELPED;
     o->slow_next = NULL;
     if (first_slow)
         last_slow->slow_next = o;
@@ -28,12 +28,10 @@ static struct owner *slow_take(void) {
     return o;
 }
 
-/* Its attention is told under the lock: once the pool is busy no more, it may end and be destroyed. */
 static void owner_help(struct owner *o) {
     owner_look_slowly(o);
     owners_lock();
-    o->busy = o->marked = false;
-    waitq_notify(&o->pool->attention, 1);
+    caretaker_return(o);
     owners_unlock();
 }
 

@@ -71,6 +71,7 @@ static void owner_note_end(prong_pool handle, bool jobs_are_failed) {
     if (o) {
         if (jobs_are_failed) atomic_store(&o->jobs_are_failed, true);
         atomic_store(&o->kill_at, clock_now() + END_WITHIN);
+        if (!o->ended) caretaker_wake(o);
     }
     owners_unlock();
 }
@@ -86,7 +87,6 @@ void owner_end_workers(struct pool *pool, prong_pool handle) {
         guard_leave(&pool->guard);
         if (there) prong_process_signal(process, SIGTERM);
     }
-    waitq_notify(&pool->attention, 1);
 }
 
 bool owner_finish(prong_pool handle) {
@@ -136,9 +136,10 @@ void owner_end_all(void) {
         prong_pool handle = first ? first->handle : (prong_pool){0};
         struct pool *pool = first ? first->pool : NULL;
         owners_unlock();
-        if (!pool) return;
+        if (!pool) break;
         owner_end_at_exit(handle, pool);
     }
+    caretakers_join_ended();
 }
 
 static prong_status owner_start_workers(struct owner *o) {

@@ -1,10 +1,10 @@
 /* What the process that owns a pool has of it in its own memory, as the files of the owner share it.
  *
  * One thread, the caretaker, looks after all pools of the process: it sleeps in a poller, on the sentinels of all workers and a
- * doorbell. It must not wait for one pool while another needs it. So what may take long (a start, a guard that a stopped process has
- * entered) it leaves to a helper, a thread that is there as long as there is such work. Meanwhile the pool is `busy`, and
- * the caretaker lets it be. Callbacks have a thread a pool, from the first job with one on, as a callback may wait for what
- * needs a worker replaced. */
+ * doorbell. It must not wait for one pool while another needs it. So what may take long (a start, a guard that a stopped
+ * process has entered) it leaves to a helper, a thread that is there as long as there is such work. Meanwhile the caretaker
+ * does for that pool only what takes no time: it notes the ends of workers, and enforces limits. Callbacks have a thread a pool, from the first job with
+ * one on, as a callback may wait for what needs a worker replaced. */
 #ifndef POOL_OWNER_ENTRY_H
 #define POOL_OWNER_ENTRY_H
 
@@ -32,15 +32,16 @@ struct owner {
     /* for caretaker.c, under the lock */
     int poller;                                /* the caretaker's */
     struct owner *group_next, *group_previous; /* those whose attention is of one group: see watch_group */
-    bool busy;                                 /* another thread looks after it just now */
-    bool marked;                               /* to be looked at; a busy one, when it no longer is */
+    enum { OWNER_QUIET, OWNER_IN_MAKING, OWNER_HELPED } others; /* another thread looks after it just now */
+    bool marked; /* to be looked at; of one in the making: when it is made */
+    bool helped; /* one that is marked, when it was */
     struct owner *marked_next, *slow_next;
     deadline_t due; /* when it is to be looked at, whatever happens: see due.h */
     size_t due_place;
 
     /* for the thread that looks after it just now */
     struct sentinel *sentinels; /* one a slot */
-    uint64_t alive;             /* how many have a worker, which may be one of the ended ones: */
+    _Atomic uint64_t alive;     /* how many have a worker, which may be one of the ended ones: */
     _Atomic uint64_t ended_workers;
     unsigned failed_starts;
     deadline_t try_again_at;      /* after slow work that failed */
@@ -83,6 +84,10 @@ bool owner_runs_callbacks(prong_pool handle);
 /* The pool will be looked after; until caretaker_begin, the caller does it. */
 prong_status caretaker_admit(struct owner *owner);
 prong_status caretaker_begin(struct owner *owner);
+/* Under the lock: it looks at the pool at once; the second, for a pool that another thread has looked after. Only for one that has not
+ * ended. */
+void caretaker_wake(struct owner *owner);
+void caretaker_return(struct owner *owner);
 /* Undoes caretaker_admit. */
 void caretaker_dismiss(struct owner *owner);
 /* The caretaker learns when the slot's worker ends. -1 with errno: it cannot. */
@@ -93,7 +98,7 @@ void caretakers_join_ended(void);
 void caretaker_forget(void);
 
 /* --- helpers.c --- */
-/* Under the lock: a helper will look after the pool, and make it busy no more. */
+/* Under the lock: a helper will do what may take long, and then have the caretaker look at the pool. */
 void helpers_take(struct owner *owner);
 /* Sees to it that there are helpers enough, and returns when to do so again; or does the work itself, if there can be none. */
 deadline_t helpers_provide(void);
@@ -107,6 +112,8 @@ prong_status owner_start_worker(struct owner *owner, uint64_t i);
 enum look { LOOK_DONE, LOOK_SLOW, LOOK_GONE };
 /* due: when to look again, whatever happens. */
 enum look owner_look(struct owner *owner, deadline_t *due);
+/* What of that goes on while a helper is in owner_look_slowly; false: not all could be done in a moment. */
+bool owner_look_beside(struct owner *owner, deadline_t *due);
 /* Does what may take long. */
 void owner_look_slowly(struct owner *owner);
 

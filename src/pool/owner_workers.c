@@ -41,7 +41,7 @@ static prong_status owner_watch_worker(struct owner *o, uint64_t i, prong_proces
         atomic_store(&sentinel->descriptor, -1);
         return fail_errno("no memory to watch a worker");
     }
-    o->alive++;
+    atomic_fetch_add(&o->alive, 1);
     slot_make_known(o->pool, pool_slot(o->pool, i), process, state.pid);
     return PRONG_OK;
 }
@@ -104,9 +104,7 @@ static unsigned owner_note_death(struct pool *pool, struct slot *slot, int code)
 
 static void owner_forget_worker(struct owner *o, uint64_t i, prong_process process) {
     atomic_store(&o->sentinels[i].descriptor, -1);
-    atomic_store(&o->sentinels[i].ended, false);
-    atomic_fetch_sub(&o->ended_workers, 1);
-    o->alive--;
+    atomic_fetch_sub(&o->alive, 1);
     prong_process_destroy(process);
 }
 
@@ -134,10 +132,21 @@ static bool owner_worker_ended(struct owner *o, uint64_t i, prong_time patience)
 
 /* --- what a look does --- */
 
+/* The caretaker and a helper may come at once. */
+static bool owner_gather_one(struct owner *o, uint64_t i, prong_time patience) {
+    _Atomic bool *ended = &o->sentinels[i].ended;
+    if (!atomic_load(ended) || !atomic_exchange(ended, false)) return true;
+    atomic_fetch_sub(&o->ended_workers, 1);
+    if (owner_worker_ended(o, i, patience)) return true;
+    atomic_store(ended, true);
+    atomic_fetch_add(&o->ended_workers, 1);
+    return false;
+}
+
 static bool owner_gather_ended(struct owner *o, prong_time patience) {
     bool all = true;
     for (uint64_t i = 0; atomic_load(&o->ended_workers) && i < o->pool->slot_count; i++)
-        if (atomic_load(&o->sentinels[i].ended)) all &= owner_worker_ended(o, i, patience);
+        all &= owner_gather_one(o, i, patience);
     return all;
 }
 
@@ -147,7 +156,7 @@ static bool pool_wants_workers(const struct pool *pool) {
 }
 
 static bool owner_lacks_workers(const struct owner *o) {
-    return o->alive < o->pool->slot_count && pool_wants_workers(o->pool);
+    return atomic_load(&o->alive) < o->pool->slot_count && pool_wants_workers(o->pool);
 }
 
 static bool owner_replace_missing(struct owner *o) {
@@ -158,7 +167,7 @@ static bool owner_replace_missing(struct owner *o) {
         o->failed_starts = good ? 0 : o->failed_starts + 1;
     }
     /* no processes to be had just now: try again, but callers that wait must not wait forever */
-    if (!o->alive && o->failed_starts > STARTS_MOST) pool_break(o->pool, 0);
+    if (!atomic_load(&o->alive) && o->failed_starts > STARTS_MOST) pool_break(o->pool, 0);
     return good;
 }
 
@@ -218,20 +227,24 @@ static bool owner_has_jobs_to_fail(struct owner *o) {
 
 /* Who terminates it fails them, too: that is waited for until the workers have ended. */
 static bool owner_has_slow_work(struct owner *o) {
-    if (!owner_gather_ended(o, PATIENCE) || owner_lacks_workers(o)) return true;
-    return owner_has_jobs_to_fail(o) && (atomic_load(&o->pool->state) == POOL_BROKEN || !o->alive);
+    if (owner_lacks_workers(o)) return true;
+    return owner_has_jobs_to_fail(o) && (atomic_load(&o->pool->state) == POOL_BROKEN || !atomic_load(&o->alive));
+}
+
+bool owner_look_beside(struct owner *o, deadline_t *due) {
+    *due = PRONG_FOREVER;
+    bool good = owner_gather_ended(o, PATIENCE);
+    owner_kill_stubborn(o, due);
+    good &= owner_enforce_limits(o, PATIENCE, due);
+    if (!good) *due = deadline_earlier(*due, deadline_after(TRY_AGAIN));
+    return good;
 }
 
 enum look owner_look(struct owner *o, deadline_t *due) {
-    *due = PRONG_FOREVER;
-    if (owner_has_slow_work(o)) {
-        if (clock_now() >= o->try_again_at) return LOOK_SLOW;
-        *due = o->try_again_at;
-    } else if (!o->alive && !pool_wants_workers(o->pool)) {
-        return LOOK_GONE;
-    }
-    if (!owner_enforce_limits(o, PATIENCE, due)) return LOOK_SLOW;
-    owner_kill_stubborn(o, due);
+    bool slow = !owner_look_beside(o, due) || owner_has_slow_work(o);
+    if (!slow) return atomic_load(&o->alive) || pool_wants_workers(o->pool) ? LOOK_DONE : LOOK_GONE;
+    if (clock_now() >= o->try_again_at) return LOOK_SLOW;
+    *due = deadline_earlier(*due, o->try_again_at);
     return LOOK_DONE;
 }
 
