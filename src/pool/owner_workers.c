@@ -30,26 +30,37 @@ static void slot_make_known(struct pool *pool, struct slot *slot, prong_process 
     guard_leave(&pool->guard);
 }
 
-static prong_status owner_watch_worker(struct owner *o, uint64_t i, prong_process process) {
-    struct sentinel *sentinel = &o->sentinels[i];
-    prong_process_state state;
-    int descriptor;
-    TRY(prong_process_get_state(process, &state));
-    TRY(prong_process_sentinel(process, &descriptor));
-    atomic_store(&sentinel->descriptor, descriptor);
-    if (caretaker_watch_worker(o, i) != 0) {
-        atomic_store(&sentinel->descriptor, -1);
-        return fail_errno("no memory to watch a worker");
-    }
-    atomic_fetch_add(&o->alive, 1);
-    slot_make_known(o->pool, pool_slot(o->pool, i), process, state.pid);
-    return PRONG_OK;
-}
-
 static void process_end_now(prong_process process) {
     KEEP_MESSAGE;
     prong_process_signal(process, SIGKILL);
     prong_process_join(process, PRONG_FOREVER);
+    prong_process_destroy(process);
+}
+
+/* The caretaker may learn of its end as soon as it watches. If it cannot, the worker is one that has ended. */
+static prong_status owner_watch_worker(struct owner *o, uint64_t i) {
+    if (caretaker_watch_worker(o, i) == 0) return PRONG_OK;
+    prong_status status = fail_errno("no memory to watch a worker");
+    prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
+    atomic_store(&o->sentinels[i].ended, true);
+    atomic_fetch_add(&o->ended_workers, 1);
+    return status;
+}
+
+static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process process) {
+    prong_process_state state;
+    int descriptor;
+    prong_status status = prong_process_get_state(process, &state);
+    if (status >= 0) status = prong_process_sentinel(process, &descriptor);
+    if (status < 0) {
+        process_end_now(process);
+        return status;
+    }
+    atomic_store(&o->sentinels[i].descriptor, descriptor);
+    atomic_fetch_add(&o->alive, 1);
+    slot_make_known(o->pool, pool_slot(o->pool, i), process, state.pid);
+    waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
+    return owner_watch_worker(o, i);
 }
 
 prong_status owner_start_worker(struct owner *o, uint64_t i) {
@@ -74,13 +85,9 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     slot_forget_initializing(o->pool, slot);
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
     status = prong_process_start(process);
-    if (status >= 0 && (status = owner_watch_worker(o, i, process)) < 0) process_end_now(process);
-    if (status < 0) {
-        prong_process_destroy(process);
-        return status;
-    }
-    waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
-    return PRONG_OK;
+    if (status >= 0) return owner_take_worker(o, i, process);
+    prong_process_destroy(process);
+    return status;
 }
 
 static void pool_break(struct pool *pool, int code) {

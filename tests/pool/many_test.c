@@ -40,6 +40,9 @@ static int threads(void) {
 }
 
 TEST(pools_need_one_thread_in_all_and_none_after_them) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    test_skip("a sanitizer has threads of its own");
+#endif
     enum { POOLS = 30 };
     prong_pool pools[POOLS];
     int before = threads();
@@ -139,6 +142,7 @@ static void *make_use_and_destroy(void *method) {
 LONG_METHOD_TEST(several_threads_make_and_destroy_pools_at_once, 120) {
     enum { THREADS = 4 };
     pthread_t all[THREADS];
+    equal(prong_family_count(), 1); /* it is entered before */
     for (int i = 0; i < THREADS; i++) check(pthread_create(&all[i], NULL, make_use_and_destroy, &method) == 0);
     for (int i = 0; i < THREADS; i++) pthread_join(all[i], NULL);
     test_arena_is_clean(0);
