@@ -6,8 +6,9 @@
  * worker. No call ever waits for a dead worker.
  *
  * The pool belongs to the process that created it (the owner), which alone may
- * terminate, join and destroy it: others get PRONG_NOT_CHILD. There a thread
- * replaces dead workers and enforces time limits, and another, from the first
+ * terminate, join and destroy it: others get PRONG_NOT_CHILD. There one thread
+ * for all its pools notes the ends of workers and enforces time limits; others
+ * replace workers, and are there only meanwhile; and one a pool, from the first
  * callback on, runs callbacks. Every member of the family may submit tasks to
  * it, from any thread. Workers are daemonic, and may have pools and children of
  * their own.

@@ -28,6 +28,14 @@ enum watch_sign {
 };
 void watch_add_signs(struct watch *watch, uint32_t signs);
 void watch_drop_signs(struct watch *watch, uint32_t signs);
+/* For a thread that watches very many waitqs, and deaths, and must not check them all each time: instead of these. The waitqs fall
+ * into groups. watch_take returns those in which one was notified since the last call, a bit each; or all of them, if that is not
+ * known. Then watch_take_one tells for each waitq of these groups, and of no other, whether it was. A new waitq counts as notified. A
+ * notify from then on ends the sleep again. */
+enum { WATCH_GROUPS = 27 };
+unsigned watch_group(const struct waitq *queue);
+uint32_t watch_take(struct watch *watch);
+bool watch_take_one(const struct watch *watch, struct waitq *queue);
 /* Returns early for any reason, and for a look after a while (lookout.h). */
 void watch_sleep(struct watch *watch, deadline_t deadline);
 /* The longest sleep without a check: a thread without a row is not woken. */

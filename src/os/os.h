@@ -118,6 +118,10 @@ static inline void os_prefetch_to_write(const void *memory) {
     __builtin_prefetch(memory, 1);
 #endif
 }
+
+/* The size of the main thread's stack, for a thread whose copy is a process: what the user has set, within bounds. */
+size_t os_stack_size(void);
+
 /* --- barriers --- */
 /* Registers this process: from now on, until exec, os_barrier_everywhere reaches its threads, and those of processes
  * forked from it. False if the system has no such call, or does not permit it. */

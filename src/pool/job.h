@@ -142,8 +142,8 @@ prong_status job_fail_broken(const struct pool *pool);
 prong_status job_abandon(prong_job handle, struct job *job);
 /* Destroys it and returns status, with its message. */
 prong_status job_destroy_after(prong_job handle, prong_status status);
-/* Ends the tasks of all the pool's jobs that have not begun, as PRONG_POOL_BROKEN where it is broken. */
-void jobs_cancel_unfinished(struct pool *pool);
+/* Ends the tasks of all the pool's jobs that have not begun, as PRONG_POOL_BROKEN where it is broken. False: of some it could not. */
+bool jobs_cancel_unfinished(struct pool *pool);
 /* The same for those that run, too: no worker will end them. */
 void jobs_cancel_all(struct pool *pool);
 

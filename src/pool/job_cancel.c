@@ -145,12 +145,21 @@ prong_status job_destroy_after(prong_job handle, prong_status status) {
 
 /* --- all jobs of a pool --- */
 
+struct cancelling {
+    struct pool *pool;
+    bool all;
+};
+
 /* A job that is not abandoned, seen under the guard, stays while the guard is held: see prong_job_destroy. */
 static void job_cancel_of_pool(void *object, void *context) {
     struct job *job = object;
-    struct pool *pool = context;
+    struct cancelling *cancelling = context;
+    struct pool *pool = cancelling->pool;
     object_touch(job);
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
+        cancelling->all = false;
+        return;
+    }
     bool ours = atomic_load(&job->object.state) == OBJECT_LIVE && job->pool == arena_offset(pool) &&
                 job->pool_generation == object_generation(pool) && !job->abandoned;
     if (ours && !job_ended(job))
@@ -159,8 +168,10 @@ static void job_cancel_of_pool(void *object, void *context) {
     if (ours) schedule_tell(pool, arena_offset(job), JOB_NEWS_NONE);
 }
 
-void jobs_cancel_unfinished(struct pool *pool) {
-    object_each(KIND_JOB, job_cancel_of_pool, pool);
+bool jobs_cancel_unfinished(struct pool *pool) {
+    struct cancelling cancelling = {pool, true};
+    object_each(KIND_JOB, job_cancel_of_pool, &cancelling);
+    return cancelling.all;
 }
 
 void jobs_cancel_all(struct pool *pool) {

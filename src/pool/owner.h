@@ -6,11 +6,11 @@
 
 #include <sys/types.h>
 
-/* Starts the workers and the thread. */
+/* Starts the workers, and has them looked after. */
 prong_status owner_start(struct pool *pool, prong_pool handle);
 /* Whether this process owns the pool. */
 bool owner_is_self(prong_pool handle);
-/* The workers have ended (the pool is closed or terminated): ends the threads. False when another thread has done so. */
+/* The workers have ended (the pool is closed or terminated): forgets the pool. False when another thread has done so. */
 bool owner_finish(prong_pool handle);
 /* A job with a callback comes: there is a thread to run it. Nothing in a process that is not the owner. */
 prong_status owner_prepare_callbacks(prong_pool handle);
@@ -19,9 +19,6 @@ prong_status owner_begin_join(prong_pool handle);
 void owner_end_join(void);
 /* Asks all workers to end at once; those that do not within two seconds are killed. */
 void owner_end_workers(struct pool *pool, prong_pool handle);
-
-/* Ends all pools that this process owns: it is about to exit. */
-void owner_end_all(void);
 
 /* Ends all pools that this process owns: it is about to exit. */
 void owner_end_all(void);

@@ -4,7 +4,6 @@
 #include "pool/owner_entry.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
-#include "os/os.h"
 #include "process/process.h"
 
 #include <limits.h>
@@ -12,6 +11,8 @@
 #include <stdlib.h>
 
 enum { EARLY_DEATHS_MOST = 3, STARTS_MOST = 50 };
+static const prong_time PATIENCE = PRONG_MS(5), /* of the caretaker, with the guard of one pool */
+    TRY_AGAIN = PRONG_MS(100), KILL_AGAIN = PRONG_MS(100);
 
 /* Of a worker whose start failed: what it noted is not the next one's. */
 static void slot_forget_initializing(struct pool *pool, struct slot *slot) {
@@ -20,13 +21,53 @@ static void slot_forget_initializing(struct pool *pool, struct slot *slot) {
     guard_leave(&pool->guard);
 }
 
+/* From here on the worker claims tasks. */
+static void slot_make_known(struct pool *pool, struct slot *slot, prong_process process, pid_t pid) {
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    guard_set(&pool->guard, &slot->process_offset, process.offset);
+    guard_set(&pool->guard, &slot->process_generation, process.generation);
+    guard_set(&pool->guard, &slot->pid, (uint64_t)pid);
+    guard_leave(&pool->guard);
+}
+
+static void process_end_now(prong_process process) {
+    KEEP_MESSAGE;
+    prong_process_signal(process, SIGKILL);
+    prong_process_join(process, PRONG_FOREVER);
+    prong_process_destroy(process);
+}
+
+/* The caretaker may learn of its end as soon as it watches. If it cannot, the worker is one that has ended. */
+static prong_status owner_watch_worker(struct owner *o, uint64_t i) {
+    if (caretaker_watch_worker(o, i) == 0) return PRONG_OK;
+    prong_status status = fail_errno("no memory to watch a worker");
+    prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
+    atomic_store(&o->sentinels[i].ended, true);
+    atomic_fetch_add(&o->ended_workers, 1);
+    return status;
+}
+
+static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process process) {
+    prong_process_state state;
+    int descriptor;
+    prong_status status = prong_process_get_state(process, &state);
+    if (status >= 0) status = prong_process_sentinel(process, &descriptor);
+    if (status < 0) {
+        process_end_now(process);
+        return status;
+    }
+    atomic_store(&o->sentinels[i].descriptor, descriptor);
+    atomic_fetch_add(&o->alive, 1);
+    slot_make_known(o->pool, pool_slot(o->pool, i), process, state.pid);
+    waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
+    return owner_watch_worker(o, i);
+}
+
 prong_status owner_start_worker(struct owner *o, uint64_t i) {
     struct slot *slot = pool_slot(o->pool, i);
     struct worker_argument argument = {o->handle, i};
     char name[48];
     prong_process process;
-    prong_process_state state;
-    int sentinel;
     char **program = strings_list(o->pool->program);
     if (o->pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
     snprintf(name, sizeof name, "%.31s-%u", o->pool->name, (unsigned)i + 1);
@@ -44,21 +85,9 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     slot_forget_initializing(o->pool, slot);
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
     status = prong_process_start(process);
-    if (status >= 0) status = prong_process_get_state(process, &state);
-    if (status >= 0) status = prong_process_sentinel(process, &sentinel);
-    if (status < 0) {
-        prong_process_destroy(process);
-        return status;
-    }
-    o->polls[i + 1] = (struct pollfd){.fd = sentinel, .events = POLLIN};
-    if (guard_enter(&o->pool->guard, PRONG_FOREVER)) {
-        guard_set(&o->pool->guard, &slot->process_offset, process.offset);
-        guard_set(&o->pool->guard, &slot->process_generation, process.generation);
-        guard_set(&o->pool->guard, &slot->pid, (uint64_t)state.pid);
-        guard_leave(&o->pool->guard);
-    }
-    waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
-    return PRONG_OK;
+    if (status >= 0) return owner_take_worker(o, i, process);
+    prong_process_destroy(process);
+    return status;
 }
 
 static void pool_break(struct pool *pool, int code) {
@@ -70,35 +99,62 @@ static void pool_break(struct pool *pool, int code) {
     guard_leave(&pool->guard);
 }
 
-static void owner_worker_ended(struct owner *o, uint64_t i) {
-    struct pool *pool = o->pool;
-    struct slot *slot = pool_slot(pool, i);
-    prong_process process = slot_process(slot);
-    int code = 0;
-    if (prong_process_join(process, STOPPED_AT_MOST) < 0 || prong_process_exitcode(process, &code) < 0) return;
-    prong_process_destroy(process);
-    o->polls[i + 1].fd = -1;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-    uint64_t job = slot->job;
+/* Under the guard. */
+static unsigned owner_note_death(struct pool *pool, struct slot *slot, int code) {
     bool early = !slot->token, died = code != 0 || slot->job;
     unsigned news = schedule_death(pool, slot, code);
     guard_commit(&pool->guard);
     if (died) guard_set(&pool->guard, &pool->deaths, pool->deaths + 1);
     if (early) guard_set(&pool->guard, &pool->early_deaths, pool->early_deaths + 1);
+    return news;
+}
+
+static void owner_forget_worker(struct owner *o, uint64_t i, prong_process process) {
+    atomic_store(&o->sentinels[i].descriptor, -1);
+    atomic_fetch_sub(&o->alive, 1);
+    prong_process_destroy(process);
+}
+
+/* False: that would take longer. The end of a fork server's child may have to be asked for. */
+static bool owner_worker_ended(struct owner *o, uint64_t i, prong_time patience) {
+    struct pool *pool = o->pool;
+    struct slot *slot = pool_slot(pool, i);
+    prong_process process = slot_process(slot);
+    int code = 0;
+    if (prong_process_join(process, patience == PRONG_FOREVER ? STOPPED_AT_MOST : PRONG_NOWAIT) < 0) return false;
+    if (prong_process_exitcode(process, &code) < 0 || !guard_enter(&pool->guard, deadline_after(patience)))
+        return false;
+    uint64_t job = slot->job;
+    unsigned news = owner_note_death(pool, slot, code);
     bool hopeless = pool->early_deaths >= EARLY_DEATHS_MOST + pool->slot_count;
     INSIDE struct visit inside = {0};
     if (job) object_enter_known(&inside, job);
     guard_leave(&pool->guard);
+    owner_forget_worker(o, i, process);
     if (hopeless) pool_break(pool, code);
     if (job) schedule_tell(pool, job, news);
     waitq_notify(&pool->work, 1); /* the task may be there to be run again */
+    return true;
 }
 
-/* --- what the thread does when it wakes --- */
+/* --- what a look does --- */
 
-void owner_gather_ended(struct owner *o) {
-    for (uint64_t i = 0; i < o->pool->slot_count; i++)
-        if (o->polls[i + 1].fd >= 0 && os_pidfd_ended(o->polls[i + 1].fd)) owner_worker_ended(o, i);
+/* The caretaker and a helper may come at once. */
+static bool owner_gather_one(struct owner *o, uint64_t i, prong_time patience) {
+    _Atomic bool *ended = &o->sentinels[i].ended;
+    if (!atomic_load(ended) || !atomic_exchange(ended, false)) return true;
+    atomic_fetch_sub(&o->ended_workers, 1);
+    if (owner_worker_ended(o, i, patience)) return true;
+    atomic_store(ended, true);
+    atomic_fetch_add(&o->ended_workers, 1);
+    return false;
+}
+
+static bool owner_gather_ended(struct owner *o, prong_time patience) {
+    bool all = true;
+    for (uint64_t i = 0; atomic_load(&o->ended_workers) && i < o->pool->slot_count; i++)
+        all &= owner_gather_one(o, i, patience);
+    return all;
 }
 
 static bool pool_wants_workers(const struct pool *pool) {
@@ -106,82 +162,103 @@ static bool pool_wants_workers(const struct pool *pool) {
     return state == POOL_RUNNING || (state == POOL_CLOSED && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) > 0);
 }
 
-void owner_replace_missing(struct owner *o) {
-    o->start_later = false;
-    unsigned alive = 0;
-    for (uint64_t i = 0; i < o->pool->slot_count; i++) {
-        if (o->polls[i + 1].fd < 0 && pool_wants_workers(o->pool) && !o->start_later) {
-            o->start_later = owner_start_worker(o, i) != PRONG_OK;
-            o->failed_starts = o->start_later ? o->failed_starts + 1 : 0;
-        }
-        alive += o->polls[i + 1].fd >= 0;
+static bool owner_lacks_workers(const struct owner *o) {
+    return atomic_load(&o->alive) < o->pool->slot_count && pool_wants_workers(o->pool);
+}
+
+static bool owner_replace_missing(struct owner *o) {
+    bool good = true;
+    for (uint64_t i = 0; good && owner_lacks_workers(o) && i < o->pool->slot_count; i++) {
+        if (atomic_load(&o->sentinels[i].descriptor) >= 0) continue;
+        good = owner_start_worker(o, i) == PRONG_OK;
+        o->failed_starts = good ? 0 : o->failed_starts + 1;
     }
     /* no processes to be had just now: try again, but callers that wait must not wait forever */
-    if (!alive && o->failed_starts > STARTS_MOST) pool_break(o->pool, 0);
+    if (!atomic_load(&o->alive) && o->failed_starts > STARTS_MOST) pool_break(o->pool, 0);
+    return good;
 }
 
 /* When the slot's worker is over the initializer's limit, at the earliest; one that has not begun with it may begin now. */
 static deadline_t slot_initializer_end(const struct pool *pool, const struct slot *slot, int64_t now) {
-    if (!slot->pid || slot->token || slot->doom) return PRONG_FOREVER;
+    if (!pool->initializer_limit || !slot->pid || slot->token || slot->doom) return PRONG_FOREVER;
     return (int64_t)((slot->initializing ? slot->initializing : (uint64_t)now) + pool->initializer_limit);
 }
 
-/* The same for workers that do not get through their initializer. Their deaths are early ones: see worker_ended. */
-deadline_t owner_enforce_initializer_limit(struct owner *o) {
+/* The same for its task. */
+static deadline_t slot_task_end(const struct slot *slot) {
+    if (!slot->job || !slot->started_at || slot->doom) return PRONG_FOREVER;
+    return (int64_t)(slot->started_at + ((struct job *)arena_at(slot->job))->time_limit);
+}
+
+/* Kills the worker if it is over a limit; else that may be so at the time that this returns. A death in the initializer is an early one:
+ * see owner_note_death. */
+static deadline_t slot_enforce_limits(struct pool *pool, struct slot *slot, int64_t now) {
+    deadline_t initializer = slot_initializer_end(pool, slot, now);
+    deadline_t end = deadline_earlier(initializer, slot_task_end(slot));
+    if (end > now) return end;
+    guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
+    if (initializer <= now) guard_set(&pool->guard, &pool->initializer_late, 1);
+    guard_commit(&pool->guard);
+    prong_process_signal(slot_process(slot), SIGKILL);
+    return PRONG_FOREVER;
+}
+
+/* Kills those that are over a limit; *due: not later than when the next may be. False: the guard was not to be had in time. */
+static bool owner_enforce_limits(struct owner *o, prong_time patience, deadline_t *due) {
     struct pool *pool = o->pool;
-    deadline_t next = PRONG_FOREVER;
-    if (!pool->initializer_limit || !guard_enter(&pool->guard, PRONG_FOREVER)) return PRONG_FOREVER;
+    if (!pool->initializer_limit && !__atomic_load_n(&pool->least_limit, __ATOMIC_RELAXED)) return true;
+    if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
     int64_t now = clock_now();
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
-        deadline_t end = slot_initializer_end(pool, slot, now);
-        if (end > now) {
-            next = deadline_earlier(next, end);
-            continue;
-        }
-        guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
-        guard_set(&pool->guard, &pool->initializer_late, 1);
-        guard_commit(&pool->guard);
-        prong_process_signal(slot_process(slot), SIGKILL);
-    }
+    if (pool->unfinished == 0) guard_set(&pool->guard, &pool->least_limit, 0);
+    if (pool->least_limit) *due = deadline_earlier(*due, now + (int64_t)pool->least_limit);
+    for (uint64_t i = 0; i < pool->slot_count; i++)
+        *due = deadline_earlier(*due, slot_enforce_limits(pool, pool_slot(pool, i), now));
     guard_leave(&pool->guard);
-    return next;
+    return true;
 }
 
-deadline_t owner_enforce_limits(struct owner *o) {
-    struct pool *pool = o->pool;
-    if (!__atomic_load_n(&pool->least_limit, __ATOMIC_RELAXED)) return PRONG_FOREVER;
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return PRONG_FOREVER;
-    int64_t now = clock_now(), next = now + (int64_t)pool->least_limit;
-    if (pool->unfinished == 0) {
-        guard_set(&pool->guard, &pool->least_limit, 0);
-        next = PRONG_FOREVER;
-    }
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
-        if (!slot->job || !slot->started_at || slot->doom) continue;
-        int64_t end = (int64_t)(slot->started_at + ((struct job *)arena_at(slot->job))->time_limit);
-        if (end > now) {
-            if (end < next) next = end;
-            continue;
-        }
-        guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
-        guard_commit(&pool->guard);
-        prong_process_signal(slot_process(slot), SIGKILL);
-    }
-    guard_leave(&pool->guard);
-    return next;
+static void owner_kill_stubborn(struct owner *o, deadline_t *due) {
+    int64_t at = atomic_load(&o->kill_at), now = at ? clock_now() : 0;
+    if (!at) return;
+    *due = deadline_earlier(*due, at > now ? at : now + KILL_AGAIN);
+    for (uint64_t i = 0; at <= now && i < o->pool->slot_count; i++)
+        if (atomic_load(&o->sentinels[i].descriptor) >= 0)
+            prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
 }
 
-void owner_kill_stubborn(struct owner *o) {
-    int64_t at = atomic_load(&o->kill_at);
-    if (!at || clock_now() < at) return;
-    for (uint64_t i = 0; i < o->pool->slot_count; i++)
-        if (o->polls[i + 1].fd >= 0) prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
+/* Of a pool that has ended, or is broken: since then none was submitted. Before the workers are said to have ended, or a callback
+ * would be left out. */
+static bool owner_has_jobs_to_fail(struct owner *o) {
+    return atomic_load(&o->pool->state) >= POOL_TERMINATED && !atomic_load(&o->jobs_are_failed);
 }
 
-bool owner_all_gone(const struct owner *o) {
-    for (uint64_t i = 0; i < o->pool->slot_count; i++)
-        if (o->polls[i + 1].fd >= 0) return false;
-    return !pool_wants_workers(o->pool);
+/* Who terminates it fails them, too: that is waited for until the workers have ended. */
+static bool owner_has_slow_work(struct owner *o) {
+    if (owner_lacks_workers(o)) return true;
+    return owner_has_jobs_to_fail(o) && (atomic_load(&o->pool->state) == POOL_BROKEN || !atomic_load(&o->alive));
+}
+
+bool owner_look_beside(struct owner *o, deadline_t *due) {
+    *due = PRONG_FOREVER;
+    bool good = owner_gather_ended(o, PATIENCE);
+    owner_kill_stubborn(o, due);
+    good &= owner_enforce_limits(o, PATIENCE, due);
+    if (!good) *due = deadline_earlier(*due, deadline_after(TRY_AGAIN));
+    return good;
+}
+
+enum look owner_look(struct owner *o, deadline_t *due) {
+    bool slow = !owner_look_beside(o, due) || owner_has_slow_work(o);
+    if (!slow) return atomic_load(&o->alive) || pool_wants_workers(o->pool) ? LOOK_DONE : LOOK_GONE;
+    if (clock_now() >= o->try_again_at) return LOOK_SLOW;
+    *due = deadline_earlier(*due, o->try_again_at);
+    return LOOK_DONE;
+}
+
+void owner_look_slowly(struct owner *o) {
+    deadline_t unused = PRONG_FOREVER;
+    bool good = owner_gather_ended(o, PRONG_FOREVER) && owner_replace_missing(o);
+    o->try_again_at = good ? 0 : deadline_after(TRY_AGAIN);
+    if (owner_has_jobs_to_fail(o)) atomic_store(&o->jobs_are_failed, jobs_cancel_unfinished(o->pool));
+    owner_enforce_limits(o, PRONG_FOREVER, &unused);
 }

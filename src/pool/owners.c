@@ -3,7 +3,6 @@
 #include "pool/owner_entry.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static struct owner *owners;
 
@@ -21,6 +20,7 @@ void owners_unlock(void) {
 void owner_add(struct owner *o) {
     owners_lock();
     o->next = owners;
+    if (owners) owners->previous = o;
     owners = o;
     owners_unlock();
 }
@@ -46,23 +46,25 @@ pid_t owner_left_behind(prong_pool handle) {
     return pid;
 }
 
-/* The thread is not in the child, nor are the pools the child's. */
+/* The threads are not in the child, nor are the pools the child's. */
 static void owners_forget_in_child(void) {
     for (struct owner *owner; (owner = owners);) {
         owners = owner->next;
         unsigned place = left_behind_count++ % LEFT_BEHIND;
         left_behind[place].handle = owner->handle;
         left_behind[place].pid = owner->pid;
-        close(owner->watch.doorbell);
-        free(owner->polls);
+        free(owner->sentinels);
         free(owner);
     }
+    helpers_forget();
+    caretaker_forget();
 }
 
+/* The entry is the parent's in a forked child, which has no token, or one of its own. */
 struct owner *owner_find(prong_pool handle) {
-    struct owner *owner = owners;
-    while (owner && !pool_is_same(owner->handle, handle)) owner = owner->next;
-    return owner;
+    if (!object_is_live(KIND_POOL, handle.offset, handle.generation)) return NULL;
+    struct pool *pool = arena_at(handle.offset);
+    return pool->owner == self_token() ? pool->entry : NULL;
 }
 
 bool owner_is_self(prong_pool handle) {
@@ -74,10 +76,12 @@ bool owner_is_self(prong_pool handle) {
 
 struct owner *owner_remove(prong_pool handle) {
     owners_lock();
-    struct owner **at = &owners;
-    while (*at && !pool_is_same((*at)->handle, handle)) at = &(*at)->next;
-    struct owner *o = *at;
-    if (o) *at = o->next;
+    struct owner *o = owner_find(handle);
+    if (o) {
+        if (o->next) o->next->previous = o->previous;
+        *(o->previous ? &o->previous->next : &owners) = o->next;
+        o->pool->entry = NULL;
+    }
     owners_unlock();
     return o;
 }

@@ -44,6 +44,7 @@ struct pool {
     struct guard guard;
     _Atomic uint64_t state;
     _Atomic uint64_t owner;    /* token */
+    struct owner *entry;       /* in the owner's own memory, under the lock of owners.c */
     _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t slots, slot_count;
     struct job_list claimable; /* jobs with tasks to claim, oldest first */
@@ -62,10 +63,10 @@ struct pool {
     uint64_t initializer_late;  /* one has run longer, and none has been done since */
     uint64_t method;
     uint64_t program; /* a block: of the workers' images; 0: as the method has it */
-    sigset_t mask;    /* the creator's, for workers that are forked by the owner's thread */
+    sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */
     char name[32];
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
-    _Alignas(64) struct waitq attention; /* the owner's thread waits for what is to be done, and the end */
+    _Alignas(64) struct waitq attention; /* the owner's caretaker waits for what is to be done */
     _Alignas(64) struct waitq callbacks; /* the one that runs callbacks waits for jobs that have any */
     _Alignas(64) struct waitq ended;     /* join waits for the last worker */
 };

@@ -174,6 +174,17 @@ static bool put_quickly_by_word(uint64_t number) {
     }
 }
 
+/* As prong_queue_get does. */
+static bool take_quickly_by_word(uint64_t *number) {
+    struct channel *c = &w->channel;
+    switch (channel_take_word(c, GENERATION, number)) {
+    case QUICK_NOT: return channel_take_quickly(c, GENERATION, number, sizeof *number, NULL);
+    case QUICK_INSIDE: return take_inside(c, GENERATION, number, sizeof *number, false, NULL);
+    case QUICK_AWAITED: quick_after_take(c); return true;
+    default: return true;
+    }
+}
+
 static void put_before(void) {
     const uint64_t number = PUT_BEFORE;
     model_check(channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_NOWAIT) == PRONG_OK);
@@ -204,17 +215,6 @@ static void prepare(void) {
     if (!kept) return;
     keep(&w->channel.put.lock, 0);
     keep(&w->channel.take.lock, putters);
-}
-
-/* As prong_queue_get does. */
-static bool take_quickly_by_word(uint64_t *number) {
-    struct channel *c = &w->channel;
-    switch (channel_take_word(c, GENERATION, number)) {
-    case QUICK_NOT: return channel_take_quickly(c, GENERATION, number, sizeof *number, NULL);
-    case QUICK_INSIDE: return take_inside(c, GENERATION, number, sizeof *number, false, NULL);
-    case QUICK_AWAITED: quick_after_take(c); return true;
-    default: return true;
-    }
 }
 
 /* Threads 0 to putters - 1 put numbers, the others take until they have had their share, or what there can be. */

@@ -61,6 +61,14 @@ uint64_t os_address_space_limit(void) {
     return limit_of(RLIMIT_AS);
 }
 
+size_t os_stack_size(void) {
+    static const uint64_t least = 256 << 10, usual = 8 << 20, most = 1 << 30;
+    uint64_t size = limit_of(RLIMIT_STACK);
+    if (size == UINT64_MAX) return usual;
+    size = size < least ? least : size > most ? most : size;
+    return (size_t)(size & ~(uint64_t)(page_size() - 1));
+}
+
 uint64_t os_address_space_used(void) {
     char text[32] = "";
     int fd = os_off_stdio(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
