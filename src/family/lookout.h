@@ -41,6 +41,7 @@ struct lookouts {
     _Atomic uint32_t deaths;
     _Atomic uint32_t joined;  /* moves with each row that is reserved, and each member that joins */
     _Atomic uint32_t members; /* at the last look: how many share the naps */
+    _Atomic uint32_t polled;  /* some thread has had a doorbell (watch.h) */
     _Atomic uint32_t unrung;  /* see watchers_are_deaf */
     _Atomic uint32_t to_ring; /* a doorbell could not be rung: who wakes up next tries */
 };

@@ -33,17 +33,25 @@ static struct {
 static void vigil_forget(void);
 FORK_MUTEX(vigil, vigil_mutex, vigil_forget)
 
-/* Not in a signal handler that has interrupted the same. */
-static void vigil_lock(sigset_t *before) {
+/* Neither a signal handler that uses the same, nor the cancellation of the thread, comes in between. */
+struct vigil_hold {
+    sigset_t signals;
+    int cancelling;
+};
+
+static void vigil_lock(struct vigil_hold *before) {
     sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, before);
+    pthread_sigmask(SIG_SETMASK, &all, &before->signals);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before->cancelling);
     pthread_mutex_lock(&vigil_mutex);
 }
 
-static void vigil_unlock(const sigset_t *before) {
+static void vigil_unlock(const struct vigil_hold *before) {
+    int unused;
     pthread_mutex_unlock(&vigil_mutex);
-    pthread_sigmask(SIG_SETMASK, before, NULL);
+    pthread_setcancelstate(before->cancelling, &unused);
+    pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
 }
 
 /* --- wards --- */
@@ -185,7 +193,7 @@ static void vigil_own(void) {
 }
 
 deadline_t vigil_prepare(struct watch *watch, deadline_t deadline, int *descriptor) {
-    sigset_t before;
+    struct vigil_hold before;
     vigil_lock(&before);
     vigil_own();
     if (!vigil.poller) {
@@ -203,7 +211,7 @@ deadline_t vigil_prepare(struct watch *watch, deadline_t deadline, int *descript
 /* Takes the token of a ward that has ended; 0: there is none. */
 static uint32_t ward_take_ended(void) {
     struct os_poller_event event;
-    sigset_t before;
+    struct vigil_hold before;
     uint32_t token = 0;
     vigil_lock(&before);
     vigil_own();
@@ -222,7 +230,7 @@ void vigil_look(bool in_vain) {
 }
 
 void vigil_begin(void) {
-    sigset_t before;
+    struct vigil_hold before;
     vigil_lock(&before);
     vigil_own();
     vigil.users++;
@@ -232,7 +240,7 @@ void vigil_begin(void) {
 /* Other threads of this process may stay. They watch as before, until they wake up; then one of them takes a seat again, if no
  * other member has taken it. */
 void vigil_end(void) {
-    sigset_t before;
+    struct vigil_hold before;
     vigil_lock(&before);
     vigil_own();
     int seat = (int)vigil.seat - 1;

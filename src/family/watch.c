@@ -35,6 +35,7 @@ bool watch_open(struct watch *watch, bool doorbell) {
     struct waiter *row = waiter_begin(NULL);
     if (!row) return true;
     atomic_store(&row->address, doorbell ? address | BY_DOORBELL : 0);
+    if (doorbell && !atomic_load(&arena()->lookouts.polled)) atomic_store(&arena()->lookouts.polled, 1);
     watch->row = arena_offset(row);
     return true;
 }
@@ -158,6 +159,6 @@ static void watcher_ring_for(struct waiter *row, void *context) {
 
 int watchers_ring(uint32_t signs, int most) {
     struct ringing ringing = {.signs = signs, .most = most};
-    waiters_each(watcher_ring_for, &ringing);
+    if (atomic_load(&arena()->lookouts.polled)) waiters_each(watcher_ring_for, &ringing);
     return ringing.rung;
 }
