@@ -4,6 +4,7 @@
  * attention, and a heap which are due. A slot's tag in the poller is made of the pool's place in the arena, and not an address
  * in this process: an event may be told when its pool has been destroyed. */
 #include "base/error.h"
+#include "base/periods.h"
 #include "family/watch.h"
 #include "os/os.h"
 #include "pool/due.h"
@@ -179,6 +180,7 @@ static void *caretaker_run(void *context) {
         }
         if (caretaker_ends(c)) return NULL;
         deadline_t next = deadline_earlier(caretaker_due(c), helpers_provide());
+        if (watchers_are_deaf()) next = deadline_within(next, DEAD_NAP);
         count = os_poller_wait(c->poller, events, EVENTS_AT_ONCE, deadline_poll_ms(watch_within(&c->watch, next)));
     } while (true);
 }
