@@ -15,7 +15,8 @@ static int open_both(size_t size) {
         for (int i = 0; i < 2; i++) {
             snprintf(names[i], sizeof names[i], "prong-bench-%d-%d", (int)getpid(), i);
             ipc::message_queue::remove(names[i]);
-            queues[i] = new ipc::message_queue(ipc::create_only, names[i], size >= 65536 ? bench_depth(size) : 1000, size);
+            queues[i] =
+                new ipc::message_queue(ipc::create_only, names[i], size >= 65536 ? bench_depth(size) : 1000, size);
         }
     } catch (...) {
         return -1;

@@ -58,7 +58,7 @@ extern const struct fork_row fork_pools, fork_server, fork_children, fork_notes,
     fork_auth, fork_family, fork_vigil, fork_bells;
 
 const struct fork_row *const fork_rows[] = {
-    &fork_server,    /* its fork server: the first, as it may be held for long, and a fork that waits for it holds no other */
+    &fork_server, /* its fork server: the first, as it may be held for long, and a fork that waits for it holds no other */
     &fork_pools,     /* the pools that this process owns */
     &fork_children,  /* the processes that it started */
     &fork_notes,     /* what it alone knows of its jobs */

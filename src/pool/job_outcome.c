@@ -59,7 +59,7 @@ static uint64_t job_copy_results(struct job *job, const struct outputs *o) {
 static uint64_t job_copy_outputs(struct job *job, const struct outputs *o) {
     size_t out_bytes = o->count * o->out_size;
     if (job->calls) return job_copy_results(job, o);
-    if (job_ended(job) && !job->failed)
+    if (job_is_settled(job) && !job->failed) /* else a failed one may not be counted yet */
         memcpy(o->out, arena_at(job->out), out_bytes);
     else
         job_copy_succeeded_chunks(job, o->out, out_bytes);
