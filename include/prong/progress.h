@@ -10,9 +10,9 @@
 PRONG_BEGIN_DECLS
 
 typedef struct prong_progress {
-    size_t done, total; /* tasks; total 0: not known yet */
-    double rate;        /* tasks a second since the beginning */
-    prong_time elapsed;
+    size_t done, total;   /* tasks; total 0: not known yet */
+    double rate;          /* tasks a second since the beginning */
+    prong_time elapsed;   /* of a single task: to some milliseconds */
     prong_time remaining; /* estimated; PRONG_FOREVER when no estimate is
                              possible yet */
     bool ended;           /* every task has ended, well or not */

@@ -17,6 +17,13 @@ static inline int64_t clock_now(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* The same as of the last tick, some milliseconds ago: in a fraction of the time. */
+static inline int64_t clock_last_tick(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static inline deadline_t deadline_after(prong_time span) {
     if (span <= 0) return PRONG_NOWAIT;
     if (span == PRONG_FOREVER) return PRONG_FOREVER;

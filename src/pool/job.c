@@ -91,6 +91,7 @@ static prong_status job_allocate_all(struct job *job, const struct submission *s
 prong_status job_create(const struct submission *s, struct pool *pool, struct job **result, uint64_t *extra) {
     struct job *job;
     const prong_task_options *o = s->options;
+    schedule_expect(pool); /* while the job is made */
     prong_status status = object_create(KIND_JOB, (void **)&job);
     if (status < 0) return status;
     object_bell_init(&job->bell, job);
@@ -111,7 +112,7 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
     job->tell_each = s->ring;
     job->tell_owner = o->callback || o->error_callback;
-    job->began = clock_now();
+    job->began = s->capacity > 1 ? clock_now() : clock_last_tick(); /* nobody asks for the rate of a single task */
     status = s->function ? job_identify(s->function, pool->method == PRONG_START_FORK, &job->function)
                          : function_by_name(s->name, &job->function);
     if (status >= 0) status = job_allocate_all(job, s, extra);

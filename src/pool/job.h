@@ -42,28 +42,37 @@ struct call {
 
 struct job {
     struct object object;
-    uint64_t pool, pool_generation;
-    _Atomic uint64_t submitter; /* token */
-    uint64_t form;              /* a prong_form, never PRONG_FORM_VALUES: call_task is a task */
-    uint64_t values;            /* what prong_job_value gives: a job_values */
-    any_function *pointer;      /* in processes forked from the submitter's image */
-    struct function function;
-    struct job_link claimable, told; /* in the pool's lists of these names */
-    /* Places are claimed in the order in which tasks were added. A place is a task's number, but in an iterator's job,
-     * where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a ring. */
-    uint64_t storage; /* one block for the following, 0: they are in `small` */
-    uint64_t words, calls, order;
-    uint64_t capacity;
-    uint64_t count, next, done, running, again, failed;
-    uint64_t again_from; /* no task before this place waits to be run again */
-    uint64_t sealed;     /* nothing more will be added */
-    uint64_t abandoned;  /* free it when nothing runs */
-    uint64_t freed_by;   /* token of the one to whom that fell: if it dies first, its successors do it */
-    uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
-    uint64_t first_failure;              /* place + 1 */
-    uint64_t retries, time_limit;
+    /* By cache lines, since each one that a step of the schedule touches has to come from another process. First what is
+     * written before the job is submitted. */
+    _Alignas(64) uint64_t pool, pool_generation;
+    uint64_t form;         /* a prong_form, never PRONG_FORM_VALUES: call_task is a task */
+    uint64_t values;       /* what prong_job_value gives: a job_values */
+    any_function *pointer; /* in processes forked from the submitter's image */
+    uint64_t calls;        /* see words */
+    uint64_t retries;
+    struct function function; /* its first word is in the line of the pointer */
+    /* What a claim touches. Places are claimed in the order in which tasks were added. A place is a task's number, but in an
+     * iterator's job, where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a
+     * ring. */
+    _Alignas(64) struct job_link claimable; /* in the pool's list of this name */
+    uint64_t words, order;
+    uint64_t count, next, running, again;
+    /* What the end of a task touches. */
+    uint64_t done, failed;
+    uint64_t sealed;                /* nothing more will be added */
+    uint64_t abandoned;             /* free it when nothing runs */
     uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks at the end */
-    uint64_t was_told;              /* with tell_owner: it has been on that list */
+    uint64_t time_limit;
+    uint64_t first_failure; /* place + 1 */
+    /* The rest. */
+    uint64_t storage; /* one block for words, calls and order, 0: they are in `small` */
+    uint64_t capacity;
+    struct job_link told;       /* in the pool's list of this name */
+    _Atomic uint64_t submitter; /* token */
+    uint64_t again_from;        /* no task before this place waits to be run again */
+    uint64_t freed_by;          /* token of the one to whom that fell: if it dies first, its successors do it */
+    uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
+    uint64_t was_told;                   /* with tell_owner: it has been on that list */
     /* elements and ranges */
     uint64_t in, out, in_size, out_size, elements, chunk;
     uint64_t context, context_size; /* what prong_task_context gives */

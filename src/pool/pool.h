@@ -42,16 +42,18 @@ struct job_link {
 struct pool {
     struct object object;
     struct guard guard;
-    _Atomic uint64_t state;
+    /* What each step of the schedule reads or writes, in one cache line: it moves from the one that submits to the worker. */
+    _Alignas(64) _Atomic uint64_t state;
+    uint64_t maxtasks;
+    uint64_t unfinished;       /* tasks submitted and not ended */
+    uint64_t least_limit;      /* the shortest time limit of unfinished jobs, or less; 0: none has one */
+    struct job_list claimable; /* jobs with tasks to claim, oldest first */
+    struct job_list told;      /* ended jobs whose callbacks are to run, in the order of their ends */
+    uint64_t slots, slot_count;
     _Atomic uint64_t owner;    /* token */
     struct owner *entry;       /* in the owner's own memory, under the lock of owners.c */
     _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
-    uint64_t slots, slot_count;
-    struct job_list claimable; /* jobs with tasks to claim, oldest first */
-    struct job_list told;      /* ended jobs whose callbacks are to run, in the order of their ends */
-    uint64_t unfinished;       /* tasks submitted and not ended */
-    uint64_t maxtasks, deaths, early_deaths;
-    uint64_t least_limit; /* the shortest time limit of unfinished jobs, or less; 0: none has one */
+    uint64_t deaths, early_deaths;
     int64_t broken_code;
     _Atomic uint64_t workers_ended; /* all, and none will follow */
     _Atomic uint64_t workers_gone;  /* and their callbacks have run: the owner's threads touch the pool no more */

@@ -2,11 +2,31 @@
 #ifndef POOL_SCHEDULE_H
 #define POOL_SCHEDULE_H
 
+#include "os/os.h"
 #include "pool/job.h"
 
 struct claim {
     uint64_t job, place;
 };
+/* Before the guard is entered: asks for the cache lines that a step will touch, all at once. Each comes from another process, and
+ * one after the other they take several times as long. */
+static inline void schedule_expect(struct pool *pool) {
+    enum { JOURNAL_BYTES = 256 }; /* of most steps */
+    os_prefetch_to_write(&pool->state);
+    for (size_t at = 0; at < JOURNAL_BYTES; at += 64) os_prefetch_to_write((char *)&pool->guard + at);
+}
+/* The same for a claim: the job may be another by then, which costs no more than the time. */
+static inline void schedule_expect_claim(struct pool *pool) {
+    uint64_t first = __atomic_load_n(&pool->claimable.first, __ATOMIC_RELAXED);
+    schedule_expect(pool);
+    if (!first) return;
+    struct job *job = arena_at(first);
+    os_prefetch_to_write(&job->claimable);
+    os_prefetch_to_write(&job->done);
+    os_prefetch_to_write(job->small);
+    os_prefetch_to_write(job->small + 64);
+    __builtin_prefetch(&job->pool);
+}
 /* Puts a job with tasks to claim on the pool's list. */
 void schedule_job(struct pool *pool, struct job *job);
 /* Takes the next task for the slot; false when there is none. */

@@ -167,6 +167,7 @@ enum step { STEP_RUN, STEP_WAIT, STEP_END };
 /* One stay under the guard: hand in what is done, take what comes next. */
 static enum step worker_step(struct worker *w, struct claim *claim, const struct done *done) {
     struct pool *pool = w->pool;
+    if (!done) schedule_expect_claim(pool);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
     uint64_t ended = done ? w->slot->job : 0; /* 0 as well when the owner died, and others ended it for us */
     unsigned news = ended ? schedule_end(pool, w->slot, done->status, done->code) : JOB_NEWS_NONE;
