@@ -160,7 +160,8 @@ enum mutex_result mutex_acquire_slow(struct mutex *mutex, void *object, deadline
     bool taken = deadline == PRONG_NOWAIT ? try_now(&a) || try_after_a_look(&a)
                                           : mutex_spin(&a) || mutex_wait(&a, object, deadline);
     if (!taken) return MUTEX_TIMED_OUT;
-    if (a.since) mutex_note_wait(&a, false); /* those that sleep have come later */
+    /* Most that sleep have come later; one that has not, as it was passed over, notes its own when it wakes in vain again. */
+    if (a.since) mutex_note_wait(&a, false);
     atomic_store_explicit(&mutex->thread, thread_self(), memory_order_relaxed);
     mutex->count = 0;
     return a.abandoned ? MUTEX_OWNER_DIED : MUTEX_TAKEN;

@@ -81,8 +81,7 @@ TEST(words_of_a_closed_queue_are_drained_and_no_more_are_put) {
     ok(prong_queue_shutdown(queue));
     is(prong_queue_put(queue, &word, sizeof word, PRONG_NOWAIT), PRONG_SHUTDOWN);
     for (int i = 0; i < 301; i++) ok(prong_queue_get(queue, &word, sizeof word, NULL, PRONG_NOWAIT));
-    for (int i = 0; i < 3; i++)
-        is(prong_queue_get(queue, &word, sizeof word, NULL, PRONG_NOWAIT), PRONG_SHUTDOWN);
+    for (int i = 0; i < 3; i++) is(prong_queue_get(queue, &word, sizeof word, NULL, PRONG_NOWAIT), PRONG_SHUTDOWN);
     ok(prong_queue_destroy(queue));
     test_arena_is_clean(0);
 }
