@@ -75,7 +75,8 @@ METHOD_TEST(children_that_join_one_another_do_not_keep_a_process_that_exits) {
         for (int i = 0; i < length; i++) {
             prong_process left;
             ok(prong_queue_get(circle.ended, &left, sizeof left, NULL, PRONG_SECONDS(10)));
-            ok(prong_process_signal(left, SIGKILL));
+            prong_status status = prong_process_signal(left, SIGKILL);
+            check(status == PRONG_OK || (i > 0 && status == PRONG_STALE)); /* who joined the one before has ended */
         }
         ok(prong_queue_destroy(circle.ended));
     }

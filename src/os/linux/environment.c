@@ -251,10 +251,27 @@ int os_environment_make(struct os_environment *environment, char *const *entries
     return 0;
 }
 
-int os_environment_copy(struct os_environment *environment, const char *first) {
+/* Nothing changes it meanwhile. */
+static int environment_copy_unshared(struct os_environment *environment, const char *first) {
     static char *const nothing[] = {NULL};
-    if (!SINGLE_THREADED) return environment_copy_shared(environment, first);
-    return os_environment_make(environment, environ ? environ : nothing, first);
+    if (os_environment_make(environment, environ ? environ : nothing, first) < 0) return -1;
+    char **kept = environment->entries;
+    for (char **at = kept; *at; at++) {
+        const char *value = strchr(*at, '=');
+        if (value && strlen(value) > (size_t)(LONGEST - (value - *at))) {
+            os_environment_free(environment);
+            errno = E2BIG;
+            return -1;
+        }
+        if (value) *kept++ = *at;
+    }
+    *kept = NULL;
+    return 0;
+}
+
+int os_environment_copy(struct os_environment *environment, const char *first) {
+    return SINGLE_THREADED ? environment_copy_unshared(environment, first)
+                           : environment_copy_shared(environment, first);
 }
 
 void os_environment_free(struct os_environment *environment) {
