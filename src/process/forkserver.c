@@ -1,6 +1,8 @@
 /* Asking a fork server: starting it, starting processes by it, and noticing its end. */
 #include "process/forkserver.h"
 
+#include <prong/family.h>
+
 #include "base/error.h"
 #include "base/fork.h"
 #include "family/heap.h"
@@ -144,6 +146,7 @@ static prong_status server_begin(struct server *made) {
 static prong_status server_start(void) {
     if (!main_was_called() && !runtime.program) /* say so before anything is made */
         return fail(PRONG_NO_MAIN, "main() must begin with prong_main(&argc, &argv) for a fork server to be started");
+    prong_family_fit(0); /* as its image does: in an address space that was limited since, there is no memory before */
     struct server *made = calloc(1, sizeof *made);
     if (!made) return fail(PRONG_NO_MEMORY, "no memory for a fork server");
     *made = (struct server){.users = 1, .socket = -1, .pidfd = -1};
