@@ -74,8 +74,9 @@ static int limit; /* of messages in the queue; 0: none */
 enum { PUT_BEFORE = 100 };
 static int before; /* messages put and taken before, so that a segment's end is near; … */
 static int there;  /* … and put after these, and there at first */
-static int bare;  /* so many of a putter's messages, the last ones, have no bytes: they are behind the run, not in it */
-static bool kept; /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
+static int bare; /* so many of a putter's messages, the last ones, have no bytes: they are behind the run, not in it */
+static bool closes; /* the first putter shuts the queue down, after its messages */
+static bool kept;   /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
 
 static void *touch_payload(void *payload) {
     model_touch((char *)payload + 1); /* some payloads are also read as hints: those are locations of their own */
@@ -231,6 +232,7 @@ static void put_some(int thread) {
         model_check((size && put_quickly_by_word(number)) ||
                     channel_put(&w->channel, GENERATION, &number, size, PRONG_FOREVER) == PRONG_OK);
     }
+    if (closes && thread == 0) model_check(channel_close(&w->channel, GENERATION) == PRONG_OK);
 }
 
 static void note_taken(uint64_t number) {
@@ -263,6 +265,8 @@ static void take_what_is_there(void) {
         uint64_t number = 0;
         struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
         prong_status status = i % 2 ? take_a_number(&number, PRONG_NOWAIT) : channel_try_take(&w->channel, &taking);
+        /* shut down, and empty: of one putter, nothing is left */
+        if (status == PRONG_SHUTDOWN) model_check(closes && (putters > 1 || w->last == messages));
         if (status != PRONG_OK) continue;
         model_go_on_atomic();
         note_taken(number);
@@ -299,6 +303,7 @@ struct case_of_queue {
     int before, there; /* messages */
     size_t most;
     int bare;
+    bool closes;
 };
 
 static int explore_cases(const struct case_of_queue *cases, size_t count) {
@@ -313,6 +318,7 @@ static int explore_cases(const struct case_of_queue *cases, size_t count) {
         before = cases[i].before;
         there = cases[i].there;
         bare = cases[i].bare;
+        closes = cases[i].closes;
         model_explore(&(struct model){.name = cases[i].name,
                                       .threads = putters + takers,
                                       .kills = cases[i].kills,
@@ -358,6 +364,10 @@ static const struct case_of_queue smaller[] = {
      true, 1, 0, 0, 0, 0},
     {"queue: a run, a record behind it, and a taker that does not wait, both keep their locks, a choice", 1, 1, 2, 0, 0,
      0, true, 1, 0, 0, 0, 0, .bare = 1},
+    {"queue: a message, and the end, and a taker that does not wait, a choice", 1, 1, 1, 0, 0, 0, false, 1, 0, 0, 0, 0,
+     .closes = true},
+    {"queue: a message, and the end, and a taker that does not wait, both keep their locks, a choice", 1, 1, 1, 0, 0, 0,
+     true, 1, 0, 0, 0, 0, .closes = true},
     {"queue: a putter and a taker, a message, a choice", 1, 1, 1, 1, 0, 0, false, 1, 0, 0, 0, 0},
     {"queue: a putter of a message in a new segment, and a taker that does not wait, a choice", 1, 1, 1, 0, 0, 0, false,
      1, 0, 2, 0, 0},
