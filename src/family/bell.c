@@ -16,8 +16,9 @@
  *
  * A process that stops after it has put a byte leaves one too many. The next one that finds the event not set takes it
  * out. What a dead process announced is withdrawn by its burial, which settles the bell, too. tests/model/bell_model.c
- * tries all of it, with processes that stop, die, and see each other's stores late. It shows the need of the fence below
- * and of the order in which `rung` is read; the others stay sequentially consistent, as system calls cost far more.
+ * tries all of it, with processes that stop, die, and see each other's stores late. It shows the need of the fence below,
+ * and of the orders of unnoting and of reading `rung`. With all others relaxed at once it holds, too; they stay
+ * sequentially consistent, as system calls cost far more.
  *
  * A process that cannot open the pipe (other rights, no /proc, another pid namespace) sends a datagram to each holder's
  * own socket. What a program polls is a poller over both. */

@@ -17,15 +17,20 @@ static struct thread_self known_of[MODEL_THREADS];
 
 #include "instrument.h"
 #include "channel/channel.h"
-/* What a record carries, and what each side guards with its lock, is plain data: checked with a model of memory. */
+/* What a record or a run carries, and what each side guards with its lock, is plain data: checked with a model of memory. */
 #include "channel/segment.h"
 static void *touch_payload(void *payload);
 static void touch_side(bool takes);
+#define run_message_at(segment, position) touch_payload(run_message_at(segment, position))
 #define record_payload(record) touch_payload(record_payload(record))
 #include "channel/sides.h"
 #undef record_payload
 #define put_record(c, ...) (touch_side(false), put_record(c, __VA_ARGS__))
 #define head_advance(c, ...) (touch_side(true), head_advance(c, __VA_ARGS__))
+#define run_put(c, ...) (touch_side(false), run_put(c, __VA_ARGS__))
+#define run_begin(c, ...) (touch_side(false), run_begin(c, __VA_ARGS__))
+#define run_finish(c) (touch_side(false), run_finish(c))
+#define run_has_seen(c, head) (touch_side(true), run_has_seen(c, head))
 #define record_copy(to, from, size) (touch_payload((void *)(uintptr_t)from), record_copy(to, from, size))
 #include "uninstrument.h"
 
@@ -69,7 +74,9 @@ static int limit; /* of messages in the queue; 0: none */
 enum { PUT_BEFORE = 100 };
 static int before; /* messages put and taken before, so that a segment's end is near; … */
 static int there;  /* … and put after these, and there at first */
-static bool kept;  /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
+static int bare; /* so many of a putter's messages, the last ones, have no bytes: they are behind the run, not in it */
+static bool closes; /* the first putter shuts the queue down, after its messages */
+static bool kept;   /* at the beginning, the first putter keeps the putters' lock, and the first taker the takers' */
 
 static void *touch_payload(void *payload) {
     model_touch((char *)payload + 1); /* some payloads are also read as hints: those are locations of their own */
@@ -221,13 +228,19 @@ static void prepare(void) {
 static void put_some(int thread) {
     for (int i = 0; i < messages; i++) {
         uint64_t number = (uint64_t)(thread * messages + i + 1);
-        model_check(put_quickly_by_word(number) ||
-                    channel_put(&w->channel, GENERATION, &number, sizeof number, PRONG_FOREVER) == PRONG_OK);
+        size_t size = i < messages - bare ? sizeof number : 0;
+        model_check((size && put_quickly_by_word(number)) ||
+                    channel_put(&w->channel, GENERATION, &number, size, PRONG_FOREVER) == PRONG_OK);
     }
+    if (closes && thread == 0) model_check(channel_close(&w->channel, GENERATION) == PRONG_OK);
 }
 
 static void note_taken(uint64_t number) {
     if (number == PUT_BEFORE) return;
+    if (number == 0) { /* it had no bytes */
+        number = (uint64_t)w->last + 1;
+        model_check(number > (uint64_t)(messages - bare));
+    }
     model_check(number >= 1 && number <= (uint64_t)(putters * messages));
     model_check(++w->taken[number] == 1); /* each once */
     if (putters == 1 && takers == 1) {
@@ -252,6 +265,8 @@ static void take_what_is_there(void) {
         uint64_t number = 0;
         struct taking taking = {.generation = GENERATION, .buffer = &number, .capacity = sizeof number};
         prong_status status = i % 2 ? take_a_number(&number, PRONG_NOWAIT) : channel_try_take(&w->channel, &taking);
+        /* shut down, and empty: of one putter, nothing is left */
+        if (status == PRONG_SHUTDOWN) model_check(closes && (putters > 1 || w->last == messages));
         if (status != PRONG_OK) continue;
         model_go_on_atomic();
         note_taken(number);
@@ -287,6 +302,8 @@ struct case_of_queue {
     int choices, limit;
     int before, there; /* messages */
     size_t most;
+    int bare;
+    bool closes;
 };
 
 static int explore_cases(const struct case_of_queue *cases, size_t count) {
@@ -300,6 +317,8 @@ static int explore_cases(const struct case_of_queue *cases, size_t count) {
         limit = cases[i].limit;
         before = cases[i].before;
         there = cases[i].there;
+        bare = cases[i].bare;
+        closes = cases[i].closes;
         model_explore(&(struct model){.name = cases[i].name,
                                       .threads = putters + takers,
                                       .kills = cases[i].kills,
@@ -341,6 +360,14 @@ static const struct case_of_queue weak[] = {
     {"queue: a putter and a taker, a message in a new segment, a choice", 1, 1, 1, 1, 0, 0, false, 1, 0, 2, 0, 0},
 };
 static const struct case_of_queue smaller[] = {
+    {"queue: a run of 2 messages, and a taker that does not wait, both keep their locks, a choice", 1, 1, 2, 0, 0, 0,
+     true, 1, 0, 0, 0, 0},
+    {"queue: a run, a record behind it, and a taker that does not wait, both keep their locks, a choice", 1, 1, 2, 0, 0,
+     0, true, 1, 0, 0, 0, 0, .bare = 1},
+    {"queue: a message, and the end, and a taker that does not wait, a choice", 1, 1, 1, 0, 0, 0, false, 1, 0, 0, 0, 0,
+     .closes = true},
+    {"queue: a message, and the end, and a taker that does not wait, both keep their locks, a choice", 1, 1, 1, 0, 0, 0,
+     true, 1, 0, 0, 0, 0, .closes = true},
     {"queue: a putter and a taker, a message, a choice", 1, 1, 1, 1, 0, 0, false, 1, 0, 0, 0, 0},
     {"queue: a putter of a message in a new segment, and a taker that does not wait, a choice", 1, 1, 1, 0, 0, 0, false,
      1, 0, 2, 0, 0},

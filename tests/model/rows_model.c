@@ -28,11 +28,13 @@ enum { GENERATION = 3, KIND_ROWS = 9 };
 struct arena_of_rows {
     char header[64]; /* offset 0 is no place */
     _Alignas(64) struct object object;
+    _Alignas(64) struct object other; /* destroyed by the second of two that sweep */
     _Alignas(64) struct thread_row rows[MODEL_THREADS];
     struct retired retired;
     struct guard objects_guard, threads_guard;
     _Atomic uint64_t all_fence, thread_slabs;
     uint64_t thread_slab_pending;
+    char parked;              /* the list: read without the guard by the one that sweeps */
     char data[MODEL_THREADS]; /* the object's: each visitor uses a byte of it, the next object all */
     bool reused;
 };
@@ -63,6 +65,7 @@ struct self *self = &this_process;
 
 /* guard_set stores with release: some words are read without the guard. */
 static void rows_set(uint64_t *word, uint64_t value) {
+    if (word == &w->retired.parked) model_touch(&w->parked);
     atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_release);
 }
 
@@ -75,7 +78,10 @@ static void rows_each_entry(void (*visit)(uint64_t offset, void *context), void 
     struct entries entries = {visit, context};
     for (int i = 0; i < MODEL_THREADS; i++) row_show(&w->rows[i], &entries);
 }
+/* For each that is parked, and named or not. */
+#define bsearch(...) (model_touch(&w->parked), bsearch(__VA_ARGS__))
 #include "family/retire.c"
+#undef bsearch
 
 /* --- what stands around --- */
 
@@ -109,6 +115,7 @@ static bool rows_dispose(void *object) {
 
 /* The next object in the memory. */
 void object_free_inside(struct object *object) {
+    if (object == &w->other) return;
     model_check(object == &w->object);
     for (int i = 1; i < MODEL_THREADS; i++) model_use(&w->data[i]);
     w->reused = true;
@@ -142,17 +149,17 @@ static void visit_object(int thread) {
 }
 
 /* As object_destroy_from, and the sweep that comes some time after it. */
-static void destroy_object(void) {
+static void destroy_object(struct object *object) {
     uint64_t generation = GENERATION;
-    if (!atomic_compare_exchange_strong(&w->object.generation, &generation, (uint64_t)self_token() << 1)) return;
-    object_retire(&w->object);
+    if (!atomic_compare_exchange_strong(&object->generation, &generation, (uint64_t)self_token() << 1)) return;
+    object_retire(object);
     retired_sweep();
 }
 
 static int visits;
 
 static void run(int thread) {
-    if (thread == 0) destroy_object();
+    if (thread == 0) destroy_object(&w->object);
     for (int i = 0; thread > 0 && i < visits; i++) visit_object(thread);
 }
 
@@ -171,6 +178,36 @@ static void finish(void) {
     model_check(w->reused || w->retired.parked || w->retired.first);
 }
 
+/* --- two that sweep, each its own object; a thread stays inside of the first one, which is parked for good --- */
+
+static void prepare_two(void) {
+    prepare();
+    w->other.kind = KIND_ROWS;
+    w->other.generation = GENERATION;
+    w->rows[2].depth = 1;
+    w->rows[2].inside[0] = arena_offset(&w->object);
+}
+
+static void run_two(int thread) {
+    destroy_object(thread ? &w->other : &w->object);
+}
+
+static void finish_two(void) {
+    model_check(!w->reused && (w->retired.parked || w->retired.first));
+    model_check(w->retired.sweeping.word == 0);
+}
+
+static int explore_two(void) {
+    no_barrier = false;
+    return model_explore(&(struct model){.name = "rows: two that sweep, 2 choices",
+                                         .threads = 2,
+                                         .prepare = prepare_two,
+                                         .run = run_two,
+                                         .enter = enter,
+                                         .finish = finish_two,
+                                         .choices = 2});
+}
+
 static int explore(const char *name, bool fences, int threads, int each, int choices) {
     no_barrier = fences;
     visits = each;
@@ -186,7 +223,7 @@ static int explore(const char *name, bool fences, int threads, int each, int cho
 static int explore_orders(void) {
     return explore("rows: a visit, with barriers, 3 choices", false, 2, 1, 3) +
            explore("rows: a visit, with fences, 3 choices", true, 2, 1, 3) +
-           explore("rows: 2 visits, with barriers, 2 choices", false, 2, 2, 2);
+           explore("rows: 2 visits, with barriers, 2 choices", false, 2, 2, 2) + explore_two();
 }
 
 int main(int argc, char **argv) {

@@ -197,8 +197,47 @@ static int explore_again(void) {
                         .finish = finish_again});
 }
 
+/* --- a pool that closes, while a worker hands in the last task and another sleeps --- */
+
+#include "instrument.h"
+/* As in src/pool/worker.c. */
+static bool must_end(void *unused) {
+    (void)unused;
+    return atomic_load(&w->pool.state) == POOL_CLOSED && __atomic_load_n(&w->pool.unfinished, __ATOMIC_RELAXED) == 0;
+}
+#include "uninstrument.h"
+
+/* As pool_leave_state. */
+static void close_pool(void) {
+    guard_enter(&w->pool.guard, PRONG_FOREVER);
+    guard_set(&w->pool.guard, (uint64_t *)&w->pool.state, POOL_CLOSED);
+    guard_leave(&w->pool.guard);
+    waitq_notify(&w->pool.work, INT_MAX);
+}
+
+static void run_close(int thread) {
+    struct claim claim;
+    if (thread == 0)
+        step(&w->slots[0], &claim);
+    else if (thread == 1)
+        close_pool();
+    else
+        while (!must_end(NULL)) waitq_sleep(&w->pool.work, must_end, NULL, PRONG_FOREVER);
+}
+
+static int explore_close(int choices) {
+    tasks = workers = 1;
+    return model_explore(
+        &(struct model){.name = "schedule: a worker hands in a task, the pool closes, another waits for that",
+                        .threads = 3,
+                        .choices = choices,
+                        .prepare = prepare_end,
+                        .run = run_close,
+                        .finish = finish_end});
+}
+
 static int explore_orders(void) {
-    return explore_end() + explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 15000);
+    return explore_end() + explore_close(1) + explore("schedule: a worker, a task, a late store", 2, 1, 0, 1, 15000);
 }
 
 /* Each store under the pool's guard is a step, too. */

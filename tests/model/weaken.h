@@ -33,7 +33,8 @@ struct explorations {
 };
 
 /* main() of a model. Without arguments: explores all. `orders FILE`: weakens each order, explores and compares with the file what
- * is needed, which has lines `model function operation number written needed`. `mutations FILE`: leaves out each site that the
+ * is needed, which has lines `model function operation number written needed`; then relaxes at once all those that need no order, but
+ * for those that have `alone` behind that. `mutations FILE`: leaves out each site that the
  * file names, in lines `model function operation number: what would go wrong`, and passes if each shows a violation. */
 int model_main(int argc, char **argv, const struct explorations *explorations);
 
