@@ -32,7 +32,9 @@ static uint64_t expect_objects(uint64_t wanted) {
     int64_t end = test_now() + PRONG_SECONDS(15);
     while (objects() > wanted && test_now() < end) test_sleep_ms(2);
     uint64_t found = objects();
-    check(found <= wanted);
+    if (found > wanted)
+        test_failed(__FILE__, __LINE__, "%llu objects are left, not %llu", (unsigned long long)found,
+                    (unsigned long long)wanted);
     return found;
 }
 

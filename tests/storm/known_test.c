@@ -93,7 +93,8 @@ struct kind {
     void (*end)(struct scene *scene);
 };
 
-static int64_t measure_one(const struct kind *kind, int method, int asleep) {
+/* False when the victim did not die: its wake-up was not needed, as this process was awake for a look. */
+static bool measure_try(const struct kind *kind, int method, int asleep, int64_t *took) {
     struct scene scene = {.asleep_ms = asleep};
     int64_t *died_at;
     ok(prong_shared_value_create(&scene.died_at, PRONG_TYPE_OF(int64_t), 1, NULL,
@@ -105,12 +106,18 @@ static int64_t measure_one(const struct kind *kind, int method, int asleep) {
     ok(prong_event_wait(scene.holds, PRONG_SECONDS(20)));
     kind->wait(&scene);
     int64_t known_at = test_now();
-    equal(test_end(scene.victim), -SIGKILL); /* it may be known before it dies: the wait has looked just then */
-    check(*died_at != 0);
-    int64_t took = known_at > *died_at ? known_at - *died_at : 0;
+    int end = test_end(scene.victim); /* it may be known before it dies: the wait has looked just then */
+    check(end == 0 || (end == -SIGKILL && *died_at != 0));
+    *took = known_at > *died_at ? known_at - *died_at : 0;
     kind->end(&scene);
     ok(prong_event_destroy(scene.holds));
     ok(prong_shared_value_destroy(scene.died_at));
+    return end != 0;
+}
+
+static int64_t measure_one(const struct kind *kind, int method, int asleep) {
+    int64_t took;
+    for (int tries = 0; !measure_try(kind, method, asleep, &took); tries++) check(tries < 2);
     return took;
 }
 
