@@ -27,11 +27,30 @@ static uint64_t objects(void) {
     return state.objects;
 }
 
+static prong_pool stage_pool;
+
+/* A worker that was killed has no object until another comes in its place. */
+static bool has_all_workers(void) {
+    prong_worker workers[2];
+    size_t count;
+    if (!stage_pool.generation) return true;
+    ok(prong_pool_workers(stage_pool, workers, 2, &count, NULL));
+    for (size_t i = 0; i < 2 && i < count; i++)
+        if (!workers[i].pid || kill(workers[i].pid, 0) != 0) return false;
+    return true;
+}
+
+static uint64_t objects_with_all_workers(void) {
+    int64_t end = test_now() + PRONG_SECONDS(15);
+    while (!has_all_workers() && test_now() < end) test_sleep_ms(2);
+    return objects();
+}
+
 /* Returns how many there are now: fewer where a worker was still within a job when they were counted before. */
 static uint64_t expect_objects(uint64_t wanted) {
     int64_t end = test_now() + PRONG_SECONDS(15);
     while (objects() > wanted && test_now() < end) test_sleep_ms(2);
-    uint64_t found = objects();
+    uint64_t found = objects_with_all_workers();
     if (found > wanted)
         test_failed(__FILE__, __LINE__, "%llu objects are left, not %llu", (unsigned long long)found,
                     (unsigned long long)wanted);
@@ -86,7 +105,7 @@ LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
     int pid = 0;
     bool through = false;
     ok(prong_queue_create(&queue, NULL));
-    uint64_t before = objects();
+    uint64_t before = objects_with_all_workers();
     for (long steps = 0; !through; steps = next_steps(steps, 37, kills++)) {
         prong_job job;
         pid = worker_of(pool, pid);
@@ -163,7 +182,6 @@ static int write_for_a_while(const void *in, void *out) {
     return 0;
 }
 
-static prong_pool stage_pool;
 static int *stage_memory;
 
 static void submit_and_close(void) {
@@ -260,7 +278,7 @@ static void kill_submitters(void (*act)(void), int stride) {
     stage_pool = make(2);
     ok(prong_memory_alloc(8 * sizeof(int), (void **)&stage_memory));
     ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(15)));
-    uint64_t before = objects();
+    uint64_t before = objects_with_all_workers();
     for (long steps = 0; !through; steps = next_steps(steps, stride, kills++)) {
         through = step_child(join_family, act, steps);
         ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .count = 1}, NULL, PRONG_SECONDS(15)));
@@ -334,7 +352,7 @@ LONG_TEST(a_process_that_dies_as_it_frees_a_job_frees_nobody_elses, 300) {
     stage_pool = make(2);
     submit_for_much();
     ok(prong_job_destroy(stage_job));
-    uint64_t before = objects();
+    uint64_t before = objects_with_all_workers();
     for (long steps = 0; !through; steps = next_steps(steps, 23, kills++)) {
         through = step_child(submit_for_much, destroy_and_free, steps);
         submit_for_much();
