@@ -60,10 +60,13 @@ static struct hash hash_world(void) {
     return h;
 }
 
+/* A call keeps neither what lies below the stack's top nor the registers of its arguments: no part of a state. */
 static void clear_below_stack(int thread) {
+    static const int arguments[] = {REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9};
     struct thread *t = &world.threads[thread];
     char *top = (char *)(uintptr_t)t->context.uc_mcontext.gregs[REG_RSP], *bottom = world.stacks[thread];
     bool done = t->status != READY && t->status != SLEEPING;
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) t->context.uc_mcontext.gregs[arguments[i]] = 0;
     if (done) memset(&t->context, 0, sizeof t->context);
     memset(bottom, 0, done ? STACK : (size_t)(top - bottom));
 }
