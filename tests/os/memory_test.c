@@ -85,6 +85,11 @@ TEST(an_environment_that_no_program_could_be_started_with_is_an_error) {
     check(setenv("PRONG_LARGE", large, 1) == 0);
     check(os_environment_copy(&copy, NULL) < 0);
     equal(errno, E2BIG);
+    check(unsetenv("PRONG_LARGE") == 0);
+    check(setenv(large, "", 1) == 0); /* it is the name that is too long */
+    check(os_environment_copy(&copy, NULL) < 0);
+    equal(errno, E2BIG);
+    check(unsetenv(large) == 0);
     large[5000] = 0;
     check(setenv("PRONG_LARGE", large, 1) == 0);
     check(os_environment_copy(&copy, NULL) == 0);

@@ -189,11 +189,16 @@ static void wait_a_little(void) {
     nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
+static uintptr_t environment_place(void) {
+    return (uintptr_t)__atomic_load_n(&environ, __ATOMIC_RELAXED);
+}
+
 /* Reads the array, then the strings that it names. The copy is good if the array is still the same then, and looks like
  * an environment. If that never happens, variables that are changed all the time may be missing, or, if the C library
  * frees old values (glibc does not), mangled. An array that is gone, or that does not look like an environment, is
  * waited for: the thread that moves it may have no processor for a while. */
 static int environment_read(struct pointers *list, struct pointers *again, struct text *text) {
+    static _Atomic uintptr_t nameless; /* the array that has entries without a name, after a wait in vain */
     int error = EFAULT;
     bool sound = false;
     for (int i = 0; i < RE_ATTEMPTS || (!sound && i < MOST_ATTEMPTS); i++) {
@@ -201,10 +206,11 @@ static int environment_read(struct pointers *list, struct pointers *again, struc
         error = pointers_read_steady(list, again);
         if (!error) error = text_read(text, list, last);
         if (error && error != EFAULT) return error;
-        sound = !error && text_names_variables(text);
+        sound = !error && (text_names_variables(text) || environment_place() == nameless);
         if (sound && !pointers_read(again) && pointers_equal(list, again)) return 0;
         if (!sound) wait_a_little();
     }
+    if (!error && !sound) nameless = environment_place();
     return error == EFAULT ? EBUSY : error;
 }
 
@@ -257,13 +263,12 @@ static int environment_copy_unshared(struct os_environment *environment, const c
     if (os_environment_make(environment, environ ? environ : nothing, first) < 0) return -1;
     char **kept = environment->entries;
     for (char **at = kept; *at; at++) {
-        const char *value = strchr(*at, '=');
-        if (value && strlen(value) > (size_t)(LONGEST - (value - *at))) {
+        if (strlen(*at) > LONGEST) {
             os_environment_free(environment);
             errno = E2BIG;
             return -1;
         }
-        if (value) *kept++ = *at;
+        if (strchr(*at, '=')) *kept++ = *at;
     }
     *kept = NULL;
     return 0;
