@@ -9,7 +9,7 @@
  * now; it is still mapped, and a caller that acts on the answer checks again under the lock. --- */
 
 /* The header of the next message: at that place, behind a run there that has ended, or in the segment to which a LINK
- * leads. Not for a sanitizer: who has the memory now may be writing anything into it. */
+ * leads. Sanitizers do not check this read: another thread may have the memory now, and write to it. */
 __attribute__((no_sanitize("thread"))) static inline uint64_t head_header_seen(uint64_t segment, uint64_t head) {
     uint64_t header = atomic_load_explicit(record_at(segment, head), memory_order_acquire),
              index = position_index(head);

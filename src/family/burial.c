@@ -95,15 +95,14 @@ void member_look(uint32_t token) {
     member_look_after(token, DEAD_LOOK_AGAIN);
 }
 
-/* The lowest free row is taken first: after the first row that was never used, no row is in use. */
 void family_look_around(void) {
     for (int looked = 0, rounds = 0; looked < MEMBER_LIMIT && rounds < 2; looked++) {
-        uint64_t i = atomic_fetch_add(&arena()->looked_around, 1) % MEMBER_LIMIT;
-        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
-        if (!token) {
+        struct member *row = member_row_used(atomic_fetch_add(&arena()->looked_around, 1) % MEMBER_LIMIT);
+        uint32_t token = row ? (uint32_t)atomic_load(&row->token) : 0;
+        if (!row) {
             atomic_store(&arena()->looked_around, 0);
             rounds++;
-        } else if (token != self_token() && atomic_load(&member_rows()[i].state) != MEMBER_FREE) {
+        } else if (token != self_token() && atomic_load(&row->state) != MEMBER_FREE) {
             member_look_after(token, pulse_is_there(token) ? PULSE_LOOK_AGAIN : DEAD_LOOK_AGAIN);
             return;
         }

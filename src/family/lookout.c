@@ -96,11 +96,10 @@ static void words_add_member(struct word_list *list, struct member *row) {
     }
 }
 
-/* The lowest free row is taken first: after the first row that was never used, no row is in use. */
 static void words_add_members(struct word_list *list) {
     uint32_t count = 0;
-    for (int i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
-        struct member *row = &member_rows()[i];
+    struct member *row;
+    for (uint64_t i = 0; (row = member_row_used(i)); i++) {
         if (atomic_load(&row->state) == MEMBER_FREE) continue;
         count++;
         if ((uint32_t)atomic_load(&row->token) != self_token()) words_add_member(list, row);
@@ -117,9 +116,10 @@ prong_time lookout_long_nap(void) {
 }
 
 void lookout_bury_silent(void) {
-    for (int i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
-        uint32_t token = (uint32_t)atomic_load(&member_rows()[i].token);
-        if (atomic_load(&member_rows()[i].state) != MEMBER_FREE && !pulse_is_there(token)) member_bury_if_dead(token);
+    struct member *row;
+    for (uint64_t i = 0; (row = member_row_used(i)); i++) {
+        uint32_t token = (uint32_t)atomic_load(&row->token);
+        if (atomic_load(&row->state) != MEMBER_FREE && !pulse_is_there(token)) member_bury_if_dead(token);
     }
 }
 

@@ -43,7 +43,7 @@ struct lookouts {
     _Atomic uint32_t members; /* at the last look: how many share the naps */
     _Atomic uint32_t polled;  /* some thread has had a doorbell (watch.h) */
     _Atomic uint32_t unrung;  /* see watchers_are_deaf */
-    _Atomic uint32_t to_ring; /* a doorbell could not be rung: who wakes up next tries */
+    _Atomic uint32_t to_ring; /* a doorbell could not be rung: the next thread that wakes up tries */
 };
 
 /* SLEEP_LOOK: nothing woke the thread. A nap is over, or the time; or a member has died, perhaps before it woke this thread. */

@@ -10,6 +10,11 @@
  * bits), and some bits of its namespace. */
 enum { ROW_BITS = 12, GENERATIONS = 1 << 18, ENTERING = 1 << 30, PID_BITS = 22, NAMESPACE_BITS = 0xff };
 
+/* The row of that number; NULL behind the last one that was ever used, as the lowest free row is taken first. */
+static inline struct member *member_row_used(uint64_t i) {
+    return i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token) ? &member_rows()[i] : NULL;
+}
+
 /* --- guards --- */
 
 static inline struct guard *members_guard(void) {

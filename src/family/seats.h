@@ -1,4 +1,4 @@
-/* Who the family's lookouts are (lookout.h), and the pulses that they watch. Private to what sleeps long, to burials, and to joining. */
+/* The seats of the family's lookouts (lookout.h), and the pulses that they watch. Private to long sleeps, burials and joins. */
 #ifndef FAMILY_SEATS_H
 #define FAMILY_SEATS_H
 

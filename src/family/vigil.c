@@ -105,12 +105,12 @@ static uint32_t row_watched_token(struct member *row) {
     return atomic_load(&row->state) != MEMBER_FREE && token != self_token() ? token : 0;
 }
 
-/* The lowest free row is taken first: after the first row that was never used, no row is in use. */
 static void vigil_watch_all(void) {
     uint32_t count = 0;
+    struct member *row;
     vigil.incomplete = false;
-    for (size_t i = 0; i < MEMBER_LIMIT && atomic_load(&member_rows()[i].token); i++) {
-        uint32_t token = row_watched_token(&member_rows()[i]);
+    for (uint64_t i = 0; (row = member_row_used(i)); i++) {
+        uint32_t token = row_watched_token(row);
         count += token != 0;
         if (!ward_become(i, token)) vigil.incomplete = true;
     }

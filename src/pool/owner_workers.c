@@ -232,7 +232,7 @@ static bool owner_has_jobs_to_fail(struct owner *o) {
     return atomic_load(&o->pool->state) >= POOL_TERMINATED && !atomic_load(&o->jobs_are_failed);
 }
 
-/* Who terminates it fails them, too: that is waited for until the workers have ended. */
+/* The thread that terminates the pool fails its jobs, too: the caretaker waits for that until the workers have ended. */
 static bool owner_has_slow_work(struct owner *o) {
     if (owner_lacks_workers(o)) return true;
     return owner_has_jobs_to_fail(o) && (atomic_load(&o->pool->state) == POOL_BROKEN || !atomic_load(&o->alive));

@@ -40,7 +40,8 @@ static struct world_of_lookouts *w;
 static const char *scripts[MODEL_THREADS];
 
 #define arena() (w)
-#define member_rows() (w->rows)
+/* The row behind the last one stays unused. */
+#define member_row_used(i) (atomic_load(&w->rows[i].token) ? &w->rows[i] : NULL)
 #define member_row(token) (&w->rows[thread_of(token)])
 #define LOOKOUT_SEATS model_seats
 
