@@ -35,7 +35,7 @@ static struct {
     prong_pool handle;
     pid_t pid;
 } left_behind[LEFT_BEHIND];
-static unsigned left_behind_count;
+static struct owner *left_entries; /* of them all, and of their parents: nothing looks at them, but they are not lost either */
 
 pid_t owner_left_behind(prong_pool handle) {
     pid_t pid = 0;
@@ -46,16 +46,18 @@ pid_t owner_left_behind(prong_pool handle) {
     return pid;
 }
 
-/* The threads are not in the child, nor are the pools the child's. */
+/* The threads are not in the child, nor are the pools the child's. The entries stay as they are, but for the first: what is
+ * not written is not copied. */
 static void owners_forget_in_child(void) {
-    for (struct owner *owner; (owner = owners);) {
-        owners = owner->next;
-        unsigned place = left_behind_count++ % LEFT_BEHIND;
-        left_behind[place].handle = owner->handle;
-        left_behind[place].pid = owner->pid;
-        free(owner->sentinels);
-        free(owner);
+    static unsigned place;
+    unsigned seen = 0;
+    for (const struct owner *owner = owners; owner && seen < LEFT_BEHIND; owner = owner->next, seen++) {
+        left_behind[place % LEFT_BEHIND].handle = owner->handle;
+        left_behind[place++ % LEFT_BEHIND].pid = owner->pid;
     }
+    if (owners) owners->previous = left_entries;
+    if (owners) left_entries = owners;
+    owners = NULL;
     helpers_forget();
     caretaker_forget();
 }

@@ -41,24 +41,34 @@ static void run_close(struct run *run, int descriptor) {
     run->low = descriptor;
 }
 
-/* One that a thread still has is freed by child_release, or is lost with that thread, which is not in this child. */
+/* One that a thread still has is freed by child_release, or is lost with that thread, which is not in this child. Others
+ * are left as they are: what is not written is not copied. */
 static void child_forget_in_copy(struct child *child, struct run *run) {
     run_close(run, child->pidfd);
+    server_release(child->server);
+    if (child->users == 1) return;
     child->pidfd = -1;
-    child_drop_descriptors(child);
+    child->server = NULL;
     child->listed = false;
-    if (--child->users == 0) free(child);
+    child->users--;
+}
+
+/* The parent's entries, and its parent's: nothing looks at them, but they are not lost either. */
+static struct child *left_behind;
+
+static void children_leave_behind(void) {
+    if (children) children->previous = left_behind;
+    if (children) left_behind = children;
+    children = NULL;
 }
 
 /* Spent ones stay in their list, where nothing finds them: child_of looks for children of this process only.
  * A copy of the write end would keep the parent's daemons alive for as long as this child. */
 static void children_forget(void) {
     struct run run = {0, -1};
-    for (struct child *child; (child = children);) {
-        children = child->next;
-        child_forget_in_copy(child, &run);
-    }
+    for (struct child *child = children; child; child = child->next) child_forget_in_copy(child, &run);
     os_close_range(run.low, run.high);
+    children_leave_behind();
     look_next = NULL;
     if (life[1] >= 0) close(life[1]);
     if (inherited_life >= 0) close(inherited_life);
