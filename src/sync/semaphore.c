@@ -1,8 +1,8 @@
 /* Semaphore: a count; with `recover`, also how many units each member holds, changed atomically with the count.
  *
- * A waiter that was woken in vain becomes the heir: with RESERVED set, the last unit is for it alone. So nobody is
- * passed more than once. RESERVED is in the word of the count, so that a taker sees both at once; the heir's name is
- * beside it. */
+ * A waiter that lost a unit which it saw, or was woken in vain after it had waited for SEMAPHORE_PATIENCE, becomes the
+ * heir: with RESERVED set, the last unit is for it alone. So nobody is passed over for long. RESERVED is in the word of
+ * the count, so that a taker sees both at once; the heir's name is beside it. */
 #include <prong/semaphore.h>
 
 #include "base/error.h"
@@ -13,6 +13,9 @@
 #include <limits.h>
 #include <string.h>
 
+#ifndef SEMAPHORE_PATIENCE /* the model in tests/model has its own */
+#define SEMAPHORE_PATIENCE DEAD_MUTEX_FIRST
+#endif
 #define RESERVED (1ull << 63)
 #define UNITS 0xffffffffull
 
@@ -225,15 +228,26 @@ static void give_up_heir(struct semaphore *s, uint64_t generation, uint64_t who)
 struct semaphore_wait {
     struct semaphore *semaphore;
     uint64_t generation;
+    uint32_t sequence; /* of the queue, and the time, when it began */
+    int64_t since;
 };
 
 static bool semaphore_is_gone(const struct semaphore_wait *wait) {
     return object_generation(wait->semaphore) != wait->generation;
 }
 
+/* Woken in vain, and due. A holder that gives its unit back and takes it again at once is always faster than the one that
+ * it wakes, which never sees the unit. */
+static bool semaphore_is_passed_over(const struct semaphore_wait *wait) {
+    return wait->sequence != atomic_load_explicit(&wait->semaphore->waiting.sequence, memory_order_relaxed) &&
+           !atomic_load_explicit(&wait->semaphore->heir, memory_order_relaxed) &&
+           clock_now() - wait->since >= SEMAPHORE_PATIENCE;
+}
+
 static bool semaphore_ready(void *context) {
     const struct semaphore_wait *wait = context;
-    return semaphore_is_gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count));
+    return semaphore_is_gone(wait) || can_take(wait->semaphore, atomic_load(&wait->semaphore->count)) ||
+           semaphore_is_passed_over(wait);
 }
 
 /* Buries holders that have died, and the heir if it has died. */
@@ -252,6 +266,8 @@ static bool semaphore_wait(struct semaphore_wait *wait, deadline_t deadline) {
         semaphore_check(s);
         return semaphore_take_unit(s, wait->generation);
     }
+    wait->sequence = atomic_load_explicit(&s->waiting.sequence, memory_order_relaxed);
+    wait->since = clock_now();
     while (sync_wait(&s->waiting, semaphore_ready, wait, s, semaphore_check, deadline)) {
         if (semaphore_is_gone(wait)) return false;
         if (semaphore_take_unit(s, wait->generation)) return true;
