@@ -1,7 +1,7 @@
 /* Waits of workers that cannot end.
  *
  * A worker that waits for a job of its own pool has one worker fewer to run it; when all of them do, none is left. Pools may also wait
- * for one another in a circle. So a worker notes in its slot, under its pool's guard, what it waits for and until when, and then
+ * for one another in a circle. So a worker notes in its entry, under its pool's guard, what it waits for and until when, and then
  * looks: what can go on is (1) a worker that does not wait, or waits for less long than the caller; (2) one that waits for a job
  * whose tasks can all end: those that run, because their workers can go on, and those that do not, because a worker of that pool
  * can. If that does not reach the caller, nothing will.
@@ -22,43 +22,43 @@ enum { POOLS_MOST = 64 };
 
 static QUICK_LOCAL struct {
     struct pool *pool;
-    struct slot *slot;
+    struct worker *worker;
     uint32_t token; /* a forked child is not the worker */
-} worker;
+} own;
 
-void await_as(struct pool *pool, struct slot *slot) {
-    worker.pool = pool;
-    worker.slot = slot;
-    worker.token = self_token();
+void await_as(struct pool *pool, struct worker *worker) {
+    own.pool = pool;
+    own.worker = worker;
+    own.token = self_token();
 }
 
 /* --- what a worker waits for --- */
 
-static void await_note(struct slot *slot, const struct awaited *awaited, int64_t until) {
-    struct guard *guard = &worker.pool->guard;
-    guard_set(guard, &slot->awaits, awaited->offset);
-    guard_set(guard, &slot->awaits_generation, awaited->generation);
-    guard_set(guard, (uint64_t *)&slot->awaits_place, (uint64_t)awaited->place);
-    guard_set(guard, (uint64_t *)&slot->awaits_until, (uint64_t)until);
+static void await_note(struct worker *worker, const struct awaited *awaited, int64_t until) {
+    struct guard *guard = &own.pool->guard;
+    guard_set(guard, &worker->awaits, awaited->offset);
+    guard_set(guard, &worker->awaits_generation, awaited->generation);
+    guard_set(guard, (uint64_t *)&worker->awaits_place, (uint64_t)awaited->place);
+    guard_set(guard, (uint64_t *)&worker->awaits_until, (uint64_t)until);
 }
 
-static struct awaited slot_awaited(const struct slot *slot) {
-    return (struct awaited){slot->awaits, slot->awaits_generation, slot->awaits_place};
+static struct awaited worker_awaited(const struct worker *worker) {
+    return (struct awaited){worker->awaits, worker->awaits_generation, worker->awaits_place};
 }
 
 void await_begin(struct await *await, const struct awaited *awaited, deadline_t deadline) {
     *await = (struct await){0};
-    if (!worker.slot || worker.token != self_token() || deadline == PRONG_NOWAIT) return;
-    if (!guard_enter(&worker.pool->guard, PRONG_FOREVER)) return;
-    *await = (struct await){worker.slot, slot_awaited(worker.slot), worker.slot->awaits_until};
-    await_note(worker.slot, awaited, deadline);
-    guard_leave(&worker.pool->guard);
+    if (!own.worker || own.token != self_token() || deadline == PRONG_NOWAIT) return;
+    if (!guard_enter(&own.pool->guard, PRONG_FOREVER)) return;
+    *await = (struct await){own.worker, worker_awaited(own.worker), own.worker->awaits_until};
+    await_note(own.worker, awaited, deadline);
+    guard_leave(&own.pool->guard);
 }
 
 void await_end(const struct await *await) {
-    if (!await->slot || !guard_enter(&worker.pool->guard, PRONG_FOREVER)) return;
-    await_note(await->slot, &await->outer, await->outer_until);
-    guard_leave(&worker.pool->guard);
+    if (!await->worker || !guard_enter(&own.pool->guard, PRONG_FOREVER)) return;
+    await_note(await->worker, &await->outer, await->outer_until);
+    guard_leave(&own.pool->guard);
 }
 
 /* --- the pools that wait for one another --- */
@@ -66,7 +66,7 @@ void await_end(const struct await *await) {
 struct view {
     struct pool *pools[POOLS_MOST];
     uint64_t generations[POOLS_MOST];
-    bool *can_go_on[POOLS_MOST]; /* by slot */
+    bool *can_go_on[POOLS_MOST]; /* by worker */
     bool *all;                   /* the block of these */
     size_t count;
     int64_t until; /* the caller's */
@@ -115,8 +115,8 @@ static bool view_add(struct view *view, struct pool *pool, uint64_t generation) 
 static bool view_add_awaited(struct view *view, struct pool *pool, uint64_t generation) {
     bool good = true;
     if (!guard_enter(&pool->guard, deadline_after(STOPPED_AT_LEAST))) return false;
-    for (uint64_t i = 0; good && view_pool_lives(pool, generation) && i < pool->slot_count; i++) {
-        struct awaited awaited = slot_awaited(pool_slot(pool, i));
+    for (uint64_t i = 0; good && view_pool_lives(pool, generation) && i < pool->worker_count; i++) {
+        struct awaited awaited = worker_awaited(pool_worker(pool, i));
         uint64_t of_awaited = 0;
         struct pool *next = awaited.offset ? pool_awaited(&awaited, &of_awaited) : NULL;
         good = view_add(view, next, of_awaited);
@@ -129,7 +129,7 @@ static bool view_add_awaited(struct view *view, struct pool *pool, uint64_t gene
 static bool view_collect(struct view *view) {
     struct pool *done[POOLS_MOST];
     size_t done_count = 0;
-    if (!view_add(view, worker.pool, object_generation(worker.pool))) return false;
+    if (!view_add(view, own.pool, object_generation(own.pool))) return false;
     for (size_t i = 0; i < view->count; i++) {
         struct pool *pool = view->pools[i];
         size_t k = 0;
@@ -157,38 +157,37 @@ static bool view_enter(struct view *view) {
 }
 
 static bool view_allocate(struct view *view) {
-    size_t slots = 0;
-    for (size_t i = 0; i < view->count; i++) slots += view->pools[i]->slot_count;
-    view->all = calloc(slots + 1, sizeof *view->all);
-    for (size_t i = 0, at = 0; view->all && i < view->count; at += view->pools[i++]->slot_count)
+    size_t workers = 0;
+    for (size_t i = 0; i < view->count; i++) workers += view->pools[i]->worker_count;
+    view->all = calloc(workers + 1, sizeof *view->all);
+    for (size_t i = 0, at = 0; view->all && i < view->count; at += view->pools[i++]->worker_count)
         view->can_go_on[i] = view->all + at;
     return view->all != NULL;
 }
 
 /* --- the look, under the guards of all of them --- */
 
-/* Until when the slot's worker waits: its task's time limit ends that too. */
-static int64_t slot_waits_until(const struct slot *slot) {
-    int64_t until = slot->awaits_until;
-    if (!slot->job || !slot->started_at) return until;
-    int64_t limit = (int64_t)(slot->started_at + ((struct job *)arena_at(slot->job))->time_limit);
-    return limit < until ? limit : until;
+/* Until when the worker waits: its task's time limit ends that too. */
+static int64_t worker_waits_until(const struct pool *pool, const struct worker *worker) {
+    const struct hand *hand = worker_hand(pool, worker);
+    int64_t until = worker->awaits_until;
+    return hand->job && hand->ends_at && hand->ends_at < until ? hand->ends_at : until;
 }
 
-static bool view_goes_on_anyway(const struct view *view, const struct pool *pool, const struct slot *slot) {
+static bool view_goes_on_anyway(const struct view *view, const struct pool *pool, const struct worker *worker) {
     uint64_t state = atomic_load(&pool->state);
-    return !slot->awaits || slot->doom || state == POOL_TERMINATED || state == POOL_BROKEN ||
-           slot_waits_until(slot) < view->until;
+    return !worker->awaits || worker->doom || worker_hand(pool, worker)->doom || state == POOL_TERMINATED ||
+           state == POOL_BROKEN || worker_waits_until(pool, worker) < view->until;
 }
 
 static bool view_any_can_go_on(const struct view *view, size_t i) {
-    for (uint64_t k = 0; k < view->pools[i]->slot_count; k++)
+    for (uint64_t k = 0; k < view->pools[i]->worker_count; k++)
         if (view->can_go_on[i][k]) return true;
     return false;
 }
 
 static bool view_all_can_go_on(const struct view *view, size_t i) {
-    for (uint64_t k = 0; k < view->pools[i]->slot_count; k++)
+    for (uint64_t k = 0; k < view->pools[i]->worker_count; k++)
         if (!view->can_go_on[i][k]) return false;
     return true;
 }
@@ -196,10 +195,10 @@ static bool view_all_can_go_on(const struct view *view, size_t i) {
 /* Whether the running tasks of a job (all of them, one of them, or the one at that place) can end. */
 static bool view_running_can_end(const struct view *view, size_t i, const struct awaited *awaited) {
     bool every = awaited->place > AWAIT_MORE;
-    for (uint64_t k = 0; k < view->pools[i]->slot_count; k++) {
-        const struct slot *slot = pool_slot(view->pools[i], k);
-        if (slot->job != awaited->offset) continue;
-        if (awaited->place >= 0 && slot->place != (uint64_t)awaited->place) continue;
+    for (uint64_t k = 0; k < view->pools[i]->worker_count; k++) {
+        const struct hand *hand = worker_hand(view->pools[i], pool_worker(view->pools[i], k));
+        if (hand->job != awaited->offset) continue;
+        if (awaited->place >= 0 && hand->place != (uint64_t)awaited->place) continue;
         if (view->can_go_on[i][k] != every) return !every;
     }
     return every;
@@ -223,8 +222,8 @@ static bool view_job_can_end(const struct view *view, size_t i, const struct awa
     return (pending && pending_can) || (running && running_can) || await_more_than(job->done) < awaited->place;
 }
 
-static bool view_wait_can_end(const struct view *view, const struct slot *slot) {
-    struct awaited awaited = slot_awaited(slot);
+static bool view_wait_can_end(const struct view *view, const struct worker *worker) {
+    struct awaited awaited = worker_awaited(worker);
     uint64_t generation;
     struct pool *pool = pool_awaited(&awaited, &generation);
     size_t i = view_find(view, pool);
@@ -233,28 +232,29 @@ static bool view_wait_can_end(const struct view *view, const struct slot *slot) 
 }
 
 /* One round: true when somebody more can go on. */
-static bool view_spread(struct view *view, bool (*can)(const struct view *, const struct pool *, const struct slot *)) {
+static bool view_spread(struct view *view,
+                        bool (*can)(const struct view *, const struct pool *, const struct worker *)) {
     bool more = false;
     for (size_t i = 0; i < view->count; i++)
-        for (uint64_t k = 0; k < view->pools[i]->slot_count; k++) {
+        for (uint64_t k = 0; k < view->pools[i]->worker_count; k++) {
             if (view->can_go_on[i][k]) continue;
-            view->can_go_on[i][k] = can(view, view->pools[i], pool_slot(view->pools[i], k));
+            view->can_go_on[i][k] = can(view, view->pools[i], pool_worker(view->pools[i], k));
             more |= view->can_go_on[i][k];
         }
     return more;
 }
 
-static bool view_goes_on_then(const struct view *view, const struct pool *pool, const struct slot *slot) {
+static bool view_goes_on_then(const struct view *view, const struct pool *pool, const struct worker *worker) {
     (void)pool;
-    return view_wait_can_end(view, slot);
+    return view_wait_can_end(view, worker);
 }
 
 static bool view_caller_can_go_on(struct view *view) {
-    size_t own = view_find(view, worker.pool);
-    uint64_t index = (uint64_t)(worker.slot - pool_slot(worker.pool, 0));
-    view->until = slot_waits_until(worker.slot);
+    size_t mine = view_find(view, own.pool);
+    uint64_t index = (uint64_t)(own.worker - pool_worker(own.pool, 0));
+    view->until = worker_waits_until(own.pool, own.worker);
     view_spread(view, view_goes_on_anyway);
-    while (!view->can_go_on[own][index])
+    while (!view->can_go_on[mine][index])
         if (!view_spread(view, view_goes_on_then)) return false;
     return true;
 }
@@ -266,11 +266,12 @@ static bool await_worker_is_free(const struct awaited *awaited) {
     struct pool *pool = pool_awaited(awaited, &generation);
     if (!pool || awaited->place == AWAIT_WORKERS) return false;
     bool somebody = false;
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
+    for (uint64_t i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = pool_worker(pool, i);
         bool waits =
-            __atomic_load_n(&slot->awaits, __ATOMIC_SEQ_CST); /* pairs with the release of the guard in await_begin */
-        if (waits && __atomic_load_n(&slot->job, __ATOMIC_RELAXED) == awaited->offset) return false;
+            __atomic_load_n(&worker->awaits, __ATOMIC_SEQ_CST); /* pairs with the release of the guard in await_begin */
+        if (waits && __atomic_load_n(&worker_hand(pool, worker)->job, __ATOMIC_RELAXED) == awaited->offset)
+            return false;
         somebody |= !waits;
     }
     return somebody;
@@ -279,16 +280,16 @@ static bool await_worker_is_free(const struct awaited *awaited) {
 prong_status await_check(const struct await *await) {
     struct view view = {0};
     INSIDE struct visit inside = {0}; /* of the caller's pool; and of all in the view, which are entered after it */
-    if (!await->slot || object_enter_known(&inside, arena_offset(worker.pool))) return PRONG_OK;
-    struct awaited awaited = slot_awaited(await->slot);
+    if (!await->worker || object_enter_known(&inside, arena_offset(own.pool))) return PRONG_OK;
+    struct awaited awaited = worker_awaited(await->worker);
     if (await_worker_is_free(&awaited) || !view_collect(&view) || !view_allocate(&view)) return PRONG_OK;
     bool entered = view_enter(&view), stuck = entered && !view_caller_can_go_on(&view);
-    if (stuck) await_note(await->slot, &await->outer, await->outer_until);
+    if (stuck) await_note(await->worker, &await->outer, await->outer_until);
     if (entered) view_leave(&view, view.count);
     free(view.all);
     return stuck ? fail(PRONG_DEADLOCK,
                         "a worker of pool '%s' would wait for what only workers can do that wait themselves: there is "
                         "none left",
-                        worker.pool->name)
+                        own.pool->name)
                  : PRONG_OK;
 }

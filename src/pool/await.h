@@ -1,4 +1,4 @@
-/* Workers that wait for pools: what each waits for stands in its slot, so that a wait which cannot end is found. */
+/* Workers that wait for pools: what each waits for stands in its entry, so that a wait which cannot end is found. */
 #ifndef POOL_AWAIT_H
 #define POOL_AWAIT_H
 
@@ -19,13 +19,13 @@ struct awaited {
 
 /* A wait, on the stack of the thread that waits. */
 struct await {
-    struct slot *slot;    /* NULL: not a worker's own thread, which alone is looked at */
-    struct awaited outer; /* the wait during which this one began: in a progress callback */
+    struct worker *worker; /* NULL: not a worker's own thread, which alone is looked at */
+    struct awaited outer;  /* the wait during which this one began: in a progress callback */
     int64_t outer_until;
 };
 
-/* This thread is the worker of that slot. */
-void await_as(struct pool *pool, struct slot *slot);
+/* This thread is the worker. */
+void await_as(struct pool *pool, struct worker *worker);
 /* From here on it waits. In any other thread these do nothing. */
 void await_begin(struct await *await, const struct awaited *awaited, deadline_t deadline);
 /* PRONG_DEADLOCK when nothing that workers do can end the wait before its deadline: no longer waiting then. To be called after

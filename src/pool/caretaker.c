@@ -1,7 +1,7 @@
 /* The thread that looks after all pools of this process: see owner_entry.h. It is there while there is a pool with workers.
  *
  * A wake-up costs what it concerns: the poller tells which workers have ended, the watch tells (by groups) which pools want
- * attention, and a heap which are due. A slot's tag in the poller is made of the pool's place in the arena, and not an address
+ * attention, and a heap which are due. A place's tag in the poller is made of the pool's place in the arena, and not an address
  * in this process: an event may be told when its pool has been destroyed. */
 #include "base/error.h"
 #include "base/periods.h"
@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 256 << 10, EVENTS_AT_ONCE = 64, SLOT_BITS = 12 };
-_Static_assert(MEMBER_LIMIT <= 1 << SLOT_BITS, "a slot's number fits");
+enum { STACK_SIZE = 256 << 10, EVENTS_AT_ONCE = 64, PLACE_BITS = 12 };
+_Static_assert(MEMBER_LIMIT <= 1 << PLACE_BITS, "a place's number fits");
 
 struct caretaker {
     pthread_t thread;
@@ -61,16 +61,16 @@ static void owner_mark(struct marked *marked, struct owner *o) {
     marked->first = o;
 }
 
-static uint64_t slot_tag(const struct owner *o, uint64_t slot) {
-    return o->handle.offset << SLOT_BITS | slot;
+static uint64_t worker_tag(const struct owner *o, uint64_t place) {
+    return o->handle.offset << PLACE_BITS | place;
 }
 
 /* An ended worker's sentinel stays readable: it is taken off, so that the poller tells it once. */
 static void caretaker_note_end(const struct caretaker *c, struct marked *marked, uint64_t tag) {
-    struct pool *pool = arena_at(tag >> SLOT_BITS);
+    struct pool *pool = arena_at(tag >> PLACE_BITS);
     struct owner *o = pool->owner == self_token() ? pool->entry : NULL;
-    uint64_t slot = tag & ((1 << SLOT_BITS) - 1);
-    struct sentinel *sentinel = o && slot < pool->slot_count ? &o->sentinels[slot] : NULL;
+    uint64_t place = tag & ((1 << PLACE_BITS) - 1);
+    struct sentinel *sentinel = o && place < pool->worker_count ? &o->sentinels[place] : NULL;
     int descriptor = sentinel ? atomic_load(&sentinel->descriptor) : -1;
     if (descriptor < 0 || !os_pidfd_ended(descriptor)) return;
     os_poller_remove(c->poller, descriptor);
@@ -264,7 +264,7 @@ void caretaker_return(struct owner *o) {
 
 void caretaker_dismiss(struct owner *o) {
     owners_lock();
-    for (uint64_t i = 0; i < o->pool->slot_count; i++)
+    for (uint64_t i = 0; i < o->pool->worker_count; i++)
         if (o->sentinels[i].descriptor >= 0) os_poller_remove(o->poller, o->sentinels[i].descriptor);
     os_wakeup_set(caretaker->wakeup); /* if it is the last, the thread ends */
     caretaker_drop(caretaker, o);
@@ -273,8 +273,8 @@ void caretaker_dismiss(struct owner *o) {
     caretakers_join_ended();
 }
 
-int caretaker_watch_worker(const struct owner *o, uint64_t slot) {
-    return os_poller_add(o->poller, o->sentinels[slot].descriptor, OS_POLLER_IN, slot_tag(o, slot));
+int caretaker_watch_worker(const struct owner *o, uint64_t place) {
+    return os_poller_add(o->poller, o->sentinels[place].descriptor, OS_POLLER_IN, worker_tag(o, place));
 }
 
 void caretakers_join_ended(void) {

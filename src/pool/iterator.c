@@ -89,7 +89,7 @@ prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong
     INSIDE struct visit inside = {0};
     TRY(work_read(&s, handle, work, options, WORK_ITERATE));
     TRY(pool_enter(&inside, handle, &pool));
-    TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool->slot_count * AHEAD_A_WORKER, &it));
+    TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool->worker_count * AHEAD_A_WORKER, &it));
     prong_status status = iterator_open_job(it, &s, pool);
     if (status < 0)
         iterator_free(it);

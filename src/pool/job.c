@@ -53,7 +53,7 @@ static prong_status job_identify(any_function *pointer, bool forked, struct func
 }
 
 prong_status job_check_count(size_t tasks, size_t bytes_each) {
-    if (tasks <= arena_mapped / bytes_each) return PRONG_OK;
+    if (tasks <= arena_mapped / bytes_each && tasks <= UINT32_MAX) return PRONG_OK;
     return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", tasks);
 }
 
@@ -141,7 +141,7 @@ static prong_status job_refuse(const struct pool *pool) {
 /* On failure the job is gone. */
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     /* Once it is submitted it may be done and destroyed at any moment, by its callback, and its memory another job's. */
-    uint64_t count = job->count, time_limit = job->time_limit, tell_owner = job->tell_owner;
+    uint64_t count = job->count, tell_owner = job->tell_owner;
     *handle = job_handle(job);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
         job_discard(job);
@@ -151,8 +151,6 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     if (running) {
         object_publish(job);
         guard_set(&pool->guard, &pool->unfinished, pool->unfinished + job->count);
-        if (job->time_limit && (!pool->least_limit || job->time_limit < pool->least_limit))
-            guard_set(&pool->guard, &pool->least_limit, job->time_limit);
         if (job->count)
             schedule_job(pool, job);
         else
@@ -164,8 +162,7 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
         job_discard(job);
         return status;
     }
-    waitq_notify(&pool->work, (int)(count < pool->slot_count ? count : pool->slot_count));
-    if (time_limit) waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->work, (int)(count < pool->worker_count ? count : pool->worker_count));
     if (count == 0 && tell_owner) waitq_notify(&pool->callbacks, 1);
     return PRONG_OK;
 }

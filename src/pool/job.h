@@ -13,7 +13,8 @@ enum task_state { TASK_PENDING, TASK_AGAIN, TASK_RUNNING, TASK_ENDED };
 enum { SMALL_RESULT = 32, SMALL_JOB = 256, SUMMARY_SIZE = 160 };
 enum { PROGRESS_EVERY = PRONG_MS(100) }; /* between two calls of a progress callback */
 
-/* state, status (0 or a failure), tries, and code in one word, so that the guard can set it. */
+/* state, status (0 or a failure), tries, and code in one word, so that the guard can set it. The code of a task that is to be run again
+ * is the next such place. */
 static inline uint64_t task_word(enum task_state state, prong_status status, unsigned tries, int code) {
     return (uint64_t)state | (uint64_t)(uint8_t)-status << 8 | (uint64_t)tries << 16 | (uint64_t)(uint32_t)code << 32;
 }
@@ -54,9 +55,10 @@ struct job {
     /* What a claim touches. Places are claimed in the order in which tasks were added. A place is a task's number, but in an
      * iterator's job, where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a
      * ring. */
-    _Alignas(64) struct job_link claimable; /* in the pool's list of this name */
+    _Alignas(64) struct link claimable; /* in the pool's list of this name */
     uint64_t words, order;
     uint64_t count, next, running, again;
+    struct list hands; /* that run its tasks */
     /* What the end of a task touches. */
     uint64_t done, failed;
     uint64_t sealed;                /* nothing more will be added */
@@ -67,10 +69,10 @@ struct job {
     /* The rest. */
     uint64_t storage; /* one block for words, calls and order, 0: they are in `small` */
     uint64_t capacity;
-    struct job_link told;       /* in the pool's list of this name */
-    _Atomic uint64_t submitter; /* token */
-    uint64_t again_from;        /* no task before this place waits to be run again */
-    uint64_t freed_by;          /* token of the one to whom that fell: if it dies first, its successors do it */
+    struct link told;                 /* in the pool's list of this name */
+    _Atomic uint64_t submitter;       /* token */
+    uint64_t again_first, again_last; /* of the places to be run again: see again_add */
+    uint64_t freed_by;                /* token of the one to whom that fell: if it dies first, its successors do it */
     uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
     uint64_t was_told;                   /* with tell_owner: it has been on that list */
     /* elements and ranges */
@@ -113,7 +115,7 @@ struct outputs {
     size_t out_size, count;
     size_t *sizes;
 };
-/* Errors: PRONG_NO_MEMORY for more tasks than the arena has room for, with so many bytes each. */
+/* Errors: PRONG_NO_MEMORY for more tasks than the arena has room for, with so many bytes each, or than a word has bits for a place. */
 prong_status job_check_count(size_t tasks, size_t bytes_each);
 /* A job with its tables, not yet visible to workers; *extra is the place of the further bytes. */
 prong_status job_create(const struct submission *submission, struct pool *pool, struct job **job, uint64_t *extra);

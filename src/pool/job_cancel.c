@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 
 /* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
  * that is neither, seen under the guard, stays while the guard is held. */
@@ -22,37 +23,69 @@ static prong_status job_enter_guard(prong_job handle, struct job *job, bool *ins
     return PRONG_OK;
 }
 
-/* Whether the slot's worker runs a task of the job. A job of which a task runs is not freed, so its place is not another's. */
-static bool slot_runs(const struct slot *slot, prong_job job) {
-    return slot->job == job.offset && object_is_live(KIND_JOB, job.offset, job.generation);
+/* A hand that runs a task of a job, as it was seen under the guard. */
+struct runner {
+    struct hand *hand;
+    struct claim claim;
+    prong_process process;
+    uint32_t token;
+};
+
+/* Whether a hand of the pool runs a task of the job: else the job may be freed, and its place another's. */
+static bool job_runs(prong_job job) {
+    return object_is_live(KIND_JOB, job.offset, job.generation) && ((struct job *)arena_at(job.offset))->running;
+}
+
+static struct runner runner_of(struct pool *pool, struct hand *hand) {
+    const struct worker *worker = hand_worker(pool, hand);
+    return (struct runner){hand,
+                           {hand->job, hand->generation, hand->place, (unsigned)hand->tries, false},
+                           worker_process(worker),
+                           (uint32_t)worker->token};
+}
+
+/* Dooms those that run tasks of the job, which was cancelled, so that no others will; *count of them, to be freed by the caller. NULL:
+ * there are none, or no memory. */
+static struct runner *job_doom_runners(struct pool *pool, prong_job handle, size_t *count) {
+    struct job *job = arena_at(handle.offset);
+    size_t most = __atomic_load_n(&job->running, __ATOMIC_RELAXED);
+    struct runner *runners = most ? calloc(most, sizeof *runners) : NULL;
+    *count = 0;
+    if (!runners || !guard_enter(&pool->guard, PRONG_FOREVER)) return runners;
+    for (uint64_t at = job_runs(handle) ? job->hands.first : 0; at && *count < most;) {
+        struct hand *hand = arena_at(at);
+        if (!hand->doom) guard_set(&pool->guard, &hand->doom, DOOM_CANCEL);
+        guard_commit(&pool->guard);
+        runners[(*count)++] = runner_of(pool, hand);
+        at = hand->of_job.next;
+    }
+    guard_leave(&pool->guard);
+    return runners;
 }
 
 static void job_kill_runners(struct pool *pool, prong_job job) {
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
-        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-        bool runs = slot_runs(slot, job);
-        if (runs && slot->doom == DOOM_NONE) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
-        prong_process process = {slot->process_offset, slot->process_generation};
-        guard_leave(&pool->guard);
-        if (runs) prong_process_signal(process, SIGKILL);
-    }
+    size_t count;
+    struct runner *runners = job_doom_runners(pool, job, &count);
+    for (size_t i = 0; i < count; i++) prong_process_signal(runners[i].process, SIGKILL);
+    free(runners);
+}
+
+/* Ends the task of a doomed hand whose worker is dead. */
+static void runner_bury(struct pool *pool, const struct runner *runner) {
+    if (member_alive(runner->token) || !guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    unsigned news = JOB_NEWS_NONE;
+    if (schedule_holds(runner->hand, &runner->claim) && hand_worker(pool, runner->hand)->token == runner->token)
+        news = schedule_loss(pool, runner->hand, -SIGKILL);
+    guard_leave(&pool->guard);
+    schedule_tell(pool, runner->claim.job, news);
 }
 
 /* Ends the tasks whose killed workers are dead, as their owner does sooner or later: it may be a stopped process. */
 static void job_end_killed(struct pool *pool, prong_job job) {
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
-        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-        bool runs = slot_runs(slot, job) && slot->doom != DOOM_NONE;
-        uint32_t token = (uint32_t)slot->token;
-        guard_leave(&pool->guard);
-        if (!runs || member_alive(token) || !guard_enter(&pool->guard, PRONG_FOREVER)) continue;
-        unsigned news = JOB_NEWS_NONE;
-        if (slot_runs(slot, job) && slot->token == token) news = schedule_loss(pool, slot, -SIGKILL);
-        guard_leave(&pool->guard);
-        schedule_tell(pool, job.offset, news);
-    }
+    size_t count;
+    struct runner *runners = job_doom_runners(pool, job, &count);
+    for (size_t i = 0; i < count; i++) runner_bury(pool, &runners[i]);
+    free(runners);
 }
 
 /* Returns when no worker reads or writes the caller's memory any more, in which this job's tasks work in place. Whatever it takes: a
@@ -175,12 +208,13 @@ bool jobs_cancel_unfinished(struct pool *pool) {
 }
 
 void jobs_cancel_all(struct pool *pool) {
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
+    for (uint64_t i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = pool_worker(pool, i);
+        struct hand *hand = worker_hand(pool, worker);
         if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-        uint64_t job = slot->job;
-        if (job) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
-        unsigned news = job ? schedule_death(pool, slot, 0) : JOB_NEWS_NONE;
+        uint64_t job = hand->job;
+        if (job) guard_set(&pool->guard, &hand->doom, DOOM_CANCEL);
+        unsigned news = job ? schedule_death(pool, worker, 0) : JOB_NEWS_NONE;
         INSIDE struct visit inside = {0};
         if (job) object_enter_known(&inside, job);
         guard_leave(&pool->guard);

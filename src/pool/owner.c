@@ -40,9 +40,9 @@ static void owner_discard(struct owner *o) {
 }
 
 static void owner_abandon_workers(struct owner *o) {
-    for (uint64_t i = 0; i < o->pool->slot_count; i++) {
+    for (uint64_t i = 0; i < o->pool->worker_count; i++) {
         if (atomic_load(&o->sentinels[i].descriptor) < 0) continue;
-        prong_process process = slot_process(pool_slot(o->pool, i));
+        prong_process process = worker_process(pool_worker(o->pool, i));
         prong_process_signal(process, SIGKILL);
         prong_process_join(process, PRONG_FOREVER);
         prong_process_destroy(process);
@@ -51,7 +51,7 @@ static void owner_abandon_workers(struct owner *o) {
 
 static prong_status owner_make(struct pool *pool, prong_pool handle, struct owner **made) {
     struct owner *o = calloc(1, sizeof *o);
-    if (o) o->sentinels = calloc(pool->slot_count, sizeof *o->sentinels);
+    if (o) o->sentinels = calloc(pool->worker_count, sizeof *o->sentinels);
     if (!o || !o->sentinels) {
         free(o);
         return fail(PRONG_NO_MEMORY, "no memory for a pool");
@@ -59,7 +59,7 @@ static prong_status owner_make(struct pool *pool, prong_pool handle, struct owne
     o->pool = pool;
     o->handle = handle;
     o->pid = getpid();
-    for (uint64_t i = 0; i < pool->slot_count; i++) atomic_store(&o->sentinels[i].descriptor, -1);
+    for (uint64_t i = 0; i < pool->worker_count; i++) atomic_store(&o->sentinels[i].descriptor, -1);
     *made = o;
     return PRONG_OK;
 }
@@ -78,12 +78,12 @@ static void owner_note_end(prong_pool handle, bool jobs_are_failed) {
 
 void owner_end_workers(struct pool *pool, prong_pool handle) {
     owner_note_end(handle, jobs_cancel_unfinished(pool));
-    for (uint64_t i = 0; i < pool->slot_count; i++) {
-        struct slot *slot = pool_slot(pool, i);
+    for (uint64_t i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = pool_worker(pool, i);
         if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-        if (!slot->doom) guard_set(&pool->guard, &slot->doom, DOOM_CANCEL);
-        prong_process process = slot_process(slot);
-        bool there = slot->pid != 0;
+        if (!worker->doom) guard_set(&pool->guard, &worker->doom, DOOM_CANCEL);
+        prong_process process = worker_process(worker);
+        bool there = worker->pid != 0;
         guard_leave(&pool->guard);
         if (there) prong_process_signal(process, SIGTERM);
     }
@@ -146,7 +146,7 @@ static prong_status owner_start_workers(struct owner *o) {
     struct pool *pool = o->pool;
     prong_status status = PRONG_OK;
     fork_gate(&pool->all_forked);
-    for (uint64_t i = 0; i < pool->slot_count && status >= 0; i++) status = owner_start_worker(o, i);
+    for (uint64_t i = 0; i < pool->worker_count && status >= 0; i++) status = owner_start_worker(o, i);
     fork_gate_open(&pool->all_forked);
     return status;
 }

@@ -13,7 +13,7 @@
 
 #include <pthread.h>
 
-/* Of a slot's worker. */
+/* Of a worker. */
 struct sentinel {
     _Atomic int descriptor; /* -1: there is no worker */
     _Atomic bool ended;     /* the poller has told so, and has it no more */
@@ -40,7 +40,7 @@ struct owner {
     size_t due_place;
 
     /* for the thread that looks after it just now */
-    struct sentinel *sentinels; /* one a slot */
+    struct sentinel *sentinels; /* one a worker */
     _Atomic uint64_t alive;     /* how many have a worker, which may be one of the ended ones: */
     _Atomic uint64_t ended_workers;
     unsigned failed_starts;
@@ -51,10 +51,6 @@ struct owner {
 
 static inline bool pool_is_same(prong_pool a, prong_pool b) {
     return a.offset == b.offset && a.generation == b.generation;
-}
-
-static inline prong_process slot_process(const struct slot *slot) {
-    return (prong_process){slot->process_offset, slot->process_generation};
 }
 
 static inline deadline_t deadline_earlier(deadline_t a, deadline_t b) {
@@ -90,8 +86,8 @@ void caretaker_wake(struct owner *owner);
 void caretaker_return(struct owner *owner);
 /* Undoes caretaker_admit. */
 void caretaker_dismiss(struct owner *owner);
-/* The caretaker learns when the slot's worker ends. -1 with errno: it cannot. */
-int caretaker_watch_worker(const struct owner *owner, uint64_t slot);
+/* The caretaker learns when the worker at that place ends. -1 with errno: it cannot. */
+int caretaker_watch_worker(const struct owner *owner, uint64_t place);
 /* Waits for the threads of those that have no pool any more, and end or have ended. */
 void caretakers_join_ended(void);
 /* In a forked child, under the lock. */

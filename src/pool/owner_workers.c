@@ -1,6 +1,7 @@
 /* A pool's workers as their owner sees them: started, ended, over their limits. */
 #include "base/error.h"
 #include "base/periods.h"
+#include "pool/limits.h"
 #include "pool/owner_entry.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
@@ -15,18 +16,18 @@ static const prong_time PATIENCE = PRONG_MS(5), /* of the caretaker, with the gu
     TRY_AGAIN = PRONG_MS(100), KILL_AGAIN = PRONG_MS(100);
 
 /* Of a worker whose start failed: what it noted is not the next one's. */
-static void slot_forget_initializing(struct pool *pool, struct slot *slot) {
-    if (!slot->initializing || !guard_enter(&pool->guard, PRONG_FOREVER)) return;
-    guard_set(&pool->guard, &slot->initializing, 0);
+static void worker_forget_initializing(struct pool *pool, struct worker *worker) {
+    if (!worker->initializing || !guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    guard_set(&pool->guard, &worker->initializing, 0);
     guard_leave(&pool->guard);
 }
 
 /* From here on the worker claims tasks. */
-static void slot_make_known(struct pool *pool, struct slot *slot, prong_process process, pid_t pid) {
+static void worker_make_known(struct pool *pool, struct worker *worker, prong_process process, pid_t pid) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-    guard_set(&pool->guard, &slot->process_offset, process.offset);
-    guard_set(&pool->guard, &slot->process_generation, process.generation);
-    guard_set(&pool->guard, &slot->pid, (uint64_t)pid);
+    guard_set(&pool->guard, &worker->process_offset, process.offset);
+    guard_set(&pool->guard, &worker->process_generation, process.generation);
+    guard_set(&pool->guard, &worker->pid, (uint64_t)pid);
     guard_leave(&pool->guard);
 }
 
@@ -41,7 +42,7 @@ static void process_end_now(prong_process process) {
 static prong_status owner_watch_worker(struct owner *o, uint64_t i) {
     if (caretaker_watch_worker(o, i) == 0) return PRONG_OK;
     prong_status status = fail_errno("no memory to watch a worker");
-    prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
+    prong_process_signal(worker_process(pool_worker(o->pool, i)), SIGKILL);
     atomic_store(&o->sentinels[i].ended, true);
     atomic_fetch_add(&o->ended_workers, 1);
     return status;
@@ -58,13 +59,13 @@ static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process
     }
     atomic_store(&o->sentinels[i].descriptor, descriptor);
     atomic_fetch_add(&o->alive, 1);
-    slot_make_known(o->pool, pool_slot(o->pool, i), process, state.pid);
+    worker_make_known(o->pool, pool_worker(o->pool, i), process, state.pid);
     waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
     return owner_watch_worker(o, i);
 }
 
 prong_status owner_start_worker(struct owner *o, uint64_t i) {
-    struct slot *slot = pool_slot(o->pool, i);
+    struct worker *worker = pool_worker(o->pool, i);
     struct worker_argument argument = {o->handle, i};
     char name[48];
     prong_process process;
@@ -82,7 +83,7 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     prong_status status = prong_process_create(&process, &options);
     free(program);
     if (status < 0) return status;
-    slot_forget_initializing(o->pool, slot);
+    worker_forget_initializing(o->pool, worker);
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
     status = prong_process_start(process);
     if (status >= 0) return owner_take_worker(o, i, process);
@@ -100,9 +101,9 @@ static void pool_break(struct pool *pool, int code) {
 }
 
 /* Under the guard. */
-static unsigned owner_note_death(struct pool *pool, struct slot *slot, int code) {
-    bool early = !slot->token, died = code != 0 || slot->job;
-    unsigned news = schedule_death(pool, slot, code);
+static unsigned owner_note_death(struct pool *pool, struct worker *worker, int code) {
+    bool early = !worker->token, died = code != 0 || worker_hand(pool, worker)->job;
+    unsigned news = schedule_death(pool, worker, code);
     guard_commit(&pool->guard);
     if (died) guard_set(&pool->guard, &pool->deaths, pool->deaths + 1);
     if (early) guard_set(&pool->guard, &pool->early_deaths, pool->early_deaths + 1);
@@ -118,15 +119,15 @@ static void owner_forget_worker(struct owner *o, uint64_t i, prong_process proce
 /* False: that would take longer. The end of a fork server's child may have to be asked for. */
 static bool owner_worker_ended(struct owner *o, uint64_t i, prong_time patience) {
     struct pool *pool = o->pool;
-    struct slot *slot = pool_slot(pool, i);
-    prong_process process = slot_process(slot);
+    struct worker *worker = pool_worker(pool, i);
+    prong_process process = worker_process(worker);
     int code = 0;
     if (prong_process_join(process, patience == PRONG_FOREVER ? STOPPED_AT_MOST : PRONG_NOWAIT) < 0) return false;
     if (prong_process_exitcode(process, &code) < 0 || !guard_enter(&pool->guard, deadline_after(patience)))
         return false;
-    uint64_t job = slot->job;
-    unsigned news = owner_note_death(pool, slot, code);
-    bool hopeless = pool->early_deaths >= EARLY_DEATHS_MOST + pool->slot_count;
+    uint64_t job = worker_hand(pool, worker)->job;
+    unsigned news = owner_note_death(pool, worker, code);
+    bool hopeless = pool->early_deaths >= EARLY_DEATHS_MOST + pool->worker_count;
     INSIDE struct visit inside = {0};
     if (job) object_enter_known(&inside, job);
     guard_leave(&pool->guard);
@@ -152,7 +153,7 @@ static bool owner_gather_one(struct owner *o, uint64_t i, prong_time patience) {
 
 static bool owner_gather_ended(struct owner *o, prong_time patience) {
     bool all = true;
-    for (uint64_t i = 0; atomic_load(&o->ended_workers) && i < o->pool->slot_count; i++)
+    for (uint64_t i = 0; atomic_load(&o->ended_workers) && i < o->pool->worker_count; i++)
         all &= owner_gather_one(o, i, patience);
     return all;
 }
@@ -163,12 +164,12 @@ static bool pool_wants_workers(const struct pool *pool) {
 }
 
 static bool owner_lacks_workers(const struct owner *o) {
-    return atomic_load(&o->alive) < o->pool->slot_count && pool_wants_workers(o->pool);
+    return atomic_load(&o->alive) < o->pool->worker_count && pool_wants_workers(o->pool);
 }
 
 static bool owner_replace_missing(struct owner *o) {
     bool good = true;
-    for (uint64_t i = 0; good && owner_lacks_workers(o) && i < o->pool->slot_count; i++) {
+    for (uint64_t i = 0; good && owner_lacks_workers(o) && i < o->pool->worker_count; i++) {
         if (atomic_load(&o->sentinels[i].descriptor) >= 0) continue;
         good = owner_start_worker(o, i) == PRONG_OK;
         o->failed_starts = good ? 0 : o->failed_starts + 1;
@@ -178,41 +179,54 @@ static bool owner_replace_missing(struct owner *o) {
     return good;
 }
 
-/* When the slot's worker is over the initializer's limit, at the earliest; one that has not begun with it may begin now. */
-static deadline_t slot_initializer_end(const struct pool *pool, const struct slot *slot, int64_t now) {
-    if (!pool->initializer_limit || !slot->pid || slot->token || slot->doom) return PRONG_FOREVER;
-    return (int64_t)((slot->initializing ? slot->initializing : (uint64_t)now) + pool->initializer_limit);
+/* When the worker is over the initializer's limit, at the earliest; one that has not begun with it may begin now. */
+static deadline_t worker_initializer_end(const struct pool *pool, const struct worker *worker, int64_t now) {
+    if (!worker->pid || worker->token || worker->doom) return PRONG_FOREVER;
+    return (int64_t)((worker->initializing ? worker->initializing : (uint64_t)now) + pool->initializer_limit);
 }
 
-/* The same for its task. */
-static deadline_t slot_task_end(const struct slot *slot) {
-    if (!slot->job || !slot->started_at || slot->doom) return PRONG_FOREVER;
-    return (int64_t)(slot->started_at + ((struct job *)arena_at(slot->job))->time_limit);
+/* A death in the initializer is an early one: see owner_note_death. Returns when the next may be over the limit. */
+static deadline_t owner_limit_initializers(struct pool *pool, int64_t now) {
+    deadline_t next = PRONG_FOREVER;
+    for (uint64_t i = 0; pool->initializer_limit && i < pool->worker_count; i++) {
+        struct worker *worker = pool_worker(pool, i);
+        deadline_t end = worker_initializer_end(pool, worker, now);
+        next = deadline_earlier(next, end > now ? end : PRONG_FOREVER);
+        if (end > now) continue;
+        guard_set(&pool->guard, &worker->doom, DOOM_TIMEOUT);
+        guard_set(&pool->guard, &pool->initializer_late, 1);
+        guard_commit(&pool->guard);
+        prong_process_signal(worker_process(worker), SIGKILL);
+    }
+    return next;
 }
 
-/* Kills the worker if it is over a limit; else that may be so at the time that this returns. A death in the initializer is an early one:
- * see owner_note_death. */
-static deadline_t slot_enforce_limits(struct pool *pool, struct slot *slot, int64_t now) {
-    deadline_t initializer = slot_initializer_end(pool, slot, now);
-    deadline_t end = deadline_earlier(initializer, slot_task_end(slot));
-    if (end > now) return end;
-    guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
-    if (initializer <= now) guard_set(&pool->guard, &pool->initializer_late, 1);
-    guard_commit(&pool->guard);
-    prong_process_signal(slot_process(slot), SIGKILL);
-    return PRONG_FOREVER;
+/* Returns when the next task is over its limit. */
+static deadline_t owner_limit_tasks(struct pool *pool, int64_t now) {
+    struct hand *hand;
+    while ((hand = limits_first(pool)) && hand->ends_at <= now) {
+        if (!hand->doom) guard_set(&pool->guard, &hand->doom, DOOM_TIMEOUT);
+        limits_remove(pool, hand);
+        guard_commit(&pool->guard);
+        prong_process_signal(worker_process(hand_worker(pool, hand)), SIGKILL);
+    }
+    pool->limits_looked_until = hand ? hand->ends_at : PRONG_FOREVER;
+    return pool->limits_looked_until;
 }
 
-/* Kills those that are over a limit; *due: not later than when the next may be. False: the guard was not to be had in time. */
+static bool pool_has_limits(const struct pool *pool) {
+    return pool->initializer_limit || __atomic_load_n(&pool->limit_count, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&pool->limits_looked_until, __ATOMIC_RELAXED) != PRONG_FOREVER;
+}
+
+/* Kills those that are over a limit; *due: when the next may be. False: the guard was not to be had in time. */
 static bool owner_enforce_limits(struct owner *o, prong_time patience, deadline_t *due) {
     struct pool *pool = o->pool;
-    if (!pool->initializer_limit && !__atomic_load_n(&pool->least_limit, __ATOMIC_RELAXED)) return true;
+    if (!pool_has_limits(pool)) return true;
     if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
     int64_t now = clock_now();
-    if (pool->unfinished == 0) guard_set(&pool->guard, &pool->least_limit, 0);
-    if (pool->least_limit) *due = deadline_earlier(*due, now + (int64_t)pool->least_limit);
-    for (uint64_t i = 0; i < pool->slot_count; i++)
-        *due = deadline_earlier(*due, slot_enforce_limits(pool, pool_slot(pool, i), now));
+    *due = deadline_earlier(*due, owner_limit_initializers(pool, now));
+    *due = deadline_earlier(*due, owner_limit_tasks(pool, now));
     guard_leave(&pool->guard);
     return true;
 }
@@ -221,9 +235,9 @@ static void owner_kill_stubborn(struct owner *o, deadline_t *due) {
     int64_t at = atomic_load(&o->kill_at), now = at ? clock_now() : 0;
     if (!at) return;
     *due = deadline_earlier(*due, at > now ? at : now + KILL_AGAIN);
-    for (uint64_t i = 0; at <= now && i < o->pool->slot_count; i++)
+    for (uint64_t i = 0; at <= now && i < o->pool->worker_count; i++)
         if (atomic_load(&o->sentinels[i].descriptor) >= 0)
-            prong_process_signal(slot_process(pool_slot(o->pool, i)), SIGKILL);
+            prong_process_signal(worker_process(pool_worker(o->pool, i)), SIGKILL);
 }
 
 /* Of a pool that has ended, or is broken: since then none was submitted. Before the workers are said to have ended, or a callback

@@ -78,17 +78,25 @@ static prong_status keep_initializer(struct pool *pool, const prong_pool_options
     return status < 0 ? status : pool_keep_argument(pool, o->initializer_argument, o->initializer_size);
 }
 
+static prong_status pool_make_table(size_t size, uint64_t *table) {
+    prong_status status = heap_alloc(size, 0, table, NULL);
+    if (status >= 0) memset(arena_at(*table), 0, size);
+    return status;
+}
+
 static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
-    pool->slot_count = o->processes ? o->processes : os_usable_cpus();
+    pool->worker_count = o->processes ? o->processes : os_usable_cpus();
     pool->maxtasks = o->maxtasksperchild;
     pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
     pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
-    prong_status status = heap_alloc(pool->slot_count * sizeof(struct slot), 0, &pool->slots, NULL);
-    if (status < 0) return status;
-    memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
+    pool->limits_looked_until = PRONG_FOREVER;
+    TRY(pool_make_table(pool->worker_count * sizeof(struct worker), &pool->workers));
+    TRY(pool_make_table(pool->worker_count * sizeof(struct hand), &pool->hands));
+    TRY(pool_make_table(pool->worker_count * sizeof(uint64_t), &pool->limits));
+    prong_status status = PRONG_OK;
     if (o->program) status = program_keep(o->program, &pool->program);
     return status < 0 ? status : keep_initializer(pool, o);
 }
@@ -110,7 +118,7 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
         status = owner_start(pool, made);
     }
     if (status < 0) {
-        status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
+        status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->worker_count);
         KEEP_MESSAGE;
         object_destroy(pool, made.generation);
         return status;
@@ -207,9 +215,10 @@ prong_status prong_pool_destroy(prong_pool handle) {
 
 static prong_status pool_list_workers(struct pool *pool, prong_worker *workers, size_t capacity) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
-    for (uint64_t i = 0; i < pool->slot_count && i < capacity; i++) {
-        struct slot *slot = pool_slot(pool, i);
-        workers[i] = (prong_worker){.pid = (int)slot->pid, .busy = slot->job != 0, .tasks = slot->tasks};
+    for (uint64_t i = 0; i < pool->worker_count && i < capacity; i++) {
+        struct worker *worker = pool_worker(pool, i);
+        workers[i] = (prong_worker){
+            .pid = (int)worker->pid, .busy = worker_hand(pool, worker)->job != 0, .tasks = worker->tasks};
     }
     guard_leave(&pool->guard);
     return PRONG_OK;
@@ -222,7 +231,7 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     TRY(check_bytes(workers, capacity, "pool: workers"));
     TRY(pool_enter(&inside, handle, &pool));
     if (capacity) TRY(pool_list_workers(pool, workers, capacity));
-    if (count) *count = pool->slot_count;
+    if (count) *count = pool->worker_count;
     if (deaths) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
     return PRONG_OK;
 }
@@ -230,14 +239,14 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
 /* --- as an object --- */
 
 /* The token is the process's only if that is still there after it was read. */
-static bool worker_lives(const struct slot *slot) {
-    uint32_t token = process_token((prong_process){slot->process_offset, slot->process_generation});
+static bool worker_lives(const struct worker *worker) {
+    uint32_t token = process_token(worker_process(worker));
     return token && member_alive(token);
 }
 
 static bool no_worker_lives(const struct pool *pool) {
-    for (uint64_t i = 0; i < pool->slot_count; i++)
-        if (worker_lives(pool_slot(pool, i))) return false;
+    for (uint64_t i = 0; i < pool->worker_count; i++)
+        if (worker_lives(pool_worker(pool, i))) return false;
     return true;
 }
 
@@ -274,7 +283,9 @@ static void pool_end(void *object) {
 
 static bool pool_dispose(void *object) {
     struct pool *pool = object;
-    if (pool->slots) heap_free(pool->slots, &pool->slots);
+    uint64_t *const tables[] = {&pool->workers, &pool->hands, &pool->limits};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (*tables[i]) heap_free(*tables[i], tables[i]);
     if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
     if (pool->program) heap_free(pool->program, &pool->program);
     return true;

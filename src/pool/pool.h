@@ -1,8 +1,9 @@
-/* The pool in the arena, and its slots, one a worker.
+/* The pool in the arena, its workers, and their hands.
  *
- * A job's tasks are claimed in order by workers, under the pool's guard. Each has one word (see task_word) that says
- * how it stands; each worker has a slot that says which task it runs. A claim, a completion, and what follows from a
- * death each change several words under the guard, and so happen wholly or not at all, whoever is killed when. */
+ * A job's tasks are claimed in order, under the pool's guard, each by a *hand*: what holds one task while it runs. A *worker* is a
+ * process; it has one hand, as it runs one task at a time. Each task has one word (see task_word) that says how it stands. A
+ * claim, a completion, and what follows from a death each change several words under the guard, and so happen wholly or not
+ * at all, whoever is killed when. */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
@@ -17,13 +18,11 @@
 enum pool_state { POOL_RUNNING, POOL_CLOSED, POOL_TERMINATED, POOL_BROKEN };
 enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
 
-struct slot {
+struct worker {
     _Alignas(64) uint64_t process_offset, process_generation;
     uint64_t pid;
-    uint64_t token;      /* the worker's member token once it works */
-    uint64_t job, place; /* the task it runs; 0: none */
-    uint64_t started_at; /* set for jobs with a time limit */
-    uint64_t doom;       /* why it is being killed */
+    uint64_t token; /* its member token once it works */
+    uint64_t doom;  /* why it is being killed, whatever it runs */
     uint64_t tasks;
     uint64_t initializing; /* since when its initializer runs; 0: it does not */
     /* what it waits for until when, if it waits for a pool; 0: nothing. See await.h */
@@ -31,12 +30,22 @@ struct slot {
     int64_t awaits_place, awaits_until;
 };
 
-/* A list of jobs in the arena, linked both ways, so that one is taken out without a search: see schedule.c. */
-struct job_list {
+/* A list in the arena, linked both ways, so that one is taken out without a search: see list.h. */
+struct list {
     uint64_t first, last;
 };
-struct job_link {
+struct link {
     uint64_t next, previous;
+};
+
+struct hand {
+    _Alignas(64) uint64_t job;      /* of the task; 0: none, and then what follows means nothing, but for doom */
+    uint64_t generation;            /* the job's */
+    uint64_t place, tries;          /* of the task in the job, and how often it was begun */
+    uint64_t doom;                  /* why the task is being killed; it stays until the hand takes another */
+    int64_t ends_at;                /* when its time limit is up; 0: it has none */
+    struct link of_job;             /* in the job's list of hands */
+    _Alignas(64) uint64_t limit_at; /* its place in the pool's heap of limits, + 1; 0: none. See limits.h */
 };
 
 struct pool {
@@ -45,11 +54,13 @@ struct pool {
     /* What each step of the schedule reads or writes, in one cache line: it moves from the one that submits to the worker. */
     _Alignas(64) _Atomic uint64_t state;
     uint64_t maxtasks;
-    uint64_t unfinished;       /* tasks submitted and not ended */
-    uint64_t least_limit;      /* the shortest time limit of unfinished jobs, or less; 0: none has one */
-    struct job_list claimable; /* jobs with tasks to claim, oldest first */
-    struct job_list told;      /* ended jobs whose callbacks are to run, in the order of their ends */
-    uint64_t slots, slot_count;
+    uint64_t unfinished;   /* tasks submitted and not ended */
+    struct list claimable; /* jobs with tasks to claim, oldest first */
+    struct list told;      /* ended jobs whose callbacks are to run, in the order of their ends */
+    uint64_t workers, hands, worker_count;
+    uint64_t limits, limit_count; /* the heap of hands with a time limit: see limits.h */
+    int64_t
+        limits_looked_until;   /* the owner looks at the heap then, at the latest; PRONG_FOREVER: when it is told to */
     _Atomic uint64_t owner;    /* token */
     struct owner *entry;       /* in the owner's own memory, under the lock of owners.c */
     _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
@@ -76,8 +87,24 @@ struct pool {
 enum { KIND_POOL = 4 };
 extern const struct object_type pool_type;
 
-static inline struct slot *pool_slot(const struct pool *pool, uint64_t i) {
-    return (struct slot *)arena_at(pool->slots) + i;
+static inline struct worker *pool_worker(const struct pool *pool, uint64_t i) {
+    return (struct worker *)arena_at(pool->workers) + i;
+}
+
+static inline struct hand *pool_hand(const struct pool *pool, uint64_t i) {
+    return (struct hand *)arena_at(pool->hands) + i;
+}
+
+static inline struct hand *worker_hand(const struct pool *pool, const struct worker *worker) {
+    return pool_hand(pool, (uint64_t)(worker - pool_worker(pool, 0)));
+}
+
+static inline struct worker *hand_worker(const struct pool *pool, const struct hand *hand) {
+    return pool_worker(pool, (uint64_t)(hand - pool_hand(pool, 0)));
+}
+
+static inline prong_process worker_process(const struct worker *worker) {
+    return (prong_process){worker->process_offset, worker->process_generation};
 }
 
 /* Inside of the pool. */

@@ -1,28 +1,30 @@
 /* The steps that move tasks on, each under the pool's guard.
  *
- * Words that each sets at most, before it commits or the caller leaves the guard: the guard's journal has to hold them. The longest is
- * a worker's, which hands in a task and claims another. */
+ * Words that each sets at most, before it commits or the caller leaves the guard: the guard's journal has to hold them. */
 #include "pool/schedule.h"
 
 #include "base/periods.h"
 #include "family/member.h"
 #include "os/os.h"
+#include "pool/limits.h"
+#include "pool/list.h"
 
 #include <limits.h>
 
 enum {
-    LINK_WORDS = 4,                                      /* job_list_add */
-    UNLINK_WORDS = 3,                                    /* job_list_remove */
-    TASK_WORDS = 5,                                      /* schedule_end_task */
-    CLAIM_WORDS = 7 + UNLINK_WORDS,                      /* schedule_claim */
-    TELL_WORDS = 1 + LINK_WORDS,                         /* schedule_tell_owner */
-    END_WORDS = TASK_WORDS + 5 + TELL_WORDS,             /* schedule_end */
-    LOSS_WORDS = 3 + LINK_WORDS + 3 + TELL_WORDS,        /* schedule_loss: the task is run again */
-    DEATH_WORDS = LOSS_WORDS + 6,                        /* schedule_death */
-    CANCEL_WORDS = 2 + 5 + 1 + UNLINK_WORDS + TELL_WORDS /* schedule_cancel */
+    TASK_WORDS = 5,                                                    /* schedule_end_task */
+    TAKE_WORDS = 2 + LIST_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
+    FREE_WORDS = 1 + LIST_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
+    CLAIM_WORDS = 3 + 2 + TAKE_WORDS + LIST_REMOVE_WORDS,              /* schedule_claim */
+    TELL_WORDS = 1 + LIST_ADD_WORDS,                                   /* schedule_tell_owner */
+    END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,          /* schedule_end */
+    LOSS_WORDS = 4 + LIST_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
+    DEATH_WORDS = LOSS_WORDS + 7,                                      /* schedule_death */
+    CANCEL_WORDS = TASK_WORDS + 3 + 5 + LIST_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
 };
-_Static_assert(END_WORDS + CLAIM_WORDS <= JOURNAL_CAPACITY, "a worker's step fits the journal");
-_Static_assert(1 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
+_Static_assert(END_WORDS + 0 <= JOURNAL_CAPACITY && 1 + CLAIM_WORDS <= JOURNAL_CAPACITY,
+               "a worker's steps fit the journal");
+_Static_assert(2 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
 
 static void schedule_set(struct pool *pool, uint64_t *word, uint64_t value) {
     guard_set(&pool->guard, word, value);
@@ -32,57 +34,46 @@ static void schedule_add(struct pool *pool, uint64_t *word, int64_t n) {
     guard_set(&pool->guard, word, *word + (uint64_t)n);
 }
 
-/* --- the pool's lists of jobs; link: where a job has its place in the list --- */
-
-static struct job_link *job_link_at(uint64_t job, size_t link) {
-    return (struct job_link *)(void *)((char *)arena_at(job) + link);
-}
-
-static bool job_list_has(const struct job_list *list, const struct job *job, size_t link) {
-    uint64_t offset = arena_offset(job);
-    return job_link_at(offset, link)->previous || list->first == offset;
-}
-
-static void job_list_add(struct pool *pool, struct job_list *list, const struct job *job, size_t link) {
-    uint64_t offset = arena_offset(job), last = list->last;
-    struct job_link *mine = job_link_at(offset, link);
-    schedule_set(pool, &mine->next, 0);
-    schedule_set(pool, &mine->previous, last);
-    schedule_set(pool, last ? &job_link_at(last, link)->next : &list->first, offset);
-    schedule_set(pool, &list->last, offset);
-}
-
-static void job_list_remove(struct pool *pool, struct job_list *list, const struct job *job, size_t link) {
-    if (!job_list_has(list, job, link)) return;
-    struct job_link *mine = job_link_at(arena_offset(job), link);
-    uint64_t before = mine->previous, after = mine->next;
-    schedule_set(pool, before ? &job_link_at(before, link)->next : &list->first, after);
-    schedule_set(pool, after ? &job_link_at(after, link)->previous : &list->last, before);
-    if (before) schedule_set(pool, &mine->previous, 0);
-}
+/* --- jobs with tasks to claim --- */
 
 void schedule_job(struct pool *pool, struct job *job) {
-    if (job_list_has(&pool->claimable, job, offsetof(struct job, claimable))) return;
-    job_list_add(pool, &pool->claimable, job, offsetof(struct job, claimable));
+    if (list_has(&pool->claimable, job, offsetof(struct job, claimable))) return;
+    list_add(pool, &pool->claimable, job, offsetof(struct job, claimable));
 }
 
 static void schedule_unlink_job(struct pool *pool, struct job *job) {
-    job_list_remove(pool, &pool->claimable, job, offsetof(struct job, claimable));
+    list_remove(pool, &pool->claimable, job, offsetof(struct job, claimable));
+}
+
+/* --- places to be run again: a list through their words, the first that was lost in front --- */
+
+static uint64_t again_next(const struct job *job, uint64_t place) {
+    return (uint32_t)task_code(*job_word(job, place));
+}
+
+static void again_add(struct pool *pool, struct job *job, uint64_t place) {
+    uint64_t *word = job_word(job, place), *last = job->again ? job_word(job, job->again_last) : NULL;
+    schedule_set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
+    if (last)
+        schedule_set(pool, last, task_word(TASK_AGAIN, PRONG_OK, task_tries(*last), (int)(uint32_t)place));
+    else
+        schedule_set(pool, &job->again_first, place);
+    schedule_set(pool, &job->again_last, place);
+    schedule_add(pool, &job->again, 1);
+}
+
+static uint64_t again_take(struct pool *pool, struct job *job) {
+    uint64_t place = job->again_first;
+    schedule_set(pool, &job->again_first, again_next(job, place));
+    schedule_add(pool, &job->again, -1);
+    return place;
 }
 
 /* --- claiming --- */
 
-static uint64_t schedule_place_of_again(const struct job *job) {
-    uint64_t place = job->again_from;
-    while (task_state(*job_word(job, place)) != TASK_AGAIN) place++;
-    return place;
-}
-
 static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *place) {
     if (job->again) {
-        *place = schedule_place_of_again(job);
-        schedule_set(pool, &job->again_from, *place);
-        schedule_add(pool, &job->again, -1);
+        *place = again_take(pool, job);
         return true;
     }
     if (job->next == job->count) return false;
@@ -91,18 +82,37 @@ static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *pl
     return true;
 }
 
-bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
+/* A hand without a job is not read: of what it has, only what leads elsewhere is noted in the journal. */
+static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *claim) {
+    struct job *job = arena_at(claim->job);
+    hand->generation = claim->generation;
+    hand->place = claim->place;
+    hand->tries = claim->tries;
+    hand->doom = DOOM_NONE;
+    hand->ends_at = job->time_limit ? clock_now() + (int64_t)job->time_limit : 0;
+    schedule_set(pool, &hand->job, claim->job);
+    schedule_add(pool, &job->running, 1);
+    list_add(pool, &job->hands, hand, offsetof(struct hand, of_job));
+    return hand->ends_at && limits_add(pool, hand);
+}
+
+static void hand_free(struct pool *pool, struct hand *hand) {
+    struct job *job = arena_at(hand->job);
+    schedule_add(pool, &job->running, -1);
+    list_remove(pool, &job->hands, hand, offsetof(struct hand, of_job));
+    limits_remove(pool, hand);
+    schedule_set(pool, &hand->job, 0);
+}
+
+bool schedule_claim(struct pool *pool, struct hand *hand, struct claim *claim) {
     while (pool->claimable.first) {
         struct job *job = arena_at(pool->claimable.first);
         uint64_t place;
         if (schedule_next_place(pool, job, &place)) {
             unsigned tries = task_tries(*job_word(job, place)) + 1;
             schedule_set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
-            schedule_add(pool, &job->running, 1);
-            schedule_set(pool, &slot->started_at, job->time_limit ? (uint64_t)clock_now() : 0);
-            schedule_set(pool, &slot->job, arena_offset(job));
-            schedule_set(pool, &slot->place, place);
-            *claim = (struct claim){arena_offset(job), place};
+            *claim = (struct claim){arena_offset(job), object_generation(job), place, tries, false};
+            claim->ends_early = hand_take(pool, hand, claim);
             if (job->next == job->count && !job->again) schedule_unlink_job(pool, job);
             return true;
         }
@@ -112,17 +122,22 @@ bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim) {
     return false;
 }
 
+bool schedule_holds(const struct hand *hand, const struct claim *claim) {
+    return hand->job == claim->job && hand->generation == claim->generation && hand->place == claim->place &&
+           hand->tries == claim->tries;
+}
+
 /* --- ended jobs whose callbacks are to be run --- */
 
 /* Of an abandoned job, nobody wants to know. */
 void schedule_tell_owner(struct pool *pool, struct job *job) {
     if (!job->tell_owner || job->was_told || job->abandoned || !job_ended(job)) return;
     schedule_set(pool, &job->was_told, 1);
-    job_list_add(pool, &pool->told, job, offsetof(struct job, told));
+    list_add(pool, &pool->told, job, offsetof(struct job, told));
 }
 
 void schedule_untell_owner(struct pool *pool, struct job *job) {
-    job_list_remove(pool, &pool->told, job, offsetof(struct job, told));
+    list_remove(pool, &pool->told, job, offsetof(struct job, told));
 }
 
 bool schedule_take_told(struct pool *pool, prong_job *job) {
@@ -159,60 +174,55 @@ static unsigned schedule_news(struct pool *pool, struct job *job) {
     return news | JOB_NEWS_LAST;
 }
 
-unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code) {
-    struct job *job = arena_at(slot->job);
-    schedule_end_task(pool, job, slot->place, status, code);
-    schedule_add(pool, &job->running, -1);
-    schedule_set(pool, &slot->job, 0);
-    schedule_add(pool, &slot->tasks, 1);
-    if (slot->awaits) schedule_set(pool, &slot->awaits, 0); /* it has left its wait by a jump */
+unsigned schedule_end(struct pool *pool, struct hand *hand, prong_status status, int code) {
+    struct job *job = arena_at(hand->job);
+    struct worker *worker = hand_worker(pool, hand);
+    schedule_end_task(pool, job, hand->place, status, code);
+    hand_free(pool, hand);
+    schedule_add(pool, &worker->tasks, 1);
+    if (worker->awaits) schedule_set(pool, &worker->awaits, 0); /* it has left its wait by a jump */
     return schedule_news(pool, job);
 }
 
-static prong_status schedule_status_of_doom(const struct slot *slot) {
-    switch (slot->doom) {
+static prong_status hand_status_of_doom(const struct pool *pool, const struct hand *hand) {
+    switch (hand->doom ? hand->doom : hand_worker(pool, hand)->doom) {
     case DOOM_TIMEOUT: return PRONG_TASK_TIMEOUT;
     case DOOM_CANCEL: return PRONG_CANCELLED;
     default: return PRONG_WORKER_DIED;
     }
 }
 
-unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code) {
-    struct job *job = arena_at(slot->job);
-    uint64_t *word = job_word(job, slot->place);
-    prong_status status = schedule_status_of_doom(slot);
-    bool again = status == PRONG_WORKER_DIED && task_tries(*word) <= job->retries && !job->cancel_status;
+unsigned schedule_loss(struct pool *pool, struct hand *hand, int exit_code) {
+    struct job *job = arena_at(hand->job);
+    prong_status status = hand_status_of_doom(pool, hand);
+    bool again = status == PRONG_WORKER_DIED && hand->tries <= job->retries && !job->cancel_status;
     if (again) {
-        schedule_set(pool, word, task_word(TASK_AGAIN, PRONG_OK, task_tries(*word), 0));
-        if (!job->again || slot->place < job->again_from) schedule_set(pool, &job->again_from, slot->place);
-        schedule_add(pool, &job->again, 1);
+        again_add(pool, job, hand->place);
         schedule_job(pool, job);
     } else {
-        schedule_end_task(pool, job, slot->place, status, exit_code);
+        schedule_end_task(pool, job, hand->place, status, exit_code);
     }
-    schedule_add(pool, &job->running, -1);
-    schedule_set(pool, &slot->job, 0);
+    hand_free(pool, hand);
     return schedule_news(pool, job);
 }
 
-unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code) {
-    unsigned news = slot->job ? schedule_loss(pool, slot, exit_code) : JOB_NEWS_NONE;
-    schedule_set(pool, &slot->token, 0);
-    schedule_set(pool, &slot->pid, 0);
-    schedule_set(pool, &slot->doom, DOOM_NONE);
-    schedule_set(pool, &slot->tasks, 0);
-    schedule_set(pool, &slot->initializing, 0);
-    schedule_set(pool, &slot->awaits, 0);
+unsigned schedule_death(struct pool *pool, struct worker *worker, int exit_code) {
+    struct hand *hand = worker_hand(pool, worker);
+    unsigned news = hand->job ? schedule_loss(pool, hand, exit_code) : JOB_NEWS_NONE;
+    schedule_set(pool, &hand->doom, DOOM_NONE);
+    schedule_set(pool, &worker->token, 0);
+    schedule_set(pool, &worker->pid, 0);
+    schedule_set(pool, &worker->doom, DOOM_NONE);
+    schedule_set(pool, &worker->tasks, 0);
+    schedule_set(pool, &worker->initializing, 0);
+    schedule_set(pool, &worker->awaits, 0);
     return news;
 }
 
 /* Many steps, each one complete: tasks waiting to be run again one by one, the never begun ones all at once. */
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     while (job->again) {
-        uint64_t place = schedule_place_of_again(job);
-        schedule_set(pool, &job->again_from, place);
-        schedule_end_task(pool, job, place, status, 0);
-        schedule_add(pool, &job->again, -1);
+        schedule_end_task(pool, job, again_take(pool, job), status, 0);
         schedule_tell_owner(pool, job);
         guard_commit(&pool->guard);
     }

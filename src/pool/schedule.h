@@ -5,8 +5,11 @@
 #include "os/os.h"
 #include "pool/job.h"
 
+/* What a hand has taken. */
 struct claim {
-    uint64_t job, place;
+    uint64_t job, generation, place;
+    unsigned tries;
+    bool ends_early; /* the owner's `attention` is to be notified, once the guard is left: see limits_add */
 };
 /* Before the guard is entered: asks for the cache lines that a step will touch, all at once. Each comes from another process, and
  * one after the other they take several times as long. */
@@ -29,20 +32,22 @@ static inline void schedule_expect_claim(struct pool *pool) {
 }
 /* Puts a job with tasks to claim on the pool's list. */
 void schedule_job(struct pool *pool, struct job *job);
-/* Takes the next task for the slot; false when there is none. */
-bool schedule_claim(struct pool *pool, struct slot *slot, struct claim *claim);
+/* Takes the next task for the hand, whose last one was committed; false when there is none. */
+bool schedule_claim(struct pool *pool, struct hand *hand, struct claim *claim);
+/* Whether that is what the hand has: its task may have been ended, or be another's by now. */
+bool schedule_holds(const struct hand *hand, const struct claim *claim);
 /* What has become of a job in such a step, for schedule_tell. */
 enum job_news {
     JOB_NEWS_NONE = 0,
     JOB_NEWS_ENDED = 1, /* all its tasks have ended */
     JOB_NEWS_LAST = 2,  /* it is abandoned, and this was the last task that ran: the caller frees it */
 };
-/* The slot's task has ended. Returns the news, which hold once the guard is left. */
-unsigned schedule_end(struct pool *pool, struct slot *slot, prong_status status, int code);
-/* The slot's worker is dead: its task ends or is run again. Returns as schedule_end. */
-unsigned schedule_death(struct pool *pool, struct slot *slot, int exit_code);
-/* The same, but that the slot itself is left to its owner. */
-unsigned schedule_loss(struct pool *pool, struct slot *slot, int exit_code);
+/* The hand's task has ended. Returns the news, which hold once the guard is left. */
+unsigned schedule_end(struct pool *pool, struct hand *hand, prong_status status, int code);
+/* The worker is dead: its task ends or is run again. Returns as schedule_end. */
+unsigned schedule_death(struct pool *pool, struct worker *worker, int exit_code);
+/* The same, but that the worker itself is left to its owner. */
+unsigned schedule_loss(struct pool *pool, struct hand *hand, int exit_code);
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
 /* After leaving the guard, inside of the job: wakes whoever waits for it; frees it when that has fallen to the caller. */
 void schedule_tell(struct pool *pool, uint64_t job, unsigned news);

@@ -18,9 +18,11 @@ struct prong_result {
     struct call *call;
 };
 
-struct worker {
+/* What the worker knows of itself. */
+struct work_loop {
     struct pool *pool;
-    struct slot *slot;
+    struct worker *worker;
+    struct hand *hand;
     /* the function last run */
     struct function function;
     any_function *pointer;
@@ -67,7 +69,7 @@ const void *prong_task_context(size_t *size) {
     return job && job->context_size ? arena_at(job->context) : NULL;
 }
 
-static prong_status worker_find_function(struct worker *w, const struct job *job) {
+static prong_status worker_find_function(struct work_loop *w, const struct job *job) {
     const struct function *f = &job->function;
     if (f->place == FUNCTION_FORKED) {
         w->pointer = job->pointer;
@@ -128,7 +130,7 @@ static void worker_set_error_text(struct call *call, const char *text) {
     prong_result_set(&result, text, strlen(text) + 1);
 }
 
-static struct done worker_run(struct worker *w, const struct claim *claim) {
+static struct done worker_run(struct work_loop *w, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
     prong_status status = worker_find_function(w, job);
     if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
@@ -144,47 +146,57 @@ static struct done worker_run(struct worker *w, const struct claim *claim) {
 
 /* --- claiming --- */
 
-static bool worker_must_end(const struct worker *w) {
+static bool worker_must_end(const struct work_loop *w) {
     uint64_t state = atomic_load(&w->pool->state);
-    return __atomic_load_n(&w->slot->doom, __ATOMIC_RELAXED) || state == POOL_TERMINATED || state == POOL_BROKEN ||
-           (w->pool->maxtasks && w->slot->tasks >= w->pool->maxtasks) ||
+    return __atomic_load_n(&w->worker->doom, __ATOMIC_RELAXED) || __atomic_load_n(&w->hand->doom, __ATOMIC_RELAXED) ||
+           state == POOL_TERMINATED || state == POOL_BROKEN ||
+           (w->pool->maxtasks && w->worker->tasks >= w->pool->maxtasks) ||
            (state == POOL_CLOSED && __atomic_load_n(&w->pool->unfinished, __ATOMIC_RELAXED) == 0);
 }
 
 /* A start may fail when its child has come this far: it is killed then, and nobody will miss a task that it has claimed. So none is
  * claimed until the owner knows this worker. */
-static bool worker_is_known(const struct worker *w) {
-    return __atomic_load_n(&w->slot->pid, __ATOMIC_ACQUIRE) != 0;
+static bool worker_is_known(const struct work_loop *w) {
+    return __atomic_load_n(&w->worker->pid, __ATOMIC_ACQUIRE) != 0;
 }
 
 static bool worker_has_work(void *context) {
-    const struct worker *w = context;
+    const struct work_loop *w = context;
     return worker_must_end(w) || (worker_is_known(w) && __atomic_load_n(&w->pool->claimable.first, __ATOMIC_ACQUIRE));
 }
 
 enum step { STEP_RUN, STEP_WAIT, STEP_END };
 
-/* One stay under the guard: hand in what is done, take what comes next. */
-static enum step worker_step(struct worker *w, struct claim *claim, const struct done *done) {
+/* Under the guard. Returns the news of the task's job. */
+static unsigned worker_hand_in(struct work_loop *w, const struct done *done) {
+    unsigned news = schedule_end(w->pool, w->hand, done->status, done->code);
+    guard_commit(&w->pool->guard);
+    return news;
+}
+
+static enum step worker_take(struct work_loop *w, struct claim *claim) {
+    if (worker_must_end(w)) return STEP_END;
+    return worker_is_known(w) && schedule_claim(w->pool, w->hand, claim) ? STEP_RUN : STEP_WAIT;
+}
+
+/* One stay under the guard: hand in what is done, take what comes next. Where the owner died, others may have ended the task. */
+static enum step worker_step(struct work_loop *w, struct claim *claim, const struct done *done) {
     struct pool *pool = w->pool;
     if (!done) schedule_expect_claim(pool);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
-    uint64_t ended = done ? w->slot->job : 0; /* 0 as well when the owner died, and others ended it for us */
-    unsigned news = ended ? schedule_end(pool, w->slot, done->status, done->code) : JOB_NEWS_NONE;
-    enum step next = STEP_WAIT;
-    if (worker_must_end(w))
-        next = STEP_END;
-    else if (worker_is_known(w) && schedule_claim(pool, w->slot, claim))
-        next = STEP_RUN;
+    uint64_t ended = done && schedule_holds(w->hand, claim) ? claim->job : 0;
+    unsigned news = ended ? worker_hand_in(w, done) : JOB_NEWS_NONE;
+    enum step next = worker_take(w, claim);
     INSIDE struct visit inside = {0};
     if (ended) object_enter_known(&inside, ended); /* a job may be destroyed and freed once the guard is free */
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, news);
     if (next == STEP_RUN && __atomic_load_n(&pool->claimable.first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);
+    if (next == STEP_RUN && claim->ends_early) waitq_notify(&pool->attention, 1);
     return next;
 }
 
-static void worker_work(struct worker *w) {
+static void worker_work(struct work_loop *w) {
     struct claim claim;
     struct done done;
     bool have_done = false;
@@ -219,25 +231,25 @@ static void worker_report_broken(struct pool *pool, int code) {
     waitq_notify(&pool->attention, 1);
 }
 
-static void worker_report_initializing(struct worker *w) {
+static void worker_report_initializing(struct work_loop *w) {
     if (!w->pool->initializer_limit || !guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
-    guard_set(&w->pool->guard, &w->slot->initializing, (uint64_t)clock_now());
+    guard_set(&w->pool->guard, &w->worker->initializing, (uint64_t)clock_now());
     guard_leave(&w->pool->guard);
 }
 
-static void worker_report_ready(struct worker *w) {
+static void worker_report_ready(struct work_loop *w) {
     if (!guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
-    guard_set(&w->pool->guard, &w->slot->initializing, 0);
+    guard_set(&w->pool->guard, &w->worker->initializing, 0);
     guard_set(&w->pool->guard, &w->pool->initializer_late, 0);
-    guard_set(&w->pool->guard, &w->slot->token, self_token());
+    guard_set(&w->pool->guard, &w->worker->token, self_token());
     guard_set(&w->pool->guard, &w->pool->early_deaths, 0);
     guard_leave(&w->pool->guard);
 }
 
 /* Whose initializer runs, until it serves. */
-static struct worker *initializing;
+static struct work_loop *initializing;
 
-static void worker_serve(struct worker *w) {
+static void worker_serve(struct work_loop *w) {
     initializing = NULL;
     prong_family_fit(0); /* the initializer may have limited the address space */
     worker_report_ready(w);
@@ -252,14 +264,15 @@ prong_status prong_pool_serve(void) {
 
 int worker_main(void *bytes, size_t size) {
     struct worker_argument *argument = bytes;
-    struct worker w = {0};
+    struct work_loop w = {0};
     (void)size;
     INSIDE struct visit inside = {0}; /* for as long as it works */
     if (pool_enter(&inside, argument->pool, &w.pool)) return 0;
     if (w.pool->method == PRONG_START_FORK) sigprocmask(SIG_SETMASK, &w.pool->mask, NULL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group; what it means is the owner's to decide */
-    w.slot = pool_slot(w.pool, argument->slot);
-    await_as(w.pool, w.slot);
+    w.worker = pool_worker(w.pool, argument->place);
+    w.hand = worker_hand(w.pool, w.worker);
+    await_as(w.pool, w.worker);
     initializing = &w;
     worker_report_initializing(&w);
     int code = worker_initialize(w.pool);

@@ -9,7 +9,7 @@
 int worker_main(void *argument, size_t size);
 struct worker_argument {
     prong_pool pool;
-    uint64_t slot;
+    uint64_t place; /* among the pool's workers */
 };
 
 #endif

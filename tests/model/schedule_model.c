@@ -4,6 +4,7 @@
 #include "waiting.h"
 
 #include "instrument.h"
+#include "pool/limits.c"
 #include "pool/schedule.c"
 #include "uninstrument.h"
 
@@ -13,7 +14,9 @@ struct world_of_schedule {
     char header[64]; /* offset 0 is no place */
     _Alignas(64) struct pool pool;
     _Alignas(64) struct job job;
-    struct slot slots[MODEL_THREADS]; /* by thread: the last one submits */
+    struct worker workers[MODEL_THREADS]; /* by thread: the last one submits */
+    struct hand hands[MODEL_THREADS];
+    uint64_t limits[MODEL_THREADS];
     uint64_t words[TASKS_MOST];
     struct burial burial;
     char data
@@ -26,10 +29,10 @@ static struct world_of_schedule *w;
 static int tasks, workers;
 
 static void model_recover(uint32_t dead) {
-    struct slot *slot = &w->slots[thread_of(dead)];
+    struct worker *worker = &w->workers[thread_of(dead)];
     unsigned news = JOB_NEWS_NONE;
     guard_enter(&w->pool.guard, PRONG_FOREVER);
-    if (slot->token == dead) news = schedule_death(&w->pool, slot, 9);
+    if (worker->token == dead) news = schedule_death(&w->pool, worker, 9);
     guard_leave(&w->pool.guard);
     schedule_tell(&w->pool, arena_offset(&w->job), news);
     waitq_notify(&w->pool.work, 1); /* the task may be there to be run again */
@@ -40,6 +43,10 @@ static void prepare(void) {
     burial = &w->burial;
     model_prepare_object(&w->pool.object, KIND_POOL);
     model_prepare_object(&w->job.object, KIND_JOB);
+    w->pool.workers = arena_offset(w->workers);
+    w->pool.hands = arena_offset(w->hands);
+    w->pool.limits = arena_offset(w->limits);
+    w->pool.limits_looked_until = PRONG_FOREVER;
     w->job.pool = arena_offset(&w->pool);
     w->job.pool_generation = GENERATION;
     w->job.words = arena_offset(w->words);
@@ -47,7 +54,7 @@ static void prepare(void) {
     w->job.sealed = 1;
     w->job.retries = 1;
     w->pool.state = POOL_RUNNING;
-    for (int i = 0; i < workers; i++) w->slots[i].token = token_of(i);
+    for (int i = 0; i < workers; i++) w->workers[i].token = token_of(i);
 }
 
 static void touch_task(int place) {
@@ -75,12 +82,13 @@ static void wait_for_job(void) {
 }
 
 /* As a worker's step: hands in what it has run, and claims the next. */
-static bool step(struct slot *slot, struct claim *claim) {
-    uint64_t ended = slot->job;
+static bool step(struct hand *hand, struct claim *claim) {
+    uint64_t ended = hand->job;
     unsigned news = JOB_NEWS_NONE;
     guard_enter(&w->pool.guard, PRONG_FOREVER);
-    if (ended) news = schedule_end(&w->pool, slot, PRONG_OK, 0);
-    bool claimed = schedule_claim(&w->pool, slot, claim);
+    if (ended) news = schedule_end(&w->pool, hand, PRONG_OK, 0);
+    if (ended) guard_commit(&w->pool.guard);
+    bool claimed = schedule_claim(&w->pool, hand, claim);
     guard_leave(&w->pool.guard);
     if (ended) schedule_tell(&w->pool, ended, news);
     if (claimed && __atomic_load_n(&w->pool.claimable.first, __ATOMIC_RELAXED)) waitq_notify(&w->pool.work, 1);
@@ -95,9 +103,9 @@ static bool has_work(void *unused) {
 }
 #include "uninstrument.h"
 
-static void work_once(struct slot *slot) {
+static void work_once(struct hand *hand) {
     struct claim claim;
-    if (step(slot, &claim)) {
+    if (step(hand, &claim)) {
         touch_task((int)claim.place);
         w->begun[claim.place]++;
     } else {
@@ -107,7 +115,7 @@ static void work_once(struct slot *slot) {
 
 static void run(int thread) {
     if (thread < workers) {
-        while (!w->job.settled) work_once(&w->slots[thread]);
+        while (!w->job.settled) work_once(&w->hands[thread]);
         return;
     }
     submit();
@@ -141,14 +149,14 @@ static void prepare_end(void) {
     struct claim claim;
     prepare();
     submit();
-    model_check(step(&w->slots[0], &claim));
+    model_check(step(&w->hands[0], &claim));
 }
 
 static void run_end(int thread) {
     struct claim claim;
     if (thread == 0) {
         touch_task(0);
-        step(&w->slots[0], &claim);
+        step(&w->hands[0], &claim);
     } else if (job_has_ended(&w->job)) {
         model_touch(&w->data[0][thread]);
     }
@@ -173,10 +181,10 @@ static int explore_end(void) {
 static void run_again(int thread) {
     struct claim claim;
     if (thread == 0) {
-        step(&w->slots[0], &claim);
+        step(&w->hands[0], &claim);
         waitq_notify(&w->pool.work, INT_MAX);
     } else {
-        while (!job_has_ended(&w->job)) work_once(&w->slots[1]);
+        while (!job_has_ended(&w->job)) work_once(&w->hands[1]);
     }
 }
 
@@ -218,7 +226,7 @@ static void close_pool(void) {
 static void run_close(int thread) {
     struct claim claim;
     if (thread == 0)
-        step(&w->slots[0], &claim);
+        step(&w->hands[0], &claim);
     else if (thread == 1)
         close_pool();
     else
