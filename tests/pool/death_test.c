@@ -113,6 +113,41 @@ METHOD_TEST(a_task_is_run_again_as_often_as_asked) {
     test_arena_is_clean(1);
 }
 
+struct first_try {
+    prong_shared_value begun; /* an element a task */
+    int index;
+};
+
+static int die_once(void *argument, size_t size, prong_result *result) {
+    const struct first_try *try = argument;
+    int64_t before;
+    (void)size;
+    ok(prong_shared_value_add(try->begun, (size_t)try->index, 1, &before));
+    if (before == 0) raise(SIGKILL);
+    return prong_result_set(result, &try->index, sizeof try->index);
+}
+
+METHOD_TEST(all_of_many_lost_tasks_are_run_again) {
+    enum { LOST = 12 };
+    prong_pool pool = make(method, 3);
+    struct first_try tries[LOST];
+    int results[LOST] = {0};
+    prong_shared_value begun;
+    ok(prong_shared_value_create(&begun, PRONG_TYPE_OF(int), LOST, NULL, NULL));
+    for (int i = 0; i < LOST; i++) tries[i] = (struct first_try){begun, i};
+    prong_work work = {.task = die_once,
+                       .in = tries,
+                       .in_size = sizeof *tries,
+                       .count = LOST,
+                       .out = results,
+                       .out_size = sizeof *results};
+    ok(prong_pool_run(pool, &work, &(prong_task_options){.retries = 1}, PRONG_SECONDS(30)));
+    for (int i = 0; i < LOST; i++) equal(results[i], i);
+    ok(prong_shared_value_destroy(begun));
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 static int sleep_ms(void *argument, size_t size, prong_result *result) {
     (void)size;
     (void)result;
