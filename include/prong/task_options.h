@@ -7,8 +7,19 @@
 #include <prong/progress.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 PRONG_BEGIN_DECLS
+
+/* Which of a pool's jobs a worker takes its next task from: one of high
+ * priority while there is any, then the others, each in the order in which they
+ * were submitted. A task that runs is not interrupted; jobs of low priority
+ * wait for as long as there are others. */
+typedef enum prong_priority {
+    PRONG_PRIORITY_NORMAL = 0,
+    PRONG_PRIORITY_HIGH,
+    PRONG_PRIORITY_LOW
+} prong_priority;
 
 typedef struct prong_task_options {
     /* Elements, or items, in a task of elements or ranges. 0: a quarter of a
@@ -35,7 +46,8 @@ typedef struct prong_task_options {
     /* Called by the thread that waits for the job. */
     prong_progress_callback *progress;
     void *progress_context;
-    void *reserved[8]; /* zero */
+    uint64_t priority; /* a prong_priority */
+    void *reserved[7]; /* zero */
 } prong_task_options;
 
 PRONG_END_DECLS

@@ -51,11 +51,12 @@ struct job {
     any_function *pointer; /* in processes forked from the submitter's image */
     uint64_t calls;        /* see words */
     uint64_t retries;
+    uint64_t priority;
     struct function function; /* its first word is in the line of the pointer */
     /* What a claim touches. Places are claimed in the order in which tasks were added. A place is a task's number, but in an
      * iterator's job, where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a
      * ring. */
-    _Alignas(64) struct link claimable; /* in the pool's list of this name */
+    _Alignas(64) struct link claimable; /* in the pool's list of this name and its priority */
     uint64_t words, order;
     uint64_t count, next, running, again;
     struct list hands; /* that run its tasks */

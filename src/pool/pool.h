@@ -48,22 +48,26 @@ struct hand {
     _Alignas(64) uint64_t limit_at; /* its place in the pool's heap of limits, + 1; 0: none. See limits.h */
 };
 
+enum { PRIORITIES = 3 };
+
 struct pool {
     struct object object;
     struct guard guard;
     /* What each step of the schedule reads or writes, in one cache line: it moves from the one that submits to the worker. */
     _Alignas(64) _Atomic uint64_t state;
+    uint64_t unfinished; /* tasks submitted and not ended */
+    struct list
+        claimable[PRIORITIES]; /* jobs with tasks to claim, the most urgent ones first, and of these the oldest */
+    /* What steps only read, as a rule. */
+    _Alignas(64) uint64_t workers, hands, worker_count;
     uint64_t maxtasks;
-    uint64_t unfinished;   /* tasks submitted and not ended */
-    struct list claimable; /* jobs with tasks to claim, oldest first */
-    struct list told;      /* ended jobs whose callbacks are to run, in the order of their ends */
-    uint64_t workers, hands, worker_count;
     uint64_t limits, limit_count; /* the heap of hands with a time limit: see limits.h */
-    int64_t
-        limits_looked_until;   /* the owner looks at the heap then, at the latest; PRONG_FOREVER: when it is told to */
-    _Atomic uint64_t owner;    /* token */
-    struct owner *entry;       /* in the owner's own memory, under the lock of owners.c */
-    _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
+    int64_t limits_looked_until;  /* the owner looks at it then, at the latest; PRONG_FOREVER: when it is told to */
+    /* The rest. */
+    _Alignas(64) struct list told; /* ended jobs whose callbacks are to run, in the order of their ends */
+    _Atomic uint64_t owner;        /* token */
+    struct owner *entry;           /* in the owner's own memory, under the lock of owners.c */
+    _Atomic uint64_t orphaned;     /* the owner is dead: freed when the last worker is, too */
     uint64_t deaths, early_deaths;
     int64_t broken_code;
     _Atomic uint64_t workers_ended; /* all, and none will follow */

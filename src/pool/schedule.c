@@ -36,13 +36,21 @@ static void schedule_add(struct pool *pool, uint64_t *word, int64_t n) {
 
 /* --- jobs with tasks to claim --- */
 
+/* The most urgent first. */
+static struct list *schedule_list(struct pool *pool, const struct job *job) {
+    static const unsigned rank[PRIORITIES] = {
+        [PRONG_PRIORITY_HIGH] = 0, [PRONG_PRIORITY_NORMAL] = 1, [PRONG_PRIORITY_LOW] = 2};
+    return &pool->claimable[rank[job->priority]];
+}
+
 void schedule_job(struct pool *pool, struct job *job) {
-    if (list_has(&pool->claimable, job, offsetof(struct job, claimable))) return;
-    list_add(pool, &pool->claimable, job, offsetof(struct job, claimable));
+    struct list *list = schedule_list(pool, job);
+    if (!list_has(list, job, offsetof(struct job, claimable)))
+        list_add(pool, list, job, offsetof(struct job, claimable));
 }
 
 static void schedule_unlink_job(struct pool *pool, struct job *job) {
-    list_remove(pool, &pool->claimable, job, offsetof(struct job, claimable));
+    list_remove(pool, schedule_list(pool, job), job, offsetof(struct job, claimable));
 }
 
 /* --- places to be run again: a list through their words, the first that was lost in front --- */
@@ -105,8 +113,8 @@ static void hand_free(struct pool *pool, struct hand *hand) {
 }
 
 bool schedule_claim(struct pool *pool, struct hand *hand, struct claim *claim) {
-    while (pool->claimable.first) {
-        struct job *job = arena_at(pool->claimable.first);
+    for (uint64_t first; (first = schedule_first_job(pool));) {
+        struct job *job = arena_at(first);
         uint64_t place;
         if (schedule_next_place(pool, job, &place)) {
             unsigned tries = task_tries(*job_word(job, place)) + 1;

@@ -11,6 +11,14 @@ struct claim {
     unsigned tries;
     bool ends_early; /* the owner's `attention` is to be notified, once the guard is left: see limits_add */
 };
+/* The job whose tasks are claimed next; 0: there is none. A hint unless under the guard. */
+static inline uint64_t schedule_first_job(const struct pool *pool) {
+    for (int i = 0; i < PRIORITIES; i++) {
+        uint64_t first = __atomic_load_n(&pool->claimable[i].first, __ATOMIC_ACQUIRE);
+        if (first) return first;
+    }
+    return 0;
+}
 /* Before the guard is entered: asks for the cache lines that a step will touch, all at once. Each comes from another process, and
  * one after the other they take several times as long. */
 static inline void schedule_expect(struct pool *pool) {
@@ -20,7 +28,7 @@ static inline void schedule_expect(struct pool *pool) {
 }
 /* The same for a claim: the job may be another by then, which costs no more than the time. */
 static inline void schedule_expect_claim(struct pool *pool) {
-    uint64_t first = __atomic_load_n(&pool->claimable.first, __ATOMIC_RELAXED);
+    uint64_t first = schedule_first_job(pool);
     schedule_expect(pool);
     if (!first) return;
     struct job *job = arena_at(first);

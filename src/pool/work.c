@@ -102,6 +102,8 @@ static prong_status work_check_members(const prong_work *w, prong_form form, enu
 static prong_status work_check_options(const prong_task_options *o) {
     CHECK_RESERVED(o, "pool: task options");
     if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
+    if (o->priority > PRONG_PRIORITY_LOW)
+        return fail(PRONG_INVALID, "pool: %llu is no priority", (unsigned long long)o->priority);
     if (o->time_limit < 0) return fail(PRONG_INVALID, "pool: a negative time limit");
     return PRONG_OK;
 }

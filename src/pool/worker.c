@@ -162,7 +162,7 @@ static bool worker_is_known(const struct work_loop *w) {
 
 static bool worker_has_work(void *context) {
     const struct work_loop *w = context;
-    return worker_must_end(w) || (worker_is_known(w) && __atomic_load_n(&w->pool->claimable.first, __ATOMIC_ACQUIRE));
+    return worker_must_end(w) || (worker_is_known(w) && schedule_first_job(w->pool));
 }
 
 enum step { STEP_RUN, STEP_WAIT, STEP_END };
@@ -191,7 +191,7 @@ static enum step worker_step(struct work_loop *w, struct claim *claim, const str
     if (ended) object_enter_known(&inside, ended); /* a job may be destroyed and freed once the guard is free */
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, news);
-    if (next == STEP_RUN && __atomic_load_n(&pool->claimable.first, __ATOMIC_RELAXED)) waitq_notify(&pool->work, 1);
+    if (next == STEP_RUN && schedule_first_job(pool)) waitq_notify(&pool->work, 1);
     if (next == STEP_RUN && claim->ends_early) waitq_notify(&pool->attention, 1);
     return next;
 }

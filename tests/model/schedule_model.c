@@ -91,15 +91,14 @@ static bool step(struct hand *hand, struct claim *claim) {
     bool claimed = schedule_claim(&w->pool, hand, claim);
     guard_leave(&w->pool.guard);
     if (ended) schedule_tell(&w->pool, ended, news);
-    if (claimed && __atomic_load_n(&w->pool.claimable.first, __ATOMIC_RELAXED)) waitq_notify(&w->pool.work, 1);
+    if (claimed && schedule_first_job(&w->pool)) waitq_notify(&w->pool.work, 1);
     return claimed;
 }
 
 #include "instrument.h"
 static bool has_work(void *unused) {
     (void)unused;
-    return __atomic_load_n(&w->pool.claimable.first, __ATOMIC_ACQUIRE) ||
-           atomic_load(&w->job.settled); /* the end of the model's pool */
+    return schedule_first_job(&w->pool) || atomic_load(&w->job.settled); /* the end of the model's pool */
 }
 #include "uninstrument.h"
 
