@@ -64,7 +64,14 @@ typedef struct prong_pool_options {
      * limit. If none completes it, in three tries more than there are workers,
      * the pool breaks. A task's own time_limit begins with the task. */
     prong_time initializer_time_limit;
-    void *reserved[8]; /* zero */
+    /* The pool grows to so many workers where tasks wait for one for 10 ms, and
+     * shrinks, to `processes` at least, to as many as were busy at the same
+     * time, when it could have done with these for idle_time. 0: it does not;
+     * then prong_pool_resize still can, to 64 or `processes`, if that is
+     * more. */
+    size_t processes_most;
+    prong_time idle_time; /* 0: 10 s */
+    void *reserved[6];    /* zero */
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start;
@@ -100,8 +107,26 @@ typedef struct prong_worker {
     void *reserved[4]; /* zero */
 } prong_worker;
 
-/* The workers, in the order of their places. *count (may be NULL) is how many
- * places there are, even if larger than capacity; *deaths (may be NULL) is how
+/* From now on the pool has so many workers (or so many at least, if it adapts
+ * itself: see processes_most). New ones are started at once; those that are too
+ * many end when they have done what they run, so no task is lost. Any member
+ * may call it. Errors: PRONG_INVALID (0, or more than the pool has places for),
+ * PRONG_NOT_RUNNING, PRONG_STALE. */
+PRONG_API prong_status prong_pool_resize(prong_pool pool, size_t processes);
+
+/* Each worker ends when it has done what it runs, and another takes its place:
+ * no task is lost. Returns when all workers are new ones that are ready;
+ * PRONG_TIMEOUT: not yet, and it goes on. What a new worker loads is up to the
+ * start method: by fork it is a copy of the owner as it is now, by forkserver
+ * of the server as it was started, by spawn all is loaded anew. Any member but
+ * the pool's own workers (PRONG_DEADLOCK) may call it. Errors:
+ * PRONG_NOT_RUNNING, PRONG_POOL_BROKEN, PRONG_STALE. */
+PRONG_CHECKED prong_status prong_pool_replace_workers(prong_pool pool,
+                                                      prong_time timeout);
+
+/* The workers, in the order of their places, and places whose worker is being
+ * replaced. *count (may be NULL) is how many there are, even if larger than
+ * capacity; *deaths (may be NULL) is how
  * many workers have died while running, or had to be killed, so far. Errors:
  * PRONG_STALE. */
 PRONG_API prong_status prong_pool_workers(prong_pool pool,

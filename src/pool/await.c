@@ -32,6 +32,10 @@ void await_as(struct pool *pool, struct worker *worker) {
     own.token = self_token();
 }
 
+bool await_is_worker_of(const struct pool *pool) {
+    return own.worker && own.token == self_token() && own.pool == pool;
+}
+
 /* --- what a worker waits for --- */
 
 static void await_note(struct worker *worker, const struct awaited *awaited, int64_t until) {

@@ -26,6 +26,8 @@ struct await {
 
 /* This thread is the worker. */
 void await_as(struct pool *pool, struct worker *worker);
+/* Whether this thread is a worker of that pool. */
+bool await_is_worker_of(const struct pool *pool);
 /* From here on it waits. In any other thread these do nothing. */
 void await_begin(struct await *await, const struct awaited *awaited, deadline_t deadline);
 /* PRONG_DEADLOCK when nothing that workers do can end the wait before its deadline: no longer waiting then. To be called after

@@ -89,7 +89,7 @@ prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong
     INSIDE struct visit inside = {0};
     TRY(work_read(&s, handle, work, options, WORK_ITERATE));
     TRY(pool_enter(&inside, handle, &pool));
-    TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool->worker_count * AHEAD_A_WORKER, &it));
+    TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool_wanted(pool) * AHEAD_A_WORKER, &it));
     prong_status status = iterator_open_job(it, &s, pool);
     if (status < 0)
         iterator_free(it);
@@ -180,8 +180,10 @@ static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *arg
         status = iterator_fail_stopped(job);
     else
         iterator_append(pool, job, place);
+    bool backlog = pool_lacks_workers(pool);
     guard_leave(&pool->guard);
     if (status < 0) return status;
+    if (backlog) waitq_notify(&pool->attention, 1);
     it->used[place] = true;
     it->busy++;
     waitq_notify(&pool->work, 1);

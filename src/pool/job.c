@@ -148,7 +148,7 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
         job_discard(job);
         return lock_refused(PRONG_TIMEOUT, "the pool");
     }
-    bool running = atomic_load(&pool->state) == POOL_RUNNING;
+    bool running = atomic_load(&pool->state) == POOL_RUNNING, backlog = false;
     if (running) {
         object_publish(job);
         guard_set(&pool->guard, &pool->unfinished, pool->unfinished + job->count);
@@ -156,6 +156,7 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
             schedule_job(pool, job);
         else
             schedule_tell_owner(pool, job);
+        backlog = pool_lacks_workers(pool);
     }
     guard_leave(&pool->guard);
     if (!running) {
@@ -163,7 +164,8 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
         job_discard(job);
         return status;
     }
-    waitq_notify(&pool->work, (int)(count < pool->worker_count ? count : pool->worker_count));
+    waitq_notify(&pool->work, (int)(count < pool_wanted(pool) ? count : pool_wanted(pool)));
+    if (backlog) waitq_notify(&pool->attention, 1);
     if (count == 0 && tell_owner) waitq_notify(&pool->callbacks, 1);
     return PRONG_OK;
 }

@@ -146,7 +146,7 @@ static prong_status owner_start_workers(struct owner *o) {
     struct pool *pool = o->pool;
     prong_status status = PRONG_OK;
     fork_gate(&pool->all_forked);
-    for (uint64_t i = 0; i < pool->worker_count && status >= 0; i++) status = owner_start_worker(o, i);
+    for (uint64_t i = 0; i < pool->wanted && status >= 0; i++) status = owner_start_worker(o, i);
     fork_gate_open(&pool->all_forked);
     return status;
 }

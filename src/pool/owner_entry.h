@@ -44,9 +44,10 @@ struct owner {
     _Atomic uint64_t alive;     /* how many have a worker, which may be one of the ended ones: */
     _Atomic uint64_t ended_workers;
     unsigned failed_starts;
-    deadline_t try_again_at;      /* after slow work that failed */
-    _Atomic int64_t kill_at;      /* 0, or when those told to end are killed */
-    _Atomic bool jobs_are_failed; /* of a pool that was terminated or broken: no task of them will begin */
+    int64_t backlog_since, period_since; /* see elastic.c */
+    deadline_t try_again_at;             /* after slow work that failed */
+    _Atomic int64_t kill_at;             /* 0, or when those told to end are killed */
+    _Atomic bool jobs_are_failed;        /* of a pool that was terminated or broken: no task of them will begin */
 };
 
 static inline bool pool_is_same(prong_pool a, prong_pool b) {
@@ -100,6 +101,10 @@ void helpers_take(struct owner *owner);
 deadline_t helpers_provide(void);
 /* In a forked child, under the lock. */
 void helpers_forget(void);
+
+/* --- elastic.c --- */
+/* Has an adapting pool grow or shrink; *due: when to look again, at the latest. False: the guard was not to be had in time. */
+bool owner_adapt(struct owner *owner, prong_time patience, deadline_t *due);
 
 /* --- owner_workers.c --- */
 prong_status owner_start_worker(struct owner *owner, uint64_t i);

@@ -23,8 +23,10 @@ static void worker_forget_initializing(struct pool *pool, struct worker *worker)
 }
 
 /* From here on the worker claims tasks. */
-static void worker_make_known(struct pool *pool, struct worker *worker, prong_process process, pid_t pid) {
+static void worker_make_known(struct pool *pool, struct worker *worker, prong_process process, pid_t pid,
+                              uint64_t renewal) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    guard_set(&pool->guard, &worker->renewal, renewal);
     guard_set(&pool->guard, &worker->process_offset, process.offset);
     guard_set(&pool->guard, &worker->process_generation, process.generation);
     guard_set(&pool->guard, &worker->pid, (uint64_t)pid);
@@ -48,7 +50,7 @@ static prong_status owner_watch_worker(struct owner *o, uint64_t i) {
     return status;
 }
 
-static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process process) {
+static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process process, uint64_t renewal) {
     prong_process_state state;
     int descriptor;
     prong_status status = prong_process_get_state(process, &state);
@@ -59,7 +61,7 @@ static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process
     }
     atomic_store(&o->sentinels[i].descriptor, descriptor);
     atomic_fetch_add(&o->alive, 1);
-    worker_make_known(o->pool, pool_worker(o->pool, i), process, state.pid);
+    worker_make_known(o->pool, pool_worker(o->pool, i), process, state.pid, renewal);
     waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
     return owner_watch_worker(o, i);
 }
@@ -85,8 +87,9 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
     if (status < 0) return status;
     worker_forget_initializing(o->pool, worker);
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
+    uint64_t renewal = __atomic_load_n(&o->pool->renewal, __ATOMIC_ACQUIRE); /* before it can have loaded anything */
     status = prong_process_start(process);
-    if (status >= 0) return owner_take_worker(o, i, process);
+    if (status >= 0) return owner_take_worker(o, i, process, renewal);
     prong_process_destroy(process);
     return status;
 }
@@ -98,6 +101,7 @@ static void pool_break(struct pool *pool, int code) {
         guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
     }
     guard_leave(&pool->guard);
+    waitq_notify(&pool->ended, INT_MAX);
 }
 
 /* Under the guard. */
@@ -127,7 +131,7 @@ static bool owner_worker_ended(struct owner *o, uint64_t i, prong_time patience)
         return false;
     uint64_t job = worker_hand(pool, worker)->job;
     unsigned news = owner_note_death(pool, worker, code);
-    bool hopeless = pool->early_deaths >= EARLY_DEATHS_MOST + pool->worker_count;
+    bool hopeless = pool->early_deaths >= EARLY_DEATHS_MOST + pool->wanted;
     INSIDE struct visit inside = {0};
     if (job) object_enter_known(&inside, job);
     guard_leave(&pool->guard);
@@ -164,12 +168,15 @@ static bool pool_wants_workers(const struct pool *pool) {
 }
 
 static bool owner_lacks_workers(const struct owner *o) {
-    return atomic_load(&o->alive) < o->pool->worker_count && pool_wants_workers(o->pool);
+    if (!pool_wants_workers(o->pool)) return false;
+    for (uint64_t i = 0, wanted = pool_wanted(o->pool); i < wanted; i++)
+        if (atomic_load(&o->sentinels[i].descriptor) < 0) return true;
+    return false;
 }
 
 static bool owner_replace_missing(struct owner *o) {
     bool good = true;
-    for (uint64_t i = 0; good && owner_lacks_workers(o) && i < o->pool->worker_count; i++) {
+    for (uint64_t i = 0; good && owner_lacks_workers(o) && i < pool_wanted(o->pool); i++) {
         if (atomic_load(&o->sentinels[i].descriptor) >= 0) continue;
         good = owner_start_worker(o, i) == PRONG_OK;
         o->failed_starts = good ? 0 : o->failed_starts + 1;
@@ -257,6 +264,7 @@ bool owner_look_beside(struct owner *o, deadline_t *due) {
     bool good = owner_gather_ended(o, PATIENCE);
     owner_kill_stubborn(o, due);
     good &= owner_enforce_limits(o, PATIENCE, due);
+    good &= owner_adapt(o, PATIENCE, due);
     if (!good) *due = deadline_earlier(*due, deadline_after(TRY_AGAIN));
     return good;
 }

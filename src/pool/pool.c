@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORKERS_MOST = MEMBER_LIMIT / 2 };
+enum { WORKERS_MOST = MEMBER_LIMIT / 2, PLACES_LEAST = 64 };
 
 prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **pool) {
     prong_status status = object_enter(inside, KIND_POOL, handle.offset, handle.generation, (void **)pool);
@@ -39,6 +39,12 @@ static prong_status pool_check_options(const prong_pool_options *o) {
     if (o->program && o->method && o->method != PRONG_START_SPAWN)
         return fail(PRONG_INVALID, "pool: a program of its own is started by spawn, not by %s",
                     prong_start_method_name(o->method));
+    if (o->processes_most > WORKERS_MOST)
+        return fail(PRONG_INVALID, "pool: processes_most (%zu) is more than %d", o->processes_most, WORKERS_MOST);
+    if (o->processes_most && o->processes_most < o->processes)
+        return fail(PRONG_INVALID, "pool: processes_most (%zu) is less than processes (%u)", o->processes_most,
+                    o->processes);
+    if (o->idle_time < 0) return fail(PRONG_INVALID, "pool: a negative idle_time");
     if (o->initializer_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative initializer_time_limit");
     if (o->initializer && o->initializer_name)
         return fail(PRONG_INVALID, "pool: both an initializer and a name ('%s')", o->initializer_name);
@@ -84,9 +90,19 @@ static prong_status pool_make_table(size_t size, uint64_t *table) {
     return status;
 }
 
+static void pool_fill_size(struct pool *pool, const prong_pool_options *o) {
+    size_t processes = o->processes ? o->processes : os_usable_cpus(), most = o->processes_most;
+    if (most && processes > most) processes = most; /* as many as there are CPUs */
+    pool->wanted = pool->least = processes;
+    pool->most = most;
+    pool->adapts = most > processes;
+    pool->worker_count = most ? most : processes > PLACES_LEAST ? processes : PLACES_LEAST;
+    pool->idle_time = o->idle_time ? o->idle_time : PRONG_SECONDS(10);
+}
+
 static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
-    pool->worker_count = o->processes ? o->processes : os_usable_cpus();
+    pool_fill_size(pool, o);
     pool->maxtasks = o->maxtasksperchild;
     pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
     pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
@@ -118,7 +134,7 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
         status = owner_start(pool, made);
     }
     if (status < 0) {
-        status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->worker_count);
+        status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->wanted);
         KEEP_MESSAGE;
         object_destroy(pool, made.generation);
         return status;
@@ -135,6 +151,7 @@ static void pool_leave_state(struct pool *pool, enum pool_state most, enum pool_
     guard_leave(&pool->guard);
     waitq_notify(&pool->work, INT_MAX);
     waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->ended, INT_MAX);
 }
 
 prong_status prong_pool_shutdown(prong_pool handle) {
@@ -213,15 +230,17 @@ prong_status prong_pool_destroy(prong_pool handle) {
 
 /* --- asking --- */
 
-static prong_status pool_list_workers(struct pool *pool, prong_worker *workers, size_t capacity) {
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
-    for (uint64_t i = 0; i < pool->worker_count && i < capacity; i++) {
-        struct worker *worker = pool_worker(pool, i);
-        workers[i] = (prong_worker){
+/* Those beyond the places that are wanted have not ended yet. */
+static size_t pool_list_workers(struct pool *pool, prong_worker *workers, size_t capacity) {
+    size_t count = 0;
+    for (uint64_t i = 0; i < pool->worker_count; i++) {
+        const struct worker *worker = pool_worker(pool, i);
+        if (i >= pool->wanted && !worker->pid) continue;
+        if (count++ >= capacity) continue;
+        workers[count - 1] = (prong_worker){
             .pid = (int)worker->pid, .busy = worker_hand(pool, worker)->job != 0, .tasks = worker->tasks};
     }
-    guard_leave(&pool->guard);
-    return PRONG_OK;
+    return count;
 }
 
 prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t capacity, size_t *count,
@@ -230,8 +249,10 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     INSIDE struct visit inside = {0};
     TRY(check_bytes(workers, capacity, "pool: workers"));
     TRY(pool_enter(&inside, handle, &pool));
-    if (capacity) TRY(pool_list_workers(pool, workers, capacity));
-    if (count) *count = pool->worker_count;
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
+    size_t listed = pool_list_workers(pool, workers, capacity);
+    guard_leave(&pool->guard);
+    if (count) *count = listed;
     if (deaths) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
     return PRONG_OK;
 }

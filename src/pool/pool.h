@@ -25,6 +25,7 @@ struct worker {
     uint64_t doom;  /* why it is being killed, whatever it runs */
     uint64_t tasks;
     uint64_t initializing; /* since when its initializer runs; 0: it does not */
+    uint64_t renewal;      /* the pool's when it was started */
     /* what it waits for until when, if it waits for a pool; 0: nothing. See await.h */
     uint64_t awaits, awaits_generation;
     int64_t awaits_place, awaits_until;
@@ -60,14 +61,19 @@ struct pool {
         claimable[PRIORITIES]; /* jobs with tasks to claim, the most urgent ones first, and of these the oldest */
     /* What steps only read, as a rule. */
     _Alignas(64) uint64_t workers, hands, worker_count;
+    uint64_t wanted;              /* the places before this one have workers; those in others end */
+    uint64_t adapts, least, most; /* whether wanted adapts itself, between these: see elastic.c */
+    int64_t idle_time;
+    uint64_t renewal; /* a worker that was started for an earlier one ends */
     uint64_t maxtasks;
     uint64_t limits, limit_count; /* the heap of hands with a time limit: see limits.h */
     int64_t limits_looked_until;  /* the owner looks at it then, at the latest; PRONG_FOREVER: when it is told to */
+    _Alignas(64) uint64_t busy, busy_most; /* if it adapts: hands with a task, and how many there were at most */
     /* The rest. */
-    _Alignas(64) struct list told; /* ended jobs whose callbacks are to run, in the order of their ends */
-    _Atomic uint64_t owner;        /* token */
-    struct owner *entry;           /* in the owner's own memory, under the lock of owners.c */
-    _Atomic uint64_t orphaned;     /* the owner is dead: freed when the last worker is, too */
+    struct list told;          /* ended jobs whose callbacks are to run, in the order of their ends */
+    _Atomic uint64_t owner;    /* token */
+    struct owner *entry;       /* in the owner's own memory, under the lock of owners.c */
+    _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */
     uint64_t deaths, early_deaths;
     int64_t broken_code;
     _Atomic uint64_t workers_ended; /* all, and none will follow */
@@ -85,7 +91,7 @@ struct pool {
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
     _Alignas(64) struct waitq attention; /* the owner's caretaker waits for what is to be done */
     _Alignas(64) struct waitq callbacks; /* the one that runs callbacks waits for jobs that have any */
-    _Alignas(64) struct waitq ended;     /* join waits for the last worker */
+    _Alignas(64) struct waitq ended;     /* join waits for the last worker, replace_workers for new ones */
 };
 
 enum { KIND_POOL = 4 };
@@ -93,6 +99,23 @@ extern const struct object_type pool_type;
 
 static inline struct worker *pool_worker(const struct pool *pool, uint64_t i) {
     return (struct worker *)arena_at(pool->workers) + i;
+}
+
+static inline uint64_t pool_wanted(const struct pool *pool) {
+    return __atomic_load_n(&pool->wanted, __ATOMIC_RELAXED);
+}
+
+/* Whether the worker is to end though there are tasks. Not before its owner has made it known. */
+static inline bool worker_is_surplus(const struct pool *pool, const struct worker *worker) {
+    uint64_t place = (uint64_t)(worker - pool_worker(pool, 0));
+    return __atomic_load_n(&worker->pid, __ATOMIC_ACQUIRE) &&
+           (place >= pool_wanted(pool) ||
+            __atomic_load_n(&worker->renewal, __ATOMIC_RELAXED) != __atomic_load_n(&pool->renewal, __ATOMIC_RELAXED));
+}
+
+/* Under the guard: whether its owner is to be told that tasks wait, though the pool could grow. */
+static inline bool pool_lacks_workers(const struct pool *pool) {
+    return pool->adapts && pool->unfinished > pool->wanted && pool->wanted < pool->most;
 }
 
 static inline struct hand *pool_hand(const struct pool *pool, uint64_t i) {

@@ -13,8 +13,8 @@
 
 enum {
     TASK_WORDS = 5,                                                    /* schedule_end_task */
-    TAKE_WORDS = 2 + LIST_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
-    FREE_WORDS = 1 + LIST_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
+    TAKE_WORDS = 4 + LIST_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
+    FREE_WORDS = 2 + LIST_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
     CLAIM_WORDS = 3 + 2 + TAKE_WORDS + LIST_REMOVE_WORDS,              /* schedule_claim */
     TELL_WORDS = 1 + LIST_ADD_WORDS,                                   /* schedule_tell_owner */
     END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,          /* schedule_end */
@@ -90,6 +90,11 @@ static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *pl
     return true;
 }
 
+static void schedule_count_busy(struct pool *pool) {
+    schedule_add(pool, &pool->busy, 1);
+    if (pool->busy > pool->busy_most) schedule_set(pool, &pool->busy_most, pool->busy);
+}
+
 /* A hand without a job is not read: of what it has, only what leads elsewhere is noted in the journal. */
 static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *claim) {
     struct job *job = arena_at(claim->job);
@@ -100,6 +105,7 @@ static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *
     hand->ends_at = job->time_limit ? clock_now() + (int64_t)job->time_limit : 0;
     schedule_set(pool, &hand->job, claim->job);
     schedule_add(pool, &job->running, 1);
+    if (pool->adapts) schedule_count_busy(pool);
     list_add(pool, &job->hands, hand, offsetof(struct hand, of_job));
     return hand->ends_at && limits_add(pool, hand);
 }
@@ -107,6 +113,7 @@ static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *
 static void hand_free(struct pool *pool, struct hand *hand) {
     struct job *job = arena_at(hand->job);
     schedule_add(pool, &job->running, -1);
+    if (pool->adapts) schedule_add(pool, &pool->busy, -1);
     list_remove(pool, &job->hands, hand, offsetof(struct hand, of_job));
     limits_remove(pool, hand);
     schedule_set(pool, &hand->job, 0);

@@ -56,7 +56,7 @@ prong_status submit_tasks(struct submission *s, prong_bytes head, prong_job *han
 /* --- arrays in, arrays out --- */
 
 static size_t submit_default_chunk(const struct pool *pool, size_t count) {
-    size_t chunks = pool->worker_count * CHUNKS_A_WORKER;
+    size_t chunks = pool_wanted(pool) * CHUNKS_A_WORKER;
     return count ? (count + chunks - 1) / chunks : 1;
 }
 

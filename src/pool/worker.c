@@ -150,7 +150,7 @@ static bool worker_must_end(const struct work_loop *w) {
     uint64_t state = atomic_load(&w->pool->state);
     return __atomic_load_n(&w->worker->doom, __ATOMIC_RELAXED) || __atomic_load_n(&w->hand->doom, __ATOMIC_RELAXED) ||
            state == POOL_TERMINATED || state == POOL_BROKEN ||
-           (w->pool->maxtasks && w->worker->tasks >= w->pool->maxtasks) ||
+           (w->pool->maxtasks && w->worker->tasks >= w->pool->maxtasks) || worker_is_surplus(w->pool, w->worker) ||
            (state == POOL_CLOSED && __atomic_load_n(&w->pool->unfinished, __ATOMIC_RELAXED) == 0);
 }
 
@@ -229,6 +229,7 @@ static void worker_report_broken(struct pool *pool, int code) {
     if (atomic_load(&pool->state) <= POOL_CLOSED) guard_set(&pool->guard, (uint64_t *)&pool->state, POOL_BROKEN);
     guard_leave(&pool->guard);
     waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->ended, INT_MAX);
 }
 
 static void worker_report_initializing(struct work_loop *w) {
@@ -244,6 +245,7 @@ static void worker_report_ready(struct work_loop *w) {
     guard_set(&w->pool->guard, &w->worker->token, self_token());
     guard_set(&w->pool->guard, &w->pool->early_deaths, 0);
     guard_leave(&w->pool->guard);
+    waitq_notify(&w->pool->ended, INT_MAX);
 }
 
 /* Whose initializer runs, until it serves. */
