@@ -184,15 +184,17 @@ static bool view_goes_on_anyway(const struct view *view, const struct pool *pool
            state == POOL_BROKEN || worker_waits_until(pool, worker) < view->until;
 }
 
+/* Whether a worker takes what nobody has taken yet: one that is not to end, or one that the pool grows by. */
 static bool view_any_can_go_on(const struct view *view, size_t i) {
-    for (uint64_t k = 0; k < view->pools[i]->worker_count; k++)
+    const struct pool *pool = view->pools[i];
+    for (uint64_t k = 0; k < pool->wanted; k++)
         if (view->can_go_on[i][k]) return true;
-    return false;
+    return pool->adapts && pool->wanted < pool->most;
 }
 
 static bool view_all_can_go_on(const struct view *view, size_t i) {
     for (uint64_t k = 0; k < view->pools[i]->worker_count; k++)
-        if (!view->can_go_on[i][k]) return false;
+        if (pool_worker(view->pools[i], k)->pid && !view->can_go_on[i][k]) return false;
     return true;
 }
 
@@ -270,13 +272,13 @@ static bool await_worker_is_free(const struct awaited *awaited) {
     struct pool *pool = pool_awaited(awaited, &generation);
     if (!pool || awaited->place == AWAIT_WORKERS) return false;
     bool somebody = false;
-    for (uint64_t i = 0; i < pool->worker_count; i++) {
+    for (uint64_t i = 0, wanted = pool_wanted(pool); i < pool->worker_count; i++) {
         struct worker *worker = pool_worker(pool, i);
         bool waits =
             __atomic_load_n(&worker->awaits, __ATOMIC_SEQ_CST); /* pairs with the release of the guard in await_begin */
         if (waits && __atomic_load_n(&worker_hand(pool, worker)->job, __ATOMIC_RELAXED) == awaited->offset)
             return false;
-        somebody |= !waits;
+        somebody |= !waits && i < wanted;
     }
     return somebody;
 }

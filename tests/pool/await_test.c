@@ -135,6 +135,24 @@ METHOD_TEST(a_task_may_wait_for_its_own_pool_while_another_worker_is_free) {
     test_arena_is_clean(0);
 }
 
+METHOD_TEST(a_pool_that_may_grow_has_a_worker_for_it_and_one_that_shrank_has_not) {
+    prong_pool pool;
+    struct order order = {.timeout = PRONG_FOREVER, .form = BY_APPLY};
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
+                                                      .processes_most = 2,
+                                                      .idle_time = PRONG_SECONDS(60),
+                                                      .method = (prong_start_method)method}));
+    order.pool = pool;
+    equal(run_outer(pool, &order, NULL), PRONG_OK);
+    ok(prong_pool_destroy(pool));
+    order.pool = pool = make(method, 2);
+    ok(prong_pool_resize(pool, 1));
+    for (size_t count = 2; count != 1; test_sleep_ms(5)) ok(prong_pool_workers(pool, NULL, 0, &count, NULL));
+    equal(run_outer(pool, &order, NULL), PRONG_DEADLOCK);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 /* `count` such tasks, each on a worker of its own before the first of them waits; how they ended. */
 static void run_together(prong_pool pool, const struct order *orders, int count, prong_status *statuses) {
     prong_job jobs[8];
