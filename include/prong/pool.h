@@ -71,7 +71,16 @@ typedef struct prong_pool_options {
      * more. */
     size_t processes_most;
     prong_time idle_time; /* 0: 10 s */
-    void *reserved[6];    /* zero */
+    /* Limits of a worker's memory, in bytes; 0: none. What counts is memory of
+     * its own (RssAnon), less what a forked worker has from its parent: not what
+     * it shares with others, and not prong's arena. A worker above memory_soft
+     * is replaced after its task. With memory_hard, it cannot allocate more than
+     * that of private memory (RLIMIT_DATA, which counts all that is reserved,
+     * such as the stacks of threads): malloc fails, Python raises MemoryError.
+     * One that uses more all the same, in a task, is killed within 0.2 s: the
+     * task ends as PRONG_TASK_MEMORY, or is run again (retries). */
+    size_t memory_soft, memory_hard;
+    void *reserved[4]; /* zero */
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start;

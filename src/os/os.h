@@ -54,6 +54,16 @@ uint64_t os_file_size_limit(void);
 /* Bytes of address space that this process may have (RLIMIT_AS; UINT64_MAX: any), and has. */
 uint64_t os_address_space_limit(void);
 uint64_t os_address_space_used(void);
+/* Memory of a process, in bytes. */
+struct os_memory_used {
+    uint64_t space;   /* its address space */
+    uint64_t own;     /* pages that no other process has (RssAnon), but for those that it shares with its parent since a fork */
+    uint64_t private; /* what such pages can become, which RLIMIT_DATA counts, and its stack */
+};
+/* pid: 0 for this process. False with errno: there is none, or /proc is not to be had. */
+bool os_memory_used(int pid, struct os_memory_used *used);
+/* Lets the calling process have no more private memory than that, if it may have more now. */
+void os_memory_limit_private(uint64_t bytes);
 /* Maps all of it for sharing; MAP_FAILED on failure. Costs no memory until touched. */
 void *os_memory_map(int fd, uint64_t size);
 /* Maps privately (copy-on-write) the pages that contain `size` bytes from `offset`, and returns the address of those

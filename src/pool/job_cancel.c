@@ -38,10 +38,7 @@ static bool job_runs(prong_job job) {
 
 static struct runner runner_of(struct pool *pool, struct hand *hand) {
     const struct worker *worker = hand_worker(pool, hand);
-    return (struct runner){hand,
-                           {hand->job, hand->generation, hand->place, (unsigned)hand->tries, false},
-                           worker_process(worker),
-                           (uint32_t)worker->token};
+    return (struct runner){hand, hand_claim(hand), worker_process(worker), (uint32_t)worker->token};
 }
 
 /* Dooms those that run tasks of the job, which was cancelled, so that no others will; *count of them, to be freed by the caller. NULL:

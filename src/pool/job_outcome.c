@@ -107,6 +107,10 @@ void prong_outcome_text(const prong_outcome *o, char *text, size_t size) {
                  (int)(o->size < SUMMARY_SIZE ? o->size : SUMMARY_SIZE), o->size ? (const char *)o->data : "");
         break;
     case PRONG_TASK_TIMEOUT: snprintf(text, size, "task %zu ran longer than its limit and was killed", o->index); break;
+    case PRONG_TASK_MEMORY:
+        snprintf(text, size, "task %zu: its worker used more memory than its limit (memory_hard) and was killed",
+                 o->index);
+        break;
     case PRONG_CANCELLED: snprintf(text, size, "task %zu was cancelled", o->index); break;
     case PRONG_NO_FUNCTION:
         if (o->size) { /* the worker has said more */

@@ -45,6 +45,7 @@ struct owner {
     _Atomic uint64_t ended_workers;
     unsigned failed_starts;
     int64_t backlog_since, period_since; /* see elastic.c */
+    int64_t memory_look_at;              /* see memory.c */
     deadline_t try_again_at;             /* after slow work that failed */
     _Atomic int64_t kill_at;             /* 0, or when those told to end are killed */
     _Atomic bool jobs_are_failed;        /* of a pool that was terminated or broken: no task of them will begin */
@@ -105,6 +106,10 @@ void helpers_forget(void);
 /* --- elastic.c --- */
 /* Has an adapting pool grow or shrink; *due: when to look again, at the latest. False: the guard was not to be had in time. */
 bool owner_adapt(struct owner *owner, prong_time patience, deadline_t *due);
+
+/* --- memory.c --- */
+/* Kills the workers whose task uses more than memory_hard. As owner_adapt. */
+bool owner_limit_memory(struct owner *owner, prong_time patience, deadline_t *due);
 
 /* --- owner_workers.c --- */
 prong_status owner_start_worker(struct owner *owner, uint64_t i);

@@ -265,6 +265,7 @@ bool owner_look_beside(struct owner *o, deadline_t *due) {
     owner_kill_stubborn(o, due);
     good &= owner_enforce_limits(o, PATIENCE, due);
     good &= owner_adapt(o, PATIENCE, due);
+    good &= owner_limit_memory(o, PATIENCE, due);
     if (!good) *due = deadline_earlier(*due, deadline_after(TRY_AGAIN));
     return good;
 }

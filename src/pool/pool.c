@@ -44,6 +44,9 @@ static prong_status pool_check_options(const prong_pool_options *o) {
     if (o->processes_most && o->processes_most < o->processes)
         return fail(PRONG_INVALID, "pool: processes_most (%zu) is less than processes (%u)", o->processes_most,
                     o->processes);
+    if (o->memory_hard && o->memory_soft > o->memory_hard)
+        return fail(PRONG_INVALID, "pool: memory_soft (%zu) is more than memory_hard (%zu)", o->memory_soft,
+                    o->memory_hard);
     if (o->idle_time < 0) return fail(PRONG_INVALID, "pool: a negative idle_time");
     if (o->initializer_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative initializer_time_limit");
     if (o->initializer && o->initializer_name)
@@ -104,6 +107,8 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
     pool_fill_size(pool, o);
     pool->maxtasks = o->maxtasksperchild;
+    pool->memory_soft = o->memory_soft;
+    pool->memory_hard = o->memory_hard;
     pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
     pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);

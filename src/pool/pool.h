@@ -16,7 +16,7 @@
 #include <signal.h>
 
 enum pool_state { POOL_RUNNING, POOL_CLOSED, POOL_TERMINATED, POOL_BROKEN };
-enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL };
+enum doom { DOOM_NONE, DOOM_TIMEOUT, DOOM_CANCEL, DOOM_MEMORY };
 
 struct worker {
     _Alignas(64) uint64_t process_offset, process_generation;
@@ -26,6 +26,7 @@ struct worker {
     uint64_t tasks;
     uint64_t initializing; /* since when its initializer runs; 0: it does not */
     uint64_t renewal;      /* the pool's when it was started */
+    uint64_t memory_base;  /* what a forked one had at its start, of its parent's */
     /* what it waits for until when, if it waits for a pool; 0: nothing. See await.h */
     uint64_t awaits, awaits_generation;
     int64_t awaits_place, awaits_until;
@@ -64,7 +65,9 @@ struct pool {
     uint64_t wanted;              /* the places before this one have workers; those in others end */
     uint64_t adapts, least, most; /* whether wanted adapts itself, between these: see elastic.c */
     int64_t idle_time;
-    uint64_t renewal; /* a worker that was started for an earlier one ends */
+    uint64_t memory_soft, memory_hard; /* 0: no limit. See memory.c */
+    uint64_t memory_watched;           /* with memory_hard: its owner looks again, without being told */
+    uint64_t renewal;                  /* a worker that was started for an earlier one ends */
     uint64_t maxtasks;
     uint64_t limits, limit_count; /* the heap of hands with a time limit: see limits.h */
     int64_t limits_looked_until;  /* the owner looks at it then, at the latest; PRONG_FOREVER: when it is told to */

@@ -13,7 +13,7 @@
 
 enum {
     TASK_WORDS = 5,                                                    /* schedule_end_task */
-    TAKE_WORDS = 4 + LIST_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
+    TAKE_WORDS = 5 + LIST_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
     FREE_WORDS = 2 + LIST_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
     CLAIM_WORDS = 3 + 2 + TAKE_WORDS + LIST_REMOVE_WORDS,              /* schedule_claim */
     TELL_WORDS = 1 + LIST_ADD_WORDS,                                   /* schedule_tell_owner */
@@ -107,7 +107,9 @@ static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *
     schedule_add(pool, &job->running, 1);
     if (pool->adapts) schedule_count_busy(pool);
     list_add(pool, &job->hands, hand, offsetof(struct hand, of_job));
-    return hand->ends_at && limits_add(pool, hand);
+    bool early = hand->ends_at && limits_add(pool, hand), unwatched = pool->memory_hard && !pool->memory_watched;
+    if (unwatched) schedule_set(pool, &pool->memory_watched, 1);
+    return early || unwatched;
 }
 
 static void hand_free(struct pool *pool, struct hand *hand) {
@@ -127,7 +129,7 @@ bool schedule_claim(struct pool *pool, struct hand *hand, struct claim *claim) {
             unsigned tries = task_tries(*job_word(job, place)) + 1;
             schedule_set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
             *claim = (struct claim){arena_offset(job), object_generation(job), place, tries, false};
-            claim->ends_early = hand_take(pool, hand, claim);
+            claim->tells_owner = hand_take(pool, hand, claim);
             if (job->next == job->count && !job->again) schedule_unlink_job(pool, job);
             return true;
         }
@@ -203,6 +205,7 @@ static prong_status hand_status_of_doom(const struct pool *pool, const struct ha
     switch (hand->doom ? hand->doom : hand_worker(pool, hand)->doom) {
     case DOOM_TIMEOUT: return PRONG_TASK_TIMEOUT;
     case DOOM_CANCEL: return PRONG_CANCELLED;
+    case DOOM_MEMORY: return PRONG_TASK_MEMORY;
     default: return PRONG_WORKER_DIED;
     }
 }
@@ -210,7 +213,8 @@ static prong_status hand_status_of_doom(const struct pool *pool, const struct ha
 unsigned schedule_loss(struct pool *pool, struct hand *hand, int exit_code) {
     struct job *job = arena_at(hand->job);
     prong_status status = hand_status_of_doom(pool, hand);
-    bool again = status == PRONG_WORKER_DIED && hand->tries <= job->retries && !job->cancel_status;
+    bool lost = status == PRONG_WORKER_DIED || status == PRONG_TASK_MEMORY;
+    bool again = lost && hand->tries <= job->retries && !job->cancel_status;
     if (again) {
         again_add(pool, job, hand->place);
         schedule_job(pool, job);

@@ -9,8 +9,12 @@
 struct claim {
     uint64_t job, generation, place;
     unsigned tries;
-    bool ends_early; /* the owner's `attention` is to be notified, once the guard is left: see limits_add */
+    bool
+        tells_owner; /* its `attention` is to be notified, once the guard is left: it has to look earlier than it would */
 };
+static inline struct claim hand_claim(const struct hand *hand) {
+    return (struct claim){hand->job, hand->generation, hand->place, (unsigned)hand->tries, false};
+}
 /* The job whose tasks are claimed next; 0: there is none. A hint unless under the guard. */
 static inline uint64_t schedule_first_job(const struct pool *pool) {
     for (int i = 0; i < PRIORITIES; i++) {

@@ -6,6 +6,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/memory.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
 
@@ -23,6 +24,7 @@ struct work_loop {
     struct pool *pool;
     struct worker *worker;
     struct hand *hand;
+    bool too_large; /* its memory: see memory.c */
     /* the function last run */
     struct function function;
     any_function *pointer;
@@ -151,7 +153,7 @@ static bool worker_must_end(const struct work_loop *w) {
     return __atomic_load_n(&w->worker->doom, __ATOMIC_RELAXED) || __atomic_load_n(&w->hand->doom, __ATOMIC_RELAXED) ||
            state == POOL_TERMINATED || state == POOL_BROKEN ||
            (w->pool->maxtasks && w->worker->tasks >= w->pool->maxtasks) || worker_is_surplus(w->pool, w->worker) ||
-           (state == POOL_CLOSED && __atomic_load_n(&w->pool->unfinished, __ATOMIC_RELAXED) == 0);
+           w->too_large || (state == POOL_CLOSED && __atomic_load_n(&w->pool->unfinished, __ATOMIC_RELAXED) == 0);
 }
 
 /* A start may fail when its child has come this far: it is killed then, and nobody will miss a task that it has claimed. So none is
@@ -183,6 +185,7 @@ static enum step worker_take(struct work_loop *w, struct claim *claim) {
 static enum step worker_step(struct work_loop *w, struct claim *claim, const struct done *done) {
     struct pool *pool = w->pool;
     if (!done) schedule_expect_claim(pool);
+    if (done && pool->memory_soft) w->too_large = memory_is_over(w->worker, pool->memory_soft, 0);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return STEP_END;
     uint64_t ended = done && schedule_holds(w->hand, claim) ? claim->job : 0;
     unsigned news = ended ? worker_hand_in(w, done) : JOB_NEWS_NONE;
@@ -192,7 +195,7 @@ static enum step worker_step(struct work_loop *w, struct claim *claim, const str
     guard_leave(&pool->guard);
     if (ended) schedule_tell(pool, ended, news);
     if (next == STEP_RUN && schedule_first_job(pool)) waitq_notify(&pool->work, 1);
-    if (next == STEP_RUN && claim->ends_early) waitq_notify(&pool->attention, 1);
+    if (next == STEP_RUN && claim->tells_owner) waitq_notify(&pool->attention, 1);
     return next;
 }
 
@@ -275,6 +278,7 @@ int worker_main(void *bytes, size_t size) {
     w.worker = pool_worker(w.pool, argument->place);
     w.hand = worker_hand(w.pool, w.worker);
     await_as(w.pool, w.worker);
+    memory_begin(w.pool, w.worker);
     initializing = &w;
     worker_report_initializing(&w);
     int code = worker_initialize(w.pool);

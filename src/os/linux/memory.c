@@ -69,13 +69,31 @@ size_t os_stack_size(void) {
     return (size_t)(size & ~(uint64_t)(page_size() - 1));
 }
 
-uint64_t os_address_space_used(void) {
-    char text[32] = "";
-    int fd = os_off_stdio(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
-    if (fd < 0) return 0;
+bool os_memory_used(int pid, struct os_memory_used *used) {
+    enum { SPACE, RESIDENT, SHARED, TEXT, LIBRARIES, DATA, FIELDS };
+    char path[32] = "/proc/self/statm", text[160] = "", *at = text;
+    uint64_t pages[FIELDS];
+    if (pid) snprintf(path, sizeof path, "/proc/%d/statm", pid);
+    int fd = os_off_stdio(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd < 0) return false;
     ssize_t length = read(fd, text, sizeof text - 1);
     close(fd);
-    return length > 0 ? strtoull(text, NULL, 10) * page_size() : 0;
+    for (int i = 0; i < FIELDS; i++) pages[i] = strtoull(at, &at, 10);
+    uint64_t own = pages[RESIDENT] > pages[SHARED] ? pages[RESIDENT] - pages[SHARED] : 0;
+    *used = (struct os_memory_used){pages[SPACE] * page_size(), own * page_size(), pages[DATA] * page_size()};
+    return length > 0;
+}
+
+uint64_t os_address_space_used(void) {
+    struct os_memory_used used;
+    return os_memory_used(0, &used) ? used.space : 0;
+}
+
+void os_memory_limit_private(uint64_t bytes) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur <= bytes) return;
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_DATA, &limit);
 }
 
 /* Beyond the limit the system would send SIGXFSZ, which kills. */
