@@ -33,7 +33,11 @@ typedef struct prong_queue_options {
     size_t maxsize;    /* messages, after which a put waits; 0: the arena's size
                        is the only limit */
     bool joinable;     /* JoinableQueue: task_done and join count messages */
-    void *reserved[4]; /* zero */
+    size_t maxbytes;   /* bytes of all messages, after which a put waits; 0: no
+                          limit. A message that is longer alone is put when the
+                          queue is empty. Who waits for much room may wait for as
+                          long as others put what is smaller. */
+    void *reserved[3]; /* zero */
 } prong_queue_options;
 
 /* Creates a queue, which lives until prong_queue_destroy, or until the family

@@ -34,18 +34,21 @@ static prong_status destroy_queue(uint64_t offset, uint64_t generation) {
     return prong_queue_destroy((prong_queue){offset, generation});
 }
 
-/* (maxsize=0, joinable=False, handle=None) */
+/* (maxsize=0, joinable=False, maxbytes=0, handle=None) */
 static int queue_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"maxsize", "joinable", "handle", NULL};
+    static char *names[] = {"maxsize", "joinable", "maxbytes", "handle", NULL};
     Queue *self = (Queue *)object;
-    Py_ssize_t maxsize = 0;
+    Py_ssize_t maxsize = 0, maxbytes = 0;
     int joinable = 0;
     PyObject *handle = NULL;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|npO!", names, &maxsize, &joinable, &PyTuple_Type, &handle))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|npnO!", names, &maxsize, &joinable, &maxbytes,
+                                     &PyTuple_Type, &handle))
         return -1;
     if (handle) return handle_parse(handle, &self->shared.handle);
     prong_queue made;
-    prong_queue_options options = {.maxsize = maxsize > 0 ? (size_t)maxsize : 0, .joinable = joinable};
+    prong_queue_options options = {.maxsize = maxsize > 0 ? (size_t)maxsize : 0,
+                                   .joinable = joinable,
+                                   .maxbytes = maxbytes > 0 ? (size_t)maxbytes : 0};
     prong_status status = prong_queue_create(&made, &options);
     return shared_made(&self->shared, status, made.offset, made.generation, destroy_queue);
 }
@@ -434,7 +437,7 @@ static PyGetSetDef queue_members[] = {
     {0}};
 
 PyTypeObject Queue_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Queue",
-                           .tp_doc = DOC("Queue(maxsize=0, joinable=False, handle=None)",
+                           .tp_doc = DOC("Queue(maxsize=0, joinable=False, maxbytes=0, handle=None)",
                                          "A queue in shared memory; maxsize 0: of any length."),
                            .tp_base = &Shared_type,
                            .tp_basicsize = sizeof(Queue),

@@ -113,18 +113,19 @@ class _Factories(methods.Family):
         from .synchronize import Barrier
         return Barrier(parties, action, timeout, ctx=self.get_context())
 
-    def Queue(self, maxsize: int = 0, *, strict: bool = False) -> "queues.Queue[Any]":
-        """A queue for any number of processes. maxsize: put waits while it has so many objects; 0: no limit.
+    def Queue(self, maxsize: int = 0, *, strict: bool = False, maxbytes: int = 0) -> "queues.Queue[Any]":
+        """A queue for any number of processes. maxsize: put waits while it has so many objects; 0: no limit. maxbytes: the same for the
+        bytes of their pickles; what is longer alone is put when the queue is empty.
 
         strict=True: put raises the error of what cannot be pickled; else the traceback is printed, as with multiprocessing.
         """
         from .queues import Queue
-        return Queue(maxsize, ctx=self.get_context(), strict=strict)
+        return Queue(maxsize, ctx=self.get_context(), strict=strict, maxbytes=maxbytes)
 
-    def JoinableQueue(self, maxsize: int = 0, *, strict: bool = False) -> "queues.JoinableQueue[Any]":
-        """A queue with task_done() and join(). maxsize, strict: as Queue's."""
+    def JoinableQueue(self, maxsize: int = 0, *, strict: bool = False, maxbytes: int = 0) -> "queues.JoinableQueue[Any]":
+        """A queue with task_done() and join(). maxsize, strict, maxbytes: as Queue's."""
         from .queues import JoinableQueue
-        return JoinableQueue(maxsize, ctx=self.get_context(), strict=strict)
+        return JoinableQueue(maxsize, ctx=self.get_context(), strict=strict, maxbytes=maxbytes)
 
     def SimpleQueue(self) -> "queues.SimpleQueue[Any]":
         """A queue with put, get, empty and close, without a limit."""

@@ -173,6 +173,7 @@ else:
 class Queue(_BaseQueue[_T]):
     """Queue(maxsize=0): for any number of putters and getters.
 
+    maxbytes: how many bytes of pickles it holds, after which a put waits; 0: no limit. What is longer alone is put when it is empty.
     strict: what cannot be pickled is raised by put; else _on_queue_feeder_error is called, as in multiprocessing.
     """
 
@@ -180,11 +181,11 @@ class Queue(_BaseQueue[_T]):
     _buffer, _thread = (), None  # nothing waits to be fed by a thread, which programs that know multiprocessing's inside ask
     _travels = ("_maxsize", "_strict", "_opid")
 
-    def __init__(self, maxsize: int = 0, *, ctx: "Any" = None, strict: bool = False) -> None:
+    def __init__(self, maxsize: int = 0, *, ctx: "Any" = None, strict: bool = False, maxbytes: int = 0) -> None:
         if maxsize <= 0:
             maxsize = 2**31 - 1
         self._maxsize, self._strict = maxsize, strict
-        _core.Queue.__init__(self, maxsize if maxsize < 2**31 - 1 else 0, self._joinable)
+        _core.Queue.__init__(self, maxsize if maxsize < 2**31 - 1 else 0, self._joinable, maxbytes)
         self._opid = os.getpid()
         self._restored()
 

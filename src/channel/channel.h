@@ -30,6 +30,7 @@
 #include "family/bell.h"
 #include "family/waitq.h"
 
+#include <limits.h>
 #include <prong/status.h>
 #include <stddef.h>
 
@@ -118,9 +119,17 @@ bool channel_ready_to_take(void *channel);
 bool channel_settled_to_take(void *channel);
 /* Waits for a message or an end, as waitq_wait. */
 bool channel_wait_to_take(struct channel *channel, deadline_t deadline);
-/* Whether there is room, or never will be. */
-bool channel_ready_to_put(void *channel);
-bool channel_settled_to_put(void *channel);
+/* Whether there is room for a message of that size, or never will be: conditions of a waitq, as above. */
+struct room {
+    struct channel *channel;
+    size_t size;
+};
+bool channel_has_room_for(void *room);
+bool channel_settled_to_put(void *room);
+/* There is more room. Of several putters that wait for bytes, the first may want more than others. */
+static inline void channel_tell_room(struct channel *c) {
+    waitq_notify(&c->writable, c->fixed.byte_limit ? INT_MAX : 1);
+}
 /* Spins until then, for a bounded time: see spin_until. */
 bool channel_spin(struct channel *channel);
 bool channel_has_room(struct channel *channel);

@@ -51,11 +51,12 @@ prong_status prong_connection_commit(prong_connection handle, prong_message *mes
     prong_status status = pipe_enter_to_send(&use, handle, &channel);
     if (status < 0) return status;
     deadline_t deadline = deadline_after(timeout);
+    struct room room = {channel, message->size};
     INTERRUPTIBLE;
     do {
         status = message_commit(channel, handle.generation, message, PRONG_NOWAIT);
         if (status != PRONG_FULL) break;
-        waitq_wait(&channel->writable, channel_settled_to_put, channel, family_nap(deadline, DEAD_PEER));
+        waitq_wait(&channel->writable, channel_settled_to_put, &room, family_nap(deadline, DEAD_PEER));
         end_bury_dead(&use.pipe->end[1 - use.side]);
     } while (!deadline_passed(deadline));
     return connection_sent(status);

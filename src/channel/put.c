@@ -31,22 +31,32 @@ bool channel_has_room(struct channel *c) {
            put_bytes_used(c, atomic_load(&c->take.bytes)) < (int64_t)c->fixed.byte_limit / 2;
 }
 
-bool channel_ready_to_put(void *channel) {
-    return channel_has_room(channel);
+/* Half of the limit has to be free, so that a putter that waited puts several; and a message that is larger needs more. */
+static bool room_is_enough(const struct room *room) {
+    struct channel *c = room->channel;
+    if (!channel_has_room(c)) return false;
+    if (!c->fixed.byte_limit || room->size <= c->fixed.byte_limit / 2 || channel_count(c) == 0) return true;
+    int64_t used = put_bytes_used(c, atomic_load(&c->take.bytes)) + (int64_t)room->size;
+    return used <= (int64_t)c->fixed.byte_limit || atomic_load(&c->fixed.state) != CHANNEL_OPEN;
 }
 
-bool channel_settled_to_put(void *channel) {
-    side_settle_take(channel);
-    return channel_has_room(channel);
+bool channel_has_room_for(void *room) {
+    return room_is_enough(room);
+}
+
+bool channel_settled_to_put(void *room) {
+    side_settle_take(((struct room *)room)->channel);
+    return room_is_enough(room);
 }
 
 /* Waits for room; the report shows the wait. PRONG_FULL when the time is up. */
-static __attribute__((noinline)) prong_status put_wait(struct channel *c, deadline_t deadline) {
+static __attribute__((noinline)) prong_status put_wait(struct channel *c, size_t size, deadline_t deadline) {
+    struct room room = {c, size};
     INTERRUPTIBLE;
     bool more = deadline != PRONG_NOWAIT;
-    if (more && !spin_until(channel_ready_to_put, c)) {
+    if (more && !spin_until(channel_has_room_for, &room)) {
         struct waiter *waiter = waiter_begin(arena_at(c->fixed.object));
-        more = waitq_sleep(&c->writable, channel_settled_to_put, c, deadline);
+        more = waitq_sleep(&c->writable, channel_settled_to_put, &room, deadline);
         waiter_end(waiter);
     }
     return more ? PRONG_OK : fail_text(PRONG_FULL, "the queue stayed full for the time given");
@@ -84,7 +94,7 @@ void channel_after_put(struct channel *c) {
 static inline void put_pass_on(struct channel *c) {
     if (__builtin_expect(atomic_load_explicit(&c->writable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
         channel_has_room(c))
-        waitq_notify(&c->writable, 1);
+        channel_tell_room(c);
 }
 
 static inline void put_end(struct channel *c) {
@@ -110,7 +120,7 @@ static inline prong_status put_begin(struct channel *c, uint64_t generation, siz
         if (__builtin_expect(status >= 0, 1)) return PRONG_OK;
         biased_lock_release(&c->put.lock);
         if (status != PRONG_FULL) return status;
-        if ((status = put_wait(c, deadline))) return status;
+        if ((status = put_wait(c, size, deadline))) return status;
     }
 }
 

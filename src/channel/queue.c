@@ -42,7 +42,8 @@ static prong_status queue_build(prong_queue *handle, const prong_queue_options *
     TRY(family_enter());
     TRY(object_create(KIND_QUEUE, (void **)&queue));
     uint64_t generation = object_generation(queue);
-    prong_status status = channel_init(&queue->channel, queue, generation, options ? options->maxsize : 0, 0);
+    prong_status status = channel_init(&queue->channel, queue, generation, options ? options->maxsize : 0,
+                                       options ? options->maxbytes : 0);
     if (status < 0) {
         object_destroy(queue, generation);
         return status;

@@ -9,7 +9,7 @@
 
 #ifndef CHANNEL_SEGMENT
 #define CHANNEL_SEGMENT (256 << 10) /* the model in tests/model has smaller ones */
-#define CHANNEL_SEGMENT_FIRST 192  /* a block of 256 bytes */
+#define CHANNEL_SEGMENT_FIRST 192   /* a block of 256 bytes */
 #define CHANNEL_INLINE 4096
 #define CHANNEL_RUN_LINE 64
 #endif

@@ -151,7 +151,7 @@ static __attribute__((noinline)) void take_release_slow(struct channel *c) {
 }
 
 void channel_after_take(struct channel *c) {
-    waitq_notify(&c->writable, 1);
+    channel_tell_room(c);
     /* One of several sleepers was woken, perhaps for several messages: wakes the next. */
     if (__builtin_expect(atomic_load_explicit(&c->readable.flags, memory_order_relaxed) & WAITQ_SLEEPERS, 0) &&
         channel_has_message(c))

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <prong/runtime.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 static int echo(void *argument, size_t size) {
@@ -165,6 +166,68 @@ TEST(a_full_connection_waits_and_one_message_of_any_size_goes) {
     ok(prong_connection_recv_bytes_into(b, large, sizeof large, NULL, PRONG_NOWAIT));
     for (int i = 0; i < 10; i++) ok(prong_connection_send_bytes(a, large, 100000, PRONG_NOWAIT));
     is(prong_connection_send_bytes(a, large, 100000, PRONG_MS(50)), PRONG_TIMEOUT);
+}
+
+/* With more than half of the room free, but not enough for this message. */
+TEST(a_message_that_wants_most_of_the_room_waits_until_its_time_is_up) {
+    prong_connection a, b;
+    static char large[90000];
+    prong_message message;
+    clock_t before = clock();
+    ok(prong_pipe_create(&a, &b, &(prong_pipe_options){.buffer_bytes = 100000}));
+    ok(prong_connection_send_bytes(a, large, 30000, PRONG_NOWAIT));
+    is(prong_connection_send_bytes(a, large, sizeof large, PRONG_MS(500)), PRONG_TIMEOUT);
+    ok(prong_message_reserve(&message, sizeof large));
+    is(prong_connection_commit(a, &message, PRONG_MS(500)), PRONG_TIMEOUT);
+    check(clock() - before < CLOCKS_PER_SEC / 2); /* it slept */
+    ok(prong_connection_recv_bytes_into(b, large, sizeof large, NULL, PRONG_NOWAIT));
+    ok(prong_connection_commit(a, &message, PRONG_NOWAIT));
+    is(prong_connection_send_bytes(a, large, 30000, PRONG_MS(20)), PRONG_TIMEOUT);
+    ok(prong_connection_recv_bytes_into(b, large, sizeof large, NULL, PRONG_NOWAIT));
+    ok(prong_connection_close(a));
+    ok(prong_connection_close(b));
+    test_arena_is_clean(0);
+}
+
+static int send_too_much(void *argument, size_t size) {
+    static char large[90000];
+    (void)size;
+    ok(prong_connection_send_bytes(*(prong_connection *)argument, large, 30000, PRONG_NOWAIT));
+    return prong_connection_send_bytes(*(prong_connection *)argument, large, sizeof large, PRONG_SECONDS(15)) & 0xff;
+}
+
+static int kill_soon(void *argument, size_t size) {
+    (void)size;
+    test_sleep_ms(100);
+    return prong_process_signal(*(prong_process *)argument, SIGKILL) < 0;
+}
+
+static int receive_late(void *argument, size_t size) {
+    prong_connection receiver = *(prong_connection *)argument;
+    (void)size;
+    test_sleep_ms(20000);
+    return prong_connection_close(receiver);
+}
+
+METHOD_TEST(who_waits_for_most_of_the_room_goes_on_when_there_is_room_or_nobody) {
+    static char large[90000];
+    prong_connection ours, theirs;
+    ok(prong_pipe_create(&ours, &theirs, &(prong_pipe_options){.buffer_bytes = 100000}));
+    prong_process child = start_with(method, send_too_much, theirs);
+    test_sleep_ms(100);
+    for (int i = 0; i < 2; i++)
+        ok(prong_connection_recv_bytes_into(ours, large, sizeof large, NULL, PRONG_SECONDS(10)));
+    equal(test_end(child), 0);
+    ok(prong_connection_close(ours));
+    ok(prong_pipe_create(&ours, &theirs, &(prong_pipe_options){.buffer_bytes = 100000}));
+    prong_process reader = start_with(method, receive_late, theirs);
+    ok(prong_connection_send_bytes(ours, large, 30000, PRONG_NOWAIT));
+    prong_process killer = start_with(method, kill_soon, reader);
+    is(prong_connection_send_bytes(ours, large, sizeof large, PRONG_SECONDS(15)), PRONG_BROKEN_PIPE);
+    equal(test_end(reader), -SIGKILL);
+    equal(test_end(killer), 0);
+    ok(prong_connection_close(ours));
+    test_arena_is_clean(0);
 }
 
 static int fill_until_the_end(void *argument, size_t size) {

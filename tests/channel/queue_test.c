@@ -135,6 +135,56 @@ TEST(put_returns_full_after_timeout) {
     ok(prong_queue_destroy(queue));
 }
 
+TEST(a_queue_may_have_a_limit_in_bytes) {
+    static char large[5000];
+    prong_queue queue;
+    clock_t before = clock();
+    ok(prong_queue_create(&queue, &(prong_queue_options){.maxbytes = 1000}));
+    for (int i = 0; i < 10; i++) ok(prong_queue_put(queue, large, 100, PRONG_NOWAIT));
+    is(prong_queue_put(queue, large, 1, PRONG_NOWAIT), PRONG_FULL);
+    is(prong_queue_put(queue, large, 8, PRONG_MS(20)), PRONG_FULL);
+    for (int i = 0; i < 6; i++) ok(prong_queue_get(queue, large, sizeof large, NULL, PRONG_NOWAIT));
+    is(prong_queue_put(queue, large, 700, PRONG_MS(300)), PRONG_FULL);
+    check(clock() - before < CLOCKS_PER_SEC / 5); /* it slept */
+    ok(prong_queue_put(queue, large, 600, PRONG_NOWAIT));
+    is(prong_queue_put(queue, large, sizeof large, PRONG_MS(20)), PRONG_FULL);
+    for (int i = 0; i < 5; i++) ok(prong_queue_get(queue, large, sizeof large, NULL, PRONG_NOWAIT));
+    ok(prong_queue_put(queue, large, sizeof large, PRONG_NOWAIT)); /* longer alone, into an empty queue */
+    is(prong_queue_put(queue, large, 1, PRONG_NOWAIT), PRONG_FULL);
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
+struct sizes {
+    prong_queue queue;
+    size_t size;
+    int count;
+};
+
+static int put_sizes(void *argument, size_t size) {
+    static char bytes[900];
+    const struct sizes *s = argument;
+    (void)size;
+    for (int i = 0; i < s->count; i++) ok(prong_queue_put(s->queue, bytes, s->size, PRONG_SECONDS(20)));
+    return 0;
+}
+
+/* A putter of much is woken, and has no room yet: the others must not sleep on. */
+METHOD_TEST(putters_of_much_and_of_little_share_a_limit_in_bytes) {
+    static const size_t sizes[] = {900, 10, 600, 8};
+    enum { PUTTERS = sizeof sizes / sizeof *sizes, EACH = 300 };
+    char bytes[900];
+    prong_queue queue;
+    prong_process putters[PUTTERS];
+    ok(prong_queue_create(&queue, &(prong_queue_options){.maxbytes = 1000}));
+    for (int i = 0; i < PUTTERS; i++)
+        putters[i] = start_with(method, put_sizes, ((struct sizes){queue, sizes[i], EACH}));
+    for (int i = 0; i < PUTTERS * EACH; i++) ok(prong_queue_get(queue, bytes, sizeof bytes, NULL, PRONG_SECONDS(20)));
+    for (int i = 0; i < PUTTERS; i++) equal(test_end(putters[i]), 0);
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
 TEST(a_too_small_buffer_loses_nothing) {
     prong_queue queue = make(0);
     char small[4], large[5000];
