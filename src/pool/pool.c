@@ -7,7 +7,6 @@
 #include "pool/await.h"
 #include "pool/job.h"
 #include "pool/owner.h"
-#include "process/calls.h"
 #include "process/process.h"
 
 #include <limits.h>
@@ -28,11 +27,16 @@ prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **p
     return status;
 }
 
+static struct hook_wish pool_initializer(const prong_pool_options *o) {
+    return (struct hook_wish){o->initializer, o->initializer_argument, o->initializer_size, o->initializer_name,
+                              o->initializer_arguments};
+}
+
 static prong_status pool_check_options(const prong_pool_options *o) {
+    const struct hook_wish initializer = pool_initializer(o);
     CHECK_RESERVED(o, "pool: options");
     if (o->processes > WORKERS_MOST)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
-    TRY(check_bytes(o->initializer_argument, o->initializer_size, "pool: initializer_argument"));
     if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
     if ((unsigned)o->method > PRONG_START_FORKSERVER)
         return fail(PRONG_INVALID, "pool: start method %d is none of prong_start_method", (int)o->method);
@@ -40,42 +44,7 @@ static prong_status pool_check_options(const prong_pool_options *o) {
         return fail(PRONG_INVALID, "pool: a program of its own is started by spawn, not by %s",
                     prong_start_method_name(o->method));
     if (o->initializer_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative initializer_time_limit");
-    if (o->initializer && o->initializer_name)
-        return fail(PRONG_INVALID, "pool: both an initializer and a name ('%s')", o->initializer_name);
-    return PRONG_OK;
-}
-
-static prong_status pool_keep_argument(struct pool *pool, const void *bytes, size_t size) {
-    pool->initializer_size = size;
-    prong_status status = size ? heap_alloc(size, 0, &pool->initializer_argument, NULL) : PRONG_OK;
-    if (status >= 0 && size) memcpy(arena_at(pool->initializer_argument), bytes, size);
-    return status;
-}
-
-static prong_status keep_named_initializer(struct pool *pool, const char *name, prong_value arguments) {
-    prong_document *scratch;
-    struct function function;
-    void *bytes;
-    size_t size;
-    prong_status status = function_by_name(name, &function);
-    pool->initializer_pointer = (any_function *)(void *)call_target;
-    if (status >= 0) status = function_identify(pool->initializer_pointer, &pool->initializer);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    if (prong_value_kind(arguments) == PRONG_KIND_NULL) status = prong_build(scratch, &arguments, "()");
-    if (status >= 0) status = call_write(scratch, &function, arguments, prong_make_null(), &bytes, &size);
-    if (status >= 0) status = pool_keep_argument(pool, bytes, size);
-    prong_document_close(scratch);
-    return status;
-}
-
-static prong_status keep_initializer(struct pool *pool, const prong_pool_options *o) {
-    if (o->initializer_name) return keep_named_initializer(pool, o->initializer_name, o->initializer_arguments);
-    pool->initializer_pointer = (any_function *)(void *)o->initializer;
-    prong_status status = PRONG_OK;
-    if (o->initializer && pool->method != PRONG_START_FORK)
-        status = function_identify(pool->initializer_pointer, &pool->initializer);
-    return status < 0 ? status : pool_keep_argument(pool, o->initializer_argument, o->initializer_size);
+    return hook_check(&initializer, "initializer");
 }
 
 static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
@@ -90,7 +59,8 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     if (status < 0) return status;
     memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
     if (o->program) status = program_keep(o->program, &pool->program);
-    return status < 0 ? status : keep_initializer(pool, o);
+    const struct hook_wish initializer = pool_initializer(o);
+    return status < 0 ? status : hook_keep(&pool->initializer, &initializer, pool->method == PRONG_START_FORK);
 }
 
 prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {
@@ -275,7 +245,7 @@ static void pool_end(void *object) {
 static bool pool_dispose(void *object) {
     struct pool *pool = object;
     if (pool->slots) heap_free(pool->slots, &pool->slots);
-    if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
+    hook_free(&pool->initializer);
     if (pool->program) heap_free(pool->program, &pool->program);
     return true;
 }

@@ -9,7 +9,7 @@
 #include "family/guard.h"
 #include "family/object.h"
 #include "family/waitq.h"
-#include "process/function.h"
+#include "pool/hook.h"
 
 #include <prong/pool.h>
 #include <signal.h>
@@ -58,9 +58,7 @@ struct pool {
     _Atomic uint64_t workers_ended; /* all, and none will follow */
     _Atomic uint64_t workers_gone;  /* and their callbacks have run: the owner's threads touch the pool no more */
     _Atomic uint32_t all_forked;    /* a gate: see fork_gate */
-    struct function initializer;
-    any_function *initializer_pointer;
-    uint64_t initializer_argument, initializer_size;
+    struct hook initializer;
     uint64_t initializer_limit; /* 0: none */
     uint64_t initializer_late;  /* one has run longer, and none has been done since */
     uint64_t method;

@@ -202,14 +202,6 @@ static void worker_work(struct worker *w) {
 
 /* --- beginning --- */
 
-static int worker_initialize(const struct pool *pool) {
-    any_function *function = pool->initializer_pointer;
-    if (!function) return 0;
-    if (pool->initializer.place != FUNCTION_FORKED && function_resolve(&pool->initializer, &function)) return 255;
-    void *argument = pool->initializer_argument ? arena_at(pool->initializer_argument) : NULL;
-    return ((prong_target *)(void *)function)(argument, pool->initializer_size);
-}
-
 /* A failed initializer would fail in the next worker too: the pool is broken, after this one try. */
 static void worker_report_broken(struct pool *pool, int code) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
@@ -262,7 +254,7 @@ int worker_main(void *bytes, size_t size) {
     await_as(w.pool, w.slot);
     initializing = &w;
     worker_report_initializing(&w);
-    int code = worker_initialize(w.pool);
+    int code = hook_run(&w.pool->initializer);
     bool served = !initializing;
     initializing = NULL;
     if (served) return 0;
