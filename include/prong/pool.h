@@ -30,6 +30,7 @@
 #include <prong/process.h>
 #include <prong/task_options.h>
 #include <prong/work.h>
+#include <prong/worker.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,7 +65,8 @@ typedef struct prong_pool_options {
      * limit. If none completes it, in three tries more than there are workers,
      * the pool breaks. A task's own time_limit begins with the task. */
     prong_time initializer_time_limit;
-    void *reserved[8]; /* zero */
+    const prong_worker_options *worker; /* what goes around tasks; NULL: none */
+    void *reserved[7]; /* zero */
 } prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start;

@@ -3,6 +3,7 @@
 #include "base/periods.h"
 #include "pool/owner_entry.h"
 #include "pool/schedule.h"
+#include "pool/threads.h"
 #include "pool/worker.h"
 #include "process/process.h"
 
@@ -63,13 +64,11 @@ static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process
     return owner_watch_worker(o, i);
 }
 
-prong_status owner_start_worker(struct owner *o, uint64_t i) {
-    struct slot *slot = pool_slot(o->pool, i);
+/* program and environment: as the pool has them, or NULL. */
+static prong_status owner_create_process(const struct owner *o, uint64_t i, char **program, char *const *environment,
+                                         prong_process *process) {
     struct worker_argument argument = {o->handle, i};
     char name[48];
-    prong_process process;
-    char **program = strings_list(o->pool->program);
-    if (o->pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
     snprintf(name, sizeof name, "%.31s-%u", o->pool->name, (unsigned)i + 1);
     prong_process_options options = {.target = worker_main,
                                      .argument = &argument,
@@ -78,13 +77,34 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
                                      .daemon = PRONG_DAEMON_YES,
                                      .method = (prong_start_method)o->pool->method,
                                      .program = program,
+                                     .environment = (const char *const *)environment,
                                      .no_wait = program != NULL};
-    prong_status status = prong_process_create(&process, &options);
+    return prong_process_create(process, &options);
+}
+
+static prong_status owner_make_worker(const struct owner *o, uint64_t i, prong_process *process) {
+    const struct pool *pool = o->pool;
+    struct threads_environment *environment = NULL;
+    char **program = strings_list(pool->program);
+    if (pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
+    prong_status status = PRONG_OK;
+    if (pool->around.threads && pool->method == PRONG_START_SPAWN)
+        status = threads_environment_make((unsigned)pool->around.threads, &environment);
+    if (status >= 0)
+        status = owner_create_process(o, i, program, environment ? threads_environment_entries(environment) : NULL,
+                                      process);
+    threads_environment_free(environment);
     free(program);
-    if (status < 0) return status;
+    return status;
+}
+
+prong_status owner_start_worker(struct owner *o, uint64_t i) {
+    struct slot *slot = pool_slot(o->pool, i);
+    prong_process process;
+    TRY(owner_make_worker(o, i, &process));
     slot_forget_initializing(o->pool, slot);
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
-    status = prong_process_start(process);
+    prong_status status = prong_process_start(process);
     if (status >= 0) return owner_take_worker(o, i, process);
     prong_process_destroy(process);
     return status;

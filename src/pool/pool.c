@@ -44,6 +44,7 @@ static prong_status pool_check_options(const prong_pool_options *o) {
         return fail(PRONG_INVALID, "pool: a program of its own is started by spawn, not by %s",
                     prong_start_method_name(o->method));
     if (o->initializer_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative initializer_time_limit");
+    TRY(around_check(o->worker));
     return hook_check(&initializer, "initializer");
 }
 
@@ -60,6 +61,7 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
     if (o->program) status = program_keep(o->program, &pool->program);
     const struct hook_wish initializer = pool_initializer(o);
+    if (status >= 0) status = around_keep(&pool->around, o->worker);
     return status < 0 ? status : hook_keep(&pool->initializer, &initializer, pool->method == PRONG_START_FORK);
 }
 
@@ -246,6 +248,7 @@ static bool pool_dispose(void *object) {
     struct pool *pool = object;
     if (pool->slots) heap_free(pool->slots, &pool->slots);
     hook_free(&pool->initializer);
+    around_free(&pool->around);
     if (pool->program) heap_free(pool->program, &pool->program);
     return true;
 }

@@ -9,6 +9,7 @@
 #include "family/guard.h"
 #include "family/object.h"
 #include "family/waitq.h"
+#include "pool/around.h"
 #include "pool/hook.h"
 
 #include <prong/pool.h>
@@ -61,6 +62,7 @@ struct pool {
     struct hook initializer;
     uint64_t initializer_limit; /* 0: none */
     uint64_t initializer_late;  /* one has run longer, and none has been done since */
+    struct around around;
     uint64_t method;
     uint64_t program; /* a block: of the workers' images; 0: as the method has it */
     sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */

@@ -1,0 +1,22 @@
+/* What goes around the tasks of a pool's workers (a prong_worker_options), as the pool in the arena keeps it. */
+#ifndef POOL_AROUND_H
+#define POOL_AROUND_H
+
+#include <prong/status.h>
+#include <prong/worker.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct around {
+    uint64_t threads; /* 0: as they are */
+};
+
+/* options may be NULL. Errors: PRONG_INVALID. */
+prong_status around_check(const prong_worker_options *options);
+/* What was kept in part is freed by around_free. */
+prong_status around_keep(struct around *around, const prong_worker_options *options);
+void around_free(struct around *around);
+/* In a worker, before its initializer. own_image: it was started by spawn. Returns as an initializer does. */
+int around_begin(const struct around *around, bool own_image);
+
+#endif
