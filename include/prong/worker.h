@@ -21,6 +21,18 @@ typedef struct prong_worker_options {
      * server) has loaded before reads them no more. 0: the environment stays as
      * it is. */
     unsigned threads;
+    /* Run last in a worker that ends in order: its pool was shut down, or it
+     * has done maxtasksperchild tasks. It does not run where a worker is killed
+     * or the pool terminated. A result other than 0 is the worker's exit code:
+     * it is counted as a death (see prong_pool_workers), and changes nothing
+     * else. Either a target and its argument, or the name of a
+     * prong_value_target (see prong_work), and a tuple or null. */
+    prong_target *exit;
+    const void *exit_argument;
+    size_t exit_size;
+    const char *exit_name;
+    prong_value exit_arguments;
+    prong_time exit_time_limit; /* it is killed if that runs longer; 0: none */
     void *reserved[8]; /* zero */
 } prong_worker_options;
 

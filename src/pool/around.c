@@ -6,19 +6,28 @@
 
 enum { AROUND_FAILED = 255 };
 
-prong_status around_check(const prong_worker_options *o) {
-    CHECK_RESERVED(o, "pool: worker options");
-    return PRONG_OK;
+static struct hook_wish around_exit(const prong_worker_options *o) {
+    return (struct hook_wish){o->exit, o->exit_argument, o->exit_size, o->exit_name, o->exit_arguments};
 }
 
-prong_status around_keep(struct around *around, const prong_worker_options *o) {
+prong_status around_check(const prong_worker_options *o) {
+    CHECK_RESERVED(o, "pool: worker options");
     if (!o) return PRONG_OK;
+    const struct hook_wish exit = around_exit(o);
+    if (o->exit_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative exit_time_limit");
+    return hook_check(&exit, "exit");
+}
+
+prong_status around_keep(struct around *around, const prong_worker_options *o, bool forked) {
+    if (!o) return PRONG_OK;
+    const struct hook_wish exit = around_exit(o);
     around->threads = o->threads;
-    return PRONG_OK;
+    around->exit_limit = o->exit_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->exit_time_limit;
+    return hook_keep(&around->exit, &exit, forked);
 }
 
 void around_free(struct around *around) {
-    (void)around;
+    hook_free(&around->exit);
 }
 
 int around_begin(const struct around *around, bool own_image) {

@@ -2,6 +2,8 @@
 #ifndef POOL_AROUND_H
 #define POOL_AROUND_H
 
+#include "pool/hook.h"
+
 #include <prong/status.h>
 #include <prong/worker.h>
 #include <stdbool.h>
@@ -9,12 +11,14 @@
 
 struct around {
     uint64_t threads; /* 0: as they are */
+    struct hook exit;
+    uint64_t exit_limit; /* 0: none */
 };
 
 /* options may be NULL. Errors: PRONG_INVALID. */
 prong_status around_check(const prong_worker_options *options);
 /* What was kept in part is freed by around_free. */
-prong_status around_keep(struct around *around, const prong_worker_options *options);
+prong_status around_keep(struct around *around, const prong_worker_options *options, bool forked);
 void around_free(struct around *around);
 /* In a worker, before its initializer. own_image: it was started by spawn. Returns as an initializer does. */
 int around_begin(const struct around *around, bool own_image);

@@ -204,6 +204,12 @@ static deadline_t slot_initializer_end(const struct pool *pool, const struct slo
     return (int64_t)((slot->initializing ? slot->initializing : (uint64_t)now) + pool->initializer_limit);
 }
 
+/* The same for its exit: see prong_worker_options. */
+static deadline_t slot_exit_end(const struct pool *pool, const struct slot *slot) {
+    if (!pool->around.exit_limit || !slot->token || !slot->initializing || slot->doom) return PRONG_FOREVER;
+    return (int64_t)(slot->initializing + pool->around.exit_limit);
+}
+
 /* The same for its task. */
 static deadline_t slot_task_end(const struct slot *slot) {
     if (!slot->job || !slot->started_at || slot->doom) return PRONG_FOREVER;
@@ -214,7 +220,7 @@ static deadline_t slot_task_end(const struct slot *slot) {
  * see owner_note_death. */
 static deadline_t slot_enforce_limits(struct pool *pool, struct slot *slot, int64_t now) {
     deadline_t initializer = slot_initializer_end(pool, slot, now);
-    deadline_t end = deadline_earlier(initializer, slot_task_end(slot));
+    deadline_t end = deadline_earlier(initializer, deadline_earlier(slot_task_end(slot), slot_exit_end(pool, slot)));
     if (end > now) return end;
     guard_set(&pool->guard, &slot->doom, DOOM_TIMEOUT);
     if (initializer <= now) guard_set(&pool->guard, &pool->initializer_late, 1);
@@ -226,7 +232,8 @@ static deadline_t slot_enforce_limits(struct pool *pool, struct slot *slot, int6
 /* Kills those that are over a limit; *due: not later than when the next may be. False: the guard was not to be had in time. */
 static bool owner_enforce_limits(struct owner *o, prong_time patience, deadline_t *due) {
     struct pool *pool = o->pool;
-    if (!pool->initializer_limit && !__atomic_load_n(&pool->least_limit, __ATOMIC_RELAXED)) return true;
+    if (!pool->initializer_limit && !pool->around.exit_limit && !__atomic_load_n(&pool->least_limit, __ATOMIC_RELAXED))
+        return true;
     if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
     int64_t now = clock_now();
     if (pool->unfinished == 0) guard_set(&pool->guard, &pool->least_limit, 0);

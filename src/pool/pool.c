@@ -60,9 +60,10 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     if (status < 0) return status;
     memset(arena_at(pool->slots), 0, pool->slot_count * sizeof(struct slot));
     if (o->program) status = program_keep(o->program, &pool->program);
+    bool forked = pool->method == PRONG_START_FORK;
     const struct hook_wish initializer = pool_initializer(o);
-    if (status >= 0) status = around_keep(&pool->around, o->worker);
-    return status < 0 ? status : hook_keep(&pool->initializer, &initializer, pool->method == PRONG_START_FORK);
+    if (status >= 0) status = around_keep(&pool->around, o->worker, forked);
+    return status < 0 ? status : hook_keep(&pool->initializer, &initializer, forked);
 }
 
 prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {

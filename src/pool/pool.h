@@ -26,7 +26,7 @@ struct slot {
     uint64_t started_at; /* set for jobs with a time limit */
     uint64_t doom;       /* why it is being killed */
     uint64_t tasks;
-    uint64_t initializing; /* since when its initializer runs; 0: it does not */
+    uint64_t initializing; /* since when its initializer runs, or (with a token) its exit; 0: neither does */
     /* what it waits for until when, if it waits for a pool; 0: nothing. See await.h */
     uint64_t awaits, awaits_generation;
     int64_t awaits_place, awaits_until;

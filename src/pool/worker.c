@@ -24,6 +24,7 @@ struct worker {
     /* the function last run */
     struct function function;
     any_function *pointer;
+    int exit_code;
 };
 
 struct done {
@@ -229,11 +230,25 @@ static void worker_report_ready(struct worker *w) {
 /* Whose initializer runs, until it serves. */
 static struct worker *initializing;
 
+static bool worker_ends_in_order(const struct worker *w) {
+    return !__atomic_load_n(&w->slot->doom, __ATOMIC_RELAXED) && atomic_load(&w->pool->state) <= POOL_CLOSED;
+}
+
+static void worker_report_exiting(struct worker *w) {
+    if (!w->pool->around.exit_limit || !guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
+    guard_set(&w->pool->guard, &w->slot->initializing, (uint64_t)clock_now());
+    guard_leave(&w->pool->guard);
+    waitq_notify(&w->pool->attention, 1);
+}
+
 static void worker_serve(struct worker *w) {
     initializing = NULL;
     prong_family_fit(0); /* the initializer may have limited the address space */
     worker_report_ready(w);
     worker_work(w);
+    if (!w->pool->around.exit.pointer || !worker_ends_in_order(w)) return;
+    worker_report_exiting(w);
+    w->exit_code = hook_run(&w->pool->around.exit);
 }
 
 prong_status prong_pool_serve(void) {
@@ -258,10 +273,9 @@ int worker_main(void *bytes, size_t size) {
     if (!code) code = hook_run(&w.pool->initializer);
     bool served = !initializing;
     initializing = NULL;
-    if (served) return 0;
-    if (code)
+    if (!served && code)
         worker_report_broken(w.pool, code);
-    else
+    else if (!served)
         worker_serve(&w);
-    return 0;
+    return w.exit_code;
 }
