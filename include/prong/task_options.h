@@ -7,6 +7,7 @@
 #include <prong/progress.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 PRONG_BEGIN_DECLS
 
@@ -35,7 +36,8 @@ typedef struct prong_task_options {
     /* Called by the thread that waits for the job. */
     prong_progress_callback *progress;
     void *progress_context;
-    void *reserved[8]; /* zero */
+    uint64_t seed; /* of the tasks' own seeds: see prong_task_seed */
+    void *reserved[7]; /* zero */
 } prong_task_options;
 
 PRONG_END_DECLS

@@ -36,6 +36,18 @@ typedef struct prong_worker_options {
     void *reserved[8]; /* zero */
 } prong_worker_options;
 
+/* In a worker's initializer, its tasks and its exit, and in threads that these
+ * have started: the place of a pointer that is the worker's own, NULL at first.
+ * What it points to is the program's: the exit may free it. NULL where this
+ * process is no worker: in a child of a worker, too. Thread- and
+ * signal-safe. */
+PRONG_API void **prong_worker_state(void);
+
+/* In the same: the worker's place in its pool, 0 to processes - 1, which the
+ * next worker has when this one is replaced. -1 where this process is no
+ * worker. Thread- and signal-safe. */
+PRONG_API int prong_worker_place(void);
+
 PRONG_END_DECLS
 
 #endif

@@ -78,6 +78,7 @@ static prong_status iterator_open_job(prong_iterator *it, const struct submissio
     ring.ring = true;
     if (s->values) TRY(iterator_prepare_values(it, s));
     TRY(job_create(&ring, pool, &it->job, &unused));
+    it->job->chunk = it->chunk;
     return job_submit(pool, it->job, &it->handle);
 }
 

@@ -109,6 +109,7 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->count = s->count;
     job->sealed = !s->ring;
     job->retries = o->retries;
+    job->seed = o->seed;
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
     job->tell_each = s->ring;
     job->tell_owner = o->callback || o->error_callback;

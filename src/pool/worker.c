@@ -6,6 +6,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/running.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
 
@@ -56,18 +57,6 @@ prong_status prong_result_set(prong_result *result, const void *data, size_t siz
 
 /* --- running --- */
 
-/* The job of the task that runs, in this process alone: a child that the task forks has a copy of this. */
-static struct {
-    const struct job *job;
-    uint32_t token;
-} running;
-
-const void *prong_task_context(size_t *size) {
-    const struct job *job = running.token == self_token() ? running.job : NULL;
-    if (size) *size = job ? job->context_size : 0;
-    return job && job->context_size ? arena_at(job->context) : NULL;
-}
-
 static prong_status worker_find_function(struct worker *w, const struct job *job) {
     const struct function *f = &job->function;
     if (f->place == FUNCTION_FORKED) {
@@ -91,6 +80,7 @@ static int worker_run_elements(any_function *pointer, const struct job *job, con
     for (uint64_t i = 0; i < count; i++) {
         int code = element(in + i * job->in_size, out + i * job->out_size);
         if (code) return code;
+        running_next();
     }
     return 0;
 }
@@ -134,11 +124,10 @@ static struct done worker_run(struct worker *w, const struct claim *claim) {
     prong_status status = worker_find_function(w, job);
     if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
     if (status < 0) return (struct done){status, 0};
-    running.job = job;
-    running.token = self_token();
+    running_begin(job, job_element(job, claim->place));
     int code = job->calls ? worker_run_call(w->pointer, job, job_call(job, claim->place))
                           : worker_run_chunk(w->pointer, job, claim->place);
-    running.job = NULL;
+    running_end();
     count_event(&self_row()->tasks);
     return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
 }
@@ -266,6 +255,7 @@ int worker_main(void *bytes, size_t size) {
     if (w.pool->method == PRONG_START_FORK) sigprocmask(SIG_SETMASK, &w.pool->mask, NULL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group; what it means is the owner's to decide */
     w.slot = pool_slot(w.pool, argument->slot);
+    running_as_worker(argument->slot);
     await_as(w.pool, w.slot);
     initializing = &w;
     worker_report_initializing(&w);

@@ -172,3 +172,76 @@ TEST(an_exit_that_makes_no_sense_is_refused) {
     worker = (prong_worker_options){.reserved = {&pool}};
     is(prong_pool_create(&pool, &options), PRONG_INVALID);
 }
+
+/* --- a worker's own --- */
+
+static int make_state(void *argument, size_t size) {
+    (void)argument, (void)size;
+    void **state = prong_worker_state();
+    if (!state || *state) return 1;
+    *state = calloc(1, sizeof(long));
+    return !*state;
+}
+
+/* How many tasks this worker has run, and its place. */
+static int count_tasks(void *argument, size_t size, prong_result *result) {
+    (void)argument, (void)size;
+    long *count = *prong_worker_state(), answer[2] = {++*count, prong_worker_place()};
+    return prong_result_set(result, answer, sizeof answer);
+}
+
+static int leave_state(void *argument, size_t size) {
+    (void)size;
+    long count = *(long *)*prong_worker_state();
+    free(*prong_worker_state());
+    return prong_shared_value_add(*(prong_shared_value *)argument, 0, count, NULL) < 0;
+}
+
+METHOD_TEST(a_worker_has_a_state_of_its_own_from_its_initializer_to_its_exit) {
+    prong_pool pool;
+    prong_shared_value sum;
+    long all = 0, answers[20][2];
+    ok(prong_shared_value_create(&sum, PRONG_TYPE_OF(long), 1, NULL, NULL));
+    prong_worker_options worker = {.exit = leave_state, .exit_argument = &sum, .exit_size = sizeof sum};
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 2,
+                                                      .method = (prong_start_method)method,
+                                                      .initializer = make_state,
+                                                      .worker = &worker}));
+    prong_work work = {.task = count_tasks, .count = 20, .out = answers, .out_size = sizeof answers[0]};
+    ok(prong_pool_run(pool, &work, NULL, PRONG_SECONDS(15)));
+    for (int i = 0; i < 20; i++) check(answers[i][0] >= 1 && answers[i][1] >= 0 && answers[i][1] < 2);
+    ok(prong_pool_shutdown(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(15)));
+    ok(prong_shared_value_get(sum, 0, 1, &all, PRONG_SECONDS(1)));
+    equal(all, 20);
+    ok(prong_pool_destroy(pool));
+}
+
+static int is_worker(void *argument, size_t size) {
+    (void)argument, (void)size;
+    return prong_worker_state() != NULL || prong_worker_place() != -1;
+}
+
+static int start_child(void *argument, size_t size, prong_result *result) {
+    prong_process child;
+    int code = -1;
+    (void)argument, (void)size;
+    if (prong_worker_place() != 0 || !prong_worker_state()) return 1;
+    ok(prong_process_create(&child, &(prong_process_options){.target = is_worker, .method = PRONG_START_FORK}));
+    ok(prong_process_start(child));
+    ok(prong_process_join(child, PRONG_SECONDS(10)));
+    ok(prong_process_exitcode(child, &code));
+    ok(prong_process_destroy(child));
+    return prong_result_set(result, &code, sizeof code);
+}
+
+METHOD_TEST(neither_the_owner_nor_a_child_of_a_worker_is_a_worker) {
+    prong_pool pool = make(method, 1);
+    int code = -1;
+    check(prong_worker_state() == NULL);
+    equal(prong_worker_place(), -1);
+    ok(prong_pool_run(pool, &(prong_work){.task = start_child, .count = 1, .out = &code, .out_size = sizeof code}, NULL,
+                      PRONG_SECONDS(15)));
+    equal(code, 0);
+    ok(prong_pool_destroy(pool));
+}
