@@ -21,6 +21,12 @@ typedef struct prong_worker_options {
      * server) has loaded before reads them no more. 0: the environment stays as
      * it is. */
     unsigned threads;
+    /* The CPUs that a worker is bound to before its initializer: lists like
+     * "0-3,8", up to a NULL, the first for the worker in place 0, and so on,
+     * beginning anew after the last. They are among those that the process
+     * which creates the pool may use (PRONG_INVALID otherwise); one that is
+     * gone when a worker begins breaks the pool. NULL: as its parent. */
+    const char *const *cpus;
     /* Run last in a worker that ends in order: its pool was shut down, or it
      * has done maxtasksperchild tasks. It does not run where a worker is killed
      * or the pool terminated. A result other than 0 is the worker's exit code:

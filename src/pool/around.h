@@ -11,6 +11,7 @@
 
 struct around {
     uint64_t threads; /* 0: as they are */
+    uint64_t cpus;    /* a block of strings, or 0 */
     struct hook exit;
     uint64_t exit_limit; /* 0: none */
 };
@@ -21,6 +22,6 @@ prong_status around_check(const prong_worker_options *options);
 prong_status around_keep(struct around *around, const prong_worker_options *options, bool forked);
 void around_free(struct around *around);
 /* In a worker, before its initializer. own_image: it was started by spawn. Returns as an initializer does. */
-int around_begin(const struct around *around, bool own_image);
+int around_begin(const struct around *around, uint64_t place, bool own_image);
 
 #endif

@@ -259,7 +259,7 @@ int worker_main(void *bytes, size_t size) {
     await_as(w.pool, w.slot);
     initializing = &w;
     worker_report_initializing(&w);
-    int code = around_begin(&w.pool->around, w.pool->method == PRONG_START_SPAWN);
+    int code = around_begin(&w.pool->around, argument->slot, w.pool->method == PRONG_START_SPAWN);
     if (!code) code = hook_run(&w.pool->initializer);
     bool served = !initializing;
     initializing = NULL;

@@ -1,6 +1,8 @@
 /* What goes around the tasks of workers: prong_worker_options. */
+#define _GNU_SOURCE
 #include "pool_test.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 static int tell_variable(void *argument, size_t size, prong_result *result) {
@@ -244,4 +246,65 @@ METHOD_TEST(neither_the_owner_nor_a_child_of_a_worker_is_a_worker) {
                       PRONG_SECONDS(15)));
     equal(code, 0);
     ok(prong_pool_destroy(pool));
+}
+
+/* --- CPUs --- */
+
+static int tell_cpus(void *argument, size_t size, prong_result *result) {
+    int answer[2] = {prong_worker_place(), -1};
+    cpu_set_t set;
+    (void)argument, (void)size;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set)) answer[1] = answer[1] < 0 ? cpu : 1000; /* more than one */
+    test_sleep_ms(5);
+    return prong_result_set(result, answer, sizeof answer);
+}
+
+/* The first and the last that this process may use. */
+static void usable_cpus(int cpus[2]) {
+    cpu_set_t set;
+    ok(sched_getaffinity(0, sizeof set, &set));
+    cpus[0] = cpus[1] = -1;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &set)) continue;
+        if (cpus[0] < 0) cpus[0] = cpu;
+        cpus[1] = cpu;
+    }
+}
+
+METHOD_TEST(workers_are_bound_to_cpus_in_turn) {
+    int cpus[2], answers[30][2];
+    char first[16], last[32];
+    prong_pool pool;
+    usable_cpus(cpus);
+    snprintf(first, sizeof first, "%d", cpus[0]);
+    snprintf(last, sizeof last, "%d-%d,%d", cpus[1], cpus[1], cpus[1]);
+    const char *const lists[] = {first, last, NULL};
+    prong_worker_options worker = {.cpus = lists};
+    ok(prong_pool_create(
+        &pool, &(prong_pool_options){.processes = 3, .method = (prong_start_method)method, .worker = &worker}));
+    prong_work work = {.task = tell_cpus, .count = 30, .out = answers, .out_size = sizeof answers[0]};
+    ok(prong_pool_run(pool, &work, NULL, PRONG_SECONDS(15)));
+    for (int i = 0; i < 30; i++) equal(answers[i][1], cpus[answers[i][0] % 2]);
+    ok(prong_pool_destroy(pool));
+    int after[2];
+    usable_cpus(after);
+    check(after[0] == cpus[0] && after[1] == cpus[1]);
+}
+
+TEST(cpus_that_cannot_be_are_refused) {
+    prong_pool pool;
+    static const char *const wrong[] = {"", "x", "1-", "-1", "3-1", "0,", "0 1", "99999999999", "8192"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *const lists[] = {wrong[i], NULL};
+        prong_worker_options worker = {.cpus = lists};
+        is(prong_pool_create(&pool, &(prong_pool_options){.processes = 1, .worker = &worker}), PRONG_INVALID);
+        says("is no list like");
+    }
+    const char *const none[] = {NULL}, *const absent[] = {"8191", NULL};
+    is(prong_pool_create(&pool, &(prong_pool_options){.worker = &(prong_worker_options){.cpus = none}}), PRONG_INVALID);
+    is(prong_pool_create(&pool, &(prong_pool_options){.worker = &(prong_worker_options){.cpus = absent}}),
+       PRONG_INVALID);
+    says("CPU 8191, which this process may not use");
 }
