@@ -137,14 +137,22 @@ class _Factories(methods.Family):
         initializer: "Callable[..., object] | None" = None,
         initargs: "Iterable[Any]" = (),
         maxtasksperchild: "int | None" = None,
+        *,
+        threads_per_worker: "int | None" = None,
+        cpus: "Iterable[int] | Iterable[Iterable[int]] | None" = None,
+        worker_exit: "Callable[[], object] | None" = None,
+        worker_exit_timeout: "float | None" = None,
     ) -> "_Pool":
         """A pool of so many worker processes; None: as many as this process may use CPUs.
 
         initializer(*initargs) is called in each worker as it begins. A worker ends after maxtasksperchild tasks, and another begins;
-        None: it stays. ValueError or TypeError for arguments that cannot be.
+        None: it stays. threads_per_worker, cpus, worker_exit, worker_exit_timeout: see prong.pool.Pool. ValueError or TypeError for
+        arguments that cannot be.
         """
         from .pool import Pool
-        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context(),
+                    threads_per_worker=threads_per_worker, cpus=cpus, worker_exit=worker_exit,
+                    worker_exit_timeout=worker_exit_timeout)
 
     @typed_as(_std.BaseContext.RawValue)
     def RawValue(self, typecode_or_type, *args):

@@ -11,21 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const variables[] = {"OMP_NUM_THREADS",        "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-                                        "BLIS_NUM_THREADS",       "NUMEXPR_NUM_THREADS",  "NUMBA_NUM_THREADS",
-                                        "VECLIB_MAXIMUM_THREADS"};
-enum { VARIABLES = sizeof variables / sizeof *variables, ENTRY_SIZE = 40 };
+const char *const thread_variables[THREAD_VARIABLES] = {
+    "OMP_NUM_THREADS",     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",       "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS",    "VECLIB_MAXIMUM_THREADS"};
+enum { ENTRY_SIZE = 40 };
 
 struct threads_environment {
     struct os_environment copied;
-    char own[VARIABLES][ENTRY_SIZE];
+    char own[THREAD_VARIABLES][ENTRY_SIZE];
     char *entries[];
 };
 
 static bool threads_sets(const char *entry) {
-    for (size_t i = 0; i < VARIABLES; i++) {
-        size_t length = strlen(variables[i]);
-        if (strncmp(entry, variables[i], length) == 0 && entry[length] == '=') return true;
+    for (size_t i = 0; i < THREAD_VARIABLES; i++) {
+        size_t length = strlen(thread_variables[i]);
+        if (strncmp(entry, thread_variables[i], length) == 0 && entry[length] == '=') return true;
     }
     return false;
 }
@@ -33,7 +33,7 @@ static bool threads_sets(const char *entry) {
 static struct threads_environment *threads_allocate(const struct os_environment *copied) {
     size_t count = 0;
     while (copied->entries[count]) count++;
-    struct threads_environment *made = calloc(1, sizeof *made + (VARIABLES + count + 1) * sizeof *made->entries);
+    struct threads_environment *made = calloc(1, sizeof *made + (THREAD_VARIABLES + count + 1) * sizeof *made->entries);
     if (made) made->copied = *copied;
     return made;
 }
@@ -47,8 +47,8 @@ prong_status threads_environment_make(unsigned threads, struct threads_environme
         os_environment_free(&copied);
         return fail_text(PRONG_NO_MEMORY, "no memory for a worker's environment");
     }
-    for (; count < VARIABLES; count++) {
-        snprintf(made->own[count], ENTRY_SIZE, "%s=%u", variables[count], threads);
+    for (; count < THREAD_VARIABLES; count++) {
+        snprintf(made->own[count], ENTRY_SIZE, "%s=%u", thread_variables[count], threads);
         made->entries[count] = made->own[count];
     }
     for (char **entry = copied.entries; *entry; entry++)

@@ -4,6 +4,9 @@
 
 #include <prong/status.h>
 
+enum { THREAD_VARIABLES = 7 };
+extern const char *const thread_variables[THREAD_VARIABLES];
+
 struct threads_environment;
 
 /* A copy of this process's, but for those variables. Pair with threads_environment_free. Errors: as os_environment_copy. */

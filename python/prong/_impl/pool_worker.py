@@ -7,6 +7,7 @@ from multiprocessing import process
 
 from .. import _core
 from ..errors import ProcessError
+from .around import begin
 from .child import become, bootstrap, finalize, flush_streams, unpatched
 
 
@@ -71,8 +72,10 @@ class Setup:
     """What a worker calls first; 0, or 1 when the initializer fails. Where multiprocessing's _bootstrap is not what it was, all that
     the worker does is done within it."""
 
-    def __init__(self, context, name, initializer, initargs, failure):
-        self.context, self.name = context, name
+    def __init__(self, context, name, initializer, initargs, failure, around):
+        self.context, self.name, self.around = context, name, around
+        if around is not None and around.threads is not None:  # the variables of a fork server's child come with it
+            self._env = {**os.environ._data, **{os.fsencode(name): os.fsencode(value) for name, value in around.variables().items()}}
         self.initializer, self.initargs = initializer, initargs
         self.failure = failure
 
@@ -95,6 +98,7 @@ class Setup:
         try:
             if worker is not None:
                 _begin_worker(worker)
+            begin(self.around, self.context._name == "fork")
             if self.context._name == "fork":
                 import signal
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
