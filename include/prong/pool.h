@@ -41,9 +41,19 @@ typedef struct prong_pool {
     uint64_t offset, generation;
 } prong_pool;
 
+/* As many processes: none. Tasks run in the thread that submits them, before
+ * prong_pool_submit returns, and those of an iterator in prong_iterator_next;
+ * so a debugger sees them. Callbacks are called by the same thread, the
+ * initializer by the one that creates the pool, the exit by the one that shuts
+ * it down. Time limits are not enforced; threads and cpus are not applied;
+ * there is nothing to retry, as what kills a task kills the program. Only the
+ * process that created the pool may submit to it and shut it down
+ * (PRONG_NOT_CHILD). */
+#define PRONG_INLINE ((unsigned)-1)
+
 typedef struct prong_pool_options {
     unsigned processes; /* workers; 0: one for each CPU that this process may
-                           use */
+                           use; PRONG_INLINE: none */
     /* Run first in each worker; a result other than 0 breaks the pool. */
     prong_target *initializer;
     const void *initializer_argument;

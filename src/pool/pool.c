@@ -5,7 +5,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
-#include "pool/job.h"
+#include "pool/inline.h"
 #include "pool/owner.h"
 #include "process/process.h"
 
@@ -35,7 +35,9 @@ static struct hook_wish pool_initializer(const prong_pool_options *o) {
 static prong_status pool_check_options(const prong_pool_options *o) {
     const struct hook_wish initializer = pool_initializer(o);
     CHECK_RESERVED(o, "pool: options");
-    if (o->processes > WORKERS_MOST)
+    if (o->processes == PRONG_INLINE && o->program)
+        return fail_text(PRONG_INVALID, "pool: a program of its own, and no workers (PRONG_INLINE) to run it");
+    if (o->processes > WORKERS_MOST && o->processes != PRONG_INLINE)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
     if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
     if ((unsigned)o->method > PRONG_START_FORKSERVER)
@@ -50,10 +52,11 @@ static prong_status pool_check_options(const prong_pool_options *o) {
 
 static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
-    pool->slot_count = o->processes ? o->processes : os_usable_cpus();
+    pool->inlined = o->processes == PRONG_INLINE;
+    pool->slot_count = pool->inlined ? 1 : o->processes ? o->processes : os_usable_cpus();
     pool->maxtasks = o->maxtasksperchild;
     pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
-    pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
+    pool->method = pool->inlined ? PRONG_START_FORK : o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
     prong_status status = heap_alloc(pool->slot_count * sizeof(struct slot), 0, &pool->slots, NULL);
@@ -80,7 +83,10 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
     status = pool_fill(pool, options);
     if (status >= 0) {
         object_publish(pool);
-        status = owner_start(pool, made);
+        if (pool->inlined)
+            inline_begin(pool);
+        else
+            status = owner_start(pool, made);
     }
     if (status < 0) {
         status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->slot_count);
@@ -106,13 +112,16 @@ prong_status prong_pool_shutdown(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter(&inside, handle, &pool);
+    if (status >= 0 && pool->inlined) status = inline_check_owner(pool);
     if (status >= 0) pool_leave_state(pool, POOL_RUNNING, POOL_CLOSED);
+    if (status >= 0 && pool->inlined) inline_end(pool);
     return status;
 }
 
 static prong_status pool_enter_own(struct visit *inside, prong_pool handle, struct pool **pool) {
     char who[80];
     prong_status status = pool_enter(inside, handle, pool);
+    if (status >= 0 && (*pool)->inlined) return inline_check_owner(*pool);
     if (status >= 0 && !owner_is_self(handle))
         return fail(PRONG_NOT_CHILD, "pool '%s' belongs to %s, which created it", (*pool)->name,
                     member_describe((uint32_t)(*pool)->owner, who, sizeof who));
@@ -126,6 +135,7 @@ prong_status prong_pool_terminate(prong_pool handle) {
     if (status < 0) return status;
     pool_leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
     owner_end_workers(pool, handle);
+    if (pool->inlined) inline_end(pool);
     return PRONG_OK;
 }
 
@@ -172,7 +182,7 @@ prong_status prong_pool_destroy(prong_pool handle) {
         if (status >= 0) status = pool_wait_for_end(handle, pool, PRONG_FOREVER);
     }
     owner_end_join();
-    if (status >= 0 && owner_finish(handle)) object_destroy(pool, handle.generation);
+    if (status >= 0 && (pool->inlined || owner_finish(handle))) object_destroy(pool, handle.generation);
     return status;
 }
 
@@ -194,8 +204,8 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     INSIDE struct visit inside = {0};
     TRY(check_bytes(workers, capacity, "pool: workers"));
     TRY(pool_enter(&inside, handle, &pool));
-    if (capacity) TRY(pool_list_workers(pool, workers, capacity));
-    if (count) *count = pool->slot_count;
+    if (capacity && !pool->inlined) TRY(pool_list_workers(pool, workers, capacity));
+    if (count) *count = pool->inlined ? 0 : pool->slot_count;
     if (deaths) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
     return PRONG_OK;
 }

@@ -63,6 +63,8 @@ struct pool {
     uint64_t initializer_limit; /* 0: none */
     uint64_t initializer_late;  /* one has run longer, and none has been done since */
     struct around around;
+    uint64_t inlined;   /* it has no workers: see inline.h */
+    void *inline_state; /* in the owner's memory */
     uint64_t method;
     uint64_t program; /* a block: of the workers' images; 0: as the method has it */
     sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */

@@ -1,50 +1,63 @@
 /* The task that runs, and the worker that runs it. */
 #include "pool/running.h"
 
+#include "base/local.h"
 #include "family/member.h"
 
 #include <prong/worker.h>
 
-/* Of this process alone: a child that a task forks has a copy of it. */
 static struct {
-    uint32_t token;
-    bool is_worker;
-    uint64_t place;
+    struct running running;
     void *state;
-    const struct job *job; /* of the task that runs, or NULL */
-    uint64_t element;
-} running;
+} worker;
 
-static bool running_is_own(void) {
-    return running.token && running.token == self_token();
+/* In a thread that runs a task of a pool without workers: the innermost. */
+static QUICK_LOCAL struct running *inlined;
+
+static struct running *running_here(void) {
+    return inlined ? inlined : &worker.running;
 }
 
 void running_as_worker(uint64_t place) {
-    running.token = self_token();
-    running.is_worker = true;
-    running.place = place;
-    running.state = NULL;
-    running.job = NULL;
+    worker.state = NULL;
+    worker.running = (struct running){.token = self_token(), .place = place, .state = &worker.state};
+}
+
+void running_enter(struct running *running, uint64_t place, void **state) {
+    *running = (struct running){.token = self_token(), .place = place, .state = state, .outer = inlined};
+    inlined = running;
+}
+
+void running_leave(const struct running *running) {
+    inlined = running->outer;
 }
 
 void running_begin(const struct job *job, uint64_t element) {
-    running.job = job;
-    running.element = element;
+    struct running *here = running_here();
+    here->job = job;
+    here->element = element;
 }
 
 void running_next(void) {
-    running.element++;
+    running_here()->element++;
 }
 
 void running_end(void) {
-    running.job = NULL;
-}
-
-static const struct job *running_job(void) {
-    return running_is_own() ? running.job : NULL;
+    running_here()->job = NULL;
 }
 
 /* --- what is asked --- */
+
+/* NULL in a process that is not its own: a child that a task forks has a copy of it. */
+static const struct running *running_own(void) {
+    const struct running *here = running_here();
+    return here->token && here->token == self_token() ? here : NULL;
+}
+
+static const struct job *running_job(void) {
+    const struct running *own = running_own();
+    return own ? own->job : NULL;
+}
 
 const void *prong_task_context(size_t *size) {
     const struct job *job = running_job();
@@ -54,15 +67,17 @@ const void *prong_task_context(size_t *size) {
 
 uint64_t prong_task_seed(size_t element) {
     const struct job *job = running_job();
-    return job ? prong_seed(job->seed, running.element + element) : 0;
+    return job ? prong_seed(job->seed, running_here()->element + element) : 0;
 }
 
 void **prong_worker_state(void) {
-    return running_is_own() && running.is_worker ? &running.state : NULL;
+    const struct running *own = running_own();
+    return own ? own->state : NULL;
 }
 
 int prong_worker_place(void) {
-    return running_is_own() && running.is_worker ? (int)running.place : -1;
+    const struct running *own = running_own();
+    return own ? (int)own->place : -1;
 }
 
 /* --- seeds --- */

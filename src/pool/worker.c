@@ -28,11 +28,6 @@ struct worker {
     int exit_code;
 };
 
-struct done {
-    prong_status status;
-    int code;
-};
-
 /* --- the task's side --- */
 
 prong_status prong_result_reserve(prong_result *result, size_t size, void **data) {
@@ -119,17 +114,21 @@ static void worker_set_error_text(struct call *call, const char *text) {
     prong_result_set(&result, text, strlen(text) + 1);
 }
 
-static struct done worker_run(struct worker *w, const struct claim *claim) {
-    struct job *job = arena_at(claim->job);
-    prong_status status = worker_find_function(w, job);
-    if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
-    if (status < 0) return (struct done){status, 0};
-    running_begin(job, job_element(job, claim->place));
-    int code = job->calls ? worker_run_call(w->pointer, job, job_call(job, claim->place))
-                          : worker_run_chunk(w->pointer, job, claim->place);
+struct done worker_run_task(prong_status found, any_function *pointer, struct job *job, uint64_t place) {
+    if (found < 0 && job->calls) worker_set_error_text(job_call(job, place), prong_error_message());
+    if (found < 0) return (struct done){found, 0};
+    running_begin(job, job_element(job, place));
+    int code =
+        job->calls ? worker_run_call(pointer, job, job_call(job, place)) : worker_run_chunk(pointer, job, place);
     running_end();
     count_event(&self_row()->tasks);
     return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
+}
+
+static struct done worker_run(struct worker *w, const struct claim *claim) {
+    struct job *job = arena_at(claim->job);
+    prong_status found = worker_find_function(w, job);
+    return worker_run_task(found, w->pointer, job, claim->place);
 }
 
 /* --- claiming --- */
@@ -193,7 +192,7 @@ static void worker_work(struct worker *w) {
 /* --- beginning --- */
 
 /* A failed initializer would fail in the next worker too: the pool is broken, after this one try. */
-static void worker_report_broken(struct pool *pool, int code) {
+void worker_report_broken(struct pool *pool, int code) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
     if (atomic_load(&pool->state) <= POOL_CLOSED) guard_set(&pool->guard, (uint64_t *)&pool->state, POOL_BROKEN);
