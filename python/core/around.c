@@ -59,7 +59,7 @@ static PyObject *thread_variables_list(PyObject *module, PyObject *unused) {
     return list;
 }
 
-static PyObject *worker_id(PyObject *module, PyObject *unused) {
+static PyObject *worker_place(PyObject *module, PyObject *unused) {
     int place = prong_worker_place();
     (void)module;
     (void)unused;
@@ -75,8 +75,8 @@ static PyObject *seed_of(PyObject *module, PyObject *arguments) {
 }
 
 static PyMethodDef around_functions[] = {
-    {"worker_id", worker_id, METH_NOARGS,
-     DOC("worker_id($module, /)",
+    {"worker_place", worker_place, METH_NOARGS,
+     DOC("worker_place($module, /)",
          "In a pool's worker: its place in the pool, 0 to processes - 1, which the next worker has when this one is\n"
          "replaced. None elsewhere.")},
     {"_thread_variables", thread_variables_list, METH_NOARGS,

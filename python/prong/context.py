@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from . import queues, synchronize
     from .connection import PipeConnection
+    from ._impl.inline import Inline
     from .managers import SyncManager
     from .pool import Pool as _Pool
 
@@ -133,7 +134,7 @@ class _Factories(methods.Family):
 
     def Pool(
         self,
-        processes: "int | None" = None,
+        processes: "int | Inline | None" = None,
         initializer: "Callable[..., object] | None" = None,
         initargs: "Iterable[Any]" = (),
         maxtasksperchild: "int | None" = None,
@@ -143,7 +144,8 @@ class _Factories(methods.Family):
         worker_exit: "Callable[[], object] | None" = None,
         worker_exit_timeout: "float | None" = None,
     ) -> "_Pool":
-        """A pool of so many worker processes; None: as many as this process may use CPUs.
+        """A pool of so many worker processes; None: as many as this process may use CPUs; prong.INLINE: none, tasks run in this
+        process.
 
         initializer(*initargs) is called in each worker as it begins. A worker ends after maxtasksperchild tasks, and another begins;
         None: it stays. threads_per_worker, cpus, worker_exit, worker_exit_timeout: see prong.pool.Pool. ValueError or TypeError for

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ._impl.imap import IMapIterator as IMapIterator
     from ._impl.imap import IMapUnorderedIterator as IMapUnorderedIterator
+    from ._impl.inline import Inline
 
     _S = TypeVar("_S")
     _T = TypeVar("_T")
@@ -122,13 +123,16 @@ class Pool(_TheirPool):
     threads_per_worker: how many threads numeric libraries start in a worker (OMP_NUM_THREADS and the like). cpus: a CPU for each
     worker in turn, or a collection of them. worker_exit: called, without arguments, as a worker ends in order (close(),
     maxtasksperchild); what it raises is reported, and counted by deaths(). worker_exit_timeout: seconds after which it is killed.
+
+    processes=prong.INLINE: no workers. A task runs in the thread that submits it, one of imap when its result is asked for, for a
+    debugger; nothing is pickled, and no timeout enforced.
     """
 
     _wrap_exception = True
 
     def __init__(
         self,
-        processes: "int | None" = None,
+        processes: "int | Inline | None" = None,
         initializer: "Callable[..., object] | None" = None,
         initargs: "Iterable[Any]" = (),
         maxtasksperchild: "int | None" = None,
@@ -142,6 +146,9 @@ class Pool(_TheirPool):
         self._pool_lock = threading.Lock()
         self._state = INIT
         context = in_force(context)
+        self._inlined = getattr(processes, "inline", False) is True
+        if self._inlined:
+            processes = 1
         if processes is None:
             processes = _core.usable_cpu_count()
         if processes < 1:
@@ -155,7 +162,7 @@ class Pool(_TheirPool):
         if (threads_per_worker, cpus, worker_exit, worker_exit_timeout) != (None, None, None, None):
             from ._impl.around import Around
             around = Around(threads_per_worker, cpus, worker_exit, worker_exit_timeout)
-        if self._brings_hooks(context):
+        if not self._inlined and self._brings_hooks(context):
             if around is not None:
                 raise ValueError("threads_per_worker, cpus and worker_exit are not for a pool that brings its own processes or queues")
             from ._impl import standard_pool
@@ -166,7 +173,8 @@ class Pool(_TheirPool):
         self._maxtasksperchild = maxtasksperchild
         self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
         self._failure = None
-        self._start(initializer, initargs, around)
+        begin = self._start_inline if self._inlined else self._start
+        begin(initializer, initargs, around)
         self._state = RUN
         self._terminate = self._core.destroy
         _pools.add(self)
@@ -195,6 +203,11 @@ class Pool(_TheirPool):
         self._core = _core.Pool(self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload,
                                 None if around is None else around.of_core(True))
 
+    def _start_inline(self, initializer, initargs, around):
+        from ._impl.inline import InlinePool
+        self._failure = bytearray(_FAILURE_SIZE)
+        self._core = InlinePool(initializer, initargs, self._failure, around)
+
     def __del__(self, _warn=warnings.warn, RUN=RUN):
         if getattr(self, "_state", None) == RUN:
             _warn(f"unclosed running multiprocessing pool {self!r}", ResourceWarning, source=self)
@@ -221,7 +234,7 @@ class Pool(_TheirPool):
     @staticmethod
     def _rebuilt(value, code):
         """What a task raised."""
-        return rebuilt(value, code)
+        return value if isinstance(value, BaseException) else rebuilt(value, code)
 
     def _broken(self, message):
         """message is the core's; an initializer's own traceback says more."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from operator import index
 
 from .. import _core
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _state: "dict[Any, Any]" = {}  # this worker's
+_of_thread = threading.local()  # inlined: (pool without workers whose task runs in this thread, the same for what that is within)
 
 
 def _numbers(cpus):
@@ -74,16 +76,17 @@ def begin(around, forked):
     """A worker begins: what it has from a parent that is one itself is not its own."""
     global _state
     _state = {}
+    _of_thread.inlined = None
     if around is None:
         return
     os.environ.update(around.variables())
     if forked and around.threads is not None:
         _limit_threads(around.threads)
     if around.exit is not None:
-        _core._set_exit(lambda: _end(around.exit))
+        _core._set_exit(lambda: end(around.exit))
 
 
-def _end(worker_exit):
+def end(worker_exit):
     """The exit code. What worker_exit raises is reported, and harms nobody."""
     try:
         worker_exit()
@@ -93,14 +96,42 @@ def _end(worker_exit):
         return 1
 
 
+# ------------------------------------------------ what tasks ask ------------------------------------------------
+
+
+
+class Inlined:
+    """A pool without workers: a context in which its tasks run."""
+
+    def __init__(self):
+        self.state = {}
+
+    def __enter__(self):
+        _of_thread.inlined = self, getattr(_of_thread, "inlined", None)
+
+    def __exit__(self, *raised):
+        _of_thread.inlined = _of_thread.inlined[1]
+
+
 def worker_state() -> "dict[Any, Any]":
     """In a pool's worker: a dict that is the worker's own, for what its initializer makes, its tasks use, and worker_exit closes.
 
     RuntimeError elsewhere.
     """
-    if _core.worker_id() is None:
+    inlined = getattr(_of_thread, "inlined", None)
+    if inlined is not None:
+        return inlined[0].state
+    if _core.worker_place() is None:
         raise RuntimeError("worker_state() is for a pool's workers: this process is none")
     return _state
 
 
-worker_state.__module__ = "prong"
+def worker_id() -> "int | None":
+    """In a pool's worker: its place in the pool, 0 to processes - 1, which the next worker has when this one is replaced.
+
+    None elsewhere.
+    """
+    return _core.worker_place() if getattr(_of_thread, "inlined", None) is None else 0
+
+
+worker_id.__module__ = worker_state.__module__ = "prong"

@@ -55,6 +55,8 @@ class NativePool(Pool):
         worker_exit: str | None = None,
         worker_exit_timeout: float | None = None,
     ) -> None:
+        if getattr(processes, "inline", False) is True:
+            raise ValueError("prong.INLINE: a NativePool has workers, in which its libraries are loaded")
         super().__init__(processes, initializer, initargs, maxtasksperchild,  # type: ignore[arg-type]  # names, not callables
                          threads_per_worker=threads_per_worker, cpus=cpus,
                          worker_exit=worker_exit, worker_exit_timeout=worker_exit_timeout)  # type: ignore[arg-type]

@@ -39,11 +39,26 @@ def _pickled(error):
     return pickled
 
 
+def of_exit(error):
+    """What is said of a task that raised SystemExit."""
+    return f"the task called sys.exit({otherwise('…', repr, error.code)})"
+
+
+def note_failure(buffer):
+    """Writes the traceback of the exception that is handled, after its length."""
+    import traceback
+    text = traceback.format_exc().encode("utf-8", "replace")
+    view = memoryview(buffer)
+    text = text[-(len(view) - 8):]
+    view[8:8 + len(text)] = text
+    view[:8] = len(text).to_bytes(8, "little")
+
+
 def _describe(error, value, unsendable):
     """A task's exception as bytes: itself if it can be pickled and unpickled, and its text as far as that can be had. Raises where
     there is no memory for that much."""
     if isinstance(error, SystemExit):
-        error = ProcessError(f"the task called sys.exit({otherwise('…', repr, error.code)})")
+        error = ProcessError(of_exit(error))
     elif unsendable:
         summary = _summary(error)
         error = otherwise(None, _unsendable, error, value) or ProcessError(f"the task's result cannot be sent: {summary}")
@@ -106,12 +121,7 @@ class Setup:
                 self.initializer(*self.initargs)
             return 0
         except BaseException:
-            import traceback
-            text = traceback.format_exc().encode("utf-8", "replace")
-            view = memoryview(self.failure)
-            text = text[-(len(view) - 8):]
-            view[8:8 + len(text)] = text
-            view[:8] = len(text).to_bytes(8, "little")
+            note_failure(self.failure)
             return 1
 
 

@@ -34,11 +34,12 @@ class _Seeded:
 
     def __call__(self, numbered):
         number, item = numbered
+        outer = task_seed()  # of a task of a pool without workers
         _begin(_core._seed(self.seed, number))
         try:
             return self.function(*item) if self.spread else self.function(item)
         finally:
-            _of_thread.seed = None
+            _of_thread.seed = outer
 
 
 def seeded(function, iterable, seed, spread):
