@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
     from typing import Final
 
+_OK, _ITEM = _core.OK, _core.ITEM
 __all__ = ["INLINE", "Inline"]
 
 
@@ -30,10 +31,10 @@ INLINE: "Final" = Inline()
 
 def _call(form, function, data):
     """What the core's workers do with a task."""
+    if form == _ITEM:
+        return function(data)
     if form == _core.CALL:
         return function(*data[0], **data[1])
-    if form == _core.ITEM:
-        return function(data)
     if form == _core.STAR:
         return function(*data)
     if form == _core.MAP:
@@ -96,8 +97,7 @@ class InlinePool:
         if not self._running:
             return _core.CANCELLED, "the pool was terminated by a task before it", 0, 0
         try:
-            with self._here:
-                return _core.OK, _call(form, function, data), 0, 1
+            return _OK, _call(form, function, data), 0, 1
         except KeyboardInterrupt:  # for the one who is at the terminal
             raise
         except SystemExit as error:
@@ -112,7 +112,8 @@ class InlinePool:
         if not self._running:
             return None
         tasks = items if chunk == 0 else (items[at:at + chunk] for at in range(0, len(items), chunk))
-        job = _Job([self._run(function, form, data) for data in tasks])
+        with self._here:
+            job = _Job([self._run(function, form, data) for data in tasks])
         if done is not None:
             done(job)
         return job
