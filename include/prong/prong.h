@@ -72,5 +72,6 @@
 #include <prong/version.h>
 #include <prong/wait.h>
 #include <prong/work.h>
+#include <prong/worker.h>
 
 #endif

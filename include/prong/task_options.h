@@ -47,7 +47,8 @@ typedef struct prong_task_options {
     prong_progress_callback *progress;
     void *progress_context;
     uint64_t priority; /* a prong_priority */
-    void *reserved[7]; /* zero */
+    uint64_t seed;     /* of the tasks' own seeds: see prong_task_seed */
+    void *reserved[6]; /* zero */
 } prong_task_options;
 
 PRONG_END_DECLS

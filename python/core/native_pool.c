@@ -19,30 +19,30 @@ static int read_initargs(prong_document *document, PyObject *initargs, prong_val
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* NativePool(processes, name, maxtasksperchild, program, initializer or None, initargs): program is a path as bytes */
+/* NativePool(processes, name, maxtasksperchild, program, initializer or None, initargs, around or None): program is a path as bytes */
 static int native_pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
     PoolObject *self = (PoolObject *)object;
     prong_pool_options options = {0};
     Py_ssize_t maxtasks;
     char *program[] = {NULL, NULL};
-    PyObject *initargs;
+    PyObject *initargs, *given;
+    struct around_options around;
     prong_document *document;
     (void)keywords;
-    if (!PyArg_ParseTuple(arguments, "IsnyzO!", &options.processes, &options.name, &maxtasks, &program[0],
-                          &options.initializer_name, &PyTuple_Type, &initargs))
+    if (!PyArg_ParseTuple(arguments, "IsnyzO!O", &options.processes, &options.name, &maxtasks, &program[0],
+                          &options.initializer_name, &PyTuple_Type, &initargs, &given))
         return -1;
+    if (around_read(&around, given)) return -1;
+    options.worker = &around.options;
     options.maxtasksperchild = (size_t)maxtasks;
     options.program = program;
     self->by_name = true;
     prong_status status = prong_document_open(&document, NULL);
-    if (status < 0) {
-        raise_status(status);
-        return -1;
-    }
-    int bad = read_initargs(document, initargs, &options.initializer_arguments);
-    if (!bad) bad = pool_made(self, &options);
-    prong_document_close(document);
-    return bad;
+    if (status < 0) raise_status(status);
+    int bad = status < 0 || read_initargs(document, initargs, &options.initializer_arguments) || pool_made(self, &options);
+    if (status >= 0) prong_document_close(document);
+    around_clear(&around);
+    return bad ? -1 : 0;
 }
 
 /* Two buffers of as many elements each. */
@@ -102,7 +102,7 @@ static PyMethodDef native_pool_methods[] = {
     {0}};
 static PyTypeObject NativePool_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.NativePool",
-    .tp_doc = DOC("NativePool(processes, name, maxtasksperchild, program, initializer, initargs, /)",
+    .tp_doc = DOC("NativePool(processes, name, maxtasksperchild, program, initializer, initargs, around, /)",
                   "A pool whose workers are a program without Python, and run C functions by name."),
     .tp_base = &Pool_type,
     .tp_basicsize = sizeof(PoolObject),

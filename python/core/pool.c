@@ -41,36 +41,38 @@ int pool_made(PoolObject *self, const prong_pool_options *options) {
     return status < 0 ? -1 : 0;
 }
 
-/* Pool(processes, method, name, maxtasksperchild, setup or None, payload) */
+/* What a worker's target is called with; it begins with the setup. PyMem_Free. */
+static char *pool_argument(PyObject *setup, const char *payload, Py_ssize_t size) {
+    char *bytes = PyMem_Malloc(sizeof setup + (size_t)size);
+    if (!bytes) return (char *)PyErr_NoMemory();
+    memcpy(bytes, &setup, sizeof setup);
+    memcpy(bytes + sizeof setup, payload, (size_t)size);
+    return bytes;
+}
+
+/* Pool(processes, method, name, maxtasksperchild, setup or None, payload, around or None) */
 static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) {
     PoolObject *self = (PoolObject *)object;
-    unsigned processes;
+    const char *payload;
+    Py_ssize_t maxtasks, size;
+    PyObject *setup, *given;
+    struct around_options around = {0};
     int method;
-    const char *name, *payload;
-    Py_ssize_t maxtasks, payload_size;
-    PyObject *setup;
+    prong_pool_options options = {.initializer = worker_target, .worker = &around.options};
     (void)keywords;
-    if (!PyArg_ParseTuple(arguments, "IisnOy#", &processes, &method, &name, &maxtasks, &setup, &payload, &payload_size))
+    if (!PyArg_ParseTuple(arguments, "IisnOy#O", &options.processes, &method, &options.name, &maxtasks, &setup,
+                          &payload, &size, &given))
         return -1;
     self->setup = setup == Py_None ? NULL : new_reference(setup);
-    size_t size = sizeof self->setup + (size_t)payload_size;
-    char *bytes = PyMem_Malloc(size);
-    if (!bytes) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    memcpy(bytes, &self->setup, sizeof self->setup);
-    memcpy(bytes + sizeof self->setup, payload, (size_t)payload_size);
-    prong_pool_options options = {.processes = processes,
-                                  .initializer = worker_target,
-                                  .initializer_argument = bytes,
-                                  .initializer_size = size,
-                                  .maxtasksperchild = (size_t)maxtasks,
-                                  .method = (prong_start_method)method,
-                                  .name = name};
-    int bad = pool_made(self, &options);
+    options.method = (prong_start_method)method;
+    options.maxtasksperchild = (size_t)maxtasks;
+    options.initializer_size = sizeof setup + (size_t)size;
+    char *bytes = pool_argument(self->setup, payload, size);
+    options.initializer_argument = bytes;
+    int bad = !bytes || around_read(&around, given) || pool_made(self, &options);
+    around_clear(&around);
     PyMem_Free(bytes);
-    return bad;
+    return bad ? -1 : 0;
 }
 
 static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
@@ -285,7 +287,7 @@ static PyMethodDef pool_methods[] = {
     {"deaths", pool_deaths, METH_NOARGS, DOC("deaths($self, /)", "How many workers have died while they ran.")},
     {0}};
 PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
-                          .tp_doc = DOC("Pool(processes, method, name, maxtasksperchild, setup, payload, /)",
+                          .tp_doc = DOC("Pool(processes, method, name, maxtasksperchild, setup, payload, around, /)",
                                         "A pool whose workers run Python functions."),
                           .tp_basicsize = sizeof(PoolObject),
                           .tp_flags = Py_TPFLAGS_DEFAULT,
@@ -316,5 +318,5 @@ int add_pool(PyObject *module) {
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;
     if (add_type(module, "Job", &Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
-    return add_native_pool(module) || add_worker(module);
+    return add_native_pool(module) || add_worker(module) || add_around(module);
 }

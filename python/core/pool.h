@@ -22,6 +22,20 @@ int worker_target(void *argument, size_t size);
 bool function_is_constant(PyObject *function);
 int add_worker(PyObject *module);
 
+/* What a worker ends with, if _set_exit has been called in it. */
+int worker_exit_target(void *argument, size_t size);
+
+/* --- around.c --- */
+struct around_options {
+    prong_worker_options options;
+    const char **cpus;
+};
+/* (threads or 0, list of lists of CPUs or None, exit: None, True or a name, its limit or None), or None. 0, or -1 with an exception.
+ * It uses the tuple. */
+int around_read(struct around_options *around, PyObject *tuple);
+void around_clear(struct around_options *around);
+int add_around(PyObject *module);
+
 /* --- pool.c --- */
 typedef struct {
     PyObject_HEAD prong_pool pool;

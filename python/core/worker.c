@@ -164,6 +164,21 @@ int worker_target(void *argument, size_t size) {
     return code;
 }
 
+static PyObject *exit_function; /* of this worker; it returns the exit code */
+
+int worker_exit_target(void *argument, size_t size) {
+    int code = 1;
+    (void)argument;
+    (void)size;
+    PyEval_RestoreThread(worker_state);
+    PyObject *result = exit_function ? PyObject_CallNoArgs(exit_function) : NULL;
+    if (result && PyLong_Check(result)) code = (int)PyLong_AsLong(result);
+    if (PyErr_Occurred()) PyErr_WriteUnraisable(exit_function);
+    Py_XDECREF(result);
+    worker_state = PyEval_SaveThread();
+    return code;
+}
+
 /* _serve(): in a worker's setup, which returns 0 after that: runs its tasks until it is to end */
 static PyObject *worker_serve_tasks(PyObject *module, PyObject *unused) {
     (void)module;
@@ -179,6 +194,12 @@ static PyObject *worker_serve_tasks(PyObject *module, PyObject *unused) {
 static PyObject *set_describe(PyObject *module, PyObject *function) {
     (void)module;
     Py_XSETREF(describe, new_reference(function));
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_exit(PyObject *module, PyObject *function) {
+    (void)module;
+    Py_XSETREF(exit_function, new_reference(function));
     Py_RETURN_NONE;
 }
 
@@ -198,6 +219,8 @@ static PyMethodDef worker_functions[] = {
          "In a worker's setup, which returns 0 after that: runs the worker's tasks until it is to end.")},
     {"_set_describe", set_describe, METH_O,
      DOC("_set_describe($module, function, /)", "Sets what makes bytes of a task's exception.")},
+    {"_set_exit", set_exit, METH_O,
+     DOC("_set_exit($module, function, /)", "Sets what this worker ends with: it returns the exit code.")},
     {"_set_named", set_named, METH_VARARGS,
      DOC("_set_named($module, run, describe, /)", "Sets what calls by name are made with.")},
     {0}};

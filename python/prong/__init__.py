@@ -43,12 +43,16 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from ._core import fit_address_space as fit_address_space
     from ._core import set_arena_size as set_arena_size
     from ._core import usable_cpu_count as usable_cpu_count
+    from ._impl.around import worker_id as worker_id
+    from ._impl.around import worker_state as worker_state
     from ._impl.by_value import by_value as by_value
     from ._impl.executor import ProcessPoolExecutor as ProcessPoolExecutor
     from ._impl.handles import Handle as Handle
+    from ._impl.inline import INLINE as INLINE
     from ._impl.install import install as install
     from ._impl.install import uninstall as uninstall
     from ._impl.native import NativePool as NativePool
+    from ._impl.seeds import task_seed as task_seed
     from .context import AuthenticationError as AuthenticationError
     from .context import BufferTooShort as BufferTooShort
     from .context import Process as Process
@@ -129,7 +133,8 @@ _new = {
     "Deadlock": "errors",
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "_impl.executor", "install": "_impl.install",
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",
-    "TaskFailed": "errors",
+    "TaskFailed": "errors", "worker_state": "_impl.around", "worker_id": "_impl.around", "INLINE": "_impl.inline",
+    "task_seed": "_impl.seeds",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

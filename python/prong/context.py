@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from . import queues, synchronize
     from .connection import PipeConnection
+    from ._impl.inline import Inline
     from .managers import SyncManager
     from .pool import Pool as _Pool
 
@@ -134,18 +135,27 @@ class _Factories(methods.Family):
 
     def Pool(
         self,
-        processes: "int | None" = None,
+        processes: "int | Inline | None" = None,
         initializer: "Callable[..., object] | None" = None,
         initargs: "Iterable[Any]" = (),
         maxtasksperchild: "int | None" = None,
+        *,
+        threads_per_worker: "int | None" = None,
+        cpus: "Iterable[int] | Iterable[Iterable[int]] | None" = None,
+        worker_exit: "Callable[[], object] | None" = None,
+        worker_exit_timeout: "float | None" = None,
     ) -> "_Pool":
-        """A pool of so many worker processes; None: as many as this process may use CPUs.
+        """A pool of so many worker processes; None: as many as this process may use CPUs; prong.INLINE: none, tasks run in this
+        process.
 
         initializer(*initargs) is called in each worker as it begins. A worker ends after maxtasksperchild tasks, and another begins;
-        None: it stays. ValueError or TypeError for arguments that cannot be.
+        None: it stays. threads_per_worker, cpus, worker_exit, worker_exit_timeout: see prong.pool.Pool. ValueError or TypeError for
+        arguments that cannot be.
         """
         from .pool import Pool
-        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context(),
+                    threads_per_worker=threads_per_worker, cpus=cpus, worker_exit=worker_exit,
+                    worker_exit_timeout=worker_exit_timeout)
 
     @typed_as(_std.BaseContext.RawValue)
     def RawValue(self, typecode_or_type, *args):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ._impl.imap import IMapIterator as IMapIterator
     from ._impl.imap import IMapUnorderedIterator as IMapUnorderedIterator
+    from ._impl.inline import Inline
 
     _S = TypeVar("_S")
     _T = TypeVar("_T")
@@ -112,35 +113,58 @@ _CONTEXTS = ("multiprocessing.context", "prong.context")
 
 
 class Pool(_TheirPool):
-    """Pool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): so many workers (as CPUs).
+    """Pool(processes=None, initializer=None, initargs=(), maxtasksperchild=None, *, threads_per_worker=None, cpus=None,
+    worker_exit=None, worker_exit_timeout=None): so many workers (as CPUs).
 
     A worker that dies fails the one task it ran, with WorkerDied; the pool goes on with another. Of every form that runs tasks,
     timeout= kills a task that takes longer (TaskTimeout), and retries= runs one again whose worker died. ValueError for a
     pool that is closed.
+
+    threads_per_worker: how many threads numeric libraries start in a worker (OMP_NUM_THREADS and the like). cpus: a CPU for each
+    worker in turn, or a collection of them. worker_exit: called, without arguments, as a worker ends in order (close(),
+    maxtasksperchild); what it raises is reported, and counted by deaths(). worker_exit_timeout: seconds after which it is killed.
+
+    processes=prong.INLINE: no workers. A task runs in the thread that submits it, one of imap when its result is asked for, for a
+    debugger; nothing is pickled, and no timeout enforced.
     """
 
     _wrap_exception = True
 
     def __init__(
         self,
-        processes: "int | None" = None,
+        processes: "int | Inline | None" = None,
         initializer: "Callable[..., object] | None" = None,
         initargs: "Iterable[Any]" = (),
         maxtasksperchild: "int | None" = None,
         context: "Any" = None,
+        *,
+        threads_per_worker: "int | None" = None,
+        cpus: "Iterable[int] | Iterable[Iterable[int]] | None" = None,
+        worker_exit: "Callable[[], object] | None" = None,
+        worker_exit_timeout: "float | None" = None,
     ) -> None:
         self._pool_lock = threading.Lock()
         self._state = INIT
         context = in_force(context)
+        self._inlined = getattr(processes, "inline", False) is True
+        if self._inlined:
+            processes = 1
         if processes is None:
             processes = _core.usable_cpu_count()
         if processes < 1:
             raise ValueError("Number of processes must be at least 1")
         if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild <= 0):
             raise ValueError("maxtasksperchild must be a positive int or None")
-        if initializer is not None:
-            self._check_initializer(initializer)
-        if self._brings_hooks(context):
+        for hook, what in ((initializer, "initializer"), (worker_exit, "worker_exit")):
+            if hook is not None:
+                self._check_hook(hook, what)
+        around = None
+        if (threads_per_worker, cpus, worker_exit, worker_exit_timeout) != (None, None, None, None):
+            from ._impl.around import Around
+            around = Around(threads_per_worker, cpus, worker_exit, worker_exit_timeout)
+        if not self._inlined and self._brings_hooks(context):
+            if around is not None:
+                raise ValueError("threads_per_worker, cpus and worker_exit are not for a pool that brings its own processes or queues")
             from ._impl import standard_pool
             standard_pool.begin(Pool, self, processes, initializer, initargs, maxtasksperchild, context)
             return
@@ -149,7 +173,8 @@ class Pool(_TheirPool):
         self._maxtasksperchild = maxtasksperchild
         self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
         self._failure = None
-        self._start(initializer, initargs)
+        begin = self._start_inline if self._inlined else self._start
+        begin(initializer, initargs, around)
         self._state = RUN
         self._terminate = self._core.destroy
         _pools.add(self)
@@ -160,20 +185,28 @@ class Pool(_TheirPool):
         makers = (getattr(context, name, None) for name in ("Process", "SimpleQueue"))
         return not brought.isdisjoint(_HOOKS) or any(getattr(maker, "__module__", None) not in _CONTEXTS for maker in makers)
 
-    def _check_initializer(self, initializer):
-        if not callable(initializer):
-            raise TypeError("initializer must be a callable")
+    def _check_hook(self, hook, what):
+        if not callable(hook):
+            raise TypeError(f"{what} must be a callable")
 
-    def _start(self, initializer, initargs):
+    def _start(self, initializer, initargs, around):
         from .heap import BufferWrapper
         method = self._ctx._name
         name = self._ctx.Process.__name__.replace("Process", "PoolWorker")
         self._failure = BufferWrapper(_FAILURE_SIZE)
-        setup = Setup(self._ctx, name, initializer, initargs, self._failure)
+        setup = Setup(self._ctx, name, initializer, initargs, self._failure, around)
         payload = b""
         if method != "fork":
             payload, setup = Spawning().payload(name, method, setup), None
-        self._core = _core.Pool(self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload)
+        elif around is not None:
+            around.prepare()
+        self._core = _core.Pool(self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload,
+                                None if around is None else around.of_core(True))
+
+    def _start_inline(self, initializer, initargs, around):
+        from ._impl.inline import InlinePool
+        self._failure = bytearray(_FAILURE_SIZE)
+        self._core = InlinePool(initializer, initargs, self._failure, around)
 
     def __del__(self, _warn=warnings.warn, RUN=RUN):
         if getattr(self, "_state", None) == RUN:
@@ -201,7 +234,7 @@ class Pool(_TheirPool):
     @staticmethod
     def _rebuilt(value, code):
         """What a task raised."""
-        return rebuilt(value, code)
+        return value if isinstance(value, BaseException) else rebuilt(value, code)
 
     def _broken(self, message):
         """message is the core's; an initializer's own traceback says more."""
@@ -280,8 +313,12 @@ class Pool(_TheirPool):
         result: AsyncResult[_T] = AsyncResult(self, None, "one", callback, error_callback)
         return self._begin(result, func, _core.CALL, (task,), 0, timeout, retries)
 
-    def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries):
+    def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries, seed):
         self._check_running()
+        if seed is not None:
+            from ._impl.seeds import seeded
+            func, iterable = seeded(func, iterable, seed, spread=forms[0] == _core.STAR)
+            forms = (_core.ITEM, _core.MAP)
         items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
         if chunksize is None:
             chunksize, extra = divmod(len(items), self._processes * 4)
@@ -303,13 +340,16 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        seed: "int | None" = None,
         progress: bool = False,
     ) -> "list[_T]":
         """[func(x) for x in iterable], calculated by the workers, chunksize items at a time.
 
-        The first error of an item is raised. timeout, retries: of each chunk, as of apply. progress=True: shows a bar on the terminal.
+        The first error of an item is raised. timeout, retries: of each chunk, as of apply. seed: random, numpy.random (if it is
+        imported) and prong.task_seed() begin for each item as that and the item's number say. progress=True: shows a bar on the
+        terminal.
         """
-        result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries)
+        result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries, seed)
         return _with_progress(result, progress)
 
     def map_async(  # type: ignore[override]
@@ -322,9 +362,10 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        seed: "int | None" = None,
     ) -> "MapResult[_T]":
         """As map, without waiting: a MapResult. The callbacks are called once, with the list or the first error."""
-        return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries)
+        return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries, seed)
 
     def starmap(
         self,
@@ -334,10 +375,11 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        seed: "int | None" = None,
         progress: bool = False,
     ) -> "list[_T]":
         """[func(*x) for x in iterable]: as map, for functions of several arguments."""
-        result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries)
+        result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries, seed)
         return _with_progress(result, progress)
 
     def starmap_async(  # type: ignore[override]
@@ -350,13 +392,17 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        seed: "int | None" = None,
     ) -> "MapResult[_T]":
         """As starmap, without waiting: a MapResult."""
         return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
-                               retries)
+                               retries, seed)
 
-    def _imap(self, ordered, func, iterable, chunksize, *options):
+    def _imap(self, ordered, func, iterable, chunksize, seed, *options):
         self._check_running()
+        if seed is not None:
+            from ._impl.seeds import seeded
+            func, iterable = seeded(func, iterable, seed, spread=False)
         from ._impl.imap import iterate
         return iterate(self, ordered, func, iterable, chunksize, *options)
 
@@ -368,14 +414,15 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        seed: "int | None" = None,
         buffersize: "int | None" = None,
         progress: bool = False,
     ) -> "IMapIterator[_T]":
         """An iterator over func(x) for x in iterable, in order, each result as soon as it is there.
 
-        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, progress: as map's.
+        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, seed, progress: as map's.
         """
-        return self._imap(True, func, iterable, chunksize, timeout, retries, buffersize, progress)
+        return self._imap(True, func, iterable, chunksize, seed, timeout, retries, buffersize, progress)
 
     def imap_unordered(  # type: ignore[override]
         self,
@@ -385,11 +432,12 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        seed: "int | None" = None,
         buffersize: "int | None" = None,
         progress: bool = False,
     ) -> "IMapIterator[_T]":
         """As imap, with the results in the order in which they come."""
-        return self._imap(False, func, iterable, chunksize, timeout, retries, buffersize, progress)
+        return self._imap(False, func, iterable, chunksize, seed, timeout, retries, buffersize, progress)
 
     # --- the end ---
 

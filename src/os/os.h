@@ -149,6 +149,20 @@ static inline void os_fence_after_atomic(void) {
 }
 /* CPUs this process may use: affinity and the cgroup's quota (rounded up), at least 1. */
 unsigned os_usable_cpus(void);
+/* Sets of CPUs by number. */
+enum { OS_CPUS_MOST = 8192 };
+struct os_cpus {
+    unsigned long words[OS_CPUS_MOST / 8 / sizeof(unsigned long)];
+};
+static inline void os_cpus_add(struct os_cpus *cpus, unsigned cpu) {
+    cpus->words[cpu / 8 / sizeof(unsigned long)] |= 1ul << cpu % (8 * sizeof(unsigned long));
+}
+static inline bool os_cpus_have(const struct os_cpus *cpus, unsigned cpu) {
+    return cpus->words[cpu / 8 / sizeof(unsigned long)] >> cpu % (8 * sizeof(unsigned long)) & 1;
+}
+/* Those that the calling thread runs on. -1 with errno. */
+int os_cpus_get(struct os_cpus *cpus);
+int os_cpus_set(const struct os_cpus *cpus);
 
 /* --- processes --- */
 /* The calling thread's number, unique in the system while it lives. */

@@ -68,6 +68,7 @@ bool owner_adapt(struct owner *o, prong_time patience, deadline_t *due) {
 /* --- by any member --- */
 
 static prong_status pool_check_runs(const struct pool *pool) {
+    if (pool->inlined) return fail(PRONG_INVALID, "pool '%s' runs its tasks inline, and has no workers", pool->name);
     if (atomic_load(&pool->state) == POOL_BROKEN) return job_fail_broken(pool);
     if (atomic_load(&pool->state) == POOL_RUNNING) return PRONG_OK;
     return fail(PRONG_NOT_RUNNING, "pool '%s' was shut down or terminated", pool->name);
@@ -91,7 +92,7 @@ prong_status prong_pool_resize(prong_pool handle, size_t processes) {
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, handle, &pool));
     if (!processes) return fail(PRONG_INVALID, "pool: resize to 0 processes");
-    if (processes > pool->worker_count)
+    if (processes > pool->worker_count && !pool->inlined)
         return fail(PRONG_INVALID, "pool: resize to %zu processes: it has places for %llu (processes_most)", processes,
                     (unsigned long long)pool->worker_count);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");

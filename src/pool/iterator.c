@@ -4,6 +4,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/inline.h"
 #include "pool/notes.h"
 #include "pool/schedule.h"
 #include "pool/submit.h"
@@ -78,6 +79,7 @@ static prong_status iterator_open_job(prong_iterator *it, const struct submissio
     ring.ring = true;
     if (s->values) TRY(iterator_prepare_values(it, s));
     TRY(job_create(&ring, pool, &it->job, &unused));
+    it->job->chunk = it->chunk;
     return job_submit(pool, it->job, &it->handle);
 }
 
@@ -89,7 +91,8 @@ prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong
     INSIDE struct visit inside = {0};
     TRY(work_read(&s, handle, work, options, WORK_ITERATE));
     TRY(pool_enter(&inside, handle, &pool));
-    TRY(iterator_allocate(&s, s.options->buffer ? s.options->buffer : pool_wanted(pool) * AHEAD_A_WORKER, &it));
+    size_t ahead = s.options->buffer ? s.options->buffer : pool_wanted(pool) * AHEAD_A_WORKER;
+    TRY(iterator_allocate(&s, pool->inlined ? 1 : ahead, &it));
     prong_status status = iterator_open_job(it, &s, pool);
     if (status < 0)
         iterator_free(it);
@@ -159,6 +162,10 @@ static void iterator_append(struct pool *pool, struct job *job, uint64_t place) 
     guard_set(&pool->guard, order, place);
     guard_set(&pool->guard, job_word(job, place), task_word(TASK_PENDING, PRONG_OK, 0, 0));
     guard_set(&pool->guard, &job->count, job->count + 1);
+    if (pool->inlined) {
+        inline_take(pool, job);
+        return;
+    }
     guard_set(&pool->guard, &pool->unfinished, pool->unfinished + 1);
     schedule_job(pool, job);
 }
@@ -186,7 +193,10 @@ static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *arg
     if (backlog) waitq_notify(&pool->attention, 1);
     it->used[place] = true;
     it->busy++;
-    waitq_notify(&pool->work, 1);
+    if (pool->inlined)
+        inline_run_task(pool, job, place);
+    else
+        waitq_notify(&pool->work, 1);
     return PRONG_OK;
 }
 

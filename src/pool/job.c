@@ -5,6 +5,7 @@
 #include "base/local.h"
 #include "family/heap.h"
 #include "family/member.h"
+#include "pool/inline.h"
 #include "pool/notes.h"
 #include "pool/owner.h"
 #include "pool/schedule.h"
@@ -110,6 +111,7 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->sealed = !s->ring;
     job->retries = o->retries;
     job->priority = o->priority;
+    job->seed = o->seed;
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
     job->tell_each = s->ring;
     job->tell_owner = o->callback || o->error_callback;
@@ -139,11 +141,18 @@ static prong_status job_refuse(const struct pool *pool) {
     return fail(PRONG_NOT_RUNNING, "pool '%s' was shut down or terminated", pool->name);
 }
 
+static prong_status job_run_inline(struct pool *pool, struct job *job) {
+    prong_status status = atomic_load(&pool->state) == POOL_RUNNING ? inline_run(pool, job) : job_refuse(pool);
+    if (status < 0) job_discard(job);
+    return status;
+}
+
 /* On failure the job is gone. */
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     /* Once it is submitted it may be done and destroyed at any moment, by its callback, and its memory another job's. */
     uint64_t count = job->count, tell_owner = job->tell_owner;
     *handle = job_handle(job);
+    if (pool->inlined) return job_run_inline(pool, job);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
         job_discard(job);
         return lock_refused(PRONG_TIMEOUT, "the pool");

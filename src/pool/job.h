@@ -79,6 +79,7 @@ struct job {
     /* elements and ranges */
     uint64_t in, out, in_size, out_size, elements, chunk;
     uint64_t context, context_size; /* what prong_task_context gives */
+    uint64_t seed;                  /* see prong_task_seed */
     uint64_t in_place;              /* in or out is the caller's own memory in the arena */
     int64_t began;
     _Alignas(64) struct waitq progress;
@@ -95,6 +96,12 @@ static inline uint64_t *job_word(const struct job *job, uint64_t place) {
 }
 static inline struct call *job_call(const struct job *job, uint64_t place) {
     return (struct call *)arena_at(job->calls) + place;
+}
+
+/* The number, in its job, of a task, or of its first element. */
+static inline uint64_t job_element(const struct job *job, uint64_t place) {
+    uint64_t number = job->order ? job_call(job, place)->number : place;
+    return job->form == PRONG_FORM_TASK ? number : number * job->chunk;
 }
 
 static inline prong_job job_handle(struct job *job) {

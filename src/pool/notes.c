@@ -120,8 +120,7 @@ uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct
     return too_long;
 }
 
-/* False for a job that another process submitted, or that was destroyed. */
-static bool note_take_callback(prong_job job, struct note *copy) {
+bool note_take_callback(prong_job job, struct note *copy) {
     pthread_mutex_lock(&mutex);
     struct note **at = note_place(job);
     bool found = at && ((*at)->callback || (*at)->error_callback);
@@ -132,6 +131,13 @@ static bool note_take_callback(prong_job job, struct note *copy) {
     }
     pthread_mutex_unlock(&mutex);
     return found;
+}
+
+void note_run_callback(const struct note *note) {
+    prong_status status = prong_job_wait(note->job, PRONG_NOWAIT);
+    if (status < 0 && note->error_callback)
+        note->error_callback(note->job, status, prong_error_message(), note->context);
+    if (status >= 0 && note->callback) note->callback(note->job, note->context);
 }
 
 bool note_take_ended(struct pool *pool, struct note *copy) {

@@ -4,6 +4,7 @@
 #include "pool/limits.h"
 #include "pool/owner_entry.h"
 #include "pool/schedule.h"
+#include "pool/threads.h"
 #include "pool/worker.h"
 #include "process/process.h"
 
@@ -66,13 +67,11 @@ static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process
     return owner_watch_worker(o, i);
 }
 
-prong_status owner_start_worker(struct owner *o, uint64_t i) {
-    struct worker *worker = pool_worker(o->pool, i);
+/* program and environment: as the pool has them, or NULL. */
+static prong_status owner_create_process(const struct owner *o, uint64_t i, char **program, char *const *environment,
+                                         prong_process *process) {
     struct worker_argument argument = {o->handle, i};
     char name[48];
-    prong_process process;
-    char **program = strings_list(o->pool->program);
-    if (o->pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
     snprintf(name, sizeof name, "%.31s-%u", o->pool->name, (unsigned)i + 1);
     prong_process_options options = {.target = worker_main,
                                      .argument = &argument,
@@ -81,14 +80,34 @@ prong_status owner_start_worker(struct owner *o, uint64_t i) {
                                      .daemon = PRONG_DAEMON_YES,
                                      .method = (prong_start_method)o->pool->method,
                                      .program = program,
+                                     .environment = (const char *const *)environment,
                                      .no_wait = program != NULL};
-    prong_status status = prong_process_create(&process, &options);
+    return prong_process_create(process, &options);
+}
+
+static prong_status owner_make_worker(const struct owner *o, uint64_t i, prong_process *process) {
+    const struct pool *pool = o->pool;
+    struct threads_environment *environment = NULL;
+    char **program = strings_list(pool->program);
+    if (pool->program && !program) return fail_text(PRONG_NO_MEMORY, "no memory for the program's arguments");
+    prong_status status = PRONG_OK;
+    if (pool->around.threads && pool->method == PRONG_START_SPAWN)
+        status = threads_environment_make((unsigned)pool->around.threads, &environment);
+    if (status >= 0)
+        status =
+            owner_create_process(o, i, program, environment ? threads_environment_entries(environment) : NULL, process);
+    threads_environment_free(environment);
     free(program);
-    if (status < 0) return status;
-    worker_forget_initializing(o->pool, worker);
+    return status;
+}
+
+prong_status owner_start_worker(struct owner *o, uint64_t i) {
+    prong_process process;
+    TRY(owner_make_worker(o, i, &process));
+    worker_forget_initializing(o->pool, pool_worker(o->pool, i));
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
     uint64_t renewal = __atomic_load_n(&o->pool->renewal, __ATOMIC_ACQUIRE); /* before it can have loaded anything */
-    status = prong_process_start(process);
+    prong_status status = prong_process_start(process);
     if (status >= 0) return owner_take_worker(o, i, process, renewal);
     prong_process_destroy(process);
     return status;
@@ -188,20 +207,29 @@ static bool owner_replace_missing(struct owner *o) {
 
 /* When the worker is over the initializer's limit, at the earliest; one that has not begun with it may begin now. */
 static deadline_t worker_initializer_end(const struct pool *pool, const struct worker *worker, int64_t now) {
-    if (!worker->pid || worker->token || worker->doom) return PRONG_FOREVER;
+    if (!pool->initializer_limit || !worker->pid || worker->token || worker->doom) return PRONG_FOREVER;
     return (int64_t)((worker->initializing ? worker->initializing : (uint64_t)now) + pool->initializer_limit);
 }
 
-/* A death in the initializer is an early one: see owner_note_death. Returns when the next may be over the limit. */
-static deadline_t owner_limit_initializers(struct pool *pool, int64_t now) {
+/* The same for its exit: see prong_worker_options. */
+static deadline_t worker_exit_end(const struct pool *pool, const struct worker *worker) {
+    if (!pool->around.exit_limit || !worker->token || !worker->initializing || worker->doom) return PRONG_FOREVER;
+    return (int64_t)(worker->initializing + pool->around.exit_limit);
+}
+
+/* Kills workers whose initializer or exit is over its limit. A death in the initializer is an early one: see owner_note_death.
+ * Returns when the next may be over. */
+static deadline_t owner_limit_hooks(struct pool *pool, int64_t now) {
     deadline_t next = PRONG_FOREVER;
-    for (uint64_t i = 0; pool->initializer_limit && i < pool->worker_count; i++) {
+    bool limited = pool->initializer_limit || pool->around.exit_limit;
+    for (uint64_t i = 0; limited && i < pool->worker_count; i++) {
         struct worker *worker = pool_worker(pool, i);
-        deadline_t end = worker_initializer_end(pool, worker, now);
+        deadline_t initializer = worker_initializer_end(pool, worker, now);
+        deadline_t end = deadline_earlier(initializer, worker_exit_end(pool, worker));
         next = deadline_earlier(next, end > now ? end : PRONG_FOREVER);
         if (end > now) continue;
         guard_set(&pool->guard, &worker->doom, DOOM_TIMEOUT);
-        guard_set(&pool->guard, &pool->initializer_late, 1);
+        if (initializer <= now) guard_set(&pool->guard, &pool->initializer_late, 1);
         guard_commit(&pool->guard);
         prong_process_signal(worker_process(worker), SIGKILL);
     }
@@ -222,7 +250,8 @@ static deadline_t owner_limit_tasks(struct pool *pool, int64_t now) {
 }
 
 static bool pool_has_limits(const struct pool *pool) {
-    return pool->initializer_limit || __atomic_load_n(&pool->limit_count, __ATOMIC_RELAXED) ||
+    return pool->initializer_limit || pool->around.exit_limit ||
+           __atomic_load_n(&pool->limit_count, __ATOMIC_RELAXED) ||
            __atomic_load_n(&pool->limits_looked_until, __ATOMIC_RELAXED) != PRONG_FOREVER;
 }
 
@@ -232,7 +261,7 @@ static bool owner_enforce_limits(struct owner *o, prong_time patience, deadline_
     if (!pool_has_limits(pool)) return true;
     if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
     int64_t now = clock_now();
-    *due = deadline_earlier(*due, owner_limit_initializers(pool, now));
+    *due = deadline_earlier(*due, owner_limit_hooks(pool, now));
     *due = deadline_earlier(*due, owner_limit_tasks(pool, now));
     guard_leave(&pool->guard);
     return true;

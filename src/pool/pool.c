@@ -5,9 +5,8 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
-#include "pool/job.h"
+#include "pool/inline.h"
 #include "pool/owner.h"
-#include "process/calls.h"
 #include "process/process.h"
 
 #include <limits.h>
@@ -28,11 +27,18 @@ prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **p
     return status;
 }
 
+static struct hook_wish pool_initializer(const prong_pool_options *o) {
+    return (struct hook_wish){o->initializer, o->initializer_argument, o->initializer_size, o->initializer_name,
+                              o->initializer_arguments};
+}
+
 static prong_status pool_check_options(const prong_pool_options *o) {
+    const struct hook_wish initializer = pool_initializer(o);
     CHECK_RESERVED(o, "pool: options");
-    if (o->processes > WORKERS_MOST)
+    if (o->processes == PRONG_INLINE && o->program)
+        return fail_text(PRONG_INVALID, "pool: a program of its own, and no workers (PRONG_INLINE) to run it");
+    if (o->processes > WORKERS_MOST && o->processes != PRONG_INLINE)
         return fail(PRONG_INVALID, "pool: %u processes are more than %d", o->processes, WORKERS_MOST);
-    TRY(check_bytes(o->initializer_argument, o->initializer_size, "pool: initializer_argument"));
     if (o->name && strlen(o->name) > 31) return fail(PRONG_INVALID, "pool: the name has more than 31 bytes");
     if ((unsigned)o->method > PRONG_START_FORKSERVER)
         return fail(PRONG_INVALID, "pool: start method %d is none of prong_start_method", (int)o->method);
@@ -49,42 +55,8 @@ static prong_status pool_check_options(const prong_pool_options *o) {
                     o->memory_hard);
     if (o->idle_time < 0) return fail(PRONG_INVALID, "pool: a negative idle_time");
     if (o->initializer_time_limit < 0) return fail(PRONG_INVALID, "pool: a negative initializer_time_limit");
-    if (o->initializer && o->initializer_name)
-        return fail(PRONG_INVALID, "pool: both an initializer and a name ('%s')", o->initializer_name);
-    return PRONG_OK;
-}
-
-static prong_status pool_keep_argument(struct pool *pool, const void *bytes, size_t size) {
-    pool->initializer_size = size;
-    prong_status status = size ? heap_alloc(size, 0, &pool->initializer_argument, NULL) : PRONG_OK;
-    if (status >= 0 && size) memcpy(arena_at(pool->initializer_argument), bytes, size);
-    return status;
-}
-
-static prong_status keep_named_initializer(struct pool *pool, const char *name, prong_value arguments) {
-    prong_document *scratch;
-    struct function function;
-    void *bytes;
-    size_t size;
-    prong_status status = function_by_name(name, &function);
-    pool->initializer_pointer = (any_function *)(void *)call_target;
-    if (status >= 0) status = function_identify(pool->initializer_pointer, &pool->initializer);
-    if (status >= 0) status = prong_document_open(&scratch, NULL);
-    if (status < 0) return status;
-    if (prong_value_kind(arguments) == PRONG_KIND_NULL) status = prong_build(scratch, &arguments, "()");
-    if (status >= 0) status = call_write(scratch, &function, arguments, prong_make_null(), &bytes, &size);
-    if (status >= 0) status = pool_keep_argument(pool, bytes, size);
-    prong_document_close(scratch);
-    return status;
-}
-
-static prong_status keep_initializer(struct pool *pool, const prong_pool_options *o) {
-    if (o->initializer_name) return keep_named_initializer(pool, o->initializer_name, o->initializer_arguments);
-    pool->initializer_pointer = (any_function *)(void *)o->initializer;
-    prong_status status = PRONG_OK;
-    if (o->initializer && pool->method != PRONG_START_FORK)
-        status = function_identify(pool->initializer_pointer, &pool->initializer);
-    return status < 0 ? status : pool_keep_argument(pool, o->initializer_argument, o->initializer_size);
+    TRY(around_check(o->worker));
+    return hook_check(&initializer, "initializer");
 }
 
 static prong_status pool_make_table(size_t size, uint64_t *table) {
@@ -94,7 +66,7 @@ static prong_status pool_make_table(size_t size, uint64_t *table) {
 }
 
 static void pool_fill_size(struct pool *pool, const prong_pool_options *o) {
-    size_t processes = o->processes ? o->processes : os_usable_cpus(), most = o->processes_most;
+    size_t processes = pool->inlined ? 1 : o->processes ? o->processes : os_usable_cpus(), most = o->processes_most;
     if (most && processes > most) processes = most; /* as many as there are CPUs */
     pool->wanted = pool->least = processes;
     pool->most = most;
@@ -105,12 +77,16 @@ static void pool_fill_size(struct pool *pool, const prong_pool_options *o) {
 
 static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->owner = self_token();
+    pool->inlined = o->processes == PRONG_INLINE;
     pool_fill_size(pool, o);
     pool->maxtasks = o->maxtasksperchild;
     pool->memory_soft = o->memory_soft;
     pool->memory_hard = o->memory_hard;
     pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
-    pool->method = o->program ? PRONG_START_SPAWN : o->method ? o->method : prong_get_start_method();
+    pool->method = pool->inlined ? PRONG_START_FORK
+                   : o->program  ? PRONG_START_SPAWN
+                   : o->method   ? o->method
+                                 : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
     pool->limits_looked_until = PRONG_FOREVER;
@@ -119,7 +95,10 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     TRY(pool_make_table(pool->worker_count * sizeof(uint64_t), &pool->limits));
     prong_status status = PRONG_OK;
     if (o->program) status = program_keep(o->program, &pool->program);
-    return status < 0 ? status : keep_initializer(pool, o);
+    bool forked = pool->method == PRONG_START_FORK;
+    const struct hook_wish initializer = pool_initializer(o);
+    if (status >= 0) status = around_keep(&pool->around, o->worker, forked);
+    return status < 0 ? status : hook_keep(&pool->initializer, &initializer, forked);
 }
 
 prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *options) {
@@ -136,7 +115,10 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
     status = pool_fill(pool, options);
     if (status >= 0) {
         object_publish(pool);
-        status = owner_start(pool, made);
+        if (pool->inlined)
+            inline_begin(pool);
+        else
+            status = owner_start(pool, made);
     }
     if (status < 0) {
         status = fail_again(status, "pool of %llu workers", (unsigned long long)pool->wanted);
@@ -163,13 +145,16 @@ prong_status prong_pool_shutdown(prong_pool handle) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
     prong_status status = pool_enter(&inside, handle, &pool);
+    if (status >= 0 && pool->inlined) status = inline_check_owner(pool);
     if (status >= 0) pool_leave_state(pool, POOL_RUNNING, POOL_CLOSED);
+    if (status >= 0 && pool->inlined) inline_end(pool);
     return status;
 }
 
 static prong_status pool_enter_own(struct visit *inside, prong_pool handle, struct pool **pool) {
     char who[80];
     prong_status status = pool_enter(inside, handle, pool);
+    if (status >= 0 && (*pool)->inlined) return inline_check_owner(*pool);
     if (status >= 0 && !owner_is_self(handle))
         return fail(PRONG_NOT_CHILD, "pool '%s' belongs to %s, which created it", (*pool)->name,
                     member_describe((uint32_t)(*pool)->owner, who, sizeof who));
@@ -183,6 +168,7 @@ prong_status prong_pool_terminate(prong_pool handle) {
     if (status < 0) return status;
     pool_leave_state(pool, POOL_CLOSED, POOL_TERMINATED);
     owner_end_workers(pool, handle);
+    if (pool->inlined) inline_end(pool);
     return PRONG_OK;
 }
 
@@ -229,7 +215,7 @@ prong_status prong_pool_destroy(prong_pool handle) {
         if (status >= 0) status = pool_wait_for_end(handle, pool, PRONG_FOREVER);
     }
     owner_end_join();
-    if (status >= 0 && owner_finish(handle)) object_destroy(pool, handle.generation);
+    if (status >= 0 && (pool->inlined || owner_finish(handle))) object_destroy(pool, handle.generation);
     return status;
 }
 
@@ -255,7 +241,7 @@ prong_status prong_pool_workers(prong_pool handle, prong_worker *workers, size_t
     TRY(check_bytes(workers, capacity, "pool: workers"));
     TRY(pool_enter(&inside, handle, &pool));
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
-    size_t listed = pool_list_workers(pool, workers, capacity);
+    size_t listed = pool->inlined ? 0 : pool_list_workers(pool, workers, capacity);
     guard_leave(&pool->guard);
     if (count) *count = listed;
     if (deaths) *deaths = __atomic_load_n(&pool->deaths, __ATOMIC_RELAXED);
@@ -312,7 +298,8 @@ static bool pool_dispose(void *object) {
     uint64_t *const tables[] = {&pool->workers, &pool->hands, &pool->limits};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (*tables[i]) heap_free(*tables[i], tables[i]);
-    if (pool->initializer_argument) heap_free(pool->initializer_argument, &pool->initializer_argument);
+    hook_free(&pool->initializer);
+    around_free(&pool->around);
     if (pool->program) heap_free(pool->program, &pool->program);
     return true;
 }

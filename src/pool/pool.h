@@ -10,7 +10,8 @@
 #include "family/guard.h"
 #include "family/object.h"
 #include "family/waitq.h"
-#include "process/function.h"
+#include "pool/around.h"
+#include "pool/hook.h"
 
 #include <prong/pool.h>
 #include <signal.h>
@@ -24,7 +25,7 @@ struct worker {
     uint64_t token; /* its member token once it works */
     uint64_t doom;  /* why it is being killed, whatever it runs */
     uint64_t tasks;
-    uint64_t initializing; /* since when its initializer runs; 0: it does not */
+    uint64_t initializing; /* since when its initializer runs, or (with a token) its exit; 0: neither does */
     uint64_t renewal;      /* the pool's when it was started */
     uint64_t memory_base;  /* what a forked one had at its start, of its parent's */
     /* what it waits for until when, if it waits for a pool; 0: nothing. See await.h */
@@ -82,11 +83,12 @@ struct pool {
     _Atomic uint64_t workers_ended; /* all, and none will follow */
     _Atomic uint64_t workers_gone;  /* and their callbacks have run: the owner's threads touch the pool no more */
     _Atomic uint32_t all_forked;    /* a gate: see fork_gate */
-    struct function initializer;
-    any_function *initializer_pointer;
-    uint64_t initializer_argument, initializer_size;
+    struct hook initializer;
     uint64_t initializer_limit; /* 0: none */
     uint64_t initializer_late;  /* one has run longer, and none has been done since */
+    struct around around;
+    uint64_t inlined;   /* it has no workers: see inline.h */
+    void *inline_state; /* in the owner's memory */
     uint64_t method;
     uint64_t program; /* a block: of the workers' images; 0: as the method has it */
     sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */

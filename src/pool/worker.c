@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "pool/await.h"
 #include "pool/memory.h"
+#include "pool/running.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
 
@@ -28,11 +29,7 @@ struct work_loop {
     /* the function last run */
     struct function function;
     any_function *pointer;
-};
-
-struct done {
-    prong_status status;
-    int code;
+    int exit_code;
 };
 
 /* --- the task's side --- */
@@ -59,18 +56,6 @@ prong_status prong_result_set(prong_result *result, const void *data, size_t siz
 
 /* --- running --- */
 
-/* The job of the task that runs, in this process alone: a child that the task forks has a copy of this. */
-static struct {
-    const struct job *job;
-    uint32_t token;
-} running;
-
-const void *prong_task_context(size_t *size) {
-    const struct job *job = running.token == self_token() ? running.job : NULL;
-    if (size) *size = job ? job->context_size : 0;
-    return job && job->context_size ? arena_at(job->context) : NULL;
-}
-
 static prong_status worker_find_function(struct work_loop *w, const struct job *job) {
     const struct function *f = &job->function;
     if (f->place == FUNCTION_FORKED) {
@@ -94,6 +79,7 @@ static int worker_run_elements(any_function *pointer, const struct job *job, con
     for (uint64_t i = 0; i < count; i++) {
         int code = element(in + i * job->in_size, out + i * job->out_size);
         if (code) return code;
+        running_next();
     }
     return 0;
 }
@@ -132,18 +118,20 @@ static void worker_set_error_text(struct call *call, const char *text) {
     prong_result_set(&result, text, strlen(text) + 1);
 }
 
-static struct done worker_run(struct work_loop *w, const struct claim *claim) {
-    struct job *job = arena_at(claim->job);
-    prong_status status = worker_find_function(w, job);
-    if (status < 0 && job->calls) worker_set_error_text(job_call(job, claim->place), prong_error_message());
-    if (status < 0) return (struct done){status, 0};
-    running.job = job;
-    running.token = self_token();
-    int code = job->calls ? worker_run_call(w->pointer, job, job_call(job, claim->place))
-                          : worker_run_chunk(w->pointer, job, claim->place);
-    running.job = NULL;
+struct done worker_run_task(prong_status found, any_function *pointer, struct job *job, uint64_t place) {
+    if (found < 0 && job->calls) worker_set_error_text(job_call(job, place), prong_error_message());
+    if (found < 0) return (struct done){found, 0};
+    running_begin(job, job_element(job, place));
+    int code = job->calls ? worker_run_call(pointer, job, job_call(job, place)) : worker_run_chunk(pointer, job, place);
+    running_end();
     count_event(&self_row()->tasks);
     return (struct done){code ? PRONG_TASK_FAILED : PRONG_OK, code};
+}
+
+static struct done worker_run(struct work_loop *w, const struct claim *claim) {
+    struct job *job = arena_at(claim->job);
+    prong_status found = worker_find_function(w, job);
+    return worker_run_task(found, w->pointer, job, claim->place);
 }
 
 /* --- claiming --- */
@@ -217,16 +205,8 @@ static void worker_work(struct work_loop *w) {
 
 /* --- beginning --- */
 
-static int worker_initialize(const struct pool *pool) {
-    any_function *function = pool->initializer_pointer;
-    if (!function) return 0;
-    if (pool->initializer.place != FUNCTION_FORKED && function_resolve(&pool->initializer, &function)) return 255;
-    void *argument = pool->initializer_argument ? arena_at(pool->initializer_argument) : NULL;
-    return ((prong_target *)(void *)function)(argument, pool->initializer_size);
-}
-
 /* A failed initializer would fail in the next worker too: the pool is broken, after this one try. */
-static void worker_report_broken(struct pool *pool, int code) {
+void worker_report_broken(struct pool *pool, int code) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
     if (atomic_load(&pool->state) <= POOL_CLOSED) guard_set(&pool->guard, (uint64_t *)&pool->state, POOL_BROKEN);
@@ -254,11 +234,25 @@ static void worker_report_ready(struct work_loop *w) {
 /* Whose initializer runs, until it serves. */
 static struct work_loop *initializing;
 
+static bool worker_ends_in_order(const struct work_loop *w) {
+    return !__atomic_load_n(&w->worker->doom, __ATOMIC_RELAXED) && atomic_load(&w->pool->state) <= POOL_CLOSED;
+}
+
+static void worker_report_exiting(struct work_loop *w) {
+    if (!w->pool->around.exit_limit || !guard_enter(&w->pool->guard, PRONG_FOREVER)) return;
+    guard_set(&w->pool->guard, &w->worker->initializing, (uint64_t)clock_now());
+    guard_leave(&w->pool->guard);
+    waitq_notify(&w->pool->attention, 1);
+}
+
 static void worker_serve(struct work_loop *w) {
     initializing = NULL;
     prong_family_fit(0); /* the initializer may have limited the address space */
     worker_report_ready(w);
     worker_work(w);
+    if (!w->pool->around.exit.pointer || !worker_ends_in_order(w)) return;
+    worker_report_exiting(w);
+    w->exit_code = hook_run(&w->pool->around.exit);
 }
 
 prong_status prong_pool_serve(void) {
@@ -277,17 +271,18 @@ int worker_main(void *bytes, size_t size) {
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole terminal group; what it means is the owner's to decide */
     w.worker = pool_worker(w.pool, argument->place);
     w.hand = worker_hand(w.pool, w.worker);
+    running_as_worker(argument->place);
     await_as(w.pool, w.worker);
     memory_begin(w.pool, w.worker);
     initializing = &w;
     worker_report_initializing(&w);
-    int code = worker_initialize(w.pool);
+    int code = around_begin(&w.pool->around, argument->place, w.pool->method == PRONG_START_SPAWN);
+    if (!code) code = hook_run(&w.pool->initializer);
     bool served = !initializing;
     initializing = NULL;
-    if (served) return 0;
-    if (code)
+    if (!served && code)
         worker_report_broken(w.pool, code);
-    else
+    else if (!served)
         worker_serve(&w);
-    return 0;
+    return w.exit_code;
 }

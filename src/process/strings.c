@@ -1,4 +1,4 @@
-/* What an image is started with, kept in the arena: the arguments of another program, an environment of its own. */
+/* Lists of strings, kept in the arena: the arguments of another program that is started, an environment of its own. */
 #include "process/strings.h"
 
 #include "base/error.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The block: how many there are, then each with its zero. */
-static prong_status strings_keep(const char *const *strings, uint64_t *block) {
+prong_status strings_keep(const char *const *strings, uint64_t *block) {
     uint64_t count = 0, size = sizeof count;
     for (; strings[count]; count++) size += strlen(strings[count]) + 1;
     prong_status status = heap_alloc(size, 0, block, NULL);

@@ -67,6 +67,7 @@ SIZE(prong_value, 16)
 SIZE(prong_waitable, 48)
 SIZE(prong_work, 256)
 SIZE(prong_worker, 48)
+SIZE(prong_worker_options, 136)
 #endif
 
 typedef int sizes_are_no_code;

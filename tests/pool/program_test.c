@@ -171,6 +171,18 @@ TEST(an_initializer_goes_by_name) {
     ok(prong_pool_create(&pool, &options));
     is(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result), PRONG_POOL_BROKEN);
     ok(prong_pool_destroy(pool));
+    prong_worker_options worker_options = {.exit_name = TASKS ":begin_at", .exit_arguments = tuple("(I)", -3, 0)};
+    options.initializer_arguments = tuple("(I)", 5, 0);
+    options.worker = &worker_options;
+    ok(prong_pool_create(&pool, &options)); /* its exit is found by name, and fails */
+    ok(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result));
+    ok(prong_pool_shutdown(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(15)));
+    uint64_t deaths;
+    ok(prong_pool_workers(pool, NULL, 0, NULL, &deaths));
+    equal(deaths, 1);
+    ok(prong_pool_destroy(pool));
+    options.worker = NULL;
     options.initializer_arguments = tuple("(I)", -3, 0);
     ok(prong_pool_create(&pool, &options));
     is(call(pool, TASKS ":whoami", tuple("()", 0, 0), &result), PRONG_POOL_BROKEN);

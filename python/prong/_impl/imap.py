@@ -59,7 +59,8 @@ class IMapIterator(_Iterator[_T]):
         self._index = 0
         self._exhausted = False
         self._lock = threading.RLock()
-        self._fill(ahead)
+        self._further = 0 if pool._inlined else ahead  # without workers, a task runs when its result is asked for
+        self._fill(self._further)
 
     def __iter__(self: "_Self") -> "_Self":
         return self
@@ -115,7 +116,7 @@ class IMapIterator(_Iterator[_T]):
             job = self._take(timeout)
             if job is None:
                 raise TimeoutError
-            self._fill(self._ahead)
+            self._fill(self._further)
             index, self._index = self._index, self._index + 1
             if isinstance(job, _Raised):
                 raise not_the_end(job.error)
@@ -191,6 +192,8 @@ def iterate(pool, ordered, func, iterable, chunksize, timeout, retries, buffersi
     if chunksize < 1:
         raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
     ahead = max(buffersize, 1) if buffersize else max(4 * pool._processes, 64)
+    if pool._inlined:
+        ahead = 1
     tasks, form = (iterable, _core.ITEM) if chunksize == 1 else (_chunks(iter(iterable), chunksize), _core.MAP)
     cls = IMapIterator if ordered else IMapUnorderedIterator
     iterator = cls(pool, func, form, tasks, chunksize != 1, ahead, (timeout, retries))

@@ -26,12 +26,18 @@ def _name(function):
     return f"{os.path.abspath(library)}:{symbol}" if "/" in library else function
 
 
+def _refuse_seed(seed):
+    if seed is not None:
+        raise ValueError("seed: a NativePool's functions have no random numbers of Python's")
+
+
 class NativePool(Pool):
-    """NativePool(processes=None, initializer=None, initargs=(), maxtasksperchild=None): workers of a program that is just prong.
+    """NativePool(processes=None, initializer=None, initargs=(), maxtasksperchild=None, *, threads_per_worker=None, cpus=None,
+    worker_exit=None, worker_exit_timeout=None): workers of a program that is just prong.
 
     A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
     prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for
-    map_into it is a prong_range. initializer is a prong_value_target. TaskFailed is raised with what a function says of its
+    map_into it is a prong_range. initializer and worker_exit are a prong_value_target. TaskFailed is raised with what a function says of its
     failure, WorkerDied for the one task whose worker died.
     """
 
@@ -43,16 +49,25 @@ class NativePool(Pool):
         initializer: str | None = None,
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
+        *,
+        threads_per_worker: int | None = None,
+        cpus: Iterable[int] | Iterable[Iterable[int]] | None = None,
+        worker_exit: str | None = None,
+        worker_exit_timeout: float | None = None,
     ) -> None:
-        super().__init__(processes, initializer, initargs, maxtasksperchild)  # type: ignore[arg-type]  # a name, not a callable
+        if getattr(processes, "inline", False) is True:
+            raise ValueError("prong.INLINE: a NativePool has workers, in which its libraries are loaded")
+        super().__init__(processes, initializer, initargs, maxtasksperchild,  # type: ignore[arg-type]  # names, not callables
+                         threads_per_worker=threads_per_worker, cpus=cpus,
+                         worker_exit=worker_exit, worker_exit_timeout=worker_exit_timeout)  # type: ignore[arg-type]
 
-    def _start(self, initializer, initargs):
+    def _start(self, initializer, initargs, around):
         name = None if initializer is None else _name(initializer)
         self._core = _core.NativePool(self._processes, "CWorker", self._maxtasksperchild or 0, os.fsencode(_WORKER), name,
-                                 tuple(initargs))
+                                 tuple(initargs), None if around is None else around.of_core(around.exit and _name(around.exit)))
 
-    def _check_initializer(self, initializer):
-        _name(initializer)
+    def _check_hook(self, hook, what):
+        _name(hook)
 
     def _failure_text(self):
         return ""  # an initializer in C has just its exit code, which the core's message tells
@@ -65,10 +80,12 @@ class NativePool(Pool):
         return TaskFailed(text.rstrip(b"\0").decode("utf-8", "replace") or f"the function returned {code}", code)
 
     def _map_tasks(self, func, iterable, forms, chunksize, *more):
+        _refuse_seed(more[-1])
         return super()._map_tasks(func, iterable, forms, 1, *more)
 
-    def _imap(self, ordered, func, iterable, chunksize, *more):
-        return super()._imap(ordered, _name(func), iterable, 1, *more)
+    def _imap(self, ordered, func, iterable, chunksize, seed, *more):
+        _refuse_seed(seed)
+        return super()._imap(ordered, _name(func), iterable, 1, seed, *more)
 
     def map_into(
         self, func: str, source: Any, out: Any, chunksize: int | None = None, *, timeout: float | None = None, retries: int = 0

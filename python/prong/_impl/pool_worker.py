@@ -7,6 +7,7 @@ from multiprocessing import process
 
 from .. import _core
 from ..errors import ProcessError
+from .around import begin
 from .child import become, bootstrap, finalize, flush_streams, unpatched
 
 
@@ -38,11 +39,26 @@ def _pickled(error):
     return pickled
 
 
+def of_exit(error):
+    """What is said of a task that raised SystemExit."""
+    return f"the task called sys.exit({otherwise('…', repr, error.code)})"
+
+
+def note_failure(buffer):
+    """Writes the traceback of the exception that is handled, after its length."""
+    import traceback
+    text = traceback.format_exc().encode("utf-8", "replace")
+    view = memoryview(buffer)
+    text = text[-(len(view) - 8):]
+    view[8:8 + len(text)] = text
+    view[:8] = len(text).to_bytes(8, "little")
+
+
 def _describe(error, value, unsendable):
     """A task's exception as bytes: itself if it can be pickled and unpickled, and its text as far as that can be had. Raises where
     there is no memory for that much."""
     if isinstance(error, SystemExit):
-        error = ProcessError(f"the task called sys.exit({otherwise('…', repr, error.code)})")
+        error = ProcessError(of_exit(error))
     elif unsendable:
         summary = _summary(error)
         error = otherwise(None, _unsendable, error, value) or ProcessError(f"the task's result cannot be sent: {summary}")
@@ -71,8 +87,10 @@ class Setup:
     """What a worker calls first; 0, or 1 when the initializer fails. Where multiprocessing's _bootstrap is not what it was, all that
     the worker does is done within it."""
 
-    def __init__(self, context, name, initializer, initargs, failure):
-        self.context, self.name = context, name
+    def __init__(self, context, name, initializer, initargs, failure, around):
+        self.context, self.name, self.around = context, name, around
+        if around is not None and around.threads is not None:  # the variables of a fork server's child come with it
+            self._env = {**os.environ._data, **{os.fsencode(name): os.fsencode(value) for name, value in around.variables().items()}}
         self.initializer, self.initargs = initializer, initargs
         self.failure = failure
 
@@ -95,6 +113,7 @@ class Setup:
         try:
             if worker is not None:
                 _begin_worker(worker)
+            begin(self.around, self.context._name == "fork")
             if self.context._name == "fork":
                 import signal
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -102,12 +121,7 @@ class Setup:
                 self.initializer(*self.initargs)
             return 0
         except BaseException:
-            import traceback
-            text = traceback.format_exc().encode("utf-8", "replace")
-            view = memoryview(self.failure)
-            text = text[-(len(view) - 8):]
-            view[8:8 + len(text)] = text
-            view[:8] = len(text).to_bytes(8, "little")
+            note_failure(self.failure)
             return 1
 
 

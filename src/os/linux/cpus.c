@@ -1,4 +1,4 @@
-/* How many CPUs this process may really use. */
+/* How many CPUs this process may really use, and which. */
 #define _GNU_SOURCE
 #include "os/linux/cgroup.h"
 #include "os/os.h"
@@ -53,4 +53,13 @@ unsigned os_usable_cpus(void) {
     if (!quota) quota = least_quota("cpu", quota_v1);
     if (quota && quota < cpus) cpus = quota;
     return cpus ? cpus : 1;
+}
+
+int os_cpus_get(struct os_cpus *cpus) {
+    *cpus = (struct os_cpus){{0}};
+    return sched_getaffinity(0, sizeof cpus->words, (cpu_set_t *)(void *)cpus->words);
+}
+
+int os_cpus_set(const struct os_cpus *cpus) {
+    return sched_setaffinity(0, sizeof cpus->words, (const cpu_set_t *)(const void *)cpus->words);
 }

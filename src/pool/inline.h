@@ -1,0 +1,21 @@
+/* A pool without workers (PRONG_INLINE): its tasks run in the thread that submits them. */
+#ifndef POOL_INLINE_H
+#define POOL_INLINE_H
+
+#include "pool/job.h"
+
+/* Runs its initializer; one that fails breaks the pool. */
+void inline_begin(struct pool *pool);
+/* Runs its exit, unless it has run or cannot; the pool is about to be, or was, shut down or terminated. */
+void inline_end(struct pool *pool);
+/* For a call that only the pool's process may make. Errors: PRONG_NOT_CHILD. */
+prong_status inline_check_owner(const struct pool *pool);
+/* Runs all tasks of a job that nobody else knows, then its callback: the job may be destroyed then. On failure the job is as it
+ * was. Errors: PRONG_NOT_CHILD. */
+prong_status inline_run(struct pool *pool, struct job *job);
+/* The same for the task that an iterator has just put in its place; under the guard. */
+void inline_take(struct pool *pool, struct job *job);
+/* Runs it, not under the guard. */
+void inline_run_task(struct pool *pool, struct job *job, uint64_t place);
+
+#endif
