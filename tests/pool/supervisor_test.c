@@ -1,9 +1,8 @@
 /* Supervisors: order, restarts, strategies, giving up, stopping. */
+#include "../support/service.h"
 #include "supervisor_test.h"
 
 #include <pthread.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 static prong_queue make_log(void) {
     prong_queue log;
@@ -314,58 +313,34 @@ METHOD_TEST(sigterm_stops_a_supervisor_that_takes_signals) {
 
 /* --- the service manager --- */
 
-static int service_socket(const char *name) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = 10};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    memcpy(address.sun_path + 1, name, strlen(name));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    check(bind(fd, (const struct sockaddr *)&address,
-               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) == 0);
-    return fd;
-}
-
-static const char *service_hears(int fd) {
-    static char text[600];
-    ssize_t size = recv(fd, text, sizeof text - 1, 0);
-    check(size >= 0);
-    text[size] = 0;
-    return text;
-}
-
 TEST(the_service_manager_is_told_when_it_is_to_be) {
-    char name[60], pid[20], address[80];
     prong_queue log = make_log();
     struct duty duty = duty_make(0, log);
     prong_child_options child = duty_child(&duty, PRONG_START_FORK);
-    snprintf(name, sizeof name, "prong-test-%d", getpid());
-    snprintf(address, sizeof address, "@%s", name);
-    snprintf(pid, sizeof pid, "%d", getpid());
-    int fd = service_socket(name);
-    setenv("NOTIFY_SOCKET", address, 1);
-    setenv("WATCHDOG_USEC", "100000", 1);
-    setenv("WATCHDOG_PID", pid, 1);
+    int service = service_begin("100000");
     prong_supervisor quiet = make(&child, 1, NULL);
     drive_until(quiet, log, 1);
     ok(prong_supervisor_stop(quiet, PRONG_SECONDS(10)));
-    char byte;
-    check(recv(fd, &byte, 1, MSG_DONTWAIT) < 0); /* nobody has asked for it */
+    check(service_hears_nothing(service)); /* nobody has asked for it */
     prong_supervisor supervisor = make(&child, 1, &(prong_supervisor_options){.notify = true});
     is(prong_supervisor_run(supervisor, PRONG_MS(400)), PRONG_TIMEOUT);
-    check(strncmp(service_hears(fd), "READY=1\nSTATUS=", 15) == 0);
-    for (int i = 0; i < 2; i++) check(strcmp(service_hears(fd), "WATCHDOG=1") == 0);
+    service_expects(service, "READY=1\nSTATUS=");
+    for (int i = 0; i < 2; i++) check(strcmp(service_hears(service), "WATCHDOG=1") == 0);
     ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
-    const char *text;
-    do text = service_hears(fd);
-    while (strcmp(text, "WATCHDOG=1") == 0);
-    check(strncmp(text, "STOPPING=1\n", 11) == 0);
+    service_expects(service, "STOPPING=1\n");
+}
+
+TEST(a_watchdog_of_another_process_is_not_told) {
+    prong_queue log = make_log();
+    struct duty duty = duty_make(0, log);
+    prong_child_options child = duty_child(&duty, PRONG_START_FORK);
+    int service = service_begin("20000");
     setenv("WATCHDOG_PID", "1", 1);
-    prong_supervisor watched = make(&child, 1, &(prong_supervisor_options){.notify = true});
-    is(prong_supervisor_run(watched, PRONG_MS(200)), PRONG_TIMEOUT);
-    ok(prong_supervisor_stop(watched, PRONG_SECONDS(10)));
-    do text = service_hears(fd);
-    while (strncmp(text, "READY=1\n", 8) != 0); /* what is left of the one before */
-    check(strncmp(service_hears(fd), "STOPPING=1\n", 11) == 0); /* the watchdog watches another process */
+    prong_supervisor supervisor = make(&child, 1, &(prong_supervisor_options){.notify = true});
+    is(prong_supervisor_run(supervisor, PRONG_MS(200)), PRONG_TIMEOUT);
+    ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
+    check(strncmp(service_hears(service), "READY=1\n", 8) == 0);
+    check(strncmp(service_hears(service), "STOPPING=1\n", 11) == 0);
 }
 
 TEST(a_bad_notify_socket_is_named_and_nothing_is_started) {
