@@ -28,10 +28,18 @@
 /* --- kinds of objects (family/object.h) --- */
 
 const struct object_type *const object_types[KIND_LIMIT] = {
-    [KIND_QUEUE] = &queue_type,         [KIND_PIPE] = &pipe_type,     [KIND_PROCESS] = &process_type,
-    [KIND_POOL] = &pool_type,           [KIND_JOB] = &job_type,       [KIND_LOCK] = &lock_type,
-    [KIND_SEMAPHORE] = &semaphore_type, [KIND_EVENT] = &event_type,   [KIND_CONDITION] = &condition_type,
-    [KIND_BARRIER] = &barrier_type,     [KIND_SHARED] = &shared_type, [KIND_MANAGER] = &manager_type,
+    [KIND_QUEUE] = &queue_type,
+    [KIND_PIPE] = &pipe_type,
+    [KIND_PROCESS] = &process_type,
+    [KIND_POOL] = &pool_type,
+    [KIND_JOB] = &job_type,
+    [KIND_LOCK] = &lock_type,
+    [KIND_SEMAPHORE] = &semaphore_type,
+    [KIND_EVENT] = &event_type,
+    [KIND_CONDITION] = &condition_type,
+    [KIND_BARRIER] = &barrier_type,
+    [KIND_SHARED] = &shared_type,
+    [KIND_MANAGER] = &manager_type,
     [KIND_SUPERVISOR] = &supervisor_type,
 };
 

@@ -12,7 +12,8 @@
  *     };
  *     prong_supervisor supervisor;
  *     status = prong_supervisor_create(&supervisor, children, 2, NULL);
- *     if (status >= 0) status = prong_supervisor_run(supervisor, PRONG_FOREVER);
+ *     if (status >= 0) status = prong_supervisor_run(supervisor,
+ * PRONG_FOREVER);
  *
  * To supervise beside other work, call run from a thread, or in a process of
  * its own: any member of the family may, and the handle may be in a target's

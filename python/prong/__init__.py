@@ -49,6 +49,9 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from ._impl.install import install as install
     from ._impl.install import uninstall as uninstall
     from ._impl.native import NativePool as NativePool
+    from ._impl.supervisor import Child as Child
+    from ._impl.supervisor import ChildState as ChildState
+    from ._impl.supervisor import Supervisor as Supervisor
     from .context import AuthenticationError as AuthenticationError
     from .context import BufferTooShort as BufferTooShort
     from .context import Process as Process
@@ -57,6 +60,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from .errors import Deadlock as Deadlock
     from .errors import OwnerDiedWarning as OwnerDiedWarning
     from .errors import PoolBroken as PoolBroken
+    from .errors import SupervisorGaveUp as SupervisorGaveUp
     from .errors import TaskCancelled as TaskCancelled
     from .errors import TaskFailed as TaskFailed
     from .errors import TaskTimeout as TaskTimeout
@@ -129,7 +133,8 @@ _new = {
     "Deadlock": "errors",
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "_impl.executor", "install": "_impl.install",
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",
-    "TaskFailed": "errors",
+    "TaskFailed": "errors", "Supervisor": "_impl.supervisor", "Child": "_impl.supervisor", "ChildState": "_impl.supervisor",
+    "SupervisorGaveUp": "errors",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

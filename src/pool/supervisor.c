@@ -183,7 +183,8 @@ static prong_status stop_await(struct stop_wait *wait, deadline_t deadline) {
     while (!stop_is_done(wait)) {
         if (supervisor_is_free(s)) {
             prong_status status = supervisor_drive(s, false, deadline);
-            if (status != PRONG_ALREADY_STARTED && status != PRONG_STALE) return status == PRONG_GAVE_UP ? PRONG_OK : status;
+            if (status != PRONG_ALREADY_STARTED && status != PRONG_STALE)
+                return status == PRONG_GAVE_UP ? PRONG_OK : status;
         } else if (!sync_wait(&s->changed, stop_is_done_or_mine, wait, s, stop_look, deadline))
             return fail(PRONG_TIMEOUT, "%s has not stopped yet", object_describe(s, what, sizeof what));
     }

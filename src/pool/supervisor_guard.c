@@ -46,8 +46,8 @@ prong_status guard_argument(const prong_child_options *o, uint64_t index, prong_
                                 .end_descendants = o->end_descendants,
                                 .has_environment = o->environment != NULL,
                                 .has_directory = o->directory != NULL};
-    *size = sizeof start + guard_measure(o->program, &start.arguments) + guard_measure(o->environment, &start.variables) +
-            (o->directory ? strlen(o->directory) + 1 : 0);
+    *size = sizeof start + guard_measure(o->program, &start.arguments) +
+            guard_measure(o->environment, &start.variables) + (o->directory ? strlen(o->directory) + 1 : 0);
     if (!(*argument = malloc(*size))) return fail_text(PRONG_NO_MEMORY, "supervisor create: no memory for a program");
     memcpy(*argument, &start, sizeof start);
     char *at = guard_append((char *)*argument + sizeof start, o->program);

@@ -117,8 +117,7 @@ static prong_status drive_finish(struct supervisor *s) {
     char what[80];
     bool gave_up = s->gave_up;
     prong_status status = PRONG_OK;
-    if (gave_up)
-        status = fail(PRONG_GAVE_UP, "%s has given up: %s", object_describe(s, what, sizeof what), s->reason);
+    if (gave_up) status = fail(PRONG_GAVE_UP, "%s has given up: %s", object_describe(s, what, sizeof what), s->reason);
     supervisor_set_phase(s, SUPERVISOR_IDLE);
     atomic_store(&s->runner, 0);
     return status;

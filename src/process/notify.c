@@ -23,7 +23,8 @@ static prong_status notify_open(struct notifier *notifier, const char *address) 
     notifier->socket = os_notify_open(address);
     if (notifier->socket >= 0) return PRONG_OK;
     if (errno == EINVAL)
-        return fail(PRONG_INVALID, "NOTIFY_SOCKET '%.110s' is neither a path nor an abstract name of a socket", address);
+        return fail(PRONG_INVALID, "NOTIFY_SOCKET '%.110s' is neither a path nor an abstract name of a socket",
+                    address);
     return fail_errno("NOTIFY_SOCKET '%s'", address);
 }
 

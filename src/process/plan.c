@@ -44,8 +44,8 @@ static prong_status plan_copy_function(const struct process *plan, struct proces
     p->pointer = plan->pointer;
     if (!plan->pointer || plan->creator == self_token()) return PRONG_OK;
     if (plan->function.place == FUNCTION_FORKED)
-        return fail(PRONG_NO_FUNCTION, "process '%s': its function is in no object file, and so only its creator has it",
-                    plan->name);
+        return fail(PRONG_NO_FUNCTION,
+                    "process '%s': its function is in no object file, and so only its creator has it", plan->name);
     return function_resolve(&plan->function, &p->pointer);
 }
 

@@ -212,7 +212,8 @@ static void popen_free(prong_popen *popen) {
     free(popen);
 }
 
-prong_status popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options, bool bound) {
+prong_status popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options,
+                        bool bound) {
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
     if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen: no program");
     CHECK_RESERVED(&o, "popen: options");

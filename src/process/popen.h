@@ -19,7 +19,7 @@ struct prong_popen {
     int pipes[3]; /* this process's ends; -1: none, or closed */
     bool was_pipe[3];
     bool wait_for_eof, own_group;
-    bool bound; /* see popen_open */
+    bool bound;    /* see popen_open */
     char name[64]; /* of the program, for messages */
     /* under the lock: whether it was reaped, and how it ended */
     pthread_mutex_t lock;

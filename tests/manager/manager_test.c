@@ -330,8 +330,8 @@ TEST(a_server_tells_the_service_manager_when_it_is_to) {
 METHOD_TEST(a_managers_own_process_tells_the_service_manager) {
     prong_manager manager;
     int service = service_begin(NULL);
-    ok(prong_manager_start(&manager, &(prong_manager_options){.method = (prong_start_method)method,
-                                                              .server = {.notify = true}}));
+    ok(prong_manager_start(&manager,
+                           &(prong_manager_options){.method = (prong_start_method)method, .server = {.notify = true}}));
     service_expects(service, "READY=1\n");
     ok(prong_manager_shutdown(manager, PRONG_SECONDS(10)));
     service_expects(service, "STOPPING=1");

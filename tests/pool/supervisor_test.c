@@ -99,10 +99,10 @@ METHOD_TEST(a_supervisor_gives_up_after_too_many_restarts_and_ends_the_others) {
     bad.code = 7;
     prong_child_options children[] = {duty_child(&good, method), duty_child(&bad, method)};
     children[1].name = "bad";
-    prong_supervisor supervisor = make(
-        children, 2,
-        &(prong_supervisor_options){
-            .name = "shop", .intensity = 2, .period = PRONG_SECONDS(60), .backoff = PRONG_MS(50)});
+    prong_supervisor supervisor =
+        make(children, 2,
+             &(prong_supervisor_options){
+                 .name = "shop", .intensity = 2, .period = PRONG_SECONDS(60), .backoff = PRONG_MS(50)});
     is(prong_supervisor_run(supervisor, PRONG_SECONDS(15)), PRONG_GAVE_UP);
     says("supervisor 'shop'");
     says("child 'bad' ended with code 7, after 2 restarts");
@@ -137,8 +137,7 @@ TEST(restarts_that_are_far_apart_do_not_count_together) {
     bad.code = 1;
     prong_child_options child = duty_child(&bad, PRONG_START_FORK);
     prong_supervisor supervisor =
-        make(&child, 1,
-             &(prong_supervisor_options){.intensity = 1, .period = PRONG_MS(1), .backoff = PRONG_MS(40)});
+        make(&child, 1, &(prong_supervisor_options){.intensity = 1, .period = PRONG_MS(1), .backoff = PRONG_MS(40)});
     drive_until(supervisor, log, 5);
     equal(child_state(supervisor, 0).restarts, 4);
     ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
@@ -151,8 +150,7 @@ TEST(the_delay_before_restarts_doubles_up_to_its_limit) {
     bad.code = 1;
     prong_child_options child = duty_child(&bad, PRONG_START_FORK);
     prong_supervisor supervisor = make(
-        &child, 1,
-        &(prong_supervisor_options){.intensity = 10, .backoff = PRONG_MS(20), .backoff_most = PRONG_MS(60)});
+        &child, 1, &(prong_supervisor_options){.intensity = 10, .backoff = PRONG_MS(20), .backoff_most = PRONG_MS(60)});
     int64_t begin = test_now();
     drive_until(supervisor, log, 5);
     check(test_now() - begin >= PRONG_MS(20 + 40 + 60 + 60));

@@ -79,10 +79,9 @@ static inline int expect_event(prong_queue log, int what, int number) {
 }
 
 static inline prong_child_options duty_child(struct duty *duty, int method) {
-    return (prong_child_options){.process = {.target = serve,
-                                             .argument = duty,
-                                             .argument_size = sizeof *duty,
-                                             .method = (prong_start_method)method}};
+    return (prong_child_options){
+        .process = {
+            .target = serve, .argument = duty, .argument_size = sizeof *duty, .method = (prong_start_method)method}};
 }
 
 /* Runs a supervisor, as a process's target. */
