@@ -43,11 +43,7 @@ typedef struct prong_server_options {
      * C programs name themselves there; all Python programs of one computer
      * count as one client. */
     prong_time lease;
-    /* run tells systemd, or another service manager that has set NOTIFY_SOCKET,
-     * that it is READY, when it is STOPPING; and, if WATCHDOG_USEC is set, that
-     * it is alive. A server in a process of its own (prong_manager_start) is
-     * not the service's main process: it needs NotifyAccess=all. */
-    bool notify;
+    bool notify; /* tells systemd: READY, STOPPING, WATCHDOG */
     void *reserved[7]; /* zero */
 } prong_server_options;
 
@@ -65,8 +61,7 @@ PRONG_API const char *prong_server_address(const prong_server *server);
 /* Serves in the calling thread, all clients side by side: large requests by
  * socket are read in slices between those of others. PRONG_OK when stopped
  * (prong_server_stop, or a client's shutdown). Errors: PRONG_TIMEOUT (the time
- * is up; it may be called again), PRONG_SYSTEM; PRONG_INVALID, or as the system
- * reports (`notify`, and no such socket). */
+ * is up; it may be called again), PRONG_SYSTEM; others of `notify`'s socket. */
 PRONG_CHECKED prong_status prong_server_run(prong_server *server,
                                             prong_time timeout);
 

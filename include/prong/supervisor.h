@@ -30,7 +30,10 @@
  * processes do; stop the supervisor first for their own grace.
  *
  * All calls are thread-safe, and may be made by every member of the family. No
- * call here is for signal handlers. */
+ * call here is for signal handlers.
+ *
+ * Longer than 150 lines: what a child is, and what is told of it, are structs
+ * whose members each need a line or two. */
 #ifndef PRONG_SUPERVISOR_H
 #define PRONG_SUPERVISOR_H
 

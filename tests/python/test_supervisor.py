@@ -85,7 +85,7 @@ class SupervisorTest(unittest.TestCase):
             with prong.Supervisor([prong.Child(serve, (log, 1)), prong.Child(serve, (log,), {"number": 2}, name="two")],
                                   ctx=ctx) as supervisor:
                 self.assertEqual([child.phase for child in supervisor.children()], ["down", "down"])
-                drive(supervisor, lambda: log.qsize() == 2)  # noqa: B023
+                drive(supervisor, lambda: log.qsize() == 2)
                 told = dict(log.get(timeout=SOON) for _ in range(2))
                 one, two = supervisor.children()
                 self.assertEqual((one.name, one.phase, one.pid, one.exitcode, one.restarts, one.failure),
@@ -141,7 +141,7 @@ class SupervisorTest(unittest.TestCase):
         for ctx in self.each_method():
             log = ctx.Queue()
             supervisor = prong.Supervisor([prong.Child(refuse, (log,), grace=0.1)], ctx=ctx)
-            drive(supervisor, lambda: log.qsize() == 1)  # noqa: B023
+            drive(supervisor, lambda: log.qsize() == 1)
             self.assertTrue(supervisor.stop(SOON))
             self.assertEqual(supervisor.children()[0].exitcode, -signal.SIGKILL)
 
