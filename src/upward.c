@@ -17,6 +17,7 @@
 #include "pool/job.h"
 #include "pool/job_source.h"
 #include "pool/owner.h"
+#include "pool/supervisor.h"
 #include "pool/values.h"
 #include "pool/worker.h"
 #include "process/calls.h"
@@ -27,10 +28,19 @@
 /* --- kinds of objects (family/object.h) --- */
 
 const struct object_type *const object_types[KIND_LIMIT] = {
-    [KIND_QUEUE] = &queue_type,         [KIND_PIPE] = &pipe_type,     [KIND_PROCESS] = &process_type,
-    [KIND_POOL] = &pool_type,           [KIND_JOB] = &job_type,       [KIND_LOCK] = &lock_type,
-    [KIND_SEMAPHORE] = &semaphore_type, [KIND_EVENT] = &event_type,   [KIND_CONDITION] = &condition_type,
-    [KIND_BARRIER] = &barrier_type,     [KIND_SHARED] = &shared_type, [KIND_MANAGER] = &manager_type,
+    [KIND_QUEUE] = &queue_type,
+    [KIND_PIPE] = &pipe_type,
+    [KIND_PROCESS] = &process_type,
+    [KIND_POOL] = &pool_type,
+    [KIND_JOB] = &job_type,
+    [KIND_LOCK] = &lock_type,
+    [KIND_SEMAPHORE] = &semaphore_type,
+    [KIND_EVENT] = &event_type,
+    [KIND_CONDITION] = &condition_type,
+    [KIND_BARRIER] = &barrier_type,
+    [KIND_SHARED] = &shared_type,
+    [KIND_MANAGER] = &manager_type,
+    [KIND_SUPERVISOR] = &supervisor_type,
 };
 
 /* --- what prong_wait can wait for (channel/source.h) --- */
@@ -50,7 +60,8 @@ source_resolve *const sources[SOURCE_KINDS] = {
 /* --- functions that images of another build are told to call, by number (process/function.h) --- */
 
 any_function *const own_functions[OWN_FUNCTIONS] = {
-    (any_function *)(void *)worker_main, (any_function *)(void *)call_target, (any_function *)(void *)call_task};
+    (any_function *)(void *)worker_main, (any_function *)(void *)call_target, (any_function *)(void *)call_task,
+    (any_function *)(void *)guard_main};
 
 /* --- what happens around a fork (base/fork.h): mutexes, in the order in which they may nest --- */
 

@@ -64,6 +64,7 @@
 #include <prong/status.h>
 #include <prong/stream.h>
 #include <prong/subprocess.h>
+#include <prong/supervisor.h>
 #include <prong/target.h>
 #include <prong/task_options.h>
 #include <prong/time.h>

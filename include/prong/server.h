@@ -43,7 +43,8 @@ typedef struct prong_server_options {
      * C programs name themselves there; all Python programs of one computer
      * count as one client. */
     prong_time lease;
-    void *reserved[8]; /* zero */
+    bool notify; /* tells systemd: READY, STOPPING, WATCHDOG */
+    void *reserved[7]; /* zero */
 } prong_server_options;
 
 /* --- serving --- */
@@ -60,7 +61,7 @@ PRONG_API const char *prong_server_address(const prong_server *server);
 /* Serves in the calling thread, all clients side by side: large requests by
  * socket are read in slices between those of others. PRONG_OK when stopped
  * (prong_server_stop, or a client's shutdown). Errors: PRONG_TIMEOUT (the time
- * is up; it may be called again), PRONG_SYSTEM. */
+ * is up; it may be called again), PRONG_SYSTEM; others of `notify`'s socket. */
 PRONG_CHECKED prong_status prong_server_run(prong_server *server,
                                             prong_time timeout);
 

@@ -53,7 +53,8 @@ PRONG_BEGIN_DECLS
     X(PRONG_INTERRUPTED, -34, "a signal's handler has ended the wait")         \
     X(PRONG_PERMISSION, -35, "the system refuses for lack of permission")      \
     X(PRONG_SYSTEM, -36, "the system failed; the message has its reason")      \
-    X(PRONG_TASK_MEMORY, -37, "the task used more memory than its limit")
+    X(PRONG_TASK_MEMORY, -37, "the task used more memory than its limit")      \
+    X(PRONG_GAVE_UP, -38, "the supervisor's children have ended too often")
 // clang-format on
 
 typedef enum prong_status {

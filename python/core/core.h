@@ -14,7 +14,8 @@
 
 /* --- errors.c: statuses as exceptions, and waits --- */
 
-extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning; /* set by prong.errors */
+extern PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning,
+    *SupervisorGaveUp; /* set by prong.errors */
 /* Raises what the status stands for, with the library's message; returns NULL. */
 PyObject *raise_status(prong_status status);
 /* The message of the thread's last error; bytes in it that are no UTF-8, as of a name that was cut, are replaced. */
@@ -128,6 +129,7 @@ int add_wait(PyObject *module);
 int add_memory(PyObject *module);
 int add_process(PyObject *module);
 int add_pool(PyObject *module);
+int add_supervisor(PyObject *module);
 int add_type(PyObject *module, const char *name, PyTypeObject *type);
 /* Gives a type methods of its own from the core's type that it inherits from: an interpreter specializes the call of a C
  * method only where the object is of just the type that the method was made for, not of a subclass of it. */

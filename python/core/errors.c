@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning;
+PyObject *ProcessError, *BufferTooShort, *PoolBroken, *Deadlock, *OwnerDiedWarning, *SupervisorGaveUp;
 
 static PyObject *raise_errno(int number, const char *message) {
     /* made here, not when it is caught: it is of the subclass that belongs to the number */
@@ -37,6 +37,7 @@ PyObject *raise_status(prong_status status) {
     case PRONG_INVALID: PyErr_Format(PyExc_ValueError, "%s", message); return NULL;
     case PRONG_SYSTEM: PyErr_Format(PyExc_OSError, "%s", message); return NULL;
     case PRONG_POOL_BROKEN: PyErr_Format(PoolBroken, "%s", message); return NULL;
+    case PRONG_GAVE_UP: PyErr_Format(SupervisorGaveUp, "%s", message); return NULL;
     case PRONG_DEADLOCK: PyErr_Format(Deadlock ? Deadlock : PyExc_RuntimeError, "%s", message); return NULL;
     default: break;
     }

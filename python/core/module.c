@@ -32,15 +32,17 @@ static PyObject *set_reducers(PyObject *module, PyObject *arguments) {
 }
 
 static PyObject *set_errors(PyObject *module, PyObject *arguments) {
-    PyObject *process_error, *buffer_too_short, *pool_broken, *deadlock, *owner_died;
+    PyObject *process_error, *buffer_too_short, *pool_broken, *deadlock, *owner_died, *gave_up;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OOOOO", &process_error, &buffer_too_short, &pool_broken, &deadlock, &owner_died))
+    if (!PyArg_ParseTuple(arguments, "OOOOOO", &process_error, &buffer_too_short, &pool_broken, &deadlock, &owner_died,
+                          &gave_up))
         return NULL;
     Py_XSETREF(ProcessError, new_reference(process_error));
     Py_XSETREF(BufferTooShort, new_reference(buffer_too_short));
     Py_XSETREF(PoolBroken, new_reference(pool_broken));
     Py_XSETREF(Deadlock, new_reference(deadlock));
     Py_XSETREF(OwnerDiedWarning, new_reference(owner_died));
+    Py_XSETREF(SupervisorGaveUp, new_reference(gave_up));
     Py_RETURN_NONE;
 }
 
@@ -284,7 +286,7 @@ static PyMethodDef module_functions[] = {
      DOC("_set_reducers($module, table, reducers, complete, /)",
          "Sets the tables by which objects are pickled. complete: called before each message, or None.")},
     {"_set_errors", set_errors, METH_VARARGS,
-     DOC("_set_errors($module, process_error, buffer_too_short, pool_broken, deadlock, owner_died, /)",
+     DOC("_set_errors($module, process_error, buffer_too_short, pool_broken, deadlock, owner_died, gave_up, /)",
          "Sets the exceptions that the core raises.")},
     {"_own_methods", module_own_methods, METH_O,
      DOC("_own_methods($module, type, /)",
@@ -309,7 +311,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (!module) return NULL;
     if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) ||
         add_conditions(module) || add_queue(module) || add_connection(module) || add_pipe(module) || add_wait(module) ||
-        add_memory(module) || add_process(module) || add_pool(module)) {
+        add_memory(module) || add_process(module) || add_pool(module) || add_supervisor(module)) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "prong._core cannot be set up");
         Py_DECREF(module);
         return NULL;

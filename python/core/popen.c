@@ -52,6 +52,13 @@ static int make_argument(PyObject *connections, const char *payload, Py_ssize_t 
     return 0;
 }
 
+void *popen_argument(PyObject *connections, const char *payload, Py_ssize_t payload_size, size_t *size) {
+    struct argument argument;
+    if (make_argument(connections, payload, payload_size, &argument)) return NULL;
+    *size = argument.size;
+    return argument.words;
+}
+
 const char *payload_of(const void *argument, size_t *size) {
     const uint64_t *words = argument;
     size_t header = (HEADER_WORDS + 2 * (size_t)words[0]) * sizeof(uint64_t);
@@ -135,8 +142,7 @@ PyObject *popen_start(PyObject *process, const prong_process_options *options, P
     return NULL;
 }
 
-/* The strings of a list of bytes, up to a NULL; they stay the list's. NULL with an exception. */
-static const char **strings_of(PyObject *list) {
+const char **strings_of(PyObject *list) {
     Py_ssize_t count = PyList_GET_SIZE(list);
     const char **strings = PyMem_Calloc((size_t)count + 1, sizeof *strings);
     if (!strings) PyErr_NoMemory();

@@ -10,6 +10,10 @@
  * connections: a list of handles that it is to hold, NULL: none. */
 PyObject *popen_start(PyObject *process, const prong_process_options *options, PyObject *connections,
                       const char *payload, Py_ssize_t payload_size);
+/* The argument of such a process, to be freed by PyMem_Free; NULL with an exception. */
+void *popen_argument(PyObject *connections, const char *payload, Py_ssize_t payload_size, size_t *size);
+/* The strings of a list of bytes, up to a NULL, to be freed by PyMem_Free; they stay the list's. NULL with an exception. */
+const char **strings_of(PyObject *list);
 /* The payload of what popen_start handed to the child. */
 const char *payload_of(const void *argument, size_t *size);
 /* A new image's target: calls what _set_image was given. */

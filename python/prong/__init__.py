@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from .errors import Deadlock as Deadlock
     from .errors import OwnerDiedWarning as OwnerDiedWarning
     from .errors import PoolBroken as PoolBroken
+    from .errors import SupervisorGaveUp as SupervisorGaveUp
     from .errors import TaskCancelled as TaskCancelled
     from .errors import TaskFailed as TaskFailed
     from .errors import TaskTimeout as TaskTimeout

@@ -5,7 +5,7 @@ from multiprocessing.context import AuthenticationError, BufferTooShort, Process
 from . import _core
 
 __all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskFailed", "TaskTimeout",
-           "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning"]
+           "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning", "SupervisorGaveUp"]
 
 
 def __dir__():
@@ -66,6 +66,13 @@ class Deadlock(ProcessError, RuntimeError):
         super().__init__(*args)
 
 
+class SupervisorGaveUp(ProcessError):
+    """A supervisor's children have ended too often: all are ended now. The message names the last one, and how it ended."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+
+
 class OwnerDiedWarning(RuntimeWarning):
     """A lock was taken over from a process that died while it held it: what it protects may be half changed."""
 
@@ -73,4 +80,4 @@ class OwnerDiedWarning(RuntimeWarning):
         super().__init__(*args)
 
 
-_core._set_errors(ProcessError, BufferTooShort, PoolBroken, Deadlock, OwnerDiedWarning)
+_core._set_errors(ProcessError, BufferTooShort, PoolBroken, Deadlock, OwnerDiedWarning, SupervisorGaveUp)

@@ -249,6 +249,7 @@ struct os_program {
     size_t kept_count;
     bool keep_all; /* every one that is not close-on-exec */
     bool new_session, set_group_of_processes;
+    bool bound;                  /* it is killed when the thread that starts it ends */
     bool restore_signals;        /* SIGPIPE and SIGXFSZ at their default */
     const sigset_t *signal_mask; /* NULL: the calling thread's */
     int group_of_processes;
@@ -279,6 +280,26 @@ bool os_die_with_writer(int pipe_read_end);
 bool os_die_with_parent(pid_t parent);
 /* Undoes that. */
 void os_live_on(void);
+/* From now on this process is the parent of each process below it whose own parent has ended. False: not possible here. */
+bool os_adopt_orphans(void);
+/* Kills and reaps all children of this process, and those that it adopts meanwhile, until the deadline. Whoever else
+ * waits for children of this process loses their ends. */
+void os_end_children(deadline_t deadline);
+/* Ends this process by that signal's default action, without a core dump; returns if that does not end a process. */
+void os_die_by(int signal);
+/* Blocks these signals in the calling thread (*before: its mask until then); the close-on-exec descriptor is readable
+ * while one of them is pending. The second takes one: its number, or 0. The third closes the descriptor, drops what is
+ * pending, and restores the mask. */
+int os_signals_open(const int *numbers, size_t count, sigset_t *before);
+int os_signals_take(int fd);
+void os_signals_close(int fd, const sigset_t *before);
+/* Unblocks a signal in the calling thread. */
+void os_signal_unblock(int number);
+/* A datagram socket that is connected to the service manager's: a path, or an abstract name after '@'. -1 with EINVAL:
+ * the address is neither. */
+int os_notify_open(const char *address);
+/* Never waits. */
+void os_notify_send(int socket, const char *text);
 /* Standard input becomes /dev/null. */
 void os_detach_stdin(void);
 /* In a forked child that has one thread: whether a thread of the parent held the stream's lock, which stays held. */

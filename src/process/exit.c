@@ -163,6 +163,10 @@ prong_status child_settle(struct process *process, any_function **function) {
 
 int child_run(struct process *process, any_function *function) {
     void *argument = process->argument ? arena_at(process->argument) : NULL;
+    if (process->ways & PROCESS_UNBLOCKS) {
+        os_signal_unblock(SIGTERM);
+        os_signal_unblock(SIGINT);
+    }
     int code = ((prong_target *)(void *)function)(argument, process->argument_size);
     if (runtime.after_target) code = runtime.after_target(code);
     returned = 256u | (code & 0xff);

@@ -69,7 +69,7 @@ static _Noreturn void spare_run(int socket, const struct forker *forker) {
     if (got != sizeof task) _exit(0);
     if ((task.hands && handed < 0) || !member_become(task.token, forker)) _exit(255);
     if (handed >= 0 && runtime.take_handed) runtime.take_handed(handed);
-    if (!task.process->daemon)
+    if (!process_is_bound(task.process))
         os_live_on();
     else if (!os_die_with_writer(server_life[0]))
         _exit(255);
@@ -143,7 +143,7 @@ static prong_status serve_start(const struct forkserver_request *request, int ha
         }
     }
     forked_note_pid(task.token, spare.pid);
-    *entry = (struct forked){task.process, forked, spare.pid, task.token, task.process->daemon};
+    *entry = (struct forked){task.process, forked, spare.pid, task.token, process_is_bound(task.process)};
     forked = entry;
     reply->pid = spare.pid;
     *pidfd = spare.pidfd;

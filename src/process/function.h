@@ -30,7 +30,7 @@ struct function {
 typedef void any_function(void);
 
 /* Those of prong's own functions that other images are told to call; by number. Defined in src/upward.c. */
-enum { OWN_FUNCTIONS = 3 };
+enum { OWN_FUNCTIONS = 4 };
 extern any_function *const own_functions[OWN_FUNCTIONS];
 
 prong_status function_identify(any_function *pointer, struct function *function);

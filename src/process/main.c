@@ -35,7 +35,7 @@ static void main_report_failure(struct process *process, prong_status status) {
 static _Noreturn void main_run_process(uint64_t offset, int life) {
     struct process *process = arena_at(offset);
     any_function *function;
-    bool with_parent = !process->daemon || os_die_with_writer(life);
+    bool with_parent = !process_is_bound(process) || os_die_with_writer(life);
     if (life >= 0) close(life);
     if (!with_parent) _exit(255);
     prong_status status = child_settle(process, &function);

@@ -35,6 +35,8 @@ struct process {
     uint64_t program;                 /* a block: see strings.h; 0: this program's image */
     uint64_t environment;             /* a block likewise; 0: that of the process that starts it */
     uint64_t no_wait;
+    uint64_t plan;      /* it is a plan: its creator's death does not end it */
+    uint64_t ways;      /* of enum process_way */
     uint64_t concerned; /* another object that its end concerns: see process_concerns */
     /* Why a spawned child could not begin, when FAILED. */
     int64_t failure; /* a prong_status */
@@ -42,6 +44,11 @@ struct process {
 };
 
 #define PROCESS_ENDED 0x80000000u
+
+/* Whether the kernel is to kill it when its parent dies. */
+static inline bool process_is_bound(const struct process *process) {
+    return process->daemon && !(process->ways & PROCESS_ENDS_ITSELF);
+}
 
 static inline enum process_state process_state(struct process *process) {
     return (enum process_state)(atomic_load(&process->state) & 0xff);

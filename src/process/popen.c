@@ -116,6 +116,7 @@ static prong_status popen_launch(prong_popen *popen, const char *program, char *
         .new_session = o->start_new_session,
         .set_group_of_processes = o->set_process_group,
         .group_of_processes = o->process_group,
+        .bound = popen->bound,
         .restore_signals = !o->keep_signals,
         .signal_mask = mask,
         .mask = o->set_umask ? (int)(o->umask & 07777) : -1,
@@ -211,7 +212,8 @@ static void popen_free(prong_popen *popen) {
     free(popen);
 }
 
-prong_status prong_popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
+prong_status popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options,
+                        bool bound) {
     const prong_popen_options o = options ? *options : (prong_popen_options){0};
     if (!result || !argv || !argv[0] || !*argv[0]) return fail(PRONG_INVALID, "popen: no program");
     CHECK_RESERVED(&o, "popen: options");
@@ -226,6 +228,7 @@ prong_status prong_popen_open(prong_popen **result, const char *const argv[], co
     pthread_mutex_init(&popen->lock, NULL);
     for (int i = 0; i < 3; i++) popen->pipes[i] = -1;
     popen->pidfd = -1;
+    popen->bound = bound;
     popen->returncode = PRONG_NO_RETURNCODE;
     popen->owner = getpid();
     popen->wait_for_eof = o.wait_for_eof;
@@ -238,6 +241,10 @@ prong_status prong_popen_open(prong_popen **result, const char *const argv[], co
     }
     *result = popen;
     return PRONG_OK;
+}
+
+prong_status prong_popen_open(prong_popen **result, const char *const argv[], const prong_popen_options *options) {
+    return popen_open(result, argv, options, false);
 }
 
 prong_status popen_check(const prong_popen *popen) {

@@ -19,6 +19,7 @@ struct prong_popen {
     int pipes[3]; /* this process's ends; -1: none, or closed */
     bool was_pipe[3];
     bool wait_for_eof, own_group;
+    bool bound;    /* see popen_open */
     char name[64]; /* of the program, for messages */
     /* under the lock: whether it was reaped, and how it ended */
     pthread_mutex_t lock;
@@ -29,6 +30,8 @@ struct prong_popen {
     struct buffer read[3]; /* of stdout and stderr, by their numbers */
 };
 
+/* As prong_popen_open. bound: the program is killed when the calling thread ends, however that ends. */
+prong_status popen_open(prong_popen **popen, const char *const argv[], const prong_popen_options *options, bool bound);
 /* PRONG_NOT_CHILD in another process than the one that started it. */
 prong_status popen_check(const prong_popen *popen);
 bool popen_has_ended(prong_popen *popen);

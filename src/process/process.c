@@ -169,7 +169,7 @@ static bool token_lives(uint64_t token, uint32_t dead) {
 /* Neither the process nor the one that would close it: the object goes. */
 static bool process_is_abandoned(struct process *p, uint32_t dead) {
     uint64_t token = atomic_load(&p->token);
-    if (p->creator != dead && token != dead) return false;
+    if (p->plan || (p->creator != dead && token != dead)) return false;
     return !token_lives(p->creator, dead) && !token_lives(token, dead);
 }
 

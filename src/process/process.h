@@ -21,6 +21,22 @@ uint32_t process_token(prong_process handle);
  * come to use it. */
 void process_concerns(prong_process handle, void *object);
 
+/* --- plans: processes that are never started themselves --- */
+
+enum process_way {
+    PROCESS_UNBLOCKS = 1,    /* SIGTERM and SIGINT are not blocked in its target */
+    PROCESS_ENDS_ITSELF = 2, /* a daemon that watches its parent, in place of the kernel */
+};
+/* As prong_process_create; it is found from every image, and copied from there. ways: of enum process_way. */
+prong_status process_plan_create(prong_process *plan, const prong_process_options *options, unsigned ways);
+/* From now on it does not go with its creator, but when it is destroyed. */
+void process_plan_keep(prong_process plan);
+/* By any member. */
+void process_plan_destroy(prong_process plan);
+/* A process of the caller's, that runs what the plan tells with an argument of its own. Errors: PRONG_NO_FUNCTION,
+ * PRONG_NO_MEMORY, PRONG_STALE. */
+prong_status process_create_planned(prong_process plan, prong_process *process);
+
 /* This process is about to exit: what higher layers end first. Defined in src/upward.c. */
 void upward_exit(void);
 

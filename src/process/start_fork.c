@@ -17,7 +17,7 @@ static _Noreturn void fork_run_child(const struct start *start, const struct for
     any_function *function;
     int inherited = life_pipe_inherited();
     if (!member_become(start->token, forker)) _exit(255);
-    bool with_parent = !start->process->daemon || os_die_with_writer(inherited);
+    bool with_parent = !process_is_bound(start->process) || os_die_with_writer(inherited);
     if (inherited >= 0) close(inherited);
     if (!with_parent) _exit(255);
     /* Another thread may have printed between the flush and the fork. */

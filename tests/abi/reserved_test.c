@@ -57,6 +57,8 @@ static prong_listener *listener;
 static prong_link *client;
 static prong_server *server, *server_made;
 static prong_manager manager;
+static prong_supervisor supervisor;
+static const prong_child_options child = {.process = {.target = target}};
 static const prong_work work = {.task = task, .count = 1};
 
 ROW(lock_options, prong_lock_options, (0), prong_lock_create(&lock, &options))
@@ -84,6 +86,11 @@ ROW(work_run, prong_work, (.task = task, .count = 1), prong_pool_run(pool, &opti
 ROW(task_options_run, prong_task_options, (0), prong_pool_run(pool, &work, &options, PRONG_SECONDS(5)))
 ROW(task_options_submit, prong_task_options, (0), prong_pool_submit(pool, &work, &job, &options))
 ROW(task_options_iterate, prong_task_options, (0), prong_pool_iterate(pool, &work, &iterator, &options))
+ROW(supervisor_options, prong_supervisor_options, (0), prong_supervisor_create(&supervisor, &child, 1, &options))
+ROW(child_options, prong_child_options, (.process = {.target = target}),
+    prong_supervisor_create(&supervisor, &options, 1, NULL))
+ROW(child_process_options, prong_process_options, (.target = target),
+    prong_supervisor_create(&supervisor, &(prong_child_options){.process = options}, 1, NULL))
 ROW(document_options, prong_document_options, (0), prong_document_open(&other, &options))
 ROW(object, prong_object, (.module = "m", .name = "n"), prong_make_object(document, &options, &value))
 ROW(pickle_options, prong_pickle_options, (0), prong_pickle_dumps(document, prong_make_int(1), &pickle, &options))
@@ -128,6 +135,9 @@ static const struct row *const rows[] = {&row_lock_options,
                                          &row_task_options_run,
                                          &row_task_options_submit,
                                          &row_task_options_iterate,
+                                         &row_supervisor_options,
+                                         &row_child_options,
+                                         &row_child_process_options,
                                          &row_document_options,
                                          &row_object,
                                          &row_pickle_options,
@@ -190,6 +200,11 @@ TEST(what_the_library_fills_is_zero_in_its_tail) {
     ok(prong_current_process(&own));
     ok(prong_process_get_state(own, &process_told));
     has_zero_tail(process_told);
+    FILLED(prong_child_state, child_told);
+    ok(prong_supervisor_create(&supervisor, &child, 1, NULL));
+    ok(prong_supervisor_children(supervisor, &child_told, 1, &count));
+    has_zero_tail(child_told);
+    ok(prong_supervisor_destroy(supervisor));
     ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1}));
     ok(prong_pool_workers(pool, &worker, 1, &count, NULL));
     has_zero_tail(worker);

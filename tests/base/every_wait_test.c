@@ -57,6 +57,8 @@ static void make_processes(prong_start_method method) {
     ok(prong_pool_iterate(all.pool,
                           &(prong_work){.task = sleep_long, .generator = one_argument, .generator_context = &tasks},
                           &all.iterator, NULL));
+    const prong_child_options child = {.program = ARGV("sleep", "1000")};
+    ok(prong_supervisor_create(&all.supervisor, &child, 1, NULL));
     ok(prong_popen_open(&all.popen, ARGV("sleep", "1000"), &(prong_popen_options){.out = PRONG_PIPE}));
 }
 
@@ -94,6 +96,7 @@ static void end_all(void) {
     ok(prong_pool_destroy(all.pool));
     ok(prong_process_signal(all.process, SIGKILL));
     ok(prong_process_join(all.process, PRONG_SECONDS(10)));
+    ok(prong_supervisor_stop(all.supervisor, PRONG_SECONDS(10)));
     ok(prong_popen_signal(all.popen, SIGKILL));
     ok(prong_popen_wait(all.popen, NULL, PRONG_SECONDS(10)));
     ok(prong_popen_close(all.popen));
@@ -224,6 +227,9 @@ static prong_status pool_map(prong_time timeout) {
     int number = 1;
     return prong_pool_run(all.pool, PRONG_MAP_N(sleep_over_element, &number, &number, 1), NULL, timeout);
 }
+static prong_status supervisor_run(prong_time timeout) {
+    return prong_supervisor_run(all.supervisor, timeout);
+}
 static prong_status link_recv(prong_time timeout) {
     return prong_link_recv_bytes_into(all.link, buffer, sizeof buffer, &size_of_it, timeout);
 }
@@ -283,6 +289,7 @@ static const struct row {
     {"iterator_next", iterator_next, PRONG_TIMEOUT, false},
     {"pool_apply", pool_apply, PRONG_TIMEOUT, true},
     {"pool_map", pool_map, PRONG_TIMEOUT, true},
+    {"supervisor_run", supervisor_run, PRONG_TIMEOUT, false},
     {"link_recv", link_recv, PRONG_TIMEOUT, false},
     {"link_poll", link_poll, PRONG_TIMEOUT, false},
     {"listener_accept", listener_accept, PRONG_TIMEOUT, false},

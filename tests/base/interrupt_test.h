@@ -49,6 +49,7 @@ static struct {
     prong_listener *listener;
     prong_link *link, *other;
     prong_popen *popen;
+    prong_supervisor supervisor;
     prong_manager manager;
     prong_proxy proxy;
     char path[64];

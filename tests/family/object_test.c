@@ -147,7 +147,7 @@ TEST(each_kind_is_described_whole_and_has_a_name_of_its_own) {
         for (uint32_t other = 0; other < kind; other++)
             if (object_types[other]) check(strcmp(object_types[other]->name, type->name) != 0);
     }
-    equal(found, 12);
+    equal(found, 13);
 }
 
 /* --- a creator --- */

@@ -1,6 +1,7 @@
 /* Managers between C processes: in the family and by socket, in every start method. What Python does with the same server is in
  * interop.py. */
 #include "small_server.h"
+#include "../support/service.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -310,4 +311,28 @@ TEST(a_server_serves_for_a_time_and_until_stopped) {
     prong_server_stop(server);
     ok(prong_server_run(server, PRONG_SECONDS(5)));
     prong_server_close(server);
+}
+
+TEST(a_server_tells_the_service_manager_when_it_is_to) {
+    prong_server *server;
+    int service = service_begin("100000");
+    ok(prong_server_open(&server, &(prong_server_options){.open = true, .notify = true}));
+    check(service_hears_nothing(service));
+    is(prong_server_run(server, PRONG_MS(300)), PRONG_TIMEOUT);
+    service_expects(service, "READY=1\nSTATUS=serves at ");
+    check(strcmp(service_hears(service), "WATCHDOG=1") == 0);
+    prong_server_stop(server);
+    ok(prong_server_run(server, PRONG_SECONDS(5)));
+    service_expects(service, "STOPPING=1");
+    prong_server_close(server);
+}
+
+METHOD_TEST(a_managers_own_process_tells_the_service_manager) {
+    prong_manager manager;
+    int service = service_begin(NULL);
+    ok(prong_manager_start(&manager,
+                           &(prong_manager_options){.method = (prong_start_method)method, .server = {.notify = true}}));
+    service_expects(service, "READY=1\n");
+    ok(prong_manager_shutdown(manager, PRONG_SECONDS(10)));
+    service_expects(service, "STOPPING=1");
 }

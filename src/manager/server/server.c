@@ -61,7 +61,8 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
     TRY(link_check_options(&options->link, "server: link options", "server: authkey"));
     prong_server *made = calloc(1, sizeof(*made));
     if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory");
-    made->socket = made->poller = made->stopper = made->watch.doorbell = -1;
+    made->socket = made->poller = made->stopper = made->watch.doorbell = made->notifier.socket = -1;
+    made->notifier.watchdog = PRONG_FOREVER;
     made->options = *options;
     made->options.link.authkey = NULL; /* until there is a copy: closing frees it */
     /* Random, so that an ident of an earlier server at this address is not taken for one of this server's. It looks
@@ -97,6 +98,7 @@ prong_status prong_server_close(prong_server *server) {
     clients_free(server);
     objects_free(server);
     family_requests_close(server);
+    notify_end(&server->notifier);
     close_descriptor(server->socket);
     close_descriptor(server->poller);
     close_descriptor(server->stopper);
@@ -282,6 +284,7 @@ static int how_long(const prong_server *server, deadline_t deadline) {
     /* In this way a request is found whose sender could not ring, for lack of a descriptor or of buffers. */
     bool looks = server->limbo || !server->accepting || server->clients || server->in_family;
     if (looks && server->look_at < deadline) deadline = server->look_at;
+    if (server->notifier.watchdog < deadline) deadline = server->notifier.watchdog;
     if (server->in_family) deadline = watch_within(&server->watch, deadline);
     return deadline_poll_ms(deadline);
 }
@@ -308,8 +311,18 @@ static prong_status server_await_events(prong_server *server, deadline_t deadlin
     return PRONG_OK;
 }
 
+/* It listens since it was opened. */
+static prong_status server_tell_ready(prong_server *server) {
+    if (!server->options.notify || server->notifies) return PRONG_OK;
+    TRY(notify_begin(&server->notifier));
+    server->notifies = true;
+    notify_send(&server->notifier, "READY=1\nSTATUS=serves at %s", server->address);
+    return PRONG_OK;
+}
+
 prong_status prong_server_run(prong_server *server, prong_time timeout) {
     deadline_t deadline = deadline_after(timeout);
+    TRY(server_tell_ready(server));
     family_requests_open(server);
     while (!server->stopped) {
         prong_status status = server_await_events(server, deadline);
@@ -323,7 +336,9 @@ prong_status prong_server_run(prong_server *server, prong_time timeout) {
         sessions_sweep(server);
         clients_sweep(server);
         prong_document_reset(server->scratch);
+        notify_watchdog(&server->notifier);
         if (deadline_passed(deadline) && !server->stopped) return fail_text(PRONG_TIMEOUT, "the server's time is up");
     }
+    notify_send(&server->notifier, "STOPPING=1");
     return PRONG_OK;
 }

@@ -9,6 +9,7 @@
 #include "manager/server/item.h"
 #include "manager/server/request.h"
 #include "os/os.h"
+#include "process/notify.h"
 
 enum { SERVER_EVENTS = 64 }; /* at most that many in a round */
 
@@ -42,6 +43,8 @@ struct prong_server {
     struct spin spin;                             /* while the next request is waited for */
     struct os_poller_event events[SERVER_EVENTS]; /* of the round */
     int event_count;
+    struct notifier notifier; /* with the option `notify`, from the first run on */
+    bool notifies;
 };
 
 /* --- requests of the family, through the arena: family.c --- */

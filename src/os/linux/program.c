@@ -23,6 +23,7 @@ struct launch {
     const struct os_program *program;
     bool handlers_cleared; /* by the kernel, as the child was made */
     sigset_t mask;         /* of the parent, for the program */
+    pid_t starter;
     enum os_program_step step;
     int error; /* 0: it runs */
 };
@@ -53,6 +54,14 @@ IN_CHILD static bool place_descriptors(const struct os_program *p) {
     for (size_t i = 0; i < p->kept_count; i++)
         if (fcntl(p->kept[i], F_SETFD, 0) != 0) return false;
     if (!p->keep_all) os_close_all_but(p->kept, p->kept_count);
+    return true;
+}
+
+/* After the change of its user, which would clear that again. The starter may have ended just before. */
+IN_CHILD static bool bind_to_starter(const struct launch *launch) {
+    if (!launch->program->bound) return true;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
+    if (getppid() != launch->starter) raise(SIGKILL);
     return true;
 }
 
@@ -103,7 +112,7 @@ IN_CHILD static int child(void *context) {
     if (p->directory && chdir(p->directory) != 0) goto failed;
     launch->step = OS_STEP_IDENTITY;
     if (p->mask >= 0) umask((mode_t)p->mask);
-    if (!take_identity(p)) goto failed;
+    if (!take_identity(p) || !bind_to_starter(launch)) goto failed;
     reset_handlers(launch);
     sigprocmask(SIG_SETMASK, p->signal_mask ? p->signal_mask : &launch->mask, NULL);
     launch->step = OS_STEP_EXEC;
@@ -203,7 +212,7 @@ static void keep_pidfd_off_stdio(struct launch *launch, int *pidfd) {
 
 int os_program_start(const struct os_program *program, pid_t *pid, int *pidfd, enum os_program_step *step) {
     _Alignas(16) char stack[CHILD_STACK];
-    struct launch launch = {.program = program};
+    struct launch launch = {.program = program, .starter = getpid()};
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &launch.mask);
