@@ -68,13 +68,6 @@ static bool callback_is_due(void *context) {
     return due->found || due->over;
 }
 
-static void note_run_callback(const struct note *note) {
-    prong_status status = prong_job_wait(note->job, PRONG_NOWAIT);
-    if (status < 0 && note->error_callback)
-        note->error_callback(note->job, status, prong_error_message(), note->context);
-    if (status >= 0 && note->callback) note->callback(note->job, note->context);
-}
-
 /* One at a time, in the order in which their jobs ended. They may wait, for jobs of this very pool, too: whatever needs
  * looking after meanwhile is the other thread's. */
 static void *owner_run_callbacks(void *context) {
