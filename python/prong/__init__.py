@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from ._core import set_arena_size as set_arena_size
     from ._core import usable_cpu_count as usable_cpu_count
     from ._impl.by_value import by_value as by_value
+    from ._impl.completed import as_completed as as_completed
     from ._impl.executor import ProcessPoolExecutor as ProcessPoolExecutor
     from ._impl.handles import Handle as Handle
     from ._impl.install import install as install
@@ -129,7 +130,7 @@ _new = {
     "Deadlock": "errors",
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "_impl.executor", "install": "_impl.install",
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",
-    "TaskFailed": "errors",
+    "TaskFailed": "errors", "as_completed": "_impl.completed",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

@@ -12,7 +12,7 @@ from ._impl import pickling  # noqa: F401  (before workers are forked that would
 from ._impl.methods import NUMBERS, in_force
 from ._impl.mirror import public
 from ._impl.pool_worker import Setup
-from ._impl.popen import Spawning
+from ._impl.popen import Spawning, started
 from ._impl.results import ApplyResult as ApplyResult
 from ._impl.results import AsyncResult as AsyncResult
 from ._impl.results import MapResult as MapResult
@@ -173,7 +173,7 @@ class Pool(_TheirPool):
         payload = b""
         if method != "fork":
             payload, setup = Spawning().payload(name, method, setup), None
-        self._core = _core.Pool(self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload)
+        self._core = started(method, _core.Pool, self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload)
 
     def __del__(self, _warn=warnings.warn, RUN=RUN):
         if getattr(self, "_state", None) == RUN:

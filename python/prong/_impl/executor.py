@@ -188,7 +188,9 @@ def _signal_worker(core, pid, number):
     try:
         try:
             descriptor = os.pidfd_open(pid)
-        except PermissionError:  # a sandbox's
+        except ProcessLookupError:
+            return
+        except OSError:  # a sandbox's
             pass
         if pid in _workers(core):
             if descriptor is None:
