@@ -120,6 +120,7 @@ class Pool(_TheirPool):
     """
 
     _wrap_exception = True
+    _setup_type = Setup  # of what a worker calls first
 
     def __init__(
         self,
@@ -169,7 +170,7 @@ class Pool(_TheirPool):
         method = self._ctx._name
         name = self._ctx.Process.__name__.replace("Process", "PoolWorker")
         self._failure = BufferWrapper(_FAILURE_SIZE)
-        setup = Setup(self._ctx, name, initializer, initargs, self._failure)
+        setup = self._setup_type(self._ctx, name, initializer, initargs, self._failure)
         payload = b""
         if method != "fork":
             payload, setup = Spawning().payload(name, method, setup), None

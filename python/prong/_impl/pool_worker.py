@@ -71,6 +71,8 @@ class Setup:
     """What a worker calls first; 0, or 1 when the initializer fails. Where multiprocessing's _bootstrap is not what it was, all that
     the worker does is done within it."""
 
+    imports_main = True  # in a new interpreter: the main module of the program, before this is unpickled
+
     def __init__(self, context, name, initializer, initargs, failure):
         self.context, self.name = context, name
         self.initializer, self.initargs = initializer, initargs

@@ -69,6 +69,9 @@ class Spawning:
         from .. import reduction, spawn
         stream = io.BytesIO()
         data = spawn.preparation_data(name, method)
+        if not getattr(obj, "imports_main", True):
+            data.pop("init_main_from_path", None)
+            data.pop("init_main_from_name", None)
         if method == "forkserver":  # whose own are those of its start
             own = getattr(obj, "_env", None)
             data["prong_environment"] = dict(os.environ._data) if own is None else own
