@@ -114,10 +114,10 @@ class ProcessPoolExecutor(_Executor):
         except ProcessError:
             raise
         except Exception as error:  # what cannot be pickled is the future's
-            return Future(None, error)
+            return Future(None, None, error)
         if job is None:  # shut down in the meantime
             raise self._refusal()
-        return Future(job)
+        return Future(self._pool, job)
 
     def _refusal(self):
         return RuntimeError(f"cannot schedule new futures after {'interpreter ' if _exiting and not self._shutdown else ''}shutdown")

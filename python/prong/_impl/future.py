@@ -17,17 +17,18 @@ _CANCELLED = object()  # in the place of an exception
 class Future(_futures.Future):
     """A future whose task can be cancelled until it has begun.
 
-    _job: None once the outcome is known. _outcome, from then on: (result, None), or (None, exception). What is set late is set once, by
+    _job, _pool: None once the outcome is known. _outcome, from then on: (result, None), or (None, exception). What is set late is set once, by
     whichever thread comes first: there is no lock that a fork could find held.
     """
 
     _job: "Any" = None
+    _pool: "Any" = None
 
-    def __init__(self, job: "Any", error: "BaseException | None" = None) -> None:
+    def __init__(self, pool: "Any", job: "Any", error: "BaseException | None" = None) -> None:
         if job is None:
             self._outcome = None, error
         else:
-            self._job = job
+            self._pool, self._job = pool, job
 
     def __getattr__(self, name):
         """Called for what is not there: one of concurrent.futures' attributes, all of which are made now."""
@@ -57,17 +58,17 @@ class Future(_futures.Future):
             return self._outcome
         if not job.wait(timeout):
             return None
-        outcome = vars(self).setdefault("_outcome", self._read(job, kinds))
-        self._job = None
+        outcome = vars(self).setdefault("_outcome", self._read(job, self._pool, kinds))
+        self._job = self._pool = None
         return outcome
 
     @staticmethod
-    def _read(job, kinds):
+    def _read(job, pool, kinds):
         try:
             outcome = job.outcome(0, 0)
             if outcome[0] == _core.OK:
                 return outcome[1], None
-            return None, _CANCELLED if outcome[0] == _core.CANCELLED else failure(0, outcome, None)
+            return None, _CANCELLED if outcome[0] == _core.CANCELLED else failure(0, outcome, pool)
         except kinds as error:  # a result that pickles, and does not unpickle
             return None, error
 
