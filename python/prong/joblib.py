@@ -48,9 +48,9 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
             raise ValueError(f"method must be 'fork', 'spawn' or 'forkserver', not {method!r}")
         self._method, self._idle_worker_timeout = method, idle_worker_timeout
         self._initial = initializer, tuple(initargs)
-        self._workers: "Workers | None" = None
-        self._large: "int | None" = None
-        self._mode: "str | None" = None
+        self._workers: Workers | None = None
+        self._large: int | None = None
+        self._mode: str | None = None
 
     def effective_n_jobs(self, n_jobs: "int | None") -> int:
         """How many tasks run at once: 1 in a worker, whose tasks have no workers of their own."""
@@ -96,8 +96,9 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
 
     def retrieve_result_callback(self, out: "Any") -> "Any":
         """What the future has come to."""
-        from .errors import TaskCancelled
         from concurrent.futures import CancelledError
+
+        from .errors import TaskCancelled
         try:
             return Workers.result(out)
         except CancelledError:

@@ -30,7 +30,7 @@ def as_completed(results: "Iterable[_R]", timeout: "float | None" = None) -> "It
     TimeoutError when not all of them have ended timeout seconds from now. For the process that has submitted them.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    ended: "SimpleQueue[Any]" = SimpleQueue()
+    ended: SimpleQueue[Any] = SimpleQueue()
     different = {id(result): result for result in results}
     for result in different.values():
         _tell_end(result, ended)

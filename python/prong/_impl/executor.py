@@ -147,10 +147,10 @@ class ProcessPoolExecutor(_Executor):
         tasks = zip(*iterables)
         if buffersize is None:
             return _each(self._pool.starmap_async(fn, list(tasks), chunksize), end)
-        form = _core.STAR
         if chunksize > 1:
-            form, tasks = _core.STARMAP, iter(partial(_chunk, tasks, chunksize), ())
-        futures = (self._begin(fn, form, task) for task in tasks)
+            futures = (self._begin(fn, _core.STARMAP, chunk) for chunk in iter(partial(_chunk, tasks, chunksize), ()))
+        else:
+            futures = (self._begin(fn, _core.STAR, task) for task in tasks)
         return _each_of(futures, deque(islice(futures, buffersize)), buffersize, chunksize > 1, end)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -17,8 +17,8 @@ _CANCELLED = object()  # in the place of an exception
 class Future(_futures.Future):
     """A future whose task can be cancelled until it has begun.
 
-    _job, _pool: None once the outcome is known. _outcome, from then on: (result, None), or (None, exception). What is set late is set once, by
-    whichever thread comes first: there is no lock that a fork could find held.
+    _job, _pool: None once the outcome is known. _outcome, from then on: (result, None), or (None, exception). What is set late is set
+    once, by whichever thread comes first: there is no lock that a fork could find held.
     """
 
     _job: "Any" = None

@@ -175,7 +175,7 @@ class Workers:
         self.key = count, method, limits
         self.initial = initial
         self.pid = os.getpid()
-        self._timer: "threading.Timer | None" = None
+        self._timer: threading.Timer | None = None
         self._share = _Share()
         self._executor = _Executor(count, get_context(method), _begin, (dict(limits), _ByValue(initial)))
 
@@ -224,7 +224,16 @@ class Workers:
 
 _lock = threading.Lock()
 _idle: "list[Workers]" = []  # at most one
-os.register_at_fork(after_in_child=lambda: (_idle.clear(), globals().update(_lock=threading.Lock())))
+
+
+def _forget():
+    """In a forked child: they are its parent's, a thread of which may have had the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _idle.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def take(count: int, method: str, limits: "_Limits", initial: "_Initial") -> Workers:
