@@ -59,6 +59,19 @@ PRONG_API prong_status prong_job_progress(prong_job job,
  * Errors: PRONG_STALE. */
 PRONG_API prong_status prong_job_cancel(prong_job job, bool force);
 
+/* Sets the callbacks of a job that was submitted without: callback when all
+ * tasks have succeeded, else error_callback with the first failure and its
+ * message; either may be NULL. They are called as prong_task_options says; of a
+ * job that has ended already, in this call. A job has one pair at a time.
+ * Errors: PRONG_INVALID (neither is given; the job has one; this process is not
+ * the pool's owner), PRONG_NO_MEMORY, PRONG_NO_PROCESSES (no thread can be
+ * started to run it), PRONG_STALE. */
+PRONG_CHECKED prong_status prong_job_set_callback(
+    prong_job job, void (*callback)(prong_job job, void *context),
+    void (*error_callback)(prong_job job, prong_status status,
+                           const char *message, void *context),
+    void *context);
+
 /* Frees the job; one that still runs is cancelled first, without force. The
  * data of its outcomes go with it. Where elements or ranges work in place,
  * running tasks are cancelled by force and waited for: the memory is the

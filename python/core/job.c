@@ -3,7 +3,7 @@
 
 static void job_dealloc(PyObject *object) {
     JobObject *self = (JobObject *)object;
-    if (self->open) pool_leave_job((PoolObject *)self->pool, self->job);
+    if (self->open) pool_leave_job((PoolObject *)self->pool, self);
     Py_XDECREF(self->pool);
     Py_XDECREF(self->results);
     Py_TYPE(object)->tp_free(object);
@@ -134,6 +134,11 @@ static PyObject *job_cancel(PyObject *object, PyObject *force) {
     return forced < 0 ? NULL : none_or_raise(prong_job_cancel(((JobObject *)object)->job, forced));
 }
 
+static PyObject *job_tell(PyObject *object, PyObject *done) {
+    if (pool_tell_job((JobObject *)object, done)) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *job_progress(PyObject *object, PyObject *unused) {
     prong_progress progress;
     (void)unused;
@@ -159,6 +164,10 @@ static PyMethodDef job_methods[] = {
          "has ended.")},
     {"cancel", job_cancel, METH_O,
      DOC("cancel($self, force, /)", "Tasks that have not begun will not; with force, those that run are ended, too.")},
+    {"tell", job_tell, METH_O,
+     DOC("tell($self, done, /)",
+         "Has done called with the job when it has ended, in the pool's thread; at once, if it has. For a job "
+         "that was submitted without.")},
     {"progress", job_progress, METH_NOARGS, DOC("progress($self, /)", "(tasks done, tasks in all, tasks a second).")},
     {0}};
 static PyObject *job_count(PyObject *object, void *unused) {

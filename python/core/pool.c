@@ -15,7 +15,19 @@ static void pool_sweep_left(PoolObject *self, bool all) {
     self->sweep_at = kept * 2 < 64 ? 64 : kept * 2;
 }
 
-void pool_leave_job(PoolObject *self, prong_job job) {
+void pool_add_job(PoolObject *self, JobObject *job) {
+    job->next = self->jobs;
+    job->link = &self->jobs;
+    if (job->next) job->next->link = &job->next;
+    self->jobs = job;
+    job->pool = new_reference((PyObject *)self);
+    job->open = true;
+}
+
+void pool_leave_job(PoolObject *self, JobObject *object) {
+    prong_job job = object->job;
+    *object->link = object->next;
+    if (object->next) object->next->link = object->link;
     if (self->owner != own_pid) return; /* a forked child's copy */
     if (job_is_over(job)) {
         prong_job_destroy(job);
@@ -139,9 +151,11 @@ static void owner_thread_ends(void *unused) {
     PyThreadState_DeleteCurrent();
 }
 
+static _Thread_local bool telling; /* in pool_tell_job: a job that has ended has its callback called by this thread */
+
 /* waiting: what to call, and the job, which is its argument. */
 static void job_finished(PyObject *waiting) {
-    take_gil();
+    if (!telling) take_gil();
     PyObject *done = PyTuple_GET_ITEM(waiting, 0);
     PyObject *result = PyObject_CallOneArg(done, PyTuple_GET_ITEM(waiting, 1));
     if (!result) PyErr_WriteUnraisable(done);
@@ -159,6 +173,19 @@ static void job_finished_badly(prong_job job, prong_status status, const char *m
     (void)status;
     (void)message;
     job_finished(waiting);
+}
+
+int pool_tell_job(JobObject *job, PyObject *done) {
+    PyObject *waiting = PyTuple_Pack(2, done, job);
+    if (!waiting) return -1;
+    bool outer = telling;
+    telling = true;
+    prong_status status = prong_job_set_callback(job->job, job_finished_well, job_finished_badly, waiting);
+    telling = outer;
+    if (status >= 0) return 0;
+    Py_DECREF(waiting);
+    raise_status(status);
+    return -1;
 }
 
 static PyObject *job_not_submitted(prong_status status) {
@@ -191,9 +218,8 @@ static PyObject *pool_start_job(PoolObject *self, const struct tasks *tasks, pro
         Py_DECREF(job);
         return job_not_submitted(status);
     }
-    job->open = true;
     job->count = tasks->count;
-    job->pool = new_reference((PyObject *)self);
+    pool_add_job(self, job);
     return (PyObject *)job;
 }
 
@@ -244,6 +270,17 @@ static PyObject *pool_join(PyObject *object, PyObject *timeout) {
     Py_RETURN_TRUE;
 }
 
+/* Whatever has not begun: nothing is freed meanwhile, as this holds the GIL. */
+static PyObject *pool_cancel(PyObject *object, PyObject *unused) {
+    PoolObject *self = (PoolObject *)object;
+    (void)unused;
+    if (self->owner != own_pid) Py_RETURN_NONE; /* a forked child's copy */
+    for (JobObject *job = self->jobs; job; job = job->next)
+        if (!job_is_over(job->job)) prong_job_cancel(job->job, false);
+    for (size_t i = 0; i < self->left_count; i++) prong_job_cancel(self->left[i], false);
+    Py_RETURN_NONE;
+}
+
 /* [(pid, busy, tasks), …] */
 static PyObject *pool_workers(PyObject *object, PyObject *unused) {
     prong_worker workers[2048];
@@ -279,6 +316,8 @@ static PyMethodDef pool_methods[] = {
     {"close", pool_close, METH_NOARGS, DOC("close($self, /)", "No more tasks: the workers end when all are done.")},
     {"terminate", pool_terminate, METH_NOARGS,
      DOC("terminate($self, /)", "Ends the workers at once; what is not done is cancelled.")},
+    {"cancel", pool_cancel, METH_NOARGS,
+     DOC("cancel($self, /)", "Tasks that have not begun will not, whosever they are.")},
     {"join", pool_join, METH_O,
      DOC("join($self, timeout, /)", "Waits for the workers' end: whether they have ended within timeout seconds.")},
     {"destroy", pool_destroy, METH_NOARGS, DOC("destroy($self, /)", "Ends the pool, and frees it.")},

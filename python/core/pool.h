@@ -42,22 +42,28 @@ typedef struct {
     PyObject *setup; /* what forked workers call, those that come later as well */
     bool by_name;    /* its workers have no Python: functions go by name */
     long owner;
-    prong_job *left; /* jobs whose results nobody wants */
+    struct JobObject *jobs; /* those that have an object; the newest first */
+    prong_job *left;        /* jobs whose results nobody wants */
     size_t left_count, left_room, sweep_at;
 } PoolObject;
 extern PyTypeObject Pool_type;
 /* Creates it, or raises. For a tp_init. */
 int pool_made(PoolObject *self, const prong_pool_options *options);
 
-/* Its result is of no more interest: but a task that is not done is run all the same. */
-void pool_leave_job(PoolObject *self, prong_job job);
+/* The job is its pool's. */
+void pool_add_job(PoolObject *self, struct JobObject *job);
+/* Its object goes, and its result is of no more interest: but a task that is not done is run all the same. */
+void pool_leave_job(PoolObject *self, struct JobObject *job);
+/* Has done called with the job when it has ended; at once, if it has. 0, or -1 with an exception. */
+int pool_tell_job(struct JobObject *job, PyObject *done);
 
 /* --- job.c --- */
-typedef struct {
+typedef struct JobObject {
     PyObject_HEAD prong_job job;
     PyObject *pool;
-    size_t count, read; /* tasks; and how many of their results are in the list */
-    PyObject *results;  /* NULL: none yet */
+    struct JobObject *next, **link; /* among its pool's, and what refers to it there */
+    size_t count, read;             /* tasks; and how many of their results are in the list */
+    PyObject *results;              /* NULL: none yet */
     bool open;
 } JobObject;
 extern PyTypeObject Job_type;

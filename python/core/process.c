@@ -67,9 +67,13 @@ int image_child(void *argument, size_t size) {
     return call_in_child(image_run, payload, size);
 }
 
+/* A signal's handler, which a fork has brought, may raise SystemExit: this is the end already. */
 static void call_at_end(void) {
     PyObject *result = PyObject_CallNoArgs(at_end);
-    if (!result) PyErr_WriteUnraisable(at_end);
+    if (!result && PyErr_ExceptionMatches(PyExc_SystemExit))
+        PyErr_Clear();
+    else if (!result)
+        PyErr_WriteUnraisable(at_end);
     Py_XDECREF(result);
 }
 

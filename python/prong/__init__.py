@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from ._impl.around import worker_id as worker_id
     from ._impl.around import worker_state as worker_state
     from ._impl.by_value import by_value as by_value
+    from ._impl.completed import as_completed as as_completed
     from ._impl.executor import ProcessPoolExecutor as ProcessPoolExecutor
     from ._impl.handles import Handle as Handle
     from ._impl.inline import INLINE as INLINE

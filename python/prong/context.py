@@ -209,11 +209,13 @@ class _Factories(methods.Family):
         from .spawn import set_executable
         set_executable(executable)
 
-    @typed_as(_std.BaseContext.set_forkserver_preload)
-    def set_forkserver_preload(self, module_names):
-        """Sets the names of modules that the fork server imports before it forks its first child."""
+    def set_forkserver_preload(self, module_names: "list[str]", *, on_error: str = "ignore") -> None:
+        """Sets the names of modules that the fork server imports before it forks its first child.
+
+        on_error: "ignore", "warn" or "fail", where one cannot be imported; see prong.forkserver.set_forkserver_preload.
+        """
         from .forkserver import set_forkserver_preload
-        set_forkserver_preload(module_names)
+        set_forkserver_preload(module_names, on_error=on_error)
 
     @typed_as(_std.BaseContext.freeze_support)
     def freeze_support(self):

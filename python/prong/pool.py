@@ -12,7 +12,7 @@ from ._impl import pickling  # noqa: F401  (before workers are forked that would
 from ._impl.methods import NUMBERS, in_force
 from ._impl.mirror import public
 from ._impl.pool_worker import Setup
-from ._impl.popen import Spawning
+from ._impl.popen import Spawning, started
 from ._impl.results import ApplyResult as ApplyResult
 from ._impl.results import AsyncResult as AsyncResult
 from ._impl.results import MapResult as MapResult
@@ -129,6 +129,7 @@ class Pool(_TheirPool):
     """
 
     _wrap_exception = True
+    _setup_type = Setup  # of what a worker calls first
 
     def __init__(
         self,
@@ -194,14 +195,14 @@ class Pool(_TheirPool):
         method = self._ctx._name
         name = self._ctx.Process.__name__.replace("Process", "PoolWorker")
         self._failure = BufferWrapper(_FAILURE_SIZE)
-        setup = Setup(self._ctx, name, initializer, initargs, self._failure, around)
+        setup = self._setup_type(self._ctx, name, initializer, initargs, self._failure, around)
         payload = b""
         if method != "fork":
             payload, setup = Spawning().payload(name, method, setup), None
         elif around is not None:
             around.prepare()
-        self._core = _core.Pool(self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload,
-                                None if around is None else around.of_core(True))
+        self._core = started(method, _core.Pool, self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload,
+                             None if around is None else around.of_core(True))
 
     def _start_inline(self, initializer, initargs, around):
         from ._impl.inline import InlinePool

@@ -157,6 +157,9 @@ prong_status job_fail_too_long(prong_job handle, uint64_t place);
 prong_status job_fail_broken(const struct pool *pool);
 
 /* --- job_cancel.c --- */
+/* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
+ * that is neither, seen under the guard, stays while the guard is held. */
+prong_status job_enter_guard(prong_job handle, struct job *job, bool *inside);
 /* Destroys it as soon as none of its tasks runs. */
 prong_status job_abandon(prong_job handle, struct job *job);
 /* Destroys it and returns status, with its message. */

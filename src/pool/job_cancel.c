@@ -11,9 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-/* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
- * that is neither, seen under the guard, stays while the guard is held. */
-static prong_status job_enter_guard(prong_job handle, struct job *job, bool *inside) {
+prong_status job_enter_guard(prong_job handle, struct job *job, bool *inside) {
     struct pool *pool = arena_at(job->pool);
     *inside = false;
     if (!job_pool_lives(job)) return PRONG_OK;

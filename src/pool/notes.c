@@ -54,26 +54,35 @@ static bool notes_make_room(void) {
     return bucket_count > 0;
 }
 
-/* False when there is no room for it. */
+/* Under the mutex. False when there is no room for it. */
 static bool note_link(struct note *note) {
-    pthread_mutex_lock(&mutex);
-    bool room = notes_make_room();
-    if (room) {
-        struct note **at = note_bucket(buckets, bucket_count, note->job);
-        note->next = *at;
-        *at = note;
-        atomic_fetch_add(&noted, 1);
-    }
-    pthread_mutex_unlock(&mutex);
-    return room;
+    if (!notes_make_room()) return false;
+    struct note **at = note_bucket(buckets, bucket_count, note->job);
+    note->next = *at;
+    *at = note;
+    atomic_fetch_add(&noted, 1);
+    return true;
+}
+
+static prong_status note_no_memory(void) {
+    return fail(PRONG_NO_MEMORY, "no memory to note a job");
+}
+
+static struct note *note_copy(const struct note *note) {
+    struct note *copy = malloc(sizeof *copy);
+    if (copy) *copy = *note;
+    return copy;
 }
 
 prong_status note_add(const struct note *note) {
-    struct note *copy = malloc(sizeof *copy);
-    if (copy) *copy = *note;
-    if (copy && note_link(copy)) return PRONG_OK;
+    struct note *copy = note_copy(note);
+    if (!copy) return note_no_memory();
+    pthread_mutex_lock(&mutex);
+    bool linked = note_link(copy);
+    pthread_mutex_unlock(&mutex);
+    if (linked) return PRONG_OK;
     free(copy);
-    return fail(PRONG_NO_MEMORY, "no memory to note a job");
+    return note_no_memory();
 }
 
 /* NULL: there is none. */
@@ -120,10 +129,36 @@ uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct
     return too_long;
 }
 
+static bool note_has_callback(const struct note *note) {
+    return note->callback || note->error_callback;
+}
+
+/* Under the mutex. */
+static prong_status note_put_callback(const struct note *note) {
+    struct note **at = note_place(note->job), *there = at ? *at : note_copy(note);
+    if (!at) {
+        if (there && note_link(there)) return PRONG_OK;
+        free(there);
+        return note_no_memory();
+    }
+    if (note_has_callback(there)) return fail(PRONG_INVALID, "job: it has a callback already");
+    there->callback = note->callback;
+    there->error_callback = note->error_callback;
+    there->context = note->context;
+    return PRONG_OK;
+}
+
+prong_status note_set_callback(const struct note *note) {
+    pthread_mutex_lock(&mutex);
+    prong_status status = note_put_callback(note);
+    pthread_mutex_unlock(&mutex);
+    return status;
+}
+
 bool note_take_callback(prong_job job, struct note *copy) {
     pthread_mutex_lock(&mutex);
     struct note **at = note_place(job);
-    bool found = at && ((*at)->callback || (*at)->error_callback);
+    bool found = at && note_has_callback(*at);
     if (found) {
         *copy = **at;
         (*at)->callback = NULL;
@@ -131,13 +166,6 @@ bool note_take_callback(prong_job job, struct note *copy) {
     }
     pthread_mutex_unlock(&mutex);
     return found;
-}
-
-void note_run_callback(const struct note *note) {
-    prong_status status = prong_job_wait(note->job, PRONG_NOWAIT);
-    if (status < 0 && note->error_callback)
-        note->error_callback(note->job, status, prong_error_message(), note->context);
-    if (status >= 0 && note->callback) note->callback(note->job, note->context);
 }
 
 bool note_take_ended(struct pool *pool, struct note *copy) {

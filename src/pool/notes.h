@@ -22,9 +22,11 @@ void note_remove(prong_job job);
 /* Calls copy with the outputs of the job, if it has any here, and forgets them: they are the caller's from then on. Other threads
  * that come for the same wait. Returns what copy did, now or before. */
 uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *job, const struct outputs *));
-/* Takes the callback of that job. False for one that another process submitted, that was destroyed, or that has none. */
+/* Notes a callback of a job that may have a note already. Errors: PRONG_INVALID (it has a callback), PRONG_NO_MEMORY. */
+prong_status note_set_callback(const struct note *note);
+/* False for a job that another process submitted, or that was destroyed, or whose callback was taken. */
 bool note_take_callback(prong_job job, struct note *copy);
-/* Of a job that has ended. */
+/* The job has ended: calls what the note has for that. */
 void note_run_callback(const struct note *note);
 /* Takes the callback of the first of the pool's jobs that have ended and have one here. False: there is none. */
 bool note_take_ended(struct pool *pool, struct note *note);

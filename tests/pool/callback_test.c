@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "../support/test.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -223,6 +224,117 @@ METHOD_TEST(callbacks_run_in_the_order_in_which_their_jobs_ended) {
     equal(called[1], 'A');
     ok(prong_pool_destroy(scene.pool));
     ok(prong_event_destroy(told));
+    test_arena_is_clean(0);
+}
+
+/* --- set later --- */
+
+struct later {
+    _Atomic int called;
+    prong_status status;
+    pthread_t thread;
+};
+
+static void note_success(prong_job job, void *context) {
+    struct later *later = context;
+    ok(prong_job_wait(job, PRONG_NOWAIT));
+    later->thread = pthread_self();
+    later->called++;
+}
+
+static void note_failure(prong_job job, prong_status status, const char *message, void *context) {
+    struct later *later = context;
+    (void)job;
+    (void)message;
+    later->status = status;
+    later->called++;
+}
+
+static prong_job submit_waiting(prong_pool pool, const prong_event *event) {
+    prong_job job;
+    ok(prong_pool_submit(pool,
+                         &(prong_work){.task = give_back_when_told, .in = event, .in_size = sizeof *event, .count = 1},
+                         &job, NULL));
+    return job;
+}
+
+METHOD_TEST(a_callback_may_be_set_while_the_job_runs) {
+    struct later later = {0};
+    prong_event told;
+    prong_pool pool = make(method, 1);
+    ok(prong_event_create(&told, NULL));
+    prong_job job = submit_waiting(pool, &told);
+    ok(prong_job_set_callback(job, note_success, note_failure, &later));
+    is(prong_job_set_callback(job, note_success, NULL, &later), PRONG_INVALID);
+    says("has a callback");
+    equal(later.called, 0);
+    ok(prong_event_set(told));
+    wait_for(&later.called, 1);
+    equal(later.status, 0);
+    is(pthread_equal(later.thread, pthread_self()), 0);
+    ok(prong_job_destroy(job));
+    ok(prong_pool_destroy(pool));
+    ok(prong_event_destroy(told));
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(a_callback_of_a_job_that_has_ended_is_called_at_once) {
+    struct later later = {0};
+    prong_pool pool = make(method, 1);
+    prong_job job;
+    int x = 1;
+    ok(prong_pool_submit(pool, PRONG_TASK(give_back, x), &job, NULL));
+    ok(prong_job_wait(job, PRONG_SECONDS(30)));
+    ok(prong_job_set_callback(job, note_success, note_failure, &later));
+    equal(later.called, 1);
+    is(pthread_equal(later.thread, pthread_self()) != 0, 1);
+    ok(prong_pool_destroy(pool));
+    ok(prong_job_set_callback(job, note_success, note_failure, &later));
+    equal(later.called, 2);
+    ok(prong_job_destroy(job));
+    is(prong_job_set_callback(job, note_success, NULL, &later), PRONG_STALE);
+    is(prong_job_set_callback(job, NULL, NULL, &later), PRONG_INVALID);
+    says("no callback");
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(a_callback_set_later_learns_of_a_death_and_of_the_end_of_the_pool) {
+    struct later died = {0}, cancelled = {0};
+    prong_event told;
+    prong_pool pool = make(method, 1);
+    prong_job dies, waits;
+    ok(prong_event_create(&told, NULL));
+    ok(prong_pool_submit(pool, &(prong_work){.task = die, .count = 1}, &dies, NULL));
+    ok(prong_job_set_callback(dies, note_success, note_failure, &died));
+    wait_for(&died.called, 1);
+    is(died.status, PRONG_WORKER_DIED);
+    waits = submit_waiting(pool, &told);
+    ok(prong_job_set_callback(waits, note_success, note_failure, &cancelled));
+    ok(prong_pool_terminate(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(30)));
+    equal(cancelled.called, 1);
+    is(cancelled.status, PRONG_CANCELLED);
+    ok(prong_job_destroy(dies));
+    ok(prong_job_destroy(waits));
+    ok(prong_pool_destroy(pool));
+    ok(prong_event_destroy(told));
+    test_arena_is_clean(0);
+}
+
+METHOD_TEST(callbacks_set_as_jobs_end_are_each_called_once) {
+    enum { COUNT = 500 };
+    struct later later = {0};
+    static prong_job jobs[COUNT];
+    prong_pool pool = make(method, 2);
+    for (int i = 0; i < COUNT; i++) {
+        ok(prong_pool_submit(pool, PRONG_TASK(give_back, i), &jobs[i], NULL));
+        ok(prong_job_set_callback(jobs[i], note_success, note_failure, &later));
+    }
+    ok(prong_pool_shutdown(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(60)));
+    equal(later.called, COUNT);
+    for (int i = 0; i < COUNT; i++) ok(prong_job_destroy(jobs[i]));
+    ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
 }
 

@@ -12,7 +12,7 @@ import unittest.mock
 import zipfile
 
 import prong
-from support import METHODS, ProgramTest
+from support import METHODS, PROGRAM_TIME, ProgramTest
 
 SOON = 120
 
@@ -322,6 +322,45 @@ def run(library, command, **options):
 
 def nothing():
     pass
+
+
+# What the fork server does about a module that cannot be imported.
+PRELOAD = """
+import sys, prong
+
+if __name__ == "__main__":
+    context = prong.get_context("forkserver")
+    context.set_forkserver_preload([sys.argv[1]], on_error=sys.argv[2])
+    for start in (lambda: context.Process(target=abs, args=(1,)).start(), lambda: context.Pool(1).terminate()):
+        try:
+            start()
+            print("started")
+        except prong.ProcessError as error:
+            print("on_error='fail'" in str(error) and sys.argv[1] in str(error))
+"""
+
+
+class PreloadTest(ProgramTest):
+    def check_preload(self, module, on_error, printed, complained):
+        with self.subTest(module=module, on_error=on_error):
+            path = self.write("program.py", PRELOAD)
+            ran = subprocess.run([sys.executable, "-W", "always", path, module, on_error], capture_output=True, text=True, timeout=PROGRAM_TIME)
+            self.assertEqual(ran.stdout, printed * 2)
+            self.assertEqual(module in ran.stderr, complained, ran.stderr)
+
+    def test_a_module_that_cannot_be_preloaded(self):
+        self.write("raises_as_it_is_imported.py", "raise ValueError('raises_as_it_is_imported')")
+        for module in ("is_not_there", "raises_as_it_is_imported"):
+            self.check_preload(module, "ignore", "started\n", False)
+            self.check_preload(module, "warn", "started\n", True)
+            self.check_preload(module, "fail", "True\n", True)
+        self.check_preload("decimal", "fail", "started\n", False)
+
+    def test_what_it_does_is_checked(self):
+        for owner in (prong, prong.get_context("spawn"), prong.forkserver):
+            with self.assertRaisesRegex(ValueError, "'raise'"):
+                owner.set_forkserver_preload([], on_error="raise")
+            self.assertRaises(TypeError, owner.set_forkserver_preload, [1])
 
 
 class SameTest(ProgramTest):

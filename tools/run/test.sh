@@ -164,7 +164,7 @@ test_deep() { # [NAME]
     python-dev) deep_python_dev ;;
     bare) deep_bare ;;
     suites-*) deep_suites "${chosen#suites-}" ;;
-    debian-* | pebble | mpire | joblib) deep_script "$chosen" ;;
+    debian-* | pebble | mpire | joblib | ecosystem) deep_script "$chosen" ;;
     *) deep_meson "$chosen" ;;
     esac
 }
@@ -231,7 +231,11 @@ deep_script_one() { # NAME
     *)
         install $(missing_packages python3-venv)
         build_python
-        "$(system_python)" tests/python/third_parties/compare.py build-python build-deep/third_parties "$1"
+        if [ "$1" = ecosystem ]; then
+            "$(system_python)" tests/python/third_parties/ecosystem.py build-python build-deep/third_parties
+        else
+            "$(system_python)" tests/python/third_parties/compare.py build-python build-deep/third_parties "$1"
+        fi
         ;;
     esac
 }

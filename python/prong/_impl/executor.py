@@ -3,13 +3,18 @@
 import concurrent.futures as _futures
 import os
 import threading
+import time
 import weakref
+from collections import deque
+from functools import partial
+from itertools import islice
 
 from .. import _core
-from ..errors import ProcessError
+from ..errors import ProcessError, TaskCancelled
 from ..pool import Pool
 from .compat import needs
-from .results import failure
+from .future import Future
+from .results import not_the_end
 
 needs(threading)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -63,39 +68,6 @@ def _finish():
         pool.join()
 
 
-class _Future(_futures.Future):
-    """A future whose task can be cancelled until it has begun."""
-
-    _job = None
-
-    def cancel(self):
-        """Cancels a task that has not begun; False when it has."""
-        job = self._job
-        if job is not None and not self.done():
-            job.cancel(False)
-            outcome = job.outcome(0, -1.0)
-            if outcome is not None and outcome[0] == _core.CANCELLED:
-                return super().cancel()
-        return self.cancelled()
-
-    def _finished(self, job):
-        """Called in the pool's thread."""
-        try:
-            outcome = job.outcome(0, None)
-            error = None if outcome[0] == _core.OK else failure(0, outcome, None)
-            if outcome[0] == _core.CANCELLED:
-                super().cancel()
-        except BaseException as raised:  # a result that pickles, and does not unpickle
-            error = raised
-        self._job = None
-        if not self.set_running_or_notify_cancel():
-            return
-        if error is None:
-            self.set_result(outcome[1])
-        else:
-            self.set_exception(error)
-
-
 class _Pool(Pool):
     def _brings_hooks(self, context):
         return False  # the futures are the core's jobs, whatever the context
@@ -108,6 +80,7 @@ class ProcessPoolExecutor(_Executor):
     """
 
     __module__ = "prong"
+    _pool_type = _Pool
 
     def __init__(
         self,
@@ -123,64 +96,147 @@ class ProcessPoolExecutor(_Executor):
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
         self._max_workers = max_workers or _core.usable_cpu_count()
-        self._pool = _Pool(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
+        self._pool = self._pool_type(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
         _keep(self._pool)
         weakref.finalize(self, _abandon, self._pool).atexit = False
         self._shutdown = False
-        self._lock = threading.Lock()
-        self._pending: set[Any] = set()
 
     if not TYPE_CHECKING:  # to annotations it is theirs, which checks what the function is given
         def submit(self, fn, /, *args, **kwargs):
             """Runs fn(*args, **kwargs) in a worker: its future. RuntimeError after shutdown()."""
-            with self._lock:
-                self._check_running()
-                future = _Future()
-                self._pending.add(future)
-            future.add_done_callback(self._pending.discard)
-            try:
-                job = self._pool._submit(fn, _core.CALL, ((args, kwargs),), 0, None, 0, future._finished)
-            except ProcessError:
-                self._pending.discard(future)
-                raise
-            except Exception as error:  # what cannot be pickled is the future's
-                future.set_exception(error)
-                return future
-            if job is None:  # shut down in the meantime
-                self._pending.discard(future)
-                self._check_running()
-                raise RuntimeError("cannot schedule new futures after shutdown")
-            if not future.done():
-                future._job = job
-            return future
+            if self._shutdown or _exiting:
+                raise self._refusal()
+            return self._begin(fn, _core.CALL, (args, kwargs))
 
-    def _check_running(self):
-        if self._shutdown:
-            raise RuntimeError("cannot schedule new futures after shutdown")
-        if _exiting:
-            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+    def _begin(self, function, form, task):
+        try:
+            job = self._pool._submit(function, form, (task,), 0, None, 0, None)
+        except ProcessError:
+            raise
+        except Exception as error:  # what cannot be pickled is the future's
+            return Future(None, None, error)
+        if job is None:  # shut down in the meantime
+            raise self._refusal()
+        return Future(self._pool, job)
+
+    def _refusal(self):
+        return RuntimeError(f"cannot schedule new futures after {'interpreter ' if _exiting and not self._shutdown else ''}shutdown")
 
     def map(
-        self, fn: "Callable[..., _T]", *iterables: "Iterable[Any]", timeout: "float | None" = None, chunksize: int = 1
+        self,
+        fn: "Callable[..., _T]",
+        *iterables: "Iterable[Any]",
+        timeout: "float | None" = None,
+        chunksize: int = 1,
+        buffersize: "int | None" = None,
     ) -> "Iterator[_T]":
-        """An iterator over fn(*items), in order. TimeoutError when a result is not there timeout seconds from now."""
+        """An iterator over fn(*items), in order. TimeoutError when a result is not there timeout seconds from now.
+
+        buffersize: so many tasks at most are submitted ahead of the results taken; the iterables are read no further. None: all are
+        submitted now.
+        """
         if chunksize < 1:
             raise ValueError("chunksize must be >= 1.")
-        import time
-        self._check_running()
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        if self._shutdown or _exiting:
+            raise self._refusal()
         end = None if timeout is None else time.monotonic() + timeout
-        result = self._pool.starmap_async(fn, list(zip(*iterables)), chunksize)
-        return result._each(end, _futures.TimeoutError)
+        tasks = zip(*iterables)
+        if buffersize is None:
+            return _each(self._pool.starmap_async(fn, list(tasks), chunksize), end)
+        if chunksize > 1:
+            futures = (self._begin(fn, _core.STARMAP, chunk) for chunk in iter(partial(_chunk, tasks, chunksize), ()))
+        else:
+            futures = (self._begin(fn, _core.STAR, task) for task in tasks)
+        return _each_of(futures, deque(islice(futures, buffersize)), buffersize, chunksize > 1, end)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No further tasks; waits until those submitted are done, and the workers have ended."""
-        with self._lock:
-            self._shutdown = True
-        if cancel_futures:
-            for future in list(self._pending):
-                future.cancel()
+        self._shutdown = True
         self._pool.close()
+        if cancel_futures:
+            self._pool._core.cancel()
         if wait:
             self._pool.join()
             _pools.pop(self._pool, None)
 
+    def terminate_workers(self) -> None:
+        """shutdown(wait=False, cancel_futures=True), and SIGTERM for each worker. The task that a worker runs ends as WorkerDied."""
+        self._end_workers("SIGTERM")
+
+    def kill_workers(self) -> None:
+        """As terminate_workers(), with SIGKILL, which no worker can ignore."""
+        self._end_workers("SIGKILL")
+
+    def _end_workers(self, name):
+        import signal
+        self.shutdown(wait=False, cancel_futures=True)
+        for pid in _workers(self._pool._core):
+            _signal_worker(self._pool._core, pid, getattr(signal, name))
+
+
+def _workers(core):
+    return [pid for pid, _, _ in core.workers() if pid]
+
+
+def _signal_worker(core, pid, number):
+    """A worker's number may be another process's when it has ended: the descriptor is of whichever has it while the pool lists it."""
+    from signal import pidfd_send_signal
+    descriptor = None
+    try:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        except OSError:  # a sandbox's
+            pass
+        if pid in _workers(core):
+            if descriptor is None:
+                os.kill(pid, number)
+            else:
+                pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+# --- the iterators of map ---
+
+
+def _chunk(tasks, size):
+    return tuple(islice(tasks, size))
+
+
+def _each(result, end):
+    """Of tasks that were submitted together. What has not begun when the iterator ends will not."""
+    try:
+        yield from result._each(end, _futures.TimeoutError)
+    except TaskCancelled:
+        raise _futures.CancelledError() from None
+    finally:
+        result.cancel()
+
+
+def _each_of(futures, ahead, buffersize, in_chunks, end):
+    """futures: an iterator that submits the next; ahead: those submitted."""
+    try:
+        while ahead:
+            future = ahead[0]
+            error = future.exception(None if end is None else max(end - time.monotonic(), 0))
+            if error is not None:
+                raise not_the_end(error)
+            ahead.popleft()
+            if in_chunks:
+                yield from future.result()
+            else:
+                yield future.result()
+            del future
+            ahead.extend(islice(futures, buffersize - len(ahead)))
+    finally:
+        for future in ahead:
+            future.cancel()

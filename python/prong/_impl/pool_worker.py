@@ -87,6 +87,8 @@ class Setup:
     """What a worker calls first; 0, or 1 when the initializer fails. Where multiprocessing's _bootstrap is not what it was, all that
     the worker does is done within it."""
 
+    imports_main = True  # in a new interpreter: the main module of the program, before this is unpickled
+
     def __init__(self, context, name, initializer, initargs, failure, around):
         self.context, self.name, self.around = context, name, around
         if around is not None and around.threads is not None:  # the variables of a fork server's child come with it

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from multiprocessing import process
-from multiprocessing.context import set_spawning_popen
+from multiprocessing.context import ProcessError, set_spawning_popen
 from types import FunctionType
 
 from .. import _core
@@ -16,7 +16,7 @@ from .child import flush_streams
 from .compat import needs
 
 needs(atexit, os, process, threading)
-__all__ = ["Spawning", "start_image"]
+__all__ = ["Spawning", "start_image", "started"]
 
 
 def _given(value, found, depth=3):
@@ -69,6 +69,9 @@ class Spawning:
         from .. import reduction, spawn
         stream = io.BytesIO()
         data = spawn.preparation_data(name, method)
+        if not getattr(obj, "imports_main", True):
+            data.pop("init_main_from_path", None)
+            data.pop("init_main_from_name", None)
         if method == "forkserver":  # whose own are those of its start
             own = getattr(obj, "_env", None)
             data["prong_environment"] = dict(os.environ._data) if own is None else own
@@ -92,6 +95,17 @@ class Spawning:
         return DupFd(fd)
 
 
+def started(method, start, *arguments):
+    """What start, a type of the core's, makes of its arguments; an error of the fork server's start is explained."""
+    try:
+        return start(*arguments)
+    except ProcessError as error:
+        if method == "forkserver":
+            from ..forkserver import explain
+            explain(error)
+        raise
+
+
 def start_image(process_obj, method):
     """Starts a process by spawn or the fork server."""
     flush_streams()
@@ -100,7 +114,8 @@ def start_image(process_obj, method):
     environment = getattr(process_obj, "_env", None)
     if environment is not None:
         environment = [name + b"=" + value for name, value in environment.items()]
-    return _core.Popen(methods.NUMBERS[method], process_obj, payload, spawning.connections, environment if method == "spawn" else None)
+    return started(method, _core.Popen, methods.NUMBERS[method], process_obj, payload, spawning.connections,
+                   environment if method == "spawn" else None)
 
 
 # ------------------------------------------------ what fork.c calls ------------------------------------------------

@@ -83,6 +83,7 @@ class AsyncResult(_Result[_T]):
         self._lock = threading.Lock()
         # with callbacks it has ended when they have been called
         self._told = None if callback is None and error_callback is None else threading.Event()
+        self._then = None  # what is called when it has ended: a list, from the first such call on; an empty tuple after
 
     def ready(self) -> bool:
         """Whether it has ended, and its callback, if any, has been called."""
@@ -192,6 +193,29 @@ class AsyncResult(_Result[_T]):
         finally:
             if self._told is not None:
                 self._told.set()
+            if self._then is not None:
+                self._call_then(None)
+
+    def _when_ended(self, call):
+        """Calls it in the pool's thread when it has ended, and its callback, if any, was called; at once, if it has."""
+        with self._lock:
+            job, told = self._job, self._told
+            ended = self._then == () or (job is None if told is None else told.is_set())
+            first = self._then is None
+            if not ended and first:
+                self._then = []
+            if not ended:
+                self._then.append(call)
+        if ended:
+            call()
+        elif first and told is None:
+            job.tell(self._call_then)
+
+    def _call_then(self, job):
+        with self._lock:
+            calls, self._then = self._then, ()
+        for call in calls:
+            call()
 
     def __await__(self) -> "Generator[Any, None, _T]":
         import asyncio

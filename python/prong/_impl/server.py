@@ -9,12 +9,20 @@ from . import pickling  # noqa: F401  (which most children need)
 from .image import import_main
 
 
+def _note_failure(on_error, name, error):
+    if on_error == "fail":
+        raise error
+    if on_error == "warn":
+        import warnings
+        warnings.warn(f"the fork server cannot preload {name}: {type(error).__name__}: {error}", ImportWarning, stacklevel=2)
+
+
 def main(data):
     """The first call of the fork server; does not return. It has no part in the program's resource tracker, whose end it would
     delay: each child gets that with its start."""
     gc.enable()
     _core._inherit_arena()
-    preload, sys_path, main_path, main_name = data
+    preload, on_error, sys_path, main_path, main_name = data
     if sys_path is not None:
         sys.path[:] = sys_path
     sys.argv[:] = sys.argv[2:] or sys.argv  # the program's: see spawn.set_program
@@ -22,15 +30,15 @@ def main(data):
         process.current_process()._inheriting = True
         try:
             import_main(main_path)
-        except BaseException:
-            pass  # a child that needs it says why it cannot be had
+        except BaseException as error:
+            _note_failure(on_error, "__main__", error)  # a child that needs it says why it cannot be had
         finally:
             del process.current_process()._inheriting
     for name in preload:
         try:
             __import__(name)
-        except ImportError:
-            pass
+        except Exception as error:
+            _note_failure(on_error, name, error)
     gc.collect()
     gc.freeze()
     _core._child_main()
