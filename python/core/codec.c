@@ -74,7 +74,8 @@ static PyObject *codec_new_pickler(Sink *sink, bool family) {
     PyObject *table = PyDict_Copy(copyreg_table), *five = PyLong_FromLong(PRONG_PICKLE_PROTOCOL);
     PyObject *arguments[] = {(PyObject *)sink, five, callback};
     if (callback && table && five && PyDict_Update(table, extra_reducers) == 0)
-        made = PyObject_Vectorcall(pickler, arguments, family ? 2 : 1, family ? keyword_names : NULL);
+        made = PyObject_Vectorcall(family ? travel_pickler : pickler, arguments, family ? 2 : 1,
+                                   family ? keyword_names : NULL);
     if (made && PyObject_SetAttr(made, table_name, table)) Py_CLEAR(made);
     Py_XDECREF(callback);
     Py_XDECREF(table);
@@ -90,9 +91,16 @@ static int codec_dump(Sink *sink, PyObject *object, bool family) {
     return result ? 0 : -1;
 }
 
+/* After codec_dump has failed for something that can go by value. */
+static int codec_dump_by_value(Sink *sink, PyObject *object, bool family) {
+    PyObject *callback = family ? PyObject_GetAttrString((PyObject *)sink, "buffer") : new_reference(Py_None);
+    int failed = callback ? travel_dump((PyObject *)sink, object, extra_reducers, callback) : -1;
+    Py_XDECREF(callback);
+    return failed;
+}
+
 /* family: for a member of it, with buffers beside the pickle, and handles in it. */
-static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool family) {
-    if (codec_need_tables()) return -1;
+static int encode_with(int dump(Sink *, PyObject *, bool), PyObject *object, struct encoded *encoded, bool family) {
     Sink *sink = PyObject_New(Sink, &Sink_type);
     if (!sink) return -1;
     sink->size = 0;
@@ -101,7 +109,7 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool fami
     bool before = travelling;
     PyObject *begun = posts_begin();
     travelling = family;
-    int failed = sink->chunks ? codec_dump(sink, object, family) : -1;
+    int failed = sink->chunks ? dump(sink, object, family) : -1;
     travelling = before;
     encoded->posts = posts_end(begun);
     if (failed) encoded_unsent(encoded);
@@ -116,6 +124,14 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool fami
     return failed;
 }
 
+static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool family) {
+    if (codec_need_tables()) return -1;
+    int failed = encode_with(codec_dump, object, encoded, family);
+    if (!failed || !family || !travel_may_help()) return failed;
+    encoded->by_value = true;
+    return encode_with(codec_dump_by_value, object, encoded, family);
+}
+
 bool encode_if_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded) {
     encoded->chunks = encoded->buffers = encoded->posts = NULL;
     if (count < NUMBERS_LEAST) return false;
@@ -126,6 +142,7 @@ bool encode_if_numbers(PyObject *const *items, Py_ssize_t count, struct encoded 
 
 static int encode_for(PyObject *object, struct encoded *encoded, bool family) {
     encoded->chunks = encoded->buffers = encoded->posts = NULL;
+    encoded->by_value = false;
     if (encode_plain(object, encoded)) return 0;
     if (PyList_CheckExact(object) && encode_if_numbers(PySequence_Fast_ITEMS(object), PyList_GET_SIZE(object), encoded))
         return 0;
@@ -216,6 +233,7 @@ int codec_init(void) {
     buffers_name = Py_BuildValue("(s)", "buffers");
     table_name = PyUnicode_InternFromString("dispatch_table");
     dump_name = PyUnicode_InternFromString("dump");
+    if (!pickler || travel_init(pickler)) return -1;
     if (PyType_Ready(&Sink_type) || PyType_Ready(&Lent_type)) return -1;
-    return pickler && loads && keyword_names && buffers_name && table_name && dump_name ? 0 : -1;
+    return loads && keyword_names && buffers_name && table_name && dump_name ? 0 : -1;
 }

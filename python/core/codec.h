@@ -24,6 +24,16 @@ void joined_write(const struct encoded *encoded, char *to);
 /* Of what is_joined. message: where it lies, and may be kept; NULL: it is to be copied. */
 PyObject *joined_load(const void *data, size_t size, prong_message *message);
 
+/* --- travel.c: functions and classes by name, or by value --- */
+
+/* The pickler class, whose pickles end with an exception where something in them cannot go by name. */
+extern PyObject *travel_pickler;
+/* Whether, by the exception that is set, travel_dump is to be tried. */
+bool travel_may_help(void);
+/* In place of that exception: pickles into the sink, by value what has to be. callback: for buffers, or None. 0, or -1. */
+int travel_dump(PyObject *sink, PyObject *object, PyObject *reducers, PyObject *buffer_callback);
+int travel_init(PyObject *pickler);
+
 /* --- codec.c --- */
 
 /* The pickle alone, from its chunks. */

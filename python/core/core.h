@@ -94,6 +94,7 @@ struct encoded {
     PyObject *buffers; /* large buffers that go beside the pickle; NULL: none */
     PyObject *posts;   /* connections whose ends are posted in it; NULL: none */
     size_t pickle_size;
+    bool by_value; /* something in it may be another the next time, though it is the same object */
     char small[SMALL];
 };
 int encode(PyObject *object, struct encoded *encoded);
@@ -114,6 +115,15 @@ int codec_init(void);
 extern PyTypeObject Lent_type;
 /* Whether a pickle is being made for another member of the family: handles may go into it. */
 extern _Thread_local bool travelling;
+
+/* --- travel.c --- */
+
+/* What is encoded now in this thread is for processes that have inherited these names of the main module (not a new reference);
+ * NULL: for any. Returns what was before. */
+PyObject *travel_to(PyObject *inherited);
+/* What may go by name is to be looked up again. */
+void travel_forget(void);
+int add_travel(PyObject *module);
 
 /* --- counting: that it is the core that does the work --- */
 enum { COUNT_LOCK, COUNT_SYNC, COUNT_QUEUE, COUNT_CONNECTION, COUNT_PROCESS, COUNT_POOL, COUNT_MEMORY, COUNTS };

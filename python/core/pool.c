@@ -2,7 +2,9 @@
 #include "pool.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <structmember.h>
 
 static void pool_sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
@@ -106,12 +108,30 @@ static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
 #define Py_IsFinalizing _Py_IsFinalizing
 #endif
 
+/* What workers have inherited may be a list that has the pool in it. */
+static int pool_traverse(PyObject *object, visitproc visit, void *arg) {
+    Py_VISIT(((PoolObject *)object)->setup);
+    Py_VISIT(((PoolObject *)object)->inherited);
+    return 0;
+}
+
+static int pool_clear(PyObject *object) {
+    if (((PoolObject *)object)->inherited) { /* which are told apart by where they lie */
+        travel_forget();
+        tasks_forget();
+    }
+    Py_CLEAR(((PoolObject *)object)->inherited);
+    return 0;
+}
+
 static void pool_dealloc(PyObject *object) {
     PyObject *type, *value, *traceback;
+    PyObject_GC_UnTrack(object);
     PyErr_Fetch(&type, &value, &traceback);
     if (!Py_IsFinalizing()) Py_XDECREF(pool_destroy(object, NULL)); /* what is left then, a callback is still using */
     PyErr_Restore(type, value, traceback);
     Py_XDECREF(((PoolObject *)object)->setup);
+    pool_clear(object);
     free(((PoolObject *)object)->left);
     Py_TYPE(object)->tp_free(object);
 }
@@ -236,7 +256,7 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
         return NULL;
     bool good = tasks_take(&tasks, items, chunk) == 0;
     if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
-    if (good && tasks_read(&tasks, (enum form)form, function) == 0)
+    if (good && tasks_read(&tasks, (enum form)form, function, ((PoolObject *)object)->inherited) == 0)
         job = pool_start_job((PoolObject *)object, &tasks, &options, done);
     tasks_clear(&tasks);
     return job;
@@ -325,14 +345,21 @@ static PyMethodDef pool_methods[] = {
      DOC("workers($self, /)", "[(pid, whether it runs a task, tasks done), …] of the workers.")},
     {"deaths", pool_deaths, METH_NOARGS, DOC("deaths($self, /)", "How many workers have died while they ran.")},
     {0}};
+static PyMemberDef pool_members[] = {
+    {"inherited", T_OBJECT, offsetof(PoolObject, inherited), 0,
+     PyDoc_STR("What forked workers have of the main module (prong._impl.inherited); None: they are new images.")},
+    {0}};
 PyTypeObject Pool_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Pool",
                           .tp_doc = DOC("Pool(processes, method, name, maxtasksperchild, setup, payload, around, /)",
                                         "A pool whose workers run Python functions."),
                           .tp_basicsize = sizeof(PoolObject),
-                          .tp_flags = Py_TPFLAGS_DEFAULT,
+                          .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
                           .tp_new = PyType_GenericNew,
                           .tp_init = pool_init,
                           .tp_dealloc = pool_dealloc,
+                          .tp_traverse = pool_traverse,
+                          .tp_clear = pool_clear,
+                          .tp_members = pool_members,
                           .tp_methods = pool_methods};
 
 int add_pool(PyObject *module) {

@@ -39,8 +39,9 @@ int add_around(PyObject *module);
 /* --- pool.c --- */
 typedef struct {
     PyObject_HEAD prong_pool pool;
-    PyObject *setup; /* what forked workers call, those that come later as well */
-    bool by_name;    /* its workers have no Python: functions go by name */
+    PyObject *setup;     /* what forked workers call, those that come later as well */
+    PyObject *inherited; /* names of the main module that they have; NULL: they are new images */
+    bool by_name;        /* its workers have no Python: functions go by name */
     long owner;
     struct JobObject *jobs; /* those that have an object; the newest first */
     prong_job *left;        /* jobs whose results nobody wants */
@@ -87,9 +88,11 @@ struct tasks {
 };
 /* The items of tasks, of which there may be any sequence where a task is a slice of it. All zero before; 0, or -1 with an exception. */
 int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk);
-/* Makes the bytes; the same. */
-int tasks_read(struct tasks *tasks, enum form form, PyObject *function);
+/* Makes the bytes; the same. inherited: what forked workers have inherited, or NULL. */
+int tasks_read(struct tasks *tasks, enum form form, PyObject *function, PyObject *inherited);
 void tasks_clear(struct tasks *tasks);
+/* Of what was submitted before, nothing is kept. */
+void tasks_forget(void);
 
 /* --- native_pool.c --- */
 int add_native_pool(PyObject *module);

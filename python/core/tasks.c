@@ -3,6 +3,7 @@
 
 static struct {
     PyObject *function;
+    const PyObject *inherited; /* not a reference */
     struct encoded encoded;
 } last; /* the function submitted before */
 
@@ -14,19 +15,25 @@ static void copy_encoded(struct encoded *to, const struct encoded *from) {
 }
 
 /* The pickle of a function, which for one that goes by name is kept for the next time. Pickling a task's items may submit others. */
-static int encode_function(PyObject *function, struct encoded *encoded) {
+static int encode_function(PyObject *function, PyObject *inherited, struct encoded *encoded) {
     bool constant = function_is_constant(function);
-    if (constant && last.function == function) {
+    if (constant && last.function == function && last.inherited == inherited) {
         copy_encoded(encoded, &last.encoded);
         return 0;
     }
     if (encode(function, encoded)) return -1;
-    if (constant) {
+    if (constant && !encoded->by_value) {
         encoded_clear(&last.encoded);
         copy_encoded(&last.encoded, encoded);
         Py_XSETREF(last.function, new_reference(function));
+        last.inherited = inherited;
     }
     return 0;
+}
+
+void tasks_forget(void) {
+    Py_CLEAR(last.function);
+    encoded_clear(&last.encoded);
 }
 
 /* Where `size` more bytes go, at the end; what comes after them is aligned to 8. */
@@ -134,12 +141,16 @@ static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *
     return 0;
 }
 
-int tasks_read(struct tasks *tasks, enum form form, PyObject *function) {
+int tasks_read(struct tasks *tasks, enum form form, PyObject *function, PyObject *inherited) {
     struct encoded encoded;
     if (tasks->name) return add_tasks(tasks, form, NULL);
-    if (encode_function(function, &encoded)) return -1;
-    int bad = add_tasks(tasks, form, &encoded);
-    encoded_clear(&encoded);
+    PyObject *before = travel_to(inherited);
+    int bad = encode_function(function, inherited, &encoded);
+    if (!bad) {
+        bad = add_tasks(tasks, form, &encoded);
+        encoded_clear(&encoded);
+    }
+    travel_to(before);
     return bad;
 }
 

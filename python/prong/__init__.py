@@ -54,6 +54,9 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from ._impl.install import uninstall as uninstall
     from ._impl.native import NativePool as NativePool
     from ._impl.seeds import task_seed as task_seed
+    from ._impl.supervisor import Child as Child
+    from ._impl.supervisor import ChildState as ChildState
+    from ._impl.supervisor import Supervisor as Supervisor
     from .context import AuthenticationError as AuthenticationError
     from .context import BufferTooShort as BufferTooShort
     from .context import Process as Process
@@ -136,7 +139,8 @@ _new = {
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "_impl.executor", "install": "_impl.install",
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",
     "TaskFailed": "errors", "worker_state": "_impl.around", "worker_id": "_impl.around", "INLINE": "_impl.inline",
-    "task_seed": "_impl.seeds",
+    "task_seed": "_impl.seeds", "Supervisor": "_impl.supervisor", "Child": "_impl.supervisor", "ChildState": "_impl.supervisor",
+    "SupervisorGaveUp": "errors", "as_completed": "_impl.completed",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

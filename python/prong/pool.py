@@ -9,6 +9,7 @@ import weakref
 
 from . import _core
 from ._impl import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
+from ._impl.inherited import inheritance
 from ._impl.methods import NUMBERS, in_force
 from ._impl.mirror import public
 from ._impl.pool_worker import Setup
@@ -203,6 +204,7 @@ class Pool(_TheirPool):
             around.prepare()
         self._core = started(method, _core.Pool, self._processes, NUMBERS[method], name, self._maxtasksperchild or 0, setup, payload,
                              None if around is None else around.of_core(True))
+        self._core.inherited = inheritance() if method == "fork" else None
 
     def _start_inline(self, initializer, initargs, around):
         from ._impl.inline import InlinePool

@@ -9,6 +9,7 @@ from . import _core, forkserver
 from ._impl import frozen, methods
 from ._impl.compat import needs
 from ._impl.frozen import FORKING, is_frozen
+from ._impl.main_names import is_file
 from ._impl.mirror import mirror, public
 
 needs(_std, os, util)
@@ -44,6 +45,8 @@ def preparation_data(name: str, method: str) -> "dict[str, Any]":
     have put something in the place of, and what prong adds."""
     data = _std.get_preparation_data(name)
     data["start_method"] = method
+    if not is_file(data.get("init_main_from_path", "")):
+        del data["init_main_from_path"]
     if _told_by_install is not None:
         data.update(_told_by_install())
     data["prong_start_method"] = methods.default.get_start_method(allow_none=True)

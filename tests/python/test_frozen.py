@@ -46,10 +46,13 @@ if __name__ == "__main__":
         process.join()
         with context.Pool(2) as pool:
             print(process.exitcode, pool.map(square, range(4)), flush=True)
+            def late(number):
+                return number + len(method)
+            print(type(pool.apply(late, (1,))).__name__, pool.map(lambda number: square(number) + 1, range(3)), flush=True)
 """
 
 
-@unittest.skipUnless(installed("PyInstaller"), "PyInstaller is not installed")
+@unittest.skipUnless(installed("PyInstaller") and installed("cloudpickle"), "PyInstaller or cloudpickle is not installed")
 class FrozenTest(ProgramTest):
     """A program that PyInstaller has frozen starts itself, and has its children take their places by freeze_support()."""
 
@@ -70,7 +73,7 @@ class FrozenTest(ProgramTest):
             raise
 
     def check_runs(self, program):
-        expected = "".join(f"['an argument'] {kind}Process __main__\n0 [0, 1, 4, 9]\n" for kind in ("Fork", "Spawn", "ForkServer"))
+        expected = "".join(f"['an argument'] {kind}Process __main__\n0 [0, 1, 4, 9]\nint [1, 2, 5]\n" for kind in ("Fork", "Spawn", "ForkServer"))
         for how in "prong", "installed", "multiprocessing":
             with self.subTest(how=how):
                 out, errors = self.runs(program, how)

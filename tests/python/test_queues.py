@@ -106,7 +106,7 @@ class Queues(InMethod):
         to_nobody, nobody = self.context.Pipe()
         nobody.close()
         for failure, send in ((queue.Full, lambda end: full.put(end, timeout=0.05)),
-                              (BaseException, lambda end: strict.put((end, lambda: 0))),
+                              (BaseException, lambda end: strict.put((end, lambda frame=sys._getframe(): 0))),
                               (BaseException, lambda end: strict.put([end, {"a": end, "b": sys.stdout}])),
                               (OSError, to_nobody.send)):
             ours, theirs = self.context.Pipe()

@@ -67,7 +67,8 @@ need_python() {
 # What tests of the package use where it is there, else they skip.
 want_python_packages() {
     version=$("$(system_python)" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    want $(missing_packages "libpython$version-testsuite" python3-numpy python3-joblib python3-cloudpickle mypy)
+    want $(missing_packages "libpython$version-testsuite" python3-numpy python3-joblib python3-cloudpickle mypy \
+        python3-ipykernel python3-jupyter-client python3-pytest)
 }
 
 # All that ./run test all and ./run lint install.

@@ -1,4 +1,4 @@
-"""Functions that a worker cannot import (lambdas, closures, those of a session) as what they are made of, by cloudpickle."""
+"""Functions that are to go by value, whatever their names: see travel.py for those that have to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _T = TypeVar("_T")
 
 
 class by_value(Generic[_T]):
-    """by_value(function): the same function, which can be a task's or a Process's, wherever it was defined. Needs cloudpickle.
+    """by_value(function): the same function, to be sent by value even where it can be found by name, and anew for each task.
 
-    What it refers to is copied with it: what one call changes there is not seen by the next.
+    Functions that no other process finds by name go by value without it. What it refers to is copied with it: what one call changes
+    there is not seen by the next.
     """
 
     __module__ = "prong"

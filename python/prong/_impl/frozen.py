@@ -8,6 +8,7 @@ import sys
 from .. import _core
 
 FORKING = "--multiprocessing-fork"
+main_names = None  # what the main module had when freeze_support() was called: what children have
 _theirs = multiprocessing.freeze_support  # which the freezer may have put its own in the place of
 
 
@@ -32,6 +33,10 @@ def freeze_support():
     """In a process that a frozen program has started by prong, or by multiprocessing: does what it was started for, and does not
     return. To be the first call of the main module, under `if __name__ == "__main__"`."""
     if not _is_to_begin():
+        if is_frozen():
+            global main_names
+            from .inherited import inheritance
+            main_names = inheritance()
         return _theirs()
     from ast import literal_eval
     from importlib import import_module

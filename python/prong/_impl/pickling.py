@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _REDUCTION = "multiprocessing.reduction"
+_PROTOCOL = 5
 
 
 def _reduce_end(connection):
@@ -57,6 +58,43 @@ def _complete():
     """Called before each message that is pickled, until our table is ForkingPickler's."""
     if "socket" in sys.modules:
         _ = sys.modules[_REDUCTION].ForkingPickler
+
+
+
+def dump_by_value(first, obj, file, extra, buffer_callback=None):
+    """Pickles the object, with functions and classes by value where that is needed. first: the exception that told of the first."""
+    try:
+        from . import travel
+    except ImportError as error:
+        from .stuck import without_cloudpickle
+        raise without_cloudpickle(first, error) from error
+    travel.dump(obj, file, _PROTOCOL, extra, buffer_callback)
+
+
+def dump(obj, file, connections):
+    """Pickles into the file, for a new image; the handles of connections in it are appended to the list."""
+    from io import BytesIO
+    from multiprocessing import reduction
+
+    from .lookup import ByValue, check
+
+    def reduce(part):
+        check(part)
+        return NotImplemented
+
+    made, before = BytesIO(), len(connections)
+    pickler = reduction.ForkingPickler(made)
+    pickler.reducer_override = reduce
+    first = None
+    try:
+        pickler.dump(obj)
+    except ByValue as error:
+        first = error
+    if first is not None:
+        made = BytesIO()
+        del connections[before:]
+        dump_by_value(first, obj, made, reduction.ForkingPickler._extra_reducers)
+    file.write(made.getbuffer())
 
 
 copyreg.pickle(_core.Connection, _reduce_for_others)

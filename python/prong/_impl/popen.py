@@ -66,7 +66,10 @@ class Spawning:
 
     def payload(self, name, method, obj):
         """What an image needs before it can read obj, and obj."""
-        from .. import reduction, spawn
+        from .. import spawn
+        from .lookup import expect_images
+        from .pickling import dump
+        expect_images()
         stream = io.BytesIO()
         data = spawn.preparation_data(name, method)
         if not getattr(obj, "imports_main", True):
@@ -78,8 +81,8 @@ class Spawning:
             data["prong_umask"] = spawn.current_umask()
         set_spawning_popen(self)
         try:
-            reduction.dump(data, stream)
-            reduction.dump(obj, stream)
+            for what in data, obj:
+                dump(what, stream, self.connections)
         finally:
             set_spawning_popen(None)
         spawn.set_program()

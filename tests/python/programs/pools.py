@@ -34,6 +34,6 @@ if __name__ == "__main__":
         print(pool.map(counter.add, [1, 2, 3], chunksize=1), counter.count)
         print(pool.starmap(operator.sub, [(5, 3), (1, 1)]), pool.map(functools.partial(pow, 2), [3, 4]))
         try:
-            pool.apply(lambda: 1)
+            pool.apply(print, (sys._getframe(),))
         except Exception as error:
             print("pickle" in str(error).lower())
