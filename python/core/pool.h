@@ -71,6 +71,9 @@ int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk);
 int tasks_read(struct tasks *tasks, enum form form, PyObject *function);
 void tasks_clear(struct tasks *tasks);
 
+/* --- journal.c --- */
+int add_journal(PyObject *module);
+
 /* --- native_pool.c --- */
 int add_native_pool(PyObject *module);
 

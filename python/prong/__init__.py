@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from .context import ProcessError as ProcessError
     from .context import TimeoutError as TimeoutError
     from .errors import Deadlock as Deadlock
+    from .errors import JournalStoppedWarning as JournalStoppedWarning
     from .errors import OwnerDiedWarning as OwnerDiedWarning
     from .errors import PoolBroken as PoolBroken
     from .errors import TaskCancelled as TaskCancelled
@@ -129,7 +130,7 @@ _new = {
     "Deadlock": "errors",
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "_impl.executor", "install": "_impl.install",
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",
-    "TaskFailed": "errors",
+    "TaskFailed": "errors", "JournalStoppedWarning": "errors",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

@@ -67,6 +67,9 @@ class NativePool(Pool):
     def _map_tasks(self, func, iterable, forms, chunksize, *more):
         return super()._map_tasks(func, iterable, forms, 1, *more)
 
+    def _map_journaled(self, func, iterable, forms, chunksize, *more):
+        return super()._map_journaled(_name(func), iterable, forms, 1, *more)
+
     def _imap(self, ordered, func, iterable, chunksize, *more):
         return super()._imap(ordered, _name(func), iterable, 1, *more)
 
