@@ -65,14 +65,15 @@ any_function *const own_functions[OWN_FUNCTIONS] = {
 
 /* --- what happens around a fork (base/fork.h): mutexes, in the order in which they may nest --- */
 
-extern const struct fork_row fork_pools, fork_server, fork_children, fork_notes, fork_detached, fork_functions,
-    fork_auth, fork_family, fork_vigil, fork_bells;
+extern const struct fork_row fork_pools, fork_server, fork_children, fork_notes, fork_journals, fork_detached,
+    fork_functions, fork_auth, fork_family, fork_vigil, fork_bells;
 
 const struct fork_row *const fork_rows[] = {
     &fork_server, /* its fork server: the first, as it may be held for long, and a fork that waits for it holds no other */
     &fork_pools,     /* the pools that this process owns */
     &fork_children,  /* the processes that it started */
     &fork_notes,     /* what it alone knows of its jobs */
+    &fork_journals,  /* the journals that it has open */
     &fork_detached,  /* programs that nobody waits for any more */
     &fork_functions, /* looking through the loaded objects */
     &fork_auth,      /* the challenges that it has outstanding */

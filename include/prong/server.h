@@ -43,7 +43,7 @@ typedef struct prong_server_options {
      * C programs name themselves there; all Python programs of one computer
      * count as one client. */
     prong_time lease;
-    bool notify; /* tells systemd: READY, STOPPING, WATCHDOG */
+    bool notify;       /* tells systemd: READY, STOPPING, WATCHDOG */
     void *reserved[7]; /* zero */
 } prong_server_options;
 

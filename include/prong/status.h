@@ -8,7 +8,8 @@ PRONG_BEGIN_DECLS
 
 /* Every call that can fail returns a status. Below 0 it has failed. 0 is
  * success. Above 0 is success with something to know: a lock is held now, but
- * was taken over from a dead process. So `if (status < 0)` is the right check
+ * was taken over from a dead process; results are there, but the disk that was
+ * to keep them is full. So `if (status < 0)` is the right check
  * for every call.
  *
  * Each row: name, number, text. A number never changes; new ones are added at
@@ -17,6 +18,7 @@ PRONG_BEGIN_DECLS
 #define PRONG_STATUSES(X)                                                      \
     X(PRONG_OK, 0, "done")                                                     \
     X(PRONG_OWNER_DIED, 1, "done; taken over from a process that died")        \
+    X(PRONG_JOURNAL_STOPPED, 2, "done; not all is in the journal")             \
     X(PRONG_INVALID, -1, "an argument or option makes no sense")               \
     X(PRONG_STALE, -2, "the handle is of no live object of this family")       \
     X(PRONG_TIMEOUT, -3, "the time given has passed")                          \

@@ -48,7 +48,39 @@ typedef struct prong_task_options {
     void *progress_context;
     uint64_t priority; /* a prong_priority */
     uint64_t seed;     /* of the tasks' own seeds: see prong_task_seed */
-    void *reserved[6]; /* zero */
+    /* The path of a journal, of prong_pool_run and prong_pool_iterate: results
+     * are appended to this file as they come, and a run whose process was ended
+     * is resumed by running it again: what the file has is not run. It is made
+     * where it is not there.
+     *
+     * A resumed run must have the same function, form and context, the same
+     * sizes of elements, and for each result the same input: with others it
+     * fails (PRONG_INVALID), and is begun anew by deleting the file. There may
+     * be more inputs than before, or fewer. Tasks that failed are run again.
+     * The library only compares: a function that gives other results for the
+     * same input should have no journal.
+     *
+     * A result is written when the thread that runs or iterates gets it, and
+     * survives this process's death from then on. On the disk it is when the
+     * run or iterator ends, and before that within a second or, on a slow
+     * disk, within the time in which waiting for it is a tenth of all. A result
+     * of which the file has just a part, or damaged bytes, is computed again.
+     *
+     * When the disk is full or fails, the run goes on without the journal, and
+     * its result, or that of one prong_iterator_next, is PRONG_JOURNAL_STOPPED,
+     * a success; prong_error_message() says at which task, and why.
+     *
+     * Results lie in this process's memory, not in the arena; in_place does not
+     * apply. It goes without callbacks. Errors: PRONG_STILL_RUNNING (another
+     * run has the file open), PRONG_INVALID, PRONG_NO_FUNCTION (the program was
+     * linked without a build-id), those of the system. */
+    const char *journal;
+    /* What stands for the function in the journal: a name and version of yours,
+     * up to 300 bytes. NULL: the function's own identity, by which each build
+     * of a program or library has functions of its own; of one by name, the
+     * name. */
+    const char *journal_identity;
+    void *reserved[4]; /* zero */
 } prong_task_options;
 
 PRONG_END_DECLS

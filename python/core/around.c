@@ -82,7 +82,8 @@ static PyMethodDef around_functions[] = {
     {"_thread_variables", thread_variables_list, METH_NOARGS,
      DOC("_thread_variables($module, /)", "The names of the variables that say how many threads libraries start.")},
     {"_seed", seed_of, METH_VARARGS,
-     DOC("_seed($module, seed, index, /)", "The seed of the task of that number under a seed: prong_seed of the C library.")},
+     DOC("_seed($module, seed, index, /)",
+         "The seed of the task of that number under a seed: prong_seed of the C library.")},
     {0}};
 
 int add_around(PyObject *module) {

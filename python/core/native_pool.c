@@ -39,7 +39,8 @@ static int native_pool_init(PyObject *object, PyObject *arguments, PyObject *key
     self->by_name = true;
     prong_status status = prong_document_open(&document, NULL);
     if (status < 0) raise_status(status);
-    int bad = status < 0 || read_initargs(document, initargs, &options.initializer_arguments) || pool_made(self, &options);
+    int bad =
+        status < 0 || read_initargs(document, initargs, &options.initializer_arguments) || pool_made(self, &options);
     if (status >= 0) prong_document_close(document);
     around_clear(&around);
     return bad ? -1 : 0;

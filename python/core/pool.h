@@ -94,6 +94,9 @@ void tasks_clear(struct tasks *tasks);
 /* Of what was submitted before, nothing is kept. */
 void tasks_forget(void);
 
+/* --- journal.c --- */
+int add_journal(PyObject *module);
+
 /* --- native_pool.c --- */
 int add_native_pool(PyObject *module);
 

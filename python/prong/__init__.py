@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from .context import ProcessError as ProcessError
     from .context import TimeoutError as TimeoutError
     from .errors import Deadlock as Deadlock
+    from .errors import JournalStoppedWarning as JournalStoppedWarning
     from .errors import OwnerDiedWarning as OwnerDiedWarning
     from .errors import PoolBroken as PoolBroken
     from .errors import SupervisorGaveUp as SupervisorGaveUp
@@ -140,7 +141,7 @@ _new = {
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",
     "TaskFailed": "errors", "worker_state": "_impl.around", "worker_id": "_impl.around", "INLINE": "_impl.inline",
     "task_seed": "_impl.seeds", "Supervisor": "_impl.supervisor", "Child": "_impl.supervisor", "ChildState": "_impl.supervisor",
-    "SupervisorGaveUp": "errors", "as_completed": "_impl.completed",
+    "SupervisorGaveUp": "errors", "as_completed": "_impl.completed", "JournalStoppedWarning": "errors",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

@@ -5,7 +5,8 @@ from multiprocessing.context import AuthenticationError, BufferTooShort, Process
 from . import _core
 
 __all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskFailed", "TaskTimeout",
-           "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning", "SupervisorGaveUp"]
+           "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning", "SupervisorGaveUp",
+           "JournalStoppedWarning"]
 
 
 def __dir__():
@@ -75,6 +76,13 @@ class SupervisorGaveUp(ProcessError):
 
 class OwnerDiedWarning(RuntimeWarning):
     """A lock was taken over from a process that died while it held it: what it protects may be half changed."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+
+
+class JournalStoppedWarning(RuntimeWarning):
+    """A journal could not be written any further, on a full disk, say: the results are there, but not all of them are recorded."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)

@@ -316,18 +316,27 @@ class Pool(_TheirPool):
         result: AsyncResult[_T] = AsyncResult(self, None, "one", callback, error_callback)
         return self._begin(result, func, _core.CALL, (task,), 0, timeout, retries)
 
-    def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries, seed):
-        self._check_running()
-        if seed is not None:
-            from ._impl.seeds import seeded
-            func, iterable = seeded(func, iterable, seed, spread=forms[0] == _core.STAR)
-            forms = (_core.ITEM, _core.MAP)
-        items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
+    def _chunk(self, items, chunksize):
+        """How many items a task of a map has."""
         if chunksize is None:
             chunksize, extra = divmod(len(items), self._processes * 4)
             chunksize += bool(extra)
         if chunksize < 1 and items:
             raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
+        return chunksize
+
+    def _map_journaled(self, func, iterable, forms, chunksize, seed, timeout, retries, progress, journal):
+        self._check_running()
+        from ._impl.journal import run
+        func, iterable, forms = _with_seeds(func, iterable, forms, seed)
+        items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
+        return run(self, func, forms, items, self._chunk(items, chunksize), (timeout, retries), progress, journal)
+
+    def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries, seed):
+        self._check_running()
+        func, iterable, forms = _with_seeds(func, iterable, forms, seed)
+        items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
+        chunksize = self._chunk(items, chunksize)
         if not items:
             result = MapResult(self, None, "many", callback, error_callback)
             result._settle(True, [])
@@ -345,13 +354,18 @@ class Pool(_TheirPool):
         retries: int = 0,
         seed: "int | None" = None,
         progress: bool = False,
+        journal: "str | os.PathLike[str] | None" = None,
     ) -> "list[_T]":
         """[func(x) for x in iterable], calculated by the workers, chunksize items at a time.
 
         The first error of an item is raised. timeout, retries: of each chunk, as of apply. seed: random, numpy.random (if it is
         imported) and prong.task_seed() begin for each item as that and the item's number say. progress=True: shows a bar on the
         terminal.
+        journal: a file to which results are appended as they come; when it is run again, what is in it is not run. ValueError when it is
+        of another function, or of other items.
         """
+        if journal is not None:
+            return self._map_journaled(func, iterable, (_core.ITEM, _core.MAP), chunksize, seed, timeout, retries, progress, journal)
         result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries, seed)
         return _with_progress(result, progress)
 
@@ -380,8 +394,11 @@ class Pool(_TheirPool):
         retries: int = 0,
         seed: "int | None" = None,
         progress: bool = False,
+        journal: "str | os.PathLike[str] | None" = None,
     ) -> "list[_T]":
         """[func(*x) for x in iterable]: as map, for functions of several arguments."""
+        if journal is not None:
+            return self._map_journaled(func, iterable, (_core.STAR, _core.STARMAP), chunksize, seed, timeout, retries, progress, journal)
         result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries, seed)
         return _with_progress(result, progress)
 
@@ -401,12 +418,13 @@ class Pool(_TheirPool):
         return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
                                retries, seed)
 
-    def _imap(self, ordered, func, iterable, chunksize, seed, *options):
+    def _imap(self, ordered, func, iterable, chunksize, seed, journal, *options):
         self._check_running()
-        if seed is not None:
-            from ._impl.seeds import seeded
-            func, iterable = seeded(func, iterable, seed, spread=False)
+        func, iterable, _ = _with_seeds(func, iterable, (_core.ITEM, _core.MAP), seed)
         from ._impl.imap import iterate
+        if journal is not None:
+            from ._impl.journal import maker
+            options = (*options, maker(journal))
         return iterate(self, ordered, func, iterable, chunksize, *options)
 
     def imap(  # type: ignore[override]
@@ -420,12 +438,13 @@ class Pool(_TheirPool):
         seed: "int | None" = None,
         buffersize: "int | None" = None,
         progress: bool = False,
+        journal: "str | os.PathLike[str] | None" = None,
     ) -> "IMapIterator[_T]":
         """An iterator over func(x) for x in iterable, in order, each result as soon as it is there.
 
-        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, seed, progress: as map's.
+        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, seed, progress, journal: as map's.
         """
-        return self._imap(True, func, iterable, chunksize, seed, timeout, retries, buffersize, progress)
+        return self._imap(True, func, iterable, chunksize, seed, journal, timeout, retries, buffersize, progress)
 
     def imap_unordered(  # type: ignore[override]
         self,
@@ -438,9 +457,10 @@ class Pool(_TheirPool):
         seed: "int | None" = None,
         buffersize: "int | None" = None,
         progress: bool = False,
+        journal: "str | os.PathLike[str] | None" = None,
     ) -> "IMapIterator[_T]":
         """As imap, with the results in the order in which they come."""
-        return self._imap(False, func, iterable, chunksize, seed, timeout, retries, buffersize, progress)
+        return self._imap(False, func, iterable, chunksize, seed, journal, timeout, retries, buffersize, progress)
 
     # --- the end ---
 
@@ -482,6 +502,15 @@ class Pool(_TheirPool):
         self, exc_type: "type[BaseException] | None", exc_val: "BaseException | None", exc_tb: "TracebackType | None"
     ) -> None:
         self.terminate()
+
+
+def _with_seeds(func, iterable, forms, seed):
+    """What is run in place of it, so that each item's task has a seed of its own."""
+    if seed is None:
+        return func, iterable, forms
+    from ._impl.seeds import seeded
+    func, iterable = seeded(func, iterable, seed, spread=forms[0] == _core.STAR)
+    return func, iterable, (_core.ITEM, _core.MAP)
 
 
 def _with_progress(result, progress):

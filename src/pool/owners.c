@@ -35,7 +35,8 @@ static struct {
     prong_pool handle;
     pid_t pid;
 } left_behind[LEFT_BEHIND];
-static struct owner *left_entries; /* of them all, and of their parents: nothing looks at them, but they are not lost either */
+static struct owner
+    *left_entries; /* of them all, and of their parents: nothing looks at them, but they are not lost either */
 
 pid_t owner_left_behind(prong_pool handle) {
     pid_t pid = 0;

@@ -1,6 +1,7 @@
 /* Submitting work, and running it: tasks with an argument each, and arrays in chunks. */
 #include "base/error.h"
 #include "family/member.h"
+#include "pool/journal_run.h"
 #include "pool/notes.h"
 #include "pool/submit.h"
 #include "pool/values.h"
@@ -55,8 +56,8 @@ prong_status submit_tasks(struct submission *s, prong_bytes head, prong_job *han
 
 /* --- arrays in, arrays out --- */
 
-static size_t submit_default_chunk(const struct pool *pool, size_t count) {
-    size_t chunks = pool_wanted(pool) * CHUNKS_A_WORKER;
+size_t submit_default_chunk(size_t workers, size_t count) {
+    size_t chunks = workers * CHUNKS_A_WORKER;
     return count ? (count + chunks - 1) / chunks : 1;
 }
 
@@ -67,7 +68,8 @@ static prong_status submit_elements(struct submission *s, prong_job *handle, con
     uint64_t at;
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, s->pool, &pool));
-    size_t chunk = s->options->chunk_size ? s->options->chunk_size : submit_default_chunk(pool, work->count);
+    size_t chunk =
+        s->options->chunk_size ? s->options->chunk_size : submit_default_chunk(pool_wanted(pool), work->count);
     size_t in_bytes = work->count * work->in_size, out_bytes = work->count * work->out_size;
     bool in_place = arena_contains(work->in, in_bytes), out_place = !out_bytes || arena_contains(work->out, out_bytes);
     s->count = s->capacity = work->count / chunk + (work->count % chunk != 0);
@@ -137,6 +139,7 @@ prong_status prong_pool_run(prong_pool pool, const prong_work *work, const prong
                             prong_time timeout) {
     struct submission s;
     TRY(work_read(&s, pool, work, options, WORK_RUN));
+    if (s.options->journal) return journal_run(&s, timeout);
     if (s.values) return values_run(&s, timeout);
     return s.form == PRONG_FORM_TASK ? submit_run_tasks(&s, timeout) : submit_run_elements(&s, timeout);
 }

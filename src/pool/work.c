@@ -4,6 +4,10 @@
 #include "pool/submit.h"
 #include "pool/values.h"
 
+#include <string.h>
+
+enum { JOURNAL_NAME_MAX = 300 };
+
 static const prong_task_options no_options;
 
 struct work_function {
@@ -99,8 +103,20 @@ static prong_status work_check_members(const prong_work *w, prong_form form, enu
     return work_check_outputs(w, form, call);
 }
 
-static prong_status work_check_options(const prong_task_options *o) {
+static prong_status work_check_journal(const prong_task_options *o, enum work_call call) {
+    if (!o->journal && o->journal_identity) return fail(PRONG_INVALID, "pool: journal_identity, and no journal");
+    if (o->journal && call == WORK_SUBMIT)
+        return fail(PRONG_INVALID, "pool: a journal is for prong_pool_run and prong_pool_iterate");
+    if (o->journal && (o->callback || o->error_callback))
+        return fail(PRONG_INVALID, "pool: a journal goes without callbacks");
+    if (o->journal_identity && strlen(o->journal_identity) > JOURNAL_NAME_MAX)
+        return fail(PRONG_INVALID, "pool: journal_identity has more than %d bytes", JOURNAL_NAME_MAX);
+    return PRONG_OK;
+}
+
+static prong_status work_check_options(const prong_task_options *o, enum work_call call) {
     CHECK_RESERVED(o, "pool: task options");
+    TRY(work_check_journal(o, call));
     if (o->retries > 255) return fail(PRONG_INVALID, "pool: %u retries are more than 255", o->retries);
     if (o->priority > PRONG_PRIORITY_LOW)
         return fail(PRONG_INVALID, "pool: %llu is no priority", (unsigned long long)o->priority);
@@ -129,5 +145,5 @@ prong_status work_read(struct submission *s, prong_pool pool, const prong_work *
         s->function = (any_function *)(void *)call_task;
         s->name = NULL;
     }
-    return work_check_options(s->options);
+    return work_check_options(s->options, call);
 }

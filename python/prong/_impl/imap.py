@@ -25,7 +25,7 @@ else:
         __class_getitem__ = classmethod(GenericAlias)
 
 
-def _chunks(iterator, size):
+def chunks(iterator, size):
     while True:
         chunk = tuple(itertools.islice(iterator, size))
         if not chunk:
@@ -33,7 +33,7 @@ def _chunks(iterator, size):
         yield chunk
 
 
-class _Raised:
+class Raised:
     """Stands in imap's order where the iterable raised."""
 
     def __init__(self, error):
@@ -79,7 +79,7 @@ class IMapIterator(_Iterator[_T]):
                 except Exception as error:
                     self._exhausted = True
                     self._done()
-                    self._add(_Raised(error))
+                    self._add(Raised(error))
                     return
                 self._submit(task)
 
@@ -88,7 +88,7 @@ class IMapIterator(_Iterator[_T]):
         try:
             job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, self._done())
         except Exception as error:  # a task that cannot be pickled is the error of its own result
-            job = _Raised(error)
+            job = Raised(error)
         if job is None:
             raise ValueError("Pool not running")
         self._add(job)
@@ -112,13 +112,14 @@ class IMapIterator(_Iterator[_T]):
             self._fill(self._ahead)
             if not self._pending:
                 self._pool = None
+                self._end()
                 raise StopIteration
             job = self._take(timeout)
             if job is None:
                 raise TimeoutError
             self._fill(self._further)
             index, self._index = self._index, self._index + 1
-            if isinstance(job, _Raised):
+            if isinstance(job, Raised):
                 raise not_the_end(job.error)
             outcome = job.outcome(0, None)
             if outcome[0] != _core.OK:
@@ -128,6 +129,9 @@ class IMapIterator(_Iterator[_T]):
             self._values.extend(outcome[1])
 
     __next__ = next
+
+    def _end(self):
+        """All results are taken."""
 
     def _drain(self):
         """The pool is closed: all the rest is submitted before."""
@@ -174,7 +178,7 @@ class IMapUnorderedIterator(IMapIterator[_T]):
     def _add(self, job):
         self._pending.append(None)
         self._jobs[self._ticket] = job
-        if isinstance(job, _Raised):
+        if isinstance(job, Raised):
             self._tell(self._ticket)
 
     def _take(self, timeout):
@@ -187,16 +191,20 @@ class IMapUnorderedIterator(IMapIterator[_T]):
             return self._jobs.pop(ticket)
 
 
-def iterate(pool, ordered, func, iterable, chunksize, timeout, retries, buffersize, progress):
-    """Pool.imap, and imap_unordered, of a pool that runs."""
+def _make(pool, ordered, func, iterable, chunksize, *more):
+    tasks, form = (iterable, _core.ITEM) if chunksize == 1 else (chunks(iter(iterable), chunksize), _core.MAP)
+    cls = IMapIterator if ordered else IMapUnorderedIterator
+    return cls(pool, func, form, tasks, chunksize != 1, *more)
+
+
+def iterate(pool, ordered, func, iterable, chunksize, timeout, retries, buffersize, progress, make=_make):
+    """Pool.imap, and imap_unordered, of a pool that runs. make: makes the iterator."""
     if chunksize < 1:
         raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
     ahead = max(buffersize, 1) if buffersize else max(4 * pool._processes, 64)
     if pool._inlined:
         ahead = 1
-    tasks, form = (iterable, _core.ITEM) if chunksize == 1 else (_chunks(iter(iterable), chunksize), _core.MAP)
-    cls = IMapIterator if ordered else IMapUnorderedIterator
-    iterator = cls(pool, func, form, tasks, chunksize != 1, ahead, (timeout, retries))
+    iterator = make(pool, ordered, func, iterable, chunksize, ahead, (timeout, retries))
     pool._imaps.add(iterator)
     if progress:
         from .progress import over

@@ -83,6 +83,10 @@ class NativePool(Pool):
         _refuse_seed(more[-1])
         return super()._map_tasks(func, iterable, forms, 1, *more)
 
+    def _map_journaled(self, func, iterable, forms, chunksize, seed, *more):
+        _refuse_seed(seed)
+        return super()._map_journaled(_name(func), iterable, forms, 1, seed, *more)
+
     def _imap(self, ordered, func, iterable, chunksize, seed, *more):
         _refuse_seed(seed)
         return super()._imap(ordered, _name(func), iterable, 1, seed, *more)

@@ -32,7 +32,7 @@ class _Bar:
             sys.stderr.write("\n")
 
 
-def _bar(total):
+def bar_of(total):
     try:
         from tqdm import tqdm
     except ImportError:
@@ -45,7 +45,7 @@ def watch(result):
     if result.ready():
         return
     done, total, rate = result.progress()
-    bar = _bar(total)
+    bar = bar_of(total)
     seen = 0
     while True:
         result.wait(0.1)
@@ -59,7 +59,7 @@ def watch(result):
 
 def over(iterator, total):
     """The iterator, with a bar."""
-    bar = _bar(total)
+    bar = bar_of(total)
     try:
         for value in iterator:
             bar.update(1)

@@ -26,7 +26,7 @@ def _begin(seed):
         numpy_random.seed(seed & 0xFFFFFFFF)
 
 
-class _Seeded:
+class Seeded:
     """Calls a function with an item, under the seed of its number. spread: the item is all of its arguments."""
 
     def __init__(self, function, seed, spread):
@@ -50,4 +50,4 @@ def seeded(function, iterable, seed, spread):
         raise TypeError(f"seed must be an int, not {type(seed).__name__}") from None
     if not 0 <= number < 1 << 64:
         raise ValueError("seed must be from 0 to 2 ** 64 - 1")
-    return _Seeded(function, number, spread), enumerate(iterable)
+    return Seeded(function, number, spread), enumerate(iterable)

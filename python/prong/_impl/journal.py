@@ -1,0 +1,287 @@
+"""map and imap with a journal: what is recorded is not run, and what was run is recorded as it comes."""
+
+import functools
+import hashlib
+import os
+import threading
+import types
+import warnings
+
+from .. import _core
+from ..errors import JournalStoppedWarning
+from .imap import IMapIterator, IMapUnorderedIterator, Raised, chunks
+from .seeds import Seeded
+
+# --- which function: another one is not to be given the results of this one ---
+
+
+def _code_parts(code):
+    """What a function's code does: not the lines or the file where it stands."""
+    yield from (code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars,
+                code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    for constant in code.co_consts:
+        yield from _constant_parts(constant)
+
+
+def _constant_parts(constant):
+    if isinstance(constant, types.CodeType):
+        yield from _code_parts(constant)
+    elif isinstance(constant, tuple):
+        for part in constant:
+            yield from _constant_parts(part)
+    elif isinstance(constant, frozenset):  # whose order is another in another process
+        yield sorted(map(repr, constant))
+    else:
+        yield constant
+
+
+def _pickled(value):
+    """Of a default, or of what a closure refers to."""
+    try:
+        return _core.dumps(value)
+    except Exception:
+        return type(value).__qualname__
+
+
+def _function_parts(function):
+    yield from _code_parts(function.__code__)
+    cells = [_pickled(cell.cell_contents) for cell in function.__closure__ or ()]
+    yield from (_pickled(function.__defaults__), _pickled(function.__kwdefaults__), cells)
+
+
+def _parts(function):
+    """What a callable is made of; the first is its name."""
+    if isinstance(function, functools.partial):
+        yield "partial of " + next(_parts(function.func))
+        yield from _parts(function.func)
+        yield _pickled((function.args, function.keywords))
+    elif isinstance(function, Seeded):
+        yield "seeded " + next(_parts(function.function))
+        yield from _parts(function.function)
+        yield f"{function.seed} {function.spread}"
+    elif isinstance(function, types.MethodType):
+        yield from _parts(function.__func__)
+        yield _pickled(function.__self__)
+    elif isinstance(function, types.FunctionType):
+        yield f"{function.__module__}.{function.__qualname__}"
+        yield from _function_parts(function)
+    elif isinstance(getattr(function, "_function", None), types.FunctionType):  # by_value
+        yield from _parts(function._function)
+    elif hasattr(function, "__qualname__"):  # a class, or built in
+        yield f"{function.__module__}.{function.__qualname__}"
+        yield from (part for method in _methods(function, "__new__", "__init__") for part in _function_parts(method))
+    else:
+        yield f"{type(function).__module__}.{type(function).__qualname__}"
+        yield from (part for method in _methods(type(function), "__call__") for part in _function_parts(method))
+        yield _pickled(function)
+
+
+def _methods(cls, *names):
+    found = (getattr(cls, name, None) for name in names)
+    return [method for method in found if isinstance(method, types.FunctionType)]
+
+
+def identity(function, star):
+    """A text for the journal's header."""
+    if isinstance(function, str):
+        return f"'{function}'" + (" (starmap)" if star else "")
+    name, *parts = _parts(function)
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return f"'{name[:300]}' with code {digest}" + (" (starmap)" if star else "")
+
+
+# --- the journal of one call ---
+
+
+class _Journal:
+    def __init__(self, path, function, star):
+        self.core = _core.Journal(os.fsencode(path), identity(function, star))
+        self.lock = threading.Lock()  # of what becomes of its chunks
+        self._news = None
+
+    def append(self, *records):
+        news = self.core.append(*records)
+        if news is not None:
+            self._news = news
+
+    def tell(self, level=4):
+        """In the caller's thread."""
+        if self._news is not None:
+            news, self._news = self._news, None
+            warnings.warn(JournalStoppedWarning(news), stacklevel=level)
+
+    def close(self):
+        news = self.core.close()
+        if news is not None:
+            self._news = news
+
+
+class _Chunk:
+    """Stands for a job in imap's order: the results of items of which some may be recorded."""
+
+    __slots__ = ("_journal", "_first", "_digests", "_values", "_missing", "_placed", "_single", "_job", "_outcome")
+
+    def __init__(self, journal, first, found, placed, single):
+        self._journal, self._first, self._placed, self._single = journal, first, placed, single
+        self._digests, self._values, self._missing = found
+        self._job = None
+        self._outcome = None if self._missing else self._succeeded()
+
+    def _succeeded(self):
+        return _core.OK, [(self._first, self._values)] if self._placed else self._values, 0, 1
+
+    def begin(self, job):
+        with self._journal.lock:
+            if self._outcome is None:
+                self._job = job
+
+    def wait(self, timeout):
+        job = self._job
+        return job is None or job.wait(timeout)
+
+    def outcome(self, index, timeout):
+        if self._outcome is None:
+            with self._journal.lock:
+                self._settle(self._job)
+        return self._outcome
+
+    def ended(self, job):
+        """Called in the pool's thread."""
+        try:
+            with self._journal.lock:
+                self._settle(job)
+        except Exception:
+            self.begin(job)  # it is raised again where the result is taken
+
+    def _settle(self, job):
+        if self._outcome is not None:
+            return
+        outcome = job.outcome(0, None)
+        if outcome[0] == _core.OK:
+            self._record(outcome[1])
+            outcome = self._succeeded()
+        self._outcome, self._job = outcome, None
+
+    def _record(self, made):
+        if self._single:
+            self._values[0] = made
+        else:
+            for position, value in zip(self._missing, made):
+                self._values[position] = value
+        self._journal.append(self._first, self._missing, self._digests, self._values)
+
+
+class _Journaled:
+    """What both iterators do otherwise: tasks are chunks of items, of which those that are recorded are not submitted."""
+
+    def __init__(self, journal, placed, single, *args):
+        self._journal, self._placed, self._single, self._first = journal, placed, single, 0
+        super().__init__(*args)
+
+    def _submit(self, items):
+        self._journal.tell()
+        first, self._first = self._first, self._first + len(items)
+        done = self._done()
+        try:
+            found = self._journal.core.find(first, items)
+        except Exception:
+            self._exhausted = True  # what was submitted goes on, and is recorded
+            raise
+        if isinstance(found, Exception):  # an item that cannot be pickled is the error of its own result
+            self._add(Raised(found))
+            return
+        chunk = _Chunk(self._journal, first, found, self._placed, self._single)
+        self._add(self._begin(chunk, items, found[2], done) if found[2] else chunk)
+        if not found[2] and done is not None:
+            done()
+
+    def _begin(self, chunk, items, missing, done):
+        """Submits what is missing; what stands for it in imap's order."""
+        limit, retries = self._options
+        task = items[0] if self._single else [items[i] for i in missing]
+        if done is None:
+            told = chunk.ended
+        else:
+            def told(job):
+                chunk.ended(job)
+                done()
+        try:
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, told)
+        except Exception as error:
+            return Raised(error)
+        if job is None:
+            raise ValueError("Pool not running")
+        chunk.begin(job)
+        return chunk
+
+    def _end(self):
+        self._journal.close()
+        self._journal.tell()
+
+
+class JournaledIterator(_Journaled, IMapIterator):
+    """imap's iterator with a journal."""
+
+    __module__ = "prong.pool"
+
+
+class JournaledUnorderedIterator(_Journaled, IMapUnorderedIterator):
+    """imap_unordered's iterator with a journal."""
+
+    __module__ = "prong.pool"
+
+
+def _make(journal, placed, forms, pool, ordered, function, iterable, chunksize, *more):
+    cls = JournaledIterator if ordered else JournaledUnorderedIterator
+    single = chunksize == 1
+    tasks = chunks(iter(iterable), chunksize)
+    return cls(journal, placed, single, pool, function, forms[0] if single else forms[1], tasks, True, *more)
+
+
+def maker(path):
+    """For imap.iterate: what makes an iterator with that journal."""
+
+    def make(pool, ordered, function, *more):
+        journal = _Journal(path, function, False)
+        try:
+            return _make(journal, False, (_core.ITEM, _core.MAP), pool, ordered, function, *more)
+        except BaseException:
+            journal.close()
+            raise
+    return make
+
+
+def _collect(iterator, results, bar):
+    """The first error that came, when all is done."""
+    error = None
+    while True:
+        try:
+            first, values = next(iterator)
+        except StopIteration:
+            return error
+        except Exception as raised:
+            error = error or raised
+        else:
+            results[first:first + len(values)] = values
+            if bar is not None:
+                bar.update(len(values))
+
+
+def run(pool, function, forms, items, chunksize, options, progress, path):
+    """Pool.map, and starmap."""
+    from .progress import bar_of
+    journal = _Journal(path, function, forms[0] == _core.STAR)
+    bar = bar_of(len(items)) if progress else None
+    results = [None] * len(items)
+    ahead = max(4 * pool._processes, 64)
+    try:
+        iterator = _make(journal, True, forms, pool, False, function, items, max(chunksize, 1), ahead, options)
+        error = _collect(iterator, results, bar)
+    finally:
+        journal.close()
+        if bar is not None:
+            bar.close()
+    journal.tell(5)
+    if error is not None:
+        raise error
+    return results
