@@ -105,8 +105,9 @@ class Queues(InMethod):
         full.put(1)
         to_nobody, nobody = self.context.Pipe()
         nobody.close()
+        frame = sys._getframe()  # which cannot be pickled
         for failure, send in ((queue.Full, lambda end: full.put(end, timeout=0.05)),
-                              (BaseException, lambda end: strict.put((end, lambda frame=sys._getframe(): 0))),
+                              (BaseException, lambda end: strict.put((end, lambda: frame))),
                               (BaseException, lambda end: strict.put([end, {"a": end, "b": sys.stdout}])),
                               (OSError, to_nobody.send)):
             ours, theirs = self.context.Pipe()

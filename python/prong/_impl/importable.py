@@ -4,7 +4,7 @@ import os
 import sys
 
 _STANDARD = getattr(sys, "stdlib_module_names", frozenset(sys.builtin_module_names))  # 3.10 and later
-_known = {}  # name: (module, whether)
+_known: "dict[str, tuple[object, bool]]" = {}  # name: (module, whether)
 
 
 def is_importable(name):

@@ -11,7 +11,7 @@ _DYNAMIC = {"globals", "vars", "locals", "exec", "eval", "setattr"}
 
 MAINS = ("__main__", "__mp_main__")
 NO_MAIN = "a new process cannot import the main module, which is an interactive session, or was given by -c or on standard input"
-GUARDED = "a new process imports the main module without it: it is only there under `if __name__ == '__main__'`, or made as the program runs"
+GUARDED = "a new process imports the main module without it: it is there only under `if __name__ == '__main__'`, or made later"
 _BEFORE_FREEZE = "a new process has of the main module what is there when freeze_support() is called"
 
 
@@ -89,7 +89,7 @@ class _Bindings:
 
 # ------------------------------------------------ the main module ------------------------------------------------
 
-_read = {}  # path: (what its file was, its bindings or None)
+_read: "dict[str, tuple[tuple[int, int], _Bindings]]" = {}  # path: (what its file was, its bindings)
 
 
 def _bindings(path):
@@ -97,7 +97,7 @@ def _bindings(path):
     try:
         found = os.stat(path)
         key = found.st_mtime_ns, found.st_size
-        if _read.get(path, (None,))[0] != key:
+        if path not in _read or _read[path][0] != key:
             with open(path, "rb") as file:
                 _read[path] = key, _Bindings(file.read())
     except (OSError, SyntaxError, ValueError, RecursionError):

@@ -16,9 +16,9 @@ from .importable import is_importable
 
 _MAIN = "main"
 _numbers = itertools.count()
-_keys = {}  # id of a dict that is no module's: (the dict, its key)
-_spaces = {}  # key: such a dict
-_marks = {}  # (id of the dict, name): the mark of what came last
+_keys: "dict[int, tuple[dict[str, object], object]]" = {}  # id of a dict that is no module's: (the dict, its key)
+_spaces: "dict[object, dict[str, object]]" = {}  # key: such a dict
+_marks: "dict[tuple[int, str], int | None]" = {}  # (id of the dict, name): the mark of what came last
 
 
 class Space:

@@ -78,14 +78,11 @@ def _culprit(obj, extra, pickle_it):
 def explained(by_value, error, extra, pickle_it):
     """The PicklingError that says what cannot go, and why. by_value: what has gone so until then, with the reason. extra: the types that
     have reducers. pickle_it(value) raises where a value cannot be pickled."""
-    for obj, reason in reversed(by_value):
-        culprit = _culprit(obj, extra, pickle_it)
-        if culprit:
-            break
-    else:
-        obj, reason = by_value[0]
+    found = ((*item, _culprit(item[0], extra, pickle_it)) for item in reversed(by_value))
+    obj, reason, culprit = next((item for item in found if item[2]), (*by_value[0], None))
     which = f": what it uses as {culprit[0]}, a {type(culprit[1]).__name__}, cannot" if culprit else ""
-    return pickle.PicklingError(f"{lookup.describe(obj)} cannot be sent by name, since {reason}, nor by value{which}: {error}. {_INHERITED}")
+    text = f"{lookup.describe(obj)} cannot be sent by name, since {reason}, nor by value{which}: {error}. {_INHERITED}"
+    return pickle.PicklingError(text)
 
 
 def without_cloudpickle(first, error):

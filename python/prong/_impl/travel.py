@@ -12,17 +12,16 @@ import cloudpickle
 from .. import _core
 from . import lookup, spaces
 
-_CloudPickler = cloudpickle.CloudPickler
-_class_parts = sys.modules[_CloudPickler.__module__]._dynamic_class_reduce  # which takes any class apart, wherever it is from
-_arrived = set()  # classes that came by value: a class that comes again is the same one
-_made_here = weakref.WeakSet()  # classes that have gone by value: one that comes back is as it is here
+_class_parts = sys.modules[cloudpickle.CloudPickler.__module__]._dynamic_class_reduce  # which takes any class apart, wherever it is from
+_arrived: "set[type]" = set()  # classes that came by value: a class that comes again is the same one
+_made_here: "weakref.WeakSet[type]" = weakref.WeakSet()  # classes that have gone by value: one that comes back is as it is here
 
 
-class Traveller(_CloudPickler):
+class Traveller(cloudpickle.CloudPickler):  # type: ignore[misc]
     """Pickles what is found by name so, and other functions and classes by value. extra: reducers beside copyreg's."""
 
     def __init__(self, file, protocol, extra, buffer_callback=None):
-        self.dispatch_table = ChainMap(extra, _CloudPickler.dispatch_table)  # which __init__ takes
+        self.dispatch_table = ChainMap(extra, cloudpickle.CloudPickler.dispatch_table)  # which __init__ takes
         super().__init__(file, protocol=protocol, buffer_callback=buffer_callback)
         self.inherited = _core._inherited()
         self.by_value = []  # what has gone so
