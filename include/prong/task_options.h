@@ -70,10 +70,11 @@ typedef struct prong_task_options {
      * its result, or that of one prong_iterator_next, is PRONG_JOURNAL_STOPPED,
      * a success; prong_error_message() says at which task, and why.
      *
-     * Results lie in this process's memory, not in the arena; in_place does not
-     * apply. It goes without callbacks. Errors: PRONG_STILL_RUNNING (another
-     * run has the file open), PRONG_INVALID, PRONG_NO_FUNCTION (the program was
-     * linked without a build-id), those of the system. */
+     * An outcome's data may lie in this process's own memory, and not in the
+     * arena; arrays in the arena are copied. A journal goes without callbacks.
+     * Errors: PRONG_STILL_RUNNING (another run has the file open),
+     * PRONG_INVALID, PRONG_NO_FUNCTION (the program was linked without a
+     * build-id), those of the system. */
     const char *journal;
     /* What stands for the function in the journal: a name and version of yours,
      * up to 300 bytes. NULL: the function's own identity, by which each build

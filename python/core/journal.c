@@ -4,8 +4,8 @@
 #include "pool/journal.h"
 
 typedef struct {
-    PyObject_HEAD struct journal *journal; /* NULL: closed */
-    PyThread_type_lock lock;               /* of the journal, which appends without the GIL */
+    PyObject_HEAD struct run_journal *journal; /* NULL: closed */
+    PyThread_type_lock lock;                   /* of the journal, which appends without the GIL */
 } JournalObject;
 
 static void journal_take(JournalObject *self) {
@@ -45,7 +45,7 @@ static PyObject *pyjournal_close(PyObject *object, PyObject *unused) {
     prong_status status;
     (void)unused;
     journal_take(self);
-    struct journal *journal = self->journal;
+    struct run_journal *journal = self->journal;
     self->journal = NULL;
     PyThread_release_lock(self->lock);
     WAITING(journal_close(journal));
@@ -199,7 +199,7 @@ static bool batch_add(struct journal_batch *batch, uint64_t item, PyObject *dige
     return good;
 }
 
-static prong_status batch_append(struct journal *journal, const struct journal_batch *batch) {
+static prong_status batch_append(struct run_journal *journal, const struct journal_batch *batch) {
     const char *at = batch->bytes;
     prong_status status = PRONG_OK;
     for (Py_ssize_t i = 0; status == PRONG_OK && i < batch->count; i++) {
@@ -215,7 +215,7 @@ enum { SMALL_BATCH = 1 << 16 };
 static PyObject *batch_write(JournalObject *self, const struct journal_batch *batch) {
     prong_status status = PRONG_OK;
     journal_take(self);
-    struct journal *journal = self->journal;
+    struct run_journal *journal = self->journal;
     if (journal && batch->size < SMALL_BATCH && !journal_is_sync_due(journal)) {
         status = batch_append(journal, batch);
     } else if (journal) {

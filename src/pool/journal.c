@@ -17,11 +17,11 @@
 
 enum { SYNC_EVERY = PRONG_SECONDS(1), SYNC_SHARE = 10 }; /* of the time, at most a tenth */
 
-static struct journal *open_journals;
+static struct run_journal *open_journals;
 
 /* The lock is the open file's, and a forked child's copy of that would keep it. */
 static void journals_leave_to_parent(void) {
-    for (struct journal *j = open_journals; j; j = j->next) {
+    for (struct run_journal *j = open_journals; j; j = j->next) {
         close(j->fd);
         j->fd = -1;
         j->stopped = true;
@@ -32,14 +32,14 @@ static void journals_leave_to_parent(void) {
 
 FORK_MUTEX(journals, journals_guard, journals_leave_to_parent)
 
-static void journal_enlist(struct journal *j) {
+static void journal_enlist(struct run_journal *j) {
     j->next = open_journals;
     j->link = &open_journals;
     if (j->next) j->next->link = &j->next;
     open_journals = j;
 }
 
-static void journal_delist(struct journal *j) {
+static void journal_delist(struct run_journal *j) {
     pthread_mutex_lock(&journals_guard);
     if (j->link) {
         *j->link = j->next;
@@ -52,14 +52,14 @@ static void journal_delist(struct journal *j) {
 
 /* --- opening --- */
 
-static prong_status journal_lock_file(const struct journal *j) {
+static prong_status journal_lock_file(const struct run_journal *j) {
     if (!flock(j->fd, LOCK_EX | LOCK_NB)) return PRONG_OK;
     if (errno != EWOULDBLOCK) return fail_errno("journal '%s': its lock", j->path);
     return fail(PRONG_STILL_RUNNING, "journal '%s': another run has it open", j->path);
 }
 
 /* With the guard held, so that no child is forked that has the file and does not know it. */
-static prong_status journal_open_file(struct journal *j, uint64_t *size) {
+static prong_status journal_open_file(struct run_journal *j, uint64_t *size) {
     struct stat status;
     pthread_mutex_lock(&journals_guard);
     j->fd = os_off_stdio(open(j->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666));
@@ -73,7 +73,7 @@ static prong_status journal_open_file(struct journal *j, uint64_t *size) {
     return PRONG_OK;
 }
 
-static void journal_free(struct journal *j) {
+static void journal_free(struct run_journal *j) {
     journal_delist(j);
     free(j->path);
     free(j->entries);
@@ -81,7 +81,7 @@ static void journal_free(struct journal *j) {
     free(j);
 }
 
-static prong_status journal_begin(struct journal *j, const char *identity) {
+static prong_status journal_begin(struct run_journal *j, const char *identity) {
     uint64_t size = 0;
     TRY(journal_open_file(j, &size));
     TRY(journal_load(j, size, identity));
@@ -89,13 +89,13 @@ static prong_status journal_begin(struct journal *j, const char *identity) {
     return PRONG_OK;
 }
 
-prong_status journal_open(struct journal **journal, const char *path, const char *identity) {
+prong_status journal_open(struct run_journal **journal, const char *path, const char *identity) {
     if (!*path) return fail(PRONG_INVALID, "journal: its path is empty");
     if (strlen(identity) >= JOURNAL_IDENTITY_SIZE)
         return fail(PRONG_INVALID, "journal '%s': what stands for the function has more than %d bytes: %.80s…", path,
                     JOURNAL_IDENTITY_SIZE - 1, identity);
-    struct journal *j = calloc(1, sizeof *j);
-    if (j) *j = (struct journal){.fd = -1, .path = strdup(path)};
+    struct run_journal *j = calloc(1, sizeof *j);
+    if (j) *j = (struct run_journal){.fd = -1, .path = strdup(path)};
     if (!j || !j->path) {
         free(j);
         return fail(PRONG_NO_MEMORY, "journal '%s': no memory", path);
@@ -110,7 +110,7 @@ prong_status journal_open(struct journal **journal, const char *path, const char
 
 /* --- reading --- */
 
-const struct journal_entry *journal_from(const struct journal *j, uint64_t first) {
+const struct journal_entry *journal_from(const struct run_journal *j, uint64_t first) {
     size_t low = 0, high = j->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -122,14 +122,14 @@ const struct journal_entry *journal_from(const struct journal *j, uint64_t first
     return low < j->count ? &j->entries[low] : NULL;
 }
 
-prong_status journal_check_input(const struct journal *j, const struct journal_entry *entry, uint64_t input) {
+prong_status journal_check_input(const struct run_journal *j, const struct journal_entry *entry, uint64_t input) {
     if (entry->input == input) return PRONG_OK;
     return fail(PRONG_INVALID,
                 "journal '%s' is of other inputs: that of item %llu is not what it was; delete the file to begin anew",
                 j->path, (unsigned long long)entry->first);
 }
 
-prong_status journal_read(struct journal *j, const struct journal_entry *entry, prong_bytes *result) {
+prong_status journal_read(struct run_journal *j, const struct journal_entry *entry, prong_bytes *result) {
     if (j->fd < 0) return fail(PRONG_INVALID, "journal '%s': it is that of the parent process", j->path);
     TRY(journal_load_again(j, entry));
     *result = (prong_bytes){j->buffer + sizeof(struct journal_record), entry->size};
@@ -139,7 +139,7 @@ prong_status journal_read(struct journal *j, const struct journal_entry *entry, 
 /* --- appending --- */
 
 /* With errno. */
-static prong_status journal_stop(struct journal *j, const char *where, uint64_t item) {
+static prong_status journal_stop(struct run_journal *j, const char *where, uint64_t item) {
     ignore_status(fail_errno("journal '%s' stopped %s item %llu, with %llu results recorded in this run", j->path,
                              where, (unsigned long long)item, (unsigned long long)j->appended));
     j->stopped = true;
@@ -148,7 +148,7 @@ static prong_status journal_stop(struct journal *j, const char *where, uint64_t 
     return PRONG_JOURNAL_STOPPED;
 }
 
-prong_status journal_sync(struct journal *j) {
+prong_status journal_sync(struct run_journal *j) {
     int64_t began = clock_now();
     if (j->stopped || !j->appended) return PRONG_OK;
     if (fdatasync(j->fd)) return journal_stop(j, "(it is not known to be on the disk) after", j->last);
@@ -157,7 +157,7 @@ prong_status journal_sync(struct journal *j) {
     return PRONG_OK;
 }
 
-prong_status journal_append(struct journal *j, const struct journal_entry *entry, const void *result) {
+prong_status journal_append(struct run_journal *j, const struct journal_entry *entry, const void *result) {
     if (j->stopped) return PRONG_OK;
     if (journal_write_record(j, entry, result)) return journal_stop(j, "before", entry->first);
     j->appended++;
@@ -165,11 +165,11 @@ prong_status journal_append(struct journal *j, const struct journal_entry *entry
     return PRONG_OK;
 }
 
-bool journal_is_sync_due(const struct journal *j) {
+bool journal_is_sync_due(const struct run_journal *j) {
     return !j->stopped && j->appended && clock_last_tick() >= j->next_sync;
 }
 
-prong_status journal_close(struct journal *j) {
+prong_status journal_close(struct run_journal *j) {
     if (!j) return PRONG_OK;
     prong_status status = journal_sync(j);
     journal_free(j);

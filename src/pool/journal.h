@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct journal;
+struct run_journal;
 
 /* A record, of items first … first + count - 1. */
 struct journal_entry {
@@ -29,22 +29,22 @@ enum { JOURNAL_IDENTITY_SIZE = 488 }; /* with the zero at its end */
 /* Opens the file, or makes it, and reads it. identity: a text that stands for the function. The file is this process's alone
  * until it is closed; a forked child closes its copy. Errors: PRONG_INVALID (no journal; another identity; damaged),
  * PRONG_STILL_RUNNING (open elsewhere), PRONG_NO_MEMORY, those of the system. */
-prong_status journal_open(struct journal **journal, const char *path, const char *identity);
+prong_status journal_open(struct run_journal **journal, const char *path, const char *identity);
 /* Closes it when all of it is on the disk. PRONG_JOURNAL_STOPPED, if that was not told. NULL is allowed. */
-prong_status journal_close(struct journal *journal);
+prong_status journal_close(struct run_journal *journal);
 /* The entry with the least first item from `first` on; NULL: none. Entries do not overlap. */
-const struct journal_entry *journal_from(const struct journal *journal, uint64_t first);
+const struct journal_entry *journal_from(const struct run_journal *journal, uint64_t first);
 /* PRONG_INVALID when the entry is of another input. */
-prong_status journal_check_input(const struct journal *journal, const struct journal_entry *entry, uint64_t input);
+prong_status journal_check_input(const struct run_journal *journal, const struct journal_entry *entry, uint64_t input);
 /* The result, until the next call, aligned to 8. Errors: PRONG_NO_MEMORY, PRONG_SYSTEM. */
-prong_status journal_read(struct journal *journal, const struct journal_entry *entry, prong_bytes *result);
+prong_status journal_read(struct run_journal *journal, const struct journal_entry *entry, prong_bytes *result);
 /* Appends a record. If the system fails: PRONG_JOURNAL_STOPPED, once, and nothing more is recorded. entry->at is not
  * used. */
-prong_status journal_append(struct journal *journal, const struct journal_entry *entry, const void *result);
+prong_status journal_append(struct run_journal *journal, const struct journal_entry *entry, const void *result);
 /* Waits until what was appended is on the disk; returns as above. It is due once a second, or so much less often that it
  * takes a tenth of the time at most. */
-prong_status journal_sync(struct journal *journal);
-bool journal_is_sync_due(const struct journal *journal);
+prong_status journal_sync(struct run_journal *journal);
+bool journal_is_sync_due(const struct run_journal *journal);
 
 /* 64 bits that differ for different bytes, but by chance; no protection from one who chooses the bytes. */
 uint64_t journal_digest(uint64_t seed, const void *data, size_t size);

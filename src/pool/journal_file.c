@@ -76,7 +76,7 @@ static int journal_write(int fd, uint64_t at, struct iovec *parts, int count) {
     return 0;
 }
 
-static prong_status journal_make_room(struct journal *j, size_t size) {
+static prong_status journal_make_room(struct run_journal *j, size_t size) {
     if (size <= j->buffer_size) return PRONG_OK;
     char *buffer = realloc(j->buffer, size);
     if (!buffer) return fail(PRONG_NO_MEMORY, "journal '%s': no memory for a result of %zu bytes", j->path, size);
@@ -87,7 +87,7 @@ static prong_status journal_make_room(struct journal *j, size_t size) {
 
 /* --- the header --- */
 
-static prong_status journal_start_anew(struct journal *j, const char *identity) {
+static prong_status journal_start_anew(struct run_journal *j, const char *identity) {
     struct journal_header header = {.salt = os_random()};
     struct iovec part = {&header, sizeof header};
     memcpy(header.magic, journal_magic, sizeof header.magic);
@@ -100,7 +100,7 @@ static prong_status journal_start_anew(struct journal *j, const char *identity) 
     return PRONG_OK;
 }
 
-static prong_status journal_check_identity(const struct journal *j, const struct journal_header *header,
+static prong_status journal_check_identity(const struct run_journal *j, const struct journal_header *header,
                                            const char *identity) {
     if (header->checksum != journal_header_checksum(header))
         return fail(PRONG_INVALID, "journal '%s': its header is damaged; delete the file to begin anew", j->path);
@@ -111,7 +111,7 @@ static prong_status journal_check_identity(const struct journal *j, const struct
                 j->path, JOURNAL_IDENTITY_SIZE, header->identity, identity);
 }
 
-static prong_status journal_load_header(struct journal *j, const char *identity) {
+static prong_status journal_load_header(struct run_journal *j, const char *identity) {
     struct journal_header header = {0};
     ssize_t got = journal_read_at(j->fd, &header, sizeof header, 0);
     if (got < 0) return fail_errno("journal '%s'", j->path);
@@ -134,7 +134,7 @@ struct journal_window {
 };
 
 /* NULL where the file has not so much. */
-static prong_status journal_look_at(struct journal *j, struct journal_window *w, uint64_t at, uint64_t size,
+static prong_status journal_look_at(struct run_journal *j, struct journal_window *w, uint64_t at, uint64_t size,
                                     const char **bytes) {
     if (at < w->from || at - w->from > w->size || size > w->size - (at - w->from)) {
         TRY(journal_make_room(j, size > WINDOW_SIZE ? size : WINDOW_SIZE));
@@ -146,7 +146,7 @@ static prong_status journal_look_at(struct journal *j, struct journal_window *w,
     return PRONG_OK;
 }
 
-static prong_status journal_note_entry(struct journal *j, const struct journal_record *record, uint64_t at) {
+static prong_status journal_note_entry(struct run_journal *j, const struct journal_record *record, uint64_t at) {
     if (j->count == j->room) {
         size_t room = j->room ? j->room * 2 : 64;
         struct journal_entry *entries = realloc(j->entries, room * sizeof *entries);
@@ -160,7 +160,7 @@ static prong_status journal_note_entry(struct journal *j, const struct journal_r
 }
 
 /* *step: to the next place where a record may be. */
-static prong_status journal_load_record(struct journal *j, struct journal_window *w, uint64_t at, uint64_t end,
+static prong_status journal_load_record(struct run_journal *j, struct journal_window *w, uint64_t at, uint64_t end,
                                         uint64_t *step) {
     struct journal_record record;
     const char *bytes;
@@ -183,7 +183,7 @@ static int journal_compare(const void *left, const void *right) {
 }
 
 /* It was whole when the file was opened. */
-prong_status journal_load_again(struct journal *j, const struct journal_entry *entry) {
+prong_status journal_load_again(struct run_journal *j, const struct journal_entry *entry) {
     struct journal_record record;
     uint64_t at = entry->at - sizeof record;
     size_t size = sizeof record + entry->size;
@@ -197,7 +197,7 @@ prong_status journal_load_again(struct journal *j, const struct journal_entry *e
     return PRONG_OK;
 }
 
-static void journal_sort(struct journal *j) {
+static void journal_sort(struct run_journal *j) {
     size_t kept = 0;
     uint64_t end = 0;
     if (j->count) qsort(j->entries, j->count, sizeof *j->entries, journal_compare);
@@ -210,7 +210,7 @@ static void journal_sort(struct journal *j) {
     j->count = kept;
 }
 
-prong_status journal_load(struct journal *j, uint64_t size, const char *identity) {
+prong_status journal_load(struct run_journal *j, uint64_t size, const char *identity) {
     struct journal_window window = {0};
     TRY(journal_load_header(j, identity));
     uint64_t at = j->end, step;
@@ -226,7 +226,7 @@ prong_status journal_load(struct journal *j, uint64_t size, const char *identity
 
 /* --- appending --- */
 
-int journal_write_record(struct journal *j, const struct journal_entry *entry, const void *result) {
+int journal_write_record(struct run_journal *j, const struct journal_entry *entry, const void *result) {
     static char padding[8];
     uint64_t padded = journal_padded(entry->size), all = sizeof(struct journal_record) + padded;
     struct journal_record record = {record_magic, entry->first, entry->count, entry->input, entry->size, 0};

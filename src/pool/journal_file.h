@@ -20,9 +20,9 @@ static inline uint64_t journal_padded(uint64_t size) {
     return (size + 7) & ~UINT64_C(7);
 }
 
-struct journal {
+struct run_journal {
     int fd;
-    struct journal *next, **link; /* those that are open in this process */
+    struct run_journal *next, **link; /* those that are open in this process */
     char *path;
     uint64_t salt;
     uint64_t end; /* where the next record goes */
@@ -38,10 +38,10 @@ struct journal {
 /* Of a record at that place. */
 uint64_t journal_record_checksum(uint64_t salt, uint64_t at, const struct journal_record *record, const void *result);
 /* Takes up the file as it is, of that size; on success it ends with its last whole record. */
-prong_status journal_load(struct journal *journal, uint64_t size, const char *identity);
+prong_status journal_load(struct run_journal *journal, uint64_t size, const char *identity);
 /* The record of an entry with its result, in the journal's buffer. */
-prong_status journal_load_again(struct journal *journal, const struct journal_entry *entry);
+prong_status journal_load_again(struct run_journal *journal, const struct journal_entry *entry);
 /* Writes a record at the end; -1 with errno, and then a part of it may be there. */
-int journal_write_record(struct journal *journal, const struct journal_entry *entry, const void *result);
+int journal_write_record(struct run_journal *journal, const struct journal_entry *entry, const void *result);
 
 #endif

@@ -18,7 +18,7 @@ struct journaled_place {
 };
 
 struct journaled {
-    struct journal *journal;
+    struct run_journal *journal;
     uint64_t seed;        /* of the digests: the context is part of every input */
     uint64_t number;      /* of the next input */
     uint64_t next, count; /* its first item, and how many it has */

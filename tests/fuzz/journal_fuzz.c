@@ -13,7 +13,7 @@ enum { RECORDS = 3, FILE_MAX = 4096 };
 static const char identity[] = "a function";
 static const char result[] = "the result of an item";
 
-static void check_entries(struct journal *journal, uint64_t most) {
+static void check_entries(struct run_journal *journal, uint64_t most) {
     uint64_t from = 0;
     for (const struct journal_entry *entry; (entry = journal_from(journal, from)); from = entry->first + entry->count) {
         prong_bytes read;
@@ -24,13 +24,13 @@ static void check_entries(struct journal *journal, uint64_t most) {
     }
 }
 
-static void append(struct journal *journal, uint64_t item) {
+static void append(struct run_journal *journal, uint64_t item) {
     const struct journal_entry entry = {.first = item, .count = 1, .input = item, .size = sizeof result};
     must(journal_append(journal, &entry, result) == PRONG_OK, "%s", prong_error_message());
 }
 
 static size_t make_good(const char *path, unsigned char *bytes) {
-    struct journal *journal;
+    struct run_journal *journal;
     must(journal_open(&journal, path, identity) == PRONG_OK, "%s", prong_error_message());
     for (uint64_t i = 0; i < RECORDS; i++) append(journal, i);
     journal_close(journal);
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static char path[64];
     static unsigned char bytes[FILE_MAX];
     struct input input = {data, size};
-    struct journal *journal;
+    struct run_journal *journal;
     if (!path[0]) snprintf(path, sizeof path, "/tmp/prong-journal-fuzz-%d", (int)getpid());
     unlink(path);
     size_t length = change(&input, bytes, make_good(path, bytes));
