@@ -30,7 +30,8 @@ static struct everywhere *everywhere_after(const struct pool *pool, uint64_t cou
     return arena_at(at);
 }
 
-static void everywhere_note(struct pool *pool, struct worker *worker, struct everywhere *e, prong_status status, int code) {
+static void everywhere_note(struct pool *pool, struct worker *worker, struct everywhere *e, prong_status status,
+                            int code) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     guard_set(&pool->guard, &worker->everywhere, worker->everywhere + 1);
     if (status < 0 && !e->failed) {

@@ -254,7 +254,7 @@ static void worker_report_exiting(struct work_loop *w) {
 
 static void worker_serve(struct work_loop *w) {
     initializing = NULL;
-    prong_family_fit(0);                  /* the initializer may have limited the address space */
+    prong_family_fit(0);                    /* the initializer may have limited the address space */
     everywhere_run_due(w->pool, w->worker); /* if that kills it, it is an early death */
     worker_report_ready(w);
     worker_work(w);
