@@ -151,7 +151,7 @@ class Pool(_TheirPool):
             processes = 1
         if processes is None:
             processes = _core.usable_cpu_count()
-        if processes < 1:
+        if processes < 1:  # type: ignore[operator]  # an int: see above
             raise ValueError("Number of processes must be at least 1")
         if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild <= 0):
             raise ValueError("maxtasksperchild must be a positive int or None")

@@ -191,7 +191,7 @@ static enum step worker_step(struct work_loop *w, struct claim *claim, const str
 }
 
 static void worker_work(struct work_loop *w) {
-    struct claim claim;
+    struct claim claim = {0};
     struct done done;
     bool have_done = false;
     for (;;) {

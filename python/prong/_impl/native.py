@@ -38,8 +38,8 @@ class NativePool(Pool):
 
     A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
     prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for
-    map_into it is a prong_range. initializer and worker_exit are a prong_value_target. TaskFailed is raised with what a function says of its
-    failure, WorkerDied for the one task whose worker died.
+    map_into it is a prong_range. initializer and worker_exit are a prong_value_target. TaskFailed is raised with what a function says of
+    its failure, WorkerDied for the one task whose worker died.
     """
 
     __module__ = "prong"
