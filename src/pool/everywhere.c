@@ -9,6 +9,7 @@
 #include "pool/inline.h"
 #include "pool/job.h"
 
+#include <prong/everywhere.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
