@@ -36,6 +36,7 @@
 #include <prong/connection.h>
 #include <prong/container.h>
 #include <prong/event.h>
+#include <prong/everywhere.h>
 #include <prong/family.h>
 #include <prong/format.h>
 #include <prong/interrupt.h>

@@ -59,21 +59,6 @@ PRONG_CHECKED prong_status prong_result_reserve(prong_result *result,
  * signal-safe. */
 PRONG_API const void *prong_task_context(size_t *size);
 
-/* In the same: a seed for random numbers, which is a function of the seed in
- * the task options and of the number of the task, or of the element, in its
- * work alone. So it is the same however many workers there are, whichever one
- * runs the task, and again when it is run again. element: of a prong_range,
- * counted from the first that it was called with; else 0. It is
- * prong_seed(seed, number), and 0 in no task. Thread- and signal-safe. */
-PRONG_API uint64_t prong_task_seed(size_t element);
-
-/* The seed of number `index` under a seed. With mix, the finalizer of
- * SplitMix64 (z ^= z >> 30; z *= 0xbf58476d1ce4e5b9; z ^= z >> 27;
- * z *= 0x94d049bb133111eb; z ^= z >> 31), and step 0x9e3779b97f4a7c15:
- * mix(mix(seed + step) + (index + 1) * step), modulo 2 to the 64. This stays as
- * it is in later versions. Thread- and signal-safe. */
-PRONG_API uint64_t prong_seed(uint64_t seed, uint64_t index);
-
 /* --- work --- */
 
 /* Bytes that belong to the caller. */

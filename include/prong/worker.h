@@ -1,4 +1,5 @@
-/* Worker: what goes around the tasks of each worker of a pool. */
+/* Worker: what goes around the tasks of each worker of a pool, what is its own,
+ * and the seeds of its tasks. */
 #ifndef PRONG_WORKER_H
 #define PRONG_WORKER_H
 
@@ -7,6 +8,7 @@
 #include <prong/time.h>
 #include <prong/value.h>
 #include <stddef.h>
+#include <stdint.h>
 
 PRONG_BEGIN_DECLS
 
@@ -53,6 +55,22 @@ PRONG_API void **prong_worker_state(void);
  * next worker has when this one is replaced. -1 where this process is no
  * worker. Thread- and signal-safe. */
 PRONG_API int prong_worker_place(void);
+
+/* In a task, or in a thread that it has started: a seed for random numbers,
+ * which is a function of the seed in the task options and of the number of the
+ * task, or of the element, in its work alone. So it is the same however many
+ * workers there are, whichever one runs the task, and again when it is run
+ * again. element: of a prong_range, counted from the first that it was called
+ * with; else 0. It is prong_seed(seed, number), and 0 in no task. Thread- and
+ * signal-safe. */
+PRONG_API uint64_t prong_task_seed(size_t element);
+
+/* The seed of number `index` under a seed. With mix, the finalizer of
+ * SplitMix64 (z ^= z >> 30; z *= 0xbf58476d1ce4e5b9; z ^= z >> 27;
+ * z *= 0x94d049bb133111eb; z ^= z >> 31), and step 0x9e3779b97f4a7c15:
+ * mix(mix(seed + step) + (index + 1) * step), modulo 2 to the 64. This stays as
+ * it is in later versions. Thread- and signal-safe. */
+PRONG_API uint64_t prong_seed(uint64_t seed, uint64_t index);
 
 PRONG_END_DECLS
 

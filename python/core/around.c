@@ -47,6 +47,37 @@ void around_clear(struct around_options *around) {
     PyMem_Free(around->cpus);
 }
 
+/* --- everywhere --- */
+
+PyObject *everywhere_answer(prong_status status) {
+    bool told = status == PRONG_TASK_FAILED || status == PRONG_TIMEOUT || status == PRONG_NOT_RUNNING;
+    if (PyErr_Occurred()) return NULL;
+    if (status >= 0) Py_RETURN_NONE;
+    return told ? Py_BuildValue("(iN)", (int)status, error_message()) : raise_status(status);
+}
+
+PyObject *pool_everywhere(PyObject *object, PyObject *arguments) {
+    PyObject *function, *timeout;
+    prong_time span;
+    struct encoded encoded;
+    prong_status status;
+    if (!PyArg_ParseTuple(arguments, "OO", &function, &timeout) || parse_timeout(timeout, &span) ||
+        encode(function, &encoded))
+        return NULL;
+    char *bytes = PyMem_Malloc(encoded.size);
+    if (bytes) {
+        prong_everywhere what = {.target = worker_everywhere_target, .argument = bytes, .argument_size = encoded.size};
+        encoded_write(&encoded, bytes);
+        WAITING(prong_pool_everywhere(((PoolObject *)object)->pool, &what, span));
+    }
+    encoded_clear(&encoded);
+    if (!bytes) return PyErr_NoMemory();
+    PyMem_Free(bytes);
+    return everywhere_answer(status);
+}
+
+/* --- what Python asks --- */
+
 static PyObject *thread_variables_list(PyObject *module, PyObject *unused) {
     PyObject *list = PyList_New(0);
     (void)module;

@@ -96,7 +96,27 @@ static PyObject *native_pool_map_into(PyObject *object, PyObject *arguments) {
     return Py_BuildValue("(iN)", (int)status, error_message());
 }
 
+/* everywhere(name, arguments, timeout) -> None, or (status, message) */
+static PyObject *native_pool_everywhere(PyObject *object, PyObject *arguments) {
+    PyObject *values, *timeout;
+    prong_everywhere what = {0};
+    prong_document *document;
+    prong_time span;
+    if (!PyArg_ParseTuple(arguments, "sO!O", &what.name, &PyTuple_Type, &values, &timeout) ||
+        parse_timeout(timeout, &span))
+        return NULL;
+    prong_status status = prong_document_open(&document, NULL);
+    if (status < 0) return raise_status(status);
+    int bad = read_initargs(document, values, &what.values);
+    if (!bad) WAITING(prong_pool_everywhere(((PoolObject *)object)->pool, &what, span));
+    prong_document_close(document);
+    return bad ? NULL : everywhere_answer(status);
+}
+
 static PyMethodDef native_pool_methods[] = {
+    {"everywhere", native_pool_everywhere, METH_VARARGS,
+     DOC("everywhere($self, name, arguments, timeout, /)",
+         "Calls a C function once in each worker, those that come later as well: None, or (status, message).")},
     {"map_into", native_pool_map_into, METH_VARARGS,
      DOC("map_into($self, name, source, out, chunksize, timeout, retries, /)",
          "Fills out from source by a C function: None, or (status, message) of what failed.")},

@@ -341,6 +341,9 @@ static PyMethodDef pool_methods[] = {
     {"join", pool_join, METH_O,
      DOC("join($self, timeout, /)", "Waits for the workers' end: whether they have ended within timeout seconds.")},
     {"destroy", pool_destroy, METH_NOARGS, DOC("destroy($self, /)", "Ends the pool, and frees it.")},
+    {"everywhere", pool_everywhere, METH_VARARGS,
+     DOC("everywhere($self, function, timeout, /)", "Calls function() once in each worker, those that come later as "
+                                                    "well: None, or (status, message). It returns 0.")},
     {"workers", pool_workers, METH_NOARGS,
      DOC("workers($self, /)", "[(pid, whether it runs a task, tasks done), …] of the workers.")},
     {"deaths", pool_deaths, METH_NOARGS, DOC("deaths($self, /)", "How many workers have died while they ran.")},
@@ -379,6 +382,7 @@ int add_pool(PyObject *module) {
                      {"NO_FUNCTION", PRONG_NO_FUNCTION},
                      {"NOT_RUNNING", PRONG_NOT_RUNNING},
                      {"POOL_BROKEN", PRONG_POOL_BROKEN},
+                     {"TIMEOUT", PRONG_TIMEOUT},
                      {"NO_MEMORY_TO_DESCRIBE", CODE_NO_MEMORY_TO_DESCRIBE}};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;

@@ -24,6 +24,8 @@ int add_worker(PyObject *module);
 
 /* What a worker ends with, if _set_exit has been called in it. */
 int worker_exit_target(void *argument, size_t size);
+/* Calls the function whose pickle is the argument: it returns the code. */
+int worker_everywhere_target(void *argument, size_t size);
 
 /* --- around.c --- */
 struct around_options {
@@ -34,6 +36,9 @@ struct around_options {
  * It uses the tuple. */
 int around_read(struct around_options *around, PyObject *tuple);
 void around_clear(struct around_options *around);
+/* everywhere(function, timeout) of a pool: None, or (status, message). */
+PyObject *pool_everywhere(PyObject *pool, PyObject *arguments);
+PyObject *everywhere_answer(prong_status status);
 int add_around(PyObject *module);
 
 /* --- pool.c --- */

@@ -179,6 +179,18 @@ int worker_exit_target(void *argument, size_t size) {
     return code;
 }
 
+int worker_everywhere_target(void *argument, size_t size) {
+    int code = 1;
+    PyEval_RestoreThread(worker_state);
+    PyObject *function = decode(argument, size, NULL), *result = function ? PyObject_CallNoArgs(function) : NULL;
+    if (result && PyLong_Check(result)) code = (int)PyLong_AsLong(result);
+    if (PyErr_Occurred()) PyErr_WriteUnraisable(function);
+    Py_XDECREF(result);
+    Py_XDECREF(function);
+    worker_state = PyEval_SaveThread();
+    return code;
+}
+
 /* _serve(): in a worker's setup, which returns 0 after that: runs its tasks until it is to end */
 static PyObject *worker_serve_tasks(PyObject *module, PyObject *unused) {
     (void)module;

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Literal, overload
 
     from . import queues, synchronize
-    from .connection import PipeConnection
     from ._impl.inline import Inline
+    from .connection import PipeConnection
     from .managers import SyncManager
     from .pool import Pool as _Pool
 

@@ -153,7 +153,7 @@ class Pool(_TheirPool):
             processes = 1
         if processes is None:
             processes = _core.usable_cpu_count()
-        if processes < 1:
+        if processes < 1:  # type: ignore[operator]  # an int: see above
             raise ValueError("Number of processes must be at least 1")
         if maxtasksperchild is not None and (not isinstance(maxtasksperchild, int) or maxtasksperchild <= 0):
             raise ValueError("maxtasksperchild must be a positive int or None")
@@ -173,6 +173,7 @@ class Pool(_TheirPool):
         self._ctx = context.get_context()
         self._processes = processes
         self._maxtasksperchild = maxtasksperchild
+        self._kept: list[Any] = []  # what workers write to
         self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
         self._failure = None
         begin = self._start_inline if self._inlined else self._start
@@ -461,6 +462,16 @@ class Pool(_TheirPool):
     ) -> "IMapIterator[_T]":
         """As imap, with the results in the order in which they come."""
         return self._imap(False, func, iterable, chunksize, seed, journal, timeout, retries, buffersize, progress)
+
+    def everywhere(self, func: "Callable[..., object]", *args: "Any", timeout: "float | None" = None) -> None:
+        """Calls func(*args) once in each worker: now, in a busy one after its task; and in each that comes later, after its initializer.
+
+        Returns when all workers that there are have done so. What it raises in one of them is raised here, what it raises in later
+        ones is not. TimeoutError after timeout seconds: it is called nevertheless. ValueError for a pool that is closed.
+        """
+        self._check_running()
+        from ._impl.everywhere import run
+        run(self, func, args, timeout)
 
     # --- the end ---
 

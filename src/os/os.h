@@ -56,8 +56,9 @@ uint64_t os_address_space_limit(void);
 uint64_t os_address_space_used(void);
 /* Memory of a process, in bytes. */
 struct os_memory_used {
-    uint64_t space;   /* its address space */
-    uint64_t own;     /* pages that no other process has (RssAnon), but for those that it shares with its parent since a fork */
+    uint64_t space; /* its address space */
+    uint64_t
+        own; /* pages that no other process has (RssAnon), but for those that it shares with its parent since a fork */
     uint64_t private; /* what such pages can become, which RLIMIT_DATA counts, and its stack */
 };
 /* pid: 0 for this process. False with errno: there is none, or /proc is not to be had. */

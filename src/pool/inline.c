@@ -20,7 +20,7 @@ prong_status inline_check_owner(const struct pool *pool) {
 
 /* --- around tasks --- */
 
-static int inline_run_hook(struct pool *pool, const struct hook *hook) {
+int inline_run_hook(struct pool *pool, const struct hook *hook) {
     struct running running;
     running_enter(&running, 0, &pool->inline_state);
     int code = hook_run(hook);

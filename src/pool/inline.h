@@ -6,6 +6,8 @@
 
 /* Runs its initializer; one that fails breaks the pool. */
 void inline_begin(struct pool *pool);
+/* What the hook returns. */
+int inline_run_hook(struct pool *pool, const struct hook *hook);
 /* Runs its exit, unless it has run or cannot; the pool is about to be, or was, shut down or terminated. */
 void inline_end(struct pool *pool);
 /* For a call that only the pool's process may make. Errors: PRONG_NOT_CHILD. */

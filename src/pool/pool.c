@@ -5,6 +5,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/everywhere.h"
 #include "pool/inline.h"
 #include "pool/owner.h"
 #include "process/process.h"
@@ -300,6 +301,7 @@ static bool pool_dispose(void *object) {
         if (*tables[i]) heap_free(*tables[i], tables[i]);
     hook_free(&pool->initializer);
     around_free(&pool->around);
+    everywhere_free(pool);
     if (pool->program) heap_free(pool->program, &pool->program);
     return true;
 }

@@ -25,6 +25,7 @@ struct worker {
     uint64_t token; /* its member token once it works */
     uint64_t doom;  /* why it is being killed, whatever it runs */
     uint64_t tasks;
+    uint64_t everywhere;   /* how many of the pool's functions for everywhere this worker has run */
     uint64_t initializing; /* since when its initializer runs, or (with a token) its exit; 0: neither does */
     uint64_t renewal;      /* the pool's when it was started */
     uint64_t memory_base;  /* what a forked one had at its start, of its parent's */
@@ -87,8 +88,9 @@ struct pool {
     uint64_t initializer_limit; /* 0: none */
     uint64_t initializer_late;  /* one has run longer, and none has been done since */
     struct around around;
-    uint64_t inlined;   /* it has no workers: see inline.h */
-    void *inline_state; /* in the owner's memory */
+    uint64_t everywhere, everywhere_last, everywhere_count; /* the first and the last of a list: see everywhere.h */
+    uint64_t inlined;                                       /* it has no workers: see inline.h */
+    void *inline_state;                                     /* in the owner's memory */
     uint64_t method;
     uint64_t program; /* a block: of the workers' images; 0: as the method has it */
     sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */
@@ -96,7 +98,7 @@ struct pool {
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
     _Alignas(64) struct waitq attention; /* the owner's caretaker waits for what is to be done */
     _Alignas(64) struct waitq callbacks; /* the one that runs callbacks waits for jobs that have any */
-    _Alignas(64) struct waitq ended;     /* join waits for the last worker, replace_workers for new ones */
+    _Alignas(64) struct waitq ended;     /* join waits for the last worker, everywhere and replace_workers for all */
 };
 
 enum { KIND_POOL = 4 };

@@ -19,7 +19,7 @@ enum {
     TELL_WORDS = 1 + LIST_ADD_WORDS,                                   /* schedule_tell_owner */
     END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,          /* schedule_end */
     LOSS_WORDS = 4 + LIST_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
-    DEATH_WORDS = LOSS_WORDS + 7,                                      /* schedule_death */
+    DEATH_WORDS = LOSS_WORDS + 8,                                      /* schedule_death */
     CANCEL_WORDS = TASK_WORDS + 3 + 5 + LIST_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
 };
 _Static_assert(END_WORDS + 0 <= JOURNAL_CAPACITY && 1 + CLAIM_WORDS <= JOURNAL_CAPACITY,
@@ -234,6 +234,7 @@ unsigned schedule_death(struct pool *pool, struct worker *worker, int exit_code)
     schedule_set(pool, &worker->doom, DOOM_NONE);
     schedule_set(pool, &worker->tasks, 0);
     schedule_set(pool, &worker->initializing, 0);
+    schedule_set(pool, &worker->everywhere, 0);
     schedule_set(pool, &worker->awaits, 0);
     return news;
 }

@@ -6,6 +6,7 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/await.h"
+#include "pool/everywhere.h"
 #include "pool/memory.h"
 #include "pool/running.h"
 #include "pool/schedule.h"
@@ -152,10 +153,11 @@ static bool worker_is_known(const struct work_loop *w) {
 
 static bool worker_has_work(void *context) {
     const struct work_loop *w = context;
-    return worker_must_end(w) || (worker_is_known(w) && schedule_first_job(w->pool));
+    return worker_must_end(w) || everywhere_is_due(w->pool, w->worker) ||
+           (worker_is_known(w) && schedule_first_job(w->pool));
 }
 
-enum step { STEP_RUN, STEP_WAIT, STEP_END };
+enum step { STEP_RUN, STEP_WAIT, STEP_EVERYWHERE, STEP_END };
 
 /* Under the guard. Returns the news of the task's job. */
 static unsigned worker_hand_in(struct work_loop *w, const struct done *done) {
@@ -166,6 +168,7 @@ static unsigned worker_hand_in(struct work_loop *w, const struct done *done) {
 
 static enum step worker_take(struct work_loop *w, struct claim *claim) {
     if (worker_must_end(w)) return STEP_END;
+    if (everywhere_is_due(w->pool, w->worker)) return STEP_EVERYWHERE;
     return worker_is_known(w) && schedule_claim(w->pool, w->hand, claim) ? STEP_RUN : STEP_WAIT;
 }
 
@@ -188,7 +191,7 @@ static enum step worker_step(struct work_loop *w, struct claim *claim, const str
 }
 
 static void worker_work(struct work_loop *w) {
-    struct claim claim;
+    struct claim claim = {0};
     struct done done;
     bool have_done = false;
     for (;;) {
@@ -197,6 +200,10 @@ static void worker_work(struct work_loop *w) {
         case STEP_WAIT:
             have_done = false;
             waitq_wait(&w->pool->work, worker_has_work, w, PRONG_FOREVER);
+            break;
+        case STEP_EVERYWHERE:
+            have_done = false;
+            everywhere_run_due(w->pool, w->worker);
             break;
         case STEP_RUN: done = worker_run(w, &claim); have_done = true;
         }
@@ -247,7 +254,8 @@ static void worker_report_exiting(struct work_loop *w) {
 
 static void worker_serve(struct work_loop *w) {
     initializing = NULL;
-    prong_family_fit(0); /* the initializer may have limited the address space */
+    prong_family_fit(0);                    /* the initializer may have limited the address space */
+    everywhere_run_due(w->pool, w->worker); /* if that kills it, it is an early death */
     worker_report_ready(w);
     worker_work(w);
     if (!w->pool->around.exit.pointer || !worker_ends_in_order(w)) return;

@@ -80,6 +80,7 @@ ROW(subprocess_options, prong_subprocess_options, (0), prong_subprocess_run(argv
 ROW(subprocess_popen, prong_popen_options, (0),
     prong_subprocess_run(argv, NULL, &(prong_subprocess_options){.popen = options}, PRONG_SECONDS(5)))
 ROW(pool_options, prong_pool_options, (.processes = 1), prong_pool_create(&pool, &options))
+ROW(everywhere, prong_everywhere, (.target = target), prong_pool_everywhere(pool, &options, PRONG_SECONDS(5)))
 ROW(worker_options, prong_worker_options, (.threads = 1),
     prong_pool_create(&pool, &(prong_pool_options){.processes = 1, .worker = &options}))
 ROW(work_run, prong_work, (.task = task, .count = 1), prong_pool_run(pool, &options, NULL, PRONG_SECONDS(5)))
@@ -130,7 +131,9 @@ static const struct row *const rows[] = {&row_lock_options,
                                          &row_stop_plan,
                                          &row_subprocess_options,
                                          &row_subprocess_popen,
-                                         &row_pool_options, &row_worker_options,
+                                         &row_pool_options,
+                                         &row_worker_options,
+                                         &row_everywhere,
                                          &row_work_run,
                                          &row_task_options_run,
                                          &row_task_options_submit,

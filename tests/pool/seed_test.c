@@ -91,7 +91,8 @@ METHOD_TEST(a_task_that_is_run_again_has_the_same_seed) {
     prong_shared_value tries;
     uint64_t seed;
     ok(prong_shared_value_create(&tries, PRONG_TYPE_OF(long), 1, NULL, NULL));
-    prong_work work = {.task = die_at_first, .in = &tries, .in_size = sizeof tries, .count = 1, .out = &seed, .out_size = 8};
+    prong_work work = {
+        .task = die_at_first, .in = &tries, .in_size = sizeof tries, .count = 1, .out = &seed, .out_size = 8};
     ok(prong_pool_run(pool, &work, &(prong_task_options){.retries = 3, .seed = 9}, PRONG_SECONDS(15)));
     check(seed == prong_seed(9, 0));
     ok(prong_pool_destroy(pool));

@@ -81,6 +81,31 @@ def in_child():
 # ------------------------------------------------ the tests ------------------------------------------------
 
 
+def note(value):
+    prong.worker_state().setdefault("noted", []).append(value)
+
+
+def noted(x):
+    time.sleep(0.002)
+    return prong.worker_state().get("noted")
+
+
+def refuse(value):
+    raise KeyError(value)
+
+
+def refuse_at_length(value):
+    raise ValueError(value * 10000)
+
+
+def die_first(path):
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return note("after")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class AroundTests(InMethod):
     def lines(self, path):
         try:
@@ -149,6 +174,45 @@ class AroundTests(InMethod):
             pool.close()
             self.assertTrue(pool.join(SOON))
             self.assertEqual(pool.deaths(), 1)
+
+    def test_everywhere_is_called_in_each_worker_and_later_ones(self):
+        with self.context.Pool(2, maxtasksperchild=3) as pool:
+            pool.everywhere(note, 1, timeout=SOON)
+            pool.everywhere(note, 2, timeout=SOON)
+            self.assertEqual(pool.map(noted, range(20), 1), [[1, 2]] * 20)
+
+    def test_what_it_raises_everywhere_is_raised(self):
+        with self.context.Pool(2) as pool:
+            with self.assertRaises(KeyError) as caught:
+                pool.everywhere(refuse, "this", timeout=SOON)
+            self.assertEqual(caught.exception.args, ("this",))
+            with self.assertRaisesRegex(prong.ProcessError, "ValueError: xxx"):
+                pool.everywhere(refuse_at_length, "x", timeout=SOON)
+            pool.everywhere(note, 1, timeout=SOON)
+            self.assertEqual(pool.apply(noted, (0,)), [1])
+            with self.assertRaises(AttributeError if sys.version_info < (3, 12) else Exception):
+                pool.everywhere(lambda: None)
+
+    def test_everywhere_waits_for_a_busy_worker(self):
+        with self.context.Pool(1) as pool:
+            result = pool.apply_async(time.sleep, (0.3,))
+            while not any(busy for _, busy, _ in pool._core.workers()):
+                time.sleep(0.001)
+            with self.assertRaises(prong.TimeoutError):
+                pool.everywhere(note, 1, timeout=0.01)
+            pool.everywhere(note, 2, timeout=SOON)
+            self.assertTrue(result.ready())
+            self.assertEqual(pool.apply(noted, (0,)), [1, 2])
+
+    def test_a_worker_that_dies_of_it_has_its_successor_call_it(self):
+        path = self.path()
+        with self.context.Pool(1) as pool:
+            pool.everywhere(die_first, path, timeout=SOON)
+            self.assertEqual(pool.apply(noted, (0,)), ["after"])
+            self.assertEqual(pool.deaths(), 1)
+            pool.close()
+            with self.assertRaises(ValueError):
+                pool.everywhere(note, 1)
 
     def test_seeds_do_not_depend_on_workers_or_chunks(self):
         runs = []

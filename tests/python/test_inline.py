@@ -120,6 +120,13 @@ class InlineTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             pool.apply(here)
 
+    def test_everywhere_is_here(self):
+        called = []
+        self.pool.everywhere(called.append, 3)
+        self.assertEqual(called, [3])
+        with self.assertRaises(ValueError):
+            self.pool.everywhere(fail, 1)
+
     def test_threads_have_their_own_tasks(self):
         first, second = prong.Pool(prong.INLINE, begin, (1,)), prong.Pool(prong.INLINE, begin, (2,))
         entered, go = threading.Event(), threading.Event()

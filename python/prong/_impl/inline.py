@@ -133,6 +133,13 @@ class InlinePool:
     def join(self, timeout):
         return True
 
+    def everywhere(self, once, timeout):
+        """Calls the function here, and raises what it raises."""
+        if self._broken:
+            raise PoolBroken("the pool's initializer failed")
+        with self._here:
+            once.function(*once.args)
+
     def workers(self):
         return []
 

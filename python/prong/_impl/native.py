@@ -9,6 +9,7 @@ from typing import Any
 from .. import _core
 from ..errors import TaskFailed
 from ..pool import Pool
+from .everywhere import check
 from .results import failure
 
 __all__ = ["NativePool"]
@@ -37,8 +38,8 @@ class NativePool(Pool):
 
     A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
     prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for
-    map_into it is a prong_range. initializer and worker_exit are a prong_value_target. TaskFailed is raised with what a function says of its
-    failure, WorkerDied for the one task whose worker died.
+    map_into it is a prong_range. initializer and worker_exit are a prong_value_target. TaskFailed is raised with what a function says of
+    its failure, WorkerDied for the one task whose worker died.
     """
 
     __module__ = "prong"
@@ -90,6 +91,11 @@ class NativePool(Pool):
     def _imap(self, ordered, func, iterable, chunksize, seed, *more):
         _refuse_seed(seed)
         return super()._imap(ordered, _name(func), iterable, 1, seed, *more)
+
+    def everywhere(self, func: str, *args: Any, timeout: float | None = None) -> None:  # type: ignore[override]
+        """Calls func(*args), a prong_value_target, once in each worker, those that come later as well: as Pool.everywhere."""
+        self._check_running()
+        check(self._core.everywhere(_name(func), args, timeout))
 
     def map_into(
         self, func: str, source: Any, out: Any, chunksize: int | None = None, *, timeout: float | None = None, retries: int = 0

@@ -54,7 +54,7 @@ def note_failure(buffer):
     view[:8] = len(text).to_bytes(8, "little")
 
 
-def _describe(error, value, unsendable):
+def describe(error, value, unsendable):
     """A task's exception as bytes: itself if it can be pickled and unpickled, and its text as far as that can be had. Raises where
     there is no memory for that much."""
     if isinstance(error, SystemExit):
@@ -66,7 +66,7 @@ def _describe(error, value, unsendable):
     return dumps((otherwise(None, _pickled, error), otherwise("", _traceback, error), summary, isinstance(error, MemoryError)))
 
 
-_core._set_describe(_describe)
+_core._set_describe(describe)
 
 
 def _worker_process(context, name):

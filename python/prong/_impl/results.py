@@ -31,7 +31,7 @@ def remote_traceback(text):
 
 
 def rebuilt(data, code):
-    """The exception that _describe described; code tells why there is nothing of it."""
+    """The exception that describe described; code tells why there is nothing of it."""
     if not data:
         if code == _core.NO_MEMORY_TO_DESCRIBE:
             return MemoryError("the task's worker had no memory left to describe what the task raised")
