@@ -4,11 +4,11 @@ Its workers are a pool's, one that dies fails its own tasks, and they are kept f
 and of a session travel by value, as with joblib's own back end, and large arrays lie in shared memory once, read-only.
 """
 
-
 try:
     from joblib import cpu_count, register_parallel_backend
     from joblib._parallel_backends import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
-except ImportError as error:
+    _ = ParallelBackendBase.retrieve_result_callback
+except (ImportError, AttributeError) as error:
     raise ImportError(f"prong.joblib needs joblib, 1.3 or later: {error}") from error
 
 from ._impl.joblib_workers import Workers, keep, take
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = ["ProngBackend"]
+
+
+def __dir__():
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def _in_worker():

@@ -153,6 +153,15 @@ def installed(name):
     return importlib.util.find_spec(name) is not None
 
 
+def has_joblib():
+    """Whether there is one that prong.joblib serves."""
+    try:
+        importlib.import_module("prong.joblib")
+        return True
+    except ImportError:
+        return False
+
+
 def main():
     """unittest.main, for a file whose tests may all be skipped: CPython 3.12.0 and 3.12.1 call that a failure."""
     program = unittest.main("__main__", exit=False)

@@ -74,6 +74,7 @@ class Completed(InMethod):
 
     def test_too_late_is_a_timeout(self):
         quick, slow = self.pool.apply_async(same, (1,)), self.pool.apply_async(wait, (2,))
+        quick.wait(SOON)
         iterator = prong.as_completed([slow, quick], 0.5)
         self.assertIs(next(iterator), quick)
         with self.assertRaisesRegex(prong.TimeoutError, r"1 \(of 2\)"):

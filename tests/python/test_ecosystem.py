@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from support import METHODS, PROGRAM_TIME, ProgramTest, installed, main
+from support import METHODS, PROGRAM_TIME, ProgramTest, has_joblib, installed, main
 
 SOON = 60
 
@@ -269,19 +269,14 @@ def test_pool(method):
 
 
 class EcosystemTest(ProgramTest):
-    @needs("joblib")
+    @unittest.skipUnless(has_joblib(), "no joblib, or one older than 1.3")
     def test_joblibs_parallel(self):
-        import joblib
-        if tuple(map(int, joblib.__version__.split(".")[:2])) < (1, 3):
-            self.skipTest("joblib is older than 1.3")
         self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\nTrue\n"
                            "['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
 
-    @needs("joblib", "numpy")
+    @unittest.skipUnless(has_joblib(), "no joblib, or one older than 1.3")
+    @needs("numpy")
     def test_joblibs_large_arrays(self):
-        import joblib
-        if tuple(map(int, joblib.__version__.split(".")[:2])) < (1, 3):
-            self.skipTest("joblib is older than 1.3")
         self.check(ARRAYS, "{('ndarray', False, False, 1000000.0)}\n{('ndarray', True, True, 10.0)}\n{('ndarray', False, True, 1000000.0)}\n"
                            "{('ndarray', False, False, 500000.0)}\n{('ndarray', True, False, 1000000.0)}\n2000.0\n")
 
