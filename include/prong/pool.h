@@ -27,10 +27,9 @@
 #define PRONG_POOL_H
 
 #include <prong/job.h>
-#include <prong/process.h>
+#include <prong/pool_options.h>
 #include <prong/task_options.h>
 #include <prong/work.h>
-#include <prong/worker.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,61 +39,6 @@ PRONG_BEGIN_DECLS
 typedef struct prong_pool {
     uint64_t offset, generation;
 } prong_pool;
-
-/* As many processes: none. Tasks run in the thread that submits them, before
- * prong_pool_submit returns, and those of an iterator in prong_iterator_next;
- * so a debugger sees them. Callbacks are called by the same thread, the
- * initializer by the one that creates the pool, the exit by the one that shuts
- * it down. Time limits are not enforced; threads and cpus are not applied;
- * there is nothing to retry, as what kills a task kills the program. Only the
- * process that created the pool may submit to it and shut it down
- * (PRONG_NOT_CHILD). */
-#define PRONG_INLINE ((unsigned)-1)
-
-typedef struct prong_pool_options {
-    unsigned processes; /* workers; 0: one for each CPU that this process may
-                           use; PRONG_INLINE: none */
-    /* Run first in each worker; a result other than 0 breaks the pool. */
-    prong_target *initializer;
-    const void *initializer_argument;
-    size_t initializer_size;
-    size_t maxtasksperchild; /* a worker is replaced after so many; 0: never */
-    prong_start_method method;
-    const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
-    /* The workers run another program (see prong_process_options):
-     * {"prong-worker", NULL} has just prong and the libraries that works name;
-     * {"python3", "-m", "prong.worker", NULL} runs Python's functions. The
-     * pool's start does not wait until such workers are ready; if none of them
-     * ever is, the pool breaks. */
-    char *const *program;
-    /* Instead of initializer: a prong_value_target by its name (see
-     * prong_work), and its arguments: a tuple, or null. */
-    const char *initializer_name;
-    prong_value initializer_arguments;
-    /* A worker whose initializer runs longer is killed and replaced; 0: no
-     * limit. If none completes it, in three tries more than there are workers,
-     * the pool breaks. A task's own time_limit begins with the task. */
-    prong_time initializer_time_limit;
-    /* The pool grows to so many workers where tasks wait for one for 10 ms, and
-     * shrinks, to `processes` at least, to as many as were busy at the same
-     * time, when it could have done with these for idle_time. 0: it does not;
-     * then prong_pool_resize still can, to 64 or `processes`, if that is
-     * more. */
-    size_t processes_most;
-    prong_time idle_time; /* 0: 10 s */
-    /* Limits of a worker's memory, in bytes; 0: none. What counts is memory of
-     * its own (RssAnon), less what a forked worker has from its parent: not
-     * what it shares with others, and not prong's arena. A worker above
-     * memory_soft is replaced after its task. With memory_hard, it cannot
-     * allocate more than that of private memory (RLIMIT_DATA, which counts all
-     * that is reserved, such as the stacks of threads): malloc fails, Python
-     * raises MemoryError. One that uses more all the same, in a task, is killed
-     * within 0.2 s: the task ends as PRONG_TASK_MEMORY, or is run again
-     * (retries). */
-    size_t memory_soft, memory_hard;
-    const prong_worker_options *worker; /* what goes around tasks; NULL: none */
-    void *reserved[3];                  /* zero */
-} prong_pool_options;
 
 /* Starts the workers. options may be NULL. Errors: as prong_process_start;
  * PRONG_INVALID. Pair with prong_pool_destroy. */

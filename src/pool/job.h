@@ -56,10 +56,10 @@ struct job {
     /* What a claim touches. Places are claimed in the order in which tasks were added. A place is a task's number, but in an
      * iterator's job, where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a
      * ring. */
-    _Alignas(64) struct link claimable; /* in the pool's list of this name and its priority */
+    _Alignas(64) struct chain_link claimable; /* in the pool's list of this name and its priority */
     uint64_t words, order;
     uint64_t count, next, running, again;
-    struct list hands; /* that run its tasks */
+    struct chain hands; /* that run its tasks */
     /* What the end of a task touches. */
     uint64_t done, failed;
     uint64_t sealed;                /* nothing more will be added */
@@ -70,7 +70,7 @@ struct job {
     /* The rest. */
     uint64_t storage; /* one block for words, calls and order, 0: they are in `small` */
     uint64_t capacity;
-    struct link told;                 /* in the pool's list of this name */
+    struct chain_link told;           /* in the pool's list of this name */
     _Atomic uint64_t submitter;       /* token */
     uint64_t again_first, again_last; /* of the places to be run again: see again_add */
     uint64_t freed_by;                /* token of the one to whom that fell: if it dies first, its successors do it */

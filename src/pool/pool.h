@@ -34,11 +34,11 @@ struct worker {
     int64_t awaits_place, awaits_until;
 };
 
-/* A list in the arena, linked both ways, so that one is taken out without a search: see list.h. */
-struct list {
+/* A chain in the arena, linked both ways, so that one is taken out without a search: see chain.h. */
+struct chain {
     uint64_t first, last;
 };
-struct link {
+struct chain_link {
     uint64_t next, previous;
 };
 
@@ -48,7 +48,7 @@ struct hand {
     uint64_t place, tries;          /* of the task in the job, and how often it was begun */
     uint64_t doom;                  /* why the task is being killed; it stays until the hand takes another */
     int64_t ends_at;                /* when its time limit is up; 0: it has none */
-    struct link of_job;             /* in the job's list of hands */
+    struct chain_link of_job;       /* in the job's list of hands */
     _Alignas(64) uint64_t limit_at; /* its place in the pool's heap of limits, + 1; 0: none. See limits.h */
 };
 
@@ -60,7 +60,7 @@ struct pool {
     /* What each step of the schedule reads or writes, in one cache line: it moves from the one that submits to the worker. */
     _Alignas(64) _Atomic uint64_t state;
     uint64_t unfinished; /* tasks submitted and not ended */
-    struct list
+    struct chain
         claimable[PRIORITIES]; /* jobs with tasks to claim, the most urgent ones first, and of these the oldest */
     /* What steps only read, as a rule. */
     _Alignas(64) uint64_t workers, hands, worker_count;
@@ -75,7 +75,7 @@ struct pool {
     int64_t limits_looked_until;  /* the owner looks at it then, at the latest; PRONG_FOREVER: when it is told to */
     _Alignas(64) uint64_t busy, busy_most; /* if it adapts: hands with a task, and how many there were at most */
     /* The rest. */
-    struct list told;          /* ended jobs whose callbacks are to run, in the order of their ends */
+    struct chain told;         /* ended jobs whose callbacks are to run, in the order of their ends */
     _Atomic uint64_t owner;    /* token */
     struct owner *entry;       /* in the owner's own memory, under the lock of owners.c */
     _Atomic uint64_t orphaned; /* the owner is dead: freed when the last worker is, too */

@@ -7,20 +7,20 @@
 #include "family/member.h"
 #include "os/os.h"
 #include "pool/limits.h"
-#include "pool/list.h"
+#include "pool/chain.h"
 
 #include <limits.h>
 
 enum {
-    TASK_WORDS = 5,                                                    /* schedule_end_task */
-    TAKE_WORDS = 5 + LIST_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
-    FREE_WORDS = 2 + LIST_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
-    CLAIM_WORDS = 3 + 2 + TAKE_WORDS + LIST_REMOVE_WORDS,              /* schedule_claim */
-    TELL_WORDS = 1 + LIST_ADD_WORDS,                                   /* schedule_tell_owner */
-    END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,          /* schedule_end */
-    LOSS_WORDS = 4 + LIST_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
-    DEATH_WORDS = LOSS_WORDS + 8,                                      /* schedule_death */
-    CANCEL_WORDS = TASK_WORDS + 3 + 5 + LIST_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
+    TASK_WORDS = 5,                                                     /* schedule_end_task */
+    TAKE_WORDS = 5 + CHAIN_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
+    FREE_WORDS = 2 + CHAIN_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
+    CLAIM_WORDS = 3 + 2 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
+    TELL_WORDS = 1 + CHAIN_ADD_WORDS,                                   /* schedule_tell_owner */
+    END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,           /* schedule_end */
+    LOSS_WORDS = 4 + CHAIN_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
+    DEATH_WORDS = LOSS_WORDS + 8,                                       /* schedule_death */
+    CANCEL_WORDS = TASK_WORDS + 3 + 5 + CHAIN_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
 };
 _Static_assert(END_WORDS + 0 <= JOURNAL_CAPACITY && 1 + CLAIM_WORDS <= JOURNAL_CAPACITY,
                "a worker's steps fit the journal");
@@ -37,20 +37,20 @@ static void schedule_add(struct pool *pool, uint64_t *word, int64_t n) {
 /* --- jobs with tasks to claim --- */
 
 /* The most urgent first. */
-static struct list *schedule_list(struct pool *pool, const struct job *job) {
+static struct chain *schedule_list(struct pool *pool, const struct job *job) {
     static const unsigned rank[PRIORITIES] = {
         [PRONG_PRIORITY_HIGH] = 0, [PRONG_PRIORITY_NORMAL] = 1, [PRONG_PRIORITY_LOW] = 2};
     return &pool->claimable[rank[job->priority]];
 }
 
 void schedule_job(struct pool *pool, struct job *job) {
-    struct list *list = schedule_list(pool, job);
-    if (!list_has(list, job, offsetof(struct job, claimable)))
-        list_add(pool, list, job, offsetof(struct job, claimable));
+    struct chain *chain = schedule_list(pool, job);
+    if (!chain_has(chain, job, offsetof(struct job, claimable)))
+        chain_add(pool, chain, job, offsetof(struct job, claimable));
 }
 
 static void schedule_unlink_job(struct pool *pool, struct job *job) {
-    list_remove(pool, schedule_list(pool, job), job, offsetof(struct job, claimable));
+    chain_remove(pool, schedule_list(pool, job), job, offsetof(struct job, claimable));
 }
 
 /* --- places to be run again: a list through their words, the first that was lost in front --- */
@@ -106,7 +106,7 @@ static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *
     schedule_set(pool, &hand->job, claim->job);
     schedule_add(pool, &job->running, 1);
     if (pool->adapts) schedule_count_busy(pool);
-    list_add(pool, &job->hands, hand, offsetof(struct hand, of_job));
+    chain_add(pool, &job->hands, hand, offsetof(struct hand, of_job));
     bool early = hand->ends_at && limits_add(pool, hand), unwatched = pool->memory_hard && !pool->memory_watched;
     if (unwatched) schedule_set(pool, &pool->memory_watched, 1);
     return early || unwatched;
@@ -116,7 +116,7 @@ static void hand_free(struct pool *pool, struct hand *hand) {
     struct job *job = arena_at(hand->job);
     schedule_add(pool, &job->running, -1);
     if (pool->adapts) schedule_add(pool, &pool->busy, -1);
-    list_remove(pool, &job->hands, hand, offsetof(struct hand, of_job));
+    chain_remove(pool, &job->hands, hand, offsetof(struct hand, of_job));
     limits_remove(pool, hand);
     schedule_set(pool, &hand->job, 0);
 }
@@ -150,11 +150,11 @@ bool schedule_holds(const struct hand *hand, const struct claim *claim) {
 void schedule_tell_owner(struct pool *pool, struct job *job) {
     if (!job->tell_owner || job->was_told || job->abandoned || !job_ended(job)) return;
     schedule_set(pool, &job->was_told, 1);
-    list_add(pool, &pool->told, job, offsetof(struct job, told));
+    chain_add(pool, &pool->told, job, offsetof(struct job, told));
 }
 
 void schedule_untell_owner(struct pool *pool, struct job *job) {
-    list_remove(pool, &pool->told, job, offsetof(struct job, told));
+    chain_remove(pool, &pool->told, job, offsetof(struct job, told));
 }
 
 bool schedule_take_told(struct pool *pool, prong_job *job) {

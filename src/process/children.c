@@ -54,11 +54,11 @@ static void child_forget_in_copy(struct child *child, struct run *run) {
 }
 
 /* The parent's entries, and its parent's: nothing looks at them, but they are not lost either. */
-static struct child *left_behind;
+static struct child *left_children;
 
 static void children_leave_behind(void) {
-    if (children) children->previous = left_behind;
-    if (children) left_behind = children;
+    if (children) children->previous = left_children;
+    if (children) left_children = children;
     children = NULL;
 }
 
