@@ -17,6 +17,7 @@
 struct share {
     struct object object;
     uint64_t block, size;
+    uint64_t creator;       /* token */
     uint64_t users;         /* opens that are not closed, of all members */
     struct ledgers ledgers; /* of each: taken is the number of opens, finished that of closes */
     struct guard guard;
@@ -48,6 +49,7 @@ static prong_status share_begin(prong_share *handle, const prong_share_options *
         object_destroy(*share, object_generation(*share));
         return status;
     }
+    (*share)->creator = self_token();
     ledger->taken = (*share)->users = 1;
     return PRONG_OK;
 }
@@ -147,6 +149,17 @@ prong_status prong_share_close(prong_share handle) {
     prong_status status = share_close_inside(handle);
     if (status >= 0) retired_sweep_if_due(); /* when this thread is inside of it no more */
     return status;
+}
+
+static bool share_creator_has_it(struct ledger *ledger, void *share) {
+    return atomic_load(&ledger->member) == ((struct share *)share)->creator &&
+           ledger->taken > atomic_load(&ledger->finished);
+}
+
+bool share_is_left(prong_share handle) {
+    struct share *share;
+    INSIDE struct visit inside = {0};
+    return share_enter(&inside, handle, &share) < 0 || !ledgers_each(&share->ledgers, share_creator_has_it, share);
 }
 
 /* --- as an object --- */
