@@ -10,6 +10,7 @@
 #include "base/interrupt.h"
 #include "channel/connection.h"
 #include "channel/queue.h"
+#include "channel/share.h"
 #include "channel/source.h"
 #include "family/bell.h"
 #include "family/object.h"
@@ -41,6 +42,7 @@ const struct object_type *const object_types[KIND_LIMIT] = {
     [KIND_SHARED] = &shared_type,
     [KIND_MANAGER] = &manager_type,
     [KIND_SUPERVISOR] = &supervisor_type,
+    [KIND_SHARE] = &share_type,
 };
 
 /* --- what prong_wait can wait for (channel/source.h) --- */

@@ -59,6 +59,7 @@
 #include <prong/runtime.h>
 #include <prong/semaphore.h>
 #include <prong/server.h>
+#include <prong/share.h>
 #include <prong/shared_memory.h>
 #include <prong/shared_value.h>
 #include <prong/start.h>

@@ -59,7 +59,11 @@ typedef struct prong_runtime {
      * called with it before the target, if the server has set that. */
     int handed;
     void (*take_handed)(int descriptor);
-    void *reserved[8]; /* zero */
+    /* In a pool's worker that has no task, before it waits: whether the runtime
+     * keeps something for the next one. It is called again, with give_back,
+     * when no task has come for 50 ms: it should keep nothing then. */
+    bool (*idle)(bool give_back);
+    void *reserved[7]; /* zero */
 } prong_runtime;
 
 /* Takes effect for starts from then on; once, before the first of them. Not

@@ -107,12 +107,14 @@ static int encode_with(int dump(Sink *, PyObject *, bool), PyObject *object, str
     sink->buffers = NULL;
     sink->chunks = PyList_New(0);
     bool before = travelling;
-    PyObject *begun = posts_begin();
+    PyObject *begun = posts_begin(), *shares = shares_begin();
     travelling = family;
     int failed = sink->chunks ? dump(sink, object, family) : -1;
     travelling = before;
     encoded->posts = posts_end(begun);
+    encoded->shares = shares_end(shares);
     if (failed) encoded_unsent(encoded);
+    if (failed) encoded_clear(encoded);
     if (!failed) {
         encoded->chunks = new_reference(sink->chunks);
         Py_XINCREF(sink->buffers);
@@ -132,8 +134,13 @@ static int encode_by_pickle(PyObject *object, struct encoded *encoded, bool fami
     return encode_with(codec_dump_by_value, object, encoded, family);
 }
 
+static void encoded_begin(struct encoded *encoded) {
+    encoded->chunks = encoded->buffers = encoded->shared = encoded->posts = encoded->shares = NULL;
+    encoded->by_value = false;
+}
+
 bool encode_if_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded) {
-    encoded->chunks = encoded->buffers = encoded->posts = NULL;
+    encoded_begin(encoded);
     if (count < NUMBERS_LEAST) return false;
     if (encode_numbers(items, count, encoded) == 0) return true;
     PyErr_Clear(); /* something else is in it */
@@ -141,9 +148,8 @@ bool encode_if_numbers(PyObject *const *items, Py_ssize_t count, struct encoded 
 }
 
 static int encode_for(PyObject *object, struct encoded *encoded, bool family) {
-    encoded->chunks = encoded->buffers = encoded->posts = NULL;
-    encoded->by_value = false;
-    if (encode_plain(object, encoded)) return 0;
+    encoded_begin(encoded);
+    if (encode_plain(object, encoded, family)) return 0;
     if (PyList_CheckExact(object) && encode_if_numbers(PySequence_Fast_ITEMS(object), PyList_GET_SIZE(object), encoded))
         return 0;
     return encode_by_pickle(object, encoded, family);
@@ -175,9 +181,12 @@ void encoded_write(const struct encoded *encoded, void *to) {
 }
 
 void encoded_clear(struct encoded *encoded) {
+    if (encoded->shares) shares_travel(encoded->shares);
     Py_CLEAR(encoded->chunks);
     Py_CLEAR(encoded->buffers);
+    Py_CLEAR(encoded->shared);
     Py_CLEAR(encoded->posts);
+    Py_CLEAR(encoded->shares);
 }
 
 void encoded_unsent(struct encoded *encoded) {

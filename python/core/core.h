@@ -66,6 +66,8 @@ typedef prong_status destroy_function(uint64_t offset, uint64_t generation);
 void handle_made(struct handle *handle);
 /* The wrapper goes: destroys the object if nobody else can know it, now or when nobody else is left. */
 void handle_drop(struct handle *handle, destroy_function *destroy);
+/* Destroys what could not be when its wrapper went, if nobody else is left. */
+void handles_look(void);
 extern uint64_t fork_count; /* forks of this process so far */
 extern long own_pid;
 int handles_init(void);
@@ -92,7 +94,9 @@ struct encoded {
     size_t size;       /* of the whole */
     PyObject *chunks;  /* bytes objects to be written one after another; NULL: all is in small */
     PyObject *buffers; /* large buffers that go beside the pickle; NULL: none */
+    PyObject *shared;  /* of each buffer: the share that it is in, or None; NULL: all are in the message */
     PyObject *posts;   /* connections whose ends are posted in it; NULL: none */
+    PyObject *shares;  /* whose handles are in it; NULL: none */
     size_t pickle_size;
     bool by_value; /* something in it may be another the next time, though it is the same object */
     char small[SMALL];
@@ -217,11 +221,34 @@ PyObject *posts_begin(void);
 PyObject *posts_end(PyObject *begun);
 void posts_undo(PyObject *posts);
 
+/* --- share.c: shares, which processes read in place --- */
+
+extern PyTypeObject Share_type;
+/* A share with a copy of a buffer, of a task's. */
+PyObject *share_of_buffer(const Py_buffer *buffer);
+/* Its offset and generation. */
+struct handle share_handle_of(PyObject *share);
+/* As posts_begin and posts_end: the shares whose handles were pickled meanwhile. */
+PyObject *shares_begin(void);
+PyObject *shares_end(PyObject *begun);
+/* They go to other processes in a message: then nobody here knows when they are of no more use. */
+void shares_travel(PyObject *shares);
+/* For a pool's worker: what is unpickled from a share from now on is kept for the next task. */
+void shares_keep(void);
+/* Whether there is anything kept, without the GIL; and gives it up. */
+bool shares_kept(void);
+void shares_give_up(void);
+/* A tuple or dict of arguments that were inherited, not pickled: with the objects of those that are shares. A new reference. */
+PyObject *shares_resolve(PyObject *arguments);
+int add_share(PyObject *module);
+
 /* pool.c, for the runtime: the pool's thread has run its callbacks */
 void pool_give_gil(void);
 /* process.c, for pool.c */
 int call_in_child(PyObject *function, const void *bytes, size_t size);
 extern PyObject *worker_run; /* of prong._impl.image: called with a payload */
+/* worker.c, for the runtime: a worker has no task */
+bool worker_idle(bool give_back);
 /* pool.c, for the runtime: a call by name, see prong_runtime */
 int call_by_name(const char *name, const void *pickle, size_t size, prong_result *result);
 

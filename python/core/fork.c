@@ -163,7 +163,11 @@ static int child_become(const struct python_child *child) {
 static PyObject *call_target(const struct python_child *child) {
     if (!child->target) return PyObject_CallMethodNoArgs(child->process, names[N_RUN]);
     if (child->target == Py_None) Py_RETURN_NONE;
-    return PyObject_Call(child->target, child->args, child->kwargs);
+    PyObject *args = shares_resolve(child->args), *kwargs = shares_resolve(child->kwargs);
+    PyObject *result = args && kwargs ? PyObject_Call(child->target, args, kwargs) : NULL;
+    Py_XDECREF(args);
+    Py_XDECREF(kwargs);
+    return result;
 }
 
 /* What was raised is printed, or is an exit, as Python's side knows; it finalizes, too. */

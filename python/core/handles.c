@@ -49,6 +49,10 @@ static void destroy_late(void) {
     look_at = late_count * 2 < 16 ? 16 : late_count * 2;
 }
 
+void handles_look(void) {
+    if (late_count) destroy_late();
+}
+
 static void destroy_postpone(const struct handle *handle, destroy_function *destroy) {
     if (late_count == late_room) {
         size_t room = late_room ? late_room * 2 : 16;

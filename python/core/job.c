@@ -4,6 +4,7 @@
 static void job_dealloc(PyObject *object) {
     JobObject *self = (JobObject *)object;
     if (self->open) pool_leave_job((PoolObject *)self->pool, self);
+    Py_XDECREF(self->shares);
     Py_XDECREF(self->pool);
     Py_XDECREF(self->results);
     Py_TYPE(object)->tp_free(object);

@@ -14,6 +14,8 @@ enum { NUMBER_MOST = PICKLE_LONG8_SIZE + 1 };
 
 struct plain_writer {
     char *at, *end;
+    bool family;     /* shares may go into it */
+    PyObject *share; /* the one that is in it, borrowed; NULL: none */
 };
 
 static bool plain_room(const struct plain_writer *w, size_t size) {
@@ -68,6 +70,32 @@ static bool plain_write_text(struct plain_writer *w, PyObject *object) {
     return plain_write_sized(w, OP_SHORT_BINUNICODE, OP_BINUNICODE, data, (size_t)size);
 }
 
+/* A share, as its __reduce__ has it: a call of prong.Handle("share", offset, generation, prong._core._open_share). */
+static const struct __attribute__((packed)) share_pickle {
+    char before[24];
+    char offset_code[2];
+    uint64_t offset;
+    char generation_code[2];
+    uint64_t generation;
+    char after[30]; /* begins with the sign of the generation */
+} SHARE_PICKLE = {.before = "\x8c\x05prong\x8c\x06Handle\x93(\x8c\x05share",
+                  .offset_code = "\x8a\x08",
+                  .generation_code = "\x8a\x09",
+                  .after = "\x00\x8c\x0bprong._core\x8c\x0b_open_share\x93tR"};
+
+/* Only one, as two references to one would become two objects. */
+static bool plain_write_share(struct plain_writer *w, PyObject *object) {
+    struct share_pickle pickle = SHARE_PICKLE;
+    struct handle handle = share_handle_of(object);
+    if (!w->family || w->share || !handle.generation || !plain_room(w, sizeof pickle)) return false;
+    pickle.offset = handle.offset;
+    pickle.generation = handle.generation;
+    memcpy(w->at, &pickle, sizeof pickle);
+    w->at += sizeof pickle;
+    w->share = object;
+    return true;
+}
+
 static bool plain_write(struct plain_writer *w, PyObject *object, int depth);
 
 /* Lists and dicts only at the top: further down, two references to one would become two objects. */
@@ -112,6 +140,7 @@ static bool plain_write(struct plain_writer *w, PyObject *object, int depth) {
     if (object == Py_None) return plain_write_byte(w, OP_NONE);
     if (object == Py_True || object == Py_False)
         return plain_write_byte(w, object == Py_True ? OP_NEWTRUE : OP_NEWFALSE);
+    if (type->tp_base == &Share_type) return plain_write_share(w, object);
     if (depth > 0 && type != &PyTuple_Type) return false;
     if (type == &PyTuple_Type) return PyTuple_GET_SIZE(object) < 32 && depth < 2 && plain_write_tuple(w, object, depth);
     if (type == &PyList_Type) return plain_write_list(w, object);
@@ -119,13 +148,16 @@ static bool plain_write(struct plain_writer *w, PyObject *object, int depth) {
     return false;
 }
 
-bool encode_plain(PyObject *object, struct encoded *encoded) {
-    struct plain_writer w = {encoded->small, encoded->small + SMALL};
+bool encode_plain(PyObject *object, struct encoded *encoded, bool family) {
+    struct plain_writer w = {encoded->small, encoded->small + SMALL, family, NULL};
     *w.at++ = (char)OP_PROTO;
     *w.at++ = PLAIN_PROTOCOL;
     if (!plain_write(&w, object, 0) || !plain_write_byte(&w, OP_STOP)) return false;
     encoded->size = encoded->pickle_size = (size_t)(w.at - encoded->small);
-    return true;
+    if (w.share) encoded->shares = Py_BuildValue("[O]", w.share);
+    if (!w.share || encoded->shares) return true;
+    PyErr_Clear();
+    return false;
 }
 
 /* The value of an int of one digit, which most are, without a call. */
@@ -154,7 +186,7 @@ static inline bool plain_write_number(struct plain_writer *w, PyObject *object) 
 int encode_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded) {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, count * NUMBER_MOST + 8);
     if (!bytes) return -1;
-    struct plain_writer w = {PyBytes_AS_STRING(bytes), PyBytes_AS_STRING(bytes) + PyBytes_GET_SIZE(bytes)};
+    struct plain_writer w = {PyBytes_AS_STRING(bytes), PyBytes_AS_STRING(bytes) + PyBytes_GET_SIZE(bytes), false, NULL};
     memcpy(w.at, NUMBERS_BEGIN, sizeof NUMBERS_BEGIN);
     w.at += sizeof NUMBERS_BEGIN;
     bool good = true;
@@ -196,6 +228,20 @@ static bool plain_read_sized(struct plain_reader *r, int length_size, bool text)
     r->at += size;
     return plain_push(r, text ? PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, "surrogatepass")
                               : PyBytes_FromStringAndSize(data, (Py_ssize_t)size));
+}
+
+/* As plain_write_share wrote it; false: it is something else. */
+static bool plain_read_share(struct plain_reader *r, bool *good) {
+    struct share_pickle pickle;
+    const uint8_t *at = r->at - 1; /* its code has been read */
+    if ((size_t)(r->end - at) < sizeof pickle) return false;
+    memcpy(&pickle, at, sizeof pickle);
+    if (memcmp(pickle.before, SHARE_PICKLE.before, offsetof(struct share_pickle, offset)) != 0 ||
+        memcmp(pickle.after, SHARE_PICKLE.after, sizeof pickle.after) != 0)
+        return false;
+    r->at = at + sizeof pickle;
+    *good = plain_push(r, share_object((prong_share){pickle.offset, pickle.generation}));
+    return true;
 }
 
 /* Of the number, with its code, that stands there as a whole; 0: none does. */
@@ -280,7 +326,9 @@ PyObject *decode_plain(const void *data, size_t size) {
     r.at += 2;
     while (good && r.at < r.end) {
         switch (*r.at++) {
-        case OP_SHORT_BINUNICODE: good = plain_read_sized(&r, 1, true); break;
+        case OP_SHORT_BINUNICODE:
+            if (!plain_read_share(&r, &good)) good = plain_read_sized(&r, 1, true);
+            break;
         case OP_BINUNICODE: good = plain_read_sized(&r, 4, true); break;
         case OP_SHORT_BINBYTES: good = plain_read_sized(&r, 1, false); break;
         case OP_BINBYTES: good = plain_read_sized(&r, 4, false); break;

@@ -8,13 +8,17 @@
 
 static void pool_sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
+    bool have_shares = false; /* much memory may hang on them: they are looked at again at the next occasion */
     for (size_t i = 0; i < self->left_count; i++)
-        if (all || job_is_over(self->left[i]))
-            prong_job_destroy(self->left[i]);
-        else
+        if (all || job_is_over(self->left[i].job)) {
+            prong_job_destroy(self->left[i].job);
+            Py_XDECREF(self->left[i].shares);
+        } else {
+            have_shares = have_shares || self->left[i].shares;
             self->left[kept++] = self->left[i];
+        }
     self->left_count = kept;
-    self->sweep_at = kept * 2 < 64 ? 64 : kept * 2;
+    self->sweep_at = have_shares ? 0 : kept * 2 < 64 ? 64 : kept * 2;
 }
 
 void pool_add_job(PoolObject *self, JobObject *job) {
@@ -38,12 +42,14 @@ void pool_leave_job(PoolObject *self, JobObject *object) {
     if (self->left_count >= self->sweep_at) pool_sweep_left(self, false);
     if (self->left_count == self->left_room) {
         size_t room = self->left_room ? self->left_room * 2 : 64;
-        prong_job *more = realloc(self->left, room * sizeof *more);
+        struct left_job *more = realloc(self->left, room * sizeof *more);
         if (!more) return; /* it stays until the family ends */
         self->left = more;
         self->left_room = room;
     }
-    self->left[self->left_count++] = job;
+    self->left[self->left_count++] = (struct left_job){job, object->shares};
+    if (object->shares) self->sweep_at = 0;
+    object->shares = NULL;
 }
 
 int pool_made(PoolObject *self, const prong_pool_options *options) {
@@ -240,6 +246,8 @@ static PyObject *pool_start_job(PoolObject *self, const struct tasks *tasks, pro
     }
     job->count = tasks->count;
     pool_add_job(self, job);
+    Py_XINCREF(tasks->shares);
+    job->shares = tasks->shares;
     return (PyObject *)job;
 }
 
@@ -254,6 +262,7 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OiOnOIO", &function, &form, &items, &chunk, &limit, &options.retries, &done) ||
         parse_limit(limit, &options.time_limit))
         return NULL;
+    if (((PoolObject *)object)->sweep_at == 0) pool_sweep_left((PoolObject *)object, false);
     bool good = tasks_take(&tasks, items, chunk) == 0;
     if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
     if (good && tasks_read(&tasks, (enum form)form, function, ((PoolObject *)object)->inherited) == 0)
@@ -297,7 +306,7 @@ static PyObject *pool_cancel(PyObject *object, PyObject *unused) {
     if (self->owner != own_pid) Py_RETURN_NONE; /* a forked child's copy */
     for (JobObject *job = self->jobs; job; job = job->next)
         if (!job_is_over(job->job)) prong_job_cancel(job->job, false);
-    for (size_t i = 0; i < self->left_count; i++) prong_job_cancel(self->left[i], false);
+    for (size_t i = 0; i < self->left_count; i++) prong_job_cancel(self->left[i].job, false);
     Py_RETURN_NONE;
 }
 

@@ -42,6 +42,11 @@ PyObject *everywhere_answer(prong_status status);
 int add_around(PyObject *module);
 
 /* --- pool.c --- */
+struct left_job {
+    prong_job job;
+    PyObject *shares; /* as of its JobObject */
+};
+
 typedef struct {
     PyObject_HEAD prong_pool pool;
     PyObject *setup;     /* what forked workers call, those that come later as well */
@@ -49,7 +54,7 @@ typedef struct {
     bool by_name;        /* its workers have no Python: functions go by name */
     long owner;
     struct JobObject *jobs; /* those that have an object; the newest first */
-    prong_job *left;        /* jobs whose results nobody wants */
+    struct left_job *left;  /* jobs whose results nobody wants */
     size_t left_count, left_room, sweep_at;
 } PoolObject;
 extern PyTypeObject Pool_type;
@@ -67,6 +72,7 @@ int pool_tell_job(struct JobObject *job, PyObject *done);
 typedef struct JobObject {
     PyObject_HEAD prong_job job;
     PyObject *pool;
+    PyObject *shares;               /* a list of those that its tasks use; NULL: none */
     struct JobObject *next, **link; /* among its pool's, and what refers to it there */
     size_t count, read;             /* tasks; and how many of their results are in the list */
     PyObject *results;              /* NULL: none yet */
@@ -82,6 +88,12 @@ struct task_buffer {
     size_t size, room;
 };
 
+/* A large buffer, which is in a share of its own, and is written once for all tasks. */
+struct task_large {
+    PyObject *view; /* so that nothing else gets the address */
+    PyObject *share;
+};
+
 /* The arguments of tasks of one function, in one buffer. */
 struct tasks {
     PyObject *items;
@@ -90,6 +102,9 @@ struct tasks {
     struct task_buffer buffer;
     prong_bytes *bytes; /* of each */
     size_t count;
+    PyObject *shares; /* that the tasks use, as a list; NULL: none */
+    struct task_large *large;
+    size_t large_count, large_room;
 };
 /* The items of tasks, of which there may be any sequence where a task is a slice of it. All zero before; 0, or -1 with an exception. */
 int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk);

@@ -266,7 +266,8 @@ int add_process(PyObject *module) {
                               .after_fork_in_child = after_fork_in_child,
                               .after_target = after_target,
                               .take_handed = take_handed,
-                              .after_callbacks = pool_give_gil};
+                              .after_callbacks = pool_give_gil,
+                              .idle = worker_idle};
     waits_install(&runtime);
     prong_set_runtime(&runtime);
     return add_popen(module) || add_fork(module) || PyModule_AddFunctions(module, process_functions);

@@ -1,5 +1,86 @@
 /* What a pool's tasks are called with, as bytes: all of one job's in one buffer. */
+#include "codec.h"
 #include "pool.h"
+
+/* --- large buffers --- */
+
+/* What is smaller is copied with its task: to make a share and a view of it takes about as long. */
+enum { LARGE_LEAST = 256 << 10 };
+
+static int tasks_use(struct tasks *tasks, PyObject *share) {
+    if (!tasks->shares && !(tasks->shares = PyList_New(0))) return -1;
+    return PyList_Append(tasks->shares, share);
+}
+
+/* The buffer in a share of its own. What two tasks have at one address is one buffer: none of them has gone meanwhile, and what is
+ * pickled with its buffers apart must leave these as they are until they are sent (PEP 574). */
+static PyObject *large_find(struct tasks *tasks, const Py_buffer *buffer) {
+    for (size_t i = 0; i < tasks->large_count; i++) {
+        const Py_buffer *known = PyMemoryView_GET_BUFFER(tasks->large[i].view);
+        if (known->buf == buffer->buf && known->len == buffer->len) return tasks->large[i].share;
+    }
+    return NULL;
+}
+
+static PyObject *large_add(struct tasks *tasks, PyObject *view) {
+    if (tasks->large_count == tasks->large_room) {
+        size_t room = tasks->large_room * 2 + 4;
+        struct task_large *more = PyMem_Realloc(tasks->large, room * sizeof *more);
+        if (!more) return PyErr_NoMemory();
+        tasks->large = more;
+        tasks->large_room = room;
+    }
+    PyObject *share = share_of_buffer(PyMemoryView_GET_BUFFER(view));
+    if (!share || tasks_use(tasks, share)) {
+        Py_XDECREF(share);
+        return NULL;
+    }
+    tasks->large[tasks->large_count++] = (struct task_large){new_reference(view), share};
+    return share;
+}
+
+/* The share for the buffer, borrowed; None where it is to go with its task; NULL with an exception. */
+static PyObject *large_share(struct tasks *tasks, PyObject *view) {
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
+    if (buffer->len < LARGE_LEAST) return Py_None;
+    PyObject *share = large_find(tasks, buffer);
+    return share ? share : large_add(tasks, view);
+}
+
+static PyObject *large_shares(struct tasks *tasks, PyObject *buffers) {
+    PyObject *shared = PyList_New(PyList_GET_SIZE(buffers));
+    for (Py_ssize_t i = 0; shared && i < PyList_GET_SIZE(buffers); i++) {
+        PyObject *share = large_share(tasks, PyList_GET_ITEM(buffers, i));
+        if (share)
+            PyList_SET_ITEM(shared, i, new_reference(share));
+        else
+            Py_CLEAR(shared);
+    }
+    return shared;
+}
+
+/* The shares whose handles are in it live as long as the job. */
+static int tasks_use_all(struct tasks *tasks, struct encoded *encoded) {
+    for (Py_ssize_t i = 0; encoded->shares && i < PyList_GET_SIZE(encoded->shares); i++)
+        if (tasks_use(tasks, PyList_GET_ITEM(encoded->shares, i))) return -1;
+    Py_CLEAR(encoded->shares);
+    return 0;
+}
+
+/* As encode, with large buffers in shares of their own; C functions, which go by name, know nothing of these. */
+static int encode_of_task(struct tasks *tasks, PyObject *object, struct encoded *encoded) {
+    if (encode(object, encoded)) return -1;
+    int bad = tasks_use_all(tasks, encoded);
+    if (!bad && encoded->buffers && !tasks->name) {
+        encoded->shared = large_shares(tasks, encoded->buffers);
+        if (encoded->shared) encoded->size = joined_size(encoded);
+        bad = !encoded->shared;
+    }
+    if (bad) encoded_clear(encoded);
+    return bad ? -1 : 0;
+}
+
+/* --- the function --- */
 
 static struct {
     PyObject *function;
@@ -11,17 +92,19 @@ static void copy_encoded(struct encoded *to, const struct encoded *from) {
     *to = *from;
     Py_XINCREF(to->chunks);
     Py_XINCREF(to->buffers);
+    Py_XINCREF(to->shared);
     Py_XINCREF(to->posts);
+    Py_XINCREF(to->shares);
 }
 
 /* The pickle of a function, which for one that goes by name is kept for the next time. Pickling a task's items may submit others. */
-static int encode_function(PyObject *function, PyObject *inherited, struct encoded *encoded) {
+static int encode_function(struct tasks *tasks, PyObject *function, PyObject *inherited, struct encoded *encoded) {
     bool constant = function_is_constant(function);
     if (constant && last.function == function && last.inherited == inherited) {
         copy_encoded(encoded, &last.encoded);
         return 0;
     }
-    if (encode(function, encoded)) return -1;
+    if (encode_of_task(tasks, function, encoded)) return -1;
     if (constant && !encoded->by_value) {
         encoded_clear(&last.encoded);
         copy_encoded(&last.encoded, encoded);
@@ -35,6 +118,8 @@ void tasks_forget(void) {
     Py_CLEAR(last.function);
     encoded_clear(&last.encoded);
 }
+
+/* --- the arguments --- */
 
 /* Where `size` more bytes go, at the end; what comes after them is aligned to 8. */
 static char *buffer_append(struct task_buffer *buffer, size_t size) {
@@ -67,20 +152,21 @@ static Py_ssize_t put_task(struct task_buffer *buffer, enum form form, const str
     return at ? (Py_ssize_t)size : -1;
 }
 
-static Py_ssize_t add_task(struct task_buffer *buffer, enum form form, const struct encoded *function, PyObject *data) {
+static Py_ssize_t add_task(struct tasks *tasks, enum form form, const struct encoded *function, PyObject *data) {
     struct encoded encoded;
-    return encode(data, &encoded) ? -1 : put_task(buffer, form, function, &encoded);
+    return encode_of_task(tasks, data, &encoded) ? -1 : put_task(&tasks->buffer, form, function, &encoded);
 }
 
 /* Of numbers no list is made: counting a reference to each would copy their memory, which is shared with forked workers. */
-static Py_ssize_t add_chunk(struct task_buffer *buffer, enum form form, const struct encoded *function, PyObject *items,
-                            Py_ssize_t begin, Py_ssize_t end) {
+static Py_ssize_t add_chunk(struct tasks *tasks, enum form form, const struct encoded *function, Py_ssize_t begin,
+                            Py_ssize_t end) {
     struct encoded encoded;
+    PyObject *items = tasks->items;
     if ((PyList_CheckExact(items) || PyTuple_CheckExact(items)) &&
         encode_if_numbers(PySequence_Fast_ITEMS(items) + begin, end - begin, &encoded))
-        return put_task(buffer, form, function, &encoded);
+        return put_task(&tasks->buffer, form, function, &encoded);
     PyObject *chunk = PySequence_GetSlice(items, begin, end);
-    Py_ssize_t size = chunk ? add_task(buffer, form, function, chunk) : -1;
+    Py_ssize_t size = chunk ? add_task(tasks, form, function, chunk) : -1;
     Py_XDECREF(chunk);
     return size;
 }
@@ -93,13 +179,13 @@ static PyObject *call_arguments(enum form form, PyObject *data) {
 }
 
 /* The same for a task that is called by name. */
-static Py_ssize_t add_call(struct task_buffer *buffer, enum form form, PyObject *data) {
+static Py_ssize_t add_call(struct tasks *tasks, enum form form, PyObject *data) {
     struct encoded encoded;
     PyObject *both = call_arguments(form, data);
-    bool good = both && encode(both, &encoded) == 0;
+    bool good = both && encode_of_task(tasks, both, &encoded) == 0;
     Py_XDECREF(both);
     if (!good) return -1;
-    char *at = buffer_append(buffer, encoded.size);
+    char *at = buffer_append(&tasks->buffer, encoded.size);
     if (at) encoded_write(&encoded, at);
     encoded_clear(&encoded);
     return at ? (Py_ssize_t)encoded.size : -1;
@@ -112,14 +198,13 @@ static Py_ssize_t add_one(struct tasks *tasks, enum form form, const struct enco
             return -1;
         }
         PyObject *data = new_reference(PySequence_Fast_GET_ITEM(tasks->items, (Py_ssize_t)i));
-        Py_ssize_t size =
-            function ? add_task(&tasks->buffer, form, function, data) : add_call(&tasks->buffer, form, data);
+        Py_ssize_t size = function ? add_task(tasks, form, function, data) : add_call(tasks, form, data);
         Py_DECREF(data);
         return size;
     }
     Py_ssize_t begin = (Py_ssize_t)i * tasks->chunk, end = PySequence_Size(tasks->items);
     if (end > begin + tasks->chunk) end = begin + tasks->chunk;
-    return add_chunk(&tasks->buffer, form, function, tasks->items, begin, end);
+    return add_chunk(tasks, form, function, begin, end);
 }
 
 static int add_tasks(struct tasks *tasks, enum form form, const struct encoded *function) {
@@ -145,7 +230,7 @@ int tasks_read(struct tasks *tasks, enum form form, PyObject *function, PyObject
     struct encoded encoded;
     if (tasks->name) return add_tasks(tasks, form, NULL);
     PyObject *before = travel_to(inherited);
-    int bad = encode_function(function, inherited, &encoded);
+    int bad = encode_function(tasks, function, inherited, &encoded);
     if (!bad) {
         bad = add_tasks(tasks, form, &encoded);
         encoded_clear(&encoded);
@@ -164,6 +249,12 @@ int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk) {
 }
 
 void tasks_clear(struct tasks *tasks) {
+    for (size_t i = 0; i < tasks->large_count; i++) {
+        Py_DECREF(tasks->large[i].view);
+        Py_DECREF(tasks->large[i].share);
+    }
+    PyMem_Free(tasks->large);
+    Py_XDECREF(tasks->shares);
     PyMem_Free(tasks->bytes);
     PyMem_Free(tasks->buffer.bytes);
     Py_XDECREF(tasks->items);

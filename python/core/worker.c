@@ -127,8 +127,17 @@ static int worker_answer(PyObject *value, PyObject *describe_it, prong_result *r
     return good ? 0 : set_failure(result, describe_it, value);
 }
 
+bool worker_idle(bool give_back) {
+    if (!give_back || !shares_kept()) return shares_kept();
+    PyEval_RestoreThread(worker_state);
+    shares_give_up();
+    worker_state = PyEval_SaveThread();
+    return false;
+}
+
 int worker_task(void *argument, size_t size, prong_result *result) {
     PyEval_RestoreThread(worker_state);
+    shares_keep();
     PyObject *value = worker_run_task(argument, size);
     int code = worker_answer(value, describe, result);
     Py_XDECREF(value);

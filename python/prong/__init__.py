@@ -54,6 +54,8 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from ._impl.install import uninstall as uninstall
     from ._impl.native import NativePool as NativePool
     from ._impl.seeds import task_seed as task_seed
+    from ._impl.share import Share as Share
+    from ._impl.share import share as share
     from ._impl.supervisor import Child as Child
     from ._impl.supervisor import ChildState as ChildState
     from ._impl.supervisor import Supervisor as Supervisor
@@ -142,6 +144,7 @@ _new = {
     "TaskFailed": "errors", "worker_state": "_impl.around", "worker_id": "_impl.around", "INLINE": "_impl.inline",
     "task_seed": "_impl.seeds", "Supervisor": "_impl.supervisor", "Child": "_impl.supervisor", "ChildState": "_impl.supervisor",
     "SupervisorGaveUp": "errors", "as_completed": "_impl.completed", "JournalStoppedWarning": "errors",
+    "Share": "_impl.share", "share": "_impl.share",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

@@ -230,7 +230,7 @@ prong_status prong_message_reserve(prong_message *message, size_t size) {
     return status;
 }
 
-prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout) {
+prong_status message_check_commit(const prong_message *message) {
     if (loan_is(message))
         return fail_text(PRONG_INVALID, "commit of a message that a link has lent: it is not in the family's memory");
     struct block *header = heap_block(message->block);
@@ -239,6 +239,11 @@ prong_status message_commit(struct channel *channel, uint64_t generation, prong_
     if (message->size > header->wanted)
         return fail(PRONG_INVALID, "commit of %zu bytes where %llu were reserved", message->size,
                     (unsigned long long)header->wanted);
+    return PRONG_OK;
+}
+
+prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout) {
+    TRY(message_check_commit(message));
     prong_status status =
         channel_put_block(channel, generation, message->block, message->size, deadline_after(timeout));
     if (status >= 0) *message = (prong_message){0};

@@ -10,6 +10,8 @@
 enum { KIND_QUEUE = 1 };
 extern const struct object_type queue_type;
 
+/* Whether this process may hand the message over: PRONG_STALE, PRONG_INVALID. */
+prong_status message_check_commit(const prong_message *message);
 /* Puts a message: as prong_queue_commit. */
 prong_status message_commit(struct channel *channel, uint64_t generation, prong_message *message, prong_time timeout);
 

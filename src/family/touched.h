@@ -11,6 +11,7 @@
  *     lock, semaphore, condition, barrier: who holds,    the member, inside of the object
  *       is heir, waits, takes part
  *     queue: ledgers, private_to                         the member, inside of it; its creator
+ *     share: ledgers, users                              the member, inside of it; its creator
  *     pipe: holders, closed                              the member; its parent, for what the start hands over
  *     pipe: provisional, gone                            its creator; the member that drops, or buries, the last holder
  *     an object's bell: the holders                      the member; a forked child, for what it inherits

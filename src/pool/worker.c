@@ -11,6 +11,7 @@
 #include "pool/running.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
+#include "process/runtime.h"
 
 #include <prong/runtime.h>
 #include <limits.h>
@@ -190,6 +191,14 @@ static enum step worker_step(struct work_loop *w, struct claim *claim, const str
     return next;
 }
 
+/* A pool that gets no tasks must not hold the memory of those before. */
+static void worker_wait(struct work_loop *w) {
+    const prong_time a_while = PRONG_MS(50);
+    if (runtime.idle && runtime.idle(false) && !waitq_wait(&w->pool->work, worker_has_work, w, deadline_after(a_while)))
+        runtime.idle(true);
+    waitq_wait(&w->pool->work, worker_has_work, w, PRONG_FOREVER);
+}
+
 static void worker_work(struct work_loop *w) {
     struct claim claim = {0};
     struct done done;
@@ -199,7 +208,7 @@ static void worker_work(struct work_loop *w) {
         case STEP_END: return;
         case STEP_WAIT:
             have_done = false;
-            waitq_wait(&w->pool->work, worker_has_work, w, PRONG_FOREVER);
+            worker_wait(w);
             break;
         case STEP_EVERYWHERE:
             have_done = false;

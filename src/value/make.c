@@ -271,7 +271,7 @@ prong_status prong_make_object(prong_document *document, const prong_object *obj
 const char *handle_type(const char *name, size_t size) {
     static const char *const types[] = {"queue",   "connection",   "process",   "pool",      "job",
                                         "lock",    "rlock",        "semaphore", "condition", "event",
-                                        "barrier", "shared_value", "manager"};
+                                        "barrier", "shared_value", "share",     "manager"};
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (strlen(types[i]) == size && !memcmp(types[i], name, size)) return types[i];
     return NULL;

@@ -175,6 +175,10 @@ static inline double pickle_float_at(const void *at) {
  * Places count from the beginning of the header. No pickle begins with a zero. */
 #define PICKLE_JOINED_MAGIC "\0prong5\n"
 
+/* With JOINED_SHARED in `at`, the buffer is a share's: its handle's offset and, as size, generation. To readers that know
+ * nothing of it that is a place beyond the end. */
+#define JOINED_SHARED (1ull << 63)
+
 struct joined_place {
     uint64_t at, size;
 };

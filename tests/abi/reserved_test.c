@@ -43,6 +43,7 @@ static prong_event event;
 static prong_barrier barrier;
 static prong_shared_value number;
 static prong_queue queue;
+static prong_share share;
 static prong_connection here, there;
 static prong_process process;
 static prong_popen *popen_running;
@@ -69,6 +70,7 @@ ROW(barrier_options, prong_barrier_options, (0), prong_barrier_create(&barrier, 
 ROW(barrier_wait_options, prong_barrier_wait_options, (0), prong_barrier_wait(barrier, NULL, &options, PRONG_NOWAIT))
 ROW(value_options, prong_shared_value_options, (0),
     prong_shared_value_create(&number, PRONG_TYPE_INT, 1, NULL, &options))
+ROW(share_options, prong_share_options, (0), prong_share_create(&share, NULL, 0, &options))
 ROW(queue_options, prong_queue_options, (0), prong_queue_create(&queue, &options))
 ROW(pipe_options, prong_pipe_options, (0), prong_pipe_create(&here, &there, &options))
 ROW(family_options, prong_family_options, (0), prong_family_create(&options))
@@ -122,6 +124,7 @@ static const struct row *const rows[] = {&row_lock_options,
                                          &row_barrier_options,
                                          &row_barrier_wait_options,
                                          &row_value_options,
+                                         &row_share_options,
                                          &row_queue_options,
                                          &row_pipe_options,
                                          &row_family_options,

@@ -10,6 +10,7 @@ static prong_pool pool;
 static prong_document *document;
 static prong_shared_value array;
 static prong_shared_value number;
+static prong_share share;
 static prong_process process;
 static prong_job job;
 static prong_value value;
@@ -85,6 +86,7 @@ ROW(process_argument, "argument",
 ROW(active_children, "children", prong_active_children(NULL, 5, &size))
 ROW(preload, "libraries", prong_set_forkserver_preload(NULL, 5, NULL))
 ROW(family_members, "members", prong_family_members(NULL, 5, &size))
+ROW(share_create, "data", prong_share_create(&share, NULL, 4, NULL))
 ROW(array_get, "content", prong_shared_value_get(array, 0, 4, NULL, PRONG_NOWAIT))
 ROW(array_set, "content", prong_shared_value_set(array, 0, 4, NULL, PRONG_NOWAIT))
 ROW(value_get, "content", prong_shared_value_get(number, 0, 1, NULL, PRONG_NOWAIT))
@@ -117,10 +119,10 @@ static const struct row *const all_rows[] = {
     &row_connection_recv,  &row_wait_for_items,   &row_pool_run,        &row_pool_submit,  &row_pool_many,
     &row_pool_one_of_many, &row_pool_map_in,      &row_pool_map_out,    &row_pool_context, &row_pool_workers,
     &row_pool_create,      &row_process_argument, &row_active_children, &row_preload,      &row_family_members,
-    &row_array_get,        &row_array_set,        &row_value_get,       &row_value_set,    &row_subprocess_input,
-    &row_pickle_loads,     &row_make_big_int,     &row_make_dict,       &row_make_str,     &row_make_bytes,
-    &row_make_bytearray,   &row_make_buffer,      &row_make_list,       &row_make_tuple,   &row_make_set,
-    &row_make_frozenset};
+    &row_share_create,     &row_array_get,        &row_array_set,       &row_value_get,    &row_value_set,
+    &row_subprocess_input, &row_pickle_loads,     &row_make_big_int,    &row_make_dict,    &row_make_str,
+    &row_make_bytes,       &row_make_bytearray,   &row_make_buffer,     &row_make_list,    &row_make_tuple,
+    &row_make_set,         &row_make_frozenset};
 enum { ROWS = sizeof all_rows / sizeof *all_rows };
 
 /* In a child of its own: a call that reads there would end it. */

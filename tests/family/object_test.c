@@ -17,6 +17,7 @@ struct victim {
     prong_semaphore semaphore; /* with a block of units */
     prong_queue queue;         /* with messages */
     prong_shared_value block;
+    prong_share share;
 };
 
 static struct victim make_victim(void) {
@@ -29,14 +30,15 @@ static struct victim make_victim(void) {
     ok(prong_queue_put(victim.queue, large, 8, PRONG_NOWAIT));
     ok(prong_shared_value_create(&victim.block, PRONG_TYPE_UCHAR, 100000, NULL,
                                  &(prong_shared_value_options){.unlocked = true}));
+    ok(prong_share_create(&victim.share, large, sizeof large, NULL));
     return victim;
 }
 
-enum { VICTIMS = 4 };
+enum { VICTIMS = 5 };
 
 static void *victim_object(const struct victim *victim, int i) {
     const uint64_t offsets[VICTIMS] = {victim->condition.offset, victim->semaphore.offset, victim->queue.offset,
-                                       victim->block.offset};
+                                       victim->block.offset, victim->share.offset};
     return arena_at(offsets[i]);
 }
 
@@ -147,7 +149,7 @@ TEST(each_kind_is_described_whole_and_has_a_name_of_its_own) {
         for (uint32_t other = 0; other < kind; other++)
             if (object_types[other]) check(strcmp(object_types[other]->name, type->name) != 0);
     }
-    equal(found, 13);
+    equal(found, 14);
 }
 
 /* --- a creator --- */

@@ -276,6 +276,19 @@ SCENARIO(shared_values_are_read_and_changed) {
     sure(prong_shared_value_destroy(array));
 }
 
+SCENARIO(a_share_is_made_and_read) {
+    prong_share share, committed;
+    prong_message message;
+    const void *data;
+    sure(prong_share_create(&share, "table", 6, NULL));
+    sure(prong_message_reserve(&message, 100000));
+    sure(prong_share_commit(&committed, &message, NULL));
+    sure(prong_share_open(share, &data, NULL));
+    sure(prong_share_close(share));
+    sure(prong_share_close(share));
+    sure(prong_share_close(committed));
+}
+
 SCENARIO(shared_memory_has_a_name_or_a_handle) {
     prong_shared_value block;
     prong_shared_memory made, attached;

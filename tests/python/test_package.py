@@ -98,7 +98,7 @@ class FaceTest(unittest.TestCase):
             self.assertNotIn(old, dir(prong))
 
     def test_classes_are_the_packages_own_wherever_they_are_written(self):
-        for name in ("NativePool", "ProcessPoolExecutor", "by_value", "Handle"):
+        for name in ("NativePool", "ProcessPoolExecutor", "by_value", "Handle", "Share", "share"):
             self.assertEqual(getattr(prong, name).__module__, "prong", name)
         for name in ("AsyncResult", "MapResult", "IMapIterator", "IMapUnorderedIterator", "Pool", "ThreadPool"):
             self.assertEqual(getattr(prong.pool, name).__module__, "prong.pool", name)

@@ -78,6 +78,10 @@ def pools() -> None:
         pool.map(double, ["text"])  # error: incompatible type
         pool.close()
         reveal_type(pool.join(3))  # is builtins.bool
+        with prong.share([1]) as shared:
+            reveal_type(shared)  # is prong._impl.share.Share[builtins.list[builtins.int]]
+            reveal_type(shared.get())  # is builtins.list[builtins.int]
+            pool.starmap(double, [(shared,)])
     multiprocessing.Pool(workers=3)  # error: Unexpected keyword argument
     prong.NativePool(2).map_into("library.so:squares", bytes(8), bytearray(8))
     with prong.ProcessPoolExecutor(3, max_tasks_per_child=10) as executor:

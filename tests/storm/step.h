@@ -18,6 +18,7 @@ struct stage {
     prong_connection ours, theirs;
     prong_pool pool;
     prong_message message;
+    prong_share share;
     long before; /* messages in the queue */
     prong_lock lock;
     prong_lock rlock;

@@ -415,3 +415,47 @@ LONG_TEST(destroying_and_freeing_a_queue, 400) {
     kill_everywhere(
         &(struct operation){prepare_doomed_queue, join_family, destroy_and_free, verify_the_next, 211, fill_the_next});
 }
+
+/* --- shares --- */
+
+static void prepare_share(struct stage *stage) {
+    ok(prong_share_create(&stage->share, "table", 6, NULL));
+}
+
+static void open_and_close_share(struct stage *stage) {
+    const void *data;
+    if (prong_share_open(stage->share, &data, NULL) >= 0) prong_share_close(stage->share);
+}
+
+static void verify_share(struct stage *stage) {
+    const void *data;
+    ok(prong_share_open(stage->share, &data, NULL));
+    check(memcmp(data, "table", 6) == 0);
+    for (int i = 0; i < 2; i++) ok(prong_share_close(stage->share));
+    is(prong_share_open(stage->share, &data, NULL), PRONG_STALE);
+    goes_on(stage);
+}
+
+LONG_TEST(share_that_is_opened_and_closed, 240) {
+    kill_everywhere(&(struct operation){prepare_share, join_family, open_and_close_share, verify_share, 3});
+}
+
+/* There is memory for them. */
+static void prepare_no_share(struct stage *stage) {
+    prepare_share(stage);
+    ok(prong_share_close(stage->share));
+}
+
+/* It is alone in having them open, so each close frees one. */
+static void make_and_close_shares(struct stage *stage) {
+    prong_share copied, committed;
+    prong_message message;
+    (void)stage;
+    if (prong_share_create(&copied, "table", 6, NULL) < 0 || prong_message_reserve(&message, 100) < 0) return;
+    if (prong_share_commit(&committed, &message, NULL) >= 0) prong_share_close(committed);
+    prong_share_close(copied);
+}
+
+LONG_TEST(shares_that_are_made_and_freed, 240) {
+    kill_everywhere(&(struct operation){prepare_no_share, join_family, make_and_close_shares, goes_on, 7});
+}

@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
     from typing import Final
 
-_OK, _ITEM = _core.OK, _core.ITEM
+_OK, _ITEM, _opened = _core.OK, _core.ITEM, _core._resolved
 __all__ = ["INLINE", "Inline"]
 
 
@@ -30,16 +30,16 @@ INLINE: "Final" = Inline()
 
 
 def _call(form, function, data):
-    """What the core's workers do with a task."""
+    """What the core's workers do with a task. Nothing is pickled, so shares are still to be opened."""
     if form == _ITEM:
-        return function(data)
+        return function(*_opened((data,)))
     if form == _core.CALL:
-        return function(*data[0], **data[1])
+        return function(*_opened(data[0]), **_opened(data[1]))
     if form == _core.STAR:
-        return function(*data)
+        return function(*_opened(tuple(data)))
     if form == _core.MAP:
-        return [function(item) for item in data]
-    return [function(*item) for item in data]
+        return [function(*_opened((item,))) for item in data]
+    return [function(*_opened(tuple(item))) for item in data]
 
 
 class _Job:
@@ -88,7 +88,7 @@ class InlinePool:
     def _begin(self, initializer, initargs, failure):
         try:
             with self._here:
-                initializer(*initargs)
+                initializer(*_opened(tuple(initargs)))
         except Exception:
             note_failure(failure)
             self._broken = True

@@ -120,7 +120,7 @@ class Setup:
                 import signal
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             if self.initializer is not None:
-                self.initializer(*self.initargs)
+                self.initializer(*_core._resolved(tuple(self.initargs)))
             return 0
         except BaseException:
             note_failure(self.failure)
