@@ -28,23 +28,53 @@ static int around_read_exit(struct around_options *around, PyObject *exit) {
 }
 
 int around_read(struct around_options *around, PyObject *tuple) {
-    PyObject *cpus, *exit, *limit;
+    PyObject *cpus, *exit, *limit, *idle;
     *around = (struct around_options){0};
     if (tuple == Py_None) return 0;
     if (!PyTuple_Check(tuple)) {
         PyErr_SetString(PyExc_TypeError, "what goes around tasks is a tuple or None");
         return -1;
     }
-    if (!PyArg_ParseTuple(tuple, "IOOO", &around->options.threads, &cpus, &exit, &limit) ||
-        parse_limit(limit, &around->options.exit_time_limit) || around_read_exit(around, exit))
+    if (!PyArg_ParseTuple(tuple, "IOOOKOKK", &around->options.threads, &cpus, &exit, &limit, &around->most, &idle,
+                          &around->soft, &around->hard) ||
+        parse_limit(limit, &around->options.exit_time_limit) || parse_limit(idle, &around->idle_time) ||
+        around_read_exit(around, exit))
         return -1;
     if (PyList_Check(cpus) && !(around->cpus = texts_read(cpus))) return -1;
     around->options.cpus = around->cpus;
     return 0;
 }
 
+void around_set(const struct around_options *around, prong_pool_options *options) {
+    options->worker = &around->options;
+    options->processes_most = around->most;
+    options->idle_time = around->idle_time;
+    options->memory_soft = around->soft;
+    options->memory_hard = around->hard;
+}
+
 void around_clear(struct around_options *around) {
     PyMem_Free(around->cpus);
+}
+
+/* --- how many --- */
+
+PyObject *pool_resize(PyObject *object, PyObject *processes) {
+    prong_status status;
+    size_t count = PyLong_AsSize_t(processes);
+    if (PyErr_Occurred()) return NULL;
+    WAITING(prong_pool_resize(((PoolObject *)object)->pool, count));
+    if (status < 0) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
+PyObject *pool_replace_workers(PyObject *object, PyObject *timeout) {
+    prong_time span;
+    prong_status status;
+    if (parse_timeout(timeout, &span)) return NULL;
+    WAITING(prong_pool_replace_workers(((PoolObject *)object)->pool, span));
+    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(status >= 0);
 }
 
 /* --- everywhere --- */

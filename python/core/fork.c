@@ -33,7 +33,7 @@ static struct {
     X(PARENT_NAME, "_parent_name")          X(DATA, "data")                X(DANGLING, "_dangling") \
     X(SHUTDOWN_LOCKS, "_shutdown_locks")    X(UTIL, "multiprocessing.util") X(ENV, "_env")              \
     X(TRACKER, "multiprocessing.resource_tracker") X(FORK_INTENT, "_fork_intent") \
-    X(PRESERVE_FD, "preserve_fd")
+    X(PRESERVE_FD, "preserve_fd")           X(IMPORTLIB, "_frozen_importlib") X(MODULE_LOCKS, "_module_locks")
 /* clang-format on */
 #define X(name, text) N_##name,
 enum { LOOKED_UP(X) NAMES };
@@ -111,10 +111,11 @@ static Py_ssize_t size_of_item(PyObject *dict, PyObject *name) {
     return PyList_Check(value) ? PyList_GET_SIZE(value) : PyAnySet_Check(value) ? PySet_GET_SIZE(value) : 1;
 }
 
-/* Whether util has finalizers of the parent's, or what is to be called after a fork. The latter is a weak dict, whose items are in its
- * attribute data. */
+/* Whether some thread imported a module when this process was forked, or util has finalizers of the parent's, or what is to be called after
+ * a fork. The latter is a weak dict, whose items are in its attribute data. */
 static bool has_to_forget(void) {
     PyObject *dict = multiprocessing_util();
+    if (size_of_item(dict_of_module(names[N_IMPORTLIB]), names[N_MODULE_LOCKS]) > 0) return true;
     if (!dict) return false;
     PyObject *registry = PyDict_GetItemWithError(dict, names[N_AFTER_FORKERS]);
     PyObject *data = registry ? PyObject_GetAttr(registry, names[N_DATA]) : NULL;

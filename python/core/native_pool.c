@@ -33,7 +33,7 @@ static int native_pool_init(PyObject *object, PyObject *arguments, PyObject *key
                           &options.initializer_name, &PyTuple_Type, &initargs, &given))
         return -1;
     if (around_read(&around, given)) return -1;
-    options.worker = &around.options;
+    around_set(&around, &options);
     options.maxtasksperchild = (size_t)maxtasks;
     options.program = program;
     self->by_name = true;

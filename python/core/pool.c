@@ -78,7 +78,7 @@ static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
     PyObject *setup, *given;
     struct around_options around = {0};
     int method;
-    prong_pool_options options = {.initializer = worker_target, .worker = &around.options};
+    prong_pool_options options = {.initializer = worker_target};
     (void)keywords;
     if (!PyArg_ParseTuple(arguments, "IisnOy#O", &options.processes, &method, &options.name, &maxtasks, &setup,
                           &payload, &size, &given))
@@ -89,7 +89,9 @@ static int pool_init(PyObject *object, PyObject *arguments, PyObject *keywords) 
     options.initializer_size = sizeof setup + (size_t)size;
     char *bytes = pool_argument(self->setup, payload, size);
     options.initializer_argument = bytes;
-    int bad = !bytes || around_read(&around, given) || pool_made(self, &options);
+    int bad = !bytes || around_read(&around, given);
+    around_set(&around, &options);
+    bad = bad || pool_made(self, &options);
     around_clear(&around);
     PyMem_Free(bytes);
     return bad ? -1 : 0;
@@ -353,6 +355,10 @@ static PyMethodDef pool_methods[] = {
     {"everywhere", pool_everywhere, METH_VARARGS,
      DOC("everywhere($self, function, timeout, /)", "Calls function() once in each worker, those that come later as "
                                                     "well: None, or (status, message). It returns 0.")},
+    {"resize", pool_resize, METH_O, DOC("resize($self, processes, /)", "So many workers from now on.")},
+    {"replace_workers", pool_replace_workers, METH_O,
+     DOC("replace_workers($self, timeout, /)",
+         "Others take the workers' places: whether all have, within timeout seconds.")},
     {"workers", pool_workers, METH_NOARGS,
      DOC("workers($self, /)", "[(pid, whether it runs a task, tasks done), …] of the workers.")},
     {"deaths", pool_deaths, METH_NOARGS, DOC("deaths($self, /)", "How many workers have died while they ran.")},
@@ -387,6 +393,7 @@ int add_pool(PyObject *module) {
                      {"TASK_FAILED", PRONG_TASK_FAILED},
                      {"WORKER_DIED", PRONG_WORKER_DIED},
                      {"TASK_TIMEOUT", PRONG_TASK_TIMEOUT},
+                     {"TASK_MEMORY", PRONG_TASK_MEMORY},
                      {"CANCELLED", PRONG_CANCELLED},
                      {"NO_FUNCTION", PRONG_NO_FUNCTION},
                      {"NOT_RUNNING", PRONG_NOT_RUNNING},

@@ -31,11 +31,17 @@ int worker_everywhere_target(void *argument, size_t size);
 struct around_options {
     prong_worker_options options;
     const char **cpus;
+    unsigned long long most, soft, hard; /* processes_most, memory_soft, memory_hard */
+    prong_time idle_time;
 };
 /* (threads or 0, list of lists of CPUs or None, exit: None, True or a name, its limit or None), or None. 0, or -1 with an exception.
  * It uses the tuple. */
 int around_read(struct around_options *around, PyObject *tuple);
+/* Sets what a pool's options have of it, which must stay until the pool is made. */
+void around_set(const struct around_options *around, prong_pool_options *options);
 void around_clear(struct around_options *around);
+PyObject *pool_resize(PyObject *pool, PyObject *processes);
+PyObject *pool_replace_workers(PyObject *pool, PyObject *timeout);
 /* everywhere(function, timeout) of a pool: None, or (status, message). */
 PyObject *pool_everywhere(PyObject *pool, PyObject *arguments);
 PyObject *everywhere_answer(prong_status status);

@@ -71,6 +71,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from .errors import SupervisorGaveUp as SupervisorGaveUp
     from .errors import TaskCancelled as TaskCancelled
     from .errors import TaskFailed as TaskFailed
+    from .errors import TaskMemory as TaskMemory
     from .errors import TaskTimeout as TaskTimeout
     from .errors import WorkerDied as WorkerDied
 
@@ -137,7 +138,7 @@ if _has_core:
 
 # What is new, and where it is. Imported when it is first asked for.
 _new = {
-    "WorkerDied": "errors", "TaskTimeout": "errors", "TaskCancelled": "errors", "PoolBroken": "errors",
+    "WorkerDied": "errors", "TaskTimeout": "errors", "TaskMemory": "errors", "TaskCancelled": "errors", "PoolBroken": "errors",
     "Deadlock": "errors",
     "OwnerDiedWarning": "errors", "ProcessPoolExecutor": "_impl.executor", "install": "_impl.install",
     "uninstall": "_impl.install", "by_value": "_impl.by_value", "Handle": "_impl.handles", "NativePool": "_impl.native",

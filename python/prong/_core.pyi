@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar, final
 _Place = tuple[int, int]  # of an object in the family: offset, generation
 _Buffer = Any
 _Class = TypeVar("_Class")
-_Around = tuple[int, list[str] | None, bool | str | None, float | None]
+_Around = tuple[int, list[str] | None, bool | str | None, float | None, int, float | None, int, int]
 
 CALL: Final[int]
 ITEM: Final[int]
@@ -17,6 +17,7 @@ OK: Final[int]
 TASK_FAILED: Final[int]
 WORKER_DIED: Final[int]
 TASK_TIMEOUT: Final[int]
+TASK_MEMORY: Final[int]
 CANCELLED: Final[int]
 NO_FUNCTION: Final[int]
 NOT_RUNNING: Final[int]
@@ -196,6 +197,8 @@ class Pool:
     def join(self, timeout: float | None, /) -> bool: ...
     def destroy(self) -> None: ...
     def everywhere(self, function: Callable[[], int], timeout: float | None, /) -> tuple[int, str] | None: ...
+    def resize(self, processes: int, /) -> None: ...
+    def replace_workers(self, timeout: float | None, /) -> bool: ...
     def workers(self) -> list[tuple[int, bool, int]]: ...
     def deaths(self) -> int: ...
 

@@ -144,18 +144,23 @@ class _Factories(methods.Family):
         cpus: "Iterable[int] | Iterable[Iterable[int]] | None" = None,
         worker_exit: "Callable[[], object] | None" = None,
         worker_exit_timeout: "float | None" = None,
+        processes_most: "int | None" = None,
+        idle_time: "float | None" = None,
+        memory_soft: "int | None" = None,
+        memory_hard: "int | None" = None,
     ) -> "_Pool":
         """A pool of so many worker processes; None: as many as this process may use CPUs; prong.INLINE: none, tasks run in this
         process.
 
         initializer(*initargs) is called in each worker as it begins. A worker ends after maxtasksperchild tasks, and another begins;
-        None: it stays. threads_per_worker, cpus, worker_exit, worker_exit_timeout: see prong.pool.Pool. ValueError or TypeError for
+        None: it stays. The other options: see prong.pool.Pool. ValueError or TypeError for
         arguments that cannot be.
         """
         from .pool import Pool
         return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context(),
                     threads_per_worker=threads_per_worker, cpus=cpus, worker_exit=worker_exit,
-                    worker_exit_timeout=worker_exit_timeout)
+                    worker_exit_timeout=worker_exit_timeout, processes_most=processes_most,
+                    idle_time=idle_time, memory_soft=memory_soft, memory_hard=memory_hard)
 
     @typed_as(_std.BaseContext.RawValue)
     def RawValue(self, typecode_or_type, *args):

@@ -4,7 +4,7 @@ from multiprocessing.context import AuthenticationError, BufferTooShort, Process
 
 from . import _core
 
-__all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskFailed", "TaskTimeout",
+__all__ = ["ProcessError", "BufferTooShort", "TimeoutError", "AuthenticationError", "WorkerDied", "TaskFailed", "TaskTimeout", "TaskMemory",
            "TaskCancelled", "PoolBroken", "Deadlock", "OwnerDiedWarning", "SupervisorGaveUp",
            "JournalStoppedWarning"]
 
@@ -41,6 +41,13 @@ class TaskFailed(ProcessError):
 
 class TaskTimeout(TimeoutError):
     """A task ran longer than its timeout= and was killed with its worker."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+
+
+class TaskMemory(ProcessError, MemoryError):
+    """A task used more than memory_hard= and was killed with its worker."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)

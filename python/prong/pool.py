@@ -18,7 +18,7 @@ from ._impl.results import ApplyResult as ApplyResult
 from ._impl.results import AsyncResult as AsyncResult
 from ._impl.results import MapResult as MapResult
 from ._impl.results import rebuilt, remote_traceback
-from .errors import Deadlock, PoolBroken, ProcessError
+from .errors import Deadlock, PoolBroken, ProcessError, TimeoutError
 
 __all__ = ["Pool", "ThreadPool"]
 __dir__ = public(__name__)
@@ -125,6 +125,9 @@ class Pool(_TheirPool):
     worker in turn, or a collection of them. worker_exit: called, without arguments, as a worker ends in order (close(),
     maxtasksperchild); what it raises is reported, and counted by deaths(). worker_exit_timeout: seconds after which it is killed.
 
+    processes_most= has the pool grow to so many workers while tasks wait, and shrink again when it could have done with fewer for
+    idle_time= seconds (10). memory_soft=, memory_hard=: bytes of a worker's own memory, above which it is replaced after its task, or
+    gets no more (MemoryError) and is killed (TaskMemory).
     processes=prong.INLINE: no workers. A task runs in the thread that submits it, one of imap when its result is asked for, for a
     debugger; nothing is pickled, and no timeout enforced.
     """
@@ -144,6 +147,10 @@ class Pool(_TheirPool):
         cpus: "Iterable[int] | Iterable[Iterable[int]] | None" = None,
         worker_exit: "Callable[[], object] | None" = None,
         worker_exit_timeout: "float | None" = None,
+        processes_most: "int | None" = None,
+        idle_time: "float | None" = None,
+        memory_soft: "int | None" = None,
+        memory_hard: "int | None" = None,
     ) -> None:
         self._pool_lock = threading.Lock()
         self._state = INIT
@@ -161,12 +168,13 @@ class Pool(_TheirPool):
             if hook is not None:
                 self._check_hook(hook, what)
         around = None
-        if (threads_per_worker, cpus, worker_exit, worker_exit_timeout) != (None, None, None, None):
+        options = (threads_per_worker, cpus, worker_exit, worker_exit_timeout, processes_most, idle_time, memory_soft, memory_hard)
+        if options != (None,) * len(options):
             from ._impl.around import Around
-            around = Around(threads_per_worker, cpus, worker_exit, worker_exit_timeout)
+            around = Around(*options)
         if not self._inlined and self._brings_hooks(context):
             if around is not None:
-                raise ValueError("threads_per_worker, cpus and worker_exit are not for a pool that brings its own processes or queues")
+                raise ValueError("options of workers, and sizes, are not for a pool that brings its own processes or queues")
             from ._impl import standard_pool
             standard_pool.begin(Pool, self, processes, initializer, initargs, maxtasksperchild, context)
             return
@@ -472,6 +480,27 @@ class Pool(_TheirPool):
         self._check_running()
         from ._impl.everywhere import run
         run(self, func, args, timeout)
+
+    # --- how many workers ---
+
+    def resize(self, processes: int) -> None:
+        """From now on so many workers; or so many at least, where there is a processes_most. Those that are too many end when they have
+        done what they run. ValueError for 0, or more than processes_most (without it: than 64, or than the pool had at first).
+        """
+        self._check_running()
+        if not isinstance(processes, int) or processes < 1:
+            raise ValueError("Number of processes must be at least 1")
+        self._core.resize(processes)
+        self._processes = processes
+
+    def replace_workers(self, timeout: "float | None" = None) -> None:
+        """Each worker ends when it has done what it runs, and another takes its place, with the initializer: no task is lost.
+
+        Returns when all are new ones. TimeoutError when timeout seconds have passed: it goes on. By spawn, modules are loaded anew.
+        """
+        self._check_running()
+        if not self._core.replace_workers(timeout):
+            raise TimeoutError("there are still workers that are to be replaced")
 
     # --- the end ---
 

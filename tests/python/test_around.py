@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -190,8 +191,10 @@ class AroundTests(InMethod):
                 pool.everywhere(refuse_at_length, "x", timeout=SOON)
             pool.everywhere(note, 1, timeout=SOON)
             self.assertEqual(pool.apply(noted, (0,)), [1])
-            with self.assertRaises(AttributeError if sys.version_info < (3, 12) else Exception):
-                pool.everywhere(lambda: None)
+            pool.everywhere(lambda: note(2), timeout=SOON)
+            self.assertEqual(pool.apply(noted, (0,)), [1, 2])
+            with self.assertRaisesRegex(TypeError, "lock"):
+                pool.everywhere(note, threading.Lock())
 
     def test_everywhere_waits_for_a_busy_worker(self):
         with self.context.Pool(1) as pool:

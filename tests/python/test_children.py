@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 import unittest
 
+import prong
 from support import METHODS, ProgramTest, installed
 
 SOON = 120
@@ -302,6 +306,57 @@ class SurroundingsTest(ProgramTest):
 
     def test_a_child_does_not_wake_its_parents_event_loop(self):
         self.check(WAKEUP, "-1\n-1\nnothing True\n")
+
+
+def value_of_slow_module():
+    import slowly_imported
+    return slowly_imported.value
+
+
+def end_by_slow_module():
+    sys.exit(value_of_slow_module())
+
+
+class ImportTest(unittest.TestCase):
+    """A process is forked while another thread imports a module."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        with open(folder.name + "/slowly_imported.py", "w") as file:
+            file.write("import time\ntime.sleep(0.5)\nvalue = 42\n")
+        sys.path.insert(0, folder.name)
+        self.addCleanup(sys.path.remove, folder.name)
+        self.addCleanup(sys.modules.pop, "slowly_imported", None)
+
+    def import_meanwhile(self):
+        thread = threading.Thread(target=value_of_slow_module)
+        thread.start()
+        self.addCleanup(thread.join)
+        while "slowly_imported" not in sys.modules:
+            time.sleep(0.001)
+
+    def test_a_process_imports_it_anew(self):
+        self.import_meanwhile()
+        process = prong.get_context("fork").Process(target=end_by_slow_module)
+        process.start()
+        process.join(30)
+        self.assertEqual(process.exitcode, 42)
+
+    def test_a_worker_imports_it_anew(self):
+        with prong.get_context("fork").Pool(1) as pool:
+            self.import_meanwhile()
+            pool.resize(2)
+            self.assertEqual(pool.map(add_value, range(4), chunksize=1), [42, 43, 44, 45])
+
+    def test_a_pool_of_then_imports_it_anew(self):
+        self.import_meanwhile()
+        with prong.get_context("fork").Pool(2) as pool:
+            self.assertEqual(pool.map_async(add_value, range(4), chunksize=1).get(30), [42, 43, 44, 45])
+
+
+def add_value(number):
+    return number + value_of_slow_module()
 
 
 if __name__ == "__main__":

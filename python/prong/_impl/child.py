@@ -90,7 +90,18 @@ def become(process_obj):
     del before
 
 
+def _forget_imports():
+    """Modules that another thread was importing when this process was forked: that thread is not here, so half of each is all there would
+    ever be, and its lock is held for good. They are imported anew by whom they are needed."""
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
+    for name, lock in [(name, ref()) for name, ref in list(locks.items())]:
+        if getattr(lock, "owner", None) not in (None, threading.get_ident()):
+            sys.modules.pop(name, None)
+            locks.pop(name, None)
+
+
 def forget():
+    _forget_imports()
     util = _util()
     if util:
         util._finalizer_registry.clear()

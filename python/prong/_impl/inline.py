@@ -133,6 +133,11 @@ class InlinePool:
     def join(self, timeout):
         return True
 
+    def resize(self, processes):
+        raise ValueError("prong.INLINE: a pool without workers")
+
+    replace_workers = resize
+
     def everywhere(self, once, timeout):
         """Calls the function here, and raises what it raises."""
         if self._broken:

@@ -34,7 +34,8 @@ def _refuse_seed(seed):
 
 class NativePool(Pool):
     """NativePool(processes=None, initializer=None, initargs=(), maxtasksperchild=None, *, threads_per_worker=None, cpus=None,
-    worker_exit=None, worker_exit_timeout=None): workers of a program that is just prong.
+    worker_exit=None, worker_exit_timeout=None, processes_most=None, idle_time=None, memory_soft=None, memory_hard=None): workers of a
+    program that is just prong.
 
     A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
     prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for
@@ -55,11 +56,16 @@ class NativePool(Pool):
         cpus: Iterable[int] | Iterable[Iterable[int]] | None = None,
         worker_exit: str | None = None,
         worker_exit_timeout: float | None = None,
+        processes_most: int | None = None,
+        idle_time: float | None = None,
+        memory_soft: int | None = None,
+        memory_hard: int | None = None,
     ) -> None:
         if getattr(processes, "inline", False) is True:
             raise ValueError("prong.INLINE: a NativePool has workers, in which its libraries are loaded")
         super().__init__(processes, initializer, initargs, maxtasksperchild,  # type: ignore[arg-type]  # names, not callables
                          threads_per_worker=threads_per_worker, cpus=cpus,
+                         processes_most=processes_most, idle_time=idle_time, memory_soft=memory_soft, memory_hard=memory_hard,
                          worker_exit=worker_exit, worker_exit_timeout=worker_exit_timeout)  # type: ignore[arg-type]
 
     def _start(self, initializer, initargs, around):

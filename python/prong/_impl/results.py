@@ -7,7 +7,7 @@ from _pickle import loads
 from types import GenericAlias
 
 from .. import _core
-from ..errors import PoolBroken, ProcessError, TaskCancelled, TaskTimeout, TimeoutError, WorkerDied
+from ..errors import PoolBroken, ProcessError, TaskCancelled, TaskMemory, TaskTimeout, TimeoutError, WorkerDied
 from .pool_worker import otherwise
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -63,6 +63,8 @@ def failure(index, outcome, pool):
         return WorkerDied(value, code, index)
     if status == _core.TASK_TIMEOUT:
         return TaskTimeout(value)
+    if status == _core.TASK_MEMORY:
+        return TaskMemory(value)
     if status == _core.CANCELLED:
         return TaskCancelled(value)
     if status == _core.POOL_BROKEN:
