@@ -189,7 +189,7 @@ static bool view_any_can_go_on(const struct view *view, size_t i) {
     const struct pool *pool = view->pools[i];
     for (uint64_t k = 0; k < pool->wanted; k++)
         if (view->can_go_on[i][k]) return true;
-    return pool->adapts && pool->wanted < pool->most;
+    return pool_lacks_workers(pool);
 }
 
 static bool view_all_can_go_on(const struct view *view, size_t i) {

@@ -13,10 +13,29 @@
 
 static const prong_time GROW_AFTER = PRONG_MS(10);
 
+/* --- the workers are to be others, or of another number --- */
+
+static void pool_tell_change(struct pool *pool) {
+    waitq_notify(&pool->work, INT_MAX);
+    waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->ended, INT_MAX);
+}
+
+static void job_tell_fewer(void *object, void *pool) {
+    struct job *job = object;
+    object_touch(job);
+    if (job->pool == arena_offset(pool)) waitq_notify(&job->progress, INT_MAX);
+}
+
+/* A worker that waits for a job has to look whether somebody is left to run it. */
+static void pool_tell_fewer(struct pool *pool) {
+    object_each(KIND_JOB, job_tell_fewer, pool);
+}
+
 /* --- by the owner, from time to time --- */
 
 static bool pool_has_backlog(const struct pool *pool) {
-    return atomic_load(&pool->state) == POOL_RUNNING && pool_lacks_workers(pool) && schedule_first_job(pool);
+    return atomic_load(&pool->state) <= POOL_CLOSED && pool_lacks_workers(pool) && schedule_first_job(pool);
 }
 
 /* Under the guard. */
@@ -45,7 +64,9 @@ static deadline_t owner_shrink(struct owner *o, int64_t now) {
     struct pool *pool = o->pool;
     if (pool->wanted <= pool->least) return PRONG_FOREVER;
     if (now < o->period_since + pool->idle_time) return o->period_since + pool->idle_time;
-    pool_set_wanted(pool, pool->busy_most);
+    /* nor fewer than there are tasks: workers that were asked for may not have begun yet */
+    uint64_t tasks = pool->unfinished < pool->wanted ? pool->unfinished : pool->wanted;
+    pool_set_wanted(pool, pool->busy_most > tasks ? pool->busy_most : tasks);
     guard_set(&pool->guard, &pool->busy_most, pool->busy);
     o->period_since = now;
     return pool->wanted > pool->least ? now + pool->idle_time : PRONG_FOREVER;
@@ -61,8 +82,16 @@ bool owner_adapt(struct owner *o, prong_time patience, deadline_t *due) {
     *due = deadline_earlier(*due, deadline_earlier(grow, owner_shrink(o, now)));
     bool fewer = pool->wanted < before;
     guard_leave(&pool->guard);
-    if (fewer) waitq_notify(&pool->work, INT_MAX);
+    if (fewer) pool_tell_change(pool);
     return true;
+}
+
+void owner_grow_no_more(struct owner *o) {
+    struct pool *pool = o->pool;
+    if (!pool->adapts || !guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    pool_set_wanted(pool, atomic_load(&o->alive));
+    guard_leave(&pool->guard);
+    pool_tell_change(pool);
 }
 
 /* --- by any member --- */
@@ -82,11 +111,6 @@ static prong_status pool_take_size(struct pool *pool, size_t processes) {
     return PRONG_OK;
 }
 
-static void pool_tell_change(struct pool *pool) {
-    waitq_notify(&pool->work, INT_MAX);
-    waitq_notify(&pool->attention, 1);
-}
-
 prong_status prong_pool_resize(prong_pool handle, size_t processes) {
     struct pool *pool;
     INSIDE struct visit inside = {0};
@@ -96,9 +120,12 @@ prong_status prong_pool_resize(prong_pool handle, size_t processes) {
         return fail(PRONG_INVALID, "pool: resize to %zu processes: it has places for %llu (processes_most)", processes,
                     (unsigned long long)pool->worker_count);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
+    uint64_t before = pool->wanted;
     prong_status status = pool_take_size(pool, processes);
+    bool fewer = pool->wanted < before;
     guard_leave(&pool->guard);
     if (status >= 0) pool_tell_change(pool);
+    if (status >= 0 && fewer) pool_tell_fewer(pool);
     return status;
 }
 

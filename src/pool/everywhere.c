@@ -61,7 +61,10 @@ void everywhere_run_due(struct pool *pool, struct worker *worker) {
 
 /* In a block that is freed with this process until it is on the list. */
 static prong_status everywhere_allocate(const struct hook *hook, const prong_bytes *argument, uint64_t *block) {
-    TRY(heap_alloc(sizeof(struct everywhere) + argument->size, self_token(), NULL, block));
+    atomic_fetch_add(&self_row()->held, 1); /* until it is on the list, or freed: burial looks for such blocks then */
+    prong_status status = heap_alloc(sizeof(struct everywhere) + argument->size, self_token(), NULL, block);
+    if (status < 0) atomic_fetch_sub(&self_row()->held, 1);
+    if (status < 0) return status;
     struct everywhere *e = arena_at(*block);
     *e = (struct everywhere){.hook = *hook};
     e->hook.size = argument->size;
@@ -111,8 +114,9 @@ static prong_status everywhere_append(struct pool *pool, uint64_t block, uint64_
         *number = pool->everywhere_count;
     }
     if (entered) guard_leave(guard);
+    if (!entered || !running) heap_free(block, NULL);
+    atomic_fetch_sub(&self_row()->held, 1);
     if (entered && running) return PRONG_OK;
-    heap_free(block, NULL);
     return entered ? everywhere_refuse(pool) : lock_refused(PRONG_TIMEOUT, "the pool");
 }
 

@@ -193,6 +193,11 @@ static void iterator_use(prong_iterator *it, uint64_t place) {
     it->busy++;
 }
 
+/* Under the guard. Workers of a pool that was shut down end when no task is left. */
+static bool iterator_has_no_workers(const struct pool *pool) {
+    return atomic_load(&pool->state) == POOL_CLOSED && !pool->unfinished && !pool->inlined;
+}
+
 static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *argument) {
     struct job *job = it->job;
     struct pool *pool = arena_at(job->pool);
@@ -204,6 +209,8 @@ static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *arg
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     if (job->cancel_status)
         status = iterator_fail_stopped(job);
+    else if (iterator_has_no_workers(pool))
+        status = fail(PRONG_NOT_RUNNING, "iterate: pool '%s' was shut down, and its workers have ended", pool->name);
     else
         iterator_append(pool, job, place);
     bool backlog = pool_lacks_workers(pool);

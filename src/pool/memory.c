@@ -26,16 +26,18 @@ bool memory_is_over(const struct worker *worker, uint64_t limit, int pid) {
     return os_memory_used(pid, &used) && used.own > worker->memory_base + limit;
 }
 
-/* The task that the worker runs; false: none, or the guard was not to be had. */
-static bool worker_runs(struct pool *pool, const struct worker *worker, prong_time patience, struct claim *claim,
-                        int *pid) {
+/* claim->job is 0: it runs none. False: the guard was not to be had. */
+static bool worker_see_task(struct pool *pool, const struct worker *worker, prong_time patience, struct claim *claim,
+                            int *pid) {
     const struct hand *hand = worker_hand(pool, worker);
-    if (!__atomic_load_n(&hand->job, __ATOMIC_RELAXED)) return false;
+    claim->job = 0;
+    *pid = 0;
+    if (!__atomic_load_n(&hand->job, __ATOMIC_RELAXED)) return true;
     if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
     *claim = hand_claim(hand);
     *pid = (int)worker->pid;
     guard_leave(&pool->guard);
-    return claim->job != 0;
+    return true;
 }
 
 /* If it still runs that task. */
@@ -68,14 +70,16 @@ bool owner_limit_memory(struct owner *o, prong_time patience, deadline_t *due) {
         *due = deadline_earlier(*due, o->memory_look_at);
         return true;
     }
-    for (uint64_t i = 0; i < pool->worker_count; i++) {
+    for (uint64_t i = 0; good && i < pool->worker_count; i++) {
         struct claim claim;
         int pid;
-        if (!worker_runs(pool, pool_worker(pool, i), patience, &claim, &pid)) continue;
+        good = worker_see_task(pool, pool_worker(pool, i), patience, &claim, &pid);
+        if (!good || !claim.job) continue;
         busy = true;
         if (memory_is_over(pool_worker(pool, i), pool->memory_hard, pid))
-            good &= worker_end_task(pool, pool_worker(pool, i), patience, &claim);
+            good = worker_end_task(pool, pool_worker(pool, i), patience, &claim);
     }
+    if (!good) return false;
     if (!busy && owner_stop_watching(pool, patience)) return good;
     o->memory_look_at = clock_now() + LOOK_AGAIN;
     *due = deadline_earlier(*due, o->memory_look_at);

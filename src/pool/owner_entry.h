@@ -106,6 +106,8 @@ void helpers_forget(void);
 /* --- elastic.c --- */
 /* Has an adapting pool grow or shrink; *due: when to look again, at the latest. False: the guard was not to be had in time. */
 bool owner_adapt(struct owner *owner, prong_time patience, deadline_t *due);
+/* A start has failed: a pool that adapts is content with the workers that there are. */
+void owner_grow_no_more(struct owner *owner);
 
 /* --- memory.c --- */
 /* Kills the workers whose task uses more than memory_hard. As owner_adapt. */

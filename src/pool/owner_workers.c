@@ -16,10 +16,12 @@ enum { EARLY_DEATHS_MOST = 3, STARTS_MOST = 50 };
 static const prong_time PATIENCE = PRONG_MS(5), /* of the caretaker, with the guard of one pool */
     TRY_AGAIN = PRONG_MS(100), KILL_AGAIN = PRONG_MS(100);
 
-/* Of a worker whose start failed: what it noted is not the next one's. */
-static void worker_forget_initializing(struct pool *pool, struct worker *worker) {
-    if (!worker->initializing || !guard_enter(&pool->guard, PRONG_FOREVER)) return;
-    guard_set(&pool->guard, &worker->initializing, 0);
+/* Of a worker whose start failed, perhaps at its end: what it noted is not the next one's. */
+static void worker_forget_failed(struct pool *pool, struct worker *worker) {
+    uint64_t *const noted[] = {&worker->initializing, &worker->token, &worker->everywhere, &worker->tasks};
+    enum { NOTED = sizeof noted / sizeof *noted };
+    if (!(*noted[0] | *noted[1] | *noted[2] | *noted[3]) || !guard_enter(&pool->guard, PRONG_FOREVER)) return;
+    for (int i = 0; i < NOTED; i++) guard_set(&pool->guard, noted[i], 0);
     guard_leave(&pool->guard);
 }
 
@@ -64,6 +66,7 @@ static prong_status owner_take_worker(struct owner *o, uint64_t i, prong_process
     atomic_fetch_add(&o->alive, 1);
     worker_make_known(o->pool, pool_worker(o->pool, i), process, state.pid, renewal);
     waitq_notify(&o->pool->work, INT_MAX); /* it may wait to be known */
+    waitq_notify(&o->pool->ended, INT_MAX);
     return owner_watch_worker(o, i);
 }
 
@@ -104,7 +107,7 @@ static prong_status owner_make_worker(const struct owner *o, uint64_t i, prong_p
 prong_status owner_start_worker(struct owner *o, uint64_t i) {
     prong_process process;
     TRY(owner_make_worker(o, i, &process));
-    worker_forget_initializing(o->pool, pool_worker(o->pool, i));
+    worker_forget_failed(o->pool, pool_worker(o->pool, i));
     process_concerns(process, o->pool); /* the end of the last worker frees a pool without an owner */
     uint64_t renewal = __atomic_load_n(&o->pool->renewal, __ATOMIC_ACQUIRE); /* before it can have loaded anything */
     prong_status status = prong_process_start(process);
@@ -200,6 +203,7 @@ static bool owner_replace_missing(struct owner *o) {
         good = owner_start_worker(o, i) == PRONG_OK;
         o->failed_starts = good ? 0 : o->failed_starts + 1;
     }
+    if (!good) owner_grow_no_more(o);
     /* no processes to be had just now: try again, but callers that wait must not wait forever */
     if (!atomic_load(&o->alive) && o->failed_starts > STARTS_MOST) pool_break(o->pool, 0);
     return good;
@@ -217,36 +221,38 @@ static deadline_t worker_exit_end(const struct pool *pool, const struct worker *
     return (int64_t)(worker->initializing + pool->around.exit_limit);
 }
 
-/* Kills workers whose initializer or exit is over its limit. A death in the initializer is an early one: see owner_note_death.
- * Returns when the next may be over. */
-static deadline_t owner_limit_hooks(struct pool *pool, int64_t now) {
-    deadline_t next = PRONG_FOREVER;
+/* Dooms a worker whose initializer or exit is over its limit, if there is one; *next: when the next may be over. A death in the
+ * initializer is an early one: see owner_note_death. */
+static bool owner_doom_hook(struct pool *pool, int64_t now, deadline_t *next, prong_process *late) {
     bool limited = pool->initializer_limit || pool->around.exit_limit;
     for (uint64_t i = 0; limited && i < pool->worker_count; i++) {
         struct worker *worker = pool_worker(pool, i);
         deadline_t initializer = worker_initializer_end(pool, worker, now);
         deadline_t end = deadline_earlier(initializer, worker_exit_end(pool, worker));
-        next = deadline_earlier(next, end > now ? end : PRONG_FOREVER);
-        if (end > now) continue;
+        if (end > now) {
+            *next = deadline_earlier(*next, end);
+            continue;
+        }
         guard_set(&pool->guard, &worker->doom, DOOM_TIMEOUT);
         if (initializer <= now) guard_set(&pool->guard, &pool->initializer_late, 1);
-        guard_commit(&pool->guard);
-        prong_process_signal(worker_process(worker), SIGKILL);
+        *late = worker_process(worker);
+        return true;
     }
-    return next;
+    return false;
 }
 
-/* Returns when the next task is over its limit. */
-static deadline_t owner_limit_tasks(struct pool *pool, int64_t now) {
-    struct hand *hand;
-    while ((hand = limits_first(pool)) && hand->ends_at <= now) {
+/* The same for a task. */
+static bool owner_doom_task(struct pool *pool, int64_t now, deadline_t *next, prong_process *late) {
+    struct hand *hand = limits_first(pool);
+    if (hand && hand->ends_at <= now) {
         if (!hand->doom) guard_set(&pool->guard, &hand->doom, DOOM_TIMEOUT);
         limits_remove(pool, hand);
-        guard_commit(&pool->guard);
-        prong_process_signal(worker_process(hand_worker(pool, hand)), SIGKILL);
+        *late = worker_process(hand_worker(pool, hand));
+        return true;
     }
     pool->limits_looked_until = hand ? hand->ends_at : PRONG_FOREVER;
-    return pool->limits_looked_until;
+    *next = deadline_earlier(*next, pool->limits_looked_until);
+    return false;
 }
 
 static bool pool_has_limits(const struct pool *pool) {
@@ -255,15 +261,21 @@ static bool pool_has_limits(const struct pool *pool) {
            __atomic_load_n(&pool->limits_looked_until, __ATOMIC_RELAXED) != PRONG_FOREVER;
 }
 
-/* Kills those that are over a limit; *due: when the next may be. False: the guard was not to be had in time. */
+/* Kills those that are over a limit; *due: when the next may be. False: the guard was not to be had in time. Nobody is killed under
+ * the guard: that takes the lock of this process's children, and who has that may want the guard, for a job of one that died. */
 static bool owner_enforce_limits(struct owner *o, prong_time patience, deadline_t *due) {
     struct pool *pool = o->pool;
+    prong_process late;
+    deadline_t next = PRONG_FOREVER;
     if (!pool_has_limits(pool)) return true;
-    if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
-    int64_t now = clock_now();
-    *due = deadline_earlier(*due, owner_limit_hooks(pool, now));
-    *due = deadline_earlier(*due, owner_limit_tasks(pool, now));
-    guard_leave(&pool->guard);
+    for (bool found = true; found; next = found ? PRONG_FOREVER : next) {
+        if (!guard_enter(&pool->guard, deadline_after(patience))) return false;
+        int64_t now = clock_now();
+        found = owner_doom_hook(pool, now, &next, &late) || owner_doom_task(pool, now, &next, &late);
+        guard_leave(&pool->guard);
+        if (found) prong_process_signal(late, SIGKILL);
+    }
+    *due = deadline_earlier(*due, next);
     return true;
 }
 

@@ -14,7 +14,7 @@
 enum {
     TASK_WORDS = 5,                                                     /* schedule_end_task */
     TAKE_WORDS = 5 + CHAIN_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
-    FREE_WORDS = 2 + CHAIN_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
+    FREE_WORDS = 3 + CHAIN_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
     CLAIM_WORDS = 3 + 2 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
     TELL_WORDS = 1 + CHAIN_ADD_WORDS,                                   /* schedule_tell_owner */
     END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,           /* schedule_end */

@@ -153,6 +153,31 @@ METHOD_TEST(a_pool_that_may_grow_has_a_worker_for_it_and_one_that_shrank_has_not
     test_arena_is_clean(0);
 }
 
+/* While the other worker is there, the wait can end; whether that one ends or the one that waits depends on their places. */
+METHOD_TEST(a_wait_ends_though_the_worker_that_it_counted_on_is_gone) {
+    prong_pool pool = make(method, 2);
+    struct order order = {.pool = pool, .timeout = PRONG_FOREVER, .form = BY_APPLY};
+    prong_job busy, waits;
+    prong_outcome outcome;
+    prong_status status;
+    int pid, nap_ms = 1000;
+    ok(prong_queue_create(&order.meeting, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(nap, nap_ms), &busy, NULL));
+    ok(prong_pool_submit(pool, PRONG_TASK(outer, order), &waits, NULL));
+    ok(prong_queue_get(order.meeting, &pid, sizeof pid, NULL, PRONG_SECONDS(15)));
+    test_sleep_ms(300); /* it sleeps by now */
+    ok(prong_pool_resize(pool, 1));
+    ok(prong_job_outcome(waits, 0, &outcome, PRONG_SECONDS(15)));
+    ok(outcome.status);
+    memcpy(&status, outcome.data, sizeof status);
+    check(status == PRONG_OK || status == PRONG_DEADLOCK);
+    ok(prong_job_destroy(waits));
+    ok(prong_job_destroy(busy));
+    ok(prong_pool_destroy(pool));
+    ok(prong_queue_destroy(order.meeting));
+    test_arena_is_clean(0);
+}
+
 /* `count` such tasks, each on a worker of its own before the first of them waits; how they ended. */
 static void run_together(prong_pool pool, const struct order *orders, int count, prong_status *statuses) {
     prong_job jobs[8];

@@ -159,6 +159,47 @@ METHOD_TEST(a_pool_grows_where_tasks_wait_and_shrinks_when_there_are_fewer) {
     test_arena_is_clean(0);
 }
 
+METHOD_TEST(a_pool_that_was_shut_down_grows_for_what_is_left) {
+    prong_pool pool;
+    prong_barrier barrier;
+    prong_job job;
+    prong_barrier all[4];
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
+                                                      .processes_most = 4,
+                                                      .idle_time = PRONG_SECONDS(60),
+                                                      .method = (prong_start_method)method}));
+    ok(prong_barrier_create(&barrier, 4, NULL));
+    for (int i = 0; i < 4; i++) all[i] = barrier;
+    ok(prong_pool_submit(pool, &(prong_work){.task = meet, .in = all, .in_size = sizeof *all, .count = 4}, &job, NULL));
+    ok(prong_pool_shutdown(pool));
+    ok(prong_job_wait(job, PRONG_SECONDS(30)));
+    ok(prong_pool_join(pool, PRONG_SECONDS(30)));
+    ok(prong_job_destroy(job));
+    ok(prong_pool_destroy(pool));
+    ok(prong_barrier_destroy(barrier));
+    test_arena_is_clean(0);
+}
+
+static int begin_slowly(void *argument, size_t size) {
+    (void)argument;
+    (void)size;
+    test_sleep_ms(300);
+    return 0;
+}
+
+METHOD_TEST(workers_that_begin_more_slowly_than_idle_time_are_not_given_up) {
+    prong_pool pool;
+    ok(prong_pool_create(&pool, &(prong_pool_options){.processes = 1,
+                                                      .processes_most = 3,
+                                                      .idle_time = PRONG_MS(40),
+                                                      .initializer = begin_slowly,
+                                                      .method = (prong_start_method)method}));
+    run_at_the_same_time(pool, 3);
+    wait_for_workers(pool, 1);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 METHOD_TEST(a_pool_keeps_the_workers_that_it_uses) {
     prong_pool pool;
     prong_event go;

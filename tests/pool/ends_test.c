@@ -49,6 +49,25 @@ METHOD_TEST(an_iterator_ends_with_its_pool) {
         }
 }
 
+METHOD_TEST(an_iterator_of_a_pool_that_was_shut_down_is_told_when_its_workers_have_ended) {
+    prong_pool pool = make(method, 1);
+    long next = 0;
+    prong_iterator *iterator;
+    prong_outcome outcome;
+    prong_work work = {.task = square, .generator = endless, .generator_context = &next};
+    ok(prong_pool_iterate(pool, &work, &iterator, &(prong_task_options){.buffer = 2}));
+    ok(prong_iterator_next(iterator, &outcome, SOON));
+    ok(prong_pool_shutdown(pool));
+    ok(prong_pool_join(pool, PRONG_SECONDS(20)));
+    prong_status status = PRONG_OK;
+    for (int i = 0; i < 10 && status >= 0; i++) status = prong_iterator_next(iterator, &outcome, SOON);
+    equal(status, PRONG_NOT_RUNNING);
+    says("its workers have ended");
+    prong_iterator_close(iterator);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 METHOD_TEST(one_tasks_wait_times_out_and_so_does_a_pools) {
     prong_pool pool = make(method, 1);
     int naps[2] = {0, 60000};
