@@ -24,7 +24,14 @@ static size_t remembered_at(PyObject *object) {
 static bool recall(PyObject *object) {
     size_t at = remembered_at(object);
     if (remembered[at].object != object || remembered[at].receiver != receiver) return false;
+#if PY_VERSION_HEX < 0x030d0000
     return PyWeakref_GetObject(remembered[at].weak) == object;
+#else
+    PyObject *there = NULL;
+    if (PyWeakref_GetRef(remembered[at].weak, &there) < 0) PyErr_Clear();
+    Py_XDECREF(there);
+    return there == object;
+#endif
 }
 
 static void remember(PyObject *object) {

@@ -250,8 +250,9 @@ static bool owner_doom_task(struct pool *pool, int64_t now, deadline_t *next, pr
         *late = worker_process(hand_worker(pool, hand));
         return true;
     }
-    pool->limits_looked_until = hand ? hand->ends_at : PRONG_FOREVER;
-    *next = deadline_earlier(*next, pool->limits_looked_until);
+    deadline_t until = hand ? hand->ends_at : PRONG_FOREVER;
+    __atomic_store_n(&pool->limits_looked_until, until, __ATOMIC_RELAXED);
+    *next = deadline_earlier(*next, until);
     return false;
 }
 

@@ -232,7 +232,7 @@ METHOD_TEST(callbacks_run_in_the_order_in_which_their_jobs_ended) {
 struct later {
     _Atomic int called;
     prong_status status;
-    pthread_t thread;
+    _Atomic pthread_t thread;
 };
 
 static void note_success(prong_job job, void *context) {
