@@ -125,6 +125,8 @@ extern _Thread_local bool travelling;
 /* What is encoded now in this thread is for processes that have inherited these names of the main module (not a new reference);
  * NULL: for any. Returns what was before. */
 PyObject *travel_to(PyObject *inherited);
+/* This process answers programs in C, which read what goes by name as data: nothing goes by value any more. */
+void travel_by_name(void);
 /* What may go by name is to be looked up again. */
 void travel_forget(void);
 int add_travel(PyObject *module);

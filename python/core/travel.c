@@ -17,6 +17,8 @@ static struct {
 } remembered[REMEMBERED];
 static _Thread_local bool recalled; /* whether one of them was in the message that is being made */
 
+static bool all_by_name;
+
 static size_t remembered_at(PyObject *object) {
     return ((uintptr_t)object >> 4) % REMEMBERED;
 }
@@ -72,7 +74,7 @@ static int need_lookup(void) {
 /* The pickler's reducer_override: lets everything go as it does by itself, or ends the pickle with ByValue. */
 static PyObject *travel_check(PyObject *unused, PyObject *object) {
     (void)unused;
-    if (is_for_lookup(object)) {
+    if (!all_by_name && is_for_lookup(object)) {
         if (recall(object)) {
             recalled = true;
             Py_RETURN_NOTIMPLEMENTED;
@@ -112,6 +114,10 @@ int travel_dump(PyObject *sink, PyObject *object, PyObject *reducers, PyObject *
     Py_XDECREF(traceback);
     Py_XDECREF(result);
     return result ? 0 : -1;
+}
+
+void travel_by_name(void) {
+    all_by_name = true;
 }
 
 PyObject *travel_to(PyObject *inherited) {

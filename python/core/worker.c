@@ -231,6 +231,7 @@ static PyObject *set_named(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OO", &run_it, &describe_it)) return NULL;
     Py_XSETREF(named_run, new_reference(run_it));
     Py_XSETREF(named_describe, new_reference(describe_it));
+    travel_by_name();
     Py_RETURN_NONE;
 }
 

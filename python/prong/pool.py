@@ -133,7 +133,7 @@ class Pool(_TheirPool):
     """
 
     _wrap_exception = True
-    _setup_type = Setup  # of what a worker calls first
+    _setup_type: "type[Setup]" = Setup  # of what a worker calls first
 
     def __init__(
         self,

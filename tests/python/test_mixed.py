@@ -217,7 +217,8 @@ class NativePoolTest(unittest.TestCase):
         before, opened = prong._core.memory_state()[:2], descriptors()
         for i in range(5):
             one()
-        self.assertEqual(prong._core.memory_state()[:2], before)
+        for now, then in zip(prong._core.memory_state(), before):  # the first pool's last objects may have been freed since
+            self.assertLessEqual(now, then)
         self.assertEqual(descriptors(), opened)
 
     def test_workers_end_with_a_parent_that_is_killed(self):

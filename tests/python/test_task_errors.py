@@ -123,7 +123,7 @@ def describe_fails(kind):
     """Replaces what describes errors by something that raises, for one task."""
     def describe(*unused):
         from prong._impl import pool_worker
-        _core._set_describe(pool_worker._describe)
+        _core._set_describe(pool_worker.describe)
         raise kind("as it was described")
     _core._set_describe(describe)
     raise kind("of the task")

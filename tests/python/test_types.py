@@ -24,10 +24,12 @@ AS_INTENDED = (
     r"prong\._impl\.executor\.ProcessPoolExecutor\.map is inconsistent, runtime does not have (argument|parameter) \"buffersize\"",  # 3.14's
     r"prong\.(dummy|managers|spawn|forkserver|heap|reduction|resource_\w+|popen_\w+|util|process|sharedctypes)\.",  # multiprocessing's
     r"prong\._impl\.(?!by_value|executor|handles|install|native)",  # internal, and mostly without annotations
-    r"prong\.[\w.]+\.(AbstractSet|Any|AsyncIterator|BaseContext|Callable|ClassVar|Generator|Generic|Iterable|Iterator|Literal|Mapping|"
+    r"prong\.[\w.]+\.(AbstractSet|Any|AsyncIterator|BaseContext|Callable|ClassVar|Generator|Generic|Inline|Iterable|Iterator|Literal|Mapping|"
     r"ModuleType|PipeConnection|SyncManager|TracebackType|TypeVar|final|overload)\b",  # imported for annotations alone
     r"prong\.(?!_core)(_impl\.)?\w+\._[A-Z]",  # classes for annotations, which are others at runtime
     r"prong\._core\.(Native)?Pool ",  # the one is a subclass of the other, and nobody else's can be
+    r"prong\.([\w.]+\.)?Share\.__class_getitem__ is not present in stub",  # Generic's there
+    r"prong\.joblib failed to import",  # joblib is not there, or too old
     r"prong\.pool\.ThreadPool\.Process ",  # multiprocessing's
     r"prong\.(\w+\.)?__all__ names",  # multiprocessing's, where a module mirrors one of its
     r"prong\._pyinstaller\.",  # PyInstaller's to import

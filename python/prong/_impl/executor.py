@@ -80,7 +80,7 @@ class ProcessPoolExecutor(_Executor):
     """
 
     __module__ = "prong"
-    _pool_type = _Pool
+    _pool_type: "type[_Pool]" = _Pool
 
     def __init__(
         self,
