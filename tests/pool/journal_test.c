@@ -272,7 +272,8 @@ static int run_on_it(void *argument, size_t size) {
 
 METHOD_TEST(two_runs_cannot_share_a_journal) {
 #ifdef __SANITIZE_THREAD__
-    if (method == PRONG_START_FORK) test_skip("a sanitizer's own threads do not survive a fork of a process with threads");
+    if (method == PRONG_START_FORK)
+        test_skip("a sanitizer's own threads do not survive a fork of a process with threads");
 #endif
     struct numbers n;
     prong_iterator *iterator;
