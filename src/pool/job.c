@@ -110,7 +110,7 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->count = s->count;
     job->sealed = !s->ring;
     job->retries = o->retries;
-    job->priority = o->priority;
+    job->priority = (uint32_t)o->priority;
     job->seed = o->seed;
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
     job->tell_each = s->ring;

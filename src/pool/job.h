@@ -50,8 +50,7 @@ struct job {
     uint64_t values;       /* what prong_job_value gives: a job_values */
     any_function *pointer; /* in processes forked from the submitter's image */
     uint64_t calls;        /* see words */
-    uint64_t retries;
-    uint64_t priority;
+    uint32_t retries, priority;
     struct function function; /* its first word is in the line of the pointer */
     /* What a claim touches. Places are claimed in the order in which tasks were added. A place is a task's number, but in an
      * iterator's job, where `order` (a ring) says which place comes next. `calls` are 0 for elements and ranges without a
@@ -59,7 +58,6 @@ struct job {
     _Alignas(64) struct chain_link claimable; /* in the pool's list of this name and its priority */
     uint64_t words, order;
     uint64_t count, next, running, again;
-    struct chain hands; /* that run its tasks */
     /* What the end of a task touches. */
     uint64_t done, failed;
     uint64_t sealed;                /* nothing more will be added */

@@ -40,19 +40,20 @@ static struct runner runner_of(struct pool *pool, struct hand *hand) {
 }
 
 /* Dooms those that run tasks of the job, which was cancelled, so that no others will; *count of them, to be freed by the caller. NULL:
- * there are none, or no memory. */
+ * there are none, or no memory. It looks for them among all hands: a list would cost each claim a cache line of a neighbour's. */
 static struct runner *job_doom_runners(struct pool *pool, prong_job handle, size_t *count) {
     struct job *job = arena_at(handle.offset);
     size_t most = __atomic_load_n(&job->running, __ATOMIC_RELAXED);
     struct runner *runners = most ? calloc(most, sizeof *runners) : NULL;
     *count = 0;
     if (!runners || !guard_enter(&pool->guard, PRONG_FOREVER)) return runners;
-    for (uint64_t at = job_runs(handle) ? job->hands.first : 0; at && *count < most;) {
-        struct hand *hand = arena_at(at);
+    uint64_t hands = job_runs(handle) ? pool->worker_count : 0;
+    for (uint64_t i = 0; i < hands && *count < most; i++) {
+        struct hand *hand = pool_hand(pool, i);
+        if (hand->job != handle.offset || hand->generation != handle.generation) continue;
         if (!hand->doom) guard_set(&pool->guard, &hand->doom, DOOM_CANCEL);
         guard_commit(&pool->guard);
         runners[(*count)++] = runner_of(pool, hand);
-        at = hand->of_job.next;
     }
     guard_leave(&pool->guard);
     return runners;

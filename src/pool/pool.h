@@ -43,13 +43,12 @@ struct chain_link {
 };
 
 struct hand {
-    _Alignas(64) uint64_t job;      /* of the task; 0: none, and then what follows means nothing, but for doom */
-    uint64_t generation;            /* the job's */
-    uint64_t place, tries;          /* of the task in the job, and how often it was begun */
-    uint64_t doom;                  /* why the task is being killed; it stays until the hand takes another */
-    int64_t ends_at;                /* when its time limit is up; 0: it has none */
-    struct chain_link of_job;       /* in the job's list of hands */
-    _Alignas(64) uint64_t limit_at; /* its place in the pool's heap of limits, + 1; 0: none. See limits.h */
+    _Alignas(64) uint64_t job; /* of the task; 0: none, and then what follows means nothing, but for doom */
+    uint64_t generation;       /* the job's */
+    uint64_t place, tries;     /* of the task in the job, and how often it was begun */
+    uint64_t doom;             /* why the task is being killed; it stays until the hand takes another */
+    int64_t ends_at;           /* when its time limit is up; 0: it has none */
+    uint64_t limit_at;         /* its place in the pool's heap of limits, + 1; 0: none. See limits.h */
 };
 
 enum { PRIORITIES = 3 };

@@ -13,8 +13,8 @@
 
 enum {
     TASK_WORDS = 5,                                                     /* schedule_end_task */
-    TAKE_WORDS = 5 + CHAIN_ADD_WORDS + LIMIT_WORDS,                     /* hand_take */
-    FREE_WORDS = 3 + CHAIN_REMOVE_WORDS + LIMIT_WORDS,                  /* hand_free */
+    TAKE_WORDS = 5 + LIMIT_WORDS,                                       /* hand_take */
+    FREE_WORDS = 3 + LIMIT_WORDS,                                       /* hand_free */
     CLAIM_WORDS = 3 + 2 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
     TELL_WORDS = 1 + CHAIN_ADD_WORDS,                                   /* schedule_tell_owner */
     END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,           /* schedule_end */
@@ -106,7 +106,6 @@ static bool hand_take(struct pool *pool, struct hand *hand, const struct claim *
     schedule_set(pool, &hand->job, claim->job);
     schedule_add(pool, &job->running, 1);
     if (pool->adapts) schedule_count_busy(pool);
-    chain_add(pool, &job->hands, hand, offsetof(struct hand, of_job));
     bool early = hand->ends_at && limits_add(pool, hand), unwatched = pool->memory_hard && !pool->memory_watched;
     if (unwatched) schedule_set(pool, &pool->memory_watched, 1);
     return early || unwatched;
@@ -116,7 +115,6 @@ static void hand_free(struct pool *pool, struct hand *hand) {
     struct job *job = arena_at(hand->job);
     schedule_add(pool, &job->running, -1);
     if (pool->adapts) schedule_add(pool, &pool->busy, -1);
-    chain_remove(pool, &job->hands, hand, offsetof(struct hand, of_job));
     limits_remove(pool, hand);
     schedule_set(pool, &hand->job, 0);
 }
