@@ -35,8 +35,8 @@ typedef struct prong_queue_options {
     bool joinable;     /* JoinableQueue: task_done and join count messages */
     size_t maxbytes;   /* bytes of all messages, after which a put waits; 0: no
                           limit. A message that is longer alone is put when the
-                          queue is empty. Who waits for much room may wait for as
-                          long as others put what is smaller. */
+                          queue is empty. The put of a large message may wait
+                          while others put small ones. */
     void *reserved[3]; /* zero */
 } prong_queue_options;
 

@@ -64,8 +64,7 @@ PyObject *pool_resize(PyObject *object, PyObject *processes) {
     size_t count = PyLong_AsSize_t(processes);
     if (PyErr_Occurred()) return NULL;
     WAITING(prong_pool_resize(((PoolObject *)object)->pool, count));
-    if (status < 0) return raise_status(status);
-    Py_RETURN_NONE;
+    return PyErr_Occurred() ? NULL : none_or_raise(status);
 }
 
 PyObject *pool_replace_workers(PyObject *object, PyObject *timeout) {
@@ -73,8 +72,7 @@ PyObject *pool_replace_workers(PyObject *object, PyObject *timeout) {
     prong_status status;
     if (parse_timeout(timeout, &span)) return NULL;
     WAITING(prong_pool_replace_workers(((PoolObject *)object)->pool, span));
-    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
-    return PyErr_Occurred() ? NULL : PyBool_FromLong(status >= 0);
+    return true_in_time(status);
 }
 
 /* --- everywhere --- */

@@ -163,9 +163,7 @@ static PyObject *event_wait(PyObject *object, PyObject *arguments, PyObject *key
         return NULL;
     counts[COUNT_SYNC]++;
     if (!prong_event_is_set(event_of(object))) WAITING(prong_event_wait(event_of(object), span));
-    if (PyErr_Occurred()) return NULL;
-    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
-    return PyBool_FromLong(status == PRONG_OK);
+    return true_in_time(status);
 }
 
 static PyMethodDef event_methods[] = {

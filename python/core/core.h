@@ -22,6 +22,8 @@ PyObject *raise_status(prong_status status);
 PyObject *error_message(void);
 /* None, or what raise_status does. */
 PyObject *none_or_raise(prong_status status);
+/* Of a wait: True, False when its time was up, or what raise_status does; NULL with the exception of a signal's handler. */
+PyObject *true_in_time(prong_status status);
 int raise_closed(void); /* OSError("handle is closed"); -1 */
 
 /* A call that may wait runs without the GIL; a signal's handler that raises ends the wait, and the exception is set. What the call

@@ -51,6 +51,12 @@ PyObject *none_or_raise(prong_status status) {
     Py_RETURN_NONE;
 }
 
+PyObject *true_in_time(prong_status status) {
+    if (PyErr_Occurred()) return NULL;
+    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
+    return PyBool_FromLong(status >= 0);
+}
+
 int raise_closed(void) {
     PyErr_SetString(PyExc_OSError, "handle is closed");
     return -1;

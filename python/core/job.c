@@ -23,8 +23,7 @@ static PyObject *job_wait(PyObject *object, PyObject *timeout) {
     if (!job_is_over(self->job)) WAITING(prong_job_wait(self->job, span));
     if (PyErr_Occurred()) return NULL;
     if (status < 0 && job_is_over(self->job)) status = PRONG_OK; /* a task's failure, not the wait's */
-    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
-    return PyBool_FromLong(status == PRONG_OK);
+    return true_in_time(status);
 }
 
 static PyObject *job_ready(PyObject *object, PyObject *unused) {

@@ -137,12 +137,6 @@ static int supervisor_parse(PyObject *arguments, prong_supervisor *supervisor, p
     return parse_timeout(timeout, span);
 }
 
-static PyObject *true_in_time(prong_status status) {
-    if (PyErr_Occurred()) return NULL;
-    if (status < 0 && status != PRONG_TIMEOUT) return raise_status(status);
-    return PyBool_FromLong(status >= 0);
-}
-
 /* _supervisor_run(handle, timeout) -> whether it has ended */
 static PyObject *supervisor_run(PyObject *module, PyObject *arguments) {
     prong_supervisor supervisor;

@@ -180,8 +180,8 @@ static int64_t worker_waits_until(const struct pool *pool, const struct worker *
 
 static bool view_goes_on_anyway(const struct view *view, const struct pool *pool, const struct worker *worker) {
     uint64_t state = atomic_load(&pool->state);
-    return !worker->awaits || worker->doom || worker_hand(pool, worker)->doom || state == POOL_TERMINATED ||
-           state == POOL_BROKEN || worker_waits_until(pool, worker) < view->until;
+    return !worker->awaits || worker_doom(pool, worker) || state == POOL_TERMINATED || state == POOL_BROKEN ||
+           worker_waits_until(pool, worker) < view->until;
 }
 
 /* Whether a worker takes what nobody has taken yet: one that is not to end, or one that the pool grows by. */

@@ -15,12 +15,6 @@ static const prong_time GROW_AFTER = PRONG_MS(10);
 
 /* --- the workers are to be others, or of another number --- */
 
-static void pool_tell_change(struct pool *pool) {
-    waitq_notify(&pool->work, INT_MAX);
-    waitq_notify(&pool->attention, 1);
-    waitq_notify(&pool->ended, INT_MAX);
-}
-
 static void job_tell_fewer(void *object, void *pool) {
     struct job *job = object;
     object_touch(job);
@@ -98,17 +92,15 @@ void owner_grow_no_more(struct owner *o) {
 
 static prong_status pool_check_runs(const struct pool *pool) {
     if (pool->inlined) return fail(PRONG_INVALID, "pool '%s' runs its tasks inline, and has no workers", pool->name);
-    if (atomic_load(&pool->state) == POOL_BROKEN) return job_fail_broken(pool);
-    if (atomic_load(&pool->state) == POOL_RUNNING) return PRONG_OK;
-    return fail(PRONG_NOT_RUNNING, "pool '%s' was shut down or terminated", pool->name);
+    return atomic_load(&pool->state) == POOL_RUNNING ? PRONG_OK : job_fail_not_running(pool);
 }
 
-/* Under the guard. */
-static prong_status pool_take_size(struct pool *pool, size_t processes) {
-    TRY(pool_check_runs(pool));
+/* Under the guard: whether there will be fewer. */
+static bool pool_take_size(struct pool *pool, size_t processes) {
+    uint64_t before = pool->wanted;
     guard_set(&pool->guard, &pool->least, processes);
     if (!pool->adapts || pool->wanted < processes) guard_set(&pool->guard, &pool->wanted, processes);
-    return PRONG_OK;
+    return pool->wanted < before;
 }
 
 prong_status prong_pool_resize(prong_pool handle, size_t processes) {
@@ -116,17 +108,17 @@ prong_status prong_pool_resize(prong_pool handle, size_t processes) {
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, handle, &pool));
     if (!processes) return fail(PRONG_INVALID, "pool: resize to 0 processes");
-    if (processes > pool->worker_count && !pool->inlined)
+    TRY(pool_check_runs(pool));
+    if (processes > pool->worker_count)
         return fail(PRONG_INVALID, "pool: resize to %zu processes: it has places for %llu (processes_most)", processes,
                     (unsigned long long)pool->worker_count);
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
-    uint64_t before = pool->wanted;
-    prong_status status = pool_take_size(pool, processes);
-    bool fewer = pool->wanted < before;
+    bool runs = atomic_load(&pool->state) == POOL_RUNNING, fewer = runs && pool_take_size(pool, processes);
     guard_leave(&pool->guard);
-    if (status >= 0) pool_tell_change(pool);
-    if (status >= 0 && fewer) pool_tell_fewer(pool);
-    return status;
+    if (!runs) return job_fail_not_running(pool);
+    pool_tell_change(pool);
+    if (fewer) pool_tell_fewer(pool);
+    return PRONG_OK;
 }
 
 struct replacing {
@@ -150,11 +142,11 @@ static bool pool_is_renewed(void *context) {
 
 static prong_status pool_renew(struct pool *pool, uint64_t *renewal) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
-    prong_status status = pool_check_runs(pool);
-    if (status >= 0) guard_set(&pool->guard, &pool->renewal, pool->renewal + 1);
+    bool runs = atomic_load(&pool->state) == POOL_RUNNING;
+    if (runs) guard_set(&pool->guard, &pool->renewal, pool->renewal + 1);
     *renewal = pool->renewal;
     guard_leave(&pool->guard);
-    return status;
+    return runs ? PRONG_OK : job_fail_not_running(pool);
 }
 
 prong_status prong_pool_replace_workers(prong_pool handle, prong_time timeout) {
@@ -164,6 +156,7 @@ prong_status prong_pool_replace_workers(prong_pool handle, prong_time timeout) {
     TRY(pool_enter(&inside, handle, &replacing.pool));
     if (await_is_worker_of(replacing.pool))
         return fail(PRONG_DEADLOCK, "a worker of pool '%s' would wait for its own end", replacing.pool->name);
+    TRY(pool_check_runs(replacing.pool));
     TRY(pool_renew(replacing.pool, &replacing.renewal));
     pool_tell_change(replacing.pool);
     INTERRUPTIBLE;

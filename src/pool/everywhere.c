@@ -95,11 +95,6 @@ static prong_status everywhere_make(const struct pool *pool, const struct hook_w
     return status;
 }
 
-static prong_status everywhere_refuse(const struct pool *pool) {
-    if (atomic_load(&pool->state) == POOL_BROKEN) return job_fail_broken(pool);
-    return fail(PRONG_NOT_RUNNING, "pool '%s' was shut down or terminated", pool->name);
-}
-
 /* *number: its place in the list, from 1 on. On failure the block is freed. */
 static prong_status everywhere_append(struct pool *pool, uint64_t block, uint64_t *number) {
     struct guard *guard = &pool->guard;
@@ -117,7 +112,7 @@ static prong_status everywhere_append(struct pool *pool, uint64_t block, uint64_
     if (!entered || !running) heap_free(block, NULL);
     atomic_fetch_sub(&self_row()->held, 1);
     if (entered && running) return PRONG_OK;
-    return entered ? everywhere_refuse(pool) : lock_refused(PRONG_TIMEOUT, "the pool");
+    return entered ? job_fail_not_running(pool) : lock_refused(PRONG_TIMEOUT, "the pool");
 }
 
 void everywhere_free(struct pool *pool) {
@@ -154,7 +149,7 @@ static prong_status everywhere_ask(const struct everywhere_wait *wait) {
     bool all = everywhere_all_have(wait);
     guard_leave(&pool->guard);
     if (all) return PRONG_OK;
-    if (atomic_load(&pool->state) != POOL_RUNNING) return everywhere_refuse(pool);
+    if (atomic_load(&pool->state) != POOL_RUNNING) return job_fail_not_running(pool);
     return fail(PRONG_TIMEOUT, "not all workers of pool '%s' have run the function yet", pool->name);
 }
 
@@ -183,7 +178,7 @@ static prong_status everywhere_wait(struct pool *pool, uint64_t number, deadline
 static prong_status everywhere_run_inline(struct pool *pool, const struct hook_wish *wish) {
     struct hook hook = {0};
     TRY(inline_check_owner(pool));
-    if (atomic_load(&pool->state) != POOL_RUNNING) return everywhere_refuse(pool);
+    if (atomic_load(&pool->state) != POOL_RUNNING) return job_fail_not_running(pool);
     prong_status status = hook_keep(&hook, wish, true);
     int code = status < 0 ? 0 : inline_run_hook(pool, &hook);
     hook_free(&hook);

@@ -132,7 +132,7 @@ void job_discard(struct job *job) {
 
 /* --- submitting --- */
 
-static prong_status job_refuse(const struct pool *pool) {
+prong_status job_fail_not_running(const struct pool *pool) {
     if (atomic_load(&pool->state) == POOL_BROKEN) return job_fail_broken(pool);
     if (!member_alive((uint32_t)pool->owner)) {
         family_bury_dead(); /* from then on the handle is stale */
@@ -142,7 +142,8 @@ static prong_status job_refuse(const struct pool *pool) {
 }
 
 static prong_status job_run_inline(struct pool *pool, struct job *job) {
-    prong_status status = atomic_load(&pool->state) == POOL_RUNNING ? inline_run(pool, job) : job_refuse(pool);
+    prong_status status =
+        atomic_load(&pool->state) == POOL_RUNNING ? inline_run(pool, job) : job_fail_not_running(pool);
     if (status < 0) job_discard(job);
     return status;
 }
@@ -169,7 +170,7 @@ prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
     }
     guard_leave(&pool->guard);
     if (!running) {
-        prong_status status = job_refuse(pool);
+        prong_status status = job_fail_not_running(pool);
         job_discard(job);
         return status;
     }

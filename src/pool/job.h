@@ -128,6 +128,8 @@ prong_status job_create(const struct submission *submission, struct pool *pool, 
 /* On failure the job is gone. */
 prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle);
 void job_discard(struct job *job);
+/* Why a pool takes nothing any more. Not under its guard: it may bury its owner. */
+prong_status job_fail_not_running(const struct pool *pool);
 void job_free_result(struct call *call);
 /* Notes what callbacks there are and where results go (NULL: nowhere), in this process alone. */
 prong_status job_note(prong_job handle, const struct submission *submission, const struct outputs *outputs);

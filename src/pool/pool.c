@@ -133,13 +133,17 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
 
 /* --- ending --- */
 
+void pool_tell_change(struct pool *pool) {
+    waitq_notify(&pool->work, INT_MAX);
+    waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->ended, INT_MAX);
+}
+
 static void pool_leave_state(struct pool *pool, enum pool_state most, enum pool_state state) {
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
     if (atomic_load(&pool->state) <= (uint64_t)most) guard_set(&pool->guard, (uint64_t *)&pool->state, state);
     guard_leave(&pool->guard);
-    waitq_notify(&pool->work, INT_MAX);
-    waitq_notify(&pool->attention, 1);
-    waitq_notify(&pool->ended, INT_MAX);
+    pool_tell_change(pool);
 }
 
 prong_status prong_pool_shutdown(prong_pool handle) {

@@ -136,10 +136,18 @@ static inline struct worker *hand_worker(const struct pool *pool, const struct h
     return pool_worker(pool, (uint64_t)(hand - pool_hand(pool, 0)));
 }
 
+/* Why the worker is being killed, on account of its task or whatever it runs: an enum doom. A hint unless under the guard. */
+static inline uint64_t worker_doom(const struct pool *pool, const struct worker *worker) {
+    uint64_t of_task = __atomic_load_n(&worker_hand(pool, worker)->doom, __ATOMIC_RELAXED);
+    return of_task ? of_task : __atomic_load_n(&worker->doom, __ATOMIC_RELAXED);
+}
+
 static inline prong_process worker_process(const struct worker *worker) {
     return (prong_process){worker->process_offset, worker->process_generation};
 }
 
+/* Its state, or the workers that it wants, have changed: wakes all whom that concerns. */
+void pool_tell_change(struct pool *pool);
 /* Inside of the pool. */
 prong_status pool_enter(struct visit *inside, prong_pool handle, struct pool **pool);
 

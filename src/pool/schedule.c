@@ -6,8 +6,8 @@
 #include "base/periods.h"
 #include "family/member.h"
 #include "os/os.h"
-#include "pool/limits.h"
 #include "pool/chain.h"
+#include "pool/limits.h"
 
 #include <limits.h>
 
@@ -22,7 +22,7 @@ enum {
     DEATH_WORDS = LOSS_WORDS + 8,                                       /* schedule_death */
     CANCEL_WORDS = TASK_WORDS + 3 + 5 + CHAIN_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
 };
-_Static_assert(END_WORDS + 0 <= JOURNAL_CAPACITY && 1 + CLAIM_WORDS <= JOURNAL_CAPACITY,
+_Static_assert(JOURNAL_CAPACITY - END_WORDS >= 0 && JOURNAL_CAPACITY - CLAIM_WORDS >= 1,
                "a worker's steps fit the journal");
 _Static_assert(2 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
 
@@ -200,7 +200,7 @@ unsigned schedule_end(struct pool *pool, struct hand *hand, prong_status status,
 }
 
 static prong_status hand_status_of_doom(const struct pool *pool, const struct hand *hand) {
-    switch (hand->doom ? hand->doom : hand_worker(pool, hand)->doom) {
+    switch (worker_doom(pool, hand_worker(pool, hand))) {
     case DOOM_TIMEOUT: return PRONG_TASK_TIMEOUT;
     case DOOM_CANCEL: return PRONG_CANCELLED;
     case DOOM_MEMORY: return PRONG_TASK_MEMORY;

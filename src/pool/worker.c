@@ -140,8 +140,7 @@ static struct done worker_run(struct work_loop *w, const struct claim *claim) {
 
 static bool worker_must_end(const struct work_loop *w) {
     uint64_t state = atomic_load(&w->pool->state);
-    return __atomic_load_n(&w->worker->doom, __ATOMIC_RELAXED) || __atomic_load_n(&w->hand->doom, __ATOMIC_RELAXED) ||
-           state == POOL_TERMINATED || state == POOL_BROKEN ||
+    return worker_doom(w->pool, w->worker) || state == POOL_TERMINATED || state == POOL_BROKEN ||
            (w->pool->maxtasks && w->worker->tasks >= w->pool->maxtasks) || worker_is_surplus(w->pool, w->worker) ||
            w->too_large || (state == POOL_CLOSED && __atomic_load_n(&w->pool->unfinished, __ATOMIC_RELAXED) == 0);
 }
@@ -251,7 +250,7 @@ static void worker_report_ready(struct work_loop *w) {
 static struct work_loop *initializing;
 
 static bool worker_ends_in_order(const struct work_loop *w) {
-    return !__atomic_load_n(&w->worker->doom, __ATOMIC_RELAXED) && atomic_load(&w->pool->state) <= POOL_CLOSED;
+    return !worker_doom(w->pool, w->worker) && atomic_load(&w->pool->state) <= POOL_CLOSED;
 }
 
 static void worker_report_exiting(struct work_loop *w) {

@@ -373,13 +373,7 @@ static int nap_and_square(void *argument, size_t size, prong_result *result) {
 }
 
 static prong_status napping_run(struct numbers *n, prong_pool pool, prong_time timeout) {
-    prong_work work = {.task = nap_and_square,
-                       .in = n->in,
-                       .in_size = sizeof *n->in,
-                       .count = n->count,
-                       .out = n->out,
-                       .out_size = sizeof *n->out,
-                       .sizes = n->sizes};
+    prong_work work = numbers_work(n, nap_and_square);
     return prong_pool_run(pool, &work, &(prong_task_options){.journal = JOURNAL}, timeout);
 }
 

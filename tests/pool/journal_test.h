@@ -60,14 +60,18 @@ static inline void numbers_set(struct numbers *n, size_t count) {
     memset(n->out, 0xff, sizeof n->out);
 }
 
+static inline prong_work numbers_work(struct numbers *n, prong_task *task) {
+    return (prong_work){.task = task,
+                        .in = n->in,
+                        .in_size = sizeof *n->in,
+                        .count = n->count,
+                        .out = n->out,
+                        .out_size = sizeof *n->out,
+                        .sizes = n->sizes};
+}
+
 static inline prong_status numbers_run(struct numbers *n, prong_pool pool, const prong_task_options *options) {
-    prong_work work = {.task = noted_square,
-                       .in = n->in,
-                       .in_size = sizeof *n->in,
-                       .count = n->count,
-                       .out = n->out,
-                       .out_size = sizeof *n->out,
-                       .sizes = n->sizes};
+    prong_work work = numbers_work(n, noted_square);
     static const prong_task_options with_journal = {.journal = JOURNAL};
     return prong_pool_run(pool, &work, options ? options : &with_journal, PRONG_SECONDS(20));
 }
