@@ -121,8 +121,11 @@ void prong_outcome_text(const prong_outcome *o, char *text, size_t size) {
     }
 }
 
-static bool job_pool_has_ended(const struct job *job) {
-    return !job_pool_lives(job) || !member_alive((uint32_t)((struct pool *)arena_at(job->pool))->owner);
+/* Why nothing of the pool's runs any more, for whoever has not asked for it; NULL: it does. An owner that exits terminates its pools. */
+static const char *job_pool_end(const struct job *job) {
+    const struct pool *pool = arena_at(job->pool);
+    if (!job_pool_lives(job) || !member_alive((uint32_t)pool->owner)) return ": its pool has ended, with its owner";
+    return atomic_load(&pool->state) == POOL_TERMINATED ? ": its pool was terminated, or its owner ends" : NULL;
 }
 
 prong_status job_fail(const struct job *job, const prong_outcome *outcome, const char *remark) {
@@ -131,7 +134,8 @@ prong_status job_fail(const struct job *job, const prong_outcome *outcome, const
     if (outcome->status == PRONG_NO_FUNCTION && !job->calls && job->function.place == FUNCTION_BY_NAME)
         return fail(PRONG_NO_FUNCTION, "the workers do not find '%s'", job->function.path);
     prong_outcome_text(outcome, text, sizeof text);
-    if (outcome->status == PRONG_CANCELLED && job_pool_has_ended(job)) remark = ": its pool has ended, with its owner";
+    const char *end = outcome->status == PRONG_CANCELLED ? job_pool_end(job) : NULL;
+    if (end) remark = end;
     return fail(outcome->status, "%s%s", text, remark);
 }
 

@@ -401,7 +401,8 @@ static void use_left_pool(prong_pool pool, int method) {
     prong_status status = PRONG_OK;
     for (int i = 0; i < 1000 && status != PRONG_STALE; i++) { /* until its parent's end is known */
         status = prong_pool_run(pool, PRONG_MAP_N(twice, &number, &doubled, 1), NULL, PRONG_SECONDS(10));
-        if (status == PRONG_CANCELLED) says("its pool has ended");
+        if (status == PRONG_CANCELLED)
+            says(": its pool "); /* was terminated, as its owner ends, or has ended with it */
         check(status == PRONG_OK || status == PRONG_CANCELLED || status == PRONG_STALE || status == PRONG_NOT_RUNNING);
         test_sleep_ms(10);
     }
