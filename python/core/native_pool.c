@@ -67,19 +67,21 @@ static int take_arrays(struct arrays *arrays, PyObject *in, PyObject *out) {
     return -1;
 }
 
-/* map_into(name, in, out, chunk size or 0, time limit or None, retries) -> None, or (status, message) */
+/* map_into(name, in, out, chunk size or 0, time limit or None, retries, priority) -> None, or (status, message) */
 static PyObject *native_pool_map_into(PyObject *object, PyObject *arguments) {
     PoolObject *self = (PoolObject *)object;
     const char *name;
     PyObject *in, *out, *limit;
+    unsigned priority;
     Py_ssize_t chunk;
     prong_task_options options = {0};
     struct arrays arrays;
     prong_status status;
-    if (!PyArg_ParseTuple(arguments, "sOOnOI", &name, &in, &out, &chunk, &limit, &options.retries) ||
+    if (!PyArg_ParseTuple(arguments, "sOOnOII", &name, &in, &out, &chunk, &limit, &options.retries, &priority) ||
         parse_limit(limit, &options.time_limit) || take_arrays(&arrays, in, out))
         return NULL;
     options.chunk_size = (size_t)chunk;
+    options.priority = priority;
     prong_work work = {.name = name,
                        .form = PRONG_FORM_RANGE,
                        .in = arrays.in.buf,
@@ -118,7 +120,7 @@ static PyMethodDef native_pool_methods[] = {
      DOC("everywhere($self, name, arguments, timeout, /)",
          "Calls a C function once in each worker, those that come later as well: None, or (status, message).")},
     {"map_into", native_pool_map_into, METH_VARARGS,
-     DOC("map_into($self, name, source, out, chunksize, timeout, retries, /)",
+     DOC("map_into($self, name, source, out, chunksize, timeout, retries, priority, /)",
          "Fills out from source by a C function: None, or (status, message) of what failed.")},
     {0}};
 static PyTypeObject NativePool_type = {

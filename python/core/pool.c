@@ -253,17 +253,20 @@ static PyObject *pool_start_job(PoolObject *self, const struct tasks *tasks, pro
     return (PyObject *)job;
 }
 
-/* submit(function, form, items, chunk, time limit or None, retries, done): a task is called with an item or, if chunk is not 0, with
+/* submit(function, form, items, chunk, time limit or None, retries, priority, done): a task is called with an item or, if chunk is not 0, with
  * so many of them; done is None, or called with the job when it has ended -> Job; None when the pool is not running */
 static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
     PyObject *function, *items, *limit, *done, *job = NULL;
     int form;
+    unsigned priority;
     Py_ssize_t chunk;
     prong_task_options options = {0};
     struct tasks tasks = {0};
-    if (!PyArg_ParseTuple(arguments, "OiOnOIO", &function, &form, &items, &chunk, &limit, &options.retries, &done) ||
+    if (!PyArg_ParseTuple(arguments, "OiOnOIIO", &function, &form, &items, &chunk, &limit, &options.retries, &priority,
+                          &done) ||
         parse_limit(limit, &options.time_limit))
         return NULL;
+    options.priority = priority;
     if (((PoolObject *)object)->sweep_at == 0) pool_sweep_left((PoolObject *)object, false);
     bool good = tasks_take(&tasks, items, chunk) == 0;
     if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
@@ -338,7 +341,7 @@ static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
 
 static PyMethodDef pool_methods[] = {
     {"submit", pool_submit, METH_VARARGS,
-     DOC("submit($self, function, form, items, chunk, timeout, retries, done, /)",
+     DOC("submit($self, function, form, items, chunk, timeout, retries, priority, done, /)",
          "Submits tasks of a function: their Job, or None when the pool does not run.\n"
          "\n"
          "A task is called with an item or, if chunk is not 0, with so many of them. done: None, or called "

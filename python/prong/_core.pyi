@@ -188,6 +188,7 @@ class Pool:
         chunk: int,
         timeout: float | None,
         retries: int,
+        priority: int,
         done: Callable[[Job], object] | None,
         /,
     ) -> Job | None: ...
@@ -212,7 +213,8 @@ class NativePool(Pool):
         self, name: str, arguments: tuple[Any, ...], timeout: float | None, /
     ) -> tuple[int, str] | None: ...
     def map_into(
-        self, name: str, source: _Buffer, out: _Buffer, chunksize: int, timeout: float | None, retries: int, /
+        self, name: str, source: _Buffer, out: _Buffer, chunksize: int, timeout: float | None, retries: int,
+        priority: int, /
     ) -> tuple[int, str] | None: ...
 
 @final

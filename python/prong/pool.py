@@ -18,6 +18,7 @@ from ._impl.results import ApplyResult as ApplyResult
 from ._impl.results import AsyncResult as AsyncResult
 from ._impl.results import MapResult as MapResult
 from ._impl.results import rebuilt, remote_traceback
+from ._impl.task_options import task_options
 from .errors import Deadlock, PoolBroken, ProcessError, TimeoutError
 
 __all__ = ["Pool", "ThreadPool"]
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ._impl.imap import IMapIterator as IMapIterator
     from ._impl.imap import IMapUnorderedIterator as IMapUnorderedIterator
     from ._impl.inline import Inline
+    from ._impl.task_options import Priority
 
     _S = TypeVar("_S")
     _T = TypeVar("_T")
@@ -118,8 +120,9 @@ class Pool(_TheirPool):
     worker_exit=None, worker_exit_timeout=None): so many workers (as CPUs).
 
     A worker that dies fails the one task it ran, with WorkerDied; the pool goes on with another. Of every form that runs tasks,
-    timeout= kills a task that takes longer (TaskTimeout), and retries= runs one again whose worker died. ValueError for a
-    pool that is closed.
+    timeout= kills a task that takes longer (TaskTimeout), retries= runs one again whose worker died, and priority= is "high", "normal"
+    or "low": a worker takes its next task from the calls of the highest priority, the oldest of these first. ValueError for a pool that
+    is closed.
 
     threads_per_worker: how many threads numeric libraries start in a worker (OMP_NUM_THREADS and the like). cpus: a CPU for each
     worker in turn, or a collection of them. worker_exit: called, without arguments, as a worker ends in order (close(),
@@ -262,11 +265,11 @@ class Pool(_TheirPool):
 
     # --- submitting ---
 
-    def _submit(self, function, form, items, chunk, timeout, retries, done):
+    def _submit(self, function, form, items, chunk, options, done):
         """The job of tasks, each of which is what function is called with: an item, or so many of them, if chunk is not 0.
         done(job), if any, is called when it has ended. None where the pool is not running."""
         try:
-            return self._core.submit(function, form, items, chunk, timeout, retries, done)
+            return self._core.submit(function, form, items, chunk, *options, done)
         except PoolBroken as broken:
             error = self._broken(str(broken))
             raise error from error.__cause__
@@ -296,13 +299,16 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
     ) -> "_T":
         """func(*args, **kwds), called in a worker: what it returns, or raises.
 
         timeout: seconds after which the task is killed, and TaskTimeout raised. retries: how often it is run again when its worker dies;
-        then WorkerDied is raised.
+        then WorkerDied is raised. priority: "high" is before, and "low" after, what else waits for a worker.
         """
-        options: dict[str, Any] = {} if timeout is None and not retries else {"timeout": timeout, "retries": retries}
+        options: dict[str, Any] = {}
+        if (timeout, retries, priority) != (None, 0, "normal"):
+            options = {"timeout": timeout, "retries": retries, "priority": priority}
         return self.apply_async(func, args, kwds, **options).get()  # which may be a subclass's, as multiprocessing knows it
 
     def apply_async(
@@ -315,15 +321,17 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
     ) -> "AsyncResult[_T]":
         """As apply, without waiting: an AsyncResult.
 
         callback(result) or error_callback(exception) is called, in a thread of the pool's, when the task has ended.
         """
         self._check_running()
+        options = task_options(timeout, retries, priority)
         task = (args if type(args) is tuple else tuple(args), kwds)
         result: AsyncResult[_T] = AsyncResult(self, None, "one", callback, error_callback)
-        return self._begin(result, func, _core.CALL, (task,), 0, timeout, retries)
+        return self._begin(result, func, _core.CALL, (task,), 0, options)
 
     def _chunk(self, items, chunksize):
         """How many items a task of a map has."""
@@ -334,14 +342,14 @@ class Pool(_TheirPool):
             raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
         return chunksize
 
-    def _map_journaled(self, func, iterable, forms, chunksize, seed, timeout, retries, progress, journal):
+    def _map_journaled(self, func, iterable, forms, chunksize, seed, options, progress, journal):
         self._check_running()
         from ._impl.journal import run
         func, iterable, forms = _with_seeds(func, iterable, forms, seed)
         items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
-        return run(self, func, forms, items, self._chunk(items, chunksize), (timeout, retries), progress, journal)
+        return run(self, func, forms, items, self._chunk(items, chunksize), options, progress, journal)
 
-    def _map_tasks(self, func, iterable, forms, chunksize, callback, error_callback, timeout, retries, seed):
+    def _map_tasks(self, func, iterable, forms, chunksize, seed, options, callback=None, error_callback=None):
         self._check_running()
         func, iterable, forms = _with_seeds(func, iterable, forms, seed)
         items = iterable if type(iterable) in (list, tuple, range) else list(iterable)
@@ -351,7 +359,16 @@ class Pool(_TheirPool):
             result._settle(True, [])
             return result
         form, shape, chunk = (forms[0], "many", 0) if chunksize == 1 else (forms[1], "chunks", chunksize)
-        return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, items, chunk, timeout, retries)
+        return self._begin(MapResult(self, None, shape, callback, error_callback), func, form, items, chunk, options)
+
+    def _map_now(self, task, progress, journal):
+        if journal is not None:
+            return self._map_journaled(*task, progress, journal)
+        result = self._map_tasks(*task)
+        if progress:
+            from ._impl.progress import watch
+            watch(result)
+        return result.get()
 
     def map(
         self,
@@ -361,22 +378,21 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
         seed: "int | None" = None,
         progress: bool = False,
         journal: "str | os.PathLike[str] | None" = None,
     ) -> "list[_T]":
         """[func(x) for x in iterable], calculated by the workers, chunksize items at a time.
 
-        The first error of an item is raised. timeout, retries: of each chunk, as of apply. seed: random, numpy.random (if it is
-        imported) and prong.task_seed() begin for each item as that and the item's number say. progress=True: shows a bar on the
+        The first error of an item is raised. timeout, retries, priority: of each chunk, as of apply. seed: random, numpy.random (if it
+        is imported) and prong.task_seed() begin for each item as that and the item's number say. progress=True: shows a bar on the
         terminal.
         journal: a file to which results are appended as they come; when it is run again, what is in it is not run. ValueError when it is
         of another function, or of other items.
         """
-        if journal is not None:
-            return self._map_journaled(func, iterable, (_core.ITEM, _core.MAP), chunksize, seed, timeout, retries, progress, journal)
-        result = self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, None, None, timeout, retries, seed)
-        return _with_progress(result, progress)
+        task = func, iterable, (_core.ITEM, _core.MAP), chunksize, seed, task_options(timeout, retries, priority)
+        return self._map_now(task, progress, journal)
 
     def map_async(  # type: ignore[override]
         self,
@@ -388,10 +404,12 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
         seed: "int | None" = None,
     ) -> "MapResult[_T]":
         """As map, without waiting: a MapResult. The callbacks are called once, with the list or the first error."""
-        return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, callback, error_callback, timeout, retries, seed)
+        options = task_options(timeout, retries, priority)
+        return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, seed, options, callback, error_callback)
 
     def starmap(
         self,
@@ -401,15 +419,14 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
         seed: "int | None" = None,
         progress: bool = False,
         journal: "str | os.PathLike[str] | None" = None,
     ) -> "list[_T]":
         """[func(*x) for x in iterable]: as map, for functions of several arguments."""
-        if journal is not None:
-            return self._map_journaled(func, iterable, (_core.STAR, _core.STARMAP), chunksize, seed, timeout, retries, progress, journal)
-        result = self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, None, None, timeout, retries, seed)
-        return _with_progress(result, progress)
+        task = func, iterable, (_core.STAR, _core.STARMAP), chunksize, seed, task_options(timeout, retries, priority)
+        return self._map_now(task, progress, journal)
 
     def starmap_async(  # type: ignore[override]
         self,
@@ -421,20 +438,21 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
         seed: "int | None" = None,
     ) -> "MapResult[_T]":
         """As starmap, without waiting: a MapResult."""
-        return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, callback, error_callback, timeout,
-                               retries, seed)
+        options = task_options(timeout, retries, priority)
+        return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, seed, options, callback, error_callback)
 
-    def _imap(self, ordered, func, iterable, chunksize, seed, journal, *options):
+    def _imap(self, ordered, func, iterable, chunksize, seed, journal, *more):
         self._check_running()
         func, iterable, _ = _with_seeds(func, iterable, (_core.ITEM, _core.MAP), seed)
         from ._impl.imap import iterate
         if journal is not None:
             from ._impl.journal import maker
-            options = (*options, maker(journal))
-        return iterate(self, ordered, func, iterable, chunksize, *options)
+            more = (*more, maker(journal))
+        return iterate(self, ordered, func, iterable, chunksize, *more)
 
     def imap(  # type: ignore[override]
         self,
@@ -444,6 +462,7 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
         seed: "int | None" = None,
         buffersize: "int | None" = None,
         progress: bool = False,
@@ -451,9 +470,11 @@ class Pool(_TheirPool):
     ) -> "IMapIterator[_T]":
         """An iterator over func(x) for x in iterable, in order, each result as soon as it is there.
 
-        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, seed, progress, journal: as map's.
+        Reads ahead at most buffersize tasks (default: 4 a worker, at least 64). timeout, retries, priority, seed, progress, journal: as
+        map's.
         """
-        return self._imap(True, func, iterable, chunksize, seed, journal, timeout, retries, buffersize, progress)
+        options = task_options(timeout, retries, priority)
+        return self._imap(True, func, iterable, chunksize, seed, journal, options, buffersize, progress)
 
     def imap_unordered(  # type: ignore[override]
         self,
@@ -463,13 +484,15 @@ class Pool(_TheirPool):
         *,
         timeout: "float | None" = None,
         retries: int = 0,
+        priority: "Priority" = "normal",
         seed: "int | None" = None,
         buffersize: "int | None" = None,
         progress: bool = False,
         journal: "str | os.PathLike[str] | None" = None,
     ) -> "IMapIterator[_T]":
         """As imap, with the results in the order in which they come."""
-        return self._imap(False, func, iterable, chunksize, seed, journal, timeout, retries, buffersize, progress)
+        options = task_options(timeout, retries, priority)
+        return self._imap(False, func, iterable, chunksize, seed, journal, options, buffersize, progress)
 
     def everywhere(self, func: "Callable[..., object]", *args: "Any", timeout: "float | None" = None) -> None:
         """Calls func(*args) once in each worker: now, in a busy one after its task; and in each that comes later, after its initializer.
@@ -551,10 +574,3 @@ def _with_seeds(func, iterable, forms, seed):
     from ._impl.seeds import seeded
     func, iterable = seeded(func, iterable, seed, spread=forms[0] == _core.STAR)
     return func, iterable, (_core.ITEM, _core.MAP)
-
-
-def _with_progress(result, progress):
-    if progress:
-        from ._impl.progress import watch
-        watch(result)
-    return result.get()

@@ -25,7 +25,7 @@ AS_INTENDED = (
     r"prong\.(dummy|managers|spawn|forkserver|heap|reduction|resource_\w+|popen_\w+|util|process|sharedctypes)\.",  # multiprocessing's
     r"prong\._impl\.(?!by_value|executor|handles|install|native)",  # internal, and mostly without annotations
     r"prong\.[\w.]+\.(AbstractSet|Any|AsyncIterator|BaseContext|Callable|ClassVar|Generator|Generic|Inline|Iterable|Iterator|Literal|Mapping|"
-    r"ModuleType|PipeConnection|SyncManager|TracebackType|TypeVar|final|overload)\b",  # imported for annotations alone
+    r"ModuleType|PipeConnection|Priority|SyncManager|TracebackType|TypeVar|final|overload)\b",  # imported for annotations alone
     r"prong\.(?!_core)(_impl\.)?\w+\._[A-Z]",  # classes for annotations, which are others at runtime
     r"prong\._core\.(Native)?Pool ",  # the one is a subclass of the other, and nobody else's can be
     r"prong\.([\w.]+\.)?Share\.__class_getitem__ is not present in stub",  # Generic's there

@@ -70,12 +70,13 @@ def pools() -> None:
     with multiprocessing.Pool(2) as pool:
         reveal_type(pool)  # is prong.pool.Pool
         reveal_type(pool.map(double, [1], timeout=3.0, retries=2, progress=True))  # is builtins.list[builtins.int]
-        result = pool.apply_async(double, (1,), retries=1)
+        result = pool.apply_async(double, (1,), retries=1, priority="high")
         result.cancel(force=True)
         print(result.progress()[0], pool.deaths())
         for value in pool.imap(double, [1], buffersize=3):
             reveal_type(value)  # is builtins.int
         pool.map(double, ["text"])  # error: incompatible type
+        pool.map(double, [1], priority="urgent")  # error: incompatible type
         pool.close()
         reveal_type(pool.join(3))  # is builtins.bool
         with prong.share([1]) as shared:

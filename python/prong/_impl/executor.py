@@ -15,6 +15,7 @@ from ..pool import Pool
 from .compat import needs
 from .future import Future
 from .results import not_the_end
+from .task_options import task_options
 
 needs(threading)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -32,6 +33,7 @@ else:
 __all__ = ["ProcessPoolExecutor"]
 
 _pools: "dict[Any, int]" = {}  # the pool of each executor, until all that it was given is done; and the process that made it
+_OPTIONS = task_options(None, 0, "normal")
 _registered = False
 _exiting = False
 
@@ -110,7 +112,7 @@ class ProcessPoolExecutor(_Executor):
 
     def _begin(self, function, form, task):
         try:
-            job = self._pool._submit(function, form, (task,), 0, None, 0, None)
+            job = self._pool._submit(function, form, (task,), 0, _OPTIONS, None)
         except ProcessError:
             raise
         except Exception as error:  # what cannot be pickled is the future's

@@ -84,9 +84,8 @@ class IMapIterator(_Iterator[_T]):
                 self._submit(task)
 
     def _submit(self, task):
-        limit, retries = self._options
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, self._done())
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, *self._options, self._done())
         except Exception as error:  # a task that cannot be pickled is the error of its own result
             job = Raised(error)
         if job is None:
@@ -197,14 +196,14 @@ def _make(pool, ordered, func, iterable, chunksize, *more):
     return cls(pool, func, form, tasks, chunksize != 1, *more)
 
 
-def iterate(pool, ordered, func, iterable, chunksize, timeout, retries, buffersize, progress, make=_make):
+def iterate(pool, ordered, func, iterable, chunksize, options, buffersize, progress, make=_make):
     """Pool.imap, and imap_unordered, of a pool that runs. make: makes the iterator."""
     if chunksize < 1:
         raise ValueError("Chunksize must be 1+, not {0:n}".format(chunksize))
     ahead = max(buffersize, 1) if buffersize else max(4 * pool._processes, 64)
     if pool._inlined:
         ahead = 1
-    iterator = make(pool, ordered, func, iterable, chunksize, ahead, (timeout, retries))
+    iterator = make(pool, ordered, func, iterable, chunksize, ahead, options)
     pool._imaps.add(iterator)
     if progress:
         from .progress import over

@@ -197,7 +197,6 @@ class _Journaled:
 
     def _begin(self, chunk, items, missing, done):
         """Submits what is missing; what stands for it in imap's order."""
-        limit, retries = self._options
         task = items[0] if self._single else [items[i] for i in missing]
         if done is None:
             told = chunk.ended
@@ -206,7 +205,7 @@ class _Journaled:
                 chunk.ended(job)
                 done()
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), 0, limit, retries, told)
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, *self._options, told)
         except Exception as error:
             return Raised(error)
         if job is None:

@@ -11,6 +11,11 @@ from ..errors import TaskFailed
 from ..pool import Pool
 from .everywhere import check
 from .results import failure
+from .task_options import task_options
+
+TYPE_CHECKING = False  # as typing has it
+if TYPE_CHECKING:
+    from .task_options import Priority
 
 __all__ = ["NativePool"]
 
@@ -86,9 +91,9 @@ class NativePool(Pool):
     def _rebuilt(text, code):
         return TaskFailed(text.rstrip(b"\0").decode("utf-8", "replace") or f"the function returned {code}", code)
 
-    def _map_tasks(self, func, iterable, forms, chunksize, *more):
-        _refuse_seed(more[-1])
-        return super()._map_tasks(func, iterable, forms, 1, *more)
+    def _map_tasks(self, func, iterable, forms, chunksize, seed, *more):
+        _refuse_seed(seed)
+        return super()._map_tasks(func, iterable, forms, 1, seed, *more)
 
     def _map_journaled(self, func, iterable, forms, chunksize, seed, *more):
         _refuse_seed(seed)
@@ -104,13 +109,22 @@ class NativePool(Pool):
         check(self._core.everywhere(_name(func), args, timeout))
 
     def map_into(
-        self, func: str, source: Any, out: Any, chunksize: int | None = None, *, timeout: float | None = None, retries: int = 0
+        self,
+        func: str,
+        source: Any,
+        out: Any,
+        chunksize: int | None = None,
+        *,
+        timeout: float | None = None,
+        retries: int = 0,
+        priority: Priority = "normal",
     ) -> None:
         """Fills out, element by element, with what func makes of source: arrays, or any contiguous buffers, of as many
         elements. func (a prong_range) is called with up to chunksize of them at a time. Nothing is copied of what lies in shared
         memory (prong.RawArray)."""
         self._check_running()
-        failed = self._core.map_into(_name(func), source, out, chunksize or 0, timeout, retries)
+        options = task_options(timeout, retries, priority)
+        failed = self._core.map_into(_name(func), source, out, chunksize or 0, *options)
         if failed is not None:
             status, message = failed
             raise TaskFailed(message) if status == _core.TASK_FAILED else failure(None, (status, message, None, 0), self)
