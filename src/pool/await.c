@@ -222,7 +222,7 @@ static bool view_job_can_end(const struct view *view, size_t i, const struct awa
     const struct job *job = arena_at(awaited->offset);
     if (job->order && job->cancel_status) return true; /* an iterator's, which is told */
     if (awaited->place >= 0) return view_task_can_end(view, i, awaited);
-    bool pending = job->next < job->count || job->again, running = job->running > 0;
+    bool pending = job->next + job->withdrawn < job->count || job->again, running = job->running > 0;
     bool pending_can = view_any_can_go_on(view, i), running_can = view_running_can_end(view, i, awaited);
     if (awaited->place == AWAIT_EVERY_TASK) return (!pending || pending_can) && (!running || running_can);
     return (pending && pending_can) || (running && running_can) || await_more_than(job->done) < awaited->place;

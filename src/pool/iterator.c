@@ -157,30 +157,12 @@ static prong_bytes iterator_head(const prong_iterator *it) {
     return headed ? (prong_bytes){&it->header, sizeof it->header} : (prong_bytes){0};
 }
 
-static prong_status iterator_store_argument(struct call *call, prong_bytes head, const prong_bytes *argument) {
-    size_t size = head.size + argument->size;
-    if (call->argument_block) heap_free(call->argument_block, &call->argument_block); /* of a try that failed */
-    if (size) TRY(heap_alloc(size, 0, &call->argument_block, NULL));
-    char *at = size ? arena_at(call->argument_block) : NULL;
-    if (head.size) memcpy(at, head.data, head.size);
-    if (argument->size) memcpy(at + head.size, argument->data, argument->size);
-    call->argument = call->argument_block;
-    call->argument_size = size;
-    return PRONG_OK;
-}
-
 /* Under the guard: the task at place is the next to be claimed. */
 static void iterator_append(struct pool *pool, struct job *job, uint64_t place) {
     uint64_t *order = (uint64_t *)arena_at(job->order) + job->count % job->capacity;
     guard_set(&pool->guard, order, place);
     guard_set(&pool->guard, job_word(job, place), task_word(TASK_PENDING, PRONG_OK, 0, 0));
-    guard_set(&pool->guard, &job->count, job->count + 1);
-    if (pool->inlined) {
-        inline_take(pool, job);
-        return;
-    }
-    guard_set(&pool->guard, &pool->unfinished, pool->unfinished + 1);
-    schedule_job(pool, job);
+    job_add_task(pool, job);
 }
 
 static prong_status iterator_fail_stopped(const struct job *job) {
@@ -204,7 +186,7 @@ static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *arg
     uint64_t place = iterator_free_place(it);
     struct call *call = job_call(job, place);
     call->number = it->fed;
-    prong_status status = iterator_store_argument(call, iterator_head(it), argument);
+    prong_status status = call_store_argument(call, iterator_head(it), argument);
     if (status < 0) return status;
     if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
     if (job->cancel_status)
@@ -274,11 +256,7 @@ static bool iterator_is_recorded(const prong_iterator *it, uint64_t place) {
 
 static void iterator_return_lent(prong_iterator *it) {
     if (!it->lent) return;
-    if (!iterator_is_recorded(it, it->lent - 1)) {
-        struct call *call = job_call(it->job, it->lent - 1);
-        job_free_result(call);
-        if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
-    }
+    if (!iterator_is_recorded(it, it->lent - 1)) call_free(job_call(it->job, it->lent - 1));
     it->used[it->lent - 1] = false;
     it->busy--;
     it->lent = 0;

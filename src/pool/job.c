@@ -108,13 +108,13 @@ prong_status job_create(const struct submission *s, struct pool *pool, struct jo
     job->pointer = s->function;
     job->capacity = s->capacity;
     job->count = s->count;
-    job->sealed = !s->ring;
+    job->sealed = !s->ring && s->capacity == s->count;
     job->retries = o->retries;
     job->priority = (uint32_t)o->priority;
     job->seed = o->seed;
     job->time_limit = o->time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->time_limit;
     job->tell_each = s->ring;
-    job->tell_owner = o->callback || o->error_callback;
+    job->tell_owner = !o->callback && !o->error_callback ? JOB_TELL_NOBODY : o->capacity ? JOB_TELL_EACH : JOB_TELL_END;
     job->began = s->capacity > 1 ? clock_now() : clock_last_tick(); /* nobody asks for the rate of a single task */
     status = s->function ? job_identify(s->function, pool->method == PRONG_START_FORK, &job->function)
                          : function_by_name(s->name, &job->function);
@@ -187,6 +187,7 @@ prong_status job_note(prong_job handle, const struct submission *s, const struct
                         .callback = o->callback,
                         .error_callback = o->error_callback,
                         .context = o->context,
+                        .each = o->capacity != 0,
                         .progress = o->progress,
                         .progress_context = o->progress_context,
                         .delivers = outputs != NULL};
@@ -226,6 +227,23 @@ void job_free_result(struct call *call) {
     call->result_size = 0;
 }
 
+void call_free(struct call *call) {
+    job_free_result(call);
+    if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
+}
+
+prong_status call_store_argument(struct call *call, prong_bytes head, const prong_bytes *argument) {
+    size_t size = head.size + argument->size;
+    if (call->argument_block) heap_free(call->argument_block, &call->argument_block); /* of a try that failed */
+    if (size) TRY(heap_alloc(size, 0, &call->argument_block, NULL));
+    char *at = size ? arena_at(call->argument_block) : NULL;
+    if (head.size) memcpy(at, head.data, head.size);
+    if (argument->size) memcpy(at + head.size, argument->data, argument->size);
+    call->argument = call->argument_block;
+    call->argument_size = size;
+    return PRONG_OK;
+}
+
 static void job_end(void *object) {
     struct job *job = object;
     waitq_notify(&job->progress, INT_MAX);
@@ -241,11 +259,7 @@ static uint64_t job_weigh(void *object) {
 static bool job_dispose(void *object) {
     struct job *job = object;
     if (!object_bell_dispose(&job->bell)) return false;
-    for (uint64_t i = 0; job->calls && i < job->capacity; i++) {
-        struct call *call = job_call(job, i);
-        job_free_result(call);
-        if (call->argument_block) heap_free(call->argument_block, &call->argument_block);
-    }
+    for (uint64_t i = 0; job->calls && i < job->capacity; i++) call_free(job_call(job, i));
     __atomic_store_n(&job->calls, 0, __ATOMIC_RELEASE);
     if (job->storage) heap_free(job->storage, &job->storage);
     return true;

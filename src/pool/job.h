@@ -62,14 +62,16 @@ struct job {
     uint64_t done, failed;
     uint64_t sealed;                /* nothing more will be added */
     uint64_t abandoned;             /* free it when nothing runs */
-    uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks at the end */
+    uint64_t tell_each, tell_owner; /* notify at each task; wake what runs callbacks: a job_tell */
     uint64_t time_limit;
     uint64_t first_failure; /* place + 1 */
     /* The rest. */
     uint64_t storage; /* one block for words, calls and order, 0: they are in `small` */
     uint64_t capacity;
-    struct chain_link told;           /* in the pool's list of this name */
-    _Atomic uint64_t submitter;       /* token */
+    uint64_t withdrawn;         /* places from `next` on that were cancelled one by one, and will not be claimed */
+    uint64_t room_at, room_end; /* of an open job: storage for the arguments of tasks that are added */
+    struct chain_link told;     /* in the pool's list of this name */
+    _Atomic uint64_t submitter; /* token */
     uint64_t again_first, again_last; /* of the places to be run again: see again_add */
     uint64_t freed_by;                /* token of the one to whom that fell: if it dies first, its successors do it */
     uint64_t cancel_from, cancel_status; /* tasks from this one on were never begun */
@@ -85,6 +87,9 @@ struct job {
     struct object_bell bell;  /* rings when it has ended */
     _Alignas(64) char small[SMALL_JOB];
 };
+
+/* For tell_owner. */
+enum job_tell { JOB_TELL_NOBODY, JOB_TELL_END, JOB_TELL_EACH };
 
 enum { KIND_JOB = 5 };
 extern const struct object_type job_type;
@@ -131,6 +136,10 @@ void job_discard(struct job *job);
 /* Why a pool takes nothing any more. Not under its guard: it may bury its owner. */
 prong_status job_fail_not_running(const struct pool *pool);
 void job_free_result(struct call *call);
+/* Its result and its argument, as far as they have memory of their own. */
+void call_free(struct call *call);
+/* The argument of a task that is about to be added, with the head before it, in memory of its own. */
+prong_status call_store_argument(struct call *call, prong_bytes head, const prong_bytes *argument);
 /* Notes what callbacks there are and where results go (NULL: nowhere), in this process alone. */
 prong_status job_note(prong_job handle, const struct submission *submission, const struct outputs *outputs);
 
@@ -155,6 +164,10 @@ prong_status job_fail(const struct job *job, const prong_outcome *outcome, const
 prong_status job_fail_too_long(prong_job handle, uint64_t place);
 /* Why a pool is broken. */
 prong_status job_fail_broken(const struct pool *pool);
+
+/* --- job_open.c --- */
+/* Under the guard: there is one task more, at the place `count`. */
+void job_add_task(struct pool *pool, struct job *job);
 
 /* --- job_cancel.c --- */
 /* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job

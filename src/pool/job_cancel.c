@@ -115,6 +115,37 @@ prong_status prong_job_cancel(prong_job handle, bool force) {
     return PRONG_OK;
 }
 
+/* Under the guard: dooms the hand that runs the task. False: none does. */
+static bool job_doom_runner(struct pool *pool, prong_job handle, uint64_t place, struct runner *runner) {
+    for (uint64_t i = 0; i < pool->worker_count; i++) {
+        struct hand *hand = pool_hand(pool, i);
+        if (hand->job != handle.offset || hand->generation != handle.generation || hand->place != place) continue;
+        if (!hand->doom) guard_set(&pool->guard, &hand->doom, DOOM_CANCEL);
+        *runner = runner_of(pool, hand);
+        return true;
+    }
+    return false;
+}
+
+prong_status prong_job_cancel_task(prong_job handle, size_t index, bool force) {
+    struct job *job;
+    struct runner runner;
+    unsigned news = JOB_NEWS_NONE;
+    bool guarded = false;
+    INSIDE struct visit inside = {0};
+    TRY(job_enter(&inside, handle, &job));
+    if (index >= job->count || job->order)
+        return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
+    prong_status status = job_enter_guard(handle, job, &guarded);
+    if (status < 0 || !guarded) return status;
+    struct pool *pool = arena_at(job->pool);
+    bool kill = !schedule_withdraw(pool, job, index, &news) && force && job_doom_runner(pool, handle, index, &runner);
+    guard_leave(&pool->guard);
+    if (kill) prong_process_signal(runner.process, SIGKILL);
+    schedule_tell(pool, handle.offset, news);
+    return PRONG_OK;
+}
+
 /* Running tasks of it are left to end. */
 prong_status job_abandon(prong_job handle, struct job *job) {
     struct pool *pool = arena_at(job->pool);

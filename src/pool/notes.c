@@ -145,6 +145,7 @@ static prong_status note_put_callback(const struct note *note) {
     there->callback = note->callback;
     there->error_callback = note->error_callback;
     there->context = note->context;
+    there->each = note->each;
     return PRONG_OK;
 }
 
@@ -161,7 +162,7 @@ bool note_take_callback(prong_job job, struct note *copy) {
     bool found = at && note_has_callback(*at);
     if (found) {
         *copy = **at;
-        (*at)->callback = NULL;
+        if (!copy->each) (*at)->callback = NULL;
         (*at)->error_callback = NULL;
     }
     pthread_mutex_unlock(&mutex);

@@ -9,6 +9,7 @@ struct note {
     void (*callback)(prong_job, void *);
     void (*error_callback)(prong_job, prong_status, const char *, void *);
     void *context;
+    bool each; /* of an open job: the callback is called again and again */
     prong_progress_callback *progress;
     void *progress_context;
     bool delivers;          /* to the outputs, and has not yet */
@@ -24,7 +25,8 @@ void note_remove(prong_job job);
 uint64_t note_deliver(prong_job handle, struct job *job, uint64_t (*copy)(struct job *job, const struct outputs *));
 /* Notes a callback of a job that may have a note already. Errors: PRONG_INVALID (it has a callback), PRONG_NO_MEMORY. */
 prong_status note_set_callback(const struct note *note);
-/* False for a job that another process submitted, or that was destroyed, or whose callback was taken. */
+/* It stays where it is called again. False for a job that another process submitted, or that was destroyed, or whose callback was
+ * taken. */
 bool note_take_callback(prong_job job, struct note *copy);
 /* The job has ended: calls what the note has for that. */
 void note_run_callback(const struct note *note);

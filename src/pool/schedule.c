@@ -15,16 +15,19 @@ enum {
     TASK_WORDS = 5,                                                     /* schedule_end_task */
     TAKE_WORDS = 5 + LIMIT_WORDS,                                       /* hand_take */
     FREE_WORDS = 3 + LIMIT_WORDS,                                       /* hand_free */
-    CLAIM_WORDS = 3 + 2 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
+    CLAIM_WORDS = 3 + 3 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
     TELL_WORDS = 1 + CHAIN_ADD_WORDS,                                   /* schedule_tell_owner */
     END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,           /* schedule_end */
     LOSS_WORDS = 4 + CHAIN_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
     DEATH_WORDS = LOSS_WORDS + 8,                                       /* schedule_death */
-    CANCEL_WORDS = TASK_WORDS + 3 + 5 + CHAIN_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
+    WITHDRAW_WORDS = TASK_WORDS + 4 + TELL_WORDS + 1,                   /* schedule_withdraw */
+    CANCEL_WORDS = TASK_WORDS + 3 + 6 + CHAIN_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
 };
 _Static_assert(JOURNAL_CAPACITY - END_WORDS >= 0 && JOURNAL_CAPACITY - CLAIM_WORDS >= 1,
                "a worker's steps fit the journal");
-_Static_assert(2 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY, "so do the others");
+_Static_assert(2 + DEATH_WORDS <= JOURNAL_CAPACITY && 2 + CANCEL_WORDS <= JOURNAL_CAPACITY &&
+                   2 + WITHDRAW_WORDS <= JOURNAL_CAPACITY,
+               "so do the others");
 
 static void schedule_set(struct pool *pool, uint64_t *word, uint64_t value) {
     guard_set(&pool->guard, word, value);
@@ -70,6 +73,19 @@ static void again_add(struct pool *pool, struct job *job, uint64_t place) {
     schedule_add(pool, &job->again, 1);
 }
 
+/* Takes one out of the middle. There are as many as workers have died, so the search is short. */
+static void again_remove(struct pool *pool, struct job *job, uint64_t place) {
+    uint64_t before = place, after = again_next(job, place);
+    for (uint64_t at = job->again_first; at != place; at = again_next(job, at)) before = at;
+    if (before == place)
+        schedule_set(pool, &job->again_first, after);
+    else
+        schedule_set(pool, job_word(job, before),
+                     task_word(TASK_AGAIN, PRONG_OK, task_tries(*job_word(job, before)), (int)(uint32_t)after));
+    if (job->again_last == place) schedule_set(pool, &job->again_last, before);
+    schedule_add(pool, &job->again, -1);
+}
+
 static uint64_t again_take(struct pool *pool, struct job *job) {
     uint64_t place = job->again_first;
     schedule_set(pool, &job->again_first, again_next(job, place));
@@ -79,11 +95,20 @@ static uint64_t again_take(struct pool *pool, struct job *job) {
 
 /* --- claiming --- */
 
+static void schedule_skip_withdrawn(struct pool *pool, struct job *job) {
+    uint64_t next = job->next;
+    while (next < job->count && task_state(*job_word(job, next)) == TASK_ENDED) next++;
+    if (next == job->next) return;
+    schedule_add(pool, &job->withdrawn, -(int64_t)(next - job->next));
+    schedule_set(pool, &job->next, next);
+}
+
 static bool schedule_next_place(struct pool *pool, struct job *job, uint64_t *place) {
     if (job->again) {
         *place = again_take(pool, job);
         return true;
     }
+    if (job->withdrawn) schedule_skip_withdrawn(pool, job);
     if (job->next == job->count) return false;
     *place = job->order ? ((uint64_t *)arena_at(job->order))[job->next % job->capacity] : job->next;
     schedule_add(pool, &job->next, 1);
@@ -144,9 +169,15 @@ bool schedule_holds(const struct hand *hand, const struct claim *claim) {
 
 /* --- ended jobs whose callbacks are to be run --- */
 
+/* Once, if it is the job's end. */
+static bool schedule_may_tell(const struct pool *pool, const struct job *job) {
+    if (job->tell_owner == JOB_TELL_EACH) return !chain_has(&pool->told, job, offsetof(struct job, told));
+    return job->tell_owner && !job->was_told && job_ended(job);
+}
+
 /* Of an abandoned job, nobody wants to know. */
 void schedule_tell_owner(struct pool *pool, struct job *job) {
-    if (!job->tell_owner || job->was_told || job->abandoned || !job_ended(job)) return;
+    if (job->abandoned || !schedule_may_tell(pool, job)) return;
     schedule_set(pool, &job->was_told, 1);
     chain_add(pool, &pool->told, job, offsetof(struct job, told));
 }
@@ -244,7 +275,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
         schedule_tell_owner(pool, job);
         guard_commit(&pool->guard);
     }
-    uint64_t left = job->count - job->next;
+    uint64_t left = job->count - job->next - job->withdrawn;
     if (!job->cancel_status) {
         schedule_set(pool, &job->cancel_from, job->next);
         schedule_set(pool, &job->cancel_status, status);
@@ -252,6 +283,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     if (left) {
         if (!job->first_failure) schedule_set(pool, &job->first_failure, job->next + 1);
         schedule_set(pool, &job->next, job->count);
+        schedule_set(pool, &job->withdrawn, 0);
         schedule_add(pool, &job->done, (int64_t)left);
         schedule_add(pool, &job->failed, (int64_t)left);
         schedule_add(pool, &pool->unfinished, -(int64_t)left);
@@ -260,6 +292,17 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     schedule_unlink_job(pool, job);
     schedule_tell_owner(pool, job);
     guard_commit(&pool->guard);
+}
+
+bool schedule_withdraw(struct pool *pool, struct job *job, uint64_t place, unsigned *news) {
+    switch (task_state(schedule_word(job, place))) {
+    case TASK_PENDING: schedule_add(pool, &job->withdrawn, 1); break;
+    case TASK_AGAIN: again_remove(pool, job, place); break;
+    default: return false;
+    }
+    schedule_end_task(pool, job, place, PRONG_CANCELLED, 0);
+    *news = schedule_news(pool, job);
+    return true;
 }
 
 uint64_t schedule_word(const struct job *job, uint64_t place) {
@@ -282,7 +325,8 @@ void schedule_tell(struct pool *pool, uint64_t offset, unsigned news) {
     bool ended = job_ended(job);
     if (ended || __atomic_load_n(&job->tell_each, __ATOMIC_RELAXED)) waitq_notify(&job->progress, INT_MAX);
     if (ended) object_bell_after_ready(&job->bell);
-    if (ended && __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED)) waitq_notify(&pool->callbacks, 1);
+    uint64_t tells = __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED);
+    if (tells == JOB_TELL_EACH || (ended && tells)) waitq_notify(&pool->callbacks, 1);
     if (news & JOB_NEWS_LAST) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
         waitq_notify(&pool->work, INT_MAX);

@@ -61,9 +61,12 @@ unsigned schedule_death(struct pool *pool, struct worker *worker, int exit_code)
 /* The same, but that the worker itself is left to its owner. */
 unsigned schedule_loss(struct pool *pool, struct hand *hand, int exit_code);
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
+/* Cancels one task that does not run, and has not ended: false, if it is not so. *news as schedule_end returns them. */
+bool schedule_withdraw(struct pool *pool, struct job *job, uint64_t place, unsigned *news);
 /* After leaving the guard, inside of the job: wakes whoever waits for it; frees it when that has fallen to the caller. */
 void schedule_tell(struct pool *pool, uint64_t job, unsigned news);
-/* Adds a job that has ended to those whose callbacks are to run. Under the guard, in the step that ends it. */
+/* Adds a job that has ended, or with JOB_TELL_EACH a task of it, to those whose callbacks are to run. Under the guard, in the step that
+ * ends it. */
 void schedule_tell_owner(struct pool *pool, struct job *job);
 /* Takes a job off that list, under the guard, before it is destroyed. */
 void schedule_untell_owner(struct pool *pool, struct job *job);

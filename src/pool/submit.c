@@ -9,6 +9,8 @@
 #include <string.h>
 
 enum { CHUNKS_A_WORKER = 4 };
+/* Bytes that an open job has for the argument of a task that is added, unless the first ones are larger: then so many, up to a limit. */
+enum { ROOM_LEAST = 32, ROOM_MOST = 512 };
 
 static size_t submit_padded(size_t size) {
     return (size + 7) & ~(size_t)7;
@@ -33,14 +35,22 @@ static prong_bytes submit_argument(const prong_work *work, size_t i) {
     return (prong_bytes){work->in ? (const char *)work->in + i * work->in_size : NULL, work->in_size};
 }
 
+/* Bytes for the arguments of tasks that are added later: they are as large as those that it begins with. */
+static size_t submit_room(const struct submission *s) {
+    size_t each = s->count ? submit_padded(s->extra / s->count) : 0;
+    return (s->capacity - s->count) * (each < ROOM_LEAST ? ROOM_LEAST : each > ROOM_MOST ? ROOM_MOST : each);
+}
+
 prong_status submit_tasks(struct submission *s, prong_bytes head, prong_job *handle, const struct outputs *outputs) {
     struct pool *pool;
     struct job *job;
     uint64_t at;
     INSIDE struct visit inside = {0};
     TRY(pool_enter(&inside, s->pool, &pool));
-    TRY(job_check_count(s->count, sizeof(struct call))); /* before the loop over all of them */
+    TRY(job_check_count(s->capacity, sizeof(struct call))); /* before the loop over all of them */
     for (size_t i = 0; i < s->count; i++) s->extra += submit_padded(head.size + submit_argument(s->work, i).size);
+    size_t room = submit_room(s);
+    s->extra += room;
     TRY(job_create(s, pool, &job, &at));
     for (size_t i = 0; i < s->count; i++) {
         struct call *call = job_call(job, i);
@@ -50,6 +60,10 @@ prong_status submit_tasks(struct submission *s, prong_bytes head, prong_job *han
         if (head.size) memcpy(arena_at(at), head.data, head.size);
         if (argument.size) memcpy(arena_at(at + head.size), argument.data, argument.size);
         at += submit_padded(call->argument_size);
+    }
+    if (s->options->capacity) {
+        job->room_at = at;
+        job->room_end = at + room;
     }
     return submit_noted(s, pool, job, outputs, handle);
 }

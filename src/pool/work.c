@@ -114,6 +114,19 @@ static prong_status work_check_journal(const prong_task_options *o, enum work_ca
     return PRONG_OK;
 }
 
+/* Of an open job: what tells of its end would come when nobody expects it, and outputs are for the tasks that it begins with. */
+static prong_status work_check_capacity(const struct submission *s, enum work_call call) {
+    const prong_work *w = s->work;
+    if (!s->options->capacity) return PRONG_OK;
+    if (call != WORK_SUBMIT) return fail(PRONG_INVALID, "pool: a capacity is for prong_pool_submit");
+    if (s->form != PRONG_FORM_TASK || s->values) return fail(PRONG_INVALID, "pool: a capacity goes with a prong_task");
+    if (w->out || w->sizes) return fail(PRONG_INVALID, "pool: a job with a capacity has no outputs");
+    if (s->options->error_callback || s->options->progress)
+        return fail(PRONG_INVALID, "pool: of callbacks, a job with a capacity has one for all ends (callback)");
+    if (s->options->capacity >= w->count) return PRONG_OK;
+    return fail(PRONG_INVALID, "pool: a capacity of %zu, for %zu tasks", s->options->capacity, w->count);
+}
+
 static prong_status work_check_options(const prong_task_options *o, enum work_call call) {
     CHECK_RESERVED(o, "pool: task options");
     TRY(work_check_journal(o, call));
@@ -145,5 +158,8 @@ prong_status work_read(struct submission *s, prong_pool pool, const prong_work *
         s->function = (any_function *)(void *)call_task;
         s->name = NULL;
     }
-    return work_check_options(s->options, call);
+    TRY(work_check_options(s->options, call));
+    TRY(work_check_capacity(s, call));
+    if (s->options->capacity) s->capacity = s->options->capacity;
+    return PRONG_OK;
 }

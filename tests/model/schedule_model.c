@@ -204,6 +204,45 @@ static int explore_again(void) {
                         .finish = finish_again});
 }
 
+/* --- one of two tasks is taken out by a process that may die in the middle, while a worker claims them --- */
+
+static void prepare_withdraw(void) {
+    prepare();
+    submit();
+}
+
+static void withdraw(void) {
+    unsigned news = JOB_NEWS_NONE;
+    guard_enter(&w->pool.guard, PRONG_FOREVER);
+    bool withdrawn = schedule_withdraw(&w->pool, &w->job, 1, &news);
+    guard_leave(&w->pool.guard);
+    if (withdrawn) schedule_tell(&w->pool, arena_offset(&w->job), news);
+}
+
+static void run_withdraw(int thread) {
+    if (thread == 0)
+        withdraw();
+    else
+        while (!job_has_ended(&w->job)) work_once(&w->hands[1]);
+}
+
+static void finish_withdraw(void) {
+    model_check(w->job.done == 2 && w->job.running == 0 && w->pool.unfinished == 0);
+    model_check(w->begun[0] == 1 && w->begun[1] + (int)w->job.failed == 1);
+}
+
+static int explore_withdraw(void) {
+    tasks = 2, workers = 2;
+    return model_explore(
+        &(struct model){.name = "schedule: a task is cancelled by a process that may die, steps under the guard",
+                        .threads = 2,
+                        .kills = 1,
+                        .mortal = 1,
+                        .prepare = prepare_withdraw,
+                        .run = run_withdraw,
+                        .finish = finish_withdraw});
+}
+
 /* --- a pool that closes, while a worker hands in the last task and another sleeps --- */
 
 #include "instrument.h"
@@ -251,8 +290,8 @@ static int explore_orders(void) {
 /* Each store under the pool's guard is a step, too. */
 static int explore_steps(void) {
     guard_steps = true;
-    int passed =
-        explore("schedule: a worker, a task, steps under the guard", 2, 1, 0, MODEL_STRONG, 0) + explore_again();
+    int passed = explore("schedule: a worker, a task, steps under the guard", 2, 1, 0, MODEL_STRONG, 0) +
+                 explore_again() + explore_withdraw();
     if (getenv("PRONG_MODEL_ALL"))
         passed += explore("schedule: 2 workers, a task, steps under the guard, a worker may die", 3, 1, 1, MODEL_STRONG,
                           1000000);

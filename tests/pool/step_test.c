@@ -130,6 +130,48 @@ LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task, 300) {
     test_arena_is_clean(0);
 }
 
+static void add_tasks(prong_job job, const void *argument, size_t size, size_t count) {
+    size_t index;
+    for (size_t i = 0; i < count; i++) ok(prong_job_add(job, argument, size, &index));
+}
+
+/* The first stops its worker; the second is taken out meanwhile, and the worker steps over it. */
+LONG_TEST(a_worker_that_is_killed_at_any_instruction_loses_no_task_of_an_open_job, 300) {
+    prong_pool pool = make(1);
+    prong_queue queue;
+    prong_outcome outcome;
+    long kills = 0;
+    int pid = 0;
+    bool through = false;
+    ok(prong_queue_create(&queue, NULL));
+    uint64_t before = objects_with_all_workers();
+    for (long steps = 0; !through; steps = next_steps(steps, 37, kills++)) {
+        prong_job job;
+        pid = worker_of(pool, pid);
+        check(ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0);
+        ok(prong_queue_put(queue, "x", 1, PRONG_FOREVER));
+        ok(prong_pool_submit(pool, &(prong_work){.task = stop_once}, &job,
+                             &(prong_task_options){.capacity = 4, .retries = 2}));
+        add_tasks(job, &queue, sizeof queue, 4);
+        ok(prong_job_cancel_task(job, 1, false));
+        through = step_worker(pid, job, steps, 400);
+        check(kill(pid, SIGKILL) == 0);
+        is(prong_job_wait(job, PRONG_SECONDS(15)), PRONG_CANCELLED);
+        for (size_t i = 0; i < 4; i++) {
+            ok(prong_job_outcome(job, i, &outcome, PRONG_NOWAIT));
+            check(i == 1 ? outcome.status == PRONG_CANCELLED
+                         : outcome.status == PRONG_OK && outcome.size == sizeof queue);
+            check(i == 1 || (outcome.tries >= 1 && outcome.tries <= 2));
+        }
+        ok(prong_job_destroy(job));
+    }
+    check(kills > 20);
+    expect_objects(before);
+    ok(prong_pool_destroy(pool));
+    ok(prong_queue_destroy(queue));
+    test_arena_is_clean(0);
+}
+
 /* Whoever buries it rings, where it has ended the last task and not yet rung; and silences, where it has rung too early. */
 LONG_TEST(a_worker_that_is_killed_at_any_instruction_leaves_the_jobs_descriptor_right, 300) {
     prong_pool pool;
@@ -194,6 +236,16 @@ static void submit_and_close(void) {
 static void submit_and_wait(void) {
     ok(prong_pool_run(stage_pool, &(prong_work){.task = nothing, .in = "xyz", .in_size = 4, .count = 1}, NULL,
                       PRONG_FOREVER));
+}
+
+static void add_and_cancel_one(void) {
+    prong_job job;
+    size_t index;
+    ok(prong_pool_submit(stage_pool, &(prong_work){.task = nothing}, &job, &(prong_task_options){.capacity = 4}));
+    for (int i = 0; i < 4; i++) ok(prong_job_add(job, "x", 1, &index));
+    ok(prong_job_cancel_task(job, 3, false));
+    ok(prong_job_cancel_task(job, 2, true));
+    ok(prong_job_destroy(job));
 }
 
 static void join_family(void) {
@@ -305,6 +357,10 @@ LONG_TEST(a_process_that_dies_as_it_closes_a_job_with_a_callback_leaves_nothing,
 
 LONG_TEST(a_process_that_dies_as_it_cancels_leaves_nothing, 300) {
     kill_submitters(submit_and_cancel, 97);
+}
+
+LONG_TEST(a_process_that_dies_as_it_adds_tasks_and_cancels_one_leaves_nothing, 300) {
+    kill_submitters(add_and_cancel_one, 97);
 }
 
 LONG_TEST(a_process_that_dies_as_it_closes_a_map_in_place_leaves_nothing, 300) {
