@@ -3,7 +3,7 @@
 
 static void job_dealloc(PyObject *object) {
     JobObject *self = (JobObject *)object;
-    if (self->open) pool_leave_job((PoolObject *)self->pool, self);
+    if (self->open) pool_leave_job_object((PoolObject *)self->pool, self);
     Py_XDECREF(self->shares);
     Py_XDECREF(self->pool);
     Py_XDECREF(self->results);
@@ -31,8 +31,7 @@ static PyObject *job_ready(PyObject *object, PyObject *unused) {
     return PyBool_FromLong(job_is_over(((JobObject *)object)->job));
 }
 
-/* (status, what it returned | error bytes | a sentence, code, tries) */
-static PyObject *outcome_build(prong_job job, const prong_outcome *outcome) {
+PyObject *outcome_build(prong_job job, const prong_outcome *outcome) {
     char text[512];
     PyObject *value;
     if (outcome->status == PRONG_OK)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <structmember.h>
 
-static void pool_sweep_left(PoolObject *self, bool all) {
+void pool_sweep_left(PoolObject *self, bool all) {
     size_t kept = 0;
     bool have_shares = false; /* much memory may hang on them: they are looked at again at the next occasion */
     for (size_t i = 0; i < self->left_count; i++)
@@ -30,13 +30,10 @@ void pool_add_job(PoolObject *self, JobObject *job) {
     job->open = true;
 }
 
-void pool_leave_job(PoolObject *self, JobObject *object) {
-    prong_job job = object->job;
-    *object->link = object->next;
-    if (object->next) object->next->link = object->link;
-    if (self->owner != own_pid) return; /* a forked child's copy */
+void pool_leave_job(PoolObject *self, prong_job job, PyObject *shares) {
     if (job_is_over(job)) {
         prong_job_destroy(job);
+        Py_XDECREF(shares);
         return;
     }
     if (self->left_count >= self->sweep_at) pool_sweep_left(self, false);
@@ -47,8 +44,15 @@ void pool_leave_job(PoolObject *self, JobObject *object) {
         self->left = more;
         self->left_room = room;
     }
-    self->left[self->left_count++] = (struct left_job){job, object->shares};
-    if (object->shares) self->sweep_at = 0;
+    self->left[self->left_count++] = (struct left_job){job, shares};
+    if (shares) self->sweep_at = 0;
+}
+
+void pool_leave_job_object(PoolObject *self, JobObject *object) {
+    *object->link = object->next;
+    if (object->next) object->next->link = object->link;
+    if (self->owner != own_pid) return; /* a forked child's copy */
+    pool_leave_job(self, object->job, object->shares);
     object->shares = NULL;
 }
 
@@ -104,6 +108,7 @@ static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
     if (self->pool.generation && self->owner == own_pid) {
         prong_pool pool = self->pool;
         self->pool.generation = 0;
+        tasks_close(self);
         WAITING(prong_pool_destroy(pool));
         if (status == PRONG_DEADLOCK)
             prong_pool_terminate(pool); /* in a callback of its own: the rest is for the exit */
@@ -153,9 +158,16 @@ static _Thread_local struct {
     bool held;
 } owner;
 static pthread_key_t owner_ends;
+static _Thread_local bool telling; /* a job that has ended has its callback called by this thread */
 
-static void take_gil(void) {
-    if (owner.held) return;
+bool pool_tell_here(bool here) {
+    bool before = telling;
+    telling = here;
+    return before;
+}
+
+void pool_take_gil(void) {
+    if (telling || owner.held) return;
     if (owner.state)
         PyEval_RestoreThread(owner.state);
     else {
@@ -179,11 +191,9 @@ static void owner_thread_ends(void *unused) {
     PyThreadState_DeleteCurrent();
 }
 
-static _Thread_local bool telling; /* in pool_tell_job: a job that has ended has its callback called by this thread */
-
 /* waiting: what to call, and the job, which is its argument. */
 static void job_finished(PyObject *waiting) {
-    if (!telling) take_gil();
+    pool_take_gil();
     PyObject *done = PyTuple_GET_ITEM(waiting, 0);
     PyObject *result = PyObject_CallOneArg(done, PyTuple_GET_ITEM(waiting, 1));
     if (!result) PyErr_WriteUnraisable(done);
@@ -206,17 +216,16 @@ static void job_finished_badly(prong_job job, prong_status status, const char *m
 int pool_tell_job(JobObject *job, PyObject *done) {
     PyObject *waiting = PyTuple_Pack(2, done, job);
     if (!waiting) return -1;
-    bool outer = telling;
-    telling = true;
+    bool outer = pool_tell_here(true);
     prong_status status = prong_job_set_callback(job->job, job_finished_well, job_finished_badly, waiting);
-    telling = outer;
+    pool_tell_here(outer);
     if (status >= 0) return 0;
     Py_DECREF(waiting);
     raise_status(status);
     return -1;
 }
 
-static PyObject *job_not_submitted(prong_status status) {
+PyObject *job_not_submitted(prong_status status) {
     if (status != PRONG_NOT_RUNNING && status != PRONG_STALE) return raise_status(status);
     Py_RETURN_NONE;
 }
@@ -268,6 +277,7 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
         return NULL;
     options.priority = priority;
     if (((PoolObject *)object)->sweep_at == 0) pool_sweep_left((PoolObject *)object, false);
+    tasks_close((PoolObject *)object);
     bool good = tasks_take(&tasks, items, chunk) == 0;
     if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
     if (good && tasks_read(&tasks, (enum form)form, function, ((PoolObject *)object)->inherited) == 0)
@@ -311,6 +321,7 @@ static PyObject *pool_cancel(PyObject *object, PyObject *unused) {
     if (self->owner != own_pid) Py_RETURN_NONE; /* a forked child's copy */
     for (JobObject *job = self->jobs; job; job = job->next)
         if (!job_is_over(job->job)) prong_job_cancel(job->job, false);
+    for (TaskBlock *block = self->blocks; block; block = block->next) prong_job_cancel(block->job, false);
     for (size_t i = 0; i < self->left_count; i++) prong_job_cancel(self->left[i].job, false);
     Py_RETURN_NONE;
 }
@@ -347,6 +358,11 @@ static PyMethodDef pool_methods[] = {
          "A task is called with an item or, if chunk is not 0, with so many of them. done: None, or called "
          "with the job when\n"
          "it has ended.")},
+    {"call", (PyCFunction)(void (*)(void))pool_call, METH_FASTCALL,
+     DOC("call($self, cls, pool, function, form, data, kwargs, options, /)",
+         "Submits a single task: an instance of cls, a subclass of Task, or None when the pool does not run.\n"
+         "\n"
+         "pool: its _pool. kwargs: of CALL, whose data are the arguments. options: (timeout, retries, priority).")},
     {"close", pool_close, METH_NOARGS, DOC("close($self, /)", "No more tasks: the workers end when all are done.")},
     {"terminate", pool_terminate, METH_NOARGS,
      DOC("terminate($self, /)", "Ends the workers at once; what is not done is cancelled.")},
@@ -406,6 +422,6 @@ int add_pool(PyObject *module) {
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;
-    if (add_type(module, "Job", &Job_type) || add_type(module, "Pool", &Pool_type)) return -1;
+    if (add_type(module, "Job", &Job_type) || add_type(module, "Pool", &Pool_type) || add_task_type(module)) return -1;
     return add_native_pool(module) || add_journal(module) || add_worker(module) || add_around(module);
 }

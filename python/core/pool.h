@@ -62,15 +62,26 @@ typedef struct {
     struct JobObject *jobs; /* those that have an object; the newest first */
     struct left_job *left;  /* jobs whose results nobody wants */
     size_t left_count, left_room, sweep_at;
+    struct TaskBlock *blocks, *open; /* those that have tasks with an object; and the one that others may join */
 } PoolObject;
 extern PyTypeObject Pool_type;
 /* Creates it, or raises. For a tp_init. */
 int pool_made(PoolObject *self, const prong_pool_options *options);
 
+/* Destroys those of the jobs whose results nobody wants that have ended; or all. */
+void pool_sweep_left(PoolObject *self, bool all);
 /* The job is its pool's. */
 void pool_add_job(PoolObject *self, struct JobObject *job);
-/* Its object goes, and its result is of no more interest: but a task that is not done is run all the same. */
-void pool_leave_job(PoolObject *self, struct JobObject *job);
+/* Its results are of no more interest: but a task that is not done is run all the same. Steals the shares, a list or NULL. */
+void pool_leave_job(PoolObject *self, prong_job job, PyObject *shares);
+/* The same for a job whose object goes. */
+void pool_leave_job_object(PoolObject *self, struct JobObject *job);
+/* None, where the pool is not running; else raises. */
+PyObject *job_not_submitted(prong_status status);
+/* For a callback of a job: takes the GIL, in the pool's thread. */
+void pool_take_gil(void);
+/* Whether callbacks are called in this thread, which has the GIL; returns whether they were before. */
+bool pool_tell_here(bool here);
 /* Has done called with the job when it has ended; at once, if it has. 0, or -1 with an exception. */
 int pool_tell_job(struct JobObject *job, PyObject *done);
 
@@ -86,7 +97,47 @@ typedef struct JobObject {
 } JobObject;
 extern PyTypeObject Job_type;
 
+/* (status, what it returned | error bytes | a sentence, code, tries) */
+PyObject *outcome_build(prong_job job, const prong_outcome *outcome);
 bool job_is_over(prong_job job); /* every task has ended, well or not; false for a stale handle */
+
+/* --- task.c --- */
+
+/* A job that single tasks have joined. */
+typedef struct TaskBlock {
+    prong_job job;
+    PoolObject *pool; /* which lives as long as its tasks, and the pool's own */
+    long owner;
+    size_t users; /* tasks that are not read, threads in the middle of it, and the pool, if it is open */
+    size_t size;  /* tasks for which it is made */
+    prong_time time_limit;
+    unsigned retries;
+    uint64_t priority;
+    bool told;                      /* it has a callback, for those that are watched */
+    struct TaskObject *watched;     /* references */
+    PyObject *shares;               /* that its only task uses; NULL: none */
+    struct TaskBlock *next, **link; /* among its pool's */
+} TaskBlock;
+
+enum task_end { TASK_END_NONE, TASK_END_WELL, TASK_END_BADLY };
+
+typedef struct TaskObject {
+    PyObject_HEAD TaskBlock *block; /* NULL from its end on */
+    size_t place;
+    PyObject *pool; /* of prong.pool */
+    PyObject *core; /* the block's */
+    PyObject *value;
+    PyObject *done;          /* what is called at its end; NULL: nothing, or nothing more */
+    struct TaskObject *next; /* among those of the block that are watched */
+    PyObject *weak;
+    int readers;
+    enum task_end end;
+} TaskObject;
+extern PyTypeObject Task_type;
+PyObject *pool_call(PyObject *pool, PyObject *const *arguments, Py_ssize_t count);
+/* What is submitted from now on comes behind what else is. */
+void tasks_close(PoolObject *pool);
+int add_task_type(PyObject *module);
 
 /* --- tasks.c --- */
 struct task_buffer {
@@ -107,6 +158,7 @@ struct tasks {
     const char *name; /* of a C function; NULL: what each task is has the function in it */
     struct task_buffer buffer;
     prong_bytes *bytes; /* of each */
+    prong_bytes one;    /* which `bytes` may be */
     size_t count;
     PyObject *shares; /* that the tasks use, as a list; NULL: none */
     struct task_large *large;
@@ -116,6 +168,9 @@ struct tasks {
 int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk);
 /* Makes the bytes; the same. inherited: what forked workers have inherited, or NULL. */
 int tasks_read(struct tasks *tasks, enum form form, PyObject *function, PyObject *inherited);
+/* Of a single one, in place of both. data: what goes with the form; of a call its arguments, a tuple, with the keywords, a dict. */
+int tasks_read_call(struct tasks *tasks, PoolObject *pool, enum form form, PyObject *function, PyObject *data,
+                    PyObject *keywords);
 void tasks_clear(struct tasks *tasks);
 /* Of what was submitted before, nothing is kept. */
 void tasks_forget(void);

@@ -98,9 +98,13 @@ static void copy_encoded(struct encoded *to, const struct encoded *from) {
 }
 
 /* The pickle of a function, which for one that goes by name is kept for the next time. Pickling a task's items may submit others. */
+static bool is_last_function(const PyObject *function, const PyObject *inherited) {
+    return function && last.function == function && last.inherited == inherited;
+}
+
 static int encode_function(struct tasks *tasks, PyObject *function, PyObject *inherited, struct encoded *encoded) {
     bool constant = function_is_constant(function);
-    if (constant && last.function == function && last.inherited == inherited) {
+    if (is_last_function(function, inherited)) {
         copy_encoded(encoded, &last.encoded);
         return 0;
     }
@@ -120,6 +124,17 @@ void tasks_forget(void) {
 }
 
 /* --- the arguments --- */
+
+/* One is kept for the next task: pickling it may submit others, which make their own. */
+static struct task_buffer spare_buffer;
+
+static void buffer_give(struct task_buffer *buffer) {
+    enum { KEPT_MOST = 16 << 10 };
+    if (spare_buffer.bytes || buffer->room > KEPT_MOST)
+        PyMem_Free(buffer->bytes);
+    else
+        spare_buffer = *buffer;
+}
 
 /* Where `size` more bytes go, at the end; what comes after them is aligned to 8. */
 static char *buffer_append(struct task_buffer *buffer, size_t size) {
@@ -239,6 +254,63 @@ int tasks_read(struct tasks *tasks, enum form form, PyObject *function, PyObject
     return bad;
 }
 
+/* What a call is in the shortest form: *data is what goes with it, a new reference. */
+static enum form call_form(PyObject *arguments, PyObject *keywords, PyObject **data) {
+    bool plain = PyTuple_CheckExact(arguments) && PyDict_CheckExact(keywords) && PyDict_GET_SIZE(keywords) == 0;
+    bool one = plain && PyTuple_GET_SIZE(arguments) == 1;
+    *data = one     ? new_reference(PyTuple_GET_ITEM(arguments, 0))
+            : plain ? new_reference(arguments)
+                    : PyTuple_Pack(2, arguments, keywords);
+    return one ? FORM_ITEM : plain ? FORM_STAR : FORM_CALL;
+}
+
+/* The data are encoded before, as that may submit others, of other functions. */
+static Py_ssize_t put_call(struct tasks *tasks, enum form form, PyObject *function, PyObject *inherited,
+                           struct encoded *data) {
+    struct encoded encoded;
+    if (is_last_function(function, inherited)) return put_task(&tasks->buffer, form, &last.encoded, data);
+    if (encode_function(tasks, function, inherited, &encoded)) {
+        encoded_unsent(data);
+        encoded_clear(data);
+        return -1;
+    }
+    Py_ssize_t size = put_task(&tasks->buffer, form, &encoded, data);
+    encoded_clear(&encoded);
+    return size;
+}
+
+static int read_call(struct tasks *tasks, PoolObject *pool, enum form form, PyObject *function, PyObject *data) {
+    struct encoded encoded;
+    if (pool->by_name) {
+        tasks->name = PyUnicode_AsUTF8(function);
+        tasks->one.size = tasks->name ? (size_t)add_call(tasks, form, data) : 0;
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *before = travel_to(pool->inherited);
+    Py_ssize_t size =
+        encode_of_task(tasks, data, &encoded) ? -1 : put_call(tasks, form, function, pool->inherited, &encoded);
+    travel_to(before);
+    tasks->one.size = (size_t)size;
+    return size < 0 ? -1 : 0;
+}
+
+int tasks_read_call(struct tasks *tasks, PoolObject *pool, enum form form, PyObject *function, PyObject *data,
+                    PyObject *keywords) {
+    if (form == FORM_CALL)
+        form = call_form(data, keywords, &data);
+    else
+        Py_INCREF(data);
+    tasks->buffer = spare_buffer;
+    tasks->buffer.size = 0;
+    spare_buffer = (struct task_buffer){0};
+    tasks->count = 1;
+    int bad = data ? read_call(tasks, pool, form, function, data) : -1;
+    Py_XDECREF(data);
+    tasks->one.data = tasks->buffer.bytes;
+    tasks->bytes = &tasks->one;
+    return bad;
+}
+
 int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk) {
     tasks->chunk = chunk;
     tasks->items = chunk ? new_reference(items) : PySequence_Fast(items, "a sequence of tasks");
@@ -255,7 +327,7 @@ void tasks_clear(struct tasks *tasks) {
     }
     PyMem_Free(tasks->large);
     Py_XDECREF(tasks->shares);
-    PyMem_Free(tasks->bytes);
-    PyMem_Free(tasks->buffer.bytes);
+    if (tasks->bytes != &tasks->one) PyMem_Free(tasks->bytes);
+    buffer_give(&tasks->buffer);
     Py_XDECREF(tasks->items);
 }

@@ -16,9 +16,10 @@ from ._impl.pool_worker import Setup
 from ._impl.popen import Spawning, started
 from ._impl.results import ApplyResult as ApplyResult
 from ._impl.results import AsyncResult as AsyncResult
+from ._impl.results import JobResult
 from ._impl.results import MapResult as MapResult
 from ._impl.results import rebuilt, remote_traceback
-from ._impl.task_options import task_options
+from ._impl.task_options import PLAIN, task_options
 from .errors import Deadlock, PoolBroken, ProcessError, TimeoutError
 
 __all__ = ["Pool", "ThreadPool"]
@@ -91,6 +92,7 @@ class _Worker:
         """Ends the workers at once, and waits for their end. What is not done ends as TaskCancelled. In a callback it does not wait."""
 
 
+_CALL = _core.CALL
 _FAILURE_SIZE = 8192
 # Seconds that an exit waits for a pool's end. Workers that ignore SIGTERM are killed after 2; a callback may wait for what never comes.
 _CALLBACK_AT_EXIT = 4
@@ -291,6 +293,25 @@ class Pool(_TheirPool):
                 result._job = job
         return result
 
+    def _call(self, cls, func, args, kwds, options):
+        """A single task: an instance of cls. What cannot be pickled is its error, as multiprocessing has it."""
+        if self._state != RUN:
+            raise ValueError("Pool not running")
+        try:
+            result = self._core.call(cls, self, func, _CALL, args, kwds, options)
+        except PoolBroken as broken:
+            error = self._broken(str(broken))
+            raise error from error.__cause__
+        except ProcessError:
+            raise
+        except Exception as error:
+            result = cls()
+            result._settle(False, error)
+            return result
+        if result is None:
+            raise ValueError("Pool not running")
+        return result
+
     def apply(
         self,
         func: "Callable[..., _T]",
@@ -327,11 +348,16 @@ class Pool(_TheirPool):
 
         callback(result) or error_callback(exception) is called, in a thread of the pool's, when the task has ended.
         """
+        plain = timeout is None and retries == 0 and priority == "normal"
+        options = PLAIN if plain else task_options(timeout, retries, priority)
+        if type(args) is not tuple:
+            args = tuple(args)
+        if callback is None is error_callback:
+            return self._call(AsyncResult, func, args, kwds, options)
         self._check_running()
-        options = task_options(timeout, retries, priority)
-        task = (args if type(args) is tuple else tuple(args), kwds)
-        result: AsyncResult[_T] = AsyncResult(self, None, "one", callback, error_callback)
-        return self._begin(result, func, _core.CALL, (task,), 0, options)
+        task = (args, kwds)
+        result: AsyncResult[_T] = JobResult(self, None, "one", callback, error_callback)
+        return self._begin(result, func, _CALL, (task,), 0, options)
 
     def _chunk(self, items, chunksize):
         """How many items a task of a map has."""

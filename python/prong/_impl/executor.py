@@ -10,12 +10,12 @@ from functools import partial
 from itertools import islice
 
 from .. import _core
-from ..errors import ProcessError, TaskCancelled
+from ..errors import PoolBroken, ProcessError, TaskCancelled
 from ..pool import Pool
 from .compat import needs
 from .future import Future
 from .results import not_the_end
-from .task_options import task_options
+from .task_options import PLAIN
 
 needs(threading)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -31,9 +31,9 @@ else:
     _Executor = _futures.Executor
 
 __all__ = ["ProcessPoolExecutor"]
+_CALL = _core.CALL
 
 _pools: "dict[Any, int]" = {}  # the pool of each executor, until all that it was given is done; and the process that made it
-_OPTIONS = task_options(None, 0, "normal")
 _registered = False
 _exiting = False
 
@@ -108,18 +108,23 @@ class ProcessPoolExecutor(_Executor):
             """Runs fn(*args, **kwargs) in a worker: its future. RuntimeError after shutdown()."""
             if self._shutdown or _exiting:
                 raise self._refusal()
-            return self._begin(fn, _core.CALL, (args, kwargs))
+            return self._begin(fn, _CALL, args, kwargs)
 
-    def _begin(self, function, form, task):
+    def _begin(self, function, form, data, kwargs=None):
+        pool = self._pool
         try:
-            job = self._pool._submit(function, form, (task,), 0, _OPTIONS, None)
+            future = pool._core.call(Future, pool, function, form, data, kwargs, PLAIN)
+        except PoolBroken as broken:
+            error = pool._broken(str(broken))
+            raise error from error.__cause__
         except ProcessError:
             raise
         except Exception as error:  # what cannot be pickled is the future's
-            return Future(None, None, error)
-        if job is None:  # shut down in the meantime
+            future = Future()
+            future._settle(False, error)
+        if future is None:  # shut down in the meantime
             raise self._refusal()
-        return Future(self._pool, job)
+        return future
 
     def _refusal(self):
         return RuntimeError(f"cannot schedule new futures after {'interpreter ' if _exiting and not self._shutdown else ''}shutdown")

@@ -1,6 +1,5 @@
 """The iterators of imap and imap_unordered."""
 
-import functools
 import itertools
 import threading
 from collections import deque
@@ -8,7 +7,7 @@ from types import GenericAlias
 
 from .. import _core
 from ..errors import TimeoutError
-from .results import failure, not_the_end
+from .results import _Task, failure, not_the_end
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
@@ -39,11 +38,18 @@ class Raised:
     def __init__(self, error):
         self.error = error
 
-    def wait(self, timeout):
+    def _wait(self, timeout):
         return True
 
-    def ready(self):
-        return True
+    def _tell(self, done):
+        done(self)
+
+
+class _Item(_Task):
+    """A task in imap's order."""
+
+    def _otherwise(self, outcome):
+        return outcome  # what is raised knows the place in the order
 
 
 class IMapIterator(_Iterator[_T]):
@@ -65,9 +71,6 @@ class IMapIterator(_Iterator[_T]):
     def __iter__(self: "_Self") -> "_Self":
         return self
 
-    def _done(self):
-        return None
-
     def _fill(self, most):
         with self._lock:
             while not self._exhausted and len(self._pending) < most:
@@ -78,14 +81,13 @@ class IMapIterator(_Iterator[_T]):
                     return
                 except Exception as error:
                     self._exhausted = True
-                    self._done()
                     self._add(Raised(error))
                     return
                 self._submit(task)
 
     def _submit(self, task):
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), 0, *self._options, self._done())
+            job = self._pool._core.call(_Item, self._pool, self._function, self._form, task, None, self._options)
         except Exception as error:  # a task that cannot be pickled is the error of its own result
             job = Raised(error)
         if job is None:
@@ -98,7 +100,7 @@ class IMapIterator(_Iterator[_T]):
     def _take(self, timeout):
         """The next job that has ended; None when timeout seconds have passed."""
         job = self._pending[0]
-        if not job.wait(timeout):
+        if not job._wait(timeout):
             return None
         self._pending.popleft()
         return job
@@ -120,12 +122,12 @@ class IMapIterator(_Iterator[_T]):
             index, self._index = self._index, self._index + 1
             if isinstance(job, Raised):
                 raise not_the_end(job.error)
-            outcome = job.outcome(0, None)
-            if outcome[0] != _core.OK:
-                raise not_the_end(failure(index, outcome, self._pool))
+            good, value = job._ended(None)
+            if not good:
+                raise not_the_end(value if isinstance(value, BaseException) else failure(index, value, self._pool))
             if not self._chunked:
-                return outcome[1]
-            self._values.extend(outcome[1])
+                return value
+            self._values.extend(value)
 
     __next__ = next
 
@@ -160,34 +162,26 @@ class IMapUnorderedIterator(IMapIterator[_T]):
 
     def __init__(self, *args):
         self._came = threading.Condition()
-        self._ended = deque()  # tickets of jobs, in the order in which they ended
-        self._tickets = itertools.count()
-        self._jobs = {}
+        self._ended = deque()  # jobs, in the order in which they ended
         super().__init__(*args)
-
-    def _done(self):
-        self._ticket = next(self._tickets)
-        return functools.partial(self._tell, self._ticket)
-
-    def _tell(self, ticket, job=None):
-        with self._came:
-            self._ended.append(ticket)
-            self._came.notify()
 
     def _add(self, job):
         self._pending.append(None)
-        self._jobs[self._ticket] = job
-        if isinstance(job, Raised):
-            self._tell(self._ticket)
+        job._tell(self._come)
+
+    def _come(self, job):
+        with self._came:
+            self._ended.append(job)
+            self._came.notify()
 
     def _take(self, timeout):
         with self._came:
             if not self._came.wait_for(lambda: self._ended, timeout):
                 return None
-            ticket = self._ended.popleft()
+            job = self._ended.popleft()
         with self._lock:
             self._pending.pop()
-            return self._jobs.pop(ticket)
+        return job
 
 
 def _make(pool, ordered, func, iterable, chunksize, *more):

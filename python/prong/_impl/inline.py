@@ -118,6 +118,17 @@ class InlinePool:
             done(job)
         return job
 
+    def call(self, cls, pool, function, form, data, kwargs, options):
+        """Runs it: an instance of cls."""
+        job = self.submit(function, form, ((data, kwargs) if form == _core.CALL else data,), 0, *options, None)
+        if job is None:
+            return None
+        outcome = job.outcome(0, None)
+        task = cls()
+        good = outcome[0] == _OK
+        task._settle(good, outcome[1] if good else task._otherwise(outcome))
+        return task
+
     def close(self):
         running, self._running = self._running, False
         if running and self._exit is not None and not self._broken:

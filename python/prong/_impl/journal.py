@@ -116,15 +116,18 @@ class _Journal:
             self._news = news
 
 
+_TOLD = object()  # it has ended: in the place of what is called then
+
+
 class _Chunk:
     """Stands for a job in imap's order: the results of items of which some may be recorded."""
 
-    __slots__ = ("_journal", "_first", "_digests", "_values", "_missing", "_placed", "_single", "_job", "_outcome")
+    __slots__ = ("_journal", "_first", "_digests", "_values", "_missing", "_placed", "_single", "_job", "_outcome", "_done")
 
     def __init__(self, journal, first, found, placed, single):
         self._journal, self._first, self._placed, self._single = journal, first, placed, single
         self._digests, self._values, self._missing = found
-        self._job = None
+        self._job = self._done = None
         self._outcome = None if self._missing else self._succeeded()
 
     def _succeeded(self):
@@ -135,15 +138,24 @@ class _Chunk:
             if self._outcome is None:
                 self._job = job
 
-    def wait(self, timeout):
+    def _wait(self, timeout):
         job = self._job
         return job is None or job.wait(timeout)
 
-    def outcome(self, index, timeout):
+    def _ended(self, timeout):
         if self._outcome is None:
             with self._journal.lock:
                 self._settle(self._job)
-        return self._outcome
+        good = self._outcome[0] == _core.OK
+        return good, self._outcome[1] if good else self._outcome
+
+    def _tell(self, done):
+        with self._journal.lock:
+            ended = self._outcome is not None or self._done is _TOLD
+            if not ended:
+                self._done = done
+        if ended:
+            done(self)
 
     def ended(self, job):
         """Called in the pool's thread."""
@@ -152,6 +164,10 @@ class _Chunk:
                 self._settle(job)
         except Exception:
             self.begin(job)  # it is raised again where the result is taken
+        with self._journal.lock:
+            done, self._done = self._done, _TOLD
+        if done is not None:
+            done(self)
 
     def _settle(self, job):
         if self._outcome is not None:
@@ -181,7 +197,6 @@ class _Journaled:
     def _submit(self, items):
         self._journal.tell()
         first, self._first = self._first, self._first + len(items)
-        done = self._done()
         try:
             found = self._journal.core.find(first, items)
         except Exception:
@@ -191,21 +206,13 @@ class _Journaled:
             self._add(Raised(found))
             return
         chunk = _Chunk(self._journal, first, found, self._placed, self._single)
-        self._add(self._begin(chunk, items, found[2], done) if found[2] else chunk)
-        if not found[2] and done is not None:
-            done()
+        self._add(self._begin(chunk, items, found[2]) if found[2] else chunk)
 
-    def _begin(self, chunk, items, missing, done):
+    def _begin(self, chunk, items, missing):
         """Submits what is missing; what stands for it in imap's order."""
         task = items[0] if self._single else [items[i] for i in missing]
-        if done is None:
-            told = chunk.ended
-        else:
-            def told(job):
-                chunk.ended(job)
-                done()
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), 0, *self._options, told)
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, *self._options, chunk.ended)
         except Exception as error:
             return Raised(error)
         if job is None:

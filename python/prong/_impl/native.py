@@ -87,6 +87,9 @@ class NativePool(Pool):
     def _submit(self, function, *more):
         return super()._submit(_name(function), *more)
 
+    def _call(self, cls, function, *more):
+        return super()._call(cls, _name(function), *more)
+
     @staticmethod
     def _rebuilt(text, code):
         return TaskFailed(text.rstrip(b"\0").decode("utf-8", "replace") or f"the function returned {code}", code)

@@ -17,8 +17,22 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     _T = TypeVar("_T")
+
+    class _Task:
+        """The core's, whose get tells nothing of types."""
+
+        _pool: "Any"
+
+        def _get(self, timeout: "float | None" = None) -> "Any": ...
+        def ready(self) -> bool: ...
+        def _wait(self, timeout: "Any") -> "Any": ...
+        def _ended(self, timeout: "Any") -> "Any": ...
+        def _settle(self, success: "Any", value: "Any") -> None: ...
+        def _cancel(self, force: bool) -> None: ...
+        def _tell(self, done: "Any") -> "Any": ...
 else:
     _T = None
+    _Task = _core.Task
 
     class _Result:
         __class_getitem__ = classmethod(GenericAlias)
@@ -72,13 +86,61 @@ def failure(index, outcome, pool):
     return ProcessError(value)
 
 
-class AsyncResult(_Result[_T]):
+class AsyncResult(_Task, _Result[_T]):
     """The result of an apply_async; of tasks submitted together: of map_async and starmap_async."""
+
+    __module__ = "prong.pool"
+    get = _Task._get
+
+    def _otherwise(self, outcome):
+        """For get: what is raised for an outcome other than success. None: time is up."""
+        if outcome is None:
+            raise TimeoutError
+        return failure(0, outcome, self._pool)
+
+    def wait(self, timeout: "float | None" = None) -> None:
+        """Waits for the end, up to timeout seconds."""
+        self._wait(timeout)
+
+    def successful(self) -> bool:
+        """Whether it ended without an exception. ValueError when it has not ended."""
+        if not self.ready():
+            raise ValueError("{0!r} not ready".format(self))
+        return self._ended(0)[0]
+
+    def cancel(self, force: bool = False) -> None:
+        """Tasks that have not begun will not; with force, those that run are killed. They end as TaskCancelled."""
+        self._cancel(force)
+
+    def progress(self) -> "tuple[int, int, float]":
+        """(tasks done, tasks in all, tasks a second)."""
+        return int(self.ready()), 1, 0.0
+
+    def _when_ended(self, call):
+        """Calls it in the pool's thread when it has ended, and its callback, if any, was called; at once, if it has."""
+        self._tell(lambda task: call())
+
+    def __await__(self) -> "Generator[Any, None, _T]":
+        import asyncio
+
+        def get():
+            try:
+                return self.get()
+            except StopIteration as error:  # which no future of asyncio's takes
+                raise not_the_end(error) from error
+        return (yield from asyncio.get_running_loop().run_in_executor(None, get).__await__())
+
+
+ApplyResult = AsyncResult
+
+
+class JobResult(AsyncResult[_T]):
+    """The result of tasks submitted together, or of one with callbacks: it has a job of its own."""
 
     __module__ = "prong.pool"
 
     def __init__(self, pool, job, shape, callback=None, error_callback=None):
-        self._pool, self._job, self._shape = pool, job, shape
+        self._of, self._job, self._shape = pool, job, shape
         self._callback, self._error_callback = callback, error_callback
         self._success = None
         self._value = None
@@ -112,10 +174,6 @@ class AsyncResult(_Result[_T]):
         self._load()
         return self._success
 
-    def wait(self, timeout: "float | None" = None) -> None:
-        """Waits for the end, up to timeout seconds."""
-        self._wait(timeout)
-
     def get(self, timeout: "float | None" = None) -> "_T":
         """The result, or what was raised. TimeoutError when timeout seconds have passed."""
         if timeout is None and self._shape == "chunks" and self._told is None:
@@ -147,7 +205,7 @@ class AsyncResult(_Result[_T]):
             if outcome is None:
                 raise late
             if outcome[0] != _core.OK:
-                raise not_the_end(failure(index, outcome, self._pool))
+                raise not_the_end(failure(index, outcome, self._of))
             if self._shape == "chunks":
                 yield from outcome[1]
             else:
@@ -167,7 +225,7 @@ class AsyncResult(_Result[_T]):
                 else:
                     values, failed = self._job.results(self._shape == "chunks")
                 self._success = failed is None
-                self._value = values if failed is None else failure(failed[0], failed[1], self._pool)
+                self._value = values if failed is None else failure(failed[0], failed[1], self._of)
             except kinds as error:  # a result that pickles, and does not unpickle
                 self._success, self._value = False, error
             self._progress = self._job.progress()
@@ -177,14 +235,14 @@ class AsyncResult(_Result[_T]):
         """Called in the pool's thread: what a callback raises is reported, and harms nobody."""
         self._job = job
         self._load(BaseException)
-        self._tell()
+        self._call_back()
 
     def _settle(self, success, value):
         """It has ended without having been submitted."""
         self._success, self._value = success, value
-        self._tell()
+        self._call_back()
 
-    def _tell(self):
+    def _call_back(self):
         callback = self._callback if self._success else self._error_callback
         self._callback = self._error_callback = None
         try:
@@ -219,21 +277,8 @@ class AsyncResult(_Result[_T]):
         for call in calls:
             call()
 
-    def __await__(self) -> "Generator[Any, None, _T]":
-        import asyncio
 
-        def get():
-            try:
-                return self.get()
-            except StopIteration as error:  # which no future of asyncio's takes
-                raise not_the_end(error) from error
-        return (yield from asyncio.get_running_loop().run_in_executor(None, get).__await__())
-
-
-ApplyResult = AsyncResult
-
-
-class MapResult(AsyncResult[list[_T]]):
+class MapResult(JobResult[list[_T]]):
     """The results of tasks submitted together, in their order."""
 
     __module__ = "prong.pool"

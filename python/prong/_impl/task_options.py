@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 _PRIORITIES = {"normal": 0, "high": 1, "low": 2}  # as prong_priority has them
 
 
+PLAIN = None, 0, 0  # where none is given
+
+
 def task_options(timeout, retries, priority):
     """As the core's submit takes them. ValueError for what is no priority."""
     number = _PRIORITIES.get(priority) if isinstance(priority, str) else None

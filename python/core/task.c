@@ -1,0 +1,482 @@
+/* Task: a single task of a pool, and what has become of it. prong.pool.AsyncResult and the executor's Future are made of it.
+ *
+ * A task joins the pool's open job, a block, if that has room: then it costs a fraction of a job. Blocks are as large as there are
+ * tasks that wait anyway, so where there are none a task has a job of its own, whose end is known without the pool's guard. */
+#include "pool.h"
+
+#include <stdlib.h>
+#include <structmember.h>
+
+enum { BLOCK_GROWTH = 4, BLOCK_MOST = 64 };
+/* A larger argument has a job of its own, with which it goes; a larger result is freed when it is read, not with its block. */
+enum { ARGUMENT_MOST = 2048, RESULT_MOST = 1024 };
+
+/* --- blocks --- */
+
+static PyObject *otherwise_name;
+
+/* One that is gone is a block again later, and never other memory: the pool's thread may still come with its address. */
+static TaskBlock *spare_blocks;
+
+static TaskBlock *block_make(PoolObject *pool) {
+    TaskBlock *block = spare_blocks;
+    if (block)
+        spare_blocks = block->next;
+    else
+        block = malloc(sizeof *block);
+    if (!block) return NULL;
+    *block = (TaskBlock){.pool = pool, .owner = own_pid};
+    return block;
+}
+
+static void block_link(TaskBlock *block) {
+    PoolObject *pool = block->pool;
+    block->next = pool->blocks;
+    block->link = &pool->blocks;
+    if (block->next) block->next->link = &block->next;
+    pool->blocks = block;
+}
+
+static void block_free(TaskBlock *block) {
+    Py_CLEAR(block->shares);
+    block->job = (prong_job){0};
+    block->next = spare_blocks;
+    spare_blocks = block;
+}
+
+static void block_leave(TaskBlock *block) {
+    if (--block->users) return;
+    *block->link = block->next;
+    if (block->next) block->next->link = block->link;
+    if (block->owner == own_pid) { /* else a forked child's copy */
+        prong_job_shutdown(block->job);
+        pool_leave_job(block->pool, block->job, block->shares);
+        block->shares = NULL;
+    }
+    block_free(block);
+}
+
+/* While this thread is in the middle of it: another one may read the last of its tasks. */
+static void block_use(TaskBlock *block) {
+    block->users++;
+    Py_INCREF(block->pool);
+}
+
+static void block_let_go(TaskBlock *block) {
+    PoolObject *pool = block->pool;
+    block_leave(block);
+    Py_DECREF(pool);
+}
+
+void tasks_close(PoolObject *pool) {
+    TaskBlock *block = pool->open;
+    pool->open = NULL;
+    if (block) block_leave(block);
+}
+
+/* --- submitting --- */
+
+/* How many tasks the next block is for. */
+static size_t block_size(PoolObject *pool, const struct tasks *tasks) {
+    const TaskBlock *before = pool->open;
+    if (tasks->name || tasks->shares || tasks->bytes->size > ARGUMENT_MOST || pool->owner != own_pid) return 1;
+    if (!before || job_is_over(before->job)) return 1;
+    return before->size * BLOCK_GROWTH < BLOCK_MOST ? before->size * BLOCK_GROWTH : BLOCK_MOST;
+}
+
+static prong_status block_submit(TaskBlock *block, const struct tasks *tasks, prong_task_options *options) {
+    prong_work work = {.name = tasks->name, .arguments = tasks->bytes, .count = 1};
+    if (tasks->name)
+        work.form = PRONG_FORM_VALUES;
+    else
+        work.task = worker_task;
+    options->capacity = block->size > 1 ? block->size : 0;
+    return prong_pool_submit(block->pool->pool, &work, &block->job, options);
+}
+
+/* A block with this task as its first, which the pool keeps open for others. NULL: *status says why. */
+static TaskBlock *block_begin(PoolObject *pool, const struct tasks *tasks, prong_task_options *options,
+                              prong_status *status) {
+    size_t size = block_size(pool, tasks);
+    TaskBlock *block = block_make(pool);
+    *status = PRONG_NO_MEMORY;
+    if (!block) return NULL;
+    block->size = size;
+    block->time_limit = options->time_limit;
+    block->retries = options->retries;
+    block->priority = options->priority;
+    *status = block_submit(block, tasks, options);
+    if (*status < 0) {
+        block_free(block);
+        return NULL;
+    }
+    Py_XINCREF(tasks->shares);
+    block->shares = tasks->shares;
+    block_link(block);
+    tasks_close(pool);
+    if (!tasks->shares && pool->owner == own_pid) {
+        pool->open = block;
+        block->users = 1;
+    }
+    return block;
+}
+
+static bool block_takes(const TaskBlock *block, const struct tasks *tasks, const prong_task_options *options) {
+    return block && block->size > 1 && !tasks->shares && tasks->bytes->size <= ARGUMENT_MOST &&
+           block->time_limit == options->time_limit && block->retries == options->retries &&
+           block->priority == options->priority;
+}
+
+/* The block that has the task now, at *place. */
+static TaskBlock *task_submit(PoolObject *pool, const struct tasks *tasks, prong_task_options *options, size_t *place,
+                              prong_status *status) {
+    TaskBlock *open = pool->open;
+    counts[COUNT_POOL]++;
+    if (block_takes(open, tasks, options)) {
+        *status = prong_job_add(open->job, tasks->bytes->data, tasks->bytes->size, place);
+        if (*status >= 0) return open;
+        if (*status == PRONG_NO_MEMORY) return NULL;
+    }
+    *place = 0;
+    return block_begin(pool, tasks, options, status);
+}
+
+static int task_options(prong_task_options *options, PyObject *given) {
+    PyObject *limit;
+    unsigned priority;
+    if (!PyArg_ParseTuple(given, "OII", &limit, &options->retries, &priority)) return -1;
+    options->priority = priority;
+    return parse_limit(limit, &options->time_limit);
+}
+
+/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority)): kwargs for CALL alone; the pool is for what the class
+ * makes of a failure -> an instance of the class, a subclass of Task; None when the pool is not running */
+PyObject *pool_call(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
+    PoolObject *self = (PoolObject *)object;
+    prong_task_options options = {0};
+    struct tasks tasks = {0};
+    prong_status status = PRONG_OK;
+    if (count != 7 || !PyType_Check(arguments[0]) ||
+        !PyType_IsSubtype((PyTypeObject *)(void *)arguments[0], &Task_type)) {
+        PyErr_SetString(PyExc_TypeError, "call(class, pool, function, form, data, kwargs, options)");
+        return NULL;
+    }
+    PyTypeObject *type = (PyTypeObject *)(void *)arguments[0];
+    enum form form = (enum form)PyLong_AsLong(arguments[3]);
+    if (PyErr_Occurred() || task_options(&options, arguments[6])) return NULL;
+    if (self->sweep_at == 0) pool_sweep_left(self, false);
+    if (tasks_read_call(&tasks, self, form, arguments[2], arguments[4], arguments[5])) {
+        tasks_clear(&tasks);
+        return NULL;
+    }
+    TaskObject *task = (TaskObject *)type->tp_alloc(type, 0);
+    TaskBlock *block = task ? task_submit(self, &tasks, &options, &task->place, &status) : NULL;
+    tasks_clear(&tasks);
+    if (!block) {
+        Py_XDECREF(task);
+        return status < 0 ? job_not_submitted(status) : NULL;
+    }
+    block->users++;
+    task->block = block;
+    task->core = new_reference(object);
+    task->pool = new_reference(arguments[1]);
+    return (PyObject *)task;
+}
+
+/* --- what has become of it --- */
+
+/* Whether it has ended; what it returned, or what was raised, may still have to be read. */
+static bool task_is_over(const TaskObject *self) {
+    prong_outcome outcome;
+    if (!self->block) return true;
+    return prong_job_outcome(self->block->job, self->place, &outcome, PRONG_NOWAIT) >= 0;
+}
+
+/* What it came to, once. Steals the value. */
+static void task_settle(TaskObject *self, enum task_end end, PyObject *value) {
+    if (self->end) { /* another thread was faster */
+        Py_DECREF(value);
+        return;
+    }
+    self->end = end;
+    self->value = value;
+    TaskBlock *block = self->block;
+    self->block = NULL;
+    if (block) block_leave(block);
+    Py_CLEAR(self->core);
+}
+
+/* The value of an outcome; NULL with an exception. Others may use the block meanwhile, but nobody ends it. */
+static PyObject *task_value(TaskObject *self, prong_outcome *outcome) {
+    TaskBlock *block = self->block;
+    outcome->index = 0;
+    block_use(block);
+    self->readers++;
+    PyObject *value =
+        outcome->status == PRONG_OK ? decode(outcome->data, outcome->size, NULL) : outcome_build(block->job, outcome);
+    if (--self->readers == 0 && outcome->size > RESULT_MOST && block->size > 1)
+        prong_job_release(block->job, self->place);
+    block_let_go(block);
+    return value;
+}
+
+/* The exception that is set becomes the result, if it is one that a result may raise. */
+static int task_fail_to_read(TaskObject *self) {
+    PyObject *type, *error, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback) PyException_SetTraceback(error, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    task_settle(self, TASK_END_BADLY, error);
+    return 0;
+}
+
+/* 0, or -1 with an exception. */
+static int task_read(TaskObject *self, prong_outcome *outcome) {
+    PyObject *pool = self->pool ? new_reference(self->pool) : new_reference(Py_None);
+    PyObject *value = task_value(self, outcome), *error = NULL;
+    bool good = outcome->status == PRONG_OK;
+    if (value && !good) {
+        error = PyObject_CallMethodObjArgs((PyObject *)self, otherwise_name, value, NULL);
+        Py_SETREF(value, error);
+    }
+    Py_DECREF(pool);
+    if (!value) return task_fail_to_read(self);
+    task_settle(self, good ? TASK_END_WELL : TASK_END_BADLY, value);
+    return 0;
+}
+
+/* Waits, and reads what it has come to: 1, 0 when the time is up, -1 with an exception. */
+static int task_load(TaskObject *self, PyObject *timeout) {
+    prong_outcome outcome;
+    prong_time span;
+    if (self->end) return 1;
+    if (!self->block) {
+        PyErr_SetString(PyExc_ValueError, "a result of no task");
+        return -1;
+    }
+    prong_status status = prong_job_outcome(self->block->job, self->place, &outcome, PRONG_NOWAIT);
+    if (status == PRONG_TIMEOUT) {
+        if (parse_timeout(timeout, &span)) return -1;
+        TaskBlock *block = self->block;
+        block_use(block);
+        WAITING(prong_job_outcome(block->job, self->place, &outcome, span));
+        block_let_go(block);
+        if (PyErr_Occurred()) return -1;
+        if (self->end) return 1; /* another thread has read it, and it may be gone */
+        if (status == PRONG_TIMEOUT) return 0;
+    }
+    if (status < 0) {
+        raise_status(status);
+        return -1;
+    }
+    return task_read(self, &outcome) ? -1 : 1;
+}
+
+static int task_timeout(const char *call, PyObject *const *arguments, Py_ssize_t count, PyObject *names,
+                        PyObject **timeout) {
+    static const char *const known[] = {"timeout"};
+    *timeout = NULL;
+    return parse_fast(call, arguments, count, names, known, 1, timeout);
+}
+
+/* get(timeout=None) */
+static PyObject *task_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+    TaskObject *self = (TaskObject *)object;
+    PyObject *timeout;
+    if (task_timeout("get", arguments, count, names, &timeout)) return NULL;
+    int loaded = task_load(self, timeout);
+    if (loaded < 0) return NULL;
+    if (loaded && self->end == TASK_END_WELL) return new_reference(self->value);
+    if (loaded && PyExceptionInstance_Check(self->value)) {
+        PyErr_SetObject((PyObject *)Py_TYPE(self->value), self->value);
+        return NULL;
+    }
+    return PyObject_CallMethodObjArgs(object, otherwise_name, loaded ? self->value : Py_None, NULL);
+}
+
+/* _ended(timeout): (success, value); None when the time is up */
+static PyObject *task_ended(PyObject *object, PyObject *timeout) {
+    TaskObject *self = (TaskObject *)object;
+    int loaded = task_load(self, timeout);
+    if (loaded < 0) return NULL;
+    if (!loaded) Py_RETURN_NONE;
+    return PyTuple_Pack(2, self->end == TASK_END_WELL ? Py_True : Py_False, self->value);
+}
+
+/* _settle(success, value): it comes to this, and to nothing else from now on */
+static PyObject *task_settled(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "_settle(success, value)");
+        return NULL;
+    }
+    task_settle((TaskObject *)object, arguments[0] == Py_True ? TASK_END_WELL : TASK_END_BADLY,
+                new_reference(arguments[1]));
+    Py_RETURN_NONE;
+}
+
+static PyObject *task_ready(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(task_is_over((TaskObject *)object));
+}
+
+/* _wait(timeout) -> whether it has ended */
+static PyObject *task_wait(PyObject *object, PyObject *timeout) {
+    TaskObject *self = (TaskObject *)object;
+    prong_outcome outcome;
+    prong_time span;
+    prong_status status;
+    if (parse_timeout(timeout, &span)) return NULL;
+    if (task_is_over(self)) Py_RETURN_TRUE;
+    TaskBlock *block = self->block;
+    block_use(block);
+    WAITING(prong_job_outcome(block->job, self->place, &outcome, span));
+    block_let_go(block);
+    return true_in_time(self->end ? PRONG_OK : status);
+}
+
+static PyObject *task_cancel(PyObject *object, PyObject *force) {
+    TaskObject *self = (TaskObject *)object;
+    int forced = PyObject_IsTrue(force);
+    if (forced < 0) return NULL;
+    if (!self->block) Py_RETURN_NONE;
+    return none_or_raise(prong_job_cancel_task(self->block->job, self->place, forced));
+}
+
+/* --- telling of its end --- */
+
+/* Of those that are to be told, takes out the first that has ended. */
+static TaskObject *block_take_ended(TaskBlock *block) {
+    for (TaskObject **at = &block->watched; *at; at = &(*at)->next) {
+        TaskObject *task = *at;
+        if (!task_is_over(task)) continue;
+        *at = task->next;
+        return task;
+    }
+    return NULL;
+}
+
+static void task_call_done(TaskObject *task) {
+    PyObject *done = task->done;
+    task->done = NULL;
+    PyObject *result = PyObject_CallOneArg(done, (PyObject *)task);
+    if (!result) PyErr_WriteUnraisable(done);
+    Py_XDECREF(result);
+    Py_DECREF(done);
+    Py_DECREF(task);
+}
+
+static void block_tell(TaskBlock *block) {
+    block_use(block);
+    for (TaskObject *task; (task = block_take_ended(block));) task_call_done(task);
+    block_let_go(block);
+}
+
+/* In the pool's thread, or in the one that calls tasks_tell. */
+static void block_news(prong_job job, void *context) {
+    TaskBlock *block = context;
+    pool_take_gil();
+    if (block->job.offset == job.offset && block->job.generation == job.generation) block_tell(block);
+}
+
+static void block_ended_badly(prong_job job, prong_status status, const char *message, void *context) {
+    (void)status;
+    (void)message;
+    block_news(job, context);
+}
+
+static int block_watch(TaskBlock *block) {
+    if (block->told) return 0;
+    bool outer = pool_tell_here(true);
+    prong_status status =
+        prong_job_set_callback(block->job, block_news, block->size > 1 ? NULL : block_ended_badly, block);
+    pool_tell_here(outer);
+    block->told = status >= 0;
+    if (status < 0) raise_status(status);
+    return status < 0 ? -1 : 0;
+}
+
+/* _tell(done): once */
+static PyObject *task_tell(PyObject *object, PyObject *done) {
+    TaskObject *self = (TaskObject *)object;
+    TaskBlock *block = self->block;
+    if (!block || self->done) return PyObject_CallOneArg(done, object);
+    self->done = new_reference(done);
+    Py_INCREF(self);
+    self->next = block->watched;
+    block->watched = self;
+    block_use(block);
+    int bad = block_watch(block);
+    if (!bad && task_is_over(self)) block_tell(block); /* its end was before the callback's beginning */
+    block_let_go(block);
+    if (bad) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* --- the type --- */
+
+static int task_traverse(PyObject *object, visitproc visit, void *arg) {
+    TaskObject *self = (TaskObject *)object;
+    Py_VISIT(self->pool);
+    Py_VISIT(self->core);
+    Py_VISIT(self->value);
+    Py_VISIT(self->done);
+    return 0;
+}
+
+static int task_clear(PyObject *object) {
+    TaskObject *self = (TaskObject *)object;
+    Py_CLEAR(self->pool);
+    Py_CLEAR(self->value);
+    Py_CLEAR(self->done);
+    return 0;
+}
+
+static void task_dealloc(PyObject *object) {
+    TaskObject *self = (TaskObject *)object;
+    PyObject_GC_UnTrack(object);
+    if (self->weak) PyObject_ClearWeakRefs(object);
+    if (self->block) block_leave(self->block);
+    task_clear(object);
+    Py_XDECREF(self->core);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyMethodDef task_methods[] = {
+    {"_get", (PyCFunction)(void (*)(void))task_get, METH_FASTCALL | METH_KEYWORDS,
+     DOC("_get($self, /, timeout=None)",
+         "The result, or what was raised. TimeoutError when timeout seconds have passed.")},
+    {"ready", task_ready, METH_NOARGS, DOC("ready($self, /)", "Whether it has ended.")},
+    {"_wait", task_wait, METH_O,
+     DOC("_wait($self, timeout, /)", "Waits for the end, up to timeout seconds: whether it has ended.")},
+    {"_ended", task_ended, METH_O,
+     DOC("_ended($self, timeout, /)",
+         "Waits: (whether it returned, what it returned or raised); None when the time is up.")},
+    {"_settle", (PyCFunction)(void (*)(void))task_settled, METH_FASTCALL,
+     DOC("_settle($self, success, value, /)", "It has come to this, unless its end is known already.")},
+    {"_cancel", task_cancel, METH_O,
+     DOC("_cancel($self, force, /)", "If it has not begun, it will not; with force, it is ended where it runs.")},
+    {"_tell", task_tell, METH_O,
+     DOC("_tell($self, done, /)",
+         "Has done called with it when it has ended, in the pool's thread; at once, if it has.")},
+    {0}};
+static PyMemberDef task_members[] = {
+    {"_pool", T_OBJECT, offsetof(TaskObject, pool), READONLY, PyDoc_STR("The pool, of prong.pool.")}, {0}};
+PyTypeObject Task_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Task",
+                          .tp_doc = DOC("Task()", "A single task of a pool: see Pool.call."),
+                          .tp_basicsize = sizeof(TaskObject),
+                          .tp_weaklistoffset = offsetof(TaskObject, weak),
+                          .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+                          .tp_new = PyType_GenericNew,
+                          .tp_dealloc = task_dealloc,
+                          .tp_traverse = task_traverse,
+                          .tp_clear = task_clear,
+                          .tp_methods = task_methods,
+                          .tp_members = task_members};
+
+int add_task_type(PyObject *module) {
+    otherwise_name = PyUnicode_InternFromString("_otherwise");
+    return !otherwise_name || add_type(module, "Task", &Task_type) ? -1 : 0;
+}
