@@ -38,8 +38,8 @@ class Raised:
     def __init__(self, error):
         self.error = error
 
-    def _wait(self, timeout):
-        return True
+    def _ended(self, timeout):
+        return False, self.error
 
     def _tell(self, done):
         done(self)
@@ -66,6 +66,8 @@ class IMapIterator(_Iterator[_T]):
         self._exhausted = False
         self._lock = threading.RLock()
         self._further = 0 if pool._inlined else ahead  # without workers, a task runs when its result is asked for
+        # So many pending ones are enough before others are submitted, several at a time.
+        self._enough = ahead - (ahead // 8 if ahead >= 4 * pool._processes else 1)
         self._fill(self._further)
 
     def __iter__(self: "_Self") -> "_Self":
@@ -98,31 +100,30 @@ class IMapIterator(_Iterator[_T]):
         self._pending.append(job)
 
     def _take(self, timeout):
-        """The next job that has ended; None when timeout seconds have passed."""
-        job = self._pending[0]
-        if not job._wait(timeout):
-            return None
-        self._pending.popleft()
-        return job
+        """Of the next task that has ended: (whether it returned, what it returned or came to); None when timeout seconds have passed."""
+        ended = self._pending[0]._ended(timeout)
+        if ended is not None:
+            self._pending.popleft()
+        return ended
 
     def next(self, timeout: "float | None" = None) -> "_T":
         """The next result; TimeoutError when timeout seconds have passed."""
         while True:
             if self._values:
                 return self._values.popleft()
-            self._fill(self._ahead)
+            if not self._pending:
+                self._fill(self._ahead)
             if not self._pending:
                 self._pool = None
                 self._end()
                 raise StopIteration
-            job = self._take(timeout)
-            if job is None:
+            ended = self._take(timeout)
+            if ended is None:
                 raise TimeoutError
-            self._fill(self._further)
+            if len(self._pending) <= self._enough:
+                self._fill(self._further)
             index, self._index = self._index, self._index + 1
-            if isinstance(job, Raised):
-                raise not_the_end(job.error)
-            good, value = job._ended(None)
+            good, value = ended
             if not good:
                 raise not_the_end(value if isinstance(value, BaseException) else failure(index, value, self._pool))
             if not self._chunked:
@@ -179,9 +180,8 @@ class IMapUnorderedIterator(IMapIterator[_T]):
             if not self._came.wait_for(lambda: self._ended, timeout):
                 return None
             job = self._ended.popleft()
-        with self._lock:
-            self._pending.pop()
-        return job
+        self._pending.pop()
+        return job._ended(None)
 
 
 def _make(pool, ordered, func, iterable, chunksize, *more):

@@ -125,8 +125,8 @@ class InlinePool:
             return None
         outcome = job.outcome(0, None)
         task = cls()
-        good = outcome[0] == _OK
-        task._settle(good, outcome[1] if good else task._otherwise(outcome))
+        of_its_own = outcome[0] in (_OK, _core.TASK_FAILED)
+        task._settle(outcome[0] == _OK, outcome[1] if of_its_own else task._otherwise(outcome))
         return task
 
     def close(self):

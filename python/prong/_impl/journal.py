@@ -138,14 +138,16 @@ class _Chunk:
             if self._outcome is None:
                 self._job = job
 
-    def _wait(self, timeout):
-        job = self._job
-        return job is None or job.wait(timeout)
-
     def _ended(self, timeout):
-        if self._outcome is None:
-            with self._journal.lock:
-                self._settle(self._job)
+        job = self._job
+        if job is not None and not job.wait(timeout):
+            return None
+        try:
+            if self._outcome is None:
+                with self._journal.lock:
+                    self._settle(self._job)
+        except Exception as error:
+            return False, error
         good = self._outcome[0] == _core.OK
         return good, self._outcome[1] if good else self._outcome
 
