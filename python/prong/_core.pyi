@@ -212,8 +212,7 @@ class Pool:
         form: int,
         data: Any,
         kwargs: Any,
-        timeout: float | None,
-        retries: int,
+        options: tuple[float | None, int, int],
         /,
     ) -> _Task | None: ...
     def close(self) -> None: ...
