@@ -347,6 +347,14 @@ static PyObject *task_cancel(PyObject *object, PyObject *force) {
 
 /* --- telling of its end --- */
 
+/* At the end, as those that were asked for first are told first. Steals the reference. */
+static void block_add_watched(TaskBlock *block, TaskObject *task) {
+    TaskObject **at = &block->watched;
+    while (*at) at = &(*at)->next;
+    task->next = NULL;
+    *at = task;
+}
+
 /* Of those that are to be told, takes out the first that has ended. */
 static TaskObject *block_take_ended(TaskBlock *block) {
     for (TaskObject **at = &block->watched; *at; at = &(*at)->next) {
@@ -405,8 +413,7 @@ static PyObject *task_tell(PyObject *object, PyObject *done) {
     if (!block || self->done) return PyObject_CallOneArg(done, object);
     self->done = new_reference(done);
     Py_INCREF(self);
-    self->next = block->watched;
-    block->watched = self;
+    block_add_watched(block, self);
     block_use(block);
     int bad = block_watch(block);
     if (!bad && task_is_over(self)) block_tell(block); /* its end was before the callback's beginning */
