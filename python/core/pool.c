@@ -108,7 +108,7 @@ static PyObject *pool_destroy(PyObject *object, PyObject *unused) {
     if (self->pool.generation && self->owner == own_pid) {
         prong_pool pool = self->pool;
         self->pool.generation = 0;
-        tasks_close(self);
+        blocks_close(self);
         WAITING(prong_pool_destroy(pool));
         if (status == PRONG_DEADLOCK)
             prong_pool_terminate(pool); /* in a callback of its own: the rest is for the exit */
@@ -277,7 +277,7 @@ static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
         return NULL;
     options.priority = priority;
     if (((PoolObject *)object)->sweep_at == 0) pool_sweep_left((PoolObject *)object, false);
-    tasks_close((PoolObject *)object);
+    blocks_close((PoolObject *)object);
     bool good = tasks_take(&tasks, items, chunk) == 0;
     if (good && ((PoolObject *)object)->by_name) good = (tasks.name = PyUnicode_AsUTF8(function)) != NULL;
     if (good && tasks_read(&tasks, (enum form)form, function, ((PoolObject *)object)->inherited) == 0)

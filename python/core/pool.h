@@ -101,7 +101,8 @@ extern PyTypeObject Job_type;
 PyObject *outcome_build(prong_job job, const prong_outcome *outcome);
 bool job_is_over(prong_job job); /* every task has ended, well or not; false for a stale handle */
 
-/* --- task.c --- */
+/* --- block.c --- */
+struct tasks;
 
 /* A job that single tasks have joined. */
 typedef struct TaskBlock {
@@ -134,9 +135,21 @@ typedef struct TaskObject {
     enum task_end end;
 } TaskObject;
 extern PyTypeObject Task_type;
-PyObject *pool_call(PyObject *pool, PyObject *const *arguments, Py_ssize_t count);
+/* The block that has the task now, at *place; its users are as before. NULL: *status says why. */
+TaskBlock *block_submit_task(PoolObject *pool, const struct tasks *tasks, prong_task_options *options, size_t *place,
+                             prong_status *status);
+/* One user less. */
+void block_leave(TaskBlock *block);
+/* While this thread is in the middle of it: another one may read the last of its tasks, and drop the pool. */
+void block_use(TaskBlock *block);
+void block_let_go(TaskBlock *block);
+/* Has the task's `done` called at its end. Steals the reference. 0, or -1 with an exception. */
+int block_tell_of(TaskBlock *block, TaskObject *task);
 /* What is submitted from now on comes behind what else is. */
-void tasks_close(PoolObject *pool);
+void blocks_close(PoolObject *pool);
+
+/* --- task.c --- */
+PyObject *pool_call(PyObject *pool, PyObject *const *arguments, Py_ssize_t count);
 int add_task_type(PyObject *module);
 
 /* --- tasks.c --- */

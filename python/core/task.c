@@ -1,145 +1,14 @@
-/* Task: a single task of a pool, and what has become of it. prong.pool.AsyncResult and the executor's Future are made of it.
- *
- * A task joins the pool's open job, a block, if that has room: then it costs a fraction of a job. Blocks are as large as there are
- * tasks that wait anyway, so where there are none a task has a job of its own, whose end is known without the pool's guard. */
+/* Task: a single task of a pool, and what has become of it. prong.pool.AsyncResult and the executor's Future are made of it. */
 #include "pool.h"
 
-#include <stdlib.h>
 #include <structmember.h>
 
-enum { BLOCK_GROWTH = 4, BLOCK_MOST = 64 };
-/* A larger argument has a job of its own, with which it goes; a larger result is freed when it is read, not with its block. */
-enum { ARGUMENT_MOST = 2048, RESULT_MOST = 1024 };
-
-/* --- blocks --- */
+/* A larger result is freed when it is read, not with its block. */
+enum { RESULT_MOST = 1024 };
 
 static PyObject *otherwise_name;
 
-/* One that is gone is a block again later, and never other memory: the pool's thread may still come with its address. */
-static TaskBlock *spare_blocks;
-
-static TaskBlock *block_make(PoolObject *pool) {
-    TaskBlock *block = spare_blocks;
-    if (block)
-        spare_blocks = block->next;
-    else
-        block = malloc(sizeof *block);
-    if (!block) return NULL;
-    *block = (TaskBlock){.pool = pool, .owner = own_pid};
-    return block;
-}
-
-static void block_link(TaskBlock *block) {
-    PoolObject *pool = block->pool;
-    block->next = pool->blocks;
-    block->link = &pool->blocks;
-    if (block->next) block->next->link = &block->next;
-    pool->blocks = block;
-}
-
-static void block_free(TaskBlock *block) {
-    Py_CLEAR(block->shares);
-    block->job = (prong_job){0};
-    block->next = spare_blocks;
-    spare_blocks = block;
-}
-
-static void block_leave(TaskBlock *block) {
-    if (--block->users) return;
-    *block->link = block->next;
-    if (block->next) block->next->link = block->link;
-    if (block->owner == own_pid) { /* else a forked child's copy */
-        prong_job_shutdown(block->job);
-        pool_leave_job(block->pool, block->job, block->shares);
-        block->shares = NULL;
-    }
-    block_free(block);
-}
-
-/* While this thread is in the middle of it: another one may read the last of its tasks. */
-static void block_use(TaskBlock *block) {
-    block->users++;
-    Py_INCREF(block->pool);
-}
-
-static void block_let_go(TaskBlock *block) {
-    PoolObject *pool = block->pool;
-    block_leave(block);
-    Py_DECREF(pool);
-}
-
-void tasks_close(PoolObject *pool) {
-    TaskBlock *block = pool->open;
-    pool->open = NULL;
-    if (block) block_leave(block);
-}
-
 /* --- submitting --- */
-
-/* How many tasks the next block is for. */
-static size_t block_size(PoolObject *pool, const struct tasks *tasks) {
-    const TaskBlock *before = pool->open;
-    if (tasks->name || tasks->shares || tasks->bytes->size > ARGUMENT_MOST || pool->owner != own_pid) return 1;
-    if (!before || job_is_over(before->job)) return 1;
-    return before->size * BLOCK_GROWTH < BLOCK_MOST ? before->size * BLOCK_GROWTH : BLOCK_MOST;
-}
-
-static prong_status block_submit(TaskBlock *block, const struct tasks *tasks, prong_task_options *options) {
-    prong_work work = {.name = tasks->name, .arguments = tasks->bytes, .count = 1};
-    if (tasks->name)
-        work.form = PRONG_FORM_VALUES;
-    else
-        work.task = worker_task;
-    options->capacity = block->size > 1 ? block->size : 0;
-    return prong_pool_submit(block->pool->pool, &work, &block->job, options);
-}
-
-/* A block with this task as its first, which the pool keeps open for others. NULL: *status says why. */
-static TaskBlock *block_begin(PoolObject *pool, const struct tasks *tasks, prong_task_options *options,
-                              prong_status *status) {
-    size_t size = block_size(pool, tasks);
-    TaskBlock *block = block_make(pool);
-    *status = PRONG_NO_MEMORY;
-    if (!block) return NULL;
-    block->size = size;
-    block->time_limit = options->time_limit;
-    block->retries = options->retries;
-    block->priority = options->priority;
-    *status = block_submit(block, tasks, options);
-    if (*status < 0) {
-        block_free(block);
-        return NULL;
-    }
-    Py_XINCREF(tasks->shares);
-    block->shares = tasks->shares;
-    block_link(block);
-    tasks_close(pool);
-    if (!tasks->shares && pool->owner == own_pid) {
-        pool->open = block;
-        block->users = 1;
-    }
-    return block;
-}
-
-static bool block_takes(const TaskBlock *block, const struct tasks *tasks, const prong_task_options *options) {
-    return block && block->size > 1 && !tasks->shares && tasks->bytes->size <= ARGUMENT_MOST &&
-           block->time_limit == options->time_limit && block->retries == options->retries &&
-           block->priority == options->priority;
-}
-
-/* The block that has the task now, at *place. */
-static TaskBlock *task_submit(PoolObject *pool, const struct tasks *tasks, prong_task_options *options, size_t *place,
-                              prong_status *status) {
-    TaskBlock *open = pool->open;
-    counts[COUNT_POOL]++;
-    if (block_takes(open, tasks, options)) {
-        *status = prong_job_add(open->job, tasks->bytes->data, tasks->bytes->size, place);
-        if (*status >= 0) return open;
-        if (*status == PRONG_NO_MEMORY) return NULL;
-    }
-    *place = 0;
-    return block_begin(pool, tasks, options, status);
-}
 
 static int task_options(prong_task_options *options, PyObject *given) {
     PyObject *limit;
@@ -149,8 +18,23 @@ static int task_options(prong_task_options *options, PyObject *given) {
     return parse_limit(limit, &options->time_limit);
 }
 
-/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority)): kwargs for CALL alone; the pool is for what the class
- * makes of a failure -> an instance of the class, a subclass of Task; None when the pool is not running */
+/* A task with its place in a block; NULL: *status says why, or an exception. */
+static TaskObject *task_begin(PoolObject *pool, PyTypeObject *type, const struct tasks *tasks,
+                              prong_task_options *options, prong_status *status) {
+    TaskObject *task = (TaskObject *)type->tp_alloc(type, 0);
+    TaskBlock *block = task ? block_submit_task(pool, tasks, options, &task->place, status) : NULL;
+    if (!block) {
+        Py_XDECREF(task);
+        return NULL;
+    }
+    block->users++;
+    task->block = block;
+    task->core = new_reference((PyObject *)pool);
+    return task;
+}
+
+/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority)): kwargs for CALL alone; the pool is for what
+ * the class makes of a failure -> an instance of the class, a subclass of Task; None when the pool is not running */
 PyObject *pool_call(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     PoolObject *self = (PoolObject *)object;
     prong_task_options options = {0};
@@ -161,24 +45,14 @@ PyObject *pool_call(PyObject *object, PyObject *const *arguments, Py_ssize_t cou
         PyErr_SetString(PyExc_TypeError, "call(class, pool, function, form, data, kwargs, options)");
         return NULL;
     }
-    PyTypeObject *type = (PyTypeObject *)(void *)arguments[0];
     enum form form = (enum form)PyLong_AsLong(arguments[3]);
     if (PyErr_Occurred() || task_options(&options, arguments[6])) return NULL;
     if (self->sweep_at == 0) pool_sweep_left(self, false);
-    if (tasks_read_call(&tasks, self, form, arguments[2], arguments[4], arguments[5])) {
-        tasks_clear(&tasks);
-        return NULL;
-    }
-    TaskObject *task = (TaskObject *)type->tp_alloc(type, 0);
-    TaskBlock *block = task ? task_submit(self, &tasks, &options, &task->place, &status) : NULL;
+    TaskObject *task = NULL;
+    if (tasks_read_call(&tasks, self, form, arguments[2], arguments[4], arguments[5]) == 0)
+        task = task_begin(self, (PyTypeObject *)(void *)arguments[0], &tasks, &options, &status);
     tasks_clear(&tasks);
-    if (!block) {
-        Py_XDECREF(task);
-        return status < 0 ? job_not_submitted(status) : NULL;
-    }
-    block->users++;
-    task->block = block;
-    task->core = new_reference(object);
+    if (!task) return status < 0 ? job_not_submitted(status) : NULL;
     task->pool = new_reference(arguments[1]);
     return (PyObject *)task;
 }
@@ -248,6 +122,16 @@ static int task_read(TaskObject *self, prong_outcome *outcome) {
     return 0;
 }
 
+/* Without the GIL: another thread may read it meanwhile. */
+static prong_status task_await(TaskObject *self, prong_outcome *outcome, prong_time span) {
+    TaskBlock *block = self->block;
+    prong_status status;
+    block_use(block);
+    WAITING(prong_job_outcome(block->job, self->place, outcome, span));
+    block_let_go(block);
+    return status;
+}
+
 /* Waits, and reads what it has come to: 1, 0 when the time is up, -1 with an exception. */
 static int task_load(TaskObject *self, PyObject *timeout) {
     prong_outcome outcome;
@@ -260,10 +144,7 @@ static int task_load(TaskObject *self, PyObject *timeout) {
     prong_status status = prong_job_outcome(self->block->job, self->place, &outcome, PRONG_NOWAIT);
     if (status == PRONG_TIMEOUT) {
         if (parse_timeout(timeout, &span)) return -1;
-        TaskBlock *block = self->block;
-        block_use(block);
-        WAITING(prong_job_outcome(block->job, self->place, &outcome, span));
-        block_let_go(block);
+        status = task_await(self, &outcome, span);
         if (PyErr_Occurred()) return -1;
         if (self->end) return 1; /* another thread has read it, and it may be gone */
         if (status == PRONG_TIMEOUT) return 0;
@@ -327,13 +208,9 @@ static PyObject *task_wait(PyObject *object, PyObject *timeout) {
     TaskObject *self = (TaskObject *)object;
     prong_outcome outcome;
     prong_time span;
-    prong_status status;
     if (parse_timeout(timeout, &span)) return NULL;
     if (task_is_over(self)) Py_RETURN_TRUE;
-    TaskBlock *block = self->block;
-    block_use(block);
-    WAITING(prong_job_outcome(block->job, self->place, &outcome, span));
-    block_let_go(block);
+    prong_status status = task_await(self, &outcome, span);
     return true_in_time(self->end ? PRONG_OK : status);
 }
 
@@ -345,80 +222,12 @@ static PyObject *task_cancel(PyObject *object, PyObject *force) {
     return none_or_raise(prong_job_cancel_task(self->block->job, self->place, forced));
 }
 
-/* --- telling of its end --- */
-
-/* At the end, as those that were asked for first are told first. Steals the reference. */
-static void block_add_watched(TaskBlock *block, TaskObject *task) {
-    TaskObject **at = &block->watched;
-    while (*at) at = &(*at)->next;
-    task->next = NULL;
-    *at = task;
-}
-
-/* Of those that are to be told, takes out the first that has ended. */
-static TaskObject *block_take_ended(TaskBlock *block) {
-    for (TaskObject **at = &block->watched; *at; at = &(*at)->next) {
-        TaskObject *task = *at;
-        if (!task_is_over(task)) continue;
-        *at = task->next;
-        return task;
-    }
-    return NULL;
-}
-
-static void task_call_done(TaskObject *task) {
-    PyObject *done = task->done;
-    task->done = NULL;
-    PyObject *result = PyObject_CallOneArg(done, (PyObject *)task);
-    if (!result) PyErr_WriteUnraisable(done);
-    Py_XDECREF(result);
-    Py_DECREF(done);
-    Py_DECREF(task);
-}
-
-static void block_tell(TaskBlock *block) {
-    block_use(block);
-    for (TaskObject *task; (task = block_take_ended(block));) task_call_done(task);
-    block_let_go(block);
-}
-
-/* In the pool's thread, or in the one that calls tasks_tell. */
-static void block_news(prong_job job, void *context) {
-    TaskBlock *block = context;
-    pool_take_gil();
-    if (block->job.offset == job.offset && block->job.generation == job.generation) block_tell(block);
-}
-
-static void block_ended_badly(prong_job job, prong_status status, const char *message, void *context) {
-    (void)status;
-    (void)message;
-    block_news(job, context);
-}
-
-static int block_watch(TaskBlock *block) {
-    if (block->told) return 0;
-    bool outer = pool_tell_here(true);
-    prong_status status =
-        prong_job_set_callback(block->job, block_news, block->size > 1 ? NULL : block_ended_badly, block);
-    pool_tell_here(outer);
-    block->told = status >= 0;
-    if (status < 0) raise_status(status);
-    return status < 0 ? -1 : 0;
-}
-
 /* _tell(done): once */
 static PyObject *task_tell(PyObject *object, PyObject *done) {
     TaskObject *self = (TaskObject *)object;
-    TaskBlock *block = self->block;
-    if (!block || self->done) return PyObject_CallOneArg(done, object);
+    if (!self->block || self->done) return PyObject_CallOneArg(done, object);
     self->done = new_reference(done);
-    Py_INCREF(self);
-    block_add_watched(block, self);
-    block_use(block);
-    int bad = block_watch(block);
-    if (!bad && task_is_over(self)) block_tell(block); /* its end was before the callback's beginning */
-    block_let_go(block);
-    if (bad) return NULL;
+    if (block_tell_of(self->block, (TaskObject *)new_reference(object))) return NULL;
     Py_RETURN_NONE;
 }
 
