@@ -144,11 +144,13 @@ static void block_add_watched(TaskBlock *block, TaskObject *task) {
     while (*at) at = &(*at)->next;
     task->next = NULL;
     *at = task;
+    block_use(block); /* until it is told of, though it may be read before */
 }
 
+/* One that has been read has no block any more. */
 static bool block_task_is_over(const TaskObject *task) {
     prong_outcome outcome;
-    return prong_job_outcome(task->block->job, task->place, &outcome, PRONG_NOWAIT) >= 0;
+    return !task->block || prong_job_outcome(task->block->job, task->place, &outcome, PRONG_NOWAIT) >= 0;
 }
 
 /* Of those that are to be told, takes out the first that has ended. */
@@ -174,7 +176,10 @@ static void task_call_done(TaskObject *task) {
 
 static void block_tell(TaskBlock *block) {
     block_use(block);
-    for (TaskObject *task; (task = block_take_ended(block));) task_call_done(task);
+    for (TaskObject *task; (task = block_take_ended(block));) {
+        task_call_done(task);
+        block_let_go(block);
+    }
     block_let_go(block);
 }
 
