@@ -5,14 +5,14 @@ A row has three rounds at least and seven at most; from the third on it ends whe
 round would move none of them by more than 5 %. The run ends when its time is up.
 
 The JSON form, one object for a run:
-  program   "bench", "bench-python" or "bench-scale"
+  program   "bench", "bench-python", "bench-pools" or "bench-scale"
   machine   cpu, cores, memory_MiB, kernel, system, python; load: the load averages of the last minute before and after the run
-  began     UTC;  seconds;  rounds: the most of any row;  version: prong's
+  began     UTC;  seconds;  rounds: the most of any row;  version: prong's;  peers: {name: version}, of those that have one
   rows      a list of
     id, what, unit, better ("higher" or "lower")
     of       whose figures these are: "prong", or in a scale row the largest number
     limit    the name in figures of what the machine allows, a number, or null;  note: why it is that, or why the row ends there
-    goals    [{"beside": name or null, "least": ratio to it, or for null "most": a figure}]
+    goals    [{"beside": name, a list of names (the best of them), or null, "least": ratio to it, or for null "most": a figure}]
     figures  {name: [the figure of each round]}
     missing  {name: why it has none}
     failed   the names in missing whose measurement failed; the run's exit status is then 1
@@ -82,11 +82,16 @@ class Failed(Missing):
 
 
 def row(name, unit, better, peers, what="", of="prong", limit=None, goals=(), note=""):
-    """One row, without figures yet. A goal is (peer, ratio), or (None, the worst figure allowed)."""
+    """One row, without figures yet. A goal is (peer, ratio), (peers, ratio to the best of them), or (None, the worst figure allowed)."""
     wanted = [{"beside": peer, "least": least} if peer else {"beside": None, "most": least} for peer, least in goals]
-    names = list(dict.fromkeys(peers + ([limit] if isinstance(limit, str) else []) + [peer for peer, _ in goals if peer]))
+    names = [*peers, *([limit] if isinstance(limit, str) else []), *(peer for goal in wanted for peer in beside(goal))]
     return {"id": name, "what": what, "unit": unit, "better": better, "of": of, "limit": limit, "note": note, "goals": wanted,
             "figures": {peer: [] for peer in dict.fromkeys([of] + names)}, "missing": {}, "failed": []}
+
+
+def beside(goal):
+    """The names that the goal compares with."""
+    return goal["beside"] if isinstance(goal["beside"], list) else [goal["beside"]] if goal["beside"] else []
 
 
 def figure_of(command, seconds, environment=None):
@@ -140,7 +145,7 @@ def settled(measured, rounds):
     had = max(len(figures) for figures in measured["figures"].values())
     if measured["of"] in measured["missing"] or had >= (rounds or MOST_ROUNDS):
         return True
-    judged = [measured["of"], measured["limit"]] + [goal["beside"] for goal in measured["goals"]]
+    judged = [measured["of"], measured["limit"]] + [best_beside(measured, goal) for goal in measured["goals"]]
     spreads = [spread(figures) for peer, figures in measured["figures"].items() if peer in judged and len(figures) > 1]
     return rounds is None and had >= LEAST_ROUNDS and max(spreads) <= STEADY
 
@@ -177,6 +182,13 @@ def ratio(measured, peer):
     return better_by(measured, median(measured, measured["of"]), median(measured, peer))
 
 
+def best_beside(measured, goal):
+    """Of those that the goal compares with and that have figures, the best; or None."""
+    there = [peer for peer in beside(goal) if measured["figures"].get(peer)]
+    best = max if measured["better"] == "higher" else min
+    return best(there, key=lambda peer: median(measured, peer), default=None)
+
+
 def ratio_range(measured, peer):
     """The least and the greatest of the rounds."""
     pairs = zip(measured["figures"][measured["of"]], measured["figures"][peer])
@@ -200,10 +212,11 @@ def verdicts(measured):
     if measured["of"] not in measured["figures"]:
         return found
     for goal in measured["goals"]:
+        best = best_beside(measured, goal)
         if goal["beside"] is None:
             found.append((f"at most {goal['most']:g}", median(measured, measured["of"]) <= goal["most"]))
-        elif ratio(measured, goal["beside"]) is not None:
-            found.append((f"{goal['least']:.3g} x {goal['beside']}", ratio(measured, goal["beside"]) >= goal["least"]))
+        elif best and ratio(measured, best) is not None:
+            found.append((f"{goal['least']:.3g} x {best}", ratio(measured, best) >= goal["least"]))
     return found
 
 
@@ -258,12 +271,12 @@ def chosen(rows, parts, program):
     return found
 
 
-def report(program, rows, measure, called):
+def report(program, rows, measure, called, peers=None):
     """Measures the rows as the command line asks for; prints them as text or as JSON. The exit status."""
     about, began = machine(), time.time()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is being measured ends with this program
     if not called.json:
-        print(f"{program} on {describe(about)}")
+        print(f"{program} on {describe(about)}" + (f"; {listed(peers)}" if peers else ""))
         if about["load"][0] > 0.5:
             print("The machine is busy with something else: the figures are noisy, the ratios less so.")
         sys.stdout.flush()
@@ -271,15 +284,19 @@ def report(program, rows, measure, called):
     about["load"].append(os.getloadavg()[0])
     seconds = time.time() - began
     if called.json:
-        print(json.dumps(as_json(program, about, began, seconds, rows), indent=1))
+        print(json.dumps(as_json(program, about, began, seconds, rows, peers), indent=1))
     else:
         print("\n".join(shown(measured) for measured in rows))
     print(summary(rows, seconds), file=sys.stderr if called.json else sys.stdout)
     return 1 if any(measured["failed"] for measured in rows) else 0
 
 
-def as_json(program, about, began, seconds, rows):
+def listed(peers):
+    return ", ".join(f"{name} {version}" for name, version in peers.items())
+
+
+def as_json(program, about, began, seconds, rows, peers):
     stamp = datetime.datetime.fromtimestamp(began, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
     rounds = max(len(figures) for measured in rows for figures in measured["figures"].values() or [[]])
     return {"program": program, "machine": about, "began": stamp, "seconds": round(seconds), "rounds": rounds,
-            "version": version(), "rows": rows}
+            "version": version(), "peers": peers or {}, "rows": rows}

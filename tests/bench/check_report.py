@@ -17,6 +17,7 @@ sys.path[:0] = [str(TOP / "bench"), str(TOP / "tools" / "docs")]
 import bench  # noqa: E402
 import plots  # noqa: E402
 import python  # noqa: E402
+import python_pools  # noqa: E402
 import run  # noqa: E402
 import scale  # noqa: E402
 
@@ -119,7 +120,7 @@ class Rounds(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def all_rows(self):
-        return bench.all_rows() + scale.all_rows() + python.all_rows()
+        return bench.all_rows() + scale.all_rows() + python.all_rows() + python_pools.all_rows()
 
     def test_names_are_unique(self):
         names = [row["id"] for row in self.all_rows()]
@@ -159,7 +160,7 @@ class Pages(unittest.TestCase):
 
     def test_page_of_rows_tells_what_each_measures_and_its_goals(self):
         page = self.pages()["performance-rows.md"]
-        for row in bench.all_rows() + scale.all_rows() + python.all_rows():
+        for row in bench.all_rows() + scale.all_rows() + python.all_rows() + python_pools.all_rows():
             self.assertTrue(row["what"], row["id"])
             self.assertIn(f"| `{row['id']}` | {plots.sentences(row)} |", page)
         self.assertIn("| `limit_spin` | 0.5 × limit_spin, 20 × pipe |", page)

@@ -1,4 +1,4 @@
-"""plots.py JSON-DIRECTORY DIRECTORY: tables and pictures of what ./run bench --json, bench scale and bench-python have measured.
+"""plots.py JSON-DIRECTORY DIRECTORY: tables and pictures of what ./run bench --json and its like have measured.
 
 performance-rows.md tells what each row measures, its limit and its goals. Each JSON file becomes a page of its own, with its
 machine and that machine's load; performance-plots.md names them all. The form of the files stands in bench/run.py, which computes
@@ -13,15 +13,16 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
 import bench  # noqa: E402
 import python  # noqa: E402
+import python_pools  # noqa: E402
 import run  # noqa: E402
 import scale  # noqa: E402
 
 PROGRAMS = {"bench": ("./run bench", bench), "bench-scale": ("./run bench scale", scale),
-            "bench-python": ("./run bench-python", python)}
+            "bench-python": ("./run bench-python", python), "bench-pools": ("./run bench-python pools", python_pools)}
 BAR, GAP, LABEL, WIDTH = 18, 6, 150, 640
 NONE = "# Plots\n\nThere are none in this build: `./run bench --json` measures what they are made from.\n"
 COLOURS = {"prong": "#2962ff", "limit": "#2e7d32", "peer": "#9e9e9e"}
-TITLES = {"bench": "The library", "bench-scale": "Growth", "bench-python": "The Python package"}
+TITLES = {"bench": "The library", "bench-scale": "Growth", "bench-python": "The Python package", "bench-pools": "Pools of Python"}
 
 
 def figure(value):
@@ -84,7 +85,10 @@ def goals(measured):
 
 def goal(wanted):
     """A goal as a row has it, before anything is measured."""
-    return f"{wanted['least']:.3g} × {wanted['beside']}" if wanted["beside"] else f"at most {wanted['most']:g}"
+    if wanted["beside"] is None:
+        return f"at most {wanted['most']:g}"
+    names = run.beside(wanted)
+    return f"{wanted['least']:.3g} × " + (f"the best of {' '.join(names)}" if len(names) > 1 else names[0])
 
 
 def limit(row):
@@ -145,6 +149,7 @@ def not_measured(rows):
 def page(measured):
     made = growth if measured["program"] == "bench-scale" else table
     head = (f"# {TITLES[measured['program']]}: {measured['machine']['cpu']}\n\n{run.describe(measured['machine'])}. prong {measured['version']}, "
+            f"{''.join(f'{name} {version}, ' for name, version in measured.get('peers', {}).items())}"
             f"{measured['began']} UTC, medians of {rounds_of(measured)} rounds. A ratio of 3 means three times as good, whichever way "
             "better lies; the least and the greatest of a round stand in brackets.\n\n")
     if max(measured["machine"]["load"]) > measured["machine"]["cores"] + 2:
