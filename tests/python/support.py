@@ -153,10 +153,10 @@ def installed(name):
     return importlib.util.find_spec(name) is not None
 
 
-def has_joblib():
-    """Whether there is one that prong.joblib serves."""
+def serves(library):
+    """Whether there is one that prong's module of this name serves."""
     try:
-        importlib.import_module("prong.joblib")
+        importlib.import_module("prong." + library)
         return True
     except ImportError:
         return False
