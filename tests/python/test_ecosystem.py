@@ -64,6 +64,28 @@ with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
     print(Parallel()(delayed(abs)(-n) for n in range(3)))
 """
 
+# joblib submits the next task in the callback of one: thousands of them, each in that of the one before, would be too deep.
+JOBLIB_CALLBACKS = """
+import sys, threading, traceback
+import joblib, prong.joblib
+from joblib import Parallel, delayed
+
+depths = set()
+
+def tasks():
+    for n in range(5000):
+        depths.add(len(traceback.extract_stack()))
+        yield delayed(abs)(n)
+
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
+    print(len(Parallel(batch_size=1)(tasks())), max(depths) < 50)
+    for before in 0, 100:
+        try:
+            Parallel(batch_size=1)(delayed(id)(item) for item in [1] * before + [threading.Lock(), 1, 1])
+        except TypeError as error:
+            print(error)
+"""
+
 ARRAYS = """
 import sys
 import joblib, numpy, prong.joblib
@@ -352,6 +374,10 @@ class EcosystemTest(ProgramTest):
     def test_joblibs_parallel(self):
         self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\nTrue\n"
                            "['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
+
+    @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
+    def test_what_joblibs_callbacks_submit(self):
+        self.check(JOBLIB_CALLBACKS, "5000 True\n" + "cannot pickle '_thread.lock' object\n" * 2)
 
     @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     @needs("numpy")
