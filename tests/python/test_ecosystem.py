@@ -55,12 +55,17 @@ with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
     print(os.getpid() not in pids[0], bool(pids[0] & pids[1]))
     with Parallel() as parallel:
         print(parallel(delayed(abs)(n) for n in (-1, -2)), parallel(delayed(abs)(n) for n in (-3, -4)))
-    print(sorted(Parallel(return_as="generator_unordered")(delayed(abs)(n) for n in range(20))) == list(range(20)))
-    print(Parallel(initializer=begin, initargs=("begun",))(delayed(os.getenv)("BEGUN") for _ in range(2)))
+    unordered = "generator" if joblib.__version__ < "1.4" else "generator_unordered"
+    print(sorted(Parallel(return_as=unordered)(delayed(abs)(n) for n in range(20))) == list(range(20)))
+    print(Parallel()(delayed(abs)(-n) for n in range(3)))
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1], initializer=begin, initargs=("begun",)):
+    print(Parallel()(delayed(os.getenv)("BEGUN") for _ in range(2)))
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1], initializer=fail, initargs=(1,)):
     try:
-        Parallel(initializer=fail, initargs=(1,))(delayed(abs)(n) for n in range(10))
+        Parallel()(delayed(abs)(n) for n in range(10))
     except prong.PoolBroken as broken:
         print(broken)
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
     print(Parallel()(delayed(abs)(-n) for n in range(3)))
 """
 
@@ -373,7 +378,7 @@ class EcosystemTest(ProgramTest):
     @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     def test_joblibs_parallel(self):
         self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\nTrue\n"
-                           "['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
+                           "[0, 1, 2]\n['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
 
     @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     def test_what_joblibs_callbacks_submit(self):
