@@ -179,7 +179,7 @@ if __name__ == "__main__":
 """
 
 TORCH = """
-import sys
+import os, sys
 import prong
 prong.install()
 import torch
@@ -190,7 +190,7 @@ class Squares(Dataset):
         return 100
 
     def __getitem__(self, n):
-        return torch.tensor([n * n])
+        return torch.tensor([n * n, os.getpid()])
 
 def double(source, target):
     for _ in range(3):
@@ -199,8 +199,12 @@ def double(source, target):
 
 if __name__ == "__main__":
     method = sys.argv[1]
-    loader = DataLoader(Squares(), batch_size=10, num_workers=2, multiprocessing_context=prong.get_context(method))
-    print(sum(int(batch.sum()) for batch in loader))
+    for context in method, prong.get_context(method):
+        for persistent in False, True:
+            loader = DataLoader(Squares(), batch_size=10, num_workers=2, multiprocessing_context=context, persistent_workers=persistent)
+            epochs = [torch.cat(list(loader)) for _ in range(2)]
+            pids = [set(epoch[:, 1].tolist()) for epoch in epochs]
+            print([int(epoch[:, 0].sum()) for epoch in epochs], len(pids[0]), pids[0] == pids[1])
     context = torch.multiprocessing.get_context(method)
     source, target = context.Queue(), context.Queue()
     process = context.Process(target=double, args=(source, target))
@@ -404,7 +408,7 @@ class EcosystemTest(ProgramTest):
 
     @needs("torch")
     def test_torchs_loader_and_queues(self):
-        self.check(TORCH, "328350\n[0, 2000, 4000]\n")
+        self.check(TORCH, "[328350, 328350] 2 False\n[328350, 328350] 2 True\n" * 2 + "[0, 2000, 4000]\n")
 
     @needs("django")
     def test_djangos_parallel_tests(self):
