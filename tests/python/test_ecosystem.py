@@ -1,23 +1,13 @@
 """Libraries that are given prong's pools and executors, or use multiprocessing while prong is in its place; each where it is installed."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-from support import METHODS, PROGRAM_TIME, ProgramTest, installed, main, serves
-
-SOON = 60
-
-
-def needs(*modules):
-    missing = [module for module in modules if not installed(module)]
-    return unittest.skipIf(missing, f"not installed: {', '.join(missing)}")
-
+from support import METHODS, PROGRAM_TIME, SOON, ServerTest, main, needs, serves
 
 # No `if __name__`, as with joblib's own back end: functions and classes of this file travel by value.
 JOBLIB = """
@@ -236,105 +226,6 @@ def application(environ, start_response):
     return [body]
 """
 
-CELERY = """
-import os, celery
-
-folder = os.environ["TASKS_FOLDER"]
-app = celery.Celery("tasks", broker="filesystem://", backend="file://" + folder)
-app.conf.broker_transport_options = {"polling_interval": 0.05, **dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), folder)}
-"""
-
-TASKS = CELERY + """
-import prong
-
-def square(n):
-    return n * n
-
-@app.task
-def total(count):
-    with prong.Pool(2) as pool:
-        return sum(pool.map(square, range(count)))
-"""
-
-CALL_TASKS = """
-import tasks
-print([result.get(timeout=60) for result in [tasks.total.delay(n) for n in range(4)]])
-"""
-
-# For prong.celery, which runs them.
-LIMITED_TASKS = CELERY + """
-import signal, time
-from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_process_shutdown
-
-app.conf.update(task_track_started=True, task_acks_late=True, worker_pool_restarts=True, worker_prefetch_multiplier=2,
-                worker_pool_start_method=os.environ["METHOD"])
-
-@app.task
-def number():
-    return os.getpid()
-
-@app.task
-def fail():
-    raise KeyError(1)
-
-@app.task
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-@app.task(soft_time_limit=0.2)
-def be_soft():
-    try:
-        time.sleep(60)
-    except SoftTimeLimitExceeded:
-        return "soft"
-
-@app.task(time_limit=0.2)
-def be_hard():
-    time.sleep(60)
-
-@app.task
-def nap(seconds):
-    time.sleep(seconds)
-    return seconds
-
-@worker_process_shutdown.connect
-def tell(pid, **_):
-    with open(os.path.join(folder, "ended"), "a") as file:
-        print(pid, file=file)
-"""
-
-CALL_LIMITED_TASKS = """
-import os, signal, sys, time
-import tasks
-
-def outcome(result):
-    try:
-        return result.get(timeout=60)
-    except Exception as error:
-        return type(error).__name__
-
-def start(seconds):
-    result = tasks.nap.delay(seconds)
-    while result.state != "STARTED":
-        time.sleep(0.02)
-    return result
-
-print(*(outcome(task.delay()) for task in (tasks.fail, tasks.be_soft, tasks.be_hard, tasks.die)))
-for name in "SIGKILL", "SIGTERM":
-    held = start(60)
-    held.revoke(terminate=True, signal=name)
-    print(outcome(held))
-print(len({outcome(tasks.number.delay()) for _ in range(6)}) > 2)  # each worker has two tasks
-print([list(answer.values()) for call in (tasks.app.control.pool_grow, tasks.app.control.pool_shrink, tasks.app.control.pool_restart)
-       for answer in call(reply=True)])
-running = [start(5), start(5)]  # longer than the worker takes to look for signals
-waiting = tasks.nap.delay(1)
-time.sleep(0.5)
-os.kill(int(sys.argv[1]), signal.SIGTERM)  # no further task begins
-print([outcome(result) for result in running], waiting.state)
-"""
-
 # Django's runner shares out its tests among multiprocessing's pool.
 DJANGO = """
 import sys
@@ -378,7 +269,7 @@ def test_pool(method):
 """
 
 
-class EcosystemTest(ProgramTest):
+class EcosystemTest(ServerTest):
     @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     def test_joblibs_parallel(self):
         self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\nTrue\n"
@@ -415,23 +306,6 @@ class EcosystemTest(ProgramTest):
         self.write("django_cases.py", DJANGO_CASES)
         self.check(DJANGO, "System check identified no issues (0 silenced).\n0 True\n", METHODS[:2])  # which are those that it knows
 
-    def started(self, *command, **environment):
-        """A server of a session of its own, killed at the end."""
-        log = open(os.path.join(self.directory, "log"), "w+")
-        self.addCleanup(log.close)
-        process = subprocess.Popen([sys.executable, *command], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   env={**os.environ, **environment}, start_new_session=True)
-        self.addCleanup(process.wait)
-        self.addCleanup(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
-        return process, log
-
-    def ended(self, process, log):
-        """What it has written: it ends when it is told to."""
-        process.terminate()
-        process.wait(SOON)
-        log.seek(0)
-        return log.read()
-
     def ask(self, path):
         end = time.monotonic() + SOON
         while True:
@@ -459,32 +333,6 @@ class EcosystemTest(ProgramTest):
                 if options:  # the workers are one family
                     self.assertEqual([int(answer[0]) for answer in answers], list(range(1, 9)))
                 self.assertNotIn("Traceback", self.ended(*server))
-
-    @needs("celery")
-    def test_pools_in_celerys_workers(self):
-        self.write("tasks.py", TASKS)
-        server = self.started("-W", "ignore", "-m", "celery", "-A", "tasks", "worker", "--pool=prefork", "-c", "2", "-l", "warning",
-                              TASKS_FOLDER=self.directory)
-        ran = self.run_program(CALL_TASKS, TASKS_FOLDER=self.directory)
-        self.assertEqual(ran.stdout, "[0, 0, 1, 5]\n", ran.stderr)
-        self.assertNotIn("_worker_ends", self.ended(*server))
-
-    @needs("celery")
-    def test_celerys_tasks_in_prongs_workers(self):
-        for method in METHODS[:2]:
-            with self.subTest(method), tempfile.TemporaryDirectory(dir=self.directory) as folder:
-                self.write("tasks.py", LIMITED_TASKS)
-                environment = {"TASKS_FOLDER": folder, "METHOD": method, "CELERY_CUSTOM_WORKER_POOL": "prong.celery:TaskPool"}
-                process, log = self.started("-W", "ignore", "-m", "celery", "-A", "tasks", "worker", "--pool=custom", "-c", "2",
-                                            "--max-tasks-per-child=2", "-l", "warning", **environment)
-                ran = self.run_program(CALL_LIMITED_TASKS, str(process.pid), **environment)
-                self.assertEqual(ran.stdout, "KeyError soft TimeLimitExceeded WorkerLostError\nTaskRevokedError\nTaskRevokedError\nTrue\n"
-                                             "[[{'ok': 'pool will grow'}], [{'ok': 'pool will shrink'}], [{'ok': 'reload started'}]]\n"
-                                             "[5, 5] PENDING\n", ran.stderr)
-                process.wait(SOON)
-                with open(os.path.join(folder, "ended")) as file:
-                    self.assertGreater(len(set(file)), 2)  # each in order, and those of the end
-                self.assertNotIn("_worker_ends", self.ended(process, log))
 
     @needs("xdist", "pytest")
     def test_pools_beside_xdists_workers(self):
