@@ -91,10 +91,7 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
         """Has a worker call it: a future, with which callback is called."""
         if self._workers is None:
             raise RuntimeError("the workers of this Parallel have been given back")
-        future = self._workers.submit(func, self._large, self._mode)
-        if callback is not None:
-            future.add_done_callback(callback)
-        return future
+        return self._workers.submit(func, self._large, self._mode, callback)
 
     apply_async = submit  # as earlier versions of joblib call it
 

@@ -149,14 +149,40 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(ran.stdout, "good\n", ran.stderr)
 
 
+class ServerTest(ProgramTest):
+    """Each test may start servers."""
+
+    def started(self, *command, **environment):
+        """A server of a session of its own, killed at the end."""
+        log = open(os.path.join(self.directory, "log"), "w+")
+        self.addCleanup(log.close)
+        process = subprocess.Popen([sys.executable, *command], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   env={**os.environ, **environment}, start_new_session=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
+        return process, log
+
+    def ended(self, process, log):
+        """What it has written: it ends when it is told to."""
+        process.terminate()
+        process.wait(SOON)
+        log.seek(0)
+        return log.read()
+
+
 def installed(name):
     return importlib.util.find_spec(name) is not None
 
 
-def has_joblib():
-    """Whether there is one that prong.joblib serves."""
+def needs(*modules):
+    missing = [module for module in modules if not installed(module)]
+    return unittest.skipIf(missing, f"not installed: {', '.join(missing)}")
+
+
+def serves(library):
+    """Whether there is one that prong's module of this name serves."""
     try:
-        importlib.import_module("prong.joblib")
+        importlib.import_module("prong." + library)
         return True
     except ImportError:
         return False

@@ -1,22 +1,13 @@
 """Libraries that are given prong's pools and executors, or use multiprocessing while prong is in its place; each where it is installed."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 import unittest
 
-from support import METHODS, PROGRAM_TIME, ProgramTest, has_joblib, installed, main
-
-SOON = 60
-
-
-def needs(*modules):
-    missing = [module for module in modules if not installed(module)]
-    return unittest.skipIf(missing, f"not installed: {', '.join(missing)}")
-
+from support import METHODS, PROGRAM_TIME, SOON, ServerTest, main, needs, serves
 
 # No `if __name__`, as with joblib's own back end: functions and classes of this file travel by value.
 JOBLIB = """
@@ -54,13 +45,40 @@ with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
     print(os.getpid() not in pids[0], bool(pids[0] & pids[1]))
     with Parallel() as parallel:
         print(parallel(delayed(abs)(n) for n in (-1, -2)), parallel(delayed(abs)(n) for n in (-3, -4)))
-    print(sorted(Parallel(return_as="generator_unordered")(delayed(abs)(n) for n in range(20))) == list(range(20)))
-    print(Parallel(initializer=begin, initargs=("begun",))(delayed(os.getenv)("BEGUN") for _ in range(2)))
+    unordered = "generator" if joblib.__version__ < "1.4" else "generator_unordered"
+    print(sorted(Parallel(return_as=unordered)(delayed(abs)(n) for n in range(20))) == list(range(20)))
+    print(Parallel()(delayed(abs)(-n) for n in range(3)))
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1], initializer=begin, initargs=("begun",)):
+    print(Parallel()(delayed(os.getenv)("BEGUN") for _ in range(2)))
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1], initializer=fail, initargs=(1,)):
     try:
-        Parallel(initializer=fail, initargs=(1,))(delayed(abs)(n) for n in range(10))
+        Parallel()(delayed(abs)(n) for n in range(10))
     except prong.PoolBroken as broken:
         print(broken)
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
     print(Parallel()(delayed(abs)(-n) for n in range(3)))
+"""
+
+# joblib submits the next task in the callback of one: thousands of them, each in that of the one before, would be too deep.
+JOBLIB_CALLBACKS = """
+import sys, threading, traceback
+import joblib, prong.joblib
+from joblib import Parallel, delayed
+
+depths = set()
+
+def tasks():
+    for n in range(5000):
+        depths.add(len(traceback.extract_stack()))
+        yield delayed(abs)(n)
+
+with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
+    print(len(Parallel(batch_size=1)(tasks())), max(depths) < 50)
+    for before in 0, 100:
+        try:
+            Parallel(batch_size=1)(delayed(id)(item) for item in [1] * before + [threading.Lock(), 1, 1])
+        except TypeError as error:
+            print(error)
 """
 
 ARRAYS = """
@@ -151,7 +169,7 @@ if __name__ == "__main__":
 """
 
 TORCH = """
-import sys
+import os, sys
 import prong
 prong.install()
 import torch
@@ -162,7 +180,7 @@ class Squares(Dataset):
         return 100
 
     def __getitem__(self, n):
-        return torch.tensor([n * n])
+        return torch.tensor([n * n, os.getpid()])
 
 def double(source, target):
     for _ in range(3):
@@ -171,8 +189,12 @@ def double(source, target):
 
 if __name__ == "__main__":
     method = sys.argv[1]
-    loader = DataLoader(Squares(), batch_size=10, num_workers=2, multiprocessing_context=prong.get_context(method))
-    print(sum(int(batch.sum()) for batch in loader))
+    for context in method, prong.get_context(method):
+        for persistent in False, True:
+            loader = DataLoader(Squares(), batch_size=10, num_workers=2, multiprocessing_context=context, persistent_workers=persistent)
+            epochs = [torch.cat(list(loader)) for _ in range(2)]
+            pids = [set(epoch[:, 1].tolist()) for epoch in epochs]
+            print([int(epoch[:, 0].sum()) for epoch in epochs], len(pids[0]), pids[0] == pids[1])
     context = torch.multiprocessing.get_context(method)
     source, target = context.Queue(), context.Queue()
     process = context.Process(target=double, args=(source, target))
@@ -202,27 +224,6 @@ def application(environ, start_response):
     body = f"{shared.value} {sum(pool.map(square, range(100)))}".encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
-"""
-
-TASKS = """
-import os, celery, prong
-
-folder = os.environ["TASKS_FOLDER"]
-app = celery.Celery("tasks", broker="filesystem://", backend="file://" + folder)
-app.conf.broker_transport_options = {name: folder for name in ("data_folder_in", "data_folder_out", "control_folder")}
-
-def square(n):
-    return n * n
-
-@app.task
-def total(count):
-    with prong.Pool(2) as pool:
-        return sum(pool.map(square, range(count)))
-"""
-
-CALL_TASKS = """
-import tasks
-print([result.get(timeout=60) for result in [tasks.total.delay(n) for n in range(4)]])
 """
 
 # Django's runner shares out its tests among multiprocessing's pool.
@@ -268,13 +269,17 @@ def test_pool(method):
 """
 
 
-class EcosystemTest(ProgramTest):
-    @unittest.skipUnless(has_joblib(), "no joblib, or one older than 1.3")
+class EcosystemTest(ServerTest):
+    @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     def test_joblibs_parallel(self):
         self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\nTrue\n"
-                           "['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
+                           "[0, 1, 2]\n['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
 
-    @unittest.skipUnless(has_joblib(), "no joblib, or one older than 1.3")
+    @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
+    def test_what_joblibs_callbacks_submit(self):
+        self.check(JOBLIB_CALLBACKS, "5000 True\n" + "cannot pickle '_thread.lock' object\n" * 2)
+
+    @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     @needs("numpy")
     def test_joblibs_large_arrays(self):
         self.check(ARRAYS, "{('ndarray', False, False, 1000000.0)}\n{('ndarray', True, True, 10.0)}\n{('ndarray', False, True, 1000000.0)}\n"
@@ -294,29 +299,12 @@ class EcosystemTest(ProgramTest):
 
     @needs("torch")
     def test_torchs_loader_and_queues(self):
-        self.check(TORCH, "328350\n[0, 2000, 4000]\n")
+        self.check(TORCH, "[328350, 328350] 2 False\n[328350, 328350] 2 True\n" * 2 + "[0, 2000, 4000]\n")
 
     @needs("django")
     def test_djangos_parallel_tests(self):
         self.write("django_cases.py", DJANGO_CASES)
         self.check(DJANGO, "System check identified no issues (0 silenced).\n0 True\n", METHODS[:2])  # which are those that it knows
-
-    def started(self, *command, **environment):
-        """A server of a session of its own, killed at the end."""
-        log = open(os.path.join(self.directory, "log"), "w+")
-        self.addCleanup(log.close)
-        process = subprocess.Popen([sys.executable, *command], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   env={**os.environ, **environment}, start_new_session=True)
-        self.addCleanup(process.wait)
-        self.addCleanup(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
-        return process, log
-
-    def ended(self, process, log):
-        """What it has written: it ends when it is told to."""
-        process.terminate()
-        process.wait(SOON)
-        log.seek(0)
-        return log.read()
 
     def ask(self, path):
         end = time.monotonic() + SOON
@@ -345,15 +333,6 @@ class EcosystemTest(ProgramTest):
                 if options:  # the workers are one family
                     self.assertEqual([int(answer[0]) for answer in answers], list(range(1, 9)))
                 self.assertNotIn("Traceback", self.ended(*server))
-
-    @needs("celery")
-    def test_pools_in_celerys_workers(self):
-        self.write("tasks.py", TASKS)
-        server = self.started("-W", "ignore", "-m", "celery", "-A", "tasks", "worker", "--pool=prefork", "-c", "2", "-l", "warning",
-                              TASKS_FOLDER=self.directory)
-        ran = self.run_program(CALL_TASKS, TASKS_FOLDER=self.directory)
-        self.assertEqual(ran.stdout, "[0, 0, 1, 5]\n", ran.stderr)
-        self.assertNotIn("_worker_ends", self.ended(*server))
 
     @needs("xdist", "pytest")
     def test_pools_beside_xdists_workers(self):

@@ -40,7 +40,7 @@ class LaterTest(unittest.TestCase):
         self.check("import pkgutil, prong, importlib\n"
                    "before = {name: getattr(prong, name) for name in prong.__all__}\n"
                    "for found in pkgutil.iter_modules(prong.__path__):\n"
-                   "    if found.name not in ('_core', 'joblib'): importlib.import_module('prong.' + found.name)\n"
+                   "    if found.name not in ('_core', 'celery', 'joblib'): importlib.import_module('prong.' + found.name)\n"
                    "changed = [name for name in prong.__all__ if getattr(prong, name) is not before[name]]\n"
                    "assert not changed and 'install' in before, changed")
 

@@ -14,7 +14,7 @@ import weakref
 
 import prong
 from prong._impl import compat
-from support import has_joblib
+from support import serves
 
 PACKAGE = os.path.dirname(prong.__file__)
 PUBLIC_IN_SPITE = {("os", "_exit")}
@@ -23,9 +23,8 @@ PUBLIC_IN_SPITE = {("os", "_exit")}
 def own_modules():
     """The package, its public modules that are its own, and the core."""
     names = ["prong._core"] + ["prong." + found.name for found in pkgutil.iter_modules(prong.__path__) if found.name[0] != "_"]
-    if not has_joblib():
-        names.remove("prong.joblib")
-    modules = [prong] + [importlib.import_module(name) for name in names]
+    absent = {"prong." + library for library in ("celery", "joblib") if not serves(library)}
+    modules = [prong] + [importlib.import_module(name) for name in names if name not in absent]
     return [module for module in modules if module.__name__.startswith("prong")]
 
 

@@ -29,7 +29,7 @@ AS_INTENDED = (
     r"prong\.(?!_core)(_impl\.)?\w+\._[A-Z]",  # classes for annotations, which are others at runtime
     r"prong\._core\.(Native)?Pool ",  # the one is a subclass of the other, and nobody else's can be
     r"prong\.([\w.]+\.)?Share\.__class_getitem__ is not present in stub",  # Generic's there
-    r"prong\.joblib failed to import",  # joblib is not there, or too old
+    r"prong\.(celery|joblib) failed to import",  # the library is not there, or too old
     r"prong\.pool\.ThreadPool\.Process ",  # multiprocessing's
     r"prong\.(\w+\.)?__all__ names",  # multiprocessing's, where a module mirrors one of its
     r"prong\._pyinstaller\.",  # PyInstaller's to import

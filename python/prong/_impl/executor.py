@@ -82,7 +82,6 @@ class ProcessPoolExecutor(_Executor):
     """
 
     __module__ = "prong"
-    _pool_type: "type[_Pool]" = _Pool
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class ProcessPoolExecutor(_Executor):
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
         self._max_workers = max_workers or _core.usable_cpu_count()
-        self._pool = self._pool_type(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
+        self._pool = _Pool(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
         _keep(self._pool)
         weakref.finalize(self, _abandon, self._pool).atexit = False
         self._shutdown = False

@@ -1,4 +1,4 @@
-"""The workers of joblib's back end: an executor whose calls travel by value, and those that wait for the next call."""
+"""The workers of joblib's back end: a pool whose calls travel by value, and those that wait for the next call."""
 
 import os
 import pickle
@@ -12,9 +12,11 @@ try:
 except ImportError:
     from joblib.externals import cloudpickle
 
-from .. import get_context
+from .. import _core, get_context
+from ..errors import TaskCancelled
 from ..heap import BufferWrapper
-from .executor import ProcessPoolExecutor, _Pool
+from ..pool import Pool, task_options
+from .future import Future
 from .pool_worker import Setup
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     _Limits = tuple[tuple[str, str], ...]
     _Initial = tuple[Callable[..., object] | None, tuple[Any, ...]]
+
+_OPTIONS = task_options(None, 0, "normal")
 
 # ---------------------------------------------- calls and results as bytes ----------------------------------------------
 
@@ -132,7 +136,7 @@ def _by_value(data):
     return _ByValue(_loads(data))
 
 
-# ---------------------------------------------- the executor ----------------------------------------------
+# ---------------------------------------------- the pool ----------------------------------------------
 
 
 class _Apart(Setup):
@@ -141,12 +145,11 @@ class _Apart(Setup):
     imports_main = False
 
 
-class _Workers(_Pool):
+class _Pool(Pool):
     _setup_type = _Apart
 
-
-class _Executor(ProcessPoolExecutor):
-    _pool_type = _Workers
+    def _brings_hooks(self, context):
+        return False
 
 
 def _begin(limits, initial):
@@ -177,7 +180,7 @@ class Workers:
         self.pid = os.getpid()
         self._timer: threading.Timer | None = None
         self._share = _Share()
-        self._executor = _Executor(count, get_context(method), _begin, (dict(limits), _ByValue(initial)))
+        self._pool = _Pool(count, _begin, (dict(limits), _ByValue(initial)), context=get_context(method))
 
     def are(self, key: "tuple[int, str, _Limits]", initial: "_Initial") -> bool:
         """Whether they are like that. Arguments are compared by identity: arrays, for one, cannot be by value."""
@@ -185,15 +188,35 @@ class Workers:
         return (self.key == key and self.initial[0] == initial[0] and len(mine) == len(others)
                 and all(one is other for one, other in zip(mine, others)))
 
-    def submit(self, function: "Callable[[], Any]", large: "int | None", mode: "str | None") -> "Any":
-        """A future of what the function returns."""
+    def submit(
+        self, function: "Callable[[], Any]", large: "int | None", mode: "str | None", callback: "Callable[[Any], object] | None"
+    ) -> "Any":
+        """A future of what the function returns, with which callback is called in the pool's thread.
+
+        Not here, even if it has ended: the callback submits the next one. What cannot be submitted is a future that has failed, and its
+        callback is called here: joblib submits in callbacks, too, where an error would be nobody's.
+        """
+        ended = None if callback is None else lambda job: callback(Future(self._pool, job))
+        try:
+            arguments = self._pickled(function, large, mode)
+            job = self._pool._submit(_call, _core.CALL, ((arguments, {}),), 0, _OPTIONS, ended)
+            if job is None:
+                raise TaskCancelled("the workers of this Parallel have been ended")
+            return Future(self._pool, job)
+        except Exception as error:
+            future = Future(None, None, error)
+        if callback is not None:
+            callback(future)
+        return future
+
+    def _pickled(self, function, large, mode):
         import io
         share = self._share
         share.large, share.mode = large, mode
         stream = io.BytesIO()
         pickler = _Pickler(stream, share)
         pickler.dump(function)
-        return self._executor.submit(_call, stream.getvalue(), pickler.arrays)
+        return stream.getvalue(), pickler.arrays
 
     @staticmethod
     def result(future: "Any") -> "Any":
@@ -207,7 +230,7 @@ class Workers:
 
     def kill(self) -> None:
         """And whatever they run."""
-        self._executor.kill_workers()
+        self._pool.terminate()
 
     def wait(self, seconds: float) -> None:
         """Nothing uses them: they end when nothing does for so many seconds."""

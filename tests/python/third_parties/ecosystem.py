@@ -45,7 +45,7 @@ def run_acceptance(python, directory):
     log = os.path.join(directory, "acceptance.log")
     environment = dict(os.environ, PYTHONPATH=TESTS)
     with open(log, "w") as file:
-        subprocess.run([python, "-m", "unittest", "-v", "test_ecosystem"], cwd=TESTS, env=environment, stdin=subprocess.DEVNULL, stdout=file,
+        subprocess.run([python, "-m", "unittest", "-v", "test_ecosystem", "test_celery"], cwd=TESTS, env=environment, stdin=subprocess.DEVNULL, stdout=file,
                        stderr=file, timeout=WITHIN)
     with open(log) as file:
         text = file.read()
