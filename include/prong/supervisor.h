@@ -74,7 +74,9 @@ typedef struct prong_child_options {
     prong_time grace;
     /* A function: all members but name and daemon, which must not be set. In
      * the target, SIGTERM is as this process has it. An end of a pipe in its
-     * argument goes to the first start; a queue is there for all. */
+     * argument goes to the first start; a queue is there for all.
+     * start_timeout is for each method, and for a program, too: a child that
+     * has not begun by then is killed, and could not be started. */
     prong_process_options process;
     /* Or a program: its name, sought in PATH unless it has a slash, and its
      * arguments, up to a NULL. Of `process`, only `method` is used: how the
@@ -108,18 +110,25 @@ typedef struct prong_supervisor_options {
      * that it is READY (all children were started), STOPPING, its STATUS; and,
      * if WATCHDOG_USEC is set, that it is alive. */
     bool notify;
+    /* run goes on while no child is left to run, for those that are added. Then
+     * it may have none to begin with. */
+    bool stays;
     void *reserved[8]; /* zero */
 } prong_supervisor_options;
 
 /* Creates a supervisor; nothing runs yet. It lives until
  * prong_supervisor_destroy, or until the family ends. options may be NULL.
+ * Up to 10,000 children.
  * Errors: PRONG_INVALID (the message names the child), as prong_process_create.
  */
 PRONG_CHECKED prong_status prong_supervisor_create(
     prong_supervisor *supervisor, const prong_child_options *children,
     size_t count, const prong_supervisor_options *options);
 
-/* Supervises, up to the timeout. The first call starts the children; after
+/* Supervises, up to the timeout. The first call starts the children, in order,
+ * each when the one before it has begun: a function when its process has come
+ * to it, a program when it was executed. run waits for nothing else meanwhile;
+ * by forkserver, it waits for the answer of the fork server, too. After
  * PRONG_TIMEOUT or PRONG_INTERRUPTED they run on, but nobody restarts them
  * until the same process calls it again. PRONG_OK: it was stopped, or all
  * children have ended for good. After that, and after PRONG_GAVE_UP or the
@@ -142,9 +151,44 @@ PRONG_CHECKED prong_status prong_supervisor_run(prong_supervisor supervisor,
 PRONG_API prong_status prong_supervisor_stop(prong_supervisor supervisor,
                                              prong_time timeout);
 
+/* --- its children, while it runs or not ---
+ *
+ * These may be called by any member and thread, while another one is in run,
+ * too; if the caller's process runs the supervisor, and no thread is in
+ * prong_supervisor_run, the call does the work. With PRONG_NOWAIT they only
+ * ask. Errors of all: PRONG_TIMEOUT (the request stands), PRONG_NOT_FOUND (no
+ * child has that name), PRONG_STALE; as prong_supervisor_run, where the call
+ * does the work. */
+
+/* Adds a child, after all others. If the supervisor runs, the child is started,
+ * and the call waits until it has begun. Errors: PRONG_EXISTS (there is a child
+ * of that name), PRONG_START_FAILED (it is there, but does not run, nor will it
+ * be restarted; the message has the reason), and as prong_supervisor_create. */
+PRONG_CHECKED prong_status prong_supervisor_add_child(
+    prong_supervisor supervisor, const prong_child_options *child,
+    prong_time timeout);
+
+/* Starts a child that is down, or is waiting for its restart; waits until it
+ * has begun. PRONG_OK also when it runs already. Errors: PRONG_NOT_STARTED (the
+ * supervisor does not run), PRONG_START_FAILED. */
+PRONG_CHECKED prong_status prong_supervisor_start_child(
+    prong_supervisor supervisor, const char *name, prong_time timeout);
+
+/* Ends a child, with its grace, and waits until it has ended. It is not
+ * restarted, neither by itself nor with others, until it is started by
+ * prong_supervisor_start_child, or a new run begins. */
+PRONG_API prong_status prong_supervisor_stop_child(prong_supervisor supervisor,
+                                                   const char *name,
+                                                   prong_time timeout);
+
+/* Ends it if it runs, and removes it from the list. */
+PRONG_API prong_status prong_supervisor_remove_child(
+    prong_supervisor supervisor, const char *name, prong_time timeout);
+
 typedef enum prong_child_phase {
     PRONG_CHILD_DOWN = 0, /* not started, or ended for good */
     PRONG_CHILD_WAITING,  /* it is to be started, when its time has come */
+    PRONG_CHILD_STARTING, /* it has a process, and has not begun */
     PRONG_CHILD_RUNNING,
     PRONG_CHILD_ENDING, /* it was sent SIGTERM */
 } prong_child_phase;
@@ -161,7 +205,8 @@ typedef struct prong_child_state {
     unsigned restarts; /* since the supervisor began to run */
     /* Why it could not be started, if that was its last end; else empty. */
     char failure[160];
-    void *reserved[4]; /* zero */
+    prong_time since;  /* how long it has been in that phase */
+    void *reserved[3]; /* zero */
 } prong_child_state;
 
 /* What its children do, in order; from any member. *count is how many there

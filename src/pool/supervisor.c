@@ -1,4 +1,4 @@
-/* The supervisor as an object: made, asked, stopped, destroyed. */
+/* The supervisor as an object: made, destroyed, and what is told of it. */
 #include "pool/supervisor.h"
 
 #include "base/error.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHILDREN_MOST = 10000, INTENSITY_USUAL = 3, INTENSITY_MOST = 1000 };
+enum { INTENSITY_USUAL = 3, INTENSITY_MOST = 1000 };
 
 prong_status supervisor_enter(struct visit *inside, prong_supervisor handle, struct supervisor **s) {
     return object_enter(inside, KIND_SUPERVISOR, handle.offset, handle.generation, (void **)s);
@@ -25,8 +25,8 @@ static prong_status supervisor_check(const prong_child_options *children, size_t
                                      const prong_supervisor_options *o) {
     CHECK_RESERVED(o, "supervisor create: options");
     TRY(check_bytes(children, count, "supervisor create: children"));
-    if (count < 1 || count > CHILDREN_MOST)
-        return fail(PRONG_INVALID, "supervisor create: %zu children, not 1 to %d", count, CHILDREN_MOST);
+    if (count < 1 && !o->stays)
+        return fail_text(PRONG_INVALID, "supervisor create: no children, and it is not to stay without");
     if ((unsigned)o->strategy > PRONG_REST_FOR_ONE)
         return fail(PRONG_INVALID, "supervisor create: strategy %d is none of prong_strategy", (int)o->strategy);
     if (o->intensity > INTENSITY_MOST)
@@ -45,30 +45,21 @@ static void supervisor_configure(struct supervisor *s, const prong_supervisor_op
     s->settled = o->settled ? o->settled : PRONG_SECONDS(10);
     s->stop_on_signals = o->stop_on_signals;
     s->notify = o->notify;
-}
-
-static prong_status supervisor_check_name(struct supervisor *s, uint64_t index) {
-    const char *name = supervisor_child(s, index)->name;
-    for (uint64_t i = 0; i < index; i++)
-        if (strcmp(supervisor_child(s, i)->name, name) == 0)
-            return fail(PRONG_INVALID, "supervisor create: two children are named '%s'", name);
-    return PRONG_OK;
+    s->stays = o->stays;
 }
 
 static prong_status supervisor_fill(struct supervisor *s, const prong_child_options *children, size_t count,
                                     const prong_supervisor_options *o) {
-    prong_supervisor handle = {arena_offset(s), object_generation(s)};
     supervisor_configure(s, o);
     TRY(prong_event_create(&s->wake, NULL));
-    uint64_t size = count * sizeof(struct supervised) + s->intensity * sizeof(int64_t);
-    TRY(heap_alloc(size, 0, &s->children, NULL));
-    memset(arena_at(s->children), 0, size);
+    if (s->intensity) TRY(heap_alloc(s->intensity * sizeof(int64_t), 0, &s->times, NULL));
     for (size_t i = 0; i < count; i++) {
-        s->count = i + 1; /* for what destroys it, if this fails */
-        TRY(supervised_make(supervisor_child(s, i), &children[i], i, handle, o->stop_on_signals));
-        TRY(supervisor_check_name(s, i));
+        struct supervised made = {0};
+        prong_status status = supervised_make(s, &made, &children[i]);
+        if (status >= 0) status = supervisor_append(s, &made);
+        if (status == PRONG_EXISTS) status = PRONG_INVALID;
+        if (status < 0) return status;
     }
-    for (size_t i = 0; i < count; i++) process_plan_keep(supervisor_child(s, i)->plan);
     return PRONG_OK;
 }
 
@@ -108,14 +99,14 @@ prong_status prong_supervisor_destroy(prong_supervisor handle) {
 static void supervisor_end(void *object) {
     struct supervisor *s = object;
     waitq_notify(&s->changed, INT_MAX);
-    for (uint64_t i = 0; i < s->count; i++) process_plan_destroy(supervisor_child(s, i)->plan);
     KEEP_MESSAGE;
     prong_event_destroy(s->wake);
 }
 
 static bool supervisor_dispose(void *object) {
     struct supervisor *s = object;
-    if (s->children) heap_free(s->children, &s->children);
+    supervisor_free_list(s);
+    if (s->times) heap_free(s->times, &s->times);
     return true;
 }
 
@@ -126,10 +117,11 @@ static void supervisor_recover(void *object, uint32_t dead) {
     struct supervisor *s = object;
     if (atomic_load(&s->driver) >> 32 == dead) atomic_store(&s->driver, 0);
     if (atomic_load(&s->runner) != dead) return;
-    for (uint64_t i = 0; i < s->count; i++) {
-        atomic_store(&supervisor_child(s, i)->phase, PRONG_CHILD_DOWN);
-        atomic_store(&supervisor_child(s, i)->pid, 0);
-        supervisor_child(s, i)->wanted = 0;
+    EACH_CHILD(s, child) {
+        if (!child_is_down(child)) atomic_store(&child->since, clock_now());
+        atomic_store(&child->phase, PRONG_CHILD_DOWN);
+        atomic_store(&child->pid, 0);
+        atomic_store(&child->wanted, 0);
     }
     atomic_store(&s->runner, 0);
     if (supervisor_phase(s) != SUPERVISOR_GONE) supervisor_set_phase(s, SUPERVISOR_IDLE);
@@ -154,64 +146,15 @@ const struct object_type supervisor_type = {.name = "supervisor",
                                             .holders = supervisor_holders,
                                             .holding = HOLDERS_KEEP};
 
-/* --- stop --- */
-
-struct stop_wait {
-    struct supervisor *supervisor;
-    uint64_t generation, round;
-};
-
-/* Another round is another run, which nobody has asked to stop. */
-static bool stop_is_done(const struct stop_wait *wait) {
-    return object_generation(wait->supervisor) != wait->generation ||
-           supervisor_round(wait->supervisor) != wait->round || supervisor_phase(wait->supervisor) == SUPERVISOR_IDLE;
-}
-
-static bool stop_is_done_or_mine(void *context) {
-    const struct stop_wait *wait = context;
-    return stop_is_done(wait) || supervisor_is_free(wait->supervisor);
-}
-
-static void stop_look(void *object) {
-    member_look((uint32_t)atomic_load(&((struct supervisor *)object)->runner));
-}
-
-static prong_status stop_await(struct stop_wait *wait, deadline_t deadline) {
-    struct supervisor *s = wait->supervisor;
-    char what[80];
-    INTERRUPTIBLE;
-    while (!stop_is_done(wait)) {
-        if (supervisor_is_free(s)) {
-            prong_status status = supervisor_drive(s, false, deadline);
-            if (status != PRONG_ALREADY_STARTED && status != PRONG_STALE)
-                return status == PRONG_GAVE_UP ? PRONG_OK : status;
-        } else if (!sync_wait(&s->changed, stop_is_done_or_mine, wait, s, stop_look, deadline))
-            return fail(PRONG_TIMEOUT, "%s has not stopped yet", object_describe(s, what, sizeof what));
-    }
-    return PRONG_OK;
-}
-
-prong_status prong_supervisor_stop(prong_supervisor handle, prong_time timeout) {
-    struct stop_wait wait = {.generation = handle.generation};
-    INSIDE struct visit inside = {0};
-    TRY(supervisor_enter(&inside, handle, &wait.supervisor));
-    struct supervisor *s = wait.supervisor;
-    member_look((uint32_t)atomic_load(&s->runner));
-    wait.round = supervisor_round(s);
-    if (stop_is_done(&wait)) return PRONG_OK;
-    atomic_store(&s->asked, wait.round);
-    ignore_status(prong_event_set(s->wake));
-    return stop_await(&wait, deadline_after(timeout));
-}
-
-/* --- asking --- */
+/* --- what is told of it --- */
 
 static prong_child_state supervisor_describe_child(struct supervised *child) {
     prong_child_state state = {.phase = (prong_child_phase)atomic_load(&child->phase),
                                .pid = (int)atomic_load(&child->pid),
                                .exitcode = (int)atomic_load(&child->exitcode),
-                               .restarts = (unsigned)atomic_load(&child->restarts)};
-    if (state.phase == PRONG_CHILD_DOWN && child->wanted) state.phase = PRONG_CHILD_WAITING;
+                               .restarts = (unsigned)atomic_load(&child->restarts),
+                               .since = clock_now() - atomic_load(&child->since)};
+    if (state.phase == PRONG_CHILD_DOWN && atomic_load(&child->wanted)) state.phase = PRONG_CHILD_WAITING;
     snprintf(state.name, sizeof state.name, "%s", child->name);
     snprintf(state.failure, sizeof state.failure, "%.*s", CHILD_FAILURE_SIZE - 1, child->failure);
     return state;
@@ -225,8 +168,12 @@ prong_status prong_supervisor_children(prong_supervisor handle, prong_child_stat
     INSIDE struct visit inside = {0};
     TRY(supervisor_enter(&inside, handle, &s));
     member_look((uint32_t)atomic_load(&s->runner));
-    for (uint64_t i = 0; i < s->count && i < capacity; i++)
-        children[i] = supervisor_describe_child(supervisor_child(s, i));
-    *count = s->count;
+    TRY(supervisor_lock(s));
+    *count = 0;
+    EACH_CHILD(s, child) {
+        if (*count < capacity) children[*count] = supervisor_describe_child(child);
+        ++*count;
+    }
+    supervisor_unlock(s);
     return PRONG_OK;
 }

@@ -8,7 +8,6 @@
 #include "process/popen.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,8 +19,6 @@ enum { CANNOT_START = 126, NOT_FOUND = 127 }; /* exit codes, as shells have them
 
 /* Followed by the strings: arguments, environment, directory. */
 struct guard_start {
-    prong_supervisor supervisor;
-    uint64_t index;
     prong_time grace;
     uint64_t arguments, variables; /* how many */
     uint64_t end_descendants, has_environment, has_directory;
@@ -38,11 +35,8 @@ static char *guard_append(char *at, const char *const *strings) {
     return at;
 }
 
-prong_status guard_argument(const prong_child_options *o, uint64_t index, prong_supervisor handle, prong_time grace,
-                            void **argument, size_t *size) {
-    struct guard_start start = {.supervisor = handle,
-                                .index = index,
-                                .grace = grace,
+prong_status guard_argument(const prong_child_options *o, prong_time grace, void **argument, size_t *size) {
+    struct guard_start start = {.grace = grace,
                                 .end_descendants = o->end_descendants,
                                 .has_environment = o->environment != NULL,
                                 .has_directory = o->directory != NULL};
@@ -67,7 +61,6 @@ static char *guard_list(char *at, uint64_t count, const char **list) {
 
 struct guarding {
     const struct guard_start *start;
-    struct supervised *child;
     prong_popen *popen;
     int supervisor, program, signals; /* readable when there is something to do */
     deadline_t kill_at;
@@ -96,8 +89,9 @@ static prong_status guard_begin(struct guarding *g) {
     if (g->signals < 0) return fail_errno("no descriptor for signals");
     if (g->start->end_descendants && !os_adopt_orphans()) return fail_errno("descendants cannot be adopted");
     TRY(guard_open(g));
-    atomic_store(&g->child->pid, (uint64_t)prong_popen_pid(g->popen));
-    return prong_popen_sentinel(g->popen, &g->program);
+    TRY(prong_popen_sentinel(g->popen, &g->program));
+    process_tell_begun((uint64_t)prong_popen_pid(g->popen));
+    return PRONG_OK;
 }
 
 /* --- until it ends --- */
@@ -142,7 +136,7 @@ static int guard_finish(const struct guarding *g, int code) {
 static int guard_run(struct guarding *g) {
     prong_status status = guard_begin(g);
     if (status >= 0) return guard_finish(g, guard_watch(g));
-    snprintf(g->child->failure, sizeof g->child->failure, "%s", prong_error_message());
+    process_tell_failure(status);
     return status == PRONG_NOT_FOUND ? NOT_FOUND : CANNOT_START;
 }
 
@@ -154,11 +148,7 @@ static int guard_open_supervisor(void) {
 
 int guard_main(void *argument, size_t size) {
     struct guarding g = {.start = argument, .kill_at = PRONG_FOREVER};
-    struct supervisor *s;
-    INSIDE struct visit inside = {0};
     (void)size;
-    if (supervisor_enter(&inside, g.start->supervisor, &s) < 0) return 255;
-    g.child = supervisor_child(s, g.start->index);
     g.supervisor = guard_open_supervisor();
     if (g.supervisor < 0) return 255;
     return guard_run(&g);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const prong_time GRACE_USUAL = PRONG_SECONDS(5);
+static const prong_time GRACE_USUAL = PRONG_SECONDS(5), START_USUAL = PRONG_SECONDS(60);
 
 static bool child_has_target(const prong_process_options *o) {
     return o->target || o->value_target || o->target_name;
@@ -41,36 +41,40 @@ static prong_status child_check(const prong_child_options *o, const char *name) 
     return child_check_program(o, name);
 }
 
-static prong_status child_plan(struct supervised *child, const prong_child_options *o, size_t index,
-                               prong_supervisor handle, unsigned ways) {
+static prong_status child_plan(const struct supervisor *s, struct supervised *child, const prong_child_options *o) {
+    unsigned ways = s->stop_on_signals ? PROCESS_UNBLOCKS : 0;
     prong_process_options process = o->process;
     void *argument = NULL;
     if (o->end_descendants) ways |= PROCESS_ENDS_ITSELF;
+    if (o->program) ways |= PROCESS_TELLS_BEGUN;
     process.name = child->name;
     process.daemon = PRONG_DAEMON_YES;
     if (o->program) {
-        TRY(guard_argument(o, index, handle, child->grace, &argument, &process.argument_size));
+        TRY(guard_argument(o, child->grace, &argument, &process.argument_size));
         process.target = guard_main;
         process.argument = argument;
     }
     prong_status status = process_plan_create(&child->plan, &process, ways);
     free(argument);
-    return status < 0 ? fail_again(status, "child '%s'", child->name) : PRONG_OK;
+    if (status < 0) return fail_again(status, "child '%s'", child->name);
+    process_plan_notify(child->plan, s->wake);
+    return PRONG_OK;
 }
 
-prong_status supervised_make(struct supervised *child, const prong_child_options *o, size_t index,
-                             prong_supervisor handle, bool stop_on_signals) {
+prong_status supervised_make(struct supervisor *s, struct supervised *child, const prong_child_options *o) {
+    uint64_t number = atomic_fetch_add(&s->named, 1) + 1;
     if (o->name && strlen(o->name) >= sizeof child->name)
-        return fail(PRONG_INVALID, "child %zu: the name '%.60s' has more than %zu bytes", index, o->name,
+        return fail(PRONG_INVALID, "child %d: the name '%.60s' has more than %zu bytes", (int)number, o->name,
                     sizeof child->name - 1);
     if (o->name)
         snprintf(child->name, sizeof child->name, "%s", o->name);
     else
-        snprintf(child->name, sizeof child->name, "Child-%zu", index + 1);
+        snprintf(child->name, sizeof child->name, "Child-%d", (int)number);
     TRY(child_check(o, child->name));
     child->restart = o->restart;
     child->is_program = o->program != NULL;
     child->grace = o->grace ? o->grace : GRACE_USUAL;
     child->exitcode = PRONG_NO_RETURNCODE;
-    return child_plan(child, o, index, handle, stop_on_signals ? PROCESS_UNBLOCKS : 0);
+    child->start_within = o->process.start_timeout > 0 ? o->process.start_timeout : START_USUAL;
+    return child_plan(s, child, o);
 }

@@ -1,9 +1,10 @@
-/* What a supervisor does when: which children it ends, restarts and starts, and in which order. Nothing here waits, but
- * for a start that waits for its child. */
+/* What a supervisor does when: which children it ends, restarts and starts, and in which order. Nothing here waits,
+ * but for a fork server's answer. */
 #include "pool/supervisor.h"
 
 #include "base/error.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,30 +13,74 @@ static bool child_is(struct supervised *child, prong_child_phase phase) {
     return atomic_load(&child->phase) == phase;
 }
 
-static void child_set(struct supervised *child, prong_child_phase phase) {
+static void child_set(struct supervisor *s, struct supervised *child, prong_child_phase phase) {
+    atomic_store(&child->since, clock_now());
     atomic_store(&child->phase, phase);
+    waitq_notify(&s->changed, INT_MAX);
 }
 
 void supervisor_want_all(struct supervisor *s) {
-    for (uint64_t i = 0; i < s->count; i++) {
-        struct supervised *child = supervisor_child(s, i);
-        child->wanted = 1;
+    EACH_CHILD(s, child) {
+        child->removing = atomic_exchange(&child->asked, ASKED_NOTHING) == ASKED_REMOVE;
+        atomic_store(&child->wanted, !child->removing);
         child->leaving = child->in_a_row = 0;
-        child->due = 0;
+        child->due = child->started = 0;
         child->failure[0] = 0;
         atomic_store(&child->restarts, 0);
         atomic_store(&child->exitcode, PRONG_NO_RETURNCODE);
+        child_set(s, child, PRONG_CHILD_DOWN);
     }
+}
+
+static void child_leave(struct supervised *child) {
+    atomic_store(&child->wanted, 0);
+    child->leaving = !child_is_down(child);
 }
 
 void supervisor_begin_stop(struct supervisor *s, const struct notifier *notifier) {
     supervisor_set_phase(s, SUPERVISOR_STOPS);
-    for (uint64_t i = 0; i < s->count; i++) {
-        struct supervised *child = supervisor_child(s, i);
-        child->wanted = 0;
-        child->leaving = !child_is_down(child);
-    }
+    EACH_CHILD(s, child) child_leave(child);
     notify_send(notifier, "STOPPING=1\nSTATUS=%s", s->gave_up ? s->reason : "ending its children");
+}
+
+/* --- requests --- */
+
+static void child_want(struct supervised *child) {
+    if (!child_is_down(child) && !child->leaving) return;
+    child->in_a_row = 0;
+    child->due = 0;
+    child->failure[0] = 0;
+    atomic_store(&child->wanted, 1);
+}
+
+static void child_hear(struct supervisor *s, struct supervised *child, uint64_t request) {
+    if (request == ASKED_START && supervisor_phase(s) == SUPERVISOR_RUNS && !child->removing) child_want(child);
+    if (request == ASKED_REMOVE) child->removing = 1;
+    if (request == ASKED_STOP || request == ASKED_REMOVE) child_leave(child);
+}
+
+void supervisor_hear(struct supervisor *s) {
+    EACH_CHILD(s, child) {
+        uint64_t request = atomic_load(&child->asked);
+        if (request == ASKED_NOTHING) continue;
+        child_hear(s, child, request);
+        atomic_compare_exchange_strong(&child->asked, &request, ASKED_NOTHING); /* else there is another one */
+        waitq_notify(&s->changed, INT_MAX);
+    }
+}
+
+static struct supervised *supervisor_find_removed(struct supervisor *s) {
+    EACH_CHILD(s, child)
+    if (child->removing && child_is_down(child)) return child;
+    return NULL;
+}
+
+/* A list that a stopped process has locked is left for the next step. */
+static void supervisor_drop_removed(struct supervisor *s) {
+    if (!supervisor_find_removed(s) || supervisor_lock(s) < 0) return;
+    for (struct supervised *child; (child = supervisor_find_removed(s));) supervisor_drop(s, child);
+    supervisor_unlock(s);
+    waitq_notify(&s->changed, INT_MAX);
 }
 
 /* --- a child that has ended when it should not --- */
@@ -54,7 +99,7 @@ static const char *child_describe_end(struct supervised *child, char *text, size
 /* The times of the last `intensity` restarts are a ring; the oldest tells whether all were within the period. */
 static bool supervisor_may_restart(struct supervisor *s, int64_t now) {
     if (!s->intensity) return false;
-    int64_t *oldest = &supervisor_times(s)[s->restarts % s->intensity];
+    int64_t *oldest = (int64_t *)arena_at(s->times) + s->restarts % s->intensity;
     if (s->restarts >= s->intensity && now - *oldest < s->period) return false;
     *oldest = now;
     s->restarts++;
@@ -82,21 +127,20 @@ static prong_time child_backoff(const struct supervisor *s, struct supervised *c
     return delay;
 }
 
-/* Those from the first on that run, or are about to, end first; then all start, none before another that comes first. */
-static void supervisor_draw_in(struct supervisor *s, uint64_t first, int64_t due) {
-    for (uint64_t i = first; i < s->count; i++) {
-        struct supervised *child = supervisor_child(s, i);
-        if (!child_is_down(child))
+/* Those from the first on that run, or are about to, end first; then all start, none before another that comes first.
+ * One that was asked to stop stays out of it. */
+static void supervisor_draw_in(struct supervised *first, int64_t due) {
+    for (struct supervised *child = first; child; child = child_at(&child->next)) {
+        if (!child_is_down(child) && !child->leaving)
             child->leaving = child->wanted = 1;
         else if (child->wanted && child->due > due)
             due = child->due;
     }
-    for (uint64_t i = first; i < s->count; i++)
-        if (supervisor_child(s, i)->wanted) supervisor_child(s, i)->due = due;
+    for (struct supervised *child = first; child; child = child_at(&child->next))
+        if (child->wanted) child->due = due;
 }
 
-static void supervisor_restart(struct supervisor *s, uint64_t index, const struct notifier *notifier) {
-    struct supervised *child = supervisor_child(s, index);
+static void supervisor_restart(struct supervisor *s, struct supervised *child, const struct notifier *notifier) {
     int64_t now = clock_now();
     if (!supervisor_may_restart(s, now)) {
         supervisor_give_up(s, child, notifier);
@@ -106,8 +150,8 @@ static void supervisor_restart(struct supervisor *s, uint64_t index, const struc
     child->due = now + child_backoff(s, child);
     child->in_a_row++;
     atomic_fetch_add(&child->restarts, 1);
-    if (s->strategy == PRONG_ONE_FOR_ALL) supervisor_draw_in(s, 0, child->due);
-    if (s->strategy == PRONG_REST_FOR_ONE) supervisor_draw_in(s, index, child->due);
+    if (s->strategy == PRONG_ONE_FOR_ALL) supervisor_draw_in(child_at(&s->first), child->due);
+    if (s->strategy == PRONG_REST_FOR_ONE) supervisor_draw_in(child, child->due);
 }
 
 static bool child_is_to_restart(struct supervised *child) {
@@ -120,28 +164,46 @@ static bool child_is_to_restart(struct supervised *child) {
 static void child_note_end(struct supervisor *s, struct supervised *child, int code) {
     atomic_store(&child->exitcode, code);
     atomic_store(&child->pid, 0);
-    child_set(child, PRONG_CHILD_DOWN);
     if (clock_now() - child->started >= s->settled) child->in_a_row = 0;
+    child_set(s, child, PRONG_CHILD_DOWN);
 }
 
-static void supervisor_took_end(struct supervisor *s, uint64_t index, int code, const struct notifier *notifier) {
-    struct supervised *child = supervisor_child(s, index);
+static void supervisor_take_end(struct supervisor *s, struct supervised *child, int code,
+                                const struct notifier *notifier) {
     bool expected = child->leaving || supervisor_phase(s) != SUPERVISOR_RUNS;
     child_note_end(s, child, code);
     child->leaving = 0;
-    if (!expected && child_is_to_restart(child)) supervisor_restart(s, index, notifier);
+    if (!expected && child_is_to_restart(child)) supervisor_restart(s, child, notifier);
+}
+
+/* It has begun since the last look. */
+static void child_look_begun(struct supervisor *s, struct supervised *child) {
+    uint64_t number;
+    if (!child_is(child, PRONG_CHILD_STARTING) || !process_has_begun(child->process, &number)) return;
+    child->started = clock_now();
+    atomic_store(&child->pid, number);
+    child_set(s, child, PRONG_CHILD_RUNNING);
+}
+
+/* It has ended, and had not begun. A guard's code is its own; another's, and that of one that was killed, tells nothing. */
+static void child_note_failure(struct supervised *child, int *code) {
+    if (!child->failure[0]) process_start_failure(child->process, child->failure, sizeof child->failure);
+    if (!child->is_program || *code < 0) *code = PRONG_NO_RETURNCODE;
+}
+
+static void supervisor_look_at(struct supervisor *s, struct supervised *child, const struct notifier *notifier) {
+    int code = PRONG_NO_RETURNCODE;
+    child_look_begun(s, child);
+    if (prong_process_exitcode(child->process, &code) == PRONG_STILL_RUNNING) return;
+    child_look_begun(s, child); /* it may have begun and ended since */
+    if (child_is(child, PRONG_CHILD_STARTING)) child_note_failure(child, &code);
+    prong_process_destroy(child->process);
+    supervisor_take_end(s, child, code, notifier);
 }
 
 static void supervisor_look_for_ends(struct supervisor *s, const struct notifier *notifier) {
-    for (uint64_t i = 0; i < s->count; i++) {
-        struct supervised *child = supervisor_child(s, i);
-        int code = PRONG_NO_RETURNCODE;
-        if (child_is_down(child)) continue;
-        prong_status status = prong_process_exitcode(child->process, &code);
-        if (status == PRONG_STILL_RUNNING) continue;
-        prong_process_destroy(child->process);
-        supervisor_took_end(s, i, code, notifier);
-    }
+    EACH_CHILD(s, child)
+    if (!child_is_down(child)) supervisor_look_at(s, child, notifier);
 }
 
 /* --- ending: the last child first, and the one before it when it has ended --- */
@@ -153,11 +215,11 @@ static deadline_t child_ending_until(const struct supervised *child) {
 }
 
 /* Returns when there is more to do. */
-static deadline_t child_end(struct supervised *child) {
-    if (child_is(child, PRONG_CHILD_RUNNING)) {
+static deadline_t child_end(struct supervisor *s, struct supervised *child) {
+    if (!child_is(child, PRONG_CHILD_ENDING)) {
         child->killed = 0;
         child->kill_at = child_ending_until(child);
-        child_set(child, PRONG_CHILD_ENDING);
+        child_set(s, child, PRONG_CHILD_ENDING);
         prong_process_signal(child->process, SIGTERM);
     } else if (!child->killed && clock_now() >= child->kill_at) {
         child->killed = 1;
@@ -167,49 +229,69 @@ static deadline_t child_end(struct supervised *child) {
 }
 
 static bool supervisor_end_one(struct supervisor *s, deadline_t *next) {
-    for (uint64_t i = s->count; i-- > 0;) {
-        if (!supervisor_child(s, i)->leaving) continue;
-        *next = child_end(supervisor_child(s, i));
-        return true;
-    }
-    return false;
+    struct supervised *last = NULL;
+    EACH_CHILD(s, child)
+    if (child->leaving) last = child;
+    if (last) *next = child_end(s, last);
+    return last != NULL;
 }
 
 /* --- starting, in order --- */
 
 static prong_status child_start_process(struct supervised *child) {
-    prong_process_state state;
     TRY(process_create_planned(child->plan, &child->process));
     prong_status status = prong_process_start(child->process);
     if (status < 0) {
         KEEP_MESSAGE;
         prong_process_destroy(child->process);
-        return status;
     }
-    if (!child->is_program && prong_process_get_state(child->process, &state) >= 0)
-        atomic_store(&child->pid, (uint64_t)state.pid);
-    return PRONG_OK;
+    return status;
 }
 
-static void supervisor_start_child(struct supervisor *s, uint64_t index, const struct notifier *notifier) {
-    struct supervised *child = supervisor_child(s, index);
-    child->wanted = child->leaving = 0;
+static void supervisor_start_child(struct supervisor *s, struct supervised *child, const struct notifier *notifier) {
+    child->leaving = child->killed = 0;
     child->started = clock_now();
+    child->kill_at = deadline_after(child->start_within);
     child->failure[0] = 0;
-    child_set(child, PRONG_CHILD_RUNNING); /* its guard may tell the program's number at once */
-    if (child_start_process(child) >= 0) return;
+    if (child_start_process(child) >= 0) {
+        child_set(s, child, PRONG_CHILD_STARTING);
+        atomic_store(&child->wanted, 0);
+        return;
+    }
     snprintf(child->failure, sizeof child->failure, "%s", prong_error_message());
-    supervisor_took_end(s, index, PRONG_NO_RETURNCODE, notifier);
+    atomic_store(&child->wanted, 0);
+    supervisor_take_end(s, child, PRONG_NO_RETURNCODE, notifier);
+}
+
+/* One that takes too long to begin. Returns when there is more to do. */
+static deadline_t child_limit_start(struct supervised *child) {
+    if (!child->killed && deadline_passed(child->kill_at)) {
+        child->killed = 1;
+        snprintf(child->failure, sizeof child->failure, "it did not come to its target within %.3g s",
+                 (double)child->start_within / 1e9);
+        prong_process_signal(child->process, SIGKILL);
+    }
+    return child->killed ? PRONG_FOREVER : child->kill_at;
+}
+
+/* A child starts when those before it have begun; one that has run before, and concerns no other, at once. */
+static bool child_may_start(const struct supervisor *s, const struct supervised *child, bool others_start) {
+    return !others_start || (s->strategy == PRONG_ONE_FOR_ONE && child->started);
 }
 
 /* The first that is due; false: none is. */
 static bool supervisor_start_one(struct supervisor *s, const struct notifier *notifier, deadline_t *next) {
+    bool others_start = false;
     int64_t now = clock_now();
-    for (uint64_t i = 0; i < s->count; i++) {
-        struct supervised *child = supervisor_child(s, i);
-        if (!child->wanted || !child_is_down(child)) continue;
+    EACH_CHILD(s, child) {
+        if (child_is(child, PRONG_CHILD_STARTING)) {
+            others_start = true;
+            deadline_t limit = child_limit_start(child);
+            if (limit < *next) *next = limit;
+        }
+        if (!child->wanted || !child_is_down(child) || !child_may_start(s, child, others_start)) continue;
         if (child->due <= now) {
-            supervisor_start_child(s, i, notifier);
+            supervisor_start_child(s, child, notifier);
             return true;
         }
         if (child->due < *next) *next = child->due;
@@ -221,22 +303,28 @@ static bool supervisor_start_one(struct supervisor *s, const struct notifier *no
 
 static void supervisor_tell_ready(struct supervisor *s, const struct notifier *notifier) {
     if (s->ready || supervisor_phase(s) != SUPERVISOR_RUNS) return;
-    for (uint64_t i = 0; i < s->count; i++)
-        if (supervisor_child(s, i)->wanted) return;
+    EACH_CHILD(s, child)
+    if (child->wanted || child_is(child, PRONG_CHILD_STARTING)) return;
     s->ready = 1;
     notify_send(notifier, "READY=1\nSTATUS=supervises its children");
 }
 
-static bool supervisor_is_done(const struct supervisor *s) {
-    for (uint64_t i = 0; i < s->count; i++)
-        if (supervisor_child(s, i)->wanted || !child_is_down(supervisor_child(s, i))) return false;
+static bool supervisor_is_done(struct supervisor *s) {
+    if (s->stays && supervisor_phase(s) == SUPERVISOR_RUNS) return false;
+    EACH_CHILD(s, child)
+    if (child->wanted || !child_is_down(child)) return false;
     return true;
 }
 
+/* Where a restart concerns other children, none starts before all that are to end have ended. */
 bool supervisor_step(struct supervisor *s, const struct notifier *notifier, deadline_t *next) {
+    bool ending, apart = s->strategy == PRONG_ONE_FOR_ONE;
     supervisor_look_for_ends(s, notifier);
-    do *next = PRONG_FOREVER;
-    while (!supervisor_end_one(s, next) && supervisor_start_one(s, notifier, next));
+    supervisor_drop_removed(s);
+    do {
+        *next = PRONG_FOREVER;
+        ending = supervisor_end_one(s, next);
+    } while ((apart || !ending) && supervisor_start_one(s, notifier, next));
     supervisor_tell_ready(s, notifier);
     return supervisor_is_done(s);
 }

@@ -9,7 +9,6 @@
 #include "os/os.h"
 #include "process/children.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -139,13 +138,6 @@ prong_status exit_prepare(void) {
 
 /* --- in the child --- */
 
-/* A start without a wait (see no_wait) counts as begun already. */
-static bool exit_settle_state(struct process *process) {
-    uint32_t token = self_token();
-    return process_move(process, token, PROCESS_STARTING, PROCESS_RUNNING) ||
-           process_move(process, token, PROCESS_RUNNING, PROCESS_RUNNING);
-}
-
 prong_status child_settle(struct process *process, any_function **function) {
     if (process->pointer) /* forked: same addresses */
         *function = process->pointer;
@@ -154,10 +146,10 @@ prong_status child_settle(struct process *process, any_function **function) {
         if (status < 0) return status;
     }
     settled = (prong_process){arena_offset(process), object_generation(process)};
-    if (!exit_settle_state(process)) return fail_text(PRONG_STALE, "the start was given up");
     uint64_t unknown = 0; /* its parent's number for it, where that is another, comes before its own */
+    if (!process_settle(process)) return fail_text(PRONG_STALE, "the start was given up");
     atomic_compare_exchange_strong(&process->pid, &unknown, (uint64_t)getpid());
-    waitq_notify(&process->changed, INT_MAX); /* who starts it, and who waits for its end */
+    process_notify_begun(process);
     return PRONG_OK;
 }
 

@@ -230,7 +230,7 @@ prong_status start_by_server(struct start *start) {
         status = fail(PRONG_NO_DESCRIPTORS, "no descriptor left to receive the child's");
     if (status >= 0) {
         start->pid = reply.namespace == self->namespace ? reply.pid : os_pidfd_pid(start->pidfd);
-        status = start_wait_until_settled(start);
+        if (!process_notifies(start->process)) status = start_wait_until_settled(start);
     }
     if (status >= 0) return PRONG_OK;
     if (!process_give_up(start->process, start->token)) return server_adopt(start, status);

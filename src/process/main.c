@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +24,6 @@ char **main_arguments(void) {
     return arguments;
 }
 
-static void main_report_failure(struct process *process, prong_status status) {
-    process->failure = status;
-    snprintf(process->failure_text, sizeof process->failure_text, "%s", prong_error_message());
-    process_move(process, self_token(), PROCESS_STARTING, PROCESS_FAILED);
-    waitq_notify(&process->changed, INT_MAX); /* who starts it, and who waits for its end */
-}
-
 static _Noreturn void main_run_process(uint64_t offset, int life) {
     struct process *process = arena_at(offset);
     any_function *function;
@@ -40,7 +32,7 @@ static _Noreturn void main_run_process(uint64_t offset, int life) {
     if (!with_parent) _exit(255);
     prong_status status = child_settle(process, &function);
     if (status < 0) {
-        main_report_failure(process, status);
+        process_fail(process, status);
         _exit(255);
     }
     int code = child_run(process, function);

@@ -35,10 +35,12 @@ struct process {
     uint64_t program;                 /* a block: see strings.h; 0: this program's image */
     uint64_t environment;             /* a block likewise; 0: that of the process that starts it */
     uint64_t no_wait;
-    uint64_t plan;      /* it is a plan: its creator's death does not end it */
-    uint64_t ways;      /* of enum process_way */
-    uint64_t concerned; /* another object that its end concerns: see process_concerns */
-    /* Why a spawned child could not begin, when FAILED. */
+    uint64_t plan;         /* it is a plan: its creator's death does not end it */
+    uint64_t ways;         /* of enum process_way */
+    uint64_t concerned;    /* another object that its end concerns: see process_concerns */
+    prong_event begun;     /* see process_plan_notify; generation 0: whoever starts it waits */
+    _Atomic uint64_t told; /* a number: see process_tell_begun */
+    /* Why a child could not begin, when FAILED. */
     int64_t failure; /* a prong_status */
     char failure_text[256];
 };
@@ -48,6 +50,11 @@ struct process {
 /* Whether the kernel is to kill it when its parent dies. */
 static inline bool process_is_bound(const struct process *process) {
     return process->daemon && !(process->ways & PROCESS_ENDS_ITSELF);
+}
+
+/* Whether its start leaves it to the child to say that it has begun. */
+static inline bool process_notifies(const struct process *process) {
+    return process->begun.generation != 0;
 }
 
 static inline enum process_state process_state(struct process *process) {
@@ -82,6 +89,15 @@ prong_status process_verify(prong_process handle, prong_status status);
 bool process_is_daemon(prong_process handle);
 /* NULL where this process was not started by prong, or its object is gone. */
 struct process *process_of_self(void);
+
+/* --- begin.c --- */
+
+/* In the child: it comes to its target. False: the start was given up. */
+bool process_settle(struct process *process);
+/* Wakes all that wait for its beginning. */
+void process_notify_begun(struct process *process);
+/* In the child: why it cannot begin. */
+void process_fail(struct process *process, prong_status status);
 
 /* --- join.c: its end --- */
 

@@ -25,6 +25,11 @@ void process_plan_keep(prong_process handle) {
     if (process_find(handle, &plan) >= 0) plan->plan = 1;
 }
 
+void process_plan_notify(prong_process handle, prong_event begun) {
+    struct process *plan;
+    if (process_find(handle, &plan) >= 0) plan->begun = begun;
+}
+
 void process_plan_destroy(prong_process handle) {
     KEEP_MESSAGE;
     ignore_status(object_destroy_handle(KIND_PROCESS, handle.offset, handle.generation));
@@ -56,6 +61,7 @@ static prong_status plan_copy(const struct process *plan, struct process *p) {
     p->start_timeout = plan->start_timeout;
     p->no_wait = plan->no_wait;
     p->ways = plan->ways;
+    p->begun = plan->begun;
     p->argument_size = plan->argument_size;
     memcpy(p->name, plan->name, sizeof p->name);
     TRY(plan_copy_function(plan, p));

@@ -79,7 +79,7 @@ static prong_status start_and_note(struct process *p, prong_process handle, stru
     *child = (struct child){
         .handle = handle, .process = p, .server = start.server, .pidfd = start.pidfd, .token = start.token};
     child_add(child);
-    process_move(p, start.token, PROCESS_STARTING, PROCESS_RUNNING);
+    if (!process_notifies(p)) process_move(p, start.token, PROCESS_STARTING, PROCESS_RUNNING);
     return PRONG_OK;
 }
 

@@ -56,7 +56,7 @@ prong_status start_by_spawn(struct start *start) {
     if (status < 0) return status;
     start->gone = !os_pidfd_is_child(start->pidfd);
     member_set_pid(start->token, start->pid);
-    bool no_wait = process->no_wait || (runtime.program && !process->program);
+    bool no_wait = process->no_wait || process_notifies(process) || (runtime.program && !process->program);
     status = no_wait ? PRONG_OK : start_wait_until_settled(start);
     if (status < 0 && !process_give_up(process, start->token) && process_state(process) == PROCESS_RUNNING)
         status = PRONG_OK; /* it began at the last moment */

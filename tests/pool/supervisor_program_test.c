@@ -35,7 +35,7 @@ static int read_number(const char *name) {
     test_failed(__FILE__, __LINE__, "no number in %s", path);
 }
 
-static prong_supervisor make(const prong_child_options *child, const prong_supervisor_options *options) {
+static prong_supervisor make_one(const prong_child_options *child, const prong_supervisor_options *options) {
     prong_supervisor supervisor;
     ok(prong_supervisor_create(&supervisor, child, 1, options));
     return supervisor;
@@ -56,7 +56,7 @@ METHOD_TEST(a_program_runs_in_its_directory_and_environment_and_ends_by_sigterm)
                                       "while :; do sleep 0.01; done",
                                       method);
     child.environment = (const char *const[]){"VALUE=42", "PATH=/usr/bin:/bin", NULL};
-    prong_supervisor supervisor = make(&child, NULL);
+    prong_supervisor supervisor = make_one(&child, NULL);
     int pid = drive_to_pid(supervisor);
     equal(read_number("value"), 42);
     equal(read_number("pid"), pid);
@@ -70,7 +70,7 @@ METHOD_TEST(a_program_runs_in_its_directory_and_environment_and_ends_by_sigterm)
 METHOD_TEST(a_program_that_crashes_is_restarted) {
     make_directory();
     prong_child_options child = SHELL("test -f again && exec sleep 100; touch again; kill -SEGV $$", method);
-    prong_supervisor supervisor = make(&child, &(prong_supervisor_options){.backoff = PRONG_MS(1)});
+    prong_supervisor supervisor = make_one(&child, &(prong_supervisor_options){.backoff = PRONG_MS(1)});
     for (int i = 0; i < 500 && !child_state(supervisor, 0).restarts; i++)
         is(prong_supervisor_run(supervisor, PRONG_MS(10)), PRONG_TIMEOUT);
     equal(child_state(supervisor, 0).exitcode, -SIGSEGV);
@@ -84,8 +84,8 @@ METHOD_TEST(a_program_that_cannot_start_is_named) {
     make_directory();
     prong_child_options child = {.program = (const char *const[]){"/no/such/program", NULL},
                                  .process = {.method = (prong_start_method)method}};
-    prong_supervisor supervisor =
-        make(&child, &(prong_supervisor_options){.intensity = 1, .backoff = PRONG_MS(1), .period = PRONG_SECONDS(60)});
+    prong_supervisor supervisor = make_one(
+        &child, &(prong_supervisor_options){.intensity = 1, .backoff = PRONG_MS(1), .period = PRONG_SECONDS(60)});
     is(prong_supervisor_run(supervisor, PRONG_SECONDS(15)), PRONG_GAVE_UP);
     says("'Child-1' could not be started");
     says("/no/such/program");
@@ -98,7 +98,7 @@ METHOD_TEST(a_program_that_refuses_to_end_is_killed_after_its_grace) {
     make_directory();
     prong_child_options child = SHELL("trap '' TERM; echo $$ > pid; while :; do sleep 0.01; done", method);
     child.grace = PRONG_MS(100);
-    prong_supervisor supervisor = make(&child, NULL);
+    prong_supervisor supervisor = make_one(&child, NULL);
     drive_to_pid(supervisor);
     int pid = read_number("pid");
     ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
@@ -115,7 +115,7 @@ METHOD_TEST(what_a_program_leaves_behind_is_ended_with_it) {
     make_directory();
     prong_child_options child = SHELL(LEAVES_ONE "exec sleep 100", method);
     child.end_descendants = true;
-    prong_supervisor supervisor = make(&child, NULL);
+    prong_supervisor supervisor = make_one(&child, NULL);
     drive_to_pid(supervisor);
     int left = read_number("left");
     ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
@@ -128,7 +128,7 @@ METHOD_TEST(a_program_that_forks_away_has_ended_and_so_does_what_it_left) {
     prong_child_options child = SHELL(LEAVES_ONE "while ! test -s left; do sleep 0.01; done", method);
     child.end_descendants = true;
     child.restart = PRONG_RESTART_TEMPORARY;
-    prong_supervisor supervisor = make(&child, NULL);
+    prong_supervisor supervisor = make_one(&child, NULL);
     ok(prong_supervisor_run(supervisor, PRONG_SECONDS(15)));
     equal(child_state(supervisor, 0).exitcode, 0);
     check(kill(read_number("left"), 0) != 0);
@@ -141,7 +141,7 @@ METHOD_TEST(the_death_of_a_supervisor_ends_its_programs) {
     make_directory();
     check(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     prong_child_options child = SHELL("trap '' TERM; echo $$ > pid; while :; do sleep 0.01; done", method);
-    prong_supervisor supervisor = make(&child, NULL);
+    prong_supervisor supervisor = make_one(&child, NULL);
     prong_process boss = start_with(method, run_supervisor, supervisor);
     int pid = read_number("pid");
     ok(prong_process_signal(boss, SIGKILL));
@@ -155,7 +155,7 @@ METHOD_TEST(the_death_of_a_supervisor_ends_what_its_programs_left_behind) {
     check(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
     prong_child_options child = SHELL(LEAVES_ONE "echo $$ > pid; exec sleep 100", method);
     child.end_descendants = true;
-    prong_supervisor supervisor = make(&child, NULL);
+    prong_supervisor supervisor = make_one(&child, NULL);
     prong_process boss = start_with(method, run_supervisor, supervisor);
     int pid = read_number("pid"), left = read_number("left");
     ok(prong_process_signal(boss, SIGKILL));

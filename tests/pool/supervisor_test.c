@@ -4,26 +4,6 @@
 
 #include <pthread.h>
 
-static prong_queue make_log(void) {
-    prong_queue log;
-    ok(prong_queue_create(&log, NULL));
-    return log;
-}
-
-static prong_supervisor make(const prong_child_options *children, size_t count,
-                             const prong_supervisor_options *options) {
-    prong_supervisor supervisor;
-    ok(prong_supervisor_create(&supervisor, children, count, options));
-    return supervisor;
-}
-
-/* Drives until so many events are in the log. */
-static void drive_until(prong_supervisor supervisor, prong_queue log, size_t events) {
-    for (int i = 0; i < 1000 && test_queue_size(log) < events; i++)
-        is(prong_supervisor_run(supervisor, PRONG_MS(20)), PRONG_TIMEOUT);
-    check(test_queue_size(log) >= events);
-}
-
 METHOD_TEST(children_start_in_order_and_end_in_reverse_order) {
     prong_queue log = make_log();
     struct duty duties[3];
@@ -386,6 +366,7 @@ TEST(options_that_make_no_sense_are_refused_by_name) {
     children[1].name = "123456789012345678901234567890123456789012345678";
     REFUSED("more than 47 bytes");
     is(prong_supervisor_create(&supervisor, &good, 0, NULL), PRONG_INVALID);
+    says("no children");
     is(prong_supervisor_create(&supervisor, NULL, 1, NULL), PRONG_INVALID);
     is(prong_supervisor_create(&supervisor, &good, 1, &(prong_supervisor_options){.strategy = (prong_strategy)7}),
        PRONG_INVALID);

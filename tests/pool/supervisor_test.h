@@ -78,6 +78,19 @@ static inline int expect_event(prong_queue log, int what, int number) {
     return event.pid;
 }
 
+static inline prong_queue make_log(void) {
+    prong_queue log;
+    ok(prong_queue_create(&log, NULL));
+    return log;
+}
+
+static inline prong_supervisor make(const prong_child_options *children, size_t count,
+                                    const prong_supervisor_options *options) {
+    prong_supervisor supervisor;
+    ok(prong_supervisor_create(&supervisor, children, count, options));
+    return supervisor;
+}
+
 static inline prong_child_options duty_child(struct duty *duty, int method) {
     return (prong_child_options){
         .process = {
@@ -96,6 +109,22 @@ static inline prong_child_state child_state(prong_supervisor supervisor, size_t 
     ok(prong_supervisor_children(supervisor, states, 8, &count));
     check(index < count && count <= 8);
     return states[index];
+}
+
+static inline bool child_starts(prong_supervisor supervisor) {
+    prong_child_state states[8];
+    size_t count;
+    ok(prong_supervisor_children(supervisor, states, 8, &count));
+    for (size_t i = 0; i < count; i++)
+        if (states[i].phase == PRONG_CHILD_STARTING) return true;
+    return false;
+}
+
+/* Drives until so many events are in the log, and no child is about to begin. */
+static inline void drive_until(prong_supervisor supervisor, prong_queue log, size_t events) {
+    for (int i = 0; i < 1000 && (test_queue_size(log) < events || child_starts(supervisor)); i++)
+        is(prong_supervisor_run(supervisor, PRONG_MS(20)), PRONG_TIMEOUT);
+    check(test_queue_size(log) >= events);
 }
 
 /* Waits until the child is in that phase. */
