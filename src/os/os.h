@@ -71,6 +71,8 @@ void *os_memory_map(int fd, uint64_t size);
  * bytes. NULL on failure. */
 void *os_memory_view(int fd, uint64_t offset, uint64_t size);
 void os_memory_end_view(void *view, uint64_t size);
+/* Whether no page of the view is private: nothing was written to it. False if /proc does not tell. */
+bool os_memory_view_is_unwritten(const void *view, uint64_t size);
 void os_memory_leave_out_of_dumps(void *memory, uint64_t size);
 /* Makes sure that the range of a mapping can be accessed without SIGBUS. Takes an address and not the descriptor, whose
  * number may by now be that of a file of the program. */
