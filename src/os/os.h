@@ -79,6 +79,12 @@ void os_memory_leave_out_of_dumps(void *memory, uint64_t size);
 int os_memory_commit(void *memory, uint64_t size);
 /* The same for the first bytes of an object just made, and cheaper where most of them stay untouched. */
 int os_memory_commit_new(int fd, void *memory, uint64_t size);
+/* The same for much memory, which lies at the offset of the object behind fd: quicker, and its pages are not mapped yet.
+ * If the descriptor is of no use, they are. */
+int os_memory_reserve(int fd, void *memory, uint64_t offset, uint64_t size);
+/* Maps the pages of such memory at once, if that seems not to have been done in this process: a fault for each takes
+ * longer. */
+void os_memory_prefault(void *memory, uint64_t size);
 /* Gives the whole pages of the range back to the system; they read as zero afterwards. By the address, too. */
 void os_memory_release(void *memory, uint64_t size);
 /* The memory that the control groups leave this process, from its own group up to the last that it can see: the
