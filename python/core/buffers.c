@@ -110,6 +110,10 @@ PyObject *lent_make(const void *data, size_t size, uint64_t offset, uint64_t gen
     return (PyObject *)self;
 }
 
+bool lent_is_unwritten(PyObject *lent) {
+    return arena_view_is_unwritten(((Lent *)lent)->view, ((Lent *)lent)->size);
+}
+
 static prong_status message_give_back(uint64_t block, uint64_t unused) {
     prong_message message = {.data = prong_memory_at(block), .block = block};
     (void)unused;
@@ -138,7 +142,7 @@ static PyObject *joined_view(const void *data, size_t size, uint64_t index, PyOb
     struct joined_place place;
     if (joined_read_place(data, size, index, &place)) return joined_slice(whole, place.at, place.size);
     if (!(place.at & JOINED_SHARED)) return NULL;
-    PyObject *memory = share_memory((prong_share){place.at & ~JOINED_SHARED, place.size}, false);
+    PyObject *memory = kept_memory((prong_share){place.at & ~JOINED_SHARED, place.size});
     PyObject *view = memory ? PyMemoryView_FromObject(memory) : NULL;
     Py_XDECREF(memory);
     return view;

@@ -7,8 +7,8 @@ _Thread_local bool travelling;
 
 enum { BUFFER_LEAST = 16 << 10 };
 
-static PyObject *pickler, *loads, *copyreg_table, *extra_reducers, *complete_reducers, *keyword_names, *table_name,
-    *dump_name, *buffers_name;
+static PyObject *pickler, *loads, *copyreg_table, *extra_reducers, *complete_reducers, *array_reducers, *keyword_names,
+    *table_name, *dump_name, *buffers_name;
 
 /* --- writing --- */
 
@@ -68,12 +68,32 @@ static int codec_need_tables(void) {
     return done ? 0 : -1;
 }
 
+/* NULL: NumPy is not used here. Whatever else goes by its name has none. */
+static PyObject *codec_array_reducers(void) {
+    if (array_reducers || !PyDict_GetItemString(PyImport_GetModuleDict(), "numpy")) return array_reducers;
+    PyObject *arrays = PyImport_ImportModule("prong._impl.arrays");
+    if (arrays) array_reducers = PyObject_GetAttrString(arrays, "reducers");
+    Py_XDECREF(arrays);
+    if (!array_reducers) {
+        PyErr_Clear();
+        array_reducers = PyDict_New();
+    }
+    return array_reducers;
+}
+
+/* A program may have registered others for the types of arrays. A new reference. */
+static PyObject *codec_table(bool family) {
+    PyObject *arrays = family ? codec_array_reducers() : NULL, *table = arrays ? PyDict_Copy(arrays) : PyDict_New();
+    if (table && (PyDict_Update(table, copyreg_table) || PyDict_Update(table, extra_reducers))) Py_CLEAR(table);
+    return table;
+}
+
 /* The tables may grow at any time by a register(), so they are joined for each message; they are small. */
 static PyObject *codec_new_pickler(Sink *sink, bool family) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)sink, "buffer"), *made = NULL;
-    PyObject *table = PyDict_Copy(copyreg_table), *five = PyLong_FromLong(PRONG_PICKLE_PROTOCOL);
+    PyObject *table = codec_table(family), *five = PyLong_FromLong(PRONG_PICKLE_PROTOCOL);
     PyObject *arguments[] = {(PyObject *)sink, five, callback};
-    if (callback && table && five && PyDict_Update(table, extra_reducers) == 0)
+    if (callback && table && five)
         made = PyObject_Vectorcall(family ? travel_pickler : pickler, arguments, family ? 2 : 1,
                                    family ? keyword_names : NULL);
     if (made && PyObject_SetAttr(made, table_name, table)) Py_CLEAR(made);

@@ -30,6 +30,8 @@ PyObject *joined_load_in(const void *data, size_t size, PyObject *whole);
  * no address space for it, and the memory is the caller's to give back. */
 PyObject *lent_make(const void *data, size_t size, uint64_t offset, uint64_t generation, destroy_function *give_back,
                     bool readonly);
+/* Whether nothing has been written to it, as far as the system tells. */
+bool lent_is_unwritten(PyObject *lent);
 /* For what is smaller, a copy takes no longer. */
 enum { VIEW_LEAST = 64 << 10 };
 
@@ -37,8 +39,14 @@ enum { VIEW_LEAST = 64 << 10 };
 
 /* The memory of a share as a buffer of a process's own; of a read-only one, for objects that several tasks see. */
 PyObject *share_memory(prong_share share, bool readonly);
-/* The object of a share, in a process that its handle was sent to. */
-PyObject *share_object(prong_share share);
+/* The object of a share: unpickled. */
+PyObject *share_load(prong_share share);
+
+/* --- kept.c: the same two, of which a pool's worker keeps some for its next tasks --- */
+
+/* The memory, as a buffer of a process's own. */
+PyObject *kept_memory(prong_share share);
+PyObject *kept_object(prong_share share);
 
 /* --- travel.c: functions and classes by name, or by value --- */
 

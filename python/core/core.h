@@ -228,7 +228,7 @@ void posts_undo(PyObject *posts);
 /* --- share.c: shares, which processes read in place --- */
 
 extern PyTypeObject Share_type;
-/* A share with a copy of a buffer, of a task's. */
+/* A share with a copy of a buffer, of a task's. It may be an earlier one, which is still in use. */
 PyObject *share_of_buffer(const Py_buffer *buffer);
 /* Its offset and generation. */
 struct handle share_handle_of(PyObject *share);
@@ -237,14 +237,19 @@ PyObject *shares_begin(void);
 PyObject *shares_end(PyObject *begun);
 /* They go to other processes in a message: then nobody here knows when they are of no more use. */
 void shares_travel(PyObject *shares);
-/* For a pool's worker: what is unpickled from a share from now on is kept for the next task. */
-void shares_keep(void);
-/* Whether there is anything kept, without the GIL; and gives it up. */
-bool shares_kept(void);
-void shares_give_up(void);
 /* A tuple or dict of arguments that were inherited, not pickled: with the objects of those that are shares. A new reference. */
 PyObject *shares_resolve(PyObject *arguments);
 int add_share(PyObject *module);
+
+/* --- kept.c: what a pool's worker keeps of shares --- */
+
+/* What is read of a share from now on is kept for the next task. */
+void shares_keep(void);
+/* A task is over: what it has written to, or uses further, is no longer kept. */
+void shares_end_task(void);
+/* Whether there is anything kept, without the GIL; and gives it up. */
+bool shares_kept(void);
+void shares_give_up(void);
 
 /* pool.c, for the runtime: the pool's thread has run its callbacks */
 void pool_give_gil(void);

@@ -240,7 +240,7 @@ static bool plain_read_share(struct plain_reader *r, bool *good) {
         memcmp(pickle.after, SHARE_PICKLE.after, sizeof pickle.after) != 0)
         return false;
     r->at = at + sizeof pickle;
-    *good = plain_push(r, share_object((prong_share){pickle.offset, pickle.generation}));
+    *good = plain_push(r, kept_object((prong_share){pickle.offset, pickle.generation}));
     return true;
 }
 

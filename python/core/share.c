@@ -1,7 +1,8 @@
 /* Share: an object that is pickled once into the family's memory, and that all processes read there. */
 #include "codec.h"
-#include "channel/share.h"
 #include "value/pickle_format.h"
+
+#include <prong/share.h>
 
 typedef struct {
     PyObject_HEAD struct handle handle; /* generation 0: closed */
@@ -66,7 +67,7 @@ PyObject *share_memory(prong_share share, bool readonly) {
     return lent ? lent : share_copy(share, data, size, readonly);
 }
 
-static PyObject *share_load(prong_share share) {
+PyObject *share_load(prong_share share) {
     Py_buffer view;
     PyObject *whole = share_memory(share, true), *value = NULL;
     if (whole && PyObject_GetBuffer(whole, &view, PyBUF_SIMPLE) == 0) {
@@ -78,67 +79,11 @@ static PyObject *share_load(prong_share share) {
     return value;
 }
 
-/* What a pool's worker has unpickled, for its next tasks: the newest few, each as long as tasks follow one another and no new share
- * comes after its maker has closed it. */
-enum { KEPT = 8 };
-static struct {
-    prong_share share;
-    PyObject *value;
-} kept[KEPT];
-static _Atomic bool kept_any;
-static unsigned kept_next;
-static bool keeps;
-
-void shares_keep(void) {
-    keeps = true;
-}
-
-bool shares_kept(void) {
-    return kept_any;
-}
-
-/* What an object's end runs may keep others. */
-void shares_give_up(void) {
-    kept_any = false;
-    for (int i = 0; i < KEPT; i++) Py_CLEAR(kept[i].value);
-}
-
-static PyObject *kept_find(prong_share share) {
-    for (int i = 0; i < KEPT; i++)
-        if (kept[i].value && kept[i].share.generation == share.generation && kept[i].share.offset == share.offset)
-            return kept[i].value;
-    return NULL;
-}
-
-/* Nobody sends these any more. */
-static void kept_give_up_left(void) {
-    for (int i = 0; i < KEPT; i++)
-        if (kept[i].value && share_is_left(kept[i].share)) Py_CLEAR(kept[i].value);
-}
-
-static void kept_add(prong_share share, PyObject *value) {
-    kept_give_up_left();
-    unsigned i = kept_next++ % KEPT;
-    PyObject *before = kept[i].value;
-    kept[i].share = share;
-    kept[i].value = new_reference(value);
-    kept_any = true;
-    Py_XDECREF(before);
-}
-
-PyObject *share_object(prong_share share) {
-    PyObject *value = keeps ? kept_find(share) : NULL;
-    if (value) return new_reference(value);
-    value = share_load(share);
-    if (value && keeps) kept_add(share, value);
-    return value;
-}
-
 /* _open_share((offset, generation)) */
 static PyObject *open_share(PyObject *module, PyObject *pair) {
     struct handle handle;
     (void)module;
-    return handle_parse(pair, &handle) ? NULL : share_object((prong_share){handle.offset, handle.generation});
+    return handle_parse(pair, &handle) ? NULL : kept_object((prong_share){handle.offset, handle.generation});
 }
 
 /* --- making --- */
@@ -155,13 +100,47 @@ static int share_made(ShareObject *self, prong_status status, prong_share share,
     return 0;
 }
 
+/* The newest shares of buffers. A task, or a worker between two tasks, may have one open after its maker has closed it. Equal bytes
+ * decide; the address is where it pays to compare them. */
+enum { WRITTEN = 16 };
+static struct written {
+    const void *from;
+    size_t size;
+    prong_share share;
+} written[WRITTEN];
+static unsigned written_next;
+
+static struct written *written_find(const Py_buffer *buffer) {
+    for (int i = 0; i < WRITTEN; i++)
+        if (written[i].from == buffer->buf && written[i].size == (size_t)buffer->len) return &written[i];
+    return NULL;
+}
+
+/* Opens the share if somebody has it open and it has the same bytes. */
+static bool share_open_equal(prong_share share, const Py_buffer *buffer) {
+    const void *data;
+    if (prong_share_open(share, &data, NULL) < 0) return false;
+    bool equal = memcmp(data, buffer->buf, (size_t)buffer->len) == 0;
+    if (!equal) prong_share_close(share);
+    return equal;
+}
+
+static prong_status share_find_or_create(const Py_buffer *buffer, prong_share *share) {
+    if (share->generation && share_open_equal(*share, buffer)) return PRONG_OK;
+    return prong_share_create(share, buffer->buf, (size_t)buffer->len, NULL);
+}
+
 PyObject *share_of_buffer(const Py_buffer *buffer) {
     ShareObject *self = (ShareObject *)PyType_GenericNew(&Share_type, NULL, NULL);
-    prong_share share = {0};
+    struct written *before = written_find(buffer);
+    prong_share share = before ? before->share : (prong_share){0};
     prong_status status;
     if (!self) return NULL;
-    Py_BEGIN_ALLOW_THREADS status = prong_share_create(&share, buffer->buf, (size_t)buffer->len, NULL);
+    Py_BEGIN_ALLOW_THREADS status = share_find_or_create(buffer, &share);
     Py_END_ALLOW_THREADS if (share_made(self, status, share, (size_t)buffer->len)) Py_CLEAR(self);
+    if (self)
+        *(before ? before : &written[written_next++ % WRITTEN]) =
+            (struct written){buffer->buf, (size_t)buffer->len, share};
     return (PyObject *)self;
 }
 

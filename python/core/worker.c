@@ -141,6 +141,7 @@ int worker_task(void *argument, size_t size, prong_result *result) {
     PyObject *value = worker_run_task(argument, size);
     int code = worker_answer(value, describe, result);
     Py_XDECREF(value);
+    shares_end_task();
     worker_state = PyEval_SaveThread();
     return code;
 }

@@ -87,6 +87,10 @@ void arena_end_view(void *view, uint64_t size) {
     os_memory_end_view(view, size);
 }
 
+bool arena_view_is_unwritten(const void *view, uint64_t size) {
+    return os_memory_view_is_unwritten(view, size);
+}
+
 static void *arena_create_and_map(uint64_t size, int *fd, const char **call) {
     *fd = os_memory_create(ARENA_NAME, size, call);
     if (*fd < 0) return MAP_FAILED;

@@ -130,5 +130,7 @@ bool arena_contains(const void *pointer, uint64_t size);
  * child that it forks, as ordinary memory is. NULL: no address space, or no descriptor of the arena. */
 void *arena_view(uint64_t offset, uint64_t size);
 void arena_end_view(void *view, uint64_t size);
+/* Whether the view has no pages of its own. False if the system does not tell. */
+bool arena_view_is_unwritten(const void *view, uint64_t size);
 
 #endif

@@ -19,6 +19,8 @@ enum { UNIT = 64, FREE = 1, LOOK_INTO_BIN = 4 };
 #define BLOCK_MAGIC 0x626c6f636b21ull
 /* Memory is reserved in steps, which are small while there is little, as each page costs time. */
 static const uint64_t COMMIT_STEP = 256 << 10, SMALL_STEP = 64 << 10, SMALL = 1 << 20;
+/* From here on pages are reserved under the guard, and mapped after it: that is most of the work. */
+static const uint64_t MUCH = 1 << 20;
 static const uint64_t ROOM_STEP = 16 << 20, ROOM_STEP_UNLIMITED = 64 << 20, ROOM_UNASKED = 4 << 20;
 
 static struct heap *heap(void) {
@@ -124,11 +126,16 @@ static prong_status heap_no_memory(uint64_t size) {
     return fail_errno("the system has no memory for %llu more bytes of the arena", (unsigned long long)size);
 }
 
+static int heap_reserve(uint64_t from, uint64_t size) {
+    if (size < MUCH) return os_memory_commit(arena_at(from), size);
+    return os_memory_reserve(arena_descriptor(), arena_at(from), from, size);
+}
+
 static bool heap_commit(uint64_t size) {
-    char *from = arena_at(heap()->committed);
-    if (os_memory_commit(from, size) == 0) return true;
+    uint64_t from = heap()->committed;
+    if (heap_reserve(from, size) == 0) return true;
     int number = errno;
-    os_memory_release(from, size);
+    os_memory_release(arena_at(from), size);
     errno = number;
     return false;
 }
@@ -189,7 +196,7 @@ static prong_status commit_again(uint64_t offset, uint64_t size) {
              wanted = size + sizeof(struct block); /* and the header of the rest */
     if (wanted > whole) wanted = whole;
     TRY(find_room(wanted, &wanted));
-    return os_memory_commit(heap_block_at(offset), wanted) == 0 ? PRONG_OK : heap_no_memory(wanted);
+    return heap_reserve(offset, wanted) == 0 ? PRONG_OK : heap_no_memory(wanted);
 }
 
 static prong_status heap_take(uint64_t size, uint64_t *offset) {
@@ -265,6 +272,7 @@ prong_status heap_alloc(uint64_t wanted, uint32_t owner, uint64_t *into, uint64_
         guard_undo(&heap()->guard);
     }
     guard_leave(&heap()->guard);
+    if (status >= 0 && size >= MUCH) os_memory_prefault(heap_block_at(offset), size);
     return status;
 }
 

@@ -71,12 +71,20 @@ void *os_memory_map(int fd, uint64_t size);
  * bytes. NULL on failure. */
 void *os_memory_view(int fd, uint64_t offset, uint64_t size);
 void os_memory_end_view(void *view, uint64_t size);
+/* Whether no page of the view is private: nothing was written to it. False if /proc does not tell. */
+bool os_memory_view_is_unwritten(const void *view, uint64_t size);
 void os_memory_leave_out_of_dumps(void *memory, uint64_t size);
 /* Makes sure that the range of a mapping can be accessed without SIGBUS. Takes an address and not the descriptor, whose
  * number may by now be that of a file of the program. */
 int os_memory_commit(void *memory, uint64_t size);
 /* The same for the first bytes of an object just made, and cheaper where most of them stay untouched. */
 int os_memory_commit_new(int fd, void *memory, uint64_t size);
+/* The same for much memory, which lies at the offset of the object behind fd: quicker, and its pages are not mapped yet.
+ * If the descriptor is of no use, they are. */
+int os_memory_reserve(int fd, void *memory, uint64_t offset, uint64_t size);
+/* Maps the pages of such memory at once, if that seems not to have been done in this process: a fault for each takes
+ * longer. */
+void os_memory_prefault(void *memory, uint64_t size);
 /* Gives the whole pages of the range back to the system; they read as zero afterwards. By the address, too. */
 void os_memory_release(void *memory, uint64_t size);
 /* The memory that the control groups leave this process, from its own group up to the last that it can see: the

@@ -145,6 +145,27 @@ TEST(given_back_memory_at_the_top_is_asked_for_again_too) {
     test_arena_is_clean(0);
 }
 
+/* --- views --- */
+
+TEST(a_view_tells_whether_it_was_written_to) {
+    enum { PAGES = 5000 }; /* more than are asked for at once */
+    char *memory, *view;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = PAGES * page;
+    ok(prong_memory_alloc(size, (void **)&memory));
+    memset(memory, 1, size);
+    for (size_t at = 0; at < 3; at++) {
+        check((view = arena_view(prong_memory_offset(memory), size)) != NULL);
+        check(arena_view_is_unwritten(view, size));
+        for (size_t i = 0; i < size; i += page) check(view[i] == 1);
+        check(arena_view_is_unwritten(view, size));
+        view[at * (size - 1) / 2] = 2;
+        check(!arena_view_is_unwritten(view, size));
+        check(memory[at * (size - 1) / 2] == 1);
+        arena_end_view(view, size);
+    }
+    ok(prong_memory_free(memory));
+}
+
 /* --- the descriptor --- */
 
 static int take_message(void *argument, size_t size) {

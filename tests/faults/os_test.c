@@ -44,8 +44,11 @@ OS_SCENARIO(memory_is_made_mapped_and_opened_anew) {
     works(os_memory_commit_new(fd, memory, SIZE) == 0);
     memcpy(memory + 5000, "here", 5);
     works(os_memory_commit(memory, SIZE) == 0);
+    works(os_memory_reserve(fd, memory, 0, SIZE) == 0);
+    plain(os_memory_prefault(memory, SIZE));
     works((view = os_memory_view(fd, 5000, 5)) != NULL);
     must_hold(!strcmp(view, "here"));
+    plain(os_memory_view_is_unwritten(view, 5));
     os_memory_end_view(view, 5);
     works(os_file_identify(fd, &file) == 0);
     finds((again = os_file_reopen(0, &file)) >= 0);

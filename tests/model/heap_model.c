@@ -33,6 +33,16 @@ int os_memory_commit(void *from, uint64_t size) {
     (void)from, (void)size;
     return 0;
 }
+int os_memory_reserve(int fd, void *memory, uint64_t offset, uint64_t size) {
+    (void)fd, (void)memory, (void)offset, (void)size;
+    return 0;
+}
+void os_memory_prefault(void *memory, uint64_t size) {
+    (void)memory, (void)size;
+}
+int arena_descriptor(void) {
+    return 0;
+}
 void os_memory_release(void *from, uint64_t size) {
     (void)from, (void)size;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -28,6 +29,47 @@ TEST(pages_beyond_the_end_of_a_file_are_an_error_not_a_signal) {
     equal(memory[0], 'x');
     os_memory_unmap(memory, 4 * page);
     close(fd);
+}
+
+static bool is_there(char *memory, size_t size) {
+    unsigned char pages[4096];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+    check(mincore(memory, size, pages) == 0);
+    for (size_t i = 0; i < size / page; i++) count += pages[i] & 1;
+    return count == size / page;
+}
+
+static void nothing(int signal) {
+    (void)signal;
+}
+
+/* Signals that come all the time, and a limit on files, change nothing. */
+TEST(much_memory_is_reserved_and_then_mapped) {
+    enum { MUCH = 10 << 20 };
+    const char *call;
+    struct itimerval often = {.it_interval.tv_usec = 500, .it_value.tv_usec = 500}, never = {0};
+    struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
+    for (int i = 0; i < 2; i++) {
+        limit.rlim_cur = RLIM_INFINITY;
+        setrlimit(RLIMIT_FSIZE, &limit);
+        int fd = os_memory_create("prong-test", MUCH, &call);
+        check(fd >= 0);
+        char *memory = os_memory_map(fd, MUCH);
+        check(memory != MAP_FAILED);
+        memory[1 << 20] = 'x';
+        check(!is_there(memory, MUCH));
+        limit.rlim_cur = 1 << 20;
+        setrlimit(RLIMIT_FSIZE, &limit);
+        signal(SIGALRM, nothing);
+        setitimer(ITIMER_REAL, &often, NULL);
+        check(os_memory_reserve(i ? fd : -1, memory + 100, 100, MUCH - 200) == 0);
+        os_memory_prefault(memory, MUCH);
+        setitimer(ITIMER_REAL, &never, NULL);
+        check(is_there(memory, MUCH));
+        equal(memory[1 << 20], 'x');
+        os_memory_unmap(memory, MUCH);
+        close(fd);
+    }
 }
 
 TEST(memory_beyond_the_limit_on_files_is_an_error_not_a_signal) {

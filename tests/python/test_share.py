@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import pickle
+import resource
 import signal
 import threading
 import time
@@ -68,9 +69,40 @@ def write_to_it(array, byte):
     return good and is_made_of(array, byte)
 
 
+def write_and_keep(array, byte):
+    kept.append(array)
+    return write_to_it(array, byte)
+
+
+def write_to_pages(array):
+    for at in range(0, SIZE, 4096):
+        array.bytes[at] += 1
+    return sum(array.bytes[::4096]) // 2
+
+
+def first_of_kept():
+    return [bytes(array.bytes[:1]) for array in kept]
+
+
+def read_and_write_one(first, second):
+    """Two arrays that are equal: what is written to one is not in the other."""
+    first.bytes[0] = 2
+    return bytes(second.bytes[:1])
+
+
+def faults_to_read(array):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    sum(array.bytes[::4096])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
 def memory_in_use(array):
     time.sleep(0.01)
     return used() if is_made_of(array, b"\1") else None
+
+
+def bytes_of(array):
+    return bytes(array.bytes)
 
 
 def with_array(array, number):
@@ -256,6 +288,45 @@ class ShareTests(InMethod):
         arrays = [make_array(bytes([n])) for n in (1, 2, 1, 3)]
         self.assertEqual([good for _, _, _, good in pool.map(look, arrays, 1)], [True, False, True, False])
         self.assert_freed()
+
+    def test_calls_that_follow_one_another_have_an_equal_buffer_once(self):
+        array, pool = make_array(), self.pool(2)
+        most = self.before + SIZE + LEFT
+        results = [pool.apply_async(memory_in_use, (array,)) for _ in range(6)]
+        self.assertLess(max(result.get(SOON) for result in results), most)
+        self.assertLess(max(pool.imap(memory_in_use, [array] * 6)), most)
+        self.assert_freed()
+
+    def test_a_buffer_that_has_changed_is_written_again(self):
+        array, pool = make_array(), self.pool(2)
+        for at in (0, SIZE // 2, SIZE - 1):
+            before = pool.apply_async(bytes_of, (array,))
+            array.bytes[at] = 2
+            after = pool.apply_async(bytes_of, (array,))
+            self.assertEqual((before.get(SOON)[at], after.get(SOON)[at]), (1, 2))
+            self.assertEqual(pool.apply(bytes_of, (array,)), bytes(array.bytes))
+        self.assert_freed()
+
+    def test_a_worker_maps_a_buffer_once_for_all_its_tasks(self):
+        array = make_array()
+        faults = self.pool(1).map(faults_to_read, [array] * 4, chunksize=1)
+        self.assertLess(max(faults[1:]), max(faults[0] // 2, 8), faults)
+
+    def test_what_a_task_has_written_is_not_kept(self):
+        array, pool = make_array(), self.pool(1)
+        before = pool.apply(anonymous)
+        self.assertEqual(pool.map(write_to_pages, [array] * 3, 1), [SIZE // 4096] * 3)
+        self.assertLess(pool.apply(anonymous), before + LEFT)
+
+    def test_an_array_that_a_task_keeps_is_its_own(self):
+        array, pool = make_array(), self.pool(1)
+        self.assertEqual(pool.starmap(write_and_keep, [(array, bytes([n])) for n in (2, 3, 4)], 1), [True] * 3)
+        self.assertEqual(pool.apply(first_of_kept), [b"\2", b"\3", b"\4"])
+
+    def test_two_arrays_of_a_task_are_two(self):
+        array, pool = make_array(), self.pool(1)
+        pairs = [(array, Array(array.bytes))] * 3
+        self.assertEqual(pool.starmap(read_and_write_one, pairs, 1), [b"\1"] * 3)
 
     def test_it_stays_for_a_task_whose_result_nobody_wants(self):
         pool, ready, told = self.pool(1), self.context.Manager(), None

@@ -270,6 +270,15 @@ LONG_TEST(alloc_and_free_of_blocks, 240) {
     kill_everywhere(&(struct operation){prepare_holes, join_family, alloc_and_free, goes_on, 29});
 }
 
+static void alloc_and_free_much(__attribute__((unused)) struct stage *stage) {
+    prong_message much;
+    if (prong_message_reserve(&much, 3 << 20) >= 0) prong_message_release(&much);
+}
+
+LONG_TEST(alloc_and_free_of_a_large_block, 240) {
+    kill_everywhere(&(struct operation){prepare_holes, join_family, alloc_and_free_much, goes_on, 29});
+}
+
 /* --- the table --- */
 
 static void prepare_nothing(struct stage *stage) {

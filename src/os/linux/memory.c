@@ -166,18 +166,6 @@ void *os_memory_map(int fd, uint64_t size) {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 }
 
-void *os_memory_view(int fd, uint64_t offset, uint64_t size) {
-    uint64_t before = offset & (page_size() - 1);
-    char *pages =
-        mmap(NULL, before + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, (off_t)(offset - before));
-    return pages == MAP_FAILED ? NULL : pages + before;
-}
-
-void os_memory_end_view(void *view, uint64_t size) {
-    uintptr_t before = (uintptr_t)view & (page_size() - 1);
-    munmap((char *)view - before, before + size);
-}
-
 void os_memory_leave_out_of_dumps(void *memory, uint64_t size) {
     madvise(memory, size, MADV_DONTDUMP);
 }

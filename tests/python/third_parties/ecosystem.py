@@ -12,7 +12,7 @@ import sys
 
 import compare
 
-LIBRARIES = ["scikit-learn==1.9.1", "pandas==3.1.1", "dask==2026.8.0", "django==5.2.19", "gunicorn==27.0.1", "celery==5.7.0",
+LIBRARIES = ["scikit-learn==1.9.1", "pandas==3.1.1", "pyarrow==26.0.1", "dask==2026.8.0", "django==5.2.19", "gunicorn==27.0.1", "celery==5.7.0",
              "pytest-xdist==3.8.0"]
 TESTS = os.path.dirname(compare.HERE)
 WITHIN = 900  # seconds
