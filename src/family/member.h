@@ -32,7 +32,7 @@ struct member {
     _Alignas(64) _Atomic uint64_t held; /* blocks lent to it, never fewer than there are */
     _Atomic uint64_t puts, gets, tasks, sleeps;
     _Atomic uint64_t leaving;  /* it exits normally, which breaks no barrier */
-    _Atomic int64_t looked_at; /* when it was last checked whether it is alive */
+    _Atomic int64_t looked_at; /* when it was last checked whether it is alive; in the future: not to be buried before */
     struct touched touched;    /* the slabs of objects that burial has to look through */
     /* Shows others whether it is alive (lookout.h). pulse_of: its token in the high half; where the word is in the low
      * one, plus 1; 0: it has none. */
