@@ -43,6 +43,10 @@ static inline deadline_t deadline_within(deadline_t deadline, prong_time span) {
     return deadline < soon ? deadline : soon;
 }
 
+static inline deadline_t deadline_latest(deadline_t one, deadline_t other) {
+    return one > other ? one : other;
+}
+
 /* The span that is left. */
 static inline prong_time deadline_left(deadline_t deadline) {
     if (deadline == PRONG_FOREVER || deadline == PRONG_NOWAIT) return deadline;

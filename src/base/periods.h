@@ -62,9 +62,11 @@ _Static_assert(DEAD_PEER + DEAD_LOOK_AGAIN + DEAD_LOCK_LAST * 32 / 25 <= DEAD_KN
 _Static_assert(DEAD_NAP + DEAD_LOOK_AGAIN + DEAD_LOCK_LAST * 32 / 25 <= DEAD_KNOWN, "within what the headers promise");
 
 /* For a lock that a stopped process holds. A call with a deadline waits at least the first of these, however near the
- * deadline is; a call without one that must not wait forever (a recovery, an exit, an interrupted wait) waits at most
- * the second. */
+ * deadline is; a call without one that must not wait forever (an exit, an interrupted wait, a burial for all locks of
+ * objects together) waits at most the second. A burial that has left an object out for that is tried again after the
+ * third. */
 #define STOPPED_AT_LEAST PERIOD_MS(100)
 #define STOPPED_AT_MOST PERIOD_MS(1000)
+#define BURIAL_AGAIN PERIOD_MS(1000)
 
 #endif

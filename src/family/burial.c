@@ -25,29 +25,47 @@ enum member_end { END_CERTAIN, END_UNKNOWN, END_GIVEN_UP };
 /* Under the guard of burials. A process whose start was given up can be buried only before it has become the member:
  * see row_may_become. */
 static bool may_be_buried(uint32_t token, enum member_end end) {
-    if (!member_has_row(token)) return false;
+    if (!member_has_row(token) || atomic_load(&member_row(token)->looked_at) > clock_now()) return false;
     if (end == END_GIVEN_UP && atomic_load(&member_row(token)->state) == MEMBER_RESERVED) return true;
     return end == END_CERTAIN || !member_alive(token);
 }
 
-static void member_bury_as(uint32_t token, enum member_end end) {
+/* False when it had to leave an object out, as a stopped process is in the middle of it. */
+static bool recover_objects(uint32_t token) {
+    lock_hurry(deadline_after(STOPPED_AT_MOST));
+    objects_recover(token);
+    objects_wake(token);
+    return lock_take_time();
+}
+
+static void free_row(uint32_t token) {
     struct member *row = member_row(token);
-    if (!guard_enter(recovery_guard(), PRONG_FOREVER)) return;
-    if (may_be_buried(token, end)) {
-        /* The row is GONE first, which all see, and FREE only at the end: if the process that buries dies in between,
-         * another one continues. */
-        atomic_store(&row->state, MEMBER_GONE);
-        settle_shared_guards(token);
-        objects_recover(token);
-        objects_wake(token);
-        if (!member_is_leaving(token) || threads_inside(token)) lookout_wake_all();
-        waiters_forget(token);
-        threads_forget(token);
-        touched_free(&row->touched);
-        if (atomic_load(&row->held)) heap_free_owned(token);
-        atomic_fetch_add(&arena()->deaths, 1);
-        atomic_store(&row->state, MEMBER_FREE);
-    }
+    waiters_forget(token);
+    threads_forget(token);
+    touched_free(&row->touched);
+    if (atomic_load(&row->held)) heap_free_owned(token);
+    atomic_fetch_add(&arena()->deaths, 1);
+    atomic_store(&row->state, MEMBER_FREE);
+}
+
+/* The row is GONE first, which all see, and FREE only at the end: if the process that buries dies in between, or does not
+ * come to the end, another one continues. */
+static void bury(uint32_t token) {
+    struct member *row = member_row(token);
+    atomic_store(&row->state, MEMBER_GONE);
+    settle_shared_guards(token);
+    bool complete = recover_objects(token);
+    if (!member_is_leaving(token) || threads_inside(token)) lookout_wake_all();
+    if (complete)
+        free_row(token);
+    else
+        atomic_store(&row->looked_at, clock_now() + BURIAL_AGAIN);
+}
+
+static void member_bury_as(uint32_t token, enum member_end end) {
+    deadline_t patience = end == END_GIVEN_UP ? PRONG_FOREVER : deadline_after(2 * STOPPED_AT_MOST);
+    if (!guard_enter(recovery_guard(), patience)) return;
+    if (may_be_buried(token, end)) bury(token);
     guard_leave(recovery_guard());
 }
 

@@ -30,14 +30,21 @@ static void forget_self(void) {
 
 FORK_MUTEX(family, entering, forget_self)
 
-/* Private state that every fork clears, also one that runs no fork handlers. */
-static prong_status make_self(void) {
-    if (self != &nobody) return PRONG_OK;
-    struct own_pages *own = os_memory_wipe_on_fork(sizeof *own);
-    if (!own) return fail_errno("no memory for a process's own pages");
+/* Private state that every fork clears, also one that runs no fork handlers. Made when the library is loaded, since the
+ * threads of a process that has not joined read `self` without a lock; again later only where there was no memory. */
+__attribute__((constructor)) static void make_own_pages(void) {
+    struct own_pages *own = self == &nobody ? os_memory_wipe_on_fork(sizeof *own) : NULL;
+    if (!own) return;
     touched_use(own->touched);
     self = &own->self;
-    thread_join_barriers();
+}
+
+static prong_status make_self(void) {
+    static bool has_joined_barriers;
+    make_own_pages();
+    if (self == &nobody) return fail_errno("no memory for a process's own pages");
+    if (!has_joined_barriers) thread_join_barriers();
+    has_joined_barriers = true;
     return PRONG_OK;
 }
 
@@ -80,10 +87,15 @@ static prong_status family_enter_here(void) {
     return take_first_row("main");
 }
 
+/* The thread that enters may come here again, from a burial or from a signal handler. */
 prong_status family_enter_slow(void) {
+    static QUICK_LOCAL bool is_entering;
+    if (is_entering) return PRONG_OK;
+    is_entering = true;
     pthread_mutex_lock(&entering);
-    prong_status status = self_token() ? PRONG_OK : family_enter_here();
+    prong_status status = token_is_of_member(self_token()) ? PRONG_OK : family_enter_here();
     pthread_mutex_unlock(&entering);
+    is_entering = false;
     return status;
 }
 

@@ -21,6 +21,23 @@ static bool lock_is_interrupted(const lock_t *lock) {
     return lock_notes.refused;
 }
 
+/* The locks of the family itself are in the arena's header: without them nothing can be done at all. */
+static bool lock_is_of_object(const lock_t *lock) {
+    return (const char *)lock >= arena_base + sizeof(struct arena);
+}
+
+static deadline_t lock_give_up_at(const lock_t *lock, deadline_t deadline) {
+    bool hurried = lock_notes.limit && lock_is_of_object(lock);
+    deadline_t least = deadline_after(hurried ? DEAD_LOCK_FIRST : STOPPED_AT_LEAST);
+    if (hurried && deadline > lock_notes.limit) deadline = lock_notes.limit;
+    return deadline_latest(deadline, least);
+}
+
+static enum lock_result lock_give_up(const lock_t *lock) {
+    if (lock_is_of_object(lock)) lock_notes.gave_up = true;
+    return LOCK_TIMED_OUT;
+}
+
 prong_status lock_refused(prong_status status, const char *what) {
     if (lock_notes.refused)
         return fail(PRONG_DEADLOCK, "this thread was interrupted inside of %s by the signal handler that calls", what);
@@ -40,10 +57,10 @@ static bool spin_for(lock_t *lock, uint32_t token) {
 }
 
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline) {
-    if (lock_is_interrupted(lock)) return LOCK_TIMED_OUT;
+    if (lock_is_interrupted(lock)) return lock_give_up(lock);
     if (spin_for(lock, token)) return LOCK_TAKEN;
     prong_time look = DEAD_LOCK_FIRST;
-    deadline_t patient = deadline_after(STOPPED_AT_LEAST), give_up = deadline > patient ? deadline : patient;
+    deadline_t give_up = lock_give_up_at(lock, deadline);
     for (;;) {
         uint32_t word = atomic_load(&lock->word);
         if (word == 0) {
@@ -63,7 +80,7 @@ enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t dead
             }
             if (look < DEAD_LOCK_LAST) look *= 2;
         }
-        if (deadline_passed(give_up)) return LOCK_TIMED_OUT;
+        if (deadline_passed(give_up)) return lock_give_up(lock);
     }
 }
 

@@ -29,7 +29,9 @@ enum lock_result { LOCK_TAKEN, LOCK_RECOVERED, LOCK_TIMED_OUT };
 enum { LOCK_NOTES = 12 };
 struct lock_notes {
     uint32_t count;
-    bool refused; /* the last one that timed out was one of them */
+    bool refused;     /* the last one that timed out was one of them */
+    bool gave_up;     /* one of an object has timed out since lock_hurry */
+    deadline_t limit; /* of waits for locks of objects, between lock_hurry and lock_take_time; else 0 */
     lock_t *lock[LOCK_NOTES];
 };
 extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct lock_notes lock_notes;
@@ -52,6 +54,20 @@ static inline void lock_unnote(void) {
  * thread. */
 static inline void lock_note_refusal(bool interrupted) {
     lock_notes.refused = interrupted;
+    lock_notes.gave_up = true;
+}
+
+/* From here on the calling thread waits for locks of objects until the deadline only, also where it would wait forever.
+ * For a burial: whoever holds such a lock may be stopped, or wait for what the burying thread holds. */
+static inline void lock_hurry(deadline_t limit) {
+    lock_notes.gave_up = false;
+    lock_notes.limit = limit;
+}
+
+/* That is over. True when the thread got all locks that it wanted. */
+static inline bool lock_take_time(void) {
+    lock_notes.limit = 0;
+    return !lock_notes.gave_up;
 }
 #endif
 

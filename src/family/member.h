@@ -31,9 +31,10 @@ struct member {
     /* what it writes all the time, in a cache line that no other process writes */
     _Alignas(64) _Atomic uint64_t held; /* blocks lent to it, never fewer than there are */
     _Atomic uint64_t puts, gets, tasks, sleeps;
-    _Atomic uint64_t leaving;  /* it exits normally, which breaks no barrier */
-    _Atomic int64_t looked_at; /* when it was last checked whether it is alive */
-    struct touched touched;    /* the slabs of objects that burial has to look through */
+    _Atomic uint64_t leaving; /* it exits normally, which breaks no barrier */
+    _Atomic int64_t
+        looked_at;          /* when it was last checked whether it is alive; in the future: not to be buried before */
+    struct touched touched; /* the slabs of objects that burial has to look through */
     /* Shows others whether it is alive (lookout.h). pulse_of: its token in the high half; where the word is in the low
      * one, plus 1; 0: it has none. */
     _Alignas(64) struct os_pulse pulse;
@@ -72,11 +73,20 @@ static inline struct member *self_row(void) {
     return member_row(self_token());
 }
 
+/* Set in the token that a process uses while it joins, when it has no row yet. */
+enum { ENTERING = 1 << 30 };
+
+/* Neither 0 nor ENTERING: in one comparison. */
+static inline bool token_is_of_member(uint32_t token) {
+    return token - 1 < ENTERING - 1;
+}
+
 prong_status family_enter_slow(void);
 /* The first line of every public call: makes the family at the first use; joins it in a process that the program forked
- * itself. */
+ * itself. A thread that comes while another one joins waits for that. The load sees what was set up before. */
 static inline prong_status family_enter(void) {
-    return __builtin_expect(self_token() != 0, 1) ? PRONG_OK : family_enter_slow();
+    uint32_t token = atomic_load_explicit(&self->token, memory_order_acquire);
+    return __builtin_expect(token_is_of_member(token), 1) ? PRONG_OK : family_enter_slow();
 }
 
 /* Reserves a row for a child about to start. */

@@ -128,7 +128,7 @@ void object_touch_for(uint32_t token, void *object);
 
 /* Finds the live object of that kind and generation; reports an error if there is none. */
 static inline prong_status object_find(uint32_t kind, uint64_t offset, uint64_t generation, void **object) {
-    if (__builtin_expect(self_token() == 0 || !object_is_live(kind, offset, generation), 0)) {
+    if (__builtin_expect(!token_is_of_member(self_token()) || !object_is_live(kind, offset, generation), 0)) {
         prong_status status = object_stale(kind, offset, generation);
         if (status < 0) return status;
     }

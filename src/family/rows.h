@@ -6,9 +6,9 @@
 #include "family/guard.h"
 #include "family/member.h"
 
-/* A token is 12 bits of row and 18 of generation. ENTERING marks a process that has no row yet: its pid instead (no pid has more
+/* A token is 12 bits of row and 18 of generation. With ENTERING, it has the pid of a process that has no row yet (no pid has more
  * bits), and some bits of its namespace. */
-enum { ROW_BITS = 12, GENERATIONS = 1 << 18, ENTERING = 1 << 30, PID_BITS = 22, NAMESPACE_BITS = 0xff };
+enum { ROW_BITS = 12, GENERATIONS = 1 << 18, PID_BITS = 22, NAMESPACE_BITS = 0xff };
 
 /* The row of that number; NULL behind the last one that was ever used, as the lowest free row is taken first. */
 static inline struct member *member_row_used(uint64_t i) {

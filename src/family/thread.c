@@ -18,7 +18,7 @@ struct thread_slab {
     struct thread_row rows[SLAB_ROWS];
 };
 
-QUICK_LOCAL struct thread_self thread_known;
+QUICK_LOCAL struct thread_self thread_known = {.name = THREAD_UNKNOWN};
 static bool thread_needs_fence; /* in a process that os_barrier_everywhere does not reach */
 
 static pthread_key_t thread_end_key;
@@ -92,7 +92,7 @@ static void row_free(struct thread_row *row) {
 
 static void thread_ends(void *row) {
     if (thread_known.row == row && thread_known.token == self_token() && self_token()) row_free(row);
-    thread_known = (struct thread_self){0};
+    thread_known = (struct thread_self){.name = THREAD_UNKNOWN};
 }
 
 static void thread_make_key(void) {
@@ -109,7 +109,8 @@ static uint64_t thread_name(uint32_t token, struct thread_row *row) {
  * process ends. */
 void thread_know_self(void) {
     uint32_t token = self_token(), thread = os_thread_id();
-    thread_known = (struct thread_self){.thread = thread, .token = token, .member = member_row(token)};
+    thread_known =
+        (struct thread_self){.thread = thread, .token = token, .member = member_row(token), .name = THREAD_UNKNOWN};
     if (!token || !member_has_row(token)) return;
     thread_known.row = row_claim((uint64_t)token << 32 | thread);
     if (thread_known.row) atomic_store(&thread_known.row->holding, 0); /* its last thread may have died inside */
@@ -129,7 +130,7 @@ static prong_status row_extend(struct thread_row *row) {
 }
 
 prong_status visit_begin_slow(struct visit *visit, uint64_t offset) {
-    if (!self_token()) return PRONG_STALE; /* object_enter_slow joins the family */
+    if (!token_is_of_member(self_token())) return PRONG_STALE; /* object_enter_slow joins the family */
     if (thread_known.token != self_token() || !thread_known.row) thread_know_self();
     struct thread_row *row = thread_known.row;
     if (!row) return fail_text(PRONG_NO_MEMORY, "the arena has no memory for this thread's row");

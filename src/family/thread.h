@@ -44,6 +44,9 @@ struct thread_self {
 };
 extern HIDDEN QUICK_LOCAL struct thread_self thread_known;
 
+/* The name of a thread that the library does not know yet: no lock is kept under it, while 0 is that of no thread. */
+#define THREAD_UNKNOWN 1
+
 void thread_know_self(void);
 
 static inline uint32_t thread_self(void) {

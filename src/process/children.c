@@ -132,7 +132,8 @@ struct child *child_hold(prong_process handle) {
 
 /* Under the mutex: without descriptors, when nobody needs them any more. */
 static void child_spend(struct child *child) {
-    if (child->spent || child->users > 1 || child->watched || !process_has_exited(child->process)) return;
+    if (!child->listed || child->spent || child->users > 1 || child->watched) return;
+    if (!process_has_exited(child->process)) return;
     child_unlink(child);
     child_drop_descriptors(child);
     child->spent = true;
@@ -165,6 +166,7 @@ void child_release(struct child *child) {
     if (!child) return;
     pthread_mutex_lock(&mutex);
     bool last = child_put(child);
+    if (!last) child_spend(child);
     pthread_mutex_unlock(&mutex);
     if (last) child_free(child);
 }
@@ -189,38 +191,48 @@ void child_leave_behind(prong_process handle) {
     pthread_mutex_unlock(&mutex);
 }
 
-/* Under the mutex. Several threads may come at once; the first takes the end, the others find it noted. An entry that is listed keeps
- * its object; one that is not was closed after its end. */
-static bool child_reap_inside(const struct child *child) {
-    struct process *process = child->process;
-    int code = 0;
+/* Under the mutex. Several threads may come at once: the first takes the end from the system, and all of them note it. */
+static bool child_reap_inside(struct child *child) {
     bool stolen = false;
-    if (!child->listed || process_has_exited(process)) return true;
-    if (!os_reap(child->pidfd, &code, &stolen)) return false;
-    if (stolen) code = process_said_code(process);
-    process_ended(process, child->token, code);
-    return true;
+    if (child->reaped) return true;
+    if (child->pidfd < 0 || !os_reap(child->pidfd, &child->code, &stolen)) return false;
+    if (stolen) child->code = process_said_code(child->process);
+    return child->reaped = true;
 }
 
-bool child_reap(const struct child *child) {
+/* The end is noted outside of the mutex, which each fork takes: the burial may wait for a process that is stopped, or for
+ * a thread that is about to start or join a child itself. An entry that is listed keeps its object; one that is not was closed
+ * after its end. */
+bool child_reap(struct child *child) {
+    INSIDE struct visit inside = {0};
     pthread_mutex_lock(&mutex);
-    bool ended = child_reap_inside(child);
+    bool noted = !child->listed || process_has_exited(child->process);
+    bool ended = noted || child_reap_inside(child);
+    if (ended && !noted) object_enter_known(&inside, arena_offset(child->process));
     pthread_mutex_unlock(&mutex);
+    if (ended && !noted) process_ended(child->process, child->token, child->code);
     return ended;
+}
+
+static struct child *child_hold_next(void) {
+    pthread_mutex_lock(&mutex);
+    struct child *child = look_next ? look_next : children;
+    if (child) look_next = child->next;
+    if (child) child->users++;
+    pthread_mutex_unlock(&mutex);
+    return child;
 }
 
 /* More than one a start, so that there are never many that have ended. The end of a fork server's child is for the server to note. */
 enum { CHILDREN_A_START = 2 };
 
 void children_note_ends(void) {
-    pthread_mutex_lock(&mutex);
-    for (int i = 0; i < CHILDREN_A_START && children; i++) {
-        struct child *child = look_next ? look_next : children;
-        look_next = child->next;
-        if (!child->server && child->pidfd >= 0) child_reap_inside(child);
-        child_spend(child);
+    for (int i = 0; i < CHILDREN_A_START; i++) {
+        struct child *child = child_hold_next();
+        if (!child) return;
+        if (!child->server) child_reap(child);
+        child_release(child);
     }
-    pthread_mutex_unlock(&mutex);
 }
 
 /* --- starting, naming, closing: under the mutex the object is that of the handle, and stays it, as only this process,

@@ -15,6 +15,8 @@ struct child {
     uint32_t token;
     unsigned users; /* under the mutex: the list, and each thread that has it from child_hold */
     bool listed;
+    bool reaped;  /* the system has told how it ended, once */
+    int code;     /* with what: when it is reaped */
     bool left;    /* this process exits without it: see exit.c */
     bool watched; /* the program has its descriptor, which stays open until the process is destroyed */
     bool spent;   /* its end has been noted, and it has no descriptor any more */
@@ -38,8 +40,8 @@ prong_status child_forget(prong_process handle);
 /* Those that have not ended, but for those that are left. */
 size_t children_list(prong_process *handles, size_t capacity);
 void child_leave_behind(prong_process handle);
-/* The process has ended and may be reaped: records how. False when it has not. */
-bool child_reap(const struct child *child);
+/* The process has ended and may be reaped: records how. False when it has not. Not for a fork server's child. */
+bool child_reap(struct child *child);
 /* The pipe whose closing kills daemonic children. */
 prong_status life_pipe(int *read_end);
 int life_pipe_inherited(void);

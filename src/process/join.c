@@ -17,7 +17,7 @@ void process_ended(struct process *process, uint32_t token, int exit_code) {
     INSIDE struct visit inside = {0}; /* if this process dies before it has woken the others, its burial does */
     object_enter_known(&inside, arena_offset(process));
     if (atomic_load(&process->end) != running) return;
-    member_bury(token); /* before anybody learns of the end: what it held is free by then */
+    member_bury(token); /* before anybody learns of the end: what it held is free by then, but for what is stopped */
     if (atomic_compare_exchange_strong(&process->end, &running, running | PROCESS_ENDED | (uint16_t)exit_code))
         waitq_notify(&process->changed, INT_MAX);
 }
@@ -48,7 +48,7 @@ static bool join_member(struct process *p, prong_process handle, deadline_t dead
 }
 
 /* Waits on the descriptor, so the process's end wakes us whoever waits beside. */
-static bool join_own(const struct child *child, deadline_t deadline) {
+static bool join_own(struct child *child, deadline_t deadline) {
     while (!child_has_exited(child)) {
         if (child->pidfd < 0) return join_member(child->process, child->handle, deadline); /* see os_poll */
         if (child_reap(child)) return true;
