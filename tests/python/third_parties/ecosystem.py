@@ -15,6 +15,7 @@ import compare
 LIBRARIES = ["scikit-learn==1.9.1", "pandas==3.1.1", "pyarrow==26.0.1", "dask==2026.8.0", "django==5.2.19", "gunicorn==27.0.1", "celery==5.7.0",
              "pytest-xdist==3.8.0"]
 TESTS = os.path.dirname(compare.HERE)
+ACCEPTANCE = ["test_ecosystem", "test_frames", "test_celery"]
 WITHIN = 900  # seconds
 
 # Tests of joblib's that its back end on prong does not pass, and why.
@@ -45,7 +46,7 @@ def run_acceptance(python, directory):
     log = os.path.join(directory, "acceptance.log")
     environment = dict(os.environ, PYTHONPATH=TESTS)
     with open(log, "w") as file:
-        subprocess.run([python, "-m", "unittest", "-v", "test_ecosystem", "test_celery"], cwd=TESTS, env=environment, stdin=subprocess.DEVNULL, stdout=file,
+        subprocess.run([python, "-m", "unittest", "-v", *ACCEPTANCE], cwd=TESTS, env=environment, stdin=subprocess.DEVNULL, stdout=file,
                        stderr=file, timeout=WITHIN)
     with open(log) as file:
         text = file.read()
