@@ -45,6 +45,14 @@ typedef struct prong_pool {
 PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool,
                                              const prong_pool_options *options);
 
+/* Finds a running pool of the family by its name (see prong_pool_options), from
+ * any member: a program has a pool for each kind of work, and what submits a
+ * task names the kind. Of several with that name it is the one created last.
+ * The handle is what its creator has: another member may submit to the pool,
+ * and not end it. Errors: PRONG_NOT_FOUND (no such pool runs), PRONG_INVALID.
+ */
+PRONG_CHECKED prong_status prong_pool_find(const char *name, prong_pool *pool);
+
 /* Accepts no further tasks; workers end when all tasks are done. Errors:
  * PRONG_STALE. */
 PRONG_API prong_status prong_pool_shutdown(prong_pool pool);

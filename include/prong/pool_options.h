@@ -28,7 +28,8 @@ typedef struct prong_pool_options {
     size_t initializer_size;
     size_t maxtasksperchild; /* a worker is replaced after so many; 0: never */
     prong_start_method method;
-    const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
+    const char *name; /* of workers, "NAME-1" …, and for prong_pool_find; NULL:
+                         "PoolWorker". 31 bytes at most */
     /* The workers run another program (see prong_process_options):
      * {"prong-worker", NULL} has just prong and the libraries that works name;
      * {"python3", "-m", "prong.worker", NULL} runs Python's functions. The

@@ -90,6 +90,7 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
                                  : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
+    pool->created = clock_now();
     pool->limits_looked_until = PRONG_FOREVER;
     TRY(pool_make_table(pool->worker_count * sizeof(struct worker), &pool->workers));
     TRY(pool_make_table(pool->worker_count * sizeof(struct hand), &pool->hands));

@@ -91,9 +91,10 @@ struct pool {
     uint64_t inlined;                                       /* it has no workers: see inline.h */
     void *inline_state;                                     /* in the owner's memory */
     uint64_t method;
-    uint64_t program; /* a block: of the workers' images; 0: as the method has it */
-    sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */
-    char name[32];
+    uint64_t program;                    /* a block: of the workers' images; 0: as the method has it */
+    sigset_t mask;                       /* the creator's, for workers that are forked by a helper: see owner_entry.h */
+    char name[32];                       /* of workers, and by which it is found */
+    int64_t created;                     /* when: of several of one name, the last is found */
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
     _Alignas(64) struct waitq attention; /* the owner's caretaker waits for what is to be done */
     _Alignas(64) struct waitq callbacks; /* the one that runs callbacks waits for jobs that have any */
