@@ -118,14 +118,16 @@ PRONG_API prong_status prong_pool_workers(prong_pool pool,
  * replaced, and the call returns when they are dead: no worker uses that memory
  * afterwards. Errors: PRONG_NOT_RUNNING (the pool was shut down),
  * PRONG_POOL_BROKEN, PRONG_TOO_LONG (see prong_work), PRONG_NO_MEMORY,
- * PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE, PRONG_DEADLOCK; as
- * prong_pickle_dumps and prong_pickle_loads. */
+ * PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE, PRONG_DEADLOCK, PRONG_FULL
+ * (see room_timeout of the options); as prong_pickle_dumps and
+ * prong_pickle_loads. */
 PRONG_CHECKED prong_status prong_pool_run(prong_pool pool,
                                           const prong_work *work,
                                           const prong_task_options *options,
                                           prong_time timeout);
 
-/* The same without waiting. Wait for *job, and destroy it. prong_job_wait fills
+/* The same without waiting (but for room, in a pool with maxbytes). Wait for
+ * *job, and destroy it. prong_job_wait fills
  * the outputs; in place, the memory belongs to the workers until the job has
  * ended or is destroyed. */
 PRONG_CHECKED prong_status prong_pool_submit(prong_pool pool,

@@ -62,7 +62,26 @@ typedef struct prong_pool_options {
      * (retries). */
     size_t memory_soft, memory_hard;
     const prong_worker_options *worker; /* what goes around tasks; NULL: none */
-    void *reserved[3];                  /* zero */
+    /* Bytes that the pool's jobs may hold; 0: no limit. What counts is what a
+     * job has in the arena when it is submitted: arguments, context, arrays
+     * that were not there already, some 100 bytes a task, and
+     * prong_task_options.beside; from then on until all its tasks have ended.
+     * Results count only as arrays that are given back; other results, and
+     * jobs that have ended, are the submitter's to take: so nobody waits for
+     * itself.
+     *
+     * A submission that finds no room waits (prong_task_options.room_timeout).
+     * It has its own bytes in the arena meanwhile. A job that is larger alone
+     * is refused (PRONG_INVALID). The submission of a large one may wait while
+     * others submit small ones.
+     *
+     * An iterator never waits: it reads no further ahead than there is room
+     * for, by one task at least; each counts until it has ended. A task that
+     * submits to its own pool does not wait, and may exceed the limit. One that
+     * waits for another pool's room which can never come gets PRONG_DEADLOCK.
+     * Without workers (PRONG_INLINE) there is no limit. */
+    size_t maxbytes;
+    void *reserved[3]; /* zero */
 } prong_pool_options;
 
 PRONG_END_DECLS
