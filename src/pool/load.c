@@ -87,3 +87,14 @@ prong_status load_wait(struct pool *pool, struct submission *s, uint64_t bytes) 
     s->timeout = deadline_left(of_run);
     return status < 0 || free ? status : load_out_of_time(pool, s, run);
 }
+
+prong_status load_wait_for(prong_pool handle, uint64_t bytes, prong_time *timeout) {
+    static const prong_task_options none;
+    struct submission s = {.options = &none, .timeout = *timeout};
+    struct pool *pool;
+    INSIDE struct visit inside = {0};
+    TRY(pool_enter(&inside, handle, &pool));
+    prong_status status = load_wait(pool, &s, bytes < pool->maxbytes ? bytes : pool->maxbytes);
+    *timeout = s.timeout;
+    return status == PRONG_TIMEOUT ? PRONG_FULL : status;
+}

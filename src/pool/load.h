@@ -28,5 +28,7 @@ prong_status load_check(const struct pool *pool, uint64_t bytes);
 /* Waits until there is room for the bytes, or the pool does not run, as long as the submission may. PRONG_FULL, PRONG_TIMEOUT,
  * PRONG_DEADLOCK. */
 prong_status load_wait(struct pool *pool, struct submission *submission, uint64_t bytes);
+/* The same for a caller that submits without waiting, and tries again after this: of the timeout, what is left is left. */
+prong_status load_wait_for(prong_pool pool, uint64_t bytes, prong_time *timeout);
 
 #endif
