@@ -79,7 +79,8 @@ typedef struct prong_pool_options {
      * for, by one task at least; each counts until it has ended. A task that
      * submits to its own pool does not wait, and may exceed the limit. One that
      * waits for another pool's room which can never come gets PRONG_DEADLOCK.
-     * Without workers (PRONG_INLINE) there is no limit. */
+     * A job that is open (prong_task_options.capacity) is refused
+     * (PRONG_INVALID). Without workers (PRONG_INLINE) there is no limit. */
     size_t maxbytes;
     void *reserved[3]; /* zero */
 } prong_pool_options;
