@@ -90,6 +90,8 @@ TEST(what_is_larger_than_the_limit_is_refused) {
     prong_iterator_close(iterator);
     work.in_size = sizeof(int);
     is(prong_pool_submit(pool, &work, &job, &(prong_task_options){.beside = LIMIT}), PRONG_INVALID);
+    is(prong_pool_submit(pool, &work, &job, &(prong_task_options){.capacity = 10}), PRONG_INVALID);
+    says("takes no open jobs");
     ok(prong_pool_run(pool, &work, NULL, PRONG_SECONDS(5)));
     ok(prong_pool_destroy(pool));
     test_arena_is_clean(0);
