@@ -45,6 +45,14 @@ typedef struct prong_pool {
 PRONG_CHECKED prong_status prong_pool_create(prong_pool *pool,
                                              const prong_pool_options *options);
 
+/* Finds a running pool of the family by its name (see prong_pool_options), from
+ * any member: a program has a pool for each kind of work, and what submits a
+ * task names the kind. Of several with that name it is the one created last.
+ * The handle is what its creator has: another member may submit to the pool,
+ * and not end it. Errors: PRONG_NOT_FOUND (no such pool runs), PRONG_INVALID.
+ */
+PRONG_CHECKED prong_status prong_pool_find(const char *name, prong_pool *pool);
+
 /* Accepts no further tasks; workers end when all tasks are done. Errors:
  * PRONG_STALE. */
 PRONG_API prong_status prong_pool_shutdown(prong_pool pool);
@@ -110,14 +118,16 @@ PRONG_API prong_status prong_pool_workers(prong_pool pool,
  * replaced, and the call returns when they are dead: no worker uses that memory
  * afterwards. Errors: PRONG_NOT_RUNNING (the pool was shut down),
  * PRONG_POOL_BROKEN, PRONG_TOO_LONG (see prong_work), PRONG_NO_MEMORY,
- * PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE, PRONG_DEADLOCK; as
- * prong_pickle_dumps and prong_pickle_loads. */
+ * PRONG_NO_FUNCTION, PRONG_INVALID, PRONG_STALE, PRONG_DEADLOCK, PRONG_FULL
+ * (see room_timeout of the options); as prong_pickle_dumps and
+ * prong_pickle_loads. */
 PRONG_CHECKED prong_status prong_pool_run(prong_pool pool,
                                           const prong_work *work,
                                           const prong_task_options *options,
                                           prong_time timeout);
 
-/* The same without waiting. Wait for *job, and destroy it. prong_job_wait fills
+/* The same without waiting (but for room, in a pool with maxbytes). Wait for
+ * *job, and destroy it. prong_job_wait fills
  * the outputs; in place, the memory belongs to the workers until the job has
  * ended or is destroyed. */
 PRONG_CHECKED prong_status prong_pool_submit(prong_pool pool,

@@ -28,7 +28,8 @@ typedef struct prong_pool_options {
     size_t initializer_size;
     size_t maxtasksperchild; /* a worker is replaced after so many; 0: never */
     prong_start_method method;
-    const char *name; /* of workers: "NAME-1" …; NULL: "PoolWorker" */
+    const char *name; /* of workers, "NAME-1" …, and for prong_pool_find; NULL:
+                         "PoolWorker". 31 bytes at most */
     /* The workers run another program (see prong_process_options):
      * {"prong-worker", NULL} has just prong and the libraries that works name;
      * {"python3", "-m", "prong.worker", NULL} runs Python's functions. The
@@ -61,7 +62,27 @@ typedef struct prong_pool_options {
      * (retries). */
     size_t memory_soft, memory_hard;
     const prong_worker_options *worker; /* what goes around tasks; NULL: none */
-    void *reserved[3];                  /* zero */
+    /* Bytes that the pool's jobs may hold; 0: no limit. What counts is what a
+     * job has in the arena when it is submitted: arguments, context, arrays
+     * that were not there already, some 100 bytes a task, and
+     * prong_task_options.beside; from then on until all its tasks have ended.
+     * Results count only as arrays that are given back; other results, and
+     * jobs that have ended, are the submitter's to take: so nobody waits for
+     * itself.
+     *
+     * A submission that finds no room waits (prong_task_options.room_timeout).
+     * It has its own bytes in the arena meanwhile. A job that is larger alone
+     * is refused (PRONG_INVALID). The submission of a large one may wait while
+     * others submit small ones.
+     *
+     * An iterator never waits: it reads no further ahead than there is room
+     * for, by one task at least; each counts until it has ended. A task that
+     * submits to its own pool does not wait, and may exceed the limit. One that
+     * waits for another pool's room which can never come gets PRONG_DEADLOCK.
+     * A job that is open (prong_task_options.capacity) is refused
+     * (PRONG_INVALID). Without workers (PRONG_INLINE) there is no limit. */
+    size_t maxbytes;
+    void *reserved[3]; /* zero */
 } prong_pool_options;
 
 PRONG_END_DECLS

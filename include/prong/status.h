@@ -22,7 +22,7 @@ PRONG_BEGIN_DECLS
     X(PRONG_INVALID, -1, "an argument or option makes no sense")               \
     X(PRONG_STALE, -2, "the handle is of no live object of this family")       \
     X(PRONG_TIMEOUT, -3, "the time given has passed")                          \
-    X(PRONG_FULL, -4, "the queue stayed full for the time given")              \
+    X(PRONG_FULL, -4, "the queue or pool stayed full for the time given")      \
     X(PRONG_EMPTY, -5, "the queue stayed empty for the time given")            \
     X(PRONG_SHUTDOWN, -6, "the queue was shut down, and all is taken")         \
     X(PRONG_CLOSED, -7, "this end of the connection is closed")                \

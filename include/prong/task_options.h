@@ -87,6 +87,13 @@ typedef struct prong_task_options {
      * callback, for which there is no error_callback, is called whenever tasks
      * have ended, once for several. No outputs. 0: just those of the work. */
     size_t capacity;
+    /* Of a pool with a limit in bytes: see prong_pool_options.maxbytes. How
+     * long to wait for room, after which it is PRONG_FULL; 0: as long as it
+     * takes, but prong_pool_run no longer than its own timeout; less than 0:
+     * not at all. */
+    prong_time room_timeout;
+    size_t beside; /* bytes that the job's tasks use and that are not its own,
+                      such as shares made for it: counted as its own */
     void *reserved[4]; /* zero */
 } prong_task_options;
 

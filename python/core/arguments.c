@@ -18,6 +18,15 @@ int parse_timeout(PyObject *timeout, prong_time *span) {
     return 0;
 }
 
+int parse_room_timeout(PyObject *timeout, prong_time *room) {
+    if (parse_timeout(timeout, room)) return -1;
+    if (*room == PRONG_FOREVER)
+        *room = 0;
+    else if (*room <= 0)
+        *room = -1;
+    return 0;
+}
+
 int parse_limit(PyObject *timeout, prong_time *limit) {
     if (parse_timeout(timeout, limit)) return -1;
     if (*limit == PRONG_FOREVER)

@@ -35,8 +35,8 @@ int around_read(struct around_options *around, PyObject *tuple) {
         PyErr_SetString(PyExc_TypeError, "what goes around tasks is a tuple or None");
         return -1;
     }
-    if (!PyArg_ParseTuple(tuple, "IOOOKOKK", &around->options.threads, &cpus, &exit, &limit, &around->most, &idle,
-                          &around->soft, &around->hard) ||
+    if (!PyArg_ParseTuple(tuple, "IOOOKOKKK", &around->options.threads, &cpus, &exit, &limit, &around->most, &idle,
+                          &around->soft, &around->hard, &around->maxbytes) ||
         parse_limit(limit, &around->options.exit_time_limit) || parse_limit(idle, &around->idle_time) ||
         around_read_exit(around, exit))
         return -1;
@@ -51,6 +51,7 @@ void around_set(const struct around_options *around, prong_pool_options *options
     options->idle_time = around->idle_time;
     options->memory_soft = around->soft;
     options->memory_hard = around->hard;
+    options->maxbytes = around->maxbytes;
 }
 
 void around_clear(struct around_options *around) {

@@ -75,7 +75,8 @@ void blocks_close(PoolObject *pool) {
 /* How many tasks the next block is for. */
 static size_t block_size(PoolObject *pool, const struct tasks *tasks) {
     const TaskBlock *before = pool->open;
-    if (tasks->name || tasks->shares || tasks->bytes->size > ARGUMENT_MOST || pool->owner != own_pid) return 1;
+    if (tasks->name || tasks->shares || tasks->bytes->size > ARGUMENT_MOST || pool->limited || pool->owner != own_pid)
+        return 1;
     if (!before || job_is_over(before->job)) return 1;
     return before->size * BLOCK_GROWTH < BLOCK_MOST ? before->size * BLOCK_GROWTH : BLOCK_MOST;
 }
@@ -87,7 +88,7 @@ static prong_status block_submit(TaskBlock *block, const struct tasks *tasks, pr
     else
         work.task = worker_task;
     options->capacity = block->size > 1 ? block->size : 0;
-    return prong_pool_submit(block->pool->pool, &work, &block->job, options);
+    return pool_submit_work(block->pool, &work, &block->job, tasks, options);
 }
 
 /* A block with this task as its first, which the pool keeps open for others. NULL: *status says why. */

@@ -22,6 +22,8 @@ PyObject *raise_status(prong_status status);
 PyObject *error_message(void);
 /* None, or what raise_status does. */
 PyObject *none_or_raise(prong_status status);
+/* What was raised, as an object; NULL: it is no Exception, and stays raised. */
+PyObject *exception_taken(void);
 /* Of a wait: True, False when its time was up, or what raise_status does; NULL with the exception of a signal's handler. */
 PyObject *true_in_time(prong_status status);
 int raise_closed(void); /* OSError("handle is closed"); -1 */
@@ -43,6 +45,8 @@ void waits_after_fork(void);
 
 /* None is forever, less than zero is now; seconds as int or float. */
 int parse_timeout(PyObject *timeout, prong_time *span);
+/* As prong_task_options has it: None is as long as it takes. */
+int parse_room_timeout(PyObject *timeout, prong_time *room);
 /* A task's: None is none. */
 int parse_limit(PyObject *timeout, prong_time *limit);
 /* block=True, timeout=None, of which either may be NULL: not given. */

@@ -57,6 +57,17 @@ PyObject *true_in_time(prong_status status) {
     return PyBool_FromLong(status >= 0);
 }
 
+PyObject *exception_taken(void) {
+    PyObject *type, *value, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback) PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
 int raise_closed(void) {
     PyErr_SetString(PyExc_OSError, "handle is closed");
     return -1;

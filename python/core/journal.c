@@ -91,18 +91,6 @@ static PyObject *items_digests(PyObject *items) {
     return digests;
 }
 
-/* What was raised, in place of a result; NULL: it is no Exception, and stays raised. */
-static PyObject *exception_taken(void) {
-    PyObject *type, *value, *traceback;
-    if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback) PyException_SetTraceback(value, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-}
-
 /* --- recorded results --- */
 
 /* The bytes of an item's result; None where there is none. */

@@ -67,18 +67,20 @@ static int take_arrays(struct arrays *arrays, PyObject *in, PyObject *out) {
     return -1;
 }
 
-/* map_into(name, in, out, chunk size or 0, time limit or None, retries, priority) -> None, or (status, message) */
+/* map_into(name, in, out, chunk size or 0, time limit or None, retries, priority, room timeout) -> None, or (status, message) */
 static PyObject *native_pool_map_into(PyObject *object, PyObject *arguments) {
     PoolObject *self = (PoolObject *)object;
     const char *name;
-    PyObject *in, *out, *limit;
+    PyObject *in, *out, *limit, *room;
     unsigned priority;
     Py_ssize_t chunk;
     prong_task_options options = {0};
     struct arrays arrays;
     prong_status status;
-    if (!PyArg_ParseTuple(arguments, "sOOnOII", &name, &in, &out, &chunk, &limit, &options.retries, &priority) ||
-        parse_limit(limit, &options.time_limit) || take_arrays(&arrays, in, out))
+    if (!PyArg_ParseTuple(arguments, "sOOnOIIO", &name, &in, &out, &chunk, &limit, &options.retries, &priority,
+                          &room) ||
+        parse_room_timeout(room, &options.room_timeout) || parse_limit(limit, &options.time_limit) ||
+        take_arrays(&arrays, in, out))
         return NULL;
     options.chunk_size = (size_t)chunk;
     options.priority = priority;
@@ -120,7 +122,7 @@ static PyMethodDef native_pool_methods[] = {
      DOC("everywhere($self, name, arguments, timeout, /)",
          "Calls a C function once in each worker, those that come later as well: None, or (status, message).")},
     {"map_into", native_pool_map_into, METH_VARARGS,
-     DOC("map_into($self, name, source, out, chunksize, timeout, retries, priority, /)",
+     DOC("map_into($self, name, source, out, chunksize, timeout, retries, priority, room_timeout, /)",
          "Fills out from source by a C function: None, or (status, message) of what failed.")},
     {0}};
 static PyTypeObject NativePool_type = {

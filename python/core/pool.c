@@ -1,6 +1,8 @@
 /* Pool: the core's pool, whose tasks are calls of Python functions. */
 #include "pool.h"
 
+#include "pool/load.h"
+
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -59,6 +61,7 @@ void pool_leave_job_object(PoolObject *self, JobObject *object) {
 int pool_made(PoolObject *self, const prong_pool_options *options) {
     prong_status status;
     self->owner = own_pid;
+    self->limited = options->maxbytes != 0;
     counts[COUNT_POOL]++;
     WAITING(prong_pool_create(&self->pool, options));
     if (status < 0) raise_status(status);
@@ -225,7 +228,30 @@ int pool_tell_job(JobObject *job, PyObject *done) {
     return -1;
 }
 
+/* About what its job takes of the pool's room. */
+static uint64_t tasks_load(const struct tasks *tasks, const prong_task_options *options) {
+    enum { A_TASK = 256 };
+    return tasks->buffer.size + tasks->count * A_TASK + options->beside;
+}
+
+/* It is submitted under the GIL: until its object has the job, no callback of it is called. */
+prong_status pool_submit_work(PoolObject *self, const prong_work *work, prong_job *job, const struct tasks *tasks,
+                              prong_task_options *options) {
+    if (!self->limited) return prong_pool_submit(self->pool, work, job, options);
+    prong_time left = options->room_timeout ? options->room_timeout : PRONG_FOREVER;
+    options->room_timeout = -1;
+    options->beside = tasks_large_size(tasks);
+    for (uint64_t load = tasks_load(tasks, options);; load *= 2) {
+        prong_status status = prong_pool_submit(self->pool, work, job, options);
+        if (status != PRONG_FULL) return status;
+        WAITING(load_wait_for(self->pool, load, &left));
+        if (status < 0) return status;
+    }
+}
+
 PyObject *job_not_submitted(prong_status status) {
+    if (PyErr_Occurred()) return exception_taken(); /* by a signal's handler, while it waited */
+    if (status == PRONG_FULL) Py_RETURN_FALSE;
     if (status != PRONG_NOT_RUNNING && status != PRONG_STALE) return raise_status(status);
     Py_RETURN_NONE;
 }
@@ -249,7 +275,7 @@ static PyObject *pool_start_job(PoolObject *self, const struct tasks *tasks, pro
         work.form = PRONG_FORM_VALUES;
     else
         work.task = worker_task;
-    prong_status status = prong_pool_submit(self->pool, &work, &job->job, options);
+    prong_status status = pool_submit_work(self, &work, &job->job, tasks, options);
     if (status < 0) {
         Py_XDECREF(waiting);
         Py_DECREF(job);
@@ -262,18 +288,19 @@ static PyObject *pool_start_job(PoolObject *self, const struct tasks *tasks, pro
     return (PyObject *)job;
 }
 
-/* submit(function, form, items, chunk, time limit or None, retries, priority, done): a task is called with an item or, if chunk is not 0, with
- * so many of them; done is None, or called with the job when it has ended -> Job; None when the pool is not running */
+/* submit(function, form, items, chunk, time limit or None, retries, priority, room timeout, done): a task is called with
+ * an item or, if chunk is not 0, with so many of them; done is None, or called with the job when it has ended -> Job; None when the
+ * pool is not running, False when it had no room in time */
 static PyObject *pool_submit(PyObject *object, PyObject *arguments) {
-    PyObject *function, *items, *limit, *done, *job = NULL;
+    PyObject *function, *items, *limit, *room, *done, *job = NULL;
     int form;
     unsigned priority;
     Py_ssize_t chunk;
     prong_task_options options = {0};
     struct tasks tasks = {0};
-    if (!PyArg_ParseTuple(arguments, "OiOnOIIO", &function, &form, &items, &chunk, &limit, &options.retries, &priority,
-                          &done) ||
-        parse_limit(limit, &options.time_limit))
+    if (!PyArg_ParseTuple(arguments, "OiOnOIIOO", &function, &form, &items, &chunk, &limit, &options.retries, &priority,
+                          &room, &done) ||
+        parse_limit(limit, &options.time_limit) || parse_room_timeout(room, &options.room_timeout))
         return NULL;
     options.priority = priority;
     if (((PoolObject *)object)->sweep_at == 0) pool_sweep_left((PoolObject *)object, false);
@@ -352,8 +379,8 @@ static PyObject *pool_deaths(PyObject *object, PyObject *unused) {
 
 static PyMethodDef pool_methods[] = {
     {"submit", pool_submit, METH_VARARGS,
-     DOC("submit($self, function, form, items, chunk, timeout, retries, priority, done, /)",
-         "Submits tasks of a function: their Job, or None when the pool does not run.\n"
+     DOC("submit($self, function, form, items, chunk, timeout, retries, priority, room_timeout, done, /)",
+         "Submits tasks of a function: their Job; None when the pool does not run, False when it had no room.\n"
          "\n"
          "A task is called with an item or, if chunk is not 0, with so many of them. done: None, or called "
          "with the job when\n"

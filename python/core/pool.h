@@ -31,7 +31,7 @@ int worker_everywhere_target(void *argument, size_t size);
 struct around_options {
     prong_worker_options options;
     const char **cpus;
-    unsigned long long most, soft, hard; /* processes_most, memory_soft, memory_hard */
+    unsigned long long most, soft, hard, maxbytes; /* processes_most, memory_soft, memory_hard */
     prong_time idle_time;
 };
 /* (threads or 0, list of lists of CPUs or None, exit: None, True or a name, its limit or None), or None. 0, or -1 with an exception.
@@ -48,6 +48,7 @@ PyObject *everywhere_answer(prong_status status);
 int add_around(PyObject *module);
 
 /* --- pool.c --- */
+struct tasks;
 struct left_job {
     prong_job job;
     PyObject *shares; /* as of its JobObject */
@@ -57,6 +58,7 @@ typedef struct {
     PyObject_HEAD prong_pool pool;
     PyObject *setup;     /* what forked workers call, those that come later as well */
     PyObject *inherited; /* names of the main module that they have; NULL: they are new images */
+    bool limited;        /* it has maxbytes: a submission may wait */
     bool by_name;        /* its workers have no Python: functions go by name */
     long owner;
     struct JobObject *jobs; /* those that have an object; the newest first */
@@ -76,8 +78,11 @@ void pool_add_job(PoolObject *self, struct JobObject *job);
 void pool_leave_job(PoolObject *self, prong_job job, PyObject *shares);
 /* The same for a job whose object goes. */
 void pool_leave_job_object(PoolObject *self, struct JobObject *job);
-/* None, where the pool is not running; else raises. */
+/* None, where the pool is not running; False, where it had no room in time; the exception of a signal's handler; else raises. */
 PyObject *job_not_submitted(prong_status status);
+/* prong_pool_submit, which waits for room, if need be, without the GIL. */
+prong_status pool_submit_work(PoolObject *pool, const prong_work *work, prong_job *job, const struct tasks *tasks,
+                              prong_task_options *options);
 /* For a callback of a job: takes the GIL, in the pool's thread. */
 void pool_take_gil(void);
 /* Whether callbacks are called in this thread, which has the GIL; returns whether they were before. */
@@ -102,7 +107,6 @@ PyObject *outcome_build(prong_job job, const prong_outcome *outcome);
 bool job_is_over(prong_job job); /* every task has ended, well or not; false for a stale handle */
 
 /* --- block.c --- */
-struct tasks;
 
 /* A job that single tasks have joined. */
 typedef struct TaskBlock {
@@ -184,6 +188,8 @@ int tasks_read(struct tasks *tasks, enum form form, PyObject *function, PyObject
 /* Of a single one, in place of both. data: what goes with the form; of a call its arguments, a tuple, with the keywords, a dict. */
 int tasks_read_call(struct tasks *tasks, PoolObject *pool, enum form form, PyObject *function, PyObject *data,
                     PyObject *keywords);
+/* Bytes of the buffers that have become shares of their own. */
+size_t tasks_large_size(const struct tasks *tasks);
 void tasks_clear(struct tasks *tasks);
 /* Of what was submitted before, nothing is kept. */
 void tasks_forget(void);

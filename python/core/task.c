@@ -11,11 +11,11 @@ static PyObject *otherwise_name;
 /* --- submitting --- */
 
 static int task_options(prong_task_options *options, PyObject *given) {
-    PyObject *limit;
+    PyObject *limit, *room;
     unsigned priority;
-    if (!PyArg_ParseTuple(given, "OII", &limit, &options->retries, &priority)) return -1;
+    if (!PyArg_ParseTuple(given, "OIIO", &limit, &options->retries, &priority, &room)) return -1;
     options->priority = priority;
-    return parse_limit(limit, &options->time_limit);
+    return parse_limit(limit, &options->time_limit) || parse_room_timeout(room, &options->room_timeout) ? -1 : 0;
 }
 
 /* A task with its place in a block; NULL: *status says why, or an exception. */
@@ -33,8 +33,8 @@ static TaskObject *task_begin(PoolObject *pool, PyTypeObject *type, const struct
     return task;
 }
 
-/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority)): kwargs for CALL alone; the pool is for what
- * the class makes of a failure -> an instance of the class, a subclass of Task; None when the pool is not running */
+/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority, room timeout or None)): kwargs for CALL alone; the pool is for what
+ * the class makes of a failure -> an instance of the class, a subclass of Task; None and False as submit's */
 PyObject *pool_call(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     PoolObject *self = (PoolObject *)object;
     prong_task_options options = {0};

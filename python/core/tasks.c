@@ -320,6 +320,12 @@ int tasks_take(struct tasks *tasks, PyObject *items, Py_ssize_t chunk) {
     return 0;
 }
 
+size_t tasks_large_size(const struct tasks *tasks) {
+    size_t size = 0;
+    for (size_t i = 0; i < tasks->large_count; i++) size += (size_t)PyMemoryView_GET_BUFFER(tasks->large[i].view)->len;
+    return size;
+}
+
 void tasks_clear(struct tasks *tasks) {
     for (size_t i = 0; i < tasks->large_count; i++) {
         Py_DECREF(tasks->large[i].view);

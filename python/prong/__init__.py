@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # what is found, or made, when it is asked for
     from .errors import TaskMemory as TaskMemory
     from .errors import TaskTimeout as TaskTimeout
     from .errors import WorkerDied as WorkerDied
+    from .pool import find_pool as find_pool
 
     # Functions at runtime, that give objects of these classes: so that they can be annotations, as with multiprocessing.
     from .queues import JoinableQueue as JoinableQueue
@@ -145,7 +146,7 @@ _new = {
     "TaskFailed": "errors", "worker_state": "_impl.around", "worker_id": "_impl.around", "INLINE": "_impl.inline",
     "task_seed": "_impl.seeds", "Supervisor": "_impl.supervisor", "Child": "_impl.supervisor", "ChildState": "_impl.supervisor",
     "SupervisorGaveUp": "errors", "as_completed": "_impl.completed", "JournalStoppedWarning": "errors",
-    "Share": "_impl.share", "share": "_impl.share",
+    "Share": "_impl.share", "share": "_impl.share", "find_pool": "pool",
 }
 _of_core = ("deadlock_report", "usable_cpu_count", "set_arena_size", "fit_address_space")
 _renamed = {"CPool": "NativePool", "report": "deadlock_report"}  # old names, for one release

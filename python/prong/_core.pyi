@@ -1,13 +1,13 @@
 # The extension: what python/core has. Its types are the runtime's; what callers of prong are told of them is in the public modules.
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, Literal, TypeVar, final
 
 _Place = tuple[int, int]  # of an object in the family: offset, generation
 _Buffer = Any
 _Class = TypeVar("_Class")
 _Task = TypeVar("_Task", bound="Task")
-_Around = tuple[int, list[str] | None, bool | str | None, float | None, int, float | None, int, int]
+_Around = tuple[int, list[str] | None, bool | str | None, float | None, int, float | None, int, int, int]
 
 CALL: Final[int]
 ITEM: Final[int]
@@ -201,9 +201,10 @@ class Pool:
         timeout: float | None,
         retries: int,
         priority: int,
+        room_timeout: float | None,
         done: Callable[[Job], object] | None,
         /,
-    ) -> Job | None: ...
+    ) -> Job | Literal[False] | Exception | None: ...
     def call(
         self,
         cls: type[_Task],
@@ -212,9 +213,9 @@ class Pool:
         form: int,
         data: Any,
         kwargs: Any,
-        options: tuple[float | None, int, int],
+        options: tuple[float | None, int, int, float | None],
         /,
-    ) -> _Task | None: ...
+    ) -> _Task | Literal[False] | Exception | None: ...
     def close(self) -> None: ...
     def terminate(self) -> None: ...
     def cancel(self) -> None: ...
@@ -237,7 +238,7 @@ class NativePool(Pool):
     ) -> tuple[int, str] | None: ...
     def map_into(
         self, name: str, source: _Buffer, out: _Buffer, chunksize: int, timeout: float | None, retries: int,
-        priority: int, /
+        priority: int, room_timeout: float | None, /
     ) -> tuple[int, str] | None: ...
 
 @final

@@ -148,6 +148,8 @@ class _Factories(methods.Family):
         idle_time: "float | None" = None,
         memory_soft: "int | None" = None,
         memory_hard: "int | None" = None,
+        maxbytes: "int | None" = None,
+        name: "str | None" = None,
     ) -> "_Pool":
         """A pool of so many worker processes; None: as many as this process may use CPUs; prong.INLINE: none, tasks run in this
         process.
@@ -160,7 +162,7 @@ class _Factories(methods.Family):
         return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context(),
                     threads_per_worker=threads_per_worker, cpus=cpus, worker_exit=worker_exit,
                     worker_exit_timeout=worker_exit_timeout, processes_most=processes_most,
-                    idle_time=idle_time, memory_soft=memory_soft, memory_hard=memory_hard)
+                    idle_time=idle_time, memory_soft=memory_soft, memory_hard=memory_hard, maxbytes=maxbytes, name=name)
 
     @typed_as(_std.BaseContext.RawValue)
     def RawValue(self, typecode_or_type, *args):

@@ -19,7 +19,7 @@ from ._impl.results import AsyncResult as AsyncResult
 from ._impl.results import JobResult
 from ._impl.results import MapResult as MapResult
 from ._impl.results import rebuilt, remote_traceback
-from ._impl.task_options import PLAIN, task_options
+from ._impl.task_options import PLAIN, no_room, submitted, task_options
 from .errors import Deadlock, PoolBroken, ProcessError, TimeoutError
 
 __all__ = ["Pool", "ThreadPool"]
@@ -99,6 +99,7 @@ _CALLBACK_AT_EXIT = 4
 
 
 _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+_numbers = itertools.count()
 
 
 @atexit.register
@@ -107,6 +108,17 @@ def _end_pools():
         pool._core.terminate()
         if pool._core.join(_CALLBACK_AT_EXIT):
             pool._terminate()
+
+
+def find_pool(name: str) -> "Pool":
+    """The running Pool of that name, the last of several, that this process has made, or has from the process that forked it.
+
+    LookupError when there is none. Another process, such as a spawned one or a pool's worker, has no Pool object.
+    """
+    found = [pool for pool in list(_pools) if pool._name == name is not None and pool._state == RUN]
+    if not found:
+        raise LookupError(f"no pool named {name!r} runs in this process")
+    return max(found, key=lambda pool: pool._number)
 
 
 # What multiprocessing's Pool calls of its own as it works. A subclass that has one of these of its own, and a context with a Process or
@@ -133,6 +145,10 @@ class Pool(_TheirPool):
     processes_most= has the pool grow to so many workers while tasks wait, and shrink again when it could have done with fewer for
     idle_time= seconds (10). memory_soft=, memory_hard=: bytes of a worker's own memory, above which it is replaced after its task, or
     gets no more (MemoryError) and is killed (TaskMemory).
+
+    maxbytes=: how many bytes the arguments of the calls that wait or run may have together. A call that finds no room waits, unless a
+    task of this pool makes it; one that is larger alone is a ValueError. imap reads no further ahead than there is room for.
+    name=: for find_pool, and its workers ("NAME-1", …).
     processes=prong.INLINE: no workers. A task runs in the thread that submits it, one of imap when its result is asked for, for a
     debugger; nothing is pickled, and no timeout enforced.
     """
@@ -156,6 +172,8 @@ class Pool(_TheirPool):
         idle_time: "float | None" = None,
         memory_soft: "int | None" = None,
         memory_hard: "int | None" = None,
+        maxbytes: "int | None" = None,
+        name: "str | None" = None,
     ) -> None:
         self._pool_lock = threading.Lock()
         self._state = INIT
@@ -173,18 +191,20 @@ class Pool(_TheirPool):
             if hook is not None:
                 self._check_hook(hook, what)
         around = None
-        options = (threads_per_worker, cpus, worker_exit, worker_exit_timeout, processes_most, idle_time, memory_soft, memory_hard)
+        options = (threads_per_worker, cpus, worker_exit, worker_exit_timeout, processes_most, idle_time, memory_soft, memory_hard,
+                   maxbytes)
         if options != (None,) * len(options):
             from ._impl.around import Around
             around = Around(*options)
         if not self._inlined and self._brings_hooks(context):
-            if around is not None:
+            if around is not None or name is not None:
                 raise ValueError("options of workers, and sizes, are not for a pool that brings its own processes or queues")
             from ._impl import standard_pool
             standard_pool.begin(Pool, self, processes, initializer, initargs, maxtasksperchild, context)
             return
         self._ctx = context.get_context()
         self._processes = processes
+        self._name, self._number = name, next(_numbers)
         self._maxtasksperchild = maxtasksperchild
         self._kept: list[Any] = []  # what workers write to
         self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -208,7 +228,7 @@ class Pool(_TheirPool):
     def _start(self, initializer, initargs, around):
         from .heap import BufferWrapper
         method = self._ctx._name
-        name = self._ctx.Process.__name__.replace("Process", "PoolWorker")
+        name = self._name or self._ctx.Process.__name__.replace("Process", "PoolWorker")
         self._failure = BufferWrapper(_FAILURE_SIZE)
         setup = self._setup_type(self._ctx, name, initializer, initargs, self._failure, around)
         payload = b""
@@ -286,8 +306,8 @@ class Pool(_TheirPool):
         except Exception as error:
             result._settle(False, error)
             return result
-        if job is None:
-            raise ValueError("Pool not running")
+        if submitted(job) is False:
+            raise no_room()
         with result._lock:
             if result._success is None:  # it may have ended before the job is known here
                 result._job = job
@@ -308,8 +328,8 @@ class Pool(_TheirPool):
             result = cls()
             result._settle(False, error)
             return result
-        if result is None:
-            raise ValueError("Pool not running")
+        if submitted(result) is False:
+            raise no_room()
         return result
 
     def apply(
@@ -343,13 +363,15 @@ class Pool(_TheirPool):
         timeout: "float | None" = None,
         retries: int = 0,
         priority: "Priority" = "normal",
+        room_timeout: "float | None" = None,
     ) -> "AsyncResult[_T]":
         """As apply, without waiting: an AsyncResult.
 
-        callback(result) or error_callback(exception) is called, in a thread of the pool's, when the task has ended.
+        callback(result) or error_callback(exception) is called, in a thread of the pool's, when the task has ended. room_timeout: how
+        many seconds to wait for room, in a pool with maxbytes (0: not at all); then queue.Full is raised.
         """
-        plain = timeout is None and retries == 0 and priority == "normal"
-        options = PLAIN if plain else task_options(timeout, retries, priority)
+        plain = timeout is None is room_timeout and retries == 0 and priority == "normal"
+        options = PLAIN if plain else task_options(timeout, retries, priority, room_timeout)
         if type(args) is not tuple:
             args = tuple(args)
         if callback is None is error_callback:
@@ -431,10 +453,12 @@ class Pool(_TheirPool):
         timeout: "float | None" = None,
         retries: int = 0,
         priority: "Priority" = "normal",
+        room_timeout: "float | None" = None,
         seed: "int | None" = None,
     ) -> "MapResult[_T]":
-        """As map, without waiting: a MapResult. The callbacks are called once, with the list or the first error."""
-        options = task_options(timeout, retries, priority)
+        """As map, without waiting: a MapResult. The callbacks are called once, with the list or the first error. room_timeout: as
+        apply_async's."""
+        options = task_options(timeout, retries, priority, room_timeout)
         return self._map_tasks(func, iterable, (_core.ITEM, _core.MAP), chunksize, seed, options, callback, error_callback)
 
     def starmap(
@@ -465,10 +489,11 @@ class Pool(_TheirPool):
         timeout: "float | None" = None,
         retries: int = 0,
         priority: "Priority" = "normal",
+        room_timeout: "float | None" = None,
         seed: "int | None" = None,
     ) -> "MapResult[_T]":
         """As starmap, without waiting: a MapResult."""
-        options = task_options(timeout, retries, priority)
+        options = task_options(timeout, retries, priority, room_timeout)
         return self._map_tasks(func, iterable, (_core.STAR, _core.STARMAP), chunksize, seed, options, callback, error_callback)
 
     def _imap(self, ordered, func, iterable, chunksize, seed, journal, *more):

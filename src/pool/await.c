@@ -84,7 +84,7 @@ static bool view_pool_lives(const struct pool *pool, uint64_t generation) {
 static struct pool *pool_awaited(const struct awaited *awaited, uint64_t *generation) {
     uint64_t offset = awaited->offset;
     *generation = awaited->generation;
-    if (awaited->place != AWAIT_WORKERS) {
+    if (!await_is_for_pool(awaited->place)) {
         struct job *job;
         INSIDE struct visit inside = {0};
         if (object_enter(&inside, KIND_JOB, awaited->offset, awaited->generation, (void **)&job)) return NULL;
@@ -228,12 +228,21 @@ static bool view_job_can_end(const struct view *view, size_t i, const struct awa
     return (pending && pending_can) || (running && running_can) || await_more_than(job->done) < awaited->place;
 }
 
+/* What holds the room ends with its tasks. */
+static bool view_room_can_come(const struct view *view, size_t i) {
+    const struct pool *pool = view->pools[i];
+    for (uint64_t k = 0; k < pool->worker_count; k++)
+        if (view->can_go_on[i][k] && worker_hand(pool, pool_worker(pool, k))->job) return true;
+    return !pool->load || (schedule_first_job(pool) && view_any_can_go_on(view, i));
+}
+
 static bool view_wait_can_end(const struct view *view, const struct worker *worker) {
     struct awaited awaited = worker_awaited(worker);
     uint64_t generation;
     struct pool *pool = pool_awaited(&awaited, &generation);
     size_t i = view_find(view, pool);
     if (!pool || i == view->count || view->generations[i] != generation) return true;
+    if (awaited.place == AWAIT_ROOM) return view_room_can_come(view, i);
     return awaited.place == AWAIT_WORKERS ? view_all_can_go_on(view, i) : view_job_can_end(view, i, &awaited);
 }
 
@@ -270,7 +279,7 @@ static bool view_caller_can_go_on(struct view *view) {
 static bool await_worker_is_free(const struct awaited *awaited) {
     uint64_t generation;
     struct pool *pool = pool_awaited(awaited, &generation);
-    if (!pool || awaited->place == AWAIT_WORKERS) return false;
+    if (!pool || await_is_for_pool(awaited->place)) return false;
     bool somebody = false;
     for (uint64_t i = 0, wanted = pool_wanted(pool); i < pool->worker_count; i++) {
         struct worker *worker = pool_worker(pool, i);

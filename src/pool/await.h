@@ -4,16 +4,20 @@
 
 #include "pool/pool.h"
 
-/* The place of what is awaited: of one task of a job; or every task of it; or the end of all workers of a pool; or, from AWAIT_MORE on
- * downwards, that more than so many of the job's tasks are done. */
-enum { AWAIT_EVERY_TASK = -1, AWAIT_WORKERS = -2, AWAIT_MORE = -3 };
+/* The place of what is awaited: of one task of a job; or every task of it; or the end of all workers of a pool; or room in it; or, from
+ * AWAIT_MORE on downwards, that more than so many of the job's tasks are done. */
+enum { AWAIT_EVERY_TASK = -1, AWAIT_WORKERS = -2, AWAIT_ROOM = -3, AWAIT_MORE = -4 };
+
+static inline bool await_is_for_pool(int64_t place) {
+    return place == AWAIT_WORKERS || place == AWAIT_ROOM;
+}
 
 static inline int64_t await_more_than(uint64_t done) {
     return AWAIT_MORE - (int64_t)done;
 }
 
 struct awaited {
-    uint64_t offset, generation; /* of a job or, with AWAIT_WORKERS, a pool */
+    uint64_t offset, generation; /* of a job, or of a pool */
     int64_t place;
 };
 

@@ -7,6 +7,7 @@
 #include "pool/inline.h"
 #include "pool/iterator.h"
 #include "pool/journal_run.h"
+#include "pool/load.h"
 #include "pool/notes.h"
 #include "pool/schedule.h"
 #include "pool/submit.h"
@@ -91,7 +92,7 @@ static prong_status iterator_open_job(prong_iterator *it, const struct submissio
     if (s->values) TRY(iterator_prepare_values(it, s));
     TRY(job_create(&ring, pool, &it->job, &unused));
     it->job->chunk = it->chunk;
-    return job_submit(pool, it->job, &it->handle);
+    return job_submit(&ring, pool, it->job, &it->handle);
 }
 
 prong_status prong_pool_iterate(prong_pool handle, const prong_work *work, prong_iterator **result,
@@ -162,6 +163,7 @@ static void iterator_append(struct pool *pool, struct job *job, uint64_t place) 
     uint64_t *order = (uint64_t *)arena_at(job->order) + job->count % job->capacity;
     guard_set(&pool->guard, order, place);
     guard_set(&pool->guard, job_word(job, place), task_word(TASK_PENDING, PRONG_OK, 0, 0));
+    load_add(pool, job, job_call(job, place)->argument_size);
     job_add_task(pool, job);
 }
 
@@ -180,9 +182,16 @@ static bool iterator_has_no_workers(const struct pool *pool) {
     return atomic_load(&pool->state) == POOL_CLOSED && !pool->unfinished && !pool->inlined;
 }
 
+/* One that has a task in the pool reads ahead no further where that is full: it never waits, since it may be what holds the room. */
+static prong_status iterator_check_room(const prong_iterator *it, const struct pool *pool, size_t size) {
+    TRY(load_check(pool, size));
+    return it->busy && !load_fits(pool, size) ? PRONG_FULL : PRONG_OK;
+}
+
 static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *argument) {
     struct job *job = it->job;
     struct pool *pool = arena_at(job->pool);
+    TRY(iterator_check_room(it, pool, iterator_head(it).size + argument->size));
     uint64_t place = iterator_free_place(it);
     struct call *call = job_call(job, place);
     call->number = it->fed;
@@ -193,7 +202,7 @@ static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *arg
         status = iterator_fail_stopped(job);
     else if (iterator_has_no_workers(pool))
         status = fail(PRONG_NOT_RUNNING, "iterate: pool '%s' was shut down, and its workers have ended", pool->name);
-    else
+    else if (!(status = iterator_check_room(it, pool, call->argument_size)))
         iterator_append(pool, job, place);
     bool backlog = pool_lacks_workers(pool);
     guard_leave(&pool->guard);
@@ -245,7 +254,7 @@ static prong_status iterator_feed_one(prong_iterator *it) {
 static prong_status iterator_feed(prong_iterator *it) {
     prong_status status = PRONG_OK;
     while (status >= 0 && !it->exhausted && it->busy < it->capacity) status = iterator_feed_one(it);
-    return status;
+    return status == PRONG_FULL ? PRONG_OK : status;
 }
 
 /* --- taking --- */

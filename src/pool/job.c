@@ -6,6 +6,7 @@
 #include "family/heap.h"
 #include "family/member.h"
 #include "pool/inline.h"
+#include "pool/load.h"
 #include "pool/notes.h"
 #include "pool/owner.h"
 #include "pool/schedule.h"
@@ -66,6 +67,7 @@ static prong_status job_allocate(struct job *job, const struct submission *s, ui
     bool small = words + order + calls <= SMALL_JOB && further <= SMALL_JOB - (words + order + calls);
     prong_status status = small ? PRONG_OK : heap_alloc(words + order + calls + further, 0, &job->storage, NULL);
     if (status < 0) return fail_again(status, "a job of %zu tasks", s->capacity);
+    if (!s->ring && s->count) job->load = words + calls + further + s->options->beside;
     uint64_t at = small ? arena_offset(job->small) : job->storage;
     if (!small) memset(arena_at(at), 0, words + order + calls);
     atomic_signal_fence(memory_order_seq_cst); /* if this process dies, dispose finds no calls, or empty ones */
@@ -148,29 +150,45 @@ static prong_status job_run_inline(struct pool *pool, struct job *job) {
     return status;
 }
 
-/* On failure the job is gone. */
-prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle) {
+/* Under the guard. PRONG_NOT_RUNNING, PRONG_FULL. */
+static prong_status job_enlist(struct pool *pool, struct job *job) {
+    if (atomic_load(&pool->state) != POOL_RUNNING) return PRONG_NOT_RUNNING;
+    if (!load_fits(pool, job->load)) return PRONG_FULL;
+    object_publish(job);
+    load_enlist(pool, job);
+    guard_set(&pool->guard, &pool->unfinished, pool->unfinished + job->count);
+    if (job->count)
+        schedule_job(pool, job);
+    else
+        schedule_tell_owner(pool, job);
+    return PRONG_OK;
+}
+
+/* The same when there is room for it. */
+static prong_status job_enlist_in_time(struct submission *s, struct pool *pool, struct job *job, bool *backlog) {
+    TRY(load_check(pool, job->load));
+    if (pool->maxbytes && !job->sealed && !job->order)
+        return fail(PRONG_INVALID, "pool '%s' has a limit in bytes (maxbytes): it takes no open jobs (capacity)",
+                    pool->name);
+    for (;;) {
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return lock_refused(PRONG_TIMEOUT, "the pool");
+        prong_status status = job_enlist(pool, job);
+        *backlog = pool_lacks_workers(pool);
+        guard_leave(&pool->guard);
+        if (status == PRONG_NOT_RUNNING) return job_fail_not_running(pool);
+        if (status >= 0) return PRONG_OK;
+        TRY(load_wait(pool, s, job->load));
+    }
+}
+
+prong_status job_submit(struct submission *s, struct pool *pool, struct job *job, prong_job *handle) {
     /* Once it is submitted it may be done and destroyed at any moment, by its callback, and its memory another job's. */
     uint64_t count = job->count, tell_owner = job->tell_owner;
+    bool backlog = false;
     *handle = job_handle(job);
     if (pool->inlined) return job_run_inline(pool, job);
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) {
-        job_discard(job);
-        return lock_refused(PRONG_TIMEOUT, "the pool");
-    }
-    bool running = atomic_load(&pool->state) == POOL_RUNNING, backlog = false;
-    if (running) {
-        object_publish(job);
-        guard_set(&pool->guard, &pool->unfinished, pool->unfinished + job->count);
-        if (job->count)
-            schedule_job(pool, job);
-        else
-            schedule_tell_owner(pool, job);
-        backlog = pool_lacks_workers(pool);
-    }
-    guard_leave(&pool->guard);
-    if (!running) {
-        prong_status status = job_fail_not_running(pool);
+    prong_status status = job_enlist_in_time(s, pool, job, &backlog);
+    if (status < 0) {
         job_discard(job);
         return status;
     }

@@ -82,6 +82,7 @@ struct job {
     uint64_t seed;                  /* see prong_task_seed */
     uint64_t in_place;              /* in or out is the caller's own memory in the arena */
     int64_t began;
+    uint64_t load; /* bytes that it holds of the pool's, once it is submitted: see load.h */
     _Alignas(64) struct waitq progress;
     _Atomic uint32_t settled; /* its end is certain: nothing changes any more, and no guard is needed to read it */
     struct object_bell bell;  /* rings when it has ended */
@@ -130,8 +131,8 @@ struct outputs {
 prong_status job_check_count(size_t tasks, size_t bytes_each);
 /* A job with its tables, not yet visible to workers; *extra is the place of the further bytes. */
 prong_status job_create(const struct submission *submission, struct pool *pool, struct job **job, uint64_t *extra);
-/* On failure the job is gone. */
-prong_status job_submit(struct pool *pool, struct job *job, prong_job *handle);
+/* Waits for room, as the submission says. On failure the job is gone. */
+prong_status job_submit(struct submission *submission, struct pool *pool, struct job *job, prong_job *handle);
 void job_discard(struct job *job);
 /* Why a pool takes nothing any more. Not under its guard: it may bury its owner. */
 prong_status job_fail_not_running(const struct pool *pool);

@@ -4,6 +4,7 @@
 #include "base/periods.h"
 #include "family/member.h"
 #include "pool/job.h"
+#include "pool/load.h"
 #include "pool/notes.h"
 #include "pool/schedule.h"
 
@@ -163,6 +164,7 @@ prong_status job_abandon(prong_job handle, struct job *job) {
         idle = job->running == 0;
         if (idle) guard_set(&pool->guard, &job->freed_by, self_token());
         guard_leave(&pool->guard);
+        load_tell(pool);
     } else if (job_pool_lives(job)) {
         return PRONG_OK; /* somebody was faster */
     }

@@ -123,7 +123,7 @@ static void pool_break(struct pool *pool, int code) {
         guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
     }
     guard_leave(&pool->guard);
-    waitq_notify(&pool->ended, INT_MAX);
+    pool_tell_change(pool);
 }
 
 /* Under the guard. */

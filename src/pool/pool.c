@@ -81,6 +81,7 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
     pool->inlined = o->processes == PRONG_INLINE;
     pool_fill_size(pool, o);
     pool->maxtasks = o->maxtasksperchild;
+    pool->maxbytes = pool->inlined ? 0 : o->maxbytes;
     pool->memory_soft = o->memory_soft;
     pool->memory_hard = o->memory_hard;
     pool->initializer_limit = o->initializer_time_limit == PRONG_FOREVER ? 0 : (uint64_t)o->initializer_time_limit;
@@ -90,6 +91,7 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
                                  : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
+    pool->created = clock_now();
     pool->limits_looked_until = PRONG_FOREVER;
     TRY(pool_make_table(pool->worker_count * sizeof(struct worker), &pool->workers));
     TRY(pool_make_table(pool->worker_count * sizeof(struct hand), &pool->hands));
@@ -136,6 +138,7 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
 void pool_tell_change(struct pool *pool) {
     waitq_notify(&pool->work, INT_MAX);
     waitq_notify(&pool->attention, 1);
+    waitq_notify(&pool->room, INT_MAX);
     waitq_notify(&pool->ended, INT_MAX);
 }
 
@@ -269,7 +272,7 @@ static bool no_worker_lives(const struct pool *pool) {
 
 static void pool_wake(void *object) {
     struct pool *pool = object;
-    struct waitq *const all[] = {&pool->work, &pool->attention, &pool->callbacks, &pool->ended};
+    struct waitq *const all[] = {&pool->work, &pool->attention, &pool->callbacks, &pool->room, &pool->ended};
     lock_wake(&pool->guard.lock);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) waitq_wake_all(all[i]);
 }
@@ -295,6 +298,7 @@ static void pool_recover(void *object, uint32_t dead) {
 static void pool_end(void *object) {
     struct pool *pool = object;
     waitq_notify(&pool->work, INT_MAX);
+    waitq_notify(&pool->room, INT_MAX);
     waitq_notify(&pool->ended, INT_MAX);
 }
 

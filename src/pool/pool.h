@@ -70,9 +70,11 @@ struct pool {
     uint64_t memory_watched;           /* with memory_hard: its owner looks again, without being told */
     uint64_t renewal;                  /* a worker that was started for an earlier one ends */
     uint64_t maxtasks;
+    uint64_t maxbytes;            /* 0: no limit. See load.h */
     uint64_t limits, limit_count; /* the heap of hands with a time limit: see limits.h */
     int64_t limits_looked_until;  /* the owner looks at it then, at the latest; PRONG_FOREVER: when it is told to */
     _Alignas(64) uint64_t busy, busy_most; /* if it adapts: hands with a task, and how many there were at most */
+    uint64_t load;                         /* with maxbytes: bytes of jobs */
     /* The rest. */
     struct chain told;         /* ended jobs whose callbacks are to run, in the order of their ends */
     _Atomic uint64_t owner;    /* token */
@@ -91,12 +93,14 @@ struct pool {
     uint64_t inlined;                                       /* it has no workers: see inline.h */
     void *inline_state;                                     /* in the owner's memory */
     uint64_t method;
-    uint64_t program; /* a block: of the workers' images; 0: as the method has it */
-    sigset_t mask;    /* the creator's, for workers that are forked by a helper: see owner_entry.h */
-    char name[32];
+    uint64_t program;                    /* a block: of the workers' images; 0: as the method has it */
+    sigset_t mask;                       /* the creator's, for workers that are forked by a helper: see owner_entry.h */
+    char name[32];                       /* of workers, and by which it is found */
+    int64_t created;                     /* when: of several of one name, the last is found */
     _Alignas(64) struct waitq work;      /* workers wait for tasks */
     _Alignas(64) struct waitq attention; /* the owner's caretaker waits for what is to be done */
     _Alignas(64) struct waitq callbacks; /* the one that runs callbacks waits for jobs that have any */
+    _Alignas(64) struct waitq room;      /* with maxbytes: submitters wait for others' tasks to end */
     _Alignas(64) struct waitq ended;     /* join waits for the last worker, everywhere and replace_workers for all */
 };
 

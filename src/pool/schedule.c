@@ -8,15 +8,16 @@
 #include "os/os.h"
 #include "pool/chain.h"
 #include "pool/limits.h"
+#include "pool/load.h"
 
 #include <limits.h>
 
 enum {
-    TASK_WORDS = 5,                                                     /* schedule_end_task */
+    TASK_WORDS = 5 + LOAD_WORDS,                                        /* schedule_end_task */
     TAKE_WORDS = 5 + LIMIT_WORDS,                                       /* hand_take */
     FREE_WORDS = 3 + LIMIT_WORDS,                                       /* hand_free */
     CLAIM_WORDS = 3 + 3 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
-    TELL_WORDS = 1 + CHAIN_ADD_WORDS,                                   /* schedule_tell_owner */
+    TELL_WORDS = 1 + LOAD_WORDS + CHAIN_ADD_WORDS,                      /* schedule_after_end */
     END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,           /* schedule_end */
     LOSS_WORDS = 4 + CHAIN_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
     DEATH_WORDS = LOSS_WORDS + 8,                                       /* schedule_death */
@@ -206,15 +207,21 @@ static void schedule_end_task(struct pool *pool, struct job *job, uint64_t place
     schedule_set(pool, word, task_word(TASK_ENDED, status, task_tries(*word), code));
     schedule_add(pool, &job->done, 1);
     schedule_add(pool, &pool->unfinished, -1);
+    if (job->order) load_return(pool, job, job_call(job, place)->argument_size);
     if (status >= 0) return;
     schedule_add(pool, &job->failed, 1);
     if (!job->first_failure || place + 1 < job->first_failure) schedule_set(pool, &job->first_failure, place + 1);
 }
 
+static void schedule_after_end(struct pool *pool, struct job *job) {
+    if (job_ended(job)) load_return(pool, job, job->load);
+    schedule_tell_owner(pool, job);
+}
+
 /* Which caller frees the job is decided under the guard, as in job_abandon. */
 static unsigned schedule_news(struct pool *pool, struct job *job) {
     unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
-    schedule_tell_owner(pool, job);
+    schedule_after_end(pool, job);
     if (!job->abandoned || job->running) return news;
     schedule_set(pool, &job->freed_by, self_token());
     return news | JOB_NEWS_LAST;
@@ -272,7 +279,7 @@ unsigned schedule_death(struct pool *pool, struct worker *worker, int exit_code)
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     while (job->again) {
         schedule_end_task(pool, job, again_take(pool, job), status, 0);
-        schedule_tell_owner(pool, job);
+        schedule_after_end(pool, job);
         guard_commit(&pool->guard);
     }
     uint64_t left = job->count - job->next - job->withdrawn;
@@ -290,7 +297,7 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
     }
     schedule_set(pool, &job->sealed, 1);
     schedule_unlink_job(pool, job);
-    schedule_tell_owner(pool, job);
+    schedule_after_end(pool, job);
     guard_commit(&pool->guard);
 }
 
@@ -327,6 +334,7 @@ void schedule_tell(struct pool *pool, uint64_t offset, unsigned news) {
     if (ended) object_bell_after_ready(&job->bell);
     uint64_t tells = __atomic_load_n(&job->tell_owner, __ATOMIC_RELAXED);
     if (tells == JOB_TELL_EACH || (ended && tells)) waitq_notify(&pool->callbacks, 1);
+    load_tell(pool);
     if (news & JOB_NEWS_LAST) object_destroy(job, object_generation(job)); /* ours to free: nobody else changes it */
     if (atomic_load(&pool->state) != POOL_RUNNING && __atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) == 0)
         waitq_notify(&pool->work, INT_MAX);

@@ -17,13 +17,13 @@ static size_t submit_padded(size_t size) {
 }
 
 /* On failure the job is gone. */
-static prong_status submit_noted(const struct submission *s, struct pool *pool, struct job *job,
+static prong_status submit_noted(struct submission *s, struct pool *pool, struct job *job,
                                  const struct outputs *outputs, prong_job *handle) {
     *handle = job_handle(job);
     prong_status status = job_note(*handle, s, outputs);
     if (status < 0)
         job_discard(job);
-    else if ((status = job_submit(pool, job, handle)))
+    else if ((status = job_submit(s, pool, job, handle)))
         note_remove(*handle);
     return status;
 }
@@ -126,24 +126,24 @@ prong_status job_wait_or_cancel(prong_job job, prong_time timeout, uint64_t *too
 }
 
 /* Results go from the arena to where the work wants them without a note of that place: for one task, a note costs time. */
-static prong_status submit_run_tasks(struct submission *s, prong_time timeout) {
+static prong_status submit_run_tasks(struct submission *s) {
     prong_job job;
     struct outputs outputs = submit_outputs(s->work);
     uint64_t too_long = 0, unused;
     TRY(submit_tasks(s, (prong_bytes){0}, &job, NULL));
-    prong_status status = job_wait_or_cancel(job, timeout, &unused);
+    prong_status status = job_wait_or_cancel(job, s->timeout, &unused);
     if (outputs.out || outputs.sizes) too_long = job_deliver_to(job, &outputs);
     if (status >= 0) status = job_first_failure(job);
     if (status >= 0 && too_long) status = job_fail_too_long(job, too_long - 1);
     return job_destroy_after(job, status);
 }
 
-static prong_status submit_run_elements(struct submission *s, prong_time timeout) {
+static prong_status submit_run_elements(struct submission *s) {
     prong_job job;
     struct outputs outputs = submit_outputs(s->work);
     uint64_t unused;
     TRY(submit_elements(s, &job, &outputs));
-    prong_status status = job_wait_or_cancel(job, timeout, &unused);
+    prong_status status = job_wait_or_cancel(job, s->timeout, &unused);
     if (status < 0) job_deliver(job); /* what is done; else the wait has */
     if (status >= 0) status = job_first_failure(job);
     return job_destroy_after(job, status);
@@ -154,6 +154,7 @@ prong_status prong_pool_run(prong_pool pool, const prong_work *work, const prong
     struct submission s;
     TRY(work_read(&s, pool, work, options, WORK_RUN));
     if (s.options->journal) return journal_run(&s, timeout);
-    if (s.values) return values_run(&s, timeout);
-    return s.form == PRONG_FORM_TASK ? submit_run_tasks(&s, timeout) : submit_run_elements(&s, timeout);
+    s.timeout = timeout;
+    if (s.values) return values_run(&s);
+    return s.form == PRONG_FORM_TASK ? submit_run_tasks(&s) : submit_run_elements(&s);
 }

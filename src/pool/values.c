@@ -99,8 +99,7 @@ static prong_status values_write_calls(prong_document *scratch, const struct cal
 
 /* --- submitting --- */
 
-static prong_status values_submit_written(const struct submission *s, const struct call_header *header,
-                                          prong_job *job) {
+static prong_status values_submit_written(struct submission *s, const struct call_header *header, prong_job *job) {
     prong_document *scratch;
     prong_bytes *calls = NULL;
     prong_work work = *s->work;
@@ -111,6 +110,7 @@ static prong_status values_submit_written(const struct submission *s, const stru
     written.work = &work;
     written.capacity = written.count;
     if (status >= 0) status = submit_tasks(&written, (prong_bytes){0}, job, NULL);
+    s->timeout = written.timeout;
     prong_document_close(scratch);
     return status;
 }
@@ -177,12 +177,12 @@ prong_status prong_job_value(prong_job job, prong_document *document, prong_valu
     return values_read_results(job, document, value);
 }
 
-prong_status values_run(struct submission *s, prong_time timeout) {
+prong_status values_run(struct submission *s) {
     prong_job job;
     uint64_t unused;
     const prong_work *work = s->work;
     TRY(values_submit(s, &job));
-    prong_status status = job_wait_or_cancel(job, timeout, &unused);
+    prong_status status = job_wait_or_cancel(job, s->timeout, &unused);
     if (status >= 0)
         status = work->result ? values_read_results(job, work->document, work->result) : job_first_failure(job);
     return job_destroy_after(job, status);

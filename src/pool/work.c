@@ -151,7 +151,8 @@ prong_status work_read(struct submission *s, prong_pool pool, const prong_work *
                              .function = given.function,
                              .name = work->name,
                              .count = work->count,
-                             .capacity = work->count};
+                             .capacity = work->count,
+                             .timeout = PRONG_FOREVER};
     if (given.form == PRONG_FORM_VALUES) {
         s->form = PRONG_FORM_TASK;
         s->values = work->each || work->arguments ? VALUES_LIST : VALUES_ONE;

@@ -18,7 +18,8 @@ struct submission {
     const char *name; /* NULL: by its pointer */
     size_t count, capacity;
     bool ring;
-    uint64_t extra; /* bytes of storage behind the tables */
+    uint64_t extra;     /* bytes of storage behind the tables */
+    prong_time timeout; /* the run's, of which waiting for room takes its part; PRONG_FOREVER: it is none */
 };
 /* For which call: some members of a prong_work are for one of them alone. */
 enum work_call { WORK_RUN, WORK_SUBMIT, WORK_ITERATE };

@@ -226,8 +226,7 @@ void worker_report_broken(struct pool *pool, int code) {
     guard_set(&pool->guard, (uint64_t *)&pool->broken_code, (uint64_t)(int64_t)code);
     if (atomic_load(&pool->state) <= POOL_CLOSED) guard_set(&pool->guard, (uint64_t *)&pool->state, POOL_BROKEN);
     guard_leave(&pool->guard);
-    waitq_notify(&pool->attention, 1);
-    waitq_notify(&pool->ended, INT_MAX);
+    pool_tell_change(pool);
 }
 
 static void worker_report_initializing(struct work_loop *w) {

@@ -38,19 +38,19 @@ def _lists(cpus):
 class Around:
     """The options of a Pool that are for its workers."""
 
-    def __init__(self, threads, cpus, worker_exit, exit_timeout, most, idle_time, soft, hard):
+    def __init__(self, threads, cpus, worker_exit, exit_timeout, most, idle_time, soft, hard, maxbytes):
         if threads is not None and (not isinstance(threads, int) or not 0 < threads < 1 << 20):
             raise ValueError("threads_per_worker must be a positive int or None")
         if exit_timeout is not None and worker_exit is None:
             raise ValueError("worker_exit_timeout without a worker_exit")
         self.threads, self.exit, self._exit_timeout = threads, worker_exit, exit_timeout
         self._cpus = None if cpus is None else _lists(cpus)
-        for value, what in ((most, "processes_most"), (soft, "memory_soft"), (hard, "memory_hard")):
+        for value, what in ((most, "processes_most"), (soft, "memory_soft"), (hard, "memory_hard"), (maxbytes, "maxbytes")):
             if value is not None and (not isinstance(value, int) or value <= 0):
                 raise ValueError(f"{what} must be a positive int or None")
         if idle_time is not None and most is None:
             raise ValueError("idle_time without processes_most")
-        self._size = most or 0, idle_time, soft or 0, hard or 0
+        self._size = most or 0, idle_time, soft or 0, hard or 0, maxbytes or 0
 
     def of_core(self, worker_exit):
         """For the core; worker_exit: True, or the name of a function in C."""

@@ -8,6 +8,7 @@ from types import GenericAlias
 from .. import _core
 from ..errors import TimeoutError
 from .results import _Task, failure, not_the_end
+from .task_options import in_room, submitted
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class IMapIterator(_Iterator[_T]):
         self._pending = deque()
         self._values = deque()
         self._index = 0
+        self._kept = []  # a task that was read and not submitted: the pool had no room
         self._exhausted = False
         self._lock = threading.RLock()
         self._further = 0 if pool._inlined else ahead  # without workers, a task runs when its result is asked for
@@ -73,11 +75,12 @@ class IMapIterator(_Iterator[_T]):
     def __iter__(self: "_Self") -> "_Self":
         return self
 
-    def _fill(self, most):
+    def _fill(self, most, drains=False):
+        """Submits tasks; with one in the pool, as long as that has room."""
         with self._lock:
             while not self._exhausted and len(self._pending) < most:
                 try:
-                    task = next(self._tasks)
+                    task = self._kept.pop() if self._kept else next(self._tasks)
                 except StopIteration:
                     self._exhausted = True
                     return
@@ -85,16 +88,20 @@ class IMapIterator(_Iterator[_T]):
                     self._exhausted = True
                     self._add(Raised(error))
                     return
-                self._submit(task)
+                if not self._submit(task, in_room(self._options, drains or not self._pending)):
+                    self._kept.append(task)
+                    return
 
-    def _submit(self, task):
+    def _submit(self, task, options):
+        """False where the pool had no room for it."""
         try:
-            job = self._pool._core.call(_Item, self._pool, self._function, self._form, task, None, self._options)
+            job = self._pool._core.call(_Item, self._pool, self._function, self._form, task, None, options)
         except Exception as error:  # a task that cannot be pickled is the error of its own result
             job = Raised(error)
-        if job is None:
-            raise ValueError("Pool not running")
+        if submitted(job) is False:
+            return False
         self._add(job)
+        return True
 
     def _add(self, job):
         self._pending.append(job)
@@ -137,7 +144,7 @@ class IMapIterator(_Iterator[_T]):
 
     def _drain(self):
         """The pool is closed: all the rest is submitted before."""
-        self._fill(float("inf"))
+        self._fill(float("inf"), True)
 
     def __aiter__(self) -> "AsyncIterator[_T]":
         return self

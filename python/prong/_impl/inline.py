@@ -105,8 +105,8 @@ class InlinePool:
         except BaseException as error:
             return _core.TASK_FAILED, error, 1, 1
 
-    def submit(self, function, form, items, chunk, timeout, retries, priority, done):
-        """Runs all of it, then done. timeout is not enforced, retries are not needed, and nothing waits that could have a priority."""
+    def submit(self, function, form, items, chunk, timeout, retries, priority, room_timeout, done):
+        """Runs all of it, then done. timeout is not enforced, retries are not needed; nothing waits, for its turn or for room."""
         if self._broken:
             raise PoolBroken("the pool's initializer failed")
         if not self._running:

@@ -11,6 +11,7 @@ from .. import _core
 from ..errors import JournalStoppedWarning
 from .imap import IMapIterator, IMapUnorderedIterator, Raised, chunks
 from .seeds import Seeded
+from .task_options import submitted
 
 # --- which function: another one is not to be given the results of this one ---
 
@@ -196,29 +197,35 @@ class _Journaled:
         self._journal, self._placed, self._single, self._first = journal, placed, single, 0
         super().__init__(*args)
 
-    def _submit(self, items):
+    def _submit(self, items, options):
         self._journal.tell()
-        first, self._first = self._first, self._first + len(items)
+        first = self._first
         try:
             found = self._journal.core.find(first, items)
         except Exception:
             self._exhausted = True  # what was submitted goes on, and is recorded
             raise
         if isinstance(found, Exception):  # an item that cannot be pickled is the error of its own result
-            self._add(Raised(found))
-            return
-        chunk = _Chunk(self._journal, first, found, self._placed, self._single)
-        self._add(self._begin(chunk, items, found[2]) if found[2] else chunk)
+            chunk = Raised(found)
+        else:
+            chunk = _Chunk(self._journal, first, found, self._placed, self._single)
+            if found[2]:
+                chunk = self._begin(chunk, items, found[2], options)
+        if chunk is False:
+            return False
+        self._first += len(items)
+        self._add(chunk)
+        return True
 
-    def _begin(self, chunk, items, missing):
-        """Submits what is missing; what stands for it in imap's order."""
+    def _begin(self, chunk, items, missing, options):
+        """Submits what is missing; what stands for it in imap's order. False where the pool had no room."""
         task = items[0] if self._single else [items[i] for i in missing]
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), 0, *self._options, chunk.ended)
+            job = self._pool._core.submit(self._function, self._form, (task,), 0, *options, chunk.ended)
         except Exception as error:
             return Raised(error)
-        if job is None:
-            raise ValueError("Pool not running")
+        if submitted(job) is False:
+            return False
         chunk.begin(job)
         return chunk
 

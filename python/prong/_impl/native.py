@@ -39,7 +39,7 @@ def _refuse_seed(seed):
 
 class NativePool(Pool):
     """NativePool(processes=None, initializer=None, initargs=(), maxtasksperchild=None, *, threads_per_worker=None, cpus=None,
-    worker_exit=None, worker_exit_timeout=None, processes_most=None, idle_time=None, memory_soft=None, memory_hard=None): workers of a
+    worker_exit=None, worker_exit_timeout=None, processes_most=None, idle_time=None, memory_soft=None, memory_hard=None, maxbytes=None, name=None): workers of a
     program that is just prong.
 
     A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
@@ -65,17 +65,20 @@ class NativePool(Pool):
         idle_time: float | None = None,
         memory_soft: int | None = None,
         memory_hard: int | None = None,
+        maxbytes: int | None = None,
+        name: str | None = None,
     ) -> None:
         if getattr(processes, "inline", False) is True:
             raise ValueError("prong.INLINE: a NativePool has workers, in which its libraries are loaded")
         super().__init__(processes, initializer, initargs, maxtasksperchild,  # type: ignore[arg-type]  # names, not callables
                          threads_per_worker=threads_per_worker, cpus=cpus,
                          processes_most=processes_most, idle_time=idle_time, memory_soft=memory_soft, memory_hard=memory_hard,
+                         maxbytes=maxbytes, name=name,
                          worker_exit=worker_exit, worker_exit_timeout=worker_exit_timeout)  # type: ignore[arg-type]
 
     def _start(self, initializer, initargs, around):
         name = None if initializer is None else _name(initializer)
-        self._core = _core.NativePool(self._processes, "CWorker", self._maxtasksperchild or 0, os.fsencode(_WORKER), name,
+        self._core = _core.NativePool(self._processes, self._name or "CWorker", self._maxtasksperchild or 0, os.fsencode(_WORKER), name,
                                  tuple(initargs), None if around is None else around.of_core(around.exit and _name(around.exit)))
 
     def _check_hook(self, hook, what):
