@@ -49,6 +49,7 @@
 #include <prong/manager.h>
 #include <prong/message.h>
 #include <prong/object.h>
+#include <prong/open_job.h>
 #include <prong/pickle.h>
 #include <prong/pool.h>
 #include <prong/popen.h>

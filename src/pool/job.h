@@ -7,6 +7,7 @@
 #include "process/calls.h"
 
 #include <prong/job.h>
+#include <prong/open_job.h>
 #include <prong/work.h>
 
 enum task_state { TASK_PENDING, TASK_AGAIN, TASK_RUNNING, TASK_ENDED };

@@ -90,7 +90,11 @@ class AsyncResult(_Task, _Result[_T]):
     """The result of an apply_async; of tasks submitted together: of map_async and starmap_async."""
 
     __module__ = "prong.pool"
-    get = _Task._get
+
+    if TYPE_CHECKING:
+        def get(self, timeout: "float | None" = None) -> "_T": ...
+    else:
+        get = _Task._get
 
     def _otherwise(self, outcome):
         """For get: what is raised for an outcome other than success. None: time is up."""
