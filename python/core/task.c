@@ -78,6 +78,7 @@ static void task_settle(TaskObject *self, enum task_end end, PyObject *value) {
     self->block = NULL;
     if (block) block_leave(block);
     Py_CLEAR(self->core);
+    Py_CLEAR(self->pool); /* which may go before its results do */
 }
 
 /* The value of an outcome; NULL with an exception. Others may use the block meanwhile, but nobody ends it. */
@@ -109,14 +110,12 @@ static int task_fail_to_read(TaskObject *self) {
 
 /* 0, or -1 with an exception. */
 static int task_read(TaskObject *self, prong_outcome *outcome) {
-    PyObject *pool = self->pool ? new_reference(self->pool) : new_reference(Py_None);
     PyObject *value = task_value(self, outcome), *error = NULL;
     bool good = outcome->status == PRONG_OK;
     if (value && !good) {
         error = PyObject_CallMethodObjArgs((PyObject *)self, otherwise_name, value, NULL);
         Py_SETREF(value, error);
     }
-    Py_DECREF(pool);
     if (!value) return task_fail_to_read(self);
     task_settle(self, good ? TASK_END_WELL : TASK_END_BADLY, value);
     return 0;
