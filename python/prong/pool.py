@@ -16,9 +16,8 @@ from ._impl.pool_worker import Setup
 from ._impl.popen import Spawning, started
 from ._impl.results import ApplyResult as ApplyResult
 from ._impl.results import AsyncResult as AsyncResult
-from ._impl.results import JobResult
+from ._impl.results import JobResult, rebuilt, remote_traceback
 from ._impl.results import MapResult as MapResult
-from ._impl.results import rebuilt, remote_traceback
 from ._impl.task_options import PLAIN, no_room, submitted, task_options
 from .errors import Deadlock, PoolBroken, ProcessError, TimeoutError
 

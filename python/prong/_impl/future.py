@@ -79,7 +79,7 @@ class Future(_Task, _futures.Future):
             raise _futures.TimeoutError()
         if ended[1] is _CANCELLED:
             raise _futures.CancelledError()
-        error: "Any" = ended[1]
+        error: Any = ended[1]
         return None if ended[0] else error
 
     done = _Task.ready
