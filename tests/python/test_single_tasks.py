@@ -156,6 +156,7 @@ class Single(InMethod):
         for result in results[::2]:
             result._tell(told.append)
         self.go.set()
+        self.assertEqual([result.get(SOON) for result in results[::2]], list(range(0, MANY, 2)))  # before or after it is told of
         others = list(prong.as_completed(results[1::2], SOON))
         self.assertEqual((len(others), set(others)), (MANY // 2, set(results[1::2])))
         end = time.monotonic() + SOON
