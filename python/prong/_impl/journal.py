@@ -10,8 +10,9 @@ import warnings
 from .. import _core
 from ..errors import JournalStoppedWarning
 from .imap import IMapIterator, IMapUnorderedIterator, Raised, chunks
+from .results import failure
 from .seeds import Seeded
-from .task_options import submitted
+from .task_options import no_room, submitted
 
 # --- which function: another one is not to be given the results of this one ---
 
@@ -123,16 +124,16 @@ _TOLD = object()  # it has ended: in the place of what is called then
 class _Chunk:
     """Stands for a job in imap's order: the results of items of which some may be recorded."""
 
-    __slots__ = ("_journal", "_first", "_digests", "_values", "_missing", "_placed", "_single", "_job", "_outcome", "_done")
+    __slots__ = ("_journal", "_first", "_digests", "_values", "_missing", "_single", "_job", "_outcome", "_done")
 
-    def __init__(self, journal, first, found, placed, single):
-        self._journal, self._first, self._placed, self._single = journal, first, placed, single
+    def __init__(self, journal, first, found, single):
+        self._journal, self._first, self._single = journal, first, single
         self._digests, self._values, self._missing = found
         self._job = self._done = None
         self._outcome = None if self._missing else self._succeeded()
 
     def _succeeded(self):
-        return _core.OK, [(self._first, self._values)] if self._placed else self._values, 0, 1
+        return _core.OK, self._values, 0, 1
 
     def begin(self, job):
         with self._journal.lock:
@@ -193,8 +194,8 @@ class _Chunk:
 class _Journaled:
     """What both iterators do otherwise: tasks are chunks of items, of which those that are recorded are not submitted."""
 
-    def __init__(self, journal, placed, single, *args):
-        self._journal, self._placed, self._single, self._first = journal, placed, single, 0
+    def __init__(self, journal, single, *args):
+        self._journal, self._single, self._first = journal, single, 0
         super().__init__(*args)
 
     def _submit(self, items, options):
@@ -208,7 +209,7 @@ class _Journaled:
         if isinstance(found, Exception):  # an item that cannot be pickled is the error of its own result
             chunk = Raised(found)
         else:
-            chunk = _Chunk(self._journal, first, found, self._placed, self._single)
+            chunk = _Chunk(self._journal, first, found, self._single)
             if found[2]:
                 chunk = self._begin(chunk, items, found[2], options)
         if chunk is False:
@@ -246,40 +247,95 @@ class JournaledUnorderedIterator(_Journaled, IMapUnorderedIterator):
     __module__ = "prong.pool"
 
 
-def _make(journal, placed, forms, pool, ordered, function, iterable, chunksize, *more):
-    cls = JournaledIterator if ordered else JournaledUnorderedIterator
-    single = chunksize == 1
-    tasks = chunks(iter(iterable), chunksize)
-    return cls(journal, placed, single, pool, function, forms[0] if single else forms[1], tasks, True, *more)
-
-
 def maker(path):
     """For imap.iterate: what makes an iterator with that journal."""
 
-    def make(pool, ordered, function, *more):
+    def make(pool, ordered, function, iterable, chunksize, *more):
+        cls, single = JournaledIterator if ordered else JournaledUnorderedIterator, chunksize == 1
         journal = _Journal(path, function, False)
         try:
-            return _make(journal, False, (_core.ITEM, _core.MAP), pool, ordered, function, *more)
+            tasks = chunks(iter(iterable), chunksize)
+            return cls(journal, single, pool, function, _core.ITEM if single else _core.MAP, tasks, True, *more)
         except BaseException:
             journal.close()
             raise
     return make
 
 
-def _collect(iterator, results, bar):
-    """The first error that came, when all is done."""
-    error = None
-    while True:
-        try:
-            first, values = next(iterator)
-        except StopIteration:
-            return error
-        except Exception as raised:
-            error = error or raised
-        else:
-            results[first:first + len(values)] = values
-            if bar is not None:
-                bar.update(len(values))
+# --- map ---
+
+_BATCH = 256  # results that are recorded at once, at most
+
+
+def _outcome(job, index):
+    """None: the task has not ended."""
+    try:
+        return job.outcome(index, 0)
+    except Exception as error:  # a result that pickles, and does not unpickle
+        return _core.TASK_FAILED, error, 0, 1
+
+
+def _as_they_end(job):
+    """Lists of (index, outcome) of the job's tasks, which begin in their order, and end in any."""
+    running, following, known = [], 0, 0
+    while known < job.count:
+        job.wait_more(known, None)
+        done = min(job.progress()[0], known + _BATCH)
+        ended, candidates, running = [], running, []
+        while candidates or (known < done and following < job.count):
+            if candidates:
+                index = candidates.pop()
+            else:
+                index, following = following, following + 1
+            outcome = _outcome(job, index)
+            if outcome is None:
+                running.append(index)
+            else:
+                ended.append((index, outcome))
+                known += 1
+        yield ended
+
+
+class _Run:
+    """A map with a journal: its results, and the first error that came."""
+
+    def __init__(self, journal, pool, items, bar):
+        self._journal, self._pool, self._items, self._bar = journal, pool, items, bar
+        found = journal.core.find(0, tuple(items))
+        if isinstance(found, Exception):
+            raise found
+        self._digests, self.results, self._missing = found
+        self.error = None
+        self._show(len(items) - len(self._missing))
+
+    def _show(self, count):
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def run(self, function, forms, chunksize, options):
+        """Runs the items that are not recorded."""
+        tasks, form, chunk = [self._items[i] for i in self._missing], *((forms[0], 0) if chunksize == 1 else (forms[1], chunksize))
+        most = chunksize if self._pool._inlined else len(tasks)  # of a job: one that is inlined has ended when it is submitted
+        for first in range(0, len(tasks), most or 1):
+            job = self._pool._submit(function, form, tasks[first:first + most], chunk, options, None)
+            if submitted(job) is False:
+                raise no_room()
+            for ended in _as_they_end(job):
+                self._take(ended, first, chunksize, chunk != 0)
+
+    def _take(self, ended, first, chunksize, chunked):
+        made = []
+        for index, outcome in ended:
+            begin = first + index * chunksize
+            positions = self._missing[begin:begin + chunksize]
+            if outcome[0] != _core.OK:
+                self.error = self.error or failure(begin // chunksize, outcome, self._pool)
+                continue
+            for position, value in zip(positions, outcome[1] if chunked else outcome[1:2]):
+                self.results[position] = value
+            made += positions
+        self._journal.append(0, made, self._digests, self.results)
+        self._show(len(made))
 
 
 def run(pool, function, forms, items, chunksize, options, progress, path):
@@ -287,16 +343,14 @@ def run(pool, function, forms, items, chunksize, options, progress, path):
     from .progress import bar_of
     journal = _Journal(path, function, forms[0] == _core.STAR)
     bar = bar_of(len(items)) if progress else None
-    results = [None] * len(items)
-    ahead = max(4 * pool._processes, 64)
     try:
-        iterator = _make(journal, True, forms, pool, False, function, items, max(chunksize, 1), ahead, options)
-        error = _collect(iterator, results, bar)
+        run = _Run(journal, pool, items, bar)
+        run.run(function, forms, max(chunksize, 1), options)
     finally:
         journal.close()
         if bar is not None:
             bar.close()
     journal.tell(5)
-    if error is not None:
-        raise error
-    return results
+    if run.error is not None:
+        raise run.error
+    return run.results
