@@ -165,6 +165,24 @@ prong_status journal_append(struct run_journal *j, const struct journal_entry *e
     return PRONG_OK;
 }
 
+static prong_status journal_append_each(struct run_journal *j, const struct journal_entry *entries, size_t count,
+                                        const char *results) {
+    prong_status status = PRONG_OK;
+    for (size_t i = 0; status == PRONG_OK && i < count; results += entries[i++].size)
+        status = journal_append(j, &entries[i], results);
+    return status;
+}
+
+prong_status journal_append_all(struct run_journal *j, const struct journal_entry *entries, size_t count,
+                                const void *results) {
+    if (j->stopped || !count) return PRONG_OK;
+    if (count == 1 || journal_write_records(j, entries, count, results))
+        return journal_append_each(j, entries, count, results); /* where the disk is full, as many as it takes */
+    j->appended += count;
+    j->last = entries[count - 1].first;
+    return PRONG_OK;
+}
+
 bool journal_is_sync_due(const struct run_journal *j) {
     return !j->stopped && j->appended && clock_last_tick() >= j->next_sync;
 }

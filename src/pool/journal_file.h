@@ -43,5 +43,8 @@ prong_status journal_load(struct run_journal *journal, uint64_t size, const char
 prong_status journal_load_again(struct run_journal *journal, const struct journal_entry *entry);
 /* Writes a record at the end; -1 with errno, and then a part of it may be there. */
 int journal_write_record(struct run_journal *journal, const struct journal_entry *entry, const void *result);
+/* The same for several, whose results lie one behind the other. */
+int journal_write_records(struct run_journal *journal, const struct journal_entry *entries, size_t count,
+                          const void *results);
 
 #endif
