@@ -65,7 +65,8 @@ static ItemsObject *items_new(JournalObject *journal, uint64_t first, Py_ssize_t
 }
 
 static int items_succeed(ItemsObject *self) {
-    Py_XSETREF(self->ended, PyTuple_Pack(2, Py_True, self->single ? PyList_GET_ITEM(self->values, 0) : self->values));
+    PyObject *made = self->single ? PyList_GET_ITEM(self->values, 0) : self->values;
+    Py_XSETREF(self->ended, PyTuple_Pack(2, Py_True, made));
     return self->ended ? 0 : -1;
 }
 

@@ -53,7 +53,10 @@ static void journal_delist(struct run_journal *j) {
 /* --- opening --- */
 
 static prong_status journal_lock_file(const struct run_journal *j) {
-    if (!flock(j->fd, LOCK_EX | LOCK_NB)) return PRONG_OK;
+    int failed;
+    do failed = flock(j->fd, LOCK_EX | LOCK_NB);
+    while (failed && errno == EINTR);
+    if (!failed) return PRONG_OK;
     if (errno != EWOULDBLOCK) return fail_errno("journal '%s': its lock", j->path);
     return fail(PRONG_STILL_RUNNING, "journal '%s': another run has it open", j->path);
 }
@@ -143,15 +146,17 @@ static prong_status journal_stop(struct run_journal *j, const char *where, uint6
     ignore_status(fail_errno("journal '%s' stopped %s item %llu, with %llu results recorded in this run", j->path,
                              where, (unsigned long long)item, (unsigned long long)j->appended));
     j->stopped = true;
-    /* what is there of a record is no record, and would be cut off the next time */
-    if (ftruncate(j->fd, (off_t)j->end)) return PRONG_JOURNAL_STOPPED;
+    journal_cut(j, j->end); /* where that fails, the next run does it: what is there of a record is no record */
     return PRONG_JOURNAL_STOPPED;
 }
 
 prong_status journal_sync(struct run_journal *j) {
     int64_t began = clock_now();
     if (j->stopped || !j->appended) return PRONG_OK;
-    if (fdatasync(j->fd)) return journal_stop(j, "(it is not known to be on the disk) after", j->last);
+    int failed;
+    do failed = fdatasync(j->fd);
+    while (failed && errno == EINTR);
+    if (failed) return journal_stop(j, "(it is not known to be on the disk) after", j->last);
     int64_t now = clock_now(), rest = (now - began) * SYNC_SHARE;
     j->next_sync = now + (rest > SYNC_EVERY ? rest : SYNC_EVERY);
     return PRONG_OK;

@@ -76,6 +76,13 @@ static int journal_write(int fd, uint64_t at, struct iovec *parts, int count) {
     return 0;
 }
 
+int journal_cut(const struct run_journal *j, uint64_t size) {
+    int failed;
+    do failed = ftruncate(j->fd, (off_t)size);
+    while (failed && errno == EINTR);
+    return failed;
+}
+
 static prong_status journal_make_room(struct run_journal *j, size_t size) {
     if (size <= j->buffer_size) return PRONG_OK;
     char *buffer = realloc(j->buffer, size);
@@ -95,7 +102,7 @@ static prong_status journal_start_anew(struct run_journal *j, const char *identi
     header.checksum = journal_header_checksum(&header);
     j->salt = header.salt;
     if (os_file_size_limit() < sizeof header) errno = EFBIG;
-    if (os_file_size_limit() < sizeof header || ftruncate(j->fd, 0) || journal_write(j->fd, 0, &part, 1))
+    if (os_file_size_limit() < sizeof header || journal_cut(j, 0) || journal_write(j->fd, 0, &part, 1))
         return fail_errno("journal '%s'", j->path);
     return PRONG_OK;
 }
@@ -219,7 +226,7 @@ prong_status journal_load(struct run_journal *j, uint64_t size, const char *iden
         TRY(journal_load_record(j, &window, at, size, &step));
         if (j->count > before) j->end = at + step;
     }
-    if (size > j->end && ftruncate(j->fd, (off_t)j->end)) return fail_errno("journal '%s'", j->path);
+    if (size > j->end && journal_cut(j, j->end)) return fail_errno("journal '%s'", j->path);
     journal_sort(j);
     return PRONG_OK;
 }

@@ -166,7 +166,7 @@ def maker(path):
         journal = _open(path, function, False)
         try:
             tasks = zip(iterable) if single else chunks(iter(iterable), chunksize)
-            return cls(journal, single, pool, function, _core.ITEM if single else _core.MAP, tasks, True, *more)
+            return cls(journal, single, pool, function, _core.ITEM if single else _core.MAP, tasks, not single, *more)
         except BaseException:
             journal.close()
             raise
