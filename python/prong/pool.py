@@ -375,12 +375,14 @@ class Pool(_TheirPool):
         """
         plain = timeout is None is room_timeout and retries == 0 and priority == "normal"
         options = PLAIN if plain else task_options(timeout, retries, priority, room_timeout)
-        task = args, kwds = _arguments(args, kwds)
+        if type(args) is not tuple or type(kwds) is not dict:
+            args, kwds = _arguments(args, kwds)
         if callback is None is error_callback:
             return self._call(AsyncResult, func, args, kwds, options)
         if self._inlined:
             return self._core.tell(self._call(AsyncResult, func, args, kwds, options), callback, error_callback)
         self._check_running()
+        task = (args, kwds)
         result: AsyncResult[_T] = JobResult(self, None, "one", callback, error_callback)
         return self._begin(result, func, _CALL, (task,), 0, options)
 
@@ -625,7 +627,7 @@ class Pool(_TheirPool):
 
 def _arguments(args, kwds):
     """As a task is called with them."""
-    return args if type(args) is tuple else tuple(args), kwds if isinstance(kwds, dict) else dict(kwds)
+    return tuple(args), kwds if isinstance(kwds, dict) else dict(kwds)
 
 
 def _with_seeds(func, iterable, forms, seed):

@@ -131,8 +131,8 @@ class InlinePool:
 
     def submit(self, function, form, items, chunk, timeout, retries, priority, room_timeout, done):
         """Runs all of it, then done. timeout is not enforced, retries are not needed; nothing waits, for its turn or for room."""
-        if not self._may_run():
-            return None
+        if not self.runs:
+            return self._refuse()
         tasks = items if chunk == 0 else (items[at:at + chunk] for at in range(0, len(items), chunk))
         job = self._run_all(form, function, tasks)
         if done is not None:
@@ -141,17 +141,17 @@ class InlinePool:
 
     def call(self, cls, pool, function, form, data, kwargs, options):
         """Runs it: an instance of cls."""
-        if not self._may_run():
-            return None
+        if not self.runs:
+            return self._refuse()
         value, error = self.attempt(form, function, (data, kwargs) if form == _CALL else data)
         task = cls()
         task._settle(error is None, value if error is None else error)
         return task
 
-    def _may_run(self):
+    def _refuse(self):
+        """None, as of a pool that was closed; or PoolBroken."""
         if self._broken:
             raise PoolBroken("the pool's initializer failed")
-        return self.runs
 
     def refuse(self, pool):
         """Raises why a pool that is to run a task does not."""
@@ -207,7 +207,7 @@ class InlinePool:
 
     def everywhere(self, once, timeout):
         """Calls the function here, and raises what it raises."""
-        self._may_run()
+        self._refuse()
         self._run(_core.STAR, once.function, once.args)
 
     def workers(self):
