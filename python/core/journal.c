@@ -195,5 +195,5 @@ static PyTypeObject Journal_type = {
     .tp_methods = journal_methods};
 
 int add_journal(PyObject *module) {
-    return PyType_Ready(&JournalItems_type) || add_type(module, "Journal", &Journal_type);
+    return add_type(module, "JournalItems", &JournalItems_type) || add_type(module, "Journal", &Journal_type);
 }

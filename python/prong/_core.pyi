@@ -242,6 +242,7 @@ class NativePool(Pool):
         priority: int, room_timeout: float | None, /
     ) -> tuple[int, str] | None: ...
 
+@final
 class JournalItems:
     values: list[Any]
     missing: list[int]
