@@ -1,6 +1,8 @@
 /* Job: tasks submitted to a pool together, and what they come to. */
 #include "pool.h"
 
+#include "pool/job.h"
+
 static void job_dealloc(PyObject *object) {
     JobObject *self = (JobObject *)object;
     if (self->open) pool_leave_job_object((PoolObject *)self->pool, self);
@@ -62,6 +64,17 @@ static PyObject *job_outcome(PyObject *object, PyObject *arguments) {
     if (PyErr_Occurred()) return NULL;
     if (status == PRONG_TIMEOUT) Py_RETURN_NONE;
     return status < 0 ? raise_status(status) : outcome_build(self->job, &outcome);
+}
+
+/* wait_more(done, timeout): whether more than so many of its tasks have ended, or all */
+static PyObject *job_wait_for_more(PyObject *object, PyObject *arguments) {
+    Py_ssize_t done;
+    PyObject *timeout;
+    prong_time span;
+    prong_status status;
+    if (!PyArg_ParseTuple(arguments, "nO", &done, &timeout) || parse_timeout(timeout, &span)) return NULL;
+    WAITING(job_wait_more(((JobObject *)object)->job, (uint64_t)done, span));
+    return PyErr_Occurred() ? NULL : true_in_time(status);
 }
 
 static int list_extend(PyObject *list, PyObject *chunk) {
@@ -154,6 +167,9 @@ static PyMethodDef job_methods[] = {
          "Waits for the end, and reads chunks of results as they come, up to the first that failed. For one "
          "thread at a time.")},
     {"ready", job_ready, METH_NOARGS, DOC("ready($self, /)", "Whether it has ended.")},
+    {"wait_more", job_wait_for_more, METH_VARARGS,
+     DOC("wait_more($self, done, timeout, /)",
+         "Waits until more than so many tasks have ended, or all: whether that is so within timeout seconds.")},
     {"outcome", job_outcome, METH_VARARGS,
      DOC("outcome($self, index, timeout, /)",
          "(status, result or what is known of the failure, code, tries) of a task; None when the time is up.")},

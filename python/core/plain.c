@@ -15,6 +15,7 @@ enum { NUMBER_MOST = PICKLE_LONG8_SIZE + 1 };
 struct plain_writer {
     char *at, *end;
     bool family;     /* shares may go into it */
+    bool has_dict;   /* an empty one is in it, further down */
     PyObject *share; /* the one that is in it, borrowed; NULL: none */
 };
 
@@ -98,6 +99,13 @@ static bool plain_write_share(struct plain_writer *w, PyObject *object) {
 
 static bool plain_write(struct plain_writer *w, PyObject *object, int depth);
 
+/* As the keywords of nearly all tasks are; only one, for the same reason. */
+static bool plain_write_empty_dict(struct plain_writer *w) {
+    if (w->has_dict) return false;
+    w->has_dict = true;
+    return plain_write_byte(w, OP_EMPTY_DICT);
+}
+
 /* Lists and dicts only at the top: further down, two references to one would become two objects. */
 static bool plain_write_tuple(struct plain_writer *w, PyObject *object, int depth) {
     Py_ssize_t size = PyTuple_GET_SIZE(object);
@@ -141,6 +149,7 @@ static bool plain_write(struct plain_writer *w, PyObject *object, int depth) {
     if (object == Py_True || object == Py_False)
         return plain_write_byte(w, object == Py_True ? OP_NEWTRUE : OP_NEWFALSE);
     if (type->tp_base == &Share_type) return plain_write_share(w, object);
+    if (depth > 0 && type == &PyDict_Type && PyDict_GET_SIZE(object) == 0) return plain_write_empty_dict(w);
     if (depth > 0 && type != &PyTuple_Type) return false;
     if (type == &PyTuple_Type) return PyTuple_GET_SIZE(object) < 32 && depth < 2 && plain_write_tuple(w, object, depth);
     if (type == &PyList_Type) return plain_write_list(w, object);
@@ -149,7 +158,7 @@ static bool plain_write(struct plain_writer *w, PyObject *object, int depth) {
 }
 
 bool encode_plain(PyObject *object, struct encoded *encoded, bool family) {
-    struct plain_writer w = {encoded->small, encoded->small + SMALL, family, NULL};
+    struct plain_writer w = {encoded->small, encoded->small + SMALL, family, false, NULL};
     *w.at++ = (char)OP_PROTO;
     *w.at++ = PLAIN_PROTOCOL;
     if (!plain_write(&w, object, 0) || !plain_write_byte(&w, OP_STOP)) return false;
@@ -186,7 +195,8 @@ static inline bool plain_write_number(struct plain_writer *w, PyObject *object) 
 int encode_numbers(PyObject *const *items, Py_ssize_t count, struct encoded *encoded) {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, count * NUMBER_MOST + 8);
     if (!bytes) return -1;
-    struct plain_writer w = {PyBytes_AS_STRING(bytes), PyBytes_AS_STRING(bytes) + PyBytes_GET_SIZE(bytes), false, NULL};
+    struct plain_writer w = {PyBytes_AS_STRING(bytes), PyBytes_AS_STRING(bytes) + PyBytes_GET_SIZE(bytes), false, false,
+                             NULL};
     memcpy(w.at, NUMBERS_BEGIN, sizeof NUMBERS_BEGIN);
     w.at += sizeof NUMBERS_BEGIN;
     bool good = true;

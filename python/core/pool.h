@@ -194,6 +194,11 @@ void tasks_clear(struct tasks *tasks);
 /* Of what was submitted before, nothing is kept. */
 void tasks_forget(void);
 
+/* --- inline.c --- */
+/* This process is a worker now, whatever ran in the thread that forked it. */
+void inline_forget(void);
+int add_inline(PyObject *module);
+
 /* --- journal.c --- */
 int add_journal(PyObject *module);
 

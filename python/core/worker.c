@@ -162,6 +162,7 @@ int call_by_name(const char *name, const void *pickle, size_t size, prong_result
 int worker_target(void *argument, size_t size) {
     PyObject *setup = *(PyObject **)argument;
     int code = 1;
+    inline_forget();
     if (setup) {
         PyObject *result = PyObject_CallNoArgs(setup);
         code = result && PyLong_Check(result) ? (int)PyLong_AsLong(result) : 1;

@@ -349,6 +349,9 @@ class Pool(_TheirPool):
         options: dict[str, Any] = {}
         if (timeout, retries, priority) != (None, 0, "normal"):
             options = {"timeout": timeout, "retries": retries, "priority": priority}
+        if self._inlined and not options and type(self).apply_async is Pool.apply_async:
+            self._check_running()
+            return self._core.apply(self, func, *_arguments(args, kwds))
         return self.apply_async(func, args, kwds, **options).get()  # which may be a subclass's, as multiprocessing knows it
 
     def apply_async(
@@ -371,10 +374,12 @@ class Pool(_TheirPool):
         """
         plain = timeout is None is room_timeout and retries == 0 and priority == "normal"
         options = PLAIN if plain else task_options(timeout, retries, priority, room_timeout)
-        if type(args) is not tuple:
-            args = tuple(args)
+        if type(args) is not tuple or type(kwds) is not dict:
+            args, kwds = _arguments(args, kwds)
         if callback is None is error_callback:
             return self._call(AsyncResult, func, args, kwds, options)
+        if self._inlined:
+            return self._core.tell(self._call(AsyncResult, func, args, kwds, options), callback, error_callback)
         self._check_running()
         task = (args, kwds)
         result: AsyncResult[_T] = JobResult(self, None, "one", callback, error_callback)
@@ -502,6 +507,8 @@ class Pool(_TheirPool):
         if journal is not None:
             from ._impl.journal import maker
             more = (*more, maker(journal))
+        elif self._inlined:
+            more = (*more, self._core.imap)
         return iterate(self, ordered, func, iterable, chunksize, *more)
 
     def imap(  # type: ignore[override]
@@ -615,6 +622,11 @@ class Pool(_TheirPool):
         self, exc_type: "type[BaseException] | None", exc_val: "BaseException | None", exc_tb: "TracebackType | None"
     ) -> None:
         self.terminate()
+
+
+def _arguments(args, kwds):
+    """As a task is called with them."""
+    return tuple(args), kwds if isinstance(kwds, dict) else dict(kwds)
 
 
 def _with_seeds(func, iterable, forms, seed):

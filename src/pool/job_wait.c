@@ -112,6 +112,38 @@ prong_status prong_job_progress(prong_job handle, prong_progress *progress) {
     return PRONG_OK;
 }
 
+/* --- any tasks --- */
+
+struct more_tasks {
+    struct job *job;
+    uint64_t done; /* are known */
+};
+
+static bool job_has_more(void *context) {
+    struct more_tasks *more = context;
+    return __atomic_load_n(&more->job->done, __ATOMIC_ACQUIRE) > more->done || job_ended(more->job);
+}
+
+prong_status job_wait_more(prong_job handle, uint64_t done, prong_time timeout) {
+    struct await await;
+    struct more_tasks more = {.done = done};
+    deadline_t deadline = deadline_after(timeout);
+    INSIDE struct visit inside = {0};
+    prong_status status = job_enter(&inside, handle, &more.job);
+    if (status < 0) return status;
+    __atomic_store_n(&more.job->tell_each, 1, __ATOMIC_RELAXED);
+    if (job_has_more(&more)) return PRONG_OK;
+    INTERRUPTIBLE;
+    await_begin(&await, &(struct awaited){handle.offset, handle.generation, await_more_than(done)}, deadline);
+    while (status >= 0 && !(status = job_is_there(handle)) && !job_has_more(&more)) {
+        status = await_check(&await);
+        if (status >= 0 && !waitq_wait(&more.job->progress, job_has_more, &more, deadline) && !job_has_more(&more))
+            status = job_out_of_time(more.job);
+    }
+    await_end(&await);
+    return status;
+}
+
 /* --- one task --- */
 
 struct one_task {

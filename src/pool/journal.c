@@ -53,7 +53,10 @@ static void journal_delist(struct run_journal *j) {
 /* --- opening --- */
 
 static prong_status journal_lock_file(const struct run_journal *j) {
-    if (!flock(j->fd, LOCK_EX | LOCK_NB)) return PRONG_OK;
+    int failed;
+    do failed = flock(j->fd, LOCK_EX | LOCK_NB);
+    while (failed && errno == EINTR);
+    if (!failed) return PRONG_OK;
     if (errno != EWOULDBLOCK) return fail_errno("journal '%s': its lock", j->path);
     return fail(PRONG_STILL_RUNNING, "journal '%s': another run has it open", j->path);
 }
@@ -143,15 +146,17 @@ static prong_status journal_stop(struct run_journal *j, const char *where, uint6
     ignore_status(fail_errno("journal '%s' stopped %s item %llu, with %llu results recorded in this run", j->path,
                              where, (unsigned long long)item, (unsigned long long)j->appended));
     j->stopped = true;
-    /* what is there of a record is no record, and would be cut off the next time */
-    if (ftruncate(j->fd, (off_t)j->end)) return PRONG_JOURNAL_STOPPED;
+    journal_cut(j, j->end); /* where that fails, the next run does it: what is there of a record is no record */
     return PRONG_JOURNAL_STOPPED;
 }
 
 prong_status journal_sync(struct run_journal *j) {
     int64_t began = clock_now();
     if (j->stopped || !j->appended) return PRONG_OK;
-    if (fdatasync(j->fd)) return journal_stop(j, "(it is not known to be on the disk) after", j->last);
+    int failed;
+    do failed = fdatasync(j->fd);
+    while (failed && errno == EINTR);
+    if (failed) return journal_stop(j, "(it is not known to be on the disk) after", j->last);
     int64_t now = clock_now(), rest = (now - began) * SYNC_SHARE;
     j->next_sync = now + (rest > SYNC_EVERY ? rest : SYNC_EVERY);
     return PRONG_OK;
@@ -162,6 +167,24 @@ prong_status journal_append(struct run_journal *j, const struct journal_entry *e
     if (journal_write_record(j, entry, result)) return journal_stop(j, "before", entry->first);
     j->appended++;
     j->last = entry->first;
+    return PRONG_OK;
+}
+
+static prong_status journal_append_each(struct run_journal *j, const struct journal_entry *entries, size_t count,
+                                        const char *results) {
+    prong_status status = PRONG_OK;
+    for (size_t i = 0; status == PRONG_OK && i < count; results += entries[i++].size)
+        status = journal_append(j, &entries[i], results);
+    return status;
+}
+
+prong_status journal_append_all(struct run_journal *j, const struct journal_entry *entries, size_t count,
+                                const void *results) {
+    if (j->stopped || !count) return PRONG_OK;
+    if (count == 1 || journal_write_records(j, entries, count, results))
+        return journal_append_each(j, entries, count, results); /* where the disk is full, as many as it takes */
+    j->appended += count;
+    j->last = entries[count - 1].first;
     return PRONG_OK;
 }
 

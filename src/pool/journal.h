@@ -41,6 +41,9 @@ prong_status journal_read(struct run_journal *journal, const struct journal_entr
 /* Appends a record. If the system fails: PRONG_JOURNAL_STOPPED, once, and nothing more is recorded. entry->at is not
  * used. */
 prong_status journal_append(struct run_journal *journal, const struct journal_entry *entry, const void *result);
+/* Appends so many, whose results lie one behind the other, by one write if that succeeds. */
+prong_status journal_append_all(struct run_journal *journal, const struct journal_entry *entries, size_t count,
+                                const void *results);
 /* Waits until what was appended is on the disk; returns as above. It is due once a second, or so much less often that it
  * takes a tenth of the time at most. */
 prong_status journal_sync(struct run_journal *journal);

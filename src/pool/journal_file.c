@@ -76,6 +76,13 @@ static int journal_write(int fd, uint64_t at, struct iovec *parts, int count) {
     return 0;
 }
 
+int journal_cut(const struct run_journal *j, uint64_t size) {
+    int failed;
+    do failed = ftruncate(j->fd, (off_t)size);
+    while (failed && errno == EINTR);
+    return failed;
+}
+
 static prong_status journal_make_room(struct run_journal *j, size_t size) {
     if (size <= j->buffer_size) return PRONG_OK;
     char *buffer = realloc(j->buffer, size);
@@ -95,7 +102,7 @@ static prong_status journal_start_anew(struct run_journal *j, const char *identi
     header.checksum = journal_header_checksum(&header);
     j->salt = header.salt;
     if (os_file_size_limit() < sizeof header) errno = EFBIG;
-    if (os_file_size_limit() < sizeof header || ftruncate(j->fd, 0) || journal_write(j->fd, 0, &part, 1))
+    if (os_file_size_limit() < sizeof header || journal_cut(j, 0) || journal_write(j->fd, 0, &part, 1))
         return fail_errno("journal '%s'", j->path);
     return PRONG_OK;
 }
@@ -219,25 +226,58 @@ prong_status journal_load(struct run_journal *j, uint64_t size, const char *iden
         TRY(journal_load_record(j, &window, at, size, &step));
         if (j->count > before) j->end = at + step;
     }
-    if (size > j->end && ftruncate(j->fd, (off_t)j->end)) return fail_errno("journal '%s'", j->path);
+    if (size > j->end && journal_cut(j, j->end)) return fail_errno("journal '%s'", j->path);
     journal_sort(j);
     return PRONG_OK;
 }
 
 /* --- appending --- */
 
-int journal_write_record(struct run_journal *j, const struct journal_entry *entry, const void *result) {
-    static char padding[8];
-    uint64_t padded = journal_padded(entry->size), all = sizeof(struct journal_record) + padded;
+static struct journal_record journal_record_of(const struct run_journal *j, const struct journal_entry *entry,
+                                               const void *result, uint64_t at) {
     struct journal_record record = {record_magic, entry->first, entry->count, entry->input, entry->size, 0};
-    record.checksum = journal_record_checksum(j->salt, j->end, &record, result);
-    struct iovec parts[] = {
-        {&record, sizeof record}, {(void *)(uintptr_t)result, entry->size}, {padding, padded - entry->size}};
-    if (os_file_size_limit() < j->end + all) { /* else the process would be sent SIGXFSZ */
+    record.checksum = journal_record_checksum(j->salt, at, &record, result);
+    return record;
+}
+
+static int journal_write_at_end(struct run_journal *j, struct iovec *parts, int count, uint64_t size) {
+    if (os_file_size_limit() < j->end + size) { /* else the process would be sent SIGXFSZ */
         errno = EFBIG;
         return -1;
     }
-    if (journal_write(j->fd, j->end, parts, 3)) return -1;
-    j->end += all;
+    if (journal_write(j->fd, j->end, parts, count)) return -1;
+    j->end += size;
     return 0;
+}
+
+int journal_write_record(struct run_journal *j, const struct journal_entry *entry, const void *result) {
+    static char padding[8];
+    uint64_t padded = journal_padded(entry->size);
+    struct journal_record record = journal_record_of(j, entry, result, j->end);
+    struct iovec parts[] = {
+        {&record, sizeof record}, {(void *)(uintptr_t)result, entry->size}, {padding, padded - entry->size}};
+    return journal_write_at_end(j, parts, 3, sizeof record + padded);
+}
+
+static void journal_lay_records(const struct run_journal *j, const struct journal_entry *entries, size_t count,
+                                const char *results, char *bytes) {
+    uint64_t at = 0;
+    for (size_t i = 0; i < count; results += entries[i++].size) {
+        struct journal_record record = journal_record_of(j, &entries[i], results, j->end + at);
+        memcpy(bytes + at, &record, sizeof record);
+        memcpy(bytes + at + sizeof record, results, entries[i].size);
+        at += sizeof record + journal_padded(entries[i].size);
+    }
+}
+
+int journal_write_records(struct run_journal *j, const struct journal_entry *entries, size_t count,
+                          const void *results) {
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++) size += sizeof(struct journal_record) + journal_padded(entries[i].size);
+    char *bytes = calloc(1, size);
+    if (!bytes) return -1;
+    journal_lay_records(j, entries, count, results, bytes);
+    int failed = journal_write_at_end(j, &(struct iovec){bytes, size}, 1, size);
+    free(bytes);
+    return failed;
 }

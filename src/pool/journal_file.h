@@ -41,7 +41,12 @@ uint64_t journal_record_checksum(uint64_t salt, uint64_t at, const struct journa
 prong_status journal_load(struct run_journal *journal, uint64_t size, const char *identity);
 /* The record of an entry with its result, in the journal's buffer. */
 prong_status journal_load_again(struct run_journal *journal, const struct journal_entry *entry);
+/* The file is so long. -1 with errno. */
+int journal_cut(const struct run_journal *journal, uint64_t size);
 /* Writes a record at the end; -1 with errno, and then a part of it may be there. */
 int journal_write_record(struct run_journal *journal, const struct journal_entry *entry, const void *result);
+/* The same for several, whose results lie one behind the other. */
+int journal_write_records(struct run_journal *journal, const struct journal_entry *entries, size_t count,
+                          const void *results);
 
 #endif

@@ -177,6 +177,22 @@ long __wrap_syscall(long number, ...) {
 WRAP(ssize_t, read, (int fd, void *data, size_t size), (fd, data, size), -1, EINTR, EIO)
 WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size), -1, EINTR, EIO)
 WRAP(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count), -1, EINTR, EIO)
+WRAP(ssize_t, pread64, (int fd, void *data, size_t size, off64_t at), (fd, data, size, at), -1, EINTR, EIO)
+WRAP(int, fdatasync, (int fd), (fd), -1, EINTR, EIO, ENOSPC)
+WRAP(int, flock, (int fd, int operation), (fd, operation), -1, EINTR, ENOLCK)
+
+/* A part of it is written before it fails. */
+ssize_t __real_pwritev64(int fd, const struct iovec *parts, int count, off64_t at);
+ssize_t __wrap_pwritev64(int fd, const struct iovec *parts, int count, off64_t at);
+ssize_t __wrap_pwritev64(int fd, const struct iovec *parts, int count, off64_t at) {
+    if (!fault_fails(FAULT_SYSTEM, "pwritev", ERRORS(ENOSPC, EIO, EINTR, EDQUOT)))
+        return __real_pwritev64(fd, parts, count, at);
+    int error = errno;
+    struct iovec half = {parts->iov_base, parts->iov_len / 2};
+    if (__real_pwritev64(fd, &half, 1, at) >= 0) errno = error;
+    return -1;
+}
+
 /* What has come lies in the kernel's memory already. */
 WRAP(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags), -1, EINTR)
 WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags), -1, EINTR, ENOBUFS)

@@ -1,6 +1,7 @@
 """Pools without workers: prong.INLINE."""
 
 import asyncio
+import concurrent.futures
 import os
 import pickle
 import random
@@ -165,6 +166,84 @@ class InlineTest(unittest.TestCase):
 
         self.assertEqual(asyncio.run(gather()), (3, [1, 2]))
 
+    def test_apply_calls_apply_async_of_a_subclass(self):
+        class Counting(Pool):
+            calls = 0
+
+            def apply_async(self, *args, **options):
+                self.calls += 1
+                return super().apply_async(*args, **options)
+
+        with Counting(prong.INLINE) as pool:
+            self.assertEqual(pool.apply(add, (1,), {"b": 2}), 3)
+            self.assertEqual(pool.calls, 1)
+
+    def test_a_result_has_ended(self):
+        told = []
+        good, bad = self.pool.apply_async(add, (1, 2)), self.pool.apply_async(fail, (1,))
+        for result in (good, bad):
+            self.assertIsInstance(result, prong.pool.AsyncResult)
+            self.assertTrue(result.ready())
+            result.wait(0)
+            result.cancel(force=True)
+            self.assertEqual(result.progress()[:2], (1, 1))
+        self.assertEqual((good.successful(), good.get(0), bad.successful()), (True, 3, False))
+        with self.assertRaisesRegex(ValueError, "no 1"):
+            bad.get()
+        self.assertEqual(list(prong.as_completed([good, bad])), [good, bad])
+        self.pool.apply_async(fail, (1,), callback=told.append)
+        self.pool.apply_async(add, (1,), error_callback=told.append)
+        self.assertEqual(told, [])
+
+    def test_imap_goes_on_after_an_error(self):
+        for chunksize, before in ((1, [0]), (2, [])):
+            results = self.pool.imap(lambda x: x if x != 1 else fail(x), range(5), chunksize)
+            self.assertEqual([results.next(SOON) for _ in before], before)
+            with self.assertRaisesRegex(ValueError, "no 1"):
+                next(results)
+            self.assertEqual(list(results), [2, 3, 4])
+            self.assertEqual(list(results), [])
+
+    def test_imap_ends_with_what_its_iterable_raises(self):
+        def numbers():
+            yield -1
+            raise OSError("gone")
+
+        results = self.pool.imap(abs, numbers())
+        self.assertEqual(next(results), 1)
+        with self.assertRaisesRegex(OSError, "gone"):
+            next(results)
+        self.assertEqual(list(results), [])
+        closed = self.pool.imap(abs, numbers())
+        self.pool.close()
+        self.assertEqual(next(closed), 1)
+        with self.assertRaisesRegex(OSError, "gone"):
+            next(closed)
+
+    def test_imap_of_a_terminated_pool(self):
+        results = self.pool.imap(abs, range(3))
+        self.assertEqual(next(results), 0)
+        self.pool.terminate()
+        with self.assertRaisesRegex(ValueError, "not running"):
+            next(results)
+
+    def test_threads_may_share_an_iterator(self):
+        results, taken = self.pool.imap(abs, iter(range(3000)), 3), []
+        threads = [threading.Thread(target=lambda: taken.extend(results)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SOON)
+        self.assertEqual(sorted(taken), list(range(3000)))
+
+    def test_shares_are_opened(self):
+        with prong.share([1, 2]) as shared:
+            self.assertEqual(self.pool.apply(len, (shared,)), 2)
+            self.assertEqual(self.pool.apply(dict, (), {"a": shared}), {"a": [1, 2]})
+            self.assertEqual(self.pool.map(len, [shared, "abc"]), [2, 3])
+            self.assertEqual(self.pool.starmap(add, [(shared, [3])], 1), [[1, 2, 3]])
+            self.assertEqual(list(self.pool.imap(len, [shared], 2)), [2])
+
     def test_the_constant(self):
         self.assertIs(pickle.loads(pickle.dumps(prong.INLINE)), prong.INLINE)
         self.assertEqual(repr(prong.INLINE), "prong.INLINE")
@@ -172,6 +251,47 @@ class InlineTest(unittest.TestCase):
             Pool(0)
         with self.assertRaises(ValueError):
             prong.NativePool(prong.INLINE)
+
+
+class InlineExecutorTest(unittest.TestCase):
+    def test_a_future_has_ended(self):
+        with prong.ProcessPoolExecutor(prong.INLINE, initializer=begin, initargs=(5,)) as executor:
+            self.assertEqual(executor.submit(here).result(), here())
+            self.assertEqual(executor.submit(what_was_begun, 0).result(), (5, 0))
+            failed = executor.submit(fail, 1)
+            self.assertTrue(failed.done())
+            self.assertFalse(failed.cancel())
+            self.assertIsInstance(failed.exception(), ValueError)
+            told = []
+            failed.add_done_callback(told.append)
+            self.assertEqual(told, [failed])
+            both = [failed, executor.submit(add, 1, b=2)]
+            self.assertEqual(set(concurrent.futures.as_completed(both, SOON)), set(both))
+            self.assertEqual(concurrent.futures.wait(both, SOON).not_done, set())
+
+    def test_map_and_the_end(self):
+        executor = prong.ProcessPoolExecutor(prong.INLINE)
+        for options in ({}, {"chunksize": 2}, {"buffersize": 1}, {"buffersize": 2, "chunksize": 2}):
+            self.assertEqual(list(executor.map(add, range(5), range(5), **options)), [0, 2, 4, 6, 8])
+        with self.assertRaisesRegex(ValueError, "no 0"):
+            list(executor.map(fail, range(3)))
+        executor.shutdown(cancel_futures=True)
+        with self.assertRaises(RuntimeError):
+            executor.submit(here)
+        prong.ProcessPoolExecutor(prong.INLINE).kill_workers()
+
+    def test_an_initializer_that_raises_breaks_it(self):
+        with prong.ProcessPoolExecutor(prong.INLINE, initializer=fail, initargs=(7,)) as executor:
+            with self.assertRaises(prong.PoolBroken) as caught:
+                executor.submit(here)
+            self.assertIn("no 7", str(caught.exception.__cause__))
+
+    def test_it_is_for_asyncio(self):
+        async def run():
+            with prong.ProcessPoolExecutor(prong.INLINE) as executor:
+                return await asyncio.get_running_loop().run_in_executor(executor, add, 1, 2)
+
+        self.assertEqual(asyncio.run(run()), 3)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 import warnings
 
@@ -40,6 +41,41 @@ def fail_until(argument):
         raise LookupError("three")
     if x == 5 and not os.path.exists(path):
         os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def square_when_recorded(argument):
+    """Of the first item, when results of so many others are in the journal."""
+    x, path, size = argument
+    give_up = time.monotonic() + 30
+    while x == 0 and os.path.getsize(path) < size:
+        if time.monotonic() > give_up:
+            raise TimeoutError("they are not recorded")
+        time.sleep(0.01)
+    return x * x
+
+
+def square_until(argument):
+    x, ran = argument
+    if x == 3 and not os.path.exists(ran + "-again"):
+        open(ran + "-again", "w").close()
+        raise KeyboardInterrupt
+    return noted_square(argument)
+
+
+class OnlyThere:
+    """Of (0, pid) it does not unpickle in that process."""
+
+    def __init__(self, argument):
+        self.argument = argument
+
+    def __reduce__(self):
+        return rebuild_there, self.argument
+
+
+def rebuild_there(x, pid):
+    if x == 0 and os.getpid() == pid:
+        raise ValueError("not here")
     return x
 
 
@@ -93,6 +129,14 @@ class Journals(Directory, InMethod):
             self.assertEqual(self.ran(), 10)
             with self.assertRaisesRegex(ValueError, "of another function: .*starmap"):
                 pool.map(noted_product, items, journal=self.path)
+
+    def test_a_slow_task_does_not_keep_others_from_the_file(self):
+        items = [(x, self.path, HEADER + 19 * 48) for x in range(20)]
+        with self.context.Pool(2) as pool:
+            for form in pool.map, pool.imap, pool.imap_unordered:
+                results = form(square_when_recorded, items, 1, journal=self.path)
+                self.assertEqual(sorted(results), list(map(square, range(20))))
+                os.remove(self.path)
 
     def test_other_items_are_an_error(self):
         with self.context.Pool(2) as pool:
@@ -219,6 +263,24 @@ class InOneProcess(Directory, unittest.TestCase):
             self.assertEqual(list(results), [x * x for x in range(50, 200)])
             pool.join()
             self.assertEqual(self.ran(), 200)
+
+    def test_a_pool_without_workers_has_journals(self):
+        with prong.Pool(prong.INLINE) as pool:
+            for form in pool.map, pool.imap, pool.imap_unordered:
+                with self.assertRaises(KeyboardInterrupt):
+                    list(form(square_until, self.items(10), 1, journal=self.path))
+                self.assertEqual(self.ran(), 3)
+                del form
+                self.assertEqual(pool.map(square_until, self.items(10), journal=self.path), list(map(square, range(10))))
+                self.assertEqual(self.ran(), 10)
+                for name in self.path, self.note, self.note + "-again":
+                    os.remove(name)
+
+    def test_a_result_that_does_not_unpickle_is_its_own_error(self):
+        with prong.get_context("fork").Pool(2) as pool:
+            with self.assertRaisesRegex(ValueError, "not here"):
+                pool.map(OnlyThere, [(x, os.getpid()) for x in (1, 0, 1)], 1, journal=self.path)
+        self.assertGreater(os.path.getsize(self.path), HEADER + 2 * 48)
 
     def test_progress_goes_with_it(self):
         with prong.get_context("fork").Pool(2) as pool, contextlib.redirect_stderr(io.StringIO()):

@@ -19,15 +19,16 @@ class PicklingTest(ProgramTest):
         objects = [None, True, 0, 255, 256, 65536, -1, 2**31, -2**63, 2**64, 1.5, float("inf"), "", "x" * 300, "\udc80", "ä",
                    b"", b"x" * 300, (), (1,), (1, 2, 3, (4, (5, 6, 7, 8), "x")), [], [1, "a", (2, 3, 4, 5)], {}, {"a": 1, 2: (3,)},
                    list(range(-100, 1000)), [2**40, -2**63, 1.5] * 50, [1] * 100 + [2**64], [1.5] * 100 + ["x"], [True] * 100,
-                   [[1], [2]], [shared, shared], {1: [2]}, {1, 2}, 1j, object, len, range(5)]
+                   ((1, "a"), {}), [{}, {}], {"a": {}}, [[1], [2]], [shared, shared], {1: [2]}, {1, 2}, 1j, object, len, range(5)]
         for item in objects:
             data = prong._core.dumps(item)
             self.assertEqual(pickle.loads(data), item)
             self.assertEqual(prong._core.loads(data), item)
             for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
                 self.assertEqual(prong._core.loads(pickle.dumps(item, protocol)), item)
-        one, two = prong._core.loads(prong._core.dumps([shared, shared]))
-        self.assertIs(one, two)
+        for part in (shared, {}):
+            one, two = prong._core.loads(prong._core.dumps([part, part]))
+            self.assertIs(one, two)
 
     PICKLED = [1, "a", (2, 3, 4, 5)], {"a": 1.5}, bytearray(100000), list(range(1000))
 

@@ -1,6 +1,7 @@
 """The pool: tasks that fail, workers that die, and what map, imap and results do that multiprocessing's do not."""
 
 import asyncio
+import collections
 import os
 import random
 import signal
@@ -273,6 +274,14 @@ class Pools(InMethod):
     def test_a_worker_may_have_a_pool(self):
         with self.context.Pool(1) as pool:
             self.assertEqual(pool.apply_async(inner_pool).get(SOON), [0, 1, 4])
+
+    def test_keywords_may_be_any_mapping(self):
+        for pool in (self.context.Pool(1), prong.Pool(prong.INLINE)):
+            with pool:
+                self.assertEqual(pool.apply(add, [1], collections.UserDict(b=2)), 3)
+                self.assertEqual(pool.apply_async(add, (1,), collections.OrderedDict(b=3)).get(SOON), 4)
+                with self.assertRaises(TypeError):
+                    pool.apply(add, (1,), 3)
 
     def test_a_function_that_cannot_be_found_is_an_error(self):
         with self.context.Pool(1) as pool:

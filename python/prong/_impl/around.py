@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import threading
 from operator import index
 
 from .. import _core
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _state: "dict[Any, Any]" = {}  # this worker's
-_of_thread = threading.local()  # inlined: (pool without workers whose task runs in this thread, the same for what that is within)
 
 
 def _numbers(cpus):
@@ -82,7 +80,6 @@ def begin(around, forked):
     """A worker begins: what it has from a parent that is one itself is not its own."""
     global _state
     _state = {}
-    _of_thread.inlined = None
     if around is None:
         return
     os.environ.update(around.variables())
@@ -105,28 +102,14 @@ def end(worker_exit):
 # ------------------------------------------------ what tasks ask ------------------------------------------------
 
 
-
-class Inlined:
-    """A pool without workers: a context in which its tasks run."""
-
-    def __init__(self):
-        self.state = {}
-
-    def __enter__(self):
-        _of_thread.inlined = self, getattr(_of_thread, "inlined", None)
-
-    def __exit__(self, *raised):
-        _of_thread.inlined = _of_thread.inlined[1]
-
-
 def worker_state() -> "dict[Any, Any]":
     """In a pool's worker: a dict that is the worker's own, for what its initializer makes, its tasks use, and worker_exit closes.
 
     RuntimeError elsewhere.
     """
-    inlined = getattr(_of_thread, "inlined", None)
+    inlined = _core._inlined()
     if inlined is not None:
-        return inlined[0].state
+        return inlined.state
     if _core.worker_place() is None:
         raise RuntimeError("worker_state() is for a pool's workers: this process is none")
     return _state
@@ -137,7 +120,7 @@ def worker_id() -> "int | None":
 
     None elsewhere.
     """
-    return _core.worker_place() if getattr(_of_thread, "inlined", None) is None else 0
+    return _core.worker_place() if _core._inlined() is None else 0
 
 
 worker_id.__module__ = worker_state.__module__ = "prong"

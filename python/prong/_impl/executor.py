@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
     from typing import Any, TypeVar
 
+    from .inline import Inline
+
     _T = TypeVar("_T")
     # At runtime an Executor that is not concurrent.futures' own: to annotations it is one of those.
     _Executor = _futures.ProcessPoolExecutor
@@ -85,19 +87,20 @@ class ProcessPoolExecutor(_Executor):
 
     def __init__(
         self,
-        max_workers: "int | None" = None,
+        max_workers: "int | Inline | None" = None,
         mp_context: "BaseContext | None" = None,
         initializer: "Callable[..., object] | None" = None,
         initargs: "tuple[Any, ...]" = (),
         *,
         max_tasks_per_child: "int | None" = None,
     ) -> None:
-        if max_workers is not None and max_workers <= 0:
+        inlined = getattr(max_workers, "inline", False) is True
+        if max_workers is not None and not inlined and max_workers <= 0:  # type: ignore[operator]  # an int
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
-        self._max_workers = max_workers or _core.usable_cpu_count()
-        self._pool = _Pool(self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
+        self._max_workers = 1 if inlined else max_workers or _core.usable_cpu_count()
+        self._pool = _Pool(max_workers or self._max_workers, initializer, initargs, max_tasks_per_child, context=mp_context)
         _keep(self._pool)
         weakref.finalize(self, _abandon, self._pool).atexit = False
         self._shutdown = False

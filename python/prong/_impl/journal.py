@@ -3,15 +3,15 @@
 import functools
 import hashlib
 import os
-import threading
 import types
 import warnings
 
 from .. import _core
 from ..errors import JournalStoppedWarning
-from .imap import IMapIterator, IMapUnorderedIterator, Raised, chunks
+from .imap import IMapIterator, IMapUnorderedIterator, Raised, _Item, chunks
+from .results import failure
 from .seeds import Seeded
-from .task_options import submitted
+from .task_options import no_room, submitted
 
 # --- which function: another one is not to be given the results of this one ---
 
@@ -94,144 +94,56 @@ def identity(function, star):
 # --- the journal of one call ---
 
 
-class _Journal:
-    def __init__(self, path, function, star):
-        self.core = _core.Journal(os.fsencode(path), identity(function, star))
-        self.lock = threading.Lock()  # of what becomes of its chunks
-        self._news = None
-
-    def append(self, *records):
-        news = self.core.append(*records)
-        if news is not None:
-            self._news = news
-
-    def tell(self, level=4):
-        """In the caller's thread."""
-        if self._news is not None:
-            news, self._news = self._news, None
-            warnings.warn(JournalStoppedWarning(news), stacklevel=level)
-
-    def close(self):
-        news = self.core.close()
-        if news is not None:
-            self._news = news
+def _open(path, function, star):
+    return _core.Journal(os.fsencode(path), identity(function, star))
 
 
-_TOLD = object()  # it has ended: in the place of what is called then
-
-
-class _Chunk:
-    """Stands for a job in imap's order: the results of items of which some may be recorded."""
-
-    __slots__ = ("_journal", "_first", "_digests", "_values", "_missing", "_placed", "_single", "_job", "_outcome", "_done")
-
-    def __init__(self, journal, first, found, placed, single):
-        self._journal, self._first, self._placed, self._single = journal, first, placed, single
-        self._digests, self._values, self._missing = found
-        self._job = self._done = None
-        self._outcome = None if self._missing else self._succeeded()
-
-    def _succeeded(self):
-        return _core.OK, [(self._first, self._values)] if self._placed else self._values, 0, 1
-
-    def begin(self, job):
-        with self._journal.lock:
-            if self._outcome is None:
-                self._job = job
-
-    def _ended(self, timeout):
-        job = self._job
-        if job is not None and not job.wait(timeout):
-            return None
-        try:
-            if self._outcome is None:
-                with self._journal.lock:
-                    self._settle(self._job)
-        except Exception as error:
-            return False, error
-        good = self._outcome[0] == _core.OK
-        return good, self._outcome[1] if good else self._outcome
-
-    def _tell(self, done):
-        with self._journal.lock:
-            ended = self._outcome is not None or self._done is _TOLD
-            if not ended:
-                self._done = done
-        if ended:
-            done(self)
-
-    def ended(self, job):
-        """Called in the pool's thread."""
-        try:
-            with self._journal.lock:
-                self._settle(job)
-        except Exception:
-            self.begin(job)  # it is raised again where the result is taken
-        with self._journal.lock:
-            done, self._done = self._done, _TOLD
-        if done is not None:
-            done(self)
-
-    def _settle(self, job):
-        if self._outcome is not None:
-            return
-        outcome = job.outcome(0, None)
-        if outcome[0] == _core.OK:
-            self._record(outcome[1])
-            outcome = self._succeeded()
-        self._outcome, self._job = outcome, None
-
-    def _record(self, made):
-        if self._single:
-            self._values[0] = made
-        else:
-            for position, value in zip(self._missing, made):
-                self._values[position] = value
-        self._journal.append(self._first, self._missing, self._digests, self._values)
+def _tell(journal, level):
+    """In the caller's thread."""
+    news = journal.news()
+    if news is not None:
+        warnings.warn(JournalStoppedWarning(news), stacklevel=level)
 
 
 class _Journaled:
     """What both iterators do otherwise: tasks are chunks of items, of which those that are recorded are not submitted."""
 
-    def __init__(self, journal, placed, single, *args):
-        self._journal, self._placed, self._single, self._first = journal, placed, single, 0
+    def __init__(self, journal, single, *args):
+        self._journal, self._single, self._first = journal, single, 0
         super().__init__(*args)
 
-    def _submit(self, items, options):
-        self._journal.tell()
-        first = self._first
+    def _submit(self, chunk, options):
+        _tell(self._journal, 4)
         try:
-            found = self._journal.core.find(first, items)
+            items = self._journal.items(self._first, chunk, self._single)
         except Exception:
             self._exhausted = True  # what was submitted goes on, and is recorded
             raise
-        if isinstance(found, Exception):  # an item that cannot be pickled is the error of its own result
-            chunk = Raised(found)
-        else:
-            chunk = _Chunk(self._journal, first, found, self._placed, self._single)
-            if found[2]:
-                chunk = self._begin(chunk, items, found[2], options)
-        if chunk is False:
+        if isinstance(items, Exception):  # one that cannot be pickled is the error of its own result
+            items = Raised(items)
+        elif items.missing:
+            items = self._begin(items, chunk, options)
+        if items is False:
             return False
-        self._first += len(items)
-        self._add(chunk)
+        self._first += len(chunk)
+        self._add(items)
         return True
 
-    def _begin(self, chunk, items, missing, options):
+    def _begin(self, items, chunk, options):
         """Submits what is missing; what stands for it in imap's order. False where the pool had no room."""
-        task = items[0] if self._single else [items[i] for i in missing]
+        data = chunk[0] if self._single else [chunk[i] for i in items.missing]
         try:
-            job = self._pool._core.submit(self._function, self._form, (task,), 0, *options, chunk.ended)
+            task = self._pool._core.call(_Item, self._pool, self._function, self._form, data, None, options)
         except Exception as error:
             return Raised(error)
-        if submitted(job) is False:
+        if submitted(task) is False:
             return False
-        chunk.begin(job)
-        return chunk
+        items.begin(task)
+        return items
 
     def _end(self):
         self._journal.close()
-        self._journal.tell()
+        _tell(self._journal, 4)
 
 
 class JournaledIterator(_Journaled, IMapIterator):
@@ -246,57 +158,109 @@ class JournaledUnorderedIterator(_Journaled, IMapUnorderedIterator):
     __module__ = "prong.pool"
 
 
-def _make(journal, placed, forms, pool, ordered, function, iterable, chunksize, *more):
-    cls = JournaledIterator if ordered else JournaledUnorderedIterator
-    single = chunksize == 1
-    tasks = chunks(iter(iterable), chunksize)
-    return cls(journal, placed, single, pool, function, forms[0] if single else forms[1], tasks, True, *more)
-
-
 def maker(path):
     """For imap.iterate: what makes an iterator with that journal."""
 
-    def make(pool, ordered, function, *more):
-        journal = _Journal(path, function, False)
+    def make(pool, ordered, function, iterable, chunksize, *more):
+        cls, single = JournaledIterator if ordered else JournaledUnorderedIterator, chunksize == 1
+        journal = _open(path, function, False)
         try:
-            return _make(journal, False, (_core.ITEM, _core.MAP), pool, ordered, function, *more)
+            tasks = zip(iterable) if single else chunks(iter(iterable), chunksize)
+            return cls(journal, single, pool, function, _core.ITEM if single else _core.MAP, tasks, not single, *more)
         except BaseException:
             journal.close()
             raise
     return make
 
 
-def _collect(iterator, results, bar):
-    """The first error that came, when all is done."""
-    error = None
-    while True:
-        try:
-            first, values = next(iterator)
-        except StopIteration:
-            return error
-        except Exception as raised:
-            error = error or raised
-        else:
-            results[first:first + len(values)] = values
-            if bar is not None:
-                bar.update(len(values))
+# --- map ---
+
+_BATCH = 256  # results that are recorded at once, at most
+
+
+def _outcome(job, index):
+    """None: the task has not ended."""
+    try:
+        return job.outcome(index, 0)
+    except Exception as error:  # a result that pickles, and does not unpickle
+        return _core.TASK_FAILED, error, 0, 1
+
+
+def _as_they_end(job):
+    """Lists of (index, outcome) of the job's tasks, which begin in their order, and end in any."""
+    running, following, known = [], 0, 0
+    while known < job.count:
+        job.wait_more(known, None)
+        done = min(job.progress()[0], known + _BATCH)
+        ended, candidates, running = [], running, []
+        while candidates or (known < done and following < job.count):
+            if candidates:
+                index = candidates.pop()
+            else:
+                index, following = following, following + 1
+            outcome = _outcome(job, index)
+            if outcome is None:
+                running.append(index)
+            else:
+                ended.append((index, outcome))
+                known += 1
+        yield ended
+
+
+class _Run:
+    """A map with a journal: its results, and the first error that came."""
+
+    def __init__(self, journal, pool, items, bar):
+        self._pool, self._items, self._bar, self.error = pool, items, bar, None
+        self._recorded = journal.items(0, tuple(items), False)
+        if isinstance(self._recorded, Exception):
+            raise self._recorded
+        self.results, self._missing = self._recorded.values, self._recorded.missing
+        self._show(len(items) - len(self._missing))
+
+    def _show(self, count):
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def run(self, function, forms, chunksize, options):
+        """Runs the items that are not recorded."""
+        tasks, form, chunk = [self._items[i] for i in self._missing], *((forms[0], 0) if chunksize == 1 else (forms[1], chunksize))
+        most = chunksize if self._pool._inlined else len(tasks)  # of a job: one that is inlined has ended when it is submitted
+        for first in range(0, len(tasks), most or 1):
+            job = self._pool._submit(function, form, tasks[first:first + most], chunk, options, None)
+            if submitted(job) is False:
+                raise no_room()
+            for ended in _as_they_end(job):
+                self._take(ended, first, chunksize, chunk != 0)
+
+    def _take(self, ended, first, chunksize, chunked):
+        made = []
+        for index, outcome in ended:
+            begin = first + index * chunksize
+            positions = self._missing[begin:begin + chunksize]
+            if outcome[0] != _core.OK:
+                self.error = self.error or failure(begin // chunksize, outcome, self._pool)
+                continue
+            for position, value in zip(positions, outcome[1] if chunked else outcome[1:2]):
+                self.results[position] = value
+            made += positions
+        self._recorded.record(made)
+        self._show(len(made))
 
 
 def run(pool, function, forms, items, chunksize, options, progress, path):
     """Pool.map, and starmap."""
     from .progress import bar_of
-    journal = _Journal(path, function, forms[0] == _core.STAR)
+    journal = _open(path, function, forms[0] == _core.STAR)
     bar = bar_of(len(items)) if progress else None
-    results = [None] * len(items)
-    ahead = max(4 * pool._processes, 64)
     try:
-        iterator = _make(journal, True, forms, pool, False, function, items, max(chunksize, 1), ahead, options)
-        error = _collect(iterator, results, bar)
+        run = _Run(journal, pool, items, bar)
+        run.run(function, forms, max(chunksize, 1), options)
     finally:
         journal.close()
         if bar is not None:
             bar.close()
-    journal.tell(5)
-    if error is not None:
-        raise error
-    return results
+    _tell(journal, 4)
+    if run.error is not None:
+        raise run.error
+    return run.results
