@@ -1,6 +1,6 @@
 """A worker pool for Celery whose processes are prong's: CELERY_CUSTOM_WORKER_POOL=prong.celery:TaskPool celery worker --pool=custom.
 
-It is Celery's own prefork pool, with this module's Pool in the place of billiard's: time limits, revoking, autoscaling and its signals are as
+It is Celery's own prefork pool, with this module's Pool in the place of billiard's: time limits, revoking, autoscaling and signals are as
 ever. A worker that dies is noticed at once, and fails its own task.
 """
 
@@ -146,7 +146,8 @@ class Pool:
         context = get_context(get_start_method())
         self.timeout, self.soft_timeout = timeout, soft_timeout
         self._processes, self._maxtasksperchild, self._state = processes, maxtasksperchild, RUN
-        self._numbers, self._tasks, self._lock = itertools.count(1), {}, threading.Lock()
+        self._tasks: dict[int, _Task] = {}  # by number, until they have ended
+        self._numbers, self._lock = itertools.count(1), threading.Lock()
         self._news = context.Queue()
         self._workers = context.Pool(processes, _begin, (self._news, initializer, initargs), maxtasksperchild,
                                      worker_exit=partial(_end, on_process_exit),

@@ -87,8 +87,8 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
         self._workers = take(n_jobs, self._method, limits, initial)
         return n_jobs
 
-    def submit(self, func: "Callable[[], Any]", callback: "Callable[[Any], object] | None" = None) -> "Any":
-        """Has a worker call it: a future, with which callback is called."""
+    def submit(self, func: "Callable[[], Any]", callback: "Callable[[Any], object]" = id) -> "Any":
+        """Has a worker call it; callback is called with what retrieve_result_callback takes."""
         if self._workers is None:
             raise RuntimeError("the workers of this Parallel have been given back")
         return self._workers.submit(func, self._large, self._mode, callback)
@@ -96,14 +96,8 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
     apply_async = submit  # as earlier versions of joblib call it
 
     def retrieve_result_callback(self, out: "Any") -> "Any":
-        """What the future has come to."""
-        from concurrent.futures import CancelledError
-
-        from .errors import TaskCancelled
-        try:
-            return Workers.result(out)
-        except CancelledError:
-            raise TaskCancelled("the workers of this Parallel have been ended") from None
+        """What it returned, or raised."""
+        return Workers.result(out)
 
     def terminate(self) -> None:
         """The workers are kept for the next call."""

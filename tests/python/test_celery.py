@@ -5,12 +5,26 @@ import select
 
 from support import METHODS, SOON, ServerTest, main, needs
 
+# A broker and results in files. Celery's write a file that is read meanwhile: here it is there once it is whole.
 CELERY = """
-import os, celery
+import os, time, uuid
+import celery
+from celery.backends.filesystem import FilesystemBackend
+from kombu.transport.filesystem import Channel
+from kombu.utils.json import dumps
 
 folder = os.environ["TASKS_FOLDER"]
 app = celery.Celery("tasks", broker="filesystem://", backend="file://" + folder)
-app.conf.broker_transport_options = {"polling_interval": 0.05, **dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), folder)}
+app.conf.broker_transport_options = {"polling_interval": 0.05, "data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}
+
+def write(name, text):
+    path = os.path.join(folder, os.fsdecode(name))
+    with open(path + ".part", "w") as file:
+        file.write(os.fsdecode(text))
+    os.rename(path + ".part", path)
+
+Channel._put = lambda channel, queue, message, **_: write(f"{time.monotonic_ns()}_{uuid.uuid4()}.{queue}.msg", dumps(message))
+FilesystemBackend.set = lambda backend, key, value: write(backend._filename(key), value)
 """
 
 TASKS = CELERY + """

@@ -12,11 +12,9 @@ try:
 except ImportError:
     from joblib.externals import cloudpickle
 
-from .. import _core, get_context
-from ..errors import TaskCancelled
+from .. import get_context
 from ..heap import BufferWrapper
-from ..pool import Pool, task_options
-from .future import Future
+from ..pool import Pool
 from .pool_worker import Setup
 
 TYPE_CHECKING = False  # as typing has it, which takes long to import
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     _Limits = tuple[tuple[str, str], ...]
     _Initial = tuple[Callable[..., object] | None, tuple[Any, ...]]
-
-_OPTIONS = task_options(None, 0, "normal")
 
 # ---------------------------------------------- calls and results as bytes ----------------------------------------------
 
@@ -189,25 +185,18 @@ class Workers:
                 and all(one is other for one, other in zip(mine, others)))
 
     def submit(
-        self, function: "Callable[[], Any]", large: "int | None", mode: "str | None", callback: "Callable[[Any], object] | None"
+        self, function: "Callable[[], Any]", large: "int | None", mode: "str | None", callback: "Callable[[Any], object]"
     ) -> "Any":
-        """A future of what the function returns, with which callback is called in the pool's thread.
+        """Has a worker call it. What result() takes is what callback is called with: in the pool's thread, as it submits the next one. What
+        cannot be submitted is told so, too, as an error in a callback would be nobody's."""
+        def fail(error):
+            callback((None, error))
 
-        Not here, even if it has ended: the callback submits the next one. What cannot be submitted is a future that has failed, and its
-        callback is called here: joblib submits in callbacks, too, where an error would be nobody's.
-        """
-        ended = None if callback is None else lambda job: callback(Future(self._pool, job))
         try:
-            arguments = self._pickled(function, large, mode)
-            job = self._pool._submit(_call, _core.CALL, ((arguments, {}),), 0, _OPTIONS, ended)
-            if job is None:
-                raise TaskCancelled("the workers of this Parallel have been ended")
-            return Future(self._pool, job)
+            return self._pool.apply_async(_call, self._pickled(function, large, mode), {}, lambda content: callback((content, None)), fail)
         except Exception as error:
-            future = Future(None, None, error)
-        if callback is not None:
-            callback(future)
-        return future
+            fail(error)
+            return None
 
     def _pickled(self, function, large, mode):
         import io
@@ -219,9 +208,12 @@ class Workers:
         return stream.getvalue(), pickler.arrays
 
     @staticmethod
-    def result(future: "Any") -> "Any":
+    def result(outcome: "Any") -> "Any":
         """What the function returned, or raised."""
-        value, error, text = future.result()
+        content, error = outcome
+        if error is not None:
+            raise error
+        value, error, text = content
         if error is None:
             return value
         from .results import remote_traceback
