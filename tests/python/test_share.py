@@ -307,6 +307,7 @@ class ShareTests(InMethod):
             self.assertEqual(pool.apply(bytes_of, (array,)), bytes(array.bytes))
         self.assert_freed()
 
+    @unittest.skipUnless(os.access("/proc/self/pagemap", os.R_OK), "no /proc/self/pagemap")
     def test_a_worker_maps_a_buffer_once_for_all_its_tasks(self):
         array = make_array()
         faults = self.pool(1).map(faults_to_read, [array] * 4, chunksize=1)
