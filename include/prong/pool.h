@@ -57,8 +57,8 @@ PRONG_CHECKED prong_status prong_pool_find(const char *name, prong_pool *pool);
  * PRONG_STALE. */
 PRONG_API prong_status prong_pool_shutdown(prong_pool pool);
 
-/* Ends the workers at once; tasks that are not done fail with PRONG_CANCELLED.
- * Errors: PRONG_NOT_CHILD, PRONG_STALE. */
+/* Ends all workers by SIGTERM, in 2 s by SIGKILL; tasks that are not done fail
+ * with PRONG_CANCELLED. Errors: PRONG_NOT_CHILD, PRONG_STALE. */
 PRONG_API prong_status prong_pool_terminate(prong_pool pool);
 
 /* Waits until the workers of a pool that was shut down or terminated have

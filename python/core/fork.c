@@ -14,7 +14,7 @@ static struct {
     PyObject *bootstrap, *run; /* its functions that we do the work of; None: somebody has put others in their place */
     PyObject *process, *threading, *context; /* their dicts; that of the default context */
     PyObject *fork_context, *Parent, *stdin_file, *count;
-    PyObject *run_copy, *forget, *finalize, *failed, *connections;
+    PyObject *run_copy, *forget, *finalize, *failed, *connections, *forked;
     PyObject *clear_exits, *add_exit, *run_exits; /* of atexit */
     PyObject *dangling, *dangling_data;           /* threading's weak set of threads, and the set in it */
     PyObject *main_lock;                          /* that the main thread holds, in versions where it has one */
@@ -33,7 +33,8 @@ static struct {
     X(PARENT_NAME, "_parent_name")          X(DATA, "data")                X(DANGLING, "_dangling") \
     X(SHUTDOWN_LOCKS, "_shutdown_locks")    X(UTIL, "multiprocessing.util") X(ENV, "_env")              \
     X(TRACKER, "multiprocessing.resource_tracker") X(FORK_INTENT, "_fork_intent") \
-    X(PRESERVE_FD, "preserve_fd")           X(IMPORTLIB, "_frozen_importlib") X(MODULE_LOCKS, "_module_locks")
+    X(PRESERVE_FD, "preserve_fd")           X(IMPORTLIB, "_frozen_importlib") X(MODULE_LOCKS, "_module_locks") \
+    X(INHERITED, "_inherited")
 /* clang-format on */
 #define X(name, text) N_##name,
 enum { LOOKED_UP(X) NAMES };
@@ -333,10 +334,19 @@ static int need_python(void) {
     return popen ? 0 : -1;
 }
 
+/* The process object keeps what its process has of the main module: see prong._impl.inherited. */
+static int note_inherited(PyObject *process) {
+    PyObject *inherited = PyObject_CallNoArgs(python.forked);
+    int bad = inherited ? PyObject_SetAttr(process, names[N_INHERITED], inherited) : -1;
+    Py_XDECREF(inherited);
+    return bad;
+}
+
 /* fork(process object) -> Popen */
 static PyObject *fork_process(PyObject *module, PyObject *process) {
     (void)module;
     if (need_python()) return NULL;
+    if (note_inherited(process)) return NULL;
     PyObject *connections = connections_any() ? PyObject_CallOneArg(python.connections, process) : NULL;
     if (PyErr_Occurred()) return NULL;
     prong_process_options options = {.target = forked_child, .method = PRONG_START_FORK};
@@ -355,11 +365,11 @@ static PyObject *fork_process(PyObject *module, PyObject *process) {
 /* _set_fork(BaseProcess, …), see prong._impl.popen */
 static PyObject *set_fork(PyObject *module, PyObject *arguments) {
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOOOOOOO", &python.Process, &PyDict_Type, &python.process,
+    if (!PyArg_ParseTuple(arguments, "OO!O!O!OOOOOOOOOOOOOOO", &python.Process, &PyDict_Type, &python.process,
                           &PyDict_Type, &python.threading, &PyDict_Type, &python.context, &python.fork_context,
                           &python.Parent, &python.stdin_file, &python.count, &python.bootstrap, &python.run,
                           &python.run_copy, &python.forget, &python.finalize, &python.failed, &python.connections,
-                          &python.clear_exits, &python.add_exit, &python.run_exits))
+                          &python.forked, &python.clear_exits, &python.add_exit, &python.run_exits))
         return NULL;
     Py_INCREF(arguments); /* for good */
     python.dangling = PyDict_GetItemWithError(python.threading, names[N_DANGLING]);

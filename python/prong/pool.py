@@ -9,7 +9,7 @@ import weakref
 
 from . import _core
 from ._impl import pickling  # noqa: F401  (before workers are forked that would import it, each of them)
-from ._impl.inherited import inheritance
+from ._impl.inherited import forked, inheritance
 from ._impl.methods import NUMBERS, in_force
 from ._impl.mirror import public
 from ._impl.pool_worker import Setup
@@ -231,6 +231,7 @@ class Pool(_TheirPool):
         self._failure = BufferWrapper(_FAILURE_SIZE)
         setup = self._setup_type(self._ctx, name, initializer, initargs, self._failure, around)
         payload = b""
+        self._inherited = forked() if method == "fork" else None
         if method != "fork":
             payload, setup = Spawning().payload(name, method, setup), None
         elif around is not None:

@@ -100,10 +100,15 @@ static size_t view_find(const struct view *view, const struct pool *pool) {
     return i;
 }
 
-/* Kept in the order of their places. False when there are too many. */
+/* Kept in the order of their places. False when there are too many. One that was destroyed meanwhile is left out, as there is nothing
+ * left to wait for. */
 static bool view_add(struct view *view, struct pool *pool, uint64_t generation) {
     if (!pool || view_find(view, pool) < view->count) return true;
     if (view->count == POOLS_MOST) return false;
+    void *entered;
+    struct visit inside; /* until await_check leaves its own */
+    prong_status status = object_enter(&inside, KIND_POOL, arena_offset(pool), generation, &entered);
+    if (status < 0) return status == PRONG_STALE;
     size_t i = view->count++;
     for (; i > 0 && view->pools[i - 1] > pool; i--) {
         view->pools[i] = view->pools[i - 1];
@@ -111,8 +116,7 @@ static bool view_add(struct view *view, struct pool *pool, uint64_t generation) 
     }
     view->pools[i] = pool;
     view->generations[i] = generation;
-    struct visit inside; /* until await_check leaves its own */
-    return object_enter_known(&inside, arena_offset(pool)) == PRONG_OK;
+    return true;
 }
 
 /* Adds the pools that this one's workers wait for. */

@@ -322,6 +322,42 @@ def test_functions(method):
         assert type(pool.apply(make)) is Point
 """
 
+LATE = """
+import prong, sys
+def early(x):
+    return "early", x
+
+def child(queue, link):
+    for take in queue.get, link.recv, queue.get:
+        link.send(take()(1))
+
+if __name__ == "__main__":
+    context = prong.get_context("fork")
+    queue, (ours, theirs) = context.Queue(), context.Pipe()
+    process = context.Process(target=child, args=(queue, theirs))
+    process.start()
+    first, offset = early, 5
+
+    def late(x):
+        return x + offset
+
+    def early(x):
+        return "redefined", x
+
+    queue.put(late)
+    print(ours.recv())
+    ours.send(early)
+    print(ours.recv())
+    early = first
+    queue.put(early)
+    print(ours.recv(), process.join())
+    by_value = "cloudpickle" in sys.modules
+    from prong.reduction import ForkingPickler
+    print(by_value, b"offset" in bytes(ForkingPickler.dumps(late)))
+    del process
+    print(b"offset" in bytes(ForkingPickler.dumps(late)))
+"""
+
 KERNEL = """
 import sys
 from jupyter_client.manager import start_new_kernel
@@ -377,6 +413,10 @@ class ProgramsTest(ProgramTest):
 
     def test_without_cloudpickle_the_error_tells_what_needs_it(self):
         self.check(NOT_INSTALLED, "PicklingError True True True\n")
+
+    def test_what_was_defined_after_a_fork_goes_by_value_through_a_queue_or_pipe(self):
+        said = "6\n('redefined', 1)\n('early', 1) None\nTrue False\nFalse\n"
+        self.check(LATE, said, ("fork",))
 
     def test_a_module_without_a_file(self):
         self.check(MADE_MODULE, "2\n")

@@ -1,7 +1,8 @@
 """Whether a function or class is found by its name in the process that it is sent to, which decides how it is sent: by name, or by value.
 
-A forked process finds what its parent had when it was forked. A new image, by spawn or the fork server, finds what can be imported, and
-of the main module what is there once that has been imported."""
+A forked process finds what its parent had when it was forked: where it is not known which process gets the object, the oldest one that
+was forked counts. A new image, by spawn or the fork server, finds what can be imported, and of the main module what is there once that
+has been imported."""
 
 import copyreg
 import functools
@@ -11,7 +12,7 @@ from types import FunctionType
 from .. import _core
 from . import main_names
 from .importable import is_importable
-from .inherited import inherits
+from .inherited import all_forked_have, inherits
 
 _HEAP_TYPE = 1 << 9
 _cached_type = type(functools.lru_cache(len))
@@ -79,10 +80,11 @@ def _not_here(obj, module, name):
 def _not_there(obj, module, name, inherited):
     """The same for the process that it is sent to, where this one has it."""
     is_main = module in main_names.MAINS
+    now = getattr(sys.modules[module], name, None) if is_main else None
     if inherited is not None and is_main:
-        now = getattr(sys.modules[module], name, None)
-        is_old = inherits(inherited, name, now)
-        return None if is_old else "it was defined after the pool's workers were forked"
+        return None if inherits(inherited, name, now) else "it was defined after the pool's workers were forked"
+    if is_main and not all_forked_have(name, now):
+        return "it was defined after a process was forked, and may be sent to that one"
     if not _has_images:
         return None
     if is_main:

@@ -14,6 +14,7 @@ from .. import _core
 from . import child, methods
 from .child import flush_streams
 from .compat import needs
+from .inherited import forked
 
 needs(atexit, os, process, threading)
 __all__ = ["Spawning", "start_image", "started"]
@@ -158,6 +159,6 @@ def _join_children():
 _core._set_fork(process.BaseProcess, vars(process), vars(threading), vars(methods.default),
                 methods.contexts["fork"], child.Parent, child.stdin, itertools.count,
                 child.unpatched("_bootstrap"), child.unpatched("run"), child.run_fork, child.forget, child.finalize,
-                child.failed, _connections_for_fork,
+                child.failed, _connections_for_fork, forked,
                 atexit._clear, atexit.register, atexit._run_exitfuncs)
 _shorten_after_fork()

@@ -49,6 +49,7 @@ static struct client *client_new(struct prong_server *server, const struct peer 
     memcpy(client->host, peer->host, sizeof(client->host));
     client->next = server->clients;
     server->clients = client;
+    server->looks_at_clients = true;
     client_watch(server, client);
     return client;
 }
@@ -161,6 +162,7 @@ void client_leave(struct prong_server *server, struct client *client) {
         return;
     }
     client->lease_end = server->options.lease ? deadline_after(server->options.lease) : PRONG_FOREVER;
+    server->looks_at_clients = true;
     if (client->held.count == 0 && !client->holds) client_free(server, client);
 }
 
@@ -184,13 +186,22 @@ static bool client_is_over(const struct client *client) {
     return client->sessions == 0 && deadline_passed(client->lease_end);
 }
 
+/* Whether no event would tell when that client is over. */
+static bool client_needs_looks(const struct client *client) {
+    if (client->ended || client->pidfd >= 0) return false;
+    return client->member || (client->sessions == 0 && client->lease_end != PRONG_FOREVER);
+}
+
 void clients_look(struct prong_server *server) {
+    bool looks = false;
     for (struct client *client = server->clients, *next; client; client = next) {
         next = client->next;
+        looks |= client_needs_looks(client);
         if (!client_is_over(client)) continue;
         client_ended(server, client);
         next = server->clients;
     }
+    server->looks_at_clients = looks;
 }
 
 void clients_free(struct prong_server *server) {

@@ -63,9 +63,11 @@ bool family_requests_there(const struct prong_server *server) {
     return server->in_family && !queue_is_empty(server->requests);
 }
 
-void family_requests_handle(struct prong_server *server) {
+bool family_requests_handle(struct prong_server *server) {
     enum { TURN = 64 };
-    for (int turn = 0; turn < TURN && family_requests_there(server); turn++) handle_one(server);
+    int turn = 0;
+    for (; turn < TURN && family_requests_there(server); turn++) handle_one(server);
+    return turn > 0;
 }
 
 /* Silences the doorbell before the queue is checked: a request that arrives then rings again. A doorbell left ringing
@@ -75,10 +77,17 @@ void family_requests_rung(struct prong_server *server) {
     family_requests_handle(server);
 }
 
+bool family_requests_may_not_ring(const struct prong_server *server) {
+    return server->in_family && (server->watch.doorbell < 0 || watchers_are_deaf());
+}
+
+/* Deaths, too: a sender may die after it has taken it upon itself to ring, and before it does so. */
 void family_requests_arm(struct prong_server *server) {
     struct channel *channel = server->in_family ? queue_channel(server->requests) : NULL;
     if (!channel) return;
+    member_mark_if_needed();
     watch_renew(&server->watch);
+    watch_add_signs(&server->watch, WATCH_DEATHS);
     watch_add(&server->watch, &channel->readable);
 }
 

@@ -1,6 +1,7 @@
 /* The server's loop: one poller over its socket, its sessions, its clients' processes and what stops it. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "base/periods.h"
 #include "manager/server/server.h"
 #include "net/listener.h"
 #include "os/os.h"
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const prong_time LOOK_EVERY = PRONG_SECONDS(1); /* for what no event tells of */
 
 enum { CLIENTS = 4096, OBJECTS = 1000000, FIRST_SLOTS = 64 };
 static const size_t MESSAGE_MAX = 256 << 20;
@@ -63,6 +66,7 @@ prong_status prong_server_open(prong_server **server, const prong_server_options
     if (!made) return fail_text(PRONG_NO_MEMORY, "server: no memory");
     made->socket = made->poller = made->stopper = made->watch.doorbell = made->notifier.socket = -1;
     made->notifier.watchdog = PRONG_FOREVER;
+    made->look_pause = LOOK_EVERY;
     made->options = *options;
     made->options.link.authkey = NULL; /* until there is a copy: closing frees it */
     /* Random, so that an ident of an earlier server at this address is not taken for one of this server's. It looks
@@ -270,19 +274,36 @@ static void run_runnable(prong_server *server) {
     }
 }
 
-static void look_around(prong_server *server) {
+/* Whether something may be over of which no event tells. */
+static bool server_looks(const prong_server *server) {
+    return server->limbo || !server->accepting || server->looks_at_clients || family_requests_may_not_ring(server);
+}
+
+/* Without that, a server of a family looks all the same, for a request whose sender was the first that could not ring, for lack of
+ * a descriptor or of buffers: the longer nothing has happened, the more seldom. */
+static prong_time server_look_pause(const prong_server *server) {
+    if (server_looks(server)) return LOOK_EVERY;
+    return server->look_pause < LOOKOUT_NAP_MOST ? 2 * server->look_pause : LOOKOUT_NAP_MOST;
+}
+
+static void look_in(prong_server *server, prong_time pause) {
+    server->look_pause = pause;
+    server->look_at = deadline_after(pause);
+}
+
+static void look_around(prong_server *server, bool is_idle) {
+    if (server->look_pause > LOOK_EVERY && (!is_idle || server_looks(server))) look_in(server, LOOK_EVERY);
     if (!deadline_passed(server->look_at)) return;
     objects_look(server);
     clients_look(server);
     accept_again(server);
-    server->look_at = deadline_after(PRONG_SECONDS(1));
+    look_in(server, is_idle ? server_look_pause(server) : LOOK_EVERY);
 }
 
 static int how_long(const prong_server *server, deadline_t deadline) {
     if (server->runnable || server->decodings || server->stopped) return 0;
     if (server->heap_count && server->heap[0]->deadline < deadline) deadline = server->heap[0]->deadline;
-    /* In this way a request is found whose sender could not ring, for lack of a descriptor or of buffers. */
-    bool looks = server->limbo || !server->accepting || server->clients || server->in_family;
+    bool looks = server->in_family || server_looks(server);
     if (looks && server->look_at < deadline) deadline = server->look_at;
     if (server->notifier.watchdog < deadline) deadline = server->notifier.watchdog;
     if (server->in_family) deadline = watch_within(&server->watch, deadline);
@@ -327,12 +348,13 @@ prong_status prong_server_run(prong_server *server, prong_time timeout) {
     while (!server->stopped) {
         prong_status status = server_await_events(server, deadline);
         if (status < 0) return status;
+        bool is_idle = server->event_count <= 0;
         for (int i = 0; i < server->event_count; i++) handle_event(server, &server->events[i]);
-        if (server->in_family) family_requests_handle(server);
+        if (server->in_family && family_requests_handle(server)) is_idle = false;
         run_runnable(server);
         decodings_go(server);
         server_deadlines(server);
-        look_around(server);
+        look_around(server, is_idle);
         sessions_sweep(server);
         clients_sweep(server);
         prong_document_reset(server->scratch);

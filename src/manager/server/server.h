@@ -36,7 +36,9 @@ struct prong_server {
     struct client *closed_clients;
     struct decoding *decodings, **last_decoding; /* by turns */
     bool stopped, limbo;                         /* limbo: some objects without references are kept for a while */
+    bool looks_at_clients;                       /* no event tells when some of them are over */
     deadline_t look_at;                          /* when limbo and leases are looked at next */
+    prong_time look_pause;                       /* since the last time */
     prong_queue requests;                        /* of the family */
     bool in_family;
     struct watch watch;                           /* of requests; without a doorbell: none yet */
@@ -51,11 +53,13 @@ struct prong_server {
 
 void family_requests_open(struct prong_server *server);
 void family_requests_close(struct prong_server *server);
-/* Handles what there is. */
-void family_requests_handle(struct prong_server *server);
+/* Handles what there is. False: nothing was. */
+bool family_requests_handle(struct prong_server *server);
 /* Called when its doorbell has rung. */
 void family_requests_rung(struct prong_server *server);
 bool family_requests_there(const struct prong_server *server);
+/* A request may arrive that does not wake the server. */
+bool family_requests_may_not_ring(const struct prong_server *server);
 /* From now on the descriptor shows when a request arrives; check the queue after this. */
 void family_requests_arm(struct prong_server *server);
 void family_member_gone(struct prong_server *server, const struct client *client);
