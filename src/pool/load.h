@@ -23,6 +23,7 @@ void load_return(struct pool *pool, struct job *job, uint64_t bytes);
 /* After the guard is left. */
 void load_tell(struct pool *pool);
 
+/* --- load_wait.c --- */
 /* PRONG_INVALID for more bytes than the pool ever has room for. */
 prong_status load_check(const struct pool *pool, uint64_t bytes);
 /* Waits until there is room for the bytes, or the pool does not run, as long as the submission may. PRONG_FULL, PRONG_TIMEOUT,

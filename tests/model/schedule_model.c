@@ -5,10 +5,16 @@
 
 #include "instrument.h"
 #include "pool/limits.c"
+#include "pool/load.c"
 #include "pool/schedule.c"
 #include "uninstrument.h"
 
 enum { TASKS_MOST = 2 };
+
+bool await_is_worker_of(const struct pool *pool) {
+    (void)pool;
+    return false;
+}
 
 struct world_of_schedule {
     char header[64]; /* offset 0 is no place */
@@ -243,6 +249,48 @@ static int explore_withdraw(void) {
                         .finish = finish_withdraw});
 }
 
+/* --- a worker hands in a task and may die in the middle, while a submitter waits for the room that the task has --- */
+
+enum { ROOM = 8 };
+
+static void prepare_room(void) {
+    prepare();
+    w->pool.maxbytes = w->pool.load = w->job.load = ROOM;
+    submit();
+    struct claim claim;
+    model_check(step(&w->hands[0], &claim));
+}
+
+#include "instrument.h"
+static bool has_room(void *unused) {
+    (void)unused;
+    return load_fits(&w->pool, ROOM);
+}
+#include "uninstrument.h"
+
+static void run_room(int thread) {
+    if (thread < 2)
+        run_again(thread);
+    else
+        while (!has_room(NULL)) waitq_sleep(&w->pool.room, has_room, NULL, PRONG_FOREVER);
+}
+
+static void finish_room(void) {
+    model_check(w->job.done == 1 && w->pool.load == 0 && w->job.load == 0);
+}
+
+static int explore_room(void) {
+    tasks = 1, workers = 2;
+    return model_explore(&(struct model){.name = "schedule: a submitter waits for the room of a task that ends",
+                                         .threads = 3,
+                                         .kills = 1,
+                                         .mortal = 1,
+                                         .most = 40000,
+                                         .prepare = prepare_room,
+                                         .run = run_room,
+                                         .finish = finish_room});
+}
+
 /* --- a pool that closes, while a worker hands in the last task and another sleeps --- */
 
 #include "instrument.h"
@@ -291,7 +339,7 @@ static int explore_orders(void) {
 static int explore_steps(void) {
     guard_steps = true;
     int passed = explore("schedule: a worker, a task, steps under the guard", 2, 1, 0, MODEL_STRONG, 0) +
-                 explore_again() + explore_withdraw();
+                 explore_again() + explore_withdraw() + explore_room();
     if (getenv("PRONG_MODEL_ALL"))
         passed += explore("schedule: 2 workers, a task, steps under the guard, a worker may die", 3, 1, 1, MODEL_STRONG,
                           1000000);
