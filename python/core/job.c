@@ -1,7 +1,7 @@
 /* Job: tasks submitted to a pool together, and what they come to. */
 #include "pool.h"
 
-#include "pool/job.h"
+#include "pool/job_wait.h"
 
 static void job_dealloc(PyObject *object) {
     JobObject *self = (JobObject *)object;

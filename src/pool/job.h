@@ -149,8 +149,6 @@ prong_status job_note(prong_job handle, const struct submission *submission, con
 /* Waits for its end, well or not, and delivers to the outputs, once. *too_long is the first task whose result did not fit there,
  * + 1; 0: none. */
 prong_status job_wait_end(prong_job handle, prong_time timeout, uint64_t *too_long);
-/* Waits until more than so many of its tasks have ended, or all. Errors: as of prong_job_outcome. */
-prong_status job_wait_more(prong_job handle, uint64_t done, prong_time timeout);
 /* job_ended, as a waitq's condition. */
 bool job_seems_ended(void *job);
 

@@ -4,6 +4,7 @@
 #include "family/member.h"
 #include "pool/await.h"
 #include "pool/job.h"
+#include "pool/job_wait.h"
 #include "pool/notes.h"
 #include "pool/schedule.h"
 

@@ -224,7 +224,8 @@ class _Run:
 
     def run(self, function, forms, chunksize, options):
         """Runs the items that are not recorded."""
-        tasks, form, chunk = [self._items[i] for i in self._missing], *((forms[0], 0) if chunksize == 1 else (forms[1], chunksize))
+        form, chunk = (forms[0], 0) if chunksize == 1 else (forms[1], chunksize)
+        tasks = [self._items[i] for i in self._missing]
         most = chunksize if self._pool._inlined else len(tasks)  # of a job: one that is inlined has ended when it is submitted
         for first in range(0, len(tasks), most or 1):
             job = self._pool._submit(function, form, tasks[first:first + most], chunk, options, None)
