@@ -55,6 +55,7 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
         self._workers: Workers | None = None
         self._large: int | None = None
         self._mode: str | None = None
+        self._configured: dict[str, Any] = {}  # what configure() was given
 
     def effective_n_jobs(self, n_jobs: "int | None") -> int:
         """How many tasks run at once: 1 in a worker, whose tasks have no workers of their own."""
@@ -81,6 +82,8 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
+        self._configured = {"n_jobs": n_jobs, "max_nbytes": max_nbytes, "mmap_mode": mmap_mode, "initializer": initializer,
+                            "initargs": initargs}
         self._large, self._mode = (None if mmap_mode is None else max_nbytes), mmap_mode
         limits = tuple(sorted(self._prepare_worker_env(n_jobs=n_jobs).items()))
         initial = self._initial if initializer is None else (initializer, tuple(initargs))
@@ -112,7 +115,7 @@ class ProngBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc
         if workers is not None:
             workers.kill()
         if ensure_ready:
-            self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel, **self.parallel._backend_kwargs)
+            self.configure(parallel=self.parallel, **self._configured)
 
 
 register_parallel_backend("prong", ProngBackend)

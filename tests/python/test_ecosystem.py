@@ -45,6 +45,10 @@ with joblib.parallel_config("prong", n_jobs=2, method=sys.argv[1]):
     print(os.getpid() not in pids[0], bool(pids[0] & pids[1]))
     with Parallel() as parallel:
         print(parallel(delayed(abs)(n) for n in (-1, -2)), parallel(delayed(abs)(n) for n in (-3, -4)))
+        try:
+            parallel(delayed(fail)(n) for n in range(10))
+        except Own:
+            print(parallel(delayed(abs)(n) for n in (-5, -6)))
     unordered = "generator" if joblib.__version__ < "1.4" else "generator_unordered"
     print(sorted(Parallel(return_as=unordered)(delayed(abs)(n) for n in range(20))) == list(range(20)))
     print(Parallel()(delayed(abs)(-n) for n in range(3)))
@@ -272,7 +276,7 @@ def test_pool(method):
 class EcosystemTest(ServerTest):
     @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
     def test_joblibs_parallel(self):
-        self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\nTrue\n"
+        self.check(JOBLIB, "True\n[1, 2, 3]\n[0, 1, 2]\nOwn RemoteTraceback\nWorkerDied NoneType\nTrue True\n[1, 2] [3, 4]\n[5, 6]\nTrue\n"
                            "[0, 1, 2]\n['begun', 'begun']\nthe pool's initializer failed\n[0, 1, 2]\n")
 
     @unittest.skipUnless(serves("joblib"), "no joblib, or one older than 1.3")
