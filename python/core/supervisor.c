@@ -209,7 +209,7 @@ static PyObject *child_built(const prong_child_state *child) {
     PyObject *failure = PyUnicode_DecodeUTF8(child->failure, (Py_ssize_t)strlen(child->failure), "replace");
     if (code && pid && name && failure)
         return Py_BuildValue("(NiNNINd)", name, (int)child->phase, pid, code, child->restarts, failure,
-                             (double)child->since / 1e9);
+                             (double)child->in_phase / 1e9);
     Py_XDECREF(code);
     Py_XDECREF(pid);
     Py_XDECREF(name);
