@@ -226,7 +226,7 @@ class Supervisor:
 
     def children(self) -> list[ChildState]:
         """What each child does, in order. For any process of the family."""
-        return [ChildState(name, _PHASES[phase], *rest) for name, phase, *rest in _core._supervisor_children(self._place)]
+        return [ChildState(child[0], _PHASES[child[1]], *child[2:]) for child in _core._supervisor_children(self._place)]
 
     def close(self) -> None:
         """Frees it; by the process that created it, when it does not run."""
