@@ -1,4 +1,4 @@
-/* A supervisor: a job that fails twice, and a program beside it. */
+/* A supervisor: a job that fails twice, and a program beside it, which another one replaces while it runs. */
 #include "example.h"
 
 /* Fails at the first two tries, as one that comes before what it needs. */
@@ -33,6 +33,9 @@ int main(int argc, char **argv) {
         if (status != PRONG_TIMEOUT) must(status);
         must(prong_supervisor_children(supervisor, states, 2, &count));
     } while (states[1].phase != PRONG_CHILD_DOWN || !states[0].pid);
+    const prong_child_options late = {.name = "late", .program = (const char *const[]){"sleep", "1000", NULL}};
+    must(prong_supervisor_add_child(supervisor, &late, PRONG_SECONDS(10)));
+    must(prong_supervisor_remove_child(supervisor, "helper", PRONG_SECONDS(10)));
     must(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
     must(prong_supervisor_children(supervisor, states, 2, &count));
     for (size_t i = 0; i < count; i++) print_child(&states[i]);

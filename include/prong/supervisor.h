@@ -205,8 +205,8 @@ typedef struct prong_child_state {
     unsigned restarts; /* since the supervisor began to run */
     /* Why it could not be started, if that was its last end; else empty. */
     char failure[160];
-    prong_time since;  /* how long it has been in that phase */
-    void *reserved[3]; /* zero */
+    prong_time in_phase; /* for how long it has been in its phase */
+    void *reserved[3];   /* zero */
 } prong_child_state;
 
 /* What its children do, in order; from any member. *count is how many there

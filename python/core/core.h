@@ -151,6 +151,7 @@ int add_wait(PyObject *module);
 int add_memory(PyObject *module);
 int add_process(PyObject *module);
 int add_pool(PyObject *module);
+int add_notify(PyObject *module);
 int add_supervisor(PyObject *module);
 int add_type(PyObject *module, const char *name, PyTypeObject *type);
 /* Gives a type methods of its own from the core's type that it inherits from: an interpreter specializes the call of a C

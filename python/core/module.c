@@ -312,7 +312,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     if (handles_init() || codec_init() || add_type(module, "Message", &Lent_type) || add_locks(module) ||
         add_conditions(module) || add_queue(module) || add_connection(module) || add_pipe(module) || add_wait(module) ||
         add_memory(module) || add_share(module) || add_process(module) || add_pool(module) || add_supervisor(module) ||
-        add_travel(module)) {
+        add_notify(module) || add_travel(module)) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "prong._core cannot be set up");
         Py_DECREF(module);
         return NULL;

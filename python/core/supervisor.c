@@ -108,15 +108,16 @@ static PyObject *supervisor_made(PyObject *list, const prong_supervisor_options 
     return Py_BuildValue("KK", (unsigned long long)made.offset, (unsigned long long)made.generation);
 }
 
-/* _supervisor_create(children, name, strategy, intensity, period, backoff, backoff_most, settled, stop_on_signals, notify) */
+/* _supervisor_create(children, name, strategy, intensity, period, backoff, backoff_most, settled, stop_on_signals, notify,
+ * stays) */
 static PyObject *supervisor_create(PyObject *module, PyObject *arguments) {
     prong_supervisor_options options = {0};
     PyObject *children;
     double period, backoff, most, settled;
-    int strategy, stops, notifies;
+    int strategy, stops, notifies, stays;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "O!ziiddddpp", &PyList_Type, &children, &options.name, &strategy,
-                          &options.intensity, &period, &backoff, &most, &settled, &stops, &notifies))
+    if (!PyArg_ParseTuple(arguments, "O!ziiddddppp", &PyList_Type, &children, &options.name, &strategy,
+                          &options.intensity, &period, &backoff, &most, &settled, &stops, &notifies, &stays))
         return NULL;
     options.strategy = (prong_strategy)strategy;
     if (options.intensity == 0) options.intensity = -1;
@@ -126,6 +127,7 @@ static PyObject *supervisor_create(PyObject *module, PyObject *arguments) {
     options.settled = seconds_or_none(settled);
     options.stop_on_signals = stops;
     options.notify = notifies;
+    options.stays = stays;
     return supervisor_made(children, &options);
 }
 
@@ -159,13 +161,55 @@ static PyObject *supervisor_stop(PyObject *module, PyObject *arguments) {
     return true_in_time(status);
 }
 
+/* _supervisor_add_child(handle, child, timeout) -> whether it has begun */
+static PyObject *supervisor_add_child(PyObject *module, PyObject *arguments) {
+    PyObject *pair, *item, *timeout;
+    struct handle handle;
+    prong_time span;
+    prong_status status;
+    prong_child_options child = {0};
+    struct child_memory *memory;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO!O", &pair, &PyTuple_Type, &item, &timeout) || handle_parse(pair, &handle) ||
+        parse_timeout(timeout, &span))
+        return NULL;
+    prong_supervisor supervisor = {handle.offset, handle.generation};
+    if (!(memory = PyMem_Calloc(1, sizeof *memory))) return PyErr_NoMemory();
+    if (child_read(item, &child, memory)) {
+        child_memory_free(memory, 1);
+        return NULL;
+    }
+    WAITING(prong_supervisor_add_child(supervisor, &child, span));
+    child_memory_free(memory, 1);
+    return true_in_time(status);
+}
+
+/* _supervisor_ask_child(handle, request, name, timeout) -> whether it is done; request: "start", "stop", "remove" */
+static PyObject *supervisor_ask_child(PyObject *module, PyObject *arguments) {
+    PyObject *pair, *timeout;
+    const char *request, *name;
+    struct handle handle;
+    prong_time span;
+    prong_status status;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OssO", &pair, &request, &name, &timeout) || handle_parse(pair, &handle) ||
+        parse_timeout(timeout, &span))
+        return NULL;
+    prong_supervisor supervisor = {handle.offset, handle.generation};
+    WAITING(strcmp(request, "start") == 0  ? prong_supervisor_start_child(supervisor, name, span)
+            : strcmp(request, "stop") == 0 ? prong_supervisor_stop_child(supervisor, name, span)
+                                           : prong_supervisor_remove_child(supervisor, name, span));
+    return true_in_time(status);
+}
+
 static PyObject *child_built(const prong_child_state *child) {
     PyObject *code = child->exitcode == PRONG_NO_RETURNCODE ? new_reference(Py_None) : PyLong_FromLong(child->exitcode);
     PyObject *pid = child->pid ? PyLong_FromLong(child->pid) : new_reference(Py_None);
     PyObject *name = PyUnicode_DecodeUTF8(child->name, (Py_ssize_t)strlen(child->name), "replace");
     PyObject *failure = PyUnicode_DecodeUTF8(child->failure, (Py_ssize_t)strlen(child->failure), "replace");
     if (code && pid && name && failure)
-        return Py_BuildValue("(NiNNIN)", name, (int)child->phase, pid, code, child->restarts, failure);
+        return Py_BuildValue("(NiNNINd)", name, (int)child->phase, pid, code, child->restarts, failure,
+                             (double)child->in_phase / 1e9);
     Py_XDECREF(code);
     Py_XDECREF(pid);
     Py_XDECREF(name);
@@ -173,7 +217,7 @@ static PyObject *child_built(const prong_child_state *child) {
     return NULL;
 }
 
-/* _supervisor_children(handle) -> [(name, phase, pid or None, exitcode or None, restarts, failure)] */
+/* _supervisor_children(handle) -> [(name, phase, pid or None, exitcode or None, restarts, failure, seconds)] */
 static PyObject *supervisor_children(PyObject *module, PyObject *pair) {
     struct handle handle;
     size_t count;
@@ -182,9 +226,11 @@ static PyObject *supervisor_children(PyObject *module, PyObject *pair) {
     prong_supervisor supervisor = {handle.offset, handle.generation};
     prong_status status = prong_supervisor_children(supervisor, NULL, 0, &count);
     if (status < 0) return raise_status(status);
-    prong_child_state *children = PyMem_Calloc(count, sizeof *children);
+    size_t capacity = count + 1;
+    prong_child_state *children = PyMem_Calloc(capacity, sizeof *children);
     if (!children) return PyErr_NoMemory();
-    status = prong_supervisor_children(supervisor, children, count, &count);
+    status = prong_supervisor_children(supervisor, children, capacity, &count);
+    if (count > capacity) count = capacity; /* some were added meanwhile */
     PyObject *list = status < 0 ? raise_status(status) : PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list && i < count; i++) {
         PyObject *child = child_built(&children[i]);
@@ -211,12 +257,18 @@ static PyMethodDef supervisor_functions[] = {
          "Sets what a forked child of a supervisor calls with the number of its function.")},
     {"_supervisor_create", supervisor_create, METH_VARARGS,
      DOC("_supervisor_create($module, children, name, strategy, intensity, period, backoff, backoff_most, settled, "
-         "stop_on_signals, notify, /)",
+         "stop_on_signals, notify, stays, /)",
          "Makes a supervisor of children that are tuples: its handle.")},
     {"_supervisor_run", supervisor_run, METH_VARARGS,
      DOC("_supervisor_run($module, handle, timeout, /)", "Supervises, up to the timeout: whether it has ended.")},
     {"_supervisor_stop", supervisor_stop, METH_VARARGS,
      DOC("_supervisor_stop($module, handle, timeout, /)", "Asks it to stop, and waits: whether it has ended.")},
+    {"_supervisor_add_child", supervisor_add_child, METH_VARARGS,
+     DOC("_supervisor_add_child($module, handle, child, timeout, /)",
+         "Adds a child that is a tuple: whether it has begun, or the supervisor does not run.")},
+    {"_supervisor_ask_child", supervisor_ask_child, METH_VARARGS,
+     DOC("_supervisor_ask_child($module, handle, request, name, timeout, /)",
+         "Has a child started, stopped or removed: whether that is done.")},
     {"_supervisor_children", supervisor_children, METH_O,
      DOC("_supervisor_children($module, handle, /)", "What its children do, as a list of tuples.")},
     {"_supervisor_destroy", supervisor_destroy, METH_O,

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 import weakref
+from contextlib import nullcontext
 from multiprocessing import pool, process
 
 from . import _core
@@ -73,6 +74,12 @@ class _Served:
         self._send(answer)
 
 
+def _service(address):
+    """What tells systemd of a server."""
+    from ._impl.service import Service
+    return Service(f"serves at {address}")
+
+
 class _FamilyServer:
     """What a server does for members of its family: one thread serves all requests of one of theirs, until it goes."""
 
@@ -92,10 +99,12 @@ class _FamilyServer:
             super().__init__(registry, _channel.new_name(queue), authkey, "pickle")
         self.listener = _channel.Listener(self.listener, queue)
 
-    def serve_forever(self):
-        """Until it is told to shut down, or the process is to end."""
+    def serve_forever(self, *, notify=False):
+        """Until it is told to shut down, or the process is to end. notify: it tells systemd, by NOTIFY_SOCKET, that it is READY,
+        STOPPING and, if there is a watchdog, alive."""
         try:
-            super().serve_forever()
+            with _service(self.address) if notify else nullcontext():
+                super().serve_forever()
         finally:
             self.listener.close()
 

@@ -19,6 +19,19 @@ void supervisor_set_phase(struct supervisor *s, enum supervisor_phase phase) {
     atomic_store(&s->state, supervisor_round(s) << 8 | phase);
 }
 
+void child_set(struct supervisor *s, struct supervised *child, prong_child_phase phase) {
+    atomic_store(&child->since, clock_now());
+    atomic_store(&child->phase, phase);
+    waitq_notify(&s->changed, INT_MAX);
+}
+
+void child_set_failure(struct supervisor *s, struct supervised *child, const char *text) {
+    KEEP_MESSAGE;
+    bool locked = supervisor_lock(s) >= 0; /* a process that is stopped inside may read half of it */
+    snprintf(child->failure, sizeof child->failure, "%s", text);
+    if (locked) supervisor_unlock(s);
+}
+
 /* --- create --- */
 
 static prong_status supervisor_check(const prong_child_options *children, size_t count,
@@ -153,7 +166,7 @@ static prong_child_state supervisor_describe_child(struct supervised *child) {
                                .pid = (int)atomic_load(&child->pid),
                                .exitcode = (int)atomic_load(&child->exitcode),
                                .restarts = (unsigned)atomic_load(&child->restarts),
-                               .since = clock_now() - atomic_load(&child->since)};
+                               .in_phase = clock_now() - atomic_load(&child->since)};
     if (state.phase == PRONG_CHILD_DOWN && atomic_load(&child->wanted)) state.phase = PRONG_CHILD_WAITING;
     snprintf(state.name, sizeof state.name, "%s", child->name);
     snprintf(state.failure, sizeof state.failure, "%.*s", CHILD_FAILURE_SIZE - 1, child->failure);

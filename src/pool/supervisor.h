@@ -6,6 +6,7 @@
  *     supervisor_ask.c    what others ask of it: to stop, to add, start, stop and remove a child
  *     supervisor_run.c    the call that supervises: begins, waits, ends
  *     supervisor_step.c   what is to be done when: ends, restarts, starts
+ *     supervisor_start.c  how a child is started, and has begun
  *     supervisor_guard.c  the process between the supervisor and a program
  *
  * Only the driver writes what it knows of its children: the thread that is inside of prong_supervisor_run, or of another
@@ -50,7 +51,7 @@ struct supervised {
     _Atomic uint64_t phase; /* a prong_child_phase, but not WAITING, which is DOWN and wanted */
     _Atomic uint64_t wanted, pid, restarts;
     _Atomic int64_t exitcode, since;  /* since: it is in that phase, on CLOCK_MONOTONIC */
-    char failure[CHILD_FAILURE_SIZE]; /* others who read it may find half of it */
+    char failure[CHILD_FAILURE_SIZE]; /* changes under the list's lock */
 };
 
 enum supervisor_phase { SUPERVISOR_IDLE, SUPERVISOR_RUNS, SUPERVISOR_STOPS, SUPERVISOR_GONE };
@@ -93,8 +94,15 @@ static inline bool child_is_down(struct supervised *child) {
     return atomic_load(&child->phase) == PRONG_CHILD_DOWN;
 }
 
+static inline bool child_is(struct supervised *child, prong_child_phase phase) {
+    return atomic_load(&child->phase) == phase;
+}
+
 prong_status supervisor_enter(struct visit *inside, prong_supervisor handle, struct supervisor **s);
 void supervisor_set_phase(struct supervisor *s, enum supervisor_phase phase);
+void child_set(struct supervisor *s, struct supervised *child, prong_child_phase phase);
+/* Takes the list's lock, as others may read it just then. */
+void child_set_failure(struct supervisor *s, struct supervised *child, const char *text);
 
 /* --- supervisor_make.c --- */
 
@@ -135,6 +143,18 @@ void supervisor_begin_stop(struct supervisor *s, const struct notifier *notifier
 /* Does what can be done now. True: no child runs, and none is to be started. Otherwise *next is when there is more to
  * do, if no child ends before. */
 bool supervisor_step(struct supervisor *s, const struct notifier *notifier, deadline_t *next);
+
+/* A child has ended, with that code: it is restarted, or not. */
+void supervisor_take_end(struct supervisor *s, struct supervised *child, int code, const struct notifier *notifier);
+
+/* --- supervisor_start.c --- */
+
+/* Starts the first that is due; false: none is. *next: as of supervisor_step. */
+bool supervisor_start_one(struct supervisor *s, const struct notifier *notifier, deadline_t *next);
+/* Notes it if the child has begun. */
+void child_look_begun(struct supervisor *s, struct supervised *child);
+/* The child has ended, and had not begun. */
+void child_note_failure(struct supervisor *s, struct supervised *child, int *code);
 
 /* --- supervisor_guard.c --- */
 

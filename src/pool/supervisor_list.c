@@ -13,24 +13,24 @@
 
 enum { CHILDREN_MOST = 10000 };
 
-static void list_free_loose(struct supervisor *s) {
+static void supervised_free_loose(struct supervisor *s) {
     KEEP_MESSAGE;
     process_plan_destroy(s->loose_plan);
     heap_free(s->loose, &s->loose);
 }
 
-static void list_settle_loose(struct supervisor *s) {
+static void supervised_settle_loose(struct supervisor *s) {
     if (!s->loose) return;
     EACH_CHILD(s, child)
     if (arena_offset(child) == s->loose) s->loose = 0;
-    if (s->loose) list_free_loose(s);
+    if (s->loose) supervised_free_loose(s);
 }
 
 prong_status supervisor_lock(struct supervisor *s) {
     char what[80];
     if (lock_acquire(&s->listing, self_token(), deadline_after(STOPPED_AT_MOST)) == LOCK_TIMED_OUT)
         return lock_refused(PRONG_TIMEOUT, object_describe(s, what, sizeof what));
-    list_settle_loose(s);
+    supervised_settle_loose(s);
     return PRONG_OK;
 }
 
@@ -44,7 +44,7 @@ struct supervised *supervisor_find(struct supervisor *s, const char *name) {
     return NULL;
 }
 
-static prong_status list_check(struct supervisor *s, const char *name) {
+static prong_status supervised_check(struct supervisor *s, const char *name) {
     int count = 0;
     if (supervisor_find(s, name)) return fail(PRONG_EXISTS, "supervisor: two children are named '%s'", name);
     EACH_CHILD(s, child) count++;
@@ -52,9 +52,9 @@ static prong_status list_check(struct supervisor *s, const char *name) {
     return PRONG_OK;
 }
 
-static prong_status list_append(struct supervisor *s, const struct supervised *made) {
+static prong_status supervised_append(struct supervisor *s, const struct supervised *made) {
     _Atomic uint64_t *link = &s->first;
-    TRY(list_check(s, made->name));
+    TRY(supervised_check(s, made->name));
     s->loose_plan = made->plan;
     TRY(heap_alloc(sizeof *made, 0, &s->loose, NULL));
     memcpy(arena_at(s->loose), made, sizeof *made);
@@ -68,7 +68,7 @@ static prong_status list_append(struct supervisor *s, const struct supervised *m
 prong_status supervisor_append(struct supervisor *s, struct supervised *made) {
     prong_status status = supervisor_lock(s);
     if (status >= 0) {
-        status = list_append(s, made);
+        status = supervised_append(s, made);
         supervisor_unlock(s);
     }
     if (status < 0) process_plan_destroy(made->plan);
@@ -84,10 +84,10 @@ void supervisor_drop(struct supervisor *s, struct supervised *dropped) {
     s->loose_plan = dropped->plan;
     s->loose = arena_offset(dropped);
     atomic_store(link, atomic_load(&dropped->next));
-    list_free_loose(s);
+    supervised_free_loose(s);
 }
 
 void supervisor_free_list(struct supervisor *s) {
-    list_settle_loose(s);
+    supervised_settle_loose(s);
     while (atomic_load(&s->first)) supervisor_drop(s, child_at(&s->first));
 }

@@ -9,19 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool child_is(struct supervised *child, prong_child_phase phase) {
-    return atomic_load(&child->phase) == phase;
-}
-
-static void child_set(struct supervisor *s, struct supervised *child, prong_child_phase phase) {
-    atomic_store(&child->since, clock_now());
-    atomic_store(&child->phase, phase);
-    waitq_notify(&s->changed, INT_MAX);
-}
-
 void supervisor_want_all(struct supervisor *s) {
     EACH_CHILD(s, child) {
-        child->removing = atomic_exchange(&child->asked, ASKED_NOTHING) == ASKED_REMOVE;
+        child->removing |= atomic_exchange(&child->asked, ASKED_NOTHING) == ASKED_REMOVE;
         atomic_store(&child->wanted, !child->removing);
         child->leaving = child->in_a_row = 0;
         child->due = child->started = 0;
@@ -32,31 +22,31 @@ void supervisor_want_all(struct supervisor *s) {
     }
 }
 
-static void child_leave(struct supervised *child) {
+static void child_dismiss(struct supervised *child) {
     atomic_store(&child->wanted, 0);
     child->leaving = !child_is_down(child);
 }
 
 void supervisor_begin_stop(struct supervisor *s, const struct notifier *notifier) {
     supervisor_set_phase(s, SUPERVISOR_STOPS);
-    EACH_CHILD(s, child) child_leave(child);
+    EACH_CHILD(s, child) child_dismiss(child);
     notify_send(notifier, "STOPPING=1\nSTATUS=%s", s->gave_up ? s->reason : "ending its children");
 }
 
 /* --- requests --- */
 
-static void child_want(struct supervised *child) {
+static void child_want(struct supervisor *s, struct supervised *child) {
     if (!child_is_down(child) && !child->leaving) return;
     child->in_a_row = 0;
     child->due = 0;
-    child->failure[0] = 0;
+    child_set_failure(s, child, "");
     atomic_store(&child->wanted, 1);
 }
 
 static void child_hear(struct supervisor *s, struct supervised *child, uint64_t request) {
-    if (request == ASKED_START && supervisor_phase(s) == SUPERVISOR_RUNS && !child->removing) child_want(child);
+    if (request == ASKED_START && supervisor_phase(s) == SUPERVISOR_RUNS && !child->removing) child_want(s, child);
     if (request == ASKED_REMOVE) child->removing = 1;
-    if (request == ASKED_STOP || request == ASKED_REMOVE) child_leave(child);
+    if (request == ASKED_STOP || request == ASKED_REMOVE) child_dismiss(child);
 }
 
 void supervisor_hear(struct supervisor *s) {
@@ -168,27 +158,11 @@ static void child_note_end(struct supervisor *s, struct supervised *child, int c
     child_set(s, child, PRONG_CHILD_DOWN);
 }
 
-static void supervisor_take_end(struct supervisor *s, struct supervised *child, int code,
-                                const struct notifier *notifier) {
+void supervisor_take_end(struct supervisor *s, struct supervised *child, int code, const struct notifier *notifier) {
     bool expected = child->leaving || supervisor_phase(s) != SUPERVISOR_RUNS;
     child_note_end(s, child, code);
     child->leaving = 0;
     if (!expected && child_is_to_restart(child)) supervisor_restart(s, child, notifier);
-}
-
-/* It has begun since the last look. */
-static void child_look_begun(struct supervisor *s, struct supervised *child) {
-    uint64_t number;
-    if (!child_is(child, PRONG_CHILD_STARTING) || !process_has_begun(child->process, &number)) return;
-    child->started = clock_now();
-    atomic_store(&child->pid, number);
-    child_set(s, child, PRONG_CHILD_RUNNING);
-}
-
-/* It has ended, and had not begun. A guard's code is its own; another's, and that of one that was killed, tells nothing. */
-static void child_note_failure(struct supervised *child, int *code) {
-    if (!child->failure[0]) process_start_failure(child->process, child->failure, sizeof child->failure);
-    if (!child->is_program || *code < 0) *code = PRONG_NO_RETURNCODE;
 }
 
 static void supervisor_look_at(struct supervisor *s, struct supervised *child, const struct notifier *notifier) {
@@ -196,7 +170,7 @@ static void supervisor_look_at(struct supervisor *s, struct supervised *child, c
     child_look_begun(s, child);
     if (prong_process_exitcode(child->process, &code) == PRONG_STILL_RUNNING) return;
     child_look_begun(s, child); /* it may have begun and ended since */
-    if (child_is(child, PRONG_CHILD_STARTING)) child_note_failure(child, &code);
+    if (child_is(child, PRONG_CHILD_STARTING)) child_note_failure(s, child, &code);
     prong_process_destroy(child->process);
     supervisor_take_end(s, child, code, notifier);
 }
@@ -234,69 +208,6 @@ static bool supervisor_end_one(struct supervisor *s, deadline_t *next) {
     if (child->leaving) last = child;
     if (last) *next = child_end(s, last);
     return last != NULL;
-}
-
-/* --- starting, in order --- */
-
-static prong_status child_start_process(struct supervised *child) {
-    TRY(process_create_planned(child->plan, &child->process));
-    prong_status status = prong_process_start(child->process);
-    if (status < 0) {
-        KEEP_MESSAGE;
-        prong_process_destroy(child->process);
-    }
-    return status;
-}
-
-static void supervisor_start_child(struct supervisor *s, struct supervised *child, const struct notifier *notifier) {
-    child->leaving = child->killed = 0;
-    child->started = clock_now();
-    child->kill_at = deadline_after(child->start_within);
-    child->failure[0] = 0;
-    if (child_start_process(child) >= 0) {
-        child_set(s, child, PRONG_CHILD_STARTING);
-        atomic_store(&child->wanted, 0);
-        return;
-    }
-    snprintf(child->failure, sizeof child->failure, "%s", prong_error_message());
-    atomic_store(&child->wanted, 0);
-    supervisor_take_end(s, child, PRONG_NO_RETURNCODE, notifier);
-}
-
-/* One that takes too long to begin. Returns when there is more to do. */
-static deadline_t child_limit_start(struct supervised *child) {
-    if (!child->killed && deadline_passed(child->kill_at)) {
-        child->killed = 1;
-        snprintf(child->failure, sizeof child->failure, "it did not come to its target within %.3g s",
-                 (double)child->start_within / 1e9);
-        prong_process_signal(child->process, SIGKILL);
-    }
-    return child->killed ? PRONG_FOREVER : child->kill_at;
-}
-
-/* A child starts when those before it have begun; one that has run before, and concerns no other, at once. */
-static bool child_may_start(const struct supervisor *s, const struct supervised *child, bool others_start) {
-    return !others_start || (s->strategy == PRONG_ONE_FOR_ONE && child->started);
-}
-
-/* The first that is due; false: none is. */
-static bool supervisor_start_one(struct supervisor *s, const struct notifier *notifier, deadline_t *next) {
-    bool others_start = false;
-    int64_t now = clock_now();
-    EACH_CHILD(s, child) {
-        if (child_is(child, PRONG_CHILD_STARTING)) {
-            others_start = true;
-            deadline_t limit = child_limit_start(child);
-            if (limit < *next) *next = limit;
-        }
-        if (!child->wanted || !child_is_down(child) || !child_may_start(s, child, others_start)) continue;
-        if (child->due <= now) {
-            supervisor_start_child(s, child, notifier);
-            return true;
-        }
-        if (child->due < *next) *next = child->due;
-    }
-    return false;
 }
 
 /* --- a step --- */

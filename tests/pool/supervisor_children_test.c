@@ -30,7 +30,7 @@ METHOD_TEST(children_are_added_to_a_supervisor_that_another_process_runs) {
     expect_event(log, STARTED, 0);
     add(supervisor, &duties[1], NULL, method);
     prong_child_state state = child_state(supervisor, 1);
-    check(state.phase == PRONG_CHILD_RUNNING && strcmp(state.name, "Child-2") == 0 && state.since >= 0);
+    check(state.phase == PRONG_CHILD_RUNNING && strcmp(state.name, "Child-2") == 0 && state.in_phase >= 0);
     equal(expect_event(log, STARTED, 1), state.pid);
     ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
     expect_event(log, ENDED, 1); /* it came last */

@@ -2,8 +2,9 @@
 #include "supervisor_test.h"
 
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
-enum { KNOWN_WITHIN = 200 }; /* milliseconds */
+enum { KNOWN_WITHIN = 200, ROUNDS = 7, DOOMED = 5 }; /* milliseconds */
 
 /* Orphans come to this process, so that their ends are seen (see test_gone_within). */
 static void adopt(void) {
@@ -94,6 +95,71 @@ METHOD_TEST(nested_supervisors_end_with_the_outermost) {
     ok(prong_process_signal(boss, SIGKILL));
     check(ends_soon(pid));
     test_end(boss); /* test_gone_within may have reaped it: its code is unknown */
+}
+
+/* --- how soon --- */
+
+/* The one child of a process that has no other thread. */
+static int only_child(int pid) {
+    char path[60];
+    int child = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    for (int i = 0; i < 2000 && !child; i++, test_sleep_ms(2)) {
+        FILE *file = fopen(path, "r");
+        if (file && fscanf(file, "%d", &child) != 1) child = 0;
+        if (file) fclose(file);
+    }
+    check(child > 0);
+    return child;
+}
+
+/* Milliseconds until none of them is there any more. */
+static int end_after_kill(prong_process boss, const int *pids) {
+    int64_t begin = test_now();
+    ok(prong_process_signal(boss, SIGKILL));
+    for (int i = 0; i < DOOMED; i++)
+        for (int looks = 0; kill(pids[i], 0) == 0; looks++) {
+            check(looks < 10 * KNOWN_WITHIN);
+            test_sleep_ms(1);
+            while (waitpid(-1, NULL, WNOHANG) > 0) {}
+        }
+    return (int)((test_now() - begin) / PRONG_MS(1));
+}
+
+static int compare_ints(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
+
+/* A function, a program, what that has started, a nested supervisor and its child. */
+METHOD_TEST(what_a_killed_supervisor_ran_ends_within_200_ms) {
+    int took[ROUNDS], pids[DOOMED];
+    prong_supervisor inner, outer;
+    adopt();
+    prong_queue log = make_log();
+    struct duty duties[] = {duty_make(0, log), duty_make(1, log)};
+    prong_child_options leaf = duty_child(&duties[0], method), children[3] = {duty_child(&duties[1], method)};
+    leaf.process.target = children[0].process.target = refuse;
+    ok(prong_supervisor_create(&inner, &leaf, 1, NULL));
+    children[1] = (prong_child_options){
+        .program = (const char *const[]){"sh", "-c", "trap '' TERM; sleep 1000 & exec sleep 1000", NULL},
+        .end_descendants = true,
+        .process = {.method = (prong_start_method)method}};
+    children[2].process = (prong_process_options){.target = run_supervisor,
+                                                  .argument = &inner,
+                                                  .argument_size = sizeof inner,
+                                                  .method = (prong_start_method)method};
+    ok(prong_supervisor_create(&outer, children, 3, NULL));
+    for (int round = 0; round < ROUNDS; round++) {
+        prong_process boss = start_with(method, run_supervisor, outer);
+        pids[0] = next_event(log).pid, pids[1] = next_event(log).pid;
+        for (size_t i = 1; i < 3; i++) pids[1 + i] = await_phase(outer, i, PRONG_CHILD_RUNNING).pid;
+        pids[4] = only_child(pids[2]);
+        took[round] = end_after_kill(boss, pids);
+        test_end(boss); /* it may have been reaped already: its code is unknown */
+    }
+    qsort(took, ROUNDS, sizeof *took, compare_ints);
+    printf("# median %d ms, longest %d ms\n", took[ROUNDS / 2], took[ROUNDS - 1]);
+    check(took[ROUNDS / 2] < KNOWN_WITHIN && took[ROUNDS - 1] < 10 * KNOWN_WITHIN);
 }
 
 /* The plans of children are the supervisor's, and not their creator's. */

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -44,6 +43,13 @@ def tell_and_have_children(log):
 
 def run(supervisor):
     supervisor.run(SOON)
+
+
+def add_one(supervisor, log, method):
+    if method == "fork":
+        supervisor.add_child(prong.Child(program=["sleep", str(SOON * 4)]), 0)
+    else:
+        supervisor.add_child(prong.Child(serve, (log, 1)), 0)
 
 
 def drive(supervisor, until):
@@ -201,6 +207,64 @@ class SupervisorTest(unittest.TestCase):
         self.assertEqual(supervisor.children()[0].exitcode, 0)
 
 
+class ChangingTest(unittest.TestCase):
+    """Children that come and go."""
+
+    def test_children_are_added_stopped_started_and_removed(self):
+        for method in METHODS:
+            with self.subTest(method=method):
+                ctx = prong.get_context(method)
+                log = ctx.Queue()
+                supervisor = prong.Supervisor(stays=True, backoff=0, ctx=ctx)
+                thread = threading.Thread(target=supervisor.run, args=(SOON,))
+                thread.start()
+                self.assertTrue(supervisor.add_child(prong.Child(serve, (log, 1)), SOON))
+                pid = log.get(timeout=SOON)[1]
+                [child] = supervisor.children()
+                self.assertEqual((child.name, child.phase, child.pid), ("Child-1", "running", pid))
+                self.assertGreaterEqual(child.seconds, 0)
+                with self.assertRaises(FileExistsError):
+                    supervisor.add_child(prong.Child(serve, (log, 1), name="Child-1"), SOON)
+                self.assertTrue(supervisor.stop_child("Child-1", SOON))
+                self.assertEqual([(child.phase, child.exitcode) for child in supervisor.children()], [("down", 0)])
+                self.assertTrue(supervisor.start_child("Child-1", SOON))
+                self.assertNotEqual(log.get(timeout=SOON)[1], pid)
+                self.assertTrue(supervisor.add_child(prong.Child(program=["sleep", str(SOON * 4)]), SOON))
+                self.assertEqual([child.name for child in supervisor.children()], ["Child-1", "Child-2"])
+                self.assertTrue(supervisor.remove_child("Child-1", SOON))
+                self.assertEqual([child.name for child in supervisor.children()], ["Child-2"])
+                with self.assertRaises(FileNotFoundError):
+                    supervisor.remove_child("Child-1", SOON)
+                self.assertTrue(supervisor.stop(SOON))
+                thread.join(SOON)
+                supervisor.close()
+        self.assertEqual(prong._impl.supervisor._forked, {})
+
+    def test_another_process_adds_one(self):
+        """To a supervisor that this one runs; a function, but by fork."""
+        for method in METHODS:
+            with self.subTest(method=method):
+                ctx = prong.get_context(method)
+                log = ctx.Queue()
+                supervisor = prong.Supervisor(stays=True, ctx=ctx)
+                adder = ctx.Process(target=add_one, args=(supervisor, log, method))
+                adder.start()
+                while not supervisor.children():
+                    self.assertFalse(supervisor.run(0.02))
+                adder.join(SOON)
+                if method != "fork":
+                    drive(supervisor, lambda: log.qsize() == 1)
+                self.assertTrue(supervisor.stop(SOON))
+                supervisor.close()
+
+    def test_one_that_cannot_be_started_is_named(self):
+        supervisor = prong.Supervisor(stays=True)
+        self.assertFalse(supervisor.run(0))
+        with self.assertRaisesRegex(prong.ProcessError, "/no/such/program"):
+            supervisor.add_child(prong.Child(program=["/no/such/program"], restart="temporary"), SOON)
+        self.assertTrue(supervisor.stop(SOON))
+
+
 class ProgramTest(unittest.TestCase):
     def test_a_program_runs_with_its_environment_and_directory(self):
         for method in METHODS:
@@ -234,25 +298,14 @@ class MistakeTest(unittest.TestCase):
         for options in ({"strategy": "all"}, {"intensity": -1}, {"period": 0}, {"backoff": -1}, {"intensity": 5000}):
             with self.assertRaises(ValueError, msg=options):
                 prong.Supervisor([child], **options)
-        with self.assertRaises(ValueError):
-            prong.Supervisor([])
+        for none in (), []:
+            with self.assertRaises(ValueError):
+                prong.Supervisor(none)
         with self.assertRaisesRegex(ValueError, "two children are named 'x'"):
             prong.Supervisor([prong.Child(print, name="x"), prong.Child(print, name="x")])
         with self.assertRaises(TypeError):
             prong.Supervisor([print])
         self.assertEqual(prong._impl.supervisor._forked, {})
-
-    def test_systemd_is_told(self):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service:
-            service.bind(f"\0prong-python-{os.getpid()}")
-            service.settimeout(SOON)
-            os.environ["NOTIFY_SOCKET"] = f"@prong-python-{os.getpid()}"
-            try:
-                supervisor = prong.Supervisor([prong.Child(program=["sleep", "0"], restart="temporary")], notify=True)
-                self.assertTrue(supervisor.run(SOON))
-            finally:
-                del os.environ["NOTIFY_SOCKET"]
-            self.assertTrue(service.recv(1000).startswith(b"READY=1\n"))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ struct stage {
     prong_pool pool;
     prong_message message;
     prong_share share;
+    prong_supervisor supervisor;
     long before; /* messages in the queue */
     prong_lock lock;
     prong_lock rlock;

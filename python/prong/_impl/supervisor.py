@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -15,7 +16,7 @@ __all__ = ["Child", "ChildState", "Supervisor"]
 
 _RESTARTS = ("permanent", "transient", "temporary")
 _STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
-_PHASES = ("down", "waiting", "running", "ending")
+_PHASES = ("down", "waiting", "starting", "running", "ending")
 
 
 def _number(what, value, known):
@@ -66,9 +67,9 @@ class Child:
 
 
 class ChildState(NamedTuple):
-    """What a supervisor's child does: phase is "down", "waiting", "running" or "ending"; exitcode is that of its last end.
+    """What a supervisor's child does: phase is "down", "waiting", "starting", "running" or "ending", for so many seconds.
 
-    failure tells why it could not be started, if that was its last end.
+    exitcode is that of its last end; failure tells why it could not be started, if that was its last end.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ChildState(NamedTuple):
     exitcode: int | None
     restarts: int
     failure: str
+    seconds: float
 
 
 ChildState.__module__ = "prong"
@@ -98,23 +100,28 @@ def _run_forked(number):
 _core._set_supervised(_run_forked)
 
 
+def _forget(numbers):
+    for number in list(numbers):
+        del _forked[number], numbers[number]
+
+
 def _function(process_obj, method, numbers):
     """What the core is to be handed for it, and the pipe ends that it is to hold."""
     from . import popen
     if method == "fork":
         number = max(_forked, default=0) + 1
         _forked[number] = process_obj
-        numbers.append(number)
+        numbers[number] = process_obj._name
         return number, popen._connections_for_fork(process_obj)
     spawning = popen.Spawning()
     return spawning.payload(process_obj._name, method, process_obj), spawning.connections
 
 
-def _described(child, index, context, method, numbers):
+def _described(child, default_name, context, method, numbers):
     """A child as the core takes it."""
     if not isinstance(child, Child):
         raise TypeError(f"a supervisor's children are of class Child, not {child!r}")
-    name = child._name or f"Child-{index + 1}"
+    name = child._name or default_name
     function, connections = None, []
     if child._target is not None:
         process_obj = context.Process(target=child._target, args=child._args, kwargs=child._kwargs, name=name)
@@ -126,7 +133,7 @@ def _described(child, index, context, method, numbers):
 
 def _restored(handle, method):
     supervisor = object.__new__(Supervisor)
-    supervisor._place, supervisor._method, supervisor._numbers = handle, method, []
+    supervisor._place, supervisor._method, supervisor._numbers = handle, method, {}
     return supervisor
 
 
@@ -135,15 +142,16 @@ class Supervisor:
 
     strategy: "one_for_one", "one_for_all" or "rest_for_one" (what else is restarted with a child). After intensity restarts within
     period seconds it gives up, and raises SupervisorGaveUp. The delay before a restart doubles from backoff to backoff_most, until
-    the child has run for settled seconds. stop_on_signals: SIGTERM and SIGINT stop it. notify: it tells systemd how it is. When the
-    process that runs it dies, its children are killed. ctx: the context whose start method they have.
+    the child has run for settled seconds. stop_on_signals: SIGTERM and SIGINT stop it. notify: it tells systemd how it is. stays: it
+    goes on while no child is left to run, for those that are added. When the process that runs it dies, its children are killed.
+    ctx: the context whose start method they have.
     """
 
     __module__ = "prong"
 
     def __init__(
         self,
-        children: Iterable[Child],
+        children: Iterable[Child] = (),
         *,
         strategy: str = "one_for_one",
         intensity: int = 3,
@@ -153,21 +161,23 @@ class Supervisor:
         settled: float = 10.0,
         stop_on_signals: bool = False,
         notify: bool = False,
+        stays: bool = False,
         name: str | None = None,
         ctx: Any = None,
     ) -> None:
-        number = _number("strategy", strategy, _STRATEGIES)
+        kind = _number("strategy", strategy, _STRATEGIES)
         if intensity < 0 or not period > 0 or not settled > 0 or not backoff_most > 0 or not backoff >= 0:
             raise ValueError("intensity and backoff are 0 or more; period, settled and backoff_most more than 0")
         context = methods.in_force(ctx)
         self._method = context.get_start_method()
-        self._numbers: list[int] = []
+        self._numbers: dict[int, str] = {}  # of children by fork, and their names
         try:
-            described = [_described(child, index, context, self._method, self._numbers) for index, child in enumerate(children)]
+            described = [_described(child, f"Child-{number}", context, self._method, self._numbers)
+                         for number, child in enumerate(children, 1)]
             self._place = _core._supervisor_create(
-                described, name, number, intensity, period, backoff, backoff_most, settled, stop_on_signals, notify)
+                described, name, kind, intensity, period, backoff, backoff_most, settled, stop_on_signals, notify, stays)
         except BaseException:
-            self._forget()
+            _forget(self._numbers)
             raise
 
     def run(self, timeout: float | None = None) -> bool:
@@ -183,20 +193,45 @@ class Supervisor:
         that runs it, while no thread is in run, this does the work. With a timeout of 0 it only asks."""
         return _core._supervisor_stop(self._place, timeout)
 
+    def add_child(self, child: Child, timeout: float | None = None) -> bool:
+        """Adds a child after all others. If the supervisor runs, it is started, and this waits until it has begun: whether it has.
+        For any process of the family, as are the following three; by fork only for the one that runs it."""
+        context = methods.contexts[self._method]
+        names = {state.name for state in self.children()}
+        free = next(name for name in (f"Child-{number}" for number in itertools.count(len(names) + 1)) if name not in names)
+        numbers: dict[int, str] = {}
+        described = _described(child, free, context, self._method, numbers)
+        try:
+            return _core._supervisor_add_child(self._place, described, timeout)
+        except FileExistsError:
+            _forget(numbers)
+            raise
+        finally:
+            self._numbers.update(numbers)
+
+    def start_child(self, name: str, timeout: float | None = None) -> bool:
+        """Starts a child that is down, or is waiting for its restart: whether it has begun."""
+        return _core._supervisor_ask_child(self._place, "start", name, timeout)
+
+    def stop_child(self, name: str, timeout: float | None = None) -> bool:
+        """Ends a child: whether it has ended. It is not restarted until start_child, or until a new run begins."""
+        return _core._supervisor_ask_child(self._place, "stop", name, timeout)
+
+    def remove_child(self, name: str, timeout: float | None = None) -> bool:
+        """Ends a child if it runs, and forgets it: whether it is gone."""
+        gone = _core._supervisor_ask_child(self._place, "remove", name, timeout)
+        for number in [number for number, of in self._numbers.items() if of == name and gone]:
+            del _forked[number], self._numbers[number]
+        return gone
+
     def children(self) -> list[ChildState]:
         """What each child does, in order. For any process of the family."""
-        return [ChildState(name, _PHASES[phase], pid, exitcode, restarts, failure)
-                for name, phase, pid, exitcode, restarts, failure in _core._supervisor_children(self._place)]
+        return [ChildState(child[0], _PHASES[child[1]], *child[2:]) for child in _core._supervisor_children(self._place)]
 
     def close(self) -> None:
         """Frees it; by the process that created it, when it does not run."""
         _core._supervisor_destroy(self._place)
-        self._forget()
-
-    def _forget(self):
-        for number in self._numbers:
-            _forked.pop(number, None)
-        self._numbers = []
+        _forget(self._numbers)
 
     def __enter__(self) -> Supervisor:
         return self
