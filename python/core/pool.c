@@ -450,5 +450,6 @@ int add_pool(PyObject *module) {
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value)) return -1;
     if (pthread_key_create(&owner_ends, owner_thread_ends)) return -1;
     if (add_type(module, "Job", &Job_type) || add_type(module, "Pool", &Pool_type) || add_task_type(module)) return -1;
-    return add_native_pool(module) || add_inline(module) || add_journal(module) || add_worker(module) || add_around(module);
+    return add_native_pool(module) || add_inline(module) || add_journal(module) || add_worker(module) ||
+           add_around(module);
 }
