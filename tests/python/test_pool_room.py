@@ -133,8 +133,11 @@ class JournalTest(unittest.TestCase):
         import tempfile
         with tempfile.TemporaryDirectory() as folder, prong.Pool(2, maxbytes=LIMIT) as pool:
             path = os.path.join(folder, "journal")
-            self.assertEqual(pool.map(size, [LARGE] * 20, chunksize=1, journal=path), [len(LARGE)] * 20)
+            self.assertEqual(list(pool.imap(size, [LARGE] * 20, journal=path)), [len(LARGE)] * 20)
             self.assertEqual(list(pool.imap(size, [LARGE] * 25, journal=path)), [len(LARGE)] * 25)
+            with self.assertRaisesRegex(ValueError, "maxbytes"):  # a map is one call
+                pool.map(size, [LARGE] * 30, journal=path)
+            self.assertEqual(pool.map(size, [LARGE] * 26, journal=path), [len(LARGE)] * 26)
 
 
 class NameTest(unittest.TestCase):
