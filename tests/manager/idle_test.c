@@ -3,6 +3,8 @@
 
 #include "../storm/wakeups.h"
 
+#include <unistd.h>
+
 enum { SETTLES = 3500, WATCHED = 4000 }; /* ms */
 
 /* It looks around at first, once a second; then more and more seldom, or not at all. */
