@@ -98,6 +98,13 @@ PRONG_API const char *prong_start_method_name(prong_start_method method);
 PRONG_API prong_status prong_set_forkserver_preload(
     const char *const *libraries, size_t count, void (*function)(void));
 
+/* Starts the fork server of this process, unless it runs, and does not wait
+ * until it is ready: it begins while the program goes on. The first start by
+ * forkserver does the same, and waits. Thread-safe.
+ * Errors: PRONG_NO_MAIN, PRONG_START_FAILED (of what it is to load),
+ * PRONG_NO_MEMORY, PRONG_NO_DESCRIPTORS, PRONG_PERMISSION, PRONG_SYSTEM. */
+PRONG_API prong_status prong_start_forkserver(void);
+
 /* Ends the fork server of this process, if there is one; the next start by
  * forkserver begins another. Its daemonic children end with it. Waits up to 5 s
  * for its end. Thread-safe. */

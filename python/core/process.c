@@ -101,22 +101,30 @@ static char **copy_strings(PyObject *list) {
     return copy;
 }
 
-/* _set_program(executable, child's arguments, server's arguments), all bytes. What was there before stays in memory: a thread
- * may be starting something with it. */
-static PyObject *set_program(PyObject *module, PyObject *arguments) {
+/* The program, and its arguments where it is to be a child, or the server: bytes. What was there before stays in memory: a thread may be
+ * starting something with it. */
+static PyObject *set_arguments(PyObject *arguments, char *const **wanted) {
     const char *executable;
-    PyObject *child, *server;
-    (void)module;
-    if (!PyArg_ParseTuple(arguments, "yO!O!", &executable, &PyList_Type, &child, &PyList_Type, &server)) return NULL;
-    program = strdup(executable);
-    child_arguments = copy_strings(child);
-    server_arguments = copy_strings(server);
-    if (!program || !child_arguments || !server_arguments) return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    PyObject *list;
+    if (!PyArg_ParseTuple(arguments, "yO!", &executable, &PyList_Type, &list)) return NULL;
+    char *program = strdup(executable), **copy = copy_strings(list);
+    if (!program || !copy) return PyErr_Occurred() ? NULL : PyErr_NoMemory();
     runtime.program = program;
-    runtime.child_arguments = child_arguments;
-    runtime.server_arguments = server_arguments;
+    *wanted = copy;
     prong_set_runtime(&runtime);
     Py_RETURN_NONE;
+}
+
+/* _set_program(executable, arguments): what spawn starts */
+static PyObject *set_program(PyObject *module, PyObject *arguments) {
+    (void)module;
+    return set_arguments(arguments, &runtime.child_arguments);
+}
+
+/* _set_server(executable, arguments): the fork server */
+static PyObject *set_server(PyObject *module, PyObject *arguments) {
+    (void)module;
+    return set_arguments(arguments, &runtime.server_arguments);
 }
 
 /* _keep(descriptor): new images have it, too, and children of the fork server; in a new image: it is not closed */
@@ -205,6 +213,15 @@ static PyObject *worker_main(PyObject *module, PyObject *unused) {
     return NULL;
 }
 
+static PyObject *start_server(PyObject *module, PyObject *unused) {
+    prong_status status;
+    (void)module;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS status = prong_start_forkserver();
+    Py_END_ALLOW_THREADS if (status < 0) return raise_status(status);
+    Py_RETURN_NONE;
+}
+
 static PyObject *stop_server(PyObject *module, PyObject *unused) {
     (void)module;
     (void)unused;
@@ -230,9 +247,10 @@ static PyMethodDef process_functions[] = {
      DOC("_parent_lives($module, /)",
          "Whether the process that started this one is there; None when it was not started by prong.")},
     {"_set_program", set_program, METH_VARARGS,
-     DOC("_set_program($module, executable, child, server, /)",
-         "Sets what spawn and the fork server start: the executable, and the arguments of each, all as "
-         "bytes.")},
+     DOC("_set_program($module, executable, arguments, /)",
+         "Sets what spawn starts: the executable and its arguments, all as bytes.")},
+    {"_set_server", set_server, METH_VARARGS,
+     DOC("_set_server($module, executable, arguments, /)", "Sets what is started as the fork server, likewise.")},
     {"_keep", keep_descriptor, METH_O,
      DOC("_keep($module, descriptor, /)",
          "New images have this descriptor, too, and children of the fork server; in a new image it is not "
@@ -252,6 +270,8 @@ static PyMethodDef process_functions[] = {
      DOC("_child_main($module, /)", "In a new image: takes up what it was started for, and does not return.")},
     {"_worker_main", worker_main, METH_NOARGS,
      DOC("_worker_main($module, /)", "The same in an image that a C program started: functions are called by name.")},
+    {"_start_server", start_server, METH_NOARGS,
+     DOC("_start_server($module, /)", "Starts the fork server, unless it runs, without waiting until it is ready.")},
     {"_stop_server", stop_server, METH_NOARGS,
      DOC("_stop_server($module, /)", "Ends the fork server; the next start begins another.")},
     {0}};

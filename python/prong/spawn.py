@@ -17,7 +17,7 @@ __all__ = mirror(_std, globals())
 __dir__ = public(__name__)
 TYPE_CHECKING = False  # as typing has it, which takes long to import
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from multiprocessing.spawn import *  # noqa: F403
     from typing import Any
 
@@ -27,7 +27,7 @@ _LONGEST_ARGUMENT = (1 << 17) - 1  # bytes that a program can be started with
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _told_by_install: "Callable[[], dict[str, Any]] | None" = None  # a function, while prong is installed: what else a child is told
-_program: "tuple[Any, ...] | None" = None  # what was told last, with sys.argv as it was then
+_told: "dict[str, tuple[Any, ...]]" = {}  # of each module that the core starts in a new interpreter: what it was told last
 
 
 def _arguments(flags: "tuple[str, ...]", module: str, argument: str) -> "list[str]":
@@ -62,10 +62,10 @@ def current_umask() -> "int | None":
         return None
 
 
-def _program_arguments() -> "list[bytes]":
-    """sys.argv, for the main module that the fork server imports; nothing if no program can be started with it."""
+def _program_arguments(argv: "Iterable[str]") -> "list[bytes]":
+    """argv, for the main module that the fork server imports; nothing if no program can be started with it."""
     try:
-        arguments = [os.fsencode(argument) for argument in getattr(sys, "argv", ())]
+        arguments = [os.fsencode(argument) for argument in argv]
     except (TypeError, ValueError):
         return []
     return arguments if _can_be_passed(arguments) else []
@@ -78,19 +78,27 @@ def _can_be_passed(arguments: "list[bytes]") -> bool:
     return max(map(len, arguments), default=0) < _LONGEST_ARGUMENT and sum(len(string) + 9 for string in strings) < room
 
 
-def set_program():
-    """Tells the core what spawn and the fork server start."""
-    global _program
+def _tell(tell: "Callable[[bytes, list[bytes]], None]", module: str, argument: str, argv: "list[str] | None" = None) -> None:
+    """Tells the core what it starts, if that is not what it was told last. argv: the program's, if what is started gets it."""
+    executable, flags = os.fsencode(_std.get_executable()), tuple(util._args_from_interpreter_flags())
+    wanted = executable, flags, argument, argv
+    if _told.get(module) != wanted:
+        arguments = list(map(os.fsencode, _arguments(flags, module, argument)))
+        tell(executable, [executable, *arguments, *_program_arguments(argv or ())])
+        _told[module] = wanted
+
+
+def start_server() -> None:
+    """Starts the fork server, unless it runs: it begins while this process goes on."""
     frozen.check_begun()
-    executable = os.fsencode(_std.get_executable())
-    flags = tuple(util._args_from_interpreter_flags())
+    _tell(_core._set_server, "server", forkserver.preload_argument(), list(getattr(sys, "argv", ())))
+    _core._start_server()
+
+
+def set_program() -> None:
+    """Tells the core what spawn starts, and which descriptor of the resource tracker children get."""
+    frozen.check_begun()
     from multiprocessing.resource_tracker import getfd
     tracker = getfd()  # one tracker for the whole family, or a child's would free at its end what others use
-    preload = forkserver.preload_argument()
-    wanted = executable, flags, tracker, preload, list(getattr(sys, "argv", ()))
-    if wanted == _program:
-        return
-    child, server = (list(map(os.fsencode, _arguments(flags, *what))) for what in (("image", str(tracker)), ("server", preload)))
     _core._keep(tracker)
-    _core._set_program(executable, [executable] + child, [executable] + server + _program_arguments())
-    _program = wanted
+    _tell(_core._set_program, "image", str(tracker))

@@ -161,14 +161,27 @@ static prong_status server_start(void) {
     return status;
 }
 
+/* One runs; under the mutex. */
+static prong_status server_ensure(void) {
+    if (server && server_has_ended(server)) server_reap();
+    return server ? PRONG_OK : server_start();
+}
+
+prong_status prong_start_forkserver(void) {
+    TRY(family_enter());
+    pthread_mutex_lock(&mutex);
+    prong_status status = server_ensure();
+    pthread_mutex_unlock(&mutex);
+    return status;
+}
+
 static prong_status server_ask(struct start *start, const struct forkserver_request *request,
                                struct forkserver_reply *reply) {
     prong_time timeout = start_time_limit(start->process);
     int reserved = os_spare_descriptor(); /* for the child's, which comes when it is too late to fail */
     if (reserved < 0) return fail_errno("no descriptor for the child");
     pthread_mutex_lock(&mutex);
-    if (server && server_has_ended(server)) server_reap();
-    prong_status status = server ? PRONG_OK : server_start();
+    prong_status status = server_ensure();
     if (status < 0)
         close(reserved);
     else {

@@ -41,6 +41,26 @@ static void kill_server(void) {
     for (int i = 0; i < 2000 && server_pid() == pid; i++) test_sleep_ms(5);
 }
 
+/* --- a server that is started ahead of its first child --- */
+
+static int start_server(void) {
+    ok(prong_start_forkserver());
+    for (int i = 0; i < 2000 && server_pid() == 0; i++) test_sleep_ms(5);
+    check(server_pid() > 0);
+    return server_pid();
+}
+
+TEST(a_fork_server_that_was_started_ahead_starts_the_children_and_is_replaced_when_it_has_died) {
+    int none = 0, pid = start_server();
+    equal(start_server(), pid);
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, none)), 4);
+    equal(server_pid(), pid);
+    kill_server();
+    check(start_server() != pid);
+    kill_server(); /* before it was asked for anything */
+    equal(test_end(start_with(PRONG_START_FORKSERVER, return_four, none)), 4);
+}
+
 /* --- what belongs to a child stays with it, though another server runs --- */
 
 static int exit_when_told(void *argument, size_t size) {

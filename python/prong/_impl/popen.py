@@ -73,6 +73,8 @@ class Spawning:
         expect_images()
         stream = io.BytesIO()
         data = spawn.preparation_data(name, method)
+        if method == "forkserver":  # before all else: it takes the longest
+            spawn.start_server()
         if not getattr(obj, "imports_main", True):
             data.pop("init_main_from_path", None)
             data.pop("init_main_from_name", None)

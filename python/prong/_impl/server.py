@@ -5,7 +5,9 @@ import sys
 from multiprocessing import process
 
 from .. import _core
-from . import pickling  # noqa: F401  (which most children need)
+from .. import heap  # noqa: F401  (this and the next two: which most children need)
+from . import pickling  # noqa: F401
+from . import pool_worker  # noqa: F401
 from .image import import_main
 
 
@@ -25,7 +27,7 @@ def main(data):
     preload, on_error, sys_path, main_path, main_name = data
     if sys_path is not None:
         sys.path[:] = sys_path
-    sys.argv[:] = sys.argv[2:] or sys.argv  # the program's: see spawn.set_program
+    sys.argv[:] = sys.argv[2:] or sys.argv  # the program's: see spawn.start_server
     if "__main__" in preload and main_path is not None:
         process.current_process()._inheriting = True
         try:

@@ -184,8 +184,10 @@ class Supervisor:
         """Supervises in this thread. True: it was stopped, or all children have ended for good; False: the time is up. After that the
         children run on, and run may be called again, in this process. It may be run by one thread of the family at a time."""
         if self._method != "fork":  # this may not be the process that created it
-            from ..spawn import set_program
+            from ..spawn import set_program, start_server
             set_program()
+            if self._method == "forkserver":
+                start_server()
         return _core._supervisor_run(self._place, timeout)
 
     def stop(self, timeout: float | None = None) -> bool:
