@@ -11,7 +11,7 @@ import sys
 import blocks
 
 # what a reader has, or gets by what the page says: a test's machine need not have them all
-KNOWN = set("apt-get cc gcc cd git pip python3 man export cp sudo cmake meson ninja kill".split())
+KNOWN = set("apt-get cc gcc cd git pip python3 man export cp sudo cmake meson ninja kill celery".split())
 
 
 def commands(block):
