@@ -6,8 +6,6 @@
 PyObject *worker_run;
 static PyObject *image_run, *at_end, *set_wakeup_fd;
 static bool finalizes;
-static char **child_arguments, **server_arguments;
-static char *program;
 static prong_runtime runtime;
 
 /* ------------------------------------------------ around a fork ------------------------------------------------ */

@@ -78,7 +78,7 @@ def _can_be_passed(arguments: "list[bytes]") -> bool:
     return max(map(len, arguments), default=0) < _LONGEST_ARGUMENT and sum(len(string) + 9 for string in strings) < room
 
 
-def _tell(tell: "Callable[[bytes, list[bytes]], None]", module: str, argument: str, argv: "list[str] | None" = None) -> None:
+def _tell(tell, module, argument, argv=None):
     """Tells the core what it starts, if that is not what it was told last. argv: the program's, if what is started gets it."""
     executable, flags = os.fsencode(_std.get_executable()), tuple(util._args_from_interpreter_flags())
     wanted = executable, flags, argument, argv
@@ -88,14 +88,14 @@ def _tell(tell: "Callable[[bytes, list[bytes]], None]", module: str, argument: s
         _told[module] = wanted
 
 
-def start_server() -> None:
+def start_server():
     """Starts the fork server, unless it runs: it begins while this process goes on."""
     frozen.check_begun()
     _tell(_core._set_server, "server", forkserver.preload_argument(), list(getattr(sys, "argv", ())))
     _core._start_server()
 
 
-def set_program() -> None:
+def set_program():
     """Tells the core what spawn starts, and which descriptor of the resource tracker children get."""
     frozen.check_begun()
     from multiprocessing.resource_tracker import getfd

@@ -39,8 +39,8 @@ def _refuse_seed(seed):
 
 class NativePool(Pool):
     """NativePool(processes=None, initializer=None, initargs=(), maxtasksperchild=None, *, threads_per_worker=None, cpus=None,
-    worker_exit=None, worker_exit_timeout=None, processes_most=None, idle_time=None, memory_soft=None, memory_hard=None, maxbytes=None, name=None): workers of a
-    program that is just prong.
+    worker_exit=None, worker_exit_timeout=None, processes_most=None, idle_time=None, memory_soft=None, memory_hard=None, maxbytes=None,
+    name=None): workers of a program that is just prong.
 
     A function is given as "LIBRARY.so:FUNCTION" (a path, or as dlopen finds it) and loaded by the workers alone. It is a
     prong_value_task, called with values: numbers, text, bytes, lists, tuples, dicts, sets, and handles of queues and locks; for

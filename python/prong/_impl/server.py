@@ -4,10 +4,14 @@ import gc
 import sys
 from multiprocessing import process
 
-from .. import _core
-from .. import heap  # noqa: F401  (this and the next two: which most children need)
-from . import pickling  # noqa: F401
-from . import pool_worker  # noqa: F401
+from .. import (
+    _core,
+    heap,  # noqa: F401  (this and the next two: which most children need)
+)
+from . import (
+    pickling,  # noqa: F401
+    pool_worker,  # noqa: F401
+)
 from .image import import_main
 
 
