@@ -1,7 +1,8 @@
 /* Open job: a job to which tasks are added one by one, while others run (see
  * `capacity` of prong_task_options); and what is done to one task alone.
  *
- * All calls but prong_job_add are thread-safe; none is for signal handlers. */
+ * All calls are thread-safe, but for prong_job_add, and prong_job_release of
+ * one task; none is for signal handlers. */
 #ifndef PRONG_OPEN_JOB_H
 #define PRONG_OPEN_JOB_H
 
@@ -23,8 +24,8 @@ PRONG_BEGIN_DECLS
 PRONG_CHECKED prong_status prong_job_add(prong_job job, const void *argument,
                                          size_t size, size_t *index);
 
-/* No more tasks: the job ends when those that it has do. May be repeated.
- * Errors: PRONG_STALE. */
+/* No more tasks: the job ends when those that it has do; without it, when its
+ * pool was shut down and has done all. May be repeated. Errors: PRONG_STALE. */
 PRONG_API prong_status prong_job_shutdown(prong_job job);
 
 /* Cancels one task, of any job but an iterator's: as prong_job_cancel, and the

@@ -83,10 +83,11 @@ typedef struct prong_task_options {
     const char *journal_identity;
     /* Of a job of a prong_task that is submitted: how many tasks it has at
      * most, those of the work among them. Others are added by prong_job_add,
-     * and the job has not ended before it has so many, or prong_job_shutdown.
-     * Its callback, for which there is no error_callback, is called whenever
-     * tasks have ended, once for several. No outputs. 0: just those of the
-     * work. */
+     * and the job has not ended before it has so many, or prong_job_shutdown,
+     * or its pool has ended. Its callback, for which there is no
+     * error_callback, is called whenever tasks have ended, once for several; it
+     * may also be called without news. No outputs. 0: just those of the work.
+     */
     size_t capacity;
     /* Of a pool with a limit in bytes: see prong_pool_options.maxbytes. How
      * long to wait for room, after which it is PRONG_FULL; 0: as long as it

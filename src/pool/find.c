@@ -11,14 +11,15 @@ struct pool_search {
     int64_t created; /* the pool that was found; 0: none yet */
 };
 
-/* A pool ends with its owner: where that has died, it is the one before that may still run. */
+/* A pool ends with its owner: one whose owner has died is passed over. */
 static void pool_search_visit(void *object, void *context) {
     struct pool *pool = object;
     struct pool_search *search = context;
-    if (atomic_load(&pool->state) != POOL_RUNNING || pool->created <= search->created) return;
+    int64_t created = __atomic_load_n(&pool->created, __ATOMIC_ACQUIRE); /* 0: it may still fail to be */
+    if (atomic_load(&pool->state) != POOL_RUNNING || created <= search->created) return;
     if (strcmp(pool->name, search->name) != 0 || !member_alive((uint32_t)atomic_load(&pool->owner))) return;
     search->found = (prong_pool){arena_offset(pool), object_generation(pool)};
-    search->created = pool->created;
+    search->created = created;
 }
 
 prong_status prong_pool_find(const char *name, prong_pool *handle) {

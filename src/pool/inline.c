@@ -9,6 +9,7 @@
 #include "pool/notes.h"
 #include "pool/owner.h"
 #include "pool/running.h"
+#include "pool/schedule.h"
 #include "pool/worker.h"
 
 prong_status inline_check_owner(const struct pool *pool) {
@@ -36,6 +37,7 @@ void inline_begin(struct pool *pool) {
 void inline_end(struct pool *pool) {
     if (atomic_exchange(&pool->workers_ended, 1)) return;
     if (atomic_load(&pool->state) == POOL_CLOSED) inline_run_hook(pool, &pool->around.exit);
+    if (pool->open_jobs) jobs_cancel_unfinished(pool);
     atomic_store(&pool->workers_gone, 1);
 }
 
@@ -55,27 +57,31 @@ static struct done inline_call(struct pool *pool, struct job *job, uint64_t plac
     return done;
 }
 
-static void inline_note(struct pool *pool, struct job *job, uint64_t place, struct done done) {
+static unsigned inline_note(struct pool *pool, struct job *job, uint64_t place, struct done done) {
     struct guard *guard = &pool->guard;
     unsigned tries = done.status == PRONG_CANCELLED ? 0 : 1;
     guard_set(guard, job_word(job, place), task_word(TASK_ENDED, done.status, tries, done.code));
     guard_set(guard, &job->done, job->done + 1);
     guard_set(guard, &job->running, job->running - 1);
-    if (done.status >= 0) return;
-    guard_set(guard, &job->failed, job->failed + 1);
-    if (!job->first_failure) guard_set(guard, &job->first_failure, place + 1);
+    if (done.status < 0) {
+        guard_set(guard, &job->failed, job->failed + 1);
+        if (!job->first_failure) guard_set(guard, &job->first_failure, place + 1);
+    }
+    return schedule_news(pool, job);
 }
 
-void inline_take(struct pool *pool, struct job *job) {
+void inline_take(struct pool *pool, struct job *job, uint64_t place) {
+    guard_set(&pool->guard, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, 1, 0));
     guard_set(&pool->guard, &job->next, job->next + 1);
     guard_set(&pool->guard, &job->running, job->running + 1);
 }
 
-void inline_run_task(struct pool *pool, struct job *job, uint64_t place) {
+unsigned inline_run_task(struct pool *pool, struct job *job, uint64_t place) {
     struct done done = inline_call(pool, job, place);
-    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
-    inline_note(pool, job, place, done);
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return JOB_NEWS_NONE;
+    unsigned news = inline_note(pool, job, place, done);
     guard_leave(&pool->guard);
+    return news;
 }
 
 static void inline_tell(struct job *job) {
@@ -83,12 +89,22 @@ static void inline_tell(struct job *job) {
     if (note_take_callback(job_handle(job), &note)) note_run_callback(&note);
 }
 
+static bool inline_note_open(struct pool *pool) {
+    if (!guard_enter(&pool->guard, PRONG_FOREVER)) return false;
+    guard_set(&pool->guard, &pool->open_jobs, pool->open_jobs + 1);
+    guard_leave(&pool->guard);
+    return true;
+}
+
 prong_status inline_run(struct pool *pool, struct job *job) {
     TRY(inline_check_owner(pool));
     bool tells = job->tell_owner;
     job->next = job->running = job->count;
     for (uint64_t place = 0; place < job->count; place++) inline_run_task(pool, job, place);
-    if (job->sealed) atomic_store_explicit(&job->settled, 1, memory_order_release);
+    if (job->sealed)
+        atomic_store_explicit(&job->settled, 1, memory_order_release);
+    else if (!inline_note_open(pool))
+        return lock_refused(PRONG_TIMEOUT, "the pool");
     object_publish(job);
     if (tells) inline_tell(job);
     return PRONG_OK;

@@ -15,9 +15,9 @@ prong_status inline_check_owner(const struct pool *pool);
 /* Runs all tasks of a job that nobody else knows, then its callback: the job may be destroyed then. On failure the job is as it
  * was. Errors: PRONG_NOT_CHILD. */
 prong_status inline_run(struct pool *pool, struct job *job);
-/* The same for the task that an iterator has just put in its place; under the guard. */
-void inline_take(struct pool *pool, struct job *job);
-/* Runs it, not under the guard. */
-void inline_run_task(struct pool *pool, struct job *job, uint64_t place);
+/* A task that was just added to an iterator's job, or an open one, is this thread's to run; under the guard. */
+void inline_take(struct pool *pool, struct job *job, uint64_t place);
+/* Runs it, not under the guard. Returns the news of the job, as schedule_end does. */
+unsigned inline_run_task(struct pool *pool, struct job *job, uint64_t place);
 
 #endif

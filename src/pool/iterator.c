@@ -164,7 +164,7 @@ static void iterator_append(struct pool *pool, struct job *job, uint64_t place) 
     guard_set(&pool->guard, order, place);
     guard_set(&pool->guard, job_word(job, place), task_word(TASK_PENDING, PRONG_OK, 0, 0));
     load_add(pool, job, job_call(job, place)->argument_size);
-    job_add_task(pool, job);
+    job_add_task(pool, job, place);
 }
 
 static prong_status iterator_fail_stopped(const struct job *job) {
@@ -210,7 +210,7 @@ static prong_status iterator_add_task(prong_iterator *it, const prong_bytes *arg
     if (backlog) waitq_notify(&pool->attention, 1);
     iterator_use(it, place);
     if (pool->inlined)
-        inline_run_task(pool, job, place);
+        schedule_tell(pool, arena_offset(job), inline_run_task(pool, job, place));
     else
         waitq_notify(&pool->work, 1);
     return PRONG_OK;

@@ -59,6 +59,10 @@ prong_status job_check_count(size_t tasks, size_t bytes_each) {
     return fail(PRONG_NO_MEMORY, "%zu tasks are more than the arena can hold", tasks);
 }
 
+static uint64_t job_bytes(uint64_t own, uint64_t beside) {
+    return beside > UINT64_MAX - own ? UINT64_MAX : own + beside;
+}
+
 static prong_status job_allocate(struct job *job, const struct submission *s, uint64_t further, uint64_t *extra) {
     TRY(job_check_count(s->capacity, sizeof(uint64_t)));
     uint64_t words = s->capacity * sizeof(uint64_t), order = s->ring ? words : 0;
@@ -67,7 +71,7 @@ static prong_status job_allocate(struct job *job, const struct submission *s, ui
     bool small = words + order + calls <= SMALL_JOB && further <= SMALL_JOB - (words + order + calls);
     prong_status status = small ? PRONG_OK : heap_alloc(words + order + calls + further, 0, &job->storage, NULL);
     if (status < 0) return fail_again(status, "a job of %zu tasks", s->capacity);
-    if (!s->ring && s->count) job->load = words + calls + further + s->options->beside;
+    if (!s->ring && s->count) job->load = job_bytes(words + calls + further, s->options->beside);
     uint64_t at = small ? arena_offset(job->small) : job->storage;
     if (!small) memset(arena_at(at), 0, words + order + calls);
     atomic_signal_fence(memory_order_seq_cst); /* if this process dies, dispose finds no calls, or empty ones */
@@ -154,9 +158,10 @@ static prong_status job_run_inline(struct pool *pool, struct job *job) {
 static prong_status job_enlist(struct pool *pool, struct job *job) {
     if (atomic_load(&pool->state) != POOL_RUNNING) return PRONG_NOT_RUNNING;
     if (!load_fits(pool, job->load)) return PRONG_FULL;
-    object_publish(job);
+    guard_set(&pool->guard, (uint64_t *)&job->object.state, OBJECT_LIVE); /* object_publish, as part of this step */
     load_enlist(pool, job);
     guard_set(&pool->guard, &pool->unfinished, pool->unfinished + job->count);
+    if (!job->sealed && !job->order) guard_set(&pool->guard, &pool->open_jobs, pool->open_jobs + 1);
     if (job->count)
         schedule_job(pool, job);
     else
@@ -167,7 +172,7 @@ static prong_status job_enlist(struct pool *pool, struct job *job) {
 /* The same when there is room for it. */
 static prong_status job_enlist_in_time(struct submission *s, struct pool *pool, struct job *job, bool *backlog) {
     TRY(load_check(pool, job->load));
-    if (pool->maxbytes && !job->sealed && !job->order)
+    if (pool->maxbytes && s->options->capacity)
         return fail(PRONG_INVALID, "pool '%s' has a limit in bytes (maxbytes): it takes no open jobs (capacity)",
                     pool->name);
     for (;;) {

@@ -169,7 +169,7 @@ prong_status job_fail_broken(const struct pool *pool);
 
 /* --- job_open.c --- */
 /* Under the guard: there is one task more, at the place `count`. */
-void job_add_task(struct pool *pool, struct job *job);
+void job_add_task(struct pool *pool, struct job *job, uint64_t place);
 
 /* --- job_cancel.c --- */
 /* Enters the guard of the job's pool. Not inside when the pool is gone, or the job is being freed, or its memory is another's: a job
@@ -182,6 +182,6 @@ prong_status job_destroy_after(prong_job handle, prong_status status);
 /* Ends the tasks of all the pool's jobs that have not begun, as PRONG_POOL_BROKEN where it is broken. False: of some it could not. */
 bool jobs_cancel_unfinished(struct pool *pool);
 /* The same for those that run, too: no worker will end them. */
-void jobs_cancel_all(struct pool *pool);
+bool jobs_cancel_all(struct pool *pool);
 
 #endif

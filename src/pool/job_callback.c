@@ -35,14 +35,13 @@ static prong_status job_note_callback(struct note *note, bool *will) {
     prong_pool pool = {job->pool, job->pool_generation};
     note->each = job->room_end != 0;
     if (note->each && (note->error_callback || !note->callback))
-        return fail(PRONG_INVALID, "job: of callbacks, a job with a capacity has one for all ends (callback)");
+        return fail(PRONG_INVALID, "job: a job with a capacity takes callback, and no error_callback");
     if (job_pool_lives(job) && !owner_is_self(pool))
         return fail(PRONG_INVALID, "job: a callback is set by the process that has the pool");
     TRY(owner_prepare_callbacks(pool));
     TRY(note_set_callback(note));
     prong_status status = job_tell_owner(note->job, job, note->each, will);
-    struct note unused;
-    if (status < 0) note_take_callback(note->job, &unused);
+    if (status < 0) note_drop_callback(note->job);
     if (status == PRONG_STALE) note_remove(note->job);
     return status;
 }

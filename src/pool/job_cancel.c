@@ -236,11 +236,11 @@ bool jobs_cancel_unfinished(struct pool *pool) {
     return cancelling.all;
 }
 
-void jobs_cancel_all(struct pool *pool) {
+bool jobs_cancel_all(struct pool *pool) {
     for (uint64_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = pool_worker(pool, i);
         struct hand *hand = worker_hand(pool, worker);
-        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return;
+        if (!guard_enter(&pool->guard, PRONG_FOREVER)) return false;
         uint64_t job = hand->job;
         if (job) guard_set(&pool->guard, &hand->doom, DOOM_CANCEL);
         unsigned news = job ? schedule_death(pool, worker, 0) : JOB_NEWS_NONE;
@@ -249,5 +249,5 @@ void jobs_cancel_all(struct pool *pool) {
         guard_leave(&pool->guard);
         if (job) schedule_tell(pool, job, news);
     }
-    jobs_cancel_unfinished(pool);
+    return jobs_cancel_unfinished(pool);
 }

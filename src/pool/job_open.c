@@ -30,10 +30,10 @@ static prong_status open_check(const struct job *job) {
     return fail(PRONG_FULL, "job: its capacity of %llu tasks is used up", (unsigned long long)job->capacity);
 }
 
-void job_add_task(struct pool *pool, struct job *job) {
+void job_add_task(struct pool *pool, struct job *job, uint64_t place) {
     guard_set(&pool->guard, &job->count, job->count + 1);
     if (pool->inlined) {
-        inline_take(pool, job);
+        inline_take(pool, job, place);
         return;
     }
     guard_set(&pool->guard, &pool->unfinished, pool->unfinished + 1);
@@ -46,8 +46,8 @@ static prong_status open_append(struct pool *pool, struct job *job) {
         return fail((prong_status)job->cancel_status, "job: it was cancelled, or its pool has ended");
     if (job->sealed) return fail(PRONG_SHUTDOWN, "job: it was shut down");
     if (atomic_load(&pool->state) != POOL_RUNNING) return PRONG_NOT_RUNNING;
-    if (job->count + 1 == job->capacity) guard_set(&pool->guard, &job->sealed, 1);
-    job_add_task(pool, job);
+    job_add_task(pool, job, job->count);
+    if (job->count == job->capacity) schedule_seal(pool, job);
     return PRONG_OK;
 }
 
@@ -55,6 +55,7 @@ static prong_status open_add(prong_job handle, struct job *job, bool *backlog) {
     struct pool *pool = arena_at(job->pool);
     bool inside;
     TRY(job_enter_guard(handle, job, &inside));
+    if (!inside && job_pool_lives(job)) return object_stale(KIND_JOB, handle.offset, handle.generation);
     if (!inside) return fail(PRONG_NOT_RUNNING, "job: its pool has ended");
     prong_status status = open_append(pool, job);
     *backlog = pool_lacks_workers(pool);
@@ -64,8 +65,9 @@ static prong_status open_add(prong_job handle, struct job *job, bool *backlog) {
 
 static void open_run_inline(struct pool *pool, struct job *job, prong_job handle, uint64_t place) {
     struct note note;
-    inline_run_task(pool, job, place);
-    if (job->tell_owner && note_take_callback(handle, &note)) note_run_callback(&note);
+    bool tells = job->tell_owner;
+    schedule_tell(pool, handle.offset, inline_run_task(pool, job, place));
+    if (tells && note_take_callback(handle, &note)) note_run_callback(&note);
 }
 
 prong_status prong_job_add(prong_job handle, const void *argument, size_t size, size_t *index) {
@@ -73,6 +75,7 @@ prong_status prong_job_add(prong_job handle, const void *argument, size_t size, 
     bool backlog = false;
     INSIDE struct visit inside = {0};
     TRY(check_bytes(argument, size, "job: argument"));
+    if (!index) return fail(PRONG_INVALID, "job: no place for the task's number (NULL)");
     TRY(job_enter(&inside, handle, &job));
     TRY(open_check(job));
     struct pool *pool = arena_at(job->pool);
@@ -96,7 +99,7 @@ prong_status prong_job_shutdown(prong_job handle) {
     TRY(job_enter_guard(handle, job, &guarded));
     if (!guarded) return PRONG_OK;
     struct pool *pool = arena_at(job->pool);
-    guard_set(&pool->guard, &job->sealed, 1);
+    schedule_seal(pool, job);
     schedule_tell_owner(pool, job);
     bool ended = job_ended(job);
     guard_leave(&pool->guard);
@@ -108,7 +111,7 @@ prong_status prong_job_release(prong_job handle, size_t index) {
     struct job *job;
     INSIDE struct visit inside = {0};
     TRY(job_enter(&inside, handle, &job));
-    if (index >= job->count || !job->calls || job->order)
+    if (index >= __atomic_load_n(&job->count, __ATOMIC_RELAXED) || !job->calls || job->order)
         return fail(PRONG_INVALID, "job: no task %zu to release", index);
     if (task_state(job_word_for_certain(job, index)) != TASK_ENDED)
         return fail(PRONG_STILL_RUNNING, "task %zu has not ended", index);

@@ -32,7 +32,7 @@ static prong_status load_out_of_time(const struct pool *pool, const struct submi
 static prong_status load_sleep(struct load_wish *wish, const struct await *await, deadline_t deadline, bool *free) {
     while (!(*free = load_is_free(wish))) {
         prong_status status = await_check(await);
-        if (status < 0) return load_is_free(wish) ? PRONG_OK : status;
+        if (status < 0) return (*free = load_is_free(wish)) ? PRONG_OK : status;
         if (!waitq_wait(&wish->pool->room, load_is_free, wish, deadline)) break;
     }
     return PRONG_OK;

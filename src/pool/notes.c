@@ -169,6 +169,14 @@ bool note_take_callback(prong_job job, struct note *copy) {
     return found;
 }
 
+void note_drop_callback(prong_job job) {
+    pthread_mutex_lock(&mutex);
+    struct note **at = note_place(job);
+    if (at) (*at)->callback = NULL;
+    if (at) (*at)->error_callback = NULL;
+    pthread_mutex_unlock(&mutex);
+}
+
 bool note_take_ended(struct pool *pool, struct note *copy) {
     prong_job job;
     while (schedule_take_told(pool, &job))

@@ -28,6 +28,8 @@ prong_status note_set_callback(const struct note *note);
 /* It stays where it is called again. False for a job that another process submitted, or that was destroyed, or whose callback was
  * taken. */
 bool note_take_callback(prong_job job, struct note *copy);
+/* Forgets it: it will not be called. */
+void note_drop_callback(prong_job job);
 /* The job has ended: calls what the note has for that. */
 void note_run_callback(const struct note *note);
 /* Takes the callback of the first of the pool's jobs that have ended and have one here. False: there is none. */

@@ -289,10 +289,18 @@ static void owner_kill_stubborn(struct owner *o, deadline_t *due) {
             prong_process_signal(worker_process(pool_worker(o->pool, i)), SIGKILL);
 }
 
+/* A pool that was shut down, and has done all: to the jobs that are still open, nothing will be added. */
+static bool owner_has_open_jobs(const struct owner *o) {
+    const struct pool *pool = o->pool;
+    return atomic_load(&pool->state) == POOL_CLOSED && !atomic_load(&o->alive) &&
+           !__atomic_load_n(&pool->unfinished, __ATOMIC_RELAXED) && __atomic_load_n(&pool->open_jobs, __ATOMIC_RELAXED);
+}
+
 /* Of a pool that has ended, or is broken: since then none was submitted. Before the workers are said to have ended, or a callback
  * would be left out. */
 static bool owner_has_jobs_to_fail(struct owner *o) {
-    return atomic_load(&o->pool->state) >= POOL_TERMINATED && !atomic_load(&o->jobs_are_failed);
+    if (atomic_load(&o->jobs_are_failed)) return false;
+    return atomic_load(&o->pool->state) >= POOL_TERMINATED || owner_has_open_jobs(o);
 }
 
 /* The thread that terminates the pool fails its jobs, too: the caretaker waits for that until the workers have ended. */

@@ -91,7 +91,6 @@ static prong_status pool_fill(struct pool *pool, const prong_pool_options *o) {
                                  : prong_get_start_method();
     pthread_sigmask(SIG_SETMASK, NULL, &pool->mask);
     snprintf(pool->name, sizeof pool->name, "%s", o->name ? o->name : "PoolWorker");
-    pool->created = clock_now();
     pool->limits_looked_until = PRONG_FOREVER;
     TRY(pool_make_table(pool->worker_count * sizeof(struct worker), &pool->workers));
     TRY(pool_make_table(pool->worker_count * sizeof(struct hand), &pool->hands));
@@ -129,6 +128,7 @@ prong_status prong_pool_create(prong_pool *handle, const prong_pool_options *opt
         object_destroy(pool, made.generation);
         return status;
     }
+    __atomic_store_n(&pool->created, clock_now(), __ATOMIC_RELEASE);
     *handle = made;
     return PRONG_OK;
 }
@@ -289,10 +289,7 @@ static void pool_recover(void *object, uint32_t dead) {
         pool_wake(pool); /* its owner's threads were not inside */
     }
     /* The kernel kills the workers with their owner, but not in the same instant. */
-    if (pool->orphaned && no_worker_lives(pool)) {
-        jobs_cancel_all(pool);
-        object_destroy(pool, generation);
-    }
+    if (pool->orphaned && no_worker_lives(pool) && jobs_cancel_all(pool)) object_destroy(pool, generation);
 }
 
 static void pool_end(void *object) {

@@ -59,6 +59,7 @@ struct pool {
     /* What each step of the schedule reads or writes, in one cache line: it moves from the one that submits to the worker. */
     _Alignas(64) _Atomic uint64_t state;
     uint64_t unfinished; /* tasks submitted and not ended */
+    uint64_t open_jobs;  /* to which tasks may be added */
     struct chain
         claimable[PRIORITIES]; /* jobs with tasks to claim, the most urgent ones first, and of these the oldest */
     /* What steps only read, as a rule. */

@@ -13,16 +13,16 @@
 #include <limits.h>
 
 enum {
-    TASK_WORDS = 5 + LOAD_WORDS,                                        /* schedule_end_task */
-    TAKE_WORDS = 5 + LIMIT_WORDS,                                       /* hand_take */
-    FREE_WORDS = 3 + LIMIT_WORDS,                                       /* hand_free */
-    CLAIM_WORDS = 3 + 3 + TAKE_WORDS + CHAIN_REMOVE_WORDS,              /* schedule_claim */
-    TELL_WORDS = 1 + LOAD_WORDS + CHAIN_ADD_WORDS,                      /* schedule_after_end */
-    END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,           /* schedule_end */
-    LOSS_WORDS = 4 + CHAIN_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,     /* schedule_loss: the task is run again */
-    DEATH_WORDS = LOSS_WORDS + 8,                                       /* schedule_death */
-    WITHDRAW_WORDS = TASK_WORDS + 4 + TELL_WORDS + 1,                   /* schedule_withdraw */
-    CANCEL_WORDS = TASK_WORDS + 3 + 6 + CHAIN_REMOVE_WORDS + TELL_WORDS /* schedule_cancel */
+    TASK_WORDS = 5 + LOAD_WORDS,                                           /* schedule_end_task */
+    TAKE_WORDS = 5 + LIMIT_WORDS,                                          /* hand_take */
+    FREE_WORDS = 3 + LIMIT_WORDS,                                          /* hand_free */
+    CLAIM_WORDS = 3 + 3 + TAKE_WORDS + CHAIN_REMOVE_WORDS,                 /* schedule_claim */
+    TELL_WORDS = 1 + LOAD_WORDS + CHAIN_ADD_WORDS,                         /* schedule_after_end */
+    END_WORDS = TASK_WORDS + FREE_WORDS + 2 + TELL_WORDS + 1,              /* schedule_end */
+    LOSS_WORDS = 4 + CHAIN_ADD_WORDS + FREE_WORDS + TELL_WORDS + 1,        /* schedule_loss: the task is run again */
+    DEATH_WORDS = LOSS_WORDS + 8,                                          /* schedule_death */
+    WITHDRAW_WORDS = TASK_WORDS + 4 + CHAIN_REMOVE_WORDS + TELL_WORDS + 1, /* schedule_withdraw */
+    CANCEL_WORDS = TASK_WORDS + 3 + 7 + CHAIN_REMOVE_WORDS + TELL_WORDS    /* schedule_cancel */
 };
 _Static_assert(JOURNAL_CAPACITY - END_WORDS >= 0 && JOURNAL_CAPACITY - CLAIM_WORDS >= 1,
                "a worker's steps fit the journal");
@@ -55,6 +55,17 @@ void schedule_job(struct pool *pool, struct job *job) {
 
 static void schedule_unlink_job(struct pool *pool, struct job *job) {
     chain_remove(pool, schedule_list(pool, job), job, offsetof(struct job, claimable));
+}
+
+/* A job whose tasks were all claimed, or withdrawn, may be freed when they have ended. */
+static void schedule_unlink_claimed(struct pool *pool, struct job *job) {
+    if (job->next + job->withdrawn == job->count && !job->again) schedule_unlink_job(pool, job);
+}
+
+void schedule_seal(struct pool *pool, struct job *job) {
+    if (job->sealed) return;
+    schedule_set(pool, &job->sealed, 1);
+    if (!job->order) schedule_add(pool, &pool->open_jobs, -1);
 }
 
 /* --- places to be run again: a list through their words, the first that was lost in front --- */
@@ -154,7 +165,7 @@ bool schedule_claim(struct pool *pool, struct hand *hand, struct claim *claim) {
             schedule_set(pool, job_word(job, place), task_word(TASK_RUNNING, PRONG_OK, tries, 0));
             *claim = (struct claim){arena_offset(job), object_generation(job), place, tries, false};
             claim->tells_owner = hand_take(pool, hand, claim);
-            if (job->next == job->count && !job->again) schedule_unlink_job(pool, job);
+            schedule_unlink_claimed(pool, job);
             return true;
         }
         schedule_unlink_job(pool, job);
@@ -170,10 +181,11 @@ bool schedule_holds(const struct hand *hand, const struct claim *claim) {
 
 /* --- ended jobs whose callbacks are to be run --- */
 
-/* Once, if it is the job's end. */
+/* Once, if it is the job's end. A pool without workers calls back by itself. */
 static bool schedule_may_tell(const struct pool *pool, const struct job *job) {
+    if (!job->tell_owner || pool->inlined) return false;
     if (job->tell_owner == JOB_TELL_EACH) return !chain_has(&pool->told, job, offsetof(struct job, told));
-    return job->tell_owner && !job->was_told && job_ended(job);
+    return !job->was_told && job_ended(job);
 }
 
 /* Of an abandoned job, nobody wants to know. */
@@ -219,7 +231,7 @@ static void schedule_after_end(struct pool *pool, struct job *job) {
 }
 
 /* Which caller frees the job is decided under the guard, as in job_abandon. */
-static unsigned schedule_news(struct pool *pool, struct job *job) {
+unsigned schedule_news(struct pool *pool, struct job *job) {
     unsigned news = job_ended(job) ? JOB_NEWS_ENDED : JOB_NEWS_NONE;
     schedule_after_end(pool, job);
     if (!job->abandoned || job->running) return news;
@@ -288,14 +300,15 @@ void schedule_cancel(struct pool *pool, struct job *job, prong_status status) {
         schedule_set(pool, &job->cancel_status, status);
     }
     if (left) {
-        if (!job->first_failure) schedule_set(pool, &job->first_failure, job->next + 1);
+        if (!job->first_failure || job->next + 1 < job->first_failure)
+            schedule_set(pool, &job->first_failure, job->next + 1);
         schedule_set(pool, &job->next, job->count);
         schedule_set(pool, &job->withdrawn, 0);
         schedule_add(pool, &job->done, (int64_t)left);
         schedule_add(pool, &job->failed, (int64_t)left);
         schedule_add(pool, &pool->unfinished, -(int64_t)left);
     }
-    schedule_set(pool, &job->sealed, 1);
+    schedule_seal(pool, job);
     schedule_unlink_job(pool, job);
     schedule_after_end(pool, job);
     guard_commit(&pool->guard);
@@ -307,6 +320,7 @@ bool schedule_withdraw(struct pool *pool, struct job *job, uint64_t place, unsig
     case TASK_AGAIN: again_remove(pool, job, place); break;
     default: return false;
     }
+    schedule_unlink_claimed(pool, job);
     schedule_end_task(pool, job, place, PRONG_CANCELLED, 0);
     *news = schedule_news(pool, job);
     return true;
@@ -322,8 +336,8 @@ uint64_t schedule_word(const struct job *job, uint64_t place) {
 /* --- telling --- */
 
 bool job_ended(const struct job *job) {
-    return __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) == __atomic_load_n(&job->count, __ATOMIC_RELAXED) &&
-           __atomic_load_n(&job->sealed, __ATOMIC_RELAXED);
+    return __atomic_load_n(&job->sealed, __ATOMIC_ACQUIRE) && /* first: from then on the count is the last one */
+           __atomic_load_n(&job->done, __ATOMIC_ACQUIRE) == __atomic_load_n(&job->count, __ATOMIC_RELAXED);
 }
 
 void schedule_tell(struct pool *pool, uint64_t offset, unsigned news) {

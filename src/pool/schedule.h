@@ -60,6 +60,10 @@ unsigned schedule_end(struct pool *pool, struct hand *hand, prong_status status,
 unsigned schedule_death(struct pool *pool, struct worker *worker, int exit_code);
 /* The same, but that the worker itself is left to its owner. */
 unsigned schedule_loss(struct pool *pool, struct hand *hand, int exit_code);
+/* What has become of the job, one of whose tasks has just ended; if its freeing falls to the caller, that is noted. */
+unsigned schedule_news(struct pool *pool, struct job *job);
+/* No more tasks are added. */
+void schedule_seal(struct pool *pool, struct job *job);
 void schedule_cancel(struct pool *pool, struct job *job, prong_status status);
 /* Cancels one task that does not run, and has not ended: false, if it is not so. *news as schedule_end returns them. */
 bool schedule_withdraw(struct pool *pool, struct job *job, uint64_t place, unsigned *news);

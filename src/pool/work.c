@@ -122,7 +122,8 @@ static prong_status work_check_capacity(const struct submission *s, enum work_ca
     if (s->form != PRONG_FORM_TASK || s->values) return fail(PRONG_INVALID, "pool: a capacity goes with a prong_task");
     if (w->out || w->sizes) return fail(PRONG_INVALID, "pool: a job with a capacity has no outputs");
     if (s->options->error_callback || s->options->progress)
-        return fail(PRONG_INVALID, "pool: of callbacks, a job with a capacity has one for all ends (callback)");
+        return fail(PRONG_INVALID,
+                    "pool: a job with a capacity takes callback, and neither error_callback nor progress");
     if (s->options->capacity >= w->count) return PRONG_OK;
     return fail(PRONG_INVALID, "pool: a capacity of %zu, for %zu tasks", s->options->capacity, w->count);
 }

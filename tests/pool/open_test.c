@@ -109,6 +109,80 @@ TEST(what_goes_with_no_capacity_is_refused) {
     test_arena_is_clean(0);
 }
 
+METHOD_TEST(it_ends_with_its_pool_if_that_is_shut_down) {
+    prong_pool pool = make(method, 2);
+    long number = 5;
+    size_t index;
+    prong_job job = open_job(pool, square, 8, 0);
+    add(job, &number, sizeof number);
+    ok(prong_pool_shutdown(pool));
+    ok(prong_job_wait(job, PRONG_SECONDS(15)));
+    equal(*(long *)outcome_of(job, 0).data, 25);
+    ok(prong_pool_join(pool, PRONG_SECONDS(15)));
+    check(prong_job_add(job, &number, sizeof number, &index) < 0);
+    end(job, pool);
+    pool = make(PRONG_START_FORK, PRONG_INLINE);
+    job = open_job(pool, square, 8, 0);
+    add(job, &number, sizeof number);
+    ok(prong_pool_shutdown(pool));
+    ok(prong_job_wait(job, PRONG_SECONDS(15)));
+    end(job, pool);
+    test_arena_is_clean(0);
+}
+
+static prong_job inline_job;
+
+static int cancel_itself(void *argument, size_t size, prong_result *result) {
+    (void)argument, (void)size;
+    if (prong_job_cancel_task(inline_job, 0, false) < 0) return 1;
+    return prong_result_set(result, "x", 1);
+}
+
+static int destroy_its_job(void *argument, size_t size, prong_result *result) {
+    (void)argument, (void)size, (void)result;
+    return prong_job_destroy(inline_job);
+}
+
+/* The next jobs are made where those were. */
+METHOD_TEST(a_job_whose_tasks_were_all_cancelled_leaves_the_pools_list) {
+    prong_pool pool = make(method, 1);
+    prong_job blocker, jobs[3];
+    int nap = 300;
+    long number = 7;
+    ok(prong_pool_submit(pool, PRONG_TASK(sleep_ms, nap), &blocker, NULL));
+    for (int i = 0; i < 3; i++) {
+        ok(prong_pool_submit(pool, PRONG_TASK(square, number), &jobs[i], NULL));
+        ok(prong_job_cancel_task(jobs[i], 0, false));
+        is(prong_job_wait(jobs[i], PRONG_SECONDS(15)), PRONG_CANCELLED);
+    }
+    for (int i = 0; i < 3; i++) ok(prong_job_destroy(jobs[i]));
+    ok(prong_family_trim()); /* their memory is used again at once */
+    for (int i = 0; i < 3; i++) ok(prong_pool_submit(pool, PRONG_TASK(square, number), &jobs[i], NULL));
+    for (int i = 0; i < 3; i++) {
+        ok(prong_job_wait(jobs[i], PRONG_SECONDS(15)));
+        ok(prong_job_destroy(jobs[i]));
+    }
+    ok(prong_job_wait(blocker, PRONG_SECONDS(15)));
+    end(blocker, pool);
+    test_arena_is_clean(0);
+}
+
+TEST(a_task_without_workers_may_cancel_itself_or_destroy_its_job) {
+    prong_pool pool = make(PRONG_START_FORK, PRONG_INLINE);
+    size_t index;
+    inline_job = open_job(pool, cancel_itself, 2, 0);
+    add(inline_job, NULL, 0);
+    ok(prong_job_shutdown(inline_job));
+    ok(prong_job_wait(inline_job, PRONG_SECONDS(15)));
+    equal(outcome_of(inline_job, 0).status, PRONG_OK);
+    ok(prong_job_destroy(inline_job));
+    inline_job = open_job(pool, destroy_its_job, 2, 0);
+    ok(prong_job_add(inline_job, NULL, 0, &index));
+    is(prong_job_wait(inline_job, PRONG_NOWAIT), PRONG_STALE);
+    ok(prong_pool_destroy(pool));
+    test_arena_is_clean(0);
+}
+
 /* --- one task of several --- */
 
 struct turn {

@@ -339,6 +339,8 @@ static void kill_submitters(void (*act)(void), int stride) {
     check(kills > 20);
     expect_callback();
     ok(prong_memory_free(stage_memory));
+    ok(prong_pool_shutdown(stage_pool)); /* what it counts is right: else its workers do not end */
+    ok(prong_pool_join(stage_pool, PRONG_SECONDS(15)));
     ok(prong_pool_destroy(stage_pool));
     test_arena_is_clean(0);
 }
