@@ -96,6 +96,10 @@ enum job_tell { JOB_TELL_NOBODY, JOB_TELL_END, JOB_TELL_EACH };
 enum { KIND_JOB = 5 };
 extern const struct object_type job_type;
 
+/* How many tasks it has: another thread may be adding some. */
+static inline uint64_t job_count(const struct job *job) {
+    return __atomic_load_n(&job->count, __ATOMIC_RELAXED);
+}
 static inline uint64_t *job_word(const struct job *job, uint64_t place) {
     return (uint64_t *)arena_at(job->words) + place;
 }

@@ -135,8 +135,8 @@ prong_status prong_job_cancel_task(prong_job handle, size_t index, bool force) {
     bool guarded = false;
     INSIDE struct visit inside = {0};
     TRY(job_enter(&inside, handle, &job));
-    if (index >= job->count || job->order)
-        return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
+    if (index >= job_count(job) || job->order)
+        return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job_count(job));
     prong_status status = job_enter_guard(handle, job, &guarded);
     if (status < 0 || !guarded) return status;
     struct pool *pool = arena_at(job->pool);

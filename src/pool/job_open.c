@@ -26,7 +26,7 @@ static prong_status open_check(const struct job *job) {
         return fail(PRONG_INVALID, "job: nothing is added to one that was submitted without a capacity");
     if (atomic_load(&job->submitter) != self_token())
         return fail(PRONG_NOT_OWNER, "job: tasks are added by the process that submitted it");
-    if (__atomic_load_n(&job->count, __ATOMIC_RELAXED) < job->capacity) return PRONG_OK;
+    if (job_count(job) < job->capacity) return PRONG_OK;
     return fail(PRONG_FULL, "job: its capacity of %llu tasks is used up", (unsigned long long)job->capacity);
 }
 
@@ -111,7 +111,7 @@ prong_status prong_job_release(prong_job handle, size_t index) {
     struct job *job;
     INSIDE struct visit inside = {0};
     TRY(job_enter(&inside, handle, &job));
-    if (index >= __atomic_load_n(&job->count, __ATOMIC_RELAXED) || !job->calls || job->order)
+    if (index >= job_count(job) || !job->calls || job->order)
         return fail(PRONG_INVALID, "job: no task %zu to release", index);
     if (task_state(job_word_for_certain(job, index)) != TASK_ENDED)
         return fail(PRONG_STILL_RUNNING, "task %zu has not ended", index);

@@ -25,7 +25,7 @@ static bool job_wait_for_news(struct job *job, deadline_t deadline) {
 
 static void job_fill_progress(const struct job *job, bool ended, prong_progress *p) {
     *p = (prong_progress){.done = __atomic_load_n(&job->done, __ATOMIC_RELAXED),
-                          .total = __atomic_load_n(&job->sealed, __ATOMIC_RELAXED) ? job->count : 0,
+                          .total = __atomic_load_n(&job->sealed, __ATOMIC_RELAXED) ? job_count(job) : 0,
                           .elapsed = clock_now() - job->began,
                           .ended = ended};
     p->rate = p->elapsed > 0 ? (double)p->done * 1e9 / (double)p->elapsed : 0;
@@ -41,8 +41,8 @@ static void job_report(const struct job *job, bool ended, const struct note *not
 
 static prong_status job_out_of_time(struct job *job) {
     object_bell_after_nothing(&job->bell);
-    return fail(PRONG_TIMEOUT, "%llu of %llu tasks are done", (unsigned long long)job->done,
-                (unsigned long long)job->count);
+    return fail(PRONG_TIMEOUT, "%llu of %llu tasks are done",
+                (unsigned long long)__atomic_load_n(&job->done, __ATOMIC_RELAXED), (unsigned long long)job_count(job));
 }
 
 /* The job may be destroyed by another thread or process meanwhile. */
@@ -181,8 +181,8 @@ prong_status prong_job_outcome(prong_job handle, size_t index, prong_outcome *ou
     INSIDE struct visit inside = {0};
     prong_status status = job_enter(&inside, handle, &job);
     if (status < 0) return status;
-    if (index >= job->count)
-        return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job->count);
+    if (index >= job_count(job))
+        return fail(PRONG_INVALID, "task %zu of a job of %llu", index, (unsigned long long)job_count(job));
     struct one_task task = {job, index};
     status = task_wait(handle, &task, deadline_after(timeout));
     if (status >= 0) job_read_outcome(job, index, outcome);

@@ -15,12 +15,19 @@ static long wakeups_of(int pid) {
     return switches_of_pid(pid) - before;
 }
 
+static void skip_where_threads_are_added(void) {
+#ifdef __SANITIZE_THREAD__
+    test_skip("ThreadSanitizer has a thread of its own in each process, which wakes up all the time");
+#endif
+}
+
 static void use(prong_manager manager, prong_proxy *list) {
     ok(prong_proxy_create(list, manager, "list", SOON, "()"));
     ok(call(*list, NULL, "append", SOON, "(s)", "x"));
 }
 
 METHOD_TEST(a_server_of_the_family_sleeps_while_no_request_comes) {
+    skip_where_threads_are_added();
     prong_manager manager = started(method);
     prong_proxy list;
     use(manager, &list);
@@ -42,6 +49,7 @@ static int serve(void *argument, size_t size) {
 TEST(a_server_with_clients_by_socket_sleeps_while_no_request_comes) {
     char name[60];
     prong_manager manager;
+    skip_where_threads_are_added();
     prong_proxy list;
     snprintf(name, sizeof name, "@prong-idle-test-%d", (int)getpid());
     ok(prong_document_open(&document, NULL));
