@@ -35,22 +35,25 @@ static void block_link(TaskBlock *block) {
 }
 
 static void block_free(TaskBlock *block) {
-    Py_CLEAR(block->shares);
     block->job = (prong_job){0};
+    block->shares = NULL;
     block->next = spare_blocks;
     spare_blocks = block;
 }
 
 void block_leave(TaskBlock *block) {
     if (--block->users) return;
-    *block->link = block->next;
-    if (block->next) block->next->link = block->link;
-    if (block->owner == own_pid) { /* else a forked child's copy */
-        prong_job_shutdown(block->job);
-        pool_leave_job(block->pool, block->job, block->shares);
-        block->shares = NULL;
+    TaskBlock left = *block;
+    *left.link = left.next;
+    if (left.next) left.next->link = left.link;
+    block_free(
+        block); /* before anything else: from here on Python may run, and a callback that is late must not find it */
+    if (left.owner == own_pid) {
+        prong_job_shutdown(left.job);
+        pool_leave_job(left.pool, left.job, left.shares);
+    } else {
+        Py_XDECREF(left.shares); /* a forked child's copy */
     }
-    block_free(block);
 }
 
 void block_use(TaskBlock *block) {
@@ -139,26 +142,21 @@ TaskBlock *block_submit_task(PoolObject *pool, const struct tasks *tasks, prong_
 
 /* --- telling of ends --- */
 
-/* At the end, as those that were asked for first are told first. Steals the reference. */
+/* At the end, as those that were asked for first are told first. */
 static void block_add_watched(TaskBlock *block, TaskObject *task) {
     TaskObject **at = &block->watched;
     while (*at) at = &(*at)->next;
     task->next = NULL;
     *at = task;
+    Py_INCREF(task);
     block_use(block); /* until it is told of, though it may be read before */
-}
-
-/* One that has been read has no block any more. */
-static bool block_task_is_over(const TaskObject *task) {
-    prong_outcome outcome;
-    return !task->block || prong_job_outcome(task->block->job, task->place, &outcome, PRONG_NOWAIT) >= 0;
 }
 
 /* Of those that are to be told, takes out the first that has ended. */
 static TaskObject *block_take_ended(TaskBlock *block) {
     for (TaskObject **at = &block->watched; *at; at = &(*at)->next) {
         TaskObject *task = *at;
-        if (!block_task_is_over(task)) continue;
+        if (!task_is_over(task)) continue;
         *at = task->next;
         return task;
     }
@@ -168,9 +166,11 @@ static TaskObject *block_take_ended(TaskBlock *block) {
 static void task_call_done(TaskObject *task) {
     PyObject *done = task->done;
     task->done = NULL;
-    PyObject *result = PyObject_CallOneArg(done, (PyObject *)task);
-    if (!result) PyErr_WriteUnraisable(done);
-    Py_XDECREF(result);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(done); i++) {
+        PyObject *result = PyObject_CallOneArg(PyList_GET_ITEM(done, i), (PyObject *)task);
+        if (!result) PyErr_WriteUnraisable(PyList_GET_ITEM(done, i));
+        Py_XDECREF(result);
+    }
     Py_DECREF(done);
     Py_DECREF(task);
 }
@@ -184,7 +184,7 @@ static void block_tell(TaskBlock *block) {
     block_let_go(block);
 }
 
-/* In the pool's thread, or in the one that calls tasks_tell. */
+/* In the pool's thread, or in the one that calls block_tell_of. */
 static void block_news(prong_job job, void *context) {
     TaskBlock *block = context;
     pool_take_gil();
@@ -198,7 +198,7 @@ static void block_ended_badly(prong_job job, prong_status status, const char *me
 }
 
 static int block_watch(TaskBlock *block) {
-    if (block->told) return 0;
+    if (block->told && block->owner == own_pid) return 0; /* a forked child is not told, and learns here why */
     bool outer = pool_tell_here(true);
     prong_status status =
         prong_job_set_callback(block->job, block_news, block->size > 1 ? NULL : block_ended_badly, block);
@@ -210,9 +210,9 @@ static int block_watch(TaskBlock *block) {
 
 int block_tell_of(TaskBlock *block, TaskObject *task) {
     block_use(block);
-    block_add_watched(block, task);
     int bad = block_watch(block);
-    if (!bad && block_task_is_over(task)) block_tell(block); /* its end was before the callback's beginning */
+    if (!bad) block_add_watched(block, task);
+    if (!bad && task_is_over(task)) block_tell(block); /* its end was before this began to watch it */
     block_let_go(block);
     return bad;
 }

@@ -8,19 +8,33 @@
 #include <stdlib.h>
 #include <structmember.h>
 
-void pool_sweep_left(PoolObject *self, bool all) {
-    size_t kept = 0;
-    bool have_shares = false; /* much memory may hang on them: they are looked at again at the next occasion */
+static bool left_is_over(const struct left_job *left) {
+    prong_progress progress;
+    if (left->owner != own_pid) return false;
+    prong_status status = prong_job_progress(left->job, &progress);
+    return status == PRONG_STALE || (status >= 0 && progress.ended);
+}
+
+/* Much memory may hang on shares: they are looked at again at the next occasion. */
+static bool pool_left_shares(const PoolObject *self) {
     for (size_t i = 0; i < self->left_count; i++)
-        if (all || job_is_over(self->left[i].job)) {
-            prong_job_destroy(self->left[i].job);
-            Py_XDECREF(self->left[i].shares);
-        } else {
-            have_shares = have_shares || self->left[i].shares;
-            self->left[kept++] = self->left[i];
+        if (self->left[i].shares && self->left[i].owner == own_pid) return true;
+    return false;
+}
+
+/* Each is out of the list before its shares go: that may run Python, which may come here as well. */
+void pool_sweep_left(PoolObject *self, bool all) {
+    for (size_t i = 0; i < self->left_count;) {
+        struct left_job left = self->left[i];
+        if (!all && !left_is_over(&left)) {
+            i++;
+            continue;
         }
-    self->left_count = kept;
-    self->sweep_at = have_shares ? 0 : kept * 2 < 64 ? 64 : kept * 2;
+        self->left[i] = self->left[--self->left_count];
+        prong_job_destroy(left.job);
+        Py_XDECREF(left.shares);
+    }
+    self->sweep_at = pool_left_shares(self) ? 0 : self->left_count * 2 < 64 ? 64 : self->left_count * 2;
 }
 
 void pool_add_job(PoolObject *self, JobObject *job) {
@@ -46,7 +60,7 @@ void pool_leave_job(PoolObject *self, prong_job job, PyObject *shares) {
         self->left = more;
         self->left_room = room;
     }
-    self->left[self->left_count++] = (struct left_job){job, shares};
+    self->left[self->left_count++] = (struct left_job){own_pid, job, shares};
     if (shares) self->sweep_at = 0;
 }
 
@@ -389,7 +403,8 @@ static PyMethodDef pool_methods[] = {
      DOC("call($self, cls, pool, function, form, data, kwargs, options, /)",
          "Submits a single task: an instance of cls, a subclass of Task, or None when the pool does not run.\n"
          "\n"
-         "pool: its _pool. kwargs: of CALL, whose data are the arguments. options: (timeout, retries, priority).")},
+         "pool: its _pool. kwargs: of CALL, whose data are the arguments. options: (timeout, retries, priority,\n"
+         "room_timeout).")},
     {"close", pool_close, METH_NOARGS, DOC("close($self, /)", "No more tasks: the workers end when all are done.")},
     {"terminate", pool_terminate, METH_NOARGS,
      DOC("terminate($self, /)", "Ends the workers at once; what is not done is cancelled.")},

@@ -50,6 +50,7 @@ int add_around(PyObject *module);
 /* --- pool.c --- */
 struct tasks;
 struct left_job {
+    long owner; /* a forked child has a copy, and leaves it alone */
     prong_job job;
     PyObject *shares; /* as of its JobObject */
 };
@@ -132,7 +133,7 @@ typedef struct TaskObject {
     PyObject *pool; /* of prong.pool */
     PyObject *core; /* the block's */
     PyObject *value;
-    PyObject *done;          /* what is called at its end; NULL: nothing, or nothing more */
+    PyObject *done;          /* a list of what is called at its end; NULL: nothing, or nothing more */
     struct TaskObject *next; /* among those of the block that are watched */
     PyObject *weak;
     int readers;
@@ -147,13 +148,15 @@ void block_leave(TaskBlock *block);
 /* While this thread is in the middle of it: another one may read the last of its tasks, and drop the pool. */
 void block_use(TaskBlock *block);
 void block_let_go(TaskBlock *block);
-/* Has the task's `done` called at its end. Steals the reference. 0, or -1 with an exception. */
+/* Has the task's `done` called at its end. 0, or -1 with an exception. */
 int block_tell_of(TaskBlock *block, TaskObject *task);
 /* What is submitted from now on comes behind what else is. */
 void blocks_close(PoolObject *pool);
 
 /* --- task.c --- */
 PyObject *pool_call(PyObject *pool, PyObject *const *arguments, Py_ssize_t count);
+/* Whether it has ended; what it returned, or what was raised, may still have to be read. */
+bool task_is_over(const TaskObject *task);
 int add_task_type(PyObject *module);
 
 /* --- tasks.c --- */

@@ -33,8 +33,8 @@ static TaskObject *task_begin(PoolObject *pool, PyTypeObject *type, const struct
     return task;
 }
 
-/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority, room timeout or None)): kwargs for CALL alone; the pool is for what
- * the class makes of a failure -> an instance of the class, a subclass of Task; None and False as submit's */
+/* call(class, pool, function, form, data, kwargs, (time limit or None, retries, priority, room timeout or None)): kwargs for CALL
+ * alone; the pool is for what the class makes of a failure -> an instance of the class, a subclass of Task; None and False as submit's */
 PyObject *pool_call(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     PoolObject *self = (PoolObject *)object;
     prong_task_options options = {0};
@@ -59,8 +59,7 @@ PyObject *pool_call(PyObject *object, PyObject *const *arguments, Py_ssize_t cou
 
 /* --- what has become of it --- */
 
-/* Whether it has ended; what it returned, or what was raised, may still have to be read. */
-static bool task_is_over(const TaskObject *self) {
+bool task_is_over(const TaskObject *self) {
     prong_outcome outcome;
     if (!self->block) return true;
     return prong_job_outcome(self->block->job, self->place, &outcome, PRONG_NOWAIT) >= 0;
@@ -81,17 +80,12 @@ static void task_settle(TaskObject *self, enum task_end end, PyObject *value) {
     Py_CLEAR(self->pool); /* which may go before its results do */
 }
 
-/* The value of an outcome; NULL with an exception. Others may use the block meanwhile, but nobody ends it. */
-static PyObject *task_value(TaskObject *self, prong_outcome *outcome) {
-    TaskBlock *block = self->block;
-    outcome->index = 0;
-    block_use(block);
-    self->readers++;
-    PyObject *value =
-        outcome->status == PRONG_OK ? decode(outcome->data, outcome->size, NULL) : outcome_build(block->job, outcome);
-    if (--self->readers == 0 && outcome->size > RESULT_MOST && block->size > 1)
-        prong_job_release(block->job, self->place);
-    block_let_go(block);
+/* The value of an outcome; NULL with an exception. */
+static PyObject *task_value(TaskObject *self, prong_job job, const prong_outcome *outcome) {
+    if (outcome->status == PRONG_OK) return decode(outcome->data, outcome->size, NULL);
+    PyObject *built = outcome_build(job, outcome);
+    PyObject *value = built ? PyObject_CallMethodObjArgs((PyObject *)self, otherwise_name, built, NULL) : NULL;
+    Py_XDECREF(built);
     return value;
 }
 
@@ -108,17 +102,25 @@ static int task_fail_to_read(TaskObject *self) {
     return 0;
 }
 
-/* 0, or -1 with an exception. */
-static int task_read(TaskObject *self, prong_outcome *outcome) {
-    PyObject *value = task_value(self, outcome), *error = NULL;
-    bool good = outcome->status == PRONG_OK;
-    if (value && !good) {
-        error = PyObject_CallMethodObjArgs((PyObject *)self, otherwise_name, value, NULL);
-        Py_SETREF(value, error);
-    }
+static int task_read_from(TaskObject *self, prong_job job, const prong_outcome *outcome) {
+    PyObject *value = task_value(self, job, outcome);
     if (!value) return task_fail_to_read(self);
-    task_settle(self, good ? TASK_END_WELL : TASK_END_BADLY, value);
+    task_settle(self, outcome->status == PRONG_OK ? TASK_END_WELL : TASK_END_BADLY, value);
     return 0;
+}
+
+/* 0, or -1 with an exception. Others may use the block meanwhile, but nobody ends it. Until it is settled, others may still begin to
+ * read; and a forked child leaves its parent what it has read. */
+static int task_read(TaskObject *self, prong_outcome *outcome) {
+    TaskBlock *block = self->block;
+    outcome->index = 0;
+    block_use(block);
+    self->readers++;
+    int bad = task_read_from(self, block->job, outcome);
+    bool done = --self->readers == 0 && self->end && block->owner == own_pid;
+    if (done && outcome->size > RESULT_MOST && block->size > 1) prong_job_release(block->job, self->place);
+    block_let_go(block);
+    return bad;
 }
 
 /* Without the GIL: another thread may read it meanwhile. */
@@ -221,13 +223,20 @@ static PyObject *task_cancel(PyObject *object, PyObject *force) {
     return none_or_raise(prong_job_cancel_task(self->block->job, self->place, forced));
 }
 
-/* _tell(done): once */
+static PyObject *none_unless(int bad) {
+    return bad ? NULL : new_reference(Py_None);
+}
+
+/* _tell(done) */
 static PyObject *task_tell(PyObject *object, PyObject *done) {
     TaskObject *self = (TaskObject *)object;
-    if (!self->block || self->done) return PyObject_CallOneArg(done, object);
-    self->done = new_reference(done);
-    if (block_tell_of(self->block, (TaskObject *)new_reference(object))) return NULL;
-    Py_RETURN_NONE;
+    if (!self->block) return PyObject_CallOneArg(done, object);
+    if (self->done && self->block->owner == own_pid) return none_unless(PyList_Append(self->done, done));
+    Py_XSETREF(self->done, Py_BuildValue("[O]", done));
+    if (!self->done) return NULL;
+    int bad = block_tell_of(self->block, self);
+    if (bad) Py_CLEAR(self->done);
+    return none_unless(bad);
 }
 
 /* --- the type --- */

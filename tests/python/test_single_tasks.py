@@ -55,6 +55,44 @@ def large(x):
     return bytes(1 << 20)
 
 
+class Interrupting:
+    """What it was pickled with interrupts where it is unpickled first."""
+
+    interrupts = False
+
+    def __init__(self, ballast):
+        self.ballast = ballast
+
+    def __setstate__(self, state):
+        self.__dict__ = state
+        if Interrupting.interrupts:
+            Interrupting.interrupts = False
+            raise KeyboardInterrupt
+
+
+def interrupting(x):
+    return Interrupting(bytes(5000))
+
+
+class Slow:
+    """Of several threads that unpickle it, each gives way to the others."""
+
+    def __init__(self, ballast):
+        self.ballast = ballast
+
+    def __setstate__(self, state):
+        time.sleep(0.01)
+        self.__dict__ = state
+
+
+def slow_error(x):
+    raise SlowError(Slow("x" * 5000))
+
+
+class SlowError(Exception):
+    pass
+
+
 class Single(InMethod):
     """One worker, which is busy while tasks are submitted: so they share a job."""
 
@@ -162,7 +200,7 @@ class Single(InMethod):
         end = time.monotonic() + SOON
         while len(told) < MANY // 2 and time.monotonic() < end:
             time.sleep(0.01)
-        self.assertEqual(told, results[::2])
+        self.assertCountEqual(told, results[::2])  # two that end at once may be told of in either order
         results[0]._tell(told.append)
         self.assertIs(told[-1], results[0])
 
@@ -190,6 +228,69 @@ class Single(InMethod):
         before = prong._core.memory_state()[2]
         self.assertEqual([len(result.get(SOON)) for result in results], [1 << 20] * 40)
         self.assertLess(prong._core.memory_state()[2], before - (30 << 20))
+
+    def test_several_threads_read_one_large_error(self):
+        results = self.submit(slow_error, 20)
+        caught = []
+
+        def read():
+            for result in results:
+                try:
+                    result.get(SOON)
+                except SlowError as error:
+                    caught.append(len(error.args[0].ballast))
+        threads = [in_thread(read) for _ in range(4)]
+        self.go.set()
+        for thread in threads:
+            thread.join(SOON)
+        self.assertEqual(caught, [5000] * 80)
+
+    def test_a_large_result_can_be_read_after_an_interrupt(self):
+        results = self.submit(interrupting, 20)
+        self.go.set()
+        for result in results:
+            result.wait(SOON)
+            Interrupting.interrupts = True
+            self.assertRaises(KeyboardInterrupt, result.get, SOON)
+            self.assertEqual(len(result.get(SOON).ballast), 5000)
+
+    def test_a_forked_child_reads_what_its_parent_reads_as_well(self):
+        results = self.submit(large, 20)
+        self.go.set()
+        for result in results:
+            result.wait(SOON)
+        child = prong.get_context("fork").Process(target=lambda: [result.get(SOON) for result in results])
+        child.start()
+        child.join(SOON)
+        self.assertEqual(child.exitcode, 0)
+        self.assertEqual({len(result.get(SOON)) for result in results}, {1 << 20})
+
+    def test_each_that_asks_is_told_of_one_that_runs(self):
+        told = [], []
+        self.busy._tell(told[0].append)
+        self.busy._tell(told[1].append)
+        self.assertEqual(told, ([], []))
+        self.go.set()
+        self.assertEqual(list(prong.as_completed([self.busy], SOON)), [self.busy])
+        self.assertEqual(told, ([self.busy], [self.busy]))
+
+    def test_a_forked_child_is_refused_to_be_told(self):
+        results = self.submit(count=20)
+        results[5]._tell(bool)
+        executor = prong.ProcessPoolExecutor(1, self.context)
+        self.addCleanup(executor.shutdown)
+        future = executor.submit(time.sleep, 2)
+
+        def refused():
+            for result in results[5:8]:
+                for _ in range(2):
+                    self.assertRaises(ValueError, prong.as_completed, [result], SOON)
+            for _ in range(2):
+                self.assertRaises(ValueError, futures.wait, [future], 0)
+        child = prong.get_context("fork").Process(target=refused)
+        child.start()
+        child.join(SOON)
+        self.assertEqual(child.exitcode, 0)
 
     def test_a_terminated_pool_cancels_them(self):
         results = self.submit()

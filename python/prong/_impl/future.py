@@ -26,10 +26,14 @@ class Future(_Task, _futures.Future):
         if name not in _PARTS:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         state = vars(self)
+        if self._is_first("_followed"):
+            try:
+                self._tell(Future._finished)
+            except BaseException:  # a forked child's copy: it is refused whenever something asks for it
+                state.pop("_followed", None)
+                raise
         for part, value in vars(_futures.Future()).items():
             state.setdefault(part, value)
-        if self._is_first("_followed"):
-            self._tell(Future._finished)
         return state[name]
 
     def _is_first(self, mark):
