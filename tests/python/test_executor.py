@@ -134,6 +134,11 @@ def same(x):
     return x
 
 
+def same_later(x):
+    time.sleep(0.05)
+    return x
+
+
 def fail(x):
     raise KeyError(x)
 
@@ -406,6 +411,15 @@ class Tests(InMethod):
             self.events[1].set()
             executor.submit(same, 1).result(SOON)
             self.assertFalse(self.events[0].is_set())  # the second was not begun
+
+    def test_a_forked_copy_of_an_iterator_cancels_nothing(self):
+        for buffersize in (None, 20):
+            results = self.make().map(same_later, range(10), buffersize=buffersize)
+            self.assertEqual(next(results), 0)
+            child = prong.get_context("fork").Process(target=results.close)
+            child.start()
+            child.join(SOON)
+            self.assertEqual((child.exitcode, list(results)), (0, list(range(1, 10))))
 
 
 ForkTest, SpawnTest, ForkServerTest = for_each_method(Tests)

@@ -155,12 +155,12 @@ class ProcessPoolExecutor(_Executor):
         end = None if timeout is None else time.monotonic() + timeout
         tasks = zip(*iterables)
         if buffersize is None:
-            return _each(self._pool.starmap_async(fn, list(tasks), chunksize), end)
+            return _each(self._pool.starmap_async(fn, list(tasks), chunksize), end, os.getpid())
         if chunksize > 1:
             futures = (self._begin(fn, _core.STARMAP, chunk) for chunk in iter(partial(_chunk, tasks, chunksize), ()))
         else:
             futures = (self._begin(fn, _core.STAR, task) for task in tasks)
-        return _each_of(futures, deque(islice(futures, buffersize)), buffersize, chunksize > 1, end)
+        return _each_of(futures, deque(islice(futures, buffersize)), buffersize, chunksize > 1, end, os.getpid())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No further tasks; waits until those submitted are done, and the workers have ended."""
@@ -214,24 +214,25 @@ def _signal_worker(core, pid, number):
             os.close(descriptor)
 
 
-# --- the iterators of map ---
+# --- the iterators of map, which are ended where a forked child has a copy of them, as well: that is not the end of pid's ---
 
 
 def _chunk(tasks, size):
     return tuple(islice(tasks, size))
 
 
-def _each(result, end):
+def _each(result, end, pid):
     """Of tasks that were submitted together. What has not begun when the iterator ends will not."""
     try:
         yield from result._each(end, _futures.TimeoutError)
     except TaskCancelled:
         raise _futures.CancelledError() from None
     finally:
-        result.cancel()
+        if os.getpid() == pid:
+            result.cancel()
 
 
-def _each_of(futures, ahead, buffersize, in_chunks, end):
+def _each_of(futures, ahead, buffersize, in_chunks, end, pid):
     """futures: an iterator that submits the next; ahead: those submitted."""
     try:
         while ahead:
@@ -247,5 +248,6 @@ def _each_of(futures, ahead, buffersize, in_chunks, end):
             del future
             ahead.extend(islice(futures, buffersize - len(ahead)))
     finally:
-        for future in ahead:
-            future.cancel()
+        if os.getpid() == pid:
+            for future in ahead:
+                future.cancel()
