@@ -7,7 +7,7 @@ import unittest
 from concurrent import futures
 
 import prong
-from support import InMethod, for_each_method
+from support import InMethod, for_each_method, in_thread
 
 SOON = 120
 
@@ -82,6 +82,23 @@ class Completed(InMethod):
         self.event.set()
         self.assertEqual(list(prong.as_completed([slow], SOON)), [slow])
         self.assertEqual(list(prong.as_completed([], 0)), [])
+
+    def test_asked_for_again_after_a_timeout_it_has_not_ended(self):
+        for result in self.pool.apply_async(wait, (1,)), self.pool.map_async(wait, [1]):
+            for _ in range(3):
+                with self.assertRaises(prong.TimeoutError):
+                    next(prong.as_completed([result], 0.1))
+        self.event.set()
+        self.assertEqual(list(prong.as_completed([result], SOON)), [result])
+
+    def test_a_thread_that_waits_for_the_result_does_not_hold_it_up(self):
+        result = self.pool.map_async(wait, range(8), 2)
+        reader = in_thread(result.get)
+        iterator = in_thread(lambda: self.assertRaises(prong.TimeoutError, next, prong.as_completed([result], 0.1)))
+        iterator.join(10)
+        self.assertFalse(iterator.is_alive())
+        self.event.set()
+        reader.join(SOON)
 
     def test_the_end_of_the_pool_is_the_end_of_its_results(self):
         results = [self.pool.apply_async(wait, (n,)) for n in range(5)]

@@ -148,10 +148,11 @@ class JobResult(AsyncResult[_T]):
         self._callback, self._error_callback = callback, error_callback
         self._success = None
         self._value = None
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what it came to
         # with callbacks it has ended when they have been called
         self._told = None if callback is None and error_callback is None else threading.Event()
         self._then = None  # what is called when it has ended: a list, from the first such call on; an empty tuple after
+        self._then_lock = threading.Lock()  # of that alone: a get may have the other for its whole wait
 
     def ready(self) -> bool:
         """Whether it has ended, and its callback, if any, has been called."""
@@ -257,12 +258,11 @@ class JobResult(AsyncResult[_T]):
         finally:
             if self._told is not None:
                 self._told.set()
-            if self._then is not None:
-                self._call_then(None)
+            self._call_then(None)
 
     def _when_ended(self, call):
         """Calls it in the pool's thread when it has ended, and its callback, if any, was called; at once, if it has."""
-        with self._lock:
+        with self._then_lock:
             job, told = self._job, self._told
             ended = self._then == () or (job is None if told is None else told.is_set())
             first = self._then is None
@@ -273,11 +273,15 @@ class JobResult(AsyncResult[_T]):
         if ended:
             call()
         elif first and told is None:
-            job.tell(self._call_then)
+            try:
+                job.tell(self._call_then)
+            except BaseException:  # a forked child's copy: each call is refused
+                self._then = None
+                raise
 
     def _call_then(self, job):
-        with self._lock:
-            calls, self._then = self._then, ()
+        with self._then_lock:
+            calls, self._then = self._then or (), ()
         for call in calls:
             call()
 
