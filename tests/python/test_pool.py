@@ -12,7 +12,7 @@ import time
 import unittest
 
 import prong
-from support import InMethod, Interrupted, for_each_method, interrupt, on_alarm
+from support import InMethod, Interrupted, for_each_method, in_thread, interrupt, on_alarm
 
 SOON = 30
 
@@ -250,6 +250,21 @@ class Pools(InMethod):
             pool.close()
             self.assertTrue(pool.join(SOON))
         self.assertEqual(sorted(done.get_many(220)), list(range(220)))
+
+    def test_several_threads_take_each_result_once(self):
+        with self.context.Pool(2) as pool:
+            for imap in pool.imap, pool.imap_unordered:
+                for chunksize in 1, 7:
+                    iterator, taken = imap(same, range(2000), chunksize), []
+                    threads = [in_thread(lambda: taken.extend(iter(iterator.next, None))) for _ in range(4)]
+                    for thread in threads:
+                        thread.join(SOON)
+                    self.assertEqual(sorted(taken), list(range(2000)))
+            iterator = pool.imap(time.sleep, [0.5])
+            first = in_thread(iterator.next)
+            time.sleep(0.1)
+            self.assertRaises(prong.TimeoutError, iterator.next, 0.01)
+            first.join(SOON)
 
     def test_a_result_can_be_awaited_and_imap_iterated_by_asyncio(self):
         async def main(pool):

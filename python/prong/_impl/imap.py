@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections import deque
 from types import GenericAlias
 
@@ -67,6 +68,7 @@ class IMapIterator(_Iterator[_T]):
         self._kept = []  # a task that was read and not submitted: the pool had no room
         self._exhausted = False
         self._lock = threading.RLock()
+        self._turn = threading.RLock()  # of the thread that takes the next result; what it unpickles may take one as well
         self._further = 0 if pool._inlined else ahead  # without workers, a task runs when its result is asked for
         # So many pending ones are enough before others are submitted, several at a time.
         self._enough = ahead - (ahead // 8 if ahead >= 4 * pool._processes else 1)
@@ -115,6 +117,24 @@ class IMapIterator(_Iterator[_T]):
 
     def next(self, timeout: "float | None" = None) -> "_T":
         """The next result; TimeoutError when timeout seconds have passed."""
+        if not self._turn.acquire(False):
+            timeout = self._await_turn(timeout)
+        try:
+            return self._next(timeout)
+        finally:
+            self._turn.release()
+
+    def _await_turn(self, timeout):
+        """What is left of the time."""
+        if timeout is None:
+            self._turn.acquire()
+            return None
+        end = time.monotonic() + timeout
+        if not self._turn.acquire(timeout=min(max(timeout, 0), threading.TIMEOUT_MAX)):
+            raise TimeoutError
+        return max(end - time.monotonic(), 0)
+
+    def _next(self, timeout):
         while True:
             if self._values:
                 return self._values.popleft()
