@@ -8,6 +8,7 @@ import time
 import unittest
 
 import prong
+from prong._impl.supervisor import _forked
 from support import METHODS, SOON
 
 KILLED_WITHIN = 10  # seconds, on a busy machine; a moment elsewhere
@@ -239,6 +240,23 @@ class ChangingTest(unittest.TestCase):
                 thread.join(SOON)
                 supervisor.close()
         self.assertEqual(prong._impl.supervisor._forked, {})
+
+    def test_threads_add_children_without_names(self):
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+        with prong.Supervisor([], stays=True, ctx=prong.get_context("fork")) as supervisor:
+            threads = [threading.Thread(target=supervisor.add_child, args=(prong.Child(time.sleep, (1,)), 0)) for _ in range(20)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(len({child.name for child in supervisor.children()}), 20)
+
+    def test_one_that_cannot_be_described_leaves_nothing(self):
+        with prong.Supervisor([], stays=True, ctx=prong.get_context("fork")) as supervisor:
+            before = len(_forked)
+            self.assertRaises(UnicodeEncodeError, supervisor.add_child, prong.Child(time.sleep, name="\udc80"))
+            self.assertEqual(len(_forked), before)
 
     def test_another_process_adds_one(self):
         """To a supervisor that this one runs; a function, but by fork."""

@@ -85,6 +85,7 @@ ChildState.__module__ = "prong"
 
 # The process objects of children by fork: in this process, and in those forked from it. By number, as one that is told to a child.
 _forked: dict[int, Any] = {}
+_numbers = itertools.count(1)
 
 
 def _run_forked(number):
@@ -109,7 +110,7 @@ def _function(process_obj, method, numbers):
     """What the core is to be handed for it, and the pipe ends that it is to hold."""
     from . import popen
     if method == "fork":
-        number = max(_forked, default=0) + 1
+        number = next(_numbers)
         _forked[number] = process_obj
         numbers[number] = process_obj._name
         return number, popen._connections_for_fork(process_obj)
@@ -199,17 +200,26 @@ class Supervisor:
         """Adds a child after all others. If the supervisor runs, it is started, and this waits until it has begun: whether it has.
         For any process of the family, as are the following three; by fork only for the one that runs it."""
         context = methods.contexts[self._method]
+        while True:
+            numbers: dict[int, str] = {}
+            try:
+                described = _described(child, self._free_name(), context, self._method, numbers)
+            except BaseException:
+                _forget(numbers)
+                raise
+            try:
+                return _core._supervisor_add_child(self._place, described, timeout)
+            except FileExistsError:
+                _forget(numbers)
+                if child._name:
+                    raise
+                # else another thread or process was faster to take the name
+            finally:
+                self._numbers.update(numbers)
+
+    def _free_name(self):
         names = {state.name for state in self.children()}
-        free = next(name for name in (f"Child-{number}" for number in itertools.count(len(names) + 1)) if name not in names)
-        numbers: dict[int, str] = {}
-        described = _described(child, free, context, self._method, numbers)
-        try:
-            return _core._supervisor_add_child(self._place, described, timeout)
-        except FileExistsError:
-            _forget(numbers)
-            raise
-        finally:
-            self._numbers.update(numbers)
+        return next(name for name in map("Child-{}".format, itertools.count(len(names) + 1)) if name not in names)
 
     def start_child(self, name: str, timeout: float | None = None) -> bool:
         """Starts a child that is down, or is waiting for its restart: whether it has begun."""
