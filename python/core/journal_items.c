@@ -101,20 +101,24 @@ static int items_add(ItemsObject *self, struct journal_batch *batch, PyObject *p
     return bad;
 }
 
-static int items_record(ItemsObject *self, PyObject *positions) {
-    struct journal_batch batch = {0};
+static int items_add_all(ItemsObject *self, struct journal_batch *batch, PyObject *positions) {
     int bad = 0;
     for (Py_ssize_t i = 0; !bad && i < PyList_GET_SIZE(positions); i++)
-        bad = items_add(self, &batch, PyList_GET_ITEM(positions, i));
-    if (!bad && batch.count) bad = journal_batch_write(self->journal, &batch);
-    journal_batch_clear(&batch);
+        bad = items_add(self, batch, PyList_GET_ITEM(positions, i));
     return bad;
 }
 
+static int items_write(ItemsObject *self, const struct journal_batch *batch) {
+    return batch->count ? journal_batch_write(self->journal, batch) : 0;
+}
+
 static PyObject *pyitems_record(PyObject *object, PyObject *positions) {
+    ItemsObject *self = (ItemsObject *)object;
+    struct journal_batch batch = {0};
     if (!PyList_Check(positions)) return PyErr_Format(PyExc_TypeError, "positions are a list");
-    if (items_record((ItemsObject *)object, positions)) return NULL;
-    Py_RETURN_NONE;
+    int bad = items_add_all(self, &batch, positions) || items_write(self, &batch);
+    journal_batch_clear(&batch);
+    return bad ? NULL : new_reference(Py_None);
 }
 
 /* --- as a task --- */
@@ -132,20 +136,43 @@ static int items_put(ItemsObject *self, PyObject *made) {
     return 0;
 }
 
-static int items_take(ItemsObject *self, PyObject *ended) {
-    if (PyTuple_GET_ITEM(ended, 0) == Py_True)
-        return items_put(self, PyTuple_GET_ITEM(ended, 1)) || items_record(self, self->missing) || items_succeed(self);
-    Py_XSETREF(self->ended, new_reference(ended));
+/* The exception that is set becomes what the items came to, if it is one that a result may raise. */
+static int items_fail(ItemsObject *self) {
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyObject *error = exception_taken(), *ended = error ? PyTuple_Pack(2, Py_False, error) : NULL;
+    Py_XDECREF(error);
+    if (!ended) return -1;
+    if (self->ended)
+        Py_DECREF(ended);
+    else
+        self->ended = ended;
     return 0;
 }
 
-/* By whichever thread comes first: the pool's, or that which takes the results. */
-static int items_settle(ItemsObject *self, PyObject *ended) {
+/* By whichever thread comes first: the pool's, or that which takes the results. What they have pickled is recorded once. */
+static int items_write_once(ItemsObject *self, const struct journal_batch *batch) {
     int bad = 0;
     journal_lock_take(self->journal->settling);
-    if (!self->ended) bad = items_take(self, ended);
-    if (!bad) Py_CLEAR(self->task);
+    if (!self->ended) bad = items_write(self, batch) || items_succeed(self);
     PyThread_release_lock(self->journal->settling);
+    return bad;
+}
+
+/* Pickling may run Python, which may come here as well: nothing is held meanwhile. */
+static int items_succeed_with(ItemsObject *self, PyObject *made) {
+    struct journal_batch batch = {0};
+    int bad = items_put(self, made) || items_add_all(self, &batch, self->missing) || items_write_once(self, &batch);
+    journal_batch_clear(&batch);
+    return bad ? items_fail(self) : 0;
+}
+
+static int items_settle(ItemsObject *self, PyObject *ended) {
+    int bad = 0;
+    if (!self->ended && PyTuple_GET_ITEM(ended, 0) == Py_True)
+        bad = items_succeed_with(self, PyTuple_GET_ITEM(ended, 1));
+    else if (!self->ended)
+        self->ended = new_reference(ended);
+    if (!bad) Py_CLEAR(self->task);
     return bad;
 }
 
@@ -180,22 +207,31 @@ static PyObject *pyitems_tell(PyObject *object, PyObject *done) {
     Py_RETURN_NONE;
 }
 
-/* Called in the pool's thread. What is raised here is raised again where the result is taken. */
-static PyObject *pyitems_call(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    ItemsObject *self = (ItemsObject *)object;
-    (void)arguments;
-    (void)keywords;
-    PyObject *ended = pyitems_ended(object, Py_None);
-    PyObject *then = self->then;
-    if (!ended && !PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
-    PyErr_Clear();
-    Py_XDECREF(ended);
+/* Whoever asks from here on is called at once. */
+static PyObject *items_call_then(ItemsObject *self) {
     self->told = true;
-    if (!then) Py_RETURN_NONE;
+    PyObject *then = self->then;
     self->then = NULL;
-    PyObject *result = PyObject_CallOneArg(then, object);
+    if (!then) Py_RETURN_NONE;
+    PyObject *result = PyObject_CallOneArg(then, (PyObject *)self);
     Py_DECREF(then);
     return result;
+}
+
+/* Called in the pool's thread. What is raised here is raised again where the result is taken, as nothing is settled. */
+static PyObject *pyitems_call(PyObject *object, PyObject *arguments, PyObject *keywords) {
+    PyObject *type, *error, *traceback, *ended = pyitems_ended(object, Py_None);
+    (void)arguments;
+    (void)keywords;
+    Py_XDECREF(ended);
+    if (!ended && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear();
+    PyErr_Fetch(&type, &error, &traceback);
+    PyObject *result = items_call_then((ItemsObject *)object);
+    if (!type) return result;
+    if (!result) PyErr_WriteUnraisable(object);
+    Py_XDECREF(result);
+    PyErr_Restore(type, error, traceback);
+    return NULL;
 }
 
 /* --- the type --- */

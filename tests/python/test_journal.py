@@ -63,6 +63,10 @@ def square_until(argument):
     return noted_square(argument)
 
 
+def lock_at_1(x):
+    return prong.Lock() if x == 1 else x
+
+
 class OnlyThere:
     """Of (0, pid) it does not unpickle in that process."""
 
@@ -253,6 +257,17 @@ class InOneProcess(Directory, unittest.TestCase):
                 pool.map(square, range(3), journal=self.path)
             with open(self.path) as file:
                 self.assertEqual(file.read(), "my diary")
+
+    def test_a_result_that_cannot_be_recorded_is_its_own_error(self):
+        with prong.get_context("fork").Pool(1) as pool:
+            for imap in pool.imap, pool.imap_unordered:
+                iterator, values, errors = imap(lock_at_1, range(3), journal=self.path), [], 0
+                while len(values) + errors < 3:
+                    try:
+                        values.append(next(iterator))
+                    except RuntimeError:
+                        errors += 1
+                self.assertEqual((sorted(values), errors, list(iterator)), ([0, 2], 1, []))
 
     def test_a_closed_pool_gives_the_rest(self):
         with prong.get_context("fork").Pool(2) as pool:
