@@ -3,12 +3,28 @@
 
 #include "pool/job_wait.h"
 
-static void job_dealloc(PyObject *object) {
+/* The shares are left out: they have no way back to it. */
+static int job_traverse(PyObject *object, visitproc visit, void *arg) {
     JobObject *self = (JobObject *)object;
-    if (self->open) pool_leave_job_object((PoolObject *)self->pool, self);
-    Py_XDECREF(self->shares);
-    Py_XDECREF(self->pool);
-    Py_XDECREF(self->results);
+    Py_VISIT(self->pool);
+    Py_VISIT(self->results);
+    return 0;
+}
+
+static int job_clear(PyObject *object) {
+    JobObject *self = (JobObject *)object;
+    bool open = self->open;
+    self->open = false;
+    if (open) pool_leave_job_object((PoolObject *)self->pool, self);
+    Py_CLEAR(self->pool);
+    Py_CLEAR(self->results);
+    return 0;
+}
+
+static void job_dealloc(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+    job_clear(object);
+    Py_XDECREF(((JobObject *)object)->shares);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -194,7 +210,9 @@ static PyGetSetDef job_members[] = {{"count", job_count, NULL, PyDoc_STR("How ma
 PyTypeObject Job_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Job",
                          .tp_doc = PyDoc_STR("Tasks submitted together: see Pool.submit."),
                          .tp_basicsize = sizeof(JobObject),
-                         .tp_flags = Py_TPFLAGS_DEFAULT,
+                         .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
                          .tp_dealloc = job_dealloc,
+                         .tp_traverse = job_traverse,
+                         .tp_clear = job_clear,
                          .tp_methods = job_methods,
                          .tp_getset = job_members};

@@ -180,10 +180,20 @@ static int share_init(PyObject *object, PyObject *arguments, PyObject *keywords)
     return share_made(self, status, share, size);
 }
 
+static int share_traverse(PyObject *object, visitproc visit, void *arg) {
+    Py_VISIT(((ShareObject *)object)->value);
+    return 0;
+}
+
+static int share_clear(PyObject *object) {
+    Py_CLEAR(((ShareObject *)object)->value);
+    return 0;
+}
+
 static void share_dealloc(PyObject *object) {
-    ShareObject *self = (ShareObject *)object;
-    Py_XDECREF(self->value);
-    share_drop(self);
+    PyObject_GC_UnTrack(object);
+    share_clear(object);
+    share_drop((ShareObject *)object);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -253,10 +263,12 @@ static PyGetSetDef share_members[] = {
 PyTypeObject Share_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "prong._core.Share",
                            .tp_doc = DOC("Share(object)", "An object in the family's memory, pickled once."),
                            .tp_basicsize = sizeof(ShareObject),
-                           .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                           .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
                            .tp_new = PyType_GenericNew,
                            .tp_init = share_init,
                            .tp_dealloc = share_dealloc,
+                           .tp_traverse = share_traverse,
+                           .tp_clear = share_clear,
                            .tp_methods = share_methods,
                            .tp_getset = share_members};
 
@@ -285,7 +297,7 @@ static PyObject *resolve_tuple(PyObject *arguments) {
 static PyObject *resolve_dict(PyObject *arguments) {
     PyObject *resolved = PyDict_Copy(arguments), *key, *argument;
     Py_ssize_t at = 0;
-    while (resolved && PyDict_Next(arguments, &at, &key, &argument)) {
+    while (resolved && PyDict_Next(resolved, &at, &key, &argument)) { /* the caller's own may change meanwhile */
         PyObject *value = is_share(argument) ? share_get(argument, NULL) : new_reference(argument);
         if (!value || PyDict_SetItem(resolved, key, value)) Py_CLEAR(resolved);
         Py_XDECREF(value);

@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 import unittest
+import unittest.mock
+import weakref
 
 import prong
 from support import SOON, InMethod, ProgramTest, for_each_method, main
@@ -25,6 +27,20 @@ class Array:
 
     def __reduce_ex__(self, protocol):
         return Array, (pickle.PickleBuffer(self.bytes),)
+
+
+class Growing:
+    """Unpickled, it is the number of items that it has added to the arguments."""
+
+    arguments = {}
+
+    def __reduce__(self):
+        return Growing.grow, ()
+
+    @staticmethod
+    def grow():
+        Growing.arguments.update(zip(range(100), range(100)))
+        return 100
 
 
 def make_array(byte=b"\1", size=SIZE):
@@ -350,6 +366,19 @@ ForkTest, SpawnTest, ForkServerTest = for_each_method(ShareTests)
 
 
 class OneProcessTest(unittest.TestCase):
+    def test_a_circle_through_what_get_gave_is_collected(self):
+        share = prong.Share([[]])
+        share.get().append(share)
+        gone = weakref.ref(share)
+        del share
+        gc.collect()
+        self.assertIsNone(gone())
+
+    def test_arguments_may_change_while_they_are_resolved(self):
+        arguments = {"share": prong.share(Growing()), "last": 1}
+        with unittest.mock.patch.object(Growing, "arguments", arguments):
+            self.assertEqual(prong._core._resolved(arguments), {"share": 100, "last": 1})
+
     def test_get_gives_the_object_as_others_see_it(self):
         array = make_array()
         share = prong.share({"array": array, "name": "x"})

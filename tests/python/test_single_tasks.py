@@ -323,6 +323,18 @@ class Single(InMethod):
         gc.collect()
         self.assertIsNone(gone())
 
+    def test_a_circle_through_a_pools_arguments_is_collected(self):
+        kept = []
+        pool = self.context.Pool(1, len, (kept,))
+        kept.append(pool.map_async(same, range(3)))
+        kept[0].wait(SOON)
+        pool.close()
+        pool.join()
+        gone = weakref.ref(kept[0])
+        del pool, kept
+        gc.collect()
+        self.assertIsNone(gone())
+
     @unittest.skipUnless(hasattr(os, "fork"), "no fork")
     def test_a_forked_copy_leaves_them_alone(self):
         results = self.submit(count=20)
