@@ -18,6 +18,7 @@ try:
     from billiard.exceptions import SoftTimeLimitExceeded, Terminated, TimeLimitExceeded, WorkerLostError
     from billiard.pool import CLOSE, RUN, TERMINATE
     from celery.concurrency import prefork
+    from celery.utils.log import get_logger
 except ImportError as error:
     raise ImportError(f"prong.celery needs Celery: {error}") from error
 
@@ -98,8 +99,12 @@ def _info(error):
 
 
 def _call(callback, *args, **kwargs):
-    if callback is not None:
-        callback(*args, **kwargs)
+    """What it raises harms neither the thread that calls it nor other tasks."""
+    try:
+        if callback is not None:
+            callback(*args, **kwargs)
+    except Exception:
+        get_logger(__name__).exception("a task's callback has raised")
 
 
 class _Task:
@@ -147,7 +152,8 @@ class Pool:
         self.timeout, self.soft_timeout = timeout, soft_timeout
         self._processes, self._maxtasksperchild, self._state = processes, maxtasksperchild, RUN
         self._tasks: dict[int, _Task] = {}  # by number, until they have ended
-        self._numbers, self._lock = itertools.count(1), threading.Lock()
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()  # of the news; a callback that tells of them may submit a task that has ended at once
         self._news = context.Queue()
         self._workers = context.Pool(processes, _begin, (self._news, initializer, initargs), maxtasksperchild,
                                      worker_exit=partial(_end, on_process_exit),
@@ -173,8 +179,12 @@ class Pool:
         soft_timeout, timeout = soft_timeout or self.soft_timeout, timeout or self.timeout
         task = self._tasks[number] = _Task(callback, error_callback, accept_callback, timeout_callback, soft_timeout, timeout)
         ended = partial(self._ended, number)
-        task.result = self._workers.apply_async(_run, (number, soft_timeout, func, args, kwds), {}, partial(ended, True),
-                                                partial(ended, False), timeout=timeout)
+        try:
+            task.result = self._workers.apply_async(_run, (number, soft_timeout, func, args, kwds), {}, partial(ended, True),
+                                                    partial(ended, False), timeout=timeout)
+        except BaseException:
+            self._tasks.pop(number, None)
+            raise
         return task
 
     def _ended(self, number, success, value):

@@ -1,7 +1,9 @@
 """Celery's workers: pools of prong's in their tasks, and prong.celery, which has tasks run in prong's processes."""
 
 import os
+import queue
 import select
+import threading
 
 from support import METHODS, SOON, ServerTest, main, needs
 
@@ -152,6 +154,25 @@ class CeleryTest(ServerTest):
                 with open(os.path.join(self.directory, method, "ended")) as file:
                     self.assertGreater(len(set(file)), 2)  # each in order, and those of the end
                 self.assertNotIn("_worker_ends", self.ended(process, log))
+
+    def test_a_callback_that_raises_or_submits_harms_no_other_task(self):
+        from prong.celery import Pool
+        pool, told = Pool(1, int, on_process_exit=max), queue.Queue()
+        self.addCleanup(pool.join)
+        self.addCleanup(pool.terminate)
+
+        def accepted(pid, begun):
+            pool.apply_async(abs, (threading.Lock(),), error_callback=lambda info: told.put("cannot be pickled"))
+            raise KeyError("accepted")
+        with self.assertLogs("prong.celery", "ERROR") as log:
+            pool.apply_async(abs, (-1,), callback=told.put, accept_callback=accepted)
+            self.assertEqual([told.get(timeout=SOON) for _ in range(2)], ["cannot be pickled", 1])
+        self.assertIn("accepted", log.output[0])
+        pool.apply_async(abs, (-2,), callback=told.put)
+        self.assertEqual(told.get(timeout=SOON), 2)
+        pool._workers.close()
+        self.assertRaises(ValueError, pool.apply_async, abs, (-3,))
+        self.assertEqual(pool._tasks, {})
 
     def test_celerys_death_ends_prongs_workers(self):
         for method in METHODS[:2]:
