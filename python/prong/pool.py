@@ -206,7 +206,7 @@ class Pool(_TheirPool):
         self._name, self._number = name, next(_numbers)
         self._maxtasksperchild = maxtasksperchild
         self._kept: list[Any] = []  # what workers write to
-        self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._imaps: set[Any] = set()  # whose tasks are not all submitted: close() does that, whether anybody has them or not
         self._failure = None
         begin = self._start_inline if self._inlined else self._start
         begin(initializer, initargs, around)

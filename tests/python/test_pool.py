@@ -247,6 +247,7 @@ class Pools(InMethod):
             for n in range(20):
                 pool.apply_async(_put_kept, (n,))
             pool.imap_unordered(_put_kept, range(20, 220))
+            time.sleep(0.3)  # those that were submitted at once have ended
             pool.close()
             self.assertTrue(pool.join(SOON))
         self.assertEqual(sorted(done.get_many(220)), list(range(220)))

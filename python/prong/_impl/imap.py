@@ -84,15 +84,20 @@ class IMapIterator(_Iterator[_T]):
                 try:
                     task = self._kept.pop() if self._kept else next(self._tasks)
                 except StopIteration:
-                    self._exhausted = True
+                    self._exhaust()
                     return
                 except Exception as error:
-                    self._exhausted = True
+                    self._exhaust()
                     self._add(Raised(error))
                     return
                 if not self._submit(task, in_room(self._options, drains or not self._pending)):
                     self._kept.append(task)
                     return
+
+    def _exhaust(self):
+        """All is submitted: the pool needs it no longer."""
+        self._exhausted = True
+        self._pool._imaps.discard(self)
 
     def _submit(self, task, options):
         """False where the pool had no room for it."""
@@ -225,7 +230,8 @@ def iterate(pool, ordered, func, iterable, chunksize, options, buffersize, progr
     if pool._inlined:
         ahead = 1
     iterator = make(pool, ordered, func, iterable, chunksize, ahead, options)
-    pool._imaps.add(iterator)
+    if not iterator._exhausted:
+        pool._imaps.add(iterator)
     if progress:
         from .progress import over
         return over(iterator, len(iterable) if hasattr(iterable, "__len__") else None)

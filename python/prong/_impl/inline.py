@@ -228,6 +228,7 @@ class _Iterator(IMapIterator):
         self._form = _core.MAP if self._chunked else _core.ITEM
         self._values = deque()  # what was returned, and Raised
         self._lock = threading.RLock()
+        self._exhausted = False
 
     def next(self, timeout=None):
         """The next result. timeout: not enforced."""
@@ -247,6 +248,7 @@ class _Iterator(IMapIterator):
             task = next(self._tasks)
         except Exception:
             self._tasks = iter(())
+            self._exhaust()
             raise
         core = self._pool._core
         if not core.runs:

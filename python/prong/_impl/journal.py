@@ -117,7 +117,7 @@ class _Journaled:
         try:
             items = self._journal.items(self._first, chunk, self._single)
         except Exception:
-            self._exhausted = True  # what was submitted goes on, and is recorded
+            self._exhaust()  # what was submitted goes on, and is recorded
             raise
         if isinstance(items, Exception):  # one that cannot be pickled is the error of its own result
             items = Raised(items)
