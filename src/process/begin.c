@@ -25,12 +25,13 @@ bool process_settle(struct process *process) {
            process_move(process, token, PROCESS_RUNNING, PROCESS_RUNNING);
 }
 
-void process_tell_begun(uint64_t number) {
+bool process_tell_begun(uint64_t number) {
     struct process *process = process_of_self();
-    if (!process) return;
+    if (!process) return false;
     atomic_store(&process->told, number);
-    process_move(process, self_token(), PROCESS_STARTING, PROCESS_RUNNING);
+    if (!process_move(process, self_token(), PROCESS_STARTING, PROCESS_RUNNING)) return false;
     process_notify_begun(process);
+    return true;
 }
 
 void process_tell_failure(prong_status status) {
