@@ -100,9 +100,12 @@ PRONG_API prong_status prong_set_forkserver_preload(
 
 /* Starts the fork server of this process, unless it runs, and does not wait
  * until it is ready: it begins while the program goes on. The first start by
- * forkserver does the same, and waits. Thread-safe.
- * Errors: PRONG_NO_MAIN, PRONG_START_FAILED (of what it is to load),
- * PRONG_NO_MEMORY, PRONG_NO_DESCRIPTORS, PRONG_PERMISSION, PRONG_SYSTEM. */
+ * forkserver does the same, and waits. With a preload (see above) this call
+ * waits until that is done, up to 60 s; starts by forkserver from other threads
+ * wait meanwhile. Thread-safe.
+ * Errors: PRONG_NO_MAIN, PRONG_NO_PROCESSES, PRONG_NO_MEMORY,
+ * PRONG_NO_DESCRIPTORS, PRONG_PERMISSION, PRONG_SYSTEM; of a preload:
+ * PRONG_START_FAILED, PRONG_NO_FUNCTION, PRONG_TIMEOUT. */
 PRONG_API prong_status prong_start_forkserver(void);
 
 /* Ends the fork server of this process, if there is one; the next start by

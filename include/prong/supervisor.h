@@ -156,9 +156,10 @@ PRONG_API prong_status prong_supervisor_stop(prong_supervisor supervisor,
  * These may be called by any member and thread, while another one is in run,
  * too; if the caller's process runs the supervisor, and no thread is in
  * prong_supervisor_run, the call does the work. With PRONG_NOWAIT they only
- * ask. Errors of all: PRONG_TIMEOUT (the request stands), PRONG_NOT_FOUND (no
- * child has that name), PRONG_STALE; as prong_supervisor_run, where the call
- * does the work. */
+ * ask. The last request counts, and ends the waits of calls that have asked
+ * for another before; but a child that is to be removed will be. Errors of all:
+ * PRONG_TIMEOUT (the request stands), PRONG_NOT_FOUND (no child has that name),
+ * PRONG_STALE; as prong_supervisor_run, where the call does the work. */
 
 /* Adds a child, after all others. If the supervisor runs, the child is started,
  * and the call waits until it has begun. Errors: PRONG_EXISTS (there is a child
@@ -170,7 +171,8 @@ PRONG_CHECKED prong_status prong_supervisor_add_child(
 
 /* Starts a child that is down, or is waiting for its restart; waits until it
  * has begun. PRONG_OK also when it runs already. Errors: PRONG_NOT_STARTED (the
- * supervisor does not run), PRONG_START_FAILED. */
+ * supervisor does not run, or stops; or the child was asked to end meanwhile),
+ * PRONG_START_FAILED. */
 PRONG_CHECKED prong_status prong_supervisor_start_child(
     prong_supervisor supervisor, const char *name, prong_time timeout);
 

@@ -73,7 +73,7 @@ static enum lock_result bias_wait(struct biased_lock *l, uint64_t owner, deadlin
     uint32_t token = (uint32_t)(owner >> 32);
     if (bias_spin(l, owner, row)) return LOCK_TAKEN;
     prong_time look = DEAD_LOCK_FIRST;
-    deadline_t give_up = deadline_latest(deadline, deadline_after(STOPPED_AT_LEAST));
+    deadline_t give_up = lock_give_up_at(&l->lock, deadline);
     while (bias_is_inside(l, owner, row)) {
         if (!member_alive(token)) return LOCK_RECOVERED;
         if (deadline_passed(give_up)) return LOCK_TIMED_OUT;

@@ -22,10 +22,17 @@ static void settle_shared_guards(uint32_t dead) {
 /* What the caller knows of it. */
 enum member_end { END_CERTAIN, END_UNKNOWN, END_GIVEN_UP };
 
+/* A stopped process was in the middle of one of its objects. The clock of the member that has noted it may be another, in
+ * another time namespace. */
+static bool burial_pauses(const struct member *row) {
+    int64_t left = atomic_load(&row->not_before) - clock_now();
+    return atomic_load(&row->state) == MEMBER_GONE && left > 0 && left <= BURIAL_AGAIN;
+}
+
 /* Under the guard of burials. A process whose start was given up can be buried only before it has become the member:
  * see row_may_become. */
 static bool may_be_buried(uint32_t token, enum member_end end) {
-    if (!member_has_row(token) || atomic_load(&member_row(token)->looked_at) > clock_now()) return false;
+    if (!member_has_row(token) || burial_pauses(member_row(token))) return false;
     if (end == END_GIVEN_UP && atomic_load(&member_row(token)->state) == MEMBER_RESERVED) return true;
     return end == END_CERTAIN || !member_alive(token);
 }
@@ -59,7 +66,7 @@ static void bury(uint32_t token) {
     if (complete)
         free_row(token);
     else
-        atomic_store(&row->looked_at, clock_now() + BURIAL_AGAIN);
+        atomic_store(&row->not_before, clock_now() + BURIAL_AGAIN);
 }
 
 static void member_bury_as(uint32_t token, enum member_end end) {

@@ -87,10 +87,14 @@ static prong_status family_enter_here(void) {
     return take_first_row("main");
 }
 
-/* The thread that enters may come here again, from a burial or from a signal handler. */
+/* The thread that enters may come here again, from a burial or from a signal handler. One that comes before there is a token
+ * finds no arena, perhaps. */
 prong_status family_enter_slow(void) {
     static QUICK_LOCAL bool is_entering;
-    if (is_entering) return PRONG_OK;
+    if (is_entering && self_token()) return PRONG_OK;
+    if (is_entering)
+        return fail_text(PRONG_DEADLOCK,
+                         "this thread was interrupted by the signal handler that calls, as it joins a family");
     is_entering = true;
     pthread_mutex_lock(&entering);
     prong_status status = token_is_of_member(self_token()) ? PRONG_OK : family_enter_here();

@@ -10,6 +10,17 @@
  * the second, and check whether it is alive after the first millisecond, then less and less often. */
 static const prong_time LOCK_SPIN_FOR = PRONG_US(10);
 
+static bool spin_for(lock_t *lock, uint32_t token) {
+    struct pause pause = {0};
+    do {
+        uint32_t free = 0;
+        if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_weak(&lock->word, &free, token))
+            return true;
+    } while (pause_again(&pause, LOCK_SPIN_FOR));
+    return false;
+}
+
 #ifndef LOCK_NOTES
 QUICK_LOCAL struct lock_notes lock_notes;
 
@@ -26,8 +37,17 @@ static bool lock_is_of_object(const lock_t *lock) {
     return (const char *)lock >= arena_base + sizeof(struct arena);
 }
 
-static deadline_t lock_give_up_at(const lock_t *lock, deadline_t deadline) {
-    bool hurried = lock_notes.limit && lock_is_of_object(lock);
+static bool lock_is_hurried(const lock_t *lock) {
+    return lock_notes.limit && lock_is_of_object(lock);
+}
+
+static bool lock_is_late(const lock_t *lock) {
+    return lock_is_hurried(lock) && deadline_passed(lock_notes.limit);
+}
+
+deadline_t lock_give_up_at(const lock_t *lock, deadline_t deadline) {
+    bool hurried = lock_is_hurried(lock);
+    if (lock_is_late(lock)) return PRONG_NOWAIT;
     deadline_t least = deadline_after(hurried ? DEAD_LOCK_FIRST : STOPPED_AT_LEAST);
     if (hurried && deadline > lock_notes.limit) deadline = lock_notes.limit;
     return deadline_latest(deadline, least);
@@ -38,6 +58,18 @@ static enum lock_result lock_give_up(const lock_t *lock) {
     return LOCK_TIMED_OUT;
 }
 
+/* Past the limit of a burial. What it wants may have thousands of times the same lock. */
+static enum lock_result lock_acquire_late(lock_t *lock, uint32_t token) {
+    if (lock_notes.late == lock) return lock_give_up(lock);
+    if (spin_for(lock, token)) return LOCK_TAKEN;
+    uint32_t word = atomic_load(&lock->word);
+    if (word && !member_alive(word & ~LOCK_WAITERS) &&
+        atomic_compare_exchange_strong(&lock->word, &word, token | LOCK_WAITERS))
+        return LOCK_RECOVERED;
+    lock_notes.late = lock;
+    return lock_give_up(lock);
+}
+
 prong_status lock_refused(prong_status status, const char *what) {
     if (lock_notes.refused)
         return fail(PRONG_DEADLOCK, "this thread was interrupted inside of %s by the signal handler that calls", what);
@@ -45,19 +77,9 @@ prong_status lock_refused(prong_status status, const char *what) {
 }
 #endif
 
-static bool spin_for(lock_t *lock, uint32_t token) {
-    struct pause pause = {0};
-    do {
-        uint32_t free = 0;
-        if (atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_weak(&lock->word, &free, token))
-            return true;
-    } while (pause_again(&pause, LOCK_SPIN_FOR));
-    return false;
-}
-
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline) {
     if (lock_is_interrupted(lock)) return lock_give_up(lock);
+    if (lock_is_late(lock)) return lock_acquire_late(lock, token);
     if (spin_for(lock, token)) return LOCK_TAKEN;
     prong_time look = DEAD_LOCK_FIRST;
     deadline_t give_up = lock_give_up_at(lock, deadline);

@@ -29,9 +29,10 @@ enum lock_result { LOCK_TAKEN, LOCK_RECOVERED, LOCK_TIMED_OUT };
 enum { LOCK_NOTES = 12 };
 struct lock_notes {
     uint32_t count;
-    bool refused;     /* the last one that timed out was one of them */
-    bool gave_up;     /* one of an object has timed out since lock_hurry */
-    deadline_t limit; /* of waits for locks of objects, between lock_hurry and lock_take_time; else 0 */
+    bool refused;       /* the last one that timed out was one of them */
+    bool gave_up;       /* one of an object has timed out since lock_hurry */
+    deadline_t limit;   /* of waits for locks of objects, between lock_hurry and lock_take_time; else 0 */
+    const lock_t *late; /* the last one that was not to be had past the limit */
     lock_t *lock[LOCK_NOTES];
 };
 extern __attribute__((visibility("hidden"))) QUICK_LOCAL struct lock_notes lock_notes;
@@ -57,14 +58,16 @@ static inline void lock_note_refusal(bool interrupted) {
     lock_notes.gave_up = true;
 }
 
-/* From here on the calling thread waits for locks of objects until the deadline only, also where it would wait forever.
+/* From here on the calling thread waits for locks of objects until the deadline only, also where it would wait forever;
+ * past that it only tries.
  * For a burial: whoever holds such a lock may be stopped, or wait for what the burying thread holds. */
 static inline void lock_hurry(deadline_t limit) {
     lock_notes.gave_up = false;
     lock_notes.limit = limit;
+    lock_notes.late = NULL;
 }
 
-/* That is over. True when the thread got all locks that it wanted. */
+/* Ends what lock_hurry has begun. True when the thread got all locks that it wanted. */
 static inline bool lock_take_time(void) {
     lock_notes.limit = 0;
     return !lock_notes.gave_up;
@@ -75,6 +78,10 @@ static inline bool lock_take_time(void) {
  * signal handler that makes this call; else `status`, as a stopped process holds it. what: "the allocator". */
 prong_status lock_refused(prong_status status, const char *what);
 
+#ifndef lock_give_up_at
+/* When to give a lock up whose holder is stopped: not as early as the deadline, or earlier (lock_hurry). */
+deadline_t lock_give_up_at(const lock_t *lock, deadline_t deadline);
+#endif
 enum lock_result lock_acquire_slow(lock_t *lock, uint32_t token, deadline_t deadline);
 void lock_wake(lock_t *lock);
 

@@ -41,6 +41,7 @@ static bool row_take(const char *name, uint64_t process, uint32_t *token) {
         atomic_store(&row->sleeps, 0);
         atomic_store(&row->leaving, 0);
         atomic_store(&row->looked_at, 0);
+        atomic_store(&row->not_before, 0);
         guard_set(members_guard(), (uint64_t *)&row->token, *token);
         guard_set(members_guard(), (uint64_t *)&row->state, MEMBER_RESERVED);
         return true;

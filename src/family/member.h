@@ -31,10 +31,10 @@ struct member {
     /* what it writes all the time, in a cache line that no other process writes */
     _Alignas(64) _Atomic uint64_t held; /* blocks lent to it, never fewer than there are */
     _Atomic uint64_t puts, gets, tasks, sleeps;
-    _Atomic uint64_t leaving; /* it exits normally, which breaks no barrier */
-    _Atomic int64_t
-        looked_at;          /* when it was last checked whether it is alive; in the future: not to be buried before */
-    struct touched touched; /* the slabs of objects that burial has to look through */
+    _Atomic uint64_t leaving;   /* it exits normally, which breaks no barrier */
+    _Atomic int64_t looked_at;  /* when it was last checked whether it is alive */
+    _Atomic int64_t not_before; /* of one that is GONE, but not buried to the end: when that may go on */
+    struct touched touched;     /* the slabs of objects that burial has to look through */
     /* Shows others whether it is alive (lookout.h). pulse_of: its token in the high half; where the word is in the low
      * one, plus 1; 0: it has none. */
     _Alignas(64) struct os_pulse pulse;

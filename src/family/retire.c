@@ -89,6 +89,8 @@ static bool named_holds(const struct named *named, uint64_t offset) {
 
 /* --- sweeping: one member at a time --- */
 
+static QUICK_LOCAL bool sweeps; /* the calling thread */
+
 static bool sweep_begin(void) {
     lock_t *lock = &retired()->sweeping;
     uint32_t holder = 0;
@@ -161,11 +163,13 @@ static bool sweep_all(void) {
     if (!__atomic_load_n(&retired()->first, __ATOMIC_RELAXED) && !__atomic_load_n(&retired()->parked, __ATOMIC_RELAXED))
         return true;
     if (!sweep_begin()) return false;
+    sweeps = true;
     if (sweep_take_retired() && sweep_barrier()) {
         named_gather(&named);
         if (named.complete) sweep_parked(&named);
         named_free(&named);
     }
+    sweeps = false;
     sweep_end();
     return true;
 }
@@ -182,8 +186,10 @@ static bool sweep_is_due(uint64_t times) {
            (count >= times * DUE_COUNT && count >= times * 2 * threads_count());
 }
 
-/* The thread that sweeps may not get a processor while others destroy more and more: so these yield to it. */
+/* The thread that sweeps may not get a processor while others destroy more and more: so these yield to it; not the sweeper
+ * itself, which destroys what an object consists of. A fork copies that mark, but not the lock. */
 void retired_sweep_if_due(void) {
+    if (sweeps && lock_held_by(&retired()->sweeping, self_token())) return;
     if (!sweep_is_due(1) || sweep_all() || !sweep_is_due(TOO_MUCH)) return;
     for (deadline_t end = deadline_after(WAIT_FOR_SWEEPER);
          !sweep_all() && sweep_is_due(TOO_MUCH) && clock_now() < end;)

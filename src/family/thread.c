@@ -130,7 +130,8 @@ static prong_status row_extend(struct thread_row *row) {
 }
 
 prong_status visit_begin_slow(struct visit *visit, uint64_t offset) {
-    if (!token_is_of_member(self_token())) return PRONG_STALE; /* object_enter_slow joins the family */
+    if (!token_is_of_member(self_token())) /* object_enter_slow joins the family */
+        return fail_text(PRONG_STALE, "this process has not joined its family yet");
     if (thread_known.token != self_token() || !thread_known.row) thread_know_self();
     struct thread_row *row = thread_known.row;
     if (!row) return fail_text(PRONG_NO_MEMORY, "the arena has no memory for this thread's row");

@@ -26,10 +26,24 @@ void child_set(struct supervisor *s, struct supervised *child, prong_child_phase
 }
 
 void child_set_failure(struct supervisor *s, struct supervised *child, const char *text) {
+    char copy[CHILD_FAILURE_SIZE]; /* first: it may be the message of this thread, which a lock that fails replaces */
+    snprintf(copy, sizeof copy, "%s", text);
     KEEP_MESSAGE;
     bool locked = supervisor_lock(s) >= 0; /* a process that is stopped inside may read half of it */
-    snprintf(child->failure, sizeof child->failure, "%s", text);
+    memcpy(child->failure, copy, sizeof copy);
     if (locked) supervisor_unlock(s);
+}
+
+/* The phase and `wanted` of one moment: no other change of the phase came between the loads. */
+prong_child_phase child_phase(struct supervised *child) {
+    uint64_t phase, wanted;
+    int64_t since;
+    do {
+        since = atomic_load(&child->since);
+        phase = atomic_load(&child->phase);
+        wanted = atomic_load(&child->wanted);
+    } while (atomic_load(&child->phase) != phase || atomic_load(&child->since) != since);
+    return phase == PRONG_CHILD_DOWN && wanted ? PRONG_CHILD_WAITING : (prong_child_phase)phase;
 }
 
 /* --- create --- */
@@ -94,17 +108,22 @@ prong_status prong_supervisor_create(prong_supervisor *handle, const prong_child
 
 /* --- destroy --- */
 
-/* A run may begin at this moment: only one of the two finds it idle. */
+/* A run may begin at this moment: only one of the two finds it idle. A process that died in here has left it GONE, for the
+ * next one to destroy. */
+static bool supervisor_bar(struct supervisor *s) {
+    uint64_t state = atomic_load(&s->state);
+    return (state & 0xff) == SUPERVISOR_GONE ||
+           ((state & 0xff) == SUPERVISOR_IDLE &&
+            atomic_compare_exchange_strong(&s->state, &state, (state & ~0xffull) | SUPERVISOR_GONE));
+}
+
 prong_status prong_supervisor_destroy(prong_supervisor handle) {
     struct supervisor *s;
     char what[80];
     INSIDE struct visit inside = {0};
     TRY(supervisor_enter(&inside, handle, &s));
     member_look((uint32_t)atomic_load(&s->runner));
-    uint64_t state = atomic_load(&s->state);
-    if ((state & 0xff) != SUPERVISOR_IDLE ||
-        !atomic_compare_exchange_strong(&s->state, &state, (state & ~0xffull) | SUPERVISOR_GONE))
-        return fail(PRONG_STILL_RUNNING, "%s still runs", object_describe(s, what, sizeof what));
+    if (!supervisor_bar(s)) return fail(PRONG_STILL_RUNNING, "%s still runs", object_describe(s, what, sizeof what));
     object_destroy(s, handle.generation);
     return PRONG_OK;
 }
@@ -126,19 +145,31 @@ static bool supervisor_dispose(void *object) {
 /* --- the death of the process that runs it --- */
 
 /* The kernel has killed the children, or is about to. */
-static void supervisor_recover(void *object, uint32_t dead) {
-    struct supervisor *s = object;
-    if (atomic_load(&s->driver) >> 32 == dead) atomic_store(&s->driver, 0);
-    if (atomic_load(&s->runner) != dead) return;
+static void supervisor_end_round(struct supervisor *s) {
     EACH_CHILD(s, child) {
         if (!child_is_down(child)) atomic_store(&child->since, clock_now());
         atomic_store(&child->phase, PRONG_CHILD_DOWN);
         atomic_store(&child->pid, 0);
         atomic_store(&child->wanted, 0);
     }
+    supervisor_set_phase(s, SUPERVISOR_IDLE);
+}
+
+/* One that is idle has died before its round or behind it: others may change the list. The runner is forgotten last: until
+ * then another burial continues. */
+static void supervisor_recover(void *object, uint32_t dead) {
+    struct supervisor *s = object;
+    enum supervisor_phase phase = supervisor_phase(s);
+    if (atomic_load(&s->driver) >> 32 == dead) atomic_store(&s->driver, 0);
+    if (atomic_load(&s->runner) != dead) return;
+    if (phase == SUPERVISOR_RUNS || phase == SUPERVISOR_STOPS) supervisor_end_round(s);
     atomic_store(&s->runner, 0);
-    if (supervisor_phase(s) != SUPERVISOR_GONE) supervisor_set_phase(s, SUPERVISOR_IDLE);
     recovery_note("supervisor '%s': the process that ran it has died", s->object.label);
+}
+
+/* The blocks of the children: about as many as there were ever. */
+static uint64_t supervisor_weigh(void *object) {
+    return atomic_load(&((struct supervisor *)object)->named) * sizeof(struct supervised);
 }
 
 static void supervisor_wake(void *object) {
@@ -156,18 +187,18 @@ const struct object_type supervisor_type = {.name = "supervisor",
                                             .wake = supervisor_wake,
                                             .end = supervisor_end,
                                             .dispose = supervisor_dispose,
+                                            .weigh = supervisor_weigh,
                                             .holders = supervisor_holders,
                                             .holding = HOLDERS_KEEP};
 
 /* --- what is told of it --- */
 
 static prong_child_state supervisor_describe_child(struct supervised *child) {
-    prong_child_state state = {.phase = (prong_child_phase)atomic_load(&child->phase),
+    prong_child_state state = {.phase = child_phase(child),
                                .pid = (int)atomic_load(&child->pid),
                                .exitcode = (int)atomic_load(&child->exitcode),
                                .restarts = (unsigned)atomic_load(&child->restarts),
                                .in_phase = clock_now() - atomic_load(&child->since)};
-    if (state.phase == PRONG_CHILD_DOWN && atomic_load(&child->wanted)) state.phase = PRONG_CHILD_WAITING;
     snprintf(state.name, sizeof state.name, "%s", child->name);
     snprintf(state.failure, sizeof state.failure, "%.*s", CHILD_FAILURE_SIZE - 1, child->failure);
     return state;

@@ -30,8 +30,9 @@ extern const struct object_type supervisor_type;
 
 enum { CHILD_FAILURE_SIZE = 160 };
 
-/* What others may ask of a child. */
-enum child_request { ASKED_NOTHING, ASKED_START, ASKED_STOP, ASKED_REMOVE };
+/* What others ask of a child: a word of a number << 8 | child_request. Another request than the last has another number,
+ * which ends the wait of whoever asked for the last; but a removal stays. */
+enum child_request { ASKED_NOTHING, ASKED_START, ASKED_STOP, ASKED_REMOVE, ASKED_HEARD = 0x80 };
 
 /* A child: a block of the arena, in a list. It is to be started when it is DOWN and wanted; it is to be ended when it is
  * neither DOWN nor ENDING, and leaving. */
@@ -41,7 +42,7 @@ struct supervised {
     char name[MEMBER_NAME_SIZE];
     uint64_t restart, is_program;
     prong_time grace, start_within;
-    _Atomic uint64_t asked; /* a child_request, until the driver has heard it */
+    _Atomic uint64_t asked; /* last of it; ASKED_HEARD: by the driver */
     /* the driver's */
     prong_process process; /* while it runs */
     uint64_t leaving, killed, removing;
@@ -98,9 +99,20 @@ static inline bool child_is(struct supervised *child, prong_child_phase phase) {
     return atomic_load(&child->phase) == phase;
 }
 
+static inline enum child_request child_request(uint64_t asked) {
+    return (enum child_request)(asked & 0x7f);
+}
+
+/* Unless the driver has heard it. */
+static inline enum child_request child_pending(uint64_t asked) {
+    return asked & ASKED_HEARD ? ASKED_NOTHING : child_request(asked);
+}
+
 prong_status supervisor_enter(struct visit *inside, prong_supervisor handle, struct supervisor **s);
 void supervisor_set_phase(struct supervisor *s, enum supervisor_phase phase);
 void child_set(struct supervisor *s, struct supervised *child, prong_child_phase phase);
+/* As others see it: also WAITING. */
+prong_child_phase child_phase(struct supervised *child);
 /* Takes the list's lock, as others may read it just then. */
 void child_set_failure(struct supervisor *s, struct supervised *child, const char *text);
 
@@ -144,7 +156,7 @@ void supervisor_begin_stop(struct supervisor *s, const struct notifier *notifier
  * do, if no child ends before. */
 bool supervisor_step(struct supervisor *s, const struct notifier *notifier, deadline_t *next);
 
-/* A child has ended, with that code: it is restarted, or not. */
+/* A child has ended, with that code, or could not be started: it is restarted, or not. */
 void supervisor_take_end(struct supervisor *s, struct supervised *child, int code, const struct notifier *notifier);
 
 /* --- supervisor_start.c --- */

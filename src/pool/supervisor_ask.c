@@ -13,17 +13,25 @@ struct asking {
     uint64_t generation, round;
     const char *name; /* of a child */
     enum child_request request;
+    uint64_t number; /* of the request: see child_request */
     bool (*done)(const struct asking *asking);
 };
 
-static bool supervisor_is_idle(struct supervisor *s) {
-    return supervisor_phase(s) == SUPERVISOR_IDLE;
+/* Idle, and another may run it. */
+static bool supervisor_is_over(struct supervisor *s) {
+    enum supervisor_phase phase = supervisor_phase(s);
+    return phase == SUPERVISOR_GONE ||
+           (phase == SUPERVISOR_IDLE && atomic_load(&s->runner) == 0 && atomic_load(&s->driver) == 0);
 }
 
 /* Another round is another run, of which nothing was asked. */
 static bool ask_is_over(const struct asking *ask) {
     struct supervisor *s = ask->supervisor;
-    return object_generation(s) != ask->generation || supervisor_round(s) != ask->round || supervisor_is_idle(s);
+    return object_generation(s) != ask->generation || supervisor_round(s) != ask->round || supervisor_is_over(s);
+}
+
+static bool ask_may_start(const struct asking *ask) {
+    return !ask_is_over(ask) && supervisor_phase(ask->supervisor) == SUPERVISOR_RUNS;
 }
 
 static bool ask_is_done(void *asking) {
@@ -76,7 +84,8 @@ prong_status prong_supervisor_stop(prong_supervisor handle, prong_time timeout) 
 
 /* What became of a child; also when it is not there any more, or the list is locked by a stopped process. */
 struct child_look {
-    bool found, asked, wanted;
+    bool found, asked;
+    bool replaced; /* another request has come after the caller's */
     prong_child_phase phase;
     char failure[CHILD_FAILURE_SIZE];
 };
@@ -85,26 +94,28 @@ static struct child_look child_look(const struct asking *ask) {
     struct child_look look = {.asked = true};
     KEEP_MESSAGE;
     if (supervisor_lock(ask->supervisor) < 0) return look;
-    const struct supervised *child = supervisor_find(ask->supervisor, ask->name);
+    struct supervised *child = supervisor_find(ask->supervisor, ask->name);
     look.asked = false;
     if (child) {
-        look = (struct child_look){true, atomic_load(&child->asked) != ASKED_NOTHING, atomic_load(&child->wanted),
-                                   (prong_child_phase)atomic_load(&child->phase), ""};
+        look = (struct child_look){.found = true,
+                                   .asked = child_pending(atomic_load(&child->asked)) != ASKED_NOTHING,
+                                   .replaced = atomic_load(&child->asked) >> 8 != ask->number,
+                                   .phase = child_phase(child)};
         memcpy(look.failure, child->failure, sizeof look.failure);
     }
     supervisor_unlock(ask->supervisor);
     return look;
 }
 
+/* Down: it is not there, too. */
 static bool child_has_started(const struct asking *ask) {
     const struct child_look look = child_look(ask);
-    bool ended = look.phase == PRONG_CHILD_DOWN && !look.wanted;
-    return !look.asked && (!look.found || look.phase == PRONG_CHILD_RUNNING || ended);
+    return look.replaced || (!look.asked && (look.phase == PRONG_CHILD_RUNNING || look.phase == PRONG_CHILD_DOWN));
 }
 
 static bool child_has_stopped(const struct asking *ask) {
     const struct child_look look = child_look(ask);
-    return !look.asked && look.phase == PRONG_CHILD_DOWN && !look.wanted;
+    return look.replaced || (!look.asked && look.phase == PRONG_CHILD_DOWN);
 }
 
 static bool child_is_removed(const struct asking *ask) {
@@ -112,8 +123,17 @@ static bool child_is_removed(const struct asking *ask) {
     return !look.asked && !look.found;
 }
 
+/* Under the lock, so that no other request comes between, only the driver's "heard". The same request again is one with the
+ * last; a child that is to be removed will be. */
+static void child_request_set(struct supervised *child, struct asking *ask) {
+    uint64_t asked = atomic_load(&child->asked);
+    bool same = child_request(asked) == ask->request, removed = child_request(asked) == ASKED_REMOVE;
+    ask->number = (asked >> 8) + !(same || removed);
+    if (same || !removed) atomic_store(&child->asked, ask->number << 8 | ask->request);
+}
+
 /* Under the lock, so that no round begins meanwhile. */
-static prong_status child_ask(const struct asking *ask) {
+static prong_status child_ask(struct asking *ask) {
     struct supervisor *s = ask->supervisor;
     char what[80];
     TRY(supervisor_lock(s));
@@ -121,8 +141,10 @@ static prong_status child_ask(const struct asking *ask) {
     prong_status status = PRONG_OK;
     if (!child)
         status = fail(PRONG_NOT_FOUND, "%s has no child '%.60s'", object_describe(s, what, sizeof what), ask->name);
-    else if (!supervisor_is_idle(s))
-        atomic_store(&child->asked, ask->request);
+    else if (supervisor_phase(s) == SUPERVISOR_GONE)
+        status = fail(PRONG_STALE, "%s is being destroyed", object_describe(s, what, sizeof what));
+    else if (supervisor_phase(s) != SUPERVISOR_IDLE)
+        child_request_set(child, ask);
     else if (ask->request == ASKED_REMOVE)
         supervisor_drop(s, child);
     supervisor_unlock(s);
@@ -152,6 +174,11 @@ prong_status prong_supervisor_remove_child(prong_supervisor handle, const char *
     return child_ask_and_wait(handle, &ask, timeout);
 }
 
+static prong_status child_report_failure(const struct asking *ask, const struct child_look *look) {
+    if (!look->failure[0]) return PRONG_OK;
+    return fail(PRONG_START_FAILED, "child '%s': %.*s", ask->name, CHILD_FAILURE_SIZE - 1, look->failure);
+}
+
 /* Whether it has been started, now that it was waited for. */
 static prong_status child_report_start(prong_supervisor handle, struct asking *ask) {
     char what[80];
@@ -159,11 +186,11 @@ static prong_status child_report_start(prong_supervisor handle, struct asking *a
     TRY(supervisor_enter(&inside, handle, &ask->supervisor));
     const struct child_look look = child_look(ask);
     if (look.phase == PRONG_CHILD_RUNNING) return PRONG_OK;
-    if (ask_is_over(ask))
+    if (!ask_may_start(ask))
         return fail(PRONG_NOT_STARTED, "%s does not run", object_describe(ask->supervisor, what, sizeof what));
     if (!look.found) return fail(PRONG_NOT_FOUND, "child '%.60s' was removed", ask->name);
-    if (!look.failure[0]) return PRONG_OK;
-    return fail(PRONG_START_FAILED, "child '%s': %.*s", ask->name, CHILD_FAILURE_SIZE - 1, look.failure);
+    if (look.replaced) return fail(PRONG_NOT_STARTED, "child '%.60s' was asked to end meanwhile", ask->name);
+    return child_report_failure(ask, &look);
 }
 
 prong_status prong_supervisor_start_child(prong_supervisor handle, const char *name, prong_time timeout) {
@@ -182,7 +209,9 @@ prong_status prong_supervisor_add_child(prong_supervisor handle, const prong_chi
     TRY(supervised_make(ask.supervisor, &made, options));
     TRY(supervisor_append(ask.supervisor, &made));
     ask.name = made.name;
-    if (supervisor_is_idle(ask.supervisor)) return PRONG_OK; /* it is started with the others */
+    if (supervisor_phase(ask.supervisor) == SUPERVISOR_IDLE) return PRONG_OK; /* it is started with the others */
     TRY(ask_await(&ask, deadline_after(timeout)));
-    return ask_is_over(&ask) ? PRONG_OK : child_report_start(handle, &ask);
+    if (ask_may_start(&ask)) return child_report_start(handle, &ask);
+    const struct child_look look = child_look(&ask); /* it may be why the supervisor has given up */
+    return child_report_failure(&ask, &look);
 }

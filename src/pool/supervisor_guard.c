@@ -89,9 +89,7 @@ static prong_status guard_begin(struct guarding *g) {
     if (g->signals < 0) return fail_errno("no descriptor for signals");
     if (g->start->end_descendants && !os_adopt_orphans()) return fail_errno("descendants cannot be adopted");
     TRY(guard_open(g));
-    TRY(prong_popen_sentinel(g->popen, &g->program));
-    process_tell_begun((uint64_t)prong_popen_pid(g->popen));
-    return PRONG_OK;
+    return prong_popen_sentinel(g->popen, &g->program);
 }
 
 /* --- until it ends --- */
@@ -133,11 +131,17 @@ static int guard_finish(const struct guarding *g, int code) {
     return 128 - code;
 }
 
-static int guard_run(struct guarding *g) {
-    prong_status status = guard_begin(g);
-    if (status >= 0) return guard_finish(g, guard_watch(g));
+static int guard_fail(prong_status status) {
     process_tell_failure(status);
     return status == PRONG_NOT_FOUND ? NOT_FOUND : CANNOT_START;
+}
+
+/* A start that was given up meanwhile may be made again: then the program of this one must not run. */
+static int guard_run(struct guarding *g) {
+    prong_status status = guard_begin(g);
+    if (status < 0) return guard_fail(status);
+    if (!process_tell_begun((uint64_t)prong_popen_pid(g->popen))) guard_kill(g);
+    return guard_finish(g, guard_watch(g));
 }
 
 /* -1: it has just died. The process that runs the supervisor by now may be another. */
@@ -150,6 +154,6 @@ int guard_main(void *argument, size_t size) {
     struct guarding g = {.start = argument, .kill_at = PRONG_FOREVER};
     (void)size;
     g.supervisor = guard_open_supervisor();
-    if (g.supervisor < 0) return 255;
+    if (g.supervisor < 0) return guard_fail(fail_errno("the process that supervises cannot be watched"));
     return guard_run(&g);
 }

@@ -43,7 +43,6 @@ static void supervisor_start_child(struct supervisor *s, struct supervised *chil
         return;
     }
     child_set_failure(s, child, prong_error_message());
-    atomic_store(&child->wanted, 0);
     supervisor_take_end(s, child, PRONG_NO_RETURNCODE, notifier);
 }
 

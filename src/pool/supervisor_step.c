@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static const prong_time DROP_AGAIN = PRONG_SECONDS(1);
+
 void supervisor_want_all(struct supervisor *s) {
     EACH_CHILD(s, child) {
-        child->removing |= atomic_exchange(&child->asked, ASKED_NOTHING) == ASKED_REMOVE;
+        child->removing |= child_request(atomic_exchange(&child->asked, ASKED_NOTHING)) == ASKED_REMOVE;
         atomic_store(&child->wanted, !child->removing);
         child->leaving = child->in_a_row = 0;
         child->due = child->started = 0;
@@ -43,7 +45,7 @@ static void child_want(struct supervisor *s, struct supervised *child) {
     atomic_store(&child->wanted, 1);
 }
 
-static void child_hear(struct supervisor *s, struct supervised *child, uint64_t request) {
+static void child_hear(struct supervisor *s, struct supervised *child, enum child_request request) {
     if (request == ASKED_START && supervisor_phase(s) == SUPERVISOR_RUNS && !child->removing) child_want(s, child);
     if (request == ASKED_REMOVE) child->removing = 1;
     if (request == ASKED_STOP || request == ASKED_REMOVE) child_dismiss(child);
@@ -51,10 +53,10 @@ static void child_hear(struct supervisor *s, struct supervised *child, uint64_t 
 
 void supervisor_hear(struct supervisor *s) {
     EACH_CHILD(s, child) {
-        uint64_t request = atomic_load(&child->asked);
-        if (request == ASKED_NOTHING) continue;
-        child_hear(s, child, request);
-        atomic_compare_exchange_strong(&child->asked, &request, ASKED_NOTHING); /* else there is another one */
+        uint64_t asked = atomic_load(&child->asked);
+        if (!child_pending(asked)) continue;
+        child_hear(s, child, child_pending(asked));
+        atomic_compare_exchange_strong(&child->asked, &asked, asked | ASKED_HEARD); /* else there is another one */
         waitq_notify(&s->changed, INT_MAX);
     }
 }
@@ -65,12 +67,14 @@ static struct supervised *supervisor_find_removed(struct supervisor *s) {
     return NULL;
 }
 
-/* A list that a stopped process has locked is left for the next step. */
-static void supervisor_drop_removed(struct supervisor *s) {
-    if (!supervisor_find_removed(s) || supervisor_lock(s) < 0) return;
+/* A list that a stopped process has locked is left for the next step. Returns when that is to be. */
+static deadline_t supervisor_drop_removed(struct supervisor *s) {
+    if (!supervisor_find_removed(s)) return PRONG_FOREVER;
+    if (supervisor_lock(s) < 0) return deadline_after(DROP_AGAIN);
     for (struct supervised *child; (child = supervisor_find_removed(s));) supervisor_drop(s, child);
     supervisor_unlock(s);
     waitq_notify(&s->changed, INT_MAX);
+    return PRONG_FOREVER;
 }
 
 /* --- a child that has ended when it should not --- */
@@ -151,25 +155,25 @@ static bool child_is_to_restart(struct supervised *child) {
 
 /* --- ends --- */
 
-static void child_note_end(struct supervisor *s, struct supervised *child, int code) {
+/* It is down last: others see at once whether it will be restarted. */
+void supervisor_take_end(struct supervisor *s, struct supervised *child, int code, const struct notifier *notifier) {
+    bool expected = child->leaving || supervisor_phase(s) != SUPERVISOR_RUNS;
     atomic_store(&child->exitcode, code);
     atomic_store(&child->pid, 0);
     if (clock_now() - child->started >= s->settled) child->in_a_row = 0;
-    child_set(s, child, PRONG_CHILD_DOWN);
-}
-
-void supervisor_take_end(struct supervisor *s, struct supervised *child, int code, const struct notifier *notifier) {
-    bool expected = child->leaving || supervisor_phase(s) != SUPERVISOR_RUNS;
-    child_note_end(s, child, code);
+    if (!expected && child_is_to_restart(child))
+        supervisor_restart(s, child, notifier);
+    else if (!expected)
+        atomic_store(&child->wanted, 0);
     child->leaving = 0;
-    if (!expected && child_is_to_restart(child)) supervisor_restart(s, child, notifier);
+    child_set(s, child, PRONG_CHILD_DOWN);
 }
 
 static void supervisor_look_at(struct supervisor *s, struct supervised *child, const struct notifier *notifier) {
     int code = PRONG_NO_RETURNCODE;
     child_look_begun(s, child);
-    if (prong_process_exitcode(child->process, &code) == PRONG_STILL_RUNNING) return;
-    child_look_begun(s, child); /* it may have begun and ended since */
+    if (prong_process_exitcode(child->process, &code) < 0) return; /* it runs, or has not noted its number yet */
+    child_look_begun(s, child);                                    /* it may have begun and ended since */
     if (child_is(child, PRONG_CHILD_STARTING)) child_note_failure(s, child, &code);
     prong_process_destroy(child->process);
     supervisor_take_end(s, child, code, notifier);
@@ -206,7 +210,8 @@ static bool supervisor_end_one(struct supervisor *s, deadline_t *next) {
     struct supervised *last = NULL;
     EACH_CHILD(s, child)
     if (child->leaving) last = child;
-    if (last) *next = child_end(s, last);
+    deadline_t due = last ? child_end(s, last) : PRONG_FOREVER;
+    if (due < *next) *next = due;
     return last != NULL;
 }
 
@@ -220,22 +225,27 @@ static void supervisor_tell_ready(struct supervisor *s, const struct notifier *n
     notify_send(notifier, "READY=1\nSTATUS=supervises its children");
 }
 
-static bool supervisor_is_done(struct supervisor *s) {
-    if (s->stays && supervisor_phase(s) == SUPERVISOR_RUNS) return false;
-    EACH_CHILD(s, child)
-    if (child->wanted || !child_is_down(child)) return false;
-    return true;
+/* What was asked just now is heard first, such as to start a child that was added; also if the process that asked has died
+ * before it set `wake`. */
+static bool supervisor_is_done(struct supervisor *s, deadline_t *next) {
+    bool done = !s->stays || supervisor_phase(s) != SUPERVISOR_RUNS;
+    EACH_CHILD(s, child) {
+        bool pending = child_pending(atomic_load(&child->asked));
+        if (pending) *next = PRONG_NOWAIT;
+        if (pending || child->wanted || !child_is_down(child)) done = false;
+    }
+    return done;
 }
 
 /* Where a restart concerns other children, none starts before all that are to end have ended. */
 bool supervisor_step(struct supervisor *s, const struct notifier *notifier, deadline_t *next) {
     bool ending, apart = s->strategy == PRONG_ONE_FOR_ONE;
     supervisor_look_for_ends(s, notifier);
-    supervisor_drop_removed(s);
+    deadline_t again = supervisor_drop_removed(s);
     do {
-        *next = PRONG_FOREVER;
+        *next = again;
         ending = supervisor_end_one(s, next);
     } while ((apart || !ending) && supervisor_start_one(s, notifier, next));
     supervisor_tell_ready(s, notifier);
-    return supervisor_is_done(s);
+    return supervisor_is_done(s, next);
 }

@@ -11,9 +11,12 @@ void process_notify_begun(struct process *process) {
 }
 
 void process_fail(struct process *process, prong_status status) {
-    process->failure = status;
-    snprintf(process->failure_text, sizeof process->failure_text, "%s", prong_error_message());
-    process_move(process, self_token(), PROCESS_STARTING, PROCESS_FAILED);
+    uint32_t token = self_token();
+    if (process_move(process, token, PROCESS_STARTING, PROCESS_STARTING)) { /* else the failure is another start's */
+        process->failure = status;
+        snprintf(process->failure_text, sizeof process->failure_text, "%s", prong_error_message());
+        process_move(process, token, PROCESS_STARTING, PROCESS_FAILED);
+    }
     process_notify_begun(process);
 }
 
@@ -25,12 +28,13 @@ bool process_settle(struct process *process) {
            process_move(process, token, PROCESS_RUNNING, PROCESS_RUNNING);
 }
 
-void process_tell_begun(uint64_t number) {
+bool process_tell_begun(uint64_t number) {
     struct process *process = process_of_self();
-    if (!process) return;
+    if (!process) return false;
     atomic_store(&process->told, number);
-    process_move(process, self_token(), PROCESS_STARTING, PROCESS_RUNNING);
+    if (!process_move(process, self_token(), PROCESS_STARTING, PROCESS_RUNNING)) return false;
     process_notify_begun(process);
+    return true;
 }
 
 void process_tell_failure(prong_status status) {

@@ -7,6 +7,7 @@
 #include "base/fork.h"
 #include "family/heap.h"
 #include "os/os.h"
+#include "process/exit.h"
 #include "process/image.h"
 #include "process/start.h"
 
@@ -129,7 +130,7 @@ static prong_status server_begin(struct server *made) {
     if (status < 0) return status;
     if (os_socket_pair(pair) != 0) {
         status = fail_errno("no sockets for the fork server");
-        member_bury(made->token);
+        member_give_up(made->token);
         return status;
     }
     made->socket = pair[0];
@@ -137,7 +138,7 @@ static prong_status server_begin(struct server *made) {
     status = image_start(&image, &pid, &made->pidfd);
     close(pair[1]);
     if (status < 0)
-        member_bury(made->token);
+        member_give_up(made->token);
     else
         member_set_pid(made->token, pid);
     return status;
@@ -168,7 +169,10 @@ static prong_status server_ensure(void) {
 }
 
 prong_status prong_start_forkserver(void) {
+    INTERRUPTS_HELD;
     TRY(family_enter());
+    TRY(start_check_system());
+    TRY(exit_prepare());
     pthread_mutex_lock(&mutex);
     prong_status status = server_ensure();
     pthread_mutex_unlock(&mutex);

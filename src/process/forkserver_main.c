@@ -71,8 +71,10 @@ static _Noreturn void spare_run(int socket, const struct forker *forker) {
     if (handed >= 0 && runtime.take_handed) runtime.take_handed(handed);
     if (!process_is_bound(task.process))
         os_live_on();
-    else if (!os_die_with_writer(server_life[0]))
+    else if (!os_die_with_writer(server_life[0])) {
+        process_fail(task.process, fail_errno("it cannot be bound to the life of its parent"));
         _exit(255);
+    }
     close(server_life[0]);
     if (child_settle(task.process, &unused)) _exit(255);
     child_exit(child_run(task.process, task.function));

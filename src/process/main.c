@@ -29,7 +29,10 @@ static _Noreturn void main_run_process(uint64_t offset, int life) {
     any_function *function;
     bool with_parent = !process_is_bound(process) || os_die_with_writer(life);
     if (life >= 0) close(life);
-    if (!with_parent) _exit(255);
+    if (!with_parent) {
+        process_fail(process, fail_errno("it cannot be bound to the life of its parent"));
+        _exit(255);
+    }
     prong_status status = child_settle(process, &function);
     if (status < 0) {
         process_fail(process, status);

@@ -52,7 +52,9 @@ prong_status process_find_started(prong_process handle, struct process **process
     prong_status status = process_find(handle, process);
     if (status < 0) return status;
     enum process_state state = process_state(*process);
-    if (state == PROCESS_NEW || !atomic_load(&(*process)->pid))
+    bool unknown = state == PROCESS_NEW || !atomic_load(&(*process)->pid);
+    if (unknown && state != PROCESS_NEW) process_notice_end(*process, handle); /* before it has noted its number */
+    if (unknown && (state == PROCESS_NEW || !process_has_exited(*process)))
         status = fail(PRONG_NOT_STARTED, "process '%s' has not been started", (*process)->name);
     return process_verify(handle, status);
 }

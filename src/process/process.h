@@ -45,8 +45,8 @@ void process_plan_notify(prong_process plan, prong_event begun);
 
 /* --- begin.c: of a process that is made from such a plan --- */
 
-/* In the process itself: it has begun; `number` is for process_has_begun. */
-void process_tell_begun(uint64_t number);
+/* In the process itself: it has begun; `number` is for process_has_begun. False: its start was given up. */
+bool process_tell_begun(uint64_t number);
 /* In the process itself: it cannot begin, for the reason that is the thread's message. */
 void process_tell_failure(prong_status status);
 /* Whether it has begun; *number is what it told, or its pid. */

@@ -19,7 +19,10 @@ static _Noreturn void fork_run_child(const struct start *start, const struct for
     if (!member_become(start->token, forker)) _exit(255);
     bool with_parent = !process_is_bound(start->process) || os_die_with_writer(inherited);
     if (inherited >= 0) close(inherited);
-    if (!with_parent) _exit(255);
+    if (!with_parent) {
+        process_fail(start->process, fail_errno("it cannot be bound to the life of its parent"));
+        _exit(255);
+    }
     /* Another thread may have printed between the flush and the fork. */
     exit_drop_streams();
     os_detach_stdin();

@@ -47,3 +47,17 @@ TEST(a_condition_has_waiters_again_when_those_that_had_all_places_are_dead) {
     ok(prong_condition_destroy(condition));
     test_arena_is_clean(0);
 }
+
+static void be_looked_at_by_another_clock(void) {
+    atomic_store(&member_row(self_token())->looked_at, test_now() + PRONG_SECONDS(3600));
+    atomic_store(&member_row(self_token())->not_before, test_now() + PRONG_SECONDS(3600));
+}
+
+/* In another time namespace, CLOCK_MONOTONIC may be ahead. */
+TEST(one_whose_row_has_times_of_another_clock_is_buried) {
+    ok(prong_family_create(NULL));
+    int before = rows_in_use();
+    die_as_member(be_looked_at_by_another_clock);
+    family_bury_dead();
+    equal(rows_in_use(), before);
+}

@@ -67,6 +67,35 @@ TEST(a_stopped_owners_lock_is_waited_for_until_the_deadline) {
     equal(lock_acquire(&place->guard.lock, self_token(), PRONG_FOREVER), LOCK_RECOVERED);
 }
 
+/* As a burial wants it, for each of the many things that a stopped process holds up. */
+TEST(a_stopped_owners_lock_is_only_tried_past_the_limit_of_a_burial) {
+    enum { TIMES = 5000 };
+    struct place *place = make();
+    pid_t pid = fork();
+    if (pid == 0) {
+        ok(prong_family_create(NULL));
+        take_lock(place);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    int status;
+    check(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+    lock_hurry(deadline_after(PRONG_MS(1)));
+    test_sleep_ms(2);
+    int64_t before = test_now();
+    for (int i = 0; i < TIMES; i++)
+        equal(lock_acquire(&place->guard.lock, self_token(), PRONG_FOREVER), LOCK_TIMED_OUT);
+    check(test_now() - before < PRONG_SECONDS(2));
+    check(!lock_take_time());
+    kill(pid, SIGKILL);
+    check(waitpid(pid, NULL, 0) == pid);
+    lock_hurry(deadline_after(PRONG_MS(1)));
+    test_sleep_ms(2);
+    equal(lock_acquire(&place->guard.lock, self_token(), PRONG_FOREVER), LOCK_RECOVERED); /* it is dead */
+    lock_release(&place->guard.lock);
+    check(lock_take_time());
+}
+
 static void change_three_words(struct place *place) {
     check(guard_enter(&place->guard, PRONG_FOREVER));
     for (uint64_t i = 0; i < 3; i++) guard_set(&place->guard, &place->words[i], 100 + i);

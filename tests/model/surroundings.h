@@ -28,6 +28,8 @@ static int model_clock_gettime(struct timespec *t) {
 #define lock_note_refusal(interrupted) ((void)(interrupted))
 #define lock_give_up_at(lock, deadline) deadline_latest(deadline, deadline_after(STOPPED_AT_LEAST))
 #define lock_give_up(lock) LOCK_TIMED_OUT
+#define lock_is_late(lock) false
+#define lock_acquire_late(lock, token) LOCK_TIMED_OUT
 
 #include "family/lookout.h"
 #include "os/os.h"

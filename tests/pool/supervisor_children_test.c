@@ -224,6 +224,101 @@ METHOD_TEST(a_request_has_a_time_limit_and_stands) {
     equal(test_end(boss), 0);
 }
 
+/* --- requests that come together --- */
+
+static void *stop_in_thread(void *supervisor) {
+    return (void *)(intptr_t)prong_supervisor_stop_child(*(prong_supervisor *)supervisor, "Child-1", PRONG_SECONDS(10));
+}
+
+METHOD_TEST(a_request_that_another_one_replaces_returns) {
+    prong_queue log = make_log();
+    struct duty duty = duty_make(0, log);
+    prong_child_options child = duty_child(&duty, method);
+    prong_supervisor supervisor = make(&child, 1, NULL);
+    prong_process boss = start_with(method, run_supervisor, supervisor);
+    pthread_t thread;
+    void *status;
+    expect_event(log, STARTED, 0);
+    await_phase(supervisor, 0, PRONG_CHILD_RUNNING);
+    ok(prong_process_signal(boss, SIGSTOP));
+    check(pthread_create(&thread, NULL, stop_in_thread, &supervisor) == 0);
+    test_sleep_ms(100); /* it has asked */
+    is(prong_supervisor_start_child(supervisor, "Child-1", PRONG_NOWAIT), PRONG_TIMEOUT);
+    ok(prong_process_signal(boss, SIGCONT));
+    pthread_join(thread, &status);
+    equal((intptr_t)status, PRONG_OK);
+    ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
+    equal(test_end(boss), 0);
+}
+
+METHOD_TEST(no_request_replaces_a_removal) {
+    prong_queue log = make_log();
+    struct duty duty = duty_make(0, log);
+    prong_child_options child = duty_child(&duty, method);
+    prong_supervisor supervisor = make(&child, 1, &(prong_supervisor_options){.stays = true});
+    prong_process boss = start_with(method, run_supervisor, supervisor);
+    expect_event(log, STARTED, 0);
+    await_phase(supervisor, 0, PRONG_CHILD_RUNNING);
+    ok(prong_process_signal(boss, SIGSTOP));
+    is(prong_supervisor_remove_child(supervisor, "Child-1", PRONG_NOWAIT), PRONG_TIMEOUT);
+    is(prong_supervisor_stop_child(supervisor, "Child-1", PRONG_NOWAIT), PRONG_TIMEOUT);
+    ok(prong_process_signal(boss, SIGCONT));
+    expect_event(log, ENDED, 0);
+    for (int i = 0; i < 2000 && count_children(supervisor); i++) test_sleep_ms(5);
+    equal(count_children(supervisor), 0);
+    ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
+    equal(test_end(boss), 0);
+}
+
+METHOD_TEST(no_child_is_started_while_the_supervisor_stops) {
+    prong_queue log = make_log();
+    struct duty duties[] = {duty_make(0, log), duty_make(1, log)};
+    prong_child_options children[] = {duty_child(&duties[0], method), duty_child(&duties[1], method)};
+    children[0].process.target = refuse;
+    children[0].grace = PRONG_MS(500);
+    prong_supervisor supervisor = make(children, 2, NULL);
+    prong_process boss = start_with(method, run_supervisor, supervisor);
+    next_event(log), next_event(log);
+    await_phase(supervisor, 1, PRONG_CHILD_RUNNING);
+    is(prong_supervisor_stop(supervisor, PRONG_NOWAIT), PRONG_TIMEOUT);
+    expect_event(log, ENDED, 1);
+    await_phase(supervisor, 1, PRONG_CHILD_DOWN);
+    is(prong_supervisor_start_child(supervisor, "Child-2", PRONG_SECONDS(10)), PRONG_NOT_STARTED);
+    ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
+    equal(test_end(boss), 0);
+}
+
+METHOD_TEST(a_child_that_makes_the_supervisor_give_up_was_not_started) {
+    prong_queue log = make_log();
+    struct duty duty = duty_make(0, log);
+    prong_child_options first = duty_child(&duty, method);
+    prong_child_options child = {.name = "lost",
+                                 .program = (const char *const[]){"/no/such/program", NULL},
+                                 .process = {.method = (prong_start_method)method}};
+    prong_supervisor supervisor = make(&first, 1, &(prong_supervisor_options){.intensity = -1});
+    prong_process boss = start_with(method, run_supervisor, supervisor);
+    expect_event(log, STARTED, 0);
+    is(prong_supervisor_add_child(supervisor, &child, PRONG_SECONDS(10)), PRONG_START_FAILED);
+    says("/no/such/program");
+    check(test_end(boss) != 0);
+}
+
+/* It may be waiting for its restart, or have begun it. */
+METHOD_TEST(a_child_that_will_be_restarted_is_waited_for) {
+    prong_queue log = make_log();
+    prong_supervisor supervisor;
+    struct duty duty = duty_make(0, log);
+    prong_process boss = run_empty(
+        &supervisor, &(prong_supervisor_options){.stays = true, .intensity = 1000, .backoff = PRONG_MS(1)}, method);
+    prong_child_options child = {.program = (const char *const[]){"/no/such/program", NULL},
+                                 .process = {.method = (prong_start_method)method}};
+    add(supervisor, &duty, "one", method);
+    expect_event(log, STARTED, 0);
+    is(prong_supervisor_add_child(supervisor, &child, PRONG_MS(200)), PRONG_TIMEOUT);
+    ok(prong_supervisor_stop(supervisor, PRONG_SECONDS(10)));
+    equal(test_end(boss), 0);
+}
+
 METHOD_TEST(a_request_returns_when_the_supervisor_dies) {
     prong_queue log = make_log();
     struct duty duty = duty_make(0, log);

@@ -1,4 +1,4 @@
-/* Death at every instruction of adding a child to a supervisor, and of removing one. */
+/* Death at every instruction of adding a child to a supervisor, of removing one, and of destroying the supervisor. */
 #include "step.h"
 
 static int unused_target(void *argument, size_t size) {
@@ -49,4 +49,19 @@ LONG_TEST(adding_a_child, 240) {
 
 LONG_TEST(removing_a_child, 240) {
     kill_everywhere(&(struct operation){prepare_two_children, join_family, remove_child, verify_children, 17});
+}
+
+static void destroy_supervisor(struct stage *stage) {
+    if (prong_supervisor_destroy(stage->supervisor) < 0) _exit(1);
+}
+
+/* It is gone, or may be destroyed. */
+static void verify_destroyed(struct stage *stage) {
+    prong_status status = prong_supervisor_stop(stage->supervisor, PRONG_SECONDS(5));
+    check(status == PRONG_OK || status == PRONG_STALE);
+    is(prong_supervisor_destroy(stage->supervisor), status);
+}
+
+LONG_TEST(destroying_a_supervisor, 240) {
+    kill_everywhere(&(struct operation){prepare_two_children, join_family, destroy_supervisor, verify_destroyed, 17});
 }

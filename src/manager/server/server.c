@@ -300,6 +300,11 @@ static void look_around(prong_server *server, bool is_idle) {
     look_in(server, is_idle ? server_look_pause(server) : LOOK_EVERY);
 }
 
+/* What was swept since the last look may have left something to look for. */
+static void look_soon_if_needed(prong_server *server) {
+    if (server->look_pause > LOOK_EVERY && server_looks(server)) look_in(server, LOOK_EVERY);
+}
+
 static int how_long(const prong_server *server, deadline_t deadline) {
     if (server->runnable || server->decodings || server->stopped) return 0;
     if (server->heap_count && server->heap[0]->deadline < deadline) deadline = server->heap[0]->deadline;
@@ -322,6 +327,7 @@ static bool server_event_has_come(void *context) {
  * the family that send requests without a pause must not delay all others, nor a request to stop. */
 static prong_status server_await_events(prong_server *server, deadline_t deadline) {
     server->event_count = 0;
+    look_soon_if_needed(server);
     int wait = how_long(server, deadline);
     if (wait && spin(&server->spin, server_event_has_come, server)) wait = 0;
     if (wait) family_requests_arm(server);
