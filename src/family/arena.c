@@ -189,13 +189,20 @@ static bool arena_is_owned_here(const struct stat *about) {
     return about->st_uid == geteuid() || about->st_uid == getuid() || about->st_uid == 0;
 }
 
+static bool arena_read_head(int fd, uint64_t *head, size_t size) {
+    ssize_t got;
+    do got = pread(fd, head, size, 0);
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)size;
+}
+
 bool arena_is_meant(int fd, const uint64_t secret[2]) {
     uint64_t head[3]; /* magic, secret */
     struct stat about;
     _Static_assert(offsetof(struct arena, version) == sizeof head, "what is read before anything else comes first");
     if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || !arena_is_owned_here(&about)) return false;
     if (!os_is_memory(fd) || (uint64_t)about.st_size < sizeof(struct arena)) return false;
-    if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || head[0] != ARENA_MAGIC) return false;
+    if (!arena_read_head(fd, head, sizeof head) || head[0] != ARENA_MAGIC) return false;
     return ((head[1] ^ secret[0]) | (head[2] ^ secret[1])) == 0;
 }
 

@@ -125,10 +125,12 @@ static prong_time child_backoff(const struct supervisor *s, struct supervised *c
  * One that was asked to stop stays out of it. */
 static void supervisor_draw_in(struct supervised *first, int64_t due) {
     for (struct supervised *child = first; child; child = child_at(&child->next)) {
-        if (!child_is_down(child) && !child->leaving)
-            child->leaving = child->wanted = 1;
-        else if (child->wanted && child->due > due)
+        if (!child_is_down(child) && !child->leaving) {
+            child->leaving = 1;
+            child->wanted = 1;
+        } else if (child->wanted && child->due > due) {
             due = child->due;
+        }
     }
     for (struct supervised *child = first; child; child = child_at(&child->next))
         if (child->wanted) child->due = due;

@@ -38,7 +38,11 @@ static int pagemap_open(void) {
 }
 
 static bool pagemap_read(int fd, uint64_t page, uint64_t *words, size_t count) {
-    return pread(fd, words, count * sizeof *words, (off_t)(page * sizeof *words)) == (ssize_t)(count * sizeof *words);
+    const ssize_t size = (ssize_t)(count * sizeof *words);
+    ssize_t got;
+    do got = pread(fd, words, (size_t)size, (off_t)(page * sizeof *words));
+    while (got < 0 && errno == EINTR);
+    return got == size;
 }
 
 static bool page_is_private(uint64_t word) {
