@@ -192,9 +192,7 @@ prong_status prong_manager_shutdown(prong_manager handle, prong_time timeout) {
     prong_time patience = status ? UNASKED_WITHIN : PRONG_FOREVER, left = deadline_left(deadline);
     if (status == PRONG_BROKEN_PIPE || status == PRONG_EOF || status == PRONG_NOT_FOUND)
         status = PRONG_OK; /* it has ended */
-    int sentinel;
-    bool ours = manager->process.offset && prong_process_sentinel(manager->process, &sentinel) >= 0;
-    if (ours) {
+    if (manager->process.offset && process_is_child(manager->process)) {
         end_process(manager, left < patience ? left : patience);
         manager_drain(manager->requests);
         prong_queue_destroy(manager->requests);

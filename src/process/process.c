@@ -87,6 +87,12 @@ bool process_is_daemon(prong_process handle) {
     return !process_find(handle, &p) && p->daemon && !process_verify(handle, PRONG_OK);
 }
 
+bool process_is_child(prong_process handle) {
+    struct child *child = child_hold(handle);
+    if (child) child_release(child);
+    return child != NULL;
+}
+
 prong_status prong_process_sentinel(prong_process handle, int *descriptor) {
     struct process *p;
     prong_status status = process_find_started(handle, &p);

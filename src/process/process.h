@@ -15,6 +15,8 @@ extern const struct object_type process_type;
 
 /* False before its start, after its end, and for a handle that is stale. */
 bool process_is_alive(prong_process handle);
+/* Whether this process started it, and has not destroyed it. */
+bool process_is_child(prong_process process);
 
 /* The member that this process is, or was; 0 before its start, and for a handle that is stale. */
 uint32_t process_token(prong_process handle);
