@@ -206,7 +206,8 @@ class Pool(_TheirPool):
         self._name, self._number = name, next(_numbers)
         self._maxtasksperchild = maxtasksperchild
         self._kept: list[Any] = []  # what workers write to
-        self._imaps: set[Any] = set()  # whose tasks are not all submitted: close() does that, whether anybody has them or not
+        self._imaps: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._unfinished_imaps: set[Any] = set()  # whose tasks are not all submitted: close() does that, though nobody has them
         self._failure = None
         begin = self._start_inline if self._inlined else self._start
         begin(initializer, initargs, around)

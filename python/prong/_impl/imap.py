@@ -58,6 +58,7 @@ class IMapIterator(_Iterator[_T]):
     """Results one at a time; reads ahead of what is taken no more than `ahead` tasks, until the pool is closed."""
 
     __module__ = "prong.pool"
+    _stays = True  # all its tasks run, though nobody has it any more
 
     def __init__(self, pool, function, form, tasks, chunked, ahead, options):
         self._pool, self._function, self._form = pool, function, form
@@ -97,7 +98,7 @@ class IMapIterator(_Iterator[_T]):
     def _exhaust(self):
         """All is submitted: the pool needs it no longer."""
         self._exhausted = True
-        self._pool._imaps.discard(self)
+        self._pool._unfinished_imaps.discard(self)
 
     def _submit(self, task, options):
         """False where the pool had no room for it."""
@@ -230,8 +231,9 @@ def iterate(pool, ordered, func, iterable, chunksize, options, buffersize, progr
     if pool._inlined:
         ahead = 1
     iterator = make(pool, ordered, func, iterable, chunksize, ahead, options)
-    if not iterator._exhausted:
-        pool._imaps.add(iterator)
+    pool._imaps.add(iterator)
+    if iterator._stays and not iterator._exhausted:
+        pool._unfinished_imaps.add(iterator)
     if progress:
         from .progress import over
         return over(iterator, len(iterable) if hasattr(iterable, "__len__") else None)

@@ -221,6 +221,7 @@ class _Iterator(IMapIterator):
     """imap's: a task runs when its result is asked for, or the pool is closed."""
 
     __module__, __qualname__ = IMapIterator.__module__, IMapIterator.__qualname__
+    _stays = False
 
     def __init__(self, pool, function, iterable, chunksize):
         self._pool, self._function, self._chunked = pool, function, chunksize != 1

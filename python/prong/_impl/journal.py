@@ -108,6 +108,8 @@ def _tell(journal, level):
 class _Journaled:
     """What both iterators do otherwise: tasks are chunks of items, of which those that are recorded are not submitted."""
 
+    _stays = False  # who drops it may go on with its journal
+
     def __init__(self, journal, single, *args):
         self._journal, self._single, self._first = journal, single, 0
         super().__init__(*args)
