@@ -345,8 +345,10 @@ static int submit_elsewhere(void *argument, size_t size, prong_result *result) {
     prong_status status;
     prong_job job;
     (void)size;
+    prong_event both;
+    memcpy(&both, large->bytes, sizeof both);
     ok(prong_event_set(large->go));
-    ok(prong_event_wait(*(prong_event *)(void *)large->bytes, PRONG_SECONDS(30)));
+    ok(prong_event_wait(both, PRONG_SECONDS(30)));
     status = submit(large->other, end_at_once, large, &job, 0);
     if (status >= 0) end_job(job);
     return prong_result_set(result, &status, sizeof status);
