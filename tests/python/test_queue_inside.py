@@ -1,5 +1,6 @@
 """Programs that know a queue's inside as multiprocessing's, and its ends once it is closed."""
 
+import sys
 import unittest
 
 import prong
@@ -148,7 +149,9 @@ class QueueTest(ProgramTest):
             self.assertEqual(len(selector.get_map()), 0)
 
     def test_the_standard_executor_breaks_and_joins_when_a_worker_dies(self):
-        self.check(EXECUTOR_BROKEN, "BrokenProcessPool\nTrue [] 1\nshut down\n" * 2)
+        # Known fault, docs/limits.md: by forkserver it hangs in some runs of 3.11.7, whose executor starts workers as it breaks.
+        methods = [method for method in METHODS if (method, sys.version_info[:3]) != ("forkserver", (3, 11, 7))]
+        self.check(EXECUTOR_BROKEN, "BrokenProcessPool\nTrue [] 1\nshut down\n" * 2, methods)
 
     def test_an_executors_thread_is_not_kept_by_a_descriptor_that_was_readable_for_nothing(self):
         """A result is taken while the descriptor says so for a moment longer: the executor must get back to what else it waits for."""
